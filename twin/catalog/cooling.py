@@ -1,0 +1,84 @@
+"""Coolant distribution units and their pumps.
+
+No Prometheus exporter for CDUs is common, so names follow the Prometheus naming
+rules and meanings follow DMTF Redfish 2025.4: ``Pump`` v1.2 (PumpSpeedPercent,
+InletPressurekPa, ServiceHours), ``CoolantConnector`` v1.3 (FlowLitersPerMinute,
+SupplyTemperatureCelsius, ReturnTemperatureCelsius, SupplyPressurekPa,
+DeltaPressurekPa, HeatRemovedkW, ValvePositionPercent), ``LeakDetector`` v1.6
+(DetectorState). Flow keeps Redfish's litres per minute and says so in its name.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from twin.catalog.model import DeviceClass, Family, Frame, Kind, Signal, Unit
+
+__all__ = ["CDU", "LEAK_STATES", "PUMP", "PUMP_STATES"]
+
+_SOURCE = "DMTF Redfish 2025.4, Prometheus naming"
+_CDU = Family(key="cdu", job="cdu", port=8080, labels=(), source=_SOURCE)
+_PUMP = Family(key="pump", job="cdu", port=8080, labels=("pump",), source=_SOURCE)
+
+PUMP_STATES = {0: "stopped", 1: "running", 2: "failed"}
+LEAK_STATES = {0: "OK", 1: "Warning", 2: "Critical", 3: "Unavailable", 4: "Absent"}
+"""Redfish LeakDetector.DetectorState."""
+
+_pump = partial(Signal, family=_PUMP, kind=Kind.GAUGE)
+_cdu = partial(Signal, family=_CDU, kind=Kind.GAUGE)
+_pascals = partial(_cdu, unit=Unit.PASCALS, high=5_000_000)
+_celsius = partial(_cdu, unit=Unit.CELSIUS, decimals=2, low=-50, high=200)
+
+PUMP = DeviceClass(
+    name="pump",
+    frame=Frame.RACK,
+    title="coolant pump",
+    signals=(
+        _pump("speed_ratio", "cdu_pump_speed_ratio", unit=Unit.RATIO, decimals=4, high=1.5,
+              help="Pump speed as a fraction of its rated speed."),
+        _pump("speed", "cdu_pump_speed_rpm", unit=Unit.RPM, high=100_000,
+              help="Pump speed in revolutions per minute."),
+        _pump("power", "cdu_pump_power_watts", unit=Unit.WATTS, decimals=1, high=100_000,
+              help="Electrical power of the pump."),
+        _pump("flow", "cdu_pump_flow_liters_per_minute", unit=Unit.LITERS_PER_MINUTE,
+              decimals=2, high=10_000, help="Coolant flow through the pump."),
+        _pump("inlet_pressure", "cdu_pump_inlet_pressure_pascals", unit=Unit.PASCALS,
+              high=5_000_000, help="Coolant pressure at the pump inlet."),
+        _pump("operating_seconds", "cdu_pump_operating_seconds_total", unit=Unit.SECONDS,
+              kind=Kind.COUNTER, help="Time the pump has run in its life."),
+        _pump("state", "cdu_pump_state", unit=Unit.NONE, states=PUMP_STATES, high=2,
+              help="State of the pump: 1 for the state it is in, 0 for the others."),
+    ),
+)  # fmt: skip
+
+CDU = DeviceClass(
+    name="cdu",
+    frame=Frame.RACK,
+    title="coolant distribution unit",
+    signals=(
+        _cdu("flow", "cdu_coolant_flow_liters_per_minute", unit=Unit.LITERS_PER_MINUTE,
+             decimals=2, high=10_000, help="Coolant flow in the rack's loop."),
+        _celsius("supply_temperature", "cdu_coolant_supply_temperature_celsius",
+                 help="Coolant temperature to the servers."),
+        _celsius("return_temperature", "cdu_coolant_return_temperature_celsius",
+                 help="Coolant temperature from the servers."),
+        _pascals("supply_pressure", "cdu_coolant_supply_pressure_pascals",
+                 help="Coolant pressure at the supply manifold."),
+        _pascals("differential_pressure", "cdu_coolant_differential_pressure_pascals",
+                 help="Pressure difference between supply and return manifold."),
+        _cdu("heat_removed", "cdu_heat_removed_watts", unit=Unit.WATTS, high=10_000_000,
+             low=-10_000_000,
+             help="Heat carried off by the coolant: flow times heat capacity times temperature "
+                  "difference."),
+        _celsius("facility_supply_temperature", "cdu_facility_water_supply_temperature_celsius",
+                 help="Facility water temperature into the heat exchanger."),
+        _celsius("facility_return_temperature", "cdu_facility_water_return_temperature_celsius",
+                 help="Facility water temperature out of the heat exchanger."),
+        _cdu("valve_position", "cdu_facility_water_valve_position_ratio", unit=Unit.RATIO,
+             decimals=4, high=1, help="Opening of the facility water valve."),
+        _cdu("leak", "cdu_leak_detector_state", unit=Unit.NONE, states=LEAK_STATES, high=4,
+             help="State of the leak detector: 1 for the state it is in, 0 for the others."),
+        _cdu("power", "cdu_power_watts", unit=Unit.WATTS, decimals=1, high=1_000_000,
+             help="Electrical power of the unit, pumps and controls."),
+    ),
+)  # fmt: skip

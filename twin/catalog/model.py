@@ -1,0 +1,173 @@
+"""The words the catalogue is written in: families, signals, device classes.
+
+Three ideas are kept apart on purpose:
+
+* a **device class** says what a device is, how many there are, and in which
+  frame its values travel (``gpu``: 64 a rack, in the rack frame);
+* a **family** says how one real exporter identifies such a device: its job, its
+  port, its label names in the exporter's own order (a NIC is ``mlx5_0``/``1`` to
+  node_exporter's infiniband collector and ``eth0`` to its netclass collector);
+* a **signal** ties the two: one value of a device, the metric name, type, unit
+  and help that the real exporter gives it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+__all__ = ["DeviceClass", "Family", "Frame", "Kind", "Signal", "Unit"]
+
+
+class Kind(StrEnum):
+    """Prometheus metric type, as the real exporter declares it."""
+
+    GAUGE = "gauge"
+    COUNTER = "counter"
+    UNTYPED = "untyped"
+
+
+class Unit(StrEnum):
+    """Unit of a value *as exposed*; the exporter's choice, not always a base unit."""
+
+    NONE = ""
+    WATTS = "W"
+    JOULES = "J"
+    MILLIJOULES = "mJ"
+    CELSIUS = "°C"
+    MEGAHERTZ = "MHz"
+    HERTZ = "Hz"
+    PERCENT = "%"
+    RATIO = "ratio"
+    MEBIBYTES = "MiB"
+    BYTES = "B"
+    BYTES_PER_SECOND = "B/s"
+    MEGABYTES_PER_SECOND = "MB/s"
+    NANOSECONDS = "ns"
+    SECONDS = "s"
+    VOLTS = "V"
+    AMPERES = "A"
+    MILLIAMPERES = "mA"
+    DBM = "dBm"
+    RPM = "rpm"
+    PASCALS = "Pa"
+    LITERS_PER_MINUTE = "L/min"
+    WATTS_PER_SECOND = "W/s"
+    LITERS_PER_HOUR = "L/h"
+
+
+class Frame(StrEnum):
+    """Kind of a frame, which is also the topic level it is published under."""
+
+    RACK = "rack"
+    MEGAPACK = "megapack"
+    GENSET = "genset"
+    GRID = "grid"
+    JOB = "job"
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """How one exporter identifies a device.
+
+    Attributes:
+        key: name of the family inside the twin.
+        job: the ``job`` label that the exporter's scrape target would carry.
+        port: the exporter's port, the tail of ``instance``.
+        labels: identity label names, in the exporter's own order.
+        source: the public project or specification that names and types follow.
+    """
+
+    key: str
+    job: str
+    port: int
+    labels: tuple[str, ...]
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """One value of a device, as it is called everywhere.
+
+    Attributes:
+        name: key inside a frame and inside the plant's outputs.
+        metric: Prometheus metric name.
+        family: how the exporter identifies the device.
+        kind: Prometheus type.
+        unit: unit as exposed.
+        help: help text as exposed.
+        decimals: resolution on the wire; 0 makes whole numbers.
+        low: least value that is physically possible; below it a frame is refused.
+        high: greatest possible value, None for none.
+        extra: True where the real exporter has the metric off by default.
+        labels: fixed labels, for one metric that several signals share.
+        states: code to state name, for an enumeration: exposed as one series a
+            state with the label ``state``, of which exactly one is 1.
+        value_labels: value to labels that the exporter derives from the value
+            (dcgm-exporter's ``err_code`` and ``err_msg``).
+        constant: a value that never changes and so does not travel: it is
+            exposed while the device reports.
+    """
+
+    name: str
+    metric: str
+    family: Family
+    kind: Kind
+    unit: Unit
+    help: str
+    decimals: int = 0
+    low: float | None = 0.0
+    high: float | None = None
+    extra: bool = False
+    labels: tuple[tuple[str, str], ...] = ()
+    states: Mapping[int, str] = field(default_factory=dict)
+    value_labels: Mapping[int, tuple[tuple[str, str], ...]] = field(default_factory=dict)
+    constant: float | None = None
+
+    @property
+    def on_wire(self) -> bool:
+        """Whether the value travels in frames."""
+        return self.constant is None
+
+    @property
+    def series(self) -> int:
+        """Series that one device gives for this signal."""
+        return len(self.states) or 1
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceClass:
+    """A class of devices and everything they say.
+
+    Attributes:
+        name: key of the group inside a frame.
+        frame: the frame it travels in.
+        title: what a person calls it.
+        signals: all signals; the first that travels is the anchor: a device
+            whose anchor is missing is not reporting.
+    """
+
+    name: str
+    frame: Frame
+    title: str
+    signals: tuple[Signal, ...]
+
+    def __iter__(self) -> Iterator[Signal]:
+        return iter(self.signals)
+
+    def __getitem__(self, name: str) -> Signal:
+        """Return the signal called ``name``.
+
+        Raises:
+            KeyError: there is no such signal.
+        """
+        for signal in self.signals:
+            if signal.name == name:
+                return signal
+        raise KeyError(f"device class {self.name!r} has no signal {name!r}")
+
+    @property
+    def wire_signals(self) -> tuple[Signal, ...]:
+        """The signals that travel in frames, in declared order."""
+        return tuple(signal for signal in self.signals if signal.on_wire)

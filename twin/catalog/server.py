@@ -1,0 +1,56 @@
+"""Servers and their power supplies, as ipmi_exporter shows them, and ``up``.
+
+Names, types and help follow prometheus-community/ipmi_exporter (``collector_ipmi.go``,
+``collector_dcmi.go``, MIT). ``up`` is what Prometheus itself writes for every scrape
+target: the twin writes it for each exporter of each server, so that rules like
+``up{job="dcgm-exporter"} == 0`` work unchanged.
+"""
+
+from __future__ import annotations
+
+from twin.catalog.model import DeviceClass, Family, Frame, Kind, Signal, Unit
+
+__all__ = ["PSU", "PSU_INPUT", "PSU_OUTPUT", "SERVER"]
+
+_IPMI = {"job": "ipmi-exporter", "port": 9290, "source": "prometheus-community/ipmi_exporter"}
+_IPMI_SERVER = Family(key="ipmi_server", labels=(), **_IPMI)
+_IPMI_INLET = Family(key="ipmi_inlet", labels=("id", "name"), **_IPMI)
+PSU_INPUT = Family(key="psu_input", labels=("id", "name"), **_IPMI)
+PSU_OUTPUT = Family(key="psu_output", labels=("id", "name"), **_IPMI)
+_DCGM_TARGET = Family(
+    key="dcgm_target", job="dcgm-exporter", port=9400, labels=(), source="Prometheus"
+)
+_NODE_TARGET = Family(
+    key="node_target", job="node-exporter", port=9100, labels=(), source="Prometheus"
+)
+
+_UP_HELP = "1 if the target's last scrape succeeded, 0 otherwise."
+_PSU_STATES = "Reported state of a power sensor (0=nominal, 1=warning, 2=critical)."
+
+SERVER = DeviceClass(
+    name="server",
+    frame=Frame.RACK,
+    title="HGX server",
+    signals=(
+        Signal("power", "ipmi_dcmi_power_consumption_watts", _IPMI_SERVER, Kind.GAUGE,
+               Unit.WATTS, "Current power consumption in Watts.", high=100_000),
+        Signal("inlet_temperature", "ipmi_temperature_celsius", _IPMI_INLET, Kind.GAUGE,
+               Unit.CELSIUS, "Temperature reading in degree Celsius.", low=-40, high=150),
+        Signal("up_dcgm", "up", _DCGM_TARGET, Kind.GAUGE, Unit.NONE, _UP_HELP, high=1),
+        Signal("up_node", "up", _NODE_TARGET, Kind.GAUGE, Unit.NONE, _UP_HELP, high=1),
+        Signal("up_ipmi", "up", _IPMI_SERVER, Kind.GAUGE, Unit.NONE, _UP_HELP, high=1),
+    ),
+)  # fmt: skip
+
+PSU = DeviceClass(
+    name="psu",
+    frame=Frame.RACK,
+    title="power supply",
+    signals=(
+        Signal("input_power", "ipmi_power_watts", PSU_INPUT, Kind.GAUGE, Unit.WATTS,
+               "Power reading in Watts.", decimals=1, high=20_000),
+        Signal("output_power", "ipmi_power_watts", PSU_OUTPUT, Kind.GAUGE, Unit.WATTS,
+               "Power reading in Watts.", decimals=1, high=20_000),
+        Signal("state", "ipmi_power_state", PSU_INPUT, Kind.GAUGE, Unit.NONE, _PSU_STATES, high=2),
+    ),
+)  # fmt: skip

@@ -1,0 +1,57 @@
+"""The errors a user can meet.
+
+Every one names the place and the remedy in one sentence, and says by its class
+what the caller must do::
+
+    TwinError
+    ├── ConfigError      fix the file or the argument (exit status 2)
+    ├── TargetError      name a device that the site has (exit status 2)
+    ├── FrameError       drop this message, count it by ``reason``, go on
+    ├── BusError         the broker is away: wait or give its address (exit status 3)
+    └── CheckFailedError the run ended and a promise did not hold (exit status 1)
+"""
+
+from __future__ import annotations
+
+__all__ = ["BusError", "CheckFailedError", "ConfigError", "FrameError", "TargetError", "TwinError"]
+
+
+class TwinError(Exception):
+    """Base of all errors that the twin raises on purpose."""
+
+    exit_status = 1
+
+
+class ConfigError(TwinError):
+    """A site, a fault, a workload or an argument is not what it must be."""
+
+    exit_status = 2
+
+
+class TargetError(ConfigError):
+    """A target names no device of this site."""
+
+
+class FrameError(TwinError):
+    """A message that came over the bus is not a valid frame.
+
+    Attributes:
+        reason: one of the fixed words that the drop counter is labelled with.
+    """
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
+
+
+class BusError(TwinError):
+    """The MQTT broker could not be reached or refused us."""
+
+    exit_status = 3
+
+
+class CheckFailedError(TwinError):
+    """A run under ``--check`` lost something or fell short."""
+
+    exit_status = 1

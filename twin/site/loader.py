@@ -1,0 +1,114 @@
+"""Read sites: shipped presets by name, a user's own by path.
+
+Every failure is a :class:`~twin.errors.ConfigError` that names the key, the value it
+had and what is allowed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from twin.errors import ConfigError
+from twin.site.model import Site
+
+__all__ = ["gpu_model_names", "load_site", "parse_site", "preset_names", "validation_message"]
+
+_PRESETS = resources.files("twin.site") / "presets"
+_DEVICES = resources.files("twin.site") / "devices"
+
+
+def preset_names() -> tuple[str, ...]:
+    """Return the names of the shipped sites, smallest first."""
+    names = [Path(entry.name).stem for entry in _PRESETS.iterdir() if entry.name.endswith(".yaml")]
+    return tuple(sorted(names, key=lambda name: load_site(name).gpus))
+
+
+def gpu_model_names() -> tuple[str, ...]:
+    """Return the names of the shipped GPU models."""
+    return tuple(
+        sorted(Path(entry.name).stem for entry in _DEVICES.iterdir() if entry.name.endswith(".yaml"))
+    )
+
+
+def load_site(name_or_path: str) -> Site:
+    """Return the site of that name, or the one that the YAML file describes.
+
+    Args:
+        name_or_path: a preset's name, or a path that ends in ``.yaml`` or ``.yml`` or
+            contains a slash.
+
+    Raises:
+        ConfigError: there is no such preset or file, or it does not describe a site.
+    """
+    if "/" in name_or_path or name_or_path.endswith((".yaml", ".yml")):
+        path = Path(name_or_path)
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{path}: cannot be read: {error}") from error
+        return parse_site(text, str(path))
+    entry = _PRESETS / f"{name_or_path}.yaml"
+    if not entry.is_file():
+        known = ", ".join(preset_names())
+        raise ConfigError(
+            f"site {name_or_path!r} does not exist; the presets are {known}, "
+            "and a path to a YAML file works too"
+        )
+    return parse_site(entry.read_text(encoding="utf-8"), f"preset {name_or_path}")
+
+
+def parse_site(text: str, where: str) -> Site:
+    """Return the site that ``text`` describes.
+
+    Args:
+        text: YAML.
+        where: the file or preset, for error messages.
+
+    Raises:
+        ConfigError: the text is not YAML or does not describe a site.
+    """
+    try:
+        data = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{where}: is not YAML: {error}") from error
+    if not isinstance(data, Mapping):
+        raise ConfigError(f"{where}: must be a mapping of keys to values, not {type(data).__name__}")
+    values = dict(data)
+    values.setdefault("gpu", "h100-sxm")
+    if isinstance(values["gpu"], str):
+        values["gpu"] = _gpu_model(values["gpu"], where)
+    try:
+        return Site.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError(validation_message(error, where)) from error
+
+
+def validation_message(error: ValidationError, where: str) -> str:
+    """Return one line a problem: the place, the key, the value and what is allowed."""
+    return "\n".join(_problem(dict(detail), where) for detail in error.errors(include_url=False))
+
+
+def _problem(detail: Mapping[str, Any], where: str) -> str:
+    key = ".".join(str(part) for part in detail["loc"])
+    message = str(detail["msg"]).removeprefix("Value error, ")
+    if detail["type"] == "extra_forbidden":
+        return f"{where}: {key}: there is no such key; remove it or correct its spelling"
+    if detail["type"] == "missing":
+        return f"{where}: {key}: is missing and must be given"
+    if not key:
+        return f"{where}: {message}"
+    return f"{where}: {key}: is {detail['input']!r}; {message[0].lower()}{message[1:]}"
+
+
+def _gpu_model(name: str, where: str) -> Any:
+    entry = _DEVICES / f"{name}.yaml"
+    if "/" in name or not entry.is_file():
+        known = ", ".join(gpu_model_names())
+        raise ConfigError(f"{where}: gpu: is {name!r}; the shipped models are {known}")
+    return yaml.safe_load(entry.read_text(encoding="utf-8"))

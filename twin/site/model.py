@@ -1,0 +1,110 @@
+"""A site: counts and parameters, read from YAML and checked.
+
+Sizes are counts, never lists, so that a site of a million GPUs loads as fast as a
+demo. Everything that depends on the counts is arithmetic and lives in
+:mod:`twin.site.layout`.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from twin.site.parameters import (
+    Cooling,
+    Facility,
+    Gensets,
+    GpuModel,
+    Grid,
+    Megapacks,
+    Network,
+    Section,
+    Server,
+    Telemetry,
+    Training,
+)
+
+__all__ = ["Site"]
+
+
+class Site(Section):
+    """A GPU datacenter."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+    """Name, as it stands in topics and in the ``site`` label."""
+    title: str = ""
+    """One line for people."""
+    description: str = ""
+    """What the site is modelled on."""
+    sources: tuple[str, ...] = ()
+    """Public sources of the counts."""
+    halls: Annotated[int, Field(ge=1, le=100)] = 1
+    """Data halls."""
+    racks: Annotated[int, Field(ge=1, le=20_000)]
+    """Racks in all halls together."""
+    racks_per_array: Annotated[int, Field(ge=1, le=64)] = 8
+    """Racks that form one array; the last array may have fewer."""
+    servers_per_rack: Annotated[int, Field(ge=1, le=64)] = 8
+    """Servers a rack."""
+    pdus_per_rack: Annotated[int, Field(ge=1, le=8)] = 2
+    """Three-phase PDUs a rack."""
+    gpu: GpuModel
+    """GPU model of all servers: the name of a shipped one, or a section of its own."""
+    server: Server = Server()
+    network: Network = Network()
+    cooling: Cooling = Cooling()
+    megapacks: Megapacks = Megapacks()
+    gensets: Gensets = Gensets()
+    grid: Grid = Grid()
+    facility: Facility = Facility()
+    training: Training = Training()
+    telemetry: Telemetry = Telemetry()
+
+    @model_validator(mode="after")
+    def _halls_hold_arrays(self) -> Site:
+        if self.halls > self.arrays:
+            raise ValueError(
+                f"halls is {self.halls}, but {self.racks} racks make only {self.arrays} arrays; "
+                "a hall holds at least one"
+            )
+        return self
+
+    @property
+    def arrays(self) -> int:
+        """Arrays of the site."""
+        return -(-self.racks // self.racks_per_array)
+
+    @property
+    def servers(self) -> int:
+        """Servers of the site."""
+        return self.racks * self.servers_per_rack
+
+    @property
+    def gpus_per_rack(self) -> int:
+        """GPUs a rack."""
+        return self.servers_per_rack * self.server.gpus
+
+    @property
+    def nics_per_rack(self) -> int:
+        """NIC ports a rack."""
+        return self.servers_per_rack * self.server.nics
+
+    @property
+    def gpus(self) -> int:
+        """GPUs of the site."""
+        return self.racks * self.gpus_per_rack
+
+    @cached_property
+    def installed_power_watts(self) -> float:
+        """AC power of all servers on the plateau of a training step, in W."""
+        gpus = self.server.gpus * self.gpu.power_training_watts
+        output = self.server.base_power_watts + gpus * (1 + self.server.base_power_per_gpu_watt)
+        share = output / self.server.psus
+        loss = (
+            self.server.psu_loss_idle_watts
+            + self.server.psu_loss_ratio * share
+            + self.server.psu_loss_quadratic * share**2 / self.server.psu_rating_watts
+        )
+        return self.servers * (output + self.server.psus * loss)

@@ -1,0 +1,169 @@
+"""The small messages beside frames: status, metadata, faults, commands and their answers."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from twin.errors import FrameError
+
+__all__ = [
+    "Ack",
+    "ActiveFault",
+    "Clear",
+    "Clock",
+    "Command",
+    "Faults",
+    "Inject",
+    "RackMeta",
+    "Status",
+    "decode_message",
+]
+
+MAX_MESSAGE_BYTES = 1 << 18
+_Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
+
+
+class Message(BaseModel):
+    """Base of all messages: read-only, no unknown key."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    v: Literal[1] = 1
+    """Version of the contract."""
+
+    def encode(self) -> bytes:
+        """Return the message as JSON."""
+        return self.model_dump_json().encode()
+
+
+class Clock(BaseModel):
+    """How simulated time maps to the wall clock: both in unix seconds, at one instant."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    simulated: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    """Simulated time at that instant."""
+    wall: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    """Wall clock at that instant."""
+
+
+class Status(Message):
+    """What an emulator says of itself; its Last Will says ``lost``."""
+
+    emulator: _Name
+    """Name of the emulator."""
+    state: Literal["online", "offline", "lost"]
+    """``offline`` after an orderly end, ``lost`` when the broker missed it."""
+    interval: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
+    """Simulated seconds between two frames of a unit."""
+    speed: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
+    """Simulated seconds a second."""
+    clock: Clock | None = None
+    """Maps the frames' ``ts`` to the wall clock, so that lag can be told at any speed."""
+    ticks: Annotated[int, Field(ge=0)] = 0
+    """Ticks done."""
+    late_ticks: Annotated[int, Field(ge=0)] = 0
+    """Ticks that began later than they were due by more than a tenth of the interval."""
+    frames: Annotated[int, Field(ge=0)] = 0
+    """Frames published."""
+    unsent: Annotated[int, Field(ge=0)] = 0
+    """Frames that could not be published because the broker was away."""
+
+
+class RackMeta(Message):
+    """What a rack is made of."""
+
+    rack: _Name
+    """Name of the rack."""
+    gpu_model: str
+    """Product name of the GPUs."""
+    gpu_uuids: tuple[str, ...]
+    """UUIDs, in the order of the frame's columns."""
+    hostnames: tuple[str, ...]
+    """Host names of the servers, in the order of the frame's columns."""
+    driver_version: str
+    """NVIDIA driver."""
+
+
+class ActiveFault(BaseModel):
+    """A fault that is in force."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    id: _Name
+    """Identifier of the command that injected it."""
+    fault: _Name
+    """Kind of fault."""
+    target: str
+    """What it struck."""
+    since: Annotated[float, Field(allow_inf_nan=False)]
+    """Simulated time at which it began."""
+    until: Annotated[float, Field(allow_inf_nan=False)] | None
+    """Simulated time at which it ends, None when it lasts until it is cleared."""
+
+
+class Faults(Message):
+    """All faults that are in force."""
+
+    active: tuple[ActiveFault, ...]
+    """In order of injection."""
+
+
+class Inject(Message):
+    """Command: let a fault begin now."""
+
+    id: _Name
+    """Chosen by the sender; the answer comes on ``ack/{id}``."""
+    fault: _Name
+    """Kind of fault, as ``twin faults`` lists them."""
+    target: Annotated[str, Field(max_length=64)]
+    """What to strike, for example ``r0003/pump1``."""
+    duration: Annotated[float, Field(gt=0, le=1e8, allow_inf_nan=False)] | None = None
+    """Simulated seconds; None for the fault's own default."""
+    parameters: dict[str, float] = {}
+    """Parameters of the fault."""
+
+
+class Clear(Message):
+    """Command: end faults before their time."""
+
+    id: _Name
+    """Chosen by the sender; the answer comes on ``ack/{id}``."""
+    target: Annotated[str, Field(max_length=64)] | None = None
+    """End the faults of this target; None for all."""
+    fault: _Name | None = None
+    """End the faults of this kind; None for all."""
+
+
+class Ack(Message):
+    """Answer to a command."""
+
+    id: _Name
+    """Identifier of the command."""
+    accepted: bool
+    """Whether the command was carried out."""
+    detail: str
+    """What was done, or why not and what to do."""
+
+
+Command = Inject | Clear
+
+_M = TypeVar("_M", bound=Message)
+
+
+def decode_message(model: type[_M], payload: bytes | bytearray | memoryview) -> _M:
+    """Return the message that ``payload`` holds.
+
+    Raises:
+        FrameError: with the reason ``oversized`` or ``malformed``.
+    """
+    if len(payload) > MAX_MESSAGE_BYTES:
+        raise FrameError("oversized", f"{len(payload)} bytes, at most {MAX_MESSAGE_BYTES}")
+    try:
+        return model.model_validate_json(bytes(payload))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(str(part) for part in first["loc"]) or "message"
+        raise FrameError("malformed", f"{place}: {first['msg']}") from error

@@ -1,0 +1,95 @@
+"""MQTT topics.
+
+========================================  ==================================================
+``twin/v1/{site}/rack/{rack}``            one frame of a rack
+``twin/v1/{site}/megapack/{unit}``        one frame of a Megapack
+``twin/v1/{site}/genset/{unit}``          one frame of a generator
+``twin/v1/{site}/grid``                   one frame of the grid feed and the site's meters
+``twin/v1/{site}/job/{job}``              one frame of the training job
+``twin/v1/{site}/status/{emulator}``      retained, and the Last Will: who publishes, how fast
+``twin/v1/{site}/meta/rack/{rack}``       retained: models, UUIDs, driver
+``twin/v1/{site}/faults``                 retained: the faults that are active
+``twin/v1/{site}/command/{kind}``         inject or clear a fault
+``twin/v1/{site}/ack/{id}``               the answer to the command of that id
+========================================  ==================================================
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from twin.catalog import Frame
+
+__all__ = ["Address", "Topics"]
+
+_ROOT = "twin/v1"
+_SINGLE = Frame.GRID.value
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """What a topic says.
+
+    Attributes:
+        site: name of the site.
+        kind: the level after the site, for example ``rack`` or ``status``.
+        name: the rest of the topic; for the grid, which is single, ``grid``.
+    """
+
+    site: str
+    kind: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Topics:
+    """The topics of one site."""
+
+    site: str
+
+    @property
+    def everything(self) -> str:
+        """Filter for all that the site publishes."""
+        return f"{_ROOT}/{self.site}/#"
+
+    @property
+    def faults(self) -> str:
+        """Topic of the active faults."""
+        return f"{_ROOT}/{self.site}/faults"
+
+    def frame(self, kind: Frame, name: str) -> str:
+        """Return the topic of one unit's frames."""
+        if kind.value == _SINGLE:
+            return f"{_ROOT}/{self.site}/{kind.value}"
+        return f"{_ROOT}/{self.site}/{kind.value}/{name}"
+
+    def frames(self, kind: Frame) -> str:
+        """Return the filter for the frames of all units of a kind."""
+        return self.frame(kind, "+")
+
+    def status(self, emulator: str) -> str:
+        """Return the topic of an emulator's status; ``+`` filters all."""
+        return f"{_ROOT}/{self.site}/status/{emulator}"
+
+    def meta(self, rack: str) -> str:
+        """Return the topic of a rack's metadata; ``+`` filters all."""
+        return f"{_ROOT}/{self.site}/meta/rack/{rack}"
+
+    def command(self, kind: str) -> str:
+        """Return the topic of a kind of command; ``+`` filters all."""
+        return f"{_ROOT}/{self.site}/command/{kind}"
+
+    def ack(self, identifier: str) -> str:
+        """Return the topic on which the command of that id is answered."""
+        return f"{_ROOT}/{self.site}/ack/{identifier}"
+
+    @staticmethod
+    def parse(topic: str) -> Address | None:
+        """Return what ``topic`` says, or None when it is not one of ours."""
+        parts = topic.split("/")
+        if len(parts) < 4 or parts[0] != "twin" or parts[1] != "v1" or "" in parts:
+            return None
+        name = "/".join(parts[4:])
+        if parts[3] == _SINGLE:
+            return None if name else Address(parts[2], parts[3], _SINGLE)
+        return Address(parts[2], parts[3], name)
