@@ -111,11 +111,12 @@ class Server(Section):
     """Further DC power a watt of GPU power (VRM, CPUs, NVSwitch, NICs), est. as above."""
     psu_rating_watts: Positive = 3000.0
     """Rated output of one supply in W."""
-    psu_loss_idle_watts: Amount = 16.0
-    """Loss of one supply without load in W, fitted so that AC/DC is 1.028 (MLPerf AC)."""
-    psu_loss_ratio: Fraction = 0.014
+    psu_loss_idle_watts: Amount = 45.0
+    """Loss of one supply without load in W: MLPerf AC shows 180 W a node when idle and 165 to
+    200 W at 7 kW, so that AC/DC is 1.028 under load and 1.07 when idle."""
+    psu_loss_ratio: Fraction = 0.001
     """Loss in proportion to the output, fitted as above."""
-    psu_loss_quadratic: Fraction = 0.008
+    psu_loss_quadratic: Fraction = 0.001
     """Loss at rated output that goes with the square of the output, fitted as above."""
     driver_version: str = "570.124.06"
     """NVIDIA driver of the servers."""
@@ -155,8 +156,8 @@ class Cooling(Section):
     """Speed at which all pumps together give that flow."""
     pump_rated_rpm: Positive = 6000.0
     """Speed at ratio 1."""
-    pump_head_pascals: Positive = 520_000.0
-    """Head at rated speed and no flow, est.: the curve is H = H0 n² - a Q²."""
+    pump_head_pascals: Positive = 840_000.0
+    """Head at rated speed and no flow, est., so that one pump alone needs 95 % speed: H = H0 n² - a Q²."""
     loop_pressure_pascals: Positive = 150_000.0
     """Pressure drop of the loop at nominal flow (50 to 300 kPa), est."""
     pump_power_watts: Positive = 1850.0

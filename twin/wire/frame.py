@@ -30,7 +30,12 @@ MAX_FRAME_BYTES = 1 << 20
 Outputs = Mapping[str, Mapping[str, NDArray[np.floating[Any]]]]
 """What the plant gives: device class, then signal, to an array (units, devices a unit)."""
 
-_SAFE_INTEGER = 2.0**63
+_END_OF_TIME = 1e11
+"""``ts`` stays below it: the year 5138, so that milliseconds are refused."""
+
+_END_OF_SEQ = 2**63
+_COLUMNAR = 2
+"""Dimensions of a group: signals, devices."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,24 +132,36 @@ class Decoder:
         """
         if len(payload) > MAX_FRAME_BYTES:
             raise FrameError("oversized", f"{len(payload)} bytes, at most {MAX_FRAME_BYTES}")
+        data = bytes(payload)
         try:
-            frame = orjson.loads(payload)
+            frame = orjson.loads(data)
         except orjson.JSONDecodeError as error:
             raise FrameError("malformed", str(error)) from error
         if not isinstance(frame, dict):
             raise FrameError("malformed", f"a frame is an object, not {type(frame).__name__}")
-        if frame.get("v") != VERSION:
-            raise FrameError("version", f"v is {frame.get('v')!r}, not {VERSION}")
+        version = frame.get("v")
+        if type(version) is not int or version != VERSION:
+            raise FrameError("version", f"v is {_shown(version)}, not {VERSION}")
         if frame.keys() != self._keys:
             odd = sorted(frame.keys() ^ self._keys)
             raise FrameError("schema", f"groups differ from the catalogue: {', '.join(odd)[:200]}")
         ts, seq = frame["ts"], frame["seq"]
-        if type(ts) not in (int, float) or not 0 <= ts < 1e11:
-            raise FrameError("value", f"ts is {ts!r}"[:200])
-        if type(seq) is not int or not 0 <= seq < _SAFE_INTEGER:
-            raise FrameError("value", f"seq is {seq!r}"[:200])
+        if type(ts) not in (int, float) or not 0 <= ts < _END_OF_TIME:
+            raise FrameError("value", f"ts is {_shown(ts)}, not unix seconds")
+        if type(seq) is not int or not 0 <= seq < _END_OF_SEQ:
+            raise FrameError("value", f"seq is {_shown(seq)}, not a running number")
         groups = {group.name: group.decode(frame[group.name]) for group in self._groups}
+        # NumPy would take true for 1. All keys are known here, so the words can only be values.
+        if b"true" in data or b"false" in data:
+            raise FrameError("value", "a truth value is no number")
         return Snapshot(float(ts), seq, groups)
+
+
+def _shown(value: object) -> str:
+    """Return ``value`` for an error message: short, whatever a stranger sent."""
+    if isinstance(value, (dict, list)):
+        return f"a {type(value).__name__}"
+    return repr(value)[:80]
 
 
 @dataclass(frozen=True)
@@ -193,7 +210,7 @@ class _Group:
             block = np.array(columns)
         except (ValueError, OverflowError) as error:
             raise FrameError("value", f"{self.name} has a value that is no number") from error
-        if block.dtype.kind in "fiu" and block.ndim == 2:
+        if block.dtype.kind in "fiu" and block.ndim == _COLUMNAR:
             return block.astype(np.float64, copy=False)
         # None makes an object array; anything but numbers and None is refused by type,
         # because NumPy would turn the text "1.5" into a number.

@@ -166,4 +166,4 @@ def decode_message(model: type[_M], payload: bytes | bytearray | memoryview) -> 
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"]) or "message"
-        raise FrameError("malformed", f"{place}: {first['msg']}") from error
+        raise FrameError("malformed", f"{place[:100]}: {first['msg'][:200]}") from error

@@ -86,10 +86,11 @@ class Topics:
     @staticmethod
     def parse(topic: str) -> Address | None:
         """Return what ``topic`` says, or None when it is not one of ours."""
-        parts = topic.split("/")
-        if len(parts) < 4 or parts[0] != "twin" or parts[1] != "v1" or "" in parts:
-            return None
-        name = "/".join(parts[4:])
-        if parts[3] == _SINGLE:
-            return None if name else Address(parts[2], parts[3], _SINGLE)
-        return Address(parts[2], parts[3], name)
+        match topic.split("/"):
+            case ["twin", "v1", site, kind, *rest] if all((site, kind, *rest)):
+                name = "/".join(rest)
+            case _:
+                return None
+        if kind == _SINGLE:
+            return None if name else Address(site, kind, _SINGLE)
+        return Address(site, kind, name)

@@ -1,0 +1,50 @@
+"""What a fault is: a named, typed change of the plant's conditions, with a target."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+from pydantic import BaseModel, ConfigDict
+
+from twin.plant import Conditions
+from twin.site import Layout, Target
+
+__all__ = ["Fault"]
+
+
+class Fault(BaseModel, ABC):
+    """Base of all faults; the fields of a subclass are its parameters.
+
+    Class attributes:
+        kind: name on the command line and on the bus.
+        system: the part of the site it belongs to.
+        title: what happens, in a few words.
+        target: kind of place it strikes.
+        default_target: the place it strikes when none is named.
+        default_seconds: how long it lasts when nothing else is said.
+        severity: ``warning`` or ``critical``, as an operator would see it.
+        shows: what one should see.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    kind: ClassVar[str]
+    system: ClassVar[str]
+    title: ClassVar[str]
+    target: ClassVar[str]
+    default_target: ClassVar[str]
+    default_seconds: ClassVar[float]
+    severity: ClassVar[str]
+    shows: ClassVar[str]
+
+    @abstractmethod
+    def strike(self, conditions: Conditions, layout: Layout, target: Target, age: float) -> None:
+        """Write this fault into ``conditions``.
+
+        Args:
+            conditions: of the whole site; changed in place.
+            layout: the site.
+            target: where it strikes; of this fault's kind.
+            age: simulated seconds since it began.
+        """

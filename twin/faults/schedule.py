@@ -1,0 +1,145 @@
+"""The faults in force: injected, cleared, ended by their time, and turned into conditions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from twin.errors import ConfigError
+from twin.faults.base import Fault
+from twin.plant import Conditions
+from twin.site import Layout, Target, validation_message
+
+__all__ = ["FaultSchedule", "Strike", "parse_fault"]
+
+
+@dataclass(frozen=True, slots=True)
+class Strike:
+    """A fault in force.
+
+    Attributes:
+        id: identifier of the command that injected it.
+        fault: the fault with its parameters.
+        target: where it strikes.
+        since: simulated time at which it began, in seconds.
+        until: simulated time at which it ends.
+    """
+
+    id: str
+    fault: Fault
+    target: Target
+    since: float
+    until: float
+
+
+def parse_fault(
+    registry: Mapping[str, type[Fault]], kind: str, parameters: Mapping[str, float]
+) -> Fault:
+    """Return the fault of that kind with these parameters.
+
+    Raises:
+        ConfigError: there is no such fault, or a parameter is wrong.
+    """
+    if kind not in registry:
+        raise ConfigError(f"fault {kind!r} does not exist; the faults are {', '.join(registry)}")
+    try:
+        return registry[kind].model_validate(dict(parameters))
+    except ValidationError as error:
+        raise ConfigError(validation_message(error, f"fault {kind}")) from error
+
+
+class FaultSchedule:
+    """Keeps the faults in force over simulated time.
+
+    Args:
+        layout: the site.
+        registry: kind to fault class.
+    """
+
+    def __init__(self, layout: Layout, registry: Mapping[str, type[Fault]]) -> None:
+        self._layout = layout
+        self._registry = registry
+        self._active: list[Strike] = []
+
+    @property
+    def active(self) -> tuple[Strike, ...]:
+        """Faults in force, in order of injection."""
+        return tuple(self._active)
+
+    def inject(
+        self,
+        identifier: str,
+        kind: str,
+        target: str,
+        now: float,
+        seconds: float | None = None,
+        parameters: Mapping[str, float] | None = None,
+    ) -> Strike:
+        """Let a fault begin at ``now`` and return it; on an error nothing changes.
+
+        Args:
+            identifier: of the command.
+            kind: of fault.
+            target: the place, as a person writes it.
+            now: simulated time.
+            seconds: how long; None for the fault's default.
+            parameters: of the fault.
+
+        Raises:
+            ConfigError: unknown fault, wrong parameter, a target of the wrong kind or
+                that does not exist, or the same fault already strikes there.
+        """
+        fault = parse_fault(self._registry, kind, parameters or {})
+        place = self._layout.target(target)
+        if place.kind != fault.target:
+            raise ConfigError(
+                f"fault {kind} strikes a {fault.target}, for example {fault.default_target}; "
+                f"{target!r} is a {place.kind}"
+            )
+        for other in self._active:
+            if other.fault.kind == kind and other.target == place:
+                raise ConfigError(
+                    f"fault {kind} already strikes {target} for another "
+                    f"{other.until - now:.0f} s; clear it first"
+                )
+        until = now + (fault.default_seconds if seconds is None else seconds)
+        struck = Strike(identifier, fault, place, now, until)
+        self._active.append(struck)
+        return struck
+
+    def clear(self, kind: str | None = None, target: str | None = None) -> int:
+        """End the faults of this kind and target (None for any) and return how many.
+
+        Raises:
+            ConfigError: the kind does not exist.
+            TargetError: the target does not exist.
+        """
+        if kind is not None and kind not in self._registry:
+            known = ", ".join(self._registry)
+            raise ConfigError(f"fault {kind!r} does not exist; the faults are {known}")
+        place = None if target is None else self._layout.target(target)
+        keep = [
+            active
+            for active in self._active
+            if not (kind in (None, active.fault.kind) and place in (None, active.target))
+        ]
+        cleared = len(self._active) - len(keep)
+        self._active = keep
+        return cleared
+
+    def expire(self, now: float) -> bool:
+        """End the faults whose time is over and return whether there were any."""
+        keep = [active for active in self._active if active.until > now]
+        ended = len(keep) != len(self._active)
+        self._active = keep
+        return ended
+
+    def conditions(self, now: float) -> Conditions:
+        """Return the plant's conditions at simulated time ``now``."""
+        conditions = Conditions.healthy(self._layout)
+        for active in self._active:
+            age = max(0.0, now - active.since)
+            active.fault.strike(conditions, self._layout, active.target, age)
+        return conditions
