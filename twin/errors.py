@@ -13,7 +13,15 @@ what the caller must do::
 
 from __future__ import annotations
 
-__all__ = ["BusError", "CheckFailedError", "ConfigError", "FrameError", "TargetError", "TwinError"]
+__all__ = [
+    "BusError",
+    "CheckFailedError",
+    "ConfigError",
+    "FrameError",
+    "TargetError",
+    "TwinError",
+    "first_error",
+]
 
 
 class TwinError(Exception):
@@ -55,3 +63,15 @@ class CheckFailedError(TwinError):
     """A run under ``--check`` lost something or fell short."""
 
     exit_status = 1
+
+
+def first_error(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Return the first error inside a task group's error, however deep.
+
+    A user meets one sentence, not a tree: the first task that failed says what is
+    wrong, the others were only cancelled for it.
+    """
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

@@ -111,7 +111,11 @@ class Plant:
         return self.meters.read(it, it, float(self.cdus.power.sum()))
 
     def outputs(self) -> dict[str, dict[str, Floats]]:
-        """Return every signal of the catalogue: class, then signal, to (units, devices)."""
+        """Return every signal of the catalogue: class, then signal, to (units, devices).
+
+        The arrays may be the plant's own: they are valid until the next step and must
+        not be written to.
+        """
         grid = self.grid
         return {
             "gpu": self.gpus.outputs(self._demand),

@@ -72,7 +72,8 @@ class Servers:
 
     @property
     def _phase_power(self) -> Floats:
-        return self._phase_share * self._rack_power[:, None]
+        power: Floats = self._phase_share * self._rack_power[:, None]
+        return power
 
     def outputs(self) -> dict[str, Floats]:
         """Return all signals of the catalogue's server class."""

@@ -96,7 +96,7 @@ class Progress:
     @property
     def goodput(self) -> float:
         """Share of the time that went into steps which were kept."""
-        return self.kept_seconds / self.elapsed_seconds if self.elapsed_seconds > 0 else 1.0
+        return min(1.0, self.kept_seconds / self.elapsed_seconds) if self.elapsed_seconds else 1.0
 
 
 class Workload(Protocol):

@@ -25,10 +25,16 @@ MAX_MESSAGE_BYTES = 1 << 18
 _Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
 
 
-class Message(BaseModel):
-    """Base of all messages: read-only, no unknown key."""
+class _Strict(BaseModel):
+    """Read-only, no unknown key, every number finite."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
+
+
+class Message(_Strict):
+    """Base of all messages."""
 
     v: Literal[1] = 1
     """Version of the contract."""
@@ -38,14 +44,12 @@ class Message(BaseModel):
         return self.model_dump_json().encode()
 
 
-class Clock(BaseModel):
+class Clock(_Strict):
     """How simulated time maps to the wall clock: both in unix seconds, at one instant."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-    simulated: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    simulated: Annotated[float, Field(ge=0)]
     """Simulated time at that instant."""
-    wall: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    wall: Annotated[float, Field(ge=0)]
     """Wall clock at that instant."""
 
 
@@ -56,9 +60,9 @@ class Status(Message):
     """Name of the emulator."""
     state: Literal["online", "offline", "lost"]
     """``offline`` after an orderly end, ``lost`` when the broker missed it."""
-    interval: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
+    interval: Annotated[float, Field(gt=0)] = 1.0
     """Simulated seconds between two frames of a unit."""
-    speed: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
+    speed: Annotated[float, Field(gt=0)] = 1.0
     """Simulated seconds a second."""
     clock: Clock | None = None
     """Maps the frames' ``ts`` to the wall clock, so that lag can be told at any speed."""
@@ -87,10 +91,8 @@ class RackMeta(Message):
     """NVIDIA driver."""
 
 
-class ActiveFault(BaseModel):
+class ActiveFault(_Strict):
     """A fault that is in force."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     id: _Name
     """Identifier of the command that injected it."""
@@ -98,9 +100,9 @@ class ActiveFault(BaseModel):
     """Kind of fault."""
     target: str
     """What it struck."""
-    since: Annotated[float, Field(allow_inf_nan=False)]
+    since: float
     """Simulated time at which it began."""
-    until: Annotated[float, Field(allow_inf_nan=False)] | None
+    until: float | None
     """Simulated time at which it ends, None when it lasts until it is cleared."""
 
 
@@ -120,7 +122,7 @@ class Inject(Message):
     """Kind of fault, as ``twin faults`` lists them."""
     target: Annotated[str, Field(max_length=64)]
     """What to strike, for example ``r0003/pump1``."""
-    duration: Annotated[float, Field(gt=0, le=1e8, allow_inf_nan=False)] | None = None
+    duration: Annotated[float, Field(gt=0, le=1e8)] | None = None
     """Simulated seconds; None for the fault's own default."""
     parameters: dict[str, float] = {}
     """Parameters of the fault."""

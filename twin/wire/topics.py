@@ -84,6 +84,11 @@ class Topics:
         return f"{_ROOT}/{self.site}/ack/{identifier}"
 
     @staticmethod
+    def every_status() -> str:
+        """Return the filter for the status of all emulators of all sites."""
+        return f"{_ROOT}/+/status/+"
+
+    @staticmethod
     def parse(topic: str) -> Address | None:
         """Return what ``topic`` says, or None when it is not one of ours."""
         match topic.split("/"):

@@ -1,0 +1,87 @@
+"""Megapacks: smoothing, limits, efficiency, trips."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from twin.plant.megapack import Megapacks, share_out
+from twin.site import Layout
+
+ALL = np.ones(2, dtype=np.bool_)
+
+
+@pytest.fixture
+def packs(two_racks: Layout) -> Megapacks:
+    """Two units behind a load of 100 kW."""
+    packs = Megapacks(two_racks, np.random.default_rng(0))
+    packs.settle(100_000.0)
+    return packs
+
+
+def test_smoothing(packs: Megapacks) -> None:
+    """A load that swings every 10 s reaches the grid with less than a fifth of its swing."""
+    load, grid = [], []
+    for second in range(600):
+        watts = 100_000.0 + (40_000.0 if second % 10 < 5 else -40_000.0)
+        packs.step(watts, ALL, 1.0)
+        load.append(watts)
+        grid.append(watts - packs.power.sum())
+    assert np.ptp(grid[300:]) < 0.2 * np.ptp(load[300:])
+
+
+def test_a_lasting_step_ends_at_the_grid(packs: Megapacks) -> None:
+    """A step that lasts is taken over by the grid within minutes."""
+    packs.step(300_000.0, ALL, 1.0)
+    assert packs.power.sum() > 180_000
+    for _ in range(600):
+        packs.step(300_000.0, ALL, 1.0)
+    assert abs(packs.power.sum()) < 30_000
+
+
+@given(st.floats(-5e6, 5e6), st.lists(st.floats(0, 1e6), min_size=1, max_size=8))
+def test_share_out_keeps_limits(total: float, limits: list[float]) -> None:
+    """No unit is asked for more than it can do, and together for no more than the total."""
+    room = np.array(limits)
+    parts = share_out(total, room, room)
+    assert (np.abs(parts) <= room * (1 + 1e-9)).all()
+    assert abs(parts.sum()) <= abs(total) * (1 + 1e-9) + 1e-6
+
+
+def test_trip(packs: Megapacks) -> None:
+    """A unit that trips delivers nothing at once, and the other one takes its share."""
+    for _ in range(5):
+        packs.step(400_000.0, ALL, 1.0)
+    before = packs.power.copy()
+    packs.step(400_000.0, np.array([False, True]), 1.0)
+    assert packs.power[0] == 0.0
+    assert packs.power[1] > before[1]
+    out = packs.outputs(1.0, 60.0)
+    assert out["inverter_state"][:, 0].tolist() == [5, 3]
+    assert out["charge_state"][0, 0] == 1
+    assert out["max_discharge"][0, 0] == 0
+
+
+@given(st.lists(st.floats(-2e6, 4e6), min_size=5, max_size=60))
+def test_window_and_energy(loads: list[float]) -> None:
+    """SoC stays in 0..1, power within limits, and stored energy is what went in less losses."""
+    from twin.site import parse_site  # noqa: PLC0415 - hypothesis allows no function fixture
+
+    layout = Layout(parse_site("{name: tiny, racks: 2, megapacks: {count: 2}}", "test"))
+    packs = Megapacks(layout, np.random.default_rng(0))
+    packs.settle(0.0)
+    start = {name: value.copy() for name, value in packs.outputs(1.0, 60.0).items()}
+    for load in loads:
+        packs.step(load, ALL, 30.0)
+        assert (np.abs(packs.power) <= 720_000.0 + 1e-6).all()
+        assert ((packs.soc >= 0) & (packs.soc <= 1)).all()
+    end = packs.outputs(1.0, 60.0)
+    out = (end["discharged_energy"] - start["discharged_energy"]).sum()
+    into = (end["charged_energy"] - start["charged_energy"]).sum()
+    stored = (end["energy_available"] - start["energy_available"]).sum()
+    one_way = np.sqrt(0.937)
+    assert stored == pytest.approx(into * one_way - out / one_way, abs=1e3)
+    assert out >= 0
+    assert into >= 0

@@ -1,0 +1,166 @@
+"""The coupled plant: conservation, couplings, determinism, coverage of the catalogue."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from twin.catalog import DEVICES, Kind
+from twin.plant import Conditions, Plant, load_trace
+from twin.site import Layout, parse_site
+
+
+def run(plant: Plant, conditions: Conditions, seconds: int) -> None:
+    """Step ``plant`` second by second."""
+    for _ in range(seconds):
+        plant.step(1.0, conditions)
+
+
+def test_fills_the_catalogue(array: Layout) -> None:
+    """The plant gives every signal that travels, in its shape, within its range, and no other."""
+    plant = Plant(array, seed=1)
+    run(plant, Conditions.healthy(array), 30)
+    outputs = plant.outputs()
+    for device in DEVICES:
+        assert outputs[device.name].keys() == {s.name for s in device.wire_signals}
+        for signal in device.wire_signals:
+            values = outputs[device.name][signal.name]
+            assert values.shape == array.shape(device), signal.name
+            assert np.isfinite(values).all(), signal.name
+            assert signal.low is None or (values >= signal.low).all(), signal.name
+            assert signal.high is None or (values <= signal.high).all(), signal.name
+
+
+def test_same_seed_same_values(array: Layout) -> None:
+    """Two plants of the same seed give the same values; another seed gives others."""
+    plants = [Plant(array, seed=seed) for seed in (7, 7, 8)]
+    for plant in plants:
+        run(plant, Conditions.healthy(array), 20)
+    first, same, other = (plant.outputs()["gpu"]["power_usage"] for plant in plants)
+    np.testing.assert_array_equal(first, same)
+    assert not np.array_equal(first, other)
+
+
+def test_power_balance(array: Layout) -> None:
+    """Grid plus Megapacks carry the facility, which is IT plus cooling plus losses."""
+    plant = Plant(array, seed=1)
+    for _ in range(120):
+        plant.step(1.0, Conditions.healthy(array))
+        out = plant.outputs()
+        facility = {name: value.sum() for name, value in out["facility"].items()}
+        parts = facility["it_power"] + facility["cooling_power"] + facility["loss_power"]
+        assert facility["power"] == pytest.approx(parts)
+        carried = out["grid"]["power"].sum() + out["megapack"]["power"].sum()
+        assert carried == pytest.approx(facility["power"], rel=1e-9)
+        assert facility["it_power"] == pytest.approx(out["server"]["power"].sum())
+        units = out["server"]["power"].sum() + out["cdu"]["power"].sum()
+        assert out["pdu"]["power"].sum() == pytest.approx(units)
+        assert out["psu"]["input_power"].sum() == pytest.approx(out["server"]["power"].sum())
+
+
+def test_conversion_loss(array: Layout) -> None:
+    """Under load the servers draw 1.028 times what their supplies deliver (measured)."""
+    plant = Plant(array, seed=1)
+    run(plant, Conditions.healthy(array), 60)
+    out = plant.outputs()["psu"]
+    ratio = out["input_power"].sum() / out["output_power"].sum()
+    assert ratio == pytest.approx(1.028, abs=0.003)
+
+
+def test_node_power_of_training(array: Layout) -> None:
+    """The median node draws within 3 % of the measured GPT-3 run's."""
+    plant = Plant(array, seed=1)
+    nodes = []
+    for _ in range(900):
+        plant.step(1.0, Conditions.healthy(array))
+        nodes.append(plant.servers.output.copy())
+    measured = np.median(load_trace("gpt3-512xh100").watts)
+    assert np.median(nodes) == pytest.approx(measured, rel=0.03)
+
+
+def test_trace_replay_is_exact(array: Layout) -> None:
+    """Replayed on one array, the servers' DC power is the measured trace."""
+    plant = Plant(array, seed=1, workload="trace:gpt3-512xh100")
+    trace = load_trace("gpt3-512xh100")
+    got, want = [], []
+    for _ in range(400):
+        plant.step(2.0, Conditions.healthy(array))
+        got.append(plant.servers.output.sum())
+        want.append(trace.at(plant.time).sum())
+    assert np.corrcoef(got, want)[0, 1] > 0.999
+    assert np.abs(np.array(got) - want).mean() / np.mean(want) < 0.002
+
+
+def test_both_pumps_stall_the_job_and_the_megapacks_catch_the_drop(array: Layout) -> None:
+    """Pumps fail, GPUs throttle and shut down, the job stalls, site power falls, the grid lags."""
+    plant = Plant(array, seed=1)
+    run(plant, Conditions.healthy(array), 60)
+    before, grid = plant.meters.total, plant.grid.power
+    failed = Conditions.healthy(array)
+    failed.pump_available[2] = False
+    seconds = 0
+    while plant.gpus.speed > 0.9:
+        run(plant, failed, 1)
+        seconds += 1
+    assert 10 <= seconds <= 25
+    run(plant, failed, 30)
+    out = plant.outputs()
+    others = np.delete(out["gpu"]["power_usage"], 2, axis=0)
+    assert np.nanmean(others) == pytest.approx(157, abs=8)
+    assert (np.delete(out["gpu"]["gpu_util"], 2, axis=0) == 100).all()
+    assert np.isnan(out["gpu"]["gpu_temp"][2]).all()
+    assert out["job"]["state"].item() == 5
+    assert plant.meters.total < 0.6 * before
+    assert plant.megapacks.power.sum() < -50_000
+    assert plant.grid.power > 0.75 * grid
+
+
+def test_gpu_off_the_bus(array: Layout) -> None:
+    """The lost GPU's series vanish, the others spin at full utilisation and low power."""
+    plant = Plant(array, seed=1)
+    run(plant, Conditions.healthy(array), 30)
+    lost = Conditions.healthy(array)
+    lost.gpu_attached[4, 17] = False
+    run(plant, lost, 5)
+    out = plant.outputs()
+    assert np.isnan(out["gpu"]["power_usage"][4, 17])
+    assert np.isfinite(out["gpu"]["power_usage"]).sum() == 511
+    assert out["server"]["up_dcgm"].all()
+    assert np.nanmedian(out["gpu"]["power_usage"]) == pytest.approx(157, abs=5)
+    assert out["job"]["interruptions"].item() == 1
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    seed=st.integers(0, 1000),
+    dt=st.sampled_from([0.5, 1.0, 5.0]),
+    broken=st.lists(st.tuples(st.integers(0, 2), st.integers(0, 40)), max_size=6),
+)
+def test_counters_never_fall(seed: int, dt: float, broken: list[tuple[int, int]]) -> None:
+    """Whatever breaks, no counter falls and no value leaves its range or becomes infinite."""
+    layout = Layout(parse_site("{name: tiny, racks: 3, megapacks: {count: 2}}", "test"))
+    plant = Plant(layout, seed)
+    previous = plant.outputs()
+    for tick in range(12):
+        conditions = Conditions.healthy(layout)
+        for rack, index in broken:
+            if (tick + index) % 3:
+                conditions.pump_available[rack, index % 2] = False
+                conditions.nic_link[rack, index] = False
+                conditions.megapack_available[index % 2] = False
+        plant.step(dt, conditions)
+        outputs = plant.outputs()
+        for device in DEVICES:
+            for signal in device.wire_signals:
+                values = outputs[device.name][signal.name]
+                assert not np.isinf(values).any()
+                known = values[~np.isnan(values)]
+                assert signal.low is None or (known >= signal.low).all(), signal.name
+                assert signal.high is None or (known <= signal.high).all(), signal.name
+                # DCGM declares the NVLink rate a counter; it is none.
+                if signal.kind is Kind.COUNTER and signal.name != "nvlink_bandwidth":
+                    fell = values < previous[device.name][signal.name]
+                    assert not fell.any(), signal.name
+        previous = {d: {s: v.copy() for s, v in g.items()} for d, g in outputs.items()}

@@ -1,0 +1,47 @@
+"""The ``twin`` command: one module per command, arguments and printing only.
+
+Exit status: 0 done, 1 a promise did not hold (``--check``), 2 a file, an argument or a
+target is wrong, 3 the broker cannot be reached.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from twin.cli.aggregate import aggregate
+from twin.cli.emulate import emulate
+from twin.cli.faults import clear, faults, inject
+from twin.cli.metrics import metrics
+from twin.cli.sites import app as sites
+from twin.cli.up import up
+from twin.errors import TwinError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="twin",
+    help="A digital twin of a GPU datacenter, for the people who monitor one.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(up)
+app.command()(emulate)
+app.command()(aggregate)
+app.command()(inject)
+app.command()(clear)
+app.command()(faults)
+app.command()(metrics)
+app.add_typer(sites, name="sites")
+
+
+def main() -> None:
+    """Run the command line and exit with its status."""
+    try:
+        app()
+    except TwinError as error:
+        sys.stderr.write(f"twin: {error}\n")
+        sys.exit(error.exit_status)

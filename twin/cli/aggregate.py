@@ -1,0 +1,46 @@
+"""``twin aggregate``: take frames from the bus and serve Prometheus."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from twin.aggregator import AggregatorConfig, serve
+from twin.bus import BrokerUrl
+from twin.cli.options import Broker, LogLevel, SiteName
+from twin.cli.process import configure_logs, stop_on_signals
+from twin.site import Layout, load_site
+
+__all__ = ["aggregate"]
+
+
+def aggregate(
+    site: SiteName = "demo",
+    broker: Broker = "mqtt://127.0.0.1:1883",
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.", min=0, max=65535)] = 9400,
+    advertise: Annotated[
+        str | None,
+        typer.Option(
+            envvar="TWIN_ADVERTISE",
+            help="host:port that /sd gives to Prometheus; the one it asked by default.",
+        ),
+    ] = None,
+    log_level: LogLevel = "info",
+) -> None:
+    """Take frames from a broker and serve them to Prometheus."""
+    configure_logs(log_level)
+    config = AggregatorConfig(
+        layout=Layout(load_site(site)),
+        broker=BrokerUrl.parse(broker),
+        host=host,
+        port=port,
+        advertise=advertise,
+    )
+    asyncio.run(_run(config))
+
+
+async def _run(config: AggregatorConfig) -> None:
+    await serve(config, stop_on_signals())

@@ -1,0 +1,60 @@
+"""``twin emulate``: publish a site's telemetry."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from twin.bus import BrokerUrl
+from twin.cli.options import Broker, LogLevel, SiteName, seconds
+from twin.cli.process import configure_logs, stop_on_signals, wait
+from twin.emulator import Emulator, EmulatorConfig
+from twin.site import Layout, load_site
+
+__all__ = ["emulate"]
+
+
+def emulate(
+    site: SiteName = "demo",
+    broker: Broker = "mqtt://127.0.0.1:1883",
+    workload: Annotated[
+        str,
+        typer.Option(
+            "--workload",
+            "-w",
+            envvar="TWIN_WORKLOAD",
+            help="training, idle or trace:gpt3-512xh100.",
+        ),
+    ] = "training",
+    speed: Annotated[
+        float, typer.Option(help="Simulated seconds a second.", min=0.01, max=1000.0)
+    ] = 1.0,
+    seed: Annotated[int, typer.Option(help="Of all random numbers.", min=0)] = 0,
+    name: Annotated[str, typer.Option(help="Name on the status topic.")] = "plant-0",
+    duration: Annotated[str | None, typer.Option("--for", help="Stop after so long.")] = None,
+    log_level: LogLevel = "info",
+) -> None:
+    """Publish the telemetry of a site to a broker."""
+    configure_logs(log_level)
+    config = EmulatorConfig(
+        layout=Layout(load_site(site)),
+        broker=BrokerUrl.parse(broker),
+        name=name,
+        seed=seed,
+        workload=workload,
+        speed=speed,
+    )
+    asyncio.run(_run(config, None if duration is None else seconds(duration)))
+
+
+async def _run(config: EmulatorConfig, length: float | None) -> None:
+    signals, stop = stop_on_signals(), asyncio.Event()
+    emulator = Emulator(config)
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(emulator.run(stop), name="emulator")
+        ending = tasks.create_task(wait(signals, length), name="signals")
+        await asyncio.wait([running, ending], return_when=asyncio.FIRST_COMPLETED)
+        stop.set()
+        ending.cancel()

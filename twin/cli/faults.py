@@ -1,0 +1,136 @@
+"""``twin faults``, ``twin inject`` and ``twin clear``: faults at run time."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from typing import Annotated, Any
+
+import orjson
+import typer
+from pydantic.fields import FieldInfo
+from rich.console import Console
+
+from twin.bus import BrokerUrl
+from twin.cli.options import Broker, JsonOutput, seconds
+from twin.errors import ConfigError
+from twin.faults import FAULTS, Fault, parse_fault
+from twin.stack.command import send_command
+from twin.wire import Ack, Clear, Inject
+
+__all__ = ["clear", "faults", "inject"]
+
+_LOCAL = "mqtt://127.0.0.1:1883"
+SiteOfBroker = Annotated[
+    str | None,
+    typer.Option("--site", "-s", help="Name of the site, when the broker carries several."),
+]
+
+
+def faults(as_json: JsonOutput = False) -> None:
+    """List the faults with their targets and parameters."""
+    if as_json:
+        typer.echo(orjson.dumps([_describe(fault) for fault in FAULTS.values()]))
+        return
+    console = Console(highlight=False)
+    for fault in FAULTS.values():
+        console.print(f"[bold]{fault.kind}[/bold]  {fault.title}", soft_wrap=True)
+        console.print(
+            f"  strikes a {fault.target} (by default {fault.default_target}) "
+            f"for {fault.default_seconds:g} s; {fault.severity}"
+        )
+        for name, field in fault.model_fields.items():
+            console.print(f"  --set {name}={field.default:g}  {field.description}")
+        console.print(f"  {fault.shows}\n", style="dim")
+
+
+def inject(
+    fault: Annotated[str, typer.Argument(help="Kind of fault; `twin faults` lists them.")],
+    target: Annotated[
+        str | None,
+        typer.Option("--target", "-t", help="What to strike, for example r0003/pump1."),
+    ] = None,
+    duration: Annotated[
+        str | None, typer.Option("--for", help="How long in simulated time: 90s, 5m, 1h.")
+    ] = None,
+    parameters: Annotated[
+        list[str] | None, typer.Option("--set", help="A parameter: name=value; may be repeated.")
+    ] = None,
+    site: SiteOfBroker = None,
+    broker: Broker = _LOCAL,
+    as_json: JsonOutput = False,
+) -> None:
+    """Let a fault begin now on a running twin.
+
+    Examples:
+      twin inject pump-failure --target r0003/pump1 --for 5m
+
+      twin inject nic-flap --target r0001/n2/nic4 --set period=20 --set down=8
+    """
+    values = _parameters(parameters or [])
+    parsed = parse_fault(FAULTS, fault, values)
+    where = parsed.default_target if target is None else target
+    command = Inject(
+        id=_identifier(),
+        fault=fault,
+        target=where,
+        duration=None if duration is None else seconds(duration),
+        parameters=values,
+    )
+    _report(asyncio.run(send_command(BrokerUrl.parse(broker), site, command)), as_json)
+
+
+def clear(
+    fault: Annotated[str | None, typer.Argument(help="Kind of fault; all when left out.")] = None,
+    target: Annotated[
+        str | None, typer.Option("--target", "-t", help="Only the faults of this target.")
+    ] = None,
+    site: SiteOfBroker = None,
+    broker: Broker = _LOCAL,
+    as_json: JsonOutput = False,
+) -> None:
+    """End faults before their time."""
+    command = Clear(id=_identifier(), fault=fault, target=target)
+    _report(asyncio.run(send_command(BrokerUrl.parse(broker), site, command)), as_json)
+
+
+def _report(ack: Ack, as_json: bool) -> None:
+    if not ack.accepted:
+        raise ConfigError(ack.detail)
+    typer.echo(orjson.dumps(ack.model_dump()) if as_json else ack.detail)
+
+
+def _identifier() -> str:
+    """Return an id that no other command has."""
+    # Commands come from people, outside simulated time: uniqueness matters, not repeatability.
+    return f"cli-{uuid.uuid4().hex[:16]}"
+
+
+def _parameters(pairs: list[str]) -> dict[str, float]:
+    values: dict[str, float] = {}
+    for pair in pairs:
+        name, separator, value = pair.partition("=")
+        try:
+            values[name] = float(value)
+        except ValueError:
+            separator = ""
+        if not separator:
+            raise ConfigError(f"--set {pair!r} is not valid; write name=number")
+    return values
+
+
+def _describe(fault: type[Fault]) -> dict[str, Any]:
+    def parameter(name: str, field: FieldInfo) -> dict[str, Any]:
+        return {"name": name, "default": field.default, "description": field.description}
+
+    return {
+        "fault": fault.kind,
+        "system": fault.system,
+        "title": fault.title,
+        "target": fault.target,
+        "default_target": fault.default_target,
+        "default_seconds": fault.default_seconds,
+        "severity": fault.severity,
+        "shows": fault.shows,
+        "parameters": [parameter(name, field) for name, field in fault.model_fields.items()],
+    }

@@ -1,0 +1,42 @@
+"""``twin metrics``: every metric of the twin."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated
+
+import orjson
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from twin.cli.options import JsonOutput
+from twin.docs.metrics import table
+from twin.errors import ConfigError
+
+__all__ = ["metrics"]
+
+
+def metrics(
+    device: Annotated[
+        str | None, typer.Argument(help="Only this device class, for example gpu.")
+    ] = None,
+    as_json: JsonOutput = False,
+) -> None:
+    """List every metric: name, type, unit, labels, meaning."""
+    rows = table()
+    devices = list(dict.fromkeys(row.device for row in rows))
+    if device is not None and device not in devices:
+        raise ConfigError(f"device class {device!r} does not exist; choose {', '.join(devices)}")
+    chosen = [row for row in rows if device in (None, row.device)]
+    if as_json:
+        typer.echo(orjson.dumps([asdict(row) for row in chosen]))
+        return
+    printed = Table(box=None, header_style="bold")
+    for column in ("device", "metric", "type", "unit", "on by default", "help"):
+        printed.add_column(column, no_wrap=column == "metric", overflow="fold")
+    for row in chosen:
+        default = "yes" if row.default else "no"
+        printed.add_row(row.device, row.metric, row.type, row.unit, default, row.help)
+    # Wide on purpose: a metric's name must never be cut, and a pipe has no width.
+    Console(highlight=False, width=None if Console().is_terminal else 220).print(printed)

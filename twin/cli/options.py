@@ -1,0 +1,47 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+import typer
+
+from twin.errors import ConfigError
+
+__all__ = ["Broker", "JsonOutput", "LogLevel", "SiteName", "seconds"]
+
+SiteName = Annotated[
+    str,
+    typer.Option("--site", "-s", envvar="TWIN_SITE", help="A preset's name or a YAML file."),
+]
+Broker = Annotated[
+    str,
+    typer.Option(
+        "--broker",
+        "-b",
+        envvar="TWIN_BROKER",
+        help="mqtt://[user:password@]host[:port], or mqtts:// for TLS.",
+    ),
+]
+JsonOutput = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]
+LogLevel = Annotated[
+    str,
+    typer.Option("--log-level", envvar="TWIN_LOG_LEVEL", help="debug, info, warning or error."),
+]
+
+_DURATION = re.compile(r"^(\d+(?:\.\d+)?)(ms|s|m|h|d)?$")
+_SECONDS = {"ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+
+
+def seconds(text: str) -> float:
+    """Return the seconds that a duration like ``20s``, ``5m`` or ``1.5h`` has.
+
+    Raises:
+        ConfigError: it is no duration, or zero.
+    """
+    match = _DURATION.match(text.strip())
+    value = float(match[1]) * _SECONDS[match[2] or "s"] if match else 0.0
+    if value <= 0:
+        raise ConfigError(f"duration {text!r} is not valid; write for example 500ms, 20s, 5m or 2h")
+    return value

@@ -1,0 +1,170 @@
+"""``twin up``: everything in one process."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import asdict
+from typing import Annotated
+
+import orjson
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from twin.bus import BrokerUrl
+from twin.cli.options import JsonOutput, LogLevel, SiteName, seconds
+from twin.cli.process import configure_logs, stop_on_signals, wait
+from twin.errors import CheckFailedError, ConfigError
+from twin.plant import load_trace
+from twin.site import Layout, load_site
+from twin.stack.check import Report, TraceComparison, drained, scrape, take_report
+from twin.stack.local import LocalConfig, LocalStack, local_stack
+
+__all__ = ["up"]
+
+_EMBEDDED = "embedded"
+_SCRAPE_SECONDS = 0.25
+_SPEEDS = (0.01, 1000.0)
+
+
+def up(
+    site: SiteName = "demo",
+    workload: Annotated[
+        str,
+        typer.Option("--workload", "-w", help="training, idle or trace:gpt3-512xh100."),
+    ] = "training",
+    speed: Annotated[float, typer.Option(help="Simulated seconds a second, 0.01 to 1000.")] = 1.0,
+    seed: Annotated[int, typer.Option(help="Of all random numbers.", min=0)] = 0,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(help="Port of the page and the metrics; 0 for any.", min=0, max=65535)
+    ] = 9400,
+    mqtt_port: Annotated[
+        int, typer.Option(help="Port of the embedded broker; 0 for any.", min=0, max=65535)
+    ] = 1883,
+    broker: Annotated[
+        str,
+        typer.Option(
+            "--broker",
+            "-b",
+            envvar="TWIN_BROKER",
+            help="embedded, or mqtt://[user:password@]host[:port], or mqtts://.",
+        ),
+    ] = _EMBEDDED,
+    duration: Annotated[
+        str | None, typer.Option("--for", help="Stop after so long: 20s, 5m, 1h.")
+    ] = None,
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check", help="At the end print what was exposed; exit 1 if it falls short."
+        ),
+    ] = False,
+    as_json: JsonOutput = False,
+    log_level: LogLevel = "warning",
+) -> None:
+    """Run the whole twin in one process, with a broker of its own.
+
+    Examples:
+      twin up
+
+      twin up --for 20s --check
+
+      twin up --site colossus-array --workload trace:gpt3-512xh100 --speed 60 --for 60s --check
+    """
+    configure_logs(log_level)
+    if not _SPEEDS[0] <= speed <= _SPEEDS[1]:
+        raise ConfigError(f"--speed is {speed:g}; it must be from {_SPEEDS[0]:g} to {_SPEEDS[1]:g}")
+    if check and duration is None:
+        raise ConfigError("--check needs an end: add --for, for example --for 20s")
+    layout = Layout(load_site(site))
+    config = LocalConfig(
+        layout=layout,
+        workload=workload,
+        speed=speed,
+        seed=seed,
+        host=host,
+        port=port,
+        broker=None if broker == _EMBEDDED else BrokerUrl.parse(broker),
+        mqtt_port=mqtt_port,
+    )
+    length = None if duration is None else seconds(duration)
+    report = asyncio.run(_run(config, length, check))
+    if report is not None:
+        _print(report, as_json)
+        failures = report.failures()
+        if failures:
+            raise CheckFailedError("the check failed: " + "; ".join(failures))
+
+
+async def _run(config: LocalConfig, length: float | None, check: bool) -> Report | None:
+    """Run until the end and return the report, if one is wanted."""
+    stop = stop_on_signals()
+    async with local_stack(config) as stack:
+        _announce(config, stack)
+        began = time.monotonic()
+        trace = _comparison(config, stack) if check else None
+        sampler = asyncio.create_task(_sample(stack, trace), name="trace sampler")
+        try:
+            await wait(stop, length)
+        finally:
+            sampler.cancel()
+            await asyncio.gather(sampler, return_exceptions=True)
+        if not check:
+            return None
+        await stack.emulator.halt()
+        await drained(stack)
+        return await take_report(stack, config.layout, time.monotonic() - began, trace)
+
+
+def _announce(config: LocalConfig, stack: LocalStack) -> None:
+    """Say on standard error where everything is."""
+    site = config.layout.site
+    url = stack.aggregator.url
+    console = Console(stderr=True, highlight=False)
+    console.print(f"[bold]{site.name}[/bold]: {site.gpus:,} GPUs in {site.racks:,} racks are up")
+    rows = (
+        ("page", f"{url}/"),
+        ("metrics", f"{url}/metrics"),
+        ("array metrics", f"{url}/arrays/{config.layout.array_name(0)}/metrics"),
+        ("discovery", f"{url}/sd"),
+        ("broker", str(stack.broker)),
+    )
+    for name, address in rows:
+        console.print(f"  {name:<14} {address}", soft_wrap=True)
+    console.print("  Ctrl-C stops it", style="dim")
+
+
+def _comparison(config: LocalConfig, stack: LocalStack) -> TraceComparison | None:
+    kind, _, name = config.workload.partition(":")
+    if kind != "trace":
+        return None
+    return TraceComparison(config.layout, load_trace(name), stack.emulator.epoch)
+
+
+async def _sample(stack: LocalStack, trace: TraceComparison | None) -> None:
+    """Scrape the roll-ups again and again while a trace is compared."""
+    while trace is not None:
+        await asyncio.sleep(_SCRAPE_SECONDS)
+        trace.add(await scrape(f"{stack.aggregator.url}/metrics"))
+
+
+def _print(report: Report, as_json: bool) -> None:
+    values = {name: value for name, value in asdict(report).items() if value is not None}
+    if as_json:
+        typer.echo(orjson.dumps(values))
+        return
+    table = Table(box=None, show_header=False)
+    table.add_column()
+    table.add_column(justify="right")
+    for name, value in values.items():
+        text = (
+            f"{value:,.4f}"
+            if isinstance(value, float) and abs(value) <= 1
+            else f"{value:,}"
+            if not isinstance(value, str)
+            else value
+        )
+        table.add_row(name, text)
+    Console(highlight=False).print(table)

@@ -1,0 +1,88 @@
+"""Commands: what comes in over the bus, and the answer to it."""
+
+from __future__ import annotations
+
+import structlog
+
+from twin.errors import ConfigError, FrameError
+from twin.faults import FaultSchedule
+from twin.wire import Ack, ActiveFault, Clear, Faults, Inject, Topics, decode_message
+
+__all__ = ["Commands"]
+
+_log = structlog.get_logger(__name__)
+
+
+class Commands:
+    """Carries out commands on a fault schedule.
+
+    Args:
+        schedule: of the plant.
+        topics: of the site.
+    """
+
+    def __init__(self, schedule: FaultSchedule, topics: Topics) -> None:
+        self._schedule = schedule
+        self._topics = topics
+
+    def handle(self, topic: str, payload: bytes, now: float) -> Ack | None:
+        """Carry out one command and return the answer, or None when nobody can be answered.
+
+        Args:
+            topic: of the message.
+            payload: of the message.
+            now: simulated time.
+        """
+        address = self._topics.parse(topic)
+        if address is None or address.kind != "command":
+            return None
+        try:
+            if address.name == "inject":
+                return self._inject(decode_message(Inject, payload), now)
+            if address.name == "clear":
+                return self._clear(decode_message(Clear, payload))
+        except FrameError as error:
+            _log.warning("command refused", topic=topic, reason=error.reason, detail=error.detail)
+            return None
+        _log.warning("command refused", topic=topic, reason="unknown command")
+        return None
+
+    def report(self) -> Faults:
+        """Return the faults in force, as the bus knows them."""
+        return Faults(
+            active=tuple(
+                ActiveFault(
+                    id=strike.id,
+                    fault=strike.fault.kind,
+                    target=strike.target.text,
+                    since=strike.since,
+                    until=strike.until,
+                )
+                for strike in self._schedule.active
+            )
+        )
+
+    def _inject(self, command: Inject, now: float) -> Ack:
+        try:
+            strike = self._schedule.inject(
+                command.id,
+                command.fault,
+                command.target,
+                now,
+                command.duration,
+                command.parameters,
+            )
+        except ConfigError as error:
+            return Ack(id=command.id, accepted=False, detail=str(error))
+        seconds = strike.until - strike.since
+        detail = f"{command.fault} strikes {command.target} for {seconds:g} s of simulated time"
+        _log.info("fault injected", fault=command.fault, target=command.target, seconds=seconds)
+        return Ack(id=command.id, accepted=True, detail=detail)
+
+    def _clear(self, command: Clear) -> Ack:
+        try:
+            cleared = self._schedule.clear(command.fault, command.target)
+        except ConfigError as error:
+            return Ack(id=command.id, accepted=False, detail=str(error))
+        _log.info("faults cleared", count=cleared)
+        return Ack(id=command.id, accepted=True, detail=f"{cleared} faults cleared")

@@ -1,0 +1,281 @@
+"""The emulator: steps the plant and publishes what its devices would.
+
+Three tasks live side by side: one ticks the plant and publishes a frame a unit,
+spread over the interval; one keeps the connection and takes commands; one tells how
+it goes. Simulated time never waits for the broker: frames that cannot be published
+are counted, and the gap in their sequence numbers shows at the other end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import structlog
+
+from twin.bus import BrokerUrl, Bus, Will, keep_connected
+from twin.catalog import Frame
+from twin.emulator.commands import Commands
+from twin.emulator.pacer import Pacer
+from twin.errors import BusError, first_error
+from twin.faults import FAULTS, FaultSchedule
+from twin.plant import Plant
+from twin.site import Layout
+from twin.wire import Clock, Encoder, RackMeta, Status, Topics
+
+__all__ = ["Emulator", "EmulatorConfig"]
+
+_log = structlog.get_logger(__name__)
+_STATUS_SECONDS = 2.0
+_SPREAD = 0.8
+"""Frames of a tick are spread over this share of the interval."""
+_BATCH = 8
+"""Frames published between two looks at the clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class EmulatorConfig:
+    """What an emulator needs to run.
+
+    Attributes:
+        layout: the site.
+        broker: where to publish.
+        name: name on the status topic and client id.
+        seed: of all random numbers.
+        workload: see :func:`twin.plant.workload.workload_of`.
+        speed: simulated seconds a second.
+        epoch: simulated unix time of the start; None for now.
+    """
+
+    layout: Layout
+    broker: BrokerUrl
+    name: str = "plant-0"
+    seed: int = 0
+    workload: str = "training"
+    speed: float = 1.0
+    epoch: float | None = None
+
+
+@dataclass(slots=True)
+class _Sent:
+    """Counts of frames."""
+
+    published: int = 0
+    unsent: int = 0
+    sequence: dict[Frame, list[int]] = field(default_factory=dict)
+
+
+class Emulator:
+    """Publishes the telemetry of a whole site.
+
+    Args:
+        config: what to run.
+        wall: wall clock in unix seconds.
+
+    Raises:
+        ConfigError: the workload does not exist.
+    """
+
+    def __init__(self, config: EmulatorConfig, wall: Callable[[], float] = time.time) -> None:
+        layout = config.layout
+        self._config = config
+        self._layout = layout
+        self._wall = wall
+        self._topics = Topics(layout.site.name)
+        self._plant = Plant(layout, config.seed, config.workload)
+        self._faults = FaultSchedule(layout, FAULTS)
+        self._commands = Commands(self._faults, self._topics)
+        self._encoders = {kind: Encoder(layout, kind) for kind in Frame if layout.units(kind) > 0}
+        self._sent = _Sent(sequence={kind: [0] * layout.units(kind) for kind in Frame})
+        self.epoch = round(wall() if config.epoch is None else config.epoch, 3)
+        """Simulated unix time of the start."""
+        self._clock = Clock(simulated=self.epoch, wall=wall())
+        self.pacer = Pacer(layout.site.telemetry.interval_seconds, config.speed)
+        """Paces the ticks and counts the late ones."""
+        self._bus: Bus | None = None
+        self._halt = False
+        self._halted = asyncio.Event()
+        self.connected = asyncio.Event()
+        """Set once the first connection stands."""
+
+    @property
+    def published(self) -> int:
+        """Frames published so far."""
+        return self._sent.published
+
+    @property
+    def unsent(self) -> int:
+        """Frames that could not be published."""
+        return self._sent.unsent
+
+    @property
+    def now(self) -> float:
+        """Simulated unix time."""
+        return self.epoch + self._plant.time
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Run until ``stop`` is set.
+
+        Raises:
+            BusError: the broker refuses us for good, for example by a wrong password.
+        """
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                link = tasks.create_task(self._keep_connected(), name="emulator connection")
+                status = tasks.create_task(self._say_forever(), name="emulator status")
+                ticks = tasks.create_task(self._tick_forever(), name="emulator ticks")
+                await stop.wait()
+                for task in (ticks, status):
+                    task.cancel()
+                await asyncio.gather(ticks, status, return_exceptions=True)
+                await self._say("offline")
+                link.cancel()
+        except BaseExceptionGroup as group:
+            raise first_error(group) from group
+
+    # -- connection -----------------------------------------------------------
+
+    async def _keep_connected(self) -> None:
+        name = self._config.name
+        await keep_connected(
+            self._config.broker,
+            self._session,
+            client_id=f"twin-emulator-{name}-{self._layout.site.name}",
+            will=Will(self._topics.status(name), self._status("lost").encode()),
+            on_state=self._on_state,
+        )
+
+    def _on_state(self, connected: bool) -> None:
+        if not connected:
+            self._bus = None
+
+    async def _session(self, bus: Bus) -> None:
+        """Live through one connection: announce ourselves, then take commands."""
+        await bus.subscribe(self._topics.command("+"), qos=1)
+        self._bus = bus
+        await self._say("online")
+        await self._publish_faults(bus)
+        for rack in range(self._layout.units(Frame.RACK)):
+            meta = self._meta(rack)
+            await bus.publish(self._topics.meta(meta.rack), meta.encode(), retain=True)
+        self.connected.set()
+        async for message in bus.messages():
+            answer = self._commands.handle(message.topic, message.payload, self.now)
+            if answer is not None:
+                await bus.publish(self._topics.ack(answer.id), answer.encode(), qos=1)
+                await self._publish_faults(bus)
+
+    async def _say_forever(self) -> None:
+        while True:
+            await asyncio.sleep(_STATUS_SECONDS)
+            await self._say("online")
+
+    async def _say(self, state: str) -> None:
+        """Publish our status; without a broker nobody can hear it, and that is all."""
+        if self._bus is None:
+            return
+        topic = self._topics.status(self._config.name)
+        try:
+            await self._bus.publish(topic, self._status(state).encode(), qos=1, retain=True)
+        except BusError as error:
+            _log.debug("status not sent", error=str(error))
+
+    async def _publish_faults(self, bus: Bus) -> None:
+        await bus.publish(self._topics.faults, self._commands.report().encode(), qos=1, retain=True)
+
+    def _status(self, state: str) -> Status:
+        return Status.model_validate(
+            {
+                "emulator": self._config.name,
+                "state": state,
+                "interval": self.pacer.interval,
+                "speed": self.pacer.speed,
+                "clock": self._clock.model_dump(),
+                "ticks": self.pacer.ticks,
+                "late_ticks": self.pacer.late_ticks,
+                "frames": self._sent.published,
+                "unsent": self._sent.unsent,
+            }
+        )
+
+    def _meta(self, rack: int) -> RackMeta:
+        layout, site = self._layout, self._layout.site
+        return RackMeta(
+            rack=layout.unit_name(Frame.RACK, rack),
+            gpu_model=site.gpu.name,
+            gpu_uuids=tuple(layout.gpu_uuid(rack, gpu) for gpu in range(site.gpus_per_rack)),
+            hostnames=tuple(layout.hostname(rack, n) for n in range(site.servers_per_rack)),
+            driver_version=site.server.driver_version,
+        )
+
+    # -- ticks ----------------------------------------------------------------
+
+    async def _tick_forever(self) -> None:
+        await self.connected.wait()
+        self._restart_clock()
+        while not self._halt:
+            restarts = self.pacer.restarts
+            late = await self.pacer.tick()
+            if self.pacer.restarts != restarts:
+                self._restart_clock()
+                _log.warning("fell behind; the clock begins anew", late_seconds=round(late, 1))
+            await self._tick()
+        self._halted.set()
+
+    async def halt(self) -> None:
+        """Let the tick under way end and begin no other; we stay online."""
+        self._halt = True
+        await self._halted.wait()
+
+    def _restart_clock(self) -> None:
+        """Map the next frames' time to the wall clock's present."""
+        due = self.now + self.pacer.interval
+        self._clock = Clock(simulated=due, wall=self._wall())
+
+    async def _tick(self) -> None:
+        """Advance the plant by one interval and publish what changed."""
+        if self._faults.expire(self.now) and self._bus is not None:
+            await self._try_publish_faults(self._bus)
+        conditions = self._faults.conditions(self.now)
+        self._plant.step(self.pacer.interval, conditions)
+        outputs = self._plant.outputs()
+        for encoder in self._encoders.values():
+            encoder.load(outputs)
+        await self._publish(conditions.gateway_reporting)
+
+    async def _try_publish_faults(self, bus: Bus) -> None:
+        try:
+            await self._publish_faults(bus)
+        except BusError as error:
+            _log.debug("faults not sent", error=str(error))
+
+    async def _publish(self, reporting: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> None:
+        """Publish one frame of every unit, spread over the interval."""
+        frames = [
+            (kind, unit)
+            for kind in self._encoders
+            for unit in range(self._layout.units(kind))
+            if kind is not Frame.RACK or reporting[unit]
+        ]
+        for index, (kind, unit) in enumerate(frames):
+            if index % _BATCH == 0:
+                await self.pacer.spread(_SPREAD * index / len(frames))
+            await self._publish_frame(kind, unit)
+
+    async def _publish_frame(self, kind: Frame, unit: int) -> None:
+        sequence = self._sent.sequence[kind]
+        payload = self._encoders[kind].encode(unit, self.now, sequence[unit])
+        sequence[unit] += 1
+        bus = self._bus
+        if bus is None:
+            self._sent.unsent += 1
+            return
+        try:
+            await bus.publish(self._topics.frame(kind, self._layout.unit_name(kind, unit)), payload)
+        except BusError:
+            self._sent.unsent += 1
+        else:
+            self._sent.published += 1

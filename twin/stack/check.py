@@ -1,0 +1,209 @@
+"""Checks of a run: what was exposed over HTTP against what should have been.
+
+The figures come from the pages that Prometheus would scrape, not from what the plant
+or the aggregator believe.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import urllib.request
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
+
+from twin.aggregator import OWN_METRICS
+from twin.aggregator.telemetry import UNIT_LAST_FRAME
+from twin.catalog import PSU, ROLLUPS, SERVER, Frame, Level, Rollup
+from twin.plant import PowerTrace
+from twin.site import Layout
+from twin.stack.local import LocalStack
+
+__all__ = ["Report", "TraceComparison", "drained", "scrape", "take_report"]
+
+_TIMEOUT_SECONDS = 30.0
+_LEAST_CORRELATION = 0.99
+_LARGEST_ERROR = 0.01
+_LEAST_SAMPLES = 10
+
+
+def _rollup(signal: object) -> Rollup:
+    return next(rollup for rollup in ROLLUPS if rollup.signal is signal)
+
+
+_IT_POWER = _rollup(SERVER["power"])
+_DC_POWER = _rollup(PSU["output_power"])
+
+
+async def scrape(url: str) -> list[Sample]:
+    """Return all samples of one page, as Prometheus would read them."""
+    return await asyncio.to_thread(_scrape, url)
+
+
+def _scrape(url: str) -> list[Sample]:
+    with urllib.request.urlopen(url, timeout=_TIMEOUT_SECONDS) as response:  # noqa: S310 - our own
+        text = response.read().decode()
+    return [sample for family in text_string_to_metric_families(text) for sample in family.samples]
+
+
+def _by_rack(samples: Iterable[Sample], metric: str) -> dict[str, float]:
+    return {s.labels["rack"]: s.value for s in samples if s.name == metric and "rack" in s.labels}
+
+
+@dataclass(slots=True)
+class TraceComparison:
+    """Compares the exposed DC power with the trace that is replayed.
+
+    The trace was measured on the DC side, so it is compared with what the power
+    supplies deliver. Every rack is compared at the time of its own last frame.
+
+    Attributes:
+        layout: the site.
+        trace: what is replayed.
+        epoch: simulated unix time at which the replay began.
+    """
+
+    layout: Layout
+    trace: PowerTrace
+    epoch: float
+    _exposed: list[float] = field(default_factory=list, init=False)
+    _measured: list[float] = field(default_factory=list, init=False)
+
+    def add(self, samples: list[Sample]) -> None:
+        """Take over one scrape of ``/metrics``, if every rack is in it."""
+        power = _by_rack(samples, _DC_POWER.metric(Level.RACK))
+        times = _by_rack(samples, UNIT_LAST_FRAME.name)
+        racks = self.layout.units(Frame.RACK)
+        if len(power) < racks or len(times) < racks:
+            return
+        self._exposed.append(sum(power.values()))
+        self._measured.append(sum(self._expected(rack, ts) for rack, ts in times.items()))
+
+    def _expected(self, name: str, ts: float) -> float:
+        rack = self.layout.unit_index(Frame.RACK, name)
+        if rack is None:
+            return 0.0
+        servers = self.layout.site.servers_per_rack
+        nodes = (rack * servers + np.arange(servers)) % self.trace.nodes
+        return float(self.trace.at(ts - self.epoch)[nodes].sum())
+
+    @property
+    def samples(self) -> int:
+        """Scrapes compared."""
+        return len(self._exposed)
+
+    @property
+    def correlation(self) -> float:
+        """Pearson correlation of exposed and measured power; 0 with too few scrapes."""
+        if self.samples < _LEAST_SAMPLES:
+            return 0.0
+        return float(np.corrcoef(self._exposed, self._measured)[0, 1])
+
+    @property
+    def error_ratio(self) -> float:
+        """Mean absolute error over the mean measured power; 1 with too few scrapes."""
+        if self.samples < _LEAST_SAMPLES:
+            return 1.0
+        error = np.abs(np.array(self._exposed) - self._measured).mean()
+        return float(error / np.mean(self._measured))
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a run shows; the names are those of the JSON output."""
+
+    site: str
+    seconds: float
+    racks: int
+    racks_reporting: int
+    frames_published: int
+    frames_unsent: int
+    frames_ingested: int
+    frames_lost: int
+    decode_errors: int
+    late_ticks: int
+    ticks: int
+    series: int
+    it_power_watts: float
+    trace_samples: int | None = None
+    trace_correlation: float | None = None
+    trace_error_ratio: float | None = None
+
+    def failures(self) -> list[str]:
+        """Return what did not hold, in sentences; empty when all is well."""
+        found = []
+        if self.racks_reporting < self.racks:
+            found.append(f"only {self.racks_reporting} of {self.racks} racks reported")
+        if self.frames_published == 0:
+            found.append("no frame was published")
+        missing = self.frames_published - self.frames_ingested
+        if missing or self.frames_lost or self.frames_unsent:
+            found.append(
+                f"of {self.frames_published} frames published {missing} did not arrive, "
+                f"{self.frames_lost} gaps were seen and {self.frames_unsent} were never sent"
+            )
+        if self.decode_errors:
+            found.append(f"{self.decode_errors} messages were no valid frames")
+        if self.trace_correlation is not None and self.trace_correlation < _LEAST_CORRELATION:
+            found.append(f"the correlation with the trace is {self.trace_correlation:.4f}")
+        if self.trace_error_ratio is not None and self.trace_error_ratio > _LARGEST_ERROR:
+            found.append(f"the mean error against the trace is {self.trace_error_ratio:.2%}")
+        return found
+
+
+async def drained(stack: LocalStack, deadline: float = 5.0) -> None:
+    """Wait until all that was published has arrived, or ``deadline`` seconds."""
+    loop = asyncio.get_running_loop()
+    end = loop.time() + deadline
+    while loop.time() < end:
+        if stack.aggregator.summary().frames_ingested >= stack.emulator.published:
+            return
+        await asyncio.sleep(0.05)
+
+
+async def take_report(
+    stack: LocalStack, layout: Layout, seconds: float, trace: TraceComparison | None
+) -> Report:
+    """Scrape every page once and return what the run shows.
+
+    Args:
+        stack: still serving.
+        layout: the site.
+        seconds: how long it ran.
+        trace: the comparison, when a trace is replayed.
+    """
+    url = stack.aggregator.url
+    site = await scrape(f"{url}/metrics")
+    own = {metric.name for metric in OWN_METRICS}
+    series = sum(1 for sample in site if not _is_own(sample.name, own))
+    for array in range(layout.site.arrays):
+        series += len(await scrape(f"{url}/arrays/{layout.array_name(array)}/metrics"))
+    it_power = next((s.value for s in site if s.name == _IT_POWER.metric(Level.SITE)), 0.0)
+    summary = stack.aggregator.summary()
+    emulator = stack.emulator
+    return Report(
+        site=layout.site.name,
+        seconds=round(seconds, 1),
+        racks=summary.racks,
+        racks_reporting=len(_by_rack(site, _IT_POWER.metric(Level.RACK))),
+        frames_published=emulator.published,
+        frames_unsent=emulator.unsent,
+        frames_ingested=summary.frames_ingested,
+        frames_lost=summary.frames_lost,
+        decode_errors=summary.decode_errors,
+        late_ticks=emulator.pacer.late_ticks,
+        ticks=emulator.pacer.ticks,
+        series=series,
+        it_power_watts=it_power,
+        trace_samples=trace.samples if trace else None,
+        trace_correlation=trace.correlation if trace else None,
+        trace_error_ratio=trace.error_ratio if trace else None,
+    )
+
+
+def _is_own(name: str, own: set[str]) -> bool:
+    """Whether a sample belongs to the aggregator itself rather than to the site."""
+    return any(name == metric or name.startswith(f"{metric}_") for metric in own)

@@ -1,0 +1,100 @@
+"""The whole twin in one process: broker, aggregator, emulator."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from twin.aggregator import Aggregator, AggregatorConfig
+from twin.bus import BrokerUrl, embedded_broker
+from twin.emulator import Emulator, EmulatorConfig
+from twin.errors import first_error
+from twin.site import Layout
+
+__all__ = ["LocalConfig", "LocalStack", "local_stack"]
+
+
+@dataclass(frozen=True, slots=True)
+class LocalConfig:
+    """What to run.
+
+    Attributes:
+        layout: the site.
+        workload: see :func:`twin.plant.workload.workload_of`.
+        speed: simulated seconds a second.
+        seed: of all random numbers.
+        host: address that the page and the embedded broker listen on.
+        port: port of the page, 0 for any free one.
+        broker: broker to use; None for an embedded one.
+        mqtt_port: port of the embedded broker, 0 for any free one.
+    """
+
+    layout: Layout
+    workload: str = "training"
+    speed: float = 1.0
+    seed: int = 0
+    host: str = "127.0.0.1"
+    port: int = 9400
+    broker: BrokerUrl | None = None
+    mqtt_port: int = 1883
+
+
+@dataclass(frozen=True, slots=True)
+class LocalStack:
+    """A running twin.
+
+    Attributes:
+        broker: address of the broker.
+        aggregator: serves what it gets.
+        emulator: publishes.
+    """
+
+    broker: BrokerUrl
+    aggregator: Aggregator
+    emulator: Emulator
+
+
+@asynccontextmanager
+async def local_stack(config: LocalConfig) -> AsyncIterator[LocalStack]:
+    """Run broker, aggregator and emulator while the context is open.
+
+    They start in the order in which data needs them, so that no frame is lost at the
+    start, and end the other way round.
+
+    Raises:
+        ConfigError: a port is taken, or the workload does not exist.
+        BusError: the broker cannot be reached or refuses us.
+    """
+    async with AsyncExitStack() as stack:
+        broker = config.broker
+        if broker is None:
+            broker = await stack.enter_async_context(embedded_broker(config.host, config.mqtt_port))
+        aggregator = await stack.enter_async_context(
+            Aggregator.running(
+                AggregatorConfig(config.layout, broker, host=config.host, port=config.port)
+            )
+        )
+        emulator = Emulator(
+            EmulatorConfig(
+                layout=config.layout,
+                broker=broker,
+                workload=config.workload,
+                speed=config.speed,
+                seed=config.seed,
+            )
+        )
+        await aggregator.subscribed()
+        stop = asyncio.Event()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                task = tasks.create_task(emulator.run(stop), name="emulator")
+                try:
+                    yield LocalStack(broker, aggregator, emulator)
+                finally:
+                    stop.set()
+                    await asyncio.wait([task], timeout=5.0)
+                    task.cancel()
+        except BaseExceptionGroup as group:
+            raise first_error(group) from group
