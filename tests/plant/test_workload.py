@@ -19,6 +19,11 @@ def job(array: Layout) -> TrainingJob:
     return TrainingJob(array.site, np.random.default_rng(0))
 
 
+def state(job: TrainingJob) -> JobState:
+    """Return the job's present state."""
+    return job.progress.state
+
+
 def run(job: TrainingJob, seconds: int, health: Health = WELL) -> list[Demand]:
     """Step ``job`` second by second."""
     return [job.step(1.0, health) for _ in range(seconds)]
@@ -36,7 +41,7 @@ def test_evaluations_and_checkpoints(job: TrainingJob) -> None:
     states = []
     for _ in range(3600):
         job.step(1.0, WELL)
-        states.append(job.progress.state)
+        states.append(state(job))
     assert job.progress.checkpoints == pytest.approx(3600 / 916, abs=1)
     evaluation = states.count(JobState.EVALUATION)
     assert evaluation / 3600 == pytest.approx(13 / 155, rel=0.15)
@@ -70,12 +75,12 @@ def test_link_stalls_and_resumes(job: TrainingJob) -> None:
     """While a link is down all GPUs wait, fully busy; once it is back the job goes on."""
     run(job, 10)
     demand = run(job, 5, Health(links_down=1))[-1]
-    assert job.progress.state is JobState.STALLED
+    assert state(job) is JobState.STALLED
     assert demand.busy == 1.0
     assert demand.compute == 0.0
     assert demand.network == 0.0
     run(job, 1)
-    assert job.progress.state in (JobState.TRAINING, JobState.EVALUATION)
+    assert state(job) in (JobState.TRAINING, JobState.EVALUATION)
     assert job.progress.interruptions == 0
     assert job.progress.stalled_seconds == pytest.approx(5.0)
 
@@ -85,15 +90,15 @@ def test_lost_gpu_costs_the_work_since_the_checkpoint(job: TrainingJob) -> None:
     run(job, 2000)
     kept = job.progress.kept_seconds
     run(job, 60, Health(gpus_missing=1))
-    assert job.progress.state is JobState.STALLED
+    assert state(job) is JobState.STALLED
     assert job.progress.interruptions == 1
     assert job.progress.kept_seconds < kept
     run(job, 119)
-    assert job.progress.state is JobState.IDLE
+    assert state(job) is JobState.IDLE
     run(job, 350)
-    assert job.progress.state is JobState.STARTING
+    assert state(job) is JobState.STARTING
     run(job, 20)
-    assert job.progress.state is JobState.TRAINING
+    assert state(job) is JobState.TRAINING
     assert job.progress.goodput < 1.0
 
 

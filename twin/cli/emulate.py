@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from twin.bus import BrokerUrl
-from twin.cli.options import Broker, LogLevel, SiteName, seconds
+from twin.cli.options import Broker, Interval, LogLevel, SiteName, seconds
 from twin.cli.process import configure_logs, stop_on_signals, wait
 from twin.emulator import Emulator, EmulatorConfig
 from twin.site import Layout, load_site
@@ -31,6 +31,7 @@ def emulate(
     speed: Annotated[
         float, typer.Option(help="Simulated seconds a second.", min=0.01, max=1000.0)
     ] = 1.0,
+    interval: Interval = None,
     seed: Annotated[int, typer.Option(help="Of all random numbers.", min=0)] = 0,
     name: Annotated[str, typer.Option(help="Name on the status topic.")] = "plant-0",
     duration: Annotated[str | None, typer.Option("--for", help="Stop after so long.")] = None,
@@ -45,6 +46,7 @@ def emulate(
         seed=seed,
         workload=workload,
         speed=speed,
+        interval=None if interval is None else seconds(interval),
     )
     asyncio.run(_run(config, None if duration is None else seconds(duration)))
 
@@ -52,9 +54,9 @@ def emulate(
 async def _run(config: EmulatorConfig, length: float | None) -> None:
     signals, stop = stop_on_signals(), asyncio.Event()
     emulator = Emulator(config)
-    async with asyncio.TaskGroup() as tasks:
-        running = tasks.create_task(emulator.run(stop), name="emulator")
-        ending = tasks.create_task(wait(signals, length), name="signals")
-        await asyncio.wait([running, ending], return_when=asyncio.FIRST_COMPLETED)
-        stop.set()
-        ending.cancel()
+    running = asyncio.create_task(emulator.run(stop), name="emulator")
+    ending = asyncio.create_task(wait(signals, length), name="signals")
+    await asyncio.wait([running, ending], return_when=asyncio.FIRST_COMPLETED)
+    stop.set()
+    ending.cancel()
+    await running

@@ -9,7 +9,7 @@ import typer
 
 from twin.errors import ConfigError
 
-__all__ = ["Broker", "JsonOutput", "LogLevel", "SiteName", "seconds"]
+__all__ = ["Broker", "Interval", "JsonOutput", "LogLevel", "SiteName", "seconds"]
 
 SiteName = Annotated[
     str,
@@ -25,6 +25,13 @@ Broker = Annotated[
     ),
 ]
 JsonOutput = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]
+Interval = Annotated[
+    str | None,
+    typer.Option(
+        help="Simulated time between two frames of a unit; by default the site's, "
+        "but at most 30 frames a second."
+    ),
+]
 LogLevel = Annotated[
     str,
     typer.Option("--log-level", envvar="TWIN_LOG_LEVEL", help="debug, info, warning or error."),

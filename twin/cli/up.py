@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from twin.bus import BrokerUrl
-from twin.cli.options import JsonOutput, LogLevel, SiteName, seconds
+from twin.cli.options import Interval, JsonOutput, LogLevel, SiteName, seconds
 from twin.cli.process import configure_logs, stop_on_signals, wait
 from twin.errors import CheckFailedError, ConfigError
 from twin.plant import load_trace
@@ -35,6 +35,7 @@ def up(
         typer.Option("--workload", "-w", help="training, idle or trace:gpt3-512xh100."),
     ] = "training",
     speed: Annotated[float, typer.Option(help="Simulated seconds a second, 0.01 to 1000.")] = 1.0,
+    interval: Interval = None,
     seed: Annotated[int, typer.Option(help="Of all random numbers.", min=0)] = 0,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[
@@ -88,6 +89,7 @@ def up(
         port=port,
         broker=None if broker == _EMBEDDED else BrokerUrl.parse(broker),
         mqtt_port=mqtt_port,
+        interval=None if interval is None else seconds(interval),
     )
     length = None if duration is None else seconds(duration)
     report = asyncio.run(_run(config, length, check))

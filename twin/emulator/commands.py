@@ -85,4 +85,8 @@ class Commands:
         except ConfigError as error:
             return Ack(id=command.id, accepted=False, detail=str(error))
         _log.info("faults cleared", count=cleared)
-        return Ack(id=command.id, accepted=True, detail=f"{cleared} faults cleared")
+        return Ack(
+            id=command.id,
+            accepted=True,
+            detail=f"{cleared} fault{'' if cleared == 1 else 's'} cleared",
+        )

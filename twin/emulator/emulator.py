@@ -30,6 +30,9 @@ __all__ = ["Emulator", "EmulatorConfig"]
 
 _log = structlog.get_logger(__name__)
 _STATUS_SECONDS = 2.0
+_FRAMES_PER_SECOND = 30.0
+"""More frames a second of one unit serve nobody: no scrape is that fast."""
+_HALT_SECONDS = 5.0
 _SPREAD = 0.8
 """Frames of a tick are spread over this share of the interval."""
 _BATCH = 8
@@ -48,6 +51,8 @@ class EmulatorConfig:
         workload: see :func:`twin.plant.workload.workload_of`.
         speed: simulated seconds a second.
         epoch: simulated unix time of the start; None for now.
+        interval: simulated seconds between two frames of a unit; None for the site's,
+            or what keeps to 30 frames a second of the wall clock at high speed.
     """
 
     layout: Layout
@@ -57,6 +62,14 @@ class EmulatorConfig:
     workload: str = "training"
     speed: float = 1.0
     epoch: float | None = None
+    interval: float | None = None
+
+    @property
+    def frame_interval(self) -> float:
+        """Simulated seconds between two frames of a unit."""
+        if self.interval is not None:
+            return self.interval
+        return max(self.layout.site.telemetry.interval_seconds, self.speed / _FRAMES_PER_SECOND)
 
 
 @dataclass(slots=True)
@@ -93,7 +106,7 @@ class Emulator:
         self.epoch = round(wall() if config.epoch is None else config.epoch, 3)
         """Simulated unix time of the start."""
         self._clock = Clock(simulated=self.epoch, wall=wall())
-        self.pacer = Pacer(layout.site.telemetry.interval_seconds, config.speed)
+        self.pacer = Pacer(config.frame_interval, config.speed)
         """Paces the ticks and counts the late ones."""
         self._bus: Bus | None = None
         self._halt = False
@@ -228,7 +241,12 @@ class Emulator:
     async def halt(self) -> None:
         """Let the tick under way end and begin no other; we stay online."""
         self._halt = True
-        await self._halted.wait()
+        try:
+            async with asyncio.timeout(self.pacer.period + _HALT_SECONDS):
+                await self._halted.wait()
+        except TimeoutError:
+            # Without a broker from the start there never was a tick.
+            _log.warning("the tick under way did not end", seconds=_HALT_SECONDS)
 
     def _restart_clock(self) -> None:
         """Map the next frames' time to the wall clock's present."""

@@ -29,6 +29,7 @@ class LocalConfig:
         port: port of the page, 0 for any free one.
         broker: broker to use; None for an embedded one.
         mqtt_port: port of the embedded broker, 0 for any free one.
+        interval: simulated seconds between two frames of a unit; None for the default.
     """
 
     layout: Layout
@@ -39,6 +40,7 @@ class LocalConfig:
     port: int = 9400
     broker: BrokerUrl | None = None
     mqtt_port: int = 1883
+    interval: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,7 @@ async def local_stack(config: LocalConfig) -> AsyncIterator[LocalStack]:
                 workload=config.workload,
                 speed=config.speed,
                 seed=config.seed,
+                interval=config.interval,
             )
         )
         await aggregator.subscribed()

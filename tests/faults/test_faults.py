@@ -1,0 +1,137 @@
+"""Every fault strikes what it says, and nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+import numpy as np
+import pytest
+
+from twin.errors import ConfigError, TargetError
+from twin.faults import FAULTS, FaultSchedule, parse_fault
+from twin.plant import Conditions
+from twin.site import Layout, load_site
+
+LAYOUT = Layout(load_site("demo"))
+
+
+@pytest.fixture
+def schedule() -> FaultSchedule:
+    """An empty schedule of the demo site."""
+    return FaultSchedule(LAYOUT, FAULTS)
+
+
+def broken(conditions: Conditions) -> dict[str, int]:
+    """Return how many devices of each kind are not as they should be."""
+    counts = {f.name: int((~getattr(conditions, f.name)).sum()) for f in fields(conditions)}
+    return {name: count for name, count in counts.items() if count}
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        ("pump-failure", {"pump_available": 1}),
+        ("both-pumps-failure", {"pump_available": 2}),
+        ("gpu-off-bus", {"gpu_attached": 1}),
+        ("nic-flap", {"nic_link": 1}),
+        ("megapack-trip", {"megapack_available": 1}),
+        ("gateway-silent", {"gateway_reporting": 1}),
+    ],
+)
+def test_strikes(schedule: FaultSchedule, kind: str, expected: dict[str, int]) -> None:
+    """A fault on its default target breaks exactly the devices it names."""
+    assert broken(schedule.conditions(0.0)) == {}
+    schedule.inject("x", kind, FAULTS[kind].default_target, now=0.0)
+    assert broken(schedule.conditions(1.0)) == expected
+
+
+def test_every_fault_is_tested() -> None:
+    """The table above names every fault there is."""
+    mark = test_strikes.pytestmark[0]  # type: ignore[attr-defined]  # set by parametrize
+    assert {case[0] for case in mark.args[1]} == set(FAULTS)
+
+
+@pytest.mark.parametrize("kind", FAULTS)
+def test_descriptions(kind: str) -> None:
+    """Every fault says what it is, what one should see, and has a sensible default."""
+    fault = FAULTS[kind]
+    assert fault.kind == kind
+    assert fault.title
+    assert len(fault.shows) > 40
+    assert fault.severity in {"warning", "critical"}
+    assert fault.default_seconds > 0
+    assert LAYOUT.target(fault.default_target).kind == fault.target
+    for field in fault.model_fields.values():
+        assert field.description
+
+
+def test_target_place(schedule: FaultSchedule) -> None:
+    """The place struck is the one that the address names."""
+    schedule.inject("x", "gpu-off-bus", "r0003/n2/gpu5", now=0.0)
+    assert np.argwhere(~schedule.conditions(0.0).gpu_attached).tolist() == [[2, 13]]
+
+
+def test_flap_follows_its_period(schedule: FaultSchedule) -> None:
+    """The link is down for the first seconds of each period and up for the rest."""
+    schedule.inject(
+        "x", "nic-flap", "r0001/n1/nic0", now=100.0, parameters={"period": 10, "down": 3}
+    )
+    down = [not schedule.conditions(100.0 + age).nic_link[0, 0] for age in range(20)]
+    assert down == ([True] * 3 + [False] * 7) * 2
+
+
+def test_expiry(schedule: FaultSchedule) -> None:
+    """A fault ends when its time is over, not before."""
+    schedule.inject("x", "pump-failure", "r0001/pump1", now=10.0, seconds=5.0)
+    assert not schedule.expire(14.9)
+    assert broken(schedule.conditions(14.9)) == {"pump_available": 1}
+    assert schedule.expire(15.0)
+    assert broken(schedule.conditions(15.0)) == {}
+
+
+def test_clear(schedule: FaultSchedule) -> None:
+    """Clearing ends the faults of a kind and a target, or all."""
+    schedule.inject("a", "pump-failure", "r0001/pump1", now=0.0)
+    schedule.inject("b", "pump-failure", "r0002/pump1", now=0.0)
+    schedule.inject("c", "megapack-trip", "mp001", now=0.0)
+    assert schedule.clear("pump-failure", "r0002/pump1") == 1
+    assert schedule.clear("pump-failure") == 1
+    assert [strike.id for strike in schedule.active] == ["c"]
+    assert schedule.clear() == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "target", "parameters", "error", "match"),
+    [
+        ("pump", "r0001/pump1", {}, ConfigError, "the faults are pump-failure"),
+        ("pump-failure", "r0001", {}, ConfigError, "strikes a pump, for example r0001/pump1"),
+        ("pump-failure", "r0099/pump1", {}, TargetError, "the last of its racks is r0016"),
+        ("nic-flap", "r0001/n1/nic0", {"period": 0}, ConfigError, "period: is 0"),
+        ("nic-flap", "r0001/n1/nic0", {"perod": 5}, ConfigError, "perod: there is no such key"),
+    ],
+)
+def test_refusals(
+    schedule: FaultSchedule,
+    kind: str,
+    target: str,
+    parameters: dict[str, float],
+    error: type[Exception],
+    match: str,
+) -> None:
+    """What cannot be is refused with the place and the remedy, and nothing changes."""
+    with pytest.raises(error, match=match):
+        schedule.inject("x", kind, target, now=0.0, parameters=parameters)
+    assert schedule.active == ()
+
+
+def test_overlap(schedule: FaultSchedule) -> None:
+    """The same fault does not strike the same place twice."""
+    schedule.inject("x", "pump-failure", "r0001/pump1", now=0.0)
+    with pytest.raises(ConfigError, match="already strikes r0001/pump1 for another 590 s"):
+        schedule.inject("y", "pump-failure", "r0001/pump1", now=10.0)
+
+
+def test_parse_fault() -> None:
+    """A fault's parameters are parsed into its fields."""
+    fault = parse_fault(FAULTS, "nic-flap", {"period": 12.0})
+    assert fault.model_dump() == {"period": 12.0, "down": 5.0}
