@@ -5,7 +5,7 @@ what the caller must do::
 
     TwinError
     ├── ConfigError      fix the file or the argument (exit status 2)
-    ├── TargetError      name a device that the site has (exit status 2)
+    │   └── TargetError  name a device that the site has (exit status 2)
     ├── FrameError       drop this message, count it by ``reason``, go on
     ├── BusError         the broker is away: wait or give its address (exit status 3)
     └── CheckFailedError the run ended and a promise did not hold (exit status 1)

@@ -38,7 +38,8 @@ XID_TEXT = {
     13: "Graphics Engine Exception",
     31: "GPU memory page fault",
     43: "GPU stopped processing",
-    45: "Preemptive cleanup, due to previous errors -- Most likely to see when running multiple cuda",
+    45: "Preemptive cleanup, due to previous errors -- Most likely to see when running multiple "
+    "cuda",
     48: "Double Bit ECC Error",
     63: "ECC page retirement or row remapping recording event",
     64: "ECC page retirement or row remapper recording failure",
@@ -112,7 +113,8 @@ GPU = DeviceClass(
         _ratio("tensor_active", "DCGM_FI_PROF_PIPE_TENSOR_ACTIVE",
                help="Ratio of cycles the tensor (HMMA) pipe is active."),
         _ratio("dram_active", "DCGM_FI_PROF_DRAM_ACTIVE",
-               help="Ratio of cycles the device memory interface is active sending or receiving data."),
+               help="Ratio of cycles the device memory interface is active sending or receiving "
+                    "data."),
         _gauge("pcie_tx", "DCGM_FI_PROF_PCIE_TX_BYTES", unit=Unit.BYTES_PER_SECOND,
                help="The rate of data transmitted over the PCIe bus - including both protocol "
                     "headers and data payloads - in bytes per second."),

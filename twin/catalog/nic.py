@@ -14,16 +14,18 @@ from twin.catalog.model import DeviceClass, Family, Frame, Kind, Signal, Unit
 
 __all__ = ["INFINIBAND", "INFINIBAND_INFO", "LASER", "MODULE", "NETDEV", "NIC"]
 
-_NODE = {"job": "node-exporter", "port": 9100, "source": "prometheus/node_exporter 1.12"}
-_OPTICS = {"job": "transceiver-exporter", "port": 9458, "source": "wobcom/transceiver-exporter"}
-
-INFINIBAND = Family(key="infiniband", labels=("device", "port"), **_NODE)
-INFINIBAND_INFO = Family(
-    key="infiniband_info", labels=("board_id", "device", "firmware_version", "hca_type"), **_NODE
+_node = partial(Family, job="node-exporter", port=9100, source="prometheus/node_exporter 1.12")
+_optics = partial(
+    Family, job="transceiver-exporter", port=9458, source="wobcom/transceiver-exporter"
 )
-NETDEV = Family(key="netdev", labels=("device",), **_NODE)
-MODULE = Family(key="module", labels=("interface",), **_OPTICS)
-LASER = Family(key="laser", labels=("interface", "laser_index"), **_OPTICS)
+
+INFINIBAND = _node(key="infiniband", labels=("device", "port"))
+INFINIBAND_INFO = _node(
+    key="infiniband_info", labels=("board_id", "device", "firmware_version", "hca_type")
+)
+NETDEV = _node(key="netdev", labels=("device",))
+MODULE = _optics(key="module", labels=("interface",))
+LASER = _optics(key="laser", labels=("interface", "laser_index"))
 
 
 def _ib(name: str, suffix: str, help: str, **fields: object) -> Signal:  # noqa: A002 - as the field
@@ -65,9 +67,11 @@ NIC = DeviceClass(
         _ib("rx_errors", "port_errors_received_total",
             "Number of packets containing an error that were received on this port"),
         _ib("rx_discards", "port_discards_received_total",
-            "Number of inbound packets discarded by the port because the port is down or congested"),
+            "Number of inbound packets discarded by the port because the port is down or "
+            "congested"),
         _ib("tx_discards", "port_discards_transmitted_total",
-            "Number of outbound packets discarded by the port because the port is down or congested"),
+            "Number of outbound packets discarded by the port because the port is down or "
+            "congested"),
         _ib("tx_wait", "port_transmit_wait_total",
             "Number of ticks during which the port had data to transmit but no data was sent "
             "during the entire tick"),
@@ -79,7 +83,8 @@ NIC = DeviceClass(
             "Number of minor link errors detected on one or more physical lanes."),
         _ib("cnp_sent", "np_cnp_packets_sent_total",
             "The number of CNP packets sent by the Notification Point when it noticed congestion "
-            "experienced in the RoCEv2 IP header (ECN bits). The counters was added in MLNX_OFED 4.1"),
+            "experienced in the RoCEv2 IP header (ECN bits). The counters was added in "
+            "MLNX_OFED 4.1"),
         _ib("ecn_marked", "np_ecn_marked_roce_packets_received_total",
             "The number of RoCEv2 packets received by the notification point which were marked for "
             "experiencing the congestion (ECN bits where '11' on the ingress RoCE traffic) . "
@@ -90,7 +95,8 @@ NIC = DeviceClass(
         _ib("out_of_sequence", "out_of_sequence_packets_received_total",
             "The number of out of sequence packets received."),
         _ib("sequence_errors", "packet_sequence_errors_total",
-            "The number of received NAK sequence error packets. The QP retry limit was not exceeded."),
+            "The number of received NAK sequence error packets. The QP retry limit was not "
+            "exceeded."),
         _ib("out_of_buffer", "out_of_buffer_drops_total",
             "The number of drops occurred due to lack of WQE for the associated QPs."),
         _ib("ack_timeouts", "local_ack_timeout_errors_total",

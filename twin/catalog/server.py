@@ -8,15 +8,17 @@ target: the twin writes it for each exporter of each server, so that rules like
 
 from __future__ import annotations
 
+from functools import partial
+
 from twin.catalog.model import DeviceClass, Family, Frame, Kind, Signal, Unit
 
 __all__ = ["PSU", "PSU_INPUT", "PSU_OUTPUT", "SERVER"]
 
-_IPMI = {"job": "ipmi-exporter", "port": 9290, "source": "prometheus-community/ipmi_exporter"}
-_IPMI_SERVER = Family(key="ipmi_server", labels=(), **_IPMI)
-_IPMI_INLET = Family(key="ipmi_inlet", labels=("id", "name"), **_IPMI)
-PSU_INPUT = Family(key="psu_input", labels=("id", "name"), **_IPMI)
-PSU_OUTPUT = Family(key="psu_output", labels=("id", "name"), **_IPMI)
+_ipmi = partial(Family, job="ipmi-exporter", port=9290, source="prometheus-community/ipmi_exporter")
+_IPMI_SERVER = _ipmi(key="ipmi_server", labels=())
+_IPMI_INLET = _ipmi(key="ipmi_inlet", labels=("id", "name"))
+PSU_INPUT = _ipmi(key="psu_input", labels=("id", "name"))
+PSU_OUTPUT = _ipmi(key="psu_output", labels=("id", "name"))
 _DCGM_TARGET = Family(
     key="dcgm_target", job="dcgm-exporter", port=9400, labels=(), source="Prometheus"
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict
@@ -10,7 +11,24 @@ from pydantic import BaseModel, ConfigDict
 from twin.plant import Conditions
 from twin.site import Layout, Target
 
-__all__ = ["Fault"]
+__all__ = ["Fault", "Impact"]
+
+
+@dataclass(frozen=True, slots=True)
+class Impact:
+    """Where and when a fault strikes.
+
+    Attributes:
+        conditions: of the whole site; the fault writes itself into them.
+        layout: the site.
+        target: the place, of the fault's kind.
+        age: simulated seconds since the fault began.
+    """
+
+    conditions: Conditions
+    layout: Layout
+    target: Target
+    age: float
 
 
 class Fault(BaseModel, ABC):
@@ -39,12 +57,5 @@ class Fault(BaseModel, ABC):
     shows: ClassVar[str]
 
     @abstractmethod
-    def strike(self, conditions: Conditions, layout: Layout, target: Target, age: float) -> None:
-        """Write this fault into ``conditions``.
-
-        Args:
-            conditions: of the whole site; changed in place.
-            layout: the site.
-            target: where it strikes; of this fault's kind.
-            age: simulated seconds since it began.
-        """
+    def strike(self, impact: Impact) -> None:
+        """Write this fault into the conditions of ``impact``."""

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from twin.faults.base import Fault
-from twin.plant import Conditions
-from twin.site import Layout, Target
+from twin.faults.base import Fault, Impact
 
 __all__ = ["BothPumpsFailure", "PumpFailure"]
 
@@ -25,9 +23,9 @@ class PumpFailure(Fault):
         "redundancy is lost, cooling is not."
     )
 
-    def strike(self, conditions: Conditions, layout: Layout, target: Target, age: float) -> None:  # noqa: ARG002 - the interface
+    def strike(self, impact: Impact) -> None:
         """Stop the pump."""
-        conditions.pump_available[target.unit, target.device] = False
+        impact.conditions.pump_available[impact.target.unit, impact.target.device] = False
 
 
 class BothPumpsFailure(Fault):
@@ -47,6 +45,6 @@ class BothPumpsFailure(Fault):
         "Megapacks take up the drop."
     )
 
-    def strike(self, conditions: Conditions, layout: Layout, target: Target, age: float) -> None:  # noqa: ARG002 - the interface
+    def strike(self, impact: Impact) -> None:
         """Stop the pumps."""
-        conditions.pump_available[target.unit] = False
+        impact.conditions.pump_available[impact.target.unit] = False

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from twin.faults.base import Fault
-from twin.plant import Conditions
-from twin.site import Layout, Target
+from twin.faults.base import Fault, Impact
 
 __all__ = ["GpuOffBus"]
 
@@ -25,6 +23,6 @@ class GpuOffBus(Fault):
         "157 W, and after the GPU's return the job restarts from its checkpoint."
     )
 
-    def strike(self, conditions: Conditions, layout: Layout, target: Target, age: float) -> None:  # noqa: ARG002 - the interface
+    def strike(self, impact: Impact) -> None:
         """Take the GPU off its bus."""
-        conditions.gpu_attached[target.unit, target.device] = False
+        impact.conditions.gpu_attached[impact.target.unit, impact.target.device] = False

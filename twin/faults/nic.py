@@ -6,9 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from twin.faults.base import Fault
-from twin.plant import Conditions
-from twin.site import Layout, Target
+from twin.faults.base import Fault, Impact
 
 __all__ = ["NicFlap"]
 
@@ -33,7 +31,7 @@ class NicFlap(Fault):
     down: Annotated[float, Field(gt=0, le=3600)] = 5.0
     """Seconds without link in each period; with ``period`` or more the link stays down."""
 
-    def strike(self, conditions: Conditions, layout: Layout, target: Target, age: float) -> None:  # noqa: ARG002 - the interface
+    def strike(self, impact: Impact) -> None:
         """Take the link down for the first part of each period."""
-        if age % self.period < self.down:
-            conditions.nic_link[target.unit, target.device] = False
+        if impact.age % self.period < self.down:
+            impact.conditions.nic_link[impact.target.unit, impact.target.device] = False

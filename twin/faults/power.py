@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from twin.faults.base import Fault
-from twin.plant import Conditions
-from twin.site import Layout, Target
+from twin.faults.base import Fault, Impact
 
 __all__ = ["MegapackTrip"]
 
@@ -24,6 +22,6 @@ class MegapackTrip(Fault):
         "take its share as far as they can, and the grid import follows the training steps more."
     )
 
-    def strike(self, conditions: Conditions, layout: Layout, target: Target, age: float) -> None:  # noqa: ARG002 - the interface
+    def strike(self, impact: Impact) -> None:
         """Open the unit's contactor."""
-        conditions.megapack_available[target.unit] = False
+        impact.conditions.megapack_available[impact.target.unit] = False

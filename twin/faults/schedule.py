@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from twin.errors import ConfigError
-from twin.faults.base import Fault
+from twin.faults.base import Fault, Impact
 from twin.plant import Conditions
 from twin.site import Layout, Target, validation_message
 
@@ -141,5 +141,5 @@ class FaultSchedule:
         conditions = Conditions.healthy(self._layout)
         for active in self._active:
             age = max(0.0, now - active.since)
-            active.fault.strike(conditions, self._layout, active.target, age)
+            active.fault.strike(Impact(conditions, self._layout, active.target, age))
         return conditions

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from twin.faults.base import Fault
-from twin.plant import Conditions
-from twin.site import Layout, Target
+from twin.faults.base import Fault, Impact
 
 __all__ = ["GatewaySilent"]
 
@@ -24,6 +22,6 @@ class GatewaySilent(Fault):
         "freeze, and the aggregator says why: timeout."
     )
 
-    def strike(self, conditions: Conditions, layout: Layout, target: Target, age: float) -> None:  # noqa: ARG002 - the interface
+    def strike(self, impact: Impact) -> None:
         """Silence the gateway."""
-        conditions.gateway_reporting[target.unit] = False
+        impact.conditions.gateway_reporting[impact.target.unit] = False

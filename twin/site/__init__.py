@@ -1,8 +1,13 @@
 """Sites: what a datacenter is made of, and the arithmetic between its levels."""
 
 from twin.site.layout import Labels, Layout, Target
-from twin.site.loader import gpu_model_names, load_site, parse_site, preset_names
-from twin.site.loader import validation_message
+from twin.site.loader import (
+    gpu_model_names,
+    load_site,
+    parse_site,
+    preset_names,
+    validation_message,
+)
 from twin.site.model import Site
 from twin.site.parameters import GpuModel
 

@@ -13,7 +13,7 @@ import uuid
 from dataclasses import dataclass
 from functools import cached_property
 
-from twin.catalog import DEVICES, DeviceClass, Family, Frame, Level, ROLLUPS, Signal, devices_of
+from twin.catalog import DEVICES, ROLLUPS, DeviceClass, Family, Frame, Level, Signal, devices_of
 from twin.errors import TargetError
 from twin.site.model import Site
 
@@ -28,8 +28,11 @@ _PCI_BUS = ("18", "2A", "3A", "5D", "9A", "AB", "BA", "DB")
 
 _PHASES = ("L1", "L2", "L3")
 _TARGET = re.compile(
-    r"^(?:(?P<rack>r\d{4,6})(?:/(?:(?P<server>n\d{1,2})(?:/(?P<part>gpu|nic|psu)(?P<index>\d{1,2}))?"
-    r"|pump(?P<pump>\d)))?|(?P<megapack>mp\d{3,5})|(?P<genset>g\d{2,4})|(?P<array>a\d{3,5})|(?P<grid>grid))$"
+    r"(?P<rack>r\d{4,6})"
+    r"(?:/(?P<server>n(?:\d|[1-9]\d))(?:/(?P<part>gpu|nic|psu)(?P<index>\d|[1-9]\d))?"
+    r"|/pump(?P<pump>\d))?"
+    r"|(?P<megapack>mp\d{3,5})|(?P<genset>g\d{2,4})|(?P<array>a\d{3,5})|(?P<grid>grid)",
+    re.ASCII,
 )
 
 
@@ -89,9 +92,7 @@ class Layout:
     def reported(self) -> dict[str, tuple[Signal, ...]]:
         """Signals that this site reports, by device class."""
         extra = self.site.telemetry.extra_signals
-        return {
-            device.name: tuple(s for s in device if extra or not s.extra) for device in DEVICES
-        }
+        return {device.name: tuple(s for s in device if extra or not s.extra) for device in DEVICES}
 
     def series(self) -> dict[str, int]:
         """Return the series of the site at each level of detail.
@@ -131,7 +132,8 @@ class Layout:
     @cached_property
     def _unit_names(self) -> dict[Frame, dict[str, int]]:
         return {
-            frame: {self.unit_name(frame, i): i for i in range(self.units(frame))} for frame in Frame
+            frame: {self.unit_name(frame, i): i for i in range(self.units(frame))}
+            for frame in Frame
         }
 
     def array_of(self, rack: int) -> int:
@@ -206,7 +208,7 @@ class Layout:
         host = self.site.telemetry.hostname_label
         return tuple(host if name == "Hostname" else name for name in family.labels)
 
-    def _identity(
+    def _identity(  # noqa: PLR0911 - one return a device class
         self, family: Family, device: DeviceClass, unit: int, index: int
     ) -> tuple[str, tuple[str, ...]]:
         """Return the host part of ``instance`` and the exporter's identity values."""
@@ -273,7 +275,7 @@ class Layout:
         Raises:
             TargetError: it is no address, or the site has no such place.
         """
-        match = _TARGET.match(text)
+        match = _TARGET.fullmatch(text)
         if match is None:
             raise TargetError(
                 f"target {text!r} is no address; write a rack (r0001), a server (r0001/n3), a part "
@@ -323,7 +325,8 @@ class Layout:
 
     def _absent(self, text: str, what: str, last: str) -> TargetError:
         return TargetError(
-            f"target {text!r} does not exist on site {self.site.name!r}; the last of its {what} is {last}"
+            f"target {text!r} does not exist on site {self.site.name!r}; "
+            f"the last of its {what} is {last}"
         )
 
     # -- detail ---------------------------------------------------------------

@@ -32,7 +32,9 @@ def preset_names() -> tuple[str, ...]:
 def gpu_model_names() -> tuple[str, ...]:
     """Return the names of the shipped GPU models."""
     return tuple(
-        sorted(Path(entry.name).stem for entry in _DEVICES.iterdir() if entry.name.endswith(".yaml"))
+        sorted(
+            Path(entry.name).stem for entry in _DEVICES.iterdir() if entry.name.endswith(".yaml")
+        )
     )
 
 
@@ -73,20 +75,51 @@ def parse_site(text: str, where: str) -> Site:
     Raises:
         ConfigError: the text is not YAML or does not describe a site.
     """
-    try:
-        data = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{where}: is not YAML: {error}") from error
+    data = _read(text, where)
     if not isinstance(data, Mapping):
-        raise ConfigError(f"{where}: must be a mapping of keys to values, not {type(data).__name__}")
+        raise ConfigError(
+            f"{where}: must be a mapping of keys to values, not {type(data).__name__}"
+        )
     values = dict(data)
     values.setdefault("gpu", "h100-sxm")
     if isinstance(values["gpu"], str):
         values["gpu"] = _gpu_model(values["gpu"], where)
+    elif not isinstance(values["gpu"], Mapping):
+        known = ", ".join(gpu_model_names())
+        raise ConfigError(
+            f"{where}: gpu: is {values['gpu']!r}; give a shipped model ({known}) or a section"
+        )
     try:
         return Site.model_validate(values)
     except ValidationError as error:
         raise ConfigError(validation_message(error, where)) from error
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads YAML and refuses a key that is given twice, of which one would be lost."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Return the mapping of ``node``."""
+        mapping = super().construct_mapping(node, deep)
+        if len(mapping) < len(node.value):
+            keys = [key.value for key, _ in node.value]
+            twice = next(key for key in keys if keys.count(key) > 1)
+            problem = f"the key {twice!r} is given twice"
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
+        return mapping
+
+
+def _read(text: str, where: str) -> Any:
+    try:
+        return yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        line = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+        raise ConfigError(f"{where}: is not YAML: {line}{error.problem}") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{where}: is not YAML: {error}") from error
+    except RecursionError as error:
+        raise ConfigError(f"{where}: is not YAML: it is nested too deeply") from error
 
 
 def validation_message(error: ValidationError, where: str) -> str:
@@ -101,6 +134,8 @@ def _problem(detail: Mapping[str, Any], where: str) -> str:
         return f"{where}: {key}: there is no such key; remove it or correct its spelling"
     if detail["type"] == "missing":
         return f"{where}: {key}: is missing and must be given"
+    if detail["type"] == "model_type":
+        return f"{where}: {key}: is {detail['input']!r}; it must be a section of keys and values"
     if not key:
         return f"{where}: {message}"
     return f"{where}: {key}: is {detail['input']!r}; {message[0].lower()}{message[1:]}"

@@ -157,7 +157,8 @@ class Cooling(Section):
     pump_rated_rpm: Positive = 6000.0
     """Speed at ratio 1."""
     pump_head_pascals: Positive = 840_000.0
-    """Head at rated speed and no flow, est., so that one pump alone needs 95 % speed: H = H0 n² - a Q²."""
+    """Head at rated speed without flow, est., so that one pump alone needs 95 % speed; the
+    curve is H = H0 n² - a Q²."""
     loop_pressure_pascals: Positive = 150_000.0
     """Pressure drop of the loop at nominal flow (50 to 300 kPa), est."""
     pump_power_watts: Positive = 1850.0

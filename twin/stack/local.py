@@ -73,11 +73,6 @@ async def local_stack(config: LocalConfig) -> AsyncIterator[LocalStack]:
         broker = config.broker
         if broker is None:
             broker = await stack.enter_async_context(embedded_broker(config.host, config.mqtt_port))
-        aggregator = await stack.enter_async_context(
-            Aggregator.running(
-                AggregatorConfig(config.layout, broker, host=config.host, port=config.port)
-            )
-        )
         emulator = Emulator(
             EmulatorConfig(
                 layout=config.layout,
@@ -86,6 +81,11 @@ async def local_stack(config: LocalConfig) -> AsyncIterator[LocalStack]:
                 speed=config.speed,
                 seed=config.seed,
                 interval=config.interval,
+            )
+        )
+        aggregator = await stack.enter_async_context(
+            Aggregator.running(
+                AggregatorConfig(config.layout, broker, host=config.host, port=config.port)
             )
         )
         await aggregator.subscribed()

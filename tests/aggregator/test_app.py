@@ -1,0 +1,169 @@
+"""The HTTP interface, without a socket."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+import pytest_asyncio
+from prometheus_client.parser import text_string_to_metric_families
+
+from twin.aggregator.app import create_app
+from twin.aggregator.text import CONTENT_TYPE
+from twin.catalog import GPU, Frame
+
+if TYPE_CHECKING:
+    from tests.aggregator.conftest import Feed
+
+Get = Callable[..., Awaitable[httpx.Response]]
+
+
+@pytest_asyncio.fixture
+async def client(feed: Feed) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the application, which asks for nothing compressed."""
+    app = create_app(feed.core, broker="mqtt://broker:1883")
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app),
+        base_url="http://twin.example:9400",
+        headers={"Accept-Encoding": "identity"},
+    ) as client:
+        yield client
+
+
+async def test_metrics(feed: Feed, client: httpx.AsyncClient) -> None:
+    """The page is what the core renders, as the text format 0.0.4."""
+    feed.site()
+    answer = await client.get("/metrics")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == CONTENT_TYPE
+    assert "version=0.0.4" in CONTENT_TYPE
+    names = {family.name for family in text_string_to_metric_families(answer.text)}
+    assert {"twin_unit_reporting", "megapack_power_watts", "rack_it_power_watts"} <= names
+
+
+async def test_array_metrics(feed: Feed, client: httpx.AsyncClient) -> None:
+    """An array's page has its racks in full."""
+    feed.site()
+    answer = await client.get("/arrays/a002/metrics")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == CONTENT_TYPE
+    assert answer.content == bytes(feed.core.array(1))
+
+
+@pytest.mark.parametrize("name", ["a003", "a000", "x", "a1"])
+async def test_unknown_array(client: httpx.AsyncClient, name: str) -> None:
+    """404 and a sentence that names what there is."""
+    answer = await client.get(f"/arrays/{name}/metrics")
+    assert answer.status_code == 404
+    assert answer.text == f"Site small has no array {name!r}; the last is a002.\n"
+
+
+async def test_large_bodies_are_streamed_whole(
+    feed: Feed, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A body that is sent in pieces is the same body."""
+    monkeypatch.setattr("twin.aggregator.app._PIECE_BYTES", 1_000)
+    feed.site()
+    answer = await client.get("/arrays/a001/metrics")
+    assert "content-length" not in answer.headers
+    assert answer.content == bytes(feed.core.array(0))
+
+
+@pytest.mark.parametrize("piece", [1_000, 1 << 18])
+async def test_gzip_when_asked_for(
+    feed: Feed, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, piece: int
+) -> None:
+    """A client that accepts gzip gets it, and reads the same text."""
+    monkeypatch.setattr("twin.aggregator.app._PIECE_BYTES", piece)
+    feed.site()
+    request = client.build_request(
+        "GET", "/arrays/a001/metrics", headers={"Accept-Encoding": "deflate, gzip;q=0.5"}
+    )
+    answer = await client.send(request, stream=True)
+    raw = b"".join([part async for part in answer.aiter_raw()])
+    assert answer.headers["content-encoding"] == "gzip"
+    assert gzip.decompress(raw) == bytes(feed.core.array(0))
+
+
+@pytest.mark.parametrize("accepted", ["identity", "", "br", "gzip;q=0", "gzip; q=0.0, br"])
+async def test_no_gzip_unless_asked_for(client: httpx.AsyncClient, accepted: str) -> None:
+    """A client that does not accept gzip, or refuses it, gets plain text."""
+    answer = await client.get("/metrics", headers={"Accept-Encoding": accepted})
+    assert "content-encoding" not in answer.headers
+    assert answer.headers["vary"] == "Accept-Encoding"
+
+
+async def test_discovery_gives_the_clients_own_address(client: httpx.AsyncClient) -> None:
+    """Whoever reached ``/sd`` reaches the targets in the same way."""
+    groups = (await client.get("/sd")).json()
+    assert {target for group in groups for target in group["targets"]} == {"twin.example:9400"}
+    assert len(groups) == 3
+
+
+async def test_discovery_gives_the_advertised_address(feed: Feed) -> None:
+    """Behind a proxy the address can be set."""
+    transport = httpx.ASGITransport(create_app(feed.core, advertise="aggregator:80"))
+    async with httpx.AsyncClient(transport=transport, base_url="http://x") as client:
+        answer = await client.get("/sd")
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.json()[0]["targets"] == ["aggregator:80"]
+
+
+async def test_health_and_readiness(feed: Feed, client: httpx.AsyncClient) -> None:
+    """Alive from the start, ready when every rack has reported."""
+    assert (await client.get("/healthz")).status_code == 200
+    answer = await client.get("/readyz")
+    assert answer.status_code == 503
+    assert "The broker is not connected." in answer.text
+    feed.core.connected(connected=True)
+    feed.site()
+    answer = await client.get("/readyz")
+    assert (answer.status_code, answer.text) == (200, "ready\n")
+
+
+async def test_summary(feed: Feed, client: httpx.AsyncClient) -> None:
+    """The key figures as JSON, with null where nothing is reported."""
+    feed.frame(Frame.RACK, 0)
+    figures = (await client.get("/api/summary")).json()
+    assert figures["racks_reporting"] == 1
+    assert figures["grid_import_watts"] is None
+    assert figures["arrays"][0]["name"] == "a001"
+
+
+async def test_page(client: httpx.AsyncClient) -> None:
+    """The page comes with a policy that lets it ask nobody but us."""
+    answer = await client.get("/")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("text/html")
+    policy = answer.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "connect-src 'self'" in policy
+    assert "mqtt://broker:1883" in answer.text
+
+
+async def test_scrapes_are_counted(feed: Feed, client: httpx.AsyncClient) -> None:
+    """Duration and series of every scrape are counted by endpoint."""
+    feed.site()
+    for array in ("a001", "a001", "a002"):
+        await client.get(f"/arrays/{array}/metrics")
+    rendered = 2 * feed.core.array(0).series + feed.core.array(1).series
+    lines = feed.lines()
+    assert f'twin_http_scrape_series_total{{endpoint="array"}} {float(rendered)}' in lines
+    assert 'twin_http_scrape_duration_seconds_count{endpoint="array"} 3.0' in lines
+
+
+async def test_silent_rack_disappears_from_http(feed: Feed, client: httpx.AsyncClient) -> None:
+    """After the timeout a scrape has nothing of a silent rack."""
+    feed.site()
+    feed.wait(6.0)
+    assert (await client.get("/arrays/a001/metrics")).text == ""
+    assert GPU["gpu_temp"].metric not in (await client.get("/metrics")).text
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/sd", "/api/summary", "/"])
+async def test_nothing_can_be_written(client: httpx.AsyncClient, path: str) -> None:
+    """Data flows one way: there is nothing to post to."""
+    assert (await client.post(path)).status_code == 405

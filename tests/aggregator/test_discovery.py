@@ -1,0 +1,26 @@
+"""What Prometheus is told to scrape."""
+
+from __future__ import annotations
+
+from twin.aggregator.discovery import target_groups
+from twin.site import Layout
+
+
+def test_one_target_an_array_and_the_aggregator(layout: Layout) -> None:
+    """Every page with series is a target, once."""
+    groups = target_groups(layout, "twin:9400")
+    assert [group["labels"]["__metrics_path__"] for group in groups] == [
+        "/metrics",
+        "/arrays/a001/metrics",
+        "/arrays/a002/metrics",
+    ]
+    assert all(group["targets"] == ["twin:9400"] for group in groups)
+
+
+def test_targets_say_where_they_are(layout: Layout) -> None:
+    """Prometheus's own series of an array carry the labels of its racks."""
+    own, first, _ = target_groups(layout, "twin:9400")
+    assert own["labels"] == {"__metrics_path__": "/metrics", "job": "twin", "site": "small"}
+    labels = first["labels"].copy()
+    del labels["__metrics_path__"]
+    assert labels == {"job": "twin-array", "site": "small", "hall": "h1", "array": "a001"}

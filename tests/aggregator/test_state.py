@@ -1,0 +1,104 @@
+"""Units, emulators and faults as series."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from twin.catalog import Frame
+from twin.wire import ActiveFault, Faults
+
+if TYPE_CHECKING:
+    from tests.aggregator.conftest import Feed
+
+R0001 = 'site="small",hall="h1",array="a001",rack="r0001"'
+
+
+def _series(feed: Feed, prefix: str) -> list[str]:
+    return [line for line in feed.lines() if line.startswith(prefix)]
+
+
+def test_every_unit_says_whether_it_reports(feed: Feed) -> None:
+    """A unit has a 0 or a 1 from the start, with its place."""
+    feed.frame(Frame.RACK, 0)
+    lines = _series(feed, "twin_unit_reporting{")
+    assert f'twin_unit_reporting{{kind="rack",unit="r0001",{R0001}}} 1' in lines
+    assert 'twin_unit_reporting{kind="megapack",unit="mp002",site="small"} 0' in lines
+    assert len(lines) == 3 + 2 + 1 + 1 + 1
+
+
+def test_missing_unit_says_why(feed: Feed) -> None:
+    """The reason is a label, and the series goes when the unit is back."""
+    feed.site()
+    assert _series(feed, "twin_unit_missing") == []
+    feed.wait(6.0)
+    line = f'twin_unit_missing{{kind="rack",unit="r0001",reason="timeout",{R0001}}} 1'
+    assert line in _series(feed, "twin_unit_missing")
+    feed.site(ts=2.0, seq=2)
+    assert _series(feed, "twin_unit_missing") == []
+
+
+def test_time_of_the_last_frame_outlives_the_unit(feed: Feed) -> None:
+    """When a unit was last heard is known only of those that were, and stays known."""
+    feed.frame(Frame.RACK, 0, ts=1_700_000_000.25)
+    feed.wait(6.0)
+    assert _series(feed, "twin_unit_last_frame_timestamp_seconds") == [
+        f'twin_unit_last_frame_timestamp_seconds{{kind="rack",unit="r0001",{R0001}}} 1700000000.25'
+    ]
+
+
+def test_simulated_time_is_the_newest_reported(feed: Feed) -> None:
+    """It stands while a unit reports, and disappears with the last one."""
+    feed.frame(Frame.RACK, 0, ts=20.0)
+    feed.frame(Frame.GRID, 0, ts=19.0)
+    assert _series(feed, "twin_simulation_time") == [
+        'twin_simulation_time_seconds{site="small"} 20.0'
+    ]
+    feed.wait(6.0)
+    assert _series(feed, "twin_simulation_time") == []
+
+
+def test_emulator_that_is_online(feed: Feed) -> None:
+    """What an emulator counts is exposed under its name."""
+    feed.status(emulator="plant-0", ticks=10, late_ticks=2, frames=300, unsent=4)
+    assert _series(feed, "twin_emulator") == [
+        'twin_emulator_up{emulator="plant-0"} 1',
+        'twin_emulator_ticks_total{emulator="plant-0"} 10',
+        'twin_emulator_late_ticks_total{emulator="plant-0"} 2',
+        'twin_emulator_frames_total{emulator="plant-0"} 300',
+        'twin_emulator_frames_unsent_total{emulator="plant-0"} 4',
+    ]
+
+
+def test_emulator_that_is_lost(feed: Feed) -> None:
+    """A Last Will knows no counts, so they disappear instead of falling to zero."""
+    feed.status(emulator="plant-0", ticks=10)
+    feed.status("lost", emulator="plant-0")
+    assert _series(feed, "twin_emulator") == ['twin_emulator_up{emulator="plant-0"} 0']
+
+
+def test_nothing_is_known_without_a_broker(feed: Feed) -> None:
+    """Emulators and faults are not frozen at their last word when the broker goes."""
+    feed.status()
+    fault = ActiveFault(id="f1", fault="pump-failure", target="r0001", since=1.0, until=None)
+    feed.send("twin/v1/small/faults", Faults(active=(fault,)).encode())
+    feed.core.connected(connected=False)
+    assert _series(feed, "twin_emulator") == []
+    assert _series(feed, "twin_fault_active") == []
+    assert _series(feed, "twin_broker_connected") == ["twin_broker_connected 0.0"]
+
+
+def test_active_faults(feed: Feed) -> None:
+    """Each fault in force is a series; one that is listed twice is still one."""
+    fault = ActiveFault(id="f1", fault="pump-failure", target='a"b', since=1.0, until=2.0)
+    feed.send("twin/v1/small/faults", Faults(active=(fault, fault)).encode())
+    assert _series(feed, "twin_fault_active") == [
+        'twin_fault_active{fault="pump-failure",target="a\\"b",id="f1"} 1'
+    ]
+
+
+def test_absurd_counts_are_bounded(feed: Feed) -> None:
+    """A count of any length in a status does not break the scrape."""
+    feed.status(ticks=10**400)
+    assert _series(feed, "twin_emulator_ticks") == [
+        f'twin_emulator_ticks_total{{emulator="emulator"}} {float(2**53)}'
+    ]

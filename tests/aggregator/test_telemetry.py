@@ -1,0 +1,86 @@
+"""The aggregator's own metrics are what the table says."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from prometheus_client import REGISTRY
+from prometheus_client.parser import text_string_to_metric_families
+
+from twin.aggregator import OWN_METRICS, Core
+from twin.aggregator.telemetry import REASONS
+from twin.site import Layout
+from twin.wire import ActiveFault, Faults
+
+if TYPE_CHECKING:
+    from tests.aggregator.conftest import Feed
+
+
+def _busy(feed: Feed) -> str:
+    """Return ``/metrics`` of a core in which everything happened once."""
+    feed.clock()
+    feed.core.telemetry.scraped("metrics", 0.01, 5)
+    fault = ActiveFault(id="f1", fault="pump-failure", target="r0001", since=1.0, until=None)
+    feed.send("twin/v1/small/faults", Faults(active=(fault,)).encode())
+    feed.frame(next(iter(feed.core.store.units)), 0)
+    return bytes(feed.core.metrics()).decode()
+
+
+def test_table_is_complete(feed: Feed) -> None:
+    """Every ``twin_`` metric that is exposed stands in the table, with type and help."""
+    text = _busy(feed)
+    exposed = set(re.findall(r"^# TYPE (twin_\S+) (\S+)$", text, re.MULTILINE))
+    assert exposed == {(metric.name, metric.kind) for metric in OWN_METRICS}
+    helps = dict(re.findall(r"^# HELP (twin_\S+) (.*)$", text, re.MULTILINE))
+    assert helps == {metric.name: metric.help for metric in OWN_METRICS}
+
+
+def test_table_names_the_labels(feed: Feed) -> None:
+    """The label names of the table are those of the series, without place and bucket."""
+    labels = {
+        family.name: {name for sample in family.samples for name in sample.labels}
+        for family in text_string_to_metric_families(_busy(feed))
+    }
+    for metric in OWN_METRICS:
+        found = labels[metric.name.removesuffix("_total")] - {"site", "hall", "array", "rack", "le"}
+        assert found == set(metric.labels), metric.name
+
+
+def test_names_follow_the_rules() -> None:
+    """Own metrics have the prefix, and counters alone end in ``_total``."""
+    for metric in OWN_METRICS:
+        assert metric.name.startswith("twin_")
+        assert metric.name.endswith("_total") == (metric.kind == "counter")
+    assert len({metric.name for metric in OWN_METRICS}) == len(OWN_METRICS)
+
+
+def test_counters_start_at_zero(feed: Feed) -> None:
+    """Every reason is exposed before it first happens, so that rate() sees the first."""
+    lines = feed.lines()
+    for reason in REASONS:
+        assert f'twin_messages_refused_total{{reason="{reason}"}} 0.0' in lines
+
+
+def test_no_created_series(feed: Feed) -> None:
+    """``_created`` has no place in this text format and is left out."""
+    assert "_created" not in _busy(feed)
+
+
+def test_registry_is_private(layout: Layout) -> None:
+    """Two cores live side by side, and the global registry knows neither."""
+    Core(layout)
+    Core(layout)
+    assert not [m.name for m in REGISTRY.collect() if m.name.startswith("twin_")]
+
+
+def test_lag_is_observed(feed: Feed) -> None:
+    """The histogram has each frame's lag, as soon as a clock was announced."""
+    feed.frame(next(iter(feed.core.store.units)), 0, ts=1.0)
+    feed.clock(simulated=1.0)
+    feed.now += 0.75
+    feed.frame(next(iter(feed.core.store.units)), 0, ts=1.5, seq=2)
+    lines = feed.lines()
+    assert "twin_ingest_lag_seconds_count 1.0" in lines
+    assert "twin_ingest_lag_seconds_sum 0.25" in lines
+    assert feed.core.summary().lag_seconds == 0.25

@@ -1,0 +1,256 @@
+"""One connection: what it bounds, what it says when it fails, what it leaves behind."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from twin.bus import BrokerUrl, RefusedError, Will, client, connect, keep_connected, link
+from twin.errors import BusError, ConfigError
+
+CONNACK = b"\x20\x02\x00\x00"
+NOT_AUTHORIZED = b"\x20\x02\x00\x05"
+SUBSCRIBE_REFUSED = b"\x90\x03\x00\x01\x80"
+GOODBYE = b"\xe0\x00"
+
+
+class FakeBroker:
+    """A listener that gives one answer to each packet, then none, until the client leaves."""
+
+    def __init__(self, *answers: bytes) -> None:
+        self._answers = answers
+        self.heard: list[bytes] = []
+        self.left = asyncio.Event()
+
+    async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Serve one connection."""
+        answers = iter(self._answers)
+        while packet := await reader.read(4096):
+            self.heard.append(packet)
+            writer.write(next(answers, b""))
+        self.left.set()
+        writer.close()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Let the event loop turn until ``condition`` holds."""
+    async with asyncio.timeout(5):
+        while not condition():  # noqa: ASYNC110 - what is waited for sets no event
+            await asyncio.sleep(0)
+
+
+@asynccontextmanager
+async def fake_broker(*answers: bytes) -> AsyncIterator[tuple[BrokerUrl, FakeBroker]]:
+    """Run a fake broker and yield its address; at the end all must have left it."""
+    fake = FakeBroker(*answers)
+    server = await asyncio.start_server(fake.talk, "127.0.0.1", 0)
+    try:
+        port = server.sockets[0].getsockname()[1]
+        yield BrokerUrl("127.0.0.1", port, "user", "secret"), fake
+        async with asyncio.timeout(5):
+            await fake.left.wait()
+    finally:
+        server.close()
+
+
+async def test_nobody_listens() -> None:
+    """A broker that is not there is named with the reason and the remedy."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    url = BrokerUrl("127.0.0.1", port, "user", "secret")
+    with pytest.raises(BusError) as caught:
+        async with connect(url, client_id="a"):
+            pass
+    assert str(caught.value) == (
+        f"broker mqtt://user:***@127.0.0.1:{port} cannot be reached (Connection refused); "
+        "start it or give another address"
+    )
+
+
+@pytest.mark.parametrize("host", ["no-such-host.invalid", "a" * 70, "a..b"])
+async def test_host_unknown(host: str) -> None:
+    """A host that has no address is a broker that cannot be reached."""
+    with pytest.raises(BusError, match="cannot be reached"):
+        async with connect(BrokerUrl(host, 1883), client_id="a"):
+            pass
+
+
+@pytest.mark.parametrize(
+    ("code", "refused", "words"),
+    [
+        (2, True, "allow our client identifier"),
+        (3, False, "cannot be reached"),
+        (4, True, "'user' has no access"),
+        (5, True, "'user' has no access"),
+    ],
+)
+async def test_refused(code: int, refused: bool, words: str) -> None:
+    """Each refusal has its remedy; only a broker that is merely busy is worth waiting for."""
+    async with fake_broker(b"\x20\x02\x00" + bytes([code])) as (url, _):
+        with pytest.raises(BusError, match=words) as caught:
+            async with connect(url, client_id="a"):
+                pass
+    assert isinstance(caught.value, RefusedError) is refused
+    assert "secret" not in str(caught.value)
+
+
+async def test_refused_without_a_user() -> None:
+    """Who gave no user is told that one is wanted."""
+    async with fake_broker(NOT_AUTHORIZED) as (url, _):
+        with pytest.raises(RefusedError, match="wants a user: give mqtt://user:password@host"):
+            async with connect(BrokerUrl(url.host, url.port), client_id="a"):
+                pass
+
+
+async def test_refusal_ends_keep_connected() -> None:
+    """A wrong password is reported at once instead of being tried for ever."""
+    async with fake_broker(NOT_AUTHORIZED) as (url, _):
+        with pytest.raises(BusError, match="password is wrong"):
+            await keep_connected(url, lambda _: asyncio.sleep(0), client_id="a")
+
+
+async def test_subscription_refused() -> None:
+    """A subscription that the broker does not allow is an error, not a silence."""
+    async with fake_broker(CONNACK, SUBSCRIBE_REFUSED) as (url, _):
+        with pytest.raises(RefusedError, match="refuses the subscription to twin/#"):
+            async with connect(url, client_id="a") as bus:
+                await bus.subscribe("twin/#")
+
+
+async def test_mute_broker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A listener that never answers is given up, and its connection closed."""
+    monkeypatch.setattr(link, "ANSWER_SECONDS", 0.05)
+    async with fake_broker() as (url, _):
+        with pytest.raises(BusError, match=r"cannot be reached \(Operation timed out\)"):
+            async with connect(url, client_id="a"):
+                pass
+
+
+async def test_broker_falls_mute(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A broker that stops answering is a lost connection, left without a goodbye."""
+    monkeypatch.setattr(link, "ANSWER_SECONDS", 0.5)
+    async with fake_broker(CONNACK) as (url, fake):
+        with pytest.raises(BusError, match="is lost"):
+            async with connect(url, client_id="a") as bus:
+                await bus.publish("x", b"payload", qos=1)
+    assert fake.heard[-1].endswith(b"payload")
+
+
+@pytest.mark.parametrize("packets", [0, 1])
+async def test_cancelled_while_connecting(packets: int) -> None:
+    """Cancelled before the broker answers, it does not wait and leaves no connection."""
+    async with fake_broker() as (url, fake):
+        task = asyncio.create_task(connect(url, client_id="a").__aenter__())
+        await asyncio.sleep(0)
+        await until(lambda: len(fake.heard) == packets)
+        task.cancel()
+        async with asyncio.timeout(2):
+            await asyncio.wait([task])
+        assert task.cancelled()
+
+
+async def test_goodbye(caplog: pytest.LogCaptureFixture) -> None:
+    """An orderly end says goodbye to the broker, which then forgets the Will."""
+    will = Will("t", b"dead")
+    async with fake_broker(CONNACK) as (url, fake), connect(url, client_id="a", will=will):
+        pass
+    assert fake.heard[-1] == GOODBYE
+    assert caplog.record_tuples == []
+
+
+async def test_reader_that_falls_behind(
+    broker: BrokerUrl, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What waits to be read is bounded; what did not fit is counted and the rest is in order."""
+    monkeypatch.setattr(link.Inbox.__init__, "__defaults__", (10_000,))
+    async with connect(broker, client_id="sub") as sub, connect(broker, client_id="pub") as pub:
+        await sub.subscribe("x", qos=1)
+        for n in range(25):
+            await pub.publish("x", n.to_bytes() * 1_000, qos=1)
+        await until(lambda: sub.dropped == 15)
+        messages = sub.messages()
+        assert [(await anext(messages)).payload[0] for _ in range(10)] == list(range(10))
+        await pub.publish("x", b"\xff", qos=1)
+        assert (await anext(messages)).payload == b"\xff"
+    assert sub.dropped == 15
+    assert caplog.record_tuples == []
+
+
+async def test_reads_what_came_before_the_loss(broker: BrokerUrl) -> None:
+    """Messages that came in are still read when the connection is gone; then comes the error."""
+    async with connect(broker, client_id="same") as bus:
+        assert isinstance(bus, client.Connection)
+        await bus.subscribe("x")
+        for n in range(40):
+            await bus.publish("x", str(n).encode())
+        await until(lambda: bus.inbox.qsize() == 40)
+        async with connect(broker, client_id="same"), asyncio.timeout(5):
+            messages = bus.messages()
+            assert [int((await anext(messages)).payload) for _ in range(40)] == list(range(40))
+            with pytest.raises(BusError, match="is lost"):
+                await anext(messages)
+
+
+async def test_reading_leaves_room_for_others(broker: BrokerUrl) -> None:
+    """A full inbox does not keep the event loop to itself."""
+    turns = 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    async with connect(broker, client_id="a") as bus:
+        assert isinstance(bus, client.Connection)
+        await bus.subscribe("x")
+        for _ in range(500):
+            await bus.publish("x", b"")
+        await until(lambda: bus.inbox.qsize() == 500)
+        counting = asyncio.create_task(count())
+        messages = bus.messages()
+        for _ in range(500):
+            await anext(messages)
+        counting.cancel()
+        assert turns >= 500 // client.FAIR_SHARE
+        await asyncio.wait([counting])
+
+
+async def test_unnoticed_loss_is_quiet(broker: BrokerUrl, caplog: pytest.LogCaptureFixture) -> None:
+    """A connection that breaks while nobody uses it ends without a word from asyncio."""
+
+    async def idle() -> None:
+        async with connect(broker, client_id="same") as bus:
+            assert isinstance(bus, client.Connection)
+            async with connect(broker, client_id="same"):
+                await until(lambda: bus.lost)
+
+    await idle()
+    gc.collect()
+    await asyncio.sleep(0)
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+async def test_ca_file_missing(tmp_path: Path) -> None:
+    """A CA file that is not there is named, before anything is connected."""
+    url = BrokerUrl("127.0.0.1", 1, tls=True, ca_file=tmp_path / "none.pem")
+    with pytest.raises(ConfigError, match=r"CA file .*none\.pem.*No such file"):
+        async with connect(url, client_id="a"):
+            pass
+
+
+async def test_ca_file_is_no_certificate(tmp_path: Path) -> None:
+    """A CA file that holds no certificate is named."""
+    wrong = tmp_path / "ca.pem"
+    wrong.write_text("not a certificate")
+    url = BrokerUrl("127.0.0.1", 1, tls=True, ca_file=wrong)
+    with pytest.raises(ConfigError, match="cannot be read"):
+        async with connect(url, client_id="a"):
+            pass

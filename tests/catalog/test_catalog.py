@@ -1,0 +1,219 @@
+"""The catalogue: one table, without a contradiction in it."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from itertools import pairwise
+
+import pytest
+
+import twin.catalog
+from twin.catalog import (
+    DEVICES,
+    GPU,
+    ROLLUPS,
+    DeviceClass,
+    Frame,
+    Kind,
+    Level,
+    Operation,
+    Signal,
+    Unit,
+    device_class,
+    devices_of,
+)
+
+ROWS = [(device, signal) for device in DEVICES for signal in device]
+OWN = "Prometheus naming"
+rows = pytest.mark.parametrize(
+    ("device", "signal"), ROWS, ids=[f"{device.name}.{signal.name}" for device, signal in ROWS]
+)
+
+BASE_UNITS = {
+    Unit.WATTS: "watts",
+    Unit.JOULES: "joules",
+    Unit.CELSIUS: "celsius",
+    Unit.HERTZ: "hertz",
+    Unit.RATIO: "ratio",
+    Unit.SECONDS: "seconds",
+    Unit.VOLTS: "volts",
+    Unit.AMPERES: "amperes",
+    Unit.RPM: "rpm",
+    Unit.PASCALS: "pascals",
+    Unit.LITERS_PER_MINUTE: "liters_per_minute",
+    Unit.LITERS_PER_HOUR: "liters_per_hour",
+    Unit.WATTS_PER_SECOND: "watts_per_second",
+    Unit.PERCENT: "percent",
+    Unit.MEGAHERTZ: "megahertz",
+    Unit.NONE: "",
+}
+"""How a metric of ours ends, by its unit."""
+
+
+@rows
+def test_row_is_well_formed(device: DeviceClass, signal: Signal) -> None:
+    """Names are identifiers, help is one line, the range is a range."""
+    assert re.fullmatch(r"[a-z][a-z0-9_]*", signal.name)
+    assert re.fullmatch(r"[a-zA-Z_][a-zA-Z0-9_]*", signal.metric)
+    assert signal.help.strip() == signal.help != ""
+    assert "\n" not in signal.help
+    assert 0 <= signal.decimals <= 6
+    if signal.low is not None and signal.high is not None:
+        assert signal.low < signal.high
+    if signal.constant is not None:
+        assert (signal.low or signal.constant) <= signal.constant
+    assert device[signal.name] is signal
+
+
+@rows
+def test_counter_begins_at_nothing(device: DeviceClass, signal: Signal) -> None:
+    """A counter has no negative value, and no upper end at which it would be refused."""
+    del device
+    if signal.kind is Kind.COUNTER:
+        assert signal.low == 0
+        assert signal.high is None
+
+
+@rows
+def test_enumeration_covers_its_range(device: DeviceClass, signal: Signal) -> None:
+    """Every code between the least and the greatest has a name of its own."""
+    del device
+    if signal.states:
+        assert list(signal.states) == list(range(int(signal.low or 0), int(signal.high or 0) + 1))
+        assert all(name.strip() for name in signal.states.values())
+        assert len(set(signal.states.values())) == len(signal.states)
+        assert (signal.kind, signal.unit, signal.decimals) == (Kind.GAUGE, Unit.NONE, 0)
+
+
+@rows
+def test_derived_labels_have_the_same_names_for_every_value(
+    device: DeviceClass, signal: Signal
+) -> None:
+    """A metric whose label names changed with its value would break every query."""
+    del device
+    names = [tuple(name for name, _ in labels) for labels in signal.value_labels.values()]
+    assert all(one == other for one, other in pairwise(names))
+    assert all(signal.low or code >= 0 for code in signal.value_labels)
+
+
+@rows
+def test_own_metric_follows_the_naming_rules(device: DeviceClass, signal: Signal) -> None:
+    """Where no exporter is common, the name ends with its base unit, a counter with _total."""
+    del device
+    if OWN not in signal.family.source and signal.family.key != "megapack":
+        return
+    name = signal.metric
+    assert name == name.lower()
+    assert (signal.kind is Kind.COUNTER) == name.endswith("_total")
+    assert name.removesuffix("_total").endswith(BASE_UNITS[signal.unit])
+
+
+def test_signal_names_are_unique_within_a_device_class() -> None:
+    """A frame is keyed by them."""
+    for device in DEVICES:
+        names = [signal.name for signal in device]
+        assert len(names) == len(set(names)), device.name
+
+
+def test_metric_family_and_labels_name_one_signal() -> None:
+    """No two rows give the same series."""
+    seen: dict[tuple[object, ...], str] = {}
+    for device, signal in ROWS:
+        key = (signal.metric, device.name, signal.family, signal.labels)
+        assert key not in seen, f"{device.name}.{signal.name} repeats {seen[key]}"
+        seen[key] = f"{device.name}.{signal.name}"
+
+
+def test_rows_of_one_metric_agree() -> None:
+    """Prometheus knows one type, one unit and one help a metric, so its rows are the same."""
+    meaning: dict[str, set[tuple[object, ...]]] = defaultdict(set)
+    for _, signal in ROWS:
+        meaning[signal.metric].add((signal.kind, signal.unit, signal.help, signal.extra))
+    assert {metric: texts for metric, texts in meaning.items() if len(texts) > 1} == {}
+
+
+def test_families_are_told_apart_by_their_key() -> None:
+    """Two families of one key would be one identity with two sets of labels."""
+    families = {signal.family for _, signal in ROWS}
+    assert len({family.key for family in families}) == len(families)
+    for family in families:
+        assert 0 < family.port < 65_536
+        assert family.job
+        assert family.source
+        assert len(set(family.labels)) == len(family.labels)
+
+
+def test_jobs_have_one_port() -> None:
+    """A scrape job finds its exporters under one port, as on the real cluster."""
+    ports: dict[str, set[int]] = defaultdict(set)
+    for _, signal in ROWS:
+        ports[signal.family.job].add(signal.family.port)
+    assert all(len(of_job) == 1 for of_job in ports.values()), ports
+
+
+def test_every_device_class_has_an_anchor() -> None:
+    """The first signal that travels says whether the device reports, so it is always sent."""
+    for device in DEVICES:
+        anchor = device.wire_signals[0]
+        assert anchor is device.signals[0]
+        assert anchor.on_wire
+        assert not anchor.extra
+
+
+def test_every_frame_carries_something() -> None:
+    """A device class travels in exactly one frame, and no frame is empty."""
+    carried = [device for frame in Frame for device in devices_of(frame)]
+    assert all(devices_of(frame) for frame in Frame)
+    assert sorted(device.name for device in carried) == sorted(d.name for d in DEVICES)
+
+
+def test_device_classes_are_found_by_name() -> None:
+    """A name leads to its class, and a wrong one to an error that repeats it."""
+    for device in DEVICES:
+        assert device_class(device.name) is device
+    with pytest.raises(KeyError, match="there is no device class 'gpus'"):
+        device_class("gpus")
+    with pytest.raises(KeyError, match="device class 'gpu' has no signal 'colour'"):
+        GPU["colour"]
+
+
+def test_rollups_are_named_like_metrics_of_ours() -> None:
+    """A roll-up ends with its unit, and its help says its level."""
+    for rollup in ROLLUPS:
+        for level in Level:
+            assert rollup.metric(level) == f"{level.value}_{rollup.name}"
+            assert level.value in rollup.help_text(level)
+            assert "{" not in rollup.help_text(level)
+        assert rollup.name.endswith(BASE_UNITS[rollup.unit])
+        assert rollup.device[rollup.signal.name] is rollup.signal
+        assert rollup.signal.on_wire
+
+
+def test_rollups_collide_with_nothing() -> None:
+    """A roll-up is no second meaning of a metric that a device has."""
+    names = [rollup.metric(level) for rollup in ROLLUPS for level in Level]
+    assert len(names) == len(set(names))
+    assert not set(names) & {signal.metric for _, signal in ROWS}
+
+
+def test_rollups_keep_the_unit_of_what_they_sum() -> None:
+    """Only a count changes the unit."""
+    for rollup in ROLLUPS:
+        if rollup.operation is Operation.COUNT:
+            assert rollup.unit is Unit.NONE
+        else:
+            assert rollup.unit is rollup.signal.unit
+            assert rollup.equals is None
+
+
+def test_rollups_take_only_what_every_site_reports() -> None:
+    """A roll-up over a signal that is off by default would be empty on a real cluster."""
+    assert not [rollup.name for rollup in ROLLUPS if rollup.signal.extra]
+
+
+def test_public_names_exist() -> None:
+    """What the package promises to export is there."""
+    assert sorted(twin.catalog.__all__) == sorted(set(twin.catalog.__all__))
+    for name in twin.catalog.__all__:
+        assert hasattr(twin.catalog, name)

@@ -1,0 +1,123 @@
+"""The command line as a user meets it: output, exit status, one sentence for a mistake."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from twin.catalog import DEVICES
+from twin.cli import main
+from twin.cli.options import seconds
+from twin.errors import ConfigError
+from twin.faults import FAULTS
+
+Capture = pytest.CaptureFixture[str]
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    """Run ``twin`` in this process and return its exit status."""
+    monkeypatch.setattr(sys, "argv", ["twin", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    return int(ended.value.code or 0)
+
+
+def test_sites_lists_all(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    """``twin sites --json`` lists the presets with their counts, smallest first."""
+    assert run(monkeypatch, "sites", "--json") == 0
+    sites = json.loads(capsys.readouterr().out)
+    assert [(s["name"], s["gpus"]) for s in sites] == [
+        ("colossus-array", 512),
+        ("demo", 1024),
+        ("colossus-100k", 100_032),
+    ]
+
+
+def test_sites_show(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    """``twin sites show`` tells counts, power, series at each level, and the sources."""
+    assert run(monkeypatch, "sites", "show", "colossus-100k") == 0
+    text = capsys.readouterr().out
+    for words in ("1,563", "100,032", "208 x 0.72 MW, 3.9 MWh", "150.00 MW", "14 x 2.50 MW",
+                  "full detail", "Sources"):  # fmt: skip
+        assert words in text
+
+
+def test_faults_lists_all(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    """``twin faults --json`` describes every fault with its parameters."""
+    assert run(monkeypatch, "faults", "--json") == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert [fault["fault"] for fault in listed] == list(FAULTS)
+    flap = next(fault for fault in listed if fault["fault"] == "nic-flap")
+    assert [p["name"] for p in flap["parameters"]] == ["period", "down"]
+
+
+def test_metrics_lists_all(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    """``twin metrics --json`` has a row for every signal of the catalogue."""
+    assert run(monkeypatch, "metrics", "--json") == 0
+    rows = json.loads(capsys.readouterr().out)
+    listed = {(row["device"], row["metric"]) for row in rows}
+    assert {(d.name, s.metric) for d in DEVICES for s in d} <= listed
+
+
+def test_metrics_of_one_class(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    """``twin metrics pump`` prints that class alone, names uncut."""
+    assert run(monkeypatch, "metrics", "pump") == 0
+    text = capsys.readouterr().out
+    assert "cdu_pump_inlet_pressure_pascals" in text
+    assert "DCGM" not in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("up", "--site", "nowhere"), "the presets are colossus-array, demo, colossus-100k"),
+        (("up", "--site", "./absent.yaml"), "absent.yaml: cannot be read"),
+        (("up", "--workload", "sleep"), "choose training, idle or trace:gpt3-512xh100"),
+        (("up", "--for", "soon"), "write for example 500ms, 20s, 5m or 2h"),
+        (("up", "--check"), "--check needs an end"),
+        (("up", "--speed", "0"), "it must be from 0.01 to 1000"),
+        (("up", "--broker", "http://x"), "mqtt://"),
+        (("up", "--log-level", "loud"), "choose debug, info, warning, error"),
+        (("inject", "meteor"), "the faults are pump-failure"),
+        (("inject", "nic-flap", "--set", "period"), "write name=number"),
+        (("inject", "nic-flap", "--set", "period=-1"), "period: is -1.0"),
+        (("metrics", "toaster"), "choose gpu, nic"),
+        (("sites", "show", "nowhere"), "the presets are"),
+    ],
+)
+def test_mistakes(
+    monkeypatch: pytest.MonkeyPatch, capsys: Capture, arguments: tuple[str, ...], words: str
+) -> None:
+    """A mistake gives one sentence that says what is allowed, and exit status 2."""
+    assert run(monkeypatch, *arguments) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("twin: ")
+    assert words in error
+
+
+def test_a_users_site(monkeypatch: pytest.MonkeyPatch, capsys: Capture, tmp_path: Path) -> None:
+    """A user's own YAML is described like a preset, and a wrong key in it is named."""
+    path = tmp_path / "mine.yaml"
+    path.write_text("{name: mine, racks: 3, cooling: {flow_liters_per_minute: 90}}")
+    assert run(monkeypatch, "sites", "show", str(path)) == 0
+    path.write_text("{name: mine, racks: 3, cooling: {flow: 90}}")
+    assert run(monkeypatch, "sites", "show", str(path)) == 2
+    assert "cooling.flow: there is no such key" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("500ms", 0.5), ("20s", 20), ("20", 20), ("1.5m", 90), ("2h", 7200)]
+)
+def test_seconds(text: str, expected: float) -> None:
+    """Durations are read with their unit."""
+    assert seconds(text) == expected
+
+
+@pytest.mark.parametrize("text", ["", "s", "-1s", "0s", "1w", "1 2s", "inf"])
+def test_no_seconds(text: str) -> None:
+    """What is no duration is refused."""
+    with pytest.raises(ConfigError, match="20s"):
+        seconds(text)

@@ -1,0 +1,46 @@
+"""Fixtures that the tests of several packages share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from twin.catalog import DEVICES, Signal
+from twin.site import Layout
+
+OutputsOf = Callable[[Layout], Mapping[str, Mapping[str, NDArray[np.float64]]]]
+
+_UNBOUNDED = 1e9
+"""Stands for the greatest value of a signal that has none."""
+
+
+@pytest.fixture(scope="session")
+def outputs() -> OutputsOf:
+    """Return a function that makes random but valid outputs of a plant for a layout."""
+
+    def make(layout: Layout) -> Mapping[str, Mapping[str, NDArray[np.float64]]]:
+        rng = np.random.default_rng(2024)
+        return {
+            device.name: {
+                signal.name: _values(signal, layout.shape(device), rng)
+                for signal in layout.reported[device.name]
+                if signal.on_wire
+            }
+            for device in DEVICES
+        }
+
+    return make
+
+
+def _values(
+    signal: Signal, shape: tuple[int, int], rng: np.random.Generator
+) -> NDArray[np.float64]:
+    codes = list(signal.states) or list(signal.value_labels)
+    if codes:
+        return rng.choice(np.array(codes, np.float64), shape)
+    low = -_UNBOUNDED if signal.low is None else max(signal.low, -_UNBOUNDED)
+    high = _UNBOUNDED if signal.high is None else min(signal.high, _UNBOUNDED)
+    return np.round(rng.uniform(low, high, shape), signal.decimals)

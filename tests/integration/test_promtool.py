@@ -1,0 +1,84 @@
+"""promtool accepts every page; what it says of foreign exporters' names is listed here."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Callable
+
+import pytest
+
+from twin.aggregator import Core, Text
+from twin.catalog import GPU, NIC, Frame
+from twin.site import Layout, parse_site
+from twin.wire import Encoder, Outputs, Status, Topics
+
+pytestmark = pytest.mark.integration
+
+SITE = """
+name: small
+racks: 2
+servers_per_rack: 1
+server: {gpus: 2, nics: 2}
+megapacks: {count: 1}
+gensets: {count: 1}
+"""
+
+DCGM = "dcgm-exporter writes label names in camel case, and counters as DCGM names the field"
+LINT = {
+    NIC["corrected_bits_phy"].metric: ("base unit", "node_exporter takes the name from ethtool"),
+    NIC["laser_bias"].metric: ("base unit", "transceiver-exporter gives the laser's current in mA"),
+    **{signal.metric: ("camelCase|_total|include type", DCGM) for signal in GPU},
+}
+"""Metrics of foreign exporters: what promtool may say of their names, and why we keep them."""
+
+
+@pytest.fixture
+def core(outputs: Callable[[Layout], Outputs]) -> Core:
+    """A site that reports in full."""
+    layout = Layout(parse_site(SITE, "small"))
+    core, topics, values = Core(layout), Topics(layout.site.name), outputs(layout)
+    status = Status(emulator="plant-0", state="online")
+    core.handle(topics.status("plant-0"), status.encode(), retain=True, now=1.0)
+    for kind in Frame:
+        encoder = Encoder(layout, kind)
+        encoder.load(values)
+        for unit in range(layout.units(kind)):
+            topic = topics.frame(kind, layout.unit_name(kind, unit))
+            core.handle(topic, encoder.encode(unit, 1.0, 1), retain=False, now=1.0)
+    return core
+
+
+def _complaints(text: Text) -> set[tuple[str, str]]:
+    """Return what promtool finds: metric and sentence. It must have understood the text."""
+    result = subprocess.run(
+        ["promtool", "check", "metrics"], input=bytes(text), capture_output=True, check=False
+    )
+    found = (result.stdout + result.stderr).decode()
+    assert result.returncode in {0, 3}, found  # 3: understood, but the lint complains
+    pairs = (line.partition(" ")[::2] for line in found.splitlines() if line)
+    return set(pairs)
+
+
+def test_own_page_is_clean(core: Core) -> None:
+    """Nothing that the twin named itself is against the rules."""
+    assert _complaints(core.metrics()) == set()
+
+
+def test_arrays_only_have_known_complaints(core: Core) -> None:
+    """Each complaint about an array's page is one of those listed, with a reason."""
+    allowed = {metric: pattern for metric, (pattern, _) in LINT.items()}
+    complaints = _complaints(core.array(0))
+    assert complaints
+    unknown = {
+        (metric, sentence)
+        for metric, sentence in complaints
+        if not re.search(allowed.get(metric, r"(?!)"), sentence)
+    }
+    assert unknown == set()
+
+
+def test_list_of_complaints_has_nothing_in_vain(core: Core) -> None:
+    """A metric that promtool has nothing against is not on the list."""
+    complained = {metric for metric, _ in _complaints(core.array(0))}
+    assert set(LINT) <= complained

@@ -1,0 +1,273 @@
+"""The whole chain on real servers: emulator, Mosquitto, aggregator, Prometheus, Alertmanager."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from twin.catalog import DEVICES, ROLLUPS, Level
+
+pytestmark = pytest.mark.integration
+
+ROOT = Path(__file__).parents[2]
+RULES = ROOT / "deploy/prometheus/rules"
+
+
+def twin(*arguments: str, timeout: float = 60.0) -> subprocess.CompletedProcess[str]:
+    """Run the command line to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "twin", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+
+
+class Stack:
+    """Emulator and aggregator as processes of their own, on one broker."""
+
+    def __init__(self, broker: str, port: int, folder: Path) -> None:
+        self.broker = broker
+        self.port = port
+        self.url = f"http://127.0.0.1:{port}"
+        self._folder = folder
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.start("aggregate", "--port", str(port))
+        self.start("emulate")
+
+    def start(self, command: str, *arguments: str) -> None:
+        """Start one part."""
+        with (self._folder / f"{command}.log").open("ab") as log:
+            self._processes[command] = subprocess.Popen(
+                [sys.executable, "-m", "twin", command, "--broker", self.broker, *arguments],
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+
+    def end(self, command: str, number: signal.Signals = signal.SIGTERM) -> int:
+        """Send a signal to one part and return its exit status."""
+        process = self._processes.pop(command)
+        process.send_signal(number)
+        return process.wait(timeout=10)
+
+    def end_all(self) -> None:
+        """End what still runs."""
+        for command in list(self._processes):
+            self.end(command, signal.SIGKILL)
+
+    def ready(self) -> bool:
+        """Return whether every rack reports."""
+        try:
+            return httpx.get(f"{self.url}/readyz", timeout=5).status_code == httpx.codes.OK
+        except httpx.TransportError:
+            return False
+
+    def inject(self, *arguments: str) -> None:
+        """Inject a fault by the command line."""
+        done = twin("inject", *arguments, "--broker", self.broker)
+        assert done.returncode == 0, done.stderr
+
+    def series(self, path: str, name: str, **labels: str) -> list[str]:
+        """Return the exposed lines of a metric that have these labels."""
+        text = httpx.get(f"{self.url}{path}", timeout=10).text
+        wanted = [f'{key}="{value}"' for key, value in labels.items()]
+        return [
+            line
+            for line in text.splitlines()
+            if line.startswith(f"{name}{{") and all(label in line for label in wanted)
+        ]
+
+
+@pytest.fixture
+def stack(mosquitto: Any, tmp_path: Path, eventually: Callable[..., Any]) -> Iterator[Stack]:
+    """A running demo site whose racks all report."""
+    port = _free_port()
+    stack = Stack(str(mosquitto.url), port, tmp_path)
+    try:
+        eventually(stack.ready, 20.0)
+        yield stack
+    finally:
+        stack.end_all()
+
+
+def _free_port() -> int:
+    import socket  # noqa: PLC0415 - only here
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+def _prometheus_config(aggregator: str, alertmanager: str) -> str:
+    """Return the shipped configuration with the addresses of this test."""
+    text = (ROOT / "deploy/prometheus/prometheus.yml").read_text()
+    for old, new in (
+        ("aggregator:9400", aggregator),
+        ("alertmanager:9093", alertmanager),
+        ("rules/*.yml", f"{RULES}/*.yml"),
+        ("scrape_interval: 5s", "scrape_interval: 2s"),
+        ("scrape_timeout: 4s", "scrape_timeout: 2s"),
+        ("evaluation_interval: 5s", "evaluation_interval: 1s"),
+        ("refresh_interval: 15s", "refresh_interval: 1s"),
+    ):
+        assert old in text, f"{old!r} is no longer in the shipped configuration"
+        text = text.replace(old, new)
+    return text
+
+
+def test_from_fault_to_alert(
+    stack: Stack,
+    prometheus_server: Callable[[str], Any],
+    alertmanager_server: Callable[[str], Any],
+    eventually: Callable[..., Any],
+) -> None:
+    """Prometheus discovers the arrays, has every series, and a pump failure raises its alert."""
+    manager = alertmanager_server((ROOT / "deploy/alertmanager/alertmanager.yml").read_text())
+    prometheus = prometheus_server(_prometheus_config(f"127.0.0.1:{stack.port}", manager.address))
+
+    def arrays() -> set[str]:
+        found = prometheus.query('count by (array) (DCGM_FI_DEV_GPU_TEMP{site="demo"}) == 512')
+        return {series["metric"]["array"] for series in found}
+
+    assert eventually(lambda: arrays() == {"a001", "a002"})
+    health = {target["health"] for target in prometheus.targets() if "twin" in target["scrapePool"]}
+    assert health == {"up"}
+
+    names = set(prometheus.get("/api/v1/label/__name__/values")["data"])
+    wanted = {signal.metric for device in DEVICES for signal in device}
+    wanted |= {rollup.metric(level) for rollup in ROLLUPS for level in Level}
+    assert wanted - names == set()
+
+    # honor_labels: the real exporter's job and instance survive the scrape.
+    up = prometheus.query('count(up{job="dcgm-exporter", instance=~"r....-n.:9400"} == 1)')
+    assert up[0]["value"][1] == "128"
+    assert manager.alerts() == []
+
+    stack.inject("pump-failure", "--target", "r0003/pump1", "--for", "10m")
+
+    def pump_alerts() -> list[dict[str, str]]:
+        labels = [alert["labels"] for alert in manager.alerts()]
+        return [found for found in labels if found["alertname"] == "CoolantPumpFailed"]
+
+    (alert,) = eventually(pump_alerts, 40.0)
+    assert (alert["rack"], alert["pump"], alert["site"]) == ("r0003", "1", "demo")
+    assert {a["labels"]["alertname"] for a in manager.alerts()} == {"CoolantPumpFailed"}
+
+
+def test_a_silent_gateway_takes_its_series_along(
+    stack: Stack, eventually: Callable[..., Any]
+) -> None:
+    """A silent rack's series disappear, nobody else's do, and a metric says why."""
+    page = "/arrays/a001/metrics"
+    assert len(stack.series(page, "DCGM_FI_DEV_GPU_TEMP", rack="r0002")) == 64
+    stack.inject("gateway-silent", "--target", "r0002", "--for", "10m")
+    eventually(lambda: not stack.series(page, "DCGM_FI_DEV_GPU_TEMP", rack="r0002"))
+    assert stack.series(page, "up", rack="r0002") == []
+    assert stack.series("/metrics", "rack_it_power_watts", rack="r0002") == []
+    assert len(stack.series(page, "DCGM_FI_DEV_GPU_TEMP", rack="r0001")) == 64
+    assert len(stack.series("/metrics", "twin_unit_missing", unit="r0002", reason="timeout")) == 1
+
+
+def test_a_lost_gpu_leaves_seven(stack: Stack, eventually: Callable[..., Any]) -> None:
+    """Off the bus a GPU has no series at all, while its server stays up."""
+    page = "/arrays/a001/metrics"
+    stack.inject("gpu-off-bus", "--target", "r0001/n2/gpu5")
+    host = {"instance": "r0001-n2:9400"}
+    eventually(lambda: len(stack.series(page, "DCGM_FI_DEV_GPU_TEMP", **host)) == 7)
+    assert stack.series(page, "DCGM_FI_DEV_FB_USED", gpu="5", **host) == []
+    assert stack.series(page, "up", **host)[0].endswith(" 1")
+    stalled = {"state": "stalled"}
+    eventually(lambda: stack.series("/metrics", "training_job_state", **stalled)[0].endswith(" 1"))
+
+
+def test_a_killed_emulator_is_known_at_once(stack: Stack, eventually: Callable[..., Any]) -> None:
+    """The Last Will of a killed emulator takes all series away; its successor brings them back."""
+    stack.end("emulate", signal.SIGKILL)
+    eventually(lambda: not stack.series("/arrays/a001/metrics", "DCGM_FI_DEV_GPU_TEMP"), 10.0)
+    assert len(stack.series("/metrics", "twin_unit_missing", kind="rack", reason="will")) == 16
+    stack.start("emulate")
+    eventually(stack.ready, 20.0)
+
+
+def test_parts_end_cleanly(stack: Stack) -> None:
+    """On SIGTERM emulator and aggregator exit with status 0 within seconds."""
+    assert stack.end("emulate") == 0
+    assert stack.end("aggregate") == 0
+
+
+def test_up_check() -> None:
+    """``twin up --check`` exits 0 and says that all racks reported and nothing was lost."""
+    done = twin("up", "--for", "6s", "--check", "--json", "--port", "0", "--mqtt-port", "0")
+    assert done.returncode == 0, done.stderr
+    table = json.loads(done.stdout.splitlines()[-1])
+    assert table["racks"] == table["racks_reporting"] == 16
+    assert table["frames_published"] == table["frames_ingested"] > 0
+    assert table["frames_lost"] == table["decode_errors"] == 0
+    assert table["series"] > 80_000
+    assert 2e5 < table["it_power_watts"] < 1.1e6
+    assert "late_ticks" in table
+
+
+def test_up_replays_the_measured_trace() -> None:
+    """Replayed at 60 times real time, the exposed power follows the measured trace."""
+    done = twin(
+        "up", "--site", "colossus-array", "--workload", "trace:gpt3-512xh100", "--speed", "60",
+        "--for", "12s", "--check", "--json", "--port", "0", "--mqtt-port", "0",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    table = json.loads(done.stdout.splitlines()[-1])
+    assert table["trace_correlation"] >= 0.99
+    assert table["trace_error_ratio"] <= 0.01
+
+
+def test_up_on_a_real_broker(mosquitto: Any) -> None:
+    """With ``--broker`` the twin uses a broker that is already there."""
+    done = twin("up", "--for", "4s", "--check", "--port", "0", "--broker", str(mosquitto.url))
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_taken_port_is_named(mosquitto: Any) -> None:
+    """A port that is taken gives one sentence with the port, and exit status 2."""
+    done = twin("up", "--port", "0", "--mqtt-port", str(mosquitto.port))
+    assert done.returncode == 2
+    assert str(mosquitto.port) in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_absent_broker_is_named() -> None:
+    """A command to a broker that is not there gives one sentence and exit status 3."""
+    done = twin("inject", "pump-failure", "--broker", f"mqtt://127.0.0.1:{_free_port()}")
+    assert done.returncode == 3
+    assert "127.0.0.1" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_sigint_ends_up(tmp_path: Path) -> None:
+    """Ctrl-C ends ``twin up`` with status 0 and without a traceback."""
+    log = tmp_path / "up.log"
+    with log.open("wb") as file:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "twin", "up", "--port", "0", "--mqtt-port", "0"],
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        )
+    for _ in range(200):
+        if b"Ctrl-C" in log.read_bytes():
+            break
+        try:
+            process.wait(0.05)
+        except subprocess.TimeoutExpired:
+            continue
+    process.send_signal(signal.SIGINT)
+    assert process.wait(10) == 0
+    assert "Traceback" not in log.read_text()

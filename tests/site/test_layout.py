@@ -1,0 +1,294 @@
+"""Names, labels and targets: the arithmetic between the levels of a site."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from twin.catalog import (
+    CDU,
+    DEVICES,
+    FACILITY,
+    GENSET,
+    GPU,
+    GRID,
+    JOB,
+    MEGAPACK,
+    NIC,
+    PDU,
+    PSU,
+    PUMP,
+    ROLLUPS,
+    SERVER,
+    DeviceClass,
+    Frame,
+    Level,
+    Signal,
+)
+from twin.errors import TargetError
+from twin.site import Layout, Target, load_site, parse_site
+
+PLACE = 'site="demo",hall="h1",array="a002",rack="r0016"'
+LAST = 15
+
+
+def rendered(layout: Layout, device: DeviceClass, signal: Signal, unit: int, index: int) -> str:
+    """Return the labels as an exposition writes them."""
+    return ",".join(f'{k}="{v}"' for k, v in layout.labels(signal, device, unit, index))
+
+
+@pytest.mark.parametrize(
+    ("device", "signal", "index", "expected"),
+    [
+        (
+            GPU,
+            "gpu_temp",
+            61,
+            ('gpu="5",UUID="GPU-38832ee8-a3e7-551a-b4e1-a2a132ccfb1b",'
+            'pci_bus_id="00000000:AB:00.0",device="nvidia5",modelName="NVIDIA H100 80GB HBM3",'
+            'Hostname="r0016-n8",DCGM_FI_DRIVER_VERSION="570.124.06",job="dcgm-exporter",'
+            f'instance="r0016-n8:9400",{PLACE}'),
+        ),
+        (
+            NIC,
+            "tx_bytes",
+            71,
+            f'device="mlx5_8",port="1",job="node-exporter",instance="r0016-n8:9100",{PLACE}',
+        ),
+        (
+            NIC,
+            "info",
+            0,
+            ('board_id="MT_0000000838",device="mlx5_0",firmware_version="28.43.2026",'
+            f'hca_type="MT4129",job="node-exporter",instance="r0016-n1:9100",{PLACE}'),
+        ),
+        (NIC, "up", 9, f'device="eth0",job="node-exporter",instance="r0016-n2:9100",{PLACE}'),
+        (
+            NIC,
+            "laser_rx_power",
+            1,
+            ('interface="eth1",laser_index="0",job="transceiver-exporter",'
+            f'instance="r0016-n1:9458",{PLACE}'),
+        ),
+        (SERVER, "power", 7, f'job="ipmi-exporter",instance="r0016-n8:9290",{PLACE}'),
+        (
+            SERVER,
+            "inlet_temperature",
+            0,
+            ('id="4",name="Inlet Temp",job="ipmi-exporter",'
+            f'instance="r0016-n1:9290",{PLACE}'),
+        ),
+        (SERVER, "up_dcgm", 2, f'job="dcgm-exporter",instance="r0016-n3:9400",{PLACE}'),
+        (
+            PSU,
+            "output_power",
+            5,
+            ('id="61",name="PS2 Output Power",job="ipmi-exporter",'
+            f'instance="r0016-n2:9290",{PLACE}'),
+        ),
+        (
+            PSU,
+            "input_power",
+            5,
+            ('id="51",name="PS2 Input Power",job="ipmi-exporter",'
+            f'instance="r0016-n2:9290",{PLACE}'),
+        ),
+        (PUMP, "speed", 1, f'pump="2",job="cdu",instance="r0016-cdu:8080",{PLACE}'),
+        (CDU, "flow", 0, f'job="cdu",instance="r0016-cdu:8080",{PLACE}'),
+        (PDU, "power", 5, f'pdu="2",phase="L3",job="pdu",instance="r0016-pdu2:161",{PLACE}'),
+    ],
+)  # fmt: skip
+def test_labels_of_a_rack_device_are_the_exporters(
+    demo: Layout, device: DeviceClass, signal: str, index: int, expected: str
+) -> None:
+    """Identity first and in the exporter's own order, then job and instance, then the place."""
+    assert rendered(demo, device, device[signal], LAST, index) == expected
+
+
+@pytest.mark.parametrize(
+    ("device", "unit", "expected"),
+    [
+        (MEGAPACK, 1, 'megapack="mp002",job="megapack",instance="mp002:502",site="demo"'),
+        (GENSET, 0, 'genset="g01",job="genset",instance="g01:502",site="demo"'),
+        (GRID, 0, 'feed="1",job="grid",instance="grid:502",site="demo"'),
+        (FACILITY, 0, 'job="facility",instance="facility:502",site="demo"'),
+        (JOB, 0, 'training_job="pretrain",job="trainer",instance="pretrain:8000",site="demo"'),
+    ],
+)
+def test_labels_of_site_equipment_have_no_rack(
+    demo: Layout, device: DeviceClass, unit: int, expected: str
+) -> None:
+    """What serves the whole site stands in no rack."""
+    assert rendered(demo, device, device.signals[0], unit, 0) == expected
+
+
+def test_hostname_label_follows_the_exporter_version() -> None:
+    """A site with a newer dcgm-exporter spells the label in lower case, at the same place."""
+    layout = Layout(parse_site("name: x\nracks: 1\ntelemetry: {hostname_label: hostname}", "x"))
+    names = [name for name, _ in layout.labels(GPU["xid"], GPU, 0, 0)]
+    assert names[:7] == [
+        "gpu", "UUID", "pci_bus_id", "device", "modelName", "hostname", "DCGM_FI_DRIVER_VERSION",
+    ]  # fmt: skip
+
+
+def test_every_series_of_the_demo_is_one_series(demo: Layout) -> None:
+    """No two series have the same metric and labels, and there are as many as announced."""
+    seen: set[tuple[object, ...]] = set()
+    count = 0
+    for device in DEVICES:
+        units, per_unit = demo.shape(device)
+        for signal in demo.reported[device.name]:
+            for unit in range(units):
+                for index in range(per_unit):
+                    key = (signal.metric, frozenset(demo.labels(signal, device, unit, index)))
+                    assert key not in seen, key
+                    seen.add(key)
+                    count += signal.series
+    rollups = len(ROLLUPS) * (1 + demo.site.racks)
+    assert demo.series()["gpu"] == count + rollups
+
+
+def test_label_names_are_unique_within_a_series(demo: Layout) -> None:
+    """A name that occurs twice would make the exposition invalid."""
+    for device in DEVICES:
+        for signal in device:
+            names = [name for name, _ in demo.labels(signal, device, 0, 0)]
+            names += ["state"] * bool(signal.states)
+            names += [k for labels in list(signal.value_labels.values())[:1] for k, _ in labels]
+            assert len(names) == len(set(names)), signal.metric
+            assert all(re.fullmatch(r"[a-zA-Z_][a-zA-Z0-9_]*", name) for name in names)
+
+
+def test_series_grow_with_the_level_of_detail(colossus: Layout) -> None:
+    """The levels are site, rack and gpu, and each contains the one before."""
+    series = colossus.series()
+    assert list(series) == ["site", "rack", "gpu"]
+    assert series["rack"] - series["site"] == len(ROLLUPS) * 1_563
+    assert 5_000_000 < series["gpu"] < 15_000_000
+
+
+def test_gpu_uuids_are_stable_and_unique(demo: Layout) -> None:
+    """A GPU keeps its UUID between runs, and no two places share one, even across sites."""
+    other = Layout(load_site("colossus-array"))
+    uuids = [demo.gpu_uuid(rack, gpu) for rack in range(16) for gpu in range(64)]
+    uuids += [other.gpu_uuid(rack, gpu) for rack in range(8) for gpu in range(64)]
+    assert len(set(uuids)) == 1_024 + 512
+    assert demo.gpu_uuid(0, 0) == "GPU-41958860-efa6-51be-9a62-be1e2a7097d0"
+
+
+@pytest.mark.parametrize("frame", Frame)
+def test_unit_names_are_the_inverse_of_unit_indices(colossus: Layout, frame: Frame) -> None:
+    """A name in a topic leads back to its row."""
+    for unit in range(colossus.units(frame)):
+        assert colossus.unit_index(frame, colossus.unit_name(frame, unit)) == unit
+    assert colossus.unit_index(frame, colossus.unit_name(Frame.RACK, 99_999)) is None
+    assert colossus.unit_index(frame, "") is None
+
+
+def test_array_names_are_the_inverse_of_array_indices(colossus: Layout) -> None:
+    """A name in a URL leads back to its array, and to nothing when it is misspelt."""
+    for array in range(colossus.site.arrays):
+        assert colossus.array_index(colossus.array_name(array)) == array
+    for wrong in (
+        "a000",
+        "a197",
+        "a0001",
+        "a1",
+        "A001",
+        "a001\n",
+        "r0001",
+        "a\u0660\u0660\u0661",
+        "",
+    ):
+        assert colossus.array_index(wrong) is None
+
+
+def test_rollup_labels_say_where(demo: Layout) -> None:
+    """A rack's roll-up carries the rack's place, the site's only the site."""
+    assert demo.rollup_labels(Level.SITE, 0) == (("site", "demo"),)
+    assert demo.rollup_labels(Level.RACK, 15) == demo.place(Frame.RACK, 15)
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "unit", "device"),
+    [
+        ("r0001", "rack", 0, 0),
+        ("r0016", "rack", 15, 0),
+        ("r0003/n2", "server", 2, 1),
+        ("r0003/n2/gpu5", "gpu", 2, 13),
+        ("r0003/n8/gpu7", "gpu", 2, 63),
+        ("r0003/n1/nic0", "nic", 2, 0),
+        ("r0003/n2/nic8", "nic", 2, 17),
+        ("r0003/n2/psu1", "psu", 2, 4),
+        ("r0003/n2/psu4", "psu", 2, 7),
+        ("r0003/pump2", "pump", 2, 1),
+        ("a002", "array", 8, 0),
+        ("mp002", "megapack", 1, 0),
+        ("g01", "genset", 0, 0),
+        ("grid", "grid", 0, 0),
+    ],
+)
+def test_target_is_a_place(demo: Layout, text: str, kind: str, unit: int, device: int) -> None:
+    """An address leads to the row and the column of the device's arrays."""
+    assert demo.target(text) == Target(text, kind, unit, device)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("r0017", "the last of its racks is r0016"),
+        ("r0000", "the last of its racks is r0016"),
+        ("r00001", "the last of its racks is r0016"),
+        ("r0001/n9", "the last of its servers a rack is n8"),
+        ("r0001/n0", "the last of its servers a rack is n8"),
+        ("r0001/n1/gpu8", "the last of its gpus a server is gpu7"),
+        ("r0001/n1/nic9", "the last of its nics a server is nic8"),
+        ("r0001/n1/psu0", "the last of its psus a server is psu4"),
+        ("r0001/n1/psu5", "the last of its psus a server is psu4"),
+        ("r0001/pump0", "the last of its pumps is pump2"),
+        ("r0001/pump3", "the last of its pumps is pump2"),
+        ("a003", "the last of its arrays is a002"),
+        ("mp003", "the last of its megapacks is mp002"),
+        ("g02", "the last of its gensets is g01"),
+    ],
+)
+def test_target_that_is_absent_names_the_last_one(demo: Layout, text: str, sentence: str) -> None:
+    """Whoever counts one too far is told where the site ends."""
+    with pytest.raises(TargetError) as caught:
+        demo.target(text)
+    assert str(caught.value) == f"target {text!r} does not exist on site 'demo'; {sentence}"
+
+
+def test_target_on_a_site_without_generators() -> None:
+    """Where there is none, the last is none."""
+    with pytest.raises(TargetError, match=r"'colossus-array'; the last of its gensets is none$"):
+        Layout(load_site("colossus-array")).target("g01")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "rack1", "R0001", "r1", "r0001/", "r0001/gpu1", "r0001/n1/", "r0001/n1/fan1",
+        "r0001/n1/gpu", "r0001/n01", "r0001/n1/gpu05", "r0001/n1/pump1", "r0001\n", " r0001",
+        "r\u0660\u0660\u0660\u0661", "r0001/pump\uff11", "grid/1", "a002/r0009", "mp1", "+", "#",
+    ],
+)  # fmt: skip
+def test_target_that_is_no_address_is_told_how_to_write_one(demo: Layout, text: str) -> None:
+    """The sentence shows every form that there is."""
+    with pytest.raises(TargetError, match="is no address; write a rack") as caught:
+        demo.target(text)
+    for form in ("r0001/n3/gpu5", "r0001/n3/nic0", "r0001/n3/psu1", "r0001/pump1", "a001"):
+        assert form in str(caught.value)
+
+
+@given(text=st.text() | st.from_regex(r"[rnagmp0-9/]{1,20}", fullmatch=True))
+def test_target_raises_nothing_else(demo: Layout, text: str) -> None:
+    """Whatever a command carries, it is a place or a TargetError."""
+    try:
+        target: Target | None = demo.target(text)
+    except TargetError:
+        target = None
+    assert target is None or target.text == text

@@ -1,0 +1,158 @@
+"""A user's own site: every mistake is one sentence with its place and its remedy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from twin.errors import ConfigError
+from twin.site import load_site, parse_site
+
+LEAST = "name: mine\nracks: 3\n"
+
+
+def test_least_site_needs_a_name_and_a_count() -> None:
+    """Everything else has a default."""
+    site = parse_site(LEAST, "mine.yaml")
+    assert (site.name, site.gpus, site.gpu.key) == ("mine", 3 * 64, "h100-sxm")
+
+
+def test_site_is_read_from_a_file(tmp_path: Path) -> None:
+    """A path with a slash or a YAML ending is a file, not a preset."""
+    path = tmp_path / "mine.yaml"
+    path.write_text(LEAST)
+    assert load_site(str(path)).racks == 3
+
+
+def test_gpu_model_may_be_a_section(tmp_path: Path) -> None:
+    """A GPU that is not shipped is written out in the site."""
+    shipped = load_site("demo").gpu.model_dump()
+    lines = "".join(
+        f"  {key}: {value}\n" for key, value in {**shipped, "key": "x1", "name": "X1"}.items()
+    )
+    path = tmp_path / "x.yml"
+    path.write_text(f"{LEAST}gpu:\n{lines}")
+    assert load_site(str(path)).gpu.name == "X1"
+
+
+def test_number_may_be_written_with_an_exponent() -> None:
+    """YAML takes 2e6 for a text, people do not."""
+    assert parse_site(f"{LEAST}grid: {{limit_watts: 2e6}}", "x").grid.limit_watts == 2e6
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("", "mine.yaml: must be a mapping of keys to values, not NoneType"),
+        ("- a", "mine.yaml: must be a mapping of keys to values, not list"),
+        ("racks: 1", "mine.yaml: name: is missing and must be given"),
+        ("name: mine", "mine.yaml: racks: is missing and must be given"),
+        (
+            "name: mine\nracks: 0",
+            "mine.yaml: racks: is 0; input should be greater than or equal to 1",
+        ),
+        (
+            "name: My site\nracks: 1",
+            (
+                "mine.yaml: name: is 'My site'; "
+                "string should match pattern '^[a-z0-9][a-z0-9-]{0,62}$'"
+            ),
+        ),
+        (
+            f"{LEAST}rackz: 2",
+            "mine.yaml: rackz: there is no such key; remove it or correct its spelling",
+        ),
+        (
+            f"{LEAST}server: {{gpu: 8}}",
+            "mine.yaml: server.gpu: there is no such key; remove it or correct its spelling",
+        ),
+        (
+            f"{LEAST}server: {{gpus: 99}}",
+            "mine.yaml: server.gpus: is 99; input should be less than or equal to 16",
+        ),
+        (
+            f"{LEAST}server: 3",
+            "mine.yaml: server: is 3; it must be a section of keys and values",
+        ),
+        (
+            f"{LEAST}cooling:",
+            "mine.yaml: cooling: is None; it must be a section of keys and values",
+        ),
+        (
+            f"{LEAST}grid: {{limit_watts: .inf}}",
+            "mine.yaml: grid.limit_watts: is inf; input should be a finite number",
+        ),
+        (
+            f"{LEAST}cooling: {{liquid_ratio: .nan}}",
+            "mine.yaml: cooling.liquid_ratio: is nan; input should be less than or equal to 1",
+        ),
+        (f"{LEAST}gpu: h200", "mine.yaml: gpu: is 'h200'; the shipped models are h100-sxm"),
+        (
+            f"{LEAST}gpu: ../devices/h100-sxm",
+            "mine.yaml: gpu: is '../devices/h100-sxm'; the shipped models are h100-sxm",
+        ),
+        (
+            f"{LEAST}gpu: 5",
+            "mine.yaml: gpu: is 5; give a shipped model (h100-sxm) or a section",
+        ),
+        (
+            f"{LEAST}halls: 5",
+            "mine.yaml: halls is 5, but 3 racks make only 1 arrays; a hall holds at least one",
+        ),
+        (
+            f"{LEAST}racks: 4",
+            "mine.yaml: is not YAML: line 1, column 1: the key 'racks' is given twice",
+        ),
+        (
+            "name: mine\nracks: [1,",
+            (
+                "mine.yaml: is not YAML: line 2, column 11: expected the node content, "
+                "but found '<stream end>'"
+            ),
+        ),
+        ("a: \0", "mine.yaml: is not YAML: unacceptable character #x0000"),
+        ("a: " + "[" * 3_000, "mine.yaml: is not YAML: it is nested too deeply"),
+    ],
+)
+def test_mistake_is_one_sentence(text: str, sentence: str) -> None:
+    """The sentence names the file, the key, the value and what is allowed."""
+    with pytest.raises(ConfigError) as caught:
+        parse_site(text, "mine.yaml")
+    assert str(caught.value).splitlines()[0].startswith(sentence)
+
+
+def test_every_mistake_is_told_at_once() -> None:
+    """Two wrong keys are two lines, so that a file is corrected in one go."""
+    with pytest.raises(ConfigError) as caught:
+        parse_site(f"{LEAST}halls: 0\ngrid: {{limit_watts: -1}}", "mine.yaml")
+    assert str(caught.value).splitlines() == [
+        "mine.yaml: halls: is 0; input should be greater than or equal to 1",
+        "mine.yaml: grid.limit_watts: is -1; input should be greater than 0",
+    ]
+
+
+def test_unknown_preset_lists_the_known_ones() -> None:
+    """A misspelt name is answered with the names that exist."""
+    with pytest.raises(ConfigError) as caught:
+        load_site("dmeo")
+    assert str(caught.value) == (
+        "site 'dmeo' does not exist; the presets are colossus-array, demo, colossus-100k, "
+        "and a path to a YAML file works too"
+    )
+
+
+def test_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    """A missing file, a folder and a binary file are told apart."""
+    folder = tmp_path / "a.yaml"
+    folder.mkdir()
+    binary = tmp_path / "b.yaml"
+    binary.write_bytes(b"\xff\xfe\xfa")
+    for path, problem in [
+        (tmp_path / "none.yaml", "No such file"),
+        (folder, "Is a directory"),
+        (binary, "can't decode"),
+    ]:
+        with pytest.raises(ConfigError, match=problem) as caught:
+            load_site(str(path))
+        assert str(caught.value).startswith(f"{path}: cannot be read: ")

@@ -1,0 +1,125 @@
+"""The shipped sites: the counts that their sources give."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from twin.catalog import Frame
+from twin.site import Layout, gpu_model_names, load_site, preset_names
+
+COUNTS = {
+    "colossus-array": {
+        "halls": 1,
+        "arrays": 1,
+        "racks": 8,
+        "servers": 64,
+        "gpus": 512,
+        "megapacks": 1,
+        "gensets": 0,
+    },
+    "demo": {
+        "halls": 1,
+        "arrays": 2,
+        "racks": 16,
+        "servers": 128,
+        "gpus": 1_024,
+        "megapacks": 2,
+        "gensets": 1,
+    },
+    "colossus-100k": {
+        "halls": 4,
+        "arrays": 196,
+        "racks": 1_563,
+        "servers": 12_504,
+        "gpus": 100_032,
+        "megapacks": 208,
+        "gensets": 14,
+    },
+}
+
+
+@pytest.mark.parametrize("name", COUNTS)
+def test_preset_has_its_counts(name: str) -> None:
+    """A preset is as large as the site that it is modelled on."""
+    site = load_site(name)
+    assert COUNTS[name] == {
+        "halls": site.halls,
+        "arrays": site.arrays,
+        "racks": site.racks,
+        "servers": site.servers,
+        "gpus": site.gpus,
+        "megapacks": site.megapacks.count,
+        "gensets": site.gensets.count,
+    }
+
+
+def test_presets_are_listed_smallest_first() -> None:
+    """Every shipped file is a preset, and a list of them begins with the one to try first."""
+    assert preset_names() == tuple(COUNTS)
+    assert gpu_model_names() == ("h100-sxm",)
+
+
+@pytest.mark.parametrize("name", COUNTS)
+def test_preset_says_what_it_is_and_whence(name: str) -> None:
+    """A preset carries its own name, a title, a description and its sources."""
+    site = load_site(name)
+    assert site.name == name
+    assert site.title
+    assert site.description
+    assert site.sources
+
+
+def test_colossus_has_its_power() -> None:
+    """150 MW of grid, 208 Megapacks of 3.9 MWh that give 150 MW, 14 generators of 2.5 MW."""
+    site = load_site("colossus-100k")
+    assert site.grid.limit_watts == 150e6
+    assert site.megapacks.energy_joules == pytest.approx(3.9e6 * 3600)
+    assert site.megapacks.count * site.megapacks.power_watts == pytest.approx(150e6, rel=0.002)
+    assert site.gensets.count * site.gensets.power_watts == 35e6
+
+
+@pytest.mark.parametrize("name", COUNTS)
+def test_preset_training_power_fits_its_grid(name: str) -> None:
+    """The servers at work, their cooling and losses stay below the import limit."""
+    site = load_site(name)
+    overhead = 1 + site.facility.chiller_ratio + site.facility.loss_ratio
+    demand = site.installed_power_watts * overhead + site.facility.fixed_power_watts
+    assert 0.4 * site.grid.limit_watts < demand < site.grid.limit_watts
+
+
+def test_installed_power_of_a_node_is_the_measured_one() -> None:
+    """A node on the plateau of a training step draws 7.0 kW DC, 2.8 % more at its AC inlets."""
+    site = load_site("demo")
+    node = site.installed_power_watts / site.servers
+    assert node == pytest.approx(7_000 * 1.028, rel=0.01)
+
+
+def test_large_site_loads_like_a_small_one() -> None:
+    """Sizes are counts, so a million GPUs cost no more than a rack."""
+    million = load_site("colossus-100k").model_copy(update={"racks": 15_625})
+    began = time.perf_counter()
+    layout = Layout(million)
+    assert million.gpus == 1_000_000
+    assert layout.series()["gpu"] > 10_000_000
+    assert time.perf_counter() - began < 0.1
+
+
+@pytest.mark.parametrize("name", COUNTS)
+def test_halls_share_the_arrays_evenly(name: str) -> None:
+    """Every hall has arrays, no two differ by more than one, and they stand in order."""
+    layout = Layout(load_site(name))
+    halls = [layout.hall_name(array) for array in range(layout.site.arrays)]
+    sizes = [halls.count(f"h{number + 1}") for number in range(layout.site.halls)]
+    assert halls == sorted(halls)
+    assert sum(sizes) == layout.site.arrays
+    assert max(sizes) - min(sizes) <= 1
+
+
+def test_last_array_has_the_racks_that_are_left(colossus: Layout) -> None:
+    """1,563 racks are 195 arrays of eight and one of three."""
+    assert colossus.racks_of(194) == range(1552, 1560)
+    assert colossus.racks_of(195) == range(1560, 1563)
+    assert colossus.array_of(1562) == 195
+    assert colossus.units(Frame.RACK) == 1_563

@@ -1,0 +1,104 @@
+"""What emulators announce beside their frames: their status and the faults in force."""
+
+from __future__ import annotations
+
+from twin.aggregator.store import Missing
+from twin.errors import FrameError
+from twin.wire import ActiveFault, Clock, Faults, Status
+
+__all__ = ["Announced"]
+
+_LEAST_TIMEOUT_SECONDS = 5.0
+_TIMEOUT_INTERVALS = 3.5
+"""Three lost frames are no reason to give a unit up; the fourth is."""
+_MOST_TIMEOUT_SECONDS = 3600.0
+
+_MOST_LAG_SECONDS = 86_400.0
+"""A clock that is further off is a wrong clock, and must not spoil the histogram's sum."""
+
+_MOST_EMULATORS = 1000
+"""Each makes a few series, and their names come from the network."""
+
+
+class Announced:
+    """The last word of every emulator.
+
+    A status does not say which units its emulator feeds. So when every emulator is gone
+    all units are lost at once, and when some are gone their units fall to the timeout.
+
+    Attributes:
+        emulators: last status by the emulator's name.
+        faults: the faults in force, in order of injection.
+    """
+
+    def __init__(self, interval: float) -> None:
+        self.emulators: dict[str, Status] = {}
+        self.faults: tuple[ActiveFault, ...] = ()
+        self._clock: Clock | None = None
+        self._speed = 1.0
+        self._timeout = _timeout(interval, 1.0)
+
+    def take_status(self, status: Status) -> None:
+        """Take over what an emulator says of itself.
+
+        Raises:
+            FrameError: with the reason ``foreign``, for more emulators than a site has.
+        """
+        known = len(self.emulators)
+        if status.emulator not in self.emulators and known >= _MOST_EMULATORS:
+            raise FrameError("foreign", f"there are {known} emulators already")
+        self.emulators[status.emulator] = status
+        online = self._online()
+        if online:
+            self._timeout = max(_timeout(other.interval, other.speed) for other in online)
+        if status.state == "online" and status.clock is not None:
+            self._clock, self._speed = status.clock, status.speed
+
+    def take_faults(self, faults: Faults) -> None:
+        """Take over the list of faults in force."""
+        self.faults = faults.active
+
+    def forget_status(self, emulator: str) -> None:
+        """Drop an emulator whose retained status was deleted."""
+        self.emulators.pop(emulator, None)
+
+    def forget(self) -> None:
+        """Drop all: the broker is away, and on return it repeats what it retained."""
+        self.emulators.clear()
+        self.faults = ()
+
+    @property
+    def timeout(self) -> float:
+        """Seconds of silence after which a unit is given up."""
+        return self._timeout
+
+    @property
+    def loss(self) -> Missing | None:
+        """Why nobody is left who could report; None while someone is, or none was known."""
+        if not self.emulators or self._online():
+            return None
+        lost = any(status.state == "lost" for status in self.emulators.values())
+        return Missing.WILL if lost else Missing.OFFLINE
+
+    def lag(self, ts: float, now: float) -> float | None:
+        """Return how long ago a frame was due, in seconds of the wall clock.
+
+        Args:
+            ts: the frame's simulated time.
+            now: the wall clock.
+
+        Returns:
+            From 0 to a day; None while no emulator has announced its clock.
+        """
+        if self._clock is None:
+            return None
+        due = self._clock.wall + (ts - self._clock.simulated) / self._speed
+        return min(max(0.0, now - due), _MOST_LAG_SECONDS)
+
+    def _online(self) -> list[Status]:
+        return [status for status in self.emulators.values() if status.state == "online"]
+
+
+def _timeout(interval: float, speed: float) -> float:
+    wanted = _TIMEOUT_INTERVALS * interval / speed
+    return min(max(_LEAST_TIMEOUT_SECONDS, wanted), _MOST_TIMEOUT_SECONDS)

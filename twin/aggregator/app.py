@@ -1,0 +1,163 @@
+"""The aggregator's HTTP interface.
+
+=============================  ====================================================
+``/``                          a page with the key figures
+``/api/summary``               the same as JSON
+``/metrics``                   own metrics, roll-ups, everything outside racks
+``/arrays/{array}/metrics``    full detail of one array
+``/sd``                        targets for Prometheus's ``http_sd_configs``
+``/healthz``                   200 while the process lives
+``/readyz``                    200 once every rack has reported, else 503 and why
+=============================  ====================================================
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+import zlib
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from functools import partial
+from typing import Any
+
+import orjson
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from twin.aggregator.core import Core
+from twin.aggregator.discovery import target_groups
+from twin.aggregator.page import CONTENT_SECURITY_POLICY, render_page
+from twin.aggregator.text import CONTENT_TYPE, Text
+
+__all__ = ["create_app"]
+
+_PIECE_BYTES = 1 << 18
+"""Size of the pieces in which a large body is sent and compressed."""
+
+_GZIP = 16 + zlib.MAX_WBITS
+_GZIP_REFUSED = re.compile(r"gzip\s*;\s*q=0(\.0*)?\s*(,|$)")
+
+
+def create_app(core: Core, *, broker: str = "", advertise: str | None = None) -> Starlette:
+    """Return the web application.
+
+    Args:
+        core: what is served.
+        broker: address of the broker, to be shown on the page.
+        advertise: host and port that ``/sd`` gives; None for the one the client used.
+    """
+    interface = _Interface(core, broker, advertise)
+    return Starlette(
+        routes=[
+            Route("/", interface.page),
+            Route("/api/summary", interface.summary),
+            Route("/metrics", interface.metrics),
+            Route("/arrays/{array}/metrics", interface.array),
+            Route("/sd", interface.discovery),
+            Route("/healthz", interface.health),
+            Route("/readyz", interface.readiness),
+        ]
+    )
+
+
+class _Interface:
+    """One coroutine an address. None waits before it is done reading the store.
+
+    So an answer is of one moment: no frame comes between its first line and its last.
+    """
+
+    def __init__(self, core: Core, broker: str, advertise: str | None) -> None:
+        self._core = core
+        self._site = core.layout.site
+        self._page = render_page(self._site, broker)
+        self._advertise = advertise
+
+    async def page(self, _: Request) -> Response:
+        return HTMLResponse(
+            self._page, headers={"Content-Security-Policy": CONTENT_SECURITY_POLICY}
+        )
+
+    async def summary(self, _: Request) -> Response:
+        return _json(self._core.summary())
+
+    async def metrics(self, request: Request) -> Response:
+        return self._exposed("metrics", self._core.metrics, request)
+
+    async def array(self, request: Request) -> Response:
+        name = request.path_params["array"]
+        array = self._core.layout.array_index(name)
+        if array is None:
+            last = self._core.layout.array_name(self._site.arrays - 1)
+            return PlainTextResponse(
+                f"Site {self._site.name} has no array {name!r}; the last is {last}.\n", 404
+            )
+        return self._exposed("array", partial(self._core.array, array), request)
+
+    async def discovery(self, request: Request) -> Response:
+        address = self._advertise or request.url.netloc
+        return _json(target_groups(self._core.layout, address))
+
+    async def health(self, _: Request) -> Response:
+        return PlainTextResponse("ok\n")
+
+    async def readiness(self, _: Request) -> Response:
+        problems = self._core.not_ready()
+        if problems:
+            return PlainTextResponse("\n".join(problems) + "\n", 503)
+        return PlainTextResponse("ready\n")
+
+    def _exposed(self, endpoint: str, render: Callable[[], Text], request: Request) -> Response:
+        start = time.perf_counter()
+        text = render()
+        self._core.telemetry.scraped(endpoint, time.perf_counter() - start, text.series)
+        headers = {"Content-Type": CONTENT_TYPE, "Vary": "Accept-Encoding"}
+        if _wants_gzip(request):
+            headers["Content-Encoding"] = "gzip"
+            return StreamingResponse(_compressed(text.chunks), headers=headers)
+        if text.size > _PIECE_BYTES:
+            return StreamingResponse(_sent(text.chunks), headers=headers)
+        return Response(bytes(text), headers=headers)
+
+
+def _json(value: Any) -> Response:
+    return Response(orjson.dumps(value), media_type="application/json")
+
+
+def _wants_gzip(request: Request) -> bool:
+    accepted = request.headers.get("accept-encoding", "").lower()
+    return "gzip" in accepted and not _GZIP_REFUSED.search(accepted)
+
+
+def _pieces(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Merge small chunks, so that each is worth a system call."""
+    held: list[bytes] = []
+    size = 0
+    for chunk in chunks:
+        held.append(chunk)
+        size += len(chunk)
+        if size >= _PIECE_BYTES:
+            yield b"".join(held)
+            held, size = [], 0
+    if held:
+        yield b"".join(held)
+
+
+async def _sent(chunks: Iterable[bytes]) -> AsyncIterator[bytes]:
+    for piece in _pieces(chunks):
+        yield piece
+
+
+async def _compressed(chunks: Iterable[bytes]) -> AsyncIterator[bytes]:
+    """Compress in a thread, since zlib lets frames come in meanwhile.
+
+    At the lowest level: the text repeats itself so much that more effort gains little.
+    """
+    compressor = zlib.compressobj(1, wbits=_GZIP)
+    for piece in _pieces(chunks):
+        compressed = await asyncio.to_thread(compressor.compress, piece)
+        if compressed:
+            yield compressed
+    yield compressor.flush()

@@ -1,0 +1,175 @@
+"""The site's series: every signal of the catalogue as its real exporter writes it.
+
+A :class:`Page` covers some units and holds their label blocks, which are made at the
+first scrape and then reused, so that a scrape only prints numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twin.aggregator.store import Store
+from twin.aggregator.text import Column, Text, header, label_block
+from twin.catalog import DEVICES, DeviceClass, Frame, Kind, Signal, devices_of
+from twin.site import Labels, Layout
+
+__all__ = ["Metric", "Page", "array_page", "metrics_of", "site_page"]
+
+_UNKNOWN_ERROR = "Unknown Error"
+"""What dcgm-exporter says of an XID that it has no text for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One metric name and the signals that share it.
+
+    Attributes:
+        name: metric name.
+        kind: Prometheus type.
+        help: help text.
+        signals: signals with their device class, in declared order.
+    """
+
+    name: str
+    kind: Kind
+    help: str
+    signals: tuple[tuple[DeviceClass, Signal], ...]
+
+
+def metrics_of(layout: Layout, devices: Iterable[DeviceClass]) -> tuple[Metric, ...]:
+    """Return the metrics of these device classes.
+
+    The text format wants all series of a metric together, so signals are grouped by
+    metric name, in the order of the first.
+    """
+    grouped: dict[str, list[tuple[DeviceClass, Signal]]] = {}
+    for device in devices:
+        for signal in layout.reported[device.name]:
+            grouped.setdefault(signal.metric, []).append((device, signal))
+    return tuple(
+        Metric(name, signals[0][1].kind, signals[0][1].help, tuple(signals))
+        for name, signals in grouped.items()
+    )
+
+
+def array_page(store: Store, array: int) -> Page:
+    """Return the page with the full detail of one array's racks."""
+    racks = store.layout.racks_of(array)
+    return Page(store, devices_of(Frame.RACK), {Frame.RACK: slice(racks.start, racks.stop)})
+
+
+def site_page(store: Store) -> Page:
+    """Return the page of everything that is not in a rack."""
+    kinds = [kind for kind in Frame if kind is not Frame.RACK]
+    devices = tuple(device for device in DEVICES if device.frame is not Frame.RACK)
+    return Page(store, devices, {kind: slice(0, store.layout.units(kind)) for kind in kinds})
+
+
+class Page:
+    """The series of some units."""
+
+    def __init__(
+        self, store: Store, devices: tuple[DeviceClass, ...], units: Mapping[Frame, slice]
+    ) -> None:
+        self._store = store
+        self._layout = store.layout
+        self._units = units
+        self._metrics = [
+            (metric, header(metric.name, metric.kind.value, metric.help))
+            for metric in metrics_of(store.layout, devices)
+        ]
+        self._anchors = {
+            device.name: next(s for s in store.layout.reported[device.name] if s.on_wire)
+            for device in devices
+        }
+        self._blocks: dict[tuple[object, ...], tuple[bytes, ...]] = {}
+
+    def write(self, text: Text) -> None:
+        """Append everything that is being reported at this moment."""
+        for metric, head in self._metrics:
+            columns = [self._column(device, signal) for device, signal in metric.signals]
+            text.add(metric.name, head, columns)
+
+    def _column(self, device: DeviceClass, signal: Signal) -> Column:
+        whole = not signal.decimals
+        if signal.constant is not None:
+            anchor = self._values(device, self._anchors[device.name])
+            values = np.where(np.isfinite(anchor), signal.constant, np.nan)
+            return Column(self._plain(device, signal), values, signal.constant.is_integer())
+        values = self._values(device, signal)
+        if signal.states:
+            return Column(self._per_state(device, signal), _one_hot(values, signal), whole=True)
+        if signal.value_labels:
+            return Column(self._by_value(device, signal, values), values, whole)
+        return Column(self._plain(device, signal), values, whole)
+
+    def _values(self, device: DeviceClass, signal: Signal) -> NDArray[np.float64]:
+        row = self._store.row(device, signal)
+        values: NDArray[np.float64] = self._store.values[device.name]
+        return values[row, self._units[device.frame]].reshape(-1)
+
+    # -- labels ---------------------------------------------------------------
+
+    def _plain(self, device: DeviceClass, signal: Signal) -> tuple[bytes, ...]:
+        # Signals of one family differ by their fixed labels at most, so they share blocks.
+        key = (device.name, signal.family.key, signal.labels)
+        if key not in self._blocks:
+            labels = self._labels(device, signal)
+            self._blocks[key] = tuple(label_block((*own, *rest)) for own, rest in labels)
+        return self._blocks[key]
+
+    def _per_state(self, device: DeviceClass, signal: Signal) -> tuple[bytes, ...]:
+        key = (device.name, signal.name)
+        if key not in self._blocks:
+            self._blocks[key] = tuple(
+                label_block((*own, ("state", state), *rest))
+                for own, rest in self._labels(device, signal)
+                for state in signal.states.values()
+            )
+        return self._blocks[key]
+
+    def _by_value(
+        self, device: DeviceClass, signal: Signal, values: NDArray[np.float64]
+    ) -> list[bytes]:
+        """Return label blocks that say the values: nearly all are the usual one."""
+        usual = next(iter(signal.value_labels))
+        key = (device.name, signal.name)
+        if key not in self._blocks:
+            extra = signal.value_labels[usual]
+            self._blocks[key] = tuple(
+                label_block((*own, *extra, *rest)) for own, rest in self._labels(device, signal)
+            )
+        blocks = list(self._blocks[key])
+        for place in np.nonzero(np.isfinite(values) & (np.rint(values) != usual))[0].tolist():
+            code = int(np.rint(values[place]))
+            extra = signal.value_labels.get(
+                code, (("err_code", str(code)), ("err_msg", _UNKNOWN_ERROR))
+            )
+            own, rest = self._labels_of(device, signal, place)
+            blocks[place] = label_block((*own, *extra, *rest))
+        return blocks
+
+    def _labels(self, device: DeviceClass, signal: Signal) -> list[tuple[Labels, Labels]]:
+        units = self._units[device.frame]
+        count = (units.stop - units.start) * self._layout.per_unit(device)
+        return [self._labels_of(device, signal, place) for place in range(count)]
+
+    def _labels_of(self, device: DeviceClass, signal: Signal, place: int) -> tuple[Labels, Labels]:
+        """Return the exporter's own labels of the ``place``-th device, and those after."""
+        unit, index = divmod(place, self._layout.per_unit(device))
+        first = self._units[device.frame].start
+        labels = self._layout.labels(signal, device, first + unit, index)
+        split = next(i for i, (name, _) in enumerate(labels) if name == "job")
+        return labels[:split], labels[split:]
+
+
+def _one_hot(values: NDArray[np.float64], signal: Signal) -> NDArray[np.float64]:
+    """Return 1 for the state each device is in and 0 for the others, state by state."""
+    codes = np.array(list(signal.states))
+    hot = np.where(values[:, None] == codes, 1.0, 0.0)
+    hot[~np.isfinite(values)] = np.nan
+    return hot.reshape(-1)

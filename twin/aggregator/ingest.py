@@ -1,0 +1,196 @@
+"""From messages to the store: check, count, take over. Sans-I/O and synchronous.
+
+Nothing that comes over the bus can raise out of :meth:`Ingest.handle` or change more
+than the unit it is addressed to.
+"""
+
+from __future__ import annotations
+
+import structlog
+
+from twin.aggregator.announced import Announced
+from twin.aggregator.store import Store
+from twin.aggregator.telemetry import Telemetry
+from twin.catalog import Frame
+from twin.errors import FrameError
+from twin.site import Layout
+from twin.wire import Address, Decoder, Faults, Snapshot, Status, Topics, decode_message
+
+__all__ = ["Elapsed", "Ingest", "LimitedLog"]
+
+_IGNORED = frozenset({"ack", "command", "meta"})
+"""What else the site publishes and the aggregator has no use for."""
+
+_MOST_LOST = 100_000
+"""A greater jump of the running number is a new count, not a day of frames lost."""
+
+
+class Elapsed:
+    """Seconds since the first reading, from a wall clock that may be set back."""
+
+    def __init__(self) -> None:
+        self._last: float | None = None
+        self._elapsed = 0.0
+
+    def read(self, now: float) -> float:
+        """Return the seconds elapsed; they never run backwards."""
+        if self._last is not None:
+            self._elapsed += max(0.0, now - self._last)
+        self._last = now
+        return self._elapsed
+
+
+class LimitedLog:
+    """A log of refusals with one line per reason and period, so that a flood stays short."""
+
+    def __init__(self, period: float = 10.0) -> None:
+        self._period = period
+        self._next: dict[str, float] = {}
+        self._suppressed: dict[str, int] = {}
+        self._log = structlog.get_logger(__name__)
+
+    def refused(self, error: FrameError, topic: str, at: float) -> None:
+        """Log a refusal, or count it for the next line of its reason."""
+        reason = error.reason
+        if at < self._next.get(reason, 0.0):
+            self._suppressed[reason] = self._suppressed.get(reason, 0) + 1
+            return
+        self._next[reason] = at + self._period
+        self._log.warning(
+            "message refused",
+            reason=reason,
+            detail=_printable(error.detail),
+            topic=_printable(topic),
+            suppressed=self._suppressed.pop(reason, 0),
+        )
+
+
+def _printable(text: str) -> str:
+    """Return the head of a text from the network, without anything a terminal would obey."""
+    return text[:200].encode("unicode_escape").decode()
+
+
+class Ingest:
+    """Takes messages from the bus, one at a time.
+
+    Attributes:
+        lag: lag of the last frame in seconds, None while it cannot be told.
+    """
+
+    def __init__(
+        self, layout: Layout, store: Store, announced: Announced, telemetry: Telemetry
+    ) -> None:
+        self.lag: float | None = None
+        self._layout = layout
+        self._store = store
+        self._announced = announced
+        self._telemetry = telemetry
+        self._decoders = {kind: Decoder(layout, kind) for kind in Frame}
+        self._kinds = {kind.value: kind for kind in Frame}
+        self._elapsed = Elapsed()
+        self._log = LimitedLog()
+
+    def handle(self, topic: str, payload: bytes, retain: bool, now: float) -> None:
+        """Take over one message, or count why not.
+
+        Args:
+            topic: its topic.
+            payload: its content.
+            retain: whether the broker had kept it.
+            now: the wall clock, unix seconds.
+        """
+        at = self._elapsed.read(now)
+        try:
+            address = self._address(topic)
+            if address.kind in self._kinds:
+                self._frame(self._kinds[address.kind], address.name, payload, retain, now)
+            elif address.kind == "status":
+                self._status(address.name, payload)
+            elif address.kind == "faults":
+                self._announced.take_faults(decode_message(Faults, payload))
+        except FrameError as error:
+            self._telemetry.refused[error.reason].inc()
+            self._log.refused(error, topic, at)
+
+    def tick(self, now: float) -> None:
+        """Give up the units that have been silent for too long; call it about once a second."""
+        self._store.expire(self._elapsed.read(now), self._announced.timeout)
+
+    def disconnected(self) -> None:
+        """Forget what the broker will repeat; silent units fall to the timeout."""
+        self._announced.forget()
+        self._store.loss = None
+
+    def _address(self, topic: str) -> Address:
+        address = Topics.parse(topic)
+        if address is None or address.site != self._layout.site.name:
+            raise FrameError("foreign", f"the topic is not one of site {self._layout.site.name!r}")
+        known = address.kind in self._kinds or address.kind in _IGNORED
+        if not known and address.kind not in {"status", "faults"}:
+            raise FrameError("foreign", f"there is no topic level {address.kind!r}")
+        return address
+
+    # -- announcements --------------------------------------------------------
+
+    def _status(self, name: str, payload: bytes) -> None:
+        if payload:
+            status = decode_message(Status, payload)
+            if status.emulator != name:
+                raise FrameError(
+                    "foreign", f"emulator {status.emulator!r} on the topic of {name!r}"
+                )
+            self._announced.take_status(status)
+        else:
+            self._announced.forget_status(name)
+        loss = self._announced.loss
+        if loss is None:
+            self._store.loss = None
+        elif loss is not self._store.loss:
+            self._store.lose(loss)
+
+    # -- frames ---------------------------------------------------------------
+
+    def _frame(self, kind: Frame, name: str, payload: bytes, retain: bool, now: float) -> None:
+        unit = self._layout.unit_index(kind, name)
+        if unit is None:
+            raise FrameError("foreign", f"the site has no {kind.value} {name!r}")
+        if retain:
+            raise FrameError("stale", "frames are not retained, so nobody knows its age")
+        at = self._elapsed.read(now)
+        try:
+            snapshot = self._decoders[kind].decode(payload)
+        except FrameError:
+            self._store.refuse(kind, unit, at)
+            raise
+        self._follow(kind, unit, snapshot)
+        self._store.accept(kind, unit, snapshot, at)
+        self._telemetry.ingested[kind.value].inc()
+        self.lag = self._announced.lag(snapshot.ts, now)
+        if self.lag is not None:
+            self._telemetry.lag.observe(self.lag)
+
+    def _follow(self, kind: Frame, unit: int, snapshot: Snapshot) -> None:
+        """Compare a frame with the last one of its unit and count gaps and restarts.
+
+        A unit that is not reporting has nothing to defend: whatever it sends next is
+        news, so an emulator that restarts with an earlier clock is heard again after
+        the timeout at the latest.
+
+        Raises:
+            FrameError: with the reason ``stale`` or ``duplicate``.
+        """
+        units = self._store.units[kind]
+        last = int(units.seq[unit])
+        if last < 0:
+            return
+        older = snapshot.ts < units.ts[unit]
+        if units.reporting[unit]:
+            if older:
+                raise FrameError("stale", f"ts {snapshot.ts} is older than the last frame's")
+            if snapshot.seq == last or (snapshot.seq < last and snapshot.ts == units.ts[unit]):
+                raise FrameError("duplicate", f"seq {snapshot.seq} was seen already")
+        gap = snapshot.seq - last - 1
+        if older or not 0 <= gap <= _MOST_LOST:
+            self._telemetry.restarts[kind.value].inc()
+        elif gap:
+            self._telemetry.lost[kind.value].inc(gap)

@@ -1,0 +1,133 @@
+"""What the aggregator knows of units, emulators and faults, as series."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from twin.aggregator.announced import Announced
+from twin.aggregator.store import Store, Units
+from twin.aggregator.telemetry import (
+    EMULATOR_FRAMES,
+    EMULATOR_LATE_TICKS,
+    EMULATOR_TICKS,
+    EMULATOR_UNSENT,
+    EMULATOR_UP,
+    FAULT_ACTIVE,
+    SIMULATION_TIME,
+    UNIT_LAST_FRAME,
+    UNIT_MISSING,
+    UNIT_REPORTING,
+    OwnMetric,
+)
+from twin.aggregator.text import Column, Text, header, label_block
+from twin.catalog import Frame
+from twin.site import Labels, Layout
+from twin.wire import Status
+
+__all__ = ["StatePage", "simulation_time"]
+
+_MOST = 2**53
+"""Counts of a status are JSON and may have any length; a float64 does not."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """The labels of all units of one kind."""
+
+    names: tuple[Labels, ...]
+    places: tuple[Labels, ...]
+    blocks: tuple[bytes, ...]
+
+    @classmethod
+    def of(cls, layout: Layout, kind: Frame) -> _Kind:
+        units = range(layout.units(kind))
+        names = tuple(
+            (("kind", kind.value), ("unit", layout.unit_name(kind, unit))) for unit in units
+        )
+        places = tuple(layout.place(kind, unit) for unit in units)
+        blocks = tuple(
+            label_block((*name, *place)) for name, place in zip(names, places, strict=True)
+        )
+        return cls(names, places, blocks)
+
+    def missing(self, units: Units) -> Column:
+        """Return one series a unit that is missing, with the reason."""
+        blocks = [
+            label_block((*self.names[unit], ("reason", reason.value), *self.places[unit]))
+            for unit, reason in units.missing()
+        ]
+        return Column(blocks, np.ones(len(blocks)), whole=True)
+
+
+class StatePage:
+    """Units, emulators and faults as series."""
+
+    def __init__(self, store: Store, announced: Announced) -> None:
+        self._store = store
+        self._announced = announced
+        self._kinds = {kind: _Kind.of(store.layout, kind) for kind in Frame}
+
+    def write(self, text: Text) -> None:
+        """Append the state of this moment."""
+        newest = simulation_time(self._store)
+        site = label_block((("site", self._store.layout.site.name),))
+        _add(text, SIMULATION_TIME, [Column([site], np.array([newest]))])
+        self._write_units(text)
+        self._write_emulators(text)
+        _add(text, FAULT_ACTIVE, [_ones(self._faults())])
+
+    def _write_units(self, text: Text) -> None:
+        units = [(self._kinds[kind], units) for kind, units in self._store.units.items()]
+        _add(
+            text,
+            UNIT_REPORTING,
+            [
+                Column(kind.blocks, own.reporting.astype(np.float64), whole=True)
+                for kind, own in units
+            ],
+        )
+        _add(text, UNIT_MISSING, [kind.missing(own) for kind, own in units])
+        _add(text, UNIT_LAST_FRAME, [Column(kind.blocks, own.ts) for kind, own in units])
+
+    def _write_emulators(self, text: Text) -> None:
+        emulators = list(self._announced.emulators.values())
+        online = [status for status in emulators if status.state == "online"]
+        up = [float(status.state == "online") for status in emulators]
+        _add(text, EMULATOR_UP, [_column(emulators, up)])
+        # A Last Will knows no counts, so they vanish with the emulator.
+        _add(text, EMULATOR_TICKS, [_column(online, [s.ticks for s in online])])
+        _add(text, EMULATOR_LATE_TICKS, [_column(online, [s.late_ticks for s in online])])
+        _add(text, EMULATOR_FRAMES, [_column(online, [s.frames for s in online])])
+        _add(text, EMULATOR_UNSENT, [_column(online, [s.unsent for s in online])])
+
+    def _faults(self) -> Iterable[Labels]:
+        labels = (
+            (("fault", fault.fault), ("target", fault.target), ("id", fault.id))
+            for fault in self._announced.faults
+        )
+        # The list comes from the network; a series must not appear twice.
+        return dict.fromkeys(labels)
+
+
+def simulation_time(store: Store) -> float:
+    """Return the newest simulated time among the units that report, NaN without any."""
+    times = [units.ts[units.reporting] for units in store.units.values()]
+    return max((float(ts.max()) for ts in times if ts.size), default=float("nan"))
+
+
+def _add(text: Text, metric: OwnMetric, columns: Iterable[Column]) -> None:
+    text.add(metric.name, header(metric.name, metric.kind, metric.help), columns)
+
+
+def _column(emulators: Iterable[Status], values: Iterable[float]) -> Column:
+    blocks = [label_block((("emulator", status.emulator),)) for status in emulators]
+    counts = np.array([min(value, _MOST) for value in values], np.float64)
+    return Column(blocks, counts, whole=True)
+
+
+def _ones(labels: Iterable[Labels]) -> Column:
+    blocks = [label_block(own) for own in labels]
+    return Column(blocks, np.ones(len(blocks)), whole=True)

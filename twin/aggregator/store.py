@@ -1,0 +1,171 @@
+"""The last values of every device of the site, and which units report them.
+
+A value that is not being reported is NaN, never an old number: :meth:`Store.expire`
+and :meth:`Store.lose` blank the rows of units that fell silent, and say why.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twin.catalog import DEVICES, DeviceClass, Frame, Signal, devices_of
+from twin.site import Layout
+from twin.wire import Snapshot
+
+__all__ = ["Missing", "Store", "Units"]
+
+
+class Missing(StrEnum):
+    """Why a unit is not reporting."""
+
+    NEVER_SEEN = "never_seen"
+    """No frame of it has come since the aggregator started."""
+    TIMEOUT = "timeout"
+    """It fell silent."""
+    DECODE_ERROR = "decode_error"
+    """It does send, but nothing that is a valid frame."""
+    WILL = "will"
+    """The broker lost the emulators."""
+    OFFLINE = "offline"
+    """The emulators said good-bye."""
+
+
+_REASONS = np.array(list(Missing))
+_NEVER_SEEN, _TIMEOUT, _DECODE_ERROR, _WILL, _OFFLINE = range(len(Missing))
+_CODES = {reason: code for code, reason in enumerate(Missing)}
+
+
+@dataclass(frozen=True, slots=True)
+class Units:
+    """What is known of every unit of one kind; all arrays have one element a unit.
+
+    Attributes:
+        reporting: whether its values are current.
+        ts: simulated time of its last frame, unix seconds, NaN before the first.
+        seq: running number of its last frame, -1 before the first.
+        received: elapsed time at its last frame, seconds, -inf before the first.
+        refused: elapsed time at its last undecodable frame, seconds, -inf before the first.
+        reason: why it is missing, as an index into :class:`Missing`; read :meth:`missing`.
+    """
+
+    reporting: NDArray[np.bool_]
+    ts: NDArray[np.float64]
+    seq: NDArray[np.int64]
+    received: NDArray[np.float64]
+    refused: NDArray[np.float64]
+    reason: NDArray[np.int8]
+
+    @classmethod
+    def of(cls, count: int) -> Units:
+        """Return ``count`` units of which nothing is known."""
+        return cls(
+            reporting=np.zeros(count, bool),
+            ts=np.full(count, np.nan),
+            seq=np.full(count, -1, np.int64),
+            received=np.full(count, -np.inf),
+            refused=np.full(count, -np.inf),
+            reason=np.full(count, _NEVER_SEEN, np.int8),
+        )
+
+    def __len__(self) -> int:
+        return len(self.reporting)
+
+    @property
+    def seen(self) -> NDArray[np.bool_]:
+        """Which units have ever reported."""
+        return self.seq >= 0
+
+    def missing(self) -> list[tuple[int, Missing]]:
+        """Return the units that are not reporting, with the reason."""
+        absent = np.nonzero(~self.reporting)[0]
+        return [(int(unit), Missing(_REASONS[self.reason[unit]])) for unit in absent]
+
+    def explain(self, at: float, timeout: float, loss: Missing | None) -> None:
+        """Write down why units are missing, as far as it is known at this moment."""
+        if loss is not None:
+            self.reason[:] = _CODES[loss]
+            return
+        reason = np.where(self.seen, _TIMEOUT, _NEVER_SEEN)
+        self.reason[:] = np.where(at - self.refused <= timeout, _DECODE_ERROR, reason)
+
+
+class Store:
+    """Values of the whole site.
+
+    Elapsed times (``at``) are seconds of a clock that never runs backwards.
+
+    Attributes:
+        layout: the site.
+        values: device class to an array (signals that travel, units, devices a unit),
+            float64, NaN where nothing is reported.
+        units: kind of frame to its units.
+        loss: why all emulators are gone, None while one is there.
+        version: rises with every change.
+    """
+
+    def __init__(self, layout: Layout) -> None:
+        self.layout = layout
+        self.units = {kind: Units.of(layout.units(kind)) for kind in Frame}
+        self.loss: Missing | None = None
+        self.version = 0
+        self._rows = {
+            device.name: {signal.name: row for row, signal in enumerate(_wire(layout, device))}
+            for device in DEVICES
+        }
+        self.values: dict[str, NDArray[np.float64]] = {
+            device.name: np.full((len(self._rows[device.name]), *layout.shape(device)), np.nan)
+            for device in DEVICES
+        }
+
+    def row(self, device: DeviceClass, signal: Signal) -> int:
+        """Return the row of a signal that travels in the array of its device class."""
+        return self._rows[device.name][signal.name]
+
+    def column(self, device: DeviceClass, signal: str) -> NDArray[np.float64]:
+        """Return the values of one signal, shape (units, devices a unit)."""
+        values: NDArray[np.float64] = self.values[device.name][self._rows[device.name][signal]]
+        return values
+
+    def accept(self, kind: Frame, unit: int, snapshot: Snapshot, at: float) -> None:
+        """Take over a frame of a unit."""
+        for device, group in snapshot.groups.items():
+            self.values[device][:, unit] = group
+        units = self.units[kind]
+        units.reporting[unit] = True
+        units.ts[unit] = snapshot.ts
+        units.seq[unit] = snapshot.seq
+        units.received[unit] = at
+        self.version += 1
+
+    def refuse(self, kind: Frame, unit: int, at: float) -> None:
+        """Note that a unit sent something that is no valid frame."""
+        self.units[kind].refused[unit] = at
+
+    def expire(self, at: float, timeout: float) -> None:
+        """Blank the units that sent nothing for ``timeout`` seconds."""
+        for kind, units in self.units.items():
+            self._blank(kind, units.reporting & (at - units.received > timeout))
+            units.explain(at, timeout, self.loss)
+
+    def lose(self, reason: Missing) -> None:
+        """Blank every unit at once: nobody is left who could report."""
+        self.loss = reason
+        for kind, units in self.units.items():
+            self._blank(kind, units.reporting.copy())
+            units.reason[:] = _CODES[reason]
+
+    def _blank(self, kind: Frame, units: NDArray[np.bool_]) -> None:
+        if not units.any():
+            return
+        for device in devices_of(kind):
+            self.values[device.name][:, units] = np.nan
+        self.units[kind].reporting[units] = False
+        self.version += 1
+
+
+def _wire(layout: Layout, device: DeviceClass) -> list[Signal]:
+    return [signal for signal in layout.reported[device.name] if signal.on_wire]

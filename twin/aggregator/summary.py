@@ -1,0 +1,201 @@
+"""The key figures of the site: what the page shows and what a run is checked by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twin.aggregator.announced import Announced
+from twin.aggregator.ingest import Ingest
+from twin.aggregator.rollup import Rollups
+from twin.aggregator.state import simulation_time
+from twin.aggregator.store import Store
+from twin.aggregator.telemetry import FRAMES_INGESTED, FRAMES_LOST, MESSAGES_REFUSED, Telemetry
+from twin.catalog import (
+    DEVICES,
+    GPU,
+    GRID,
+    JOB,
+    JOB_STATES,
+    MEGAPACK,
+    DeviceClass,
+    Frame,
+    Level,
+)
+
+__all__ = ["ArrayFigures", "Summary", "exposed_series", "summarise"]
+
+_DECODE_REASONS = frozenset({"oversized", "malformed", "version", "schema", "shape", "value"})
+"""Refusals of what is no valid frame, as against one that comes at the wrong time or place."""
+
+
+@dataclass(frozen=True, slots=True)
+class ArrayFigures:
+    """Key figures of one array; None where nothing is reported.
+
+    Attributes:
+        name: name of the array.
+        hall: its hall.
+        racks: its racks.
+        racks_reporting: its racks that report.
+        it_power_watts: power of its servers.
+        gpu_temperature_max_celsius: its hottest GPU.
+    """
+
+    name: str
+    hall: str
+    racks: int
+    racks_reporting: int
+    it_power_watts: float | None
+    gpu_temperature_max_celsius: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Key figures of the site; None where nothing is reported.
+
+    Attributes:
+        simulated_time: newest simulated time, unix seconds.
+        lag_seconds: lag of the last frame.
+        hottest_gpu: host and index of the hottest GPU.
+        megapack_soc_ratio: mean state of charge of the Megapacks that report.
+        megapack_power_watts: their power together, positive when discharging.
+        faults: the faults in force: kind, target, identifier.
+        series: series of the catalogue that are exposed at this moment.
+        frames_ingested: frames taken over since the start.
+        frames_lost: frames missed since the start, by gaps in the running numbers.
+        decode_errors: messages since the start that were no valid frame.
+        refused: refused messages since the start, by reason.
+    """
+
+    site: str
+    title: str
+    broker_connected: bool
+    simulated_time: float | None
+    lag_seconds: float | None
+    racks: int
+    racks_reporting: int
+    gpus: int
+    gpus_reporting: int
+    it_power_watts: float | None
+    gpu_temperature_max_celsius: float | None
+    hottest_gpu: str | None
+    megapacks: int
+    megapacks_reporting: int
+    megapack_soc_ratio: float | None
+    megapack_power_watts: float | None
+    grid_import_watts: float | None
+    job_state: str | None
+    job_steps: int | None
+    faults: tuple[Mapping[str, str], ...]
+    arrays: tuple[ArrayFigures, ...]
+    series: int
+    frames_ingested: int
+    frames_lost: int
+    decode_errors: int
+    refused: Mapping[str, int]
+
+
+def summarise(
+    store: Store, rollups: Rollups, ingest: Ingest, announced: Announced, telemetry: Telemetry
+) -> Summary:
+    """Return the key figures of this moment."""
+    site = store.layout.site
+    tallies = telemetry.tallies()
+    refused = tallies[MESSAGES_REFUSED.name]
+    state, steps = _single(store, JOB, "state"), _single(store, JOB, "steps")
+    soc, power = store.column(MEGAPACK, "soc"), store.column(MEGAPACK, "power")
+    packs = np.isfinite(soc)
+    return Summary(
+        site=site.name,
+        title=site.title,
+        broker_connected=telemetry.connected,
+        simulated_time=_known(simulation_time(store)),
+        lag_seconds=ingest.lag,
+        racks=site.racks,
+        racks_reporting=int(store.units[Frame.RACK].reporting.sum()),
+        gpus=site.gpus,
+        gpus_reporting=int(_known(rollups.site("gpus_reporting")) or 0),
+        it_power_watts=_known(rollups.site("it_power_watts")),
+        gpu_temperature_max_celsius=_known(rollups.site("gpu_temperature_max_celsius")),
+        hottest_gpu=_hottest(store),
+        megapacks=site.megapacks.count,
+        megapacks_reporting=int(packs.sum()),
+        megapack_soc_ratio=float(soc[packs].mean()) if packs.any() else None,
+        megapack_power_watts=float(power[packs].sum()) if packs.any() else None,
+        grid_import_watts=_single(store, GRID, "power"),
+        job_state=None if state is None else JOB_STATES.get(int(state)),
+        job_steps=None if steps is None else int(steps),
+        faults=tuple(
+            {"fault": fault.fault, "target": fault.target, "id": fault.id}
+            for fault in announced.faults
+        ),
+        arrays=_arrays(store, rollups),
+        series=exposed_series(store, rollups),
+        frames_ingested=sum(tallies[FRAMES_INGESTED.name].values()),
+        frames_lost=sum(tallies[FRAMES_LOST.name].values()),
+        decode_errors=sum(refused[reason] for reason in _DECODE_REASONS),
+        refused=refused,
+    )
+
+
+def exposed_series(store: Store, rollups: Rollups) -> int:
+    """Return how many series of the catalogue all pages together expose at this moment."""
+    levels = [values for rollup in rollups.values().values() for values in rollup.values()]
+    rolled = sum(int(np.count_nonzero(np.isfinite(values))) for values in levels)
+    return rolled + sum(_device_series(store, device) for device in DEVICES)
+
+
+def _device_series(store: Store, device: DeviceClass) -> int:
+    finite = np.isfinite(store.values[device.name]).sum(axis=(1, 2))
+    signals = store.layout.reported[device.name]
+    return sum(
+        signal.series * int(finite[store.row(device, signal) if signal.on_wire else 0])
+        for signal in signals
+    )
+
+
+def _arrays(store: Store, rollups: Rollups) -> tuple[ArrayFigures, ...]:
+    layout, values = store.layout, rollups.values()
+    power = values["it_power_watts"][Level.RACK]
+    hottest = values["gpu_temperature_max_celsius"][Level.RACK]
+    reporting = store.units[Frame.RACK].reporting
+    return tuple(
+        ArrayFigures(
+            name=layout.array_name(array),
+            hall=layout.hall_name(array),
+            racks=len(racks),
+            racks_reporting=int(reporting[racks.start : racks.stop].sum()),
+            it_power_watts=_over(power[racks.start : racks.stop], np.sum),
+            gpu_temperature_max_celsius=_over(hottest[racks.start : racks.stop], np.max),
+        )
+        for array in range(layout.site.arrays)
+        for racks in (layout.racks_of(array),)
+    )
+
+
+def _hottest(store: Store) -> str | None:
+    """Return the host and the index of the hottest GPU."""
+    layout, temperatures = store.layout, store.column(GPU, "gpu_temp")
+    if not np.isfinite(temperatures).any():
+        return None
+    rack, index = divmod(int(np.nanargmax(temperatures)), temperatures.shape[1])
+    server, gpu = divmod(index, layout.site.server.gpus)
+    return f"{layout.hostname(rack, server)} gpu {gpu}"
+
+
+def _single(store: Store, device: DeviceClass, signal: str) -> float | None:
+    """Return a value of a device class that the site has one device of."""
+    return _known(float(store.column(device, signal)[0, 0]))
+
+
+def _over(values: NDArray[np.float64], operation: Callable[..., np.float64]) -> float | None:
+    finite = values[np.isfinite(values)]
+    return float(operation(finite)) if finite.size else None
+
+
+def _known(value: float) -> float | None:
+    return value if np.isfinite(value) else None

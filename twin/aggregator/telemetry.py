@@ -1,0 +1,235 @@
+"""The aggregator's own metrics: one table, and the few that are counted as things happen.
+
+The site's series never pass through here; prometheus_client is too slow for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.metrics_core import Metric
+
+from twin import __version__
+
+__all__ = ["OWN_METRICS", "REASONS", "OwnMetric", "Telemetry"]
+
+
+@dataclass(frozen=True, slots=True)
+class OwnMetric:
+    """One metric that the aggregator makes itself.
+
+    Attributes:
+        name: metric name.
+        kind: Prometheus type.
+        help: help text.
+        labels: label names; those of a unit are followed by its place.
+    """
+
+    name: str
+    kind: Literal["counter", "gauge", "histogram"]
+    help: str
+    labels: tuple[str, ...] = ()
+
+
+REASONS = (
+    "foreign",
+    "oversized",
+    "malformed",
+    "version",
+    "schema",
+    "shape",
+    "value",
+    "stale",
+    "duplicate",
+)
+"""Why a message is refused."""
+
+FRAMES_INGESTED = OwnMetric(
+    "twin_frames_ingested_total", "counter", "Frames taken over.", ("kind",)
+)
+FRAMES_LOST = OwnMetric(
+    "twin_frames_lost_total",
+    "counter",
+    "Frames that never came, by gaps in the running numbers.",
+    ("kind",),
+)
+MESSAGES_REFUSED = OwnMetric(
+    "twin_messages_refused_total", "counter", "Messages that were dropped.", ("reason",)
+)
+_UNIT_RESTARTS = OwnMetric(
+    "twin_unit_restarts_total", "counter", "Units that began to count anew.", ("kind",)
+)
+_INGEST_LAG = OwnMetric(
+    "twin_ingest_lag_seconds",
+    "histogram",
+    "Time between the moment a frame describes and its arrival.",
+)
+_SCRAPE_DURATION = OwnMetric(
+    "twin_http_scrape_duration_seconds",
+    "histogram",
+    "Time to render an answer, without sending it.",
+    ("endpoint",),
+)
+_SCRAPE_SERIES = OwnMetric(
+    "twin_http_scrape_series_total", "counter", "Series rendered.", ("endpoint",)
+)
+_BROKER_CONNECTED = OwnMetric(
+    "twin_broker_connected", "gauge", "1 while the connection to the broker stands."
+)
+_BUS_DROPPED = OwnMetric(
+    "twin_bus_messages_dropped_total",
+    "counter",
+    "Messages thrown away unread because they came faster than they could be taken over.",
+)
+_BUILD_INFO = OwnMetric("twin_build_info", "gauge", "Always 1; the label tells.", ("version",))
+
+SIMULATION_TIME = OwnMetric(
+    "twin_simulation_time_seconds", "gauge", "Simulated time of the newest frame, unix seconds."
+)
+UNIT_REPORTING = OwnMetric(
+    "twin_unit_reporting", "gauge", "1 while the unit reports, 0 otherwise.", ("kind", "unit")
+)
+UNIT_MISSING = OwnMetric(
+    "twin_unit_missing",
+    "gauge",
+    "1 while the unit does not report; the reason says why.",
+    ("kind", "unit", "reason"),
+)
+UNIT_LAST_FRAME = OwnMetric(
+    "twin_unit_last_frame_timestamp_seconds",
+    "gauge",
+    "Simulated time of the unit's last frame, unix seconds.",
+    ("kind", "unit"),
+)
+EMULATOR_UP = OwnMetric(
+    "twin_emulator_up", "gauge", "1 while the emulator says that it is online.", ("emulator",)
+)
+EMULATOR_TICKS = OwnMetric("twin_emulator_ticks_total", "counter", "Ticks done.", ("emulator",))
+EMULATOR_LATE_TICKS = OwnMetric(
+    "twin_emulator_late_ticks_total", "counter", "Ticks that began late.", ("emulator",)
+)
+EMULATOR_FRAMES = OwnMetric(
+    "twin_emulator_frames_total", "counter", "Frames published.", ("emulator",)
+)
+EMULATOR_UNSENT = OwnMetric(
+    "twin_emulator_frames_unsent_total",
+    "counter",
+    "Frames that could not be published because the broker was away.",
+    ("emulator",),
+)
+FAULT_ACTIVE = OwnMetric(
+    "twin_fault_active", "gauge", "1 for each fault in force.", ("fault", "target", "id")
+)
+
+OWN_METRICS = (
+    FRAMES_INGESTED,
+    FRAMES_LOST,
+    MESSAGES_REFUSED,
+    _UNIT_RESTARTS,
+    _INGEST_LAG,
+    _SCRAPE_DURATION,
+    _SCRAPE_SERIES,
+    _BROKER_CONNECTED,
+    _BUS_DROPPED,
+    _BUILD_INFO,
+    SIMULATION_TIME,
+    UNIT_REPORTING,
+    UNIT_MISSING,
+    UNIT_LAST_FRAME,
+    EMULATOR_UP,
+    EMULATOR_TICKS,
+    EMULATOR_LATE_TICKS,
+    EMULATOR_FRAMES,
+    EMULATOR_UNSENT,
+    FAULT_ACTIVE,
+)
+"""Every metric that the aggregator makes itself."""
+
+_LAG_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+_SCRAPE_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+
+
+class Telemetry:
+    """What is counted as things happen, in a registry of its own."""
+
+    def __init__(self, kinds: Iterable[str]) -> None:
+        self._registry = CollectorRegistry()
+        kinds = tuple(kinds)
+        self.ingested = self._counters(FRAMES_INGESTED, kinds)
+        self.lost = self._counters(FRAMES_LOST, kinds)
+        self.restarts = self._counters(_UNIT_RESTARTS, kinds)
+        self.refused = self._counters(MESSAGES_REFUSED, REASONS)
+        self.lag = Histogram(
+            _INGEST_LAG.name, _INGEST_LAG.help, buckets=_LAG_BUCKETS, registry=self._registry
+        )
+        self._scrape_seconds = Histogram(
+            _SCRAPE_DURATION.name,
+            _SCRAPE_DURATION.help,
+            _SCRAPE_DURATION.labels,
+            buckets=_SCRAPE_BUCKETS,
+            registry=self._registry,
+        )
+        self._scrape_series = Counter(
+            _SCRAPE_SERIES.name,
+            _SCRAPE_SERIES.help,
+            _SCRAPE_SERIES.labels,
+            registry=self._registry,
+        )
+        self.dropped = Counter(_BUS_DROPPED.name, _BUS_DROPPED.help, registry=self._registry)
+        self._connected = Gauge(
+            _BROKER_CONNECTED.name, _BROKER_CONNECTED.help, registry=self._registry
+        )
+        self.connected = False
+        build = Gauge(
+            _BUILD_INFO.name, _BUILD_INFO.help, _BUILD_INFO.labels, registry=self._registry
+        )
+        build.labels(version=__version__).set(1)
+
+    @property
+    def connected(self) -> bool:
+        """Whether the connection to the broker stands."""
+        return self._is_connected
+
+    @connected.setter
+    def connected(self, connected: bool) -> None:
+        self._is_connected = connected
+        self._connected.set(connected)
+
+    def scraped(self, endpoint: str, seconds: float, series: int) -> None:
+        """Count an answer that was rendered."""
+        self._scrape_seconds.labels(endpoint).observe(seconds)
+        self._scrape_series.labels(endpoint).inc(series)
+
+    def render(self) -> bytes:
+        """Return all of it in the text format."""
+        return generate_latest(_WithoutCreated(self._registry))
+
+    def tallies(self) -> dict[str, dict[str, int]]:
+        """Return what was counted: by metric name, then by the value of its label, if any."""
+        return {
+            f"{metric.name}_total": {
+                "".join(sample.labels.values()): int(sample.value) for sample in metric.samples
+            }
+            for metric in _WithoutCreated(self._registry).collect()
+            if metric.type == "counter"
+        }
+
+    def _counters(self, metric: OwnMetric, values: Iterable[str]) -> dict[str, Counter]:
+        """Return one counter a label value, so that each is exposed from the start."""
+        counter = Counter(metric.name, metric.help, metric.labels, registry=self._registry)
+        return {value: counter.labels(value) for value in values}
+
+
+class _WithoutCreated:
+    """A registry without the ``_created`` samples, which the text format has no type for."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._registry = registry
+
+    def collect(self) -> Iterator[Metric]:
+        for metric in self._registry.collect():
+            metric.samples = [s for s in metric.samples if not s.name.endswith("_created")]
+            yield metric

@@ -1,0 +1,190 @@
+"""One connection to a broker."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, TypeVar
+
+import aiomqtt
+
+from twin.bus.link import Link
+from twin.bus.model import Bus, Message, Will
+from twin.errors import BusError
+
+if TYPE_CHECKING:
+    from paho.mqtt.reasoncodes import ReasonCode
+
+    from twin.bus.url import BrokerUrl
+
+__all__ = ["RefusedError", "connect"]
+
+FAIR_SHARE = 32
+"""Messages read in a row before the event loop gets a turn."""
+
+_SERVER_UNAVAILABLE = 136
+_BAD_CREDENTIALS = {134, 135}
+_SUBACK_FAILURE = 128
+_CLEARER = {"Unspecified error": "closed from the other side"}
+
+_T = TypeVar("_T")
+
+
+class RefusedError(BusError):
+    """The broker is there but does not let us in: waiting would not help."""
+
+
+@asynccontextmanager
+async def connect(
+    url: BrokerUrl, *, client_id: str, will: Will | None = None
+) -> AsyncIterator[Bus]:
+    """Connect to the broker, and disconnect at the end of the block.
+
+    The broker publishes ``will`` when the block ends by an error, when the connection
+    breaks or the process dies; it does not when the block ends or is cancelled.
+
+    Raises:
+        BusError: the broker cannot be reached or refuses us.
+        ConfigError: the CA file of ``url`` cannot be read.
+    """
+    link = Link(url, client_id, will)
+    try:
+        await link.open()
+    except (aiomqtt.MqttError, ValueError) as error:
+        raise _unreachable(url, error) from error
+    try:
+        yield Connection(url, link)
+    except (asyncio.CancelledError, GeneratorExit):
+        await link.close()
+        raise
+    except BaseException:
+        link.drop()
+        raise
+    await link.close()
+
+
+class Connection:
+    """A :class:`~twin.bus.model.Bus` over an open link."""
+
+    def __init__(self, url: BrokerUrl, link: Link) -> None:
+        self.inbox = link.inbox
+        self._url = url
+        self._client = link.client
+        self._gone = link.gone
+        self._calls: set[asyncio.Timeout] = set()
+        self._gone.add_done_callback(self._release)
+
+    @property
+    def dropped(self) -> int:
+        return self.inbox.dropped
+
+    @property
+    def lost(self) -> bool:
+        """Whether the connection is known to be gone."""
+        return self._gone.done()
+
+    async def publish(
+        self, topic: str, payload: bytes, *, qos: int = 0, retain: bool = False
+    ) -> None:
+        await self._answer(self._client.publish(topic, payload, qos, retain))
+        await asyncio.sleep(0)  # what was written at once took no turn of the event loop
+
+    async def subscribe(self, topic_filter: str, *, qos: int = 0) -> None:
+        codes = await self._answer(self._client.subscribe(topic_filter, qos))
+        if any(_number(code) >= _SUBACK_FAILURE for code in codes):
+            raise RefusedError(
+                f"broker {self._url} refuses the subscription to {topic_filter}; "
+                "give the user the right to read it"
+            )
+
+    def messages(self) -> AsyncIterator[Message]:
+        return _Messages(self)
+
+    async def receive(self) -> aiomqtt.Message:
+        """Wait for the next message."""
+        try:
+            return await anext(self._client.messages)
+        except aiomqtt.MqttError as error:
+            raise self._loss(error) from error
+
+    async def _answer(self, call: Awaitable[_T]) -> _T:
+        """Await ``call``, but not beyond the loss of the connection, as aiomqtt would."""
+        try:
+            async with asyncio.timeout(None) as timeout:
+                self._calls.add(timeout)
+                try:
+                    return await call
+                finally:
+                    self._calls.remove(timeout)
+        except (aiomqtt.MqttError, TimeoutError) as error:
+            raise self._loss(error) from error
+
+    def _release(self, gone: asyncio.Future[None]) -> None:
+        for timeout in self._calls:
+            timeout.reschedule(gone.get_loop().time())
+
+    def _loss(self, error: Exception) -> BusError:
+        known = self._gone.exception() if self.lost and not self._gone.cancelled() else None
+        reason = _reason(known or error)
+        return BusError(
+            f"the connection to broker {self._url} is lost ({_CLEARER.get(reason, reason)})"
+        )
+
+
+class _Messages:
+    """Iterator over the messages of a connection.
+
+    aiomqtt's own iterator makes a task for every message; here that is done only when
+    none is there and when the event loop is due a turn.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._run = 0
+
+    def __aiter__(self) -> AsyncIterator[Message]:
+        return self
+
+    async def __anext__(self) -> Message:
+        self._run += 1
+        inbox = self._connection.inbox
+        if inbox.empty() or self._run >= FAIR_SHARE:
+            self._run = 0
+            message = await self._connection.receive()
+        else:
+            message = inbox.get_nowait()
+        return Message(message.topic.value, message.payload, message.retain)
+
+
+def _unreachable(url: BrokerUrl, error: Exception) -> BusError:
+    if isinstance(error, aiomqtt.MqttCodeError) and _number(error.rc) != _SERVER_UNAVAILABLE:
+        return _refused(url, error)
+    reason = _reason(error)
+    if "CERTIFICATE_VERIFY_FAILED" in reason:
+        return BusError(
+            f"the certificate of broker {url} is not trusted ({reason}); "
+            "give the CA that signed it with ?ca=/path/to/ca.pem"
+        )
+    return BusError(f"broker {url} cannot be reached ({reason}); start it or give another address")
+
+
+def _refused(url: BrokerUrl, error: aiomqtt.MqttCodeError) -> RefusedError:
+    if _number(error.rc) not in _BAD_CREDENTIALS:
+        remedy = "it must speak MQTT 3.1.1 and allow our client identifier"
+    elif url.username is None:
+        remedy = "it wants a user: give mqtt://user:password@host:port"
+    else:
+        remedy = f"the password is wrong or {url.username!r} has no access: correct the address"
+    return RefusedError(f"broker {url} refused us ({error.rc}); {remedy}")
+
+
+def _reason(error: BaseException) -> str:
+    return re.sub(r"^\[(Errno |code:)-?\d+\] ", "", str(error)) or type(error).__name__
+
+
+def _number(code: ReasonCode | int | None) -> int:
+    if code is None or isinstance(code, int):
+        return code or 0
+    return code.value

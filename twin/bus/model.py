@@ -1,0 +1,65 @@
+"""What the rest of the twin sees of MQTT."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Protocol
+
+__all__ = ["Bus", "Message", "Will"]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message as it came in.
+
+    Attributes:
+        topic: topic that it was published to.
+        payload: its bytes.
+        retain: whether the broker had it in store when we subscribed.
+    """
+
+    topic: str
+    payload: bytes
+    retain: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Will:
+    """What the broker publishes for us when we vanish without a goodbye."""
+
+    topic: str
+    payload: bytes
+    qos: int = 1
+    retain: bool = True
+
+
+class Bus(Protocol):
+    """One connection to a broker. Once it is gone, every call raises BusError."""
+
+    @property
+    def dropped(self) -> int:
+        """Messages thrown away because the reader of ``messages()`` fell too far behind."""
+
+    async def publish(
+        self, topic: str, payload: bytes, *, qos: int = 0, retain: bool = False
+    ) -> None:
+        """Hand ``payload`` to the broker; with a ``qos`` above 0 wait until it says that it has it.
+
+        Raises:
+            BusError: the connection is gone.
+        """
+
+    async def subscribe(self, topic_filter: str, *, qos: int = 0) -> None:
+        """Ask for all messages whose topic matches, retained ones first.
+
+        Raises:
+            BusError: the connection is gone, or the broker does not allow it.
+        """
+
+    def messages(self) -> AsyncIterator[Message]:
+        """Return the messages as they come in, without an end.
+
+        Raises:
+            BusError: from the iterator, when the connection is gone and all is read.
+        """
