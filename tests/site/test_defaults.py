@@ -16,6 +16,7 @@ DEFAULTS = {
         "racks_per_array": 8,
         "servers_per_rack": 8,
         "pdus_per_rack": 2,
+        "blocks": (),
     },
     "gpu": {
         "key": "h100-sxm",

@@ -87,14 +87,14 @@ def test_number_may_be_written_with_an_exponent() -> None:
             f"{LEAST}cooling: {{liquid_ratio: .nan}}",
             "mine.yaml: cooling.liquid_ratio: is nan; input should be less than or equal to 1",
         ),
-        (f"{LEAST}gpu: h200", "mine.yaml: gpu: is 'h200'; the shipped models are h100-sxm"),
+        (f"{LEAST}gpu: h200", "mine.yaml: gpu: is 'h200'; the shipped models are h100-sxm, h200-sxm"),
         (
             f"{LEAST}gpu: ../devices/h100-sxm",
-            "mine.yaml: gpu: is '../devices/h100-sxm'; the shipped models are h100-sxm",
+            "mine.yaml: gpu: is '../devices/h100-sxm'; the shipped models are h100-sxm, h200-sxm",
         ),
         (
             f"{LEAST}gpu: 5",
-            "mine.yaml: gpu: is 5; give a shipped model (h100-sxm) or a section",
+            "mine.yaml: gpu: is 5; give a shipped model (h100-sxm, h200-sxm) or a section",
         ),
         (
             f"{LEAST}halls: 5",

@@ -218,7 +218,7 @@ class Emulator:
         layout, site = self._layout, self._layout.site
         return RackMeta(
             rack=layout.unit_name(Frame.RACK, rack),
-            gpu_model=site.gpu.name,
+            gpu_model=layout.gpu_model(rack).name,
             gpu_uuids=tuple(layout.gpu_uuid(rack, gpu) for gpu in range(site.gpus_per_rack)),
             hostnames=tuple(layout.hostname(rack, n) for n in range(site.servers_per_rack)),
             driver_version=site.server.driver_version,

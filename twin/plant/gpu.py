@@ -9,6 +9,9 @@ the GPU leaves the bus until it is reset.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,7 +20,7 @@ from twin.plant.units import Floats, approach
 from twin.plant.workload import Demand
 from twin.site import GpuModel, Layout
 
-__all__ = ["Gpus", "capped_clock", "die_temperature", "thermal_clock"]
+__all__ = ["Gpus", "ModelValues", "capped_clock", "die_temperature", "thermal_clock"]
 
 _RESET_SECONDS = 120.0
 """A GPU that shut itself down is reset after so long once it is cool, est."""
@@ -34,7 +37,56 @@ _OCCUPANCY = {"tensor_active": 0.44, "dram_active": 0.47, "sm_active": 0.86,
 """Profiling ratios on the plateau of a large dense training step, est."""
 
 
-def thermal_clock(die: Floats, model: GpuModel) -> Floats:
+@dataclass(frozen=True, slots=True)
+class ModelValues:
+    """The numbers of the GPU models of all racks: one for all, or (racks, 1).
+
+    The names are those of :class:`twin.site.GpuModel`, which has units and sources.
+    """
+
+    framebuffer_mib: Floats
+    framebuffer_reserved_mib: Floats
+    sm_clock_idle_mhz: Floats
+    sm_clock_max_mhz: Floats
+    mem_clock_mhz: Floats
+    power_limit_watts: Floats
+    power_idle_watts: Floats
+    power_training_watts: Floats
+    power_clock_exponent: Floats
+    power_spread_ratio: Floats
+    power_noise_watts: Floats
+    power_noise_correlation: Floats
+    temperature_max_operating_celsius: Floats
+    temperature_slowdown_celsius: Floats
+    temperature_shutdown_celsius: Floats
+    thermal_resistance_kelvin_per_watt: Floats
+    thermal_resistance_spread_ratio: Floats
+    thermal_flow_exponent: Floats
+    heat_capacity_joules_per_kelvin: Floats
+    memory_offset_kelvin: Floats
+    nvlink_bytes_per_second: Floats
+
+    @classmethod
+    def of(cls, layout: Layout) -> ModelValues:
+        """Return the numbers of a site's racks."""
+        return cls.of_models([layout.gpu_model(rack) for rack in range(layout.site.racks)])
+
+    @classmethod
+    def of_models(cls, models: Sequence[GpuModel]) -> ModelValues:
+        """Return the numbers of these models, one a rack."""
+        if all(model is models[0] for model in models):
+            models = models[:1]
+        return cls(
+            **{
+                field.name: np.array(
+                    [[getattr(model, field.name)] for model in models], dtype=np.float32
+                )
+                for field in fields(cls)
+            }
+        )
+
+
+def thermal_clock(die: Floats, model: ModelValues) -> Floats:
     """Return the clock ratio that temperature allows.
 
     Falls from 1 at the greatest operating temperature to 0.5 at the slowdown
@@ -42,19 +94,19 @@ def thermal_clock(die: Floats, model: GpuModel) -> Floats:
 
     Args:
         die: die temperatures in °C, any shape.
-        model: the GPU model.
+        model: the numbers of the GPU models.
     """
     low, high = model.temperature_max_operating_celsius, model.temperature_slowdown_celsius
-    ratio: Floats = np.clip(1.0 - 0.5 * (die - low) / (high - low), 0.5, 1.0)
+    ratio = np.clip(1.0 - 0.5 * (die - low) / (high - low), 0.5, 1.0)
     return np.where(die >= high, _HARDWARE_SLOWDOWN, ratio)
 
 
-def capped_clock(dynamic: Floats, model: GpuModel) -> Floats:
+def capped_clock(dynamic: Floats, model: ModelValues) -> Floats:
     """Return the clock ratio at which dynamic power fits under the power limit.
 
     Args:
         dynamic: dynamic power at full clock in W, any shape.
-        model: the GPU model.
+        model: the numbers of the GPU models.
     """
     room = model.power_limit_watts - model.power_idle_watts
     excess = np.maximum(dynamic / room, 1.0)
@@ -63,7 +115,7 @@ def capped_clock(dynamic: Floats, model: GpuModel) -> Floats:
 
 
 def die_temperature(
-    die: Floats, power: Floats, coolant: Floats, conductance: Floats, capacity: float, dt: float
+    die: Floats, power: Floats, coolant: Floats, conductance: Floats, capacity: Floats, dt: float
 ) -> Floats:
     """Return die temperatures after ``dt`` seconds of constant power.
 
@@ -89,7 +141,7 @@ class Gpus:
 
     def __init__(self, layout: Layout, rng: np.random.Generator) -> None:
         site = layout.site
-        model = site.gpu
+        model = ModelValues.of(layout)
         self._model = model
         self._servers = site.servers_per_rack
         self._per_server = site.server.gpus
@@ -97,7 +149,7 @@ class Gpus:
         self._rng = rng
         shape = layout.shape(GPU)
 
-        def spread(ratio: float) -> NDArray[np.float32]:
+        def spread(ratio: Floats) -> NDArray[np.float32]:
             return (1.0 + ratio * rng.standard_normal(shape)).astype(np.float32)
 
         self._power_factor = spread(model.power_spread_ratio)
@@ -110,7 +162,7 @@ class Gpus:
         memory = rng.normal(0.0, 1.0, shape).astype(np.float32)
         self._memory_offset = model.memory_offset_kelvin + memory
 
-        self.power = np.full(shape, model.power_idle_watts, dtype=np.float32)
+        self.power = np.broadcast_to(model.power_idle_watts, shape).astype(np.float32)
         self.die = (site.cooling.supply_celsius + self.power / self._conductance).astype(np.float32)
         self.clock = np.ones(shape, dtype=np.float32)
         self.attached = np.ones(shape, dtype=np.bool_)
@@ -226,14 +278,14 @@ class Gpus:
         clock = np.minimum(self.clock, self._cap)
         memory = self.die + self._memory_offset * (0.6 + 0.4 * self.power / span)
         work = demand.compute * np.minimum(self._per_gpu(demand.activity), 1.0) * clock
-        used = np.full(shape, demand.framebuffer * model.framebuffer_mib)
+        used = np.broadcast_to(demand.framebuffer * model.framebuffer_mib, shape)
         idle = demand.busy == 0.0
-        sm = np.full(shape, model.sm_clock_idle_mhz) if idle else model.sm_clock_max_mhz * clock
+        sm = np.where(idle, model.sm_clock_idle_mhz, model.sm_clock_max_mhz * clock)
         gpu_util = np.full(shape, 100.0 * demand.busy)
         nic = (demand.network * self._nic_bytes_per_second + 4e7) * max(demand.busy, 0.01)
         values: dict[str, Floats] = {
             "sm_clock": np.round(sm / 15.0) * 15.0,
-            "mem_clock": np.full(shape, model.mem_clock_mhz),
+            "mem_clock": np.broadcast_to(model.mem_clock_mhz, shape),
             "memory_temp": memory,
             "gpu_temp": self.die,
             "power_usage": self.power,
@@ -244,7 +296,7 @@ class Gpus:
             "xid": self._zeros,
             "fb_free": model.framebuffer_mib - model.framebuffer_reserved_mib - used,
             "fb_used": used,
-            "fb_reserved": np.full(shape, model.framebuffer_reserved_mib),
+            "fb_reserved": np.broadcast_to(model.framebuffer_reserved_mib, shape),
             "nvlink_bandwidth": work * (_OCCUPANCY["nvlink"] * model.nvlink_bytes_per_second / 1e6),
             "uncorrectable_rows": self._zeros,
             "correctable_rows": self._correctable_rows,

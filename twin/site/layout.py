@@ -16,6 +16,7 @@ from functools import cached_property
 from twin.catalog import DEVICES, ROLLUPS, DeviceClass, Family, Frame, Level, Signal, devices_of
 from twin.errors import TargetError
 from twin.site.model import Site
+from twin.site.parameters import GpuModel
 
 __all__ = ["Labels", "Layout", "Target"]
 
@@ -112,6 +113,14 @@ class Layout:
         rack = site + len(ROLLUPS) * self.site.racks
         full = rack + sum(by_device[device.name] for device in devices_of(Frame.RACK))
         return {"site": site, "rack": rack, "gpu": full}
+
+    def gpu_model(self, rack: int) -> GpuModel:
+        """Return the GPU model of a rack."""
+        return self._models[rack] if self.site.blocks else self.site.gpu
+
+    @cached_property
+    def _models(self) -> list[GpuModel]:
+        return [block.gpu for block in self.site.blocks for _ in range(block.racks)]
 
     # -- names ----------------------------------------------------------------
 
@@ -224,7 +233,7 @@ class Layout:
                     self.gpu_uuid(unit, index),
                     f"{gpu // len(_PCI_BUS):08d}:{bus}:00.0",
                     f"nvidia{gpu}",
-                    site.gpu.name,
+                    self.gpu_model(unit).name,
                     host,
                     site.server.driver_version,
                 )

@@ -20,6 +20,7 @@ from twin.site.model import Site
 __all__ = ["gpu_model_names", "load_site", "parse_site", "preset_names", "validation_message"]
 
 _PRESETS = resources.files("twin.site") / "presets"
+_DEFAULT_MODEL = "h100-sxm"
 _DEVICES = resources.files("twin.site") / "devices"
 
 
@@ -80,15 +81,7 @@ def parse_site(text: str, where: str) -> Site:
         raise ConfigError(
             f"{where}: must be a mapping of keys to values, not {type(data).__name__}"
         )
-    values = dict(data)
-    values.setdefault("gpu", "h100-sxm")
-    if isinstance(values["gpu"], str):
-        values["gpu"] = _gpu_model(values["gpu"], where)
-    elif not isinstance(values["gpu"], Mapping):
-        known = ", ".join(gpu_model_names())
-        raise ConfigError(
-            f"{where}: gpu: is {values['gpu']!r}; give a shipped model ({known}) or a section"
-        )
+    values = _with_models(data, where)
     try:
         return Site.model_validate(values)
     except ValidationError as error:
@@ -139,6 +132,29 @@ def _problem(detail: Mapping[str, Any], where: str) -> str:
     if not key:
         return f"{where}: {message}"
     return f"{where}: {key}: is {detail['input']!r}; {message[0].lower()}{message[1:]}"
+
+
+def _with_models(data: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Return the site's values with the names of GPU models replaced by the models."""
+    values = dict(data)
+    blocks = values.get("blocks")
+    if isinstance(blocks, list) and all(isinstance(block, Mapping) for block in blocks) and blocks:
+        values["blocks"] = [_with_model(block, where) for block in blocks]
+        values.setdefault("gpu", values["blocks"][0]["gpu"])
+        racks = [block.get("racks") for block in blocks]
+        if all(isinstance(count, int) for count in racks):
+            values.setdefault("racks", sum(racks))
+    return _with_model(values, where)
+
+
+def _with_model(section: Mapping[str, Any], where: str) -> dict[str, Any]:
+    gpu = section.get("gpu", _DEFAULT_MODEL)
+    if isinstance(gpu, str):
+        return {**section, "gpu": _gpu_model(gpu, where)}
+    if not isinstance(gpu, Mapping):
+        known = ", ".join(gpu_model_names())
+        raise ConfigError(f"{where}: gpu: is {gpu!r}; give a shipped model ({known}) or a section")
+    return dict(section)
 
 
 def _gpu_model(name: str, where: str) -> Any:

@@ -13,6 +13,7 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from twin.site.parameters import (
+    Block,
     Cooling,
     Facility,
     Gensets,
@@ -52,6 +53,8 @@ class Site(Section):
     """Three-phase PDUs a rack."""
     gpu: GpuModel
     """GPU model of all servers: the name of a shipped one, or a section of its own."""
+    blocks: tuple[Block, ...] = ()
+    """Blocks of racks with GPU models of their own; ``racks`` and ``gpu`` then follow from them."""
     server: Server = Server()
     network: Network = Network()
     cooling: Cooling = Cooling()
@@ -68,6 +71,15 @@ class Site(Section):
             raise ValueError(
                 f"halls is {self.halls}, but {self.racks} racks make only {self.arrays} arrays; "
                 "a hall holds at least one"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _blocks_hold_all_racks(self) -> Site:
+        held = sum(block.racks for block in self.blocks)
+        if self.blocks and held != self.racks:
+            raise ValueError(
+                f"racks is {self.racks}, but the blocks hold {held}; leave racks out, it follows"
             )
         return self
 
@@ -99,7 +111,11 @@ class Site(Section):
     @cached_property
     def installed_power_watts(self) -> float:
         """AC power of all servers on the plateau of a training step, in W."""
-        gpus = self.server.gpus * self.gpu.power_training_watts
+        blocks = self.blocks or (Block(racks=self.racks, gpu=self.gpu),)
+        return sum(block.racks * self._rack_power_watts(block.gpu) for block in blocks)
+
+    def _rack_power_watts(self, model: GpuModel) -> float:
+        gpus = self.server.gpus * model.power_training_watts
         output = self.server.base_power_watts + gpus * (1 + self.server.base_power_per_gpu_watt)
         share = output / self.server.psus
         loss = (
@@ -107,4 +123,4 @@ class Site(Section):
             + self.server.psu_loss_ratio * share
             + self.server.psu_loss_quadratic * share**2 / self.server.psu_rating_watts
         )
-        return self.servers * (output + self.server.psus * loss)
+        return self.servers_per_rack * (output + self.server.psus * loss)

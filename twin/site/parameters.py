@@ -17,6 +17,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 __all__ = [
+    "Block",
     "Cooling",
     "Facility",
     "Gensets",
@@ -94,6 +95,15 @@ class GpuModel(Section):
     """Memory above the die at training power, est. 8 to 12 K (A100 fleet: 10 K)."""
     nvlink_bytes_per_second: Positive
     """NVLink bandwidth, both directions, in B/s."""
+
+
+class Block(Section):
+    """Racks of one GPU model; the blocks of a site follow each other in order of racks."""
+
+    racks: Annotated[int, Field(ge=1, le=20_000)]
+    """Racks of the block."""
+    gpu: GpuModel
+    """GPU model of its servers: the name of a shipped one, or a section of its own."""
 
 
 class Server(Section):
