@@ -6,13 +6,13 @@ import asyncio
 import gc
 import logging
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
-from twin.bus import BrokerUrl, RefusedError, Will, client, connect, keep_connected, link
+from twin.bus import BrokerUrl, Bus, RefusedError, Will, client, connect, keep_connected, link
 from twin.errors import BusError, ConfigError
 
 CONNACK = b"\x20\x02\x00\x00"
@@ -22,9 +22,12 @@ GOODBYE = b"\xe0\x00"
 
 
 class FakeBroker:
-    """A listener that gives one answer to each packet, then none, until the client leaves."""
+    """A listener that gives one answer to each packet, then none, until the client leaves.
 
-    def __init__(self, *answers: bytes) -> None:
+    The answer None is to hang up.
+    """
+
+    def __init__(self, *answers: bytes | None) -> None:
         self._answers = answers
         self.heard: list[bytes] = []
         self.left = asyncio.Event()
@@ -34,7 +37,10 @@ class FakeBroker:
         answers = iter(self._answers)
         while packet := await reader.read(4096):
             self.heard.append(packet)
-            writer.write(next(answers, b""))
+            answer = next(answers, b"")
+            if answer is None:
+                break
+            writer.write(answer)
         self.left.set()
         writer.close()
 
@@ -47,7 +53,7 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 @asynccontextmanager
-async def fake_broker(*answers: bytes) -> AsyncIterator[tuple[BrokerUrl, FakeBroker]]:
+async def fake_broker(*answers: bytes | None) -> AsyncIterator[tuple[BrokerUrl, FakeBroker]]:
     """Run a fake broker and yield its address; at the end all must have left it."""
     fake = FakeBroker(*answers)
     server = await asyncio.start_server(fake.talk, "127.0.0.1", 0)
@@ -143,6 +149,22 @@ async def test_broker_falls_mute(monkeypatch: pytest.MonkeyPatch) -> None:
     assert fake.heard[-1].endswith(b"payload")
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda bus: bus.publish("x", b"", qos=1),
+        lambda bus: bus.subscribe("x"),
+        lambda bus: anext(bus.messages()),
+    ],
+)
+async def test_broker_hangs_up(call: Callable[[Bus], Awaitable[object]]) -> None:
+    """Whoever waits for a broker that hangs up is told at once."""
+    async with fake_broker(CONNACK, None) as (url, _), connect(url, client_id="a") as bus:
+        await bus.publish("x", b"")
+        with pytest.raises(BusError, match=r"is lost \(closed from the other side\)"):
+            await asyncio.wait_for(call(bus), 2)
+
+
 @pytest.mark.parametrize("packets", [0, 1])
 async def test_cancelled_while_connecting(packets: int) -> None:
     """Cancelled before the broker answers, it does not wait and leaves no connection."""
@@ -198,8 +220,8 @@ async def test_reads_what_came_before_the_loss(broker: BrokerUrl) -> None:
                 await anext(messages)
 
 
-async def test_reading_leaves_room_for_others(broker: BrokerUrl) -> None:
-    """A full inbox does not keep the event loop to itself."""
+async def test_leaves_room_for_others(broker: BrokerUrl) -> None:
+    """Neither publishing in a row nor reading a full inbox keeps the event loop to itself."""
     turns = 0
 
     async def count() -> None:
@@ -211,15 +233,17 @@ async def test_reading_leaves_room_for_others(broker: BrokerUrl) -> None:
     async with connect(broker, client_id="a") as bus:
         assert isinstance(bus, client.Connection)
         await bus.subscribe("x")
+        counting = asyncio.create_task(count())
         for _ in range(500):
             await bus.publish("x", b"")
+        assert turns >= 500
         await until(lambda: bus.inbox.qsize() == 500)
-        counting = asyncio.create_task(count())
+        turns = 0
         messages = bus.messages()
         for _ in range(500):
             await anext(messages)
-        counting.cancel()
         assert turns >= 500 // client.FAIR_SHARE
+        counting.cancel()
         await asyncio.wait([counting])
 
 

@@ -50,7 +50,7 @@ async def stubborn(url: BrokerUrl, client_id: str, topic_filter: str) -> asyncio
     return writer
 
 
-@pytest.mark.parametrize("size", [0, 1, 200, 25_000, 1_000_000])
+@pytest.mark.parametrize("size", [0, 1, 200, 25_000, 1_000_000, 20_000_000])
 async def test_delivers(broker: BrokerUrl, size: int) -> None:
     """What is published arrives unchanged, whatever its size."""
     payload = bytes(range(256)) * (size // 256) + b"x" * (size % 256)

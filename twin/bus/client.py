@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import re
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
@@ -27,7 +28,10 @@ FAIR_SHARE = 32
 _SERVER_UNAVAILABLE = 136
 _BAD_CREDENTIALS = {134, 135}
 _SUBACK_FAILURE = 128
-_CLEARER = {"Unspecified error": "closed from the other side"}
+_CLEARER = {
+    "Unspecified error": "closed from the other side",
+    "TimeoutError": "Operation timed out",
+}
 
 _T = TypeVar("_T")
 
@@ -88,11 +92,13 @@ class Connection:
     async def publish(
         self, topic: str, payload: bytes, *, qos: int = 0, retain: bool = False
     ) -> None:
-        await self._answer(self._client.publish(topic, payload, qos, retain))
+        call = self._client.publish(topic, payload, qos, retain, timeout=math.inf)
+        await self._answer(call)
         await asyncio.sleep(0)  # what was written at once took no turn of the event loop
 
     async def subscribe(self, topic_filter: str, *, qos: int = 0) -> None:
-        codes = await self._answer(self._client.subscribe(topic_filter, qos))
+        call = self._client.subscribe(topic_filter, qos, timeout=math.inf)
+        codes = await self._answer(call)
         if any(_number(code) >= _SUBACK_FAILURE for code in codes):
             raise RefusedError(
                 f"broker {self._url} refuses the subscription to {topic_filter}; "
@@ -110,9 +116,13 @@ class Connection:
             raise self._loss(error) from error
 
     async def _answer(self, call: Awaitable[_T]) -> _T:
-        """Await ``call``, but not beyond the loss of the connection, as aiomqtt would."""
+        """Await ``call``, but not beyond the loss of the connection, as aiomqtt would.
+
+        The patience is ours and not aiomqtt's too: it uses ``asyncio.wait_for``, which in
+        Python 3.11 swallows a cancellation that comes together with the answer.
+        """
         try:
-            async with asyncio.timeout(None) as timeout:
+            async with asyncio.timeout(self._client.timeout) as timeout:
                 self._calls.add(timeout)
                 try:
                     return await call

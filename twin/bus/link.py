@@ -147,13 +147,10 @@ class Link:
     def _write_at_once(self) -> None:
         client, loop = self._paho, asyncio.get_running_loop()
 
-        def write(*_: object) -> None:
-            client.loop_write()
-
         def register(_client: paho.Client, _userdata: object, sock: paho.SocketLike) -> None:
             client.loop_write()
             if client.socket() is not None and client.want_write():
-                loop.add_writer(sock.fileno(), write)
+                loop.add_writer(sock.fileno(), client.loop_write)
 
         client.on_socket_register_write = register
 

@@ -1,0 +1,111 @@
+# Shared by the scripts here: find Python, make .venv from the locks, install Debian packages.
+# Sourced, never run. Needs bash; every function says in one line what it does to the machine.
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+venv=$root/.venv
+cd "$root"
+
+say() { printf '%s\n' "$*" >&2; }
+
+die() {
+  say "error: $*"
+  exit 2
+}
+
+is_debian() { [ -f /etc/debian_version ] && command -v apt-get >/dev/null; }
+
+# Install Debian packages as root. No service is started: policy-rc.d forbids it meanwhile.
+apt_install() {
+  say "Installing $* with apt-get …"
+  (
+    export DEBIAN_FRONTEND=noninteractive RUNLEVEL=1
+    policy=/usr/sbin/policy-rc.d
+    log=$(mktemp)
+    if [ ! -e "$policy" ]; then
+      trap 'rm -f "$policy" "$log"' EXIT
+      printf '#!/bin/sh\nexit 101\n' >"$policy"
+      chmod +x "$policy"
+    else
+      trap 'rm -f "$log"' EXIT
+    fi
+    {
+      apt-get -q update &&
+        apt-get -qy -o Dpkg::Use-Pty=0 install --no-install-recommends "$@"
+    } >"$log" 2>&1 </dev/null || {
+      tail -n 20 "$log" >&2
+      die "apt-get could not install $*; its last lines are above"
+    }
+  )
+}
+
+# Print the first Python 3.11 or newer: $PYTHON, python3, or a versioned name.
+find_python() {
+  local candidate
+  for candidate in ${PYTHON:-} python3 python3.14 python3.13 python3.12 python3.11; do
+    if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+      command -v "$candidate"
+      return
+    fi
+  done
+  die "Python 3.11 or newer is needed and no python3 here is; install one, or name it: PYTHON=/path/to/python3 $0"
+}
+
+# Make .venv if it is missing, belongs to another place or lost its Python.
+make_venv() {
+  local python
+  if [ "$("$venv/bin/python" -c 'import sys; print(sys.prefix)' 2>/dev/null)" = "$venv" ] &&
+    "$venv/bin/python" -m pip --version >/dev/null 2>&1; then
+    return
+  fi
+  python=$(find_python)
+  if ! "$python" -c 'import ensurepip' 2>/dev/null; then
+    if is_debian && [ "$(id -u)" = 0 ]; then
+      apt_install python3-venv
+    fi
+    "$python" -c 'import ensurepip' 2>/dev/null ||
+      die "$python cannot make virtual environments; install its venv package (Debian, Ubuntu: apt-get install python3-venv)"
+  fi
+  say "Making .venv with $("$python" -V) …"
+  "$python" -m venv --clear "$venv"
+}
+
+# What an installation depends on: the locks, the package's own metadata, Python and the place.
+fingerprint() {
+  {
+    cat "$@" pyproject.toml twin/__init__.py
+    printf '%s\n' "$venv"
+    "$venv/bin/python" -V 2>&1
+  } | sha256sum | cut -d' ' -f1
+}
+
+# Install the locked packages and the twin itself, if they are not. Usage: set_up runtime|dev
+set_up() {
+  local kind=$1 locks=(requirements.lock requirements-build.lock)
+  [ "$kind" = runtime ] || locks=(requirements-dev.lock)
+  ! up_to_date "$kind" "${locks[@]}" || return 0
+  mkdir -p "$venv"
+  # One set-up at a time; the lock goes with the subshell.
+  (
+    ! command -v flock >/dev/null || { exec 9<pyproject.toml && flock 9; }
+    ! up_to_date "$kind" "${locks[@]}" || exit 0
+    make_venv
+    say "Installing the $kind packages into .venv from ${locks[*]} …"
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps \
+      --require-hashes "${locks[@]/#/--requirement=}"
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps \
+      --no-build-isolation --no-index --editable .
+    fingerprint "${locks[@]}" >"$venv/.$kind.stamp"
+  )
+}
+
+# Whether the packages of that kind are installed; what develops the twin can also run it.
+up_to_date() {
+  local kind=$1
+  shift
+  [ -x "$venv/bin/python" ] || return 1
+  if [ "$kind" = runtime ] &&
+    [ "$(cat "$venv/.dev.stamp" 2>/dev/null)" = "$(fingerprint requirements-dev.lock)" ]; then
+    return 0
+  fi
+  [ "$(cat "$venv/.$kind.stamp" 2>/dev/null)" = "$(fingerprint "$@")" ]
+}

@@ -1,0 +1,58 @@
+"""The table of metrics, for people and for scripts."""
+
+from __future__ import annotations
+
+import re
+
+from twin.aggregator.telemetry import OWN_METRICS
+from twin.catalog import DEVICES, GPU, ROLLUPS, Level
+from twin.docs.metrics import pages, table
+
+
+def test_table_has_every_metric() -> None:
+    """Devices, roll-ups and the aggregator's own: nothing is left out, nothing is added."""
+    expected = [signal.metric for device in DEVICES for signal in device]
+    expected += [rollup.metric(level) for level in Level for rollup in ROLLUPS]
+    expected += [metric.name for metric in OWN_METRICS]
+    assert [row.metric for row in table()] == expected
+
+
+def test_row_says_what_the_catalogue_says() -> None:
+    """One row in full."""
+    row = next(row for row in table() if row.metric == GPU["xid"].metric)
+    assert (row.type, row.unit, row.device, row.signal) == ("gauge", "", "gpu", "xid")
+    assert row.labels[:2] == ("gpu", "UUID")
+    assert row.adds == ("err_code", "err_msg")
+    assert (row.job, row.default) == ("dcgm-exporter", True)
+    assert row.help == "Value of the last XID error encountered."
+
+
+def test_enumeration_shows_its_states() -> None:
+    """A reader need not guess the values of the label."""
+    row = next(row for row in table() if row.metric == "cdu_pump_state")
+    assert row.adds == ("state",)
+    assert row.states == ("stopped", "running", "failed")
+
+
+def test_constant_has_no_signal_and_off_is_no_default() -> None:
+    """What does not travel has no key, and what is off by default says so."""
+    rows = {row.metric: row for row in table()}
+    assert rows["node_infiniband_info"].signal == ""
+    assert rows["node_ethtool_received_prio3_pause"].default is False
+
+
+def test_page_names_every_metric_once_a_row() -> None:
+    """The page is the table, under one heading a device class."""
+    page = pages()["metrics.md"]
+    for row in table():
+        assert f"| `{row.metric}` | {row.type} |" in page
+    assert page.count("\n| `") == len(table())
+    assert len(re.findall(r"^## ", page, re.MULTILINE)) == len(DEVICES) + len(Level) + 1
+
+
+def test_page_has_whole_tables() -> None:
+    """Every line of a table has as many cells as its header, whatever stands in them."""
+    for block in re.findall(r"(?:^\|.*\n)+", pages()["metrics.md"], re.MULTILINE):
+        lines = [re.sub(r"\\\|", "", line) for line in block.splitlines()]
+        assert len({line.count("|") for line in lines}) == 1
+        assert "<" not in block

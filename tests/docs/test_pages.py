@@ -1,0 +1,112 @@
+"""The reference pages as a whole: made from the code, and up to date."""
+
+from __future__ import annotations
+
+import re
+import runpy
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from twin.cli import app
+from twin.docs import __main__ as command
+from twin.docs import command_line, faults, sites
+from twin.docs.markdown import table
+from twin.faults import FAULTS
+from twin.site import GpuModel, Site, preset_names
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def test_pages_are_up_to_date() -> None:
+    """Whoever changes the catalogue, a fault, a site or a command runs python -m twin.docs."""
+    assert command.stale(command.pages(), DOCS) == []
+
+
+def test_stale_pages_are_found(tmp_path: Path) -> None:
+    """A page that is missing, one that differs and one that nothing makes any more."""
+    texts = {"a.md": "a", "b.md": "b", "schema/c.json": "c"}
+    (tmp_path / "schema").mkdir()
+    (tmp_path / "a.md").write_text("a")
+    (tmp_path / "b.md").write_text("old")
+    (tmp_path / "schema/d.json").write_text("left over")
+    (tmp_path / "design.md").write_text("written by hand")
+    assert command.stale(texts, tmp_path) == ["b.md", "schema/c.json", "schema/d.json"]
+
+
+def test_command_writes_then_agrees(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """--check complains of what is outdated; a run without it mends that and removes the rest."""
+    monkeypatch.setattr(command, "_DOCS", tmp_path)
+    (tmp_path / "schema").mkdir()
+    (tmp_path / "schema/old.json").write_text("{}")
+
+    monkeypatch.setattr(sys, "argv", ["docs", "--check"])
+    assert command.main() == 1
+    assert "docs/metrics.md is not up to date; run python -m twin.docs" in capsys.readouterr().err
+    assert not (tmp_path / "metrics.md").exists()
+
+    monkeypatch.setattr(sys, "argv", ["docs"])
+    assert command.main() == 0
+    assert not (tmp_path / "schema/old.json").exists()
+
+    monkeypatch.setattr(sys, "argv", ["docs", "--check"])
+    assert command.main() == 0
+
+
+def test_module_is_a_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``python -m twin.docs`` ends with the status of the comparison."""
+    monkeypatch.setattr(sys, "argv", ["docs", "--check"])
+    monkeypatch.delitem(sys.modules, "twin.docs.__main__")
+    with pytest.raises(SystemExit) as exit_:
+        runpy.run_module("twin.docs", run_name="__main__")
+    assert exit_.value.code == bool(command.stale(command.pages(), DOCS))
+
+
+def test_faults_page_has_every_fault() -> None:
+    """A heading, what one sees and a command to copy."""
+    page = faults.pages()["faults.md"]
+    for kind, fault in FAULTS.items():
+        assert f"\n## {kind}\n" in page
+        assert fault.shows in page
+        assert f"twin inject {kind} --target {fault.default_target}" in page
+        for parameter in fault.model_fields:
+            assert f"| `{parameter}` |" in page
+
+
+def test_sites_page_has_every_key() -> None:
+    """Every key of a site's YAML with its default and what is allowed."""
+    page = sites.pages()["sites.md"]
+    for name in (*Site.model_fields, *GpuModel.model_fields):
+        assert f"| `{name}` |" in page
+    for name in preset_names():
+        assert f"| `{name}` |" in page
+    assert "| `halls` | `1` | whole, ≥ 1, ≤ 100 | Data halls. |" in page
+    assert "| `count` | `0` | whole, ≥ 0, ≤ 10000 | Units. |" in page
+    assert "| `liquid_ratio` | `0.87` | ≥ 0, ≤ 1 |" in page
+
+
+def test_command_page_has_every_command() -> None:
+    """Every command and sub-command shows its help."""
+    page = command_line.pages(app)["cli.md"]
+    headings = re.findall(r"^## (.+)$", page, re.MULTILINE)
+    assert headings[0] == "twin"
+    assert {"twin up", "twin inject", "twin sites show"} <= set(headings)
+    assert page.count("Usage: twin") == len(headings)
+
+
+@pytest.mark.parametrize(
+    "pages", [faults.pages(), sites.pages(), command_line.pages(app)], ids=lambda p: next(iter(p))
+)
+def test_page_is_marked_as_made(pages: Mapping[str, str]) -> None:
+    """Nobody edits a page that the next run overwrites."""
+    for text in pages.values():
+        assert text.startswith("<!-- Made by `python -m twin.docs`; do not edit. -->\n")
+
+
+def test_table_escapes_markup() -> None:
+    """A bar, a tag or a line break inside a cell does not break the table."""
+    assert table(("A",), [("x|y <z>\n``w``",)]) == "| A |\n| --- |\n| x\\|y &lt;z> `w` |\n"

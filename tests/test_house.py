@@ -1,0 +1,91 @@
+"""The house: locks that install the same everywhere, scripts that run, a package that is whole."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from twin import __version__
+
+ROOT = Path(__file__).parents[1]
+LOCKS = ("requirements.lock", "requirements-build.lock", "requirements-dev.lock")
+SCRIPTS = ("scripts/run", "scripts/test", "scripts/check", "scripts/lock", ".ci/run")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+def pins(lock: str) -> dict[str, set[str]]:
+    """Return the versions of every package in a lock; there may be one a Python version."""
+    found: dict[str, set[str]] = {}
+    text = (ROOT / lock).read_text(encoding="utf-8")
+    for name, version in re.findall(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)", text, re.MULTILINE):
+        found.setdefault(normal(name), set()).add(version)
+    return found
+
+
+def normal(name: str) -> str:
+    """Return a package name as indexes compare it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def wanted(requirements: list[str]) -> set[str]:
+    """Return the package names of some requirements."""
+    return {normal(re.split(r"[\s<>=!~\[;]", line, maxsplit=1)[0]) for line in requirements}
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_lock_is_exact_and_hashed(lock: str) -> None:
+    """Every entry has one version and a hash, so that two machines install the same bytes."""
+    text = (ROOT / lock).read_text(encoding="utf-8")
+    entries = re.split(r"\n(?=\S)", re.sub(r"^#.*\n", "", text, flags=re.MULTILINE).strip())
+    assert len(entries) >= 2
+    for entry in entries:
+        assert re.match(r"^[A-Za-z0-9._-]+==\S+", entry), entry
+        assert "--hash=sha256:" in entry, entry
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_lock_names_no_address(lock: str) -> None:
+    """Where packages come from is the business of the machine that installs them."""
+    text = (ROOT / lock).read_text(encoding="utf-8")
+    assert "://" not in text
+    assert not re.search(r"^\s*(-i|--(extra-)?index-url|--find-links)", text, re.MULTILINE)
+
+
+def test_locks_cover_the_project() -> None:
+    """What pyproject.toml asks for is locked, and the runtime lock has nothing for developers."""
+    project, groups = PROJECT["project"], PROJECT["dependency-groups"]
+    runtime, build, dev = (pins(lock) for lock in LOCKS)
+    assert wanted(project["dependencies"]) <= runtime.keys()
+    assert wanted(groups["build"]) <= build.keys()
+    assert wanted(project["dependencies"] + groups["build"] + groups["dev"]) <= dev.keys()
+    assert not (wanted(groups["dev"]) & runtime.keys())
+
+
+def test_locks_agree() -> None:
+    """A package has the same version for users and for developers."""
+    runtime, build, dev = (pins(lock) for lock in LOCKS)
+    for name, versions in {**runtime, **build}.items():
+        assert dev[name] == versions, name
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_script_can_be_run(script: str) -> None:
+    """A script is executable, stops at the first error and is valid bash."""
+    path = ROOT / script
+    assert os.access(path, os.X_OK)
+    text = path.read_text(encoding="utf-8")
+    assert text.startswith("#!/usr/bin/env bash\n")
+    assert "\nset -euo pipefail\n" in text
+    subprocess.run(["bash", "-n", str(path)], check=True)
+
+
+def test_version_is_told_once() -> None:
+    """The package, its metadata and the changelog agree."""
+    assert PROJECT["project"]["dynamic"] == ["version"]
+    assert re.fullmatch(r"\d+\.\d+\.\d+", __version__)
+    assert __version__ in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")

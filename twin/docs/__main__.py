@@ -1,0 +1,62 @@
+"""Make the reference pages: ``python -m twin.docs [--check]``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from twin.cli import app
+from twin.docs import asyncapi, command_line, faults, metrics, schema, sites
+
+_DOCS = Path(__file__).parents[2] / "docs"
+
+
+def pages() -> Mapping[str, str]:
+    """Return all texts by their path below ``docs/``."""
+    return {
+        **metrics.pages(),
+        **faults.pages(),
+        **sites.pages(),
+        **command_line.pages(app),
+        **schema.pages(),
+        **asyncapi.pages(),
+    }
+
+
+def stale(texts: Mapping[str, str], folder: Path) -> list[str]:
+    """Return which pages below ``folder`` differ from ``texts``, are missing or left over."""
+    known = {f"schema/{path.name}" for path in (folder / "schema").glob("*.json")}
+    differing = {
+        path
+        for path, text in texts.items()
+        if not (folder / path).is_file() or (folder / path).read_text(encoding="utf-8") != text
+    }
+    return sorted(differing | (known - texts.keys()))
+
+
+def main() -> int:
+    """Write the pages, or with ``--check`` only compare them; return the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m twin.docs", description=__doc__)
+    parser.add_argument("--check", action="store_true", help="only compare, write nothing")
+    check = parser.parse_args().check
+    texts = pages()
+    outdated = stale(texts, _DOCS)
+    if check:
+        for path in outdated:
+            sys.stderr.write(f"docs/{path} is not up to date; run python -m twin.docs\n")
+        return 1 if outdated else 0
+    for path in outdated:
+        target = _DOCS / path
+        if path not in texts:
+            target.unlink()
+            continue
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(texts[path], encoding="utf-8")
+    sys.stdout.write(f"{len(outdated)} of {len(texts)} pages written\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

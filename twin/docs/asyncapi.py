@@ -1,0 +1,192 @@
+"""The AsyncAPI document: every channel of the bus, who sends what, and its schema.
+
+It is written from the side of the twin's emulator, which sends telemetry and receives
+commands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from twin import __version__
+from twin.catalog import Frame
+from twin.docs.schema import EXAMPLE_SITE, MESSAGES
+from twin.site import Layout, load_site
+from twin.wire import Topics
+
+__all__ = ["document", "pages"]
+
+_PARAMETERS = {
+    "site": "Name of the site.",
+    "rack": "Name of a rack, for example r0001.",
+    "megapack": "Name of a Megapack, for example mp001.",
+    "genset": "Name of a generator, for example g01.",
+    "job": "Name of a training job.",
+    "emulator": "Name of an emulator.",
+    "id": "Identifier that the sender of the command chose.",
+}
+_TOPICS = Topics("{site}")
+_SITE = Layout(load_site(EXAMPLE_SITE))
+
+
+@dataclass(frozen=True, slots=True)
+class _Channel:
+    """One channel and how the emulator uses it."""
+
+    name: str
+    address: str
+    schema: str
+    summary: str
+    sends: bool = True
+    qos: int = 0
+    retain: bool = False
+    answered: bool = False
+
+
+def _frame(frame: Frame) -> _Channel:
+    devices = {
+        Frame.RACK: "A snapshot of a rack: GPUs, NICs, servers, power supplies, cooling, PDUs.",
+        Frame.MEGAPACK: "A snapshot of a Megapack.",
+        Frame.GENSET: "A snapshot of a generator.",
+        Frame.GRID: "A snapshot of the grid feed and the site's meters.",
+        Frame.JOB: "A snapshot of the training job.",
+    }
+    address = _TOPICS.frame(frame, f"{{{frame.value}}}")
+    return _Channel(frame.value, address, frame.value, devices[frame])
+
+
+_CHANNELS = (
+    *(_frame(frame) for frame in Frame),
+    _Channel(
+        "status",
+        _TOPICS.status("{emulator}"),
+        "status",
+        "Who publishes, how fast, and whether it kept up. Also the emulator's Last Will.",
+        qos=1,
+        retain=True,
+    ),
+    _Channel(
+        "rackMeta",
+        _TOPICS.meta("{rack}"),
+        "rack-meta",
+        "What a rack is made of.",
+        retain=True,
+    ),
+    _Channel(
+        "faults", _TOPICS.faults, "faults", "The faults that are in force.", qos=1, retain=True
+    ),
+    _Channel(
+        "inject",
+        _TOPICS.command("inject"),
+        "inject",
+        "Command: let a fault begin now.",
+        sends=False,
+        qos=1,
+        answered=True,
+    ),
+    _Channel(
+        "clear",
+        _TOPICS.command("clear"),
+        "clear",
+        "Command: end faults before their time.",
+        sends=False,
+        qos=1,
+        answered=True,
+    ),
+    _Channel("ack", _TOPICS.ack("{id}"), "ack", "The answer to the command of that id.", qos=1),
+)
+
+
+def pages() -> Mapping[str, str]:
+    """Return ``asyncapi.yaml``."""
+    text = yaml.safe_dump(document(), sort_keys=False, allow_unicode=True, width=100)
+    return {"asyncapi.yaml": f"# Made by `python -m twin.docs`; do not edit.\n{text}"}
+
+
+def document() -> dict[str, Any]:
+    """Return the AsyncAPI 3.0 document."""
+    return {
+        "asyncapi": "3.0.0",
+        "info": {
+            "title": "Datacenter twin",
+            "version": __version__,
+            "description": "The telemetry of a simulated GPU datacenter over MQTT. One message is "
+            "one snapshot of one unit: columnar JSON whose groups and columns follow from the "
+            f"catalogue. The schemas have the sizes of the site {EXAMPLE_SITE}.",
+            "license": {
+                "name": "Apache-2.0",
+                "url": "https://www.apache.org/licenses/LICENSE-2.0",
+            },
+        },
+        "defaultContentType": "application/json",
+        "servers": {
+            "local": {
+                "host": "127.0.0.1:1883",
+                "protocol": "mqtt",
+                "protocolVersion": "3.1.1",
+                "description": "The broker of `twin up` and of docker compose.",
+            }
+        },
+        "channels": {channel.name: _channel(channel) for channel in _CHANNELS},
+        "operations": {
+            f"{'send' if channel.sends else 'receive'}{_capital(channel.name)}": _operation(channel)
+            for channel in _CHANNELS
+        },
+        "components": {
+            "messages": {channel.name: _message(channel) for channel in _CHANNELS},
+            "parameters": {
+                name: {"description": text, "examples": [_example(name)]}
+                for name, text in _PARAMETERS.items()
+            },
+        },
+    }
+
+
+def _channel(channel: _Channel) -> dict[str, Any]:
+    parameters = [name for name in _PARAMETERS if f"{{{name}}}" in channel.address]
+    return {
+        "address": channel.address,
+        "description": channel.summary,
+        "messages": {channel.name: {"$ref": f"#/components/messages/{channel.name}"}},
+        "parameters": {name: {"$ref": f"#/components/parameters/{name}"} for name in parameters},
+    }
+
+
+def _operation(channel: _Channel) -> dict[str, Any]:
+    operation: dict[str, Any] = {
+        "action": "send" if channel.sends else "receive",
+        "channel": {"$ref": f"#/channels/{channel.name}"},
+        "summary": channel.summary,
+        "messages": [{"$ref": f"#/channels/{channel.name}/messages/{channel.name}"}],
+        "bindings": {"mqtt": {"qos": channel.qos, "retain": channel.retain}},
+    }
+    if channel.answered:
+        operation["reply"] = {
+            "channel": {"$ref": "#/channels/ack"},
+            "messages": [{"$ref": "#/channels/ack/messages/ack"}],
+        }
+    return operation
+
+
+def _message(channel: _Channel) -> dict[str, Any]:
+    model = MESSAGES.get(channel.schema)
+    return {
+        "name": channel.name,
+        "title": f"{channel.schema} message" if model else f"{channel.schema} frame",
+        "contentType": "application/json",
+        "payload": {"$ref": f"./schema/{channel.schema}.json"},
+    }
+
+
+def _example(parameter: str) -> str:
+    if parameter in set(Frame):
+        return _SITE.unit_name(Frame(parameter), 0)
+    return {"site": EXAMPLE_SITE, "emulator": "plant-0", "id": "cli-1"}[parameter]
+
+
+def _capital(name: str) -> str:
+    return name[0].upper() + name[1:]

@@ -1,0 +1,195 @@
+"""Every metric that the twin exposes, as a table: for people and for scripts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from twin.aggregator.telemetry import OWN_METRICS, OwnMetric
+from twin.catalog import DEVICES, ROLLUPS, DeviceClass, Level, Rollup, Signal, Unit
+from twin.docs.markdown import NOTICE, code
+from twin.docs.markdown import table as markdown_table
+
+__all__ = ["Row", "pages", "table"]
+
+_PLACE = {Level.RACK: ("site", "hall", "array", "rack"), Level.SITE: ("site",)}
+_OWN = "aggregator"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One metric as one kind of device gives it.
+
+    Attributes:
+        metric: Prometheus metric name.
+        type: Prometheus type.
+        unit: unit as exposed, empty where there is none.
+        device: device class, level of a roll-up, or ``aggregator``.
+        signal: key inside a frame; empty where the value does not travel.
+        labels: label names that identify the device, without the common ones.
+        adds: further label names, which follow from the value.
+        states: values of the label ``state``, for an enumeration.
+        job: value of the label ``job``; empty for what the aggregator computes.
+        help: help text as exposed.
+        source: the exporter or the specification that is followed.
+        default: whether the real exporter has it on by default.
+    """
+
+    metric: str
+    type: str
+    unit: str
+    device: str
+    signal: str
+    labels: tuple[str, ...]
+    adds: tuple[str, ...]
+    states: tuple[str, ...]
+    job: str
+    help: str
+    source: str
+    default: bool
+
+
+def table() -> list[Row]:
+    """Return all metrics: devices first, then roll-ups, then the aggregator's own."""
+    return [
+        *(_device_row(device, signal) for device in DEVICES for signal in device),
+        *(_rollup_row(rollup, level) for level in Level for rollup in ROLLUPS),
+        *(_own_row(metric) for metric in OWN_METRICS),
+    ]
+
+
+def _device_row(device: DeviceClass, signal: Signal) -> Row:
+    derived = next(iter(signal.value_labels.values()), ())
+    fixed = tuple(name for name, _ in (*signal.labels, *derived))
+    return Row(
+        metric=signal.metric,
+        type=signal.kind.value,
+        unit=signal.unit.value,
+        device=device.name,
+        signal=signal.name if signal.on_wire else "",
+        labels=signal.family.labels,
+        adds=(*fixed, "state") if signal.states else fixed,
+        states=tuple(signal.states.values()),
+        job=signal.family.job,
+        help=signal.help,
+        source=signal.family.source,
+        default=not signal.extra,
+    )
+
+
+def _rollup_row(rollup: Rollup, level: Level) -> Row:
+    return Row(
+        metric=rollup.metric(level),
+        type="gauge",
+        unit=rollup.unit.value,
+        device=level.value,
+        signal="",
+        labels=_PLACE[level],
+        adds=(),
+        states=(),
+        job="",
+        help=rollup.help_text(level),
+        source=f"{rollup.operation.value} over {rollup.signal.metric}",
+        default=True,
+    )
+
+
+def _own_row(metric: OwnMetric) -> Row:
+    seconds = metric.name.removesuffix("_total").endswith("_seconds")
+    return Row(
+        metric=metric.name,
+        type=metric.kind,
+        unit=(Unit.SECONDS if seconds else Unit.NONE).value,
+        device=_OWN,
+        signal="",
+        labels=metric.labels,
+        adds=(),
+        states=(),
+        job="",
+        help=metric.help,
+        source="Prometheus naming",
+        default=True,
+    )
+
+
+_INTRODUCTION = f"""{NOTICE}
+# Metrics
+
+Every metric of the twin, as `/metrics` and `/arrays/{{array}}/metrics` expose it. Names, types,
+labels and help of GPUs, NICs and servers are those of the real exporters, so that rules and
+dashboards can be carried over as they are.
+
+- **Labels.** Every series of a device carries the labels that stand above its table, then `job`
+  and `instance` as the real exporter's scrape target would have them, then its place: `site`, and
+  for what stands in a rack `hall`, `array` and `rack`. *Adds* names labels that follow from the
+  value. An enumeration has one series a state, of which exactly one is 1.
+- **Signal** is the key inside an MQTT frame. Where there is none, the value is constant: it does
+  not travel, and is exposed while the device reports.
+- **Off** marks what the real exporter has off by default. The twin reports it when the site says
+  `telemetry: {{extra_signals: true}}`.
+- A series whose device does not report disappears; `twin_unit_missing` says why.
+"""
+
+
+def pages() -> Mapping[str, str]:
+    """Return ``metrics.md``."""
+    rows = table()
+    parts = [_INTRODUCTION]
+    for device in DEVICES:
+        title = device.title[0].upper() + device.title[1:]
+        parts.append(f"\n## {title}\n\nGroup `{device.name}` of the {device.frame.value} frame.\n")
+        members = [row for row in rows if row.device == device.name]
+        families: dict[tuple[str, tuple[str, ...], str], list[Row]] = {}
+        for row in members:
+            families.setdefault((row.job, row.labels, row.source), []).append(row)
+        parts += [_family(*family, of_family) for family, of_family in families.items()]
+    for level in Level:
+        members = [row for row in rows if row.device == level]
+        parts += [f"\n## Roll-ups over a {level.value}\n\n", _rollups(members)]
+    parts += ["\n## The aggregator's own\n\n", _own(row for row in rows if row.device == _OWN)]
+    return {"metrics.md": "".join(parts)}
+
+
+def _codes(words: Iterable[str]) -> str:
+    return ", ".join(code(word) for word in words)
+
+
+def _family(job: str, labels: tuple[str, ...], source: str, rows: list[Row]) -> str:
+    named = f", labels {_codes(labels)}" if labels else ""
+    adds = any(row.adds for row in rows)
+    off = any(not row.default for row in rows)
+    header = ["Metric", "Type", "Unit", "Signal", *["Adds"] * adds, *["Off"] * off, "Help"]
+    body = [
+        [
+            code(row.metric),
+            row.type,
+            row.unit,
+            code(row.signal),
+            *[_adds(row)] * adds,
+            *["" if row.default else "off"] * off,
+            row.help,
+        ]
+        for row in rows
+    ]
+    return f'\n`job="{job}"`{named}; after {source}.\n\n{markdown_table(header, body)}'
+
+
+def _adds(row: Row) -> str:
+    return _codes(row.adds) + (f": {', '.join(row.states)}" if row.states else "")
+
+
+def _rollups(rows: Iterable[Row]) -> str:
+    return markdown_table(
+        ("Metric", "Type", "Unit", "Labels", "How", "Help"),
+        [
+            (code(row.metric), row.type, row.unit, _codes(row.labels), row.source, row.help)
+            for row in rows
+        ],
+    )
+
+
+def _own(rows: Iterable[Row]) -> str:
+    return markdown_table(
+        ("Metric", "Type", "Unit", "Labels", "Help"),
+        [(code(row.metric), row.type, row.unit, _codes(row.labels), row.help) for row in rows],
+    )

@@ -1,0 +1,115 @@
+"""The page of a site's YAML: every key, its default and what it means."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from twin.docs.markdown import NOTICE, code, plain, table
+from twin.site import Layout, Site, load_site, preset_names
+
+__all__ = ["pages"]
+
+_INTRODUCTION = f"""{NOTICE}
+# Sites
+
+A site is a YAML file of counts and parameters. Only `name` and `racks` must be given; a misspelt
+key, a value of the wrong kind or one out of range is refused with the key and what is allowed.
+`twin up --site mine.yaml` starts it, `twin sites show mine.yaml` describes it.
+
+```yaml
+name: mine
+racks: 24
+halls: 2
+megapacks: {{count: 3}}
+grid: {{limit_watts: 3e6}}
+```
+
+The shipped sites:
+
+"""
+
+
+def pages() -> Mapping[str, str]:
+    """Return ``sites.md``."""
+    presets = [Layout(load_site(name)) for name in preset_names()]
+    overview = table(
+        ("Name", "What it is", "Halls", "Arrays", "Racks", "GPUs", "Megapacks", "Generators"),
+        [
+            (
+                code(layout.site.name),
+                layout.site.title,
+                *(
+                    f"{count:,}"
+                    for count in (
+                        layout.site.halls,
+                        layout.site.arrays,
+                        layout.site.racks,
+                        layout.site.gpus,
+                        layout.site.megapacks.count,
+                        layout.site.gensets.count,
+                    )
+                ),
+            )
+            for layout in presets
+        ],
+    )
+    sections = (f"\n## {title}\n\n{text}\n\n{_fields(model)}" for title, text, model in _sections())
+    return {"sites.md": _INTRODUCTION + overview + "".join(sections)}
+
+
+def _sections() -> Iterator[tuple[str, str, type[BaseModel]]]:
+    """Yield the outermost keys, then every section: title, purpose, model."""
+    yield "Keys of a site", "*Est.* marks an engineering estimate.", Site
+    for name, field in Site.model_fields.items():
+        model = _section(field)
+        if model is not None:
+            yield code(name), plain(model.__doc__ or ""), model
+
+
+def _section(field: FieldInfo) -> type[BaseModel] | None:
+    kind = field.annotation
+    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
+
+
+def _fields(model: type[BaseModel]) -> str:
+    properties = model.model_json_schema()["properties"]
+    return table(
+        ("Key", "Default", "Allowed", "Meaning"),
+        [
+            (
+                code(name),
+                _default(field),
+                _allowed(properties[name]),
+                field.description or f"See [{name}](#{name}).",
+            )
+            for name, field in model.model_fields.items()
+        ],
+    )
+
+
+def _default(field: FieldInfo) -> str:
+    if _section(field):
+        return code("h100-sxm") if field.is_required() else ""
+    if field.is_required():
+        return "*must be given*"
+    value = field.default
+    if isinstance(value, bool):
+        return code(str(value).lower())
+    return code(f"{value:g}" if isinstance(value, float) else f"{value}") if value != () else ""
+
+
+_BOUNDS = {"exclusiveMinimum": "> ", "minimum": "≥ ", "maximum": "≤ ", "pattern": "matches "}
+
+
+def _allowed(schema: Mapping[str, Any]) -> str:
+    kind = {"integer": "whole", "boolean": "true, false"}.get(schema.get("type", ""), "")
+    bounds = [f"{sign}{_bound(schema[word])}" for word, sign in _BOUNDS.items() if word in schema]
+    return ", ".join(filter(None, [kind, *bounds]))
+
+
+def _bound(bound: float | str) -> str:
+    return code(bound) if isinstance(bound, str) else f"{bound:g}"
