@@ -178,6 +178,26 @@ async def test_cancelled_while_connecting(packets: int) -> None:
         assert task.cancelled()
 
 
+@pytest.mark.parametrize("turns", range(4))
+async def test_cancelled_while_closing(broker: BrokerUrl, turns: int) -> None:
+    """A cancellation is heeded also while the broker takes our goodbye."""
+    leaving = asyncio.Event()
+
+    async def work() -> None:
+        async with connect(broker, client_id="a"):
+            leaving.set()
+        await asyncio.Event().wait()
+
+    task = asyncio.create_task(work())
+    await leaving.wait()
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    task.cancel()
+    done, _ = await asyncio.wait([task], timeout=1)
+    task.cancel()
+    assert done == {task}
+
+
 async def test_goodbye(caplog: pytest.LogCaptureFixture) -> None:
     """An orderly end says goodbye to the broker, which then forgets the Will."""
     will = Will("t", b"dead")

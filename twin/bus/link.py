@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import ssl
 from typing import TYPE_CHECKING, cast
 
@@ -131,9 +132,12 @@ class Link:
 
     async def close(self) -> None:
         """Say goodbye, so that the Will is not published, and close the socket."""
+        # The patience is ours: aiomqtt's own swallows a cancellation, as in Connection.
+        self.client.timeout = math.inf
         try:
-            await self.client.__aexit__(None, None, None)
-        except aiomqtt.MqttError:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                await self.client.__aexit__(None, None, None)
+        except (aiomqtt.MqttError, TimeoutError):
             _log.debug("the broker took no goodbye", exc_info=True)
         finally:
             self.drop()
