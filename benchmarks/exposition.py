@@ -87,7 +87,8 @@ def filled_core(layout: Layout) -> Core:
         for device in DEVICES
     }
     # A healthy site: one GPU in a hundred says an XID.
-    outputs["gpu"]["xid"] = rng.choice([0.0, 79.0], outputs["gpu"]["xid"].shape, p=[0.99, 0.01])
+    codes, shape = np.array([0.0, 79.0]), outputs["gpu"]["xid"].shape
+    outputs["gpu"]["xid"] = rng.choice(codes, shape, p=[0.99, 0.01])
     for kind in Frame:
         encoder = Encoder(layout, kind)
         encoder.load(outputs)

@@ -83,7 +83,6 @@ set_up() {
   local kind=$1 locks=(requirements.lock requirements-build.lock)
   [ "$kind" = runtime ] || locks=(requirements-dev.lock)
   ! up_to_date "$kind" "${locks[@]}" || return 0
-  mkdir -p "$venv"
   # One set-up at a time; the lock goes with the subshell.
   (
     ! command -v flock >/dev/null || { exec 9<pyproject.toml && flock 9; }

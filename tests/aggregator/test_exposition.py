@@ -18,9 +18,7 @@ from twin.catalog import (
     GPU,
     MEGAPACK,
     NIC,
-    PSU,
     PUMP,
-    SERVER,
     DeviceClass,
     Frame,
     Kind,
@@ -70,6 +68,8 @@ def everything(
 def _expected(feed: Feed, device: DeviceClass, signal: Signal) -> dict[Key, float]:
     """Return what one signal must give, one device at a time."""
     expected: dict[Key, float] = {}
+    if signal not in feed.layout.reported[device.name]:
+        return expected
     units, devices = feed.layout.shape(device)
     for unit in range(units):
         for index in range(devices):
@@ -109,10 +109,12 @@ def test_nothing_else_is_exposed(everything: tuple[Feed, dict[Key, float]]) -> N
 
 
 def test_array_has_its_own_racks_only(feed: Feed) -> None:
-    """The first array has two racks, the last one what is left."""
+    """The first array has two racks, the last one what is left, and each its own switches."""
     feed.site()
-    for array, racks in ((0, {"r0001", "r0002"}), (1, {"r0003"})):
-        assert {line.split('rack="')[1][:5] for line in feed.lines(array)} == racks
+    for array, name, racks in ((0, "a001", {"r0001", "r0002"}), (1, "a002", {"r0003"})):
+        lines = feed.lines(array)
+        assert {line.split('array="')[1][:4] for line in lines} == {name}
+        assert {line.split('rack="')[1][:5] for line in lines if ",rack=" in line} == racks
 
 
 def test_a_metric_stands_together(feed: Feed) -> None:
@@ -140,11 +142,17 @@ def test_shared_metrics_agree(layout: Layout) -> None:
 def test_some_metrics_are_shared(feed: Feed, metric: str) -> None:
     """One name can come from several signals: both kinds are there."""
     feed.site()
-    shared = {(d.name, s.name) for d, s in SIGNALS if s.metric == metric}
+    shared = [
+        (device, signal)
+        for device, signal in SIGNALS
+        if signal.metric == metric and signal in feed.layout.reported[device.name]
+    ]
     assert len(shared) > 1
     lines = [line for line in feed.lines(0) if line.startswith(metric + "{")]
-    devices = {"up": SERVER, "ipmi_power_watts": PSU}[metric]
-    assert len(lines) == 2 * feed.layout.per_unit(devices) * len(shared)
+    units = {Frame.RACK: 2, Frame.ARRAY: 1}
+    assert len(lines) == sum(
+        units.get(device.frame, 0) * feed.layout.per_unit(device) for device, _ in shared
+    )
 
 
 def test_gpu_line_is_dcgm_exporters(feed: Feed) -> None:

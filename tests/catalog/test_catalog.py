@@ -43,9 +43,11 @@ BASE_UNITS = {
     Unit.PASCALS: "pascals",
     Unit.LITERS_PER_MINUTE: "liters_per_minute",
     Unit.LITERS_PER_HOUR: "liters_per_hour",
+    Unit.METERS_PER_SECOND: "meters_per_second",
     Unit.WATTS_PER_SECOND: "watts_per_second",
     Unit.PERCENT: "percent",
     Unit.MEGAHERTZ: "megahertz",
+    Unit.BYTES: "bytes",
     Unit.NONE: "",
 }
 """How a metric of ours ends, by its unit."""
@@ -138,7 +140,7 @@ def test_families_are_told_apart_by_their_key() -> None:
     families = {signal.family for _, signal in ROWS}
     assert len({family.key for family in families}) == len(families)
     for family in families:
-        assert 0 < family.port < 65_536
+        assert family.port is None or 0 < family.port < 65_536
         assert family.job
         assert family.source
         assert len(set(family.labels)) == len(family.labels)
@@ -146,7 +148,7 @@ def test_families_are_told_apart_by_their_key() -> None:
 
 def test_jobs_have_one_port() -> None:
     """A scrape job finds its exporters under one port, as on the real cluster."""
-    ports: dict[str, set[int]] = defaultdict(set)
+    ports: dict[str, set[int | None]] = defaultdict(set)
     for _, signal in ROWS:
         ports[signal.family.job].add(signal.family.port)
     assert all(len(of_job) == 1 for of_job in ports.values()), ports

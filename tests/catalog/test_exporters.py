@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from twin.catalog import DEVICES, GPU, NIC, PSU, SERVER, XID_TEXT, Kind
+from twin.catalog import CPU, DEVICES, GPU, NIC, PORT, PSU, SERVER, STORAGE, XID_TEXT, Kind
 
 DCGM_DEFAULT = """
 DCGM_FI_DEV_SM_CLOCK,  gauge, SM clock frequency (in MHz).
@@ -38,6 +38,8 @@ DCGM_FI_DEV_POWER_VIOLATION,       counter, Throttling duration due to power con
 DCGM_FI_DEV_THERMAL_VIOLATION,     counter, Throttling duration due to thermal constraints (in ns).
 DCGM_FI_DEV_ECC_SBE_VOL_TOTAL, counter, Total number of single-bit volatile ECC errors.
 DCGM_FI_DEV_ECC_DBE_VOL_TOTAL, counter, Total number of double-bit volatile ECC errors.
+DCGM_FI_DEV_ECC_SBE_AGG_TOTAL, counter, Total number of single-bit persistent ECC errors.
+DCGM_FI_DEV_ECC_DBE_AGG_TOTAL, counter, Total number of double-bit persistent ECC errors.
 DCGM_FI_DEV_NVLINK_CRC_FLIT_ERROR_COUNT_TOTAL, counter, Total number of NVLink flow-control CRC errors.
 DCGM_FI_DEV_NVLINK_REPLAY_ERROR_COUNT_TOTAL,   counter, Total number of NVLink retries.
 DCGM_FI_DEV_NVLINK_RECOVERY_ERROR_COUNT_TOTAL, counter, Total number of NVLink recovery errors.
@@ -175,8 +177,43 @@ def test_every_scraped_exporter_of_a_server_has_an_up() -> None:
     jobs = {
         s.family.job
         for device in DEVICES
-        if device.name in {"gpu", "nic", "server", "psu"}
+        if device.name in {"gpu", "neuron", "neuroncore", "neuron_runtime", "nic", "server", "psu"}
         for s in device
         if not s.extra
     }
     assert ups == jobs
+
+
+def test_port_metrics_are_snmp_exporters() -> None:
+    """Name, type and labels are those of the exporter's if_mib module."""
+    assert {(s.metric, s.kind) for s in PORT} == {
+        ("ifHCInOctets", Kind.COUNTER),
+        ("ifHCOutOctets", Kind.COUNTER),
+        ("ifHighSpeed", Kind.GAUGE),
+        ("ifInErrors", Kind.COUNTER),
+        ("ifOperStatus", Kind.GAUGE),
+        ("ifOutDiscards", Kind.COUNTER),
+    }
+    for signal in PORT:
+        assert signal.family.labels == ("ifAlias", "ifDescr", "ifIndex", "ifName")
+        assert (signal.family.job, signal.family.port) == ("snmp-exporter", None)
+        assert signal.help[-1].isdigit()
+
+
+def test_storage_metrics_are_node_exporters() -> None:
+    """What a storage server says has the names of node_exporter and ipmi_exporter."""
+    assert {s.metric for s in STORAGE} == {
+        "ipmi_dcmi_power_consumption_watts",
+        "node_disk_io_time_seconds_total",
+        "node_disk_read_bytes_total",
+        "node_disk_written_bytes_total",
+        "node_filesystem_avail_bytes",
+        "node_filesystem_size_bytes",
+        "node_load1",
+        "node_memory_MemAvailable_bytes",
+        "node_network_receive_bytes_total",
+        "node_network_transmit_bytes_total",
+        "up",
+    }
+    assert {s.metric for s in CPU} < {s.metric for s in STORAGE}
+    assert {s.family.job for s in STORAGE} == {"node-exporter", "ipmi-exporter"}

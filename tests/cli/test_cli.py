@@ -13,6 +13,7 @@ from twin.cli import main
 from twin.cli.options import seconds
 from twin.errors import ConfigError
 from twin.faults import FAULTS
+from twin.site import preset_names
 
 Capture = pytest.CaptureFixture[str]
 
@@ -29,11 +30,14 @@ def test_sites_lists_all(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> No
     """``twin sites --json`` lists the presets with their counts, smallest first."""
     assert run(monkeypatch, "sites", "--json") == 0
     sites = json.loads(capsys.readouterr().out)
-    assert [(s["name"], s["gpus"]) for s in sites] == [
-        ("colossus-array", 512),
-        ("demo", 1024),
-        ("colossus-100k", 100_032),
-    ]
+    counts = {site["name"]: site["gpus"] for site in sites}
+    assert list(counts) == list(preset_names())
+    assert list(counts.values()) == sorted(counts.values())
+    assert (counts["colossus-array"], counts["demo"], counts["colossus-100k"]) == (
+        512,
+        1024,
+        100_032,
+    )
 
 
 def test_sites_show(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
@@ -73,7 +77,7 @@ def test_metrics_of_one_class(monkeypatch: pytest.MonkeyPatch, capsys: Capture) 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("up", "--site", "nowhere"), "the presets are colossus-array, demo, colossus-100k"),
+        (("up", "--site", "nowhere"), "the presets are colossus-array, demo, "),
         (("up", "--site", "./absent.yaml"), "absent.yaml: cannot be read"),
         (("up", "--workload", "sleep"), "choose training, idle or trace:gpt3-512xh100"),
         (("up", "--for", "soon"), "write for example 500ms, 20s, 5m or 2h"),
@@ -84,7 +88,7 @@ def test_metrics_of_one_class(monkeypatch: pytest.MonkeyPatch, capsys: Capture) 
         (("inject", "meteor"), "the faults are pump-failure"),
         (("inject", "nic-flap", "--set", "period"), "write name=number"),
         (("inject", "nic-flap", "--set", "period=-1"), "period: is -1.0"),
-        (("metrics", "toaster"), "choose gpu, nic"),
+        (("metrics", "toaster"), "choose gpu, neuron"),
         (("sites", "show", "nowhere"), "the presets are"),
     ],
 )

@@ -48,10 +48,60 @@ FIRED = {
         "GpuThermalThrottling",
         "GpuLost",
     },
+    "pump-degraded": set(),
+    "filter-clogging": set(),
+    "heat-exchanger-fouling": set(),
+    "coolant-leak": {"CoolantLeak"},
+    "valve-stuck": set(),
+    "cdu-psu-failure": set(),
+    "chiller-failure": set(),
+    "facility-water-warm": set(),
+    "hot-day": set(),
     "gpu-off-bus": {"GpuLost"},
+    "gpu-xid": set(),
+    "gpu-ecc-single-bit": set(),
+    "gpu-double-bit": {"GpuXid"},
+    "gpu-row-remap-failure": {"GpuXid"},
+    "gsp-timeout": {"GpuXid"},
+    "gpu-hang": set(),
+    "gpu-slow": set(),
+    "gpu-cold-plate": {"GpuThermalThrottling", "GpuTooHot"},
+    "gpu-power-brake": set(),
+    "gpu-pcie-replay": set(),
+    "nvlink-error": set(),
+    "dcgm-exporter-down": {"ServerExporterDown"},
     "nic-flap": {"NicLinkFlapping"},
+    "nic-down": {"NicLinkDown"},
+    "nic-degraded-rate": set(),
+    "optic-ageing": set(),
+    "packet-loss": set(),
+    "pfc-storm": set(),
+    "leaf-down": {"NicLinkDown"},
+    "spine-down": set(),
+    "adaptive-routing-off": set(),
+    "storage-slow": set(),
+    "grid-outage": set(),
+    "grid-sag": {"MegapackFault"},
+    "grid-frequency": set(),
     "megapack-trip": {"MegapackFault"},
+    "megapack-derate": set(),
+    "genset-start-failure": set(),
+    "genset-trip": set(),
+    "pdu-breaker-trip": set(),
+    "pdu-phase-imbalance": set(),
+    "psu-failure": set(),
+    "server-power-cap": set(),
+    "server-down": {"ServerExporterDown"},
+    "job-crash": set(),
+    "software-hang": set(),
+    "data-loader-slow": set(),
+    "checkpoint-storm": set(),
     "gateway-silent": {"RackSilent"},
+    "frames-lost": {"FramesLost"},
+    "clock-skew": set(),
+    "sensor-stuck": set(),
+    "sensor-drift": set(),
+    "sensor-noise": set(),
 }
 """Every fault and all alerts that it fires within three minutes."""
 
@@ -78,10 +128,14 @@ class Twin:
         for kind, encoder in self._encoders.items():
             encoder.load(outputs)
             for unit in range(self.layout.units(kind)):
-                if kind is Frame.RACK and not conditions.gateway_reporting[unit]:
-                    continue
+                at = float(second)
+                if kind is Frame.RACK:
+                    lost = second % 10 < 10 * conditions.frame_loss[unit]
+                    if lost or not conditions.gateway_reporting[unit]:
+                        continue
+                    at += float(conditions.clock_skew[unit])
                 topic = self._topics.frame(kind, self.layout.unit_name(kind, unit))
-                frame = encoder.encode(unit, float(second), second)
+                frame = encoder.encode(unit, at, second)
                 self.core.handle(topic, frame, retain=False, now=float(second))
         self.core.tick(float(second))
 

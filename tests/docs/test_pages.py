@@ -15,6 +15,7 @@ from twin.docs import __main__ as command
 from twin.docs import command_line, faults, sites
 from twin.docs.markdown import table
 from twin.faults import FAULTS
+from twin.faults.natural import CAUSES
 from twin.site import GpuModel, Site, preset_names
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -75,6 +76,13 @@ def test_faults_page_has_every_fault() -> None:
         assert f"twin inject {kind} --target {fault.default_target}" in page
         for parameter in fault.model_fields:
             assert f"| `{parameter}` |" in page
+
+
+def test_faults_page_has_every_natural_cause() -> None:
+    """A row for each published cause with its count."""
+    page = faults.pages()["faults.md"]
+    for cause in CAUSES:
+        assert f"| {cause.name} | {cause.count} |" in page
 
 
 def test_sites_page_has_every_key() -> None:

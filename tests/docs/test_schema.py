@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft7Validator, Draft202012Validator
 
-from twin.catalog import Frame, devices_of
+from twin.catalog import Frame
 from twin.docs.schema import EXAMPLE_SITE, MESSAGES, frame_schema, message_schema, pages
 from twin.errors import FrameError
 from twin.plant import Conditions, Plant
@@ -140,8 +140,9 @@ def test_schema_and_decoder_agree() -> None:
     decoder = Decoder(TINY, Frame.RACK)
     places = [
         (device.name, signal.name)
-        for device in devices_of(Frame.RACK)
-        for signal in device.wire_signals
+        for device in TINY.devices_of(Frame.RACK)
+        for signal in TINY.reported[device.name]
+        if signal.on_wire
     ]
 
     @settings(deadline=None, max_examples=200)
@@ -179,7 +180,7 @@ def test_columns_have_the_length_of_the_site() -> None:
     """The schema is of one site: its counts are in it."""
     for frame in Frame:
         schema = frame_schema(TINY, frame)
-        for device in devices_of(frame):
+        for device in TINY.devices_of(frame):
             for column in schema["properties"][device.name]["properties"].values():
                 assert column["minItems"] == column["maxItems"] == TINY.per_unit(device)
 

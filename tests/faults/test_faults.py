@@ -23,7 +23,11 @@ def schedule() -> FaultSchedule:
 
 def broken(conditions: Conditions) -> dict[str, int]:
     """Return how many devices of each kind are not as they should be."""
-    counts = {f.name: int((~getattr(conditions, f.name)).sum()) for f in fields(conditions)}
+    healthy = Conditions.healthy(LAYOUT)
+    counts = {}
+    for f in fields(conditions):
+        now, well = getattr(conditions, f.name), getattr(healthy, f.name)
+        counts[f.name] = int((~np.isclose(now, well, equal_nan=True)).sum())
     return {name: count for name, count in counts.items() if count}
 
 
@@ -32,10 +36,60 @@ def broken(conditions: Conditions) -> dict[str, int]:
     [
         ("pump-failure", {"pump_available": 1}),
         ("both-pumps-failure", {"pump_available": 2}),
+        ("pump-degraded", {"pump_head": 1}),
+        ("filter-clogging", {"filter_resistance": 1}),
+        ("heat-exchanger-fouling", {"exchanger_fouling": 1}),
+        ("coolant-leak", {"coolant_leak": 1}),
+        ("valve-stuck", {"valve_stuck_at": 1}),
+        ("cdu-psu-failure", {"cdu_psu_ok": 1}),
+        ("chiller-failure", {"chiller_available": 1}),
+        ("facility-water-warm", {"water_excess": 1}),
+        ("hot-day", {"outdoor_excess": 1}),
         ("gpu-off-bus", {"gpu_attached": 1}),
+        ("gpu-xid", {"gpu_xid": 1}),
+        ("gpu-ecc-single-bit", {"gpu_single_bit_per_second": 1}),
+        ("gpu-double-bit", {"gpu_xid": 1}),
+        ("gpu-row-remap-failure", {"gpu_xid": 1}),
+        ("gsp-timeout", {"gpu_xid": 1}),
+        ("gpu-hang", {"gpu_responding": 1}),
+        ("gpu-slow", {"gpu_clock_limit": 1}),
+        ("gpu-cold-plate", {"gpu_thermal_resistance": 1}),
+        ("gpu-power-brake", {"power_brake_released": 1}),
+        ("gpu-pcie-replay", {"gpu_pcie_replays_per_second": 1}),
+        ("nvlink-error", {"nvlink_errors_per_second": 1}),
+        ("dcgm-exporter-down", {"dcgm_running": 1}),
         ("nic-flap", {"nic_link": 1}),
+        ("nic-down", {"nic_link": 1}),
+        ("nic-degraded-rate", {"nic_rate": 1}),
+        ("optic-ageing", {"nic_dimming": 1}),
+        ("packet-loss", {"nic_loss": 1}),
+        ("pfc-storm", {"nic_pause": 1}),
+        ("leaf-down", {"leaf_available": 1}),
+        ("spine-down", {"spine_available": 1}),
+        ("adaptive-routing-off", {"adaptive_routing": 1}),
+        ("storage-slow", {"storage_speed": 1}),
         ("megapack-trip", {"megapack_available": 1}),
+        ("megapack-derate", {"megapack_power_ratio": 1}),
+        ("grid-outage", {"grid_available": 1}),
+        ("grid-sag", {"grid_voltage": 1}),
+        ("grid-frequency", {"grid_frequency_offset": 1}),
+        ("genset-start-failure", {"genset_startable": 1}),
+        ("genset-trip", {"genset_available": 1}),
+        ("pdu-breaker-trip", {"pdu_breaker": 1}),
+        ("pdu-phase-imbalance", {"pdu_phase_load": 1}),
+        ("psu-failure", {"psu_available": 1}),
+        ("server-power-cap", {"server_cap": 1}),
+        ("server-down", {"server_available": 1}),
+        ("job-crash", {"job_sound": 1}),
+        ("software-hang", {"job_synchronous": 1}),
+        ("data-loader-slow", {"job_input_ratio": 1}),
+        ("checkpoint-storm", {"job_checkpoint_seconds": 1}),
         ("gateway-silent", {"gateway_reporting": 1}),
+        ("frames-lost", {"frame_loss": 1}),
+        ("clock-skew", {"clock_skew": 1}),
+        ("sensor-stuck", {"gpu_sensor_stuck": 1}),
+        ("sensor-drift", {"supply_sensor_drift": 1}),
+        ("sensor-noise", {"flow_noise": 1}),
     ],
 )
 def test_strikes(schedule: FaultSchedule, kind: str, expected: dict[str, int]) -> None:

@@ -14,7 +14,8 @@ from typing import Any
 import httpx
 import pytest
 
-from twin.catalog import DEVICES, ROLLUPS, Level
+from twin.catalog import ROLLUPS, Level
+from twin.site import Layout, load_site
 
 pytestmark = pytest.mark.integration
 
@@ -143,7 +144,8 @@ def test_from_fault_to_alert(
     assert health == {"up"}
 
     names = set(prometheus.get("/api/v1/label/__name__/values")["data"])
-    wanted = {signal.metric for device in DEVICES for signal in device}
+    layout = Layout(load_site("demo"))
+    wanted = {signal.metric for device in layout.devices for signal in device}
     wanted |= {rollup.metric(level) for rollup in ROLLUPS for level in Level}
     assert wanted - names == set()
 
@@ -196,6 +198,28 @@ def test_a_killed_emulator_is_known_at_once(stack: Stack, eventually: Callable[.
     assert len(stack.series("/metrics", "twin_unit_missing", kind="rack", reason="will")) == 16
     stack.start("emulate")
     eventually(stack.ready, 20.0)
+
+
+def test_counters_go_on_after_a_restart(
+    stack: Stack, tmp_path: Path, eventually: Callable[..., Any]
+) -> None:
+    """With ``--state`` an emulator that ended takes up its counters where they stood."""
+
+    def energy() -> float:
+        lines = stack.series("/arrays/a001/metrics", "DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION")
+        return sum(float(line.rsplit(" ", 1)[1]) for line in lines)
+
+    state = ("--state", str(tmp_path / "state"), "--seed", "7")
+    stack.end("emulate")
+    stack.start("emulate", *state)
+    eventually(stack.ready, 20.0)
+    eventually(lambda: energy() > 0)
+    before = energy()
+    assert stack.end("emulate") == 0
+    stack.start("emulate", *state)
+    eventually(stack.ready, 20.0)
+    watts = 512 * 700.0
+    assert before < energy() < before + 60 * watts * 1e3
 
 
 def test_parts_end_cleanly(stack: Stack) -> None:

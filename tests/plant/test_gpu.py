@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from twin.plant import Conditions
 from twin.plant.gpu import Gpus, ModelValues, capped_clock, die_temperature, thermal_clock
 from twin.plant.workload import Demand
-from twin.site import Layout, load_site
+from twin.site import Layout, load_site, parse_site
 
 MODEL = load_site("demo").gpu
 VALUES = ModelValues.of_models([MODEL])
 COOLANT = np.array([[32.0]])
 FULL_FLOW = np.array([[1.0]])
+TINY = Layout(parse_site("{name: tiny, racks: 2, megapacks: {count: 2}}", "test"))
+HEALTHY = Conditions.healthy(TINY)
+PLACE = (1, 19)
+"""The third server's fourth GPU in the second rack."""
 
 
 def demand(activity: float, *, measured: bool = True) -> Demand:
@@ -38,12 +45,17 @@ def gpus(two_racks: Layout) -> Gpus:
     return Gpus(two_racks, np.random.default_rng(0))
 
 
-def run(gpus: Gpus, activity: float, seconds: int, flow: float = 1.0) -> None:
+def run(
+    gpus: Gpus,
+    activity: float,
+    seconds: int,
+    flow: float = 1.0,
+    conditions: Conditions | None = None,
+) -> None:
     """Step ``gpus`` second by second."""
-    attached = np.ones(gpus.die.shape, dtype=np.bool_)
     for _ in range(seconds):
         ratio = np.full((gpus.die.shape[0], 1), flow)
-        gpus.step(demand(activity), gpus.speed, COOLANT, ratio, attached, 1.0)
+        gpus.step(demand(activity), gpus.speed, COOLANT, ratio, conditions or HEALTHY, 1.0)
 
 
 def test_idle_power(gpus: Gpus) -> None:
@@ -138,9 +150,8 @@ def test_energy_is_the_integral_of_power(gpus: Gpus) -> None:
     """The energy counter, in mJ, rises by power times time."""
     before = gpus.outputs(demand(1.0))["energy"].copy()
     watts = np.zeros(gpus.power.shape)
-    attached = np.ones(gpus.die.shape, dtype=np.bool_)
     for _ in range(50):
-        gpus.step(demand(1.0), 1.0, COOLANT, FULL_FLOW, attached, 0.5)
+        gpus.step(demand(1.0), 1.0, COOLANT, FULL_FLOW, HEALTHY, 0.5)
         watts += gpus.power * 0.5
     after = gpus.outputs(demand(1.0))["energy"]
     np.testing.assert_allclose((after - before) / 1e3, watts, rtol=1e-6)
@@ -159,3 +170,199 @@ def test_replayed_servers_keep_their_sum(gpus: Gpus) -> None:
     servers = gpus.power.reshape(2, 8, 8).sum(axis=2)
     np.testing.assert_allclose(servers, servers[0, 0], rtol=1e-5)
     assert gpus.power.std() > 1.0
+
+
+@pytest.fixture
+def wrong() -> Conditions:
+    """Conditions that a test may spoil."""
+    return Conditions.healthy(TINY)
+
+
+def test_healthy_gpus_are_at_full_pace(gpus: Gpus) -> None:
+    """Under normal training nothing slows or stops the job."""
+    run(gpus, 1.0, 120)
+    assert gpus.speed == 1.0
+    assert gpus.missing == 0
+
+
+def test_failed_gpu(gpus: Gpus, wrong: Conditions) -> None:
+    """A GPU with a fatal XID idles at 0 % and is missed until it is reset, but reports."""
+    wrong.gpu_xid[PLACE] = 119
+    run(gpus, 1.0, 10, conditions=wrong)
+    out = gpus.outputs(demand(1.0))
+    assert out["xid"][PLACE] == 119
+    assert out["gpu_util"][PLACE] == 0
+    assert out["power_usage"][PLACE] == pytest.approx(73, abs=3)
+    assert out["tensor_active"][PLACE] == 0
+    assert (np.delete(out["gpu_util"], PLACE[1], axis=1) == 100).all()
+    assert gpus.missing == 1
+    run(gpus, 1.0, 1)
+    assert gpus.missing == 0
+
+
+def test_contained_error_ends_the_application_once(gpus: Gpus, wrong: Conditions) -> None:
+    """After a contained error the job can start again on the same GPU, before its reset."""
+    wrong.gpu_xid[PLACE] = 94
+    ended = []
+    for _ in range(3):
+        run(gpus, 1.0, 1, conditions=wrong)
+        ended.append(gpus.aborted)
+    assert ended == [True, False, False]
+    assert gpus.missing == 0
+    assert gpus.outputs(demand(1.0))["xid"][PLACE] == 94
+
+
+def test_hang(gpus: Gpus, wrong: Conditions) -> None:
+    """A hanging GPU shows 100 % at the power of a held context, and no XID."""
+    wrong.gpu_responding[PLACE] = False
+    run(gpus, 0.15, 10, conditions=wrong)
+    out = gpus.outputs(demand(0.15))
+    assert out["gpu_util"][PLACE] == 100
+    assert 116 <= out["power_usage"][PLACE] <= 125
+    assert np.median(out["power_usage"]) > 150
+    assert out["xid"][PLACE] == 0
+    assert gpus.missing == 1
+
+
+def test_straggler_slows_the_job(gpus: Gpus, wrong: Conditions) -> None:
+    """A stuck clock paces the job; the others wait and draw less; it recovers afterwards."""
+    run(gpus, 1.0, 60)
+    before = gpus.power.mean()
+    wrong.gpu_clock_limit[PLACE] = 0.7
+    run(gpus, 1.0, 10, conditions=wrong)
+    assert gpus.speed == pytest.approx(0.7)
+    out = gpus.outputs(demand(1.0))
+    assert out["sm_clock"][PLACE] == pytest.approx(0.7 * 1980, abs=15)
+    assert np.median(out["power_usage"]) < 0.85 * before
+    assert not out["power_violation"].any()
+    assert not out["thermal_violation"].any()
+    run(gpus, 1.0, 10)
+    assert gpus.speed == 1.0
+
+
+def test_power_brake(gpus: Gpus, wrong: Conditions) -> None:
+    """The brake halves the clock of one server's GPUs and counts as a power violation."""
+    wrong.power_brake_released[1, 2] = False
+    run(gpus, 1.0, 10, conditions=wrong)
+    out = gpus.outputs(demand(1.0))
+    assert np.argwhere(out["power_violation"] > 0).tolist() == [[1, 16 + i] for i in range(8)]
+    assert (out["sm_clock"][1, 16:24] == 990).all()
+    assert gpus.speed == 0.5
+
+
+def test_bad_cold_plate(gpus: Gpus, wrong: Conditions) -> None:
+    """A dried-out interface makes one GPU hot and slow; its neighbours stay as they are."""
+    wrong.gpu_thermal_resistance[PLACE] = 2.8
+    run(gpus, 1.0, 300, conditions=wrong)
+    out = gpus.outputs(demand(1.0))
+    assert out["gpu_temp"][PLACE] > 80
+    assert np.delete(out["gpu_temp"], PLACE[1], axis=1).max() < 62
+    assert out["thermal_violation"][PLACE] > 0
+    assert (out["thermal_violation"] > 0).sum() == 1
+    assert 0.4 < gpus.speed < 1.0
+    assert gpus.attached.all()
+
+
+def test_hot_memory_throttles(gpus: Gpus) -> None:
+    """At 95 °C memory the clock falls although the die is below its own limit."""
+    run(gpus, 1.0, 60)
+    gpus.die[:] = 86.5
+    run(gpus, 1.0, 1, flow=0.3)
+    assert gpus.die.max() < MODEL.temperature_max_operating_celsius + 2
+    assert gpus.speed < 1.0
+
+
+def test_warm_silicon_leaks(gpus: Gpus) -> None:
+    """Twenty kelvin more cost about one per cent of dynamic power."""
+    run(gpus, 1.0, 120)
+    cool = gpus.power.mean()
+    gpus.die += 20.0
+    gpus._draw(demand(1.0, measured=False), 1.0)
+    warm = gpus.power.mean()
+    gpus.die -= 20.0
+    gpus._draw(demand(1.0, measured=False), 1.0)
+    assert warm - gpus.power.mean() == pytest.approx(0.01 * cool, abs=4.0)
+
+
+def test_broken_link_is_an_xid(gpus: Gpus, wrong: Conditions) -> None:
+    """Few link errors slow the job, many raise XID 74 and end it."""
+    wrong.nvlink_errors_per_second[PLACE] = 60
+    run(gpus, 1.0, 10, conditions=wrong)
+    assert 0.8 < gpus.speed < 0.95
+    assert gpus.missing == 0
+    wrong.nvlink_errors_per_second[PLACE] = 500
+    run(gpus, 1.0, 10, conditions=wrong)
+    assert gpus.outputs(demand(1.0))["xid"][PLACE] == 74
+    assert gpus.missing == 1
+
+
+def test_exporter_down(gpus: Gpus, wrong: Conditions) -> None:
+    """Without its exporter a server's GPUs are not seen, but draw their power and do their work."""
+    wrong.dcgm_running[1, 2] = False
+    run(gpus, 1.0, 60, conditions=wrong)
+    out = gpus.outputs(demand(1.0))
+    for values in out.values():
+        assert np.isnan(values[1, 16:24]).all()
+        assert np.isfinite(values[0]).all()
+    assert not gpus.exporter_up[1, 2]
+    assert gpus.exporter_up.sum() == 15
+    assert gpus.power[1, 16:24].mean() == pytest.approx(625, rel=0.02)
+    assert gpus.missing == 0
+
+
+def test_first_rank_writes_the_checkpoint(gpus: Gpus) -> None:
+    """While all wait for a checkpoint the first GPU shows 3 %, the others 100 %."""
+    waiting = replace(demand(0.15), saving=1.0, compute=0.0)
+    util = gpus.outputs(waiting)["gpu_util"]
+    assert util[0, 0] == pytest.approx(3.0)
+    assert (util.ravel()[1:] == 100).all()
+
+
+def spoil(conditions: Conditions, what: str, rack: int, gpu: int) -> None:
+    """Let one thing be wrong with a GPU, or with its server."""
+    arrays: dict[str, tuple[np.ndarray, float]] = {
+        "bus": (conditions.gpu_attached, False),
+        "hang": (conditions.gpu_responding, False),
+        "xid": (conditions.gpu_xid, (48, 63, 92, 31)[gpu % 4]),
+        "clock": (conditions.gpu_clock_limit, 0.4),
+        "plate": (conditions.gpu_thermal_resistance, 3.0),
+        "links": (conditions.nvlink_errors_per_second, 20 * gpu),
+        "brake": (conditions.power_brake_released, False),
+        "dcgm": (conditions.dcgm_running, False),
+    }
+    array, value = arrays[what]
+    array[rack, gpu * array.shape[1] // 64] = value
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    activity=st.floats(0.0, 1.6),
+    flow=st.floats(0.2, 1.0),
+    spoilt=st.lists(
+        st.tuples(
+            st.sampled_from(["bus", "hang", "xid", "clock", "plate", "links", "brake", "dcgm"]),
+            st.integers(0, 1),
+            st.integers(0, 63),
+        ),
+        max_size=8,
+    ),
+)
+def test_whatever_breaks(activity: float, flow: float, spoilt: list[tuple[str, int, int]]) -> None:
+    """Power keeps its limit, memory adds up, and only what does not report is missing."""
+    gpus, conditions = Gpus(TINY, np.random.default_rng(0)), Conditions.healthy(TINY)
+    for what, rack, gpu in spoilt:
+        spoil(conditions, what, rack, gpu)
+    silent = np.repeat(~conditions.dcgm_running, 8, axis=1)
+    energy = gpus.energy_joules.copy()
+    for _ in range(20):
+        run(gpus, activity, 1, flow, conditions)
+        assert (gpus.power <= MODEL.power_limit_watts + 0.5).all()
+        assert (gpus.energy_joules >= energy).all()
+        energy = gpus.energy_joules.copy()
+        assert 0 < gpus.speed <= 1
+        out = gpus.outputs(demand(activity))
+        for name, values in out.items():
+            np.testing.assert_array_equal(np.isnan(values), silent | ~gpus.attached, err_msg=name)
+            assert np.nanmin(values, initial=0.0) >= 0, name
+        total = out["fb_used"] + out["fb_free"] + out["fb_reserved"]
+        np.testing.assert_allclose(total[~np.isnan(total)], MODEL.framebuffer_mib)

@@ -6,9 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from twin.catalog import NIC
+from twin.plant import Conditions
 from twin.plant.nic import Nics
+from twin.plant.wear import Wear, goodput
 from twin.plant.workload import Demand
 from twin.site import Layout
 
@@ -94,3 +98,98 @@ def test_storage_port_is_not_a_rail(nics: Nics, links: np.ndarray) -> None:
     links[0, 8] = False
     nics.step(QUIET, links, 1.0)
     assert nics.links_down == 0
+
+
+def wear(layout: Layout, **ailments: tuple[int, int, float]) -> Wear:
+    """Return the ailments of single ports: rack, port, how much."""
+    conditions = Conditions.healthy(layout)
+    for name, (rack, port, value) in ailments.items():
+        getattr(conditions, f"nic_{name}")[rack, port] = value
+    found = Wear.of(conditions)
+    assert found is not None
+    return found
+
+
+def gained(nics: Nics, links: np.ndarray, seconds: int, ailing: Wear) -> dict[str, np.ndarray]:
+    """Return what each counter of the NICs gains."""
+    before = {name: values.copy() for name, values in nics.outputs().items()}
+    for _ in range(seconds):
+        nics.step(BURST, links, 1.0, wear=ailing)
+    return {name: values - before[name] for name, values in nics.outputs().items()}
+
+
+def test_healthy_ports_have_no_wear(two_racks: Layout) -> None:
+    """Without ailments nothing is to be worked out."""
+    assert Wear.of(Conditions.healthy(two_racks)) is None
+
+
+def test_reduced_rate(two_racks: Layout, nics: Nics, links: np.ndarray) -> None:
+    """A port at half its rate says so and carries no more than that."""
+    change = gained(nics, links, 1, wear(two_racks, rate=(0, 4, 0.5)))
+    out = nics.outputs()
+    assert out["rate"][0, 4] == out["speed"][0, 4] == 2.5e10
+    assert (np.delete(out["rate"].ravel(), 4) == 5e10).all()
+    assert change["tx_bytes"][0, 4] == pytest.approx(2.5e10, rel=1e-6)
+    assert change["tx_bytes"][0, 5] == pytest.approx(0.95 * 5e10, rel=1e-6)
+    assert nics.pace == 0.5
+
+
+def test_packet_loss_shows_at_both_ends(two_racks: Layout, nics: Nics, links: np.ndarray) -> None:
+    """The receiver counts errors, its sender NAKs and retransmits; lost is sent less received."""
+    change = gained(nics, links, 5, wear(two_racks, loss=(0, 13, 1e-3)))
+    sender = 13 - 9
+    errors = change["rx_errors"][0, 13]
+    assert errors > 0
+    assert change["rx_errors"].sum() == errors
+    assert change["sequence_errors"][0, sender] == pytest.approx(errors, rel=1e-5)
+    assert change["adaptive_retransmits"][0, sender] == pytest.approx(errors, rel=1e-5)
+    lost = change["tx_bytes"][0, sender] - change["rx_bytes"][0, 13]
+    assert lost == pytest.approx(nics.lost_bytes[0, 13], rel=1e-5)
+    assert nics.pace == pytest.approx(0.999 / 1.2)
+
+
+def test_pfc_storm_pauses_the_rail(two_racks: Layout, nics: Nics, links: np.ndarray) -> None:
+    """One port sends pauses by the thousand, all others of its rail receive some."""
+    change = gained(nics, links, 1, wear(two_racks, pause=(1, 2, 0.8)))
+    sent, received = change["tx_pause"].reshape(-1, 9), change["rx_pause"].reshape(-1, 9)
+    assert sent[8, 2] > 10_000
+    assert np.delete(sent.ravel(), 8 * 9 + 2).max() < 1_000
+    assert np.delete(received[:, 2], 8).min() > 500
+    assert np.delete(received, 2, axis=1).max() < 500
+    assert nics.pace == pytest.approx(0.2)
+
+
+def test_ageing_optics(two_racks: Layout, nics: Nics, links: np.ndarray) -> None:
+    """Light falls, corrected bits rise, then symbol errors, then the link falls now and then."""
+    light = nics.outputs()["laser_rx_power"][0, 0]
+    early = gained(nics, links, 20, wear(two_racks, dimming=(0, 0, 2.0)))
+    assert nics.outputs()["laser_rx_power"][0, 0] == pytest.approx(light - 2.0, abs=1e-5)
+    assert early["corrected_bits_phy"][0, 0] == pytest.approx(10 * 2_000 * 20, rel=1e-5)
+    assert early["symbol_errors"].sum() == 0
+    late = gained(nics, links, 20, wear(two_racks, dimming=(0, 0, light + 6.0)))
+    assert late["symbol_errors"][0, 0] > 100
+    assert late["symbol_errors"].sum() == late["symbol_errors"][0, 0]
+    assert late["link_downed"].sum() == 0
+    dark = gained(nics, links, 300, wear(two_racks, dimming=(0, 0, light + 9.0)))
+    assert dark["link_downed"][0, 0] > 3
+    assert dark["link_downed"].sum() == dark["link_downed"][0, 0]
+    for _ in range(6):
+        nics.step(BURST, links, 1.0)
+    assert nics.outputs()["state"][0, 0] == 4
+
+
+@given(loss=st.floats(0, 0.5), window=st.floats(0, 1e4))
+def test_goodput_has_bounds(loss: float, window: float) -> None:
+    """Loss never helps, and never turns throughput negative."""
+    useful = goodput(np.array(loss), window)
+    assert 0 <= useful <= 1
+    assert useful >= goodput(np.array(min(0.5, loss + 0.01)), window)
+
+
+def test_slow_storage_holds_the_servers_back(nics: Nics, links: np.ndarray) -> None:
+    """The storage ports send no more than the storage can write."""
+    before = nics.tx_bytes.copy()
+    nics.step(replace(BURST, storage=0.5), links, 1.0, storage=(1.6e9, np.inf))
+    sent = (nics.tx_bytes - before).reshape(-1, 9)[:, 8]
+    np.testing.assert_allclose(sent, 1e8 + 2e6, rtol=1e-6)
+    assert nics.stored == pytest.approx(1.6e9)

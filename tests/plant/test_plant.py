@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from twin.catalog import DEVICES, Kind
+from twin.catalog import Kind
 from twin.plant import Conditions, Plant, load_trace
 from twin.site import Layout, parse_site
 
@@ -23,9 +23,11 @@ def test_fills_the_catalogue(array: Layout) -> None:
     plant = Plant(array, seed=1)
     run(plant, Conditions.healthy(array), 30)
     outputs = plant.outputs()
-    for device in DEVICES:
-        assert outputs[device.name].keys() == {s.name for s in device.wire_signals}
-        for signal in device.wire_signals:
+    assert outputs.keys() == {device.name for device in array.devices}
+    for device in array.devices:
+        wired = [signal for signal in array.reported[device.name] if signal.on_wire]
+        assert outputs[device.name].keys() == {signal.name for signal in wired}
+        for signal in wired:
             values = outputs[device.name][signal.name]
             assert values.shape == array.shape(device), signal.name
             assert np.isfinite(values).all(), signal.name
@@ -54,7 +56,8 @@ def test_power_balance(array: Layout) -> None:
         assert facility["power"] == pytest.approx(parts)
         carried = out["grid"]["power"].sum() + out["megapack"]["power"].sum()
         assert carried == pytest.approx(facility["power"], rel=1e-9)
-        assert facility["it_power"] == pytest.approx(out["server"]["power"].sum())
+        it = [out[name]["power"].sum() for name in ("server", "leaf", "spine", "storage", "cpu")]
+        assert facility["it_power"] == pytest.approx(sum(it))
         units = out["server"]["power"].sum() + out["cdu"]["power"].sum()
         assert out["pdu"]["power"].sum() == pytest.approx(units)
         assert out["psu"]["input_power"].sum() == pytest.approx(out["server"]["power"].sum())
@@ -152,8 +155,10 @@ def test_counters_never_fall(seed: int, dt: float, broken: list[tuple[int, int]]
                 conditions.megapack_available[index % 2] = False
         plant.step(dt, conditions)
         outputs = plant.outputs()
-        for device in DEVICES:
-            for signal in device.wire_signals:
+        for device in layout.devices:
+            for signal in layout.reported[device.name]:
+                if not signal.on_wire:
+                    continue
                 values = outputs[device.name][signal.name]
                 assert not np.isinf(values).any()
                 known = values[~np.isnan(values)]

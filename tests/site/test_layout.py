@@ -10,19 +10,26 @@ from hypothesis import strategies as st
 
 from twin.catalog import (
     CDU,
+    CHILLER,
+    CPU,
     DEVICES,
     FACILITY,
     GENSET,
     GPU,
     GRID,
     JOB,
+    LEAF,
     MEGAPACK,
     NIC,
     PDU,
+    PORT,
     PSU,
     PUMP,
     ROLLUPS,
     SERVER,
+    SPINE,
+    STORAGE,
+    WATER,
     DeviceClass,
     Frame,
     Level,
@@ -115,6 +122,8 @@ def test_labels_of_a_rack_device_are_the_exporters(
         (GENSET, 0, 'genset="g01",job="genset",instance="g01:502",site="demo"'),
         (GRID, 0, 'feed="1",job="grid",instance="grid:502",site="demo"'),
         (FACILITY, 0, 'job="facility",instance="facility:502",site="demo"'),
+        (CHILLER, 0, 'chiller="1",job="chiller",instance="chiller1:47808",site="demo"'),
+        (WATER, 0, 'job="water",instance="facility:47808",site="demo"'),
         (JOB, 0, 'training_job="pretrain",job="trainer",instance="pretrain:8000",site="demo"'),
     ],
 )
@@ -123,6 +132,99 @@ def test_labels_of_site_equipment_have_no_rack(
 ) -> None:
     """What serves the whole site stands in no rack."""
     assert rendered(demo, device, device.signals[0], unit, 0) == expected
+
+
+@pytest.mark.parametrize(
+    ("device", "signal", "unit", "index", "expected"),
+    [
+        (LEAF, "up", 1, 2, 'job="snmp-exporter",instance="a002-leaf3",{array}'),
+        (LEAF, "power", 1, 0, 'role="leaf",job="snmp-exporter",instance="a002-leaf1",{array}'),
+        (
+            PORT,
+            "in_octets",
+            1,
+            2 * 96 + 63,
+            (
+                'ifAlias="r0016-n8 mlx5_2",ifDescr="swp32s1",ifIndex="64",ifName="swp32s1",'
+                'job="snmp-exporter",instance="a002-leaf3",{array}'
+            ),
+        ),
+        (
+            PORT,
+            "oper_status",
+            1,
+            64 + 9,
+            (
+                'ifAlias="p02-spine1",ifDescr="swp42",ifIndex="74",ifName="swp42",'
+                'job="snmp-exporter",instance="a002-leaf1",{array}'
+            ),
+        ),
+        (SPINE, "power", 7, 0, 'role="spine",job="snmp-exporter",instance="p08-spine1",{site}'),
+        (STORAGE, "power", 0, 4, 'job="ipmi-exporter",instance="s001-n5:9290",{site}'),
+        (
+            STORAGE,
+            "avail_bytes",
+            0,
+            0,
+            (
+                'device="/dev/md0",device_error="",fstype="xfs",mountpoint="/data",'
+                'job="node-exporter",instance="s001-n1:9100",{site}'
+            ),
+        ),
+        (
+            STORAGE,
+            "written_bytes",
+            0,
+            1,
+            'device="md0",job="node-exporter",instance="s001-n2:9100",{site}',
+        ),
+        (CPU, "load1", 0, 2, 'job="node-exporter",instance="s001-c3:9100",{site}'),
+    ],
+)
+def test_labels_of_switches_and_service_racks(
+    demo: Layout, device: DeviceClass, signal: str, unit: int, index: int, expected: str
+) -> None:
+    """A switch is its own instance, without a port; a leaf belongs to its array."""
+    site = 'site="demo"'
+    wanted = expected.format(site=site, array=f'{site},hall="h1",array="a002"')
+    assert rendered(demo, device, device[signal], unit, index) == wanted
+
+
+def test_fabric_follows_the_arrays(demo: Layout, colossus: Layout) -> None:
+    """Eight leaves an array, uplinks as fast as downlinks, a third tier for a large site."""
+    small, large = demo.fabric, colossus.fabric
+    assert (small.rails, small.downlinks, small.uplinks) == (8, 64, 32)
+    assert (small.leaves, small.planes, small.spines, small.tiers) == (16, 8, 1, 2)
+    assert (large.leaves, large.planes, large.spines, large.tiers) == (1_568, 32, 49, 3)
+    assert small.port_name(0) == "swp1s0"
+    assert small.port_name(63) == "swp32s1"
+    assert small.port_name(64) == "swp33"
+    assert small.port_name(95) == "swp64"
+
+
+@given(
+    racks=st.integers(1, 400),
+    servers=st.integers(1, 16),
+    nics=st.integers(1, 17),
+    in_array=st.integers(1, 32),
+)
+def test_fabric_has_ports_for_all(racks: int, servers: int, nics: int, in_array: int) -> None:
+    """Every leaf reaches every plane, no spine has more links than ports, every leaf a spine."""
+    layout = Layout(
+        parse_site(
+            f"name: x\nracks: {racks}\nracks_per_array: {in_array}\n"
+            f"servers_per_rack: {servers}\nserver: {{nics: {nics}}}",
+            "x",
+        )
+    )
+    shape, ports = layout.fabric, layout.site.network.spine_ports
+    assert 1 <= shape.planes <= shape.uplinks
+    assert shape.spines * shape.leaves_per_spine >= shape.leaves
+    links = -(-shape.uplinks // shape.planes) * min(shape.leaves_per_spine, shape.leaves)
+    assert links <= 2 * ports
+    assert shape.spine_of(shape.leaves - 1, 0)[1] < shape.spines
+    names = {shape.port_name(port) for port in range(shape.ports)}
+    assert len(names) == shape.ports
 
 
 def test_hostname_label_follows_the_exporter_version() -> None:
@@ -225,10 +327,19 @@ def test_rollup_labels_say_where(demo: Layout) -> None:
         ("r0003/n2/psu1", "psu", 2, 4),
         ("r0003/n2/psu4", "psu", 2, 7),
         ("r0003/pump2", "pump", 2, 1),
+        ("r0003/cdu/psu2", "cdu_psu", 2, 1),
+        ("ch03", "chiller", 0, 2),
+        ("facility", "facility", 0, 0),
         ("a002", "array", 8, 0),
         ("mp002", "megapack", 1, 0),
         ("g01", "genset", 0, 0),
         ("grid", "grid", 0, 0),
+        ("grid/feed1", "grid", 0, 1),
+        ("r0002/pdu2", "pdu", 1, 1),
+        ("a002/leaf8", "leaf", 1, 7),
+        ("p08/spine1", "spine", 7, 0),
+        ("fabric", "fabric", 0, 0),
+        ("s001", "service", 0, 0),
     ],
 )
 def test_target_is_a_place(demo: Layout, text: str, kind: str, unit: int, device: int) -> None:
@@ -250,9 +361,17 @@ def test_target_is_a_place(demo: Layout, text: str, kind: str, unit: int, device
         ("r0001/n1/psu5", "the last of its psus a server is psu4"),
         ("r0001/pump0", "the last of its pumps is pump2"),
         ("r0001/pump3", "the last of its pumps is pump2"),
+        ("r0001/cdu/psu3", "the last of its supplies a coolant unit is psu2"),
+        ("ch05", "the last of its chillers is ch04"),
+        ("ch001", "the last of its chillers is ch04"),
         ("a003", "the last of its arrays is a002"),
         ("mp003", "the last of its megapacks is mp002"),
         ("g02", "the last of its gensets is g01"),
+        ("a003/leaf1", "the last of its arrays is a002"),
+        ("a001/leaf0", "the last of its leaves is leaf8"),
+        ("a001/leaf9", "the last of its leaves is leaf8"),
+        ("p01/spine2", "the last of its spines is spine1"),
+        ("s002", "the last of its services is s001"),
     ],
 )
 def test_target_that_is_absent_names_the_last_one(demo: Layout, text: str, sentence: str) -> None:

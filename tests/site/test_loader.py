@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from twin.catalog import GPU
 from twin.errors import ConfigError
-from twin.site import load_site, parse_site
+from twin.site import Layout, load_site, parse_site, preset_names
 
 LEAST = "name: mine\nracks: 3\n"
+MODELS = "b200-sxm, gb200, h100-sxm, h200-sxm, trainium2"
 
 
 def test_least_site_needs_a_name_and_a_count() -> None:
@@ -87,18 +89,28 @@ def test_number_may_be_written_with_an_exponent() -> None:
             f"{LEAST}cooling: {{liquid_ratio: .nan}}",
             "mine.yaml: cooling.liquid_ratio: is nan; input should be less than or equal to 1",
         ),
-        (f"{LEAST}gpu: h200", "mine.yaml: gpu: is 'h200'; the shipped models are h100-sxm, h200-sxm"),
+        (
+            f"{LEAST}gpu: h200",
+            f"mine.yaml: gpu: is 'h200'; the shipped models are {MODELS}",
+        ),
         (
             f"{LEAST}gpu: ../devices/h100-sxm",
-            "mine.yaml: gpu: is '../devices/h100-sxm'; the shipped models are h100-sxm, h200-sxm",
+            f"mine.yaml: gpu: is '../devices/h100-sxm'; the shipped models are {MODELS}",
         ),
         (
             f"{LEAST}gpu: 5",
-            "mine.yaml: gpu: is 5; give a shipped model (h100-sxm, h200-sxm) or a section",
+            f"mine.yaml: gpu: is 5; give a shipped model ({MODELS}) or a section",
         ),
         (
             f"{LEAST}halls: 5",
             "mine.yaml: halls is 5, but 3 racks make only 1 arrays; a hall holds at least one",
+        ),
+        (
+            f"{LEAST}water: {{chillers: 2, spare: 2}}",
+            (
+                "mine.yaml: water: is {'chillers': 2, 'spare': 2}; spare is 2, but there are only "
+                "2 chillers; at least one has to run"
+            ),
         ),
         (
             f"{LEAST}racks: 4",
@@ -122,6 +134,48 @@ def test_mistake_is_one_sentence(text: str, sentence: str) -> None:
     assert str(caught.value).splitlines()[0].startswith(sentence)
 
 
+def test_racks_follow_from_blocks() -> None:
+    """A site of several GPU models is the sum of its blocks, in order."""
+    layout = Layout(
+        parse_site(
+            "name: mine\nblocks: [{racks: 2, gpu: h200-sxm}, {racks: 1, gpu: h100-sxm}]", "mine"
+        )
+    )
+    assert layout.site.racks == 3
+    assert layout.site.gpu.key == "h200-sxm"
+    assert [layout.gpu_model(rack).key for rack in range(3)] == ["h200-sxm"] * 2 + ["h100-sxm"]
+    labels = [dict(layout.labels(GPU["xid"], GPU, rack, 0)) for rack in range(3)]
+    assert [label["modelName"] for label in labels][1:] == ["NVIDIA H200", "NVIDIA H100 80GB HBM3"]
+
+
+@pytest.mark.parametrize(
+    ("blocks", "sentence"),
+    [
+        (
+            "[{racks: 2, gpu: h300}]",
+            f"mine: blocks.0.gpu: is 'h300'; the shipped models are {MODELS}",
+        ),
+        (
+            "[{racks: 2}, {racks: 1, gpu: 7}]",
+            f"mine: blocks.1.gpu: is 7; give a shipped model ({MODELS}) or a section",
+        ),
+        (
+            "[{racks: 0}]",
+            "mine: blocks.0.racks: is 0; input should be greater than or equal to 1",
+        ),
+        (
+            "[{racks: 2}]\nracks: 3",
+            "mine: racks is 3, but the blocks hold 2; leave racks out, it follows",
+        ),
+    ],
+)
+def test_wrong_block_is_named_by_its_number(blocks: str, sentence: str) -> None:
+    """Of many blocks, the sentence says which."""
+    with pytest.raises(ConfigError) as caught:
+        parse_site(f"name: mine\nblocks: {blocks}", "mine")
+    assert sentence in str(caught.value).splitlines()
+
+
 def test_every_mistake_is_told_at_once() -> None:
     """Two wrong keys are two lines, so that a file is corrected in one go."""
     with pytest.raises(ConfigError) as caught:
@@ -137,7 +191,7 @@ def test_unknown_preset_lists_the_known_ones() -> None:
     with pytest.raises(ConfigError) as caught:
         load_site("dmeo")
     assert str(caught.value) == (
-        "site 'dmeo' does not exist; the presets are colossus-array, demo, colossus-100k, "
+        f"site 'dmeo' does not exist; the presets are {', '.join(preset_names())}, "
         "and a path to a YAML file works too"
     )
 

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from twin.catalog import Frame
-from twin.site import Layout, gpu_model_names, load_site, preset_names
+from twin.site import Layout, Site, gpu_model_names, load_site, preset_names
 
 COUNTS = {
     "colossus-array": {
@@ -28,6 +28,33 @@ COUNTS = {
         "megapacks": 2,
         "gensets": 1,
     },
+    "gefion": {
+        "halls": 1,
+        "arrays": 6,
+        "racks": 191,
+        "servers": 191,
+        "gpus": 1_528,
+        "megapacks": 0,
+        "gensets": 2,
+    },
+    "meta-24k": {
+        "halls": 8,
+        "arrays": 24,
+        "racks": 1_536,
+        "servers": 3_072,
+        "gpus": 24_576,
+        "megapacks": 0,
+        "gensets": 20,
+    },
+    "cortex-50k": {
+        "halls": 1,
+        "arrays": 49,
+        "racks": 782,
+        "servers": 6_256,
+        "gpus": 50_048,
+        "megapacks": 0,
+        "gensets": 0,
+    },
     "colossus-100k": {
         "halls": 4,
         "arrays": 196,
@@ -36,6 +63,33 @@ COUNTS = {
         "gpus": 100_032,
         "megapacks": 208,
         "gensets": 14,
+    },
+    "colossus-200k": {
+        "halls": 8,
+        "arrays": 391,
+        "racks": 3_127,
+        "servers": 25_016,
+        "gpus": 200_128,
+        "megapacks": 208,
+        "gensets": 14,
+    },
+    "ultracluster": {
+        "halls": 30,
+        "arrays": 244,
+        "racks": 15_616,
+        "servers": 31_232,
+        "gpus": 499_712,
+        "megapacks": 0,
+        "gensets": 200,
+    },
+    "colossus-1m": {
+        "halls": 40,
+        "arrays": 1_954,
+        "racks": 15_625,
+        "servers": 125_000,
+        "gpus": 1_000_000,
+        "megapacks": 2_080,
+        "gensets": 560,
     },
 }
 
@@ -58,7 +112,7 @@ def test_preset_has_its_counts(name: str) -> None:
 def test_presets_are_listed_smallest_first() -> None:
     """Every shipped file is a preset, and a list of them begins with the one to try first."""
     assert preset_names() == tuple(COUNTS)
-    assert gpu_model_names() == ("h100-sxm", "h200-sxm")
+    assert gpu_model_names() == ("b200-sxm", "gb200", "h100-sxm", "h200-sxm", "trainium2")
 
 
 @pytest.mark.parametrize("name", COUNTS)
@@ -80,13 +134,25 @@ def test_colossus_has_its_power() -> None:
     assert site.gensets.count * site.gensets.power_watts == 35e6
 
 
-@pytest.mark.parametrize("name", COUNTS)
+def demand_watts(site: Site) -> float:
+    """Return the power of the servers at work, their cooling and losses in W."""
+    overhead = 1 + 1 / site.water.cop + site.facility.loss_ratio
+    return site.installed_power_watts * overhead + site.facility.fixed_power_watts
+
+
+@pytest.mark.parametrize("name", sorted(COUNTS.keys() - {"colossus-200k"}))
 def test_preset_training_power_fits_its_grid(name: str) -> None:
     """The servers at work, their cooling and losses stay below the import limit."""
     site = load_site(name)
-    overhead = 1 + site.facility.chiller_ratio + site.facility.loss_ratio
-    demand = site.installed_power_watts * overhead + site.facility.fixed_power_watts
-    assert 0.4 * site.grid.limit_watts < demand < site.grid.limit_watts
+    assert 0.4 * site.grid.limit_watts < demand_watts(site) < site.grid.limit_watts
+
+
+def test_colossus_second_phase_outgrows_its_feed() -> None:
+    """200k GPUs want more than the 150 MW of the first feed, and less than two feeds give."""
+    site = load_site("colossus-200k")
+    assert site.grid.limit_watts == 150e6
+    assert 1.2 * site.grid.limit_watts < demand_watts(site) < 2 * site.grid.limit_watts
+    assert site.installed_power_watts > site.grid.limit_watts
 
 
 def test_installed_power_of_a_node_is_the_measured_one() -> None:
@@ -94,6 +160,12 @@ def test_installed_power_of_a_node_is_the_measured_one() -> None:
     site = load_site("demo")
     node = site.installed_power_watts / site.servers
     assert node == pytest.approx(7_000 * 1.028, rel=0.01)
+
+
+def test_chillers_follow_from_the_load() -> None:
+    """A small site has three and a spare one; 100,000 H100 need 22 of at most 5 MW and a spare."""
+    assert load_site("demo").chillers == 4
+    assert load_site("colossus-100k").chillers == 23
 
 
 def test_large_site_loads_like_a_small_one() -> None:
@@ -112,7 +184,7 @@ def test_halls_share_the_arrays_evenly(name: str) -> None:
     layout = Layout(load_site(name))
     halls = [layout.hall_name(array) for array in range(layout.site.arrays)]
     sizes = [halls.count(f"h{number + 1}") for number in range(layout.site.halls)]
-    assert halls == sorted(halls)
+    assert halls == sorted(halls, key=lambda hall: int(hall[1:]))
     assert sum(sizes) == layout.site.arrays
     assert max(sizes) - min(sizes) <= 1
 

@@ -57,15 +57,16 @@ def metrics_of(layout: Layout, devices: Iterable[DeviceClass]) -> tuple[Metric, 
 
 
 def array_page(store: Store, array: int) -> Page:
-    """Return the page with the full detail of one array's racks."""
+    """Return the page with the full detail of one array: its racks and its switches."""
     racks = store.layout.racks_of(array)
-    return Page(store, devices_of(Frame.RACK), {Frame.RACK: slice(racks.start, racks.stop)})
+    units = {Frame.RACK: slice(racks.start, racks.stop), Frame.ARRAY: slice(array, array + 1)}
+    return Page(store, tuple(device for kind in units for device in devices_of(kind)), units)
 
 
 def site_page(store: Store) -> Page:
-    """Return the page of everything that is not in a rack."""
-    kinds = [kind for kind in Frame if kind is not Frame.RACK]
-    devices = tuple(device for device in DEVICES if device.frame is not Frame.RACK)
+    """Return the page of everything that belongs to no array."""
+    kinds = [kind for kind in Frame if kind not in (Frame.RACK, Frame.ARRAY)]
+    devices = tuple(device for device in DEVICES if device.frame in kinds)
     return Page(store, devices, {kind: slice(0, store.layout.units(kind)) for kind in kinds})
 
 

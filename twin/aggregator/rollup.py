@@ -37,7 +37,7 @@ class _Partial:
             count=finite.sum(axis=1, dtype=np.float64),
             matching=chosen.sum(axis=1, dtype=np.float64),
             total=np.where(finite, values, 0.0).sum(axis=1),
-            highest=np.where(finite, values, -np.inf).max(axis=1),
+            highest=np.where(finite, values, -np.inf).max(axis=1, initial=-np.inf),
         )
 
     def whole(self) -> _Partial:
@@ -88,9 +88,11 @@ class Rollups:
     def values(self) -> Mapping[str, Mapping[Level, _Values]]:
         """Return the roll-ups by name and level."""
         if self._version != self._store.version:
+            layout, column = self._store.layout, self._store.column
             self._values = {
-                rollup.name: roll_up(rollup, self._store.column(rollup.device, rollup.signal.name))
+                rollup.name: roll_up(rollup, column(device, signal.name))
                 for rollup in ROLLUPS
+                for device, signal in (layout.rolled_up(rollup),)
             }
             self._version = self._store.version
         return self._values

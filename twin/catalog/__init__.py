@@ -7,10 +7,12 @@ device class and the physics that fills it.
 
 from __future__ import annotations
 
-from twin.catalog.cooling import CDU, LEAK_STATES, PUMP, PUMP_STATES
+from twin.catalog.cooling import CDU, CDU_PSU, CDU_PSU_STATES, LEAK_STATES, PUMP, PUMP_STATES
+from twin.catalog.fabric import LEAF, PORT, SPINE
 from twin.catalog.gpu import GPU, XID_TEXT
 from twin.catalog.job import JOB, JOB_STATES
 from twin.catalog.model import DeviceClass, Family, Frame, Kind, Signal, Unit
+from twin.catalog.neuron import NEURON, NEURON_LATENCIES, NEURON_RUNTIME, NEURONCORE
 from twin.catalog.nic import NIC
 from twin.catalog.power import (
     CHARGE_STATES,
@@ -24,10 +26,17 @@ from twin.catalog.power import (
 )
 from twin.catalog.rollup import ROLLUPS, Level, Operation, Rollup
 from twin.catalog.server import PSU, SERVER
+from twin.catalog.storage import CPU, STORAGE
+from twin.catalog.water import CHILLER, CHILLER_STATES, WATER
 
 __all__ = [
     "CDU",
+    "CDU_PSU",
+    "CDU_PSU_STATES",
     "CHARGE_STATES",
+    "CHILLER",
+    "CHILLER_STATES",
+    "CPU",
     "DEVICES",
     "FACILITY",
     "GENSET",
@@ -37,15 +46,24 @@ __all__ = [
     "INVERTER_STATES",
     "JOB",
     "JOB_STATES",
+    "LEAF",
     "LEAK_STATES",
     "MEGAPACK",
+    "NEURON",
+    "NEURONCORE",
+    "NEURON_LATENCIES",
+    "NEURON_RUNTIME",
     "NIC",
     "PDU",
+    "PORT",
     "PSU",
     "PUMP",
     "PUMP_STATES",
     "ROLLUPS",
     "SERVER",
+    "SPINE",
+    "STORAGE",
+    "WATER",
     "XID_TEXT",
     "DeviceClass",
     "Family",
@@ -62,16 +80,27 @@ __all__ = [
 
 DEVICES: tuple[DeviceClass, ...] = (
     GPU,
+    NEURON,
+    NEURONCORE,
+    NEURON_RUNTIME,
     NIC,
     SERVER,
     PSU,
     PUMP,
     CDU,
+    CDU_PSU,
     PDU,
+    LEAF,
+    PORT,
+    SPINE,
+    STORAGE,
+    CPU,
     MEGAPACK,
     GENSET,
     GRID,
     FACILITY,
+    CHILLER,
+    WATER,
     JOB,
 )
 """All device classes, in the order in which they are shown."""

@@ -14,17 +14,20 @@ from functools import partial
 
 from twin.catalog.model import DeviceClass, Family, Frame, Kind, Signal, Unit
 
-__all__ = ["CDU", "LEAK_STATES", "PUMP", "PUMP_STATES"]
+__all__ = ["CDU", "CDU_PSU", "CDU_PSU_STATES", "LEAK_STATES", "PUMP", "PUMP_STATES"]
 
 _SOURCE = "DMTF Redfish 2025.4, Prometheus naming"
 _CDU = Family(key="cdu", job="cdu", port=8080, labels=(), source=_SOURCE)
 _PUMP = Family(key="pump", job="cdu", port=8080, labels=("pump",), source=_SOURCE)
+_PSU = Family(key="cdu_psu", job="cdu", port=8080, labels=("psu",), source=_SOURCE)
 
 PUMP_STATES = {0: "stopped", 1: "running", 2: "failed"}
+CDU_PSU_STATES = {0: "ok", 1: "failed"}
 LEAK_STATES = {0: "OK", 1: "Warning", 2: "Critical", 3: "Unavailable", 4: "Absent"}
 """Redfish LeakDetector.DetectorState."""
 
 _pump = partial(Signal, family=_PUMP, kind=Kind.GAUGE)
+_psu = partial(Signal, family=_PSU, kind=Kind.GAUGE)
 _cdu = partial(Signal, family=_CDU, kind=Kind.GAUGE)
 _pascals = partial(_cdu, unit=Unit.PASCALS, high=5_000_000)
 _celsius = partial(_cdu, unit=Unit.CELSIUS, decimals=2, low=-50, high=200)
@@ -44,10 +47,25 @@ PUMP = DeviceClass(
               decimals=2, high=10_000, help="Coolant flow through the pump."),
         _pump("inlet_pressure", "cdu_pump_inlet_pressure_pascals", unit=Unit.PASCALS,
               high=5_000_000, help="Coolant pressure at the pump inlet."),
+        _pump("vibration", "cdu_pump_vibration_meters_per_second", unit=Unit.METERS_PER_SECOND,
+              decimals=6, high=1,
+              help="Vibration velocity at the pump's bearing, root mean square."),
         _pump("operating_seconds", "cdu_pump_operating_seconds_total", unit=Unit.SECONDS,
               kind=Kind.COUNTER, help="Time the pump has run in its life."),
         _pump("state", "cdu_pump_state", unit=Unit.NONE, states=PUMP_STATES, high=2,
               help="State of the pump: 1 for the state it is in, 0 for the others."),
+    ),
+)  # fmt: skip
+
+CDU_PSU = DeviceClass(
+    name="cdu_psu",
+    frame=Frame.RACK,
+    title="coolant unit power supply",
+    signals=(
+        _psu("power", "cdu_power_supply_power_watts", unit=Unit.WATTS, decimals=1, high=1_000_000,
+             help="Power that the supply delivers to the coolant unit."),
+        _psu("state", "cdu_power_supply_state", unit=Unit.NONE, states=CDU_PSU_STATES, high=1,
+             help="State of the power supply: 1 for the state it is in, 0 for the others."),
     ),
 )  # fmt: skip
 
@@ -66,16 +84,30 @@ CDU = DeviceClass(
                  help="Coolant pressure at the supply manifold."),
         _pascals("differential_pressure", "cdu_coolant_differential_pressure_pascals",
                  help="Pressure difference between supply and return manifold."),
+        _pascals("filter_pressure", "cdu_filter_differential_pressure_pascals",
+                 help="Pressure drop of the coolant filter; rises as it clogs."),
         _cdu("heat_removed", "cdu_heat_removed_watts", unit=Unit.WATTS, high=10_000_000,
              low=-10_000_000,
              help="Heat carried off by the coolant: flow times heat capacity times temperature "
                   "difference."),
+        _cdu("level", "cdu_coolant_level_ratio", unit=Unit.RATIO, decimals=4, high=1,
+             help="Coolant in the reservoir, as a fraction of its volume."),
         _celsius("facility_supply_temperature", "cdu_facility_water_supply_temperature_celsius",
                  help="Facility water temperature into the heat exchanger."),
         _celsius("facility_return_temperature", "cdu_facility_water_return_temperature_celsius",
                  help="Facility water temperature out of the heat exchanger."),
+        _cdu("facility_flow", "cdu_facility_water_flow_liters_per_minute",
+             unit=Unit.LITERS_PER_MINUTE, decimals=2, high=10_000,
+             help="Facility water through the heat exchanger."),
+        _cdu("facility_heat", "cdu_facility_water_heat_watts", unit=Unit.WATTS, high=10_000_000,
+             low=-10_000_000, help="Heat that the facility water takes up."),
         _cdu("valve_position", "cdu_facility_water_valve_position_ratio", unit=Unit.RATIO,
              decimals=4, high=1, help="Opening of the facility water valve."),
+        _cdu("valve_command", "cdu_facility_water_valve_command_ratio", unit=Unit.RATIO,
+             decimals=4, high=1, help="Opening that the controller asks of the valve."),
+        _cdu("condensation_margin", "cdu_condensation_margin_celsius", unit=Unit.CELSIUS,
+             decimals=2, low=-100, high=200,
+             help="Supply temperature above the dew point of the room."),
         _cdu("leak", "cdu_leak_detector_state", unit=Unit.NONE, states=LEAK_STATES, high=4,
              help="State of the leak detector: 1 for the state it is in, 0 for the others."),
         _cdu("power", "cdu_power_watts", unit=Unit.WATTS, decimals=1, high=1_000_000,

@@ -51,6 +51,8 @@ XID_TEXT = {
     119: "GSP RPC Timeout",
     120: "GSP Error",
     140: "Unrecovered ECC Error",
+    145: "NVLINK: RLW Error",
+    149: "NVLINK: NETIR Error",
 }
 """XID codes that the twin can raise, with dcgm-exporter's text."""
 
@@ -129,6 +131,10 @@ GPU = DeviceClass(
                  help="Total number of single-bit volatile ECC errors.", extra=True),
         _counter("ecc_dbe_volatile", "DCGM_FI_DEV_ECC_DBE_VOL_TOTAL", unit=Unit.NONE,
                  help="Total number of double-bit volatile ECC errors.", extra=True),
+        _counter("ecc_sbe_aggregate", "DCGM_FI_DEV_ECC_SBE_AGG_TOTAL", unit=Unit.NONE,
+                 help="Total number of single-bit persistent ECC errors.", extra=True),
+        _counter("ecc_dbe_aggregate", "DCGM_FI_DEV_ECC_DBE_AGG_TOTAL", unit=Unit.NONE,
+                 help="Total number of double-bit persistent ECC errors.", extra=True),
         _counter("nvlink_crc_flit", "DCGM_FI_DEV_NVLINK_CRC_FLIT_ERROR_COUNT_TOTAL",
                  unit=Unit.NONE, extra=True,
                  help="Total number of NVLink flow-control CRC errors."),

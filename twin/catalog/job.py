@@ -6,12 +6,23 @@ from functools import partial
 
 from twin.catalog.model import DeviceClass, Family, Frame, Kind, Signal, Unit
 
-__all__ = ["JOB", "JOB_STATES"]
+__all__ = ["JOB", "JOB_STATES", "LOSS_CAUSES"]
 
 _TRAINER = Family("trainer", "trainer", 8000, ("training_job",), "Prometheus naming")
 
 JOB_STATES = {0: "idle", 1: "starting", 2: "training", 3: "evaluation", 4: "checkpoint",
-              5: "stalled"}  # fmt: skip
+              5: "stalled", 6: "crashed", 7: "loading"}  # fmt: skip
+
+LOSS_CAUSES = (
+    ("stall", "waiting for a rank that does not answer"),
+    ("restart", "between the end of the job's processes and the next launch"),
+    ("startup", "starting"),
+    ("loading", "loading a checkpoint"),
+    ("rework", "work since the last checkpoint that a crash threw away"),
+    ("checkpoint", "writing checkpoints"),
+    ("slow", "steps that took longer than they should"),
+)
+"""Causes of lost time, and what each is."""
 
 _gauge = partial(Signal, family=_TRAINER, kind=Kind.GAUGE)
 _counter = partial(Signal, family=_TRAINER, kind=Kind.COUNTER)
@@ -21,7 +32,7 @@ JOB = DeviceClass(
     frame=Frame.JOB,
     title="training job",
     signals=(
-        _gauge("state", "training_job_state", unit=Unit.NONE, states=JOB_STATES, high=5,
+        _gauge("state", "training_job_state", unit=Unit.NONE, states=JOB_STATES, high=7,
                help="State of the job: 1 for the state it is in, 0 for the others."),
         _counter("steps", "training_job_steps_total", unit=Unit.NONE,
                  help="Optimizer steps done."),
@@ -36,5 +47,13 @@ JOB = DeviceClass(
         _counter("stalled_seconds", "training_job_stalled_seconds_total", unit=Unit.SECONDS,
                  decimals=1, help="Time lost waiting for a device that did not answer."),
         _gauge("gpus", "training_job_gpus", unit=Unit.NONE, help="GPUs that the job holds."),
+        _gauge("pace", "training_job_pace_ratio", unit=Unit.RATIO, decimals=4, high=1,
+               help="Pace of the slowest part, a GPU or the data loader, over the nominal one."),
+        *(
+            _counter(f"lost_{cause}", "training_job_lost_seconds_total", unit=Unit.SECONDS,
+                     decimals=1, labels=(("cause", cause),),
+                     help="Time that did not go into steps which were kept, by cause.")
+            for cause, _ in LOSS_CAUSES
+        ),
     ),
 )  # fmt: skip

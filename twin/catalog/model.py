@@ -44,6 +44,7 @@ class Unit(StrEnum):
     BYTES = "B"
     BYTES_PER_SECOND = "B/s"
     MEGABYTES_PER_SECOND = "MB/s"
+    MEGABITS_PER_SECOND = "Mb/s"
     NANOSECONDS = "ns"
     SECONDS = "s"
     VOLTS = "V"
@@ -53,6 +54,7 @@ class Unit(StrEnum):
     RPM = "rpm"
     PASCALS = "Pa"
     LITERS_PER_MINUTE = "L/min"
+    METERS_PER_SECOND = "m/s"
     WATTS_PER_SECOND = "W/s"
     LITERS_PER_HOUR = "L/h"
 
@@ -61,6 +63,9 @@ class Frame(StrEnum):
     """Kind of a frame, which is also the topic level it is published under."""
 
     RACK = "rack"
+    ARRAY = "array"
+    PLANE = "plane"
+    SERVICE = "service"
     MEGAPACK = "megapack"
     GENSET = "genset"
     GRID = "grid"
@@ -74,14 +79,15 @@ class Family:
     Attributes:
         key: name of the family inside the twin.
         job: the ``job`` label that the exporter's scrape target would carry.
-        port: the exporter's port, the tail of ``instance``.
+        port: the exporter's port, the tail of ``instance``; None where ``instance`` is
+            a device that the exporter was asked about.
         labels: identity label names, in the exporter's own order.
         source: the public project or specification that names and types follow.
     """
 
     key: str
     job: str
-    port: int
+    port: int | None
     labels: tuple[str, ...]
     source: str
 
@@ -100,7 +106,8 @@ class Signal:
         decimals: resolution on the wire; 0 makes whole numbers.
         low: least value that is physically possible; below it a frame is refused.
         high: greatest possible value, None for none.
-        extra: True where the real exporter has the metric off by default.
+        extra: True where the real exporter has the metric off by default, and for the
+            counters of switch ports, of which a large site has very many.
         labels: fixed labels, for one metric that several signals share.
         states: code to state name, for an enumeration: exposed as one series a
             state with the label ``state``, of which exactly one is 1.

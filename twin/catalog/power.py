@@ -26,7 +26,9 @@ CHARGE_STATES = {1: "OFF", 2: "EMPTY", 3: "DISCHARGING", 4: "CHARGING", 5: "FULL
 """SunSpec 802 ``ChaSt``."""
 
 INVERTER_STATES = {1: "OFF", 2: "STARTING", 3: "RUNNING", 4: "STANDBY", 5: "FAULT"}
-GENSET_STATES = {0: "standby", 1: "starting", 2: "running", 3: "failed"}
+GENSET_STATES = {0: "standby", 1: "starting", 2: "running", 3: "failed", 4: "synchronising",
+                 5: "cooling"}  # fmt: skip
+"""The second last closes its breaker next, the last runs on without load."""
 
 _pdu = partial(Signal, family=_PDU, kind=Kind.GAUGE)
 _mp = partial(Signal, family=_MEGAPACK, kind=Kind.GAUGE)
@@ -125,7 +127,7 @@ GENSET = DeviceClass(
              kind=Kind.COUNTER, help="Time the engine has run in its life."),
         _gen("starts", "genset_starts_total", unit=Unit.NONE, kind=Kind.COUNTER,
              help="Engine starts."),
-        _gen("state", "genset_state", unit=Unit.NONE, states=GENSET_STATES, high=3,
+        _gen("state", "genset_state", unit=Unit.NONE, states=GENSET_STATES, high=5,
              help="State of the generator: 1 for the state it is in, 0 for the others."),
     ),
 )  # fmt: skip
@@ -145,6 +147,8 @@ GRID = DeviceClass(
               help="Grid frequency."),
         _grid("ramp", "grid_import_ramp_watts_per_second", unit=Unit.WATTS_PER_SECOND,
               low=None, help="Rate of change of the import over the last frame interval."),
+        _grid("swing", "grid_import_swing_watts", unit=Unit.WATTS,
+              help="Peak-to-peak swing of the import over the last minute, below 0.5 Hz."),
         _grid("energy", "grid_import_energy_joules_total", unit=Unit.JOULES, kind=Kind.COUNTER,
               help="Energy taken from the grid."),
         _grid("breaker", "grid_breaker_closed", unit=Unit.NONE, high=1,
@@ -166,6 +170,11 @@ FACILITY = DeviceClass(
                     help="Loss of transformers, cables and PDUs."),
         _site_watts("unserved_power", "facility_unserved_power_watts",
                     help="Demand that no source could carry."),
+        _site_watts("load_swing", "facility_load_swing_watts",
+                    help="Peak-to-peak swing of the facility's power over the last minute, before "
+                         "the Megapacks smooth it."),
+        _site("shed_racks", "facility_shed_racks", unit=Unit.NONE,
+              help="Racks that are switched off for lack of power."),
         _site("pue", "facility_power_usage_effectiveness_ratio", unit=Unit.RATIO, decimals=4,
               high=1000, help="Facility power over IT power (ISO/IEC 30134-2)."),
         _site("water_temperature", "facility_water_supply_temperature_celsius",

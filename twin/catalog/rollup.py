@@ -8,8 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from twin.catalog.cooling import CDU
 from twin.catalog.gpu import GPU
 from twin.catalog.model import DeviceClass, Signal, Unit
+from twin.catalog.neuron import NEURON
 from twin.catalog.nic import NIC
 from twin.catalog.power import PDU
 from twin.catalog.server import PSU, SERVER
@@ -45,6 +47,8 @@ class Rollup:
         unit: unit as exposed.
         help: help text, with ``{level}`` in place of the level.
         equals: with COUNT, count only the devices whose value is this.
+        instead: what it is taken over on a site without such devices; where there is
+            nothing, the roll-up is missing there.
     """
 
     name: str
@@ -54,6 +58,7 @@ class Rollup:
     unit: Unit
     help: str
     equals: float | None = None
+    instead: tuple[DeviceClass, Signal] | None = None
 
     def metric(self, level: Level) -> str:
         """Return the metric's name at ``level``."""
@@ -83,8 +88,10 @@ ROLLUPS = (
            "Mean GPU utilisation of the {level}."),
     Rollup("gpu_sm_clock_mean_megahertz", GPU, GPU["sm_clock"], Operation.MEAN, Unit.MEGAHERTZ,
            "Mean SM clock of the GPUs of the {level}."),
+    Rollup("coolant_supply_temperature_max_celsius", CDU, CDU["supply_temperature"], Operation.MAX,
+           Unit.CELSIUS, "Warmest coolant to the servers of the {level}."),
     Rollup("gpus_reporting", GPU, GPU["gpu_temp"], Operation.COUNT, Unit.NONE,
-           "GPUs of the {level} that report."),
+           "GPUs of the {level} that report.", instead=(NEURON, NEURON["mem_ecc_corrected"])),
     Rollup("nics_up", NIC, NIC["up"], Operation.COUNT, Unit.NONE,
            "NIC ports of the {level} whose link is up.", equals=1.0),
 )  # fmt: skip

@@ -25,6 +25,9 @@ _DCGM_TARGET = Family(
 _NODE_TARGET = Family(
     key="node_target", job="node-exporter", port=9100, labels=(), source="Prometheus"
 )
+_NEURON_TARGET = Family(
+    key="neuron_target", job="neuron-monitor", port=8000, labels=(), source="Prometheus"
+)
 
 _UP_HELP = "1 if the target's last scrape succeeded, 0 otherwise."
 _PSU_STATES = "Reported state of a power sensor (0=nominal, 1=warning, 2=critical)."
@@ -39,6 +42,7 @@ SERVER = DeviceClass(
         Signal("inlet_temperature", "ipmi_temperature_celsius", _IPMI_INLET, Kind.GAUGE,
                Unit.CELSIUS, "Temperature reading in degree Celsius.", low=-40, high=150),
         Signal("up_dcgm", "up", _DCGM_TARGET, Kind.GAUGE, Unit.NONE, _UP_HELP, high=1),
+        Signal("up_neuron", "up", _NEURON_TARGET, Kind.GAUGE, Unit.NONE, _UP_HELP, high=1),
         Signal("up_node", "up", _NODE_TARGET, Kind.GAUGE, Unit.NONE, _UP_HELP, high=1),
         Signal("up_ipmi", "up", _IPMI_SERVER, Kind.GAUGE, Unit.NONE, _UP_HELP, high=1),
     ),

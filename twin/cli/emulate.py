@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from twin.bus import BrokerUrl
-from twin.cli.options import Broker, Interval, LogLevel, SiteName, seconds
+from twin.cli.options import Broker, Failures, Interval, LogLevel, SiteName, State, seconds
 from twin.cli.process import configure_logs, stop_on_signals, wait
 from twin.emulator import Emulator, EmulatorConfig
 from twin.site import Layout, load_site
@@ -32,6 +32,8 @@ def emulate(
         float, typer.Option(help="Simulated seconds a second.", min=0.01, max=1000.0)
     ] = 1.0,
     interval: Interval = None,
+    state: State = None,
+    failures: Failures = "none",
     seed: Annotated[int, typer.Option(help="Of all random numbers.", min=0)] = 0,
     name: Annotated[str, typer.Option(help="Name on the status topic.")] = "plant-0",
     duration: Annotated[str | None, typer.Option("--for", help="Stop after so long.")] = None,
@@ -47,6 +49,8 @@ def emulate(
         workload=workload,
         speed=speed,
         interval=None if interval is None else seconds(interval),
+        state=state,
+        failures=failures,
     )
     asyncio.run(_run(config, None if duration is None else seconds(duration)))
 

@@ -62,11 +62,11 @@ def inject(
 ) -> None:
     """Let a fault begin now on a running twin.
 
+    \b
     Examples:
       twin inject pump-failure --target r0003/pump1 --for 5m
-
       twin inject nic-flap --target r0001/n2/nic4 --set period=20 --set down=8
-    """
+    """  # noqa: D301 - click wants the backspace itself before lines to be kept
     values = _parameters(parameters or [])
     parsed = parse_fault(FAULTS, fault, values)
     where = parsed.default_target if target is None else target

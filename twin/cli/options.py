@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from twin.errors import ConfigError
 
-__all__ = ["Broker", "Interval", "JsonOutput", "LogLevel", "SiteName", "seconds"]
+__all__ = [
+    "Broker",
+    "Failures",
+    "Interval",
+    "JsonOutput",
+    "LogLevel",
+    "SiteName",
+    "State",
+    "seconds",
+]
 
 SiteName = Annotated[
     str,
@@ -30,6 +40,23 @@ Interval = Annotated[
     typer.Option(
         help="Simulated time between two frames of a unit; by default the site's, "
         "but at most 30 frames a second."
+    ),
+]
+State = Annotated[
+    Path | None,
+    typer.Option(
+        "--state",
+        envvar="TWIN_STATE",
+        help="Folder in which the plant's state is kept, so that counters go on after a restart.",
+    ),
+]
+Failures = Annotated[
+    str,
+    typer.Option(
+        "--failures",
+        envvar="TWIN_FAILURES",
+        help="none, or natural: faults come by themselves at the rates that Meta published for "
+        "Llama 3; natural:100 for a hundred times as many.",
     ),
 ]
 LogLevel = Annotated[

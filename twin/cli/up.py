@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from twin.bus import BrokerUrl
-from twin.cli.options import Interval, JsonOutput, LogLevel, SiteName, seconds
+from twin.cli.options import Failures, Interval, JsonOutput, LogLevel, SiteName, State, seconds
 from twin.cli.process import configure_logs, stop_on_signals, wait
 from twin.errors import CheckFailedError, ConfigError
 from twin.plant import load_trace
@@ -36,6 +36,8 @@ def up(
     ] = "training",
     speed: Annotated[float, typer.Option(help="Simulated seconds a second, 0.01 to 1000.")] = 1.0,
     interval: Interval = None,
+    state: State = None,
+    failures: Failures = "none",
     seed: Annotated[int, typer.Option(help="Of all random numbers.", min=0)] = 0,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[
@@ -67,13 +69,12 @@ def up(
 ) -> None:
     """Run the whole twin in one process, with a broker of its own.
 
+    \b
     Examples:
       twin up
-
       twin up --for 20s --check
-
       twin up --site colossus-array --workload trace:gpt3-512xh100 --speed 60 --for 60s --check
-    """
+    """  # noqa: D301 - click wants the backspace itself before lines to be kept
     configure_logs(log_level)
     if not _SPEEDS[0] <= speed <= _SPEEDS[1]:
         raise ConfigError(f"--speed is {speed:g}; it must be from {_SPEEDS[0]:g} to {_SPEEDS[1]:g}")
@@ -90,14 +91,16 @@ def up(
         broker=None if broker == _EMBEDDED else BrokerUrl.parse(broker),
         mqtt_port=mqtt_port,
         interval=None if interval is None else seconds(interval),
+        state=state,
+        failures=failures,
     )
     length = None if duration is None else seconds(duration)
     report = asyncio.run(_run(config, length, check))
     if report is not None:
         _print(report, as_json)
-        failures = report.failures()
-        if failures:
-            raise CheckFailedError("the check failed: " + "; ".join(failures))
+        missed = report.failures()
+        if missed:
+            raise CheckFailedError("the check failed: " + "; ".join(missed))
 
 
 async def _run(config: LocalConfig, length: float | None, check: bool) -> Report | None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from twin.cli import app
-from twin.docs import asyncapi, command_line, faults, metrics, schema, sites
+from twin.docs import asyncapi, calibration, command_line, faults, metrics, schema, sites
 
 _DOCS = Path(__file__).parents[2] / "docs"
 
@@ -22,6 +22,7 @@ def pages() -> Mapping[str, str]:
         **command_line.pages(app),
         **schema.pages(),
         **asyncapi.pages(),
+        **calibration.pages(),
     }
 
 

@@ -23,6 +23,9 @@ __all__ = ["document", "pages"]
 _PARAMETERS = {
     "site": "Name of the site.",
     "rack": "Name of a rack, for example r0001.",
+    "array": "Name of an array, for example a001.",
+    "plane": "Name of a plane of spine switches, for example p01.",
+    "service": "Name of a service rack, for example s001.",
     "megapack": "Name of a Megapack, for example mp001.",
     "genset": "Name of a generator, for example g01.",
     "job": "Name of a training job.",
@@ -50,6 +53,9 @@ class _Channel:
 def _frame(frame: Frame) -> _Channel:
     devices = {
         Frame.RACK: "A snapshot of a rack: GPUs, NICs, servers, power supplies, cooling, PDUs.",
+        Frame.ARRAY: "A snapshot of an array's leaf switches and their ports.",
+        Frame.PLANE: "A snapshot of a plane of spine switches.",
+        Frame.SERVICE: "A snapshot of a rack of storage and CPU servers.",
         Frame.MEGAPACK: "A snapshot of a Megapack.",
         Frame.GENSET: "A snapshot of a generator.",
         Frame.GRID: "A snapshot of the grid feed and the site's meters.",

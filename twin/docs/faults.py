@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from twin.docs.markdown import NOTICE, code, plain, table
 from twin.faults import FAULTS, Fault
+from twin.faults.natural import CAUSES, Cause
 
 __all__ = ["pages"]
 
@@ -20,6 +21,19 @@ running twin, and `twin clear` ends it before its time.
 """
 
 
+_HOUR = 3600.0
+_NATURAL = """
+## Natural failures
+
+With `--failures natural` faults come by themselves, as a Poisson process for each cause: at the
+rates that Meta published for the training of Llama 3, in proportion to the site's GPUs, that is one
+in 3.1 h on 16,384 GPUs and one in 30 min on 100,000. `--failures natural:100` has a hundred times
+as many. The same seed gives the same failures. What a cause becomes here and how long it lasts
+(until the device or its spare is back) are estimates.
+
+"""
+
+
 def pages() -> Mapping[str, str]:
     """Return ``faults.md``."""
     overview = table(
@@ -29,7 +43,23 @@ def pages() -> Mapping[str, str]:
             for kind, fault in FAULTS.items()
         ],
     )
-    return {"faults.md": _INTRODUCTION + overview + "".join(map(_section, FAULTS.values()))}
+    sections = "".join(map(_section, FAULTS.values()))
+    return {"faults.md": _INTRODUCTION + overview + sections + _natural()}
+
+
+def _natural() -> str:
+    """Return the section of the faults that come by themselves."""
+    header = ("Cause", "In 54 days on 16,384 GPUs", "Happens as", "Lasts on average")
+    return _NATURAL + table(header, [_cause(cause) for cause in CAUSES])
+
+
+def _cause(cause: Cause) -> tuple[str, str, str, str]:
+    faults = ", ".join(
+        f"[`{kind}`](#{kind})" + ("" if share == 1 else f" {100 * share:.0f} %")
+        for kind, share in cause.faults
+    )
+    lasts = f"{cause.seconds / 3600:g} h" if cause.seconds >= _HOUR else f"{cause.seconds:g} s"
+    return cause.name, f"{cause.count}", faults, lasts
 
 
 def _section(fault: type[Fault]) -> str:

@@ -120,9 +120,10 @@ labels and help of GPUs, NICs and servers are those of the real exporters, so th
 dashboards can be carried over as they are.
 
 - **Labels.** Every series of a device carries the labels that stand above its table, then `job`
-  and `instance` as the real exporter's scrape target would have them, then its place: `site`, and
-  for what stands in a rack `hall`, `array` and `rack`. *Adds* names labels that follow from the
-  value. An enumeration has one series a state, of which exactly one is 1.
+  and `instance` as the real exporter's scrape target would have them, then its place: `site`, for
+  what belongs to an array `hall` and `array`, and for what stands in a rack `rack`. *Adds* names
+  labels that follow from the value. An enumeration has one series a state, of which exactly one
+  is 1.
 - **Signal** is the key inside an MQTT frame. Where there is none, the value is constant: it does
   not travel, and is exposed while the device reports.
 - **Off** marks what the real exporter has off by default. The twin reports it when the site says

@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from twin.catalog import DeviceClass, Frame, Signal, devices_of
+from twin.catalog import DeviceClass, Frame, Signal
 from twin.site import Layout, load_site
 from twin.wire import Ack, Clear, Faults, Inject, RackMeta, Status
 from twin.wire.frame import VERSION
@@ -47,7 +47,7 @@ def pages() -> Mapping[str, str]:
 
 def frame_schema(layout: Layout, frame: Frame) -> dict[str, Any]:
     """Return the schema of one kind of frame for the sizes of one site."""
-    devices = devices_of(frame)
+    devices = layout.devices_of(frame)
     return {
         "$schema": _DIALECT,
         "title": f"{frame.value} frame",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -16,9 +16,9 @@ __all__ = ["pages"]
 _INTRODUCTION = f"""{NOTICE}
 # Sites
 
-A site is a YAML file of counts and parameters. Only `name` and `racks` must be given; a misspelt
-key, a value of the wrong kind or one out of range is refused with the key and what is allowed.
-`twin up --site mine.yaml` starts it, `twin sites show mine.yaml` describes it.
+A site is a YAML file of counts and parameters. Only `name` and `racks` (or `blocks`) must be given.
+A misspelt key, a value of the wrong kind or one out of range is refused with the key and what is
+allowed. `twin up --site mine.yaml` starts it, `twin sites show mine.yaml` describes it.
 
 ```yaml
 name: mine
@@ -62,12 +62,12 @@ def pages() -> Mapping[str, str]:
 
 
 def _sections() -> Iterator[tuple[str, str, type[BaseModel]]]:
-    """Yield the outermost keys, then every section: title, purpose, model."""
+    """Yield the outermost keys, then every section or list of them: title, purpose, model."""
     yield "Keys of a site", "*Est.* marks an engineering estimate.", Site
     for name, field in Site.model_fields.items():
-        model = _section(field)
-        if model is not None:
-            yield code(name), plain(model.__doc__ or ""), model
+        for kind in (field.annotation, *get_args(field.annotation)):
+            if isinstance(kind, type) and issubclass(kind, BaseModel):
+                yield code(name), plain(kind.__doc__ or ""), kind
 
 
 def _section(field: FieldInfo) -> type[BaseModel] | None:

@@ -12,24 +12,29 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import structlog
 
 from twin.bus import BrokerUrl, Bus, Will, keep_connected
-from twin.catalog import Frame
+from twin.catalog import GPU, Frame
 from twin.emulator.commands import Commands
 from twin.emulator.pacer import Pacer
+from twin.emulator.state import StateFile
 from twin.errors import BusError, first_error
 from twin.faults import FAULTS, FaultSchedule
-from twin.plant import Plant
+from twin.faults.natural import failures_of
+from twin.plant import Conditions, Plant
 from twin.site import Layout
 from twin.wire import Clock, Encoder, RackMeta, Status, Topics
 
 __all__ = ["Emulator", "EmulatorConfig"]
 
 _log = structlog.get_logger(__name__)
+_LOSS_STREAM = 90
 _STATUS_SECONDS = 2.0
+_SAVE_SECONDS = 30.0
 _FRAMES_PER_SECOND = 30.0
 """More frames a second of one unit serve nobody: no scrape is that fast."""
 _HALT_SECONDS = 5.0
@@ -53,6 +58,8 @@ class EmulatorConfig:
         epoch: simulated unix time of the start; None for now.
         interval: simulated seconds between two frames of a unit; None for the site's,
             or what keeps to 30 frames a second of the wall clock at high speed.
+        state: folder in which the plant's state is kept; None to start afresh each time.
+        failures: see :func:`twin.faults.natural.failures_of`.
     """
 
     layout: Layout
@@ -63,6 +70,8 @@ class EmulatorConfig:
     speed: float = 1.0
     epoch: float | None = None
     interval: float | None = None
+    state: Path | None = None
+    failures: str = "none"
 
     @property
     def frame_interval(self) -> float:
@@ -89,7 +98,7 @@ class Emulator:
         wall: wall clock in unix seconds.
 
     Raises:
-        ConfigError: the workload does not exist.
+        ConfigError: the workload or the kind of failures does not exist.
     """
 
     def __init__(self, config: EmulatorConfig, wall: Callable[[], float] = time.time) -> None:
@@ -98,16 +107,22 @@ class Emulator:
         self._layout = layout
         self._wall = wall
         self._topics = Topics(layout.site.name)
-        self._plant = Plant(layout, config.seed, config.workload)
         self._faults = FaultSchedule(layout, FAULTS)
         self._commands = Commands(self._faults, self._topics)
         self._encoders = {kind: Encoder(layout, kind) for kind in Frame if layout.units(kind) > 0}
         self._sent = _Sent(sequence={kind: [0] * layout.units(kind) for kind in Frame})
         self.epoch = round(wall() if config.epoch is None else config.epoch, 3)
         """Simulated unix time of the start."""
+        self._plant = Plant(layout, config.seed, config.workload, self.epoch)
+        self._failures = failures_of(config.failures, layout, config.seed)
+        self._state = self._resume()
+        if self._failures is not None:
+            # Those of the time before a restart are past.
+            self._failures.until(self._plant.time)
         self._clock = Clock(simulated=self.epoch, wall=wall())
         self.pacer = Pacer(config.frame_interval, config.speed)
         """Paces the ticks and counts the late ones."""
+        self._rng = np.random.default_rng([config.seed, _LOSS_STREAM])
         self._bus: Bus | None = None
         self._halt = False
         self._halted = asyncio.Event()
@@ -146,6 +161,7 @@ class Emulator:
                 await asyncio.gather(ticks, status, return_exceptions=True)
                 await self._say("offline")
                 link.cancel()
+                await self._save()
         except BaseExceptionGroup as group:
             raise first_error(group) from group
 
@@ -219,10 +235,48 @@ class Emulator:
         return RackMeta(
             rack=layout.unit_name(Frame.RACK, rack),
             gpu_model=layout.gpu_model(rack).name,
-            gpu_uuids=tuple(layout.gpu_uuid(rack, gpu) for gpu in range(site.gpus_per_rack)),
+            gpu_uuids=tuple(layout.gpu_uuid(rack, gpu) for gpu in range(layout.per_unit(GPU))),
             hostnames=tuple(layout.hostname(rack, n) for n in range(site.servers_per_rack)),
             driver_version=site.server.driver_version,
         )
+
+    # -- state ----------------------------------------------------------------
+
+    def _resume(self) -> StateFile | None:
+        """Take up the kept state, if there is one: the plant goes on where it stood."""
+        config = self._config
+        self._saved_at = time.monotonic()
+        if config.state is None:
+            return None
+        file = StateFile(config.state, self._layout, config.workload)
+        kept = file.load()
+        if kept is not None:
+            self._plant = kept["plant"]
+            # Simulated time is the present again; what was not lived through is left out.
+            self.epoch = round(self.epoch - self._plant.time, 3)
+            self._plant.resume(self.epoch)
+            self._faults.restore(kept["strikes"])
+            for kind in Frame:
+                self._sent.sequence[kind] = kept["sequence"][kind.value]
+            _log.info("state taken up", file=str(file.path), simulated_seconds=self._plant.time)
+        return file
+
+    async def _save(self) -> None:
+        """Keep the state; a disk that takes nothing is reported and costs no frame."""
+        if self._state is None:
+            return
+        self._saved_at = self.pacer.clock()
+        data = self._state.dump(
+            {
+                "plant": self._plant,
+                "strikes": self._faults.active,
+                "sequence": {kind.value: list(n) for kind, n in self._sent.sequence.items()},
+            }
+        )
+        try:
+            await asyncio.to_thread(self._state.write, data)
+        except OSError as error:
+            _log.error("state not kept", file=str(self._state.path), error=str(error))
 
     # -- ticks ----------------------------------------------------------------
 
@@ -236,6 +290,8 @@ class Emulator:
                 self._restart_clock()
                 _log.warning("fell behind; the clock begins anew", late_seconds=round(late, 1))
             await self._tick()
+            if self.pacer.clock() - self._saved_at >= _SAVE_SECONDS:
+                await self._save()
         self._halted.set()
 
     async def halt(self) -> None:
@@ -255,14 +311,24 @@ class Emulator:
 
     async def _tick(self) -> None:
         """Advance the plant by one interval and publish what changed."""
-        if self._faults.expire(self.now) and self._bus is not None:
+        if (self._faults.expire(self.now) | self._fail()) and self._bus is not None:
             await self._try_publish_faults(self._bus)
         conditions = self._faults.conditions(self.now)
         self._plant.step(self.pacer.interval, conditions)
         outputs = self._plant.outputs()
         for encoder in self._encoders.values():
             encoder.load(outputs)
-        await self._publish(conditions.gateway_reporting)
+        await self._publish(conditions)
+
+    def _fail(self) -> bool:
+        """Let the natural failures that are due begin and return whether there were any."""
+        if self._failures is None:
+            return False
+        struck = self._failures.strike(self._faults, self._plant.time, self.epoch)
+        for failure in struck:
+            _log.info("natural failure", cause=failure.cause, fault=failure.kind,
+                      target=failure.target, seconds=round(failure.seconds))  # fmt: skip
+        return bool(struck)
 
     async def _try_publish_faults(self, bus: Bus) -> None:
         try:
@@ -270,8 +336,9 @@ class Emulator:
         except BusError as error:
             _log.debug("faults not sent", error=str(error))
 
-    async def _publish(self, reporting: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> None:
+    async def _publish(self, conditions: Conditions) -> None:
         """Publish one frame of every unit, spread over the interval."""
+        reporting = conditions.gateway_reporting
         frames = [
             (kind, unit)
             for kind in self._encoders
@@ -281,12 +348,17 @@ class Emulator:
         for index, (kind, unit) in enumerate(frames):
             if index % _BATCH == 0:
                 await self.pacer.spread(_SPREAD * index / len(frames))
-            await self._publish_frame(kind, unit)
+            ahead = float(conditions.clock_skew[unit]) if kind is Frame.RACK else 0.0
+            loss = float(conditions.frame_loss[unit]) if kind is Frame.RACK else 0.0
+            await self._publish_frame(kind, unit, ahead, lost=self._rng.random() < loss)
 
-    async def _publish_frame(self, kind: Frame, unit: int) -> None:
+    async def _publish_frame(self, kind: Frame, unit: int, ahead: float, *, lost: bool) -> None:
+        """Publish one frame by a clock that is ``ahead`` seconds ahead, unless it is lost."""
         sequence = self._sent.sequence[kind]
-        payload = self._encoders[kind].encode(unit, self.now, sequence[unit])
+        payload = self._encoders[kind].encode(unit, max(0.0, self.now + ahead), sequence[unit])
         sequence[unit] += 1
+        if lost:
+            return
         bus = self._bus
         if bus is None:
             self._sent.unsent += 1

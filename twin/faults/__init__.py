@@ -10,12 +10,66 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from twin.faults.base import Fault
-from twin.faults.cooling import BothPumpsFailure, PumpFailure
-from twin.faults.gpu import GpuOffBus
-from twin.faults.nic import NicFlap
-from twin.faults.power import MegapackTrip
+from twin.faults.cooling import (
+    BothPumpsFailure,
+    CduPsuFailure,
+    ChillerFailure,
+    CoolantLeak,
+    FacilityWaterWarm,
+    FilterClogging,
+    HeatExchangerFouling,
+    HotDay,
+    PumpDegraded,
+    PumpFailure,
+    ValveStuck,
+)
+from twin.faults.fabric import AdaptiveRoutingOff, LeafDown, SpineDown
+from twin.faults.gpu import (
+    DcgmExporterDown,
+    GpuColdPlate,
+    GpuDoubleBit,
+    GpuHang,
+    GpuOffBus,
+    GpuPcieReplay,
+    GpuPowerBrake,
+    GpuRowRemapFailure,
+    GpuSingleBit,
+    GpuSlow,
+    GpuXid,
+    GspTimeout,
+    NvlinkError,
+)
+from twin.faults.job import CheckpointStorm, DataLoaderSlow, JobCrash, SoftwareHang
+from twin.faults.nic import (
+    NicDegradedRate,
+    NicDown,
+    NicFlap,
+    OpticAgeing,
+    PacketLoss,
+    PfcStorm,
+)
+from twin.faults.power import (
+    GensetStartFailure,
+    GensetTrip,
+    GridFrequency,
+    GridOutage,
+    GridSag,
+    MegapackDerate,
+    MegapackTrip,
+    PduBreakerTrip,
+    PduPhaseImbalance,
+)
 from twin.faults.schedule import FaultSchedule, Strike, parse_fault
-from twin.faults.telemetry import GatewaySilent
+from twin.faults.server import PsuFailure, ServerDown, ServerPowerCap
+from twin.faults.storage import StorageSlow
+from twin.faults.telemetry import (
+    ClockSkew,
+    FramesLost,
+    GatewaySilent,
+    SensorDrift,
+    SensorNoise,
+    SensorStuck,
+)
 
 __all__ = ["FAULTS", "Fault", "FaultSchedule", "Strike", "parse_fault"]
 
@@ -25,10 +79,60 @@ FAULTS: Mapping[str, type[Fault]] = MappingProxyType(
         for fault in (
             PumpFailure,
             BothPumpsFailure,
+            PumpDegraded,
+            FilterClogging,
+            HeatExchangerFouling,
+            CoolantLeak,
+            ValveStuck,
+            CduPsuFailure,
+            ChillerFailure,
+            FacilityWaterWarm,
+            HotDay,
             GpuOffBus,
+            GpuXid,
+            GpuSingleBit,
+            GpuDoubleBit,
+            GpuRowRemapFailure,
+            GspTimeout,
+            GpuHang,
+            GpuSlow,
+            GpuColdPlate,
+            GpuPowerBrake,
+            GpuPcieReplay,
+            NvlinkError,
+            DcgmExporterDown,
             NicFlap,
+            NicDown,
+            NicDegradedRate,
+            OpticAgeing,
+            PacketLoss,
+            PfcStorm,
+            LeafDown,
+            SpineDown,
+            AdaptiveRoutingOff,
+            StorageSlow,
+            GridOutage,
+            GridSag,
+            GridFrequency,
             MegapackTrip,
+            MegapackDerate,
+            GensetStartFailure,
+            GensetTrip,
+            PduBreakerTrip,
+            PduPhaseImbalance,
+            PsuFailure,
+            ServerPowerCap,
+            ServerDown,
+            JobCrash,
+            SoftwareHang,
+            DataLoaderSlow,
+            CheckpointStorm,
             GatewaySilent,
+            FramesLost,
+            ClockSkew,
+            SensorStuck,
+            SensorDrift,
+            SensorNoise,
         )
     }
 )

@@ -1,10 +1,26 @@
-"""Faults of the coolant distribution units."""
+"""Faults of the coolant distribution units and of the facility water plant."""
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from pydantic import Field
+
 from twin.faults.base import Fault, Impact
 
-__all__ = ["BothPumpsFailure", "PumpFailure"]
+__all__ = [
+    "BothPumpsFailure",
+    "CduPsuFailure",
+    "ChillerFailure",
+    "CoolantLeak",
+    "FacilityWaterWarm",
+    "FilterClogging",
+    "HeatExchangerFouling",
+    "HotDay",
+    "PumpDegraded",
+    "PumpFailure",
+    "ValveStuck",
+]
 
 
 class PumpFailure(Fault):
@@ -48,3 +64,220 @@ class BothPumpsFailure(Fault):
     def strike(self, impact: Impact) -> None:
         """Stop the pumps."""
         impact.conditions.pump_available[impact.target.unit] = False
+
+
+class PumpDegraded(Fault):
+    """The impeller of a pump is worn: at the same speed it gives less head."""
+
+    kind = "pump-degraded"
+    system = "cooling"
+    title = "a coolant pump is worn"
+    target = "pump"
+    default_target = "r0001/pump1"
+    default_seconds = 3600.0
+    severity = "warning"
+    shows = (
+        "The pump gives less flow than its neighbour at the same speed; both run faster and draw "
+        "more power to hold the rack's flow, and the worn one vibrates. Should the other pump "
+        "fail, this one cannot hold the flow."
+    )
+
+    head: Annotated[float, Field(gt=0, lt=1)] = 0.6
+    """Head that is left of a new pump's."""
+
+    def strike(self, impact: Impact) -> None:
+        """Take head away."""
+        impact.conditions.pump_head[impact.target.unit, impact.target.device] = self.head
+
+
+class FilterClogging(Fault):
+    """The coolant filter clogs, ever more, until somebody changes it."""
+
+    kind = "filter-clogging"
+    system = "cooling"
+    title = "a coolant filter clogs"
+    target = "rack"
+    default_target = "r0001"
+    default_seconds = 3600.0
+    severity = "warning"
+    shows = (
+        "The pressure drop of the filter rises and with it the speed and power of both pumps; the "
+        "flow holds. Once the pumps run at full speed the flow falls, and the temperature "
+        "difference and the GPUs' temperatures rise."
+    )
+
+    resistance: Annotated[float, Field(gt=1, le=1000)] = 60.0
+    """Resistance in the end, over that of a clean filter."""
+    growth: Annotated[float, Field(gt=0, le=1e7)] = 900.0
+    """Seconds until then; the resistance grows evenly."""
+
+    def strike(self, impact: Impact) -> None:
+        """Clog as much as the fault is old."""
+        grown = min(impact.age / self.growth, 1.0)
+        impact.conditions.filter_resistance[impact.target.unit] = (
+            1.0 + (self.resistance - 1.0) * grown
+        )
+
+
+class HeatExchangerFouling(Fault):
+    """Deposits lie on the plates of the heat exchanger."""
+
+    kind = "heat-exchanger-fouling"
+    system = "cooling"
+    title = "a heat exchanger is fouled"
+    target = "rack"
+    default_target = "r0001"
+    default_seconds = 3600.0
+    severity = "warning"
+    shows = (
+        "The facility valve opens ever further, and the facility water comes back cooler. Once the "
+        "valve is full open the supply temperature rises above its set point, by about 4 K at "
+        "three times the resistance, and the GPUs with it."
+    )
+
+    resistance: Annotated[float, Field(gt=1, le=50)] = 3.0
+    """Thermal resistance over that of the clean exchanger."""
+
+    def strike(self, impact: Impact) -> None:
+        """Add the deposits."""
+        impact.conditions.exchanger_fouling[impact.target.unit] = self.resistance
+
+
+class CoolantLeak(Fault):
+    """Coolant drips out of the loop."""
+
+    kind = "coolant-leak"
+    system = "cooling"
+    title = "a rack leaks coolant"
+    target = "rack"
+    default_target = "r0001"
+    default_seconds = 900.0
+    severity = "critical"
+    shows = (
+        "The leak detector says Warning within seconds and Critical within a minute or so; level "
+        "and pressures fall. After some six minutes, at a fifth of the level, the pumps stop so as "
+        "not to run dry: then the rack overheats as with both pumps failed. At the end of the "
+        "fault the make-up pump fills the loop and the pumps start again."
+    )
+
+    rate: Annotated[float, Field(gt=0, le=100)] = 1.5
+    """Coolant lost in L/min."""
+
+    def strike(self, impact: Impact) -> None:
+        """Open the leak."""
+        impact.conditions.coolant_leak[impact.target.unit] = self.rate
+
+
+class ValveStuck(Fault):
+    """The facility water valve of a rack hangs at one opening."""
+
+    kind = "valve-stuck"
+    system = "cooling"
+    title = "a facility water valve is stuck"
+    target = "rack"
+    default_target = "r0001"
+    default_seconds = 1800.0
+    severity = "critical"
+    shows = (
+        "The valve's position departs from what the controller asks of it. Nearly closed, it lets "
+        "through too little water: supply and return temperature climb for minutes until the "
+        "GPUs throttle at 87 °C and the job slows. Open, it cools too much, and the supply "
+        "comes nearer to the dew point."
+    )
+
+    opening: Annotated[float, Field(ge=0, le=1)] = 0.1
+    """Opening at which it hangs; training needs about 0.4."""
+
+    def strike(self, impact: Impact) -> None:
+        """Hold the valve."""
+        impact.conditions.valve_stuck_at[impact.target.unit] = self.opening
+
+
+class CduPsuFailure(Fault):
+    """One power supply of a coolant unit fails; the other one carries it."""
+
+    kind = "cdu-psu-failure"
+    system = "cooling"
+    title = "a power supply of a coolant unit fails"
+    target = "cdu_psu"
+    default_target = "r0001/cdu/psu1"
+    default_seconds = 1800.0
+    severity = "warning"
+    shows = (
+        "The supply's state turns to failed and its power to zero; the other one carries the unit. "
+        "Cooling does not change, redundancy is lost: with both gone the pumps stop."
+    )
+
+    def strike(self, impact: Impact) -> None:
+        """Take the supply away."""
+        impact.conditions.cdu_psu_ok[impact.target.unit, impact.target.device] = False
+
+
+class ChillerFailure(Fault):
+    """A chiller trips; the spare one starts."""
+
+    kind = "chiller-failure"
+    system = "cooling"
+    title = "a chiller fails"
+    target = "chiller"
+    default_target = "ch01"
+    default_seconds = 3600.0
+    severity = "warning"
+    shows = (
+        "The chiller's state turns to failed; the spare one is starting and runs after two "
+        "minutes. Until then the others run at full capacity and the facility water warms by less "
+        "than a kelvin. With more chillers gone than there are spares it goes on warming, and so "
+        "do coolant, air and GPUs."
+    )
+
+    def strike(self, impact: Impact) -> None:
+        """Trip the chiller."""
+        impact.conditions.chiller_available[impact.target.device] = False
+
+
+class FacilityWaterWarm(Fault):
+    """The chillers hold a wrong set point."""
+
+    kind = "facility-water-warm"
+    system = "cooling"
+    title = "the facility water is too warm"
+    target = "facility"
+    default_target = "facility"
+    default_seconds = 3600.0
+    severity = "warning"
+    shows = (
+        "The facility water warms by the error within some minutes. The valves of all racks open; "
+        "from about 4 K on they are full open and the supply temperature of every rack rises, and "
+        "the servers' air with it."
+    )
+
+    excess: Annotated[float, Field(gt=0, le=40)] = 8.0
+    """Set point above what it should be in K."""
+
+    def strike(self, impact: Impact) -> None:
+        """Shift the set point."""
+        impact.conditions.water_excess[0] = self.excess
+
+
+class HotDay(Fault):
+    """The day is far hotter than the season's."""
+
+    kind = "hot-day"
+    system = "cooling"
+    title = "a hot day"
+    target = "facility"
+    default_target = "facility"
+    default_seconds = 14_400.0
+    severity = "warning"
+    shows = (
+        "Outdoor temperature and dew point rise; the chillers draw more for the same heat and PUE "
+        "rises. Above 35 °C they also lose capacity: with more chillers down than there are "
+        "spares the water warms the faster."
+    )
+
+    excess: Annotated[float, Field(gt=0, le=40)] = 15.0
+    """Outdoor temperature above the season's in K."""
+
+    def strike(self, impact: Impact) -> None:
+        """Warm the outdoor air."""
+        impact.conditions.outdoor_excess[0] = self.excess

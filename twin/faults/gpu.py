@@ -1,10 +1,46 @@
-"""Faults of GPUs."""
+"""Faults of GPUs, their links and their exporter."""
 
 from __future__ import annotations
 
-from twin.faults.base import Fault, Impact
+from typing import Annotated
 
-__all__ = ["GpuOffBus"]
+import numpy as np
+from pydantic import Field, field_validator
+
+from twin.catalog import XID_TEXT
+from twin.faults.base import Fault, Impact
+from twin.plant import ENDS_APPLICATION, NEEDS_RESET, WARNS
+
+__all__ = [
+    "DcgmExporterDown",
+    "GpuColdPlate",
+    "GpuDoubleBit",
+    "GpuHang",
+    "GpuOffBus",
+    "GpuPcieReplay",
+    "GpuPowerBrake",
+    "GpuRowRemapFailure",
+    "GpuSingleBit",
+    "GpuSlow",
+    "GpuXid",
+    "GspTimeout",
+    "NvlinkError",
+]
+
+_OFF_BUS = 79
+_DOUBLE_BIT = 48
+_REMAP_FAILURE = 64
+_GSP_TIMEOUT = 119
+_CODES = sorted((NEEDS_RESET | ENDS_APPLICATION | WARNS) - {_OFF_BUS})
+_STALLS = (
+    "The GPU drops to idle power at 0 % utilisation, the job stalls and every other GPU shows "
+    "100 % at about 157 W. The end of the fault is the GPU's reset: the code goes back to 0 and "
+    "the job restarts from its checkpoint."
+)
+
+
+def _raise(impact: Impact, code: int) -> None:
+    impact.conditions.gpu_xid[impact.target.unit, impact.target.device] = code
 
 
 class GpuOffBus(Fault):
@@ -26,3 +62,274 @@ class GpuOffBus(Fault):
     def strike(self, impact: Impact) -> None:
         """Take the GPU off its bus."""
         impact.conditions.gpu_attached[impact.target.unit, impact.target.device] = False
+
+
+class GpuXid(Fault):
+    """A GPU raises an XID of one's choice."""
+
+    kind = "gpu-xid"
+    system = "gpu"
+    title = "a GPU raises an XID"
+    target = "gpu"
+    default_target = "r0001/n1/gpu1"
+    default_seconds = 600.0
+    severity = "critical"
+    shows = (
+        "DCGM_FI_DEV_XID_ERRORS of the GPU is the code, with its text in err_msg, until the fault "
+        "ends. After 13, 31, 43, 45 (user code), 63 and 94 (contained ECC errors) the job restarts "
+        "at once; 92 is a warning; after all others the GPU runs nothing and the job stalls until "
+        "the fault ends, which is the GPU's reset."
+    )
+
+    code: Annotated[int, Field(ge=1, le=255)] = 31
+    """XID: 13, 31, 43, 45, 48, 63, 64, 74, 92, 94, 95, 119, 120, 140, 145 or 149."""
+
+    @field_validator("code")
+    @classmethod
+    def _known(cls, code: int) -> int:
+        if code not in _CODES:
+            known = ", ".join(str(known) for known in _CODES)
+            raise ValueError(f"the XIDs are {known}; 79 is the fault {GpuOffBus.kind}")
+        return code
+
+    def strike(self, impact: Impact) -> None:
+        """Raise the code."""
+        _raise(impact, self.code)
+
+
+class GpuSingleBit(Fault):
+    """A GPU's memory has correctable errors."""
+
+    kind = "gpu-ecc-single-bit"
+    system = "gpu"
+    title = "a GPU's memory has single-bit errors"
+    target = "gpu"
+    default_target = "r0001/n1/gpu3"
+    default_seconds = 1800.0
+    severity = "warning"
+    shows = (
+        "DCGM_FI_DEV_ECC_SBE_VOL_TOTAL and _AGG_TOTAL rise, and now and then "
+        "DCGM_FI_DEV_CORRECTABLE_REMAPPED_ROWS; the job does not notice."
+    )
+
+    rate: Annotated[float, Field(gt=0, le=100_000)] = 5.0
+    """Corrected errors a second."""
+
+    def strike(self, impact: Impact) -> None:
+        """Set the error rate."""
+        place = impact.target.unit, impact.target.device
+        impact.conditions.gpu_single_bit_per_second[place] = self.rate
+
+
+class GpuDoubleBit(Fault):
+    """A GPU's memory has an uncorrectable error: XID 48."""
+
+    kind = "gpu-double-bit"
+    system = "gpu"
+    title = "a GPU's memory has a double-bit error (XID 48)"
+    target = "gpu"
+    default_target = "r0001/n1/gpu4"
+    default_seconds = 600.0
+    severity = "critical"
+    shows = (
+        f"XID {_DOUBLE_BIT} ({XID_TEXT[_DOUBLE_BIT]}); DCGM_FI_DEV_ECC_DBE_VOL_TOTAL, _AGG_TOTAL "
+        f"and DCGM_FI_DEV_UNCORRECTABLE_REMAPPED_ROWS rise by one. {_STALLS}"
+    )
+
+    def strike(self, impact: Impact) -> None:
+        """Raise XID 48."""
+        _raise(impact, _DOUBLE_BIT)
+
+
+class GpuRowRemapFailure(Fault):
+    """A row of a GPU's memory fails and no spare row is left: XID 64."""
+
+    kind = "gpu-row-remap-failure"
+    system = "gpu"
+    title = "a GPU has no spare memory row left (XID 64)"
+    target = "gpu"
+    default_target = "r0001/n1/gpu5"
+    default_seconds = 3600.0
+    severity = "critical"
+    shows = (
+        f"XID {_REMAP_FAILURE} ({XID_TEXT[_REMAP_FAILURE]}), DCGM_FI_DEV_ROW_REMAP_FAILURE is 1: "
+        f"the GPU has to be replaced. {_STALLS}"
+    )
+
+    def strike(self, impact: Impact) -> None:
+        """Raise XID 64."""
+        _raise(impact, _REMAP_FAILURE)
+
+
+class GspTimeout(Fault):
+    """The GPU's system processor does not answer the driver: XID 119."""
+
+    kind = "gsp-timeout"
+    system = "gpu"
+    title = "a GPU's system processor does not answer (XID 119)"
+    target = "gpu"
+    default_target = "r0001/n1/gpu6"
+    default_seconds = 600.0
+    severity = "critical"
+    shows = f"XID {_GSP_TIMEOUT} ({XID_TEXT[_GSP_TIMEOUT]}). {_STALLS}"
+
+    def strike(self, impact: Impact) -> None:
+        """Raise XID 119."""
+        _raise(impact, _GSP_TIMEOUT)
+
+
+class GpuHang(Fault):
+    """A kernel never ends, and no error is raised."""
+
+    kind = "gpu-hang"
+    system = "gpu"
+    title = "a GPU hangs without an error"
+    target = "gpu"
+    default_target = "r0001/n1/gpu2"
+    default_seconds = 600.0
+    severity = "critical"
+    shows = (
+        "No XID. The job stalls; all GPUs show 100 % utilisation, and the culprit is the one that "
+        "draws about 120 W where the others, waiting for it, draw 157 W."
+    )
+
+    def strike(self, impact: Impact) -> None:
+        """Let the GPU hang."""
+        impact.conditions.gpu_responding[impact.target.unit, impact.target.device] = False
+
+
+class GpuSlow(Fault):
+    """A GPU is stuck at a low clock: a straggler."""
+
+    kind = "gpu-slow"
+    system = "gpu"
+    title = "a GPU is stuck at a low clock"
+    target = "gpu"
+    default_target = "r0001/n1/gpu7"
+    default_seconds = 900.0
+    severity = "warning"
+    shows = (
+        "SM clock and power of one GPU are low at a normal temperature and no violation counter "
+        "rises; steps take longer for the whole job, and all other GPUs draw less while they wait."
+    )
+
+    ratio: Annotated[float, Field(gt=0.1, lt=1)] = 0.7
+    """Its clock over full clock."""
+
+    def strike(self, impact: Impact) -> None:
+        """Limit the clock."""
+        limit = impact.conditions.gpu_clock_limit
+        place = impact.target.unit, impact.target.device
+        limit[place] = min(float(limit[place]), self.ratio)
+
+
+class GpuColdPlate(Fault):
+    """The thermal interface under a GPU's cold plate has dried out."""
+
+    kind = "gpu-cold-plate"
+    system = "gpu"
+    title = "a GPU's cold plate conducts badly"
+    target = "gpu"
+    default_target = "r0001/n1/gpu0"
+    default_seconds = 1800.0
+    severity = "warning"
+    shows = (
+        "One GPU and its memory are far hotter than the seven beside it, at the same power and "
+        "coolant; above 95 °C memory or 87 °C die its clock falls, thermal violation time rises "
+        "and the whole job slows down."
+    )
+
+    resistance: Annotated[float, Field(gt=1, le=20)] = 3.2
+    """Thermal resistance from die to coolant, over normal."""
+
+    def strike(self, impact: Impact) -> None:
+        """Raise the thermal resistance."""
+        place = impact.target.unit, impact.target.device
+        impact.conditions.gpu_thermal_resistance[place] *= np.float32(self.resistance)
+
+
+class GpuPowerBrake(Fault):
+    """A server's power brake pin is asserted: its GPUs run at half clock."""
+
+    kind = "gpu-power-brake"
+    system = "gpu"
+    title = "a server's power brake slows its GPUs"
+    target = "server"
+    default_target = "r0001/n1"
+    default_seconds = 300.0
+    severity = "critical"
+    shows = (
+        "All GPUs of the server run at half clock and their power violation time rises, though "
+        "they are cool and far below their limit; the whole job runs at half speed."
+    )
+
+    def strike(self, impact: Impact) -> None:
+        """Assert the brake."""
+        impact.conditions.power_brake_released[impact.target.unit, impact.target.device] = False
+
+
+class GpuPcieReplay(Fault):
+    """A GPU's PCIe link has bit errors."""
+
+    kind = "gpu-pcie-replay"
+    system = "gpu"
+    title = "a GPU's PCIe link has to repeat packets"
+    target = "gpu"
+    default_target = "r0001/n1/gpu1"
+    default_seconds = 1800.0
+    severity = "warning"
+    shows = "DCGM_FI_DEV_PCIE_REPLAY_COUNTER of one GPU rises steadily; the job does not notice."
+
+    rate: Annotated[float, Field(gt=0, le=10_000)] = 2.0
+    """Replays a second."""
+
+    def strike(self, impact: Impact) -> None:
+        """Set the replay rate."""
+        place = impact.target.unit, impact.target.device
+        impact.conditions.gpu_pcie_replays_per_second[place] = self.rate
+
+
+class NvlinkError(Fault):
+    """A GPU's NVLinks have bit errors; from 200 a second on XID 74 ends the job."""
+
+    kind = "nvlink-error"
+    system = "gpu"
+    title = "a GPU's NVLinks have errors"
+    target = "gpu"
+    default_target = "r0001/n1/gpu4"
+    default_seconds = 900.0
+    severity = "critical"
+    shows = (
+        "CRC, replay and recovery error counters of the GPU's NVLinks rise; its bandwidth falls "
+        "and with it the pace of the job. From 200 errors a second on the links cannot be "
+        f"trained: XID 74 ({XID_TEXT[74]}). The job then stalls until the GPU's reset, the end of "
+        "the fault."
+    )
+
+    rate: Annotated[float, Field(gt=0, le=10_000)] = 60.0
+    """Errors a second."""
+
+    def strike(self, impact: Impact) -> None:
+        """Set the error rate."""
+        place = impact.target.unit, impact.target.device
+        impact.conditions.nvlink_errors_per_second[place] = self.rate
+
+
+class DcgmExporterDown(Fault):
+    """The dcgm-exporter of a server does not answer."""
+
+    kind = "dcgm-exporter-down"
+    system = "gpu"
+    title = "a server's dcgm-exporter is down"
+    target = "server"
+    default_target = "r0001/n1"
+    default_seconds = 600.0
+    severity = "warning"
+    shows = (
+        '`up{job="dcgm-exporter"}` of the server is 0 and the series of its GPUs vanish, while '
+        "the server draws its power and the job goes on: the monitoring is broken, not the GPUs."
+    )
+
+    def strike(self, impact: Impact) -> None:
+        """Stop the exporter."""
+        impact.conditions.dcgm_running[impact.target.unit, impact.target.device] = False

@@ -1,4 +1,4 @@
-"""Faults of NICs and their links."""
+"""Faults of NICs, their links and their optics."""
 
 from __future__ import annotations
 
@@ -8,19 +8,24 @@ from pydantic import Field
 
 from twin.faults.base import Fault, Impact
 
-__all__ = ["NicFlap"]
+__all__ = ["NicDegradedRate", "NicDown", "NicFlap", "OpticAgeing", "PacketLoss", "PfcStorm"]
 
 
-class NicFlap(Fault):
+class _OfNic(Fault):
+    """What all faults of a NIC port share."""
+
+    system = "network"
+    target = "nic"
+    default_target = "r0001/n1/nic0"
+    severity = "warning"
+
+
+class NicFlap(_OfNic):
     """A link goes down and comes up again, over and over."""
 
     kind = "nic-flap"
-    system = "network"
     title = "a NIC's link flaps"
-    target = "nic"
-    default_target = "r0001/n1/nic0"
     default_seconds = 300.0
-    severity = "warning"
     shows = (
         "link_downed rises by one and carrier_changes by two a flap; the port's state goes from "
         "4 (active) to 1 (down) and back. While the link is down the job stalls."
@@ -35,3 +40,103 @@ class NicFlap(Fault):
         """Take the link down for the first part of each period."""
         if impact.age % self.period < self.down:
             impact.conditions.nic_link[impact.target.unit, impact.target.device] = False
+
+
+class NicDown(_OfNic):
+    """A link goes down and stays down."""
+
+    kind = "nic-down"
+    title = "a NIC's link is down"
+    default_seconds = 300.0
+    severity = "critical"
+    shows = (
+        "The port's state is 1 (down) and its physical state 2 (polling), no light is received, "
+        "and the leaf's port shows ifOperStatus 2. The job stalls until the collective times out."
+    )
+
+    def strike(self, impact: Impact) -> None:
+        """Take the link down."""
+        impact.conditions.nic_link[impact.target.unit, impact.target.device] = False
+
+
+class NicDegradedRate(_OfNic):
+    """A link is negotiated at less than its rate."""
+
+    kind = "nic-degraded-rate"
+    title = "a link runs at a reduced rate"
+    default_seconds = 900.0
+    shows = (
+        "node_infiniband_rate_bytes_per_second and node_network_speed_bytes of the port fall, and "
+        "so does ifHighSpeed of the leaf's. Nothing is down, but every step takes longer: the "
+        "collective waits for the slowest link."
+    )
+
+    ratio: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    """Rate over nominal: 0.5 is 200 Gb/s on a 400 Gb/s port."""
+
+    def strike(self, impact: Impact) -> None:
+        """Lower the rate."""
+        impact.conditions.nic_rate[impact.target.unit, impact.target.device] = self.ratio
+
+
+class OpticAgeing(_OfNic):
+    """A transceiver's received light fades until the link falls now and then."""
+
+    kind = "optic-ageing"
+    title = "a transceiver ages"
+    default_seconds = 1800.0
+    shows = (
+        "The received light falls decibel by decibel. Corrected bits rise tenfold each 2 dB, "
+        "below -5 dBm symbol errors begin, and below -7 dBm the link flaps at random."
+    )
+
+    decibels: Annotated[float, Field(gt=0, le=40)] = 9.0
+    """Light lost in the end, in dB."""
+    seconds: Annotated[float, Field(gt=0, le=1e7)] = 600.0
+    """Time in which it is lost; months on real optics."""
+
+    def strike(self, impact: Impact) -> None:
+        """Dim the light in proportion to the time."""
+        lost = self.decibels * min(1.0, impact.age / self.seconds)
+        impact.conditions.nic_dimming[impact.target.unit, impact.target.device] = lost
+
+
+class PacketLoss(_OfNic):
+    """A bad cable corrupts packets on their way to a port."""
+
+    kind = "packet-loss"
+    title = "packets are lost on a cable"
+    default_seconds = 600.0
+    shows = (
+        "Receive errors and out-of-sequence packets of the port rise, and NAKs and retransmits at "
+        "the sender. RoCE sends a window again for each loss, so that 0.1 % of loss costs about "
+        "17 % of throughput: steps take longer."
+    )
+
+    ratio: Annotated[float, Field(gt=0, le=0.5)] = 1e-3
+    """Share of the packets that are lost."""
+
+    def strike(self, impact: Impact) -> None:
+        """Lose packets."""
+        impact.conditions.nic_loss[impact.target.unit, impact.target.device] = self.ratio
+
+
+class PfcStorm(_OfNic):
+    """A NIC sends pause frames without end and holds up its switch."""
+
+    kind = "pfc-storm"
+    title = "a NIC floods its leaf with pause frames"
+    default_seconds = 300.0
+    severity = "critical"
+    shows = (
+        "Transmitted priority-3 pauses of the port rise by thousands a second, and received ones "
+        "on all other ports of its rail in the array. No link is down, but throughput falls and "
+        "steps take much longer."
+    )
+
+    share: Annotated[float, Field(gt=0, lt=1)] = 0.8
+    """Share of the time in which the port lets nothing through."""
+
+    def strike(self, impact: Impact) -> None:
+        """Pause the switch."""
+        impact.conditions.nic_pause[impact.target.unit, impact.target.device] = self.share

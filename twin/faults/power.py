@@ -1,10 +1,108 @@
-"""Faults of the power supply."""
+"""Faults of the power supply: grid, Megapacks, generators and PDUs."""
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
 from twin.faults.base import Fault, Impact
 
-__all__ = ["MegapackTrip"]
+__all__ = [
+    "GensetStartFailure",
+    "GensetTrip",
+    "GridFrequency",
+    "GridOutage",
+    "GridSag",
+    "MegapackDerate",
+    "MegapackTrip",
+    "PduBreakerTrip",
+    "PduPhaseImbalance",
+]
+
+_PHASES = 3
+
+
+def _feeds(impact: Impact) -> NDArray[np.intp]:
+    """Return the feeds that are struck: the one that the target names, or all."""
+    feeds = np.arange(impact.conditions.grid_available.size)
+    number = impact.target.device
+    return feeds[number - 1 : number] if number else feeds
+
+
+class GridOutage(Fault):
+    """The utility's feed is lost."""
+
+    kind = "grid-outage"
+    system = "power"
+    title = "the grid goes dark"
+    target = "grid"
+    default_target = "grid"
+    default_seconds = 300.0
+    severity = "critical"
+    shows = (
+        "The feed's breaker opens, its voltage and import go to zero, and the Megapacks carry the "
+        "site within the same second. The generators start, take over the slow part of the load "
+        "as far as they can and burn fuel. What nothing can carry is unserved for a second, then "
+        "racks are shed from the highest number down and the job stalls. A minute after the "
+        "return the feed closes again, the import rises slowly, the generators unload, cool down "
+        "and stop, and shed racks come back one after the other."
+    )
+
+    def strike(self, impact: Impact) -> None:
+        """Take the feed away, or all feeds."""
+        impact.conditions.grid_available[_feeds(impact)] = False
+
+
+class GridSag(Fault):
+    """The voltage of the feed is low."""
+
+    kind = "grid-sag"
+    system = "power"
+    title = "the grid's voltage sags"
+    target = "grid"
+    default_target = "grid"
+    default_seconds = 10.0
+    severity = "critical"
+    shows = (
+        "Voltage falls at the feed and at every PDU, currents rise, because power supplies draw "
+        "constant power. After 2 s below 88 % the Megapacks trip by their IEEE 1547 table and "
+        "connect again 5 min after the voltage's return: until then the import follows every "
+        "training step. Below 70 % the site makes itself an island instead."
+    )
+
+    voltage: Annotated[float, Field(ge=0.05, le=1.3)] = 0.8
+    """Voltage over normal; above 1 it is a swell."""
+
+    def strike(self, impact: Impact) -> None:
+        """Lower the voltage."""
+        impact.conditions.grid_voltage[_feeds(impact)] *= self.voltage
+
+
+class GridFrequency(Fault):
+    """The frequency of the grid is off."""
+
+    kind = "grid-frequency"
+    system = "power"
+    title = "the grid's frequency runs off"
+    target = "grid"
+    default_target = "grid"
+    default_seconds = 60.0
+    severity = "warning"
+    shows = (
+        "The frequency at the feed and at the Megapacks moves by the offset. Down to 58.5 Hz the "
+        "units ride through for as long as it lasts, below for 300 s, below 56.5 Hz not at all: "
+        "they trip and connect again 5 min after its return."
+    )
+
+    hertz: Annotated[float, Field(ge=-5.0, le=5.0)] = -1.2
+    """Offset of the frequency in Hz."""
+
+    def strike(self, impact: Impact) -> None:
+        """Shift the frequency."""
+        impact.conditions.grid_frequency_offset[:] += self.hertz
 
 
 class MegapackTrip(Fault):
@@ -19,9 +117,121 @@ class MegapackTrip(Fault):
     severity = "warning"
     shows = (
         "The unit's inverter state turns to FAULT and its power to zero at once; the other units "
-        "take its share as far as they can, and the grid import follows the training steps more."
+        "take its share as far as they can, and the grid import follows the training steps more. "
+        "Afterwards it is STARTING for some seconds."
     )
 
     def strike(self, impact: Impact) -> None:
         """Open the unit's contactor."""
         impact.conditions.megapack_available[impact.target.unit] = False
+
+
+class MegapackDerate(Fault):
+    """A Megapack can do only part of its rated power."""
+
+    kind = "megapack-derate"
+    system = "power"
+    title = "a Megapack is derated"
+    target = "megapack"
+    default_target = "mp001"
+    default_seconds = 1800.0
+    severity = "warning"
+    shows = (
+        "The unit's greatest charge and discharge power fall to the ratio, for example because "
+        "some of its inverter modules are out; it keeps running, and the others take the rest."
+    )
+
+    ratio: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.3
+    """Power limit over rated power."""
+
+    def strike(self, impact: Impact) -> None:
+        """Lower the unit's limits."""
+        limits = impact.conditions.megapack_power_ratio
+        limits[impact.target.unit] = min(limits[impact.target.unit], self.ratio)
+
+
+class GensetStartFailure(Fault):
+    """A generator's engine does not fire."""
+
+    kind = "genset-start-failure"
+    system = "power"
+    title = "a generator does not start"
+    target = "genset"
+    default_target = "g01"
+    default_seconds = 1800.0
+    severity = "warning"
+    shows = (
+        "Nothing, until the generators are called, for example by a grid-outage. Then the unit "
+        "cranks three times, its starter battery's voltage sags, and its state turns to failed; "
+        "the others carry what they can."
+    )
+
+    def strike(self, impact: Impact) -> None:
+        """Keep the engine from firing."""
+        impact.conditions.genset_startable[impact.target.unit] = False
+
+
+class GensetTrip(Fault):
+    """A generator's protection stops it."""
+
+    kind = "genset-trip"
+    system = "power"
+    title = "a generator trips"
+    target = "genset"
+    default_target = "g01"
+    default_seconds = 600.0
+    severity = "warning"
+    shows = (
+        "The unit's state turns to failed, its breaker opens, its power is gone at once and the "
+        "engine coasts down. On an island the Megapacks and the other units take its share."
+    )
+
+    def strike(self, impact: Impact) -> None:
+        """Stop the unit."""
+        impact.conditions.genset_available[impact.target.unit] = False
+
+
+class PduBreakerTrip(Fault):
+    """The breaker of a rack PDU opens."""
+
+    kind = "pdu-breaker-trip"
+    system = "power"
+    title = "a PDU's breaker trips"
+    target = "pdu"
+    default_target = "r0001/pdu1"
+    default_seconds = 600.0
+    severity = "critical"
+    shows = (
+        "The PDU's phases show 0 V and 0 A and those of the rack's other PDU twice their current. "
+        "Half of every server's power supplies turn critical; the other half cannot carry full "
+        "training load, so the servers lower their GPUs' power limit and the whole job slows "
+        "down. When all PDUs of a rack are open, it is dark."
+    )
+
+    def strike(self, impact: Impact) -> None:
+        """Open the breaker."""
+        impact.conditions.pdu_breaker[impact.target.unit, impact.target.device] = False
+
+
+class PduPhaseImbalance(Fault):
+    """The load of a PDU is spread unevenly over its phases."""
+
+    kind = "pdu-phase-imbalance"
+    system = "power"
+    title = "a PDU's phases are out of balance"
+    target = "pdu"
+    default_target = "r0001/pdu1"
+    default_seconds = 1800.0
+    severity = "warning"
+    shows = (
+        "The current of the PDU's first phase rises and that of the others falls; the sum of the "
+        "powers stays what it was."
+    )
+
+    load: Annotated[float, Field(gt=1.0, le=10.0)] = 1.8
+    """Load of the first phase over that of the others."""
+
+    def strike(self, impact: Impact) -> None:
+        """Load the first phase."""
+        first = impact.target.device * _PHASES
+        impact.conditions.pdu_phase_load[impact.target.unit, first] = self.load

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from pydantic import ValidationError
@@ -108,6 +108,10 @@ class FaultSchedule:
         struck = Strike(identifier, fault, place, now, until)
         self._active.append(struck)
         return struck
+
+    def restore(self, strikes: Iterable[Strike]) -> None:
+        """Put back the faults that were in force when a state was kept."""
+        self._active = list(strikes)
 
     def clear(self, kind: str | None = None, target: str | None = None) -> int:
         """End the faults of this kind and target (None for any) and return how many.

@@ -1,10 +1,16 @@
-"""Faults of the telemetry itself: the plant is well, but nobody hears of it."""
+"""Faults of the telemetry itself: the plant is well, but what one hears of it is wrong."""
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from pydantic import Field
+
 from twin.faults.base import Fault, Impact
 
-__all__ = ["GatewaySilent"]
+__all__ = ["ClockSkew", "FramesLost", "GatewaySilent", "SensorDrift", "SensorNoise", "SensorStuck"]
+
+_SECONDS_PER_MINUTE = 60.0
 
 
 class GatewaySilent(Fault):
@@ -25,3 +31,117 @@ class GatewaySilent(Fault):
     def strike(self, impact: Impact) -> None:
         """Silence the gateway."""
         impact.conditions.gateway_reporting[impact.target.unit] = False
+
+
+class FramesLost(Fault):
+    """A rack's gateway loses part of its frames on the way to the broker."""
+
+    kind = "frames-lost"
+    system = "telemetry"
+    title = "frames of a rack are lost"
+    target = "rack"
+    default_target = "r0001"
+    default_seconds = 300.0
+    severity = "warning"
+    shows = (
+        "The running numbers of the rack's frames have gaps, which the aggregator counts; values "
+        "are older than they should be, but the rack goes on reporting."
+    )
+
+    share: Annotated[float, Field(gt=0, le=1)] = 0.3
+    """Share of the frames that is lost."""
+
+    def strike(self, impact: Impact) -> None:
+        """Lose the frames."""
+        impact.conditions.frame_loss[impact.target.unit] = self.share
+
+
+class ClockSkew(Fault):
+    """A rack's gateway has a wrong clock."""
+
+    kind = "clock-skew"
+    system = "telemetry"
+    title = "a rack's clock is wrong"
+    target = "rack"
+    default_target = "r0001"
+    default_seconds = 300.0
+    severity = "warning"
+    shows = (
+        "The timestamp of the rack's last frame runs ahead of the other racks'. When the clock is "
+        "set right its frames are older than what is known and are refused as stale until the "
+        "rack counts as silent and is heard anew."
+    )
+
+    offset: Annotated[float, Field(ge=-3600, le=3600)] = 30.0
+    """Seconds that the clock is ahead."""
+
+    def strike(self, impact: Impact) -> None:
+        """Put the clock wrong."""
+        impact.conditions.clock_skew[impact.target.unit] = self.offset
+
+
+class SensorStuck(Fault):
+    """A GPU's temperature and power readings freeze."""
+
+    kind = "sensor-stuck"
+    system = "telemetry"
+    title = "a GPU's sensors are stuck"
+    target = "gpu"
+    default_target = "r0001/n1/gpu0"
+    default_seconds = 600.0
+    severity = "warning"
+    shows = (
+        "Temperature, memory temperature and power of one GPU stand still while its neighbours' "
+        "follow the training steps: `changes()` over some minutes is zero."
+    )
+
+    def strike(self, impact: Impact) -> None:
+        """Freeze the readings."""
+        impact.conditions.gpu_sensor_stuck[impact.target.unit, impact.target.device] = True
+
+
+class SensorDrift(Fault):
+    """A coolant unit's supply thermometer drifts."""
+
+    kind = "sensor-drift"
+    system = "telemetry"
+    title = "a coolant thermometer drifts"
+    target = "rack"
+    default_target = "r0001"
+    default_seconds = 3600.0
+    severity = "warning"
+    shows = (
+        "The supply temperature of one rack creeps away from the others' while its GPUs are no "
+        "warmer, and heat removed no longer equals flow times the temperatures' difference."
+    )
+
+    kelvin_per_minute: Annotated[float, Field(ge=-10, le=10)] = 0.5
+    """Drift in K a minute."""
+
+    def strike(self, impact: Impact) -> None:
+        """Let the reading drift."""
+        drift = self.kelvin_per_minute * impact.age / _SECONDS_PER_MINUTE
+        impact.conditions.supply_sensor_drift[impact.target.unit] = drift
+
+
+class SensorNoise(Fault):
+    """A coolant unit's flow meter becomes noisy."""
+
+    kind = "sensor-noise"
+    system = "telemetry"
+    title = "a flow meter is noisy"
+    target = "rack"
+    default_target = "r0001"
+    default_seconds = 600.0
+    severity = "warning"
+    shows = (
+        "The flow of one rack jitters around its mean while pump speeds and temperatures stand "
+        "still: an alert without a `for` clause fires, one with it does not."
+    )
+
+    ratio: Annotated[float, Field(gt=0, le=1)] = 0.25
+    """Standard deviation of the noise as a fraction of the flow."""
+
+    def strike(self, impact: Impact) -> None:
+        """Make the reading noisy."""
+        impact.conditions.flow_noise[impact.target.unit] = self.ratio

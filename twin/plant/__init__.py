@@ -6,7 +6,17 @@ on each other.
 """
 
 from twin.plant.conditions import Conditions
+from twin.plant.gpu_errors import ENDS_APPLICATION, NEEDS_RESET, WARNS
 from twin.plant.plant import Plant
 from twin.plant.trace import PowerTrace, load_trace, trace_names
 
-__all__ = ["Conditions", "Plant", "PowerTrace", "load_trace", "trace_names"]
+__all__ = [
+    "ENDS_APPLICATION",
+    "NEEDS_RESET",
+    "WARNS",
+    "Conditions",
+    "Plant",
+    "PowerTrace",
+    "load_trace",
+    "trace_names",
+]

@@ -1,97 +1,130 @@
-"""The grid feed, the generators on standby and the site's meters."""
+"""The utility's feeds and the site's meters."""
 
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
+from twin.catalog import GRID
+from twin.plant.swing import Swing
 from twin.plant.units import Floats, lag
 from twin.site import Layout
 
-__all__ = ["Gensets", "Grid", "Meters"]
+__all__ = ["Grid", "Meters"]
 
 _FREQUENCY_SIGMA = 0.008
 """Standard deviation of a large interconnection's frequency in Hz, est."""
 _FREQUENCY_SECONDS = 20.0
+_NORMAL_VOLTAGE = (0.9, 1.1)
+_NORMAL_OFFSET_HERTZ = 0.5
+"""Normal range in which a feed may be connected again, est."""
 
 
 class Grid:
-    """The utility's feed: it carries what nothing else does."""
+    """The feeds: those that are connected carry in equal parts what nothing else does."""
 
     def __init__(self, layout: Layout, rng: np.random.Generator) -> None:
-        self._p = layout.site.grid
+        site = layout.site
+        self._p = site.grid
+        self._supply = site.supply
         self._rng = rng
-        self.power = 0.0
-        self.energy = 0.0
-        self._wander = 0.0
-        self._ramp = 0.0
+        _, feeds = layout.shape(GRID)
+        self.closed: NDArray[np.bool_] = np.ones(feeds, dtype=np.bool_)
+        """Feeds whose breaker is closed, (feeds,)."""
+        self.energy = np.zeros(feeds)
+        self._power = np.zeros(feeds)
+        self._ramp = np.zeros(feeds)
+        self._live: Floats = np.ones(feeds)
+        self._normal_for = np.zeros(feeds)
+        self._wander = self._offset = 0.0
+        self._swings = [Swing() for _ in range(feeds)]
+
+    @property
+    def power(self) -> float:
+        """Import of all feeds together in W."""
+        return float(self._power.sum())
+
+    @property
+    def connected(self) -> bool:
+        """Whether any feed's breaker is closed."""
+        return bool(self.closed.any())
+
+    @property
+    def limit_watts(self) -> float:
+        """Import limit of the feeds that are connected together, in W."""
+        return float(self.closed.sum()) * self._p.limit_watts
 
     @property
     def frequency(self) -> float:
         """Frequency in Hz."""
-        return self._p.frequency_hertz + self._wander
+        return self._p.frequency_hertz + self._wander + self._offset
 
     @property
     def voltage_ratio(self) -> float:
-        """Voltage over nominal: it falls with the import."""
-        return 1.0 - self._p.voltage_drop_ratio * self.power / self._p.limit_watts
+        """Voltage of the connected feeds over nominal: it falls with the import."""
+        return float(self._ratios[self.closed].mean()) if self.connected else 0.0
+
+    @property
+    def _ratios(self) -> Floats:
+        drop = self._p.voltage_drop_ratio * self._power / self._p.limit_watts
+        ratios: Floats = self._live * (1.0 - drop)
+        return ratios
 
     def settle(self, power: float) -> None:
         """Start from this import, in W."""
-        self.power = power
+        self._power[:] = power / self._power.size
+
+    def sense(
+        self, available: NDArray[np.bool_], voltage: Floats, offset: float, dt: float
+    ) -> None:
+        """Open and close the feeds' breakers.
+
+        Args:
+            available: feeds that the utility serves, (feeds,).
+            voltage: factor on the voltage of each feed, (feeds,).
+            offset: deviation of the frequency in Hz.
+            dt: step in s.
+        """
+        self._live = np.where(available, voltage, 0.0)
+        self._offset = offset
+        low, high = _NORMAL_VOLTAGE
+        if self.closed.all() and ((self._live >= low) & (self._live <= high)).all():
+            return
+        dead = self._live < self._supply.separation_voltage_ratio
+        normal = (self._live >= low) & (self._live <= high) & (abs(offset) <= _NORMAL_OFFSET_HERTZ)
+        waiting = ~self.closed & normal
+        self._normal_for = np.where(waiting, self._normal_for + dt, 0.0)
+        back = waiting & (self._normal_for >= self._supply.return_seconds)
+        self.closed = (self.closed & ~dead) | back
 
     def step(self, power: float, dt: float) -> None:
-        """Carry ``power`` W for ``dt`` seconds."""
-        self._ramp = (power - self.power) / dt
-        self.power = power
-        self.energy += max(power, 0.0) * dt
+        """Carry ``power`` W for ``dt`` seconds; nothing while no feed is connected."""
+        closed = int(self.closed.sum())
+        each = np.where(self.closed, power / max(closed, 1), 0.0)
+        self._ramp = (each - self._power) / dt
+        self._power = each
+        self.energy += np.maximum(each, 0.0) * dt
+        for swing, watts in zip(self._swings, each.tolist(), strict=True):
+            swing.add(watts, dt)
         # Ornstein-Uhlenbeck: the wander keeps its variance for any step.
         keep = 1.0 - lag(dt, _FREQUENCY_SECONDS)
         kick = _FREQUENCY_SIGMA * np.sqrt(1.0 - keep**2)
         self._wander = keep * self._wander + kick * float(self._rng.standard_normal())
 
     def outputs(self) -> dict[str, Floats]:
-        """Return all signals of the catalogue's grid class, (1, 1)."""
+        """Return all signals of the catalogue's grid class, (1, feeds)."""
+        live = self._live > 0
         values = {
-            "power": self.power,
-            "limit": self._p.limit_watts,
-            "voltage": self._p.voltage * self.voltage_ratio,
-            "frequency": self.frequency,
+            "power": self._power,
+            "limit": np.full(self._power.shape, self._p.limit_watts),
+            "voltage": self._p.voltage * self._ratios,
+            "frequency": np.where(live, self.frequency, 0.0),
             "ramp": self._ramp,
+            "swing": np.array([swing.value for swing in self._swings]),
             "energy": self.energy,
-            "breaker": 1.0,
+            "breaker": self.closed.astype(float),
         }
-        return {name: np.full((1, 1), value) for name, value in values.items()}
-
-
-class Gensets:
-    """The generators: warm, on standby, delivering nothing while the grid is there."""
-
-    def __init__(self, layout: Layout, rng: np.random.Generator) -> None:
-        units = layout.site.gensets.count
-        self._coolant = 42.0 + rng.normal(0.0, 1.0, units)
-        self._fuel = np.clip(0.95 + rng.normal(0.0, 0.02, units), 0.0, 1.0)
-        self._battery = 27.2 + rng.normal(0.0, 0.05, units)
-        self._hours = np.floor(rng.uniform(50, 400, units) * 3600.0)
-        self._starts = np.floor(rng.uniform(20, 80, units))
-
-    def outputs(self) -> dict[str, Floats]:
-        """Return all signals of the catalogue's generator class, (units, 1)."""
-        none = np.zeros(self._fuel.shape)
-        values = {
-            "power": none,
-            "speed": none,
-            "frequency": none,
-            "voltage": none,
-            "coolant_temperature": self._coolant,
-            "oil_pressure": none,
-            "fuel_level": self._fuel,
-            "fuel_rate": none,
-            "starter_voltage": self._battery,
-            "running_seconds": self._hours,
-            "starts": self._starts,
-            "state": none,
-        }
-        return {name: value[:, None] for name, value in values.items()}
+        return {name: value[None, :] for name, value in values.items()}
 
 
 class Meters:
@@ -99,36 +132,45 @@ class Meters:
 
     def __init__(self, layout: Layout) -> None:
         self._p = layout.site.facility
-        self._water = layout.site.cooling.facility_supply_celsius
         self.it = self.cooling = self.loss = 0.0
+        self.swing = Swing()
+        """Swing of the facility's power."""
 
     @property
     def total(self) -> float:
         """Power of the facility in W."""
         return self.it + self.cooling + self.loss
 
-    def read(self, it: float, heat: float, cdus: float) -> float:
+    def read(self, it: float, chillers: float, cdus: float) -> float:
         """Take over the site's powers and return the facility's.
 
         Args:
             it: power of the servers at their inlets in W.
-            heat: heat that the chillers carry off in W.
+            chillers: power of the facility water plant in W.
             cdus: power of the coolant units in W.
         """
         self.it = it
-        self.cooling = cdus + self._p.chiller_ratio * max(heat, 0.0) + self._p.fixed_power_watts
+        self.cooling = cdus + chillers + self._p.fixed_power_watts
         self.loss = self._p.loss_ratio * (it + cdus)
         return self.total
 
-    def outputs(self) -> dict[str, Floats]:
-        """Return all signals of the catalogue's facility class, (1, 1)."""
+    def outputs(self, water: float, unserved: float, shed: int) -> dict[str, Floats]:
+        """Return all signals of the catalogue's facility class, (1, 1).
+
+        Args:
+            water: facility water supply in °C.
+            unserved: demand that no source could carry in W.
+            shed: racks that are switched off for lack of power.
+        """
         values = {
             "power": self.total,
             "it_power": self.it,
             "cooling_power": self.cooling,
             "loss_power": self.loss,
-            "unserved_power": 0.0,
+            "unserved_power": unserved,
+            "load_swing": self.swing.value,
+            "shed_racks": float(shed),
             "pue": self.total / self.it if self.it > 0 else 1.0,
-            "water_temperature": self._water,
+            "water_temperature": water,
         }
         return {name: np.full((1, 1), value) for name, value in values.items()}

@@ -1,7 +1,8 @@
 """Megapacks: they take the fast part of the site's swing, the grid the slow one.
 
-The controller gives the grid a low-pass of the site's load and the units the rest,
-plus a slow return to the target state of charge; the units share it in proportion
+On the grid, the controller gives the grid a low-pass of the site's load and the units
+the rest, plus a slow return to the target state of charge. On an island the units form
+the grid and carry at once whatever the generators do not. They share it in proportion
 to what each can do. Limits, efficiency and response are parameters of the site.
 """
 
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.catalog import CHARGE_STATES, INVERTER_STATES
+from twin.plant.ridethrough import RideThrough
 from twin.plant.units import Floats, lag
 from twin.site import Layout
 from twin.site.parameters import Megapacks as Parameters
@@ -25,7 +27,11 @@ _CELL_VOLTS = (2.9, 3.205, 3.239, 3.259, 3.272, 3.285, 3.324, 3.337, 3.45)
 """Rest voltage of an LFP cell: 10 to 87 % measured on a grid battery, ends est."""
 _CELL_SWING_VOLTS = 0.08
 """Change at rated power: -76 and +89 mV measured at 50 %."""
-_CELL_SPREAD_VOLTS = 0.004
+_SPREAD_VOLTS = (0.230, 0.060, 0.012, 0.004)
+"""Spread of the cells at 2, 10, 20 and 30 % charge: 4 mV at the top and 230 mV near empty under
+load measured, between est."""
+_SPREAD_POINTS = (0.02, 0.1, 0.2, 0.3)
+_MODULE_SECONDS = 1800.0
 _HOLDING_RATIO = 0.005
 """Below this share of rated power a unit counts as holding."""
 _EDGE_SECONDS = 30.0
@@ -65,56 +71,110 @@ class Megapacks:
     def __init__(self, layout: Layout, rng: np.random.Generator) -> None:
         site = layout.site
         self._p: Parameters = site.megapacks
-        self._nominal_hertz = site.grid.frequency_hertz
+        self._ramp_watts = site.grid.ramp_ratio_per_second * site.grid.limit_watts
+        self.protection = RideThrough(self._p, site.grid.frequency_hertz)
         units = self._p.count
-        self.power = np.zeros(units)
+        self.power: Floats = np.zeros(units)
         target = self._p.soc_target_ratio
-        self.soc = np.clip(target + rng.normal(0.0, 0.01, units), 0.0, 1.0)
+        self.soc: Floats = np.clip(target + rng.normal(0.0, 0.01, units), 0.0, 1.0)
         self._soh = 0.985 + rng.uniform(-0.01, 0.01, units)
-        self._available = np.ones(units, dtype=np.bool_)
+        self._capacity: Floats = self._p.energy_joules * self._soh
+        self._spread = 1.0 + 0.3 * rng.random(units)
         cycled = rng.uniform(40.0, 60.0, units) * self._p.energy_joules
         self.discharged = np.floor(cycled * 0.96)
         self.charged = np.floor(cycled / 0.96)
         self._module_rise = np.full(units, 2.0)
         self._ambient = 22.0 + rng.normal(0.0, 0.5, units)
-        self._slow: float | None = None
+        self._well = np.ones(units, dtype=np.bool_)
+        self._starting = np.zeros(units)
+        self._ratio: Floats = np.ones(units)
+        self._running = self._well
+        self.slow = 0.0
+        """Low-pass of the load in W: what the grid, or on an island the generators, shall carry."""
 
     @property
-    def _capacity(self) -> Floats:
-        return self._p.energy_joules * self._soh
+    def forming(self) -> bool:
+        """Whether any unit can carry the site without the grid."""
+        return self._p.grid_forming and bool(self._running.any())
+
+    @property
+    def usable_joules(self) -> float:
+        """Energy at the terminals until the units that run are at the window's lower end."""
+        above = np.maximum(self.soc - self._p.soc_min_ratio, 0.0) * self._running
+        return float((above * self._capacity).sum()) * float(np.sqrt(self._p.round_trip_ratio))
 
     def limits(self) -> tuple[Floats, Floats]:
         """Return what each unit can give and take at present, (units,) in W."""
         p = self._p
         above = np.maximum(self.soc - p.soc_min_ratio, 0.0) * self._capacity / _EDGE_SECONDS
         below = np.maximum(p.soc_max_ratio - self.soc, 0.0) * self._capacity / _EDGE_SECONDS
-        give = np.where(self._available, np.minimum(p.power_watts, above), 0.0)
-        take = np.where(self._available, np.minimum(p.power_watts, below), 0.0)
-        return give, take
+        module = self._ambient + self._module_rise
+        span = max(p.derate_to_celsius - p.derate_from_celsius, 1e-3)
+        cool = np.clip((p.derate_to_celsius - module) / span, 0.0, 1.0)
+        power = np.where(self._running, p.power_watts * self._ratio * cool, 0.0)
+        return np.minimum(power, above), np.minimum(power, below)
 
     def settle(self, load: float) -> None:
         """Start from a grid that carries this load, in W."""
-        self._slow = load
+        self.slow = load
 
-    def step(self, load: float, available: NDArray[np.bool_], dt: float) -> None:
+    def sense(
+        self,
+        available: NDArray[np.bool_],
+        ratio: Floats,
+        voltage: float,
+        frequency: float,
+        dt: float,
+    ) -> None:
+        """Find out which units run.
+
+        Args:
+            available: units that can connect, (units,).
+            ratio: power limit of each unit over its rating, (units,).
+            voltage: voltage at the terminals over nominal.
+            frequency: frequency at the terminals in Hz.
+            dt: step in s.
+        """
+        self.protection.step(voltage, frequency, dt)
+        self._ratio = ratio
+        well = available & (not self.protection.tripped)
+        if well.all() and not self._starting.any():
+            self._well = self._running = well
+            return
+        left = np.maximum(self._starting - dt, 0.0)
+        self._starting = np.where(well, left, self._p.start_seconds)
+        self._well = well
+        self._running = well & (self._starting <= 0.0)
+
+    def follow(self, load: float, dt: float, *, on_grid: bool) -> None:
+        """Let the slow part follow the load, in W; the grid's only as fast as its ramp limit."""
+        moved = (load - self.slow) * lag(dt, self._p.smoothing_seconds)
+        if on_grid:
+            limit = self._ramp_watts * dt
+            moved = min(max(moved, -limit), limit)
+        self.slow += moved
+
+    def restoring(self) -> float:
+        """Return the power that brings the charge back to its target, in W."""
+        p = self._p
+        surplus = float(((self.soc - p.soc_target_ratio) * self._capacity * self._running).sum())
+        return surplus / p.soc_restore_seconds
+
+    def step(self, wanted: float, dt: float, *, forming: bool = False) -> None:
         """Advance by ``dt`` seconds.
 
         Args:
-            load: power that the site draws, in W.
-            available: units that can connect, (units,).
+            wanted: power that all units together shall give, in W; negative to charge.
             dt: step in s.
+            forming: on an island the units hold the voltage, so the power follows at once.
         """
         p = self._p
-        self._available = available
-        slow = load if self._slow is None else self._slow
-        self._slow = slow + (load - slow) * lag(dt, p.smoothing_seconds)
         give, take = self.limits()
-        surplus = float(((self.soc - p.soc_target_ratio) * self._capacity * available).sum())
-        wanted = load - self._slow + surplus / p.soc_restore_seconds
         target = share_out(wanted, give, take)
-        moved = self.power + (target - self.power) * lag(dt, p.response_seconds)
+        share = 1.0 if forming else lag(dt, p.response_seconds)
+        moved = self.power + (target - self.power) * share
         # A unit that trips opens its contactor: its power is gone at once.
-        self.power = np.where(available, np.clip(moved, -take, give), 0.0)
+        self.power = np.where(self._running, np.clip(moved, -take, give), 0.0)
         self._store(dt)
 
     def _store(self, dt: float) -> None:
@@ -128,21 +188,23 @@ class Megapacks:
         self.discharged += out * dt
         self.charged += into * dt
         load = np.abs(self.power) / p.power_watts
-        self._module_rise += (2.0 + 9.0 * load**2 - self._module_rise) * lag(dt, 1800.0)
+        rise = 2.0 + 9.0 * load**2
+        self._module_rise += (rise - self._module_rise) * lag(dt, _MODULE_SECONDS)
 
     def outputs(self, voltage_ratio: float, frequency: float) -> dict[str, Floats]:
         """Return all signals of the catalogue's Megapack class, (units, 1).
 
         Args:
-            voltage_ratio: the grid's voltage over nominal.
-            frequency: the grid's frequency in Hz.
+            voltage_ratio: the bus's voltage over nominal.
+            frequency: the bus's frequency in Hz.
         """
         p = self._p
         give, take = self.limits()
         load = self.power / p.power_watts
         cell = cell_voltage(self.soc, load)
+        spread = np.interp(self.soc, _SPREAD_POINTS, _SPREAD_VOLTS) * self._spread
         module = self._ambient + self._module_rise
-        on = self._available.astype(float)
+        on = self._well.astype(float)
         values = {
             "power": self.power,
             "soc": self.soc,
@@ -156,15 +218,20 @@ class Megapacks:
             "cycles": self.discharged / p.energy_joules,
             "voltage": p.voltage * voltage_ratio * on,
             "frequency": frequency * on,
-            "cell_voltage_max": cell + _CELL_SPREAD_VOLTS / 2,
-            "cell_voltage_min": cell - _CELL_SPREAD_VOLTS / 2,
+            # The weakest cell runs ahead of the others, so the spread opens downwards.
+            "cell_voltage_max": cell + 0.2 * spread,
+            "cell_voltage_min": cell - 0.8 * spread,
             "module_temperature_max": module + 1.5,
             "module_temperature_min": module - 1.5,
             "cabinet_temperature": self._ambient + 0.5 * self._module_rise,
             "charge_state": self._charge_state(load),
-            "inverter_state": np.where(self._available, _INVERTER["RUNNING"], _INVERTER["FAULT"]),
+            "inverter_state": self._inverter_state(),
         }
         return {name: value[:, None] for name, value in values.items()}
+
+    def _inverter_state(self) -> Floats:
+        state = np.where(self._running, _INVERTER["RUNNING"], _INVERTER["STARTING"])
+        return np.where(self._well, state, _INVERTER["FAULT"])
 
     def _charge_state(self, load: Floats) -> Floats:
         p = self._p
@@ -173,4 +240,4 @@ class Megapacks:
         state = np.where(still, _CHARGE["HOLDING"], state)
         state = np.where(still & (self.soc <= p.soc_min_ratio), _CHARGE["EMPTY"], state)
         state = np.where(still & (self.soc >= p.soc_max_ratio), _CHARGE["FULL"], state)
-        return np.where(self._available, state, _CHARGE["OFF"])
+        return np.where(self._running, state, _CHARGE["OFF"])

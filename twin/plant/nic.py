@@ -1,8 +1,9 @@
 """NICs: traffic, congestion, link and optics.
 
 Each compute NIC sends to the same NIC of the next server, as a ring all-reduce over
-rails does, so every byte sent is received. The last NIC of a server carries storage
-traffic. Congestion marks rise only while a burst is over the switches' threshold.
+rails does; every byte sent is received, discarded by a leaf or lost on a bad cable. The
+last NIC of a server carries storage traffic. Congestion marks rise only while a burst
+is over the switches' threshold.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from twin.catalog import NIC
 from twin.plant.units import Floats, lag
+from twin.plant.wear import Wear, corrected_ratio, symbol_errors_per_second
 from twin.plant.workload import Demand
 from twin.site import Layout
 
@@ -22,8 +24,18 @@ _LINK_UP, _POLLING = 5.0, 2.0
 _OPTIC_SECONDS = 30.0
 _DARK_DBM = -40.0
 _STORAGE_READ_RATIO = 0.004
+_MANAGEMENT_BYTES_PER_SECOND = 2e6
+"""Management traffic on the storage port, est."""
 _CORRECTED_BITS_PER_SECOND = 2_000.0
 """Bits that forward error correction repairs on a healthy 400 Gb/s PAM4 link, est."""
+_STORM_FRAMES_PER_SECOND = 20_000.0
+"""Pause frames of a port in a PFC storm, est.: one before each pause of 84 µs ends."""
+_STORM_SPREAD = 0.05
+"""Pause frames that its switch passes on to each other port of the rail, est."""
+_DARK_SECONDS = 4.0
+"""How long a link with too little light stays down each time, est."""
+_DARK_PER_SECOND_DB = 0.05
+"""Chance a second that such a link falls, for each dB below what it needs, est."""
 
 
 class Nics:
@@ -32,22 +44,38 @@ class Nics:
     def __init__(self, layout: Layout, rng: np.random.Generator) -> None:
         site = layout.site
         self._network = site.network
+        self._rng = rng
         self._per_server = site.server.nics
         self._rails = max(1, site.server.nics - 1)
+        self._array_servers = site.racks_per_array * site.servers_per_rack
         shape = layout.shape(NIC)
         self._shape = shape
         self.link = np.ones(shape, dtype=np.bool_)
         self._tx = np.zeros(shape, dtype=np.float32)
         self._rx = np.zeros(shape, dtype=np.float32)
+        servers = self.link.size // self._per_server
+        self.sent: Floats = np.zeros((servers, self._rails), dtype=np.float32)
+        """What each server sends on each rail in B/s, (servers, rails)."""
+        self.delivered: Floats = self.sent
+        """What its leaf hands to each server on each rail in B/s, (servers, rails)."""
+        self.dropped: Floats | None = None
+        """What leaves discard of ``sent``, None for nothing."""
+        self.stored = self.loaded = 0.0
+        """What all servers together write to storage and read from it, in B/s."""
         history = rng.uniform(3.0, 30.0, shape) * 86_400.0 * 5e9
         self.tx_bytes = np.floor(history)
         self.rx_bytes = self.tx_bytes.copy()
+        self.lost_bytes: Floats = np.zeros(shape)
+        """Bytes lost on each port's cable."""
         self._zeros = np.zeros(shape)
         names = ("downed", "changes", "recovered", "symbol", "marked", "cnp_sent", "cnp_handled",
-                 "wait", "pause", "corrected", "sequence", "timeouts")  # fmt: skip
+                 "wait", "paused", "pausing", "corrected", "sequence", "nak", "retransmits",
+                 "timeouts")  # fmt: skip
         self._count = {name: np.zeros(shape) for name in names}
         # A port has come up at least once since boot.
         self._count["changes"] += 2.0
+        self._wear: Wear | None = None
+        self._dark = np.zeros(shape)
         self._optic_base = site.network.optic_temperature_celsius + rng.normal(0.0, 2.0, shape)
         self._optic = self._optic_base.copy()
         self._voltage = 3.3 + rng.normal(0.0, 0.01, shape)
@@ -60,20 +88,59 @@ class Nics:
         rise = self._network.optic_temperature_rise_kelvin
         self._optic = self._optic_base + rise * demand.network
 
-    def step(self, demand: Demand, link: NDArray[np.bool_], dt: float) -> None:
+    def step(
+        self,
+        demand: Demand,
+        link: NDArray[np.bool_],
+        dt: float,
+        *,
+        wear: Wear | None = None,
+        drops: Floats | None = None,
+        storage: tuple[float, float] = (np.inf, np.inf),
+    ) -> None:
         """Advance by ``dt`` seconds.
 
         Args:
             demand: what the job asks.
             link: ports that can hold their link.
             dt: step in s.
+            wear: what ails ports, None for nothing.
+            drops: share of each server's traffic that its leaves drop under congestion,
+                (servers, rails), None for nothing.
+            storage: what the storage can write and read, in B/s.
         """
-        self._switch(link)
-        self._carry(demand, dt)
+        self._wear = wear
+        self._switch(self._lit(link, dt))
+        self._send(demand, drops)
+        self._store(demand, storage)
+        self._count_bytes(dt)
         self._congest(demand, dt)
+        if wear is not None:
+            self._ail(wear, dt)
         use = np.maximum(self._tx, self._rx) / self._network.bytes_per_second
         hot = self._optic_base + self._network.optic_temperature_rise_kelvin * use
         self._optic += (hot - self._optic) * lag(dt, _OPTIC_SECONDS)
+
+    # -- link -----------------------------------------------------------------
+
+    def _lit(self, link: NDArray[np.bool_], dt: float) -> NDArray[np.bool_]:
+        """Return the links that also get light enough; those that don't fall now and then."""
+        dim = self._wear is not None and self._wear.dimming.any()
+        if not dim and not self._dark.any():
+            return link
+        self._dark = np.maximum(self._dark - dt, 0.0)
+        if dim:
+            short = self._network.optic_light_lost_dbm - self._light()
+            ports = np.nonzero((short > 0) & (self._dark == 0))
+            chance = -np.expm1(-_DARK_PER_SECOND_DB * short[ports] * dt)
+            falls = self._rng.random(chance.shape) < chance
+            self._dark[ports] = np.where(falls, _DARK_SECONDS, 0.0)
+        lit: NDArray[np.bool_] = link & (self._dark == 0)
+        return lit
+
+    def _light(self) -> Floats:
+        """Return the received light in dBm."""
+        return self._rx_dbm if self._wear is None else self._rx_dbm - self._wear.dimming
 
     def _switch(self, link: NDArray[np.bool_]) -> None:
         """Count the edges of every link that changed."""
@@ -86,27 +153,58 @@ class Nics:
         count["recovered"] += rose
         count["symbol"] += 12.0 * rose
         count["timeouts"] += 40.0 * fell
+        count["retransmits"] += 40.0 * fell
         count["sequence"] += 25.0 * rose
+        count["nak"] += 25.0 * rose
         self.link = link.copy()
 
-    def _carry(self, demand: Demand, dt: float) -> None:
+    # -- traffic --------------------------------------------------------------
+
+    def _send(self, demand: Demand, drops: Floats | None) -> None:
+        """Send on the rails; both ends of a rail must be up for bytes to flow."""
+        rails = self._linked
+        use: Floats | np.float32 = np.float32(demand.network)
+        if self._wear is not None:
+            pace = self._on_rails(self._wear.pace(self._network))
+            use = np.minimum(use, np.minimum(pace, np.roll(pace, -1, axis=0)))
+        sent = np.where(
+            rails & np.roll(rails, -1, axis=0), use * np.float32(self._network.bytes_per_second), 0
+        )
+        self.sent, self.dropped = sent.astype(np.float32), None
+        passed = self.sent
+        if drops is not None and demand.congestion > 0:
+            self.dropped = sent * (drops * min(demand.congestion, 1.0))
+            passed = sent - self.dropped
+        self.delivered = np.roll(passed, 1, axis=0)
+        by_server = self._tx.reshape(-1, self._per_server)
+        by_server[:, : self._rails] = self.sent
+        self._rx.reshape(-1, self._per_server)[:, : self._rails] = self.delivered
+
+    def _store(self, demand: Demand, limits: tuple[float, float]) -> None:
+        """Write to the storage and read from it, as fast as it and the ports allow."""
+        self.stored = self.loaded = 0.0
+        if self._rails == self._per_server:
+            return
         rate = self._network.bytes_per_second
-        servers = self.link.reshape(-1, self._per_server)
-        rails = servers[:, : self._rails]
-        # Both ends of a rail must be up for bytes to flow.
-        sent = np.where(rails & np.roll(rails, -1, axis=0), demand.network * rate, 0.0)
-        tx = np.zeros(servers.shape, dtype=np.float32)
-        rx = np.zeros(servers.shape, dtype=np.float32)
-        tx[:, : self._rails] = sent
-        rx[:, : self._rails] = np.roll(sent, 1, axis=0)
-        if self._rails < self._per_server:
-            storage = servers[:, self._rails :]
-            tx[:, self._rails :] = np.where(storage, demand.storage * rate + 2e6, 0.0)
-            reading = _STORAGE_READ_RATIO * rate * demand.compute + 2e6
-            rx[:, self._rails :] = np.where(storage, reading, 0.0)
-        self._tx, self._rx = tx.reshape(self._shape), rx.reshape(self._shape)
+        links = self.link.reshape(-1, self._per_server)[:, self._rails :]
+        ports = int(links.sum())
+        writing = min(demand.storage * rate, limits[0] / max(ports, 1))
+        reading = min(_STORAGE_READ_RATIO * rate * demand.compute, limits[1] / max(ports, 1))
+        other = _MANAGEMENT_BYTES_PER_SECOND
+        tx = self._tx.reshape(-1, self._per_server)
+        tx[:, self._rails :] = np.where(links, writing + other, 0.0)
+        rx = self._rx.reshape(-1, self._per_server)
+        rx[:, self._rails :] = np.where(links, reading + other, 0.0)
+        self.stored, self.loaded = writing * ports, reading * ports
+
+    def _count_bytes(self, dt: float) -> None:
         self.tx_bytes += self._tx.astype(np.float64) * dt
-        self.rx_bytes += self._rx.astype(np.float64) * dt
+        received = self._rx.astype(np.float64) * dt
+        if self._wear is not None and self._wear.loss.any():
+            lost = received * self._wear.loss
+            self.lost_bytes += lost
+            received -= lost
+        self.rx_bytes += received
 
     def _congest(self, demand: Demand, dt: float) -> None:
         network, count = self._network, self._count
@@ -122,19 +220,85 @@ class Nics:
         back = np.roll(marked.reshape(-1, self._per_server), -1, axis=0).reshape(self._shape)
         count["cnp_handled"] += 0.5 * back
         count["wait"] += 3.0 * back
-        count["pause"] += 0.02 * marked
+        count["paused"] += 0.02 * marked
+        count["pausing"] += 0.01 * marked
+
+    def _ail(self, wear: Wear, dt: float) -> None:
+        """Count what ailing ports do."""
+        count = self._count
+        if wear.loss.any():
+            packets = self._rx * (wear.loss * dt / self._network.packet_bytes)
+            count["sequence"] += packets
+            back = np.roll(packets.reshape(-1, self._per_server), -1, axis=0).reshape(self._shape)
+            count["nak"] += back
+            count["retransmits"] += back
+            count["timeouts"] += 0.01 * back
+        if wear.pause.any():
+            storm = np.where(self.link, _STORM_FRAMES_PER_SECOND * wear.pause * dt, 0.0)
+            count["pausing"] += storm
+            victims = self._of_rail(storm)
+            count["paused"] += _STORM_SPREAD * victims
+            count["wait"] += 10.0 * victims
+        if wear.dimming.any():
+            # Few ports are dim, so powers of ten are only taken of those.
+            dim = np.nonzero((wear.dimming > 0) & self.link)
+            bits = _CORRECTED_BITS_PER_SECOND * (corrected_ratio(wear.dimming[dim]) - 1.0)
+            count["corrected"][dim] += bits * dt
+            count["symbol"][dim] += symbol_errors_per_second(self._light()[dim]) * dt
+
+    def _of_rail(self, values: Floats) -> Floats:
+        """Return, for each port, the sum over the other ports of its leaf, (racks, NICs a rack)."""
+        servers = values.reshape(-1, self._per_server)
+        starts = np.arange(0, servers.shape[0], self._array_servers)
+        sums = np.add.reduceat(servers, starts, axis=0)
+        others: Floats = np.repeat(sums, self._array_servers, axis=0)[: servers.shape[0]] - servers
+        return others.reshape(self._shape)
+
+    def _on_rails(self, values: Floats) -> Floats:
+        """Return the values of the compute ports, (servers, rails)."""
+        return values.reshape(-1, self._per_server)[:, : self._rails]
+
+    @property
+    def _linked(self) -> NDArray[np.bool_]:
+        """Compute ports with link, (servers, rails)."""
+        return self.link.reshape(-1, self._per_server)[:, : self._rails]
+
+    # -- readings -------------------------------------------------------------
 
     @property
     def links_down(self) -> int:
         """Compute ports without link."""
-        return int((~self.link.reshape(-1, self._per_server)[:, : self._rails]).sum())
+        return int((~self._linked).sum())
+
+    @property
+    def pace(self) -> float:
+        """What the slowest compute port can carry over what it could if it were well."""
+        if self._wear is None:
+            return 1.0
+        pace = self._on_rails(self._wear.pace(self._network))[self._linked]
+        return float(pace.min()) if pace.size else 1.0
+
+    @property
+    def rate(self) -> Floats:
+        """Link rate of each port in B/s."""
+        nominal = np.full(self._shape, self._network.bytes_per_second)
+        return nominal if self._wear is None else nominal * self._wear.rate
+
+    @property
+    def marked(self) -> Floats:
+        """Packets received with a congestion mark."""
+        return self._count["marked"]
+
+    @property
+    def paused(self) -> Floats:
+        """Pause frames received from the switch."""
+        return self._count["paused"]
 
     def outputs(self) -> dict[str, Floats]:
         """Return all signals of the catalogue's NIC class."""
-        network, count = self._network, self._count
-        rate = np.full(self._shape, network.bytes_per_second)
-        header = network.packet_bytes
-        up = self.link.astype(float)
+        count, header = self._count, self._network.packet_bytes
+        rate = self.rate
+        errors = self.lost_bytes / header
         return {
             "state": np.where(self.link, _ACTIVE, _DOWN),
             "physical_state": np.where(self.link, _LINK_UP, _POLLING),
@@ -143,7 +307,7 @@ class Nics:
             "tx_bytes": self.tx_bytes,
             "rx_packets": self.rx_bytes / header,
             "tx_packets": self.tx_bytes / header,
-            "rx_errors": self._zeros,
+            "rx_errors": errors,
             "rx_discards": self._zeros,
             "tx_discards": self._zeros,
             "tx_wait": count["wait"],
@@ -154,24 +318,24 @@ class Nics:
             "ecn_marked": count["marked"],
             "cnp_handled": count["cnp_handled"],
             "out_of_sequence": count["sequence"],
-            "sequence_errors": count["sequence"],
+            "sequence_errors": count["nak"],
             "out_of_buffer": self._zeros,
             "ack_timeouts": count["timeouts"],
-            "adaptive_retransmits": count["timeouts"],
-            "up": up,
+            "adaptive_retransmits": count["retransmits"],
+            "up": self.link.astype(float),
             "carrier_changes": count["changes"],
             "speed": rate,
             "net_rx_bytes": self.rx_bytes,
             "net_tx_bytes": self.tx_bytes,
-            "net_rx_errors": self._zeros,
+            "net_rx_errors": errors,
             "net_rx_drops": self._zeros,
-            "rx_pause": count["pause"],
-            "tx_pause": 0.5 * count["pause"],
+            "rx_pause": count["paused"],
+            "tx_pause": count["pausing"],
             "symbol_errors_phy": count["symbol"],
             "corrected_bits_phy": count["corrected"],
             "module_temperature": self._optic,
             "module_voltage": self._voltage,
             "laser_bias": self._bias,
             "laser_tx_power": self._tx_dbm,
-            "laser_rx_power": np.where(self.link, self._rx_dbm, _DARK_DBM),
+            "laser_rx_power": np.where(self.link, np.maximum(self._light(), _DARK_DBM), _DARK_DBM),
         }

@@ -9,24 +9,34 @@ same bytes.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import ceil
 
 import numpy as np
 
-from twin.catalog import GPU
+from twin.plant.chiller import WaterPlant
 from twin.plant.conditions import Conditions
 from twin.plant.cooling import Cdus
+from twin.plant.fabric import Fabric
+from twin.plant.genset import Gensets
 from twin.plant.gpu import Gpus
-from twin.plant.grid import Gensets, Grid, Meters
+from twin.plant.grid import Grid, Meters
 from twin.plant.megapack import Megapacks
+from twin.plant.neuron import NeuronMonitor
 from twin.plant.nic import Nics
+from twin.plant.room import Room
+from twin.plant.sensors import Sensors
 from twin.plant.server import Servers
-from twin.plant.units import Floats
+from twin.plant.storage import Storage
+from twin.plant.supply import Supply
+from twin.plant.units import Floats, silenced
+from twin.plant.wear import Wear
 from twin.plant.workload import Demand, Health, workload_of
 from twin.site import Layout
 
 __all__ = ["Plant"]
 
+_FABRIC_STREAM, _STORAGE_STREAM, _SENSOR_STREAM = 20, 21, 22
 _LONGEST_STEP = 1.0
 """Longer steps are cut: throttling acts within seconds."""
 
@@ -38,27 +48,39 @@ class Plant:
         layout: the site.
         seed: of every random number of the plant.
         workload: ``training``, ``idle`` or ``trace:NAME``.
+        epoch: unix time of the start, of which the time of day counts for the weather.
 
     Raises:
         ConfigError: there is no such workload.
     """
 
-    def __init__(self, layout: Layout, seed: int = 0, workload: str = "training") -> None:
+    def __init__(
+        self, layout: Layout, seed: int = 0, workload: str = "training", epoch: float = 0.0
+    ) -> None:
         streams = (np.random.default_rng([seed, stream]) for stream in range(7))
         site = layout.site
         self._layout = layout
+        self._epoch = epoch
         self._liquid = site.cooling.liquid_ratio
         self.time = 0.0
         """Simulated seconds since the start."""
         self.workload = workload_of(workload, site, next(streams))
         self.gpus = Gpus(layout, next(streams))
+        dcgm = site.gpu.exporter == "dcgm"
+        self.neuron = None if dcgm else NeuronMonitor(layout, self.gpus)
         self.nics = Nics(layout, next(streams))
+        self.fabric = Fabric(layout, np.random.default_rng([seed, _FABRIC_STREAM]))
+        self.storage = Storage(layout, np.random.default_rng([seed, _STORAGE_STREAM]))
         self.servers = Servers(layout, next(streams))
         self.cdus = Cdus(layout, next(streams))
+        self.water = WaterPlant(layout)
+        self.room = Room(layout)
         self.megapacks = Megapacks(layout, next(streams))
         self.grid = Grid(layout, rng := next(streams))
         self.gensets = Gensets(layout, rng)
+        self.supply = Supply(layout, self.grid, self.megapacks, self.gensets)
         self.meters = Meters(layout)
+        self.sensors = Sensors(layout, np.random.default_rng([seed, _SENSOR_STREAM]))
         self._demand = self._settle()
 
     def step(self, dt: float, conditions: Conditions) -> None:
@@ -66,49 +88,133 @@ class Plant:
         parts = max(1, ceil(dt / _LONGEST_STEP - 1e-9))
         for _ in range(parts):
             self._advance(dt / parts, conditions)
+        self.sensors.sense(conditions)
         self.time += dt
+
+    def resume(self, epoch: float) -> None:
+        """Go on after a pause: the start, by the clock of the weather, was at ``epoch``."""
+        self._epoch = epoch
 
     def _settle(self) -> Demand:
         """Let the site have run for long: no transient at the start."""
         demand = self.workload.step(1e-3, Health())
         self.gpus.settle(demand, self._layout.site.cooling.supply_celsius)
         self.nics.settle(demand)
-        self.servers.step(self.gpus.power, self.cdus.power, 0.0)
-        self.cdus.settle(self._heat())
-        load = self._meter()
-        self.megapacks.settle(load)
-        self.grid.settle(load)
+        self.servers.step(self.gpus.power)
+        self.servers.meter(self.cdus.power, 0.0)
+        self.water.weather(self._epoch, 0.0)
+        self.cdus.settle(self._heat(), self.water.supply, self.water.room_dew)
+        self.water.settle(*self._warmth())
+        self.supply.settle(self._meter())
         return demand
 
     def _advance(self, dt: float, conditions: Conditions) -> None:
         gpus, cdus = self.gpus, self.cdus
+        self.servers.sense(conditions, self.supply.powered, dt)
+        conditions = self._with_power(conditions)
         speed = gpus.speed
-        missing = int(gpus.attached.size - gpus.attached.sum())
-        demand = self.workload.step(dt, Health(speed, missing, self.nics.links_down))
+        demand = self.workload.step(dt, self._health(speed, conditions))
         gpus.step(
             demand,
             speed,
             cdus.supply[:, None],
             cdus.flow_ratio[:, None],
-            conditions.gpu_attached,
+            conditions,
             dt,
+            self.servers.hosts,
         )
-        self.nics.step(demand, conditions.nic_link, dt)
-        self.servers.step(gpus.power, cdus.power, dt)
-        cdus.step(self._heat(), conditions.pump_available, dt)
+        if self.neuron is not None:
+            self.neuron.step(demand, conditions.gpu_responding, dt)
+        self._communicate(demand, conditions, dt)
+        self.servers.step(gpus.power)
+        cdus.step(self._heat(), conditions, self.water.supply, self.water.room_dew, dt)
+        self.water.step(*self._warmth(), conditions, self._epoch + self.time, dt)
+        self.room.step(self._air_heat(), self.water.supply, dt)
+        self.servers.air = self.room.air
+        self.servers.meter(cdus.power, dt)
         load = self._meter()
-        self.megapacks.step(load, conditions.megapack_available, dt)
-        self.grid.step(load - float(self.megapacks.power.sum()), dt)
+        self.meters.swing.add(load, dt)
+        self.supply.step(load, self.servers.rack_load, conditions, dt)
         self._demand = demand
+
+    def _with_power(self, conditions: Conditions) -> Conditions:
+        """Return the conditions in which what has no power fails too."""
+        hosts = self.servers.hosts
+        if hosts is None:
+            return conditions
+        server = self._layout.site.server
+        racks = self.servers.rack_powered[:, None]
+        return replace(
+            conditions,
+            gpu_attached=conditions.gpu_attached & np.repeat(hosts.up, server.gpus, axis=1),
+            nic_link=conditions.nic_link & np.repeat(hosts.up, server.nics, axis=1),
+            cdu_psu_ok=conditions.cdu_psu_ok & racks,
+        )
+
+    def _health(self, speed: float, conditions: Conditions) -> Health:
+        """Return how the hardware was doing at the end of the last step."""
+        nics, fabric = self.nics, self.fabric
+        return Health(
+            speed,
+            self.gpus.missing,
+            nics.links_down + fabric.isolated,
+            network_speed=min(nics.pace, fabric.pace),
+            storage_speed=self.storage.speed,
+            crashing=self.gpus.aborted or not conditions.job_sound[0],
+            hanging=not conditions.job_synchronous[0],
+            input_ratio=float(conditions.job_input_ratio[0]),
+            checkpoint_every=float(conditions.job_checkpoint_seconds[0]),
+        )
+
+    def _communicate(self, demand: Demand, conditions: Conditions, dt: float) -> None:
+        """Let NICs, switches and storage move what the job asks."""
+        nics, fabric, storage = self.nics, self.fabric, self.storage
+        live = self.supply.voltage_ratio > 0.0
+        storage.condition(conditions.storage_speed, live=live)
+        fabric.condition(
+            conditions.leaf_available & live,
+            conditions.spine_available & live,
+            adaptive=bool(conditions.adaptive_routing[0]),
+        )
+        if fabric.isolated:
+            # A collective does not get past its first packet.
+            demand = replace(demand, network=0.0, congestion=0.0)
+        nics.step(
+            demand,
+            fabric.links(conditions.nic_link),
+            dt,
+            wear=Wear.of(conditions),
+            drops=fabric.drops(),
+            storage=storage.limits,
+        )
+        fabric.step(nics, dt)
+        storage.step(nics.stored, nics.loaded, dt)
+
+    @property
+    def _network_power(self) -> float:
+        """Power of switches and service racks in W: IT that stands beside the GPU racks."""
+        return self.fabric.power + self.storage.power
 
     def _heat(self) -> Floats:
         """Return the heat that each rack's coolant takes up, (racks,) in W."""
         heat: Floats = self._liquid * self.servers.power.sum(axis=1)
         return heat
 
+    def _air_heat(self) -> float:
+        """Return what the coolant leaves to the air, in W."""
+        power = float(self.servers.power.sum()) + float(self.cdus.power.sum())
+        power += self._network_power
+        return power - float(self.cdus.absorbed.sum())
+
+    def _warmth(self) -> tuple[float, float]:
+        """Return the heat into the facility water in W and its flow in L/min."""
+        cdus = self.cdus
+        heat = float(cdus.rejected.sum()) + self._air_heat()
+        return heat, float(cdus.facility_flow.sum()) + self.room.flow
+
     def _meter(self) -> float:
-        it = float(self.servers.power.sum())
-        return self.meters.read(it, it, float(self.cdus.power.sum()))
+        it = float(self.servers.power.sum()) + self._network_power
+        return self.meters.read(it, self.water.power, float(self.cdus.power.sum()))
 
     def outputs(self) -> dict[str, dict[str, Floats]]:
         """Return every signal of the catalogue: class, then signal, to (units, devices).
@@ -116,25 +222,53 @@ class Plant:
         The arrays may be the plant's own: they are valid until the next step and must
         not be written to.
         """
-        grid = self.grid
-        return {
-            "gpu": self.gpus.outputs(self._demand),
+        supply = self.supply
+        outputs = {
+            **self._accelerator_outputs(),
             "nic": self.nics.outputs(),
-            "server": self.servers.outputs(),
+            "server": self.servers.outputs(self.gpus.exporter_up),
             "psu": self.servers.psu_outputs(),
             "pump": self.cdus.pump_outputs(),
             "cdu": self.cdus.outputs(),
-            "pdu": self.servers.pdu_outputs(grid.voltage_ratio),
-            "megapack": self.megapacks.outputs(grid.voltage_ratio, grid.frequency),
+            "cdu_psu": self.cdus.psu_outputs(),
+            "pdu": self.servers.pdu_outputs(supply.voltage_ratio),
+            "leaf": self.fabric.leaf_outputs(self.nics),
+            "port": self.fabric.port_outputs(self.nics),
+            "spine": self.fabric.spine_outputs(),
+            "storage": self.storage.outputs(),
+            "cpu": self.storage.cpu_outputs(),
+            "megapack": self.megapacks.outputs(supply.voltage_ratio, supply.frequency),
             "genset": self.gensets.outputs(),
-            "grid": grid.outputs(),
-            "facility": self.meters.outputs(),
+            "grid": self.grid.outputs(),
+            "facility": self.meters.outputs(self.water.supply, supply.unserved, supply.shed),
+            "chiller": self.water.chiller_outputs(),
+            "water": self.water.outputs(self.room.air),
             "job": self._job_outputs(),
         }
+        self.sensors.read(outputs)
+        self._darken(outputs)
+        return outputs
+
+    def _accelerator_outputs(self) -> dict[str, dict[str, Floats]]:
+        """Return the signals of the classes by which the site's exporter shows its chips."""
+        if self.neuron is None:
+            return {"gpu": self.gpus.outputs(self._demand)}
+        return self.neuron.outputs(self._demand, self.servers.hosts)
+
+    def _darken(self, outputs: dict[str, dict[str, Floats]]) -> None:
+        """Make the signals of what has no power NaN: nobody answers there."""
+        hosts = self.servers.hosts
+        if hosts is None:
+            return
+        nics = np.repeat(hosts.up, self._layout.site.server.nics, axis=1)
+        racks = self.servers.rack_powered[:, None]
+        alive = {"nic": nics, "pump": racks, "cdu": racks, "cdu_psu": racks}
+        for device, there in alive.items():
+            outputs[device] = silenced(outputs[device], there)
 
     def _job_outputs(self) -> dict[str, Floats]:
         progress = self.workload.progress
-        gpus = int(np.prod(self._layout.shape(GPU)))
+        gpus = self._layout.site.gpus
         values = {
             "state": float(progress.state),
             "steps": float(progress.steps),
@@ -143,6 +277,8 @@ class Plant:
             "checkpoints": float(progress.checkpoints),
             "interruptions": float(progress.interruptions),
             "stalled_seconds": progress.stalled_seconds,
-            "gpus": float(gpus),
+            "gpus": float(gpus - progress.gpus_excluded),
+            "pace": progress.pace,
+            **{f"lost_{cause}": seconds for cause, seconds in progress.lost.items()},
         }
         return {name: np.full((1, 1), value) for name, value in values.items()}

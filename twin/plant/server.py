@@ -1,11 +1,19 @@
-"""Servers, their power supplies and the rack's PDUs."""
+"""Servers, their power supplies and the rack's PDUs.
+
+The supplies of a server hang on the rack's PDUs in turn and share its load. When one
+is lost the others carry its part; when they cannot, the server lowers the power limit
+of its GPUs, and without any it is off. A server that comes back has to boot.
+"""
 
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from twin.catalog import PDU, PSU
-from twin.plant.units import Floats
+from twin.plant.conditions import Conditions
+from twin.plant.host import Hosts
+from twin.plant.units import Floats, silenced
 from twin.site import Layout
 from twin.site.parameters import Server
 
@@ -15,9 +23,12 @@ _POWER_FACTOR_IDLE, _POWER_FACTOR_LOADED = 0.968, 0.986
 """Measured at a DGX H100's inlet: 2.57 kW and 5.71 kW (MLPerf inference v4.0, spl.txt)."""
 _PHASE_VOLTS = 239.6
 """Phase voltage of a 415 V supply."""
+_PHASES = 3
 _SOURCE_OHMS = 0.0028
 """Drop at the PDU's phases, est."""
 _INLET_RISE_KELVIN_PER_WATT = 0.0002
+_NOMINAL, _CRITICAL = 0.0, 2.0
+"""States of a power sensor (ipmi_exporter)."""
 
 
 def supply_loss(output: Floats, server: Server) -> Floats:
@@ -37,82 +48,213 @@ class Servers:
     def __init__(self, layout: Layout, rng: np.random.Generator) -> None:
         site = layout.site
         self._server = site.server
-        self._air = site.facility.air_celsius
+        self._up = f"up_{site.gpu.exporter}"
+        self.air = site.facility.air_celsius
+        """Air that the handlers supply in °C."""
         self._shape = (site.racks, site.servers_per_rack)
         self._psu_shape = layout.shape(PSU)
+        self._pdus = site.pdus_per_rack
         racks, phases = layout.shape(PDU)
         # Loads are never spread evenly over the phases.
-        share = 1.0 + rng.normal(0.0, 0.02, (racks, phases))
-        self._phase_share = share / share.sum(axis=1, keepdims=True)
+        self._phase_load = 1.0 + rng.normal(0.0, 0.02, (racks, phases))
+        self._phase_share = self._shares(self._phase_load)
         self._phase_energy = rng.uniform(1e12, 3e12, (racks, phases)) / phases
+        # Supply j of a server hangs on PDU j, in turn; all PDUs have their part of the CDU.
+        self._pdu_of_psu = np.arange(self._psu_shape[1]) % self._server.psus % self._pdus
+        self._even = np.bincount(self._pdu_of_psu, minlength=self._pdus) / self._psu_shape[1]
+        self._boot: Floats = np.zeros(self._shape)
+        self._supplied: NDArray[np.bool_] | None = None
+        self._breaker: NDArray[np.bool_] | None = None
+        self._weights: Floats | None = None
+        self.hosts: Hosts | None = None
+        """State of the servers, or None while all are well."""
+        self.rack_powered: NDArray[np.bool_] = np.ones(racks, dtype=np.bool_)
+        """Racks of which at least one PDU is live, (racks,)."""
         self.output: Floats = np.zeros(self._shape)
         self._loss: Floats = np.zeros(self._shape)
-        self._rack_power: Floats = np.zeros(racks)
+        self.rack_load: Floats = np.zeros(racks)
+        """Power that each rack draws at its PDUs, (racks,) in W."""
+        self._pdu_power: Floats = np.zeros((racks, self._pdus))
 
     @property
     def power(self) -> Floats:
         """AC power of each server in W, (racks, servers)."""
-        total: Floats = self.output + self._server.psus * self._loss
+        total: Floats = self.output + self._count * self._loss
         return total
 
-    def step(self, gpu_power: Floats, cdu_power: Floats, dt: float) -> None:
-        """Take over the GPUs' power and advance the PDUs' meters by ``dt`` seconds.
+    @property
+    def _count(self) -> Floats | int:
+        """Supplies of each server that deliver: one number for all, or (racks, servers)."""
+        if self._supplied is None:
+            return self._server.psus
+        count: Floats = self._supplied.reshape(*self._shape, -1).sum(axis=2).astype(np.float64)
+        return count
+
+    # -- state -----------------------------------------------------------------
+
+    def sense(self, conditions: Conditions, fed: NDArray[np.bool_], dt: float) -> None:
+        """Find out which servers run, for the next ``dt`` seconds.
 
         Args:
-            gpu_power: in W, (racks, GPUs a rack).
+            conditions: of supplies, PDUs and servers.
+            fed: racks that the energy management feeds, (racks,).
+            dt: step in s.
+        """
+        loads = conditions.pdu_phase_load
+        self._weights = loads if (loads != 1.0).any() else None
+        if (
+            fed.all()
+            and conditions.psu_available.all()
+            and conditions.pdu_breaker.all()
+            and conditions.server_available.all()
+            and np.isinf(conditions.server_cap).all()
+            and not self._boot.any()
+        ):
+            if self.hosts is not None:
+                self.hosts = self._supplied = self._breaker = None
+                self.rack_powered = np.ones(self._shape[0], dtype=np.bool_)
+            return
+        self._breaker = conditions.pdu_breaker & fed[:, None]
+        self.rack_powered = self._breaker.max(axis=1)
+        supplied = conditions.psu_available & self._breaker[:, self._pdu_of_psu]
+        off = ~np.repeat(conditions.server_available, self._server.psus, axis=1)
+        self._supplied = supplied & ~off
+        powered: NDArray[np.bool_] = self._supplied.reshape(*self._shape, -1).max(axis=2)
+        left = np.maximum(self._boot - dt, 0.0)
+        self._boot = np.where(powered, left, self._server.boot_seconds)
+        up = powered & (self._boot <= 0.0)
+        self.hosts = Hosts(powered, up, self._gpu_limit(conditions.server_cap))
+
+    def _gpu_limit(self, cap: Floats) -> Floats | None:
+        """Return the power that each GPU of a server may draw, (racks, servers) in W."""
+        server = self._server
+        count = np.maximum(self._count, 1.0)
+        loss = supply_loss(np.minimum(cap / count, server.psu_rating_watts), server)
+        output = np.minimum(count * server.psu_rating_watts, cap - count * loss)
+        room = (output - server.base_power_watts) / (1.0 + server.base_power_per_gpu_watt)
+        return np.maximum(room / server.gpus, 1.0)
+
+    def step(self, gpu_power: Floats) -> None:
+        """Take over the GPUs' power, (racks, GPUs a rack) in W."""
+        server = self._server
+        gpus = gpu_power.reshape(*self._shape, server.gpus).sum(axis=2, dtype=np.float64)
+        output = server.base_power_watts + (1.0 + server.base_power_per_gpu_watt) * gpus
+        if self.hosts is not None:
+            output = np.where(self.hosts.powered, output, 0.0)
+        self.output = output
+        self._loss = supply_loss(output / np.maximum(self._count, 1), server)
+
+    def meter(self, cdu_power: Floats, dt: float) -> None:
+        """Advance the PDUs' meters by ``dt`` seconds.
+
+        Args:
             cdu_power: in W, (racks,); it hangs on the rack's PDUs too.
             dt: step in s; 0 only takes over.
         """
-        server = self._server
-        gpus = gpu_power.reshape(*self._shape, server.gpus).sum(axis=2, dtype=np.float64)
-        self.output = server.base_power_watts + (1.0 + server.base_power_per_gpu_watt) * gpus
-        self._loss = supply_loss(self.output / server.psus, server)
-        self._rack_power = self.power.sum(axis=1) + cdu_power
+        self.rack_load = self.power.sum(axis=1) + cdu_power
+        self._pdu_power = self._over_pdus(cdu_power)
         self._phase_energy += self._phase_power * dt
+
+    def _over_pdus(self, cdu_power: Floats) -> Floats:
+        """Return the power that each PDU delivers, (racks, PDUs) in W."""
+        if self._supplied is None or self._breaker is None:
+            even: Floats = self.rack_load[:, None] * self._even
+            return even
+        supplies = self._psu_input()
+        power = np.stack(
+            [supplies[:, self._pdu_of_psu == pdu].sum(axis=1) for pdu in range(self._pdus)], axis=1
+        )
+        live = self._breaker.sum(axis=1, keepdims=True)
+        cdus = np.where(self._breaker, cdu_power[:, None] / np.maximum(live, 1), 0.0)
+        total: Floats = power + cdus
+        return total
+
+    def _psu_output(self) -> Floats:
+        share: Floats = np.repeat(
+            self.output / np.maximum(self._count, 1), self._server.psus, axis=1
+        )
+        return share if self._supplied is None else np.where(self._supplied, share, 0.0)
+
+    def _psu_input(self) -> Floats:
+        loss: Floats = np.repeat(self._loss, self._server.psus, axis=1)
+        total: Floats = self._psu_output() + loss
+        return total if self._supplied is None else np.where(self._supplied, total, 0.0)
 
     @property
     def _phase_power(self) -> Floats:
-        power: Floats = self._phase_share * self._rack_power[:, None]
+        share = self._phase_share
+        if self._weights is not None:
+            share = self._shares(self._phase_load * self._weights)
+        power: Floats = (share * self._pdu_power[:, :, None]).reshape(self._phase_load.shape)
         return power
 
-    def outputs(self) -> dict[str, Floats]:
-        """Return all signals of the catalogue's server class."""
+    def _shares(self, load: Floats) -> Floats:
+        """Return the part of each phase in its PDU's power, (racks, PDUs, phases)."""
+        parts = load.reshape(-1, self._pdus, _PHASES)
+        share: Floats = parts / parts.sum(axis=2, keepdims=True)
+        return share
+
+    # -- telemetry -------------------------------------------------------------
+
+    def outputs(self, exporter_up: NDArray[np.bool_]) -> dict[str, Floats]:
+        """Return all signals of the catalogue's server class.
+
+        Args:
+            exporter_up: (racks, servers): dcgm-exporter answers.
+        """
         up = np.ones(self._shape)
-        return {
-            "power": self.power,
-            "inlet_temperature": self._air + _INLET_RISE_KELVIN_PER_WATT * self.power,
-            "up_dcgm": up,
+        power = self.power
+        values = {
+            "power": power,
+            "inlet_temperature": self.air + _INLET_RISE_KELVIN_PER_WATT * power,
+            self._up: exporter_up.astype(np.float64),
             "up_node": up,
             "up_ipmi": up,
         }
+        if self.hosts is None:
+            return values
+        # The board's controller answers as soon as there is power, the exporters after the boot.
+        for name in ("power", "inlet_temperature"):
+            values[name] = np.where(self.hosts.powered, values[name], np.nan)
+        for name in (self._up, "up_node"):
+            values[name] = np.where(self.hosts.up, values[name], 0.0)
+        values["up_ipmi"] = self.hosts.powered.astype(np.float64)
+        return values
 
     def psu_outputs(self) -> dict[str, Floats]:
         """Return all signals of the catalogue's PSU class."""
-        count = self._server.psus
-        share = np.repeat(self.output / count, count, axis=1)
-        loss = np.repeat(self._loss, count, axis=1)
-        return {
-            "input_power": share + loss,
-            "output_power": share,
-            "state": np.zeros(self._psu_shape),
+        values = {
+            "input_power": self._psu_input(),
+            "output_power": self._psu_output(),
+            "state": np.full(self._psu_shape, _NOMINAL),
         }
+        if self.hosts is None or self._supplied is None:
+            return values
+        values["state"] = np.where(self._supplied, _NOMINAL, _CRITICAL)
+        return silenced(values, np.repeat(self.hosts.powered, self._server.psus, axis=1))
 
-    def pdu_outputs(self, grid_ratio: float) -> dict[str, Floats]:
+    def pdu_outputs(self, bus_ratio: float) -> dict[str, Floats]:
         """Return all signals of the catalogue's PDU class.
 
         Args:
-            grid_ratio: the grid's voltage over nominal.
+            bus_ratio: the voltage of the site's bus over nominal.
         """
         power = self._phase_power
         rated = self._server.psu_rating_watts * self._shape[1]
         factor = np.interp(
             power, (0.2 * rated, 0.6 * rated), (_POWER_FACTOR_IDLE, _POWER_FACTOR_LOADED)
         )
-        nominal = _PHASE_VOLTS * grid_ratio
+        nominal = _PHASE_VOLTS * max(bus_ratio, 1e-3)
         current = power / (nominal * factor)
-        volts = nominal - _SOURCE_OHMS * current
+        volts = np.maximum(nominal - _SOURCE_OHMS * current, 1e-3)
+        current = power / (volts * factor)
+        if self._breaker is not None:
+            live = np.repeat(self._breaker, _PHASES, axis=1)
+            volts = np.where(live, volts, 0.0)
+        if bus_ratio <= 0.0:
+            volts, current = np.zeros_like(volts), np.zeros_like(volts)
         return {
-            "current": power / (volts * factor),
+            "current": current,
             "voltage": volts,
             "power": power,
             "energy": self._phase_energy,

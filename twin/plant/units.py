@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Floats", "approach", "lag"]
+__all__ = ["Floats", "approach", "lag", "silenced"]
 
 Floats = NDArray[np.floating[Any]]
 
@@ -23,3 +24,23 @@ def lag(dt: float, seconds: float) -> float:
 def approach(value: Floats, target: Floats | float, limit: float) -> Floats:
     """Return ``value`` moved towards ``target`` by at most ``limit``."""
     return value + np.clip(target - value, -limit, limit)
+
+
+def silenced(group: Mapping[str, Floats], there: NDArray[np.bool_]) -> dict[str, Floats]:
+    """Return a group of signals with NaN wherever a device does not report.
+
+    Few racks are struck at a time, so only their rows are touched.
+
+    Args:
+        group: signals to arrays of (racks, devices a rack).
+        there: devices that report, (racks, devices a rack) or (racks, 1).
+    """
+    struck = np.nonzero(~there.all(axis=1))[0]
+    if not struck.size:
+        return dict(group)
+    gaps = ~there[struck]
+    quiet: dict[str, Floats] = {}
+    for name, values in group.items():
+        quiet[name] = copy = np.array(values, dtype=np.result_type(values, np.float32))
+        copy[struck] = np.where(gaps, np.nan, copy[struck])
+    return quiet

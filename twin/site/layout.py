@@ -12,11 +12,23 @@ import re
 import uuid
 from dataclasses import dataclass
 from functools import cached_property
+from math import ceil
 
-from twin.catalog import DEVICES, ROLLUPS, DeviceClass, Family, Frame, Level, Signal, devices_of
-from twin.errors import TargetError
+from twin.catalog import (
+    DEVICES,
+    ROLLUPS,
+    DeviceClass,
+    Family,
+    Frame,
+    Level,
+    Rollup,
+    Signal,
+)
+from twin.site.ec2 import ec2_labels
 from twin.site.model import Site
+from twin.site.network import FabricShape
 from twin.site.parameters import GpuModel
+from twin.site.target import Target, find_target
 
 __all__ = ["Labels", "Layout", "Target"]
 
@@ -28,31 +40,17 @@ _PCI_BUS = ("18", "2A", "3A", "5D", "9A", "AB", "BA", "DB")
 """PCI buses of the eight GPUs of an HGX H100 host (nvidia-smi)."""
 
 _PHASES = ("L1", "L2", "L3")
-_TARGET = re.compile(
-    r"(?P<rack>r\d{4,6})"
-    r"(?:/(?P<server>n(?:\d|[1-9]\d))(?:/(?P<part>gpu|nic|psu)(?P<index>\d|[1-9]\d))?"
-    r"|/pump(?P<pump>\d))?"
-    r"|(?P<megapack>mp\d{3,5})|(?P<genset>g\d{2,4})|(?P<array>a\d{3,5})|(?P<grid>grid)",
-    re.ASCII,
-)
+_HOST_IDENTITY = {
+    "node_disk": ("md0",),
+    "node_filesystem": ("/dev/md0", "", "xfs", "/data"),
+    "netdev": ("eth0",),
+}
+"""What node_exporter calls the disks, the filesystem and the port of a storage server."""
+_EXPORTER_OF_UP = {"up_dcgm": "dcgm", "up_neuron": "neuron"}
+"""Signals that say whether the exporter of a server's accelerators answers."""
 
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """A place of the site that a fault can strike.
-
-    Attributes:
-        text: as a person writes it, for example ``r0003/n2/gpu5``.
-        kind: ``rack``, ``server``, ``gpu``, ``nic``, ``psu``, ``pump``, ``megapack``,
-            ``genset``, ``array`` or ``grid``.
-        unit: index of the unit (of the first rack, for an array).
-        device: index of the device in its unit; 0 where there is only one.
-    """
-
-    text: str
-    kind: str
-    unit: int
-    device: int = 0
+_IN_AN_ARRAY = (Frame.RACK, Frame.ARRAY)
+"""What belongs to an array; its series are on the array's page."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +65,9 @@ class Layout:
         """Return how many units publish ``frame``."""
         return {
             Frame.RACK: self.site.racks,
+            Frame.ARRAY: self.site.arrays,
+            Frame.PLANE: self.fabric.planes,
+            Frame.SERVICE: self._service[0],
             Frame.MEGAPACK: self.site.megapacks.count,
             Frame.GENSET: self.site.gensets.count,
             Frame.GRID: 1,
@@ -76,24 +77,91 @@ class Layout:
     def per_unit(self, device: DeviceClass) -> int:
         """Return how many devices of the class one unit has."""
         site = self.site
+        dcgm = site.gpu.exporter == "dcgm"
+        chips = 0 if dcgm else site.gpus_per_rack
         return {
-            "gpu": site.gpus_per_rack,
+            "gpu": site.gpus_per_rack if dcgm else 0,
+            "neuron": chips,
+            "neuroncore": chips * site.gpu.logical_cores,
+            "neuron_runtime": 0 if dcgm else site.servers_per_rack,
             "nic": site.nics_per_rack,
             "server": site.servers_per_rack,
             "psu": site.servers_per_rack * site.server.psus,
             "pump": site.cooling.pumps,
+            "cdu_psu": site.cooling.psus,
+            "chiller": site.chillers,
             "pdu": site.pdus_per_rack * len(_PHASES),
+            "leaf": self.fabric.rails,
+            "port": self.fabric.rails * self.fabric.ports,
+            "spine": self.fabric.spines,
+            "storage": self._service[1],
+            "cpu": self._service[2],
+            "grid": site.grid.feeds,
         }.get(device.name, 1)
+
+    @cached_property
+    def fabric(self) -> FabricShape:
+        """Counts of the site's switches and their ports."""
+        return FabricShape.of(self.site)
+
+    @cached_property
+    def _service(self) -> tuple[int, int, int]:
+        """Service racks, and NVMe and CPU servers in each."""
+        storage, thousands = self.site.storage, self.site.gpus / 1000.0
+        servers = max(1, ceil(storage.servers_per_thousand_gpus * thousands))
+        racks = ceil(servers / storage.servers_per_rack)
+        cpus = max(1, ceil(storage.cpu_servers_per_thousand_gpus * thousands))
+        return racks, ceil(servers / racks), ceil(cpus / racks)
+
+    @cached_property
+    def support_power_watts(self) -> float:
+        """Power of all switches and service racks at full load, in W."""
+        network, storage, fabric = self.site.network, self.site.storage, self.fabric
+        switches = fabric.leaves + fabric.planes * fabric.spines
+        racks, servers, cpus = self._service
+        full = storage.server_idle_watts + storage.server_busy_watts
+        cpu = storage.cpu_server_idle_watts + storage.cpu_server_busy_watts
+        switch = network.switch_idle_watts + network.switch_traffic_watts
+        return switches * switch + racks * (servers * full + cpus * cpu)
 
     def shape(self, device: DeviceClass) -> tuple[int, int]:
         """Return the shape of every array of the class: units, devices a unit."""
         return self.units(device.frame), self.per_unit(device)
 
+    @property
+    def accelerators(self) -> tuple[int, int]:
+        """Racks and accelerators a rack, whatever exporter tells of them."""
+        return self.site.racks, self.site.gpus_per_rack
+
+    @cached_property
+    def devices(self) -> tuple[DeviceClass, ...]:
+        """The device classes that the units of this site have."""
+        return tuple(device for device in DEVICES if self.per_unit(device) > 0)
+
+    def devices_of(self, frame: Frame) -> tuple[DeviceClass, ...]:
+        """Return the device classes that travel in ``frame`` on this site."""
+        return tuple(device for device in self.devices if device.frame is frame)
+
     @cached_property
     def reported(self) -> dict[str, tuple[Signal, ...]]:
         """Signals that this site reports, by device class."""
         extra = self.site.telemetry.extra_signals
-        return {device.name: tuple(s for s in device if extra or not s.extra) for device in DEVICES}
+        exporter = self.site.gpu.exporter
+        return {
+            device.name: tuple(
+                signal
+                for signal in device
+                if (extra or not signal.extra)
+                and _EXPORTER_OF_UP.get(signal.name, exporter) == exporter
+            )
+            for device in DEVICES
+        }
+
+    def rolled_up(self, rollup: Rollup) -> tuple[DeviceClass, Signal]:
+        """Return what a roll-up is taken over on this site."""
+        if rollup.instead is None or self.per_unit(rollup.device):
+            return rollup.device, rollup.signal
+        return rollup.instead
 
     def series(self) -> dict[str, int]:
         """Return the series of the site at each level of detail.
@@ -107,11 +175,14 @@ class Layout:
             * sum(signal.series for signal in self.reported[device.name])
             for device in DEVICES
         }
-        site = len(ROLLUPS) + sum(
-            by_device[device.name] for device in DEVICES if device.frame is not Frame.RACK
+        rollups = sum(self.per_unit(self.rolled_up(rollup)[0]) > 0 for rollup in ROLLUPS)
+        site = rollups + sum(
+            by_device[device.name] for device in DEVICES if device.frame not in _IN_AN_ARRAY
         )
-        rack = site + len(ROLLUPS) * self.site.racks
-        full = rack + sum(by_device[device.name] for device in devices_of(Frame.RACK))
+        rack = site + rollups * self.site.racks
+        full = rack + sum(
+            by_device[device.name] for device in DEVICES if device.frame in _IN_AN_ARRAY
+        )
         return {"site": site, "rack": rack, "gpu": full}
 
     def gpu_model(self, rack: int) -> GpuModel:
@@ -128,6 +199,9 @@ class Layout:
         """Return the name of a unit, as it stands in topics and labels."""
         return {
             Frame.RACK: f"r{unit + 1:04d}",
+            Frame.ARRAY: self.array_name(unit),
+            Frame.PLANE: f"p{unit + 1:02d}",
+            Frame.SERVICE: f"s{unit + 1:03d}",
             Frame.MEGAPACK: f"mp{unit + 1:03d}",
             Frame.GENSET: f"g{unit + 1:02d}",
             Frame.GRID: "grid",
@@ -194,22 +268,18 @@ class Layout:
             *zip(self._label_names(family), identity, strict=True),
             *signal.labels,
             ("job", family.job),
-            ("instance", f"{host}:{family.port}"),
+            ("instance", host if family.port is None else f"{host}:{family.port}"),
             *self.place(device.frame, unit),
         )
 
     def place(self, frame: Frame, unit: int) -> Labels:
         """Return the labels that say where a unit stands."""
         site = ("site", self.site.name)
-        if frame is not Frame.RACK:
+        if frame not in _IN_AN_ARRAY:
             return (site,)
-        array = self.array_of(unit)
-        return (
-            site,
-            ("hall", self.hall_name(array)),
-            ("array", self.array_name(array)),
-            ("rack", self.unit_name(frame, unit)),
-        )
+        array = unit if frame is Frame.ARRAY else self.array_of(unit)
+        hall = (site, ("hall", self.hall_name(array)), ("array", self.array_name(array)))
+        return hall if frame is Frame.ARRAY else (*hall, ("rack", self.unit_name(frame, unit)))
 
     def _label_names(self, family: Family) -> tuple[str, ...]:
         if family.key != "dcgm":
@@ -237,6 +307,8 @@ class Layout:
                     host,
                     site.server.driver_version,
                 )
+            case "neuron" | "neuroncore" | "neuron_runtime":
+                return self._neuron_identity(family, device, unit, index)
             case "nic":
                 server, nic = divmod(index, site.server.nics)
                 return self.hostname(unit, server), self._nic_identity(family, nic)
@@ -247,19 +319,67 @@ class Layout:
                 server, psu = divmod(index, site.server.psus)
                 side, base = ("Output", 60) if family.key == "psu_output" else ("Input", 50)
                 return self.hostname(unit, server), (str(base + psu), f"PS{psu + 1} {side} Power")
-            case "pump":
+            case "pump" | "cdu_psu":
                 return f"{name}-cdu", (str(index + 1),)
             case "cdu":
                 return f"{name}-cdu", ()
             case "pdu":
                 pdu, phase = divmod(index, len(_PHASES))
                 return f"{name}-pdu{pdu + 1}", (str(pdu + 1), _PHASES[phase])
+            case "leaf" | "port":
+                return self._leaf_identity(family, unit, index)
+            case _:
+                return self._site_identity(family, device, name, index)
+
+    def _neuron_identity(
+        self, family: Family, device: DeviceClass, rack: int, index: int
+    ) -> tuple[str, tuple[str, ...]]:
+        """Return the same for what neuron-monitor tells of, which numbers server by server."""
+        server, number = divmod(index, max(1, self.per_unit(device) // self.site.servers_per_rack))
+        host = self.hostname(rack, server)
+        values = {
+            "neuron_device_index": str(number),
+            "neuroncore": str(number),
+            **ec2_labels(self.site, host, self.array_name(self.array_of(rack))),
+        }
+        return host, tuple(values[name] for name in family.labels)
+
+    @staticmethod
+    def _site_identity(
+        family: Family, device: DeviceClass, name: str, index: int
+    ) -> tuple[str, tuple[str, ...]]:
+        """Return the same for what belongs to no array."""
+        number = str(index + 1)
+        match device.name:
+            case "spine":
+                return f"{name}-spine{number}", ()
+            case "storage" | "cpu":
+                kind = "n" if device.name == "storage" else "c"
+                return f"{name}-{kind}{number}", _HOST_IDENTITY.get(family.key, ())
+            case "chiller":
+                return f"chiller{number}", (number,)
             case "grid":
-                return name, ("1",)
-            case "facility":
+                return name, (number,)
+            case "facility" | "water":
                 return "facility", ()
             case _:
                 return name, (name,)
+
+    def _leaf_identity(self, family: Family, array: int, index: int) -> tuple[str, tuple[str, ...]]:
+        """Return a leaf's host name, and what names its port: alias, description, index, name."""
+        shape, name = self.fabric, self.array_name(array)
+        if not family.labels:
+            return f"{name}-leaf{index + 1}", ()
+        leaf, port = divmod(index, shape.ports)
+        interface = shape.port_name(port)
+        if port < shape.downlinks:
+            rack, server = divmod(port, self.site.servers_per_rack)
+            host = self.hostname(array * self.site.racks_per_array + rack, server)
+            alias = f"{host} mlx5_{leaf}"
+        else:
+            plane, spine = shape.spine_of(array * shape.rails + leaf, port - shape.downlinks)
+            alias = f"{self.unit_name(Frame.PLANE, plane)}-spine{spine + 1}"
+        return f"{name}-leaf{leaf + 1}", (alias, interface, str(port + 1), interface)
 
     def _nic_identity(self, family: Family, nic: int) -> tuple[str, ...]:
         network = self.site.network
@@ -284,59 +404,7 @@ class Layout:
         Raises:
             TargetError: it is no address, or the site has no such place.
         """
-        match = _TARGET.fullmatch(text)
-        if match is None:
-            raise TargetError(
-                f"target {text!r} is no address; write a rack (r0001), a server (r0001/n3), a part "
-                "(r0001/n3/gpu5, r0001/n3/nic0, r0001/n3/psu1, r0001/pump1), an array (a001), a "
-                "Megapack (mp001), a generator (g01) or grid"
-            )
-        groups = match.groupdict()
-        if groups["array"]:
-            array = self.array_index(text)
-            if array is None:
-                raise self._absent(text, "arrays", self.array_name(self.site.arrays - 1))
-            return Target(text, "array", self.racks_of(array).start)
-        for frame in (Frame.MEGAPACK, Frame.GENSET, Frame.GRID):
-            if groups[frame.value]:
-                return Target(text, frame.value, self._unit(frame, text))
-        return self._rack_target(text, groups)
-
-    def _unit(self, frame: Frame, name: str) -> int:
-        index = self.unit_index(frame, name)
-        if index is None:
-            count = self.units(frame)
-            last = self.unit_name(frame, count - 1) if count else "none"
-            raise self._absent(name, f"{frame.value}s", last)
-        return index
-
-    def _rack_target(self, text: str, groups: dict[str, str | None]) -> Target:
-        site = self.site
-        rack = self._unit(Frame.RACK, groups["rack"] or "")
-        if groups["pump"]:
-            pump = int(groups["pump"]) - 1
-            if not 0 <= pump < site.cooling.pumps:
-                raise self._absent(text, "pumps", f"pump{site.cooling.pumps}")
-            return Target(text, "pump", rack, pump)
-        if not groups["server"]:
-            return Target(text, "rack", rack)
-        server = int(groups["server"][1:]) - 1
-        if not 0 <= server < site.servers_per_rack:
-            raise self._absent(text, "servers a rack", f"n{site.servers_per_rack}")
-        if not groups["part"]:
-            return Target(text, "server", rack, server)
-        part, index = groups["part"], int(groups["index"] or 0)
-        first = 1 if part == "psu" else 0
-        count = {"gpu": site.server.gpus, "nic": site.server.nics, "psu": site.server.psus}[part]
-        if not first <= index < first + count:
-            raise self._absent(text, f"{part}s a server", f"{part}{first + count - 1}")
-        return Target(text, part, rack, server * count + index - first)
-
-    def _absent(self, text: str, what: str, last: str) -> TargetError:
-        return TargetError(
-            f"target {text!r} does not exist on site {self.site.name!r}; "
-            f"the last of its {what} is {last}"
-        )
+        return find_target(self, text)
 
     # -- detail ---------------------------------------------------------------
 

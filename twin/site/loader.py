@@ -139,27 +139,31 @@ def _with_models(data: Mapping[str, Any], where: str) -> dict[str, Any]:
     values = dict(data)
     blocks = values.get("blocks")
     if isinstance(blocks, list) and all(isinstance(block, Mapping) for block in blocks) and blocks:
-        values["blocks"] = [_with_model(block, where) for block in blocks]
+        values["blocks"] = [
+            _with_model(block, where, f"blocks.{index}.gpu") for index, block in enumerate(blocks)
+        ]
         values.setdefault("gpu", values["blocks"][0]["gpu"])
         racks = [block.get("racks") for block in blocks]
         if all(isinstance(count, int) for count in racks):
             values.setdefault("racks", sum(racks))
-    return _with_model(values, where)
+    return _with_model(values, where, "gpu")
 
 
-def _with_model(section: Mapping[str, Any], where: str) -> dict[str, Any]:
+def _with_model(section: Mapping[str, Any], where: str, key: str) -> dict[str, Any]:
     gpu = section.get("gpu", _DEFAULT_MODEL)
     if isinstance(gpu, str):
-        return {**section, "gpu": _gpu_model(gpu, where)}
+        return {**section, "gpu": _gpu_model(gpu, where, key)}
     if not isinstance(gpu, Mapping):
         known = ", ".join(gpu_model_names())
-        raise ConfigError(f"{where}: gpu: is {gpu!r}; give a shipped model ({known}) or a section")
+        raise ConfigError(
+            f"{where}: {key}: is {gpu!r}; give a shipped model ({known}) or a section"
+        )
     return dict(section)
 
 
-def _gpu_model(name: str, where: str) -> Any:
+def _gpu_model(name: str, where: str, key: str) -> Any:
     entry = _DEVICES / f"{name}.yaml"
     if "/" in name or not entry.is_file():
         known = ", ".join(gpu_model_names())
-        raise ConfigError(f"{where}: gpu: is {name!r}; the shipped models are {known}")
+        raise ConfigError(f"{where}: {key}: is {name!r}; the shipped models are {known}")
     return yaml.safe_load(entry.read_text(encoding="utf-8"))

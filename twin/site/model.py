@@ -8,6 +8,7 @@ demo. Everything that depends on the counts is arithmetic and lives in
 from __future__ import annotations
 
 from functools import cached_property
+from math import ceil
 from typing import Annotated
 
 from pydantic import Field, model_validator
@@ -15,6 +16,7 @@ from pydantic import Field, model_validator
 from twin.site.parameters import (
     Block,
     Cooling,
+    Ec2,
     Facility,
     Gensets,
     GpuModel,
@@ -23,8 +25,11 @@ from twin.site.parameters import (
     Network,
     Section,
     Server,
+    Storage,
+    Supply,
     Telemetry,
     Training,
+    Water,
 )
 
 __all__ = ["Site"]
@@ -56,11 +61,15 @@ class Site(Section):
     blocks: tuple[Block, ...] = ()
     """Blocks of racks with GPU models of their own; ``racks`` and ``gpu`` then follow from them."""
     server: Server = Server()
+    ec2: Ec2 = Ec2()
     network: Network = Network()
+    storage: Storage = Storage()
     cooling: Cooling = Cooling()
+    water: Water = Water()
     megapacks: Megapacks = Megapacks()
     gensets: Gensets = Gensets()
     grid: Grid = Grid()
+    supply: Supply = Supply()
     facility: Facility = Facility()
     training: Training = Training()
     telemetry: Telemetry = Telemetry()
@@ -80,6 +89,16 @@ class Site(Section):
         if self.blocks and held != self.racks:
             raise ValueError(
                 f"racks is {self.racks}, but the blocks hold {held}; leave racks out, it follows"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _one_exporter_tells_of_all(self) -> Site:
+        models = [self.gpu, *(block.gpu for block in self.blocks)]
+        if len({(model.exporter, model.logical_cores) for model in models}) > 1:
+            raise ValueError(
+                "the GPU models of a site have the same exporter and as many logical_cores; "
+                "make two sites of it"
             )
         return self
 
@@ -109,12 +128,22 @@ class Site(Section):
         return self.racks * self.gpus_per_rack
 
     @cached_property
+    def chillers(self) -> int:
+        """Chillers of the site, the spare ones among them."""
+        water = self.water
+        if water.chillers is not None:
+            return water.chillers
+        capacity = (1.0 + water.margin_ratio) * self.installed_power_watts
+        return max(ceil(capacity / water.chiller_watts), 3) + water.spare
+
+    @cached_property
     def installed_power_watts(self) -> float:
         """AC power of all servers on the plateau of a training step, in W."""
         blocks = self.blocks or (Block(racks=self.racks, gpu=self.gpu),)
-        return sum(block.racks * self._rack_power_watts(block.gpu) for block in blocks)
+        return sum(block.racks * self.rack_power_watts(block.gpu) for block in blocks)
 
-    def _rack_power_watts(self, model: GpuModel) -> float:
+    def rack_power_watts(self, model: GpuModel) -> float:
+        """Return the AC power of a rack of this model on the plateau of a training step, in W."""
         gpus = self.server.gpus * model.power_training_watts
         output = self.server.base_power_watts + gpus * (1 + self.server.base_power_per_gpu_watt)
         share = output / self.server.psus

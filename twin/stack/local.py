@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from twin.aggregator import Aggregator, AggregatorConfig
 from twin.bus import BrokerUrl, embedded_broker
@@ -30,6 +31,8 @@ class LocalConfig:
         broker: broker to use; None for an embedded one.
         mqtt_port: port of the embedded broker, 0 for any free one.
         interval: simulated seconds between two frames of a unit; None for the default.
+        state: folder in which the plant's state is kept; None to start afresh.
+        failures: see :func:`twin.faults.natural.failures_of`.
     """
 
     layout: Layout
@@ -41,6 +44,8 @@ class LocalConfig:
     broker: BrokerUrl | None = None
     mqtt_port: int = 1883
     interval: float | None = None
+    state: Path | None = None
+    failures: str = "none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +86,8 @@ async def local_stack(config: LocalConfig) -> AsyncIterator[LocalStack]:
                 speed=config.speed,
                 seed=config.seed,
                 interval=config.interval,
+                state=config.state,
+                failures=config.failures,
             )
         )
         aggregator = await stack.enter_async_context(

@@ -17,7 +17,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from twin.catalog import DeviceClass, Frame, devices_of
+from twin.catalog import DeviceClass, Frame
 from twin.errors import FrameError
 from twin.site import Layout
 
@@ -64,7 +64,7 @@ class Encoder:
     def __init__(self, layout: Layout, kind: Frame) -> None:
         self._columns = [
             (device, signal)
-            for device in devices_of(kind)
+            for device in layout.devices_of(kind)
             for signal in layout.reported[device.name]
             if signal.on_wire
         ]
@@ -120,7 +120,7 @@ class Decoder:
     """Decodes and checks frames of one kind against the catalogue and the site."""
 
     def __init__(self, layout: Layout, kind: Frame) -> None:
-        self._groups = [_Group.of(layout, device) for device in devices_of(kind)]
+        self._groups = [_Group.of(layout, device) for device in layout.devices_of(kind)]
         self._keys = {"v", "ts", "seq"} | {group.name for group in self._groups}
 
     def decode(self, payload: bytes | bytearray | memoryview) -> Snapshot:

@@ -2,6 +2,9 @@
 
 ========================================  ==================================================
 ``twin/v1/{site}/rack/{rack}``            one frame of a rack
+``twin/v1/{site}/array/{array}``          one frame of an array's leaf switches
+``twin/v1/{site}/plane/{plane}``          one frame of a plane of spine switches
+``twin/v1/{site}/service/{rack}``         one frame of a rack of storage and CPU servers
 ``twin/v1/{site}/megapack/{unit}``        one frame of a Megapack
 ``twin/v1/{site}/genset/{unit}``          one frame of a generator
 ``twin/v1/{site}/grid``                   one frame of the grid feed and the site's meters

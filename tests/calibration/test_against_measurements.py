@@ -1,0 +1,52 @@
+"""The twin beside measurements: every quantity within its tolerance."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from twin.docs.measurement import Comparison, comparisons, levels, training
+
+ROWS = {row.key: row for row in comparisons()}
+HELD = [row for row in ROWS.values() if row.tolerance is not None]
+
+
+@pytest.mark.parametrize("row", HELD, ids=lambda row: row.key)
+def test_within_tolerance(row: Comparison) -> None:
+    """The twin's value differs from the measured one by no more than the row allows."""
+    assert row.tolerance is not None
+    assert row.twin == pytest.approx(row.measured, rel=row.tolerance)
+
+
+@pytest.mark.parametrize("percent", [1, 50, 99])
+def test_node_distribution(percent: int) -> None:
+    """The quantiles that the calibration stands on are held to 3 %, not to anything laxer."""
+    tolerance = ROWS[f"node-{percent}"].tolerance
+    assert tolerance is not None
+    assert tolerance <= 0.03
+
+
+def test_wait_level_is_the_measured_range() -> None:
+    """GPUs that wait for another draw 150 to 164 W, idle ones 70 to 76 W, as measured."""
+    found = levels()
+    assert 150 <= found["wait"] <= 164
+    assert 70 <= found["idle"] <= 76
+    assert 116 <= found["context"] <= 125
+
+
+def test_checkpoint_depth() -> None:
+    """Eight GPUs fall from above 4.4 kW to 1.27 kW when all ranks wait for a checkpoint."""
+    node = float(np.median(training().nodes))
+    assert (node - 1600) / 1.08 > 4400
+    assert 8 * levels()["wait"] == pytest.approx(1270, rel=0.03)
+
+
+def test_means_of_nodes_stay_together() -> None:
+    """Node means lie within 1.5 % of their mean, give or take the sampling of 64 nodes."""
+    means = training().nodes.mean(axis=0)
+    assert np.abs(means / means.mean() - 1).max() < 0.02
+
+
+def test_no_node_exceeds_the_measured_edge() -> None:
+    """The distribution ends sharply: the greatest node power is within 3 % of the measured one."""
+    assert training().nodes.max() == pytest.approx(7519, rel=0.03)

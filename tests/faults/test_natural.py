@@ -1,0 +1,124 @@
+"""Natural failures: the published rates, reproducible, and all of them faults that exist."""
+
+from __future__ import annotations
+
+from collections import Counter
+from math import exp
+
+import pytest
+
+from twin.errors import ConfigError
+from twin.faults import FAULTS, FaultSchedule
+from twin.faults.natural import CAUSES, Cause, NaturalFailures, failures_of
+from twin.site import Layout, load_site, parse_site
+
+DAYS = 54 * 86_400.0
+CLUSTER = Layout(parse_site("{name: llama, racks: 256}", "test"))
+
+
+def interval(mean: float, share: float) -> tuple[int, int]:
+    """Return the central interval of a Poisson count that holds at least ``share`` of it."""
+    low, high, below, count, probability = 0, 0, 0.0, 0, exp(-mean)
+    while below < 1 - (1 - share) / 2:
+        if below + probability <= (1 - share) / 2:
+            low = count + 1
+        below += probability
+        high = count
+        count += 1
+        probability *= mean / count
+    return low, high
+
+
+def drawn(seed: int) -> Counter[str]:
+    """Return how many failures of each cause 54 days have."""
+    return Counter(failure.cause for failure in NaturalFailures(CLUSTER, seed).until(DAYS))
+
+
+def test_table_is_the_published_one() -> None:
+    """419 interruptions on 16,384 GPUs, of which 148 are faulty GPUs: one each 3.1 h."""
+    assert CLUSTER.site.gpus == 16_384
+    assert sum(cause.count for cause in CAUSES) == 419
+    rate = sum(cause.rate(16_384) for cause in CAUSES)
+    assert 1 / rate / 3600 == pytest.approx(3.1, abs=0.05)
+
+
+@pytest.mark.parametrize("cause", CAUSES, ids=lambda cause: cause.name)
+def test_54_days_at_16384_gpus(cause: Cause) -> None:
+    """Each cause comes as often as the table says, within the 99.9 % interval of Poisson."""
+    low, high = interval(cause.count, 0.999)
+    assert low <= drawn(0)[cause.name] <= high
+
+
+def test_total_of_54_days() -> None:
+    """All causes together are within the 95 % Poisson interval of 419."""
+    low, high = interval(419, 0.95)
+    assert (low, high) == (379, 460)
+    assert low <= drawn(0).total() <= high
+
+
+def test_mean_over_seeds() -> None:
+    """Over many seeds the mean is the published number, within its standard error times three."""
+    totals = [drawn(seed).total() for seed in range(25)]
+    assert sum(totals) / 25 == pytest.approx(419, abs=3 * (419 / 25) ** 0.5)
+
+
+def test_same_seed_same_failures() -> None:
+    """A seed gives one list, however it is asked for; another seed gives another."""
+    whole = NaturalFailures(CLUSTER, 7).until(DAYS / 10)
+    source = NaturalFailures(CLUSTER, 7)
+    parts = [failure for part in range(100) for failure in source.until((part + 1) * DAYS / 1000)]
+    assert parts == whole
+    assert [failure.at for failure in whole] == sorted(failure.at for failure in whole)
+    assert NaturalFailures(CLUSTER, 8).until(DAYS / 10) != whole
+
+
+def test_rate_goes_with_size_and_factor() -> None:
+    """Twice the factor brings twice as many."""
+    double = len(NaturalFailures(CLUSTER, 1, 2.0).until(DAYS))
+    assert double == pytest.approx(838, abs=3 * 838**0.5)
+
+
+def test_kinds_exist() -> None:
+    """Every cause is made of faults of the catalogue, whose shares add up to 1."""
+    for cause in CAUSES:
+        assert {kind for kind, _ in cause.faults} <= FAULTS.keys()
+        assert sum(share for _, share in cause.faults) == pytest.approx(1.0)
+        assert cause.seconds > 0
+
+
+@pytest.mark.parametrize("site", ["demo", "colossus-array", "colossus-100k"])
+def test_every_failure_can_strike(site: str) -> None:
+    """The schedule of any site accepts each failure: the places exist."""
+    layout = Layout(load_site(site))
+    failures = NaturalFailures(layout, 3, 1e4 if site != "colossus-100k" else 1.0).until(86_400.0)
+    assert len(failures) > 20
+    for failure in failures:
+        strike = FaultSchedule(layout, FAULTS).inject(
+            "natural", failure.kind, failure.target, failure.at, failure.seconds
+        )
+        assert strike.until > failure.at
+
+
+def test_spec() -> None:
+    """none, natural and natural:FACTOR are understood; anything else is refused."""
+    assert failures_of("none", CLUSTER, 0) is None
+    plain, more = failures_of("natural", CLUSTER, 0), failures_of("natural:10", CLUSTER, 0)
+    assert plain is not None
+    assert more is not None
+    assert len(more.until(DAYS)) > 5 * len(plain.until(DAYS))
+    for wrong in ("", "natural:", "natural:0", "natural:x", "natural:nan", "unnatural", "none:1"):
+        with pytest.raises(ConfigError, match="natural:100"):
+            failures_of(wrong, CLUSTER, 0)
+
+
+def test_strike() -> None:
+    """Due failures begin in the schedule; the same fault at the same place is left out."""
+    layout = Layout(parse_site("{name: small, racks: 1, servers_per_rack: 1}", "test"))
+    schedule = FaultSchedule(layout, FAULTS)
+    source = NaturalFailures(layout, 0, 1e4)
+    struck = source.strike(schedule, 6 * 3600.0, epoch=1e9)
+    assert len(struck) == len(schedule.active)
+    assert 0 < len(struck) < len(NaturalFailures(layout, 0, 1e4).until(6 * 3600.0))
+    assert schedule.active[0].since == pytest.approx(1e9 + struck[0].at)
+    assert len({(s.fault.kind, s.target) for s in schedule.active}) == len(struck)
+    assert source.strike(schedule, 6 * 3600.0, epoch=1e9) == []

@@ -1,0 +1,100 @@
+"""Leaf and spine switches of the fabric, and the ports of the leaves.
+
+Ports follow snmp_exporter's ``if_mib`` module (``snmp.yml``, Apache-2.0): names, types,
+help and labels; the exporter's ``instance`` is the switch that it was asked about and
+has no port. What a switch says of itself as a whole has no name that all vendors
+share, so it follows the Prometheus naming rules. Of a port only its state is reported
+by default here: the rest would be a series each for every port of a large site.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from twin.catalog.model import DeviceClass, Family, Frame, Kind, Signal, Unit
+from twin.catalog.server import SERVER
+
+__all__ = ["LEAF", "PORT", "SPINE"]
+
+_snmp = partial(Family, job="snmp-exporter", port=None)
+_IF_MIB = _snmp(
+    key="if_mib",
+    labels=("ifAlias", "ifDescr", "ifIndex", "ifName"),
+    source="prometheus/snmp_exporter if_mib",
+)
+_TARGET = _snmp(key="snmp_target", labels=(), source="Prometheus")
+_SWITCH = _snmp(key="switch", labels=(), source="Prometheus naming")
+
+
+def _whole(role: str) -> tuple[Signal, ...]:
+    """Return what a switch says of itself."""
+    gauge = partial(Signal, family=_SWITCH, kind=Kind.GAUGE, labels=(("role", role),))
+    count = partial(
+        Signal, family=_SWITCH, kind=Kind.COUNTER, unit=Unit.BYTES, labels=(("role", role),)
+    )
+    return (
+        Signal("up", "up", _TARGET, Kind.GAUGE, Unit.NONE, SERVER["up_node"].help, high=1),
+        gauge("power", "switch_power_watts", unit=Unit.WATTS, decimals=1, high=100_000,
+              help="Electrical power of the switch."),
+        gauge("temperature", "switch_asic_temperature_celsius", unit=Unit.CELSIUS, decimals=1,
+              low=-40, high=150, help="Temperature of the switch's ASIC."),
+        count("rx_bytes", "switch_received_bytes_total", help="Octets received on all ports."),
+        count("tx_bytes", "switch_transmitted_bytes_total",
+              help="Octets transmitted on all ports."),
+    )  # fmt: skip
+
+
+_leaf = partial(Signal, family=_SWITCH, labels=(("role", "leaf"),))
+_if = partial(Signal, family=_IF_MIB)
+
+LEAF = DeviceClass(
+    name="leaf",
+    frame=Frame.ARRAY,
+    title="leaf switch",
+    signals=(
+        *_whole("leaf"),
+        _leaf("discarded_bytes", "switch_discarded_bytes_total", kind=Kind.COUNTER,
+              unit=Unit.BYTES, help="Octets received and not transmitted, for want of a way on."),
+        _leaf("ecn_marked", "switch_ecn_marked_packets_total", kind=Kind.COUNTER,
+              unit=Unit.NONE, help="Packets to servers that were marked with congestion."),
+        _leaf("pause", "switch_pause_frames_transmitted_total", kind=Kind.COUNTER,
+              unit=Unit.NONE, help="Priority pause frames sent to servers."),
+        _leaf("uplink_utilization", "switch_uplink_utilization_ratio", kind=Kind.GAUGE,
+              unit=Unit.RATIO, decimals=4, high=2,
+              help="Traffic to the spines over what the uplinks in service can carry."),
+        _leaf("uplinks_up", "switch_uplinks_up", kind=Kind.GAUGE, unit=Unit.NONE,
+              help="Uplinks in service."),
+        _leaf("downlinks_up", "switch_downlinks_up", kind=Kind.GAUGE, unit=Unit.NONE,
+              help="Ports to servers in service."),
+    ),
+)  # fmt: skip
+
+PORT = DeviceClass(
+    name="port",
+    frame=Frame.ARRAY,
+    title="leaf switch port",
+    signals=(
+        _if("oper_status", "ifOperStatus", kind=Kind.GAUGE, unit=Unit.NONE, low=1, high=7,
+            help="The current operational state of the interface - 1.3.6.1.2.1.2.2.1.8"),
+        _if("in_octets", "ifHCInOctets", kind=Kind.COUNTER, unit=Unit.BYTES, extra=True,
+            help="The total number of octets received on the interface, including framing "
+                 "characters - 1.3.6.1.2.1.31.1.1.1.6"),
+        _if("out_octets", "ifHCOutOctets", kind=Kind.COUNTER, unit=Unit.BYTES, extra=True,
+            help="The total number of octets transmitted out of the interface, including framing "
+                 "characters - 1.3.6.1.2.1.31.1.1.1.10"),
+        _if("high_speed", "ifHighSpeed", kind=Kind.GAUGE, unit=Unit.MEGABITS_PER_SECOND,
+            extra=True,
+            help="An estimate of the interface's current bandwidth in units of 1,000,000 bits per "
+                 "second - 1.3.6.1.2.1.31.1.1.1.15"),
+        _if("in_errors", "ifInErrors", kind=Kind.COUNTER, unit=Unit.NONE, extra=True,
+            help="For packet-oriented interfaces, the number of inbound packets that contained "
+                 "errors preventing them from being deliverable to a higher-layer protocol - "
+                 "1.3.6.1.2.1.2.2.1.14"),
+        _if("out_discards", "ifOutDiscards", kind=Kind.COUNTER, unit=Unit.NONE, extra=True,
+            help="The number of outbound packets which were chosen to be discarded even though no "
+                 "errors had been detected to prevent their being transmitted - "
+                 "1.3.6.1.2.1.2.2.1.19"),
+    ),
+)  # fmt: skip
+
+SPINE = DeviceClass(name="spine", frame=Frame.PLANE, title="spine switch", signals=_whole("spine"))

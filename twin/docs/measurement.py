@@ -1,0 +1,283 @@
+"""The twin beside measured data: what is compared, and what both sides say.
+
+:func:`comparisons` runs the twin for an hour of simulated time (some seconds) and
+reads the measured traces that ship with it; the page ``calibration.md`` and the tests
+of ``tests/calibration`` both read its rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twin.plant import Conditions, Plant, load_trace
+from twin.plant.workload import JobState
+from twin.site import Layout, Site, load_site
+
+__all__ = ["Comparison", "Run", "comparisons", "levels", "quantiles", "spectrum", "training"]
+
+Values = NDArray[np.floating[Any]]
+
+_SECONDS = 3410
+_SAMPLE = 2
+"""The measured run was sampled every 2 s; the twin's power is a mean over 1 s."""
+_MEASURED_SAMPLE = 2.005
+_LINES = ((9.5, 12.5), (5.0, 6.0))
+"""Where the spectrum's first two lines are looked for, in s."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One quantity, measured and of the twin.
+
+    Attributes:
+        key: name of the row.
+        quantity: what is compared.
+        unit: of both values.
+        measured: the measured value.
+        twin: the twin's value.
+        tolerance: greatest difference over the measured value; None where the two are
+            not the same thing and the row only informs.
+        basis: source of the measurement.
+    """
+
+    key: str
+    quantity: str
+    unit: str
+    measured: float
+    twin: float
+    tolerance: float | None
+    basis: str
+
+    @property
+    def difference(self) -> float:
+        """Difference over the measured value."""
+        return self.twin / self.measured - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What one run of the twin showed.
+
+    Attributes:
+        nodes: (samples, nodes), DC power in W.
+        evaluation: (samples,), True while the job evaluates.
+        dies: temperature of every GPU at some moments of it, in °C.
+        memories: the same of the GPUs' memory.
+        step_seconds: mean duration of a step.
+        conversion: AC over DC power.
+    """
+
+    nodes: Values
+    evaluation: NDArray[np.bool_]
+    dies: Values
+    memories: Values
+    step_seconds: float
+    conversion: float
+
+
+def _site(**training: float) -> Site:
+    site = load_site("colossus-array")
+    return site.model_copy(update={"training": site.training.model_copy(update=training)})
+
+
+@cache
+def training() -> Run:
+    """Run one array for as long as the measured run, without checkpoints like it."""
+    layout = Layout(_site(checkpoint_seconds=0.0))
+    plant, healthy = Plant(layout), Conditions.healthy(layout)
+    nodes, evaluation, dies, memories, ratios = [], [], [], [], []
+    for second in range(_SECONDS):
+        plant.step(1.0, healthy)
+        if second % _SAMPLE == 0:
+            nodes.append(plant.servers.output.ravel().copy())
+            evaluation.append(plant.workload.progress.state is JobState.EVALUATION)
+        if second % 100 == 0:
+            outputs = plant.outputs()
+            dies.append(outputs["gpu"]["gpu_temp"].ravel().copy())
+            memories.append(outputs["gpu"]["memory_temp"].ravel().copy())
+            ratios.append(plant.servers.power.sum() / plant.servers.output.sum())
+    progress = plant.workload.progress
+    return Run(
+        nodes=np.array(nodes),
+        evaluation=np.array(evaluation),
+        dies=np.concatenate(dies),
+        memories=np.concatenate(memories),
+        step_seconds=progress.kept_seconds / progress.steps,
+        conversion=float(np.mean(ratios)),
+    )
+
+
+@cache
+def levels() -> dict[str, float]:
+    """Return the power of a GPU in W while the job waits, is down and starts.
+
+    One GPU is lost: the others wait for it until the collective times out, then the job
+    is down, then it starts. ``conversion`` and ``node`` are AC over DC power and DC
+    power of a node while it is down.
+    """
+    layout = Layout(_site(detect_seconds=30.0, restart_delay_seconds=60.0, startup_seconds=60.0))
+    plant, conditions = Plant(layout), Conditions.healthy(layout)
+    seen: dict[JobState, float] = {}
+    found: dict[str, float] = {}
+    for second in range(170):
+        conditions.gpu_attached[0, 0] = second > 10  # noqa: PLR2004 - back after 10 s
+        plant.step(1.0, conditions)
+        # The last of a state's values counts: by then the step before it is over.
+        seen[plant.workload.progress.state] = float(np.median(plant.gpus.power))
+        if plant.workload.progress.state is JobState.CRASHED:
+            output = plant.servers.output
+            found["conversion"] = float(plant.servers.power.sum() / output.sum())
+            found["node"] = float(np.median(output))
+    found["wait"] = seen[JobState.STALLED]
+    found["idle"] = seen[JobState.CRASHED]
+    found["context"] = seen[JobState.STARTING]
+    return found
+
+
+def table(name: str) -> Values:
+    """Return a measured table that ships with the twin, without its header."""
+    entry = resources.files("twin.plant") / "traces" / name
+    with entry.open(encoding="utf-8") as file:
+        return np.loadtxt(file, delimiter=",", skiprows=2)
+
+
+def quantiles() -> Values:
+    """Return the quantiles of the A100 fleet: quantile, W, die °C, memory °C, server W."""
+    return table("acme-kalos-a100-quantiles.csv")
+
+
+def spectrum(nodes: Values, seconds: float) -> tuple[Values, Values]:
+    """Return periods in s and amplitudes in kW of the sum of all nodes' power."""
+    power = nodes.sum(axis=1) / 1e3
+    frequency = np.fft.rfftfreq(len(power), seconds)[1:]
+    amplitude = 2 * np.abs(np.fft.rfft(power - power.mean()))[1:] / len(power)
+    return 1 / frequency, amplitude
+
+
+def _line(nodes: Values, seconds: float, low: float, high: float) -> float:
+    """Return the period of the strongest line from ``low`` to ``high`` s."""
+    periods, amplitude = spectrum(nodes, seconds)
+    near = (periods >= low) & (periods <= high)
+    return float(periods[near][np.argmax(amplitude[near])])
+
+
+def _correlation(nodes: Values) -> float:
+    matrix: Values = np.asarray(np.corrcoef(nodes.T))
+    size = len(matrix)
+    return float((matrix.sum() - size) / (size * size - size))
+
+
+def _evaluating(nodes: Values) -> NDArray[np.bool_]:
+    """Return which samples of the measured run are an evaluation: flat and low for 10 s."""
+    mean, length = nodes.mean(axis=1), 5
+    flat = np.zeros(len(mean), dtype=np.bool_)
+    for first in range(len(mean) - length):
+        part = mean[first : first + length]
+        if part.std() < 70.0 and 6100.0 < part.mean() < 6420.0:  # noqa: PLR2004 - in W
+            flat[first : first + length] = True
+    return flat
+
+
+@cache
+def comparisons() -> tuple[Comparison, ...]:
+    """Return all rows, in the order in which the page shows them."""
+    return (*_distribution(), *_rhythm(), *_levels(), *_temperatures())
+
+
+def _distribution() -> list[Comparison]:
+    basis = "MLPerf DC"
+    measured, twin = load_trace("gpt3-512xh100").watts, training().nodes
+    rows = []
+    tolerances = {1: 0.03, 5: 0.05, 25: 0.03, 50: 0.03, 75: 0.03, 99: 0.03}
+    for percent, tolerance in tolerances.items():
+        both = [float(np.percentile(nodes, percent)) for nodes in (measured, twin)]
+        name = f"Node power, DC, {percent} % quantile"
+        rows.append(Comparison(f"node-{percent}", name, "W", both[0], both[1], tolerance, basis))
+    both = [float(nodes.mean()) for nodes in (measured, twin)]
+    rows.append(Comparison("node-mean", "Node power, DC, mean", "W", both[0], both[1], 0.02, basis))
+    for percent in (1, 50, 99):
+        both = [float(np.percentile(n.sum(axis=1), percent)) / 1e3 for n in (measured, twin)]
+        name = f"Array power (64 nodes), DC, {percent} % quantile"
+        rows.append(Comparison(f"array-{percent}", name, "kW", both[0], both[1], 0.04, basis))
+    both = [float(100 * n.mean(axis=0).std() / n.mean()) for n in (measured, twin)]
+    name = "Spread of the nodes' means (standard deviation)"
+    rows.append(Comparison("node-spread", name, "%", both[0], both[1], 0.3, basis))
+    both = [_correlation(nodes) for nodes in (measured, twin)]
+    name = "Correlation of two nodes' power, mean over all pairs"
+    rows.append(Comparison("correlation", name, "", both[0], both[1], 0.15, basis))
+    return rows
+
+
+def _rhythm() -> list[Comparison]:
+    measured, run = load_trace("gpt3-512xh100").watts, training()
+    step = Comparison(
+        "step", "Step time", "s", 10.64, run.step_seconds, 0.01, "MLPerf DC, the run's own log"
+    )
+    rows = [step]
+    for name, (low, high) in zip(("First", "Second"), _LINES, strict=True):
+        both = (
+            _line(measured, _MEASURED_SAMPLE, low, high),
+            _line(run.nodes, float(_SAMPLE), low, high),
+        )
+        rows.append(
+            Comparison(
+                f"line-{name.lower()}", f"{name} spectral line of the array's power, period", "s",
+                both[0], both[1], 0.05, "MLPerf DC",
+            )
+        )  # fmt: skip
+    flat = _evaluating(measured)
+    for key, name, select in (("evaluation", "in an evaluation", 1), ("steps", "in steps", 0)):
+        both = (
+            float(measured[flat == select].sum(axis=1).mean()) / 1e3,
+            float(run.nodes[run.evaluation == select].sum(axis=1).mean()) / 1e3,
+        )
+        rows.append(
+            Comparison(
+                f"array-{key}", f"Array power, DC, mean {name}", "kW",
+                both[0], both[1], 0.02, "MLPerf DC",
+            )
+        )  # fmt: skip
+    return rows
+
+
+def _levels() -> list[Comparison]:
+    twin, run = levels(), training()
+    supply = table("mlperf-v4.0-smc-llama2-1x8h100-ac-dc-2s.csv")
+    ac, dc = supply[:, 1], supply[:, 2]
+    busy, quiet = dc > 6500.0, dc < 3000.0  # noqa: PLR2004 - W, training and idle
+    smi, llama = "nvidia-smi", "100 ms trace of 8 H100, Llama 3 8B"
+    return [
+        Comparison("idle", "GPU without a context", "W", 73.0, twin["idle"], 0.05, smi),
+        Comparison("context", "GPU with an idle context", "W", 120.5, twin["context"], 0.05, llama),
+        Comparison("wait", "GPU that waits in a collective, utilisation 100 %", "W", 157.0,
+                   twin["wait"], 0.05, llama),
+        Comparison("checkpoint", "8 GPUs during a checkpoint", "W", 1270.0, 8 * twin["wait"], 0.03,
+                   llama),
+        Comparison("node-idle", "Idle node, DC", "W", float(np.median(dc[quiet])), twin["node"],
+                   0.2, "MLPerf AC"),
+        Comparison("ac-dc", "AC over DC power while training", "",
+                   float(ac[busy].sum() / dc[busy].sum()), run.conversion, 0.01, "MLPerf AC"),
+        Comparison("ac-dc-idle", "AC over DC power, idle", "", float(np.median((ac / dc)[quiet])),
+                   twin["conversion"], 0.02, "MLPerf AC"),
+    ]  # fmt: skip
+
+
+def _temperatures() -> list[Comparison]:
+    fleet, run = quantiles(), training()
+    rows = []
+    for percent in (5, 50, 95):
+        measured = float(np.interp(percent / 100, fleet[:, 0], fleet[:, 2]))
+        twin = float(np.percentile(run.dies, percent))
+        name = f"Die temperature of the fleet, {percent} % quantile"
+        rows.append(Comparison(f"die-{percent}", name, "°C", measured, twin, None, "Acme"))
+    measured = float(np.interp(0.5, fleet[:, 0], fleet[:, 3] - fleet[:, 2]))
+    twin = float(np.median(run.memories - run.dies))
+    name = "Memory above die, medians"
+    rows.append(Comparison("memory", name, "K", measured, twin, None, "Acme"))
+    return rows

@@ -1,0 +1,102 @@
+"""Faults of the training job's own software."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from twin.faults.base import Fault, Impact
+
+__all__ = ["CheckpointStorm", "DataLoaderSlow", "JobCrash", "SoftwareHang"]
+
+
+class JobCrash(Fault):
+    """The job's own code fails, as by an unhandled exception or an XID of the class 13, 31, 43."""
+
+    kind = "job-crash"
+    system = "job"
+    title = "the training job crashes by itself"
+    target = "job"
+    default_target = "pretrain"
+    default_seconds = 30.0
+    severity = "critical"
+    shows = (
+        "The job's state goes to crashed at once and all GPUs fall from training to idle power: a "
+        "step down of the whole site. The hardware is well. The job is launched again after two "
+        "minutes, starts, loads its checkpoint and has lost the work since then; if the cause is "
+        "still there, it crashes again."
+    )
+
+    def strike(self, impact: Impact) -> None:
+        """Let the code fail."""
+        impact.conditions.job_sound[impact.target.unit] = False
+
+
+class SoftwareHang(Fault):
+    """One rank never enters a collective: all others wait until it times out."""
+
+    kind = "software-hang"
+    system = "job"
+    title = "a rank hangs in software (NCCL time-out)"
+    target = "job"
+    default_target = "pretrain"
+    default_seconds = 60.0
+    severity = "critical"
+    shows = (
+        "All GPUs show 100 % utilisation at about 157 W and the steps stand still, but no device "
+        "is missing and no link is down. After three minutes the collective times out: the job "
+        "crashes and restarts from its checkpoint. The hang does not end by itself."
+    )
+
+    def strike(self, impact: Impact) -> None:
+        """Hold the rank back."""
+        impact.conditions.job_synchronous[impact.target.unit] = False
+
+
+class DataLoaderSlow(Fault):
+    """The data loader does not keep up: every step waits for its input."""
+
+    kind = "data-loader-slow"
+    system = "job"
+    title = "the data loader does not keep up"
+    target = "job"
+    default_target = "pretrain"
+    default_seconds = 600.0
+    severity = "warning"
+    shows = (
+        "Steps take longer in inverse proportion to the input, pace falls below 1 and time is lost "
+        "by the cause slow. Unlike in a hang the GPUs' utilisation falls too, since without input "
+        "no kernel runs; so does power."
+    )
+
+    ratio: Annotated[float, Field(gt=0, lt=1)] = 0.6
+    """Rate of the input over what the job needs."""
+
+    def strike(self, impact: Impact) -> None:
+        """Slow the input."""
+        impact.conditions.job_input_ratio[impact.target.unit] = self.ratio
+
+
+class CheckpointStorm(Fault):
+    """The job writes a checkpoint far too often."""
+
+    kind = "checkpoint-storm"
+    system = "job"
+    title = "the job checkpoints far too often"
+    target = "job"
+    default_target = "pretrain"
+    default_seconds = 1800.0
+    severity = "warning"
+    shows = (
+        "The job's state alternates between training and checkpoint, goodput falls and time is "
+        "lost by the cause checkpoint. The site's power swings between training and waiting, 0.4 "
+        "kW a GPU, at each of them, and the storage NICs and racks are busy."
+    )
+
+    every: Annotated[float, Field(ge=10, le=3600)] = 60.0
+    """Seconds from the start of one checkpoint to the next."""
+
+    def strike(self, impact: Impact) -> None:
+        """Shorten the time between checkpoints."""
+        impact.conditions.job_checkpoint_seconds[impact.target.unit] = self.every

@@ -1,0 +1,202 @@
+"""Faults as they come by themselves: at the rates that a large training run has published.
+
+Meta counted 419 unexpected interruptions in 54 days on 16,384 H100 (Llama 3, by cause).
+Each cause is a Poisson process whose rate goes with the number of GPUs; what happens is
+one of the faults of :data:`twin.faults.FAULTS`. How long it lasts (until the device or
+its spare is back) and how a cause splits over faults is an estimate.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from twin.catalog import Frame
+from twin.errors import ConfigError
+from twin.faults import FAULTS, FaultSchedule
+from twin.site import Layout
+
+__all__ = ["CAUSES", "Cause", "Failure", "NaturalFailures", "failures_of"]
+
+_DAYS, _GPUS = 54, 16_384
+_STREAM = 40
+_HOUR = 3600.0
+_MOST_FACTOR = 10_000.0
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """A cause of interruptions.
+
+    Attributes:
+        name: as the published table has it.
+        count: interruptions by it in 54 days on 16,384 GPUs.
+        faults: kinds of fault that stand for it, with their shares, est.
+        seconds: how long each lasts on average, est.
+    """
+
+    name: str
+    count: int
+    faults: tuple[tuple[str, float], ...]
+    seconds: float
+
+    def rate(self, gpus: int) -> float:
+        """Return how often it happens on so many GPUs, in 1/s."""
+        return self.count / (_DAYS * 86_400.0) * gpus / _GPUS
+
+
+CAUSES = (
+    Cause("faulty GPU", 148, (("gpu-off-bus", 0.7), ("gpu-hang", 0.15), ("nvlink-error", 0.15)),
+          4 * _HOUR),
+    Cause("GPU HBM3 memory", 72, (("gpu-double-bit", 0.8), ("gpu-row-remap-failure", 0.2)),
+          4 * _HOUR),
+    Cause("software", 54, (("job-crash", 1.0),), 30.0),
+    Cause("network switch or cable", 35,
+          (("nic-down", 0.6), ("nic-flap", 0.3), ("leaf-down", 0.1)), 2 * _HOUR),
+    Cause("host maintenance", 32, (("server-down", 1.0),), _HOUR),
+    Cause("GPU SRAM memory", 19, (("gpu-double-bit", 1.0),), _HOUR),
+    Cause("GPU system processor", 17, (("gsp-timeout", 1.0),), 900.0),
+    Cause("NIC", 7, (("nic-down", 1.0),), 4 * _HOUR),
+    Cause("NCCL watchdog time-out", 7, (("software-hang", 1.0),), 60.0),
+    Cause("silent data corruption", 6, (("job-crash", 1.0),), 30.0),
+    Cause("GPU thermal interface and sensor", 6, (("gpu-cold-plate", 1.0),), 8 * _HOUR),
+    Cause("SSD", 3, (("server-down", 1.0),), 4 * _HOUR),
+    Cause("power supply", 3, (("psu-failure", 1.0),), 8 * _HOUR),
+    Cause("server chassis", 2, (("server-down", 1.0),), 8 * _HOUR),
+    Cause("IO expansion board", 2, (("server-down", 1.0),), 8 * _HOUR),
+    Cause("CPU", 2, (("server-down", 1.0),), 8 * _HOUR),
+    Cause("system memory", 2, (("server-down", 1.0),), 8 * _HOUR),
+    Cause("dependency", 2, (("job-crash", 1.0),), 30.0),
+)  # fmt: skip
+"""The published causes (Llama 3 herd of models, table 5) and what they are here."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Failure:
+    """One fault to come.
+
+    Attributes:
+        at: simulated seconds since the start.
+        cause: name of its cause.
+        kind: of fault.
+        target: the place it strikes.
+        seconds: how long it lasts.
+    """
+
+    at: float
+    cause: str
+    kind: str
+    target: str
+    seconds: float
+
+
+class NaturalFailures:
+    """The failures of a site in order of time, the same for the same seed.
+
+    Args:
+        layout: the site.
+        seed: of all random numbers.
+        factor: how many times more often than published.
+    """
+
+    def __init__(self, layout: Layout, seed: int = 0, factor: float = 1.0) -> None:
+        self._layout = layout
+        self._factor = factor
+        self._coming = heapq.merge(
+            *(
+                self._of(cause, np.random.default_rng([seed, _STREAM, index]))
+                for index, cause in enumerate(CAUSES)
+            )
+        )
+        self._next = next(self._coming)
+
+    def until(self, time: float) -> list[Failure]:
+        """Return the failures up to ``time`` that have not been returned before.
+
+        Args:
+            time: simulated seconds since the start.
+        """
+        due = []
+        while self._next.at <= time:
+            due.append(self._next)
+            self._next = next(self._coming)
+        return due
+
+    def strike(self, schedule: FaultSchedule, time: float, epoch: float) -> list[Failure]:
+        """Let the failures up to ``time`` begin and return those that did.
+
+        A place where the same fault already strikes cannot fail by it once more.
+
+        Args:
+            schedule: where they begin.
+            time: simulated seconds since the start.
+            epoch: simulated time of the start, as the schedule has it.
+        """
+        struck = []
+        for failure in self.until(time):
+            identifier = f"natural-{failure.kind}-{failure.at:.0f}"
+            try:
+                schedule.inject(
+                    identifier, failure.kind, failure.target, epoch + failure.at, failure.seconds
+                )
+            except ConfigError:
+                continue
+            struck.append(failure)
+        return struck
+
+    def _of(self, cause: Cause, rng: np.random.Generator) -> Iterator[Failure]:
+        """Yield the failures of one cause, without end."""
+        mean = 1.0 / (self._factor * cause.rate(self._layout.site.gpus))
+        kinds = [kind for kind, _ in cause.faults]
+        shares = [share for _, share in cause.faults]
+        time = 0.0
+        while True:
+            time += float(rng.exponential(mean))
+            kind = str(rng.choice(kinds, p=shares))
+            target = self._place(FAULTS[kind].target, rng)
+            seconds = max(1.0, float(rng.exponential(cause.seconds)))
+            yield Failure(time, cause.name, kind, target, seconds)
+
+    def _place(self, kind: str, rng: np.random.Generator) -> str:
+        """Return the address of a place of that kind, each as likely as any other."""
+        layout, site = self._layout, self._layout.site
+        if kind == "job":
+            return layout.unit_name(Frame.JOB, int(rng.integers(layout.units(Frame.JOB))))
+        rack = int(rng.integers(site.racks))
+        if kind == "leaf":
+            leaf = int(rng.integers(layout.fabric.rails)) + 1
+            return f"{layout.array_name(layout.array_of(rack))}/leaf{leaf}"
+        server = f"{layout.unit_name(Frame.RACK, rack)}/n{rng.integers(site.servers_per_rack) + 1}"
+        if kind == "server":
+            return server
+        # The last NIC is not the job's: only the compute NICs interrupt it.
+        first, count = {
+            "gpu": (0, site.server.gpus),
+            "nic": (0, max(1, site.server.nics - 1)),
+            "psu": (1, site.server.psus),
+        }[kind]
+        return f"{server}/{kind}{first + rng.integers(count)}"
+
+
+def failures_of(spec: str, layout: Layout, seed: int) -> NaturalFailures | None:
+    """Return the failures that ``spec`` names: ``none``, ``natural`` or ``natural:FACTOR``.
+
+    Raises:
+        ConfigError: it is none of these.
+    """
+    kind, separator, text = spec.partition(":")
+    if spec == "none":
+        return None
+    try:
+        factor = float(text) if separator else 1.0
+    except ValueError:
+        factor = 0.0
+    if kind != "natural" or not 0 < factor <= _MOST_FACTOR:
+        raise ConfigError(
+            f"failures {spec!r} is not known; choose none, natural or natural:FACTOR, for example "
+            "natural:100 for a hundred times as many"
+        )
+    return NaturalFailures(layout, seed, factor)

@@ -1,0 +1,240 @@
+"""The facility water plant: outdoor air, chillers with their towers, and the water loop.
+
+The chillers hold the supply temperature of the facility water while they have the
+capacity; what they cannot carry off warms the water, and with it every rack. Capacity
+and efficiency fall as the outdoor air warms. As many run as the load needs; the others
+stand by and take some minutes to start.
+"""
+
+from __future__ import annotations
+
+from math import ceil, cos, pi
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twin.catalog import CHILLER
+from twin.plant.conditions import Conditions
+from twin.plant.exchanger import WATER_JOULES_PER_LITER_KELVIN
+from twin.plant.units import Floats, lag
+from twin.site import Layout
+from twin.site.parameters import Water
+
+__all__ = ["WaterPlant", "outdoor_celsius", "performance", "relative_humidity"]
+
+_DAY = 86_400.0
+_HOUR = 3_600.0
+_SECONDS_PER_MINUTE = 60.0
+_STAGE_SECONDS = 300.0
+"""The staging looks at the mean load of some minutes, not at a training step, est."""
+_STAGE_DOWN = 0.9
+"""A chiller is switched off when the others would be loaded less than this, est."""
+_WARM_KELVIN = 1.0
+"""With water so far above its set point every chiller is started, est."""
+_STANDBY, _STARTING, _RUNNING, _FAILED = 0.0, 1.0, 2.0, 3.0
+_HOTTEST_WATER = 90.0
+
+
+def outdoor_celsius(seconds: float, water: Water) -> float:
+    """Return the outdoor temperature in °C: a sine over the day.
+
+    Args:
+        seconds: unix time, of which only the time of day counts.
+        water: mean, swing, hour of the peak and offset of local time.
+    """
+    local = seconds + water.utc_offset_hours * _HOUR
+    phase = 2.0 * pi * (local - water.outdoor_peak_hour * _HOUR) / _DAY
+    return water.outdoor_celsius + water.outdoor_swing_kelvin * cos(phase)
+
+
+def relative_humidity(celsius: float, dew: float) -> float:
+    """Return the relative humidity by the Magnus formula, 0 to 1."""
+
+    def pressure(at: float) -> float:
+        return float(np.exp(17.62 * at / (243.12 + at)))
+
+    return min(pressure(dew) / pressure(celsius), 1.0)
+
+
+def performance(celsius: float, load_ratio: float, water: Water) -> float:
+    """Return heat carried off over electrical power, towers and pumps included.
+
+    Falls with the outdoor temperature and away from 75 % load (est.).
+
+    Args:
+        celsius: outdoor temperature in °C.
+        load_ratio: load over capacity of the running chillers.
+        water: the figures of the plant.
+    """
+    lift = 1.0 - water.cop_per_kelvin * (celsius - water.cop_reference_celsius)
+    part = 1.0 - 0.6 * (min(load_ratio, 1.0) - 0.75) ** 2
+    return water.cop * min(max(lift, 0.3), 2.0) * part
+
+
+class WaterPlant:
+    """State of the chillers, (chillers,), and of the one water loop."""
+
+    def __init__(self, layout: Layout) -> None:
+        site = layout.site
+        water = site.water
+        self._p = water
+        self._set = site.cooling.facility_supply_celsius
+        count = layout.per_unit(CHILLER)
+        needed = max(count - water.spare, 1)
+        installed = site.installed_power_watts
+        self._rated = (1.0 + water.margin_ratio) * installed / needed
+        liters = water.liters_per_kilowatt * installed / 1e3
+        self._capacity_joules = liters * WATER_JOULES_PER_LITER_KELVIN
+        self.supply = self._set
+        """Facility water to the racks in °C."""
+        self.power = 0.0
+        """Electrical power of the plant in W."""
+        self.load = 0.0
+        """Heat that the water takes up in W."""
+        self.removed = 0.0
+        """Heat that the chillers carry off in W."""
+        self.outdoor = self.outdoor_dew = self.room_dew = 0.0
+        self._available = np.ones(count, dtype=np.bool_)
+        self._needed = needed
+        self._awake: Floats = np.zeros(count)
+        self._running = np.zeros(count, dtype=np.bool_)
+        self._mean = 0.0
+        self._excess = 0.0
+        self._flow = 0.0
+        self._cop = water.cop
+        self._hours = 3e7 + 1e6 * np.arange(count, dtype=np.float64)
+        self._starts = np.full(count, 100.0)
+
+    @property
+    def heat_capacity(self) -> float:
+        """Heat that warms the water loop by one kelvin, in J."""
+        return self._capacity_joules
+
+    @property
+    def unit_capacity(self) -> float:
+        """Heat that one chiller can carry off at this outdoor temperature, in W."""
+        hot = max(self.outdoor - self._p.capacity_reference_celsius, 0.0)
+        return self._rated * max(1.0 - self._p.capacity_per_kelvin * hot, 0.2)
+
+    @property
+    def capacity(self) -> float:
+        """Heat that the running chillers can carry off, in W."""
+        return float(self._running.sum()) * self.unit_capacity
+
+    def settle(self, load: float, flow: float) -> None:
+        """Let the plant have carried this load for long."""
+        self._mean = self.load = load
+        self._needed = self._stage()
+        command = self._command()
+        self._awake = np.where(command, self._p.start_seconds, 0.0)
+        self._running = command
+        self.removed = min(load, self.capacity)
+        self._flow = flow
+        self._draw()
+
+    def step(self, load: float, flow: float, conditions: Conditions, now: float, dt: float) -> None:
+        """Advance by ``dt`` seconds.
+
+        Args:
+            load: heat into the water in W.
+            flow: facility water through the racks in L/min.
+            conditions: of the site.
+            now: simulated unix time.
+            dt: step in s.
+        """
+        p = self._p
+        self.weather(now, float(conditions.outdoor_excess[0]))
+        self._available = conditions.chiller_available.copy()
+        self._excess = float(conditions.water_excess[0])
+        self.load, self._flow = load, flow
+        self._mean += (load - self._mean) * lag(dt, _STAGE_SECONDS)
+        self._needed = self._stage()
+        command = self._command()
+        self._awake = np.where(command, np.minimum(self._awake + dt, p.start_seconds), 0.0)
+        was = self._running
+        self._running = command & (self._awake >= p.start_seconds)
+        self._starts += self._running & ~was
+        self._hours += np.where(self._running, dt, 0.0)
+
+        error = self.supply - self._set - self._excess
+        asked = load + error * self._capacity_joules / p.control_seconds
+        self.removed = min(max(asked, 0.0), self.capacity)
+        self.supply += (load - self.removed) * dt / self._capacity_joules
+        self.supply = min(self.supply, _HOTTEST_WATER)
+        self._draw()
+
+    def weather(self, now: float, excess: float) -> None:
+        """Set the outdoor air and the room's dew point.
+
+        Args:
+            now: simulated unix time.
+            excess: outdoor temperature above the season's in K.
+        """
+        p = self._p
+        self.outdoor = outdoor_celsius(now, p) + excess
+        # A hot spell brings moisture with it; dew never forms in the open air of the model.
+        self.outdoor_dew = min(p.outdoor_dew_celsius + 0.5 * excess, self.outdoor)
+        infiltrated = p.room_infiltration_ratio * (self.outdoor_dew - p.room_dew_celsius)
+        self.room_dew = p.room_dew_celsius + max(infiltrated, 0.0)
+
+    def _stage(self) -> int:
+        """Return how many chillers should run."""
+        if self.supply - self._set - self._excess > _WARM_KELVIN:
+            return len(self._awake)
+        unit = self._p.stage_ratio * self.unit_capacity
+        more = max(ceil(self._mean / unit), 1)
+        if more >= self._needed:
+            return more
+        fewer = max(ceil(self._mean / (_STAGE_DOWN * unit)), 1)
+        return min(fewer, self._needed)
+
+    def _command(self) -> NDArray[np.bool_]:
+        """Return which chillers shall run: those that do already, then the first that can."""
+        order = np.argsort(np.where(self._available, -self._awake, np.inf), kind="stable")
+        command = np.zeros(order.size, dtype=np.bool_)
+        command[order[: self._needed]] = True
+        return command & self._available
+
+    def _draw(self) -> None:
+        """Set the electrical power from the heat carried off."""
+        capacity = self.capacity
+        ratio = self.removed / capacity if capacity > 0 else 0.0
+        self._cop = performance(self.outdoor, ratio, self._p)
+        self.power = self.removed / self._cop
+
+    def chiller_outputs(self) -> dict[str, Floats]:
+        """Return all signals of the catalogue's chiller class, (1, chillers)."""
+        share = self._running / max(float(self._running.sum()), 1.0)
+        state = np.where(self._awake > 0, _STARTING, _STANDBY)
+        state = np.where(self._running, _RUNNING, state)
+        values = {
+            "power": self.power * share,
+            "heat_removed": self.removed * share,
+            "capacity": np.where(self._available, self.unit_capacity, 0.0),
+            "running_seconds": self._hours,
+            "starts": self._starts,
+            "state": np.where(self._available, state, _FAILED),
+        }
+        return {name: value[None, :] for name, value in values.items()}
+
+    def outputs(self, air: float) -> dict[str, Floats]:
+        """Return all signals of the catalogue's water class, (1, 1).
+
+        Args:
+            air: air that the handlers supply to the servers, in °C.
+        """
+        rate = self._flow * WATER_JOULES_PER_LITER_KELVIN / _SECONDS_PER_MINUTE
+        rise = self.load / rate if rate > 0 else 0.0
+        values = {
+            "return_temperature": self.supply + min(rise, _HOTTEST_WATER - self.supply),
+            "flow": self._flow,
+            "heat": self.load,
+            "capacity": self.capacity,
+            "performance": self._cop,
+            "outdoor_temperature": self.outdoor,
+            "outdoor_dew_point": self.outdoor_dew,
+            "outdoor_humidity": relative_humidity(self.outdoor, self.outdoor_dew),
+            "room_dew_point": self.room_dew,
+            "room_temperature": air,
+        }
+        return {name: np.full((1, 1), value) for name, value in values.items()}

@@ -1,0 +1,315 @@
+"""The fabric: leaf and spine switches, what they carry, mark and drop.
+
+Every octet that a leaf takes in goes out again or is discarded, and what leaves one
+leaf for the spines arrives at another. How fast the job's collectives run depends on
+the leaf that has lost most of its way up: a synchronous job waits for its slowest flow.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twin.catalog import LEAF, SPINE
+from twin.plant.nic import Nics
+from twin.plant.units import Floats, lag
+from twin.site import Layout
+
+__all__ = ["Fabric", "uplink_pace"]
+
+_UP, _DOWN = 1.0, 2.0
+_IDLE_CELSIUS, _RISE_KELVIN = 44.0, 18.0
+"""ASIC without traffic, and its rise at full traffic, est."""
+_ASIC_SECONDS = 40.0
+_MEGABIT = 125_000.0
+"""Bytes."""
+
+
+def uplink_pace(share: Floats, throughput: float, best: float, crossing: float) -> Floats:
+    """Return how fast flows over the spines run, over how fast they run at best.
+
+    Args:
+        share: uplinks in service over all uplinks, any shape.
+        throughput: share of line rate that routing reaches.
+        best: the same with adaptive routing, at which the job's bursts were measured.
+        crossing: share of the traffic that crosses the spines.
+    """
+    pace: Floats = throughput / best * np.minimum(share / max(crossing, 1e-6), 1.0)
+    return np.minimum(pace, 1.0)
+
+
+@dataclass(slots=True)
+class _Octets:
+    """Running totals of switches."""
+
+    received: Floats
+    transmitted: Floats
+
+    @classmethod
+    def zeros(cls, shape: tuple[int, ...]) -> _Octets:
+        return cls(np.zeros(shape), np.zeros(shape))
+
+
+class Fabric:
+    """State of all switches; leaves are (arrays, rails), spines (planes, spines a plane)."""
+
+    def __init__(self, layout: Layout, rng: np.random.Generator) -> None:
+        self._network = layout.site.network
+        shape = self._shape = layout.fabric
+        site = layout.site
+        self._racks = (site.racks, site.servers_per_rack)
+        self._detailed = site.telemetry.extra_signals
+        self._first_rack = np.arange(shape.arrays) * site.racks_per_array
+        self._array_of_rack = np.arange(site.racks) // site.racks_per_array
+        self._full = site.racks == shape.arrays * site.racks_per_array
+        self._leaves = layout.shape(LEAF)
+        self._base = _IDLE_CELSIUS + rng.normal(0.0, 1.0, self._leaves)
+        self._spine_base = _IDLE_CELSIUS + rng.normal(0.0, 1.0, layout.shape(SPINE))
+        self._rise, self._spine_rise = np.zeros(self._leaves), np.zeros(layout.shape(SPINE))
+        self.leaf_up = np.ones(self._leaves, dtype=np.bool_)
+        self.spine_up = np.ones(layout.shape(SPINE), dtype=np.bool_)
+        self._adaptive = True
+        leaf = np.arange(shape.leaves)
+        self._group = leaf // shape.leaves_per_spine
+        self._plane = np.arange(shape.uplinks) % shape.planes
+        self._first_of_group = np.arange(shape.spines) * shape.leaves_per_spine
+        self._leaf = _Octets.zeros(self._leaves)
+        self._spine = _Octets.zeros(layout.shape(SPINE))
+        self._uplink = _Octets.zeros((shape.leaves, shape.uplinks))
+        self.discarded: Floats = np.zeros(self._leaves)
+        """Bytes that leaves dropped, (arrays, rails)."""
+        self._uplink_discards = np.zeros((shape.leaves, shape.uplinks))
+        self._use: Floats = np.zeros(self._leaves)
+        self._load: Floats = np.zeros(self._leaves)
+        self._spine_load: Floats = np.zeros(layout.shape(SPINE))
+        self._route()
+
+    # -- health ---------------------------------------------------------------
+
+    def condition(
+        self,
+        leaf_up: NDArray[np.bool_],
+        spine_up: NDArray[np.bool_],
+        *,
+        adaptive: bool,
+    ) -> None:
+        """Take over which switches run and how they route.
+
+        Args:
+            leaf_up: (arrays, rails).
+            spine_up: (planes, spines a plane).
+            adaptive: whether adaptive routing is on.
+        """
+        adaptive = adaptive and self._network.adaptive_routing
+        same = (
+            adaptive == self._adaptive
+            and np.array_equal(leaf_up, self.leaf_up)
+            and np.array_equal(spine_up, self.spine_up)
+        )
+        if not same:
+            self._adaptive = adaptive
+            self.leaf_up, self.spine_up = leaf_up.copy(), spine_up.copy()
+            self._route()
+
+    def _route(self) -> None:
+        """Work out which uplinks are in service and what they can carry."""
+        network, shape = self._network, self._shape
+        ends = self.spine_up[:, self._group].T[:, self._plane]
+        self._uplinks: NDArray[np.bool_] = ends & self.leaf_up.reshape(-1, 1)
+        count = self._uplinks.sum(axis=1)
+        self._share = self._uplinks / np.maximum(count, 1)[:, None]
+        self._to_plane = np.zeros((shape.planes, shape.leaves))
+        np.add.at(self._to_plane, self._plane, self._share.T)
+        self._in_service = (count / shape.uplinks).reshape(self._leaves)
+        best = network.adaptive_throughput_ratio
+        reached = best if self._adaptive else network.static_throughput_ratio
+        pace = uplink_pace(self._in_service, reached, best, network.spine_ratio)
+        self.isolated = int(((self._in_service == 0) & self.leaf_up).sum())
+        """Leaves that run but have no way to a spine."""
+        running = self.leaf_up & (self._in_service > 0)
+        self.pace = float(pace[running].min()) if running.any() else 1.0
+        """Throughput of the slowest leaf over that of a healthy fabric."""
+        short = np.where(running, 1.0 / np.maximum(pace, 1e-3) - 1.0, 0.0)
+        self.drop = np.minimum(network.discard_ratio * short, 1.0)
+        """Share of the traffic that each leaf drops under congestion, (arrays, rails)."""
+        self.dropping = bool(self.drop.any())
+
+    def links(self, held: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Return which NICs have link, given which can hold one, both (racks, NICs a rack)."""
+        if self.leaf_up.all():
+            return held
+        racks, servers = self._racks
+        up = held.copy().reshape(racks, servers, -1)
+        up[:, :, : self._shape.rails] &= self.leaf_up[self._array_of_rack][:, None, :]
+        return up.reshape(held.shape)
+
+    def drops(self) -> Floats | None:
+        """Return the share of each server's traffic that its leaves drop, (servers, rails).
+
+        None when no leaf drops anything.
+        """
+        if not self.dropping:
+            return None
+        return np.repeat(self.drop[self._array_of_rack], self._racks[1], axis=0)
+
+    # -- traffic --------------------------------------------------------------
+
+    def step(self, nics: Nics, dt: float) -> None:
+        """Carry what the NICs sent and were sent in the last ``dt`` seconds."""
+        sent, out = self._per_leaf(nics.sent) * dt, self._per_leaf(nics.delivered) * dt
+        dropped = 0.0 * sent
+        if nics.dropped is not None:
+            dropped = self._per_leaf(nics.dropped) * dt
+            packets = dropped.reshape(-1, 1) / self._network.packet_bytes
+            self._uplink_discards += packets * self._share
+        local = np.minimum((1.0 - self._network.spine_ratio) * sent, out)
+        up, down = np.maximum(sent - local - dropped, 0.0), out - local
+        self._leaf.received += sent + down
+        self._leaf.transmitted += out + up
+        self.discarded += dropped
+        self._uplink.transmitted += up.reshape(-1, 1) * self._share
+        self._uplink.received += down.reshape(-1, 1) * self._share
+        into, from_ = self._per_spine(up), self._per_spine(down)
+        if self._shape.tiers == 2:  # noqa: PLR2004 - as in FabricShape
+            self._spine.received += into
+            self._spine.transmitted += from_
+        else:
+            # What a spine takes from its leaves it hands to the third tier, and back.
+            self._spine.received += into + from_
+            self._spine.transmitted += into + from_
+        self._warm(sent, up, into, dt)
+
+    def _warm(self, sent: Floats, up: Floats, into: Floats, dt: float) -> None:
+        network, shape = self._network, self._shape
+        seconds = max(dt, 1e-9)
+        carried = shape.uplinks * network.uplink_bytes_per_second
+        self._use = up / (seconds * carried * np.maximum(self._in_service, 1e-9))
+        self._load = sent / (seconds * shape.downlinks * network.bytes_per_second)
+        ports = network.spine_ports * network.uplink_bytes_per_second
+        self._spine_load = into / (seconds * ports)
+        share = lag(dt, _ASIC_SECONDS)
+        self._rise += (_RISE_KELVIN * self._load - self._rise) * share
+        self._spine_rise += (_RISE_KELVIN * self._spine_load - self._spine_rise) * share
+
+    def _per_rack(self, values: Floats) -> Floats:
+        racks, servers = self._racks
+        sums: Floats = values.reshape(racks, servers, -1).sum(axis=1, dtype=np.float64)
+        return sums
+
+    def _per_leaf(self, values: Floats) -> Floats:
+        """Return the sum over each leaf's servers, from (servers, rails)."""
+        if self._full:
+            sums: Floats = values.reshape(self._shape.arrays, -1, self._shape.rails).sum(
+                axis=1, dtype=np.float64
+            )
+            return sums
+        return np.add.reduceat(self._per_rack(values), self._first_rack, axis=0)
+
+    def _per_spine(self, up: Floats) -> Floats:
+        """Return what leaves exchange with each spine, (planes, spines)."""
+        given: Floats = self._to_plane * up.reshape(1, -1)
+        return np.add.reduceat(given, self._first_of_group, axis=1)
+
+    # -- outputs --------------------------------------------------------------
+
+    @property
+    def power(self) -> float:
+        """Electrical power of all switches in W."""
+        return float(self._leaf_power().sum() + self._spine_power().sum())
+
+    def _leaf_power(self) -> Floats:
+        network = self._network
+        drawn = network.switch_idle_watts + network.switch_traffic_watts * self._load
+        return np.where(self.leaf_up, drawn, 0.0)
+
+    def _spine_power(self) -> Floats:
+        network = self._network
+        drawn = network.switch_idle_watts + network.switch_traffic_watts * self._spine_load
+        return np.where(self.spine_up, drawn, 0.0)
+
+    def leaf_outputs(self, nics: Nics) -> dict[str, Floats]:
+        """Return all signals of the catalogue's leaf class, NaN where a leaf is down but ``up``."""
+        marked, pause = self._of_rails(nics.marked), self._of_rails(nics.paused)
+        links = self._of_rails(nics.link.astype(np.float32))
+        values = {
+            "power": self._leaf_power(),
+            "temperature": self._base + self._rise,
+            "rx_bytes": self._leaf.received,
+            "tx_bytes": self._leaf.transmitted,
+            "discarded_bytes": self.discarded,
+            "ecn_marked": marked,
+            "pause": pause,
+            "uplink_utilization": np.minimum(self._use, 2.0),
+            "uplinks_up": self._uplinks.sum(axis=1).reshape(self._leaves).astype(float),
+            "downlinks_up": links,
+        }
+        return {"up": self.leaf_up.astype(float), **_known(values, self.leaf_up)}
+
+    def spine_outputs(self) -> dict[str, Floats]:
+        """Return all signals of the catalogue's spine class, NaN where a spine is down."""
+        values = {
+            "power": self._spine_power(),
+            "temperature": self._spine_base + self._spine_rise,
+            "rx_bytes": self._spine.received,
+            "tx_bytes": self._spine.transmitted,
+        }
+        return {"up": self.spine_up.astype(float), **_known(values, self.spine_up)}
+
+    def port_outputs(self, nics: Nics) -> dict[str, Floats]:
+        """Return the reported signals of the catalogue's port class, (arrays, leaves times ports).
+
+        A port whose leaf is down, or that has no server, does not report. Without the extra
+        signals a large site is spared the work for them.
+        """
+        outputs = {
+            "oper_status": self._ports(
+                np.where(nics.link, _UP, _DOWN), np.where(self._uplinks, _UP, _DOWN)
+            )
+        }
+        if self._detailed:
+            network, none = self._network, np.zeros(nics.link.shape)
+            sent = nics.rx_bytes + nics.lost_bytes
+            rate = np.full(self._uplinks.shape, network.uplink_bytes_per_second / _MEGABIT)
+            outputs |= {
+                "in_octets": self._ports(nics.tx_bytes, self._uplink.received),
+                "out_octets": self._ports(sent, self._uplink.transmitted),
+                "high_speed": self._ports(nics.rate / _MEGABIT, rate),
+                "in_errors": self._ports(none, np.zeros(self._uplinks.shape)),
+                "out_discards": self._ports(none, self._uplink_discards),
+            }
+        if self.leaf_up.all():
+            return outputs
+        return _known(outputs, np.repeat(self.leaf_up, self._shape.ports, axis=1))
+
+    def _of_rails(self, values: Floats) -> Floats:
+        """Return the sum over each leaf's NICs, from (racks, NICs a rack)."""
+        racks, servers = self._racks
+        rails = values.reshape(racks * servers, -1)[:, : self._shape.rails]
+        return self._per_leaf(rails)
+
+    def _ports(self, down: Floats, up: Floats) -> Floats:
+        """Return the values of all ports, leaf by leaf, downlinks first.
+
+        Args:
+            down: of the NICs at the other ends, (racks, NICs a rack).
+            up: of the uplinks, (leaves, uplinks).
+        """
+        shape = self._shape
+        racks, servers = self._racks
+        rails = down.reshape(racks * servers, -1)[:, : shape.rails]
+        values = np.full((shape.arrays, shape.rails, shape.ports), np.nan)
+        ends = np.full((shape.arrays * shape.downlinks, shape.rails), np.nan)
+        ends[: rails.shape[0]] = rails
+        by_array = ends.reshape(shape.arrays, shape.downlinks, shape.rails)
+        values[:, :, : shape.downlinks] = by_array.transpose(0, 2, 1)
+        values[:, :, shape.downlinks :] = up.reshape(shape.arrays, shape.rails, shape.uplinks)
+        return values.reshape(shape.arrays, -1)
+
+
+def _known(values: dict[str, Floats], up: NDArray[np.bool_]) -> dict[str, Floats]:
+    """Return the values with NaN where the switch is down."""
+    if up.all():
+        return values
+    return {name: np.where(up, value, np.nan) for name, value in values.items()}

@@ -1,0 +1,129 @@
+"""GPU errors: XIDs, ECC counts and remapped rows, and what each does to the job.
+
+An XID is raised once, when its cause begins, and stays as the GPU's last XID until
+the cause is over: that is when an operator has reset the GPU. Some codes leave the
+GPU unusable until then; some end only the application, which can start again on the
+same GPU; the rest are warnings. The split follows NVIDIA's XID catalogue
+(docs.nvidia.com/deploy/xid-errors).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twin.plant.units import Floats
+
+__all__ = ["ENDS_APPLICATION", "NEEDS_RESET", "NVLINK_XID", "WARNS", "Codes", "GpuErrors"]
+
+Codes = NDArray[np.int16]
+
+NVLINK_XID = 74
+NEEDS_RESET = frozenset({48, 64, NVLINK_XID, 79, 95, 119, 120, 140, 145, 149})
+"""The GPU runs nothing until it is reset or replaced."""
+ENDS_APPLICATION = frozenset({13, 31, 43, 45, 63, 94})
+"""The application ends and can start again on the same GPU: user code, contained ECC errors."""
+WARNS = frozenset({92})
+"""Nothing ends."""
+_DOUBLE_BIT = frozenset({48, 64, 94, 95, 140})
+"""An uncorrectable error comes with these."""
+_REMAPS_ROW = frozenset({48, 63, 94, 95, 140})
+"""A spare row takes over after these."""
+_REMAP_FAILURE = 64
+"""No spare row is left."""
+_SINGLE_BIT_ERRORS_PER_ROW = 512
+"""Single-bit errors after which a row of a GPU is remapped, est."""
+_REMAPPED_SHARE = 0.004
+"""GPUs that have remapped a row in their life, est."""
+
+
+def _table(codes: Iterable[int]) -> NDArray[np.bool_]:
+    table = np.zeros(256, dtype=np.bool_)
+    table[list(codes)] = True
+    return table
+
+
+_IS_RESET = _table(NEEDS_RESET)
+_IS_END = _table(ENDS_APPLICATION)
+_IS_DOUBLE_BIT = _table(_DOUBLE_BIT)
+_IS_REMAP = _table(_REMAPS_ROW)
+
+
+class GpuErrors:
+    """Errors of all GPUs; arrays are (racks, GPUs a rack).
+
+    Volatile counts begin with the driver, aggregate counts with the GPU's life; the
+    driver stays loaded when a single GPU is reset, so neither ever falls.
+
+    Attributes:
+        failed: GPUs that run nothing until they are reset.
+        aborted: GPUs whose application has ended in the last step.
+    """
+
+    def __init__(self, shape: tuple[int, int], rng: np.random.Generator) -> None:
+        self._rng = rng
+        self._correctable_rows = (rng.random(shape) < _REMAPPED_SHARE).astype(np.float64)
+        self._xid = np.zeros(shape)
+        self._single = np.zeros(shape)
+        self._single_aggregate = self._correctable_rows * _SINGLE_BIT_ERRORS_PER_ROW
+        self._double = np.zeros(shape)
+        self._uncorrectable_rows = np.zeros(shape)
+        self._remap_failure = np.zeros(shape)
+        self._pcie_replays = np.zeros(shape)
+        self._raised: Codes = np.zeros(shape, dtype=np.int16)
+        self._pending = False
+        self.failed = np.zeros(shape, dtype=np.bool_)
+        self.aborted = 0
+
+    def step(self, xid: Codes, single_bit: Floats, pcie_replays: Floats, dt: float) -> None:
+        """Advance by ``dt`` seconds.
+
+        Args:
+            xid: code whose cause is present on each GPU, 0 for none.
+            single_bit: correctable ECC errors a second.
+            pcie_replays: replays on the PCIe link a second.
+            dt: step in s.
+        """
+        self.aborted = 0
+        present = bool(xid.any())
+        if present or self._pending:
+            self._raise(xid)
+        self._pending = present
+        if single_bit.any():
+            self._correct(self._rng.poisson(single_bit * dt))
+        if pcie_replays.any():
+            self._pcie_replays += self._rng.poisson(pcie_replays * dt)
+
+    def _raise(self, xid: Codes) -> None:
+        """Count what has begun, and take back what has ended."""
+        begun = np.where((xid != self._raised) & (xid > 0), xid, 0)
+        self.failed = _IS_RESET[xid]
+        self.aborted = int(_IS_END[begun].sum())
+        self._xid[:] = xid
+        self._double += _IS_DOUBLE_BIT[begun]
+        self._uncorrectable_rows += _IS_REMAP[begun]
+        self._remap_failure[:] = xid == _REMAP_FAILURE
+        self._raised = xid.copy()
+
+    def _correct(self, errors: NDArray[np.int64]) -> None:
+        """Count correctable errors; a row that has had too many is remapped."""
+        before = self._single_aggregate // _SINGLE_BIT_ERRORS_PER_ROW
+        self._single += errors
+        self._single_aggregate += errors
+        self._correctable_rows += self._single_aggregate // _SINGLE_BIT_ERRORS_PER_ROW - before
+
+    def outputs(self) -> dict[str, Floats]:
+        """Return the error signals of the catalogue's GPU class."""
+        return {
+            "xid": self._xid,
+            "pcie_replay": self._pcie_replays,
+            "uncorrectable_rows": self._uncorrectable_rows,
+            "correctable_rows": self._correctable_rows,
+            "row_remap_failure": self._remap_failure,
+            "ecc_sbe_volatile": self._single,
+            "ecc_dbe_volatile": self._double,
+            "ecc_sbe_aggregate": self._single_aggregate,
+            "ecc_dbe_aggregate": self._double,
+        }

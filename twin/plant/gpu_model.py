@@ -1,0 +1,136 @@
+"""What a GPU model makes of activity, temperature and coolant: pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from twin.plant.units import Floats
+from twin.site import GpuModel, Layout
+
+__all__ = ["ModelValues", "capped_clock", "die_temperature", "memory_clock", "thermal_clock"]
+
+_HARDWARE_SLOWDOWN = 0.25
+"""Clock ratio under hardware slowdown, est.: NVML documents a factor of 2 or more."""
+_MEMORY_SPAN_KELVIN = 10.0
+"""The clock is halved when the memory is so far above its greatest temperature, est."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelValues:
+    """The numbers of the GPU models of all racks: one for all, or (racks, 1).
+
+    The names are those of :class:`twin.site.GpuModel`, which has units and sources.
+    """
+
+    framebuffer_mib: Floats
+    framebuffer_reserved_mib: Floats
+    sm_clock_idle_mhz: Floats
+    sm_clock_max_mhz: Floats
+    mem_clock_mhz: Floats
+    power_limit_watts: Floats
+    power_idle_watts: Floats
+    power_context_watts: Floats
+    power_training_watts: Floats
+    power_clock_exponent: Floats
+    power_spread_ratio: Floats
+    power_noise_watts: Floats
+    power_noise_correlation: Floats
+    power_leakage_ratio_per_kelvin: Floats
+    temperature_max_operating_celsius: Floats
+    temperature_slowdown_celsius: Floats
+    temperature_shutdown_celsius: Floats
+    thermal_resistance_kelvin_per_watt: Floats
+    thermal_resistance_spread_ratio: Floats
+    thermal_flow_exponent: Floats
+    heat_capacity_joules_per_kelvin: Floats
+    memory_offset_kelvin: Floats
+    memory_temperature_max_celsius: Floats
+    nvlink_bytes_per_second: Floats
+
+    @classmethod
+    def of(cls, layout: Layout) -> ModelValues:
+        """Return the numbers of a site's racks."""
+        return cls.of_models([layout.gpu_model(rack) for rack in range(layout.site.racks)])
+
+    @classmethod
+    def of_models(cls, models: Sequence[GpuModel]) -> ModelValues:
+        """Return the numbers of these models, one a rack."""
+        if all(model is models[0] for model in models):
+            models = models[:1]
+        return cls(
+            **{
+                field.name: np.array(
+                    [[getattr(model, field.name)] for model in models], dtype=np.float32
+                )
+                for field in fields(cls)
+            }
+        )
+
+
+def thermal_clock(die: Floats, model: ModelValues) -> Floats:
+    """Return the clock ratio that temperature allows.
+
+    Falls from 1 at the greatest operating temperature to 0.5 at the slowdown
+    temperature, and to a quarter above it (est.; temperatures from nvidia-smi).
+
+    Args:
+        die: die temperatures in °C, any shape.
+        model: the numbers of the GPU models.
+    """
+    low, high = model.temperature_max_operating_celsius, model.temperature_slowdown_celsius
+    ratio = np.clip(1.0 - 0.5 * (die - low) / (high - low), 0.5, 1.0)
+    return np.where(die >= high, _HARDWARE_SLOWDOWN, ratio)
+
+
+def memory_clock(memory: Floats, model: ModelValues) -> Floats:
+    """Return the clock ratio that the memory's temperature allows.
+
+    Falls from 1 at the memory's greatest temperature to 0.5 ten kelvin above it (est.).
+
+    Args:
+        memory: memory temperatures in °C, any shape.
+        model: the numbers of the GPU models.
+    """
+    excess = (memory - model.memory_temperature_max_celsius) / _MEMORY_SPAN_KELVIN
+    ratio: Floats = np.clip(1.0 - 0.5 * excess, 0.5, 1.0)
+    return ratio
+
+
+def capped_clock(dynamic: Floats, model: ModelValues, limit: Floats | None = None) -> Floats:
+    """Return the clock ratio at which dynamic power fits under the power limit.
+
+    Args:
+        dynamic: dynamic power at full clock in W, any shape.
+        model: the numbers of the GPU models.
+        limit: power limit in W, broadcastable; None for the models' own.
+    """
+    limit = model.power_limit_watts if limit is None else limit
+    room = np.maximum(limit - model.power_idle_watts, 1.0)
+    excess = np.maximum(dynamic / room, 1.0)
+    ratio: Floats = excess ** (-1.0 / model.power_clock_exponent)
+    return ratio
+
+
+def die_temperature(
+    die: Floats, power: Floats, coolant: Floats, conductance: Floats, capacity: Floats, dt: float
+) -> Floats:
+    """Return die temperatures after ``dt`` seconds of constant power.
+
+    The exact solution of C dT/dt = P - G (T - Tc); as G goes to zero it becomes the
+    ramp P/C.
+
+    Args:
+        die: die temperatures in °C, (racks, GPUs).
+        power: heat in W, (racks, GPUs).
+        coolant: coolant temperature in °C, broadcastable.
+        conductance: G in W/K, broadcastable.
+        capacity: C in J/K.
+        dt: step in s.
+    """
+    rate = np.maximum(conductance, 1e-6) / capacity
+    gain = -np.expm1(-rate * dt) / rate
+    moved: Floats = die + (power / capacity - rate * (die - coolant)) * gain
+    return moved

@@ -1,0 +1,63 @@
+"""NVLink: errors on the links between a server's GPUs and its NVSwitches.
+
+A flit that fails its CRC is sent again, which costs time; now and then a link has to
+be retrained, and a GPU whose links have to be retrained all the time raises XID 74
+and is lost to the job. Collectives run at the pace of the worst link.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twin.plant.units import Floats
+
+__all__ = ["FATAL_ERRORS_PER_SECOND", "NvLinks"]
+
+_SECONDS_AN_ERROR = 0.002
+"""Time that one error costs the links of a GPU, retransmission and retraining, est."""
+_ERRORS_A_RECOVERY = 20
+"""Errors after which a link is retrained, est."""
+FATAL_ERRORS_PER_SECOND = 200.0
+"""From this error rate on retraining does not help: XID 74, est."""
+
+
+class NvLinks:
+    """Links of all GPUs; arrays are (racks, GPUs a rack).
+
+    Attributes:
+        pace: bandwidth of each GPU's links over nominal, or None where all are well.
+        broken: GPUs that raise XID 74, or None.
+    """
+
+    def __init__(self, shape: tuple[int, int], rng: np.random.Generator) -> None:
+        self._rng = rng
+        self._crc = np.zeros(shape)
+        self._recovery = np.zeros(shape)
+        self.pace: Floats | None = None
+        self.broken: NDArray[np.bool_] | None = None
+
+    def step(self, errors: Floats, dt: float) -> None:
+        """Advance by ``dt`` seconds.
+
+        Args:
+            errors: flits a second that fail their CRC, for each GPU.
+            dt: step in s.
+        """
+        if not errors.any():
+            self.pace = self.broken = None
+            return
+        before = self._crc // _ERRORS_A_RECOVERY
+        self._crc += self._rng.poisson(errors * dt)
+        self._recovery += self._crc // _ERRORS_A_RECOVERY - before
+        broken = errors >= FATAL_ERRORS_PER_SECOND
+        self.broken = broken if broken.any() else None
+        self.pace = 1.0 / (1.0 + _SECONDS_AN_ERROR * errors)
+
+    def outputs(self) -> dict[str, Floats]:
+        """Return the link error signals of the catalogue's GPU class; each error is replayed."""
+        return {
+            "nvlink_crc_flit": self._crc,
+            "nvlink_replay": self._crc,
+            "nvlink_recovery": self._recovery,
+        }

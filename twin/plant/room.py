@@ -1,0 +1,49 @@
+"""The air of the halls: what the coolant does not take, the air handlers do."""
+
+from __future__ import annotations
+
+from twin.plant.exchanger import WATER_JOULES_PER_LITER_KELVIN
+from twin.plant.units import lag
+from twin.site import Layout
+
+__all__ = ["Room"]
+
+_JOULES_PER_KILOGRAM_KELVIN = 1006.0
+
+
+class Room:
+    """The air that the handlers supply, one temperature for the site.
+
+    The handlers hold their set point as long as their water and their capacity allow;
+    warmer facility water and heat beyond the capacity come through to the air.
+    """
+
+    def __init__(self, layout: Layout) -> None:
+        site = layout.site
+        self._water = site.cooling.facility_supply_celsius
+        self._set = site.facility.air_celsius
+        self._seconds = site.water.air_seconds
+        rest = (1.0 - site.cooling.liquid_ratio) * site.installed_power_watts
+        self._capacity = (1.0 + site.water.air_margin_ratio) * rest
+        stream = site.water.air_kilograms_per_second * site.servers
+        self._stream = stream * _JOULES_PER_KILOGRAM_KELVIN
+        self.air = self._set
+        """Air to the servers in °C."""
+        self.flow = self._flow(site.water.air_water_rise_kelvin, rest)
+        """Facility water of the air handlers in L/min."""
+
+    @staticmethod
+    def _flow(rise: float, heat: float) -> float:
+        return heat / rise / WATER_JOULES_PER_LITER_KELVIN * 60.0
+
+    def step(self, heat: float, water: float, dt: float) -> None:
+        """Advance by ``dt`` seconds.
+
+        Args:
+            heat: heat into the air in W.
+            water: facility water supply in °C.
+            dt: step in s.
+        """
+        excess = max(heat - self._capacity, 0.0) / self._stream
+        target = self._set + max(water - self._water, 0.0) + excess
+        self.air += (target - self.air) * lag(dt, self._seconds)

@@ -1,0 +1,145 @@
+"""The service racks: NVMe servers that hold checkpoints and data, and CPU servers.
+
+What the servers of the GPU racks send over their storage NICs is written here, byte for
+byte, and what they load is read here. Files are striped over all servers, so the
+slowest rack sets the pace of a checkpoint.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from twin.catalog import CPU, STORAGE
+from twin.plant.units import Floats, lag
+from twin.site import Layout
+
+__all__ = ["Storage"]
+
+_LOAD_SECONDS = 60.0
+"""Window of ``load1``."""
+_FILL, _CLEARED = 0.80, 0.60
+"""Old checkpoints are deleted when the disks are so full, down to so full, est."""
+_STORAGE_LOAD = 48.0
+"""Load of a storage server whose disks are busy all the time, est."""
+_CPU_LOAD, _CPU_LOAD_SIGMA = 22.0, 4.0
+"""Load of a CPU server that prepares data, est."""
+_FREE_MEMORY = 0.62
+"""Share of the memory that is not in use, est."""
+
+
+class Storage:
+    """State of all service racks; arrays are (racks, servers a rack)."""
+
+    def __init__(self, layout: Layout, rng: np.random.Generator) -> None:
+        self._p = layout.site.storage
+        self._rng = rng
+        shape, hosts = layout.shape(STORAGE), layout.shape(CPU)
+        history = rng.uniform(3.0, 30.0, shape) * 86_400.0
+        self._read = np.floor(history * 0.1 * self._p.read_bytes_per_second)
+        self._written = np.floor(history * 0.1 * self._p.write_bytes_per_second)
+        self._busy = np.floor(0.2 * history)
+        self._network = (self._written.copy(), self._read.copy())
+        self._used = rng.uniform(_CLEARED, _FILL, shape) * self._p.capacity_bytes
+        self._load = np.full(shape, 4.0) + rng.normal(0.0, 0.4, shape)
+        self._hosts = np.clip(rng.normal(_CPU_LOAD, _CPU_LOAD_SIGMA, hosts), 1.0, None)
+        self._host_load = self._hosts.copy()
+        self._memory = _FREE_MEMORY + rng.normal(0.0, 0.01, shape)
+        self._host_memory = _FREE_MEMORY + rng.normal(0.0, 0.02, hosts)
+        self._use: Floats = np.zeros(shape)
+        self._speeds: Floats = np.ones(shape[0])
+        self._live = True
+
+    @property
+    def speed(self) -> float:
+        """Throughput of the slowest rack over its rating, which paces a striped file."""
+        return float(self._speeds.min())
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """What all servers together can write and read, in B/s."""
+        pace = self.speed * self._read.size * self._live
+        return pace * self._p.write_bytes_per_second, pace * self._p.read_bytes_per_second
+
+    @property
+    def power(self) -> float:
+        """Electrical power of all service racks in W."""
+        return float(self._power().sum() + self._host_power().sum())
+
+    def condition(self, speeds: Floats, *, live: bool = True) -> None:
+        """Take over how the racks are doing.
+
+        Args:
+            speeds: throughput of each rack over its rating, (racks,).
+            live: whether there is power.
+        """
+        self._speeds = np.maximum(speeds, 1e-3)
+        self._live = live
+
+    def step(self, written: float, read: float, dt: float) -> None:
+        """Write and read for ``dt`` seconds.
+
+        Args:
+            written: by the whole site in B/s.
+            read: by the whole site in B/s.
+            dt: step in s.
+        """
+        p, count = self._p, self._read.size
+        write_each, read_each = written / count, read / count
+        self._written += write_each * dt
+        self._read += read_each * dt
+        self._network[0][...] += write_each * dt
+        self._network[1][...] += read_each * dt
+        self._used += write_each * dt
+        full = self._used > _FILL * p.capacity_bytes
+        if full.any():
+            self._used = np.where(full, _CLEARED * p.capacity_bytes, self._used)
+        busy = write_each / p.write_bytes_per_second + read_each / p.read_bytes_per_second
+        self._use = np.minimum(busy / np.maximum(self._speeds, 1e-3), 1.0)[:, None] + np.zeros(
+            self._read.shape
+        )
+        self._busy += self._use * dt
+        share = lag(dt, _LOAD_SECONDS)
+        self._load += (2.0 + _STORAGE_LOAD * self._use - self._load) * share
+        noise = self._rng.normal(0.0, 2.0, self._hosts.shape)
+        self._host_load += (np.maximum(self._hosts + noise, 0.0) - self._host_load) * share
+
+    def _power(self) -> Floats:
+        p = self._p
+        return self._live * (p.server_idle_watts + p.server_busy_watts * self._use)
+
+    def _host_power(self) -> Floats:
+        p = self._p
+        busy = np.minimum(self._host_load / (2.0 * _CPU_LOAD), 1.0)
+        return self._live * (p.cpu_server_idle_watts + p.cpu_server_busy_watts * busy)
+
+    def outputs(self) -> dict[str, Floats]:
+        """Return all signals of the catalogue's storage class."""
+        p, shape = self._p, self._read.shape
+        values = {
+            "power": self._power(),
+            "load1": self._load,
+            "memory_available": self._memory * p.memory_bytes,
+            "read_bytes": self._read,
+            "written_bytes": self._written,
+            "io_seconds": self._busy,
+            "size_bytes": np.full(shape, p.capacity_bytes),
+            "avail_bytes": p.capacity_bytes - self._used,
+            "net_rx_bytes": self._network[0],
+            "net_tx_bytes": self._network[1],
+        }
+        return self._reported(values)
+
+    def cpu_outputs(self) -> dict[str, Floats]:
+        """Return all signals of the catalogue's CPU server class."""
+        values = {
+            "power": self._host_power(),
+            "load1": self._host_load,
+            "memory_available": self._host_memory * self._p.memory_bytes,
+        }
+        return self._reported(values)
+
+    def _reported(self, values: dict[str, Floats]) -> dict[str, Floats]:
+        """Return the values with ``up``: without power nothing else is known."""
+        known = 0.0 if self._live else np.nan
+        reported = {name: value + known for name, value in values.items()}
+        return {"up_node": np.full(values["power"].shape, float(self._live)), **reported}

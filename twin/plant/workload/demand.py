@@ -1,0 +1,134 @@
+"""What passes between a workload and the plant."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import IntEnum, StrEnum
+from typing import Protocol
+
+from twin.plant.units import Floats
+
+__all__ = ["Demand", "Health", "JobState", "Loss", "Progress", "Workload"]
+
+
+class JobState(IntEnum):
+    """States of a job; the codes of the catalogue's ``training_job_state``."""
+
+    IDLE = 0
+    STARTING = 1
+    TRAINING = 2
+    EVALUATION = 3
+    CHECKPOINT = 4
+    STALLED = 5
+    CRASHED = 6
+    LOADING = 7
+
+
+class Loss(StrEnum):
+    """Why time was lost; the ``cause`` of the catalogue's ``training_job_lost_seconds_total``."""
+
+    STALL = "stall"
+    RESTART = "restart"
+    STARTUP = "startup"
+    LOADING = "loading"
+    REWORK = "rework"
+    CHECKPOINT = "checkpoint"
+    SLOW = "slow"
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How the hardware and the software that the job runs on are doing.
+
+    Attributes:
+        speed: the slowest GPU's clock over its full clock; a synchronous step takes
+            as long as its slowest part.
+        gpus_missing: GPUs that do not answer.
+        links_down: NIC ports without link.
+        network_speed: throughput of the slowest flow over that of a healthy fabric; the
+            communication at the step boundary takes as much longer.
+        storage_speed: throughput of the storage over its rating, which paces checkpoints.
+        input_ratio: rate at which the data loader feeds the job, over what it needs.
+        crashing: the job's own code fails as soon as it runs.
+        hanging: a rank never enters the collective in which all others wait.
+        checkpoint_every: seconds between checkpoints, if shorter than configured.
+    """
+
+    speed: float = 1.0
+    gpus_missing: int = 0
+    links_down: int = 0
+    network_speed: float = 1.0
+    storage_speed: float = 1.0
+    input_ratio: float = 1.0
+    crashing: bool = False
+    hanging: bool = False
+    checkpoint_every: float = float("inf")
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """What is asked of every GPU and NIC, as a mean over the step.
+
+    Attributes:
+        activity: (racks, servers) or (1, 1): dynamic power as a fraction of that on the
+            plateau of a training step.
+        wait: the activity of a GPU that waits for the others.
+        busy: share of the time in which a kernel is resident (``GPU_UTIL``).
+        compute: share of the time in which it computes rather than waits.
+        network: mean use of the compute NICs as a fraction of line rate.
+        congestion: mean excess of that use over the switches' marking threshold.
+        storage: mean use of the storage NICs as a fraction of line rate.
+        framebuffer: share of the framebuffer that is held.
+        saving: share of the time in which the first rank writes a checkpoint.
+        measured: True when ``activity`` is a measurement, which already has all noise.
+        fluctuates: True when ``activity`` already has the fluctuation that the GPUs of
+            a server share.
+    """
+
+    activity: Floats
+    wait: float
+    busy: float
+    compute: float
+    network: float
+    congestion: float
+    storage: float
+    framebuffer: float
+    saving: float = 0.0
+    measured: bool = False
+    fluctuates: bool = False
+
+
+@dataclass(slots=True)
+class Progress:
+    """What the job says of itself; times in simulated seconds.
+
+    ``elapsed_seconds`` is ``kept_seconds`` plus ``evaluation_seconds`` plus all of ``lost``.
+    """
+
+    state: JobState = JobState.TRAINING
+    steps: int = 0
+    step_seconds: float = 0.0
+    pace: float = 1.0
+    checkpoints: int = 0
+    interruptions: int = 0
+    gpus_excluded: int = 0
+    stalled_seconds: float = 0.0
+    kept_seconds: float = 0.0
+    evaluation_seconds: float = 0.0
+    elapsed_seconds: float = 0.0
+    lost: dict[Loss, float] = field(default_factory=lambda: dict.fromkeys(Loss, 0.0))
+
+    @property
+    def goodput(self) -> float:
+        """Share of the time that went into steps which were kept."""
+        return min(1.0, self.kept_seconds / self.elapsed_seconds) if self.elapsed_seconds else 1.0
+
+
+class Workload(Protocol):
+    """A workload: advanced by the plant, once a step."""
+
+    progress: Progress
+
+    def step(self, dt: float, health: Health) -> Demand:
+        """Advance by ``dt`` simulated seconds and return the mean demand over them."""
+        ...

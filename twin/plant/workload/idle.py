@@ -1,0 +1,23 @@
+"""A site without a job."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twin.plant.workload.demand import Demand, Health, JobState, Progress
+
+__all__ = ["IdleSite"]
+
+
+class IdleSite:
+    """A site without a job."""
+
+    def __init__(self) -> None:
+        self.progress = Progress(state=JobState.IDLE)
+
+    def step(self, dt: float, health: Health) -> Demand:  # noqa: ARG002 - nothing to slow down
+        """Return the demand of an idle site."""
+        self.progress.elapsed_seconds += dt
+        nothing: NDArray[np.float32] = np.zeros((1, 1), dtype=np.float32)
+        return Demand(nothing, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)

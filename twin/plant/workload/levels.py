@@ -1,0 +1,28 @@
+"""Activity of the named power states, from the GPU model's measured watts."""
+
+from __future__ import annotations
+
+from twin.site import Site
+
+__all__ = ["BURST_NETWORK", "QUIET_NETWORK", "Levels"]
+
+QUIET_NETWORK = 0.08
+"""Use of the compute NICs on the plateau of a step, est. below 10 %."""
+BURST_NETWORK = 0.95
+"""Use of the compute NICs at the step boundary: Spectrum-X holds 95 %."""
+
+
+class Levels:
+    """Activities that stand for watts.
+
+    Attributes:
+        span: W between idle and the plateau of a training step: activity 1.
+        wait: activity of a GPU that spins in an NCCL collective.
+        context: activity of a GPU that holds a context and has nothing to do.
+    """
+
+    def __init__(self, site: Site) -> None:
+        gpu = site.gpu
+        self.span = gpu.power_training_watts - gpu.power_idle_watts
+        self.wait = (gpu.power_wait_watts - gpu.power_idle_watts) / self.span
+        self.context = (gpu.power_context_watts - gpu.power_idle_watts) / self.span

@@ -1,0 +1,297 @@
+"""The synchronous training job: its states, its time and its demand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from twin.plant.units import Floats
+from twin.plant.workload.demand import Demand, Health, JobState, Loss, Progress
+from twin.plant.workload.levels import BURST_NETWORK, QUIET_NETWORK, Levels
+from twin.plant.workload.waveform import Waveform
+from twin.site import Site
+
+__all__ = ["TrainingJob"]
+
+_BURST = 0.07
+"""Half-width of the all-reduce burst around the boundary, as a fraction of a step, est."""
+_SAMPLE_SECONDS = 0.2
+_LEAST_PACE = 1e-3
+_STORAGE_QUIET, _STORAGE_BURST = 0.002, 0.5
+"""Use of the storage NICs while training, and while a checkpoint is written or read, est."""
+_RUNNING = (JobState.TRAINING, JobState.EVALUATION, JobState.CHECKPOINT, JobState.STALLED)
+_LOSSES = {
+    JobState.STALLED: Loss.STALL,
+    JobState.CRASHED: Loss.RESTART,
+    JobState.IDLE: Loss.RESTART,
+    JobState.STARTING: Loss.STARTUP,
+    JobState.LOADING: Loss.LOADING,
+    JobState.CHECKPOINT: Loss.CHECKPOINT,
+}
+
+
+@dataclass(slots=True)
+class _Tally:
+    """What a plant step was spent on.
+
+    Attributes:
+        shares: samples in each state.
+        network: sum of the use of the compute NICs.
+        congestion: sum of its excess over the marking threshold.
+        dip: seconds of dip of every server.
+    """
+
+    shares: dict[JobState, int] = field(default_factory=lambda: dict.fromkeys(JobState, 0))
+    network: float = 0.0
+    congestion: float = 0.0
+    dip: Floats | None = None
+
+
+class TrainingJob:
+    """One synchronous training job over all GPUs of the site.
+
+    A device that is lost leaves all other ranks waiting in a collective (stalled) until
+    the collective times out; then the job crashes, waits for the device or goes on
+    without its server, starts, loads its last checkpoint and does the work since then
+    again. A link that comes back before the time-out costs only the wait.
+
+    Shape and levels follow the MLPerf v4.0 GPT-3 run on 512 H100; see
+    :class:`twin.site.parameters.Training` for every number and its basis.
+    """
+
+    def __init__(self, site: Site, rng: np.random.Generator) -> None:
+        training = site.training
+        self._training = training
+        self._levels = Levels(site)
+        self._threshold = site.network.mark_threshold_ratio
+        self._rng = rng
+        self._wave = Waveform((site.racks, site.servers_per_rack), rng)
+        self._phase = float(rng.random())
+        self._begun = self._phase
+        self._step_seconds = training.step_seconds
+        self.progress = Progress(step_seconds=training.step_seconds)
+        self._since_checkpoint = 0.0
+        self._until_eval = float(rng.uniform(0.2, 1.0)) * training.eval_every_seconds
+        self._until_checkpoint = float(rng.uniform(0.2, 1.0)) * training.checkpoint_every_seconds
+        self._remaining = 0.0
+        self._resume = JobState.TRAINING
+        self._doomed = False
+        self._waited = 0.0
+        self._excluded = 0
+        self._tally = _Tally()
+        self._flow = 1.0
+        """Pace of the communication, over that on a healthy fabric."""
+
+    def step(self, dt: float, health: Health) -> Demand:
+        """Advance by ``dt`` simulated seconds and return the mean demand over them."""
+        count = max(1, round(dt / _SAMPLE_SECONDS))
+        h = dt / count
+        self._flow = min(1.0, max(_LEAST_PACE, health.network_speed))
+        tally = self._tally = _Tally()
+        self._begun = self._phase
+        self._wave.advance(dt)
+        pace = self.progress.pace = max(_LEAST_PACE, min(health.speed, health.input_ratio))
+        for _ in range(count):
+            stretch = self._stretch(self._phase)
+            state = self._advance(h, pace, health)
+            tally.shares[state] += 1
+            self._account(state, h, pace * stretch)
+            if state is JobState.TRAINING:
+                use = self._network()
+                tally.network += use
+                offered = use / self._stretch(self._phase)
+                excess = max(0.0, offered - self._threshold) / (1 - self._threshold)
+                tally.congestion += excess / self._flow
+        self._close()
+        self.progress.elapsed_seconds += dt
+        return self._demand(count, dt, min(1.0, health.input_ratio))
+
+    # -- states ---------------------------------------------------------------
+
+    def _advance(self, h: float, pace: float, health: Health) -> JobState:
+        """Advance by one sample and return the state that it was spent in."""
+        state = self.progress.state
+        missing = health.gpus_missing + health.links_down
+        self._excluded = min(self._excluded, missing)
+        if state not in _RUNNING:
+            self._return(h, health, missing)
+            return state
+        if health.crashing:
+            self._crash()
+            return JobState.CRASHED
+        if self._blocked(h, health, missing):
+            return JobState.STALLED
+        state = self.progress.state
+        self._until_eval -= h
+        self._until_checkpoint = min(self._until_checkpoint, health.checkpoint_every) - h
+        if state is JobState.TRAINING:
+            self._train(h, pace)
+        else:
+            saving = state is JobState.CHECKPOINT
+            self._remaining -= h * (health.storage_speed if saving else 1.0)
+            if self._remaining <= 0:
+                self.progress.state = JobState.TRAINING
+        return state
+
+    def _blocked(self, h: float, health: Health, missing: int) -> bool:
+        """Wait while a rank does not answer; crash when the collective times out."""
+        progress = self.progress
+        # A GPU that was gone has lost the job's memory, and a hang never ends by itself.
+        lost = health.gpus_missing > 0 and missing > self._excluded
+        if (lost or health.hanging) and not self._doomed:
+            self._doomed = True
+            progress.interruptions += 1
+        if not self._doomed and missing <= self._excluded:
+            if progress.state is JobState.STALLED:
+                progress.state, self._waited = self._resume, 0.0
+            return False
+        if progress.state is not JobState.STALLED:
+            self._resume, progress.state, self._waited = progress.state, JobState.STALLED, 0.0
+        progress.stalled_seconds += h
+        self._waited += h
+        if self._waited >= self._training.detect_seconds:
+            self._crash()
+        return True
+
+    def _crash(self) -> None:
+        """End the job's processes; the work since the last checkpoint is lost."""
+        progress = self.progress
+        progress.interruptions += 0 if self._doomed else 1
+        progress.kept_seconds -= self._since_checkpoint
+        progress.lost[Loss.REWORK] += self._since_checkpoint
+        self._since_checkpoint = 0.0
+        self._doomed = False
+        self._waited = 0.0
+        self._to(JobState.CRASHED, self._training.restart_delay_seconds)
+
+    def _return(self, h: float, health: Health, missing: int) -> None:
+        """Go on from the crash through start-up and loading to training."""
+        progress, training = self.progress, self._training
+        loading = progress.state is JobState.LOADING
+        self._remaining -= h * (health.storage_speed if loading else 1.0)
+        self._waited += h
+        if progress.state in (JobState.STARTING, JobState.LOADING):
+            if missing > self._excluded or health.hanging:
+                self._waited = 0.0
+                self._to(JobState.CRASHED, training.restart_delay_seconds)
+            elif self._remaining <= 0 and progress.state is JobState.STARTING:
+                self._to(JobState.LOADING, training.reload_seconds)
+            elif self._remaining <= 0:
+                self._phase = self._begun = 0.0
+                self._to(JobState.TRAINING, 0.0)
+        elif self._remaining <= 0 and (missing == 0 or self._waited >= training.replace_seconds):
+            self._excluded = missing
+            progress.gpus_excluded = health.gpus_missing
+            self._to(JobState.STARTING, training.startup_seconds)
+
+    def _to(self, state: JobState, seconds: float) -> None:
+        self.progress.state, self._remaining = state, seconds
+
+    def _train(self, h: float, pace: float) -> None:
+        progress, training = self.progress, self._training
+        before = self._phase
+        self._phase += h * pace * self._stretch(before) / self._step_seconds
+        if before < 0.5 <= self._phase:  # noqa: PLR2004 - half-way, far from both boundaries
+            self._close()
+            self._wave.draw()
+        if self._phase < 1.0:
+            return
+        # A step ends: only here do evaluations and checkpoints begin.
+        self._close()
+        self._phase -= 1.0
+        self._begun = 0.0
+        progress.steps += 1
+        communication = 2 * _BURST * (1 / self._flow - 1)
+        progress.step_seconds = self._step_seconds / pace * (1 + communication)
+        jitter = float(self._rng.normal(0.0, training.step_jitter_seconds))
+        self._step_seconds = max(0.5 * training.step_seconds, training.step_seconds + jitter)
+        if self._until_checkpoint <= 0 and training.checkpoint_seconds > 0:
+            self._until_checkpoint = training.checkpoint_every_seconds
+            self._since_checkpoint = 0.0
+            progress.checkpoints += 1
+            self._to(JobState.CHECKPOINT, training.checkpoint_seconds)
+        elif self._until_eval <= 0.5 * training.step_seconds and training.eval_seconds > 0:
+            self._until_eval += training.eval_every_seconds
+            self._until_eval = max(self._until_eval, training.step_seconds)
+            self._to(JobState.EVALUATION, training.eval_seconds)
+
+    def _account(self, state: JobState, h: float, pace: float) -> None:
+        """Book the sample: kept, evaluation, or lost and why."""
+        progress = self.progress
+        if state is JobState.TRAINING:
+            done = h * min(1.0, pace)
+            progress.kept_seconds += done
+            self._since_checkpoint += done
+            progress.lost[Loss.SLOW] += h - done
+        elif state is JobState.EVALUATION:
+            progress.evaluation_seconds += h
+        else:
+            progress.lost[_LOSSES[state]] += h
+
+    # -- demand ---------------------------------------------------------------
+
+    def _close(self) -> None:
+        """Add the dips of the stretch of a step that ends here."""
+        start, end = self._begun, min(self._phase, 1.0)
+        self._begun = end
+        if end <= start:
+            return
+        if start >= 0.5:  # noqa: PLR2004 - the second half belongs to the boundary ahead
+            start, end = start - 1.0, end - 1.0
+        pace = self.progress.pace * self._stretch(abs(start + end) / 2)
+        dip = self._wave.dip(start, end) * (self._step_seconds / pace)
+        self._tally.dip = dip if self._tally.dip is None else self._tally.dip + dip
+
+    def _network(self) -> float:
+        return BURST_NETWORK * self._flow if self._bursts(self._phase) else QUIET_NETWORK
+
+    @staticmethod
+    def _bursts(phase: float) -> bool:
+        """Return whether the job communicates at this place of the step."""
+        return min(phase, 1.0 - phase) < _BURST
+
+    def _stretch(self, phase: float) -> float:
+        """Return the pace that the fabric allows at this place of the step."""
+        return self._flow if self._flow < 1.0 and self._bursts(phase) else 1.0
+
+    def _demand(self, count: int, dt: float, fed: float) -> Demand:
+        tally = self._tally
+        shares = {state: number / count for state, number in tally.shares.items()}
+        training, evaluation = shares[JobState.TRAINING], shares[JobState.EVALUATION]
+        saving, loading = shares[JobState.CHECKPOINT], shares[JobState.LOADING]
+        computing = fed * (training + evaluation)
+        away = tally.shares[JobState.IDLE] + tally.shares[JobState.CRASHED]
+        held = (count - away) / count
+        starting = tally.shares[JobState.STARTING] + tally.shares[JobState.LOADING]
+        return Demand(
+            activity=self._activity(shares, dt, fed),
+            wait=self._levels.wait,
+            # Without input no kernel runs at all; a rank that waits for others spins in one.
+            busy=(count - away - starting) / count - (1 - fed) * (training + evaluation),
+            compute=computing,
+            network=tally.network / count,
+            congestion=tally.congestion / count,
+            storage=_STORAGE_QUIET * computing + _STORAGE_BURST * (saving + loading),
+            framebuffer=self._training.framebuffer_ratio * held,
+            saving=saving,
+            fluctuates=True,
+        )
+
+    def _activity(self, shares: dict[JobState, float], dt: float, fed: float) -> Floats:
+        """Return the mean activity of each server, (racks, servers), or of all, (1, 1)."""
+        levels, wave = self._levels, self._wave
+        training, evaluation = shares[JobState.TRAINING], shares[JobState.EVALUATION]
+        flat = (
+            (shares[JobState.CHECKPOINT] + shares[JobState.STALLED]) * levels.wait
+            + (shares[JobState.STARTING] + shares[JobState.LOADING]) * levels.context
+            + (1 - fed) * (training + evaluation) * levels.context
+        )
+        activity: Floats = np.full((1, 1), flat, dtype=np.float32)
+        if evaluation:
+            activity = activity + fed * evaluation * wave.evaluation
+        if training:
+            dip = 0.0 if self._tally.dip is None else np.minimum(self._tally.dip / dt, training)
+            plateau = wave.plateau
+            activity = activity + fed * (training * plateau - dip * (plateau - levels.wait))
+        return activity.astype(np.float32)

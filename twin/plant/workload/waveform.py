@@ -1,0 +1,128 @@
+"""The shape of a training step in power, server by server.
+
+Fitted offline to the MLPerf DC run (64 nodes, 2 s, see ``docs/calibration.md``): a plateau
+from which every server falls short by an exponentially distributed amount (pipeline
+bubbles; the edge of the distribution is sharp above and soft below), and around the
+step boundary a dip of each server's own: mostly shallow, sometimes down to the power
+of a GPU that waits in a collective.
+"""
+
+from __future__ import annotations
+
+from math import exp, sqrt
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twin.plant.units import Floats, lag
+
+__all__ = ["Waveform"]
+
+_TOP = 1.092
+"""Upper edge of the plateau: 7.44 kW a node."""
+_SHORTFALL = 0.083
+"""Mean shortfall of a server's activity from that edge: 0.40 kW a node."""
+_SHORTFALL_MOST = 0.313
+"""Greatest shortfall."""
+_SHORTFALL_SECONDS = 1.05
+"""Time constant at which a server's shortfall is drawn anew; hardly correlated over 2 s."""
+_SLOW_SPREAD = 0.30
+"""Spread of the common logarithm of all shortfalls: the plateau's level wanders."""
+_SLOW_SECONDS = 100.0
+"""Time constant of that wandering."""
+_NODE_SPREAD = 0.009
+"""Spread between servers, so that their means differ by 0.7 %."""
+_EVALUATION, _EVALUATION_SHORTFALL = 0.880, 0.0247
+"""The same edge and mean shortfall in an evaluation: 402 kW against 434 kW an array."""
+
+_OFFSET = 0.0103
+"""Spread of a server's place in the step, as a fraction of the step."""
+_WANDER = 0.0514
+"""Spread of each dip around that place."""
+_DEEP_SHARE = 0.162
+"""Share of the dips that go all the way down."""
+_DEEP_HALF_WIDTH, _SHALLOW_HALF_WIDTH = 0.101, 0.112
+"""Mean half-widths of the dips, as fractions of the step."""
+_LEAST_WIDTH = 0.493
+"""Least width over the mean one; what is above it is exponentially distributed."""
+_MOST_HALF_WIDTH = 0.3
+_FLAT = 0.522
+"""Part of a dip's half-width that is flat; the rest is ramps."""
+_SHALLOW = (0.096, 0.438)
+"""Depths of the shallow dips."""
+
+
+class Waveform:
+    """The power of all servers over their steps; arrays are (racks, servers).
+
+    Args:
+        shape: racks, servers a rack.
+        rng: source of all randomness.
+    """
+
+    def __init__(self, shape: tuple[int, int], rng: np.random.Generator) -> None:
+        self._shape = shape
+        self._rng = rng
+        self._factor = (1.0 + rng.normal(0.0, _NODE_SPREAD, shape)).astype(np.float32)
+        self._offset = rng.normal(0.0, _OFFSET, shape).astype(np.float32)
+        self._missing = rng.standard_exponential(shape, dtype=np.float32)
+        self._slow = 0.0
+        self._centre: Floats = self._offset
+        self._half: Floats = self._offset
+        self._depth: Floats = self._offset
+        self.draw()
+
+    def draw(self) -> None:
+        """Draw the dips around the next step boundary."""
+        rng, shape = self._rng, self._shape
+        deep = rng.random(shape, dtype=np.float32) < _DEEP_SHARE
+        spread = _LEAST_WIDTH + (1 - _LEAST_WIDTH) * rng.standard_exponential(shape, np.float32)
+        width = np.where(deep, _DEEP_HALF_WIDTH, _SHALLOW_HALF_WIDTH) * spread
+        self._half = np.minimum(width, _MOST_HALF_WIDTH).astype(np.float32)
+        self._centre = self._offset + _WANDER * rng.standard_normal(shape, np.float32)
+        low, high = _SHALLOW
+        shallow = low + (high - low) * rng.random(shape, dtype=np.float32)
+        self._depth = np.where(deep, np.float32(1.0), shallow)
+
+    def advance(self, dt: float) -> None:
+        """Let ``dt`` seconds of fluctuation pass."""
+        rng = self._rng
+        renewed = rng.random(self._shape, dtype=np.float32) < lag(dt, _SHORTFALL_SECONDS)
+        fresh = rng.standard_exponential(self._shape, np.float32)
+        self._missing = np.where(renewed, fresh, self._missing)
+        share = lag(dt, _SLOW_SECONDS)
+        self._slow += -share * self._slow + sqrt(share * (2 - share)) * float(rng.normal())
+
+    @property
+    def plateau(self) -> Floats:
+        """Activity between the dips."""
+        shortfall = self._missing * (_SHORTFALL * exp(_SLOW_SPREAD * self._slow))
+        activity: Floats = self._factor * (_TOP - np.minimum(shortfall, _SHORTFALL_MOST))
+        return activity
+
+    @property
+    def evaluation(self) -> Floats:
+        """Activity during an evaluation."""
+        shortfall = np.minimum(self._missing * _EVALUATION_SHORTFALL, _SHORTFALL_MOST)
+        activity: Floats = self._factor * (_EVALUATION - shortfall)
+        return activity
+
+    def dip(self, start: float, end: float) -> Floats:
+        """Return the integral of the dips' depth over a stretch of a step, in steps.
+
+        Args:
+            start: of the stretch, in steps from the nearest boundary, -0.5 to 0.5.
+            end: of the stretch.
+        """
+        first = (start - self._centre) / self._half
+        last = (end - self._centre) / self._half
+        depth: Floats = self._depth * self._half * (_trapezium(last) - _trapezium(first))
+        return depth
+
+
+def _trapezium(x: Floats) -> NDArray[np.float32]:
+    """Return the integral from 0 to ``x`` of a trapezium of height 1 over -1 to 1."""
+    distance = np.abs(x)
+    ramp = 1.0 - np.clip(distance, _FLAT, 1.0)
+    area = np.minimum(distance, _FLAT) + ((1 - _FLAT) ** 2 - ramp**2) / (2 * (1 - _FLAT))
+    return np.copysign(area, x).astype(np.float32)
