@@ -205,21 +205,23 @@ def test_counters_go_on_after_a_restart(
 ) -> None:
     """With ``--state`` an emulator that ended takes up its counters where they stood."""
 
-    def energy() -> float:
+    def energy() -> float | None:
+        """Return the sum over the array, or None until all its GPUs report."""
         lines = stack.series("/arrays/a001/metrics", "DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION")
-        return sum(float(line.rsplit(" ", 1)[1]) for line in lines)
+        values = [float(line.rsplit(" ", 1)[1]) for line in lines]
+        return sum(values) if len(values) == 512 else None
 
     state = ("--state", str(tmp_path / "state"), "--seed", "7")
     stack.end("emulate")
+    eventually(lambda: energy() is None)
     stack.start("emulate", *state)
-    eventually(stack.ready, 20.0)
-    eventually(lambda: energy() > 0)
-    before = energy()
+    before = eventually(energy)
     assert stack.end("emulate") == 0
+    eventually(lambda: energy() is None)
     stack.start("emulate", *state)
-    eventually(stack.ready, 20.0)
+    after = eventually(energy)
     watts = 512 * 700.0
-    assert before < energy() < before + 60 * watts * 1e3
+    assert before < after < before + 60 * watts * 1e3
 
 
 def test_parts_end_cleanly(stack: Stack) -> None:
