@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from twin.bus import BrokerUrl
 from twin.emulator import Emulator, EmulatorConfig
 from twin.errors import ConfigError
 from twin.site import Layout, load_site
 
-BROKER = BrokerUrl.parse("mqtt://127.0.0.1:1883")
 LAYOUT = Layout(load_site("demo"))
 
 
 def test_failures_begin_when_due() -> None:
     """None at the start; once time has passed they are in force, each at its own time."""
-    config = EmulatorConfig(LAYOUT, BROKER, failures="natural:10000", epoch=1e9)
+    config = EmulatorConfig(LAYOUT, failures="natural:10000", epoch=1e9)
     emulator = Emulator(config, wall=lambda: 1e9)
     assert not emulator._fail()
     emulator._plant.time = 300.0
@@ -27,7 +25,7 @@ def test_failures_begin_when_due() -> None:
 
 def test_none_by_default() -> None:
     """Without the option nothing fails by itself."""
-    emulator = Emulator(EmulatorConfig(LAYOUT, BROKER), wall=lambda: 1e9)
+    emulator = Emulator(EmulatorConfig(LAYOUT), wall=lambda: 1e9)
     emulator._plant.time = 1e9
     assert not emulator._fail()
 
@@ -35,4 +33,4 @@ def test_none_by_default() -> None:
 def test_unknown_failures_are_refused() -> None:
     """A misspelt kind is an error before anything runs."""
     with pytest.raises(ConfigError, match="natural:100"):
-        Emulator(EmulatorConfig(LAYOUT, BROKER, failures="nature"), wall=lambda: 1e9)
+        Emulator(EmulatorConfig(LAYOUT, failures="nature"), wall=lambda: 1e9)

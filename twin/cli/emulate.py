@@ -43,7 +43,6 @@ def emulate(
     configure_logs(log_level)
     config = EmulatorConfig(
         layout=Layout(load_site(site)),
-        broker=BrokerUrl.parse(broker),
         name=name,
         seed=seed,
         workload=workload,
@@ -52,13 +51,14 @@ def emulate(
         state=state,
         failures=failures,
     )
-    asyncio.run(_run(config, None if duration is None else seconds(duration)))
+    length = None if duration is None else seconds(duration)
+    asyncio.run(_run(config, BrokerUrl.parse(broker), length))
 
 
-async def _run(config: EmulatorConfig, length: float | None) -> None:
+async def _run(config: EmulatorConfig, broker: BrokerUrl, length: float | None) -> None:
     signals, stop = stop_on_signals(), asyncio.Event()
     emulator = Emulator(config)
-    running = asyncio.create_task(emulator.run(stop), name="emulator")
+    running = asyncio.create_task(emulator.run(broker, stop), name="emulator")
     ending = asyncio.create_task(wait(signals, length), name="signals")
     await asyncio.wait([running, ending], return_when=asyncio.FIRST_COMPLETED)
     stop.set()

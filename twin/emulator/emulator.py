@@ -50,7 +50,6 @@ class EmulatorConfig:
 
     Attributes:
         layout: the site.
-        broker: where to publish.
         name: name on the status topic and client id.
         seed: of all random numbers.
         workload: see :func:`twin.plant.workload.workload_of`.
@@ -63,7 +62,6 @@ class EmulatorConfig:
     """
 
     layout: Layout
-    broker: BrokerUrl
     name: str = "plant-0"
     seed: int = 0
     workload: str = "training"
@@ -144,15 +142,15 @@ class Emulator:
         """Simulated unix time."""
         return self.epoch + self._plant.time
 
-    async def run(self, stop: asyncio.Event) -> None:
-        """Run until ``stop`` is set.
+    async def run(self, broker: BrokerUrl, stop: asyncio.Event) -> None:
+        """Publish to ``broker`` until ``stop`` is set.
 
         Raises:
             BusError: the broker refuses us for good, for example by a wrong password.
         """
         try:
             async with asyncio.TaskGroup() as tasks:
-                link = tasks.create_task(self._keep_connected(), name="emulator connection")
+                link = tasks.create_task(self._keep_connected(broker), name="emulator connection")
                 status = tasks.create_task(self._say_forever(), name="emulator status")
                 ticks = tasks.create_task(self._tick_forever(), name="emulator ticks")
                 await stop.wait()
@@ -167,10 +165,10 @@ class Emulator:
 
     # -- connection -----------------------------------------------------------
 
-    async def _keep_connected(self) -> None:
+    async def _keep_connected(self, broker: BrokerUrl) -> None:
         name = self._config.name
         await keep_connected(
-            self._config.broker,
+            broker,
             self._session,
             client_id=f"twin-emulator-{name}-{self._layout.site.name}",
             will=Will(self._topics.status(name), self._status("lost").encode()),

@@ -74,22 +74,22 @@ async def local_stack(config: LocalConfig) -> AsyncIterator[LocalStack]:
         ConfigError: a port is taken, or the workload does not exist.
         BusError: the broker cannot be reached or refuses us.
     """
+    # The emulator first: what is wrong with its settings is told before a port is opened.
+    emulator = Emulator(
+        EmulatorConfig(
+            layout=config.layout,
+            workload=config.workload,
+            speed=config.speed,
+            seed=config.seed,
+            interval=config.interval,
+            state=config.state,
+            failures=config.failures,
+        )
+    )
     async with AsyncExitStack() as stack:
         broker = config.broker
         if broker is None:
             broker = await stack.enter_async_context(embedded_broker(config.host, config.mqtt_port))
-        emulator = Emulator(
-            EmulatorConfig(
-                layout=config.layout,
-                broker=broker,
-                workload=config.workload,
-                speed=config.speed,
-                seed=config.seed,
-                interval=config.interval,
-                state=config.state,
-                failures=config.failures,
-            )
-        )
         aggregator = await stack.enter_async_context(
             Aggregator.running(
                 AggregatorConfig(config.layout, broker, host=config.host, port=config.port)
@@ -99,7 +99,7 @@ async def local_stack(config: LocalConfig) -> AsyncIterator[LocalStack]:
         stop = asyncio.Event()
         try:
             async with asyncio.TaskGroup() as tasks:
-                task = tasks.create_task(emulator.run(stop), name="emulator")
+                task = tasks.create_task(emulator.run(broker, stop), name="emulator")
                 try:
                     yield LocalStack(broker, aggregator, emulator)
                 finally:
