@@ -10,6 +10,7 @@ import orjson
 import typer
 from pydantic.fields import FieldInfo
 from rich.console import Console
+from rich.padding import Padding
 
 from twin.bus import BrokerUrl
 from twin.cli.options import Broker, JsonOutput, seconds
@@ -41,7 +42,7 @@ def faults(as_json: JsonOutput = False) -> None:
         )
         for name, field in fault.model_fields.items():
             console.print(f"  --set {name}={field.default:g}  {field.description}")
-        console.print(f"  {fault.shows}\n", style="dim")
+        console.print(Padding(fault.shows, (0, 0, 1, 2)), style="dim")
 
 
 def inject(
