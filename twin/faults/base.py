@@ -30,6 +30,11 @@ class Impact:
     target: Target
     age: float
 
+    @property
+    def place(self) -> tuple[int, int]:
+        """Index of the target in the arrays of its class: unit, device."""
+        return self.target.unit, self.target.device
+
 
 class Fault(BaseModel, ABC):
     """Base of all faults; the fields of a subclass are its parameters.

@@ -41,7 +41,7 @@ class PumpFailure(Fault):
 
     def strike(self, impact: Impact) -> None:
         """Stop the pump."""
-        impact.conditions.pump_available[impact.target.unit, impact.target.device] = False
+        impact.conditions.pump_available[impact.place] = False
 
 
 class BothPumpsFailure(Fault):
@@ -87,7 +87,7 @@ class PumpDegraded(Fault):
 
     def strike(self, impact: Impact) -> None:
         """Take head away."""
-        impact.conditions.pump_head[impact.target.unit, impact.target.device] = self.head
+        impact.conditions.pump_head[impact.place] = self.head
 
 
 class FilterClogging(Fault):
@@ -210,7 +210,7 @@ class CduPsuFailure(Fault):
 
     def strike(self, impact: Impact) -> None:
         """Take the supply away."""
-        impact.conditions.cdu_psu_ok[impact.target.unit, impact.target.device] = False
+        impact.conditions.cdu_psu_ok[impact.place] = False
 
 
 class ChillerFailure(Fault):

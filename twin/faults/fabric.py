@@ -24,7 +24,7 @@ class LeafDown(Fault):
 
     def strike(self, impact: Impact) -> None:
         """Stop the switch."""
-        impact.conditions.leaf_available[impact.target.unit, impact.target.device] = False
+        impact.conditions.leaf_available[impact.place] = False
 
 
 class SpineDown(Fault):
@@ -45,7 +45,7 @@ class SpineDown(Fault):
 
     def strike(self, impact: Impact) -> None:
         """Stop the switch."""
-        impact.conditions.spine_available[impact.target.unit, impact.target.device] = False
+        impact.conditions.spine_available[impact.place] = False
 
 
 class AdaptiveRoutingOff(Fault):

@@ -40,7 +40,7 @@ _STALLS = (
 
 
 def _raise(impact: Impact, code: int) -> None:
-    impact.conditions.gpu_xid[impact.target.unit, impact.target.device] = code
+    impact.conditions.gpu_xid[impact.place] = code
 
 
 class GpuOffBus(Fault):
@@ -61,7 +61,7 @@ class GpuOffBus(Fault):
 
     def strike(self, impact: Impact) -> None:
         """Take the GPU off its bus."""
-        impact.conditions.gpu_attached[impact.target.unit, impact.target.device] = False
+        impact.conditions.gpu_attached[impact.place] = False
 
 
 class GpuXid(Fault):
@@ -117,8 +117,7 @@ class GpuSingleBit(Fault):
 
     def strike(self, impact: Impact) -> None:
         """Set the error rate."""
-        place = impact.target.unit, impact.target.device
-        impact.conditions.gpu_single_bit_per_second[place] = self.rate
+        impact.conditions.gpu_single_bit_per_second[impact.place] = self.rate
 
 
 class GpuDoubleBit(Fault):
@@ -195,7 +194,7 @@ class GpuHang(Fault):
 
     def strike(self, impact: Impact) -> None:
         """Let the GPU hang."""
-        impact.conditions.gpu_responding[impact.target.unit, impact.target.device] = False
+        impact.conditions.gpu_responding[impact.place] = False
 
 
 class GpuSlow(Fault):
@@ -219,8 +218,7 @@ class GpuSlow(Fault):
     def strike(self, impact: Impact) -> None:
         """Limit the clock."""
         limit = impact.conditions.gpu_clock_limit
-        place = impact.target.unit, impact.target.device
-        limit[place] = min(float(limit[place]), self.ratio)
+        limit[impact.place] = min(float(limit[impact.place]), self.ratio)
 
 
 class GpuColdPlate(Fault):
@@ -244,8 +242,7 @@ class GpuColdPlate(Fault):
 
     def strike(self, impact: Impact) -> None:
         """Raise the thermal resistance."""
-        place = impact.target.unit, impact.target.device
-        impact.conditions.gpu_thermal_resistance[place] *= np.float32(self.resistance)
+        impact.conditions.gpu_thermal_resistance[impact.place] *= np.float32(self.resistance)
 
 
 class GpuPowerBrake(Fault):
@@ -265,7 +262,7 @@ class GpuPowerBrake(Fault):
 
     def strike(self, impact: Impact) -> None:
         """Assert the brake."""
-        impact.conditions.power_brake_released[impact.target.unit, impact.target.device] = False
+        impact.conditions.power_brake_released[impact.place] = False
 
 
 class GpuPcieReplay(Fault):
@@ -285,8 +282,7 @@ class GpuPcieReplay(Fault):
 
     def strike(self, impact: Impact) -> None:
         """Set the replay rate."""
-        place = impact.target.unit, impact.target.device
-        impact.conditions.gpu_pcie_replays_per_second[place] = self.rate
+        impact.conditions.gpu_pcie_replays_per_second[impact.place] = self.rate
 
 
 class NvlinkError(Fault):
@@ -311,8 +307,7 @@ class NvlinkError(Fault):
 
     def strike(self, impact: Impact) -> None:
         """Set the error rate."""
-        place = impact.target.unit, impact.target.device
-        impact.conditions.nvlink_errors_per_second[place] = self.rate
+        impact.conditions.nvlink_errors_per_second[impact.place] = self.rate
 
 
 class DcgmExporterDown(Fault):
@@ -332,4 +327,4 @@ class DcgmExporterDown(Fault):
 
     def strike(self, impact: Impact) -> None:
         """Stop the exporter."""
-        impact.conditions.dcgm_running[impact.target.unit, impact.target.device] = False
+        impact.conditions.dcgm_running[impact.place] = False

@@ -39,7 +39,7 @@ class NicFlap(_OfNic):
     def strike(self, impact: Impact) -> None:
         """Take the link down for the first part of each period."""
         if impact.age % self.period < self.down:
-            impact.conditions.nic_link[impact.target.unit, impact.target.device] = False
+            impact.conditions.nic_link[impact.place] = False
 
 
 class NicDown(_OfNic):
@@ -56,7 +56,7 @@ class NicDown(_OfNic):
 
     def strike(self, impact: Impact) -> None:
         """Take the link down."""
-        impact.conditions.nic_link[impact.target.unit, impact.target.device] = False
+        impact.conditions.nic_link[impact.place] = False
 
 
 class NicDegradedRate(_OfNic):
@@ -76,7 +76,7 @@ class NicDegradedRate(_OfNic):
 
     def strike(self, impact: Impact) -> None:
         """Lower the rate."""
-        impact.conditions.nic_rate[impact.target.unit, impact.target.device] = self.ratio
+        impact.conditions.nic_rate[impact.place] = self.ratio
 
 
 class OpticAgeing(_OfNic):
@@ -98,7 +98,7 @@ class OpticAgeing(_OfNic):
     def strike(self, impact: Impact) -> None:
         """Dim the light in proportion to the time."""
         lost = self.decibels * min(1.0, impact.age / self.seconds)
-        impact.conditions.nic_dimming[impact.target.unit, impact.target.device] = lost
+        impact.conditions.nic_dimming[impact.place] = lost
 
 
 class PacketLoss(_OfNic):
@@ -118,7 +118,7 @@ class PacketLoss(_OfNic):
 
     def strike(self, impact: Impact) -> None:
         """Lose packets."""
-        impact.conditions.nic_loss[impact.target.unit, impact.target.device] = self.ratio
+        impact.conditions.nic_loss[impact.place] = self.ratio
 
 
 class PfcStorm(_OfNic):
@@ -139,4 +139,4 @@ class PfcStorm(_OfNic):
 
     def strike(self, impact: Impact) -> None:
         """Pause the switch."""
-        impact.conditions.nic_pause[impact.target.unit, impact.target.device] = self.share
+        impact.conditions.nic_pause[impact.place] = self.share

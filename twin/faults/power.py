@@ -210,7 +210,7 @@ class PduBreakerTrip(Fault):
 
     def strike(self, impact: Impact) -> None:
         """Open the breaker."""
-        impact.conditions.pdu_breaker[impact.target.unit, impact.target.device] = False
+        impact.conditions.pdu_breaker[impact.place] = False
 
 
 class PduPhaseImbalance(Fault):

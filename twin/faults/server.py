@@ -29,7 +29,7 @@ class PsuFailure(Fault):
 
     def strike(self, impact: Impact) -> None:
         """Take the supply away."""
-        impact.conditions.psu_available[impact.target.unit, impact.target.device] = False
+        impact.conditions.psu_available[impact.place] = False
 
 
 class ServerPowerCap(Fault):
@@ -54,8 +54,7 @@ class ServerPowerCap(Fault):
     def strike(self, impact: Impact) -> None:
         """Cap the server."""
         caps = impact.conditions.server_cap
-        place = impact.target.unit, impact.target.device
-        caps[place] = min(caps[place], self.watts)
+        caps[impact.place] = min(caps[impact.place], self.watts)
 
 
 class ServerDown(Fault):
@@ -76,4 +75,4 @@ class ServerDown(Fault):
 
     def strike(self, impact: Impact) -> None:
         """Switch the server off."""
-        impact.conditions.server_available[impact.target.unit, impact.target.device] = False
+        impact.conditions.server_available[impact.place] = False

@@ -97,7 +97,7 @@ class SensorStuck(Fault):
 
     def strike(self, impact: Impact) -> None:
         """Freeze the readings."""
-        impact.conditions.gpu_sensor_stuck[impact.target.unit, impact.target.device] = True
+        impact.conditions.gpu_sensor_stuck[impact.place] = True
 
 
 class SensorDrift(Fault):
