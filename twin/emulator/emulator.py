@@ -111,15 +111,18 @@ class Emulator:
         self._sent = _Sent(sequence={kind: [0] * layout.units(kind) for kind in Frame})
         self.epoch = round(wall() if config.epoch is None else config.epoch, 3)
         """Simulated unix time of the start."""
-        self._plant = Plant(layout, config.seed, config.workload, self.epoch)
         self._failures = failures_of(config.failures, layout, config.seed)
-        self._state = self._resume()
+        self.pacer = Pacer(config.frame_interval, config.speed)
+        """Paces the ticks and counts the late ones."""
+        self._state = (
+            None if config.state is None else StateFile(config.state, layout, config.workload)
+        )
+        self._saved_at = self.pacer.clock()
+        self._plant = self._resumed() or Plant(layout, config.seed, config.workload, self.epoch)
         if self._failures is not None:
             # Those of the time before a restart are past.
             self._failures.until(self._plant.time)
         self._clock = Clock(simulated=self.epoch, wall=wall())
-        self.pacer = Pacer(config.frame_interval, config.speed)
-        """Paces the ticks and counts the late ones."""
         self._rng = np.random.default_rng([config.seed, _LOSS_STREAM])
         self._bus: Bus | None = None
         self._halt = False
@@ -240,24 +243,19 @@ class Emulator:
 
     # -- state ----------------------------------------------------------------
 
-    def _resume(self) -> StateFile | None:
-        """Take up the kept state, if there is one: the plant goes on where it stood."""
-        config = self._config
-        self._saved_at = time.monotonic()
-        if config.state is None:
+    def _resumed(self) -> Plant | None:
+        """Take up the kept state and return its plant, or None when there is none."""
+        if self._state is None or (kept := self._state.load()) is None:
             return None
-        file = StateFile(config.state, self._layout, config.workload)
-        kept = file.load()
-        if kept is not None:
-            self._plant = kept["plant"]
-            # Simulated time is the present again; what was not lived through is left out.
-            self.epoch = round(self.epoch - self._plant.time, 3)
-            self._plant.resume(self.epoch)
-            self._faults.restore(kept["strikes"])
-            for kind in Frame:
-                self._sent.sequence[kind] = kept["sequence"][kind.value]
-            _log.info("state taken up", file=str(file.path), simulated_seconds=self._plant.time)
-        return file
+        plant: Plant = kept["plant"]
+        # Simulated time is the present again; what was not lived through is left out.
+        self.epoch = round(self.epoch - plant.time, 3)
+        plant.resume(self.epoch)
+        self._faults.restore(kept["strikes"])
+        for kind in Frame:
+            self._sent.sequence[kind] = kept["sequence"][kind.value]
+        _log.info("state taken up", file=str(self._state.path), simulated_seconds=plant.time)
+        return plant
 
     async def _save(self) -> None:
         """Keep the state; a disk that takes nothing is reported and costs no frame."""
