@@ -25,6 +25,7 @@ from twin.bus import BrokerUrl
 
 READY_SECONDS = 30.0
 POLL_SECONDS = 0.05
+"""Between two looks at a process of another program, which has no way to tell us."""
 STOP_SECONDS = 10.0
 
 T = TypeVar("T")
@@ -246,6 +247,22 @@ class Alertmanager(HttpServer):
         return result
 
 
+S = TypeVar("S", bound=Server)
+
+
+def started(server: S, servers: ExitStack) -> S:
+    """Start ``server``, and stop it when ``servers`` is closed."""
+    servers.callback(server.stop)
+    server.start()
+    return server
+
+
+@pytest.fixture
+def unused_port() -> int:
+    """Return a TCP port of 127.0.0.1 that nobody listens on."""
+    return free_port()
+
+
 @pytest.fixture
 def eventually() -> Callable[..., Any]:
     """Return a function that calls another one until its result is true, and returns that."""
@@ -277,10 +294,7 @@ def mosquitto_server(servers: ExitStack, tmp_path: Path) -> Callable[..., Mosqui
         acl: str | None = None,
         tls: tuple[Path, Path] | None = None,
     ) -> Mosquitto:
-        server = Mosquitto(tmp_path / "mosquitto", users, acl, tls)
-        servers.callback(server.stop)
-        server.start()
-        return server
+        return started(Mosquitto(tmp_path / "mosquitto", users, acl, tls), servers)
 
     return start
 
@@ -296,10 +310,7 @@ def prometheus_server(servers: ExitStack, tmp_path: Path) -> Callable[[str], Pro
     """Return a function that starts a Prometheus with the configuration given as text."""
 
     def start(config: str) -> Prometheus:
-        server = Prometheus(tmp_path / "prometheus", config)
-        servers.callback(server.stop)
-        server.start()
-        return server
+        return started(Prometheus(tmp_path / "prometheus", config), servers)
 
     return start
 
@@ -309,9 +320,6 @@ def alertmanager_server(servers: ExitStack, tmp_path: Path) -> Callable[[str], A
     """Return a function that starts an Alertmanager with the configuration given as text."""
 
     def start(config: str) -> Alertmanager:
-        server = Alertmanager(tmp_path / "alertmanager", config)
-        servers.callback(server.stop)
-        server.start()
-        return server
+        return started(Alertmanager(tmp_path / "alertmanager", config), servers)
 
     return start

@@ -90,22 +90,16 @@ class Stack:
 
 
 @pytest.fixture
-def stack(mosquitto: Any, tmp_path: Path, eventually: Callable[..., Any]) -> Iterator[Stack]:
+def stack(
+    unused_port: int, mosquitto: Any, tmp_path: Path, eventually: Callable[..., Any]
+) -> Iterator[Stack]:
     """A running demo site whose racks all report."""
-    port = _free_port()
-    stack = Stack(str(mosquitto.url), port, tmp_path)
+    stack = Stack(str(mosquitto.url), unused_port, tmp_path)
     try:
         eventually(stack.ready, 20.0)
         yield stack
     finally:
         stack.end_all()
-
-
-def _free_port() -> int:
-    import socket  # noqa: PLC0415 - only here
-
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 def _prometheus_config(aggregator: str, alertmanager: str) -> str:
@@ -269,9 +263,9 @@ def test_a_taken_port_is_named(mosquitto: Any) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_an_absent_broker_is_named() -> None:
+def test_an_absent_broker_is_named(unused_port: int) -> None:
     """A command to a broker that is not there gives one sentence and exit status 3."""
-    done = twin("inject", "pump-failure", "--broker", f"mqtt://127.0.0.1:{_free_port()}")
+    done = twin("inject", "pump-failure", "--broker", f"mqtt://127.0.0.1:{unused_port}")
     assert done.returncode == 3
     assert "127.0.0.1" in done.stderr
     assert "Traceback" not in done.stderr
