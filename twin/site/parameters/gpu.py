@@ -1,0 +1,83 @@
+"""GPU models and the racks that hold them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from twin.site.parameters.section import Amount, Fraction, Positive, Section
+
+__all__ = ["Block", "GpuModel"]
+
+
+class GpuModel(Section):
+    """A GPU model: data, not code."""
+
+    key: str
+    """Name that a site refers to."""
+    name: str
+    """Product name, as NVML gives it (``modelName``)."""
+    framebuffer_mib: Annotated[int, Field(gt=0)]
+    """Total framebuffer in MiB (nvidia-smi)."""
+    framebuffer_reserved_mib: Annotated[int, Field(ge=0)]
+    """Framebuffer held back by the driver in MiB (nvidia-smi)."""
+    sm_clock_idle_mhz: Positive
+    """SM clock of an idle GPU in MHz (nvidia-smi)."""
+    sm_clock_max_mhz: Positive
+    """Highest SM clock in MHz (nvidia-smi)."""
+    mem_clock_mhz: Positive
+    """Memory clock in MHz (nvidia-smi)."""
+    power_limit_watts: Positive
+    """Default and greatest power limit in W (nvidia-smi)."""
+    power_idle_watts: Positive
+    """Power without a CUDA context in W: 70-76 measured on H100 SXM."""
+    power_context_watts: Positive
+    """Power with a context held and nothing to do in W: 116-125 measured on H100 SXM."""
+    power_wait_watts: Positive
+    """Power while spinning in an NCCL collective in W: 150-164 measured, at 100 % utilisation."""
+    power_training_watts: Positive
+    """Power on the plateau of a training step in W, so that a node draws 7.0 kW (MLPerf DC)."""
+    power_clock_exponent: Positive = 2.2
+    """Exponent of dynamic power over SM clock, est.: 2 to 3 where voltage follows the clock."""
+    power_spread_ratio: Fraction = 0.012
+    """Standard deviation of the mean power between GPUs (measured: 1.2 %)."""
+    power_noise_watts: Amount = 10.0
+    """Standard deviation of a GPU's power around its mean in W (measured: 10 W)."""
+    power_noise_correlation: Fraction = 0.77
+    """Correlation of that noise between the GPUs of a server (measured: 0.77)."""
+    power_leakage_ratio_per_kelvin: Amount = 0.0005
+    """Dynamic power that a die warmer by 1 K draws more, est.: leakage of a 4 nm die."""
+    temperature_max_operating_celsius: Positive
+    """Software slows the clock from here in °C (nvidia-smi, T.Limit)."""
+    temperature_slowdown_celsius: Positive
+    """Hardware slowdown in °C (nvidia-smi)."""
+    temperature_shutdown_celsius: Positive
+    """The GPU takes itself off the bus in °C (nvidia-smi)."""
+    thermal_resistance_kelvin_per_watt: Positive = 0.035
+    """Die to coolant at nominal flow, est.: 53 °C at 600 W and 32 °C coolant."""
+    thermal_resistance_spread_ratio: Fraction = 0.06
+    """Standard deviation of that resistance between GPUs, est."""
+    thermal_flow_exponent: Positive = 0.6
+    """The conductance goes with flow to this power, est. 0.5 to 0.8."""
+    heat_capacity_joules_per_kelvin: Positive = 250.0
+    """Die and cold plate, est.: 2.4 K/s at 600 W without flow."""
+    memory_offset_kelvin: Amount = 9.0
+    """Memory above the die at training power, est. 8 to 12 K (A100 fleet: 10 K)."""
+    memory_temperature_max_celsius: Positive = 95.0
+    """The clock is lowered from this memory temperature on in °C (H100 product brief)."""
+    nvlink_bytes_per_second: Positive
+    """NVLink bandwidth, both directions, in B/s."""
+    exporter: Literal["dcgm", "neuron"] = "dcgm"
+    """What tells of it: dcgm-exporter, or neuron-monitor for the chips of AWS."""
+    logical_cores: Annotated[int, Field(ge=1, le=16)] = 1
+    """Cores that neuron-monitor shows of a chip; dcgm-exporter shows a GPU as a whole."""
+
+
+class Block(Section):
+    """Racks of one GPU model; the blocks of a site follow each other in order of racks."""
+
+    racks: Annotated[int, Field(ge=1, le=20_000)]
+    """Racks of the block."""
+    gpu: GpuModel
+    """GPU model of its servers: the name of a shipped one, or a section of its own."""

@@ -1,0 +1,53 @@
+"""The training job, and how the site reports."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from twin.site.parameters.section import Amount, Fraction, Positive, Section
+
+__all__ = ["Telemetry", "Training"]
+
+
+class Training(Section):
+    """The shape of the synchronous training job."""
+
+    step_seconds: Positive = 10.64
+    """Duration of a step (MLPerf DC: 10.51 to 10.65)."""
+    step_jitter_seconds: Amount = 0.05
+    """Standard deviation of a step's duration."""
+    eval_every_seconds: Positive = 142.36
+    """From the start of one evaluation to the next, rounded to whole steps (MLPerf DC)."""
+    eval_seconds: Amount = 14.7
+    """Duration of an evaluation with the change to it and back: what is left of that time
+    beside twelve steps (MLPerf DC)."""
+    checkpoint_every_seconds: Positive = 900.0
+    """From the start of one checkpoint to the next, est.; frequent-checkpoint runs use 250."""
+    checkpoint_seconds: Amount = 16.0
+    """Duration of a checkpoint, in which all ranks wait (measured: 16 s)."""
+    startup_seconds: Amount = 358.0
+    """From launch to the first step (MLPerf DC log)."""
+    detect_seconds: Amount = 180.0
+    """From a rank that no longer answers to the time-out that ends the job, est. 1 to 10 min; until
+    then all other ranks wait in a collective."""
+    restart_delay_seconds: Amount = 120.0
+    """Least time from the end of a job's processes to its next launch, est. 1 to 10 min."""
+    replace_seconds: Amount = 450.0
+    """Longest wait for a failed device, after which the job is launched without it, est."""
+    reload_seconds: Amount = 120.0
+    """Loading the last checkpoint, est. 2 to 10 min."""
+    framebuffer_ratio: Fraction = 0.86
+    """Framebuffer that the job holds, est."""
+
+
+class Telemetry(Section):
+    """How the site reports."""
+
+    interval_seconds: Positive = 1.0
+    """Time between two frames of a unit, in simulated seconds."""
+    extra_signals: bool = True
+    """Also report what the real exporters have off by default."""
+    hostname_label: Annotated[str, Field(pattern=r"^(Hostname|hostname)$")] = "Hostname"
+    """dcgm-exporter's host label: releases say ``Hostname``, main since May 2026 ``hostname``."""
