@@ -71,6 +71,36 @@ def test_str_is_an_address(text: str) -> None:
     assert str(BrokerUrl.parse(text)) == text
 
 
+def test_password_from_a_file(tmp_path: Path) -> None:
+    """A password file's first line is the password, whatever characters it has."""
+    file = tmp_path / "password"
+    file.write_text(f"{SECRET} ?#@/\nnot this\n", encoding="utf-8")
+    url = BrokerUrl.parse(f"mqtt://user@host?password_file={quote(str(file))}")
+    assert (url.username, url.password) == ("user", f"{SECRET} ?#@/")
+
+
+@pytest.mark.parametrize(
+    ("content", "address", "why"),
+    [
+        (None, "mqtt://user@host", "cannot be read: No such file"),
+        (b"", "mqtt://user@host", "is empty"),
+        (b"\nsecond line\n", "mqtt://user@host", "is empty"),
+        (b"\xff", "mqtt://user@host", "is not UTF-8"),
+        (b"hush", "mqtt://user:pw@host", "leave one out"),
+        (b"hush", "mqtt://host", "no user"),
+    ],
+)
+def test_password_file_refused(
+    tmp_path: Path, content: bytes | None, address: str, why: str
+) -> None:
+    """A password file that gives no password is refused with its name and the reason."""
+    file = tmp_path / "password"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(ConfigError, match=why):
+        BrokerUrl.parse(f"{address}?password_file={file}")
+
+
 def test_str_marks_the_password() -> None:
     """That there is a password is shown."""
     assert str(BrokerUrl.parse(f"mqtt://user:{SECRET}@host")) == "mqtt://user:***@host:1883"

@@ -13,6 +13,8 @@ from twin.errors import ConfigError
 __all__ = ["BrokerUrl"]
 
 _PORTS = {"mqtt": 1883, "mqtts": 8883}
+_FILES = ("ca", "password_file")
+_QUERY = "after the ? only ca=/path/to/ca.pem and password_file=/path may stand"
 _FORM = "mqtt://user:password@host:1883 or mqtts://host:8883?ca=/path/to/ca.pem"
 
 
@@ -42,10 +44,12 @@ class BrokerUrl:
     def parse(cls, text: str) -> BrokerUrl:
         """Return the address that ``text`` holds.
 
-        User and password are percent-decoded; a missing port is 1883, with TLS 8883.
+        User and password are percent-decoded; a missing port is 1883, with TLS 8883. A
+        password may stand in a file instead (``?password_file=/path``), where neither a
+        list of processes nor an environment shows it; it is read here, once.
 
         Raises:
-            ConfigError: ``text`` is not such an address.
+            ConfigError: ``text`` is not such an address, or the password file cannot be read.
         """
         parts, port = _split(text)
         if parts.scheme not in _PORTS:
@@ -54,17 +58,20 @@ class BrokerUrl:
             _refuse(text, "the host is missing")
         if parts.path not in {"", "/"} or parts.fragment:
             _refuse(text, "something follows the port (percent-encode / ? # @ in a password)")
+        files = _files(text, parts)
         username = unquote(parts.username) if parts.username else None
-        password = None if parts.password is None else unquote(parts.password)
+        password = _password(text, parts, files.get("password_file"))
         if username is None and password is not None:
             _refuse(text, "there is a password but no user")
+        if "ca" in files and parts.scheme != "mqtts":
+            _refuse(text, "a CA file needs mqtts://")
         return cls(
             host=parts.hostname,
             port=_PORTS[parts.scheme] if port is None else port,
             username=username,
             password=password,
             tls=parts.scheme == "mqtts",
-            ca_file=_ca_file(text, parts),
+            ca_file=files.get("ca"),
         )
 
     def __str__(self) -> str:
@@ -87,15 +94,31 @@ def _split(text: str) -> tuple[SplitResult, int | None]:
     return parts, port
 
 
-def _ca_file(text: str, parts: SplitResult) -> Path | None:
+def _files(text: str, parts: SplitResult) -> dict[str, Path]:
+    """Return the files that are named after the question mark."""
     query = parse_qs(parts.query, keep_blank_values=True)
-    if not query:
-        return None
-    if query.keys() != {"ca"} or len(query["ca"]) != 1 or not query["ca"][0]:
-        _refuse(text, "after the ? only ca=/path/to/ca.pem may stand")
-    if parts.scheme != "mqtts":
-        _refuse(text, "a CA file needs mqtts://")
-    return Path(query["ca"][0])
+    if parts.query and not query:
+        _refuse(text, _QUERY)
+    for name, values in query.items():
+        if name not in _FILES or len(values) != 1 or not values[0]:
+            _refuse(text, _QUERY)
+    return {name: Path(values[0]) for name, values in query.items()}
+
+
+def _password(text: str, parts: SplitResult, file: Path | None) -> str | None:
+    """Return the password, which stands in the address or in a file's first line."""
+    if file is None:
+        return None if parts.password is None else unquote(parts.password)
+    if parts.password is not None:
+        _refuse(text, "there is a password and a password file; leave one out")
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        _refuse(text, f"the password file {file} cannot be read: {reason}")
+    if not lines or not lines[0]:
+        _refuse(text, f"the password file {file} is empty")
+    return lines[0]
 
 
 def _refuse(text: str, why: str) -> NoReturn:
