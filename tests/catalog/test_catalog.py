@@ -41,6 +41,7 @@ BASE_UNITS = {
     Unit.AMPERES: "amperes",
     Unit.RPM: "rpm",
     Unit.PASCALS: "pascals",
+    Unit.VARS: "vars",
     Unit.LITERS_PER_MINUTE: "liters_per_minute",
     Unit.LITERS_PER_HOUR: "liters_per_hour",
     Unit.METERS_PER_SECOND: "meters_per_second",

@@ -49,6 +49,15 @@ def test_sites_show(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
         assert words in text
 
 
+def test_sites_show_jobs(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    """``twin sites show --json`` tells which racks each job holds; the rest is idle."""
+    assert run(monkeypatch, "sites", "show", "shared", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["jobs"] == [
+        {"name": "pretrain", "racks": 10, "workload": "training"},
+        {"name": "finetune", "racks": 4, "workload": "training"},
+    ]
+
+
 def test_faults_lists_all(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
     """``twin faults --json`` describes every fault with its parameters."""
     assert run(monkeypatch, "faults", "--json") == 0

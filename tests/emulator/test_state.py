@@ -48,6 +48,27 @@ def test_a_resumed_plant_goes_on_as_if_never_stopped(tmp_path: Path, workload: s
             np.testing.assert_array_equal(values, again[device][name], err_msg=name)
 
 
+def test_jobs_go_on(tmp_path: Path) -> None:
+    """Each of several jobs goes on where it was, one of them in a stall, as if never stopped."""
+    layout = Layout(load_site("shared"))
+    file = StateFile(tmp_path, layout, "training")
+    conditions = Conditions.healthy(layout)
+    conditions.gpu_attached[11, 5] = False
+    plant = Plant(layout, seed=5)
+    for _ in range(20):
+        plant.step(1.0, conditions)
+    file.save({"plant": plant})
+    resumed = file.load()["plant"]
+    for _ in range(20):
+        plant.step(1.0, conditions)
+        resumed.step(1.0, conditions)
+    through, again = plant.outputs(), resumed.outputs()
+    assert through["job"]["stalled_seconds"][1] > through["job"]["stalled_seconds"][0] == 0
+    for device, group in through.items():
+        for name, values in group.items():
+            np.testing.assert_array_equal(values, again[device][name], err_msg=name)
+
+
 def test_faults_go_on(file: StateFile) -> None:
     """Faults in force are kept with their parameters, targets and times."""
     schedule = FaultSchedule(LAYOUT, FAULTS)

@@ -32,7 +32,7 @@ class Twin:
 
     def state(self) -> JobState:
         """State of the job."""
-        return self.plant.workload.progress.state
+        return self.plant.jobs.progress[0].state
 
 
 @pytest.fixture
@@ -58,17 +58,17 @@ def test_crash_drops_the_site_to_idle(twin: Twin) -> None:
 
 
 def test_crash_restarts_from_the_checkpoint(twin: Twin) -> None:
-    """After delay, start-up and loading the job trains again; ten minutes are lost, by cause."""
+    """After delay, start-up and loading the job trains again; six minutes are lost, by cause."""
     twin.inject("job-crash")
-    twin.run(120 + 358 + 120 + 5)
+    twin.run(120 + 180 + 60 + 5)
     assert twin.state() is JobState.TRAINING
-    lost = twin.plant.workload.progress.lost
+    lost = twin.plant.jobs.progress[0].lost
     assert lost[Loss.RESTART] == pytest.approx(120, abs=2)
-    assert lost[Loss.STARTUP] == pytest.approx(358, abs=2)
-    assert lost[Loss.LOADING] == pytest.approx(120, abs=2)
+    assert lost[Loss.STARTUP] == pytest.approx(180, abs=2)
+    assert lost[Loss.LOADING] == pytest.approx(60, abs=2)
     assert lost[Loss.REWORK] > 0
     out = twin.plant.outputs()["job"]
-    assert out["lost_startup"].item() == pytest.approx(358, abs=2)
+    assert out["lost_startup"].item() == pytest.approx(180, abs=2)
     assert out["interruptions"].item() == 1
 
 
@@ -106,7 +106,7 @@ def test_storm_swings_the_power(twin: Twin) -> None:
     saving = np.array([state is JobState.CHECKPOINT for state in states])
     assert 0.2 < saving.mean() < 0.4
     assert np.median(np.array(power)[saving]) == pytest.approx(157, abs=8)
-    assert twin.plant.workload.progress.checkpoints >= 4
+    assert twin.plant.jobs.progress[0].checkpoints >= 4
 
 
 def test_straggler_makes_the_others_wait(twin: Twin) -> None:

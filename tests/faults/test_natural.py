@@ -81,12 +81,12 @@ def test_rate_goes_with_size_and_factor() -> None:
 def test_kinds_exist() -> None:
     """Every cause is made of faults of the catalogue, whose shares add up to 1."""
     for cause in CAUSES:
-        assert {kind for kind, _ in cause.faults} <= FAULTS.keys()
-        assert sum(share for _, share in cause.faults) == pytest.approx(1.0)
-        assert cause.seconds > 0
+        assert {kind for kind, *_ in cause.faults} <= FAULTS.keys()
+        assert sum(share for _, share, _ in cause.faults) == pytest.approx(1.0)
+        assert all(seconds > 0 for *_, seconds in cause.faults)
 
 
-@pytest.mark.parametrize("site", ["demo", "colossus-array", "colossus-100k"])
+@pytest.mark.parametrize("site", ["demo", "shared", "colossus-array", "colossus-100k"])
 def test_every_failure_can_strike(site: str) -> None:
     """The schedule of any site accepts each failure: the places exist."""
     layout = Layout(load_site(site))
@@ -97,6 +97,34 @@ def test_every_failure_can_strike(site: str) -> None:
             "natural", failure.kind, failure.target, failure.at, failure.seconds
         )
         assert strike.until > failure.at
+
+
+SHARING = """
+name: shared
+racks: 16
+jobs: [{name: a, racks: 9}, {name: b, racks: 3}, {name: c, racks: 2, workload: idle}]
+"""
+
+
+def test_software_fails_where_it_runs() -> None:
+    """A job crashes the more often the larger it is; idle jobs and idle racks never do."""
+    layout = Layout(parse_site(SHARING, "test"))
+    failures = NaturalFailures(layout, 1, 100.0).until(10 * DAYS)
+    crashes = Counter(f.target for f in failures if FAULTS[f.kind].target == "job")
+    assert crashes.keys() == {"a", "b"}
+    assert crashes["a"] / crashes["b"] == pytest.approx(3.0, rel=0.15)
+    rate = sum(cause.count for cause in CAUSES if cause.faults[0][0] in ("job-crash",
+               "software-hang"))  # fmt: skip
+    assert crashes.total() == pytest.approx(rate * 1000 * 12 * 64 / 16_384, rel=0.1)
+
+
+def test_without_a_training_job_no_software_fails() -> None:
+    """Hardware fails whether it is used or not."""
+    text = "{name: x, racks: 16, jobs: [{name: a, racks: 1, workload: idle}]}"
+    failures = NaturalFailures(Layout(parse_site(text, "test")), 1, 1e3).until(DAYS)
+    targets = {FAULTS[failure.kind].target for failure in failures}
+    assert "gpu" in targets
+    assert "job" not in targets
 
 
 def test_spec() -> None:

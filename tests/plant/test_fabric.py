@@ -50,15 +50,18 @@ def moved(plant: Plant) -> dict[str, Floats]:
     servers=st.integers(1, 3),
     nics=st.integers(1, 4),
     seed=st.integers(0, 1000),
+    first=st.integers(0, 5),
 )
 def test_bytes_sent_are_bytes_received_or_lost(
-    racks: int, servers: int, nics: int, seed: int
+    racks: int, servers: int, nics: int, seed: int, first: int
 ) -> None:
     """Over random sites and faults every octet is accounted for, switch by switch."""
+    jobs = f"jobs: [{{name: a, racks: {first}}}, {{name: b, racks: 1}}]"
     layout = Layout(
         parse_site(
             f"name: x\nracks: {racks}\nracks_per_array: 2\nservers_per_rack: {servers}\n"
-            f"server: {{nics: {nics}}}\ntraining: {{step_seconds: 4}}",
+            f"server: {{nics: {nics}}}\ntraining: {{step_seconds: 4}}\n"
+            + (jobs if 0 < first < racks else ""),
             "x",
         )
     )

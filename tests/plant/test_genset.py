@@ -85,6 +85,18 @@ def test_without_fuel_a_unit_fails() -> None:
     assert gensets.power.sum() == 0
 
 
+def test_reactive_power_goes_with_the_load(gensets: Gensets) -> None:
+    """A loaded unit runs at the load's power factor, one without load at 1 and without vars."""
+    still = gensets.outputs()
+    assert not still["reactive_power"].any()
+    assert (still["power_factor"] == 1.0).all()
+    run(gensets, 3e6, 60)
+    out = gensets.outputs()
+    apparent = np.hypot(out["power"], out["reactive_power"])
+    np.testing.assert_allclose(out["power"] / apparent, 0.96)
+    np.testing.assert_allclose(out["power_factor"], 0.96)
+
+
 def test_standby_costs_nothing(gensets: Gensets) -> None:
     """While nobody calls, nothing moves."""
     before = {name: value.copy() for name, value in gensets.outputs().items()}

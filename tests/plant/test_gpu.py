@@ -201,12 +201,13 @@ def test_failed_gpu(gpus: Gpus, wrong: Conditions) -> None:
 
 
 def test_contained_error_ends_the_application_once(gpus: Gpus, wrong: Conditions) -> None:
-    """After a contained error the job can start again on the same GPU, before its reset."""
+    """A contained error ends the job on its racks, which can start again before the reset."""
     wrong.gpu_xid[PLACE] = 94
     ended = []
     for _ in range(3):
         run(gpus, 1.0, 1, conditions=wrong)
-        ended.append(gpus.aborted)
+        ended.append(gpus.aborted_in(slice(1, 2)))
+        assert not gpus.aborted_in(slice(0, 1))
     assert ended == [True, False, False]
     assert gpus.missing == 0
     assert gpus.outputs(demand(1.0))["xid"][PLACE] == 94

@@ -91,10 +91,23 @@ def test_window_and_energy(loads: list[float]) -> None:
     out = (end["discharged_energy"] - start["discharged_energy"]).sum()
     into = (end["charged_energy"] - start["charged_energy"]).sum()
     stored = (end["energy_available"] - start["energy_available"]).sum()
-    one_way = np.sqrt(0.937)
-    assert stored == pytest.approx(into * one_way - out / one_way, abs=1e3)
+    one_way, spent = np.sqrt(0.937), 2 * 3000.0 * 30.0 * len(loads)
+    assert stored == pytest.approx(into * one_way - out / one_way - spent, abs=1e3)
     assert out >= 0
     assert into >= 0
+
+
+def test_a_resting_unit_lives_on_its_cells(packs: Megapacks) -> None:
+    """Controls and thermal management cost 3 kW, down to the window's end and not below."""
+    before = packs.soc.copy()
+    packs.sense(ALL, RATED, 1.0, 60.0, 1.0)
+    for _ in range(60):
+        packs.step(0.0, 60.0)
+    spent = (before - packs.soc) * packs.outputs(1.0, 60.0)["energy_capacity"][:, 0]
+    assert spent == pytest.approx(3000.0 * 3600.0)
+    packs.soc[:] = (0.1 + 1e-6, 0.1)
+    packs.step(0.0, 60.0)
+    assert packs.soc == pytest.approx(0.1, abs=1e-12)
 
 
 def test_a_unit_starts_after_its_fault(packs: Megapacks) -> None:

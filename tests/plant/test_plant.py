@@ -140,10 +140,14 @@ def test_gpu_off_the_bus(array: Layout) -> None:
     seed=st.integers(0, 1000),
     dt=st.sampled_from([0.5, 1.0, 5.0]),
     broken=st.lists(st.tuples(st.integers(0, 2), st.integers(0, 40)), max_size=6),
+    jobs=st.sampled_from(["", "jobs: [{name: a, racks: 1}, {name: b, racks: 1}]"]),
 )
-def test_counters_never_fall(seed: int, dt: float, broken: list[tuple[int, int]]) -> None:
+def test_counters_never_fall(
+    seed: int, dt: float, broken: list[tuple[int, int]], jobs: str
+) -> None:
     """Whatever breaks, no counter falls and no value leaves its range or becomes infinite."""
-    layout = Layout(parse_site("{name: tiny, racks: 3, megapacks: {count: 2}}", "test"))
+    text = f"{{name: tiny, racks: 3, megapacks: {{count: 2}}, {jobs}}}"
+    layout = Layout(parse_site(text, "test"))
     plant = Plant(layout, seed)
     previous = plant.outputs()
     for tick in range(12):

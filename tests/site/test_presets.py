@@ -28,6 +28,15 @@ COUNTS = {
         "megapacks": 2,
         "gensets": 1,
     },
+    "shared": {
+        "halls": 1,
+        "arrays": 2,
+        "racks": 16,
+        "servers": 128,
+        "gpus": 1_024,
+        "megapacks": 2,
+        "gensets": 1,
+    },
     "gefion": {
         "halls": 1,
         "arrays": 6,

@@ -10,7 +10,7 @@ from prometheus_client.samples import Sample
 from twin.aggregator.telemetry import UNIT_LAST_FRAME
 from twin.catalog import ROLLUPS, Level
 from twin.plant import load_trace
-from twin.site import Layout, load_site
+from twin.site import Layout, load_site, parse_site
 from twin.stack.check import Report, TraceComparison
 
 GOOD = Report(
@@ -83,6 +83,22 @@ def test_a_faithful_replay() -> None:
     """Exposed power that is the trace correlates fully and without error."""
     assert comparison().correlation == pytest.approx(1.0)
     assert comparison().error_ratio == pytest.approx(0.0)
+
+
+def test_a_replay_beside_idle_racks() -> None:
+    """Each job replays the trace from its first node; racks without one are not compared."""
+    text = "{name: x, racks: 12, jobs: [{name: a, racks: 3}, {name: b, racks: 8}]}"
+    compared = TraceComparison(Layout(parse_site(text, "x")), TRACE, epoch=1000.0)
+    for scrape in range(20):
+        watts = TRACE.at(7.0 * scrape).reshape(8, 8).sum(axis=1)
+        racks = [*watts[:3], *watts, 17_000.0]
+        names = [f"r{rack + 1:04d}" for rack in range(12)]
+        compared.add(
+            [Sample(DC_POWER, {"rack": n}, w) for n, w in zip(names, racks, strict=True)]
+            + [Sample(UNIT_LAST_FRAME.name, {"rack": n}, 1000.0 + 7.0 * scrape) for n in names]
+        )
+    assert compared.samples == 20
+    assert compared.error_ratio == pytest.approx(0.0)
 
 
 def test_a_scaled_replay() -> None:

@@ -57,6 +57,7 @@ class Unit(StrEnum):
     METERS_PER_SECOND = "m/s"
     WATTS_PER_SECOND = "W/s"
     LITERS_PER_HOUR = "L/h"
+    VARS = "var"
 
 
 class Frame(StrEnum):

@@ -108,6 +108,10 @@ GENSET = DeviceClass(
     signals=(
         _gen("power", "genset_power_watts", unit=Unit.WATTS, high=100_000_000,
              help="Active power delivered."),
+        _gen("reactive_power", "genset_reactive_power_vars", unit=Unit.VARS, high=100_000_000,
+             help="Reactive power delivered."),
+        _gen("power_factor", "genset_power_factor_ratio", unit=Unit.RATIO, decimals=3, high=1,
+             help="Active over apparent power; 1 without load."),
         _gen("speed", "genset_speed_rpm", unit=Unit.RPM, high=100_000, help="Engine speed."),
         _gen("frequency", "genset_frequency_hertz", unit=Unit.HERTZ, decimals=3, high=100,
              help="Frequency at the generator's terminals."),

@@ -16,7 +16,7 @@ _SOURCE = "Prometheus naming"
 _CHILLER = Family("chiller", "chiller", 47808, ("chiller",), _SOURCE)
 _WATER = Family("water", "water", 47808, (), _SOURCE)
 
-CHILLER_STATES = {0: "standby", 1: "starting", 2: "running", 3: "failed"}
+CHILLER_STATES = {0: "standby", 1: "starting", 2: "running", 3: "failed", 4: "unpowered"}
 
 _chiller = partial(Signal, family=_CHILLER, kind=Kind.GAUGE)
 _water = partial(Signal, family=_WATER, kind=Kind.GAUGE)
@@ -33,12 +33,12 @@ CHILLER = DeviceClass(
                  help="Heat that the chiller carries off."),
         _chiller("capacity", "chiller_cooling_capacity_watts", unit=Unit.WATTS,
                  help="Heat that the chiller could carry off at the present outdoor temperature; "
-                      "0 when it has failed."),
+                      "0 when it has failed or has no power."),
         _chiller("running_seconds", "chiller_running_seconds_total", unit=Unit.SECONDS,
                  kind=Kind.COUNTER, help="Time the chiller has run in its life."),
         _chiller("starts", "chiller_starts_total", unit=Unit.NONE, kind=Kind.COUNTER,
                  help="Starts of the chiller."),
-        _chiller("state", "chiller_state", unit=Unit.NONE, states=CHILLER_STATES, high=3,
+        _chiller("state", "chiller_state", unit=Unit.NONE, states=CHILLER_STATES, high=4,
                  help="State of the chiller: 1 for the state it is in, 0 for the others."),
     ),
 )  # fmt: skip

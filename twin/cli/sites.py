@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from twin.catalog import Frame
 from twin.cli.options import JsonOutput
 from twin.site import Layout, Site, load_site, preset_names
 
@@ -58,6 +59,7 @@ def show(
         ("racks", f"{site.racks:,} of {site.servers_per_rack} servers"),
         ("servers", f"{site.servers:,} of {site.server.gpus} GPUs, {site.server.nics} NIC ports"),
         ("GPUs", f"{site.gpus:,} x {site.gpu.name}"),
+        ("jobs", _jobs(described)),
         ("NIC ports", f"{site.racks * site.nics_per_rack:,}"),
         ("IT power while training", _megawatts(site.installed_power_watts)),
         ("grid limit", _megawatts(site.grid.limit_watts)),
@@ -83,7 +85,7 @@ def show(
 
 def _describe(site: Site) -> dict[str, Any]:
     layout = Layout(site)
-    units = site.racks + site.megapacks.count + site.gensets.count + 2
+    units = sum(layout.units(frame) for frame in Frame)
     return {
         "name": site.name,
         "title": site.title,
@@ -93,6 +95,10 @@ def _describe(site: Site) -> dict[str, Any]:
         "servers": site.servers,
         "gpus": site.gpus,
         "gpu_model": site.gpu.name,
+        "jobs": [
+            {"name": job.name, "racks": len(job.racks), "workload": job.workload}
+            for job in layout.jobs
+        ],
         "megapacks": site.megapacks.count,
         "gensets": site.gensets.count,
         "installed_it_power_watts": round(site.installed_power_watts),
@@ -100,6 +106,13 @@ def _describe(site: Site) -> dict[str, Any]:
         "frames_per_second": units / site.telemetry.interval_seconds,
         "series": layout.series(),
     }
+
+
+def _jobs(described: dict[str, Any]) -> str:
+    jobs = described["jobs"]
+    named = [f"{job['name']} on {job['racks']:,} racks" for job in jobs]
+    idle = described["racks"] - sum(job["racks"] for job in jobs)
+    return ", ".join(named + [f"{idle:,} racks idle"] * (idle > 0))
 
 
 def _megawatts(watts: float) -> str:

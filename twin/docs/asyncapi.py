@@ -59,7 +59,7 @@ def _frame(frame: Frame) -> _Channel:
         Frame.MEGAPACK: "A snapshot of a Megapack.",
         Frame.GENSET: "A snapshot of a generator.",
         Frame.GRID: "A snapshot of the grid feed and the site's meters.",
-        Frame.JOB: "A snapshot of the training job.",
+        Frame.JOB: "A snapshot of a training job.",
     }
     address = _TOPICS.frame(frame, f"{{{frame.value}}}")
     return _Channel(frame.value, address, frame.value, devices[frame])

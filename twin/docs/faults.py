@@ -56,10 +56,15 @@ def _natural() -> str:
 def _cause(cause: Cause) -> tuple[str, str, str, str]:
     faults = ", ".join(
         f"[`{kind}`](#{kind})" + ("" if share == 1 else f" {100 * share:.0f} %")
-        for kind, share in cause.faults
+        for kind, share, _ in cause.faults
     )
-    lasts = f"{cause.seconds / 3600:g} h" if cause.seconds >= _HOUR else f"{cause.seconds:g} s"
-    return cause.name, f"{cause.count}", faults, lasts
+    lasts = [_time(seconds) for *_, seconds in cause.faults]
+    alike = len(set(lasts)) == 1
+    return cause.name, f"{cause.count}", faults, lasts[0] if alike else ", ".join(lasts)
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds / _HOUR:g} h" if seconds >= _HOUR else f"{seconds:g} s"
 
 
 def _section(fault: type[Fault]) -> str:

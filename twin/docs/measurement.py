@@ -96,13 +96,13 @@ def training() -> Run:
         plant.step(1.0, healthy)
         if second % _SAMPLE == 0:
             nodes.append(plant.servers.output.ravel().copy())
-            evaluation.append(plant.workload.progress.state is JobState.EVALUATION)
+            evaluation.append(plant.jobs.progress[0].state is JobState.EVALUATION)
         if second % 100 == 0:
             outputs = plant.outputs()
             dies.append(outputs["gpu"]["gpu_temp"].ravel().copy())
             memories.append(outputs["gpu"]["memory_temp"].ravel().copy())
             ratios.append(plant.servers.power.sum() / plant.servers.output.sum())
-    progress = plant.workload.progress
+    progress = plant.jobs.progress[0]
     return Run(
         nodes=np.array(nodes),
         evaluation=np.array(evaluation),
@@ -129,8 +129,8 @@ def levels() -> dict[str, float]:
         conditions.gpu_attached[0, 0] = second > 10  # noqa: PLR2004 - back after 10 s
         plant.step(1.0, conditions)
         # The last of a state's values counts: by then the step before it is over.
-        seen[plant.workload.progress.state] = float(np.median(plant.gpus.power))
-        if plant.workload.progress.state is JobState.CRASHED:
+        seen[plant.jobs.progress[0].state] = float(np.median(plant.gpus.power))
+        if plant.jobs.progress[0].state is JobState.CRASHED:
             output = plant.servers.output
             found["conversion"] = float(plant.servers.power.sum() / output.sum())
             found["node"] = float(np.median(output))

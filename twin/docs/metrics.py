@@ -121,13 +121,16 @@ dashboards can be carried over as they are.
 
 - **Labels.** Every series of a device carries the labels that stand above its table, then `job`
   and `instance` as the real exporter's scrape target would have them, then its place: `site`, for
-  what belongs to an array `hall` and `array`, and for what stands in a rack `rack`. *Adds* names
+  what belongs to an array `hall` and `array`, and for what stands in a rack `rack`. On a site
+  that names its jobs, the GPUs of a job also carry `hpc_job`, as dcgm-exporter does where the
+  scheduler tells it of jobs (`--hpc-job-mapping-dir`). *Adds* names
   labels that follow from the value. An enumeration has one series a state, of which exactly one
   is 1.
 - **Signal** is the key inside an MQTT frame. Where there is none, the value is constant: it does
   not travel, and is exposed while the device reports.
 - **Off** marks what the real exporter has off by default. The twin reports it when the site says
-  `telemetry: {{extra_signals: true}}`.
+  `telemetry: {{extra_signals: true}}`. It never reports dcgm-exporter's own `DCGM_EXP_*` counters,
+  which are commented out in the exporter's default file; XIDs are in the gauge of the last one.
 - A series whose device does not report disappears; `twin_unit_missing` says why.
 """
 

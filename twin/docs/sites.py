@@ -28,6 +28,19 @@ megapacks: {{count: 3}}
 grid: {{limit_watts: 3e6}}
 ```
 
+One job has the whole site, unless the site says which jobs share it. Each holds its racks in order,
+is told of its own hardware only, and has frames, metrics and faults under its own name; racks that
+are left over are idle. The GPUs of a job carry its name in the label `hpc_job`. The shipped site
+`shared` is made like this:
+
+```yaml
+jobs:
+  - {{name: pretrain, racks: 10}}
+  - name: finetune
+    racks: 4
+    training: {{step_seconds: 3.5, checkpoint_every_seconds: 300}}
+```
+
 The shipped sites:
 
 """
@@ -107,6 +120,7 @@ _BOUNDS = {"exclusiveMinimum": "> ", "minimum": "≥ ", "maximum": "≤ ", "patt
 
 def _allowed(schema: Mapping[str, Any]) -> str:
     kind = {"integer": "whole", "boolean": "true, false"}.get(schema.get("type", ""), "")
+    kind = kind or ", ".join(map(code, schema.get("enum", ())))
     bounds = [f"{sign}{_bound(schema[word])}" for word, sign in _BOUNDS.items() if word in schema]
     return ", ".join(filter(None, [kind, *bounds]))
 

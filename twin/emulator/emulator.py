@@ -239,6 +239,7 @@ class Emulator:
             gpu_uuids=tuple(layout.gpu_uuid(rack, gpu) for gpu in range(layout.per_unit(GPU))),
             hostnames=tuple(layout.hostname(rack, n) for n in range(site.servers_per_rack)),
             driver_version=site.server.driver_version,
+            job=layout.job_of(rack),
         )
 
     # -- state ----------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Faults of the training job's own software."""
+"""Faults of a training job's own software."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from twin.faults.base import Fault, Impact
+from twin.site.jobs import DEFAULT_JOB
 
 __all__ = ["CheckpointStorm", "DataLoaderSlow", "JobCrash", "SoftwareHang"]
 
@@ -18,14 +19,14 @@ class JobCrash(Fault):
     system = "job"
     title = "the training job crashes by itself"
     target = "job"
-    default_target = "pretrain"
+    default_target = DEFAULT_JOB
     default_seconds = 30.0
     severity = "critical"
     shows = (
-        "The job's state goes to crashed at once and all GPUs fall from training to idle power: a "
-        "step down of the whole site. The hardware is well. The job is launched again after two "
-        "minutes, starts, loads its checkpoint and has lost the work since then; if the cause is "
-        "still there, it crashes again."
+        "The job's state goes to crashed at once and all its GPUs fall from training to idle: a "
+        "step down of the whole site where it is the only job. The hardware is well. The job is "
+        "launched again after two minutes, starts, loads its checkpoint and has lost the work "
+        "since then; if the cause is still there, it crashes again."
     )
 
     def strike(self, impact: Impact) -> None:
@@ -40,13 +41,13 @@ class SoftwareHang(Fault):
     system = "job"
     title = "a rank hangs in software (NCCL time-out)"
     target = "job"
-    default_target = "pretrain"
+    default_target = DEFAULT_JOB
     default_seconds = 60.0
     severity = "critical"
     shows = (
-        "All GPUs show 100 % utilisation at about 157 W and the steps stand still, but no device "
-        "is missing and no link is down. After three minutes the collective times out: the job "
-        "crashes and restarts from its checkpoint. The hang does not end by itself."
+        "All GPUs of the job show 100 % utilisation at about 157 W and the steps stand still, but "
+        "no device is missing and no link is down. After three minutes the collective times out: "
+        "the job crashes and restarts from its checkpoint. The hang does not end by itself."
     )
 
     def strike(self, impact: Impact) -> None:
@@ -61,7 +62,7 @@ class DataLoaderSlow(Fault):
     system = "job"
     title = "the data loader does not keep up"
     target = "job"
-    default_target = "pretrain"
+    default_target = DEFAULT_JOB
     default_seconds = 600.0
     severity = "warning"
     shows = (
@@ -85,7 +86,7 @@ class CheckpointStorm(Fault):
     system = "job"
     title = "the job checkpoints far too often"
     target = "job"
-    default_target = "pretrain"
+    default_target = DEFAULT_JOB
     default_seconds = 1800.0
     severity = "warning"
     shows = (

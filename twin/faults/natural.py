@@ -24,6 +24,9 @@ __all__ = ["CAUSES", "Cause", "Failure", "NaturalFailures", "failures_of"]
 _DAYS, _GPUS = 54, 16_384
 _STREAM = 40
 _HOUR = 3600.0
+_DRAINED = 900.0
+"""What slows a job down without stopping it is found and its server drained, est. 10 to 20 min:
+ByteDance evicts a server whose link flaps twice in 5 min (arXiv 2509.16293)."""
 _MOST_FACTOR = 10_000.0
 
 
@@ -34,14 +37,13 @@ class Cause:
     Attributes:
         name: as the published table has it.
         count: interruptions by it in 54 days on 16,384 GPUs.
-        faults: kinds of fault that stand for it, with their shares, est.
-        seconds: how long each lasts on average, est.
+        faults: kinds of fault that stand for it, each with its share and how long it lasts on
+            average in s, both est.
     """
 
     name: str
     count: int
-    faults: tuple[tuple[str, float], ...]
-    seconds: float
+    faults: tuple[tuple[str, float, float], ...]
 
     def rate(self, gpus: int) -> float:
         """Return how often it happens on so many GPUs, in 1/s."""
@@ -49,27 +51,28 @@ class Cause:
 
 
 CAUSES = (
-    Cause("faulty GPU", 148, (("gpu-off-bus", 0.7), ("gpu-hang", 0.15), ("nvlink-error", 0.15)),
-          4 * _HOUR),
-    Cause("GPU HBM3 memory", 72, (("gpu-double-bit", 0.8), ("gpu-row-remap-failure", 0.2)),
-          4 * _HOUR),
-    Cause("software", 54, (("job-crash", 1.0),), 30.0),
+    Cause("faulty GPU", 148,
+          (("gpu-off-bus", 0.7, 4 * _HOUR), ("gpu-hang", 0.15, 4 * _HOUR),
+           ("nvlink-error", 0.15, _DRAINED))),
+    Cause("GPU HBM3 memory", 72,
+          (("gpu-double-bit", 0.8, 4 * _HOUR), ("gpu-row-remap-failure", 0.2, 4 * _HOUR))),
+    Cause("software", 54, (("job-crash", 1.0, 30.0),)),
     Cause("network switch or cable", 35,
-          (("nic-down", 0.6), ("nic-flap", 0.3), ("leaf-down", 0.1)), 2 * _HOUR),
-    Cause("host maintenance", 32, (("server-down", 1.0),), _HOUR),
-    Cause("GPU SRAM memory", 19, (("gpu-double-bit", 1.0),), _HOUR),
-    Cause("GPU system processor", 17, (("gsp-timeout", 1.0),), 900.0),
-    Cause("NIC", 7, (("nic-down", 1.0),), 4 * _HOUR),
-    Cause("NCCL watchdog time-out", 7, (("software-hang", 1.0),), 60.0),
-    Cause("silent data corruption", 6, (("job-crash", 1.0),), 30.0),
-    Cause("GPU thermal interface and sensor", 6, (("gpu-cold-plate", 1.0),), 8 * _HOUR),
-    Cause("SSD", 3, (("server-down", 1.0),), 4 * _HOUR),
-    Cause("power supply", 3, (("psu-failure", 1.0),), 8 * _HOUR),
-    Cause("server chassis", 2, (("server-down", 1.0),), 8 * _HOUR),
-    Cause("IO expansion board", 2, (("server-down", 1.0),), 8 * _HOUR),
-    Cause("CPU", 2, (("server-down", 1.0),), 8 * _HOUR),
-    Cause("system memory", 2, (("server-down", 1.0),), 8 * _HOUR),
-    Cause("dependency", 2, (("job-crash", 1.0),), 30.0),
+          (("nic-down", 0.6, 2 * _HOUR), ("nic-flap", 0.3, _DRAINED), ("leaf-down", 0.1, _HOUR))),
+    Cause("host maintenance", 32, (("server-down", 1.0, _HOUR),)),
+    Cause("GPU SRAM memory", 19, (("gpu-double-bit", 1.0, _HOUR),)),
+    Cause("GPU system processor", 17, (("gsp-timeout", 1.0, 900.0),)),
+    Cause("NIC", 7, (("nic-down", 1.0, 4 * _HOUR),)),
+    Cause("NCCL watchdog time-out", 7, (("software-hang", 1.0, 60.0),)),
+    Cause("silent data corruption", 6, (("job-crash", 1.0, 30.0),)),
+    Cause("GPU thermal interface and sensor", 6, (("gpu-cold-plate", 1.0, _DRAINED),)),
+    Cause("SSD", 3, (("server-down", 1.0, 4 * _HOUR),)),
+    Cause("power supply", 3, (("psu-failure", 1.0, 8 * _HOUR),)),
+    Cause("server chassis", 2, (("server-down", 1.0, 8 * _HOUR),)),
+    Cause("IO expansion board", 2, (("server-down", 1.0, 8 * _HOUR),)),
+    Cause("CPU", 2, (("server-down", 1.0, 8 * _HOUR),)),
+    Cause("system memory", 2, (("server-down", 1.0, 8 * _HOUR),)),
+    Cause("dependency", 2, (("job-crash", 1.0, 30.0),)),
 )  # fmt: skip
 """The published causes (Llama 3 herd of models, table 5) and what they are here."""
 
@@ -104,6 +107,7 @@ class NaturalFailures:
 
     def __init__(self, layout: Layout, seed: int = 0, factor: float = 1.0) -> None:
         self._layout = layout
+        self._training = [job for job in layout.jobs if job.workload == "training"]
         self._factor = factor
         self._coming = heapq.merge(
             *(
@@ -148,23 +152,40 @@ class NaturalFailures:
         return struck
 
     def _of(self, cause: Cause, rng: np.random.Generator) -> Iterator[Failure]:
-        """Yield the failures of one cause, without end."""
-        mean = 1.0 / (self._factor * cause.rate(self._layout.site.gpus))
-        kinds = [kind for kind, _ in cause.faults]
-        shares = [share for _, share in cause.faults]
+        """Yield the failures of one cause, without end unless it can strike nothing."""
+        gpus = self._exposed(cause)
+        if not gpus:
+            return
+        mean = 1.0 / (self._factor * cause.rate(gpus))
+        kinds, shares, lasting = zip(*cause.faults, strict=True)
         time = 0.0
         while True:
             time += float(rng.exponential(mean))
-            kind = str(rng.choice(kinds, p=shares))
+            fault = int(rng.choice(len(kinds), p=shares))
+            kind = kinds[fault]
             target = self._place(FAULTS[kind].target, rng)
-            seconds = max(1.0, float(rng.exponential(cause.seconds)))
+            seconds = max(1.0, float(rng.exponential(lasting[fault])))
             yield Failure(time, cause.name, kind, target, seconds)
+
+    def _exposed(self, cause: Cause) -> int:
+        """Return how many GPUs a cause can strike: all, or by software those that train."""
+        if any(FAULTS[kind].target == "job" for kind, *_ in cause.faults):
+            return sum(job.gpus for job in self._training)
+        return self._layout.site.gpus
+
+    def _job(self, rng: np.random.Generator) -> str:
+        """Return the name of a training job, the likelier the larger it is."""
+        jobs = self._training
+        if len(jobs) == 1:
+            return jobs[0].name
+        ends = np.cumsum([len(job.racks) for job in jobs])
+        return jobs[int(np.searchsorted(ends, rng.integers(ends[-1]), side="right"))].name
 
     def _place(self, kind: str, rng: np.random.Generator) -> str:
         """Return the address of a place of that kind, each as likely as any other."""
         layout, site = self._layout, self._layout.site
         if kind == "job":
-            return layout.unit_name(Frame.JOB, int(rng.integers(layout.units(Frame.JOB))))
+            return self._job(rng)
         rack = int(rng.integers(site.racks))
         if kind == "leaf":
             leaf = int(rng.integers(layout.fabric.rails)) + 1

@@ -48,7 +48,9 @@ class GridOutage(Fault):
         "as far as they can and burn fuel. What nothing can carry is unserved for a second, then "
         "racks are shed from the highest number down and the job stalls. A minute after the "
         "return the feed closes again, the import rises slowly, the generators unload, cool down "
-        "and stop, and shed racks come back one after the other."
+        "and stop, and shed racks come back one after the other. When no source was left, water "
+        "pumps, air handlers and chillers stop too; the chillers need five minutes after the "
+        "power's return, in which the racks warm the water."
     )
 
     def strike(self, impact: Impact) -> None:
@@ -70,7 +72,8 @@ class GridSag(Fault):
         "Voltage falls at the feed and at every PDU, currents rise, because power supplies draw "
         "constant power. After 2 s below 88 % the Megapacks trip by their IEEE 1547 table and "
         "connect again 5 min after the voltage's return: until then the import follows every "
-        "training step. Below 70 % the site makes itself an island instead."
+        "training step. Below 75 % the chillers drop out and need five minutes to restart; below "
+        "70 % the site makes itself an island instead."
     )
 
     voltage: Annotated[float, Field(ge=0.05, le=1.3)] = 0.8
@@ -205,7 +208,9 @@ class PduBreakerTrip(Fault):
         "The PDU's phases show 0 V and 0 A and those of the rack's other PDU twice their current. "
         "Half of every server's power supplies turn critical; the other half cannot carry full "
         "training load, so the servers lower their GPUs' power limit and the whole job slows "
-        "down. When all PDUs of a rack are open, it is dark."
+        "down. A PDU of the default size carries the rack alone; one that is smaller, or has far "
+        "more load on one phase, trips by overload after minutes, and is closed by hand a quarter "
+        "of an hour after the fault. When all PDUs of a rack are open, it is dark."
     )
 
     def strike(self, impact: Impact) -> None:
@@ -225,7 +230,8 @@ class PduPhaseImbalance(Fault):
     severity = "warning"
     shows = (
         "The current of the PDU's first phase rises and that of the others falls; the sum of the "
-        "powers stays what it was."
+        "powers stays what it was. The breaker holds while the rack's other PDU has its part; with "
+        "a load of 3 or more it trips minutes after the other one is lost, and the rack is dark."
     )
 
     load: Annotated[float, Field(gt=1.0, le=10.0)] = 1.8

@@ -3,7 +3,8 @@
 The chillers hold the supply temperature of the facility water while they have the
 capacity; what they cannot carry off warms the water, and with it every rack. Capacity
 and efficiency fall as the outdoor air warms. As many run as the load needs; the others
-stand by and take some minutes to start.
+stand by and take some minutes to start. All stop when their power is lost, if only for a
+moment, and take longer to come back than the rest of the site.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ _STAGE_DOWN = 0.9
 """A chiller is switched off when the others would be loaded less than this, est."""
 _WARM_KELVIN = 1.0
 """With water so far above its set point every chiller is started, est."""
-_STANDBY, _STARTING, _RUNNING, _FAILED = 0.0, 1.0, 2.0, 3.0
+_STANDBY, _STARTING, _RUNNING, _FAILED, _UNPOWERED = 0.0, 1.0, 2.0, 3.0, 4.0
 _HOTTEST_WATER = 90.0
 
 
@@ -95,9 +96,11 @@ class WaterPlant:
         """Heat that the chillers carry off in W."""
         self.outdoor = self.outdoor_dew = self.room_dew = 0.0
         self._available = np.ones(count, dtype=np.bool_)
+        self._powered = True
+        self._locked = 0.0
         self._needed = needed
         self._awake: Floats = np.zeros(count)
-        self._running = np.zeros(count, dtype=np.bool_)
+        self._called = self._running = np.zeros(count, dtype=np.bool_)
         self._mean = 0.0
         self._excess = 0.0
         self._flow = 0.0
@@ -127,12 +130,21 @@ class WaterPlant:
         self._needed = self._stage()
         command = self._command()
         self._awake = np.where(command, self._p.start_seconds, 0.0)
-        self._running = command
+        self._called = self._running = command
         self.removed = min(load, self.capacity)
         self._flow = flow
         self._draw()
 
-    def step(self, load: float, flow: float, conditions: Conditions, now: float, dt: float) -> None:
+    def step(
+        self,
+        load: float,
+        flow: float,
+        conditions: Conditions,
+        now: float,
+        dt: float,
+        *,
+        powered: bool = True,
+    ) -> None:
         """Advance by ``dt`` seconds.
 
         Args:
@@ -141,27 +153,35 @@ class WaterPlant:
             conditions: of the site.
             now: simulated unix time.
             dt: step in s.
+            powered: whether the chillers are fed.
         """
-        p = self._p
         self.weather(now, float(conditions.outdoor_excess[0]))
         self._available = conditions.chiller_available.copy()
         self._excess = float(conditions.water_excess[0])
         self.load, self._flow = load, flow
         self._mean += (load - self._mean) * lag(dt, _STAGE_SECONDS)
         self._needed = self._stage()
-        command = self._command()
-        self._awake = np.where(command, np.minimum(self._awake + dt, p.start_seconds), 0.0)
-        was = self._running
-        self._running = command & (self._awake >= p.start_seconds)
-        self._starts += self._running & ~was
-        self._hours += np.where(self._running, dt, 0.0)
-
+        self._run(dt, powered=powered)
         error = self.supply - self._set - self._excess
-        asked = load + error * self._capacity_joules / p.control_seconds
+        asked = load + error * self._capacity_joules / self._p.control_seconds
         self.removed = min(max(asked, 0.0), self.capacity)
         self.supply += (load - self.removed) * dt / self._capacity_joules
         self.supply = min(self.supply, _HOTTEST_WATER)
         self._draw()
+
+    def _run(self, dt: float, *, powered: bool) -> None:
+        """Start and stop chillers: without power none runs, and after it none at once."""
+        p = self._p
+        self._powered = powered
+        self._called = self._command() & powered
+        started = self._called & (self._locked <= 0.0)
+        lockout = max(p.restart_seconds - p.start_seconds, 0.0)
+        self._locked = max(self._locked - dt, 0.0) if powered else lockout
+        self._awake = np.where(started, np.minimum(self._awake + dt, p.start_seconds), 0.0)
+        was = self._running
+        self._running = started & (self._awake >= p.start_seconds)
+        self._starts += self._running & ~was
+        self._hours += np.where(self._running, dt, 0.0)
 
     def weather(self, now: float, excess: float) -> None:
         """Set the outdoor air and the room's dew point.
@@ -205,15 +225,16 @@ class WaterPlant:
     def chiller_outputs(self) -> dict[str, Floats]:
         """Return all signals of the catalogue's chiller class, (1, chillers)."""
         share = self._running / max(float(self._running.sum()), 1.0)
-        state = np.where(self._awake > 0, _STARTING, _STANDBY)
+        state = np.where(self._called, _STARTING, _STANDBY)
         state = np.where(self._running, _RUNNING, state)
+        able = self._available & self._powered
         values = {
             "power": self.power * share,
             "heat_removed": self.removed * share,
-            "capacity": np.where(self._available, self.unit_capacity, 0.0),
+            "capacity": np.where(able, self.unit_capacity, 0.0),
             "running_seconds": self._hours,
             "starts": self._starts,
-            "state": np.where(self._available, state, _FAILED),
+            "state": np.where(self._available, state if self._powered else _UNPOWERED, _FAILED),
         }
         return {name: value[None, :] for name, value in values.items()}
 

@@ -51,6 +51,7 @@ class Cdus:
         self.rejected: Floats = np.zeros(racks)
         """Heat that the exchanger gives to the facility water in W."""
         self._water = cooling.facility_supply_celsius
+        self._pumped = True
         self._dew = cooling.supply_celsius
 
     @property
@@ -71,7 +72,8 @@ class Cdus:
     @property
     def facility_flow(self) -> Floats:
         """Facility water through each exchanger in L/min, (racks,)."""
-        return self.valves.position * self._cooling.facility_flow_liters_per_minute
+        full = self._cooling.facility_flow_liters_per_minute * self._pumped
+        return self.valves.position * full
 
     @property
     def heat_capacity(self) -> tuple[float, float]:
@@ -100,7 +102,14 @@ class Cdus:
         self.valves.settle(self._exchanger, self.heat, self.returned - water)
 
     def step(
-        self, heat: Floats, conditions: Conditions, water: float, dew: float, dt: float
+        self,
+        heat: Floats,
+        conditions: Conditions,
+        water: float,
+        dew: float,
+        dt: float,
+        *,
+        pumped: bool = True,
     ) -> None:
         """Advance by ``dt`` seconds.
 
@@ -110,10 +119,11 @@ class Cdus:
             water: facility water supply in °C.
             dew: dew point of the room in °C.
             dt: step in s, at most about a second.
+            pumped: whether the pumps of the facility water run.
         """
         self._available = conditions.pump_available.copy()
         self._psus_ok = conditions.cdu_psu_ok.copy()
-        self._water, self._dew = water, dew
+        self._water, self._dew, self._pumped = water, dew, pumped
         self.loops.step(conditions, dt)
         self._operating += np.where(self.speeds > 0, dt, 0.0)
         cooling = self._cooling

@@ -1,8 +1,8 @@
 """The fabric: leaf and spine switches, what they carry, mark and drop.
 
 Every octet that a leaf takes in goes out again or is discarded, and what leaves one
-leaf for the spines arrives at another. How fast the job's collectives run depends on
-the leaf that has lost most of its way up: a synchronous job waits for its slowest flow.
+leaf for the spines arrives at another. How fast a job's collectives run depends on the
+leaf of its arrays that has lost most of its way up: a job waits for its slowest flow.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from twin.site import Layout
 
 __all__ = ["Fabric", "uplink_pace"]
 
+_ALL = slice(None)
 _UP, _DOWN = 1.0, 2.0
 _IDLE_CELSIUS, _RISE_KELVIN = 44.0, 18.0
 """ASIC without traffic, and its rise at full traffic, est."""
@@ -126,15 +127,31 @@ class Fabric:
         best = network.adaptive_throughput_ratio
         reached = best if self._adaptive else network.static_throughput_ratio
         pace = uplink_pace(self._in_service, reached, best, network.spine_ratio)
-        self.isolated = int(((self._in_service == 0) & self.leaf_up).sum())
-        """Leaves that run but have no way to a spine."""
+        self._isolated = (self._in_service == 0) & self.leaf_up
         running = self.leaf_up & (self._in_service > 0)
-        self.pace = float(pace[running].min()) if running.any() else 1.0
-        """Throughput of the slowest leaf over that of a healthy fabric."""
+        self._pace = np.where(running, pace, 1.0)
         short = np.where(running, 1.0 / np.maximum(pace, 1e-3) - 1.0, 0.0)
         self.drop = np.minimum(network.discard_ratio * short, 1.0)
         """Share of the traffic that each leaf drops under congestion, (arrays, rails)."""
         self.dropping = bool(self.drop.any())
+
+    @property
+    def isolated(self) -> int:
+        """Leaves that run but have no way to a spine."""
+        return self.isolated_in(_ALL)
+
+    def isolated_in(self, arrays: slice) -> int:
+        """Return how many leaves of these arrays run but have no way to a spine."""
+        return int(self._isolated[arrays].sum())
+
+    @property
+    def pace(self) -> float:
+        """Throughput of the slowest leaf over that of a healthy fabric."""
+        return self.pace_in(_ALL)
+
+    def pace_in(self, arrays: slice) -> float:
+        """Return the same of the slowest leaf of these arrays."""
+        return float(self._pace[arrays].min())
 
     def links(self, held: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Return which NICs have link, given which can hold one, both (racks, NICs a rack)."""

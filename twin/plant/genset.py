@@ -194,10 +194,14 @@ class Gensets:
         """Return all signals of the catalogue's generator class, (units, 1)."""
         p = self._p
         load = self.power / p.power_watts
+        # What turns at no load gives nothing of either kind.
+        factor = np.where(self.power > 0.0, p.power_factor, 1.0)
         oil = _OIL_PASCALS - _OIL_FALL_PASCALS * (self._coolant - _COOLANT_STANDBY)
         excited = self._speed >= 1.0
         values = {
             "power": self.power,
+            "reactive_power": self.power * np.sqrt(1.0 / factor**2 - 1.0),
+            "power_factor": factor,
             "speed": p.rpm * self._speed * (1.0 - _DROOP_RATIO * load),
             "frequency": self._hertz * self._speed * (1.0 - _DROOP_RATIO * load),
             "voltage": p.voltage * excited,

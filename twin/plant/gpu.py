@@ -28,11 +28,12 @@ from twin.plant.gpu_model import (
 from twin.plant.host import Hosts
 from twin.plant.nvlink import NvLinks
 from twin.plant.units import Floats, approach, silenced
-from twin.plant.workload import Demand
+from twin.plant.workload import Demand, Level, least
 from twin.site import Layout
 
 __all__ = ["Gpus", "ModelValues", "capped_clock", "die_temperature", "thermal_clock"]
 
+_ALL = slice(None)
 _RESET_SECONDS = 120.0
 """A GPU that shut itself down is reset after so long once it is cool, est."""
 _RESET_CELSIUS = 60.0
@@ -111,7 +112,7 @@ class Gpus:
         """Put power and temperature where this demand would hold them.
 
         Args:
-            demand: what the job asks.
+            demand: what the jobs ask.
             coolant: supply temperature in °C.
         """
         self._draw(demand, 1.0)
@@ -120,7 +121,7 @@ class Gpus:
     def step(
         self,
         demand: Demand,
-        speed: float,
+        speed: Level,
         coolant: Floats,
         flow_ratio: Floats,
         conditions: Conditions,
@@ -130,8 +131,8 @@ class Gpus:
         """Advance by ``dt`` seconds.
 
         Args:
-            demand: what the job asks.
-            speed: pace of the job, that of its slowest GPU.
+            demand: what the jobs ask.
+            speed: pace of each job, that of its slowest GPU.
             coolant: supply temperature of each rack in °C, (racks, 1).
             flow_ratio: coolant flow of each rack over nominal, (racks, 1).
             conditions: of the site.
@@ -179,13 +180,14 @@ class Gpus:
         self._hung = hung if hung.any() else None
         self.exporter_up = conditions.dcgm_running
 
-    def _draw(self, demand: Demand, speed: float) -> None:
+    def _draw(self, demand: Demand, speed: Level) -> None:
         """Set power and clock from the demand."""
         model = self._model
         activity = self._per_gpu(demand.activity)
-        if speed < 1.0 and demand.compute > 0:
-            # The others wait at the barrier for the slowest.
-            share = np.minimum(1.0, speed / np.maximum(self._pace, 1e-3))
+        if least(speed) < 1.0:
+            # The others wait at the barrier for the slowest of their job.
+            held = np.where(np.greater(demand.compute, 0.0), speed, 1.0).astype(np.float32)
+            share = np.minimum(1.0, held / np.maximum(self._pace_in(_ALL), 1e-3))
             activity = share * activity + (1.0 - share) * demand.wait
         factor = self._measured_factor if demand.measured else self._power_factor
         idle = model.power_idle_watts
@@ -284,32 +286,39 @@ class Gpus:
         """Clock ratio of every GPU with the power limit considered."""
         return self.clock if self._cap is None else np.minimum(self.clock, self._cap)
 
-    @property
-    def _pace(self) -> Floats:
-        """Pace at which every GPU gets through a step: clock, and links with errors."""
-        pace = self.links.pace
-        return self.clock if pace is None else self.clock * pace
+    def _pace_in(self, racks: slice) -> Floats:
+        """Return the pace of every GPU of these racks: its clock, and its links with errors."""
+        clock, pace = self.clock[racks], self.links.pace
+        return clock if pace is None else clock * pace[racks]
 
     @property
     def speed(self) -> float:
-        """Pace of the slowest GPU that answers, which paces a synchronous job."""
+        """Pace of the slowest GPU that answers."""
+        return self.speed_in(_ALL)
+
+    def speed_in(self, racks: slice) -> float:
+        """Return the pace of the slowest GPU of these racks, which paces a synchronous job."""
         if not self._slowed and self.links.pace is None:
             return 1.0
-        pace = self._pace[self.attached]
+        pace = self._pace_in(racks)[self.attached[racks]]
         return float(pace.min()) if pace.size else 1.0
 
     @property
     def missing(self) -> int:
-        """GPUs without which the job cannot go on: off the bus, failed or hanging."""
-        lost = ~self.attached
+        """GPUs without which a job cannot go on: off the bus, failed or hanging."""
+        return self.missing_in(_ALL)
+
+    def missing_in(self, racks: slice) -> int:
+        """Return how many GPUs of these racks are missing."""
+        lost = ~self.attached[racks]
         for also in (self._dead, self._hung):
-            lost = lost if also is None else lost | also
+            lost = lost if also is None else lost | also[racks]
         return int(lost.sum())
 
-    @property
-    def aborted(self) -> bool:
-        """Whether an error has just ended the application on a GPU that works on."""
-        return self.errors.aborted > 0
+    def aborted_in(self, racks: slice) -> bool:
+        """Whether an error has just ended the application on a GPU of these racks."""
+        aborted = self.errors.aborted
+        return aborted is not None and bool(aborted[racks].any())
 
     def outputs(self, demand: Demand) -> dict[str, Floats]:
         """Return all signals of the catalogue's GPU class, NaN where a GPU does not report."""
@@ -319,14 +328,14 @@ class Gpus:
         work = demand.compute * np.minimum(self._per_gpu(demand.activity), 1.0) * clock
         stopped = self._stopped
         sm = np.round(model.sm_clock_max_mhz * clock / 15.0) * 15.0
-        if demand.busy == 0.0:
-            sm = np.broadcast_to(np.round(model.sm_clock_idle_mhz / 15.0) * 15.0, shape)
-        elif self._dead is not None:
+        if least(demand.busy) == 0.0:
+            sm = np.where(np.equal(demand.busy, 0.0), model.sm_clock_idle_mhz, sm)
+        if self._dead is not None:
             sm = np.where(self._dead, model.sm_clock_idle_mhz, sm)
         if stopped is not None:
             work = np.where(stopped, 0.0, work)
         used = demand.framebuffer * model.framebuffer_mib
-        nic = (demand.network * self._nic_bytes_per_second + 4e7) * max(demand.busy, 0.01)
+        nic = (demand.network * self._nic_bytes_per_second + 4e7) * np.maximum(demand.busy, 0.01)
         bandwidth = work * (_OCCUPANCY["nvlink"] * model.nvlink_bytes_per_second / 1e6)
         if self.links.pace is not None:
             bandwidth = bandwidth * self.links.pace
@@ -378,7 +387,8 @@ class Gpus:
     def utilization(self, demand: Demand) -> Floats:
         """Return the share of the time in which a kernel is resident."""
         busy = np.full(self.die.shape, demand.busy)
-        busy[0, 0] -= (1.0 - _SAVING_UTILIZATION) * demand.saving
+        saving = np.ravel(demand.saving)
+        busy[: saving.size, 0] -= (1.0 - _SAVING_UTILIZATION) * saving
         if self._dead is not None:
             busy[self._dead] = 0.0
         if self._hung is not None:

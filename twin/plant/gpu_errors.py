@@ -59,7 +59,7 @@ class GpuErrors:
 
     Attributes:
         failed: GPUs that run nothing until they are reset.
-        aborted: GPUs whose application has ended in the last step.
+        aborted: GPUs whose application has ended in the last step, None for none.
     """
 
     def __init__(self, shape: tuple[int, int], rng: np.random.Generator) -> None:
@@ -75,7 +75,7 @@ class GpuErrors:
         self._raised: Codes = np.zeros(shape, dtype=np.int16)
         self._pending = False
         self.failed = np.zeros(shape, dtype=np.bool_)
-        self.aborted = 0
+        self.aborted: NDArray[np.bool_] | None = None
 
     def step(self, xid: Codes, single_bit: Floats, pcie_replays: Floats, dt: float) -> None:
         """Advance by ``dt`` seconds.
@@ -86,7 +86,7 @@ class GpuErrors:
             pcie_replays: replays on the PCIe link a second.
             dt: step in s.
         """
-        self.aborted = 0
+        self.aborted = None
         present = bool(xid.any())
         if present or self._pending:
             self._raise(xid)
@@ -100,7 +100,8 @@ class GpuErrors:
         """Count what has begun, and take back what has ended."""
         begun = np.where((xid != self._raised) & (xid > 0), xid, 0)
         self.failed = _IS_RESET[xid]
-        self.aborted = int(_IS_END[begun].sum())
+        ended = _IS_END[begun]
+        self.aborted = ended if ended.any() else None
         self._xid[:] = xid
         self._double += _IS_DOUBLE_BIT[begun]
         self._uncorrectable_rows += _IS_REMAP[begun]

@@ -183,13 +183,19 @@ class Megapacks:
         one_way = np.sqrt(p.round_trip_ratio)
         out = np.maximum(self.power, 0.0)
         into = np.maximum(-self.power, 0.0)
-        stored = (into * one_way - out / one_way) * dt
+        stored = (into * one_way - out / one_way) * dt - self._spent(dt)
         self.soc = np.clip(self.soc + stored / self._capacity, 0.0, 1.0)
         self.discharged += out * dt
         self.charged += into * dt
         load = np.abs(self.power) / p.power_watts
         rise = 2.0 + 9.0 * load**2
         self._module_rise += (rise - self._module_rise) * lag(dt, _MODULE_SECONDS)
+
+    def _spent(self, dt: float) -> Floats:
+        """Return what each unit takes for itself, in J; at the window's end it goes to sleep."""
+        left = np.maximum(self.soc - self._p.soc_min_ratio, 0.0) * self._capacity
+        spent: Floats = np.minimum(self._p.auxiliary_watts * dt, left)
+        return spent
 
     def outputs(self, voltage_ratio: float, frequency: float) -> dict[str, Floats]:
         """Return all signals of the catalogue's Megapack class, (units, 1).

@@ -74,7 +74,7 @@ class NeuronMonitor:
         """Advance by ``dt`` seconds, after the chips have.
 
         Args:
-            demand: what the job asks.
+            demand: what the jobs ask.
             responding: (racks, chips a rack): the chip's programs come to an end.
             dt: step in s.
         """
@@ -88,12 +88,13 @@ class NeuronMonitor:
         hung = ~responding
         self._timed_out += self._of_servers(hung & ~self._hung)
         self._hung = hung
-        if demand.compute > 0:
+        working = np.greater(demand.compute, 0.0)
+        if working.any():
             pace = self._gpus.clock.reshape(*self._shape, -1).min(axis=2).astype(np.float64)
-            working = self._of_servers(self._gpus.attached & ~hung & ~self._gpus.errors.failed)
+            chips = self._of_servers(self._gpus.attached & ~hung & ~self._gpus.errors.failed)
             rate = _EXECUTIONS_PER_SECOND * pace
-            self._completed += working * self._cores * rate * (demand.compute * dt)
-            self._median = 1.0 / np.maximum(rate, 1e-3)
+            self._completed += chips * self._cores * rate * (demand.compute * dt)
+            self._median = np.where(working, 1.0 / np.maximum(rate, 1e-3), self._median)
 
     def _of_servers(self, chips: NDArray[np.bool_]) -> Floats:
         """Return how many chips of each server are meant."""
@@ -104,7 +105,7 @@ class NeuronMonitor:
         """Return all signals of the catalogue's Neuron classes, NaN where nothing reports.
 
         Args:
-            demand: what the job asks.
+            demand: what the jobs ask.
             hosts: state of the servers, None while all are well.
         """
         up = self._gpus.exporter_up if hosts is None else self._gpus.exporter_up & hosts.up

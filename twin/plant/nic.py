@@ -1,24 +1,30 @@
 """NICs: traffic, congestion, link and optics.
 
-Each compute NIC sends to the same NIC of the next server, as a ring all-reduce over
+Each compute NIC sends to the same NIC of its job's next server, as a ring all-reduce over
 rails does; every byte sent is received, discarded by a leaf or lost on a bad cable. The
-last NIC of a server carries storage traffic. Congestion marks rise only while a burst
-is over the switches' threshold.
+last NIC of a server carries storage traffic, for which all jobs compete. Congestion marks
+rise only while a burst is over the switches' threshold.
 """
 
 from __future__ import annotations
+
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from twin.catalog import NIC
+from twin.plant.ring import Ring
+from twin.plant.sharing import Share
 from twin.plant.units import Floats, lag
 from twin.plant.wear import Wear, corrected_ratio, symbol_errors_per_second
-from twin.plant.workload import Demand
+from twin.plant.workload import Demand, Level, greatest
 from twin.site import Layout
 
 __all__ = ["Nics"]
 
+_T = TypeVar("_T", bound=np.generic)
+_ALL = slice(None)
 _ACTIVE, _DOWN = 4.0, 1.0
 _LINK_UP, _POLLING = 5.0, 2.0
 _OPTIC_SECONDS = 30.0
@@ -47,6 +53,8 @@ class Nics:
         self._rng = rng
         self._per_server = site.server.nics
         self._rails = max(1, site.server.nics - 1)
+        self._ring = Ring(layout)
+        self._rack_servers = site.servers_per_rack
         self._array_servers = site.racks_per_array * site.servers_per_rack
         shape = layout.shape(NIC)
         self._shape = shape
@@ -62,6 +70,7 @@ class Nics:
         """What leaves discard of ``sent``, None for nothing."""
         self.stored = self.loaded = 0.0
         """What all servers together write to storage and read from it, in B/s."""
+        self._written: Share | None = None
         history = rng.uniform(3.0, 30.0, shape) * 86_400.0 * 5e9
         self.tx_bytes = np.floor(history)
         self.rx_bytes = self.tx_bytes.copy()
@@ -75,6 +84,7 @@ class Nics:
         # A port has come up at least once since boot.
         self._count["changes"] += 2.0
         self._wear: Wear | None = None
+        self._paces: Floats | None = None
         self._dark = np.zeros(shape)
         self._optic_base = site.network.optic_temperature_celsius + rng.normal(0.0, 2.0, shape)
         self._optic = self._optic_base.copy()
@@ -110,6 +120,7 @@ class Nics:
             storage: what the storage can write and read, in B/s.
         """
         self._wear = wear
+        self._paces = None if wear is None else wear.pace(self._network)
         self._switch(self._lit(link, dt))
         self._send(demand, drops)
         self._store(demand, storage)
@@ -162,20 +173,20 @@ class Nics:
 
     def _send(self, demand: Demand, drops: Floats | None) -> None:
         """Send on the rails; both ends of a rail must be up for bytes to flow."""
-        rails = self._linked
-        use: Floats | np.float32 = np.float32(demand.network)
-        if self._wear is not None:
-            pace = self._on_rails(self._wear.pace(self._network))
-            use = np.minimum(use, np.minimum(pace, np.roll(pace, -1, axis=0)))
+        rails = self._on_rails(self.link)
+        use = self._of_servers(demand.network)
+        if self._paces is not None:
+            pace = self._on_rails(self._paces)
+            use = np.minimum(use, np.minimum(pace, self._ring.of_next(pace)))
         sent = np.where(
-            rails & np.roll(rails, -1, axis=0), use * np.float32(self._network.bytes_per_second), 0
+            rails & self._ring.of_next(rails), use * np.float32(self._network.bytes_per_second), 0
         )
         self.sent, self.dropped = sent.astype(np.float32), None
         passed = self.sent
-        if drops is not None and demand.congestion > 0:
-            self.dropped = sent * (drops * min(demand.congestion, 1.0))
+        if drops is not None and greatest(demand.congestion) > 0.0:
+            self.dropped = sent * (drops * np.minimum(self._of_servers(demand.congestion), 1.0))
             passed = sent - self.dropped
-        self.delivered = np.roll(passed, 1, axis=0)
+        self.delivered = self._ring.of_previous(passed)
         by_server = self._tx.reshape(-1, self._per_server)
         by_server[:, : self._rails] = self.sent
         self._rx.reshape(-1, self._per_server)[:, : self._rails] = self.delivered
@@ -187,15 +198,16 @@ class Nics:
             return
         rate = self._network.bytes_per_second
         links = self.link.reshape(-1, self._per_server)[:, self._rails :]
-        ports = int(links.sum())
-        writing = min(demand.storage * rate, limits[0] / max(ports, 1))
-        reading = min(_STORAGE_READ_RATIO * rate * demand.compute, limits[1] / max(ports, 1))
+        several = isinstance(demand.storage, np.ndarray)
+        ports = self._of_racks(links) if several else int(links.sum())
+        write = self._written = Share.of(demand.storage * rate, ports, limits[0])
+        read = Share.of(_STORAGE_READ_RATIO * rate * demand.compute, ports, limits[1])
+        self.stored, self.loaded = write.total, read.total
         other = _MANAGEMENT_BYTES_PER_SECOND
         tx = self._tx.reshape(-1, self._per_server)
-        tx[:, self._rails :] = np.where(links, writing + other, 0.0)
+        tx[:, self._rails :] = np.where(links, self._of_servers(write.each) + other, 0.0)
         rx = self._rx.reshape(-1, self._per_server)
-        rx[:, self._rails :] = np.where(links, reading + other, 0.0)
-        self.stored, self.loaded = writing * ports, reading * ports
+        rx[:, self._rails :] = np.where(links, self._of_servers(read.each) + other, 0.0)
 
     def _count_bytes(self, dt: float) -> None:
         self.tx_bytes += self._tx.astype(np.float64) * dt
@@ -209,7 +221,7 @@ class Nics:
     def _congest(self, demand: Demand, dt: float) -> None:
         network, count = self._network, self._count
         count["corrected"] += np.where(self.link, _CORRECTED_BITS_PER_SECOND * dt, 0.0)
-        if demand.congestion <= 0:
+        if greatest(demand.congestion) <= 0.0:
             return
         packets = network.bytes_per_second / network.packet_bytes * demand.congestion * dt
         marked = np.where(self._rx > 0, packets * network.mark_ratio, 0.0)
@@ -217,7 +229,7 @@ class Nics:
         count["marked"] += marked
         count["cnp_sent"] += 0.5 * marked
         # A notification goes back to the sender, the previous server of the ring.
-        back = np.roll(marked.reshape(-1, self._per_server), -1, axis=0).reshape(self._shape)
+        back = self._ring.of_next(marked.reshape(-1, self._per_server)).reshape(self._shape)
         count["cnp_handled"] += 0.5 * back
         count["wait"] += 3.0 * back
         count["paused"] += 0.02 * marked
@@ -229,7 +241,7 @@ class Nics:
         if wear.loss.any():
             packets = self._rx * (wear.loss * dt / self._network.packet_bytes)
             count["sequence"] += packets
-            back = np.roll(packets.reshape(-1, self._per_server), -1, axis=0).reshape(self._shape)
+            back = self._ring.of_next(packets.reshape(-1, self._per_server)).reshape(self._shape)
             count["nak"] += back
             count["retransmits"] += back
             count["timeouts"] += 0.01 * back
@@ -254,29 +266,51 @@ class Nics:
         others: Floats = np.repeat(sums, self._array_servers, axis=0)[: servers.shape[0]] - servers
         return others.reshape(self._shape)
 
-    def _on_rails(self, values: Floats) -> Floats:
+    def _of_racks(self, links: NDArray[np.bool_]) -> Floats:
+        """Return how many of these links each rack has, (racks, 1)."""
+        count: Floats = links.reshape(self._shape[0], -1).sum(axis=1, keepdims=True, dtype=float)
+        return count
+
+    def _of_servers(self, level: Level) -> Level:
+        """Return a level of racks as one of servers, (servers, 1); a plain number as it is."""
+        if isinstance(level, np.ndarray):
+            return np.repeat(level, self._rack_servers, axis=0)
+        return level
+
+    def _on_rails(self, values: NDArray[_T]) -> NDArray[_T]:
         """Return the values of the compute ports, (servers, rails)."""
         return values.reshape(-1, self._per_server)[:, : self._rails]
-
-    @property
-    def _linked(self) -> NDArray[np.bool_]:
-        """Compute ports with link, (servers, rails)."""
-        return self.link.reshape(-1, self._per_server)[:, : self._rails]
 
     # -- readings -------------------------------------------------------------
 
     @property
     def links_down(self) -> int:
         """Compute ports without link."""
-        return int((~self._linked).sum())
+        return self.links_down_in(_ALL)
+
+    def links_down_in(self, racks: slice) -> int:
+        """Return how many compute ports of these racks have no link."""
+        return int((~self._on_rails(self.link[racks])).sum())
 
     @property
     def pace(self) -> float:
         """What the slowest compute port can carry over what it could if it were well."""
-        if self._wear is None:
+        return self.pace_in(_ALL)
+
+    def pace_in(self, racks: slice) -> float:
+        """Return the same of the slowest compute port of these racks."""
+        if self._paces is None:
             return 1.0
-        pace = self._on_rails(self._wear.pace(self._network))[self._linked]
-        return float(pace.min()) if pace.size else 1.0
+        linked = self._on_rails(self._paces[racks])[self._on_rails(self.link[racks])]
+        return float(linked.min()) if linked.size else 1.0
+
+    def storage_pace_in(self, racks: slice) -> float:
+        """Return what a job writes to storage over what it would if no other job wrote.
+
+        Args:
+            racks: those of the job.
+        """
+        return 1.0 if self._written is None else self._written.pace(racks)
 
     @property
     def rate(self) -> Floats:

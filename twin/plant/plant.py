@@ -31,7 +31,7 @@ from twin.plant.storage import Storage
 from twin.plant.supply import Supply
 from twin.plant.units import Floats, silenced
 from twin.plant.wear import Wear
-from twin.plant.workload import Demand, Health, workload_of
+from twin.plant.workload import Demand, Health, Jobs
 from twin.site import Layout
 
 __all__ = ["Plant"]
@@ -47,7 +47,7 @@ class Plant:
     Args:
         layout: the site.
         seed: of every random number of the plant.
-        workload: ``training``, ``idle`` or ``trace:NAME``.
+        workload: what the training jobs run: ``training``, ``idle`` or ``trace:NAME``.
         epoch: unix time of the start, of which the time of day counts for the weather.
 
     Raises:
@@ -64,7 +64,7 @@ class Plant:
         self._liquid = site.cooling.liquid_ratio
         self.time = 0.0
         """Simulated seconds since the start."""
-        self.workload = workload_of(workload, site, next(streams))
+        self.jobs = Jobs(workload, layout, next(streams))
         self.gpus = Gpus(layout, next(streams))
         dcgm = site.gpu.exporter == "dcgm"
         self.neuron = None if dcgm else NeuronMonitor(layout, self.gpus)
@@ -97,11 +97,11 @@ class Plant:
 
     def _settle(self) -> Demand:
         """Let the site have run for long: no transient at the start."""
-        demand = self.workload.step(1e-3, Health())
+        demand = self.jobs.step(1e-3, [Health()] * len(self.jobs.rows))
         self.gpus.settle(demand, self._layout.site.cooling.supply_celsius)
         self.nics.settle(demand)
         self.servers.step(self.gpus.power)
-        self.servers.meter(self.cdus.power, 0.0)
+        self.servers.settle(self.cdus.power)
         self.water.weather(self._epoch, 0.0)
         self.cdus.settle(self._heat(), self.water.supply, self.water.room_dew)
         self.water.settle(*self._warmth())
@@ -112,11 +112,11 @@ class Plant:
         gpus, cdus = self.gpus, self.cdus
         self.servers.sense(conditions, self.supply.powered, dt)
         conditions = self._with_power(conditions)
-        speed = gpus.speed
-        demand = self.workload.step(dt, self._health(speed, conditions))
+        healths = [self._health(job, conditions) for job in range(len(self.jobs.rows))]
+        demand = self.jobs.step(dt, healths)
         gpus.step(
             demand,
-            speed,
+            self.jobs.over_racks([health.speed for health in healths], elsewhere=1.0),
             cdus.supply[:, None],
             cdus.flow_ratio[:, None],
             conditions,
@@ -127,15 +127,24 @@ class Plant:
             self.neuron.step(demand, conditions.gpu_responding, dt)
         self._communicate(demand, conditions, dt)
         self.servers.step(gpus.power)
-        cdus.step(self._heat(), conditions, self.water.supply, self.water.room_dew, dt)
-        self.water.step(*self._warmth(), conditions, self._epoch + self.time, dt)
-        self.room.step(self._air_heat(), self.water.supply, dt)
-        self.servers.air = self.room.air
-        self.servers.meter(cdus.power, dt)
+        self._cool(conditions, dt)
+        self.servers.meter(cdus.power, self.supply.voltage_ratio, conditions, dt)
         load = self._meter()
         self.meters.swing.add(load, dt)
         self.supply.step(load, self.servers.rack_load, conditions, dt)
         self._demand = demand
+
+    def _cool(self, conditions: Conditions, dt: float) -> None:
+        """Let coolant units, chillers and air handlers carry off the heat."""
+        water, supply, cooled = self.water, self.supply, self._layout.site.water
+        volts = supply.voltage_ratio
+        live = volts > 0.0
+        fed = volts >= cooled.dropout_voltage_ratio and (supply.on_grid or cooled.backed_up)
+        self.cdus.step(self._heat(), conditions, water.supply, water.room_dew, dt, pumped=live)
+        now = self._epoch + self.time
+        water.step(*self._warmth(), conditions, now, dt, powered=fed and live)
+        self.room.step(self._air_heat(), water.supply, dt, live=live)
+        self.servers.air = self.room.air
 
     def _with_power(self, conditions: Conditions) -> Conditions:
         """Return the conditions in which what has no power fails too."""
@@ -151,23 +160,23 @@ class Plant:
             cdu_psu_ok=conditions.cdu_psu_ok & racks,
         )
 
-    def _health(self, speed: float, conditions: Conditions) -> Health:
-        """Return how the hardware was doing at the end of the last step."""
-        nics, fabric = self.nics, self.fabric
+    def _health(self, job: int, conditions: Conditions) -> Health:
+        """Return how the hardware of a job was doing at the end of the last step."""
+        nics, fabric, rows = self.nics, self.fabric, self.jobs.rows[job]
         return Health(
-            speed,
-            self.gpus.missing,
-            nics.links_down + fabric.isolated,
-            network_speed=min(nics.pace, fabric.pace),
-            storage_speed=self.storage.speed,
-            crashing=self.gpus.aborted or not conditions.job_sound[0],
-            hanging=not conditions.job_synchronous[0],
-            input_ratio=float(conditions.job_input_ratio[0]),
-            checkpoint_every=float(conditions.job_checkpoint_seconds[0]),
+            self.gpus.speed_in(rows.racks),
+            self.gpus.missing_in(rows.racks),
+            nics.links_down_in(rows.racks) + fabric.isolated_in(rows.arrays),
+            network_speed=min(nics.pace_in(rows.racks), fabric.pace_in(rows.arrays)),
+            storage_speed=self.storage.speed * nics.storage_pace_in(rows.racks),
+            crashing=self.gpus.aborted_in(rows.racks) or not conditions.job_sound[job],
+            hanging=not conditions.job_synchronous[job],
+            input_ratio=float(conditions.job_input_ratio[job]),
+            checkpoint_every=float(conditions.job_checkpoint_seconds[job]),
         )
 
     def _communicate(self, demand: Demand, conditions: Conditions, dt: float) -> None:
-        """Let NICs, switches and storage move what the job asks."""
+        """Let NICs, switches and storage move what the jobs ask."""
         nics, fabric, storage = self.nics, self.fabric, self.storage
         live = self.supply.voltage_ratio > 0.0
         storage.condition(conditions.storage_speed, live=live)
@@ -177,8 +186,12 @@ class Plant:
             adaptive=bool(conditions.adaptive_routing[0]),
         )
         if fabric.isolated:
-            # A collective does not get past its first packet.
-            demand = replace(demand, network=0.0, congestion=0.0)
+            # There a collective does not get past its first packet.
+            joined = [fabric.isolated_in(rows.arrays) == 0 for rows in self.jobs.rows]
+            flows = self.jobs.over_racks([float(whole) for whole in joined])
+            demand = replace(
+                demand, network=demand.network * flows, congestion=demand.congestion * flows
+            )
         nics.step(
             demand,
             fabric.links(conditions.nic_link),
@@ -243,7 +256,7 @@ class Plant:
             "facility": self.meters.outputs(self.water.supply, supply.unserved, supply.shed),
             "chiller": self.water.chiller_outputs(),
             "water": self.water.outputs(self.room.air),
-            "job": self._job_outputs(),
+            "job": self.jobs.outputs(),
         }
         self.sensors.read(outputs)
         self._darken(outputs)
@@ -265,20 +278,3 @@ class Plant:
         alive = {"nic": nics, "pump": racks, "cdu": racks, "cdu_psu": racks}
         for device, there in alive.items():
             outputs[device] = silenced(outputs[device], there)
-
-    def _job_outputs(self) -> dict[str, Floats]:
-        progress = self.workload.progress
-        gpus = self._layout.site.gpus
-        values = {
-            "state": float(progress.state),
-            "steps": float(progress.steps),
-            "step_seconds": progress.step_seconds,
-            "goodput": progress.goodput,
-            "checkpoints": float(progress.checkpoints),
-            "interruptions": float(progress.interruptions),
-            "stalled_seconds": progress.stalled_seconds,
-            "gpus": float(gpus - progress.gpus_excluded),
-            "pace": progress.pace,
-            **{f"lost_{cause}": seconds for cause, seconds in progress.lost.items()},
-        }
-        return {name: np.full((1, 1), value) for name, value in values.items()}

@@ -15,7 +15,9 @@ class Room:
     """The air that the handlers supply, one temperature for the site.
 
     The handlers hold their set point as long as their water and their capacity allow;
-    warmer facility water and heat beyond the capacity come through to the air.
+    warmer facility water and heat beyond the capacity come through to the air. Without
+    power they and their water stand still, and so does the temperature: what heats the air
+    has the same power as they.
     """
 
     def __init__(self, layout: Layout) -> None:
@@ -29,21 +31,30 @@ class Room:
         self._stream = stream * _JOULES_PER_KILOGRAM_KELVIN
         self.air = self._set
         """Air to the servers in °C."""
-        self.flow = self._flow(site.water.air_water_rise_kelvin, rest)
-        """Facility water of the air handlers in L/min."""
+        self._full = self._flow(site.water.air_water_rise_kelvin, rest)
+        self._live = True
 
     @staticmethod
     def _flow(rise: float, heat: float) -> float:
         return heat / rise / WATER_JOULES_PER_LITER_KELVIN * 60.0
 
-    def step(self, heat: float, water: float, dt: float) -> None:
+    @property
+    def flow(self) -> float:
+        """Facility water of the air handlers in L/min."""
+        return self._full if self._live else 0.0
+
+    def step(self, heat: float, water: float, dt: float, *, live: bool = True) -> None:
         """Advance by ``dt`` seconds.
 
         Args:
             heat: heat into the air in W.
             water: facility water supply in °C.
             dt: step in s.
+            live: whether there is power.
         """
+        self._live = live
+        if not live:
+            return
         excess = max(heat - self._capacity, 0.0) / self._stream
         target = self._set + max(water - self._water, 0.0) + excess
         self.air += (target - self.air) * lag(dt, self._seconds)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.catalog import PDU, PSU
+from twin.plant.breaker import Breakers
 from twin.plant.conditions import Conditions
 from twin.plant.host import Hosts
 from twin.plant.units import Floats, silenced
@@ -62,6 +63,7 @@ class Servers:
         # Supply j of a server hangs on PDU j, in turn; all PDUs have their part of the CDU.
         self._pdu_of_psu = np.arange(self._psu_shape[1]) % self._server.psus % self._pdus
         self._even = np.bincount(self._pdu_of_psu, minlength=self._pdus) / self._psu_shape[1]
+        self.breakers = Breakers(layout, self._full_amperes(layout))
         self._boot: Floats = np.zeros(self._shape)
         self._supplied: NDArray[np.bool_] | None = None
         self._breaker: NDArray[np.bool_] | None = None
@@ -90,6 +92,15 @@ class Servers:
         count: Floats = self._supplied.reshape(*self._shape, -1).sum(axis=2).astype(np.float64)
         return count
 
+    def _full_amperes(self, layout: Layout) -> float:
+        """Return the current of a phase when all that hangs on a PDU draws all that it can."""
+        server, cooling = self._server, layout.site.cooling
+        supplies = np.bincount(self._pdu_of_psu).max()
+        watts = server.psu_rating_watts
+        power = supplies * (watts + float(supply_loss(np.array(watts), server)))
+        power += cooling.pumps * cooling.pump_power_watts + cooling.control_power_watts
+        return float(power) / _PHASES / (_PHASE_VOLTS * _POWER_FACTOR_LOADED)
+
     # -- state -----------------------------------------------------------------
 
     def sense(self, conditions: Conditions, fed: NDArray[np.bool_], dt: float) -> None:
@@ -106,6 +117,7 @@ class Servers:
             fed.all()
             and conditions.psu_available.all()
             and conditions.pdu_breaker.all()
+            and self.breakers.all_closed
             and conditions.server_available.all()
             and np.isinf(conditions.server_cap).all()
             and not self._boot.any()
@@ -114,7 +126,7 @@ class Servers:
                 self.hosts = self._supplied = self._breaker = None
                 self.rack_powered = np.ones(self._shape[0], dtype=np.bool_)
             return
-        self._breaker = conditions.pdu_breaker & fed[:, None]
+        self._breaker = conditions.pdu_breaker & self.breakers.closed & fed[:, None]
         self.rack_powered = self._breaker.max(axis=1)
         supplied = conditions.psu_available & self._breaker[:, self._pdu_of_psu]
         off = ~np.repeat(conditions.server_available, self._server.psus, axis=1)
@@ -144,16 +156,28 @@ class Servers:
         self.output = output
         self._loss = supply_loss(output / np.maximum(self._count, 1), server)
 
-    def meter(self, cdu_power: Floats, dt: float) -> None:
-        """Advance the PDUs' meters by ``dt`` seconds.
+    def settle(self, cdu_power: Floats) -> None:
+        """Let the PDUs have carried the servers and this, (racks,) in W, for long."""
+        self._take(cdu_power)
+        self.breakers.settle(self._electric(self._phase_power, 1.0)[1])
+
+    def meter(self, cdu_power: Floats, bus_ratio: float, conditions: Conditions, dt: float) -> None:
+        """Advance the PDUs' meters and breakers by ``dt`` seconds.
 
         Args:
             cdu_power: in W, (racks,); it hangs on the rack's PDUs too.
-            dt: step in s; 0 only takes over.
+            bus_ratio: the voltage of the site's bus over nominal.
+            conditions: of the PDUs.
+            dt: step in s.
         """
+        self._take(cdu_power)
+        power = self._phase_power
+        self._phase_energy += power * dt
+        self.breakers.step(self._electric(power, bus_ratio)[1], conditions, dt)
+
+    def _take(self, cdu_power: Floats) -> None:
         self.rack_load = self.power.sum(axis=1) + cdu_power
         self._pdu_power = self._over_pdus(cdu_power)
-        self._phase_energy += self._phase_power * dt
 
     def _over_pdus(self, cdu_power: Floats) -> Floats:
         """Return the power that each PDU delivers, (racks, PDUs) in W."""
@@ -187,6 +211,18 @@ class Servers:
             share = self._shares(self._phase_load * self._weights)
         power: Floats = (share * self._pdu_power[:, :, None]).reshape(self._phase_load.shape)
         return power
+
+    def _electric(self, power: Floats, bus_ratio: float) -> tuple[Floats, Floats]:
+        """Return voltage in V and current in A of phases that deliver ``power`` W."""
+        if bus_ratio <= 0.0:
+            return np.zeros_like(power), np.zeros_like(power)
+        rated = self._server.psu_rating_watts * self._shape[1]
+        loaded = np.clip((power / rated - 0.2) / 0.4, 0.0, 1.0)
+        factor = _POWER_FACTOR_IDLE + (_POWER_FACTOR_LOADED - _POWER_FACTOR_IDLE) * loaded
+        nominal = _PHASE_VOLTS * max(bus_ratio, 1e-3)
+        current = power / (nominal * factor)
+        volts = np.maximum(nominal - _SOURCE_OHMS * current, 1e-3)
+        return volts, power / (volts * factor)
 
     def _shares(self, load: Floats) -> Floats:
         """Return the part of each phase in its PDU's power, (racks, PDUs, phases)."""
@@ -240,19 +276,10 @@ class Servers:
             bus_ratio: the voltage of the site's bus over nominal.
         """
         power = self._phase_power
-        rated = self._server.psu_rating_watts * self._shape[1]
-        factor = np.interp(
-            power, (0.2 * rated, 0.6 * rated), (_POWER_FACTOR_IDLE, _POWER_FACTOR_LOADED)
-        )
-        nominal = _PHASE_VOLTS * max(bus_ratio, 1e-3)
-        current = power / (nominal * factor)
-        volts = np.maximum(nominal - _SOURCE_OHMS * current, 1e-3)
-        current = power / (volts * factor)
+        volts, current = self._electric(power, bus_ratio)
         if self._breaker is not None:
             live = np.repeat(self._breaker, _PHASES, axis=1)
             volts = np.where(live, volts, 0.0)
-        if bus_ratio <= 0.0:
-            volts, current = np.zeros_like(volts), np.zeros_like(volts)
         return {
             "current": current,
             "voltage": volts,

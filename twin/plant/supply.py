@@ -64,6 +64,11 @@ class Supply:
         return int(self.powered.size - self.powered.sum())
 
     @property
+    def on_grid(self) -> bool:
+        """Whether any feed of the grid is connected."""
+        return self._on_grid
+
+    @property
     def voltage_ratio(self) -> float:
         """Voltage of the site's bus over nominal; an island holds the nominal one."""
         return self._grid.voltage_ratio if self._on_grid else float(self._alive)

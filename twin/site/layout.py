@@ -1,7 +1,7 @@
 """Index arithmetic of a site: units, devices, their names and their labels.
 
 A **unit** is what publishes one kind of frame: a rack, a Megapack, a generator, the
-grid feed, the job. A device is the ``j``-th of its class in the ``i``-th unit. All
+grid feed, a job. A device is the ``j``-th of its class in the ``i``-th unit. All
 arrays of the twin have the shape ``(units, devices a unit)``; within a rack, GPUs and
 NICs are ordered server by server.
 """
@@ -18,13 +18,13 @@ from twin.catalog import (
     DEVICES,
     ROLLUPS,
     DeviceClass,
-    Family,
     Frame,
     Level,
     Rollup,
     Signal,
 )
-from twin.site.ec2 import ec2_labels
+from twin.site.jobs import JobPlace, places_of
+from twin.site.labels import PHASES, Labels, labels_of
 from twin.site.model import Site
 from twin.site.network import FabricShape
 from twin.site.parameters import GpuModel
@@ -32,22 +32,19 @@ from twin.site.target import Target, find_target
 
 __all__ = ["Labels", "Layout", "Target"]
 
-Labels = tuple[tuple[str, str], ...]
-"""Label names and values, in the order in which they are exposed."""
-
 _NAMESPACE = uuid.UUID("6f1d6f5e-6a53-4a52-9a54-b7a3cb1f0d0e")
-_PCI_BUS = ("18", "2A", "3A", "5D", "9A", "AB", "BA", "DB")
-"""PCI buses of the eight GPUs of an HGX H100 host (nvidia-smi)."""
-
-_PHASES = ("L1", "L2", "L3")
-_HOST_IDENTITY = {
-    "node_disk": ("md0",),
-    "node_filesystem": ("/dev/md0", "", "xfs", "/data"),
-    "netdev": ("eth0",),
-}
-"""What node_exporter calls the disks, the filesystem and the port of a storage server."""
 _EXPORTER_OF_UP = {"up_dcgm": "dcgm", "up_neuron": "neuron"}
 """Signals that say whether the exporter of a server's accelerators answers."""
+
+_UNIT_NAMES = {
+    Frame.RACK: "r{:04d}",
+    Frame.ARRAY: "a{:03d}",
+    Frame.PLANE: "p{:02d}",
+    Frame.SERVICE: "s{:03d}",
+    Frame.MEGAPACK: "mp{:03d}",
+    Frame.GENSET: "g{:02d}",
+    Frame.GRID: "grid",
+}
 
 _IN_AN_ARRAY = (Frame.RACK, Frame.ARRAY)
 """What belongs to an array; its series are on the array's page."""
@@ -71,7 +68,7 @@ class Layout:
             Frame.MEGAPACK: self.site.megapacks.count,
             Frame.GENSET: self.site.gensets.count,
             Frame.GRID: 1,
-            Frame.JOB: 1,
+            Frame.JOB: len(self.jobs),
         }[frame]
 
     def per_unit(self, device: DeviceClass) -> int:
@@ -90,7 +87,7 @@ class Layout:
             "pump": site.cooling.pumps,
             "cdu_psu": site.cooling.psus,
             "chiller": site.chillers,
-            "pdu": site.pdus_per_rack * len(_PHASES),
+            "pdu": site.pdus_per_rack * len(PHASES),
             "leaf": self.fabric.rails,
             "port": self.fabric.rails * self.fabric.ports,
             "spine": self.fabric.spines,
@@ -193,20 +190,22 @@ class Layout:
     def _models(self) -> list[GpuModel]:
         return [block.gpu for block in self.site.blocks for _ in range(block.racks)]
 
+    @cached_property
+    def jobs(self) -> tuple[JobPlace, ...]:
+        """The jobs of the site, in order of their racks."""
+        return places_of(self)
+
+    def job_of(self, rack: int) -> str | None:
+        """Return the name of the job that holds a rack, None where the rack is idle."""
+        return next((job.name for job in self.jobs if rack in job.racks), None)
+
     # -- names ----------------------------------------------------------------
 
     def unit_name(self, frame: Frame, unit: int) -> str:
         """Return the name of a unit, as it stands in topics and labels."""
-        return {
-            Frame.RACK: f"r{unit + 1:04d}",
-            Frame.ARRAY: self.array_name(unit),
-            Frame.PLANE: f"p{unit + 1:02d}",
-            Frame.SERVICE: f"s{unit + 1:03d}",
-            Frame.MEGAPACK: f"mp{unit + 1:03d}",
-            Frame.GENSET: f"g{unit + 1:02d}",
-            Frame.GRID: "grid",
-            Frame.JOB: "pretrain",
-        }[frame]
+        if frame is Frame.JOB:
+            return self.jobs[unit].name
+        return _UNIT_NAMES[frame].format(unit + 1)
 
     def unit_index(self, frame: Frame, name: str) -> int | None:
         """Return the index of the unit called ``name``, or None."""
@@ -262,15 +261,7 @@ class Layout:
             unit: index of the unit.
             index: index of the device in the unit.
         """
-        family = signal.family
-        host, identity = self._identity(family, device, unit, index)
-        return (
-            *zip(self._label_names(family), identity, strict=True),
-            *signal.labels,
-            ("job", family.job),
-            ("instance", host if family.port is None else f"{host}:{family.port}"),
-            *self.place(device.frame, unit),
-        )
+        return labels_of(self, signal, device, unit, index)
 
     def place(self, frame: Frame, unit: int) -> Labels:
         """Return the labels that say where a unit stands."""
@@ -280,121 +271,6 @@ class Layout:
         array = unit if frame is Frame.ARRAY else self.array_of(unit)
         hall = (site, ("hall", self.hall_name(array)), ("array", self.array_name(array)))
         return hall if frame is Frame.ARRAY else (*hall, ("rack", self.unit_name(frame, unit)))
-
-    def _label_names(self, family: Family) -> tuple[str, ...]:
-        if family.key != "dcgm":
-            return family.labels
-        host = self.site.telemetry.hostname_label
-        return tuple(host if name == "Hostname" else name for name in family.labels)
-
-    def _identity(  # noqa: PLR0911 - one return a device class
-        self, family: Family, device: DeviceClass, unit: int, index: int
-    ) -> tuple[str, tuple[str, ...]]:
-        """Return the host part of ``instance`` and the exporter's identity values."""
-        site = self.site
-        name = self.unit_name(device.frame, unit)
-        match device.name:
-            case "gpu":
-                server, gpu = divmod(index, site.server.gpus)
-                host = self.hostname(unit, server)
-                bus = _PCI_BUS[gpu % len(_PCI_BUS)]
-                return host, (
-                    str(gpu),
-                    self.gpu_uuid(unit, index),
-                    f"{gpu // len(_PCI_BUS):08d}:{bus}:00.0",
-                    f"nvidia{gpu}",
-                    self.gpu_model(unit).name,
-                    host,
-                    site.server.driver_version,
-                )
-            case "neuron" | "neuroncore" | "neuron_runtime":
-                return self._neuron_identity(family, device, unit, index)
-            case "nic":
-                server, nic = divmod(index, site.server.nics)
-                return self.hostname(unit, server), self._nic_identity(family, nic)
-            case "server":
-                inlet = ("4", "Inlet Temp") if family.key == "ipmi_inlet" else ()
-                return self.hostname(unit, index), inlet
-            case "psu":
-                server, psu = divmod(index, site.server.psus)
-                side, base = ("Output", 60) if family.key == "psu_output" else ("Input", 50)
-                return self.hostname(unit, server), (str(base + psu), f"PS{psu + 1} {side} Power")
-            case "pump" | "cdu_psu":
-                return f"{name}-cdu", (str(index + 1),)
-            case "cdu":
-                return f"{name}-cdu", ()
-            case "pdu":
-                pdu, phase = divmod(index, len(_PHASES))
-                return f"{name}-pdu{pdu + 1}", (str(pdu + 1), _PHASES[phase])
-            case "leaf" | "port":
-                return self._leaf_identity(family, unit, index)
-            case _:
-                return self._site_identity(family, device, name, index)
-
-    def _neuron_identity(
-        self, family: Family, device: DeviceClass, rack: int, index: int
-    ) -> tuple[str, tuple[str, ...]]:
-        """Return the same for what neuron-monitor tells of, which numbers server by server."""
-        server, number = divmod(index, max(1, self.per_unit(device) // self.site.servers_per_rack))
-        host = self.hostname(rack, server)
-        values = {
-            "neuron_device_index": str(number),
-            "neuroncore": str(number),
-            **ec2_labels(self.site, host, self.array_name(self.array_of(rack))),
-        }
-        return host, tuple(values[name] for name in family.labels)
-
-    @staticmethod
-    def _site_identity(
-        family: Family, device: DeviceClass, name: str, index: int
-    ) -> tuple[str, tuple[str, ...]]:
-        """Return the same for what belongs to no array."""
-        number = str(index + 1)
-        match device.name:
-            case "spine":
-                return f"{name}-spine{number}", ()
-            case "storage" | "cpu":
-                kind = "n" if device.name == "storage" else "c"
-                return f"{name}-{kind}{number}", _HOST_IDENTITY.get(family.key, ())
-            case "chiller":
-                return f"chiller{number}", (number,)
-            case "grid":
-                return name, (number,)
-            case "facility" | "water":
-                return "facility", ()
-            case _:
-                return name, (name,)
-
-    def _leaf_identity(self, family: Family, array: int, index: int) -> tuple[str, tuple[str, ...]]:
-        """Return a leaf's host name, and what names its port: alias, description, index, name."""
-        shape, name = self.fabric, self.array_name(array)
-        if not family.labels:
-            return f"{name}-leaf{index + 1}", ()
-        leaf, port = divmod(index, shape.ports)
-        interface = shape.port_name(port)
-        if port < shape.downlinks:
-            rack, server = divmod(port, self.site.servers_per_rack)
-            host = self.hostname(array * self.site.racks_per_array + rack, server)
-            alias = f"{host} mlx5_{leaf}"
-        else:
-            plane, spine = shape.spine_of(array * shape.rails + leaf, port - shape.downlinks)
-            alias = f"{self.unit_name(Frame.PLANE, plane)}-spine{spine + 1}"
-        return f"{name}-leaf{leaf + 1}", (alias, interface, str(port + 1), interface)
-
-    def _nic_identity(self, family: Family, nic: int) -> tuple[str, ...]:
-        network = self.site.network
-        return {
-            "infiniband": (f"mlx5_{nic}", "1"),
-            "infiniband_info": (
-                network.board_id,
-                f"mlx5_{nic}",
-                network.firmware_version,
-                network.hca_type,
-            ),
-            "netdev": (f"eth{nic}",),
-            "module": (f"eth{nic}",),
-            "laser": (f"eth{nic}", "0"),
-        }[family.key]
 
     # -- targets --------------------------------------------------------------
 

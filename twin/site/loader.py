@@ -27,7 +27,7 @@ _DEVICES = resources.files("twin.site") / "devices"
 def preset_names() -> tuple[str, ...]:
     """Return the names of the shipped sites, smallest first."""
     names = [Path(entry.name).stem for entry in _PRESETS.iterdir() if entry.name.endswith(".yaml")]
-    return tuple(sorted(names, key=lambda name: load_site(name).gpus))
+    return tuple(sorted(names, key=lambda name: (load_site(name).gpus, name)))
 
 
 def gpu_model_names() -> tuple[str, ...]:

@@ -21,8 +21,10 @@ from twin.site.parameters import (
     Gensets,
     GpuModel,
     Grid,
+    Job,
     Megapacks,
     Network,
+    Pdu,
     Section,
     Server,
     Storage,
@@ -31,6 +33,7 @@ from twin.site.parameters import (
     Training,
     Water,
 )
+from twin.site.target import is_address
 
 __all__ = ["Site"]
 
@@ -70,8 +73,12 @@ class Site(Section):
     gensets: Gensets = Gensets()
     grid: Grid = Grid()
     supply: Supply = Supply()
+    pdu: Pdu = Pdu()
     facility: Facility = Facility()
     training: Training = Training()
+    jobs: tuple[Job, ...] = ()
+    """Jobs that share the site. Without any, a single one called `pretrain` holds all racks;
+    racks that no job holds are idle."""
     telemetry: Telemetry = Telemetry()
 
     @model_validator(mode="after")
@@ -90,6 +97,24 @@ class Site(Section):
             raise ValueError(
                 f"racks is {self.racks}, but the blocks hold {held}; leave racks out, it follows"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _jobs_have_racks_and_names(self) -> Site:
+        held = sum(job.racks for job in self.jobs)
+        if held > self.racks:
+            raise ValueError(
+                f"jobs hold {held} racks, but the site has only {self.racks}; take some away"
+            )
+        names = [job.name for job in self.jobs]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"jobs: the name {name!r} is given twice; every job has its own")
+            if is_address(name):
+                raise ValueError(
+                    f"jobs: the name {name!r} is that of another place, which faults could not "
+                    "tell from the job; choose another"
+                )
         return self
 
     @model_validator(mode="after")

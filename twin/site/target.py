@@ -13,7 +13,7 @@ from twin.errors import TargetError
 if TYPE_CHECKING:
     from twin.site.layout import Layout
 
-__all__ = ["Target", "find_target"]
+__all__ = ["Target", "find_target", "is_address"]
 
 _NUMBER = r"(?:\d|[1-9]\d{1,3})"
 _ADDRESS = re.compile(
@@ -31,8 +31,11 @@ _FORMS = (
     "write a rack (r0001), a server (r0001/n3), a part (r0001/n3/gpu5, r0001/n3/nic0, "
     "r0001/n3/psu1, r0001/pump1, r0001/pdu1), an array (a001), a leaf switch (a001/leaf1), a spine "
     "switch (p01/spine1), fabric, a service rack (s001), a Megapack (mp001), a generator (g01), "
-    "a chiller (ch01), facility, grid or a job (pretrain)"
+    "a chiller (ch01), facility, grid or a job ({jobs})"
 )
+
+_NAMED_JOBS = 5
+"""Jobs that the sentence about addresses names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,11 @@ class Target:
     device: int = 0
 
 
+def is_address(text: str) -> bool:
+    """Whether ``text`` has the form of an address, so that no job can be called so."""
+    return _ADDRESS.fullmatch(text) is not None
+
+
 def find_target(layout: Layout, text: str) -> Target:
     """Return the place of a site that ``text`` names.
 
@@ -66,9 +74,16 @@ def find_target(layout: Layout, text: str) -> Target:
         return Target(text, "job", job)
     match = _ADDRESS.fullmatch(text)
     if match is None:
-        raise TargetError(f"target {text!r} is no address; {_FORMS}")
+        raise TargetError(f"target {text!r} is no address; {_forms(layout)}")
     address = _Address(layout, text, {k: v for k, v in match.groupdict().items() if v})
     return next(find for part, find in _FINDERS.items() if part in address.parts)(address)
+
+
+def _forms(layout: Layout) -> str:
+    """Return how the addresses of a site are written; of many jobs only the first are named."""
+    names = [job.name for job in layout.jobs]
+    more = ", …" if len(names) > _NAMED_JOBS else ""
+    return _FORMS.format(jobs=", ".join(names[:_NAMED_JOBS]) + more)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import asyncio
 import urllib.request
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from prometheus_client.parser import text_string_to_metric_families
@@ -63,7 +64,7 @@ def _by_rack(samples: Iterable[Sample], metric: str) -> dict[str, float]:
     return {s.labels["rack"]: s.value for s in samples if s.name == metric and "rack" in s.labels}
 
 
-@dataclass(slots=True)
+@dataclass
 class TraceComparison:
     """Compares the exposed DC power with the trace that is replayed.
 
@@ -83,22 +84,28 @@ class TraceComparison:
     _measured: list[float] = field(default_factory=list, init=False)
 
     def add(self, samples: list[Sample]) -> None:
-        """Take over one scrape of ``/metrics``, if every rack is in it."""
+        """Take over one scrape of ``/metrics``, if every rack that replays is in it."""
         power = _by_rack(samples, _DC_POWER.metric(Level.RACK))
         times = _by_rack(samples, UNIT_LAST_FRAME.name)
-        racks = self.layout.units(Frame.RACK)
-        if len(power) < racks or len(times) < racks:
+        if self._first.keys() - power.keys() or self._first.keys() - times.keys():
             return
-        self._exposed.append(sum(power.values()))
-        self._measured.append(sum(self._expected(rack, ts) for rack, ts in times.items()))
+        self._exposed.append(sum(power[rack] for rack in self._first))
+        self._measured.append(sum(self._expected(rack, times[rack]) for rack in self._first))
 
-    def _expected(self, name: str, ts: float) -> float:
-        rack = self.layout.unit_index(Frame.RACK, name)
-        if rack is None:
-            return 0.0
-        servers = self.layout.site.servers_per_rack
-        nodes = (rack * servers + np.arange(servers)) % self.trace.nodes
-        return float(self.trace.at(ts - self.epoch)[nodes].sum())
+    @cached_property
+    def _first(self) -> dict[str, int]:
+        """The racks that replay the trace, and the first server of each, counted in its job."""
+        layout = self.layout
+        return {
+            layout.unit_name(Frame.RACK, rack): (rack - job.racks.start) * job.site.servers_per_rack
+            for job in layout.jobs
+            if job.workload == "training"
+            for rack in job.racks
+        }
+
+    def _expected(self, rack: str, ts: float) -> float:
+        servers = self._first[rack] + np.arange(self.layout.site.servers_per_rack)
+        return float(self.trace.at(ts - self.epoch)[servers % self.trace.nodes].sum())
 
     @property
     def samples(self) -> int:

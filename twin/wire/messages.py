@@ -89,6 +89,8 @@ class RackMeta(Message):
     """Host names of the servers, in the order of the frame's columns."""
     driver_version: str
     """NVIDIA driver."""
+    job: str | None = None
+    """Job that holds the rack, None where it is idle."""
 
 
 class ActiveFault(_Strict):

@@ -8,7 +8,7 @@
 ``twin/v1/{site}/megapack/{unit}``        one frame of a Megapack
 ``twin/v1/{site}/genset/{unit}``          one frame of a generator
 ``twin/v1/{site}/grid``                   one frame of the grid feed and the site's meters
-``twin/v1/{site}/job/{job}``              one frame of the training job
+``twin/v1/{site}/job/{job}``              one frame of a training job
 ``twin/v1/{site}/status/{emulator}``      retained, and the Last Will: who publishes, how fast
 ``twin/v1/{site}/meta/rack/{rack}``       retained: models, UUIDs, driver
 ``twin/v1/{site}/faults``                 retained: the faults that are active

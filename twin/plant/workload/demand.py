@@ -6,9 +6,25 @@ from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import Protocol
 
+import numpy as np
+
 from twin.plant.units import Floats
 
-__all__ = ["Demand", "Health", "JobState", "Loss", "Progress", "Workload"]
+__all__ = ["Demand", "Health", "JobState", "Level", "Loss", "Progress", "Workload", "greatest",
+           "least"]  # fmt: skip
+
+Level = float | Floats
+"""A number for all racks of the site, or (racks, 1), one for each."""
+
+
+def least(level: Level) -> float:
+    """Return the least value of a level; a plain number is told fast."""
+    return float(level.min()) if isinstance(level, np.ndarray) else level
+
+
+def greatest(level: Level) -> float:
+    """Return the greatest value of a level; a plain number is told fast."""
+    return float(level.max()) if isinstance(level, np.ndarray) else level
 
 
 class JobState(IntEnum):
@@ -69,6 +85,9 @@ class Health:
 class Demand:
     """What is asked of every GPU and NIC, as a mean over the step.
 
+    A single job asks all its racks for the same, with plain numbers; what several jobs ask
+    a site for has a number a rack, (racks, 1), see :class:`twin.plant.workload.Jobs`.
+
     Attributes:
         activity: (racks, servers) or (1, 1): dynamic power as a fraction of that on the
             plateau of a training step.
@@ -79,21 +98,22 @@ class Demand:
         congestion: mean excess of that use over the switches' marking threshold.
         storage: mean use of the storage NICs as a fraction of line rate.
         framebuffer: share of the framebuffer that is held.
-        saving: share of the time in which the first rank writes a checkpoint.
+        saving: share of the time in which the first rank writes a checkpoint: the first GPU of
+            the site, or of each rack.
         measured: True when ``activity`` is a measurement, which already has all noise.
         fluctuates: True when ``activity`` already has the fluctuation that the GPUs of
             a server share.
     """
 
     activity: Floats
-    wait: float
-    busy: float
-    compute: float
-    network: float
-    congestion: float
-    storage: float
-    framebuffer: float
-    saving: float = 0.0
+    wait: Level
+    busy: Level
+    compute: Level
+    network: Level
+    congestion: Level
+    storage: Level
+    framebuffer: Level
+    saving: Level = 0.0
     measured: bool = False
     fluctuates: bool = False
 

@@ -1,4 +1,4 @@
-"""A site without a job."""
+"""Racks that nobody uses."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from numpy.typing import NDArray
 
 from twin.plant.workload.demand import Demand, Health, JobState, Progress
 
-__all__ = ["IdleSite"]
+__all__ = ["Idle"]
 
 
-class IdleSite:
-    """A site without a job."""
+class Idle:
+    """Racks that nobody uses."""
 
     def __init__(self) -> None:
         self.progress = Progress(state=JobState.IDLE)
 
     def step(self, dt: float, health: Health) -> Demand:  # noqa: ARG002 - nothing to slow down
-        """Return the demand of an idle site."""
+        """Return the demand of idle racks."""
         self.progress.elapsed_seconds += dt
         nothing: NDArray[np.float32] = np.zeros((1, 1), dtype=np.float32)
         return Demand(nothing, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)

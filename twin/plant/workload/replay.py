@@ -13,7 +13,7 @@ __all__ = ["TraceReplay"]
 
 
 class TraceReplay:
-    """Replays measured node power; node ``i`` of the trace is server ``i``, repeated as needed.
+    """Replays measured node power; node ``i`` is the job's server ``i``, repeated as needed.
 
     The GPUs get what is left of a node's power after the server's base load, so that
     the servers' DC power is the trace's as long as nothing throttles.
@@ -21,7 +21,8 @@ class TraceReplay:
 
     def __init__(self, site: Site, trace: PowerTrace) -> None:
         self.progress = Progress(step_seconds=site.training.step_seconds)
-        self._site = site
+        self._server, self._idle = site.server, site.gpu.power_idle_watts
+        self._framebuffer = site.training.framebuffer_ratio
         self._trace = trace
         self._levels = Levels(site)
         self._order = (np.arange(site.servers) % trace.nodes).reshape(
@@ -32,11 +33,11 @@ class TraceReplay:
 
     def step(self, dt: float, health: Health) -> Demand:
         """Advance by ``dt`` simulated seconds and return the measured demand at their end."""
-        server, gpu = self._site.server, self._site.gpu
+        server = self._server
         self._time += dt
         watts = self._trace.at(self._time)
         share = (watts - server.base_power_watts) / (1 + server.base_power_per_gpu_watt)
-        activity = (share / server.gpus - gpu.power_idle_watts) / self._levels.span
+        activity = (share / server.gpus - self._idle) / self._levels.span
         dip = float(np.clip(1.4 * (1 - watts.mean() / self._plateau), 0.0, 1.0))
         network = QUIET_NETWORK + (BURST_NETWORK - QUIET_NETWORK) * dip
         self._report(dt, health)
@@ -48,7 +49,7 @@ class TraceReplay:
             network=network,
             congestion=0.2 * dip,
             storage=0.002,
-            framebuffer=self._site.training.framebuffer_ratio,
+            framebuffer=self._framebuffer,
             measured=True,
         )
 

@@ -49,7 +49,7 @@ class _Tally:
 
 
 class TrainingJob:
-    """One synchronous training job over all GPUs of the site.
+    """One synchronous training job over all GPUs of its racks.
 
     A device that is lost leaves all other ranks waiting in a collective (stalled) until
     the collective times out; then the job crashes, waits for the device or goes on
@@ -63,6 +63,7 @@ class TrainingJob:
     def __init__(self, site: Site, rng: np.random.Generator) -> None:
         training = site.training
         self._training = training
+        self._gpus = site.gpus
         self._levels = Levels(site)
         self._threshold = site.network.mark_threshold_ratio
         self._rng = rng
@@ -180,10 +181,15 @@ class TrainingJob:
             elif self._remaining <= 0:
                 self._phase = self._begun = 0.0
                 self._to(JobState.TRAINING, 0.0)
-        elif self._remaining <= 0 and (missing == 0 or self._waited >= training.replace_seconds):
+        elif self._remaining <= 0 and (missing == 0 or self._can_do_without(health)):
             self._excluded = missing
             progress.gpus_excluded = health.gpus_missing
             self._to(JobState.STARTING, training.startup_seconds)
+
+    def _can_do_without(self, health: Health) -> bool:
+        """Whether the job has waited long enough for what is missing, and has any GPU left."""
+        waited = self._waited >= self._training.replace_seconds
+        return waited and health.gpus_missing < self._gpus
 
     def _to(self, state: JobState, seconds: float) -> None:
         self.progress.state, self._remaining = state, seconds

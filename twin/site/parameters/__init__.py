@@ -15,8 +15,8 @@ from __future__ import annotations
 from twin.site.parameters.cooling import Cooling, Water
 from twin.site.parameters.gpu import Block, GpuModel
 from twin.site.parameters.network import Network, Storage
-from twin.site.parameters.operation import Telemetry, Training
-from twin.site.parameters.power import Facility, Gensets, Grid, Megapacks, Supply
+from twin.site.parameters.operation import Job, Telemetry, Training
+from twin.site.parameters.power import Facility, Gensets, Grid, Megapacks, Pdu, Supply
 from twin.site.parameters.section import Section
 from twin.site.parameters.server import Ec2, Server
 
@@ -28,8 +28,10 @@ __all__ = [
     "Gensets",
     "GpuModel",
     "Grid",
+    "Job",
     "Megapacks",
     "Network",
+    "Pdu",
     "Section",
     "Server",
     "Storage",

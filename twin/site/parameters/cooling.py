@@ -97,6 +97,16 @@ class Water(Section):
     pumps give off heat too."""
     start_seconds: Positive = 120.0
     """From the start signal to full capacity, est. 2 to 5 min."""
+    restart_seconds: Amount = 300.0
+    """From the return of power to full capacity where it was lost, est. 3 to 15 min: the controls
+    start, pumps prove the flow, oil and restart timers run. A first compressor starts after 45 s at
+    the earliest (Trane RTAF manual)."""
+    backed_up: bool = True
+    """Whether what carries the site without the grid feeds the chillers too; pumps and air handlers
+    are fed in any case."""
+    dropout_voltage_ratio: Annotated[float, Field(ge=0, le=1)] = 0.75
+    """Voltage over nominal below which the chillers' contactors and drives let go, est. after
+    SEMI F47: equipment rides through 80 % for 1 s and 70 % for 0.5 s."""
     stage_ratio: Annotated[float, Field(gt=0, le=1)] = 0.95
     """Mean load of the running chillers above which another one starts, est."""
     control_seconds: Positive = 60.0

@@ -1,0 +1,41 @@
+"""The order in which servers send to each other: a ring a job."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twin.site import Layout
+
+__all__ = ["Ring"]
+
+_T = TypeVar("_T", bound=np.generic)
+
+
+class Ring:
+    """Neighbours of all servers; arrays begin with the axis of the servers.
+
+    Each NIC sends to the same NIC of the job's next server, as a ring all-reduce over rails
+    does, and the last server of a job to its first. A server without a job has itself.
+    """
+
+    def __init__(self, layout: Layout) -> None:
+        size = layout.site.servers_per_rack
+        self._next = np.arange(layout.site.servers)
+        self._previous = self._next.copy()
+        for job in layout.jobs:
+            servers = np.arange(job.racks.start * size, job.racks.stop * size)
+            self._next[servers] = np.roll(servers, -1)
+            self._previous[servers] = np.roll(servers, 1)
+        self._one = len(layout.jobs[0].racks) == layout.site.racks
+
+    def of_next(self, values: NDArray[_T]) -> NDArray[Any]:
+        """Return, for each server, the values of the one that it sends to."""
+        # Around the whole site a shift does, which is faster.
+        return np.roll(values, -1, axis=0) if self._one else values[self._next]
+
+    def of_previous(self, values: NDArray[_T]) -> NDArray[Any]:
+        """Return, for each server, the values of the one that it is sent by."""
+        return np.roll(values, 1, axis=0) if self._one else values[self._previous]

@@ -1,0 +1,144 @@
+"""The jobs that share a site: each on racks of its own, all on one fabric and one storage.
+
+Every job is told how *its* hardware is doing and asks for something of *its* racks; what
+all of them ask for together is one :class:`Demand`. A job that has the whole site asks
+with plain numbers; where there are several, or idle racks beside them, each number
+becomes one a rack, (racks, 1), which broadcasts over whatever the rack holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from twin.plant.units import Floats
+from twin.plant.workload.choice import workload_of
+from twin.plant.workload.demand import Demand, Health, Level, Progress, Workload
+from twin.site import Layout
+
+__all__ = ["JobRows", "Jobs"]
+
+
+@dataclass(frozen=True, slots=True)
+class JobRows:
+    """Where a job stands in the plant's arrays.
+
+    Attributes:
+        racks: its rows in arrays of racks.
+        arrays: rows of leaf switches that it hangs on, others perhaps too.
+    """
+
+    racks: slice
+    arrays: slice
+
+
+class Jobs:
+    """All jobs of a site.
+
+    Args:
+        spec: what the training jobs run, see :func:`twin.plant.workload.workload_of`.
+        layout: the site.
+        rng: source of all randomness; with several jobs each has a stream of its own, so that
+            what happens to one changes nothing in the others.
+
+    Attributes:
+        rows: where each job stands.
+
+    Raises:
+        ConfigError: there is no such workload or trace.
+    """
+
+    def __init__(self, spec: str, layout: Layout, rng: np.random.Generator) -> None:
+        places, site = layout.jobs, layout.site
+        make = {"training": workload_of(spec), "idle": workload_of("idle")}
+        streams = [rng] if len(places) == 1 else rng.spawn(len(places))
+        self._jobs: tuple[Workload, ...] = tuple(
+            make[place.workload](place.site, own)
+            for place, own in zip(places, streams, strict=True)
+        )
+        self.rows = tuple(
+            JobRows(
+                slice(place.racks.start, place.racks.stop),
+                slice(place.arrays.start, place.arrays.stop),
+            )
+            for place in places
+        )
+        self._gpus = np.array([[place.gpus] for place in places], dtype=np.float64)
+        self._shape = (site.racks, site.servers_per_rack)
+        self._alone = places[0].racks == range(site.racks)
+
+    @property
+    def progress(self) -> tuple[Progress, ...]:
+        """What each job says of itself."""
+        return tuple(job.progress for job in self._jobs)
+
+    def step(self, dt: float, healths: Sequence[Health]) -> Demand:
+        """Advance all jobs by ``dt`` simulated seconds and return what they ask for together.
+
+        Args:
+            dt: step in s.
+            healths: how the hardware of each job is doing.
+        """
+        demands = [job.step(dt, health) for job, health in zip(self._jobs, healths, strict=True)]
+        return demands[0] if self._alone else self._together(demands)
+
+    def over_racks(self, values: Sequence[Level], elsewhere: float = 0.0) -> Level:
+        """Return a value of each job as a value of each rack, (racks, 1).
+
+        Args:
+            values: of the jobs; the only one is returned as it is when its job has the site.
+            elsewhere: value of the racks that no job holds.
+        """
+        if self._alone:
+            return values[0]
+        level = np.full((self._shape[0], 1), elsewhere, dtype=np.float32)
+        for rows, value in zip(self.rows, values, strict=True):
+            level[rows.racks] = value
+        return level
+
+    def _together(self, demands: Sequence[Demand]) -> Demand:
+        over = self.over_racks
+        activity = np.zeros(self._shape, dtype=np.float32)
+        saving = np.zeros((self._shape[0], 1), dtype=np.float32)
+        for rows, demand in zip(self.rows, demands, strict=True):
+            activity[rows.racks] = demand.activity
+            saving[rows.racks.start] = demand.saving
+        return Demand(
+            activity=activity,
+            wait=over([demand.wait for demand in demands]),
+            busy=over([demand.busy for demand in demands]),
+            compute=over([demand.compute for demand in demands]),
+            network=over([demand.network for demand in demands]),
+            congestion=over([demand.congestion for demand in demands]),
+            storage=over([demand.storage for demand in demands]),
+            framebuffer=over([demand.framebuffer for demand in demands]),
+            saving=saving,
+            # Where no job is, activity is 0, and noise goes with activity.
+            measured=any(demand.measured for demand in demands),
+            fluctuates=any(demand.fluctuates for demand in demands),
+        )
+
+    def outputs(self) -> dict[str, Floats]:
+        """Return all signals of the catalogue's job class, (jobs, 1)."""
+        rows = [_report(progress) for progress in self.progress]
+        values = {name: np.array([[row[name]] for row in rows]) for name in rows[0]}
+        values["gpus"] = self._gpus - values["gpus"]
+        return values
+
+
+def _report(progress: Progress) -> dict[str, float]:
+    """Return the signals of one job; as ``gpus`` those that it goes on without."""
+    return {
+        "state": float(progress.state),
+        "steps": float(progress.steps),
+        "step_seconds": progress.step_seconds,
+        "goodput": progress.goodput,
+        "checkpoints": float(progress.checkpoints),
+        "interruptions": float(progress.interruptions),
+        "stalled_seconds": progress.stalled_seconds,
+        "gpus": float(progress.gpus_excluded),
+        "pace": progress.pace,
+        **{f"lost_{cause}": seconds for cause, seconds in progress.lost.items()},
+    }

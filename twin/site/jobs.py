@@ -1,0 +1,72 @@
+"""Which racks belong to which job."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import TYPE_CHECKING
+
+from twin.site.model import Site
+from twin.site.parameters import Job
+
+if TYPE_CHECKING:
+    from twin.site.layout import Layout
+
+__all__ = ["DEFAULT_JOB", "JobPlace", "places_of"]
+
+DEFAULT_JOB = "pretrain"
+"""The job that holds all racks of a site which names none."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobPlace:
+    """A job, and the racks that it holds.
+
+    Attributes:
+        name: of the job.
+        workload: ``training`` or ``idle``.
+        racks: its racks, by their index on the site.
+        site: the site as the job sees it: nothing but its racks, with the training parameters
+            that are its own and the GPU model of its first rack.
+    """
+
+    name: str
+    workload: str
+    racks: range
+    site: Site
+
+    @property
+    def arrays(self) -> range:
+        """Arrays of which the job has a rack, by their index on the site."""
+        size = self.site.racks_per_array
+        return range(self.racks.start // size, (self.racks.stop - 1) // size + 1)
+
+    @property
+    def gpus(self) -> int:
+        """GPUs of its racks."""
+        return self.site.gpus
+
+
+def places_of(layout: Layout) -> tuple[JobPlace, ...]:
+    """Return the jobs of a site in order of their racks."""
+    site = layout.site
+    if not site.jobs:
+        return (JobPlace(DEFAULT_JOB, "training", range(site.racks), site),)
+    ends = accumulate(job.racks for job in site.jobs)
+    return tuple(
+        _placed(layout, job, range(end - job.racks, end))
+        for job, end in zip(site.jobs, ends, strict=True)
+    )
+
+
+def _placed(layout: Layout, job: Job, racks: range) -> JobPlace:
+    site = layout.site
+    own = {name: getattr(job.training, name) for name in job.training.model_fields_set}
+    seen = {
+        "racks": len(racks),
+        "gpu": layout.gpu_model(racks.start),
+        "blocks": (),
+        "jobs": (),
+        "training": site.training.model_copy(update=own),
+    }
+    return JobPlace(job.name, job.workload, racks, site.model_copy(update=seen))
