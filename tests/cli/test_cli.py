@@ -134,3 +134,17 @@ def test_no_seconds(text: str) -> None:
     """What is no duration is refused."""
     with pytest.raises(ConfigError, match="20s"):
         seconds(text)
+
+
+def test_codec_misspelt(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    """A codec that there is not is answered with those that there are."""
+    assert run(monkeypatch, "emulate", "--codec", "xml") == 2
+    error = capsys.readouterr().err
+    assert "'xml' is not one of 'json', 'cbor'" in error
+
+
+def test_codec_from_the_environment(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    """TWIN_CODEC is heeded like the other settings of a container."""
+    monkeypatch.setenv("TWIN_CODEC", "xml")
+    assert run(monkeypatch, "emulate") == 2
+    assert "'xml' is not one of" in capsys.readouterr().err

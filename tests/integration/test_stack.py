@@ -249,9 +249,13 @@ def test_up_replays_the_measured_trace() -> None:
     assert table["trace_error_ratio"] <= 0.01
 
 
-def test_up_on_a_real_broker(mosquitto: Any) -> None:
-    """With ``--broker`` the twin uses a broker that is already there."""
-    done = twin("up", "--for", "4s", "--check", "--port", "0", "--broker", str(mosquitto.url))
+@pytest.mark.parametrize("codec", ["json", "cbor"])
+def test_up_on_a_real_broker(mosquitto: Any, codec: str) -> None:
+    """With ``--broker`` the twin uses a broker that is already there, in either codec."""
+    done = twin(
+        "up", "--for", "4s", "--check", "--port", "0", "--broker", str(mosquitto.url),
+        "--codec", codec,
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
 
 

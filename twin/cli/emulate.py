@@ -8,10 +8,20 @@ from typing import Annotated
 import typer
 
 from twin.bus import BrokerUrl
-from twin.cli.options import Broker, Failures, Interval, LogLevel, SiteName, State, seconds
+from twin.cli.options import (
+    Broker,
+    CodecName,
+    Failures,
+    Interval,
+    LogLevel,
+    SiteName,
+    State,
+    seconds,
+)
 from twin.cli.process import configure_logs, stop_on_signals, wait
 from twin.emulator import Emulator, EmulatorConfig
 from twin.site import Layout, load_site
+from twin.wire import Codec
 
 __all__ = ["emulate"]
 
@@ -34,6 +44,7 @@ def emulate(
     interval: Interval = None,
     state: State = None,
     failures: Failures = "none",
+    codec: CodecName = Codec.JSON,
     seed: Annotated[int, typer.Option(help="Of all random numbers.", min=0)] = 0,
     name: Annotated[str, typer.Option(help="Name on the status topic.")] = "plant-0",
     duration: Annotated[str | None, typer.Option("--for", help="Stop after so long.")] = None,
@@ -50,6 +61,7 @@ def emulate(
         interval=None if interval is None else seconds(interval),
         state=state,
         failures=failures,
+        codec=codec,
     )
     length = None if duration is None else seconds(duration)
     asyncio.run(_run(config, BrokerUrl.parse(broker), length))

@@ -9,9 +9,11 @@ from typing import Annotated
 import typer
 
 from twin.errors import ConfigError
+from twin.wire import Codec
 
 __all__ = [
     "Broker",
+    "CodecName",
     "Failures",
     "Interval",
     "JsonOutput",
@@ -57,6 +59,14 @@ Failures = Annotated[
         envvar="TWIN_FAILURES",
         help="none, or natural: faults come by themselves at the rates that Meta published for "
         "Llama 3; natural:100 for a hundred times as many.",
+    ),
+]
+CodecName = Annotated[
+    Codec,
+    typer.Option(
+        "--codec",
+        envvar="TWIN_CODEC",
+        help="How frames are written: json to be read with mosquitto_sub, cbor for large sites.",
     ),
 ]
 LogLevel = Annotated[

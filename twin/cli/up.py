@@ -13,13 +13,23 @@ from rich.console import Console
 from rich.table import Table
 
 from twin.bus import BrokerUrl
-from twin.cli.options import Failures, Interval, JsonOutput, LogLevel, SiteName, State, seconds
+from twin.cli.options import (
+    CodecName,
+    Failures,
+    Interval,
+    JsonOutput,
+    LogLevel,
+    SiteName,
+    State,
+    seconds,
+)
 from twin.cli.process import configure_logs, stop_on_signals, wait
 from twin.errors import CheckFailedError, ConfigError
 from twin.plant import load_trace
 from twin.site import Layout, load_site
 from twin.stack.check import Report, TraceComparison, drained, scrape, take_report
 from twin.stack.local import LocalConfig, LocalStack, local_stack
+from twin.wire import Codec
 
 __all__ = ["up"]
 
@@ -38,6 +48,7 @@ def up(
     interval: Interval = None,
     state: State = None,
     failures: Failures = "none",
+    codec: CodecName = Codec.JSON,
     seed: Annotated[int, typer.Option(help="Of all random numbers.", min=0)] = 0,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[
@@ -93,6 +104,7 @@ def up(
         interval=None if interval is None else seconds(interval),
         state=state,
         failures=failures,
+        codec=codec,
     )
     length = None if duration is None else seconds(duration)
     report = asyncio.run(_run(config, length, check))

@@ -8,7 +8,16 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from twin.cli import app
-from twin.docs import asyncapi, calibration, command_line, faults, metrics, schema, sites
+from twin.docs import (
+    asyncapi,
+    calibration,
+    cddl,
+    command_line,
+    faults,
+    metrics,
+    schema,
+    sites,
+)
 
 _DOCS = Path(__file__).parents[2] / "docs"
 
@@ -21,6 +30,7 @@ def pages() -> Mapping[str, str]:
         **sites.pages(),
         **command_line.pages(app),
         **schema.pages(),
+        **cddl.pages(),
         **asyncapi.pages(),
         **calibration.pages(),
     }
@@ -28,7 +38,8 @@ def pages() -> Mapping[str, str]:
 
 def stale(texts: Mapping[str, str], folder: Path) -> list[str]:
     """Return which pages below ``folder`` differ from ``texts``, are missing or left over."""
-    known = {f"schema/{path.name}" for path in (folder / "schema").glob("*.json")}
+    made = (folder / "schema").glob("*.*")
+    known = {f"{path.parent.name}/{path.name}" for path in made}
     differing = {
         path
         for path, text in texts.items()

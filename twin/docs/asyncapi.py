@@ -49,6 +49,11 @@ class _Channel:
     retain: bool = False
     answered: bool = False
 
+    @property
+    def messages(self) -> tuple[str, ...]:
+        """Names of the messages: frames come in two codecs."""
+        return (self.name,) if self.schema in MESSAGES else (self.name, f"{self.name}Cbor")
+
 
 def _frame(frame: Frame) -> _Channel:
     devices = {
@@ -121,8 +126,10 @@ def document() -> dict[str, Any]:
             "title": "Datacenter twin",
             "version": __version__,
             "description": "The telemetry of a simulated GPU datacenter over MQTT. One message is "
-            "one snapshot of one unit: columnar JSON whose groups and columns follow from the "
-            f"catalogue. The schemas have the sizes of the site {EXAMPLE_SITE}.",
+            "one snapshot of one unit: columnar, its groups and columns as the catalogue has "
+            "them. An emulator writes its frames in JSON or in CBOR, and the first byte tells "
+            "the two apart; schema/frames.cddl says how the columns lie in CBOR. The schemas "
+            f"have the sizes of the site {EXAMPLE_SITE}.",
             "license": {
                 "name": "Apache-2.0",
                 "url": "https://www.apache.org/licenses/LICENSE-2.0",
@@ -143,7 +150,9 @@ def document() -> dict[str, Any]:
             for channel in _CHANNELS
         },
         "components": {
-            "messages": {channel.name: _message(channel) for channel in _CHANNELS},
+            "messages": {
+                name: _message(channel, name) for channel in _CHANNELS for name in channel.messages
+            },
             "parameters": {
                 name: {"description": text, "examples": [_example(name)]}
                 for name, text in _PARAMETERS.items()
@@ -157,7 +166,7 @@ def _channel(channel: _Channel) -> dict[str, Any]:
     return {
         "address": channel.address,
         "description": channel.summary,
-        "messages": {channel.name: {"$ref": f"#/components/messages/{channel.name}"}},
+        "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in channel.messages},
         "parameters": {name: {"$ref": f"#/components/parameters/{name}"} for name in parameters},
     }
 
@@ -167,7 +176,9 @@ def _operation(channel: _Channel) -> dict[str, Any]:
         "action": "send" if channel.sends else "receive",
         "channel": {"$ref": f"#/channels/{channel.name}"},
         "summary": channel.summary,
-        "messages": [{"$ref": f"#/channels/{channel.name}/messages/{channel.name}"}],
+        "messages": [
+            {"$ref": f"#/channels/{channel.name}/messages/{name}"} for name in channel.messages
+        ],
         "bindings": {"mqtt": {"qos": channel.qos, "retain": channel.retain}},
     }
     if channel.answered:
@@ -178,13 +189,23 @@ def _operation(channel: _Channel) -> dict[str, Any]:
     return operation
 
 
-def _message(channel: _Channel) -> dict[str, Any]:
+def _message(channel: _Channel, name: str) -> dict[str, Any]:
+    payload = {"$ref": f"./schema/{channel.schema}.json"}
+    if name != channel.name:
+        return {
+            "name": name,
+            "title": f"{channel.schema} frame in CBOR",
+            "description": "The same mapping. Each column is a typed array of RFC 8746, tag 85 "
+            "(float32) or 86 (float64), with NaN for null: see schema/frames.cddl.",
+            "contentType": "application/cbor",
+            "payload": payload,
+        }
     model = MESSAGES.get(channel.schema)
     return {
-        "name": channel.name,
+        "name": name,
         "title": f"{channel.schema} message" if model else f"{channel.schema} frame",
         "contentType": "application/json",
-        "payload": {"$ref": f"./schema/{channel.schema}.json"},
+        "payload": payload,
     }
 
 

@@ -27,7 +27,7 @@ from twin.faults import FAULTS, FaultSchedule
 from twin.faults.natural import failures_of
 from twin.plant import Conditions, Plant
 from twin.site import Layout
-from twin.wire import Clock, Encoder, RackMeta, Status, Topics
+from twin.wire import Clock, Codec, Encoder, RackMeta, Status, Topics
 
 __all__ = ["Emulator", "EmulatorConfig"]
 
@@ -59,6 +59,7 @@ class EmulatorConfig:
             or what keeps to 30 frames a second of the wall clock at high speed.
         state: folder in which the plant's state is kept; None to start afresh each time.
         failures: see :func:`twin.faults.natural.failures_of`.
+        codec: how frames are written.
     """
 
     layout: Layout
@@ -70,6 +71,7 @@ class EmulatorConfig:
     interval: float | None = None
     state: Path | None = None
     failures: str = "none"
+    codec: Codec = Codec.JSON
 
     @property
     def frame_interval(self) -> float:
@@ -107,7 +109,9 @@ class Emulator:
         self._topics = Topics(layout.site.name)
         self._faults = FaultSchedule(layout, FAULTS)
         self._commands = Commands(self._faults, self._topics)
-        self._encoders = {kind: Encoder(layout, kind) for kind in Frame if layout.units(kind) > 0}
+        self._encoders = {
+            kind: Encoder(layout, kind, config.codec) for kind in Frame if layout.units(kind) > 0
+        }
         self._sent = _Sent(sequence={kind: [0] * layout.units(kind) for kind in Frame})
         self.epoch = round(wall() if config.epoch is None else config.epoch, 3)
         """Simulated unix time of the start."""

@@ -13,6 +13,7 @@ from twin.bus import BrokerUrl, embedded_broker
 from twin.emulator import Emulator, EmulatorConfig
 from twin.errors import first_error
 from twin.site import Layout
+from twin.wire import Codec
 
 __all__ = ["LocalConfig", "LocalStack", "local_stack"]
 
@@ -33,6 +34,7 @@ class LocalConfig:
         interval: simulated seconds between two frames of a unit; None for the default.
         state: folder in which the plant's state is kept; None to start afresh.
         failures: see :func:`twin.faults.natural.failures_of`.
+        codec: how frames are written.
     """
 
     layout: Layout
@@ -46,6 +48,7 @@ class LocalConfig:
     interval: float | None = None
     state: Path | None = None
     failures: str = "none"
+    codec: Codec = Codec.JSON
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +87,7 @@ async def local_stack(config: LocalConfig) -> AsyncIterator[LocalStack]:
             interval=config.interval,
             state=config.state,
             failures=config.failures,
+            codec=config.codec,
         )
     )
     async with AsyncExitStack() as stack:

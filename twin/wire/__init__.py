@@ -1,6 +1,6 @@
 """The contract on the bus: topics, frames and messages, without any I/O."""
 
-from twin.wire.frame import MAX_FRAME_BYTES, Decoder, Encoder, Outputs, Snapshot
+from twin.wire.frame import MAX_FRAME_BYTES, Codec, Decoder, Encoder, Outputs, Snapshot
 from twin.wire.messages import (
     Ack,
     ActiveFault,
@@ -22,6 +22,7 @@ __all__ = [
     "Address",
     "Clear",
     "Clock",
+    "Codec",
     "Command",
     "Decoder",
     "Encoder",

@@ -1,0 +1,115 @@
+"""Frames as JSON: columns are lists, a device that does not report is ``null`` in them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from twin.errors import FrameError
+from twin.wire.schema import VERSION, Group, Outputs, Schema, Snapshot, rounded
+
+__all__ = ["JsonDecoder", "JsonEncoder"]
+
+_COLUMNAR = 2
+"""Dimensions of a group: signals, devices."""
+
+
+class JsonEncoder:
+    """Encodes the units of one kind; :class:`twin.wire.Encoder` says how it is used."""
+
+    def __init__(self, schema: Schema) -> None:
+        self._schema = schema
+        self._rows: dict[str, dict[str, _Column]] = {}
+
+    def load(self, outputs: Outputs) -> None:
+        """Take over the plant's outputs of one tick."""
+        self._rows = {
+            group.name: {
+                signal.name: _Column.of(outputs[group.name][signal.name], signal.decimals)
+                for signal in group.signals
+            }
+            for group in self._schema.groups
+        }
+
+    def encode(self, unit: int, ts: float, seq: int) -> bytes:
+        """Return the frame of one unit."""
+        frame: dict[str, Any] = {"v": VERSION, "ts": ts, "seq": seq}
+        for device, columns in self._rows.items():
+            frame[device] = {name: column.row(unit) for name, column in columns.items()}
+        return orjson.dumps(frame, option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """One signal of all units, rounded: integers where the catalogue has no decimals."""
+
+    values: NDArray[Any]
+    missing: NDArray[np.bool_] | None
+
+    @classmethod
+    def of(cls, values: NDArray[np.floating[Any]], decimals: int) -> _Column:
+        numbers, missing = rounded(values, decimals)
+        if decimals:
+            return cls(numbers, missing)
+        known = numbers if missing is None else np.where(missing, 0.0, numbers)
+        return cls(known.astype(np.int64), missing)
+
+    def row(self, unit: int) -> Any:
+        row = self.values[unit]
+        if self.missing is None or not self.missing[unit].any():
+            return row
+        gaps = self.missing[unit].tolist()
+        return [None if gap else value for value, gap in zip(row.tolist(), gaps, strict=True)]
+
+
+class JsonDecoder:
+    """Decodes and checks frames of one kind."""
+
+    def __init__(self, schema: Schema) -> None:
+        self._schema = schema
+
+    def decode(self, data: bytes) -> Snapshot:
+        """Return the snapshot that ``data`` holds.
+
+        Raises:
+            FrameError: with any reason but ``oversized``.
+        """
+        try:
+            tree = orjson.loads(data)
+        except orjson.JSONDecodeError as error:
+            raise FrameError("malformed", str(error)) from error
+        frame = self._schema.opened(tree)
+        blocks = [_block(group, frame[group.name]) for group in self._schema.groups]
+        values = np.concatenate([block.ravel() for block in blocks])
+        snapshot = self._schema.snapshot(frame["ts"], frame["seq"], values)
+        # NumPy would take true for 1. All keys are known here, so the words can only be values.
+        if b"true" in data or b"false" in data:
+            raise FrameError("value", "a truth value is no number")
+        return snapshot
+
+
+def _block(group: Group, tree: Any) -> NDArray[np.float64]:
+    columns = group.columns(tree)
+    for name, column in zip(group.names, columns, strict=True):
+        if type(column) is not list or len(column) != group.count:
+            raise FrameError("shape", f"{group.name}.{name} must be a list of {group.count}")
+    return _numbers(group, columns)
+
+
+def _numbers(group: Group, columns: list[list[Any]]) -> NDArray[np.float64]:
+    try:
+        block = np.array(columns)
+    except (ValueError, OverflowError) as error:
+        raise FrameError("value", f"{group.name} has a value that is no number") from error
+    if block.dtype.kind in "fiu" and block.ndim == _COLUMNAR:
+        return block.astype(np.float64, copy=False)
+    # None makes an object array; anything but numbers and None is refused by type,
+    # because NumPy would turn the text "1.5" into a number.
+    kinds = {type(value) for column in columns for value in column}
+    if not kinds <= {int, float, type(None)}:
+        raise FrameError("value", f"{group.name} has a value that is no number")
+    return np.array(columns, dtype=np.float64)
