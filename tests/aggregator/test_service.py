@@ -29,6 +29,9 @@ class FakeBus:
 
     def __init__(self, messages: list[Message], dropped: int = 0) -> None:
         self.dropped = dropped
+        self.waiting = 3
+        self.congested = False
+        self.blocked = 0.0
         self.subscribed: list[str] = []
         self._messages = messages
 
@@ -182,3 +185,12 @@ async def test_dropped_messages_are_counted(layout: Layout, feed: Feed) -> None:
             await ingest(core, bus)
     assert sum(core.telemetry.tallies()["twin_bus_messages_dropped_total"].values()) == 7
     assert feed.core is not core
+
+
+async def test_messages_that_wait_are_told(layout: Layout) -> None:
+    """How far behind we are is exposed while it lasts, not only what was thrown away."""
+    core = Core(layout)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.05):
+            await ingest(core, FakeBus([]))
+    assert b"twin_bus_messages_waiting 3.0" in core.telemetry.render()

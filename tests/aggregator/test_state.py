@@ -59,13 +59,31 @@ def test_simulated_time_is_the_newest_reported(feed: Feed) -> None:
 
 def test_emulator_that_is_online(feed: Feed) -> None:
     """What an emulator counts is exposed under its name."""
-    feed.status(emulator="plant-0", ticks=10, late_ticks=2, frames=300, unsent=4)
+    feed.status(
+        emulator="plant-0",
+        ticks=10,
+        late_ticks=2,
+        restarts=1,
+        frames=300,
+        queued=7,
+        unsent=4,
+        overdue=5,
+        blocked_seconds=1.25,
+        interval=3.0,
+        slowdown=1.5,
+    )
     assert _series(feed, "twin_emulator") == [
         'twin_emulator_up{emulator="plant-0"} 1',
         'twin_emulator_ticks_total{emulator="plant-0"} 10',
         'twin_emulator_late_ticks_total{emulator="plant-0"} 2',
+        'twin_emulator_clock_restarts_total{emulator="plant-0"} 1',
         'twin_emulator_frames_total{emulator="plant-0"} 300',
-        'twin_emulator_frames_unsent_total{emulator="plant-0"} 4',
+        'twin_emulator_frames_queued{emulator="plant-0"} 7',
+        'twin_emulator_frames_unsent_total{emulator="plant-0",reason="disconnected"} 4',
+        'twin_emulator_frames_unsent_total{emulator="plant-0",reason="overdue"} 5',
+        'twin_emulator_blocked_seconds_total{emulator="plant-0"} 1.25',
+        'twin_emulator_interval_seconds{emulator="plant-0"} 3.0',
+        'twin_emulator_slowdown_ratio{emulator="plant-0"} 1.5',
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from prometheus_client import REGISTRY
@@ -72,6 +73,19 @@ def test_registry_is_private(layout: Layout) -> None:
     Core(layout)
     Core(layout)
     assert not [m.name for m in REGISTRY.collect() if m.name.startswith("twin_")]
+
+
+def test_lag_tells_whether_a_second_was_kept(feed: Feed) -> None:
+    """The buckets are close enough around a second to read a 99th percentile off them."""
+    bounds = [
+        float(sample.labels["le"])
+        for metric in text_string_to_metric_families(feed.core.telemetry.render().decode())
+        for sample in metric.samples
+        if sample.name == "twin_ingest_lag_seconds_bucket"
+    ]
+    assert 1.0 in bounds
+    near = [bound for bound in bounds if 0.5 <= bound <= 1.25]
+    assert max(b - a for a, b in pairwise(near)) <= 0.25
 
 
 def test_lag_is_observed(feed: Feed) -> None:

@@ -73,7 +73,9 @@ class World:
 class NoBus:
     """A bus that these sessions never use."""
 
-    dropped = 0
+    dropped = waiting = 0
+    congested = False
+    blocked = 0.0
 
     async def publish(
         self, topic: str, payload: bytes, *, qos: int = 0, retain: bool = False

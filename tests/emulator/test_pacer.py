@@ -103,3 +103,35 @@ async def test_spread(time: Time) -> None:
     assert time.now == pytest.approx(1002.5)
     await pace.spread(0.1)
     assert time.now == pytest.approx(1002.5)
+
+
+async def test_idle_share(time: Time) -> None:
+    """How much of a period was spent waiting tells how much room there is."""
+    pace = pacer(time, interval=10.0)
+    await pace.tick()
+    time.now += 4.0
+    await pace.spread(0.5)
+    time.now += 2.0
+    await pace.tick()
+    assert pace.idle == pytest.approx(0.4)
+
+
+async def test_what_is_left_of_a_tick(time: Time) -> None:
+    """Until the next tick is due, and negative after it."""
+    pace = pacer(time, interval=2.0)
+    await pace.tick()
+    time.now += 0.5
+    assert (pace.left, pace.elapsed) == (1.5, 0.25)
+    time.now += 2.0
+    assert (pace.left, pace.elapsed) == (-0.5, 1.25)
+
+
+async def test_retimed(time: Time) -> None:
+    """A new interval holds from the present tick on, without the old one's lateness."""
+    pace = pacer(time)
+    await pace.tick()
+    time.now += 1.75
+    assert await pace.tick() == pytest.approx(0.75)
+    pace.retime(2.0)
+    assert await pace.tick() == 0.0
+    assert time.now == pytest.approx(1003.75)

@@ -203,6 +203,7 @@ async def _subscribe(core: Core, config: AggregatorConfig, subscribed: asyncio.E
 async def ingest(core: Core, bus: Bus) -> None:
     """Take over the messages of one connection until it ends."""
     dropped = 0
+    core.telemetry.watch(lambda: bus.waiting)
     async for message in bus.messages():
         core.handle(message.topic, message.payload, message.retain, time.time())
         if bus.dropped > dropped:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,8 +10,13 @@ import numpy as np
 from twin.aggregator.announced import Announced
 from twin.aggregator.store import Store, Units
 from twin.aggregator.telemetry import (
+    EMULATOR_BLOCKED,
     EMULATOR_FRAMES,
+    EMULATOR_INTERVAL,
     EMULATOR_LATE_TICKS,
+    EMULATOR_QUEUED,
+    EMULATOR_RESTARTS,
+    EMULATOR_SLOWDOWN,
     EMULATOR_TICKS,
     EMULATOR_UNSENT,
     EMULATOR_UP,
@@ -31,6 +36,26 @@ __all__ = ["StatePage", "simulation_time"]
 
 _MOST = 2**53
 """Counts of a status are JSON and may have any length; a float64 does not."""
+
+_Figure = Callable[[Status], float]
+
+_EMULATOR_COUNTS: Mapping[OwnMetric, _Figure] = {
+    EMULATOR_TICKS: lambda status: status.ticks,
+    EMULATOR_LATE_TICKS: lambda status: status.late_ticks,
+    EMULATOR_RESTARTS: lambda status: status.restarts,
+    EMULATOR_FRAMES: lambda status: status.frames,
+    EMULATOR_QUEUED: lambda status: status.queued,
+}
+_EMULATOR_NUMBERS: Mapping[OwnMetric, _Figure] = {
+    EMULATOR_BLOCKED: lambda status: status.blocked_seconds,
+    EMULATOR_INTERVAL: lambda status: status.interval,
+    EMULATOR_SLOWDOWN: lambda status: status.slowdown,
+}
+_UNSENT_REASONS: Mapping[str, _Figure] = {
+    "disconnected": lambda status: status.unsent,
+    "overdue": lambda status: status.overdue,
+}
+"""Why a frame was not sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +123,15 @@ class StatePage:
         up = [float(status.state == "online") for status in emulators]
         _add(text, EMULATOR_UP, [_column(emulators, up)])
         # A Last Will knows no counts, so they vanish with the emulator.
-        _add(text, EMULATOR_TICKS, [_column(online, [s.ticks for s in online])])
-        _add(text, EMULATOR_LATE_TICKS, [_column(online, [s.late_ticks for s in online])])
-        _add(text, EMULATOR_FRAMES, [_column(online, [s.frames for s in online])])
-        _add(text, EMULATOR_UNSENT, [_column(online, [s.unsent for s in online])])
+        for metric, value in _EMULATOR_COUNTS.items():
+            _add(text, metric, [_column(online, [value(s) for s in online])])
+        unsent = [
+            _column(online, [value(s) for s in online], (("reason", reason),))
+            for reason, value in _UNSENT_REASONS.items()
+        ]
+        _add(text, EMULATOR_UNSENT, unsent)
+        for metric, number in _EMULATOR_NUMBERS.items():
+            _add(text, metric, [_column(online, [number(s) for s in online], whole=False)])
 
     def _faults(self) -> Iterable[Labels]:
         labels = (
@@ -122,10 +152,12 @@ def _add(text: Text, metric: OwnMetric, columns: Iterable[Column]) -> None:
     text.add(metric.name, header(metric.name, metric.kind, metric.help), columns)
 
 
-def _column(emulators: Iterable[Status], values: Iterable[float]) -> Column:
-    blocks = [label_block((("emulator", status.emulator),)) for status in emulators]
-    counts = np.array([min(value, _MOST) for value in values], np.float64)
-    return Column(blocks, counts, whole=True)
+def _column(
+    emulators: Iterable[Status], values: Iterable[float], more: Labels = (), *, whole: bool = True
+) -> Column:
+    blocks = [label_block((("emulator", status.emulator), *more)) for status in emulators]
+    numbers = np.array([min(value, _MOST) for value in values], np.float64)
+    return Column(blocks, numbers, whole)
 
 
 def _ones(labels: Iterable[Labels]) -> Column:

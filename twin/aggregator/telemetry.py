@@ -5,7 +5,7 @@ The site's series never pass through here; prometheus_client is too slow for the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -65,7 +65,7 @@ _UNIT_RESTARTS = OwnMetric(
 _INGEST_LAG = OwnMetric(
     "twin_ingest_lag_seconds",
     "histogram",
-    "Time between the moment a frame describes and its arrival.",
+    "Time between the moment a frame describes and the one from which its values are exposed.",
 )
 _SCRAPE_DURATION = OwnMetric(
     "twin_http_scrape_duration_seconds",
@@ -83,6 +83,9 @@ _BUS_DROPPED = OwnMetric(
     "twin_bus_messages_dropped_total",
     "counter",
     "Messages thrown away unread because they came faster than they could be taken over.",
+)
+_BUS_WAITING = OwnMetric(
+    "twin_bus_messages_waiting", "gauge", "Messages that came in and were not taken over yet."
 )
 _BUILD_INFO = OwnMetric("twin_build_info", "gauge", "Always 1; the label tells.", ("version",))
 
@@ -117,7 +120,38 @@ EMULATOR_FRAMES = OwnMetric(
 EMULATOR_UNSENT = OwnMetric(
     "twin_emulator_frames_unsent_total",
     "counter",
-    "Frames that could not be published because the broker was away.",
+    "Frames that could not be published: because the broker was away, or because it did not "
+    "take those before them in time.",
+    ("emulator", "reason"),
+)
+EMULATOR_QUEUED = OwnMetric(
+    "twin_emulator_frames_queued",
+    "gauge",
+    "Frames that were due and that the broker had not taken yet.",
+    ("emulator",),
+)
+EMULATOR_BLOCKED = OwnMetric(
+    "twin_emulator_blocked_seconds_total",
+    "counter",
+    "Time that frames waited for the broker to take those before them.",
+    ("emulator",),
+)
+EMULATOR_RESTARTS = OwnMetric(
+    "twin_emulator_clock_restarts_total",
+    "counter",
+    "Times the clock began anew because the ticks were hopelessly late.",
+    ("emulator",),
+)
+EMULATOR_INTERVAL = OwnMetric(
+    "twin_emulator_interval_seconds",
+    "gauge",
+    "Simulated time between two frames of a unit.",
+    ("emulator",),
+)
+EMULATOR_SLOWDOWN = OwnMetric(
+    "twin_emulator_slowdown_ratio",
+    "gauge",
+    "The interval as a multiple of what was set; above 1 only when told to slow down.",
     ("emulator",),
 )
 FAULT_ACTIVE = OwnMetric(
@@ -134,6 +168,7 @@ OWN_METRICS = (
     _SCRAPE_SERIES,
     _BROKER_CONNECTED,
     _BUS_DROPPED,
+    _BUS_WAITING,
     _BUILD_INFO,
     SIMULATION_TIME,
     UNIT_REPORTING,
@@ -144,11 +179,18 @@ OWN_METRICS = (
     EMULATOR_LATE_TICKS,
     EMULATOR_FRAMES,
     EMULATOR_UNSENT,
+    EMULATOR_QUEUED,
+    EMULATOR_BLOCKED,
+    EMULATOR_RESTARTS,
+    EMULATOR_INTERVAL,
+    EMULATOR_SLOWDOWN,
     FAULT_ACTIVE,
 )
 """Every metric that the aggregator makes itself."""
 
-_LAG_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+_LAG_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0,
+                1.25, 1.5, 2.0, 2.5, 5.0, 10.0, 30.0)  # fmt: skip
+"""Close around a second: frames are spread over a part of the interval, which is one."""
 _SCRAPE_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 
 
@@ -179,6 +221,7 @@ class Telemetry:
             registry=self._registry,
         )
         self.dropped = Counter(_BUS_DROPPED.name, _BUS_DROPPED.help, registry=self._registry)
+        self._waiting = Gauge(_BUS_WAITING.name, _BUS_WAITING.help, registry=self._registry)
         self._connected = Gauge(
             _BROKER_CONNECTED.name, _BROKER_CONNECTED.help, registry=self._registry
         )
@@ -197,6 +240,10 @@ class Telemetry:
     def connected(self, connected: bool) -> None:
         self._is_connected = connected
         self._connected.set(connected)
+
+    def watch(self, waiting: Callable[[], float]) -> None:
+        """Expose what ``waiting`` returns as the messages that were not taken over yet."""
+        self._waiting.set_function(waiting)
 
     def scraped(self, endpoint: str, seconds: float, series: int) -> None:
         """Count an answer that was rendered."""

@@ -76,7 +76,9 @@ class Connection:
         self.inbox = link.inbox
         self._url = url
         self._client = link.client
+        self._link = link
         self._gone = link.gone
+        self._blocked = 0.0
         self._calls: set[asyncio.Timeout] = set()
         self._gone.add_done_callback(self._release)
 
@@ -89,12 +91,29 @@ class Connection:
         """Whether the connection is known to be gone."""
         return self._gone.done()
 
+    @property
+    def waiting(self) -> int:
+        return self.inbox.qsize()
+
+    @property
+    def congested(self) -> bool:
+        return self._link.congested
+
+    @property
+    def blocked(self) -> float:
+        return self._blocked
+
     async def publish(
         self, topic: str, payload: bytes, *, qos: int = 0, retain: bool = False
     ) -> None:
-        call = self._client.publish(topic, payload, qos, retain, timeout=math.inf)
-        await self._answer(call)
-        await asyncio.sleep(0)  # what was written at once took no turn of the event loop
+        if qos:
+            await self._answer(self._client.publish(topic, payload, qos, retain, timeout=math.inf))
+            return
+        await self._room()
+        # A turn for others, since what is written at once takes none; before it is sent, so
+        # that whoever is cancelled has sent nothing.
+        await asyncio.sleep(0)
+        self._send(topic, payload, retain)
 
     async def subscribe(self, topic_filter: str, *, qos: int = 0) -> None:
         call = self._client.subscribe(topic_filter, qos, timeout=math.inf)
@@ -108,12 +127,33 @@ class Connection:
     def messages(self) -> AsyncIterator[Message]:
         return _Messages(self)
 
-    async def receive(self) -> aiomqtt.Message:
+    async def receive(self) -> Message:
         """Wait for the next message."""
+        while (message := self.inbox.get()) is None:
+            if self.lost:
+                raise self._loss(aiomqtt.MqttError("Disconnected"))
+            await self.inbox.news.wait()
+        return message
+
+    async def _room(self) -> None:
+        """Wait until the broker has taken what was sent before, and count the time."""
+        if not self._link.congested:
+            return
+        clock = asyncio.get_running_loop().time
+        began = clock()
         try:
-            return await anext(self._client.messages)
+            await self._answer(self._link.written())
+        finally:
+            self._blocked += clock() - began
+
+    def _send(self, topic: str, payload: bytes, retain: bool) -> None:
+        try:
+            if not self.lost:
+                self._link.send(topic, payload, retain)
         except aiomqtt.MqttError as error:
             raise self._loss(error) from error
+        if self.lost:
+            raise self._loss(aiomqtt.MqttError("Disconnected"))
 
     async def _answer(self, call: Awaitable[_T]) -> _T:
         """Await ``call``, but not beyond the loss of the connection, as aiomqtt would.
@@ -144,11 +184,7 @@ class Connection:
 
 
 class _Messages:
-    """Iterator over the messages of a connection.
-
-    aiomqtt's own iterator makes a task for every message; here that is done only when
-    none is there and when the event loop is due a turn.
-    """
+    """Iterator over the messages of a connection, which leaves room for others."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -159,13 +195,10 @@ class _Messages:
 
     async def __anext__(self) -> Message:
         self._run += 1
-        inbox = self._connection.inbox
-        if inbox.empty() or self._run >= FAIR_SHARE:
+        if self._run >= FAIR_SHARE:
             self._run = 0
-            message = await self._connection.receive()
-        else:
-            message = inbox.get_nowait()
-        return Message(message.topic.value, message.payload, message.retain)
+            await asyncio.sleep(0)
+        return await self._connection.receive()
 
 
 def _unreachable(url: BrokerUrl, error: Exception) -> BusError:

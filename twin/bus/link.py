@@ -2,11 +2,13 @@
 
 All that touches the insides of aiomqtt and paho is here:
 
-* What nobody has read yet waits in a queue bounded by bytes; what does not fit is
-  counted, where aiomqtt would only log it.
+* What came in goes straight to a queue bounded by bytes; what does not fit is counted,
+  where aiomqtt would only log it. aiomqtt's own way makes a task and a few objects a
+  message, and the event loop turns once for each.
 * Packets are written at once. aiomqtt asks the event loop to watch the socket and
   writes in a later turn, which takes twice the time and, when the connection breaks in
   between, leaves the loop watching a socket that is closed.
+* A message of QoS 0 is handed to paho as it is: nobody waits for a confirmation.
 * The socket can be closed without a goodbye, so that the broker publishes our Will.
 * An attempt to connect that is given up leaves no socket behind.
 """
@@ -17,10 +19,12 @@ import asyncio
 import logging
 import math
 import ssl
-from typing import TYPE_CHECKING, cast
+from collections import deque
+from typing import TYPE_CHECKING
 
 import aiomqtt
 
+from twin.bus.model import Message
 from twin.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -39,35 +43,55 @@ INBOX_BYTES = 128 << 20
 """How much may wait to be read: three seconds of 1,563 racks at 25 KB and 1 Hz."""
 
 _CONNECT_STEP = 0.02
+_READ_AT_ONCE = 8
+"""Messages read from the socket before the event loop gets a turn."""
 
 _log = logging.getLogger("twin.bus.mqtt")
 _log.setLevel(logging.CRITICAL)  # what aiomqtt and paho log comes back as an error or a count
 
 
-class Inbox(asyncio.Queue[aiomqtt.Message]):
-    """Messages that came in and were not read yet, bounded by bytes."""
+class Inbox:
+    """Messages that came in and were not read yet, bounded by bytes.
+
+    Attributes:
+        limit: bytes that it holds at most.
+        held: bytes that it holds.
+        taken: messages that came in and were kept.
+        dropped: messages that did not fit.
+        news: set when there is something to read, or nothing more will come.
+    """
 
     def __init__(self, limit: int = INBOX_BYTES) -> None:
-        super().__init__()
         self.limit = limit
         self.held = 0
+        self.taken = 0
         self.dropped = 0
+        self.news = asyncio.Event()
+        self._messages: deque[Message] = deque()
 
-    def put_nowait(self, item: aiomqtt.Message) -> None:
-        """Take ``item`` in, or drop and count it when it does not fit."""
-        if self.held + len(item.payload) > self.limit:
+    def qsize(self) -> int:
+        """Return how many messages wait."""
+        return len(self._messages)
+
+    def put(self, message: Message) -> None:
+        """Take ``message`` in, or drop and count it when it does not fit."""
+        size = len(message.payload)
+        if self.held + size > self.limit:
             self.dropped += 1
-        else:
-            super().put_nowait(item)
+            return
+        self.held += size
+        self.taken += 1
+        self._messages.append(message)
+        self.news.set()
 
-    def _put(self, item: aiomqtt.Message) -> None:
-        self.held += len(item.payload)
-        super()._put(item)
-
-    def _get(self) -> aiomqtt.Message:
-        item = super()._get()
-        self.held -= len(item.payload)
-        return item
+    def get(self) -> Message | None:
+        """Return the oldest message, None when there is none."""
+        if not self._messages:
+            self.news.clear()
+            return None
+        message = self._messages.popleft()
+        self.held -= len(message.payload)
+        return message
 
 
 class Link:
@@ -80,9 +104,7 @@ class Link:
 
     def __init__(self, url: BrokerUrl, client_id: str, will: Will | None) -> None:
         self.inbox = Inbox()
-        # aiomqtt asks for a class and calls it once with the bound; ours is made already,
-        # because there is no public way to get at the queue afterwards.
-        queue = cast("type[asyncio.Queue[aiomqtt.Message]]", lambda maxsize: self.inbox)  # noqa: ARG005
+        self._written = asyncio.Event()
         self.client = aiomqtt.Client(
             url.host,
             url.port,
@@ -91,7 +113,6 @@ class Link:
             identifier=client_id,
             will=_will(will),
             tls_context=_tls_context(url),
-            queue_type=queue,
             timeout=ANSWER_SECONDS,
             keepalive=KEEPALIVE_SECONDS,
             logger=_log,
@@ -129,6 +150,34 @@ class Link:
             self.drop()
             raise
         self._write_at_once()
+        self._read_straight()
+
+    @property
+    def congested(self) -> bool:
+        """Whether the socket did not take yet what was to be sent."""
+        return self._paho.want_write()
+
+    async def written(self) -> None:
+        """Wait until the socket has taken what was to be sent."""
+        while self.congested:
+            self._written.clear()
+            await self._written.wait()
+
+    def send(self, topic: str, payload: bytes, retain: bool) -> None:
+        """Send a message of QoS 0; what the socket does not take at once follows later.
+
+        Raises:
+            aiomqtt.MqttCodeError: there is no connection.
+        """
+        client = self._paho
+        # Told of every message sent, paho makes two objects of MQTT 5 for it first.
+        told, client.on_publish = client.on_publish, None
+        try:
+            info = client.publish(topic, payload, 0, retain)
+        finally:
+            client.on_publish = told
+        if info.rc:
+            raise aiomqtt.MqttCodeError(info.rc, "Could not publish message")
 
     async def close(self) -> None:
         """Say goodbye, so that the Will is not published, and close the socket."""
@@ -156,7 +205,45 @@ class Link:
             if client.socket() is not None and client.want_write():
                 loop.add_writer(sock.fileno(), client.loop_write)
 
+        def unregister(_client: paho.Client, _userdata: object, sock: paho.SocketLike) -> None:
+            loop.remove_writer(sock.fileno())
+            self._written.set()
+
         client.on_socket_register_write = register
+        client.on_socket_unregister_write = unregister
+
+    def _read_straight(self) -> None:
+        client, inbox, gone = self._paho, self.inbox, self.gone
+        loop = asyncio.get_running_loop()
+
+        def take(_client: paho.Client, _userdata: object, message: paho.MQTTMessage) -> None:
+            inbox.put(Message(message.topic, bytes(message.payload), message.retain))
+
+        def read() -> None:
+            try:
+                for _ in range(_READ_AT_ONCE):
+                    before = inbox.taken
+                    client.loop_read()
+                    if inbox.taken == before and not self._decrypted:
+                        return
+            except Exception as error:  # noqa: BLE001 - whatever it is, we are cut off
+                if not gone.done():
+                    gone.set_exception(error)
+            else:
+                if self._decrypted:
+                    loop.call_soon(read)
+
+        client.on_message = take
+        sock = client.socket()
+        if sock is not None:
+            loop.add_reader(sock.fileno(), read)
+        gone.add_done_callback(lambda _: inbox.news.set())
+
+    @property
+    def _decrypted(self) -> bool:
+        """Whether TLS holds bytes already, which the event loop cannot see."""
+        sock = self._paho.socket()
+        return isinstance(sock, ssl.SSLSocket) and sock.pending() > 0
 
 
 class _TlsSocket(ssl.SSLSocket):

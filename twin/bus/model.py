@@ -41,10 +41,25 @@ class Bus(Protocol):
     def dropped(self) -> int:
         """Messages thrown away because the reader of ``messages()`` fell too far behind."""
 
+    @property
+    def waiting(self) -> int:
+        """Messages that came in and that the reader of ``messages()`` did not take yet."""
+
+    @property
+    def congested(self) -> bool:
+        """Whether the broker did not take yet what was published before."""
+
+    @property
+    def blocked(self) -> float:
+        """Seconds that publishers have waited for the broker to take what they sent."""
+
     async def publish(
         self, topic: str, payload: bytes, *, qos: int = 0, retain: bool = False
     ) -> None:
-        """Hand ``payload`` to the broker; with a ``qos`` above 0 wait until it says that it has it.
+        """Send ``payload`` to the broker; with a ``qos`` above 0 wait until it says that it has it.
+
+        While the connection is congested it waits first. Whoever gives up then has sent
+        nothing.
 
         Raises:
             BusError: the connection is gone.

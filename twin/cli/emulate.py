@@ -15,6 +15,7 @@ from twin.cli.options import (
     Interval,
     LogLevel,
     SiteName,
+    SlowDown,
     State,
     seconds,
 )
@@ -45,6 +46,7 @@ def emulate(
     state: State = None,
     failures: Failures = "none",
     codec: CodecName = Codec.JSON,
+    slow_down: SlowDown = False,
     seed: Annotated[int, typer.Option(help="Of all random numbers.", min=0)] = 0,
     name: Annotated[str, typer.Option(help="Name on the status topic.")] = "plant-0",
     duration: Annotated[str | None, typer.Option("--for", help="Stop after so long.")] = None,
@@ -62,6 +64,7 @@ def emulate(
         state=state,
         failures=failures,
         codec=codec,
+        slow_down=slow_down,
     )
     length = None if duration is None else seconds(duration)
     asyncio.run(_run(config, BrokerUrl.parse(broker), length))

@@ -19,6 +19,7 @@ __all__ = [
     "JsonOutput",
     "LogLevel",
     "SiteName",
+    "SlowDown",
     "State",
     "seconds",
 ]
@@ -67,6 +68,15 @@ CodecName = Annotated[
         "--codec",
         envvar="TWIN_CODEC",
         help="How frames are written: json to be read with mosquitto_sub, cbor for large sites.",
+    ),
+]
+SlowDown = Annotated[
+    bool,
+    typer.Option(
+        "--slow-down",
+        envvar="TWIN_SLOW_DOWN",
+        help="Take a longer interval when this one cannot be kept; by default it is kept, and "
+        "what is late or left out is counted.",
     ),
 ]
 LogLevel = Annotated[

@@ -20,6 +20,7 @@ from twin.cli.options import (
     JsonOutput,
     LogLevel,
     SiteName,
+    SlowDown,
     State,
     seconds,
 )
@@ -49,6 +50,7 @@ def up(
     state: State = None,
     failures: Failures = "none",
     codec: CodecName = Codec.JSON,
+    slow_down: SlowDown = False,
     seed: Annotated[int, typer.Option(help="Of all random numbers.", min=0)] = 0,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[
@@ -105,6 +107,7 @@ def up(
         state=state,
         failures=failures,
         codec=codec,
+        slow_down=slow_down,
     )
     length = None if duration is None else seconds(duration)
     report = asyncio.run(_run(config, length, check))

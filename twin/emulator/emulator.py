@@ -2,8 +2,8 @@
 
 Three tasks live side by side: one ticks the plant and publishes a frame a unit,
 spread over the interval; one keeps the connection and takes commands; one tells how
-it goes. Simulated time never waits for the broker: frames that cannot be published
-are counted, and the gap in their sequence numbers shows at the other end.
+it goes. Simulated time never waits for the broker, and the interval stays what was set,
+unless the emulator is told to slow down; what cannot be kept is counted.
 """
 
 from __future__ import annotations
@@ -11,37 +11,33 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import structlog
 
 from twin.bus import BrokerUrl, Bus, Will, keep_connected
 from twin.catalog import GPU, Frame
 from twin.emulator.commands import Commands
 from twin.emulator.pacer import Pacer
+from twin.emulator.publisher import Publisher
+from twin.emulator.slowdown import SlowDown
 from twin.emulator.state import StateFile
 from twin.errors import BusError, first_error
 from twin.faults import FAULTS, FaultSchedule
 from twin.faults.natural import failures_of
-from twin.plant import Conditions, Plant
+from twin.plant import Plant
 from twin.site import Layout
-from twin.wire import Clock, Codec, Encoder, RackMeta, Status, Topics
+from twin.wire import Clock, Codec, RackMeta, Status, Topics
 
 __all__ = ["Emulator", "EmulatorConfig"]
 
 _log = structlog.get_logger(__name__)
-_LOSS_STREAM = 90
 _STATUS_SECONDS = 2.0
 _SAVE_SECONDS = 30.0
 _FRAMES_PER_SECOND = 30.0
 """More frames a second of one unit serve nobody: no scrape is that fast."""
 _HALT_SECONDS = 5.0
-_SPREAD = 0.8
-"""Frames of a tick are spread over this share of the interval."""
-_BATCH = 8
-"""Frames published between two looks at the clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +56,8 @@ class EmulatorConfig:
         state: folder in which the plant's state is kept; None to start afresh each time.
         failures: see :func:`twin.faults.natural.failures_of`.
         codec: how frames are written.
+        slow_down: whether a longer interval is taken when this one cannot be kept;
+            otherwise it is kept to, and what is late or left out is counted.
     """
 
     layout: Layout
@@ -72,6 +70,7 @@ class EmulatorConfig:
     state: Path | None = None
     failures: str = "none"
     codec: Codec = Codec.JSON
+    slow_down: bool = False
 
     @property
     def frame_interval(self) -> float:
@@ -79,15 +78,6 @@ class EmulatorConfig:
         if self.interval is not None:
             return self.interval
         return max(self.layout.site.telemetry.interval_seconds, self.speed / _FRAMES_PER_SECOND)
-
-
-@dataclass(slots=True)
-class _Sent:
-    """Counts of frames."""
-
-    published: int = 0
-    unsent: int = 0
-    sequence: dict[Frame, list[int]] = field(default_factory=dict)
 
 
 class Emulator:
@@ -109,15 +99,15 @@ class Emulator:
         self._topics = Topics(layout.site.name)
         self._faults = FaultSchedule(layout, FAULTS)
         self._commands = Commands(self._faults, self._topics)
-        self._encoders = {
-            kind: Encoder(layout, kind, config.codec) for kind in Frame if layout.units(kind) > 0
-        }
-        self._sent = _Sent(sequence={kind: [0] * layout.units(kind) for kind in Frame})
         self.epoch = round(wall() if config.epoch is None else config.epoch, 3)
         """Simulated unix time of the start."""
         self._failures = failures_of(config.failures, layout, config.seed)
         self.pacer = Pacer(config.frame_interval, config.speed)
         """Paces the ticks and counts the late ones."""
+        self._slow_down = SlowDown() if config.slow_down else None
+        self._publisher = Publisher(
+            layout, self.pacer, config.codec, config.seed, patient=config.slow_down
+        )
         self._state = (
             None if config.state is None else StateFile(config.state, layout, config.workload)
         )
@@ -127,8 +117,6 @@ class Emulator:
             # Those of the time before a restart are past.
             self._failures.until(self._plant.time)
         self._clock = Clock(simulated=self.epoch, wall=wall())
-        self._rng = np.random.default_rng([config.seed, _LOSS_STREAM])
-        self._bus: Bus | None = None
         self._halt = False
         self._halted = asyncio.Event()
         self.connected = asyncio.Event()
@@ -137,12 +125,12 @@ class Emulator:
     @property
     def published(self) -> int:
         """Frames published so far."""
-        return self._sent.published
+        return self._publisher.published
 
     @property
     def unsent(self) -> int:
-        """Frames that could not be published."""
-        return self._sent.unsent
+        """Frames that could not be published, whatever the reason."""
+        return self._publisher.unsent + self._publisher.overdue
 
     @property
     def now(self) -> float:
@@ -184,12 +172,12 @@ class Emulator:
 
     def _on_state(self, connected: bool) -> None:
         if not connected:
-            self._bus = None
+            self._publisher.bus = None
 
     async def _session(self, bus: Bus) -> None:
         """Live through one connection: announce ourselves, then take commands."""
         await bus.subscribe(self._topics.command("+"), qos=1)
-        self._bus = bus
+        self._publisher.bus = bus
         await self._say("online")
         await self._publish_faults(bus)
         for rack in range(self._layout.units(Frame.RACK)):
@@ -207,13 +195,14 @@ class Emulator:
             await asyncio.sleep(_STATUS_SECONDS)
             await self._say("online")
 
-    async def _say(self, state: str) -> None:
+    async def _say(self, state: str, qos: int = 1) -> None:
         """Publish our status; without a broker nobody can hear it, and that is all."""
-        if self._bus is None:
+        bus = self._publisher.bus
+        if bus is None:
             return
         topic = self._topics.status(self._config.name)
         try:
-            await self._bus.publish(topic, self._status(state).encode(), qos=1, retain=True)
+            await bus.publish(topic, self._status(state).encode(), qos=qos, retain=True)
         except BusError as error:
             _log.debug("status not sent", error=str(error))
 
@@ -221,6 +210,7 @@ class Emulator:
         await bus.publish(self._topics.faults, self._commands.report().encode(), qos=1, retain=True)
 
     def _status(self, state: str) -> Status:
+        sent = self._publisher
         return Status.model_validate(
             {
                 "emulator": self._config.name,
@@ -230,8 +220,13 @@ class Emulator:
                 "clock": self._clock.model_dump(),
                 "ticks": self.pacer.ticks,
                 "late_ticks": self.pacer.late_ticks,
-                "frames": self._sent.published,
-                "unsent": self._sent.unsent,
+                "frames": sent.published,
+                "unsent": sent.unsent,
+                "overdue": sent.overdue,
+                "queued": sent.queued,
+                "blocked_seconds": round(sent.blocked, 3),
+                "restarts": self.pacer.restarts,
+                "slowdown": 1.0 if self._slow_down is None else self._slow_down.factor,
             }
         )
 
@@ -258,7 +253,7 @@ class Emulator:
         plant.resume(self.epoch)
         self._faults.restore(kept["strikes"])
         for kind in Frame:
-            self._sent.sequence[kind] = kept["sequence"][kind.value]
+            self._publisher.sequence[kind] = kept["sequence"][kind.value]
         _log.info("state taken up", file=str(self._state.path), simulated_seconds=plant.time)
         return plant
 
@@ -271,7 +266,7 @@ class Emulator:
             {
                 "plant": self._plant,
                 "strikes": self._faults.active,
-                "sequence": {kind.value: list(n) for kind, n in self._sent.sequence.items()},
+                "sequence": {kind.value: list(n) for kind, n in self._publisher.sequence.items()},
             }
         )
         try:
@@ -290,6 +285,7 @@ class Emulator:
             if self.pacer.restarts != restarts:
                 self._restart_clock()
                 _log.warning("fell behind; the clock begins anew", late_seconds=round(late, 1))
+            await self._adapt(late)
             await self._tick()
             if self.pacer.clock() - self._saved_at >= _SAVE_SECONDS:
                 await self._save()
@@ -305,6 +301,16 @@ class Emulator:
             # Without a broker from the start there never was a tick.
             _log.warning("the tick under way did not end", seconds=_HALT_SECONDS)
 
+    async def _adapt(self, late: float) -> None:
+        """Take a longer or shorter interval if we are to and have to."""
+        slow_down, pacer = self._slow_down, self.pacer
+        if slow_down is None or not slow_down.judge(pacer.is_late(late), pacer.idle):
+            return
+        pacer.retime(self._config.frame_interval * slow_down.factor)
+        self._restart_clock()
+        _log.warning("interval changed to what can be kept", seconds=round(pacer.interval, 3))
+        await self._say("online", qos=0)
+
     def _restart_clock(self) -> None:
         """Map the next frames' time to the wall clock's present."""
         due = self.now + self.pacer.interval
@@ -312,14 +318,12 @@ class Emulator:
 
     async def _tick(self) -> None:
         """Advance the plant by one interval and publish what changed."""
-        if (self._faults.expire(self.now) | self._fail()) and self._bus is not None:
-            await self._try_publish_faults(self._bus)
+        bus = self._publisher.bus
+        if (self._faults.expire(self.now) | self._fail()) and bus is not None:
+            await self._try_publish_faults(bus)
         conditions = self._faults.conditions(self.now)
         self._plant.step(self.pacer.interval, conditions)
-        outputs = self._plant.outputs()
-        for encoder in self._encoders.values():
-            encoder.load(outputs)
-        await self._publish(conditions)
+        await self._publisher.publish(self._plant.outputs(), self.now, conditions)
 
     def _fail(self) -> bool:
         """Let the natural failures that are due begin and return whether there were any."""
@@ -336,37 +340,3 @@ class Emulator:
             await self._publish_faults(bus)
         except BusError as error:
             _log.debug("faults not sent", error=str(error))
-
-    async def _publish(self, conditions: Conditions) -> None:
-        """Publish one frame of every unit, spread over the interval."""
-        reporting = conditions.gateway_reporting
-        frames = [
-            (kind, unit)
-            for kind in self._encoders
-            for unit in range(self._layout.units(kind))
-            if kind is not Frame.RACK or reporting[unit]
-        ]
-        for index, (kind, unit) in enumerate(frames):
-            if index % _BATCH == 0:
-                await self.pacer.spread(_SPREAD * index / len(frames))
-            ahead = float(conditions.clock_skew[unit]) if kind is Frame.RACK else 0.0
-            loss = float(conditions.frame_loss[unit]) if kind is Frame.RACK else 0.0
-            await self._publish_frame(kind, unit, ahead, lost=self._rng.random() < loss)
-
-    async def _publish_frame(self, kind: Frame, unit: int, ahead: float, *, lost: bool) -> None:
-        """Publish one frame by a clock that is ``ahead`` seconds ahead, unless it is lost."""
-        sequence = self._sent.sequence[kind]
-        payload = self._encoders[kind].encode(unit, max(0.0, self.now + ahead), sequence[unit])
-        sequence[unit] += 1
-        if lost:
-            return
-        bus = self._bus
-        if bus is None:
-            self._sent.unsent += 1
-            return
-        try:
-            await bus.publish(self._topics.frame(kind, self._layout.unit_name(kind, unit)), payload)
-        except BusError:
-            self._sent.unsent += 1
-        else:
-            self._sent.published += 1

@@ -29,6 +29,7 @@ class Pacer:
         ticks: ticks begun.
         late_ticks: ticks that began late.
         restarts: times the schedule began anew because it was hopelessly behind.
+        idle: share of the last period that was spent waiting.
     """
 
     interval: float
@@ -38,6 +39,8 @@ class Pacer:
     ticks: int = 0
     late_ticks: int = 0
     restarts: int = 0
+    idle: float = 0.0
+    _slept: float = field(default=0.0, init=False)
     _origin: float = field(default=float("nan"), init=False)
     _origin_tick: int = field(default=0, init=False)
 
@@ -46,18 +49,37 @@ class Pacer:
         """Seconds of the wall clock between ticks."""
         return self.interval / self.speed
 
+    @property
+    def elapsed(self) -> float:
+        """Share of the present tick's period that has gone by, 1 or more when it is over."""
+        return 1.0 - self.left / self.period
+
+    @property
+    def left(self) -> float:
+        """Seconds until the next tick is due, negative when that is past."""
+        return self._due(self.ticks) - self.clock()
+
+    def is_late(self, seconds: float) -> bool:
+        """Whether a tick that begins ``seconds`` after it was due is late."""
+        return seconds > _LATE_RATIO * self.period
+
+    def retime(self, interval: float) -> None:
+        """Begin the schedule anew with the present tick, at another interval."""
+        self.interval = interval
+        self._origin, self._origin_tick = self.clock(), self.ticks - 1
+
     async def tick(self) -> float:
         """Wait for the next tick and return how many seconds late it begins."""
         now = self.clock()
         if self.ticks == 0:
             self._origin = now
-        due = self._origin + (self.ticks - self._origin_tick) * self.period
+        due = self._due(self.ticks)
         if due > now:
-            await self.sleep(due - now)
+            await self._wait(due - now)
             now = self.clock()
+        self.idle, self._slept = self._slept / self.period, 0.0
         late = max(0.0, now - due)
-        if late > _LATE_RATIO * self.period:
-            self.late_ticks += 1
+        self.late_ticks += self.is_late(late)
         if late > max(_HOPELESS_SECONDS, self.period):
             self._origin, self._origin_tick = now, self.ticks
             self.restarts += 1
@@ -66,7 +88,14 @@ class Pacer:
 
     async def spread(self, share: float) -> None:
         """Wait until ``share`` (0 to 1) of the present tick's period has gone by."""
-        due = self._origin + (self.ticks - 1 - self._origin_tick + share) * self.period
-        wait = due - self.clock()
+        wait = self._due(self.ticks - 1 + share) - self.clock()
         if wait > 0:
-            await self.sleep(wait)
+            await self._wait(wait)
+
+    def _due(self, tick: float) -> float:
+        return self._origin + (tick - self._origin_tick) * self.period
+
+    async def _wait(self, seconds: float) -> None:
+        began = self.clock()
+        await self.sleep(seconds)
+        self._slept += self.clock() - began

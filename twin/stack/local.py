@@ -35,6 +35,7 @@ class LocalConfig:
         state: folder in which the plant's state is kept; None to start afresh.
         failures: see :func:`twin.faults.natural.failures_of`.
         codec: how frames are written.
+        slow_down: whether a longer interval is taken when this one cannot be kept.
     """
 
     layout: Layout
@@ -49,6 +50,7 @@ class LocalConfig:
     state: Path | None = None
     failures: str = "none"
     codec: Codec = Codec.JSON
+    slow_down: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,7 @@ async def local_stack(config: LocalConfig) -> AsyncIterator[LocalStack]:
             state=config.state,
             failures=config.failures,
             codec=config.codec,
+            slow_down=config.slow_down,
         )
     )
     async with AsyncExitStack() as stack:

@@ -74,6 +74,16 @@ class Status(Message):
     """Frames published."""
     unsent: Annotated[int, Field(ge=0)] = 0
     """Frames that could not be published because the broker was away."""
+    overdue: Annotated[int, Field(ge=0)] = 0
+    """Frames given up because the broker did not take those before them in time."""
+    queued: Annotated[int, Field(ge=0)] = 0
+    """Frames that are due and that the broker did not take yet, at this moment."""
+    blocked_seconds: Annotated[float, Field(ge=0)] = 0.0
+    """Time that frames have waited for the broker to take those before them."""
+    restarts: Annotated[int, Field(ge=0)] = 0
+    """Times the clock began anew because the ticks were hopelessly late."""
+    slowdown: Annotated[float, Field(ge=1)] = 1.0
+    """``interval`` as a multiple of what was set: above 1 only when told to slow down."""
 
 
 class RackMeta(Message):

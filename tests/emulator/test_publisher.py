@@ -1,0 +1,268 @@
+"""Publishing to brokers that are quick, slow, stuck or away."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from twin.bus import Message
+from twin.catalog import Frame
+from twin.emulator import Pacer
+from twin.emulator.publisher import Publisher
+from twin.errors import BusError
+from twin.plant import Conditions, Plant
+from twin.site import Layout, parse_site
+from twin.wire import Codec, Decoder, Outputs, Topics
+
+SITE = """
+name: small
+racks: 12
+racks_per_array: 4
+servers_per_rack: 2
+pdus_per_rack: 1
+server: {gpus: 2, nics: 2, psus: 2}
+megapacks: {count: 2}
+gensets: {count: 1}
+"""
+LAYOUT = Layout(parse_site(SITE, "small"))
+FRAMES = sum(LAYOUT.units(kind) for kind in Frame)
+PERIOD = 0.01
+"""A short one, because patience with a broker is real time."""
+
+
+class Time:
+    """A clock that moves only when somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def clock(self) -> float:
+        """Return the time."""
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        """Let time pass."""
+        self.now += seconds
+
+
+class Broker:
+    """Stands in for a connection whose broker takes some messages and then no more.
+
+    Attributes:
+        room: messages that it still takes.
+        taken: topics and payloads of those that it took.
+        blocked: seconds that publishers waited.
+    """
+
+    def __init__(self, room: int = 10**6) -> None:
+        self.room = room
+        self.taken: list[tuple[str, bytes]] = []
+        self.blocked = 0.0
+        self.relief = asyncio.Event()
+        self.on_wait: Callable[[], None] = lambda: None
+
+    dropped = waiting = 0
+
+    @property
+    def congested(self) -> bool:
+        """Whether a publisher has to wait."""
+        return self.room <= 0
+
+    async def publish(
+        self, topic: str, payload: bytes, *, qos: int = 0, retain: bool = False
+    ) -> None:
+        """Take a message, once there is room for it."""
+        assert (qos, retain) == (0, False)
+        clock = asyncio.get_running_loop().time
+        began = clock()
+        try:
+            while self.congested:
+                self.on_wait()
+                await self.relief.wait()
+        finally:
+            self.blocked += clock() - began
+        self.room -= 1
+        self.taken.append((topic, payload))
+
+    async def subscribe(self, topic_filter: str, *, qos: int = 0) -> None:
+        """Nobody subscribes here."""
+
+    def messages(self) -> AsyncIterator[Message]:
+        """Nobody reads here."""
+        raise NotImplementedError
+
+
+@pytest.fixture(scope="module")
+def outputs() -> Outputs:
+    """What the plant gives after a step."""
+    plant = Plant(LAYOUT, 0, "training", 0.0)
+    plant.step(1.0, Conditions.healthy(LAYOUT))
+    return plant.outputs()
+
+
+@pytest.fixture
+def time() -> Time:
+    """A clock at 1000 s."""
+    return Time()
+
+
+def publisher(time: Time, *, codec: Codec = Codec.CBOR, patient: bool = False) -> Publisher:
+    """Return a publisher with a pacer on that clock."""
+    pacer = Pacer(PERIOD, clock=time.clock, sleep=time.sleep)
+    return Publisher(LAYOUT, pacer, codec, seed=0, patient=patient)
+
+
+async def tick(
+    publisher: Publisher, outputs: Outputs, conditions: Conditions | None = None
+) -> None:
+    """Publish one tick."""
+    await publisher._pacer.tick()
+    healthy = Conditions.healthy(LAYOUT)
+    await publisher.publish(outputs, 50.0, healthy if conditions is None else conditions)
+
+
+@pytest.mark.parametrize("codec", Codec)
+async def test_every_unit_has_its_frame(outputs: Outputs, time: Time, codec: Codec) -> None:
+    """A quick broker gets one frame of every unit, in the codec that was asked for."""
+    publish, broker = publisher(time, codec=codec), Broker()
+    publish.bus = broker
+    await tick(publish, outputs)
+    await tick(publish, outputs)
+
+    topics = Topics("small")
+    expected = [
+        topics.frame(kind, LAYOUT.unit_name(kind, unit))
+        for kind in Frame
+        for unit in range(LAYOUT.units(kind))
+    ]
+    assert [topic for topic, _ in broker.taken] == expected * 2
+    first, second = (
+        Decoder(LAYOUT, Frame.RACK).decode(broker.taken[place][1]) for place in (0, FRAMES)
+    )
+    assert (first.seq, second.seq, first.ts) == (0, 1, 50.0)
+    assert (broker.taken[0][1][:1] == b"{") is (codec is Codec.JSON)
+    assert (publish.published, publish.unsent, publish.overdue) == (2 * FRAMES, 0, 0)
+    assert publish.blocked == 0.0
+
+
+async def test_frames_are_spread(outputs: Outputs, time: Time) -> None:
+    """The last frames leave after half of the interval and well before its end."""
+    publish = publisher(time)
+    publish.bus = Broker()
+    await tick(publish, outputs)
+    assert 0.4 * PERIOD < time.now - 1000.0 < 0.7 * PERIOD
+
+
+async def test_stuck_broker_costs_frames_and_says_so(outputs: Outputs, time: Time) -> None:
+    """What it does not take within the tick is dropped and counted, and leaves a gap."""
+    publish, broker = publisher(time), Broker(room=5)
+    publish.bus = broker
+    await tick(publish, outputs)
+    assert (publish.published, publish.overdue, publish.unsent) == (5, FRAMES - 5, 0)
+    assert publish.blocked >= 0.25 * PERIOD
+    assert {n for numbers in publish.sequence.values() for n in numbers} == {1}
+
+
+async def test_slow_broker_starves_nobody(outputs: Outputs, time: Time) -> None:
+    """Each tick begins with the unit that went without, so that all have their turn."""
+    publish, broker = publisher(time), Broker()
+    publish.bus = broker
+    for _ in range(-(-FRAMES // 5)):
+        broker.room = 5
+        await tick(publish, outputs)
+    assert len({topic for topic, _ in broker.taken}) == FRAMES
+
+
+async def test_broker_that_recovers_in_time_costs_nothing(outputs: Outputs, time: Time) -> None:
+    """A short jam is waited out, and the wait is told."""
+    publish, broker = publisher(time), Broker(room=5)
+    publish.bus = broker
+
+    def recover() -> None:
+        broker.room = FRAMES
+        broker.relief.set()
+
+    broker.on_wait = recover
+    await tick(publish, outputs)
+    assert (publish.published, publish.overdue) == (FRAMES, 0)
+    assert publish.blocked > 0.0
+
+
+async def test_queue_is_told_while_the_broker_is_stuck(outputs: Outputs, time: Time) -> None:
+    """At the end of the period all that was not taken is due."""
+    publish, broker = publisher(time), Broker(room=5)
+    publish.bus = broker
+    queued = []
+
+    def look() -> None:
+        queued.append(publish.queued)
+        time.now = 1000.0 + PERIOD
+        queued.append(publish.queued)
+
+    broker.on_wait = look
+    await tick(publish, outputs)
+    assert queued[0] <= 8
+    assert queued[1] == FRAMES - 5
+    assert publish.queued == 0
+
+
+async def test_patient_publisher_drops_nothing(outputs: Outputs, time: Time) -> None:
+    """Told to slow down, it waits for the broker for as long as it takes."""
+    publish, broker = publisher(time, patient=True), Broker(room=5)
+    publish.bus = broker
+    waits = 0
+
+    def later() -> None:
+        nonlocal waits
+        waits += 1
+        time.now += 10 * PERIOD
+        broker.room = 5
+        asyncio.get_running_loop().call_soon(broker.relief.set)
+
+    broker.on_wait = later
+    await tick(publish, outputs)
+    assert waits > 1
+    assert (publish.published, publish.overdue) == (FRAMES, 0)
+
+
+async def test_broker_away(outputs: Outputs, time: Time) -> None:
+    """Without a connection frames are counted by another reason, and time goes on."""
+    publish = publisher(time)
+    await tick(publish, outputs)
+    assert (publish.published, publish.unsent, publish.overdue) == (0, FRAMES, 0)
+
+
+async def test_connection_that_breaks(outputs: Outputs, time: Time) -> None:
+    """A connection that is lost under way costs the frames that it did not take."""
+    publish, broker = publisher(time), Broker(room=5)
+    publish.bus = broker
+
+    def lose() -> None:
+        publish.bus = None
+        raise BusError("lost")
+
+    broker.on_wait = lose
+    await tick(publish, outputs)
+    assert (publish.published, publish.unsent) == (5, FRAMES - 5)
+
+
+async def test_silent_and_lossy_gateways(outputs: Outputs, time: Time) -> None:
+    """A silent gateway sends no frame and counts none; a lossy one leaves a gap."""
+    publish, broker = publisher(time), Broker()
+    publish.bus = broker
+    healthy = Conditions.healthy(LAYOUT)
+    reporting = np.array([False] + [True] * 11)
+    loss = np.array([0.0, 1.0] + [0.0] * 10)
+    skew = np.array([0.0, 0.0, 7.0] + [0.0] * 9)
+    conditions = replace(healthy, gateway_reporting=reporting, frame_loss=loss, clock_skew=skew)
+    await tick(publish, outputs, conditions)
+    topics = {topic for topic, _ in broker.taken}
+    assert {"twin/v1/small/rack/r0001", "twin/v1/small/rack/r0002"}.isdisjoint(topics)
+    assert publish.sequence[Frame.RACK][:3] == [0, 1, 1]
+    assert (publish.published, publish.unsent, publish.overdue) == (FRAMES - 2, 0, 0)
+    ahead = dict(broker.taken)["twin/v1/small/rack/r0003"]
+    assert Decoder(LAYOUT, Frame.RACK).decode(ahead).ts == 57.0
