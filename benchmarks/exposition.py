@@ -1,7 +1,8 @@
 """What a series costs to expose: ours against prometheus_client's two ways, same data.
 
 Run: ``python benchmarks/exposition.py [--site colossus-array] [--rounds 5] [--json]``.
-Each figure is the best of the rounds, so that a busy machine disturbs it least.
+Each figure is the best of the rounds, so that a busy machine disturbs it least. The site's
+page is rendered after all racks have reported anew, so all roll-ups are computed each time.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+import tracemalloc
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -41,10 +43,15 @@ def main() -> None:
     arguments.add_argument("--json", action="store_true", help="print one JSON object")
     options = arguments.parse_args()
 
-    core = filled_core(Layout(load_site(options.site)))
+    layout = Layout(load_site(options.site))
+    # Tracing memory is slow, so it has a core of its own.
+    memory = _held(filled_core(layout))
+    core = filled_core(layout)
     started = time.perf_counter()
     text = core.array(0)
     first = time.perf_counter() - started
+    site = core.metrics()
+    site_seconds = _best(lambda: _anew(core), options.rounds)
     samples = list(_samples(bytes(text).decode()))
     ways: dict[str, Callable[[], object]] = {
         "pre-built labels, orjson (ours)": lambda: core.array(0),
@@ -59,17 +66,40 @@ def main() -> None:
                 {
                     "series": text.series,
                     "bytes": text.size,
+                    "milliseconds": round(ours * text.series / 1e3, 2),
                     "first_scrape_seconds": round(first, 4),
+                    "bytes_held_per_series": round(memory / text.series, 1),
+                    "site_series": site.series,
+                    "site_milliseconds": round(1e3 * site_seconds, 1),
                     "microseconds_per_series": {way: round(us, 3) for way, us in cost.items()},
                 }
             )
         )
         return
     print(f"{options.site}, array a001: {text.series:,} series, {text.size / 1e6:.1f} MB")
-    print(f"first scrape, which makes the label blocks: {1e3 * first:.0f} ms\n")
+    print(f"first scrape, which makes the label blocks: {1e3 * first:.0f} ms")
+    print(f"held for later scrapes: {memory / text.series:.0f} bytes a series")
+    print(f"the site's page: {site.series:,} series in {1e3 * site_seconds:.1f} ms\n")
     print(f"{'way':38} {'us/series':>10} {'ratio':>7}")
     for way, microseconds in cost.items():
         print(f"{way:38} {microseconds:10.3f} {microseconds / ours:6.0f}x")
+
+
+def _held(core: Core) -> int:
+    """Return the bytes that an array's first scrape leaves behind."""
+    tracemalloc.start()
+    core.array(0)
+    held = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    return held
+
+
+def _anew(core: Core) -> None:
+    """Render the site's page as if every unit had just reported."""
+    core.store.version += 1
+    for units in core.store.units.values():
+        units.changed[:] = core.store.version
+    core.metrics()
 
 
 def filled_core(layout: Layout) -> Core:

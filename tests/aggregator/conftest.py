@@ -7,9 +7,10 @@ from collections.abc import Callable
 import pytest
 
 from twin.aggregator import Core
+from twin.aggregator.detail import Outgoing
 from twin.catalog import Frame
 from twin.site import Layout, parse_site
-from twin.wire import Clock, Encoder, Outputs, Status, Topics
+from twin.wire import Clock, Encoder, Outputs, SetDetail, Status, Topics
 
 SMALL = """
 name: small
@@ -77,6 +78,12 @@ class Feed:
         """Let time pass, then let the core look at it."""
         self.now += seconds
         self.core.tick(self.now)
+
+    def detail(self, *settings: str, reset: bool = False) -> list[Outgoing]:
+        """Give the command that sets the detail, and return what is published then."""
+        command = SetDetail(id="set-1", detail=settings, reset=reset)
+        self.send(self._topics.command("detail"), command.encode())
+        return self.core.outbox()
 
     def tally(self, metric: str, label: str) -> int:
         """Return one of the core's own counters."""

@@ -9,15 +9,19 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 import pytest_asyncio
+from prometheus_client.openmetrics.parser import (
+    text_string_to_metric_families as openmetrics_families,
+)
 from prometheus_client.parser import text_string_to_metric_families
 
 from twin.aggregator.app import create_app
-from twin.aggregator.text import CONTENT_TYPE
+from twin.aggregator.negotiation import PLAIN
 from twin.catalog import GPU, Frame
 
 if TYPE_CHECKING:
     from tests.aggregator.conftest import Feed
 
+OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 Get = Callable[..., Awaitable[httpx.Response]]
 
 
@@ -38,8 +42,8 @@ async def test_metrics(feed: Feed, client: httpx.AsyncClient) -> None:
     feed.site()
     answer = await client.get("/metrics")
     assert answer.status_code == 200
-    assert answer.headers["content-type"] == CONTENT_TYPE
-    assert "version=0.0.4" in CONTENT_TYPE
+    assert answer.headers["content-type"] == PLAIN
+    assert "version=0.0.4" in PLAIN
     names = {family.name for family in text_string_to_metric_families(answer.text)}
     assert {"twin_unit_reporting", "megapack_power_watts", "rack_it_power_watts"} <= names
 
@@ -49,7 +53,7 @@ async def test_array_metrics(feed: Feed, client: httpx.AsyncClient) -> None:
     feed.site()
     answer = await client.get("/arrays/a002/metrics")
     assert answer.status_code == 200
-    assert answer.headers["content-type"] == CONTENT_TYPE
+    assert answer.headers["content-type"] == PLAIN
     assert answer.content == bytes(feed.core.array(1))
 
 
@@ -93,7 +97,56 @@ async def test_no_gzip_unless_asked_for(client: httpx.AsyncClient, accepted: str
     """A client that does not accept gzip, or refuses it, gets plain text."""
     answer = await client.get("/metrics", headers={"Accept-Encoding": accepted})
     assert "content-encoding" not in answer.headers
-    assert answer.headers["vary"] == "Accept-Encoding"
+    assert answer.headers["vary"] == "Accept, Accept-Encoding"
+
+
+async def test_openmetrics_when_negotiated(feed: Feed, client: httpx.AsyncClient) -> None:
+    """A client that prefers OpenMetrics gets it of both pages, up to its end."""
+    feed.site()
+    wanted = {"Accept": "application/openmetrics-text;version=1.0.0,text/plain;q=0.5"}
+    for path in ("/metrics", "/arrays/a001/metrics"):
+        answer = await client.get(path, headers=wanted)
+        assert answer.headers["content-type"] == OPENMETRICS
+        assert answer.text.endswith("\n# EOF\n")
+        assert list(openmetrics_families(answer.text))  # type: ignore[no-untyped-call]  # no types there
+
+
+async def test_openmetrics_of_a_silent_array(client: httpx.AsyncClient) -> None:
+    """Without a series there is still an end, or a scrape would fail."""
+    answer = await client.get("/arrays/a001/metrics", headers={"Accept": OPENMETRICS})
+    assert answer.text == "# EOF\n"
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/arrays/a001/metrics", "/sd", "/healthz"])
+async def test_head_is_get_without_the_body(
+    feed: Feed, client: httpx.AsyncClient, path: str
+) -> None:
+    """Who asks for the headers gets those of the page, and no scrape is counted."""
+    feed.site()
+    head = await client.head(path)
+    assert head.status_code == 200
+    assert head.content == b""
+    assert not feed.core.telemetry.tallies()["twin_http_scrape_series_total"]
+    got = await client.get(path)
+    ours = {"content-type", "vary", "content-encoding"}
+    assert {k: v for k, v in head.headers.items() if k in ours} == {
+        k: v for k, v in got.headers.items() if k in ours
+    }
+
+
+async def test_head_of_an_unknown_array(client: httpx.AsyncClient) -> None:
+    """What is not there is not there for HEAD either."""
+    assert (await client.head("/arrays/a009/metrics")).status_code == 404
+
+
+async def test_array_at_site_detail_is_an_empty_page(feed: Feed, client: httpx.AsyncClient) -> None:
+    """A Prometheus that still scrapes it sees an end of its series, not a failure."""
+    feed.site()
+    feed.detail("a001=site")
+    answer = await client.get("/arrays/a001/metrics")
+    assert (answer.status_code, answer.text) == (200, "")
+    groups = (await client.get("/sd")).json()
+    assert [group["labels"].get("array") for group in groups] == [None, "a002"]
 
 
 async def test_discovery_gives_the_clients_own_address(client: httpx.AsyncClient) -> None:

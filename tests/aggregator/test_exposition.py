@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from prometheus_client.openmetrics.parser import (
+    text_string_to_metric_families as openmetrics_families,
+)
 from prometheus_client.parser import text_string_to_metric_families
 
 from twin.aggregator import Core
@@ -35,13 +38,15 @@ SIGNALS = [(device, signal) for device in DEVICES for signal in device]
 NAMES = [f"{device.name}.{signal.name}" for device, signal in SIGNALS]
 
 
-def _read(feed: Feed) -> dict[Key, float]:
+def _read(feed: Feed, *, openmetrics: bool = False) -> dict[Key, float]:
     """Return everything that all pages expose, as prometheus_client's parser reads it."""
-    pages = [bytes(feed.core.metrics())]
-    pages += [bytes(feed.core.array(array)) for array in range(feed.layout.site.arrays)]
+    parser = openmetrics_families if openmetrics else text_string_to_metric_families
+    arrays = range(feed.layout.site.arrays)
+    pages = [bytes(feed.core.metrics(openmetrics=openmetrics))]
+    pages += [bytes(feed.core.array(array, openmetrics=openmetrics)) for array in arrays]
     read: dict[Key, float] = {}
     for page in pages:
-        for family in text_string_to_metric_families(page.decode()):
+        for family in parser(page.decode()):
             for sample in family.samples:
                 key = (sample.name, frozenset(sample.labels.items()))
                 assert key not in read, f"twice: {key}"
@@ -106,6 +111,46 @@ def test_nothing_else_is_exposed(everything: tuple[Feed, dict[Key, float]]) -> N
     for device, signal in SIGNALS:
         expected |= _expected(feed, device, signal)
     assert {key for key in read if key[0] in names} == set(expected)
+
+
+def test_openmetrics_has_the_same_series(everything: tuple[Feed, dict[Key, float]]) -> None:
+    """Names, labels and values do not depend on the format: Prometheus may change its mind."""
+    feed, _ = everything
+    plain = {line for line in _lines(feed) if not line.startswith(b"twin_")}
+    openmetrics = _lines(feed, openmetrics=True)
+    assert {line for line in openmetrics if not line.startswith(b"twin_")} == plain
+    assert len(_read(feed, openmetrics=True)) == len(openmetrics)
+
+
+def _lines(feed: Feed, *, openmetrics: bool = False) -> set[bytes]:
+    arrays = range(feed.layout.site.arrays)
+    pages = [feed.core.metrics(openmetrics=openmetrics)]
+    pages += [feed.core.array(array, openmetrics=openmetrics) for array in arrays]
+    lines = [line for page in pages for line in bytes(page).splitlines()]
+    return {line for line in lines if not line.startswith(b"#")}
+
+
+def test_openmetrics_types(everything: tuple[Feed, dict[Key, float]]) -> None:
+    """A counter that is not called so is unknown; every other type is the text format's."""
+    feed, _ = everything
+    written = bytes(feed.core.array(0, openmetrics=True)).decode()
+    families = openmetrics_families(written)  # type: ignore[no-untyped-call]  # no types there
+    types = {family.name: family.type for family in families}
+    reported = {
+        signal.metric: signal.kind
+        for device in DEVICES
+        if device.frame in (Frame.RACK, Frame.ARRAY) and feed.layout.per_unit(device)
+        for signal in feed.layout.reported[device.name]
+    }
+    expected = {}
+    for metric, kind in reported.items():
+        counter = kind is Kind.COUNTER and metric.endswith("_total")
+        other = "gauge" if kind is Kind.GAUGE else "unknown"
+        expected[metric.removesuffix("_total") if counter else metric] = (
+            "counter" if counter else other
+        )
+    assert types == expected
+    assert types[GPU["energy"].metric] == "unknown"
 
 
 def test_array_has_its_own_racks_only(feed: Feed) -> None:
@@ -289,15 +334,15 @@ def test_odd_label_values_are_escaped(outputs: Callable[[Layout], Outputs]) -> N
 
 
 def test_all_series_are_there_and_counted(feed: Feed) -> None:
-    """When all report, the number of series is the one the layout foretells."""
+    """The summary tells how many lines all pages have together."""
     feed.site()
-    full = feed.layout.series()["gpu"]
     arrays = [feed.core.array(array) for array in range(feed.layout.site.arrays)]
     names = {signal.metric for _, signal in SIGNALS}
     own = {line.split("{")[0] for line in feed.lines()}
     assert MEGAPACK["power"].metric in own
-    assert feed.core.summary().series == full
     lines = [line for page in arrays for line in bytes(page).decode().splitlines()]
     in_racks = [line for line in lines if not line.startswith("#")]
     assert sum(page.series for page in arrays) == len(in_racks)
+    of_site = [line for line in feed.lines() if not line.startswith("twin_")]
+    assert feed.core.summary().series == len(in_racks) + len(of_site)
     assert {line.split("{")[0] for line in in_racks} <= names

@@ -17,6 +17,7 @@ from twin.bus import BrokerUrl, Bus, Message
 from twin.catalog import Frame
 from twin.errors import BusError, CheckFailedError, ConfigError
 from twin.site import Layout
+from twin.wire import SetDetail, Topics
 
 if TYPE_CHECKING:
     from tests.aggregator.conftest import Feed
@@ -173,6 +174,45 @@ async def test_errors_of_the_caller_pass_through(config: AggregatorConfig, bus: 
 
     with pytest.raises(CheckFailedError, match="two racks"):
         await check()
+    assert bus.subscribed
+
+
+class _Recorder(FakeBus):
+    """A bus that notes what is published."""
+
+    def __init__(self, messages: list[Message]) -> None:
+        super().__init__(messages)
+        self.published: list[tuple[str, int, bool]] = []
+
+    async def publish(
+        self, topic: str, payload: bytes, *, qos: int = 0, retain: bool = False
+    ) -> None:
+        """Take note of it."""
+        assert payload
+        self.published.append((topic, qos, retain))
+
+
+async def test_commands_on_the_detail_are_answered(layout: Layout) -> None:
+    """The setting is kept by the broker, and the sender gets an answer."""
+    topics = Topics("small")
+    command = SetDetail(id="one", detail=("rack",)).encode()
+    bus = _Recorder([Message(topics.command("detail"), command, retain=False)])
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.05):
+            await ingest(Core(layout), bus)
+    assert bus.published == [(topics.detail, 1, True), (topics.ack("one"), 1, False)]
+
+
+async def test_starts_with_the_detail_that_is_given(layout: Layout, bus: FakeBus) -> None:
+    """What it is started with outweighs what the site says."""
+    plan = layout.detail.changed(["site"])
+    config = AggregatorConfig(layout, BrokerUrl("broker"), detail=plan)
+    async with (
+        Aggregator.running(config) as aggregator,
+        httpx.AsyncClient(base_url=aggregator.url) as client,
+    ):
+        groups = (await client.get("/sd")).json()
+    assert [group["labels"]["job"] for group in groups] == ["twin"]
     assert bus.subscribed
 
 

@@ -1,19 +1,36 @@
-"""The text format, down to the byte."""
+"""The text format and OpenMetrics, down to the byte."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    Metric,
+    UnknownMetricFamily,
+)
+from prometheus_client.openmetrics.exposition import generate_latest
+from prometheus_client.openmetrics.parser import (
+    text_string_to_metric_families as openmetrics_families,
+)
 from prometheus_client.parser import text_string_to_metric_families
 
-from twin.aggregator.text import Column, Text, header, label_block
+from twin.aggregator.text import Column, Head, Text, head, label_block
+
+HEAD = head("m", "gauge", "Help.")
+STRINGS = st.text(st.characters(codec="utf-8"))
 
 
-def _text(*columns: Column) -> bytes:
-    text = Text()
-    text.add("m", header("m", "gauge", "Help."), columns)
+def _text(*columns: Column, openmetrics: bool = False, metric: Head = HEAD) -> bytes:
+    text = Text(openmetrics)
+    text.add(metric, columns)
+    text.end()
     return bytes(text)
 
 
@@ -22,11 +39,30 @@ def _column(values: list[float], *, whole: bool = False) -> Column:
     return Column(labels, np.array(values), whole)
 
 
+def _reference(metric: Metric) -> bytes:
+    """Return what prometheus_client writes of a family as OpenMetrics."""
+
+    class Collector:
+        def collect(self) -> Iterable[Metric]:
+            return [metric]
+
+    registry = CollectorRegistry()
+    registry.register(Collector())
+    written: bytes = generate_latest(registry)  # type: ignore[no-untyped-call]  # no types there
+    return written
+
+
 def test_a_metric_is_written_as_the_format_wants() -> None:
     """Help, type, then one line a series, each ended by a line break."""
     assert _text(_column([1.5, 2.0]), _column([3.0], whole=True)) == (
         b'# HELP m Help.\n# TYPE m gauge\nm{i="0"} 1.5\nm{i="1"} 2.0\nm{i="0"} 3\n'
     )
+
+
+def test_openmetrics_has_the_same_lines_and_an_end() -> None:
+    """Only the comments and the end tell the formats apart."""
+    plain, openmetrics = _text(_column([1.5])), _text(_column([1.5]), openmetrics=True)
+    assert openmetrics == plain + b"# EOF\n"
 
 
 def test_missing_values_give_no_line() -> None:
@@ -38,7 +74,7 @@ def test_missing_values_give_no_line() -> None:
 def test_metric_without_series_is_left_out() -> None:
     """No header stands alone."""
     text = Text()
-    text.add("m", header("m", "gauge", "Help."), [_column([np.nan]), _column([])])
+    text.add(HEAD, [_column([np.nan]), _column([])])
     assert text.chunks == []
     assert text.series == 0
 
@@ -46,8 +82,9 @@ def test_metric_without_series_is_left_out() -> None:
 def test_series_are_counted() -> None:
     """The count is that of the lines with a value."""
     text = Text()
-    text.add("m", b"", [_column([1.0, np.nan]), _column([2.0])])
-    assert text.series == 2
+    text.add(HEAD, [_column([1.0, np.nan]), _column([2.0])])
+    text.add_family(HEAD, ["m_a", "m_b"], [b" ", b" "], [b"1", b"2"])
+    assert text.series == 4
     assert text.size == len(bytes(text))
 
 
@@ -72,17 +109,70 @@ def test_whole_numbers(value: float, text: bytes) -> None:
 
 
 def test_help_is_escaped() -> None:
-    """A backslash or a line break in a help text does not end it."""
-    assert header("m", "gauge", "a\\b\nc") == b"# HELP m a\\\\b\\nc\n# TYPE m gauge"
+    """A backslash or a line break does not end a help text; OpenMetrics escapes quotes too."""
+    escaped = head("m", "gauge", 'a\\b\n"c"')
+    assert escaped.plain == b'# HELP m a\\\\b\\n"c"\n# TYPE m gauge'
+    assert escaped.openmetrics == b'# HELP m a\\\\b\\n\\"c\\"\n# TYPE m gauge'
 
 
-@given(st.text(st.characters(codec="utf-8")))
+@pytest.mark.parametrize(
+    ("name", "kind", "unit", "comments"),
+    [
+        ("a_bytes_total", "counter", "bytes", ["TYPE a_bytes counter", "UNIT a_bytes bytes"]),
+        ("a_total", "counter", "", ["TYPE a counter"]),
+        ("DCGM_ENERGY", "counter", "millijoules", ["TYPE DCGM_ENERGY unknown"]),
+        ("node_pause", "untyped", "", ["TYPE node_pause unknown"]),
+        ("a_watts", "gauge", "watts", ["TYPE a_watts gauge", "UNIT a_watts watts"]),
+        ("watts", "gauge", "watts", ["TYPE watts gauge"]),
+    ],
+)
+def test_openmetrics_names_families(name: str, kind: str, unit: str, comments: list[str]) -> None:
+    """A counter loses its ending, one without it is unknown, and a unit is the name's end."""
+    lines = head(name, kind, "Help.", unit).openmetrics.decode().splitlines()
+    assert lines[1:] == [f"# {comment}" for comment in comments]
+    assert lines[0].startswith(f"# HELP {comments[0].split()[1]} ")
+
+
+@pytest.mark.parametrize(
+    ("family", "ours"),
+    [
+        (GaugeMetricFamily("g_watts", 'Of "it".', unit="watts"), ("g_watts", "gauge", "watts")),
+        (CounterMetricFamily("c", "C."), ("c_total", "counter", "")),
+        (UnknownMetricFamily("u", "U."), ("u", "untyped", "")),
+    ],
+)
+@given(value=STRINGS, number=st.floats(1.5, 1e6).filter(lambda number: not number.is_integer()))
+def test_openmetrics_is_prometheus_clients(
+    family: Metric, ours: tuple[str, str, str], value: str, number: float
+) -> None:
+    """Family, comments, escaping and end are byte for byte those of prometheus_client."""
+    family.samples = []
+    family.add_sample(ours[0], {"l": value}, number)
+    name, kind, unit = ours
+    metric = head(name, kind, family.documentation, unit)
+    column = Column([label_block((("l", value),))], np.array([number]))
+    assert _text(column, openmetrics=True, metric=metric) == _reference(family)
+
+
+@given(STRINGS)
 def test_any_label_value_survives(value: str) -> None:
-    """What is written as a label value is what Prometheus's parser reads."""
-    text = _text(Column([label_block((("l", value),))], np.array([1.0])))
-    # Line breaks other than \n are part of a value; the parser only splits at \n.
-    (family,) = text_string_to_metric_families(text.decode())
-    assert family.samples[0].labels == {"l": value}
+    """What is written as a label value is what Prometheus's parsers read."""
+    column = Column([label_block((("l", value),))], np.array([1.0]))
+    # Line breaks other than \n are part of a value; the parsers only split at \n.
+    for read, openmetrics in (
+        (text_string_to_metric_families, False),
+        (openmetrics_families, True),
+    ):
+        (family,) = read(_text(column, openmetrics=openmetrics).decode())
+        assert family.samples[0].labels == {"l": value}
+
+
+@given(STRINGS)
+def test_any_help_survives(text: str) -> None:
+    """What is written as a help text is what the parser of OpenMetrics reads."""
+    written = _text(_column([1.0]), openmetrics=True, metric=head("m", "gauge", text))
+    (family,) = openmetrics_families(written.decode())  # type: ignore[no-untyped-call]  # no types there
+    assert family.documentation == text
 
 
 @given(st.lists(st.floats(allow_infinity=False, width=64), min_size=1, max_size=20))

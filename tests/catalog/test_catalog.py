@@ -13,6 +13,7 @@ from twin.catalog import (
     DEVICES,
     GPU,
     ROLLUPS,
+    Detail,
     DeviceClass,
     Frame,
     Kind,
@@ -52,6 +53,11 @@ BASE_UNITS = {
     Unit.NONE: "",
 }
 """How a metric of ours ends, by its unit."""
+
+
+def test_units_have_words() -> None:
+    """A unit says how a metric ends, as OpenMetrics declares it."""
+    assert {unit: unit.word for unit in BASE_UNITS} == BASE_UNITS
 
 
 @rows
@@ -184,35 +190,78 @@ def test_device_classes_are_found_by_name() -> None:
 def test_rollups_are_named_like_metrics_of_ours() -> None:
     """A roll-up ends with its unit, and its help says its level."""
     for rollup in ROLLUPS:
-        for level in Level:
+        for level in rollup.levels:
             assert rollup.metric(level) == f"{level.value}_{rollup.name}"
             assert level.value in rollup.help_text(level)
             assert "{" not in rollup.help_text(level)
-        assert rollup.name.endswith(BASE_UNITS[rollup.unit])
+        assert rollup.name.removesuffix("_total").endswith(BASE_UNITS[rollup.unit])
+        assert rollup.name.endswith("_total") == (rollup.kind is Kind.COUNTER)
         assert rollup.device[rollup.signal.name] is rollup.signal
         assert rollup.signal.on_wire
 
 
 def test_rollups_collide_with_nothing() -> None:
     """A roll-up is no second meaning of a metric that a device has."""
-    names = [rollup.metric(level) for rollup in ROLLUPS for level in Level]
+    names = [rollup.metric(level) for rollup in ROLLUPS for level in rollup.levels]
     assert len(names) == len(set(names))
     assert not set(names) & {signal.metric for _, signal in ROWS}
 
 
+def test_families_of_openmetrics_collide_with_nothing() -> None:
+    """OpenMetrics names a counter's family without _total, and that name is nobody else's."""
+    metrics = {signal.metric for _, signal in ROWS}
+    metrics |= {rollup.metric(level) for rollup in ROLLUPS for level in rollup.levels}
+    families = {metric.removesuffix("_total") for metric in metrics}
+    assert len(families) == len(metrics)
+
+
 def test_rollups_keep_the_unit_of_what_they_sum() -> None:
-    """Only a count changes the unit."""
+    """Only a count changes the unit, or a scale that makes it a base unit."""
+    scales = {Unit.MILLIJOULES: (1e-3, Unit.JOULES), Unit.NANOSECONDS: (1e-9, Unit.SECONDS)}
     for rollup in ROLLUPS:
-        if rollup.operation is Operation.COUNT:
-            assert rollup.unit is Unit.NONE
-        else:
-            assert rollup.unit is rollup.signal.unit
+        counted = rollup.operation in (Operation.COUNT, Operation.MISSING)
+        own = rollup.signal.unit
+        expected = (1.0, Unit.NONE) if counted else scales.get(own, (1.0, own))
+        assert (rollup.scale, rollup.unit) == expected, rollup.name
+
+
+def test_rollups_choose_by_value_only_when_they_count() -> None:
+    """A condition on the values belongs to a count, bounds to a distribution."""
+    for rollup in ROLLUPS:
+        if rollup.operation is not Operation.COUNT:
             assert rollup.equals is None
+            assert rollup.excluding == ()
+        assert rollup.equals is None or rollup.excluding == ()
+        assert bool(rollup.bounds) == (rollup.operation is Operation.DISTRIBUTION)
+        assert list(rollup.bounds) == sorted(set(rollup.bounds))
 
 
-def test_rollups_take_only_what_every_site_reports() -> None:
-    """A roll-up over a signal that is off by default would be empty on a real cluster."""
-    assert not [rollup.name for rollup in ROLLUPS if rollup.signal.extra]
+def test_rollups_add_counters_only_by_what_they_rise() -> None:
+    """A sum of counters would fall when a device goes silent, a total does not."""
+    for rollup in ROLLUPS:
+        counter = rollup.signal.kind in (Kind.COUNTER, Kind.UNTYPED)
+        if counter and rollup.name not in {"gpus_reporting", "gpus_missing"}:
+            assert rollup.operation is Operation.TOTAL
+        if rollup.operation is Operation.TOTAL:
+            assert counter
+
+
+def test_rollups_begin_where_their_devices_are() -> None:
+    """A rack has no roll-up over switches, and every roll-up is taken over the site."""
+    for rollup in ROLLUPS:
+        assert rollup.levels == tuple(level for level in Level if level in rollup.levels)
+        assert set(rollup.levels) >= {Level.ARRAY, Level.HALL, Level.SITE}
+        assert Level.RACK not in rollup.levels or rollup.device.frame is Frame.RACK
+
+
+def test_a_few_devices_of_a_rack_are_of_its_detail() -> None:
+    """What is exposed at the rack's detail is told by the class, and is not many a rack."""
+    few = [device.name for device in DEVICES if device.detail is Detail.RACK]
+    assert few == ["pump", "cdu", "cdu_psu", "pdu", "leaf"]
+    assert not [device for device in DEVICES if device.detail is Detail.SITE]
+    assert [one.covers(other) for one in Detail for other in Detail] == [
+        True, False, False, True, True, False, True, True, True,
+    ]  # fmt: skip
 
 
 def test_public_names_exist() -> None:

@@ -13,7 +13,7 @@ from twin.cli import main
 from twin.cli.options import seconds
 from twin.errors import ConfigError
 from twin.faults import FAULTS
-from twin.site import preset_names
+from twin.site import Layout, load_site, preset_names
 
 Capture = pytest.CaptureFixture[str]
 
@@ -45,8 +45,29 @@ def test_sites_show(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
     assert run(monkeypatch, "sites", "show", "colossus-100k") == 0
     text = capsys.readouterr().out
     for words in ("1,563", "100,032", "208 x 0.72 MW, 3.9 MWh", "150.00 MW", "14 x 2.50 MW",
-                  "full detail", "Sources"):  # fmt: skip
+                  "site only", "site and racks", "full detail", "of Prometheus", "as it is set",
+                  "Sources"):  # fmt: skip
         assert words in text
+
+
+def test_sites_show_counts_every_detail(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    """Series and memory at each detail, and at the one that is asked for."""
+    arguments = ("--detail", "rack", "--detail", "a002=gpu", "--json")
+    assert run(monkeypatch, "sites", "show", "demo", *arguments) == 0
+    shown = json.loads(capsys.readouterr().out)
+    layout = Layout(load_site("demo"))
+    assert shown["series"] == layout.series()
+    assert shown["prometheus_bytes"] == {k: 3200 * n for k, n in layout.series().items()}
+    assert shown["detail"] in ("rack, a002=gpu", "gpu, a001=rack")
+    assert shown["series"]["rack"] < shown["series_as_set"] < shown["series"]["gpu"]
+
+
+def test_detail_from_the_environment(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    """TWIN_DETAIL is heeded like the other settings of a container, with spaces or commas."""
+    for settings in ("site a001=rack", "site,a001=rack"):
+        monkeypatch.setenv("TWIN_DETAIL", settings)
+        assert run(monkeypatch, "sites", "show", "colossus-100k", "--json") == 0
+        assert json.loads(capsys.readouterr().out)["detail"] == "site, a001=rack"
 
 
 def test_sites_show_jobs(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
@@ -99,6 +120,14 @@ def test_metrics_of_one_class(monkeypatch: pytest.MonkeyPatch, capsys: Capture) 
         (("inject", "nic-flap", "--set", "period=-1"), "period: is -1.0"),
         (("metrics", "toaster"), "choose gpu, neuron"),
         (("sites", "show", "nowhere"), "the presets are"),
+        (("sites", "show", "demo", "--detail", "all"), "write site, rack, gpu for all arrays"),
+        (("up", "--detail", "a003=gpu"), "the last is a002"),
+        (("aggregate", "--detail", "a001=full"), "detail 'a001=full' is not valid"),
+        (
+            ("up", "--for", "9s", "--check", "-w", "trace:gpt3-512xh100", "--detail", "site"),
+            "use --detail rack or gpu",
+        ),
+        (("detail", "set", "rack", "--broker", "http://x"), "mqtt://"),
     ],
 )
 def test_mistakes(

@@ -71,7 +71,7 @@ def test_addresses_are_the_topics() -> None:
         assert parsed is not None, topic
         assert parsed.site == "demo"
         kinds.add(parsed.kind)
-    assert kinds == {*Frame, "status", "meta", "faults", "command", "ack"}
+    assert kinds == {*Frame, "status", "meta", "faults", "detail", "command", "ack"}
 
 
 def test_every_channel_has_one_operation() -> None:
@@ -85,12 +85,12 @@ def test_every_channel_has_one_operation() -> None:
 
 
 def test_commands_are_received_and_answered() -> None:
-    """Only commands go to the emulator, and each is answered on the same channel."""
+    """Only commands go to the twin, and each is answered on the same channel."""
     received = {
         name: operation
         for name, operation in DOCUMENT["operations"].items()
         if operation["action"] == "receive"
     }
-    assert set(received) == {"receiveInject", "receiveClear"}
+    assert set(received) == {"receiveInject", "receiveClear", "receiveSetDetail"}
     for operation in received.values():
         assert operation["reply"]["channel"] == {"$ref": "#/channels/ack"}

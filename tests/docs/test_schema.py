@@ -16,7 +16,19 @@ from twin.docs.schema import EXAMPLE_SITE, MESSAGES, frame_schema, message_schem
 from twin.errors import FrameError
 from twin.plant import Conditions, Plant
 from twin.site import Layout, load_site, parse_site
-from twin.wire import Ack, ActiveFault, Clear, Clock, Decoder, Encoder, Faults, Inject, RackMeta
+from twin.wire import (
+    Ack,
+    ActiveFault,
+    Clear,
+    Clock,
+    Decoder,
+    DetailSetting,
+    Encoder,
+    Faults,
+    Inject,
+    RackMeta,
+    SetDetail,
+)
 from twin.wire import Status as StatusMessage
 from twin.wire.messages import Message
 
@@ -34,6 +46,8 @@ SENT: tuple[Message, ...] = (
     Faults(active=(ActiveFault(id="a", fault="f", target="r0001", since=1.0, until=None),)),
     Inject(id="a", fault="nic-flap", target="r0001", duration=1.0, parameters={"down": 2.0}),
     Clear(id="a"),
+    SetDetail(id="a", detail=("rack", "a001=gpu")),
+    DetailSetting(detail=("rack", "a001=gpu")),
     Ack(id="a", accepted=True, detail="done"),
 )
 

@@ -7,7 +7,7 @@ import pytest
 from twin.emulator import Commands
 from twin.faults import FAULTS, FaultSchedule
 from twin.site import Layout, load_site
-from twin.wire import Clear, Inject, Topics
+from twin.wire import Clear, Inject, SetDetail, Topics
 
 TOPICS = Topics("demo")
 
@@ -60,6 +60,7 @@ def test_clear(commands: Commands) -> None:
         (TOPICS.command("inject"), b'{"v":2}'),
         (TOPICS.command("inject"), b'{"v":1,"id":"a","fault":"x","target":"y","extra":1}'),
         (TOPICS.command("explode"), inject()),
+        (TOPICS.command("detail"), SetDetail(id="one", detail=("rack",)).encode()),
         ("twin/v1/demo/grid", inject()),
         ("elsewhere", inject()),
     ],

@@ -243,7 +243,12 @@ DEFAULTS = {
         "reload_seconds": 60.0,
         "framebuffer_ratio": 0.86,
     },
-    "telemetry": {"interval_seconds": 1.0, "extra_signals": True, "hostname_label": "Hostname"},
+    "telemetry": {
+        "interval_seconds": 1.0,
+        "extra_signals": True,
+        "hostname_label": "Hostname",
+        "detail": "gpu",
+    },
 }
 
 

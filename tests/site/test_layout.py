@@ -249,7 +249,10 @@ def test_every_series_of_the_demo_is_one_series(demo: Layout) -> None:
                     assert key not in seen, key
                     seen.add(key)
                     count += signal.series
-    rollups = len(ROLLUPS) * (1 + demo.site.racks)
+    groups = {Level.SITE: 1, Level.HALL: 1, Level.ARRAY: 2, Level.RACK: 16}
+    rollups = sum(
+        rollup.series * groups[level] for rollup, _, _ in demo.rollups for level in rollup.levels
+    )
     assert demo.series()["gpu"] == count + rollups
 
 
@@ -262,14 +265,6 @@ def test_label_names_are_unique_within_a_series(demo: Layout) -> None:
             names += [k for labels in list(signal.value_labels.values())[:1] for k, _ in labels]
             assert len(names) == len(set(names)), signal.metric
             assert all(re.fullmatch(r"[a-zA-Z_][a-zA-Z0-9_]*", name) for name in names)
-
-
-def test_series_grow_with_the_level_of_detail(colossus: Layout) -> None:
-    """The levels are site, rack and gpu, and each contains the one before."""
-    series = colossus.series()
-    assert list(series) == ["site", "rack", "gpu"]
-    assert series["rack"] - series["site"] == len(ROLLUPS) * 1_563
-    assert 5_000_000 < series["gpu"] < 15_000_000
 
 
 def test_gpu_uuids_are_stable_and_unique(demo: Layout) -> None:
@@ -309,9 +304,38 @@ def test_array_names_are_the_inverse_of_array_indices(colossus: Layout) -> None:
 
 
 def test_rollup_labels_say_where(demo: Layout) -> None:
-    """A rack's roll-up carries the rack's place, the site's only the site."""
+    """A roll-up carries the place of what it is taken over, and nothing below."""
     assert demo.rollup_labels(Level.SITE, 0) == (("site", "demo"),)
+    assert demo.rollup_labels(Level.HALL, 0) == (("site", "demo"), ("hall", "h1"))
+    assert demo.rollup_labels(Level.ARRAY, 1) == demo.place(Frame.ARRAY, 1)
     assert demo.rollup_labels(Level.RACK, 15) == demo.place(Frame.RACK, 15)
+
+
+def test_rollups_are_those_that_the_site_reports(demo: Layout, colossus: Layout) -> None:
+    """Signals that are off, and devices that a site has not, have no roll-up there."""
+    names = {
+        layout: {rollup.name for rollup, _, _ in layout.rollups} for layout in (demo, colossus)
+    }
+    off = {rollup.name for rollup in ROLLUPS if rollup.signal.extra}
+    assert names[demo] - names[colossus] == off != set()
+    assert {rollup.name for rollup in ROLLUPS} - names[demo] == {
+        "neuroncore_utilization_mean_ratio"
+    }
+    chips = Layout(parse_site("{name: x, racks: 1, gpu: trainium2}", "x"))
+    sources = {rollup.name: device.name for rollup, device, _ in chips.rollups}
+    assert sources["gpus_reporting"] == sources["gpus_missing"] == "neuron"
+    assert "gpu_power_watts" not in sources
+
+
+@given(racks=st.integers(1, 300), in_array=st.integers(1, 16), data=st.data())
+def test_halls_begin_where_their_name_does(racks: int, in_array: int, data: st.DataObject) -> None:
+    """The first array of a hall is the first that is called so."""
+    arrays = -(-racks // in_array)
+    halls = data.draw(st.integers(1, min(arrays, 100)))
+    text = f"{{name: x, racks: {racks}, racks_per_array: {in_array}, halls: {halls}}}"
+    layout = Layout(parse_site(text, "x"))
+    names = [layout.hall_name(array) for array in range(arrays)]
+    assert [names.index(f"h{hall + 1}") for hall in range(halls)] == list(layout.hall_arrays)
 
 
 @pytest.mark.parametrize(

@@ -14,15 +14,17 @@ from twin.wire import (
     ActiveFault,
     Clear,
     Clock,
+    DetailSetting,
     Faults,
     Inject,
     RackMeta,
+    SetDetail,
     Status,
     decode_message,
 )
 from twin.wire.messages import MAX_MESSAGE_BYTES, Message
 
-MODELS = (Status, RackMeta, Faults, Inject, Clear, Ack)
+MODELS = (Status, RackMeta, Faults, Inject, Clear, SetDetail, DetailSetting, Ack)
 
 EXAMPLES: tuple[Message, ...] = (
     Status(emulator="e1", state="online", clock=Clock(simulated=10.0, wall=1.7e9), ticks=3),
@@ -41,6 +43,9 @@ EXAMPLES: tuple[Message, ...] = (
     ),
     Inject(id="c1", fault="pump-failure", target="r0001/pump1", duration=30.0, parameters={"n": 1}),
     Clear(id="c2"),
+    SetDetail(id="c3", detail=("rack", "a001=gpu")),
+    SetDetail(id="c4", reset=True),
+    DetailSetting(detail=("rack", "a001-a004=gpu")),
     Ack(id="c1", accepted=False, detail="there is no such fault"),
 )
 

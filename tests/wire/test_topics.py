@@ -29,6 +29,7 @@ def test_topics_parse_is_the_inverse_of_the_others(site: str, name: str) -> None
         ("command", topics.command(name), name),
         ("ack", topics.ack(name), name),
         ("faults", topics.faults, ""),
+        ("detail", topics.detail, ""),
     ]:
         assert Topics.parse(topic) == Address(site, kind, rest)
 
@@ -45,6 +46,7 @@ def test_topics_parse_is_the_inverse_of_the_others(site: str, name: str) -> None
         (Topics("demo").command("inject"), "twin/v1/demo/command/inject"),
         (Topics("demo").ack("a1"), "twin/v1/demo/ack/a1"),
         (Topics("demo").faults, "twin/v1/demo/faults"),
+        (Topics("demo").detail, "twin/v1/demo/detail"),
         (Topics("demo").everything, "twin/v1/demo/#"),
     ],
 )

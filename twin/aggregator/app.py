@@ -4,7 +4,7 @@
 ``/``                          a page with the key figures
 ``/api/summary``               the same as JSON
 ``/metrics``                   own metrics, roll-ups, everything outside racks
-``/arrays/{array}/metrics``    full detail of one array
+``/arrays/{array}/metrics``    devices of one array, as far as its detail covers them
 ``/sd``                        targets for Prometheus's ``http_sd_configs``
 ``/healthz``                   200 while the process lives
 ``/readyz``                    200 once every rack has reported, else 503 and why
@@ -14,7 +14,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import time
 import zlib
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
@@ -29,8 +28,9 @@ from starlette.routing import Route
 
 from twin.aggregator.core import Core
 from twin.aggregator.discovery import target_groups
+from twin.aggregator.negotiation import PLAIN, openmetrics, wants_gzip
 from twin.aggregator.page import CONTENT_SECURITY_POLICY, render_page
-from twin.aggregator.text import CONTENT_TYPE, Text
+from twin.aggregator.text import Text
 
 __all__ = ["create_app"]
 
@@ -38,7 +38,9 @@ _PIECE_BYTES = 1 << 18
 """Size of the pieces in which a large body is sent and compressed."""
 
 _GZIP = 16 + zlib.MAX_WBITS
-_GZIP_REFUSED = re.compile(r"gzip\s*;\s*q=0(\.0*)?\s*(,|$)")
+
+_Render = Callable[..., Text]
+"""Makes a text; takes ``openmetrics``."""
 
 
 def create_app(core: Core, *, broker: str = "", advertise: str | None = None) -> Starlette:
@@ -98,7 +100,7 @@ class _Interface:
 
     async def discovery(self, request: Request) -> Response:
         address = self._advertise or request.url.netloc
-        return _json(target_groups(self._core.layout, address))
+        return _json(target_groups(self._core.layout, address, self._core.plan))
 
     async def health(self, _: Request) -> Response:
         return PlainTextResponse("ok\n")
@@ -109,13 +111,19 @@ class _Interface:
             return PlainTextResponse("\n".join(problems) + "\n", 503)
         return PlainTextResponse("ready\n")
 
-    def _exposed(self, endpoint: str, render: Callable[[], Text], request: Request) -> Response:
-        start = time.perf_counter()
-        text = render()
-        self._core.telemetry.scraped(endpoint, time.perf_counter() - start, text.series)
-        headers = {"Content-Type": CONTENT_TYPE, "Vary": "Accept-Encoding"}
-        if _wants_gzip(request):
+    def _exposed(self, endpoint: str, render: _Render, request: Request) -> Response:
+        preferred = openmetrics(request.headers.get("accept", ""))
+        compressed = wants_gzip(request.headers.get("accept-encoding", ""))
+        headers = {"Content-Type": preferred or PLAIN, "Vary": "Accept, Accept-Encoding"}
+        if compressed:
             headers["Content-Encoding"] = "gzip"
+        if request.method == "HEAD":
+            # Whoever only asks whether there is a page is spared the work for it.
+            return StreamingResponse(_sent(()), headers=headers)
+        start = time.perf_counter()
+        text = render(openmetrics=preferred is not None)
+        self._core.telemetry.scraped(endpoint, time.perf_counter() - start, text.series)
+        if compressed:
             return StreamingResponse(_compressed(text.chunks), headers=headers)
         if text.size > _PIECE_BYTES:
             return StreamingResponse(_sent(text.chunks), headers=headers)
@@ -124,11 +132,6 @@ class _Interface:
 
 def _json(value: Any) -> Response:
     return Response(orjson.dumps(value), media_type="application/json")
-
-
-def _wants_gzip(request: Request) -> bool:
-    accepted = request.headers.get("accept-encoding", "").lower()
-    return "gzip" in accepted and not _GZIP_REFUSED.search(accepted)
 
 
 def _pieces(chunks: Iterable[bytes]) -> Iterator[bytes]:

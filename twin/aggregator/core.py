@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from twin.aggregator.announced import Announced
-from twin.aggregator.exposition import Page, array_page, site_page
-from twin.aggregator.ingest import Ingest
-from twin.aggregator.rollup import RollupPage, Rollups
-from twin.aggregator.state import StatePage
+from twin.aggregator.detail import DetailControl, Outgoing
+from twin.aggregator.exposure import Exposure
+from twin.aggregator.ingest import Ingest, LimitedLog
+from twin.aggregator.rollup import Rollups
 from twin.aggregator.store import Store
 from twin.aggregator.summary import Summary, summarise
 from twin.aggregator.telemetry import Telemetry
 from twin.aggregator.text import Text
 from twin.catalog import Frame
-from twin.site import Layout
+from twin.errors import FrameError
+from twin.site import DetailPlan, Layout
 
 __all__ = ["Core"]
 
@@ -23,28 +24,34 @@ _NAMED_RACKS = 5
 class Core:
     """All parts of the aggregator, wired.
 
+    Args:
+        layout: the site.
+        detail: how much of each array is exposed; None for what the site says.
+
     Attributes:
         layout: the site.
         store: the last values.
         telemetry: what the aggregator counts about itself.
     """
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, layout: Layout, detail: DetailPlan | None = None) -> None:
         self.layout = layout
         self.store = Store(layout)
         self.telemetry = Telemetry(kind.value for kind in Frame)
         self._announced = Announced(layout.site.telemetry.interval_seconds)
         self._ingest = Ingest(layout, self.store, self._announced, self.telemetry)
         self._rollups = Rollups(self.store)
-        self._arrays: dict[int, Page] = {}
-        self._overview = (
-            StatePage(self.store, self._announced),
-            RollupPage(self.store, self._rollups),
-            site_page(self.store),
-        )
+        plan = detail or layout.detail
+        self._exposure = Exposure(self.store, self._announced, self._rollups, plan)
+        self._detail = DetailControl(layout, plan, self._expose)
+        self._outbox: list[Outgoing] = []
+        self._log = LimitedLog()
 
     def handle(self, topic: str, payload: bytes, retain: bool, now: float) -> None:
         """Take over one message, or count why not; ``now`` is the wall clock, unix seconds."""
+        if topic in self._detail.topics:
+            self._handle_detail(topic, payload, retain, now)
+            return
         self._ingest.handle(topic, payload, retain, now)
 
     def tick(self, now: float) -> None:
@@ -57,24 +64,55 @@ class Core:
         if not connected:
             self._ingest.disconnected()
 
-    def metrics(self) -> Text:
+    def outbox(self) -> list[Outgoing]:
+        """Return the messages that wait to be published, once."""
+        outgoing, self._outbox = self._outbox, []
+        return outgoing
+
+    @property
+    def plan(self) -> DetailPlan:
+        """How much of each array is exposed."""
+        return self._exposure.plan
+
+    def metrics(self, *, openmetrics: bool = False) -> Text:
         """Return the aggregator's own metrics, the roll-ups and everything outside racks."""
-        text = Text([self.telemetry.render()])
-        for page in self._overview:
-            page.write(text)
+        text = Text(openmetrics, [self.telemetry.render(openmetrics=openmetrics)])
+        self._exposure.write_site(text)
+        text.end()
         return text
 
-    def array(self, array: int) -> Text:
-        """Return the full detail of one array."""
-        if array not in self._arrays:
-            self._arrays[array] = array_page(self.store, array)
-        text = Text()
-        self._arrays[array].write(text)
+    def array(self, array: int, *, openmetrics: bool = False) -> Text:
+        """Return what is exposed of one array."""
+        text = Text(openmetrics)
+        self._exposure.write_array(array, text)
+        text.end()
         return text
+
+    @property
+    def exposure(self) -> Exposure:
+        """What is exposed, for whoever wants it otherwise than as a text."""
+        return self._exposure
 
     def summary(self) -> Summary:
         """Return the key figures."""
-        return summarise(self.store, self._rollups, self._ingest, self._announced, self.telemetry)
+        return summarise(
+            self.store,
+            self._rollups,
+            self._exposure,
+            self._ingest,
+            self._announced,
+            self.telemetry,
+        )
+
+    def _expose(self, plan: DetailPlan) -> None:
+        self._exposure.plan = plan
+
+    def _handle_detail(self, topic: str, payload: bytes, retain: bool, now: float) -> None:
+        try:
+            self._outbox += self._detail.handle(topic, payload, retain)
+        except FrameError as error:
+            self.telemetry.refused[error.reason].inc()
+            self._log.refused(error, topic, now)
 
     def not_ready(self) -> list[str]:
         """Return what is missing before the site can be scraped in full, in sentences."""

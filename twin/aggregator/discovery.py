@@ -1,10 +1,11 @@
-"""Service discovery for Prometheus: one target an array, and the aggregator itself."""
+"""Service discovery for Prometheus: one target an array with devices to tell of, and ourselves."""
 
 from __future__ import annotations
 
 from typing import TypedDict
 
-from twin.site import Layout
+from twin.catalog import Detail
+from twin.site import DetailPlan, Layout
 
 __all__ = ["ARRAY_JOB", "OWN_JOB", "TargetGroup", "target_groups"]
 
@@ -19,22 +20,26 @@ class TargetGroup(TypedDict):
     labels: dict[str, str]
 
 
-def target_groups(layout: Layout, address: str) -> list[TargetGroup]:
+def target_groups(layout: Layout, address: str, plan: DetailPlan) -> list[TargetGroup]:
     """Return the targets of a site.
 
     Series carry labels of their own, which win under ``honor_labels``. The labels here
-    say of which array Prometheus's own series are, such as the ``up`` of the target.
+    say of which array Prometheus's own series are, such as the ``up`` of the target. An
+    array whose detail is ``site`` has nothing of its own and is no target.
 
     Args:
         layout: the site.
         address: host and port under which Prometheus reaches the aggregator.
+        plan: detail of every array.
     """
     site = layout.site.name
     own: TargetGroup = {
         "targets": [address],
         "labels": {"__metrics_path__": "/metrics", "job": OWN_JOB, "site": site},
     }
-    return [own, *(_array(layout, array, address) for array in range(layout.site.arrays))]
+    arrays = range(layout.site.arrays)
+    targets = (array for array in arrays if plan[array] is not Detail.SITE)
+    return [own, *(_array(layout, array, address) for array in targets)]
 
 
 def _array(layout: Layout, array: int, address: str) -> TargetGroup:

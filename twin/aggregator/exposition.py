@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.aggregator.store import Store
-from twin.aggregator.text import Column, Text, header, label_block
-from twin.catalog import DEVICES, DeviceClass, Frame, Kind, Signal, devices_of
+from twin.aggregator.text import Column, Head, Text, head, label_block
+from twin.catalog import DEVICES, Detail, DeviceClass, Frame, Kind, Signal, Unit
 from twin.site import Labels, Layout
 
 __all__ = ["Metric", "Page", "array_page", "metrics_of", "site_page"]
@@ -30,14 +30,21 @@ class Metric:
     Attributes:
         name: metric name.
         kind: Prometheus type.
+        unit: unit as exposed.
         help: help text.
         signals: signals with their device class, in declared order.
     """
 
     name: str
     kind: Kind
+    unit: Unit
     help: str
     signals: tuple[tuple[DeviceClass, Signal], ...]
+
+    @property
+    def head(self) -> Head:
+        """What stands before its series."""
+        return head(self.name, self.kind.value, self.help, self.unit.word)
 
 
 def metrics_of(layout: Layout, devices: Iterable[DeviceClass]) -> tuple[Metric, ...]:
@@ -51,16 +58,23 @@ def metrics_of(layout: Layout, devices: Iterable[DeviceClass]) -> tuple[Metric, 
         for signal in layout.reported[device.name]:
             grouped.setdefault(signal.metric, []).append((device, signal))
     return tuple(
-        Metric(name, signals[0][1].kind, signals[0][1].help, tuple(signals))
+        Metric(name, first.kind, first.unit, first.help, tuple(signals))
         for name, signals in grouped.items()
+        for _, first in signals[:1]
     )
 
 
-def array_page(store: Store, array: int) -> Page:
-    """Return the page with the full detail of one array: its racks and its switches."""
+def array_page(store: Store, array: int, detail: Detail) -> Page:
+    """Return the page of one array: what ``detail`` covers of its racks and its switches."""
     racks = store.layout.racks_of(array)
     units = {Frame.RACK: slice(racks.start, racks.stop), Frame.ARRAY: slice(array, array + 1)}
-    return Page(store, tuple(device for kind in units for device in devices_of(kind)), units)
+    covered = tuple(
+        device
+        for kind in units
+        for device in store.layout.devices_of(kind)
+        if detail.covers(device.detail)
+    )
+    return Page(store, covered, units)
 
 
 def site_page(store: Store) -> Page:
@@ -79,10 +93,7 @@ class Page:
         self._store = store
         self._layout = store.layout
         self._units = units
-        self._metrics = [
-            (metric, header(metric.name, metric.kind.value, metric.help))
-            for metric in metrics_of(store.layout, devices)
-        ]
+        self._metrics = [(metric, metric.head) for metric in metrics_of(store.layout, devices)]
         self._anchors = {
             device.name: next(s for s in store.layout.reported[device.name] if s.on_wire)
             for device in devices
@@ -91,9 +102,9 @@ class Page:
 
     def write(self, text: Text) -> None:
         """Append everything that is being reported at this moment."""
-        for metric, head in self._metrics:
-            columns = [self._column(device, signal) for device, signal in metric.signals]
-            text.add(metric.name, head, columns)
+        for metric, own in self._metrics:
+            if text.wants(own.name):
+                text.add(own, [self._column(device, signal) for device, signal in metric.signals])
 
     def _column(self, device: DeviceClass, signal: Signal) -> Column:
         whole = not signal.decimals
@@ -150,18 +161,28 @@ class Page:
             extra = signal.value_labels.get(
                 code, (("err_code", str(code)), ("err_msg", _UNKNOWN_ERROR))
             )
-            own, rest = self._labels_of(device, signal, place)
+            size = self._layout.per_unit(device)
+            own, rest = self._labels_of(device, signal, size, place)
             blocks[place] = label_block((*own, *extra, *rest))
         return blocks
 
     def _labels(self, device: DeviceClass, signal: Signal) -> list[tuple[Labels, Labels]]:
-        units = self._units[device.frame]
-        count = (units.stop - units.start) * self._layout.per_unit(device)
-        return [self._labels_of(device, signal, place) for place in range(count)]
+        units, size = self._units[device.frame], self._layout.per_unit(device)
+        count = (units.stop - units.start) * size
+        return [self._labels_of(device, signal, size, place) for place in range(count)]
 
-    def _labels_of(self, device: DeviceClass, signal: Signal, place: int) -> tuple[Labels, Labels]:
-        """Return the exporter's own labels of the ``place``-th device, and those after."""
-        unit, index = divmod(place, self._layout.per_unit(device))
+    def _labels_of(
+        self, device: DeviceClass, signal: Signal, size: int, place: int
+    ) -> tuple[Labels, Labels]:
+        """Return the exporter's own labels of the ``place``-th device, and those after.
+
+        Args:
+            device: its device class.
+            signal: the signal.
+            size: devices a unit.
+            place: which device of the page.
+        """
+        unit, index = divmod(place, size)
         first = self._units[device.frame].start
         labels = self._layout.labels(signal, device, first + unit, index)
         split = next(i for i, (name, _) in enumerate(labels) if name == "job")

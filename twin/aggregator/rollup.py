@@ -1,130 +1,146 @@
-"""Roll-ups over racks and over the site.
+"""Roll-ups over racks, arrays, halls and the site.
 
-They are taken over whole arrays at once and kept until a value changes.
+They are taken over whole arrays at once, and each is computed when somebody asks for it
+and kept until a value changes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from twin.aggregator.reduction import Distribution, Reduction
 from twin.aggregator.store import Store
-from twin.aggregator.text import Column, Text, header, label_block
-from twin.catalog import ROLLUPS, Level, Operation, Rollup
+from twin.catalog import ROLLUPS, DeviceClass, Frame, Level, Operation, Rollup, Signal
+from twin.site import Layout
 
-__all__ = ["RollupPage", "Rollups", "roll_up"]
+__all__ = ["Rollups", "first_units"]
 
 _Values = NDArray[np.float64]
+_BY_NAME: Mapping[str, Rollup] = {rollup.name: rollup for rollup in ROLLUPS}
 
 
-@dataclass(frozen=True, slots=True)
-class _Partial:
-    """What both levels need, one element a rack."""
-
-    count: _Values
-    matching: _Values
-    total: _Values
-    highest: _Values
-
-    @classmethod
-    def of(cls, values: _Values, equals: float | None) -> _Partial:
-        finite = np.isfinite(values)
-        chosen = finite if equals is None else values == equals
-        return cls(
-            count=finite.sum(axis=1, dtype=np.float64),
-            matching=chosen.sum(axis=1, dtype=np.float64),
-            total=np.where(finite, values, 0.0).sum(axis=1),
-            highest=np.where(finite, values, -np.inf).max(axis=1, initial=-np.inf),
-        )
-
-    def whole(self) -> _Partial:
-        """Return the same over all racks, as arrays of one element."""
-        return _Partial(
-            count=self.count.sum(keepdims=True),
-            matching=self.matching.sum(keepdims=True),
-            total=self.total.sum(keepdims=True),
-            highest=self.highest.max(keepdims=True),
-        )
-
-    def result(self, operation: Operation) -> _Values:
-        """Return the roll-up, NaN where no device reports."""
-        value = {
-            Operation.SUM: self.total,
-            Operation.MEAN: self.total / np.maximum(self.count, 1.0),
-            Operation.MAX: self.highest,
-            Operation.COUNT: self.matching,
-        }[operation]
-        return np.where(self.count > 0, value, np.nan)
-
-
-def roll_up(rollup: Rollup, values: _Values) -> dict[Level, _Values]:
-    """Return a roll-up at each level; missing devices are left out.
+def first_units(layout: Layout, frame: Frame, level: Level) -> NDArray[np.intp]:
+    """Return the first unit of every group that roll-ups at ``level`` are taken over.
 
     Args:
-        rollup: which.
-        values: its signal, shape (racks, devices a rack), NaN where nothing is reported.
-
-    Returns:
-        One element a rack, and one for the site; NaN where no device reports.
+        layout: the site.
+        frame: kind of the units, rack or array.
+        level: what the groups are.
     """
-    racks = _Partial.of(values, rollup.equals)
-    return {
-        Level.RACK: racks.result(rollup.operation),
-        Level.SITE: racks.whole().result(rollup.operation),
-    }
+    if level is Level.SITE:
+        return np.zeros(1, np.intp)
+    if level.value == frame.value:
+        return np.arange(layout.units(frame))
+    arrays = np.array(layout.hall_arrays if level is Level.HALL else range(layout.site.arrays))
+    return arrays * layout.site.racks_per_array if frame is Frame.RACK else arrays
+
+
+class _Kept:
+    """A reduction of a store's signal and how far it is up to date."""
+
+    def __init__(
+        self, store: Store, device: DeviceClass, signal: Signal, rollups: list[Rollup]
+    ) -> None:
+        self._values = store.column(device, signal.name)
+        self._units = store.units[device.frame]
+        self._reduction = Reduction(rollups, *self._values.shape)
+        self._version = -1
+
+    def at(self, version: int) -> Reduction:
+        """Return the reduction as of this version of the store."""
+        if self._version != version:
+            units = self._units.since(self._version)
+            if units is not None:
+                self._reduction.update(units, self._values[units], self._units.reporting[units])
+            self._version = version
+        return self._reduction
 
 
 class Rollups:
-    """All roll-ups of a store, computed once a change."""
+    """All roll-ups of a store that its site has."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._version = -1
-        self._values: dict[str, dict[Level, _Values]] = {}
+        self._values: dict[tuple[str, Level], _Values] = {}
+        self._distributions: dict[tuple[str, Level], Distribution] = {}
 
-    def values(self) -> Mapping[str, Mapping[Level, _Values]]:
-        """Return the roll-ups by name and level."""
-        if self._version != self._store.version:
-            layout, column = self._store.layout, self._store.column
-            self._values = {
-                rollup.name: roll_up(rollup, column(device, signal.name))
-                for rollup in ROLLUPS
-                for device, signal in (layout.rolled_up(rollup),)
-            }
-            self._version = self._store.version
-        return self._values
+    @cached_property
+    def _sources(self) -> Mapping[str, tuple[_Kept, Frame]]:
+        """What each roll-up of the site starts from, by its name."""
+        grouped: dict[tuple[str, str], list[Rollup]] = {}
+        devices: dict[str, DeviceClass] = {}
+        for rollup, device, signal in self._store.layout.rollups:
+            grouped.setdefault((device.name, signal.name), []).append(rollup)
+            devices[device.name] = device
+        found: dict[str, tuple[_Kept, Frame]] = {}
+        for (name, signal_name), rollups in grouped.items():
+            device = devices[name]
+            kept = _Kept(self._store, device, device[signal_name], rollups)
+            found |= {rollup.name: (kept, device.frame) for rollup in rollups}
+        return found
+
+    @cached_property
+    def _first(self) -> Mapping[tuple[Frame, Level], NDArray[np.intp]]:
+        layout = self._store.layout
+        groups = {(Frame.RACK, level): first_units(layout, Frame.RACK, level) for level in Level}
+        for level in (Level.ARRAY, Level.HALL, Level.SITE):
+            groups[Frame.ARRAY, level] = first_units(layout, Frame.ARRAY, level)
+        return groups
+
+    def value(self, name: str, level: Level) -> _Values:
+        """Return a roll-up other than a distribution: one element a rack, array or hall.
+
+        NaN where no device reports, and everywhere on a site without such devices.
+
+        Raises:
+            KeyError: there is no such roll-up.
+        """
+        self._forget_if_changed()
+        key = (name, level)
+        if key not in self._values:
+            rollup = _BY_NAME[name]
+            if name in self._sources:
+                reduction, first = self._reduction(name, level)
+                self._values[key] = reduction.over(rollup, first)
+            else:
+                groups = len(self._first[Frame.RACK, level])
+                self._values[key] = np.full(groups, np.nan)
+        return self._values[key]
+
+    def distribution(self, name: str, level: Level) -> Distribution:
+        """Return a distribution that the site has.
+
+        Raises:
+            KeyError: there is no such roll-up, or the site does not have it.
+        """
+        self._forget_if_changed()
+        key = (name, level)
+        if key not in self._distributions:
+            reduction, first = self._reduction(name, level)
+            self._distributions[key] = reduction.distribution(_BY_NAME[name], first)
+        return self._distributions[key]
 
     def site(self, name: str) -> float:
         """Return one roll-up of the site, NaN when no device reports."""
-        return float(self.values()[name][Level.SITE][0])
+        return float(self.value(name, Level.SITE)[0])
 
+    def known(self, rollup: Rollup, level: Level) -> NDArray[np.bool_]:
+        """Return which racks, arrays or halls have this roll-up at this moment."""
+        if rollup.operation is Operation.DISTRIBUTION:
+            return np.isfinite(self.distribution(rollup.name, level).total)
+        return np.isfinite(self.value(rollup.name, level))
 
-class RollupPage:
-    """The roll-ups of all levels as series."""
+    def _reduction(self, name: str, level: Level) -> tuple[Reduction, NDArray[np.intp]]:
+        kept, frame = self._sources[name]
+        return kept.at(self._version), self._first[frame, level]
 
-    def __init__(self, store: Store, rollups: Rollups) -> None:
-        layout = store.layout
-        self._rollups = rollups
-        self._heads = [
-            (rollup, level, header(rollup.metric(level), "gauge", rollup.help_text(level)))
-            for level in (Level.SITE, Level.RACK)
-            for rollup in ROLLUPS
-        ]
-        self._labels = {
-            Level.SITE: [label_block(layout.rollup_labels(Level.SITE, 0))],
-            Level.RACK: [
-                label_block(layout.rollup_labels(Level.RACK, rack))
-                for rack in range(layout.site.racks)
-            ],
-        }
-
-    def write(self, text: Text) -> None:
-        """Append every roll-up of every level that reports."""
-        values = self._rollups.values()
-        for rollup, level, head in self._heads:
-            whole = rollup.operation is Operation.COUNT
-            column = Column(self._labels[level], values[rollup.name][level], whole)
-            text.add(rollup.metric(level), head, [column])
+    def _forget_if_changed(self) -> None:
+        if self._version != self._store.version:
+            self._version = self._store.version
+            self._values.clear()
+            self._distributions.clear()

@@ -23,7 +23,7 @@ from twin.aggregator.store import Store
 from twin.aggregator.summary import Summary
 from twin.bus import BrokerUrl, Bus, keep_connected
 from twin.errors import ConfigError, first_error
-from twin.site import Layout
+from twin.site import DetailPlan, Layout
 from twin.wire import Topics
 
 __all__ = ["Aggregator", "AggregatorConfig", "serve"]
@@ -46,6 +46,7 @@ class AggregatorConfig:
         port: TCP port to listen on, 0 for any free one.
         advertise: host and port that ``/sd`` gives; None for the one the client used.
         client_id: MQTT client identifier, unique at the broker; None to make one up.
+        detail: how much of each array is exposed; None for what the site says.
     """
 
     layout: Layout
@@ -54,6 +55,7 @@ class AggregatorConfig:
     port: int = 0
     advertise: str | None = None
     client_id: str | None = None
+    detail: DetailPlan | None = None
 
 
 class Aggregator:
@@ -94,7 +96,7 @@ class Aggregator:
             BusError: the broker refuses us, which waiting does not cure.
             ConfigError: the address cannot be listened on.
         """
-        core, subscribed = Core(config.layout), asyncio.Event()
+        core, subscribed = Core(config.layout, config.detail), asyncio.Event()
         app = create_app(core, broker=str(config.broker), advertise=config.advertise)
         try:
             with _listen(config.host, config.port) as listener:
@@ -206,6 +208,8 @@ async def ingest(core: Core, bus: Bus) -> None:
     core.telemetry.watch(lambda: bus.waiting)
     async for message in bus.messages():
         core.handle(message.topic, message.payload, message.retain, time.time())
+        for outgoing in core.outbox():
+            await bus.publish(outgoing.topic, outgoing.payload, qos=1, retain=outgoing.retain)
         if bus.dropped > dropped:
             core.telemetry.dropped.inc(bus.dropped - dropped)
             dropped = bus.dropped

@@ -27,7 +27,7 @@ from twin.aggregator.telemetry import (
     UNIT_REPORTING,
     OwnMetric,
 )
-from twin.aggregator.text import Column, Text, header, label_block
+from twin.aggregator.text import Column, Text, label_block
 from twin.catalog import Frame
 from twin.site import Labels, Layout
 from twin.wire import Status
@@ -99,39 +99,38 @@ class StatePage:
         """Append the state of this moment."""
         newest = simulation_time(self._store)
         site = label_block((("site", self._store.layout.site.name),))
-        _add(text, SIMULATION_TIME, [Column([site], np.array([newest]))])
+        text.add(SIMULATION_TIME.head, [Column([site], np.array([newest]))])
         self._write_units(text)
         self._write_emulators(text)
-        _add(text, FAULT_ACTIVE, [_ones(self._faults())])
+        text.add(FAULT_ACTIVE.head, [_ones(self._faults())])
 
     def _write_units(self, text: Text) -> None:
         units = [(self._kinds[kind], units) for kind, units in self._store.units.items()]
-        _add(
-            text,
-            UNIT_REPORTING,
+        text.add(
+            UNIT_REPORTING.head,
             [
                 Column(kind.blocks, own.reporting.astype(np.float64), whole=True)
                 for kind, own in units
             ],
         )
-        _add(text, UNIT_MISSING, [kind.missing(own) for kind, own in units])
-        _add(text, UNIT_LAST_FRAME, [Column(kind.blocks, own.ts) for kind, own in units])
+        text.add(UNIT_MISSING.head, [kind.missing(own) for kind, own in units])
+        text.add(UNIT_LAST_FRAME.head, [Column(kind.blocks, own.ts) for kind, own in units])
 
     def _write_emulators(self, text: Text) -> None:
         emulators = list(self._announced.emulators.values())
         online = [status for status in emulators if status.state == "online"]
         up = [float(status.state == "online") for status in emulators]
-        _add(text, EMULATOR_UP, [_column(emulators, up)])
+        text.add(EMULATOR_UP.head, [_column(emulators, up)])
         # A Last Will knows no counts, so they vanish with the emulator.
         for metric, value in _EMULATOR_COUNTS.items():
-            _add(text, metric, [_column(online, [value(s) for s in online])])
+            text.add(metric.head, [_column(online, [value(s) for s in online])])
         unsent = [
             _column(online, [value(s) for s in online], (("reason", reason),))
             for reason, value in _UNSENT_REASONS.items()
         ]
-        _add(text, EMULATOR_UNSENT, unsent)
+        text.add(EMULATOR_UNSENT.head, unsent)
         for metric, number in _EMULATOR_NUMBERS.items():
-            _add(text, metric, [_column(online, [number(s) for s in online], whole=False)])
+            text.add(metric.head, [_column(online, [number(s) for s in online], whole=False)])
 
     def _faults(self) -> Iterable[Labels]:
         labels = (
@@ -146,10 +145,6 @@ def simulation_time(store: Store) -> float:
     """Return the newest simulated time among the units that report, NaN without any."""
     times = [units.ts[units.reporting] for units in store.units.values()]
     return max((float(ts.max()) for ts in times if ts.size), default=float("nan"))
-
-
-def _add(text: Text, metric: OwnMetric, columns: Iterable[Column]) -> None:
-    text.add(metric.name, header(metric.name, metric.kind, metric.help), columns)
 
 
 def _column(

@@ -50,6 +50,7 @@ class Units:
         received: elapsed time at its last frame, seconds, -inf before the first.
         refused: elapsed time at its last undecodable frame, seconds, -inf before the first.
         reason: why it is missing, as an index into :class:`Missing`; read :meth:`missing`.
+        changed: version of the store at which its values last changed.
     """
 
     reporting: NDArray[np.bool_]
@@ -58,6 +59,7 @@ class Units:
     received: NDArray[np.float64]
     refused: NDArray[np.float64]
     reason: NDArray[np.int8]
+    changed: NDArray[np.int64]
 
     @classmethod
     def of(cls, count: int) -> Units:
@@ -69,6 +71,7 @@ class Units:
             received=np.full(count, -np.inf),
             refused=np.full(count, -np.inf),
             reason=np.full(count, _NEVER_SEEN, np.int8),
+            changed=np.zeros(count, np.int64),
         )
 
     def __len__(self) -> int:
@@ -78,6 +81,16 @@ class Units:
     def seen(self) -> NDArray[np.bool_]:
         """Which units have ever reported."""
         return self.seq >= 0
+
+    def since(self, version: int) -> NDArray[np.intp] | slice | None:
+        """Return the units that changed after a version of the store; None without any.
+
+        All units are a slice, which copies nothing when it is taken of an array.
+        """
+        changed = np.nonzero(self.changed > version)[0]
+        if not changed.size:
+            return None
+        return slice(None) if changed.size == len(self) else changed
 
     def missing(self) -> list[tuple[int, Missing]]:
         """Return the units that are not reporting, with the reason."""
@@ -140,6 +153,7 @@ class Store:
         units.seq[unit] = snapshot.seq
         units.received[unit] = at
         self.version += 1
+        units.changed[unit] = self.version
 
     def refuse(self, kind: Frame, unit: int, at: float) -> None:
         """Note that a unit sent something that is no valid frame."""
@@ -165,6 +179,7 @@ class Store:
             self.values[device.name][:, units] = np.nan
         self.units[kind].reporting[units] = False
         self.version += 1
+        self.units[kind].changed[units] = self.version
 
 
 def _wire(layout: Layout, device: DeviceClass) -> list[Signal]:

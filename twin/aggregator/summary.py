@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from twin.aggregator.announced import Announced
+from twin.aggregator.exposure import Exposure
 from twin.aggregator.ingest import Ingest
-from twin.aggregator.rollup import Rollups
+from twin.aggregator.rollup import Rollups, first_units
 from twin.aggregator.state import simulation_time
 from twin.aggregator.store import Store
 from twin.aggregator.telemetry import FRAMES_INGESTED, FRAMES_LOST, MESSAGES_REFUSED, Telemetry
 from twin.catalog import (
-    DEVICES,
     GPU,
     GRID,
     JOB,
@@ -25,8 +24,9 @@ from twin.catalog import (
     Frame,
     Level,
 )
+from twin.site import DetailPlan
 
-__all__ = ["ArrayFigures", "Summary", "exposed_series", "summarise"]
+__all__ = ["ArrayFigures", "Summary", "summarise"]
 
 _DECODE_REASONS = frozenset({"oversized", "malformed", "version", "schema", "shape", "value"})
 """Refusals of what is no valid frame, as against one that comes at the wrong time or place."""
@@ -39,6 +39,7 @@ class ArrayFigures:
     Attributes:
         name: name of the array.
         hall: its hall.
+        detail: how much of it is exposed.
         racks: its racks.
         racks_reporting: its racks that report.
         it_power_watts: power of its servers.
@@ -47,6 +48,7 @@ class ArrayFigures:
 
     name: str
     hall: str
+    detail: str
     racks: int
     racks_reporting: int
     it_power_watts: float | None
@@ -100,7 +102,12 @@ class Summary:
 
 
 def summarise(
-    store: Store, rollups: Rollups, ingest: Ingest, announced: Announced, telemetry: Telemetry
+    store: Store,
+    rollups: Rollups,
+    exposure: Exposure,
+    ingest: Ingest,
+    announced: Announced,
+    telemetry: Telemetry,
 ) -> Summary:
     """Return the key figures of this moment."""
     site = store.layout.site
@@ -133,8 +140,8 @@ def summarise(
             {"fault": fault.fault, "target": fault.target, "id": fault.id}
             for fault in announced.faults
         ),
-        arrays=_arrays(store, rollups),
-        series=exposed_series(store, rollups),
+        arrays=_arrays(store, rollups, exposure.plan),
+        series=exposure.series(),
         frames_ingested=sum(tallies[FRAMES_INGESTED.name].values()),
         frames_lost=sum(tallies[FRAMES_LOST.name].values()),
         decode_errors=sum(refused[reason] for reason in _DECODE_REASONS),
@@ -142,35 +149,21 @@ def summarise(
     )
 
 
-def exposed_series(store: Store, rollups: Rollups) -> int:
-    """Return how many series of the catalogue all pages together expose at this moment."""
-    levels = [values for rollup in rollups.values().values() for values in rollup.values()]
-    rolled = sum(int(np.count_nonzero(np.isfinite(values))) for values in levels)
-    return rolled + sum(_device_series(store, device) for device in DEVICES)
-
-
-def _device_series(store: Store, device: DeviceClass) -> int:
-    finite = np.isfinite(store.values[device.name]).sum(axis=(1, 2))
-    signals = store.layout.reported[device.name]
-    return sum(
-        signal.series * int(finite[store.row(device, signal) if signal.on_wire else 0])
-        for signal in signals
-    )
-
-
-def _arrays(store: Store, rollups: Rollups) -> tuple[ArrayFigures, ...]:
-    layout, values = store.layout, rollups.values()
-    power = values["it_power_watts"][Level.RACK]
-    hottest = values["gpu_temperature_max_celsius"][Level.RACK]
-    reporting = store.units[Frame.RACK].reporting
+def _arrays(store: Store, rollups: Rollups, plan: DetailPlan) -> tuple[ArrayFigures, ...]:
+    layout = store.layout
+    power = rollups.value("it_power_watts", Level.ARRAY).tolist()
+    hottest = rollups.value("gpu_temperature_max_celsius", Level.ARRAY).tolist()
+    first = first_units(layout, Frame.RACK, Level.ARRAY)
+    reporting = np.add.reduceat(store.units[Frame.RACK].reporting.astype(int), first).tolist()
     return tuple(
         ArrayFigures(
             name=layout.array_name(array),
             hall=layout.hall_name(array),
-            racks=len(racks),
-            racks_reporting=int(reporting[racks.start : racks.stop].sum()),
-            it_power_watts=_over(power[racks.start : racks.stop], np.sum),
-            gpu_temperature_max_celsius=_over(hottest[racks.start : racks.stop], np.max),
+            detail=plan[array].value,
+            racks=len(layout.racks_of(array)),
+            racks_reporting=reporting[array],
+            it_power_watts=_known(power[array]),
+            gpu_temperature_max_celsius=_known(hottest[array]),
         )
         for array in range(layout.site.arrays)
         for racks in (layout.racks_of(array),)
@@ -190,11 +183,6 @@ def _hottest(store: Store) -> str | None:
 def _single(store: Store, device: DeviceClass, signal: str) -> float | None:
     """Return a value of a device class that the site has one device of."""
     return _known(float(store.column(device, signal)[0, 0]))
-
-
-def _over(values: NDArray[np.float64], operation: Callable[..., np.float64]) -> float | None:
-    finite = values[np.isfinite(values)]
-    return float(operation(finite)) if finite.size else None
 
 
 def _known(value: float) -> float | None:

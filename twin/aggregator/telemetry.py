@@ -5,14 +5,17 @@ The site's series never pass through here; prometheus_client is too slow for the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.metrics_core import Metric
+from prometheus_client.openmetrics import exposition as openmetrics_exposition
+from prometheus_client.registry import RestrictedRegistry
 
 from twin import __version__
+from twin.aggregator.text import OPENMETRICS_END, Head, head
 
 __all__ = ["OWN_METRICS", "REASONS", "OwnMetric", "Telemetry"]
 
@@ -32,6 +35,11 @@ class OwnMetric:
     kind: Literal["counter", "gauge", "histogram"]
     help: str
     labels: tuple[str, ...] = ()
+
+    @property
+    def head(self) -> Head:
+        """What stands before its series."""
+        return head(self.name, self.kind, self.help)
 
 
 REASONS = (
@@ -250,9 +258,21 @@ class Telemetry:
         self._scrape_seconds.labels(endpoint).observe(seconds)
         self._scrape_series.labels(endpoint).inc(series)
 
-    def render(self) -> bytes:
-        """Return all of it in the text format."""
-        return generate_latest(_WithoutCreated(self._registry))
+    def render(self, *, openmetrics: bool = False) -> bytes:
+        """Return all of it in the text format, or as OpenMetrics without its end."""
+        registry = _WithoutCreated(self._registry)
+        if openmetrics:
+            text: bytes = openmetrics_exposition.generate_latest(registry)  # type: ignore[no-untyped-call]  # prometheus_client has no types there
+            return text.removesuffix(OPENMETRICS_END)
+        return generate_latest(registry)
+
+    def samples(self, names: Iterable[str]) -> Iterator[tuple[str, Mapping[str, str], float]]:
+        """Return the samples of these names: name, labels, value."""
+        wanted = frozenset(names)
+        for metric in _WithoutCreated(self._registry.restricted_registry(wanted)).collect():
+            for sample in metric.samples:
+                if sample.name in wanted:
+                    yield sample.name, sample.labels, sample.value
 
     def tallies(self) -> dict[str, dict[str, int]]:
         """Return what was counted: by metric name, then by the value of its label, if any."""
@@ -273,7 +293,7 @@ class Telemetry:
 class _WithoutCreated:
     """A registry without the ``_created`` samples, which the text format has no type for."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(self, registry: CollectorRegistry | RestrictedRegistry) -> None:
         self._registry = registry
 
     def collect(self) -> Iterator[Metric]:

@@ -1,7 +1,10 @@
-"""The Prometheus text format, written from arrays.
+"""The Prometheus text format and OpenMetrics, written from arrays.
 
 This is the hot path of the aggregator: a line is the metric's name, a label block that
 was escaped once, and a number that orjson printed together with all its neighbours.
+
+The lines are the same in both formats; what differs stands in the comments before them,
+which a :class:`Head` holds for both.
 """
 
 from __future__ import annotations
@@ -14,14 +17,32 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
+from twin.catalog import Kind
 from twin.site import Labels
 
-__all__ = ["CONTENT_TYPE", "Column", "Text", "header", "label_block"]
+__all__ = ["OPENMETRICS_END", "Column", "Head", "Text", "head", "label_block", "numbers"]
 
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+OPENMETRICS_END = b"# EOF\n"
 
 _EXACT = 2.0**53
 """Above this a float64 is no longer every whole number, so it is printed as a float."""
+
+_OPENMETRICS_TYPES = {Kind.UNTYPED.value: "unknown"}
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What stands before the series of a metric.
+
+    Attributes:
+        name: name of its samples.
+        plain: the comments of the text format, without the last line's end.
+        openmetrics: the same for OpenMetrics.
+    """
+
+    name: str
+    plain: bytes
+    openmetrics: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,23 +65,23 @@ class Text:
     """A text under construction.
 
     Attributes:
+        openmetrics: whether it is OpenMetrics 1.0 instead of the text format 0.0.4.
         chunks: its pieces, one a metric.
         series: lines that carry a value.
     """
 
+    openmetrics: bool = False
     chunks: list[bytes] = field(default_factory=list)
     series: int = 0
 
-    def add(self, name: str, head: bytes, columns: Iterable[Column]) -> None:
-        """Append one metric with all its series; nothing when it has none.
+    def wants(self, name: str) -> bool:  # noqa: ARG002 - a text takes all; others choose
+        """Return whether the series of that name are worth computing."""
+        return True
 
-        Args:
-            name: metric name.
-            head: what :func:`header` gave for it.
-            columns: its series.
-        """
-        start = b"\n" + name.encode()
-        parts = [head]
+    def add(self, metric: Head, columns: Iterable[Column]) -> None:
+        """Append one metric with all its series; nothing when it has none."""
+        start = b"\n" + metric.name.encode()
+        parts = [metric.openmetrics if self.openmetrics else metric.plain]
         for column in columns:
             lines, count = _lines(start, column)
             parts.append(lines)
@@ -68,6 +89,23 @@ class Text:
         if any(parts[1:]):
             parts.append(b"\n")
             self.chunks.append(b"".join(parts))
+
+    def add_family(
+        self, family: Head, names: Sequence[str], labels: Sequence[bytes], values: Sequence[bytes]
+    ) -> None:
+        """Append a metric whose samples have several names: one of each a line."""
+        parts = [b"\n"] * (4 * len(names))
+        parts[1::4] = [name.encode() for name in names]
+        parts[2::4] = labels
+        parts[3::4] = values
+        first = family.openmetrics if self.openmetrics else family.plain
+        self.chunks.append(b"".join([first, *parts, b"\n"]))
+        self.series += len(names)
+
+    def end(self) -> None:
+        """Append what the format wants at the end."""
+        if self.openmetrics:
+            self.chunks.append(OPENMETRICS_END)
 
     @property
     def size(self) -> int:
@@ -78,10 +116,31 @@ class Text:
         return b"".join(self.chunks)
 
 
-def header(name: str, kind: str, help_text: str) -> bytes:
-    """Return the two comment lines of a metric, without the last line's end."""
-    text = help_text.replace("\\", r"\\").replace("\n", r"\n")
-    return f"# HELP {name} {text}\n# TYPE {name} {kind}".encode()
+def head(name: str, kind: str, help_text: str, unit: str = "") -> Head:
+    """Return the comments of a metric.
+
+    OpenMetrics names a family, not a sample: a counter's without ``_total``. It knows no
+    counter whose samples are called anything else, so one of a foreign exporter that is,
+    such as DCGM's, is ``unknown`` there, as client_golang has it too. Its unit must be the
+    end of the family's name, and is left out where it is not.
+
+    Args:
+        name: name of the samples.
+        kind: Prometheus type.
+        help_text: help text.
+        unit: unit, as it would stand in the name; empty for none.
+    """
+    escaped = help_text.replace("\\", r"\\").replace("\n", r"\n")
+    plain = f"# HELP {name} {escaped}\n# TYPE {name} {kind}"
+    family, known = name, _OPENMETRICS_TYPES.get(kind, kind)
+    if kind == Kind.COUNTER.value:
+        family = name.removesuffix("_total")
+        known = kind if family != name else "unknown"
+    quoted = escaped.replace('"', r"\"")
+    lines = [f"# HELP {family} {quoted}", f"# TYPE {family} {known}"]
+    if unit and family.endswith(f"_{unit}"):
+        lines.append(f"# UNIT {family} {unit}")
+    return Head(name, plain.encode(), "\n".join(lines).encode())
 
 
 def label_block(labels: Labels) -> bytes:
@@ -90,6 +149,15 @@ def label_block(labels: Labels) -> bytes:
         return b" "
     inside = ",".join(f'{name}="{_escape(value)}"' for name, value in labels)
     return f"{{{inside}}} ".encode()
+
+
+def numbers(values: NDArray[np.float64], *, whole: bool) -> list[bytes]:
+    """Return finite values, at least one, as they are printed."""
+    if whole and np.abs(values).max() < _EXACT:
+        text = orjson.dumps(np.rint(values).astype(np.int64), option=orjson.OPT_SERIALIZE_NUMPY)
+    else:
+        text = orjson.dumps(np.ascontiguousarray(values), option=orjson.OPT_SERIALIZE_NUMPY)
+    return text[1:-1].split(b",")
 
 
 def _escape(value: str) -> str:
@@ -107,14 +175,5 @@ def _lines(start: bytes, column: Column) -> tuple[bytes, int]:
         return b"", 0
     parts = [start] * (3 * count)
     parts[1::3] = labels
-    parts[2::3] = _numbers(values, whole=column.whole)
+    parts[2::3] = numbers(values, whole=column.whole)
     return b"".join(parts), count
-
-
-def _numbers(values: NDArray[np.float64], *, whole: bool) -> list[bytes]:
-    """Print finite values, at least one."""
-    if whole and np.abs(values).max() < _EXACT:
-        text = orjson.dumps(np.rint(values).astype(np.int64), option=orjson.OPT_SERIALIZE_NUMPY)
-    else:
-        text = orjson.dumps(np.ascontiguousarray(values), option=orjson.OPT_SERIALIZE_NUMPY)
-    return text[1:-1].split(b",")

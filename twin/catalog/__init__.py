@@ -11,7 +11,7 @@ from twin.catalog.cooling import CDU, CDU_PSU, CDU_PSU_STATES, LEAK_STATES, PUMP
 from twin.catalog.fabric import LEAF, PORT, SPINE
 from twin.catalog.gpu import GPU, XID_TEXT
 from twin.catalog.job import JOB, JOB_STATES
-from twin.catalog.model import DeviceClass, Family, Frame, Kind, Signal, Unit
+from twin.catalog.model import Detail, DeviceClass, Family, Frame, Kind, Signal, Unit
 from twin.catalog.neuron import NEURON, NEURON_LATENCIES, NEURON_RUNTIME, NEURONCORE
 from twin.catalog.nic import NIC
 from twin.catalog.power import (
@@ -65,6 +65,7 @@ __all__ = [
     "STORAGE",
     "WATER",
     "XID_TEXT",
+    "Detail",
     "DeviceClass",
     "Family",
     "Frame",

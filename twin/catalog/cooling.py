@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from twin.catalog.model import DeviceClass, Family, Frame, Kind, Signal, Unit
+from twin.catalog.model import Detail, DeviceClass, Family, Frame, Kind, Signal, Unit
 
 __all__ = ["CDU", "CDU_PSU", "CDU_PSU_STATES", "LEAK_STATES", "PUMP", "PUMP_STATES"]
 
@@ -36,6 +36,7 @@ PUMP = DeviceClass(
     name="pump",
     frame=Frame.RACK,
     title="coolant pump",
+    detail=Detail.RACK,
     signals=(
         _pump("speed_ratio", "cdu_pump_speed_ratio", unit=Unit.RATIO, decimals=4, high=1.5,
               help="Pump speed as a fraction of its rated speed."),
@@ -61,6 +62,7 @@ CDU_PSU = DeviceClass(
     name="cdu_psu",
     frame=Frame.RACK,
     title="coolant unit power supply",
+    detail=Detail.RACK,
     signals=(
         _psu("power", "cdu_power_supply_power_watts", unit=Unit.WATTS, decimals=1, high=1_000_000,
              help="Power that the supply delivers to the coolant unit."),
@@ -73,6 +75,7 @@ CDU = DeviceClass(
     name="cdu",
     frame=Frame.RACK,
     title="coolant distribution unit",
+    detail=Detail.RACK,
     signals=(
         _cdu("flow", "cdu_coolant_flow_liters_per_minute", unit=Unit.LITERS_PER_MINUTE,
              decimals=2, high=10_000, help="Coolant flow in the rack's loop."),

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from twin.catalog.model import DeviceClass, Family, Frame, Kind, Signal, Unit
+from twin.catalog.model import Detail, DeviceClass, Family, Frame, Kind, Signal, Unit
 from twin.catalog.server import SERVER
 
 __all__ = ["LEAF", "PORT", "SPINE"]
@@ -51,6 +51,7 @@ LEAF = DeviceClass(
     name="leaf",
     frame=Frame.ARRAY,
     title="leaf switch",
+    detail=Detail.RACK,
     signals=(
         *_whole("leaf"),
         _leaf("discarded_bytes", "switch_discarded_bytes_total", kind=Kind.COUNTER,

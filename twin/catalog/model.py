@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-__all__ = ["DeviceClass", "Family", "Frame", "Kind", "Signal", "Unit"]
+__all__ = ["Detail", "DeviceClass", "Family", "Frame", "Kind", "Signal", "Unit"]
 
 
 class Kind(StrEnum):
@@ -26,6 +26,8 @@ class Kind(StrEnum):
     GAUGE = "gauge"
     COUNTER = "counter"
     UNTYPED = "untyped"
+    GAUGE_HISTOGRAM = "gaugehistogram"
+    """Of roll-ups only: a histogram of present values, which can fall again."""
 
 
 class Unit(StrEnum):
@@ -58,6 +60,30 @@ class Unit(StrEnum):
     WATTS_PER_SECOND = "W/s"
     LITERS_PER_HOUR = "L/h"
     VARS = "var"
+
+    @property
+    def word(self) -> str:
+        """How a metric of this unit ends by the Prometheus naming rules; empty for no unit."""
+        return self.name.lower() if self is not Unit.NONE else ""
+
+
+class Detail(StrEnum):
+    """How much of an array is exposed; each level holds what the one before it has."""
+
+    SITE = "site"
+    """Nothing of its own: the array counts in the roll-ups over its hall and the site."""
+    RACK = "rack"
+    """Roll-ups over the array and over its racks, and the devices of which a rack or an
+    array has a few: coolant units, PDUs, leaf switches."""
+    GPU = "gpu"
+    """Everything."""
+
+    def covers(self, other: Detail) -> bool:
+        """Whether what is exposed from ``other`` on is exposed at this level."""
+        return _DETAILS.index(self) >= _DETAILS.index(other)
+
+
+_DETAILS = tuple(Detail)
 
 
 class Frame(StrEnum):
@@ -154,12 +180,15 @@ class DeviceClass:
         title: what a person calls it.
         signals: all signals; the first that travels is the anchor: a device
             whose anchor is missing is not reporting.
+        detail: the least detail of its array at which it is exposed; means nothing for
+            what belongs to no array, which is always exposed.
     """
 
     name: str
     frame: Frame
     title: str
     signals: tuple[Signal, ...]
+    detail: Detail = Detail.GPU
 
     def __iter__(self) -> Iterator[Signal]:
         return iter(self.signals)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from twin.catalog.model import DeviceClass, Family, Frame, Kind, Signal, Unit
+from twin.catalog.model import Detail, DeviceClass, Family, Frame, Kind, Signal, Unit
 
 __all__ = ["CHARGE_STATES", "FACILITY", "GENSET", "GENSET_STATES", "GRID", "INVERTER_STATES",
            "MEGAPACK", "PDU"]  # fmt: skip
@@ -43,6 +43,7 @@ PDU = DeviceClass(
     name="pdu",
     frame=Frame.RACK,
     title="PDU phase",
+    detail=Detail.RACK,
     signals=(
         _pdu("current", "pdu_phase_current_amperes", unit=Unit.AMPERES, decimals=2, high=10_000,
              help="Current of the phase."),

@@ -11,6 +11,7 @@ import sys
 import typer
 
 from twin.cli.aggregate import aggregate
+from twin.cli.detail import app as detail
 from twin.cli.emulate import emulate
 from twin.cli.faults import clear, faults, inject
 from twin.cli.metrics import metrics
@@ -36,6 +37,7 @@ app.command()(clear)
 app.command()(faults)
 app.command()(metrics)
 app.add_typer(sites, name="sites")
+app.add_typer(detail, name="detail")
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ import typer
 
 from twin.aggregator import AggregatorConfig, serve
 from twin.bus import BrokerUrl
-from twin.cli.options import Broker, LogLevel, SiteName
+from twin.cli.options import Broker, DetailSettings, LogLevel, SiteName
 from twin.cli.process import configure_logs, stop_on_signals
 from twin.site import Layout, load_site
 
@@ -28,16 +28,26 @@ def aggregate(
             help="host:port that /sd gives to Prometheus; the one it asked by default.",
         ),
     ] = None,
+    detail: DetailSettings = None,
     log_level: LogLevel = "info",
 ) -> None:
-    """Take frames from a broker and serve them to Prometheus."""
+    """Take frames from a broker and serve them to Prometheus.
+
+    \b
+    Examples:
+      twin aggregate --broker mqtt://user:password@broker:1883 --site demo
+      twin aggregate --site colossus-100k --detail rack --detail a001=gpu
+      twin aggregate --host 0.0.0.0 --advertise aggregator:9400
+    """  # noqa: D301 - click wants the backspace itself before lines to be kept
     configure_logs(log_level)
+    layout = Layout(load_site(site))
     config = AggregatorConfig(
-        layout=Layout(load_site(site)),
+        layout=layout,
         broker=BrokerUrl.parse(broker),
         host=host,
         port=port,
         advertise=advertise,
+        detail=layout.detail.changed(detail or ()),
     )
     asyncio.run(_run(config))
 

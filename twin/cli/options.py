@@ -14,6 +14,7 @@ from twin.wire import Codec
 __all__ = [
     "Broker",
     "CodecName",
+    "DetailSettings",
     "Failures",
     "Interval",
     "JsonOutput",
@@ -77,6 +78,15 @@ SlowDown = Annotated[
         envvar="TWIN_SLOW_DOWN",
         help="Take a longer interval when this one cannot be kept; by default it is kept, and "
         "what is late or left out is counted.",
+    ),
+]
+DetailSettings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--detail",
+        envvar="TWIN_DETAIL",
+        help="How much of each array is exposed: gpu, rack or site for all, or a001=gpu, or "
+        "a010-a020=site; may be repeated. By default what the site says.",
     ),
 ]
 LogLevel = Annotated[

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 import orjson
@@ -10,17 +11,25 @@ from rich.console import Console
 from rich.table import Table
 
 from twin.catalog import Frame
-from twin.cli.options import JsonOutput
-from twin.site import Layout, Site, load_site, preset_names
+from twin.cli.options import DetailSettings, JsonOutput
+from twin.site import BYTES_A_SERIES, Layout, Site, load_site, preset_names
 
 __all__ = ["app"]
 
-app = typer.Typer(help="List the sites, or describe one.", invoke_without_command=True)
+_GIGABYTE = 10**9
+
+app = typer.Typer(invoke_without_command=True)
 
 
 @app.callback()
 def sites(context: typer.Context, as_json: JsonOutput = False) -> None:
-    """List the sites that ship with the twin."""
+    """List the sites that ship with the twin, or describe one.
+
+    \b
+    Examples:
+      twin sites
+      twin sites --json
+    """  # noqa: D301 - click wants the backspace itself before lines to be kept
     if context.invoked_subcommand is not None:
         return
     described = [_describe(load_site(name)) for name in preset_names()]
@@ -44,16 +53,35 @@ def sites(context: typer.Context, as_json: JsonOutput = False) -> None:
 @app.command("show")
 def show(
     name: Annotated[str, typer.Argument(help="A preset's name or a YAML file.")],
+    detail: DetailSettings = None,
     as_json: JsonOutput = False,
 ) -> None:
-    """Describe a site: counts, installed power, series at each level of detail."""
+    """Describe a site: counts, installed power, series at each level of detail.
+
+    \b
+    Examples:
+      twin sites show colossus-100k
+      twin sites show colossus-100k --detail rack --detail a001-a004=gpu
+    """  # noqa: D301 - click wants the backspace itself before lines to be kept
     site = load_site(name)
-    described = _describe(site)
+    described = _describe(site, detail or ())
     if as_json:
         typer.echo(orjson.dumps(described))
         return
-    series = described["series"]
-    rows = (
+    console = Console(highlight=False)
+    console.print(f"[bold]{site.name}[/bold]  {site.title}\n{site.description}\n")
+    table = Table(box=None, show_header=False)
+    for row in (*_counts(site, described), *_series(described)):
+        table.add_row(*row)
+    console.print(table)
+    if site.sources:
+        console.print("\nSources")
+        for source in site.sources:
+            console.print(f"  {source}")
+
+
+def _counts(site: Site, described: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+    return (
         ("halls", f"{site.halls:,}"),
         ("arrays", f"{site.arrays:,} of up to {site.racks_per_array} racks"),
         ("racks", f"{site.racks:,} of {site.servers_per_rack} servers"),
@@ -67,24 +95,30 @@ def show(
          + f", {site.megapacks.energy_joules / 3.6e9:.1f} MWh each"),
         ("generators", _units(site.gensets.count, site.gensets.power_watts)),
         ("frames a second", f"{described['frames_per_second']:,.0f}"),
-        ("series, site only", f"{series['site']:,}"),
-        ("series, site and racks", f"{series['rack']:,}"),
-        ("series, full detail", f"{series['gpu']:,}"),
     )  # fmt: skip
-    console = Console(highlight=False)
-    console.print(f"[bold]{site.name}[/bold]  {site.title}\n{site.description}\n")
-    table = Table(box=None, show_header=False)
-    for row in rows:
-        table.add_row(*row)
-    console.print(table)
-    if site.sources:
-        console.print("\nSources")
-        for source in site.sources:
-            console.print(f"  {source}")
 
 
-def _describe(site: Site) -> dict[str, Any]:
+def _series(described: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+    """Return what each detail costs, and the one that is set."""
+    series, memory = described["series"], described["prometheus_bytes"]
+    meanings = {"site": "site only", "rack": "site and racks", "gpu": "full detail"}
+    costs = (
+        (f"series, {meanings[level]}", f"{count:,}, {_memory(memory[level])} of Prometheus")
+        for level, count in series.items()
+    )
+    as_set = described["series_as_set"]
+    return (
+        *costs,
+        (
+            f"series, {described['detail']}",
+            f"{as_set:,}, {_memory(as_set * BYTES_A_SERIES)} of Prometheus, as it is set",
+        ),
+    )
+
+
+def _describe(site: Site, settings: Iterable[str] = ()) -> dict[str, Any]:
     layout = Layout(site)
+    plan, series = layout.detail.changed(settings), layout.series()
     units = sum(layout.units(frame) for frame in Frame)
     return {
         "name": site.name,
@@ -104,7 +138,10 @@ def _describe(site: Site) -> dict[str, Any]:
         "installed_it_power_watts": round(site.installed_power_watts),
         "grid_limit_watts": site.grid.limit_watts,
         "frames_per_second": units / site.telemetry.interval_seconds,
-        "series": layout.series(),
+        "series": series,
+        "prometheus_bytes": {level: count * BYTES_A_SERIES for level, count in series.items()},
+        "detail": str(plan),
+        "series_as_set": layout.series_of(plan),
     }
 
 
@@ -113,6 +150,10 @@ def _jobs(described: dict[str, Any]) -> str:
     named = [f"{job['name']} on {job['racks']:,} racks" for job in jobs]
     idle = described["racks"] - sum(job["racks"] for job in jobs)
     return ", ".join(named + [f"{idle:,} racks idle"] * (idle > 0))
+
+
+def _memory(size: int) -> str:
+    return f"{size / 1e9:,.1f} GB" if size >= _GIGABYTE else f"{size / 1e6:,.0f} MB"
 
 
 def _megawatts(watts: float) -> str:

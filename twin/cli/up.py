@@ -13,8 +13,10 @@ from rich.console import Console
 from rich.table import Table
 
 from twin.bus import BrokerUrl
+from twin.catalog import Detail
 from twin.cli.options import (
     CodecName,
+    DetailSettings,
     Failures,
     Interval,
     JsonOutput,
@@ -77,6 +79,7 @@ def up(
             "--check", help="At the end print what was exposed; exit 1 if it falls short."
         ),
     ] = False,
+    detail: DetailSettings = None,
     as_json: JsonOutput = False,
     log_level: LogLevel = "warning",
 ) -> None:
@@ -94,6 +97,9 @@ def up(
     if check and duration is None:
         raise ConfigError("--check needs an end: add --for, for example --for 20s")
     layout = Layout(load_site(site))
+    plan = layout.detail.changed(detail or ())
+    if check and workload.startswith("trace:") and Detail.SITE in plan.levels:
+        raise ConfigError("--check compares the trace rack by rack: use --detail rack or gpu")
     config = LocalConfig(
         layout=layout,
         workload=workload,
@@ -108,6 +114,7 @@ def up(
         failures=failures,
         codec=codec,
         slow_down=slow_down,
+        detail=plan,
     )
     length = None if duration is None else seconds(duration)
     report = asyncio.run(_run(config, length, check))

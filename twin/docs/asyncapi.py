@@ -1,7 +1,7 @@
 """The AsyncAPI document: every channel of the bus, who sends what, and its schema.
 
-It is written from the side of the twin's emulator, which sends telemetry and receives
-commands.
+It is written from the side of the twin, whose emulator sends telemetry and receives
+commands; those on the detail are received by its aggregator.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _SITE = Layout(load_site(EXAMPLE_SITE))
 
 @dataclass(frozen=True, slots=True)
 class _Channel:
-    """One channel and how the emulator uses it."""
+    """One channel and how the twin uses it."""
 
     name: str
     address: str
@@ -104,6 +104,23 @@ _CHANNELS = (
         _TOPICS.command("clear"),
         "clear",
         "Command: end faults before their time.",
+        sends=False,
+        qos=1,
+        answered=True,
+    ),
+    _Channel(
+        "detail",
+        _TOPICS.detail,
+        "detail",
+        "How much of each array aggregators expose, once a command set it.",
+        qos=1,
+        retain=True,
+    ),
+    _Channel(
+        "setDetail",
+        _TOPICS.command("detail"),
+        "set-detail",
+        "Command: change how much of each array is exposed, or ask.",
         sends=False,
         qos=1,
         answered=True,

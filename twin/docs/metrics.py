@@ -6,13 +6,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from twin.aggregator.telemetry import OWN_METRICS, OwnMetric
-from twin.catalog import DEVICES, ROLLUPS, DeviceClass, Level, Rollup, Signal, Unit
+from twin.catalog import DEVICES, ROLLUPS, Detail, DeviceClass, Level, Rollup, Signal, Unit
 from twin.docs.markdown import NOTICE, code
 from twin.docs.markdown import table as markdown_table
 
 __all__ = ["Row", "pages", "table"]
 
-_PLACE = {Level.RACK: ("site", "hall", "array", "rack"), Level.SITE: ("site",)}
+_PLACE = {
+    Level.RACK: ("site", "hall", "array", "rack"),
+    Level.ARRAY: ("site", "hall", "array"),
+    Level.HALL: ("site", "hall"),
+    Level.SITE: ("site",),
+}
 _OWN = "aggregator"
 
 
@@ -53,7 +58,12 @@ def table() -> list[Row]:
     """Return all metrics: devices first, then roll-ups, then the aggregator's own."""
     return [
         *(_device_row(device, signal) for device in DEVICES for signal in device),
-        *(_rollup_row(rollup, level) for level in Level for rollup in ROLLUPS),
+        *(
+            _rollup_row(rollup, level)
+            for level in Level
+            for rollup in ROLLUPS
+            if level in rollup.levels
+        ),
         *(_own_row(metric) for metric in OWN_METRICS),
     ]
 
@@ -80,17 +90,17 @@ def _device_row(device: DeviceClass, signal: Signal) -> Row:
 def _rollup_row(rollup: Rollup, level: Level) -> Row:
     return Row(
         metric=rollup.metric(level),
-        type="gauge",
+        type=rollup.kind.value,
         unit=rollup.unit.value,
         device=level.value,
         signal="",
         labels=_PLACE[level],
-        adds=(),
+        adds=("le",) if rollup.bounds else (),
         states=(),
         job="",
         help=rollup.help_text(level),
         source=f"{rollup.operation.value} over {rollup.signal.metric}",
-        default=True,
+        default=not rollup.signal.extra,
     )
 
 
@@ -112,6 +122,8 @@ def _own_row(metric: OwnMetric) -> Row:
     )
 
 
+_FEW = [device for device in DEVICES if device.detail is Detail.RACK]
+
 _INTRODUCTION = f"""{NOTICE}
 # Metrics
 
@@ -132,6 +144,24 @@ dashboards can be carried over as they are.
   `telemetry: {{extra_signals: true}}`. It never reports dcgm-exporter's own `DCGM_EXP_*` counters,
   which are commented out in the exporter's default file; XIDs are in the gauge of the last one.
 - A series whose device does not report disappears; `twin_unit_missing` says why.
+- **Roll-ups** are taken by the aggregator over racks, arrays, halls and the site, and stand on
+  `/metrics`. A `total` is a counter: what the counters of the devices rose by since the aggregator
+  began. It never falls when a device goes silent, as a sum of counters would. A roll-up over a
+  signal that a site does not report is missing there.
+- **Distributions** (`gaugehistogram`) count the devices by their present value. They give
+  `_bucket` with the label `le`, `_gcount` and `_gsum`. They are gauges, so quantiles are taken
+  of them as they are, without `rate()`:
+  `histogram_quantile(0.99, site_gpu_temperature_distribution_celsius_bucket)`.
+- **Detail.** How much of an array is exposed is set per array: `gpu` for everything; `rack` for the
+  roll-ups over it and its racks and the devices of which a rack or an array has a few
+  ({", ".join(device.title for device in _FEW)});
+  `site` for nothing of its own. Roll-ups over halls and the site always count all arrays,
+  whatever their detail.
+- **Formats.** The text format 0.0.4, or OpenMetrics 1.0 for who prefers it in `Accept`, as
+  Prometheus does by default. Names, labels and values of all series are the same in both; types
+  may differ. OpenMetrics knows no counter whose name does not end in `_total`, so foreign ones,
+  such as DCGM's, are `unknown` there, and so is what is `untyped` in the text format. The text
+  format knows no gauge histogram, so buckets, counts and sums are each a `gauge` there.
 """
 
 

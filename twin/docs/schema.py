@@ -13,7 +13,7 @@ from typing import Any
 
 from twin.catalog import DeviceClass, Frame, Signal
 from twin.site import Layout, load_site
-from twin.wire import Ack, Clear, Faults, Inject, RackMeta, Status
+from twin.wire import Ack, Clear, DetailSetting, Faults, Inject, RackMeta, SetDetail, Status
 from twin.wire.frame import VERSION
 from twin.wire.messages import Message
 
@@ -28,6 +28,8 @@ MESSAGES: Mapping[str, type[Message]] = {
     "faults": Faults,
     "inject": Inject,
     "clear": Clear,
+    "detail": DetailSetting,
+    "set-detail": SetDetail,
     "ack": Ack,
 }
 """Messages beside frames, by the name of their schema."""

@@ -34,8 +34,8 @@ class Commands:
             now: simulated time.
         """
         address = self._topics.parse(topic)
-        if address is None or address.kind != "command":
-            return None
+        if address is None or address.kind != "command" or address.name == "detail":
+            return None  # the detail is the aggregators' business
         try:
             if address.name == "inject":
                 return self._inject(decode_message(Inject, payload), now)

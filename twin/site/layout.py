@@ -8,7 +8,6 @@ NICs are ordered server by server.
 
 from __future__ import annotations
 
-import re
 import uuid
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,17 +16,20 @@ from math import ceil
 from twin.catalog import (
     DEVICES,
     ROLLUPS,
+    Detail,
     DeviceClass,
     Frame,
     Level,
     Rollup,
     Signal,
 )
+from twin.site.detail import ARRAY_NAME, DetailPlan, array_index, array_name
 from twin.site.jobs import JobPlace, places_of
 from twin.site.labels import PHASES, Labels, labels_of
 from twin.site.model import Site
 from twin.site.network import FabricShape
 from twin.site.parameters import GpuModel
+from twin.site.series import count_series
 from twin.site.target import Target, find_target
 
 __all__ = ["Labels", "Layout", "Target"]
@@ -38,7 +40,7 @@ _EXPORTER_OF_UP = {"up_dcgm": "dcgm", "up_neuron": "neuron"}
 
 _UNIT_NAMES = {
     Frame.RACK: "r{:04d}",
-    Frame.ARRAY: "a{:03d}",
+    Frame.ARRAY: ARRAY_NAME,
     Frame.PLANE: "p{:02d}",
     Frame.SERVICE: "s{:03d}",
     Frame.MEGAPACK: "mp{:03d}",
@@ -154,33 +156,24 @@ class Layout:
             for device in DEVICES
         }
 
-    def rolled_up(self, rollup: Rollup) -> tuple[DeviceClass, Signal]:
-        """Return what a roll-up is taken over on this site."""
+    @cached_property
+    def rollups(self) -> tuple[tuple[Rollup, DeviceClass, Signal], ...]:
+        """The roll-ups that this site has, and what each is taken over."""
+        sources = (
+            (rollup, device, signal)
+            for rollup in ROLLUPS
+            for device, signal in (self._rolled_up(rollup),)
+        )
+        return tuple(
+            (rollup, device, signal)
+            for rollup, device, signal in sources
+            if self.per_unit(device) and signal in self.reported[device.name]
+        )
+
+    def _rolled_up(self, rollup: Rollup) -> tuple[DeviceClass, Signal]:
         if rollup.instead is None or self.per_unit(rollup.device):
             return rollup.device, rollup.signal
         return rollup.instead
-
-    def series(self) -> dict[str, int]:
-        """Return the series of the site at each level of detail.
-
-        ``site`` is the site's own meters and roll-ups, ``rack`` adds the roll-ups of
-        every rack, ``gpu`` everything.
-        """
-        by_device = {
-            device.name: self.units(device.frame)
-            * self.per_unit(device)
-            * sum(signal.series for signal in self.reported[device.name])
-            for device in DEVICES
-        }
-        rollups = sum(self.per_unit(self.rolled_up(rollup)[0]) > 0 for rollup in ROLLUPS)
-        site = rollups + sum(
-            by_device[device.name] for device in DEVICES if device.frame not in _IN_AN_ARRAY
-        )
-        rack = site + rollups * self.site.racks
-        full = rack + sum(
-            by_device[device.name] for device in DEVICES if device.frame in _IN_AN_ARRAY
-        )
-        return {"site": site, "rack": rack, "gpu": full}
 
     def gpu_model(self, rack: int) -> GpuModel:
         """Return the GPU model of a rack."""
@@ -224,14 +217,11 @@ class Layout:
 
     def array_name(self, array: int) -> str:
         """Return the name of an array."""
-        return f"a{array + 1:03d}"
+        return array_name(array)
 
     def array_index(self, name: str) -> int | None:
         """Return the index of the array called ``name``, or None."""
-        match = re.fullmatch(r"a(\d{3,5})", name)
-        index = int(match[1]) - 1 if match else -1
-        valid = 0 <= index < self.site.arrays and self.array_name(index) == name
-        return index if valid else None
+        return array_index(name, self.site.arrays)
 
     def racks_of(self, array: int) -> range:
         """Return the racks of an array."""
@@ -241,6 +231,12 @@ class Layout:
     def hall_name(self, array: int) -> str:
         """Return the hall of an array; halls take arrays in order, as evenly as they can."""
         return f"h{array * self.site.halls // self.site.arrays + 1}"
+
+    @cached_property
+    def hall_arrays(self) -> tuple[int, ...]:
+        """First array of every hall."""
+        halls, arrays = self.site.halls, self.site.arrays
+        return tuple(-(-hall * arrays // halls) for hall in range(halls))
 
     def hostname(self, rack: int, server: int) -> str:
         """Return the host name of a server."""
@@ -282,10 +278,35 @@ class Layout:
         """
         return find_target(self, text)
 
-    # -- detail ---------------------------------------------------------------
+    # -- roll-ups and detail --------------------------------------------------
 
-    def rollup_labels(self, level: Level, rack: int) -> Labels:
-        """Return the labels of a roll-up; ``rack`` is unused at site level."""
-        if level is Level.SITE:
-            return (("site", self.site.name),)
-        return self.place(Frame.RACK, rack)
+    def rollup_labels(self, level: Level, index: int) -> Labels:
+        """Return the labels of a roll-up over a rack, an array, a hall or the site."""
+        match level:
+            case Level.SITE:
+                return (("site", self.site.name),)
+            case Level.HALL:
+                return self.place(Frame.ARRAY, self.hall_arrays[index])[:2]
+            case Level.ARRAY:
+                return self.place(Frame.ARRAY, index)
+            case Level.RACK:
+                return self.place(Frame.RACK, index)
+
+    @cached_property
+    def detail(self) -> DetailPlan:
+        """What the site exposes of each array, unless it is told otherwise."""
+        return DetailPlan.of(self.site.arrays).changed([self.site.telemetry.detail])
+
+    def series(self) -> dict[str, int]:
+        """Return the series of the site when all arrays have one detail, by its name."""
+        return {
+            detail.value: self.series_of(DetailPlan.of(self.site.arrays, detail))
+            for detail in Detail
+        }
+
+    def series_of(self, plan: DetailPlan) -> int:
+        """Return how many series the site exposes under a plan when everything reports.
+
+        The aggregator's own, of which most are two a unit, are not among them.
+        """
+        return count_series(self, plan)

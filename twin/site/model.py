@@ -13,6 +13,8 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
+from twin.errors import ConfigError
+from twin.site.detail import DetailPlan
 from twin.site.parameters import (
     Block,
     Cooling,
@@ -115,6 +117,14 @@ class Site(Section):
                     f"jobs: the name {name!r} is that of another place, which faults could not "
                     "tell from the job; choose another"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _detail_is_of_arrays(self) -> Site:
+        try:
+            DetailPlan.of(self.arrays).changed([self.telemetry.detail])
+        except ConfigError as error:
+            raise ValueError(f"telemetry.{error}") from error
         return self
 
     @model_validator(mode="after")

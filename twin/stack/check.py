@@ -17,7 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
 from twin.aggregator import OWN_METRICS
-from twin.aggregator.telemetry import UNIT_LAST_FRAME
+from twin.aggregator.telemetry import UNIT_LAST_FRAME, UNIT_REPORTING
 from twin.catalog import PSU, ROLLUPS, SERVER, Frame, Level, Rollup
 from twin.plant import PowerTrace
 from twin.site import Layout
@@ -206,7 +206,7 @@ async def take_report(
         site=layout.site.name,
         seconds=round(seconds, 1),
         racks=summary.racks,
-        racks_reporting=len(_by_rack(site, _IT_POWER.metric(Level.RACK))),
+        racks_reporting=int(sum(_by_rack(site, UNIT_REPORTING.name).values())),
         frames_published=emulator.published,
         frames_unsent=emulator.unsent,
         frames_ingested=summary.frames_ingested,

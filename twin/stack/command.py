@@ -6,27 +6,36 @@ import asyncio
 
 from twin.bus import BrokerUrl, Bus, connect
 from twin.errors import BusError, ConfigError, FrameError
-from twin.wire import Ack, Clear, Inject, Status, Topics, decode_message
+from twin.wire import Ack, Clear, Inject, SetDetail, Status, Topics, decode_message
 
 __all__ = ["send_command"]
+
+_ADDRESSEES = {
+    Inject: ("inject", "emulator"),
+    Clear: ("clear", "emulator"),
+    SetDetail: ("detail", "aggregator"),
+}
+"""Kind of a command in its topic, and who carries it out."""
 
 _ANSWER_SECONDS = 5.0
 _DISCOVERY_SECONDS = 1.0
 
 
-async def send_command(broker: BrokerUrl, site: str | None, command: Inject | Clear) -> Ack:
-    """Publish ``command`` and return the emulator's answer.
+async def send_command(
+    broker: BrokerUrl, site: str | None, command: Inject | Clear | SetDetail
+) -> Ack:
+    """Publish ``command`` and return the answer: the emulator's, of a detail an aggregator's.
 
     Args:
-        broker: where the emulator publishes.
+        broker: where they are connected.
         site: name of its site; None when the broker carries only one.
         command: what to do.
 
     Raises:
-        BusError: the broker cannot be reached, or no emulator answers.
+        BusError: the broker cannot be reached, or nobody answers.
         ConfigError: the broker carries several sites and none was named.
     """
-    kind = "inject" if isinstance(command, Inject) else "clear"
+    kind, who = _ADDRESSEES[type(command)]
     async with connect(broker, client_id=f"twin-{command.id}") as bus:
         topics = Topics(site or await _only_site(bus, broker))
         await bus.subscribe(topics.ack(command.id), qos=1)
@@ -43,7 +52,7 @@ async def send_command(broker: BrokerUrl, site: str | None, command: Inject | Cl
         except TimeoutError:
             pass
     raise BusError(
-        f"no emulator of site {topics.site!r} answered on {broker} within "
+        f"no {who} of site {topics.site!r} answered on {broker} within "
         f"{_ANSWER_SECONDS:g} s; is it running (twin up), and is --site its site?"
     )
 

@@ -12,7 +12,7 @@ from twin.aggregator import Aggregator, AggregatorConfig
 from twin.bus import BrokerUrl, embedded_broker
 from twin.emulator import Emulator, EmulatorConfig
 from twin.errors import first_error
-from twin.site import Layout
+from twin.site import DetailPlan, Layout
 from twin.wire import Codec
 
 __all__ = ["LocalConfig", "LocalStack", "local_stack"]
@@ -36,6 +36,7 @@ class LocalConfig:
         failures: see :func:`twin.faults.natural.failures_of`.
         codec: how frames are written.
         slow_down: whether a longer interval is taken when this one cannot be kept.
+        detail: how much of each array is exposed; None for what the site says.
     """
 
     layout: Layout
@@ -51,6 +52,7 @@ class LocalConfig:
     failures: str = "none"
     codec: Codec = Codec.JSON
     slow_down: bool = False
+    detail: DetailPlan | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,13 @@ async def local_stack(config: LocalConfig) -> AsyncIterator[LocalStack]:
             broker = await stack.enter_async_context(embedded_broker(config.host, config.mqtt_port))
         aggregator = await stack.enter_async_context(
             Aggregator.running(
-                AggregatorConfig(config.layout, broker, host=config.host, port=config.port)
+                AggregatorConfig(
+                    config.layout,
+                    broker,
+                    host=config.host,
+                    port=config.port,
+                    detail=config.detail,
+                )
             )
         )
         await aggregator.subscribed()

@@ -14,9 +14,11 @@ __all__ = [
     "Clear",
     "Clock",
     "Command",
+    "DetailSetting",
     "Faults",
     "Inject",
     "RackMeta",
+    "SetDetail",
     "Status",
     "decode_message",
 ]
@@ -149,6 +151,28 @@ class Clear(Message):
     """End the faults of this target; None for all."""
     fault: _Name | None = None
     """End the faults of this kind; None for all."""
+
+
+_Settings = tuple[Annotated[str, Field(max_length=64)], ...]
+
+
+class SetDetail(Message):
+    """Command to aggregators: change how much of each array is exposed, or tell it."""
+
+    id: _Name
+    """Chosen by the sender; the answer comes on ``ack/{id}``."""
+    detail: _Settings = ()
+    """Settings in order, such as ``rack``, ``a001=gpu`` or ``a010-a020=site``; none changes
+    nothing, and the answer tells what is in force."""
+    reset: bool = False
+    """Begin from what the aggregator was started with instead of what is in force."""
+
+
+class DetailSetting(Message):
+    """How much of each array is exposed, since a command set it."""
+
+    detail: _Settings
+    """The detail of all arrays, then those that differ."""
 
 
 class Ack(Message):

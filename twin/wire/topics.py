@@ -12,7 +12,8 @@
 ``twin/v1/{site}/status/{emulator}``      retained, and the Last Will: who publishes, how fast
 ``twin/v1/{site}/meta/rack/{rack}``       retained: models, UUIDs, driver
 ``twin/v1/{site}/faults``                 retained: the faults that are active
-``twin/v1/{site}/command/{kind}``         inject or clear a fault
+``twin/v1/{site}/detail``                 retained: how much is exposed, once a command set it
+``twin/v1/{site}/command/{kind}``         inject or clear a fault, or set the detail
 ``twin/v1/{site}/ack/{id}``               the answer to the command of that id
 ========================================  ==================================================
 """
@@ -59,6 +60,11 @@ class Topics:
     def faults(self) -> str:
         """Topic of the active faults."""
         return f"{_ROOT}/{self.site}/faults"
+
+    @property
+    def detail(self) -> str:
+        """Topic of the detail that a command set."""
+        return f"{_ROOT}/{self.site}/detail"
 
     def frame(self, kind: Frame, name: str) -> str:
         """Return the topic of one unit's frames."""

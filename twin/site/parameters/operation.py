@@ -69,3 +69,7 @@ class Telemetry(Section):
     """Also report what the real exporters have off by default."""
     hostname_label: Annotated[str, Field(pattern=r"^(Hostname|hostname)$")] = "Hostname"
     """dcgm-exporter's host label: releases say ``Hostname``, main since May 2026 ``hostname``."""
+    detail: str = "gpu"
+    """How much of each array is exposed: `gpu` for everything, `rack` for roll-ups over it and its
+    racks and the devices of which a rack has a few, `site` for nothing of its own. One word for all
+    arrays, then those that differ, for example `rack, a001=gpu, a010-a020=site`."""

@@ -1,0 +1,57 @@
+"""The number of series that is foretold; that it comes true is proved with the aggregator."""
+
+from __future__ import annotations
+
+import pytest
+
+from twin.catalog import PORT, Detail
+from twin.site import DetailPlan, Layout, load_site, parse_site
+
+
+@pytest.fixture(scope="module")
+def colossus() -> Layout:
+    """1,563 racks in 196 arrays, the last of three racks."""
+    return Layout(load_site("colossus-100k"))
+
+
+def test_series_grow_with_the_detail(colossus: Layout) -> None:
+    """Each detail holds the one before; full detail of 100,032 GPUs is some millions."""
+    series = colossus.series()
+    assert list(series) == ["site", "rack", "gpu"]
+    assert series["site"] < series["rack"] < series["gpu"]
+    assert series["site"] < 30_000
+    assert 5_000_000 < series["gpu"] < 8_000_000
+
+
+def test_series_are_those_of_the_arrays(colossus: Layout) -> None:
+    """A plan costs what its arrays cost, each at its own detail."""
+    arrays = colossus.site.arrays
+    base = DetailPlan.of(arrays, Detail.SITE)
+    alone = [
+        colossus.series_of(base.changed([f"{colossus.array_name(array)}=rack"]))
+        for array in range(arrays)
+    ]
+    none = colossus.series_of(base)
+    assert none + sum(series - none for series in alone) == colossus.series()["rack"]
+
+
+def test_ports_to_racks_that_are_not_there_are_not_counted() -> None:
+    """A last array of one rack has the ports of one rack, and all uplinks."""
+    full, short = (
+        Layout(parse_site(f"{{name: x, racks: {racks}, telemetry: {{extra_signals: false}}}}", "x"))
+        for racks in (16, 9)
+    )
+    plans = [layout.detail.changed(["site", "a002=gpu"]) for layout in (full, short)]
+    more, less = (
+        layout.series_of(plan) - layout.series()["site"]
+        for layout, plan in zip((full, short), plans, strict=True)
+    )
+    site = full.site
+    ports = sum(signal.series for signal in full.reported[PORT.name])
+    of_a_rack = full.fabric.rails * site.servers_per_rack * ports
+    one_rack = (more - less) / 7
+    assert one_rack == int(one_rack)
+    devices = [d for d in full.devices if d.frame.value == "rack"]
+    own = sum(full.per_unit(d) * sum(s.series for s in full.reported[d.name]) for d in devices)
+    rollups = sum(r.series for r, _, _ in full.rollups if "rack" in r.levels)
+    assert one_rack == own + rollups + of_a_rack

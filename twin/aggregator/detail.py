@@ -1,0 +1,110 @@
+"""Detail at run time: the commands that change it, and what the broker keeps of them.
+
+The setting of a command is retained on the topic ``detail``, so that an aggregator that
+starts anew, or a second one, exposes the same. It outweighs what the aggregator was
+started with until a command resets it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+
+from twin.errors import ConfigError, FrameError
+from twin.site import DetailPlan, Layout
+from twin.wire import Ack, DetailSetting, SetDetail, Topics, decode_message
+
+__all__ = ["DetailControl", "Outgoing"]
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A message to be published with QoS 1.
+
+    Attributes:
+        topic: its topic.
+        payload: its content; empty to delete what is retained.
+        retain: whether the broker keeps it.
+    """
+
+    topic: str
+    payload: bytes
+    retain: bool = False
+
+
+class DetailControl:
+    """Carries out commands on the detail of a site.
+
+    Args:
+        layout: the site.
+        started: the plan that it was started with.
+        apply: takes over a new plan.
+
+    Attributes:
+        topics: the topics whose messages :meth:`handle` takes.
+        plan: the plan in force.
+    """
+
+    def __init__(
+        self, layout: Layout, started: DetailPlan, apply: Callable[[DetailPlan], None]
+    ) -> None:
+        self._layout = layout
+        self._names = Topics(layout.site.name)
+        self._started = started
+        self._apply = apply
+        self.plan = started
+        self.topics = frozenset({self._names.detail, self._names.command("detail")})
+
+    def handle(self, topic: str, payload: bytes, retain: bool) -> list[Outgoing]:
+        """Take over one message of :attr:`topics` and return what is to be published.
+
+        Raises:
+            FrameError: it is no valid message, or it does not fit the site.
+        """
+        if topic == self._names.detail:
+            self._restore(payload)
+            return []
+        if retain:
+            raise FrameError("stale", "commands are not retained, so nobody knows its age")
+        return self._command(decode_message(SetDetail, payload))
+
+    def _restore(self, payload: bytes) -> None:
+        plan = self._started
+        if payload:
+            setting = decode_message(DetailSetting, payload)
+            try:
+                plan = plan.changed(setting.detail)
+            except ConfigError as error:
+                raise FrameError("value", str(error)) from error
+        self._take(plan)
+
+    def _command(self, command: SetDetail) -> list[Outgoing]:
+        try:
+            before = self._started if command.reset else self.plan
+            plan = before.changed(command.detail)
+        except ConfigError as error:
+            return [self._answer(command.id, str(error), accepted=False)]
+        self._take(plan)
+        answer = self._answer(
+            command.id, f"{plan}: {self._layout.series_of(plan):,} series", accepted=True
+        )
+        if command.reset and not command.detail:
+            return [Outgoing(self._names.detail, b"", retain=True), answer]
+        if not command.detail:
+            return [answer]
+        kept = DetailSetting(detail=plan.settings).encode()
+        return [Outgoing(self._names.detail, kept, retain=True), answer]
+
+    def _take(self, plan: DetailPlan) -> None:
+        if plan != self.plan:
+            self.plan = plan
+            self._apply(plan)
+            _log.info("detail set", detail=str(plan), series=self._layout.series_of(plan))
+
+    def _answer(self, identifier: str, detail: str, *, accepted: bool) -> Outgoing:
+        ack = Ack(id=identifier, accepted=accepted, detail=detail)
+        return Outgoing(self._names.ack(identifier), ack.encode())

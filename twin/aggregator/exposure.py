@@ -1,0 +1,85 @@
+"""The pages that are exposed, each made when it is first asked for.
+
+A page holds the label blocks of its series, which are most of the aggregator's memory on
+a large site. So a page is dropped when the detail of its array changes, and one that
+nobody may scrape is never made.
+"""
+
+from __future__ import annotations
+
+from twin.aggregator.announced import Announced
+from twin.aggregator.exposition import Page, array_page, site_page
+from twin.aggregator.rollup import Rollups
+from twin.aggregator.rollup_page import RollupPage, exposed_groups
+from twin.aggregator.state import StatePage
+from twin.aggregator.store import Store
+from twin.aggregator.tally import DeviceTally
+from twin.aggregator.text import Text
+from twin.catalog import Detail, Level
+from twin.site import DetailPlan
+
+__all__ = ["Exposure"]
+
+
+class Exposure:
+    """What is exposed of a store.
+
+    Args:
+        store: the last values.
+        announced: what emulators say of themselves.
+        rollups: of the store.
+        plan: detail of every array.
+    """
+
+    def __init__(
+        self, store: Store, announced: Announced, rollups: Rollups, plan: DetailPlan
+    ) -> None:
+        self._store = store
+        self._rollups = rollups
+        self._plan = plan
+        self._state = StatePage(store, announced)
+        self._site = site_page(store)
+        self._rolled: RollupPage | None = None
+        self._arrays: dict[int, Page] = {}
+        self._tally = DeviceTally(store)
+
+    @property
+    def plan(self) -> DetailPlan:
+        """Detail of every array."""
+        return self._plan
+
+    @plan.setter
+    def plan(self, plan: DetailPlan) -> None:
+        self._arrays = {
+            array: page for array, page in self._arrays.items() if plan[array] is self._plan[array]
+        }
+        self._rolled = None
+        self._plan = plan
+
+    def write_site(self, text: Text) -> None:
+        """Append the state of units, the roll-ups, and everything that belongs to no array."""
+        if self._rolled is None:
+            self._rolled = RollupPage(self._store.layout, self._rollups, self._plan)
+        self._state.write(text)
+        self._rolled.write(text)
+        self._site.write(text)
+
+    def write_array(self, array: int, text: Text) -> None:
+        """Append the devices of one array; nothing of one whose detail is ``site``."""
+        if self._plan[array] is Detail.SITE:
+            return
+        if array not in self._arrays:
+            self._arrays[array] = array_page(self._store, array, self._plan[array])
+        self._arrays[array].write(text)
+
+    def series(self) -> int:
+        """Return how many series of devices and roll-ups are exposed at this moment."""
+        layout = self._store.layout
+        rolled = sum(
+            rollup.series * int(self._rollups.known(rollup, level)[groups].sum())
+            for level in Level
+            for groups in (exposed_groups(layout, self._plan, level),)
+            for rollup, _, _ in layout.rollups
+            if level in rollup.levels
+        )
+        return rolled + self._tally.exposed(self._plan)

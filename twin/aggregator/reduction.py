@@ -1,0 +1,163 @@
+"""One signal reduced to one figure a unit: what every roll-up over it starts from.
+
+A reduction is kept up to date unit by unit, so that a frame costs work for its own unit
+only; what is taken over an array, a hall or the site is added up from the units.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twin.catalog import Operation, Rollup
+
+__all__ = ["Distribution", "Reduction"]
+
+_Values = NDArray[np.float64]
+_Units = NDArray[np.intp] | slice
+
+_COUNTED = (Operation.COUNT, Operation.MISSING)
+_SUMMED = {Operation.SUM, Operation.MEAN, Operation.DISTRIBUTION}
+
+
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """How many devices have at most which value.
+
+    Attributes:
+        buckets: shape (groups, bounds and infinity), rising along the second axis; NaN
+            in groups without a device that reports.
+        total: sum of the values, shape (groups,); NaN likewise.
+    """
+
+    buckets: _Values
+    total: _Values
+
+
+class Reduction:
+    """The parts of some roll-ups over one signal, one element a unit.
+
+    Args:
+        rollups: the roll-ups, of the same signal.
+        units: units that have such devices.
+        devices: devices a unit.
+    """
+
+    def __init__(self, rollups: Iterable[Rollup], units: int, devices: int) -> None:
+        rollups = tuple(rollups)
+        self._operations = {rollup.operation for rollup in rollups}
+        self._devices = float(devices)
+        self._reports = np.zeros(units)
+        self._count = np.zeros(units)
+        self._total = np.zeros(units)
+        self._lowest = np.full(units, np.inf)
+        self._highest = np.full(units, -np.inf)
+        self._matching = {
+            (rollup.equals, rollup.excluding): np.zeros(units)
+            for rollup in rollups
+            if rollup.operation is Operation.COUNT
+        }
+        self._buckets = {
+            rollup.bounds: np.zeros((len(rollup.bounds), units))
+            for rollup in rollups
+            if rollup.operation is Operation.DISTRIBUTION
+        }
+        totals = Operation.TOTAL in self._operations
+        self._risen = np.zeros(units)
+        self._last = np.full((units, devices) if totals else (0, 0), np.nan)
+
+    def update(self, units: _Units, values: _Values, reporting: NDArray[np.bool_]) -> None:
+        """Take over the present values of some units.
+
+        Args:
+            units: which.
+            values: their values, shape (units, devices a unit), NaN where nothing is reported.
+            reporting: whether each of them reports at all.
+        """
+        finite = np.isfinite(values)
+        self._reports[units] = reporting
+        self._count[units] = finite.sum(axis=1)
+        if self._operations & _SUMMED:
+            self._total[units] = np.where(finite, values, 0.0).sum(axis=1)
+        if Operation.MIN in self._operations:
+            self._lowest[units] = np.where(finite, values, np.inf).min(axis=1)
+        if Operation.MAX in self._operations:
+            self._highest[units] = np.where(finite, values, -np.inf).max(axis=1)
+        for (equals, excluding), matching in self._matching.items():
+            matching[units] = _matches(values, finite, equals, excluding).sum(axis=1)
+        for bounds, buckets in self._buckets.items():
+            for row, bound in zip(buckets, bounds, strict=True):
+                row[units] = (values <= bound).sum(axis=1)
+        if Operation.TOTAL in self._operations:
+            self._rise(units, values, finite)
+
+    def _rise(self, units: _Units, values: _Values, finite: NDArray[np.bool_]) -> None:
+        """Add what the counters rose by since they were last seen.
+
+        One that fell has begun anew, from nothing; one that was never seen has not risen by
+        all it says.
+        """
+        before = self._last[units]
+        risen = np.where(values >= before, values - before, values)
+        both = finite & np.isfinite(before)
+        self._risen[units] += np.where(both, risen, 0.0).sum(axis=1)
+        self._last[units] = np.where(finite, values, before)
+
+    def over(self, rollup: Rollup, first: NDArray[np.intp]) -> _Values:
+        """Return a roll-up over groups of consecutive units, NaN where nothing is reported.
+
+        Args:
+            rollup: which; not a distribution.
+            first: index of each group's first unit; the groups cover all units.
+        """
+        value = self._combined(rollup, first) * rollup.scale
+        known = self._reports if rollup.operation in _COUNTED else self._count
+        return np.where(np.add.reduceat(known, first) > 0.0, value, np.nan)
+
+    def _combined(self, rollup: Rollup, first: NDArray[np.intp]) -> _Values:
+        match rollup.operation:
+            case Operation.MIN:
+                return np.minimum.reduceat(self._lowest, first)
+            case Operation.MAX:
+                return np.maximum.reduceat(self._highest, first)
+            case Operation.MEAN:
+                count = np.add.reduceat(self._count, first)
+                return np.add.reduceat(self._total, first) / np.maximum(count, 1.0)
+            case _:
+                return np.add.reduceat(self._added(rollup), first)
+
+    def _added(self, rollup: Rollup) -> _Values:
+        """Return what is summed over units."""
+        match rollup.operation:
+            case Operation.COUNT:
+                return self._matching[rollup.equals, rollup.excluding]
+            case Operation.MISSING:
+                return self._reports * self._devices - self._count
+            case Operation.TOTAL:
+                return self._risen
+            case _:
+                return self._total
+
+    def distribution(self, rollup: Rollup, first: NDArray[np.intp]) -> Distribution:
+        """Return a distribution over groups of consecutive units, as :meth:`over` has it."""
+        count = np.add.reduceat(self._count, first)
+        below = np.add.reduceat(self._buckets[rollup.bounds], first, axis=1)
+        buckets = np.vstack([below, count]).T
+        buckets[count == 0.0] = np.nan
+        total = np.add.reduceat(self._total, first) * rollup.scale
+        return Distribution(buckets, np.where(count > 0.0, total, np.nan))
+
+
+def _matches(
+    values: _Values, finite: NDArray[np.bool_], equals: float | None, excluding: tuple[float, ...]
+) -> NDArray[np.bool_]:
+    if equals is not None:
+        same: NDArray[np.bool_] = values == equals
+        return same
+    matches = finite
+    for value in excluding:
+        matches = matches & (values != value)
+    return matches

@@ -1,0 +1,158 @@
+"""Roll-ups as series: of the site and its halls, and of what is exposed of its arrays."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import chain
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twin.aggregator.reduction import Distribution
+from twin.aggregator.rollup import Rollups
+from twin.aggregator.text import Column, Head, Text, head, label_block, numbers
+from twin.catalog import Detail, Frame, Kind, Level, Operation, Rollup, Signal
+from twin.site import DetailPlan, Labels, Layout
+
+__all__ = ["RollupPage", "exposed_groups"]
+
+_MEAN_DECIMALS = 3
+"""Decimals of a mean beyond those of the signal."""
+_SUM_DECIMALS = 3
+"""Decimals of a distribution's sum."""
+_FROM_TOP = (Level.SITE, Level.HALL, Level.ARRAY, Level.RACK)
+
+
+def exposed_groups(layout: Layout, plan: DetailPlan, level: Level) -> NDArray[np.intp]:
+    """Return the racks, arrays or halls whose roll-ups are exposed, by their index."""
+    if level in (Level.SITE, Level.HALL):
+        return np.arange(layout.site.halls if level is Level.HALL else 1)
+    shown = np.array([detail.covers(Detail.RACK) for detail in plan.levels])
+    if level is Level.RACK:
+        shown = shown[np.arange(layout.units(Frame.RACK)) // layout.site.racks_per_array]
+    return np.nonzero(shown)[0]
+
+
+class RollupPage:
+    """The roll-ups of all levels, as far as a plan exposes them."""
+
+    def __init__(self, layout: Layout, rollups: Rollups, plan: DetailPlan) -> None:
+        self._rollups = rollups
+        self._groups = {level: exposed_groups(layout, plan, level) for level in Level}
+        places = {
+            level: [layout.rollup_labels(level, group) for group in groups.tolist()]
+            for level, groups in self._groups.items()
+        }
+        self._labels = {level: [label_block(own) for own in places[level]] for level in Level}
+        of_site = [(rollup, signal) for rollup, _, signal in layout.rollups]
+        self._singles = [
+            _Single(rollup, level, signal)
+            for level in _FROM_TOP
+            for rollup, signal in of_site
+            if level in rollup.levels and rollup.operation is not Operation.DISTRIBUTION
+        ]
+        self._distributions = [
+            _Histogram(rollup, level, places[level])
+            for level in _FROM_TOP
+            for rollup, _ in of_site
+            if level in rollup.levels and rollup.operation is Operation.DISTRIBUTION
+        ]
+
+    def write(self, text: Text) -> None:
+        """Append every roll-up that reports."""
+        for single in self._singles:
+            if not text.wants(single.head.name):
+                continue
+            level = single.level
+            values = self._rollups.value(single.name, level)[self._groups[level]]
+            text.add(single.head, [single.column(self._labels[level], values)])
+        for histogram in self._distributions:
+            if not sum(text.wants(name) for name in histogram.names):
+                continue
+            level = histogram.level
+            histogram.write(
+                text, self._rollups.distribution(histogram.name, level), self._groups[level]
+            )
+
+
+class _Single:
+    """A roll-up that is one number, at one level."""
+
+    def __init__(self, rollup: Rollup, level: Level, signal: Signal) -> None:
+        self.name, self.level = rollup.name, level
+        self.head = _head(rollup, level, rollup.metric(level), rollup.kind)
+        counts = rollup.operation in (Operation.COUNT, Operation.MISSING)
+        self._decimals = 0 if counts else _decimals(rollup, signal)
+
+    def column(self, labels: Sequence[bytes], values: NDArray[np.float64]) -> Column:
+        """Return the series; sums of floats are rounded, so that they end somewhere."""
+        return Column(labels, np.round(values, self._decimals), whole=self._decimals == 0)
+
+
+def _decimals(rollup: Rollup, signal: Signal) -> int:
+    if rollup.operation is Operation.MEAN:
+        return signal.decimals + _MEAN_DECIMALS
+    return signal.decimals + round(-math.log10(rollup.scale))
+
+
+def _head(rollup: Rollup, level: Level, name: str, kind: Kind) -> Head:
+    return head(name, kind.value, rollup.help_text(level), rollup.unit.word)
+
+
+class _Histogram:
+    """A distribution at one level.
+
+    OpenMetrics has a type for it. The text format has none: ``histogram`` there says that
+    buckets are counters, so they are declared as what they are, gauges, under the same
+    names. OpenMetrics wants all series of a group together, the text format all of a name.
+    """
+
+    def __init__(self, rollup: Rollup, level: Level, places: Sequence[Labels]) -> None:
+        self.name, self.level = rollup.name, level
+        metric = rollup.metric(level)
+        names = [f"{metric}_{suffix}" for suffix in ("bucket", "gcount", "gsum")]
+        self._heads = [_head(rollup, level, name, Kind.GAUGE) for name in names]
+        self._family = _head(rollup, level, metric, Kind.GAUGE_HISTOGRAM)
+        bounds = [*(str(float(bound)) for bound in rollup.bounds), "+Inf"]
+        self._names = [names[0]] * len(bounds) + names[1:]
+        self._plain = [label_block(place) for place in places]
+        self._buckets = [
+            [label_block((*place, ("le", bound))) for bound in bounds] for place in places
+        ]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of its series."""
+        return tuple(own.name for own in self._heads)
+
+    def write(self, text: Text, distribution: Distribution, groups: NDArray[np.intp]) -> None:
+        """Append the series of some groups, those whose labels are known."""
+        buckets, total = distribution.buckets[groups], distribution.total[groups]
+        if text.openmetrics:
+            self._write_family(text, buckets, total)
+            return
+        labels = list(chain.from_iterable(self._buckets))
+        text.add(self._heads[0], [Column(labels, buckets.reshape(-1), whole=True)])
+        text.add(self._heads[1], [Column(self._plain, buckets[:, -1], whole=True)])
+        text.add(self._heads[2], [Column(self._plain, np.round(total, _SUM_DECIMALS))])
+
+    def _write_family(
+        self, text: Text, buckets: NDArray[np.float64], total: NDArray[np.float64]
+    ) -> None:
+        known = np.nonzero(np.isfinite(total))[0].tolist()
+        if not known:
+            return
+        labels = [
+            label
+            for group in known
+            for label in (*self._buckets[group], self._plain[group], self._plain[group])
+        ]
+        counts = numbers(buckets[known][:, [*range(buckets.shape[1]), -1]].reshape(-1), whole=True)
+        sums = numbers(np.round(total[known], _SUM_DECIMALS), whole=False)
+        size = len(self._names)
+        printed = [b""] * len(labels)
+        for place in range(size - 1):
+            printed[place::size] = counts[place :: size - 1]
+        printed[size - 1 :: size] = sums
+        text.add_family(self._family, self._names * len(known), labels, printed)

@@ -1,0 +1,64 @@
+"""How many series of the devices are exposed, kept up to date unit by unit."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twin.aggregator.store import Store
+from twin.catalog import DeviceClass, Frame
+from twin.site import DetailPlan
+
+__all__ = ["DeviceTally"]
+
+
+class DeviceTally:
+    """Counts the series of every device class, unit by unit."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._series = {
+            device.name: np.zeros(store.layout.units(device.frame), np.int64)
+            for device in store.layout.devices
+        }
+        self._version = -1
+
+    def exposed(self, plan: DetailPlan) -> int:
+        """Return the series of devices that a plan exposes at this moment."""
+        self._update()
+        layout = self._store.layout
+        return sum(
+            int(self._series[device.name][self._shown(device, plan)].sum())
+            for device in layout.devices
+        )
+
+    def _shown(self, device: DeviceClass, plan: DetailPlan) -> NDArray[np.bool_] | slice:
+        if device.frame not in (Frame.RACK, Frame.ARRAY):
+            return slice(None)
+        arrays = np.array([detail.covers(device.detail) for detail in plan.levels])
+        if device.frame is Frame.ARRAY:
+            return arrays
+        site = self._store.layout.site
+        return arrays[np.arange(site.racks) // site.racks_per_array]
+
+    def _update(self) -> None:
+        if self._version == self._store.version:
+            return
+        for device in self._store.layout.devices:
+            changed = self._store.units[device.frame].since(self._version)
+            if changed is not None:
+                self._series[device.name][changed] = self._count(device, changed)
+        self._version = self._store.version
+
+    def _count(self, device: DeviceClass, units: NDArray[np.intp] | slice) -> NDArray[np.int64]:
+        """Return the series of some units; signal by signal, since together they are large."""
+        values = self._store.values[device.name]
+        weights = np.zeros(len(values), np.int64)
+        for signal in self._store.layout.reported[device.name]:
+            # A constant is exposed while the anchor, which is the first row, reports.
+            weights[self._store.row(device, signal) if signal.on_wire else 0] += signal.series
+        counts: NDArray[np.int64] = sum(
+            weight * np.isfinite(row[units]).sum(axis=1)
+            for weight, row in zip(weights, values, strict=True)
+        )
+        return counts

@@ -1,0 +1,115 @@
+"""How much of each array is exposed, and the words it is set with.
+
+A setting is ``rack`` for all arrays, ``a001=gpu`` for one, ``a010-a020=site`` for some in
+a row; of several, a later one overrides an earlier one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import groupby
+
+from twin.catalog import Detail
+from twin.errors import ConfigError
+
+__all__ = ["ARRAY_NAME", "DetailPlan", "array_index", "array_name"]
+
+ARRAY_NAME = "a{:03d}"
+"""How the arrays are called, counted from 1."""
+
+
+def array_name(array: int) -> str:
+    """Return the name of an array."""
+    return ARRAY_NAME.format(array + 1)
+
+
+def array_index(name: str, arrays: int) -> int | None:
+    """Return the index of the array called ``name`` on a site of so many, or None."""
+    match = re.fullmatch(r"a(\d{3,5})", name, re.ASCII)
+    index = int(match[1]) - 1 if match else -1
+    return index if 0 <= index < arrays and array_name(index) == name else None
+
+
+def _arrays_named(text: str, arrays: int) -> range:
+    """Return the arrays that ``a010`` or ``a010-a020`` names on a site of so many.
+
+    Raises:
+        ValueError: there are no such arrays, or the first comes after the last.
+    """
+    first, _, last = text.partition("-")
+    found = [array_index(name, arrays) for name in (first, last or first)]
+    if found[0] is None or found[1] is None or (last == "" and "-" in text):
+        raise ValueError(
+            f"{text!r} names no array of this site; write a001, or a001-a005 for several; "
+            f"the last is {array_name(arrays - 1)}"
+        )
+    if found[0] > found[1]:
+        raise ValueError(f"{text!r} ends before it begins; write {last}-{first}")
+    return range(found[0], found[1] + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class DetailPlan:
+    """The detail of every array of a site.
+
+    Attributes:
+        levels: one an array.
+    """
+
+    levels: tuple[Detail, ...]
+
+    @classmethod
+    def of(cls, arrays: int, level: Detail = Detail.GPU) -> DetailPlan:
+        """Return the plan that gives so many arrays the same detail."""
+        return cls((level,) * arrays)
+
+    def changed(self, settings: Iterable[str]) -> DetailPlan:
+        """Return the plan after some settings, each of which may be several with commas.
+
+        Raises:
+            ConfigError: a setting names no detail or no array of this site.
+        """
+        levels = list(self.levels)
+        for setting in _split(settings):
+            arrays, _, word = setting.rpartition("=")
+            try:
+                level = Detail(word)
+            except ValueError as error:
+                raise ConfigError(
+                    f"detail {setting!r} is not valid; write {', '.join(Detail)} for all arrays, "
+                    "or for example a001=gpu or a010-a020=rack"
+                ) from error
+            try:
+                chosen = _arrays_named(arrays, len(levels)) if arrays else range(len(levels))
+            except ValueError as error:
+                raise ConfigError(f"detail {setting!r}: {error}") from error
+            for array in chosen:
+                levels[array] = level
+        return DetailPlan(tuple(levels))
+
+    @property
+    def settings(self) -> tuple[str, ...]:
+        """The plan as the fewest words: the commonest detail, then what differs, in order."""
+        usual = max(Detail, key=lambda level: (self.levels.count(level), level is self.levels[0]))
+        runs: Iterator[tuple[Detail, list[int]]] = (
+            (level, list(run)) for level, run in groupby(range(len(self.levels)), self.__getitem__)
+        )
+        return (usual.value, *(_named(run, level) for level, run in runs if level is not usual))
+
+    def __getitem__(self, array: int) -> Detail:
+        return self.levels[array]
+
+    def __str__(self) -> str:
+        return ", ".join(self.settings)
+
+
+def _split(settings: Iterable[str]) -> Iterator[str]:
+    for setting in settings:
+        yield from (part.strip() for part in setting.split(","))
+
+
+def _named(arrays: list[int], level: Detail) -> str:
+    first, last = array_name(arrays[0]), array_name(arrays[-1])
+    return f"{first}={level}" if first == last else f"{first}-{last}={level}"
