@@ -12,10 +12,16 @@ import pytest
 import yaml
 
 from twin.aggregator.telemetry import OWN_METRICS
-from twin.catalog import DEVICES, ROLLUPS, Level
+from twin.catalog import DEVICES, ROLLUPS, Kind, Level
 
 ROOT = Path(__file__).parents[2]
 _PLACE = frozenset({"site", "hall", "array", "rack", "job", "instance"})
+_PLACES = {
+    Level.SITE: {"site"},
+    Level.HALL: {"site", "hall"},
+    Level.ARRAY: {"site", "hall", "array"},
+    Level.RACK: {"site", "hall", "array", "rack"},
+}
 _VARIABLE = re.compile(r"\$__\w+")
 
 
@@ -32,8 +38,8 @@ def compose() -> Any:
 
 
 @pytest.fixture(scope="session")
-def rules() -> list[dict[str, Any]]:
-    """Return all alert rules as they are written, with the ``domain`` of their file."""
+def all_rules() -> list[dict[str, Any]]:
+    """Return all rules as they are written, with the ``domain`` of their file."""
     return [
         {**rule, "domain": path.stem}
         for path in sorted((ROOT / "deploy/prometheus/rules").glob("*.yml"))
@@ -43,8 +49,14 @@ def rules() -> list[dict[str, Any]]:
 
 
 @pytest.fixture(scope="session")
-def known_labels() -> dict[str, set[str]]:
-    """Return the labels of every metric that the twin exposes, by metric name."""
+def rules(all_rules: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the alert rules."""
+    return [rule for rule in all_rules if "alert" in rule]
+
+
+@pytest.fixture(scope="session")
+def known_labels(all_rules: list[dict[str, Any]]) -> dict[str, set[str]]:
+    """Return the labels of every metric that the twin exposes or a rule records, by name."""
     known: dict[str, set[str]] = {}
     for device in DEVICES:
         for signal in device:
@@ -53,7 +65,13 @@ def known_labels() -> dict[str, set[str]]:
             labels |= {name for value in signal.value_labels.values() for name, _ in value}
             labels |= {"state"} if signal.states else set()
     for rollup in ROLLUPS:
-        known |= {rollup.metric(level): set(_PLACE) for level in Level}
+        for level in rollup.levels:
+            place = {"job", "instance", *_PLACES[level]}
+            if rollup.kind is Kind.GAUGE_HISTOGRAM:
+                known[f"{rollup.metric(level)}_bucket"] = {*place, "le"}
+                known |= {f"{rollup.metric(level)}_{s}": set(place) for s in ("gcount", "gsum")}
+            else:
+                known[rollup.metric(level)] = set(place)
     for own in OWN_METRICS:
         labels = {*_PLACE, *own.labels}
         if own.kind == "histogram":
@@ -61,6 +79,9 @@ def known_labels() -> dict[str, set[str]]:
             known |= {f"{own.name}_{suffix}": set(labels) for suffix in ("count", "sum")}
         else:
             known[own.name] = set(labels)
+    for rule in all_rules:
+        if "record" in rule:
+            known[rule["record"]] = _labels(promql_parser.parse(rule["expr"]), known) or set()
     return known
 
 
@@ -73,6 +94,18 @@ def known_states() -> dict[str, set[str]]:
         for signal in device
         if signal.states
     }
+
+
+@pytest.fixture(scope="session")
+def result_labels(known_labels: dict[str, set[str]]) -> Callable[[str], set[str]]:
+    """Return a function that gives the labels that the result of an expression has."""
+
+    def find(expr: str) -> set[str]:
+        found = _labels(promql_parser.parse(expr), known_labels)
+        assert found is not None, expr
+        return found
+
+    return find
 
 
 @pytest.fixture(scope="session")
@@ -93,3 +126,39 @@ def _walk(node: Any) -> Iterator[Any]:
         for each in child if isinstance(child, list) else [child]:
             if each is not None:
                 yield from _walk(each)
+
+
+def _labels(node: Any, known: dict[str, set[str]]) -> set[str] | None:
+    """Return the labels of an expression's result, None for what is no vector or not known."""
+    match type(node).__name__:
+        case "VectorSelector":
+            return known.get(node.name)
+        case "AggregateExpr":
+            return set(node.modifier.labels) if node.modifier else set()
+        case "Call":
+            of = next(
+                (x for x in (_labels(each, known) for each in node.args) if x is not None), None
+            )
+            if of is not None and node.func.name == "label_replace":
+                return of | {node.args[1].val}
+            return of
+        case "BinaryExpr":
+            return _binary(node, _labels(node.lhs, known), _labels(node.rhs, known))
+        case _:
+            inner = getattr(node, "vector_selector", None) or getattr(node, "expr", None)
+            return None if inner is None else _labels(inner, known)
+
+
+def _binary(node: Any, left: set[str] | None, right: set[str] | None) -> set[str] | None:
+    """Return the labels of an operation between two results."""
+    if left is None or right is None or node.modifier is None:
+        return right if left is None else left
+    matching, card = node.modifier.matching, str(node.modifier.card)
+    if str(node.op) == "or":
+        return left & right
+    if card.endswith(("ManyToMany", "ManyToOne")):
+        return left
+    if matching is None:
+        return left & right
+    named = set(matching.labels)
+    return named if str(matching.type).endswith("Include") else left - named

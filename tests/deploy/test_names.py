@@ -25,9 +25,9 @@ def dashboard_expressions(path: Path) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def expressions(root: Path, rules: list[dict[str, Any]]) -> list[str]:
+def expressions(root: Path, all_rules: list[dict[str, Any]]) -> list[str]:
     """Return the PromQL of all rules and dashboards."""
-    found = [rule["expr"] for rule in rules]
+    found = [rule["expr"] for rule in all_rules]
     for path in (root / "dashboards").glob("*.json"):
         found += dashboard_expressions(path)
     return found

@@ -15,6 +15,7 @@ from twin.docs import (
     command_line,
     faults,
     metrics,
+    runbooks,
     schema,
     sites,
 )
@@ -28,6 +29,7 @@ def pages() -> Mapping[str, str]:
         **metrics.pages(),
         **faults.pages(),
         **sites.pages(),
+        **runbooks.pages(),
         **command_line.pages(app),
         **schema.pages(),
         **cddl.pages(),
@@ -38,7 +40,7 @@ def pages() -> Mapping[str, str]:
 
 def stale(texts: Mapping[str, str], folder: Path) -> list[str]:
     """Return which pages below ``folder`` differ from ``texts``, are missing or left over."""
-    made = (folder / "schema").glob("*.*")
+    made = [*(folder / "schema").glob("*.*"), *(folder / "runbooks").glob("*.md")]
     known = {f"{path.parent.name}/{path.name}" for path in made}
     differing = {
         path

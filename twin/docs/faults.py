@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping
 
+from twin.alerts import PROOFS
 from twin.docs.markdown import NOTICE, code, plain, table
 from twin.faults import FAULTS, Fault
 from twin.faults.natural import CAUSES, Cause
@@ -67,6 +68,18 @@ def _time(seconds: float) -> str:
     return f"{seconds / _HOUR:g} h" if seconds >= _HOUR else f"{seconds:g} s"
 
 
+def _alerts(kind: str) -> str:
+    """Return which alerts a fault fires, or why none."""
+    (proof,) = (proof for proof in PROOFS if proof.fault == kind)
+    if not proof.fires:
+        return f"**Alerts.** None: {proof.silent}"
+    named = (
+        f"[{alert}](runbooks/{alert}.md) within {seconds} s"
+        for alert, seconds in proof.fires.items()
+    )
+    return f"**Alerts.** {', '.join(named)}."
+
+
 def _section(fault: type[Fault]) -> str:
     parameters = fault.model_fields
     settings = "".join(f" --set {name}={field.default:g}" for name, field in parameters.items())
@@ -76,6 +89,8 @@ def _section(fault: type[Fault]) -> str:
 {plain(inspect.getdoc(fault) or "")}
 
 **What one sees.** {fault.shows}
+
+{_alerts(fault.kind)}
 
 It strikes one {fault.target} for {fault.default_seconds:g} s of simulated time unless `--for` says
 otherwise.

@@ -1,0 +1,92 @@
+"""Alertmanager with the shipped configuration: what explains what, rule by rule."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+
+from twin.alerts import RULES
+
+pytestmark = pytest.mark.integration
+
+CONFIG = Path(__file__).parents[2] / "deploy/alertmanager/alertmanager.yml"
+SITE = {"site": "demo"}
+ARRAY = {**SITE, "hall": "h1", "array": "a001"}
+RACK = {**ARRAY, "rack": "r0005"}
+HOST = {**RACK, "host": "r0005-n1"}
+SERVER = {**RACK, "instance": "r0005-n1:9400"}
+GPU = {**SERVER, "gpu": "3"}
+PORT = {**RACK, "instance": "r0005-n1:9100", "device": "mlx5_0"}
+JOB = {**SITE, "training_job": "pretrain"}
+FEED = {**SITE, "feed": "1"}
+
+CASES: tuple[tuple[str, dict[str, str], str, dict[str, str], dict[str, str]], ...] = (
+    ("EmulatorLost", SITE, "GpuXid", GPU, {"site": "other"}),
+    ("BrokerDisconnected", SITE, "RackSilent", RACK, {"site": "other"}),
+    ("BrokerDisconnected", SITE, "EmulatorLost", SITE, {"site": "other"}),
+    ("ScrapeTargetDown", ARRAY, "GpuLost", SERVER, {"array": "a002"}),
+    ("RackSilent", RACK, "ServerDown", HOST, {"rack": "r0006"}),
+    ("RacksShed", SITE, "RackWithoutPower", RACK, {"site": "other"}),
+    ("RackWithoutPower", RACK, "GpuLost", SERVER, {"rack": "r0006"}),
+    ("PduBreakerOpen", RACK, "PsuFailed", SERVER, {"rack": "r0006"}),
+    ("ServerDown", HOST, "ServerExporterDown", HOST, {"host": "r0005-n2"}),
+    ("GpuPowerBrake", SERVER, "GpuClockLow", GPU, {"instance": "r0005-n2:9400"}),
+    ("ServerPowerThrottling", SERVER, "GpuClockLow", GPU, {"instance": "r0005-n2:9400"}),
+    ("GridBreakerOpen", FEED, "GridVoltageAbnormal", FEED, {"feed": "2"}),
+    ("GridVoltageAbnormal", FEED, "MegapackFault", {**SITE, "megapack": "mp001"}, {"site": "x"}),
+    ("MegapackFault", SITE, "GridImportSwing", FEED, {"site": "other"}),
+    ("FacilityWaterWarm", SITE, "CoolantHot", RACK, {"site": "other"}),
+    ("RackWithoutPumps", RACK, "GpuTooHot", GPU, {"rack": "r0006"}),
+    ("CoolantLeak", RACK, "RackWithoutPumps", RACK, {"rack": "r0006"}),
+    ("FacilityValveStuck", RACK, "CoolantAboveOthers", RACK, {"rack": "r0006"}),
+    ("CoolantFlowLow", RACK, "GpuThermalThrottling", GPU, {"rack": "r0006"}),
+    ("CoolantHot", RACK, "CoolantAboveOthers", RACK, {"rack": "r0006"}),
+    ("GpuTooHot", GPU, "GpuThermalThrottling", GPU, {"gpu": "4"}),
+    ("GpuRowRemapFailure", GPU, "GpuXid", GPU, {"gpu": "4"}),
+    ("LeafDown", ARRAY, "NicLinkDown", PORT, {"array": "a002"}),
+    ("SpineDown", SITE, "FabricCongested", SITE, {"site": "other"}),
+    ("NicLinkDown", PORT, "NicLinkFlapping", PORT, {"device": "mlx5_1"}),
+    ("PfcStorm", PORT, "FabricCongested", SITE, {"site": "other"}),
+    ("JobStalled", SITE, "CollectiveHang", SITE, {"site": "other"}),
+    ("JobCheckpointSlow", JOB, "JobCheckpointOverhead", JOB, {"training_job": "other"}),
+)
+"""For each inhibition, in the order of the file: an alert that explains, where it is, one
+that it explains, where that is, and what is different where it must not be silenced."""
+
+DOMAINS = {alert.name: rules.domain for rules in RULES for alert in rules.alerts}
+
+
+@pytest.fixture(scope="module")
+def config() -> Any:
+    """Return the shipped configuration."""
+    return yaml.safe_load(CONFIG.read_text(encoding="utf-8"))
+
+
+def alert(name: str, place: dict[str, str]) -> dict[str, dict[str, str]]:
+    """Return a firing alert as Prometheus posts it."""
+    return {"labels": {"alertname": name, "domain": DOMAINS[name], **place}}
+
+
+def test_every_inhibition_has_its_case(config: Any) -> None:
+    """No inhibition is without a test."""
+    assert len(CASES) == len(config["inhibit_rules"])
+
+
+@pytest.mark.parametrize("number", range(len(CASES)), ids=[f"{c[0]}-{c[2]}" for c in CASES])
+def test_inhibition(number: int, config: Any, alertmanager_server: Callable[[str], Any]) -> None:
+    """An inhibition, alone, silences what the alert explains, and nothing anywhere else."""
+    source, at, target, there, other = CASES[number]
+    rule = config["inhibit_rules"][number]
+    server = alertmanager_server(yaml.safe_dump({**config, "inhibit_rules": [rule]}))
+    sent = [alert(source, at), alert(target, there), alert(target, {**there, **other})]
+    httpx.post(f"{server.url}/api/v2/alerts", json=sent, timeout=10).raise_for_status()
+    states = {
+        tuple(sorted(each["labels"].items())): each["status"]["state"] for each in server.alerts()
+    }
+    found = [states[tuple(sorted(each["labels"].items()))] for each in sent]
+    assert [state == "suppressed" for state in found] == [False, True, False]

@@ -1,0 +1,196 @@
+"""Alerts on NICs, optics and switches."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from twin.alerts import thresholds as limit
+from twin.alerts.model import Alert, Domain, Recording, Rules, Severity
+from twin.alerts.rolled import ROLLED_NETWORK
+from twin.alerts.select import ARRAY, of, up
+from twin.catalog import LEAF, NIC
+
+__all__ = ["NETWORK_RULES"]
+
+_nic = partial(of, NIC)
+_PORT = "Port {{ $labels.device }} of {{ $labels.instance }} in rack {{ $labels.rack }}"
+_OPTIC = "The optic {{ $labels.interface }} of {{ $labels.instance }} in rack {{ $labels.rack }}"
+_MARKED = "site:node_infiniband_ecn_marked:ratio_rate5m"
+_UPLINKS = of(LEAF, "uplinks_up")
+
+_RECORDINGS = (
+    Recording(
+        _MARKED,
+        f"""
+        sum by (site) (rate({_nic("ecn_marked")}[5m]))
+          / sum by (site) (rate({_nic("rx_packets")}[5m]))
+        """,
+        "Share of the RoCE packets that arrive with a congestion mark.",
+    ),
+)
+
+_LINKS = (
+    Alert(
+        name="NicLinkDown",
+        severity=Severity.CRITICAL,
+        why='State 4 is "active". Only RDMA ports have a state, so no virtual device is meant.',
+        expr=f"{_nic('state')} < 4",
+        hold=15,
+        summary=f"{_PORT} is down",
+        detail="The link is in state {{ $value }} and not 4 (active).",
+        meaning="The job waits for this rank until its collective times out.",
+        steps=(
+            "The same port of all servers of an array: it is the leaf, not the NIC.",
+            "Look at light and errors of the optic, then at the cable and the switch port.",
+            "Drain the server if the link does not come back.",
+        ),
+    ),
+    Alert(
+        name="NicLinkFlapping",
+        severity=Severity.WARNING,
+        expr=f"increase({_nic('link_downed')}[15m]) > {limit.NIC_FLAPS}",
+        summary=f"{_PORT} flaps",
+        detail='The link went down about {{ $value | printf "%.0f" }} times in 15 minutes.',
+        meaning="Each time stalls the job for as long as the link is away.",
+        steps=("Clean or change the transceiver before it fails for good.",),
+    ),
+    Alert(
+        name="NicDegradedRate",
+        severity=Severity.WARNING,
+        why="Compared with the same device of the array's other servers, whatever its rate is.",
+        expr=f"""
+        {_nic("rate")}
+          < on ({ARRAY}, device) group_left ()
+        {limit.NIC_RATE} * quantile by ({ARRAY}, device) (0.5, {_nic("rate")})
+        """,
+        hold=60,
+        summary=f"{_PORT} runs at {{{{ $value | humanize }}}}B/s, below its peers",
+        meaning="The link came up at a lower rate or with fewer lanes. Nothing is down, but the "
+        "collective waits for the slowest link at every step.",
+        steps=(
+            "`mlxlink -d <device> -m` shows lanes and the reason of the last downshift.",
+            "Take the link down and up; if it comes back slow, change optic or cable.",
+        ),
+    ),
+    Alert(
+        name="NicPacketLoss",
+        severity=Severity.WARNING,
+        expr=f"""
+        rate({_nic("rx_errors")}[2m])
+          / rate({_nic("rx_packets")}[2m])
+          > {limit.NIC_LOSS}
+        """,
+        hold=30,
+        summary=f"{_PORT} loses {{{{ $value | humanizePercentage }}}} of its packets",
+        meaning="RoCE sends a whole window again for each lost packet, so that 0.1 % of loss "
+        "costs about a sixth of the throughput, and the job its pace.",
+        steps=("Look at the symbol errors and the light of the optic.", "Change cable or optic."),
+    ),
+    Alert(
+        name="NicSymbolErrors",
+        severity=Severity.WARNING,
+        expr=f"rate({_nic('symbol_errors')}[5m]) > {limit.NIC_SYMBOL_ERRORS}",
+        hold=60,
+        summary=f'{_PORT} has {{{{ $value | printf "%.0f" }}}} symbol errors a second',
+        meaning="There are more bit errors than forward error correction repairs: the optic, the "
+        "fibre or a connector gets worse, and the link will flap next.",
+        steps=("Clean the connectors.", "Change the optic at the next pause of the job."),
+    ),
+    Alert(
+        name="OpticRxPowerLow",
+        severity=Severity.WARNING,
+        why="Without any light the link is down, which is another alert.",
+        expr=f"""
+        (
+          {_nic("laser_rx_power")}
+            < on (site, rack, instance, interface, laser_index)
+          {_nic("laser_rx_power_low_warning")}
+        ) > {limit.OPTIC_DARK}
+        """,
+        hold=60,
+        summary=f'{_OPTIC} receives {{{{ $value | printf "%.1f" }}}} dBm',
+        meaning="The received light is below the warning that the module itself gives. A decibel "
+        "or two further the link flaps and stalls the job.",
+        steps=(
+            "Compare with the transmitted light at the other end: fibre, or laser?",
+            "Clean the connectors; change the optic whose laser fades.",
+        ),
+    ),
+)
+
+_FABRIC = (
+    Alert(
+        name="PfcStorm",
+        severity=Severity.CRITICAL,
+        expr=f"rate({_nic('tx_pause')}[2m]) > {limit.PFC_PAUSES}",
+        summary=f'{_PORT} floods its leaf with {{{{ $value | printf "%.0f" }}}} pauses a second',
+        meaning="A NIC that cannot take what it gets pauses its leaf, which pauses all others on "
+        "the rail. No link is down, but throughput falls and steps take much longer.",
+        steps=(
+            "Take the port down: the job loses a rank, the rail gets free.",
+            "Look for a hung host or full receive buffers; PFC watchdogs on the switch help.",
+        ),
+    ),
+    Alert(
+        name="FabricCongested",
+        severity=Severity.WARNING,
+        expr=f"{_MARKED} > {limit.FABRIC_MARKED}",
+        hold=60,
+        summary="{{ $value | humanizePercentage }} of the packets of {{ $labels.site }} bring a "
+        "congestion mark",
+        meaning="Flows collide in the fabric: adaptive routing is off or not working, spines are "
+        "missing, or jobs share links. Bursts last longer, and so do steps.",
+        steps=(
+            "Compare the utilisation of the leaves' uplinks.",
+            "Look for a change of routing, and for spines and uplinks out of service.",
+        ),
+    ),
+    Alert(
+        name="LeafDown",
+        severity=Severity.CRITICAL,
+        why="A leaf belongs to an array, a spine to none.",
+        expr=up(LEAF["up"], matchers=('array!=""',)) + " == 0",
+        hold=15,
+        summary="Leaf {{ $labels.instance }} of array {{ $labels.array }} does not answer",
+        meaning="One NIC of every server of the array loses its link at the same moment, always "
+        "the same device. The job stalls.",
+        steps=(
+            "Links up though the switch does not answer: it is its management only.",
+            "Power the switch off and on; otherwise put the spare in.",
+        ),
+    ),
+    Alert(
+        name="SpineDown",
+        severity=Severity.WARNING,
+        expr=up(LEAF["up"], matchers=('array=""',)) + " == 0",
+        hold=15,
+        summary="Spine {{ $labels.instance }} of {{ $labels.site }} does not answer",
+        meaning="The other spines carry its share. In a large fabric one of many is hardly felt; "
+        "where they cannot, bursts and steps take longer.",
+        steps=("Power the switch off and on, or replace it.", "Watch the leaves' uplinks."),
+    ),
+    Alert(
+        name="LeafUplinksLost",
+        severity=Severity.WARNING,
+        why="When a spine fails all leaves lose the same, which is another alert.",
+        expr=f"""
+        {_UPLINKS}
+          < on (site) group_left ()
+        quantile by (site) (0.5, {_UPLINKS})
+        """,
+        hold=60,
+        summary="Leaf {{ $labels.instance }} of array {{ $labels.array }} has only "
+        "{{ $value }} uplinks",
+        meaning="The leaf has fewer ways to the spines than the others, so its rail is the "
+        "slowest of the job.",
+        steps=("Look at the ports that are down, their optics and the spines at the other end.",),
+    ),
+)
+
+NETWORK_RULES = Rules(
+    Domain.NETWORK,
+    "NIC ports by the names of node_exporter, optics by those of transceiver-exporter, switches "
+    "by snmp_exporter's `up`. What a switch says of itself has no common name.",
+    _RECORDINGS,
+    (*_LINKS, *_FABRIC, *ROLLED_NETWORK),
+)

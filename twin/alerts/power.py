@@ -1,0 +1,150 @@
+"""Alerts on the power of racks and servers."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from twin.alerts import thresholds as limit
+from twin.alerts.model import Alert, Domain, Rules, Severity
+from twin.alerts.select import PLACE, host, of, up
+from twin.catalog import PDU, PSU, SERVER
+
+__all__ = ["POWER_RULES"]
+
+_pdu = partial(of, PDU)
+_VOLTS, _AMPERES = _pdu("voltage"), _pdu("current")
+_ONE = f"{PLACE}, pdu"
+_PDU = "PDU {{ $labels.pdu }} of rack {{ $labels.rack }}"
+_HOST_UP = host(up(SERVER["up_dcgm"], SERVER["up_neuron"], SERVER["up_node"], SERVER["up_ipmi"]))
+_EXPORTERS = host(up(SERVER["up_dcgm"], SERVER["up_neuron"], SERVER["up_node"]))
+_CONTROLLER = host(up(SERVER["up_ipmi"]))
+
+POWER_RULES = Rules(
+    Domain.POWER,
+    "Rack PDUs, and servers by the names of ipmi_exporter.",
+    (),
+    (
+        Alert(
+            name="RackWithoutPower",
+            severity=Severity.CRITICAL,
+            expr=f"max by ({PLACE}) ({_VOLTS}) < {limit.PDU_DEAD}",
+            summary="Rack {{ $labels.rack }} has no power",
+            meaning="All its PDUs are dead: GPUs, NICs and coolant unit are off, and the job "
+            "stalls. The energy management sheds racks on purpose when power is short.",
+            steps=(
+                "Many racks: look at grid, Megapacks and generators.",
+                "One rack: look at its breakers and at the busway.",
+            ),
+        ),
+        Alert(
+            name="PduBreakerOpen",
+            severity=Severity.CRITICAL,
+            expr=f"""
+            max by ({_ONE}) ({_VOLTS}) < {limit.PDU_DEAD}
+              and on ({PLACE})
+            max by ({PLACE}) ({_VOLTS}) >= {limit.PDU_DEAD}
+            """,
+            summary=f"{_PDU} is dead",
+            meaning="The other PDU carries twice its load and half of every server's supplies are "
+            "out. What is left does not suffice for full load, so the servers lower the power "
+            "limit of their GPUs and the whole job slows down.",
+            steps=(
+                "See that the other PDU is not overloaded; otherwise lower the load first.",
+                "Find out why the breaker tripped, then close it.",
+            ),
+        ),
+        Alert(
+            name="PduPhaseLost",
+            severity=Severity.CRITICAL,
+            expr=f"""
+            {_VOLTS} < {limit.PDU_DEAD}
+              and on ({_ONE})
+            max by ({_ONE}) ({_VOLTS}) >= {limit.PDU_DEAD}
+            """,
+            hold=5,
+            summary=f"Phase {{{{ $labels.phase }}}} of {_PDU} is lost",
+            meaning="A fuse or a contact: the supplies on this phase are out, and the other "
+            "phases carry more.",
+            steps=("Look at fuses and terminals of the PDU and of the busway's tap.",),
+        ),
+        Alert(
+            name="PduPhaseImbalance",
+            severity=Severity.WARNING,
+            expr=f"""
+            (
+              (
+                max by ({_ONE}) ({_AMPERES})
+                  - min by ({_ONE}) ({_AMPERES})
+              )
+                / avg by ({_ONE}) ({_AMPERES})
+              > {limit.PHASE_IMBALANCE}
+            )
+            and avg by ({_ONE}) ({_AMPERES}) > {limit.PHASE_LIGHT}
+            and min by ({_ONE}) ({_VOLTS}) >= {limit.PDU_DEAD}
+            """,
+            hold=60,
+            summary=f"The phases of {_PDU} differ by {{{{ $value | humanizePercentage }}}}",
+            meaning="One phase is loaded far more than the others and trips first, long before "
+            "the PDU is at its rating.",
+            steps=("Move supplies to other outlets.", "Look for failed supplies on one phase."),
+        ),
+        Alert(
+            name="PsuFailed",
+            severity=Severity.WARNING,
+            why="2 is critical; a supply without input is critical too.",
+            expr=f"{of(PSU, 'state')} >= 2",
+            hold=5,
+            summary="{{ $labels.name }} of {{ $labels.instance }} in rack {{ $labels.rack }} is "
+            "critical",
+            meaning="The other supplies of the server carry its share. When more are lost the "
+            "server lowers the power limit of its GPUs, and the job slows down.",
+            steps=("Is its PDU live? Then change the supply; it is hot-swappable.",),
+        ),
+        Alert(
+            name="ServerDown",
+            severity=Severity.CRITICAL,
+            why="None of the server's exporters answers, not even that of its controller.",
+            expr=f"max by ({PLACE}, host) (\n  {_HOST_UP}\n) == 0",
+            hold=15,
+            summary="Server {{ $labels.host }} in rack {{ $labels.rack }} is down",
+            meaning="Its GPUs and NICs are gone and the job stalls. Its controller does not "
+            "answer either, so it has no power or no management network.",
+            steps=(
+                "Neighbours well? Then look at its power supplies.",
+                "Power it off and on; drain it if it does not come back.",
+            ),
+        ),
+        Alert(
+            name="ServerNotRunning",
+            severity=Severity.CRITICAL,
+            why="Its controller answers, its operating system does not.",
+            expr=f"""
+            max by ({PLACE}, host) (
+              {_EXPORTERS}
+            ) == 0
+              and on ({PLACE}, host)
+            max by ({PLACE}, host) (
+              {_CONTROLLER}
+            ) == 1
+            """,
+            hold=60,
+            summary="Server {{ $labels.host }} in rack {{ $labels.rack }} is on and does not run",
+            meaning="It boots, hangs or has crashed. The job stalls for its GPUs.",
+            steps=(
+                "A server needs two to ten minutes to boot; wait for that.",
+                "Look at its console by way of its controller.",
+            ),
+        ),
+        Alert(
+            name="ServerOff",
+            severity=Severity.CRITICAL,
+            expr=f"{of(SERVER, 'power')} < {limit.SERVER_OFF}",
+            hold=60,
+            summary="{{ $labels.instance }} in rack {{ $labels.rack }} draws "
+            '{{ $value | printf "%.0f" }} W: it is switched off',
+            meaning="Its controller answers, but the server is off: by hand, by a power policy, or "
+            "by its own protection.",
+            steps=("Read the controller's event log.", "Switch it on."),
+        ),
+    ),
+)

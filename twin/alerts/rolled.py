@@ -1,0 +1,67 @@
+"""Alerts on racks whose devices are not scraped one by one: they read roll-ups.
+
+A large site exposes single GPUs only for the arrays that matter. Where it does, the
+rules on GPUs name the culprit and these keep silent.
+"""
+
+from __future__ import annotations
+
+from twin.alerts import thresholds as limit
+from twin.alerts.model import Alert, Severity
+from twin.alerts.select import ARRAY, of, rollup
+from twin.catalog import GPU, NIC, Level
+
+__all__ = ["ROLLED_GPU", "ROLLED_NETWORK"]
+
+_RACK = "rack {{ $labels.rack }} of {{ $labels.site }}"
+_DETAIL = ("Have the array exposed in detail, and look at the alerts that then fire.",)
+
+
+def _unseen(condition: str, device: str) -> str:
+    """Return a condition, restricted to arrays whose devices have no series of their own."""
+    return f"{condition}\nunless on ({ARRAY}) group by ({ARRAY}) ({device})"
+
+
+_GPUS = of(GPU, "gpu_temp")
+
+ROLLED_GPU = (
+    Alert(
+        name="RackGpusMissing",
+        severity=Severity.CRITICAL,
+        expr=_unseen(f"{rollup(Level.RACK, 'gpus_missing')} > 0", _GPUS),
+        hold=15,
+        summary=f"{{{{ $value }}}} GPUs of {_RACK} do not report",
+        meaning="GPUs fell off the bus, a server is down, or an exporter is.",
+        steps=_DETAIL,
+    ),
+    Alert(
+        name="RackGpusWithXid",
+        severity=Severity.CRITICAL,
+        expr=_unseen(f"{rollup(Level.RACK, 'gpus_with_hardware_xid')} > 0", _GPUS),
+        summary=f"{{{{ $value }}}} GPUs of {_RACK} report an XID of the hardware",
+        meaning="The driver reports errors that user code does not raise; the job may stall.",
+        steps=_DETAIL,
+    ),
+    Alert(
+        name="RackTooHot",
+        severity=Severity.CRITICAL,
+        expr=_unseen(
+            f"{rollup(Level.RACK, 'gpu_temperature_max_celsius')} >= {limit.GPU_HOT}", _GPUS
+        ),
+        summary=f"The hottest GPU of {_RACK} is at {{{{ $value }}}} °C",
+        meaning="An H100 slows down at 87 °C and takes itself off the bus at 95 °C.",
+        steps=("Look at the rack's coolant.", *_DETAIL),
+    ),
+)
+
+ROLLED_NETWORK = (
+    Alert(
+        name="RackNicsDown",
+        severity=Severity.CRITICAL,
+        expr=_unseen(f"{rollup(Level.RACK, 'nics_down')} > 0", of(NIC, "state")),
+        hold=15,
+        summary=f"{{{{ $value }}}} NIC ports of {_RACK} have no link",
+        meaning="The job waits for these ranks until its collective times out.",
+        steps=_DETAIL,
+    ),
+)

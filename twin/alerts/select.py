@@ -1,0 +1,65 @@
+"""PromQL selectors: every metric is named by the catalogue, none by hand."""
+
+from __future__ import annotations
+
+from twin.aggregator.telemetry import OWN_METRICS
+from twin.catalog import ROLLUPS, DeviceClass, Level, Signal
+
+__all__ = ["ARRAY", "HOST", "PLACE", "host", "of", "own", "rollup", "up", "where"]
+
+ARRAY = "site, hall, array"
+"""Labels of an array. A cluster that has none of them is one large array."""
+PLACE = f"{ARRAY}, rack"
+"""Labels of a rack."""
+HOST = f"{PLACE}, instance"
+"""Labels of a server, as one exporter of it is scraped."""
+
+
+def where(metric: str, *matchers: str) -> str:
+    """Return the selector of a metric with some label matchers."""
+    return f"{metric}{{{', '.join(matchers)}}}" if matchers else metric
+
+
+def of(device: DeviceClass, signal: str, *matchers: str) -> str:
+    """Return the selector of one signal, with the labels that set it apart from others.
+
+    Raises:
+        KeyError: the device class has no such signal.
+    """
+    found = device[signal]
+    return where(found.metric, *(f'{name}="{value}"' for name, value in found.labels), *matchers)
+
+
+def up(*signals: Signal, matchers: tuple[str, ...] = ()) -> str:
+    """Return the selector of the ``up`` of these signals' scrape targets."""
+    jobs = "|".join(dict.fromkeys(signal.family.job for signal in signals))
+    return where(signals[0].metric, f'job{"=~" if "|" in jobs else "="}"{jobs}"', *matchers)
+
+
+def own(name: str, *matchers: str, suffix: str = "") -> str:
+    """Return the selector of one of the aggregator's own metrics, named without prefix.
+
+    Raises:
+        KeyError: the aggregator has no such metric.
+    """
+    for metric in OWN_METRICS:
+        if metric.name == f"twin_{name}":
+            return where(metric.name + suffix, *matchers)
+    raise KeyError(f"the aggregator has no metric {name!r}")
+
+
+def host(selector: str) -> str:
+    """Return a selector with the label ``host``: ``instance`` without the port."""
+    return f'label_replace({selector}, "host", "$1", "instance", "([^:]+).*")'
+
+
+def rollup(level: Level, name: str) -> str:
+    """Return the name of a roll-up.
+
+    Raises:
+        KeyError: there is no such roll-up at that level.
+    """
+    for each in ROLLUPS:
+        if each.name == name and level in each.levels:
+            return each.metric(level)
+    raise KeyError(f"there is no roll-up {name!r} over a {level}")

@@ -1,0 +1,213 @@
+"""Every limit of the alert rules, with its unit and where it comes from."""
+
+from __future__ import annotations
+
+from twin.alerts.model import Threshold
+
+__all__ = ["THRESHOLDS"]
+
+# -- GPUs -----------------------------------------------------------------------------
+
+GPU_HOT = Threshold(
+    "gpu_hot", 85, "°C", "2 K below the temperature at which an H100 slows down (nvidia-smi: 87 °C)"
+)
+GPU_MEMORY_HOT = Threshold(
+    "gpu_memory_hot", 92, "°C", "3 K below the limit of HBM3 (H100 product brief: 95 °C)"
+)
+GPU_THROTTLED = Threshold(
+    "gpu_throttled",
+    0.05,
+    "share of time",
+    "est.: a GPU with enough coolant never throttles on heat",
+)
+GPU_POWER_THROTTLED = Threshold(
+    "gpu_power_throttled",
+    0.3,
+    "share of time",
+    "est.: above the array's median, because training may run at the power limit as a rule",
+)
+GPU_CLOCK_LOW = Threshold(
+    "gpu_clock_low",
+    0.85,
+    "of the median clock",
+    "est.: clocks of GPUs at their power limit differ by some 10 % (1400 to 1750 MHz)",
+)
+GPU_BRAKED = Threshold(
+    "gpu_braked", 0.6, "of the median clock", "NVIDIA's power brake halves the clock, and a margin"
+)
+GPU_HANG_POWER = Threshold(
+    "gpu_hang_power",
+    0.85,
+    "of the median power",
+    "H100: 120 W with a context and nothing to do, 157 W in a collective (measured)",
+)
+GPU_SPINNING_TENSOR = Threshold(
+    "gpu_spinning_tensor",
+    0.01,
+    "tensor activity",
+    "a GPU that waits in a collective computes nothing",
+)
+GPU_SPINNING_UTILIZATION = Threshold(
+    "gpu_spinning_utilization", 95, "%", "a GPU that waits in a collective shows 100 % (measured)"
+)
+GPU_REPLAYS = Threshold(
+    "gpu_pcie_replays", 8 / 60, "a second", "DCGM's health watch warns from 8 replays a minute on"
+)
+GPU_NVLINK_ERRORS = Threshold(
+    "gpu_nvlink_errors", 1, "a second", "est.: healthy NVLinks show none in hours"
+)
+GPU_SINGLE_BIT = Threshold(
+    "gpu_single_bit_errors", 0.1, "a second", "est.: healthy H100 memory shows none in days"
+)
+
+# -- network --------------------------------------------------------------------------
+
+NIC_FLAPS = Threshold("nic_flaps", 1.5, "in 15 min", "a single loss of a link may be maintenance")
+NIC_RATE = Threshold("nic_rate", 0.99, "of the median rate", "rates are steps: 400, 200, 100 Gb/s")
+NIC_LOSS = Threshold(
+    "nic_loss", 1e-5, "of the packets", "RoCE loses about 0.2 % of throughput there (go-back-N)"
+)
+NIC_SYMBOL_ERRORS = Threshold(
+    "nic_symbol_errors", 1, "a second", "est.: error correction leaves none on a healthy link"
+)
+OPTIC_DARK = Threshold(
+    "optic_dark", -30, "dBm", "below it there is no light at all, which is a link that is down"
+)
+PFC_PAUSES = Threshold(
+    "pfc_pauses", 1000, "a second", "est.: bursts of healthy training cause some tens a second"
+)
+FABRIC_MARKED = Threshold(
+    "fabric_marked", 1.8e-4, "of the packets", "est.: twice what the bursts of training cause"
+)
+
+# -- cooling --------------------------------------------------------------------------
+
+COOLANT_FLOW = Threshold(
+    "coolant_flow",
+    0.8,
+    "L/min a kW of servers",
+    "1.0 to 1.5 L/min a kW of heat are needed (OCP), of which liquid takes some 87 %",
+)
+COOLANT_RISE = Threshold(
+    "coolant_rise", 15, "K", "8 to 12 K are usual between supply and return (OCP)"
+)
+COOLANT_HOT = Threshold("coolant_hot", 40, "°C", "upper end of ASHRAE class W40")
+COOLANT_ABOVE_OTHERS = Threshold(
+    "coolant_above_others", 2.5, "K", "est.: the controllers hold their set point to 1 K"
+)
+PUMP_VIBRATION = Threshold(
+    "pump_vibration", 1.5, "times the site's median", "est.: normalised by the square of speed"
+)
+COOLANT_LEVEL = Threshold(
+    "coolant_level", 0.7, "of the reservoir", "est.: pumps stop at a fifth so as not to run dry"
+)
+FILTER_PRESSURE = Threshold(
+    "filter_pressure", 60_000, "Pa", "est.: three times that of a clean 50 µm filter"
+)
+VALVE_ERROR = Threshold(
+    "valve_error", 0.1, "of full stroke", "est.: an actuator follows within seconds"
+)
+CONDENSATION_MARGIN = Threshold(
+    "condensation_margin", 2, "K", "supply at least 2 to 3 K above the dew point (OCP)"
+)
+WATER_WARM = Threshold(
+    "water_warm", 28, "°C", "est.: 4 K above the set point valves are full open, and coolant warms"
+)
+ROOM_WARM = Threshold("room_warm", 32, "°C", "ASHRAE TC 9.9, upper end of class A1")
+ROOM_DEW_POINT = Threshold("room_dew_point", 17, "°C", "ASHRAE TC 9.9, upper end of class A1")
+OUTDOOR_HOT = Threshold(
+    "outdoor_hot", 35, "°C", "est.: chillers are usually rated there and lose capacity above"
+)
+
+# -- rack power -----------------------------------------------------------------------
+
+PDU_DEAD = Threshold("pdu_dead", 50, "V", "no grid has a phase voltage near that")
+PHASE_IMBALANCE = Threshold(
+    "phase_imbalance", 0.3, "of the mean current", "est.: healthy PDUs stay below 10 to 15 %"
+)
+PHASE_LIGHT = Threshold("phase_light", 2, "A", "est.: below it imbalance means nothing")
+SERVER_OFF = Threshold(
+    "server_off", 100, "W", "est.: a server without load draws over 1 kW, its controller some 20 W"
+)
+
+# -- Megapacks, generators, grid ------------------------------------------------------
+
+MEGAPACK_CHARGE = Threshold(
+    "megapack_charge", 0.15, "of its energy", "est.: 5 % above the lower end of the window"
+)
+MEGAPACK_HOT = Threshold(
+    "megapack_hot", 45, "°C", "est.: LFP modules; the units lower their limits from here on"
+)
+MEGAPACK_CELL_SPREAD = Threshold(
+    "megapack_cell_spread",
+    0.1,
+    "V",
+    "LFP strings: 4 mV when rested, 230 mV when nearly empty (measured)",
+)
+MEGAPACK_DERATED = Threshold(
+    "megapack_derated", 0.8, "of the strongest unit", "est.: units of a site are alike"
+)
+MEGAPACK_RESERVE = Threshold("megapack_reserve", 600, "s", "est.: time to shed load in order")
+GRID_VOLTAGE = Threshold("grid_voltage", 0.1, "of the day's median", "IEEE 1547: 88 to 110 %")
+GRID_FREQUENCY = Threshold(
+    "grid_frequency", 0.5, "Hz", "IEEE 1547-2003: 59.5 to 60.5 Hz is the normal range"
+)
+GRID_RAMP = Threshold(
+    "grid_ramp", 0.05, "of the limit a second", "est.: what the Megapacks are told to leave"
+)
+GRID_SWING = Threshold(
+    "grid_swing", 0.1, "of the limit", "est.; utilities ask for caps of this kind"
+)
+GENSET_FUEL = Threshold("genset_fuel", 0.25, "of the tank", "est.: six hours at full load")
+
+# -- storage --------------------------------------------------------------------------
+
+DISK_BUSY = Threshold(
+    "disk_busy", 0.9, "share of time", "checkpoints keep disks busy for seconds only"
+)
+FILESYSTEM_LEFT = Threshold(
+    "filesystem_left", 0.1, "of its size", "NVMe slows down when nearly full"
+)
+
+# -- job ------------------------------------------------------------------------------
+
+SPINNING_SHARE = Threshold(
+    "spinning_share", 0.05, "of the site's GPUs", "est.: a job of a twentieth of the site counts"
+)
+STEP_SLOW = Threshold(
+    "step_slow", 1.05, "times the best steps of the day", "steps of a job differ by 1 % (measured)"
+)
+CHECKPOINT_AGE = Threshold(
+    "checkpoint_age", 3600, "s", "est.: work of an hour is the most that a crash should cost"
+)
+CHECKPOINT_SLOW = Threshold(
+    "checkpoint_slow", 45, "s", "16 to 28 s are usual for all ranks to wait (measured)"
+)
+CHECKPOINT_SHARE = Threshold(
+    "checkpoint_share", 0.12, "of the time", "16 s every 252 s, the most often measured, are 6 %"
+)
+RESTARTS = Threshold("restarts", 2.5, "in an hour", "est.: the third is no chance")
+GOODPUT_FAST = Threshold(
+    "goodput_fast", 0.6, "of the time lost", "est.: six times what goodput of 90 % allows (Llama 3)"
+)
+GOODPUT_SLOW = Threshold(
+    "goodput_slow", 0.2, "of the time lost", "est.: twice what goodput of 90 % allows (Llama 3)"
+)
+
+# -- telemetry ------------------------------------------------------------------------
+
+LATE_TICKS = Threshold("late_ticks", 0.05, "of the ticks", "est.: a few are the machine's business")
+REFUSED = Threshold("messages_refused", 10, "in 5 min", "anybody may publish a wrong one by hand")
+CLOCK_SKEW = Threshold("clock_skew", 5, "s", "est.: NTP holds milliseconds")
+HEAT_BALANCE = Threshold(
+    "heat_balance", 0.15, "of the heat", "est.: accuracy of two flow meters and four thermometers"
+)
+COOLANT_HEAT_CAPACITY = Threshold(
+    "coolant_heat_capacity", 4010, "J/(L K)", "25 % propylene glycol; water: 4180"
+)
+FLOW_NOISE = Threshold(
+    "flow_noise", 0.1, "of the mean flow", "est.: flow meters are good to a few percent"
+)
+
+THRESHOLDS = tuple(value for value in tuple(globals().values()) if isinstance(value, Threshold))
+"""All of them, in the order of this file."""
