@@ -8,6 +8,7 @@ what the caller must do::
     │   └── TargetError  name a device that the site has (exit status 2)
     ├── FrameError       drop this message, count it by ``reason``, go on
     ├── BusError         the broker is away: wait or give its address (exit status 3)
+    ├── ServiceError     Prometheus or Grafana is away or refuses us (exit status 3)
     └── CheckFailedError the run ended and a promise did not hold (exit status 1)
 """
 
@@ -18,6 +19,7 @@ __all__ = [
     "CheckFailedError",
     "ConfigError",
     "FrameError",
+    "ServiceError",
     "TargetError",
     "TwinError",
     "first_error",
@@ -55,6 +57,12 @@ class FrameError(TwinError):
 
 class BusError(TwinError):
     """The MQTT broker could not be reached or refused us."""
+
+    exit_status = 3
+
+
+class ServiceError(TwinError):
+    """A server that was asked over HTTP did not answer or refused us."""
 
     exit_status = 3
 

@@ -1,7 +1,7 @@
 """The ``twin`` command: one module per command, arguments and printing only.
 
 Exit status: 0 done, 1 a promise did not hold (``--check``), 2 a file, an argument or a
-target is wrong, 3 the broker cannot be reached.
+target is wrong, 3 the broker, or a server that was asked, cannot be reached.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import sys
 import typer
 
 from twin.cli.aggregate import aggregate
+from twin.cli.dashboards import app as dashboards
 from twin.cli.detail import app as detail
 from twin.cli.emulate import emulate
 from twin.cli.faults import clear, faults, inject
@@ -38,6 +39,7 @@ app.command()(faults)
 app.command()(metrics)
 app.add_typer(sites, name="sites")
 app.add_typer(detail, name="detail")
+app.add_typer(dashboards, name="dashboards")
 
 
 def main() -> None:

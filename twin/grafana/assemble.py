@@ -1,4 +1,4 @@
-"""Rows of panels into a dashboard, with the variables and marks that all dashboards have."""
+"""Rows of panels into a dashboard, with the variables, links and marks that all have."""
 
 from __future__ import annotations
 
@@ -8,43 +8,44 @@ from grafana_foundation_sdk.builders import dashboard as builders
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models import dashboard
 
-from twin.grafana import queries
+from twin.grafana.links import navigation
+from twin.grafana.looks import ORANGE, PURPLE, RED
+from twin.grafana.pages import TAG, Page
 from twin.grafana.parts import DATASOURCE
+from twin.grafana.promql import Expr
+from twin.grafana.queries import marks
+from twin.grafana.variables import variables_of
 
 __all__ = ["Row", "assemble"]
 
 Row = tuple[str, Sequence[Builder[dashboard.Panel]]]
 """Title of a row, and its panels from left to right; 24 columns make a line."""
 
-_FAULT_COLOR = "orange"
 
-
-def assemble(title: str, uid: str, description: str, rows: Iterable[Row]) -> dashboard.Dashboard:
-    """Return a dashboard of these rows.
+def assemble(page: Page, rows: Iterable[Row]) -> dashboard.Dashboard:
+    """Return the dashboard of a page.
 
     Args:
-        title: title.
-        uid: identifier in addresses; never changes.
-        description: what it shows, in one sentence.
+        page: which one.
         rows: from top to bottom.
     """
     builder = (
-        builders.Dashboard(title)
-        .uid(uid)
-        .description(description)
-        .tags(["datacenter-twin"])
+        builders.Dashboard(page.title)
+        .uid(page.uid)
+        .description(page.description)
+        .tags([TAG])
         .timezone("browser")
         .time("now-15m", "now")
         .refresh("5s")
         .timepicker(builders.TimePicker().refresh_intervals(["5s", "10s", "30s", "1m", "5m"]))
         .tooltip(dashboard.DashboardCursorSync.CROSSHAIR)
         .readonly()
-        .with_variable(
-            builders.DatasourceVariable("datasource").label("Data source").type("prometheus")
-        )
-        .with_variable(_site())
-        .annotation(_faults())
+        .annotations(_marks())
     )
+    for link in navigation():
+        builder = builder.link(link)
+    for variable in variables_of(page):
+        builder = builder.with_variable(variable)
     for heading, panels in rows:
         builder = builder.with_row(builders.Row(heading))
         for panel in panels:
@@ -52,35 +53,35 @@ def assemble(title: str, uid: str, description: str, rows: Iterable[Row]) -> das
     return _numbered(builder.build())
 
 
-def _site() -> builders.QueryVariable:
-    return (
-        builders.QueryVariable("site")
-        .label("Site")
-        .datasource(DATASOURCE)
-        .query(queries.SITES)
-        .definition(queries.SITES)
-        .refresh(dashboard.VariableRefresh.ON_TIME_RANGE_CHANGED)
-        .sort(dashboard.VariableSort.ALPHABETICAL_ASC)
-    )
+def _marks() -> list[Builder[dashboard.AnnotationQuery]]:
+    return [
+        _mark("Faults", marks.FAULTS, ORANGE, "{{fault}}", "{{target}}"),
+        _mark("Job", marks.INTERRUPTIONS, RED, "Job {{state}}", "{{training_job}}"),
+        _mark(
+            "Checkpoints", marks.CHECKPOINTS, PURPLE, "Checkpoint", "{{training_job}}", shown=False
+        ),
+    ]
 
 
-def _faults() -> builders.AnnotationQuery:
-    """Mark the time in which a fault is in force.
+def _mark(
+    name: str, expr: Expr, color: str, title: str, text: str, *, shown: bool = True
+) -> builders.AnnotationQuery:
+    """Mark the time in which a series is there.
 
     Grafana asks for some 100 points whatever the range is, and joins those that are no
     further apart than ``step``; this step joins them for ranges up to an hour.
     """
     return (
         builders.AnnotationQuery()
-        .name("Faults")
+        .name(name)
         .datasource(DATASOURCE)
-        .enable(enable=True)
+        .enable(enable=shown)
         .hide(hide=False)
-        .icon_color(_FAULT_COLOR)
-        .expr(queries.FAULTS)
+        .icon_color(color)
+        .expr(expr.text)
         .step("30s")
-        .title_format("{{fault}}")
-        .text_format("{{target}}")
+        .title_format(title)
+        .text_format(text)
     )
 
 

@@ -1,25 +1,65 @@
-"""Builds all dashboards into JSON, the same bytes every time."""
+"""Builds all dashboards into JSON, the same bytes every time.
+
+The only part of this package that needs ``grafana-foundation-sdk``, with the modules of
+panels and dashboards under it: what runs reads the files that this makes.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
+import warnings
+from pathlib import Path
 
-from grafana_foundation_sdk.cog.encoder import JSONEncoder
-from grafana_foundation_sdk.models.dashboard import Dashboard
+from twin.grafana.pages import PAGES
+from twin.grafana.shipped import is_ours
 
-from twin.grafana.site import site_overview
+with warnings.catch_warnings():
+    # The SDK would rather have us on the dashboard API's second version, but Grafana 12 and
+    # 13.0 refuse its files and 10 does not know them.
+    warnings.filterwarnings("ignore", "Prefer using dashboardv2", DeprecationWarning)
+    from grafana_foundation_sdk.cog.encoder import JSONEncoder
+    from grafana_foundation_sdk.models.dashboard import Dashboard
 
-__all__ = ["DASHBOARDS", "build_all"]
+    from twin.grafana.assemble import assemble
+    from twin.grafana.dashboards import ROWS
 
-DASHBOARDS: Mapping[str, Callable[[], Dashboard]] = MappingProxyType({"site.json": site_overview})
-"""File name to the function that makes the dashboard."""
+__all__ = ["build_all", "differences", "write_all"]
 
 
 def build_all() -> dict[str, str]:
     """Return the JSON text of every dashboard, by file name."""
-    return {name: _text(make()) for name, make in DASHBOARDS.items()}
+    return {page.file: _text(assemble(page, ROWS[page.name]())) for page in PAGES}
+
+
+def differences(folder: Path) -> list[str]:
+    """Return the names of the files in ``folder`` that are not what is built here.
+
+    A file that is missing counts, and one of ours that is no longer built; what others
+    keep in the same folder does not.
+    """
+    built = build_all()
+    present = {path.name: path for path in folder.glob("*.json")}
+    names = [
+        name
+        for name, text in built.items()
+        if name not in present or present[name].read_text(encoding="utf-8") != text
+    ]
+    return sorted(
+        [*names, *(name for name in present.keys() - built.keys() if is_ours(present[name]))]
+    )
+
+
+def write_all(folder: Path) -> list[str]:
+    """Write every dashboard that differs, remove those no longer built; return their names."""
+    built = build_all()
+    folder.mkdir(parents=True, exist_ok=True)
+    changed = differences(folder)
+    for name in changed:
+        if name in built:
+            (folder / name).write_text(built[name], encoding="utf-8")
+        else:
+            (folder / name).unlink()
+    return changed
 
 
 def _text(dashboard: Dashboard) -> str:

@@ -4,33 +4,57 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
+from grafana_foundation_sdk.builders import (
+    bargauge,
+    heatmap,
+    prometheus,
+    stat,
+    statetimeline,
+    table,
+    timeseries,
+)
 from grafana_foundation_sdk.builders import common as common_builders
 from grafana_foundation_sdk.builders import dashboard as dashboard_builders
-from grafana_foundation_sdk.builders import prometheus
-from grafana_foundation_sdk.models import common, dashboard, units
+from grafana_foundation_sdk.models import common, dashboard
+
+from twin.grafana.looks import Steps
+from twin.grafana.promql import Expr
 
 __all__ = [
     "DATASOURCE",
+    "REFERENCES",
     "Column",
     "Query",
-    "Steps",
     "by_threshold",
-    "cell_look",
     "fixed_color",
+    "framed",
     "last_value",
     "legend",
     "line_look",
+    "named_colors",
     "setting",
     "target",
     "thresholds",
+    "unit_of",
 ]
 
 DATASOURCE = common.DataSourceRef(type_val="prometheus", uid="${datasource}")
 """The data source that the dashboard's variable names."""
 
-Steps = Sequence[tuple[float | None, str]]
-"""Thresholds: from this value on (None: from the least) this colour."""
+REFERENCES = "ABCDEFGHIJKLMNOP"
+"""The letters by which a panel knows its queries."""
+
+Frame = TypeVar(
+    "Frame",
+    bargauge.Panel,
+    heatmap.Panel,
+    stat.Panel,
+    statetimeline.Panel,
+    table.Panel,
+    timeseries.Panel,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,20 +62,20 @@ class Query:
     """One query of a panel.
 
     Attributes:
-        expr: PromQL.
+        expr: what is asked.
         legend: name of its series; may hold ``{{label}}``.
         color: colour of its series, None for one of the palette.
-        unit: unit of its series where it differs from the panel's; drawn on the right.
         dashed: draw a dashed line, for limits and the like.
         bold: draw a thick line, for the one that the panel is about.
+        right: draw it on the right axis, with its own unit.
     """
 
-    expr: str
-    legend: str
+    expr: Expr
+    legend: str = ""
     color: str | None = None
-    unit: str | None = None
     dashed: bool = False
     bold: bool = False
+    right: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,53 +85,59 @@ class Column:
     Attributes:
         field: the field as Prometheus names it: a label, or ``Value #A`` for a query.
         title: heading.
-        unit: unit of its values.
+        unit: unit of its values; None for that of its query.
         steps: thresholds that colour its cells, None for plain cells.
         width: in pixels, None for what is left.
         colors: text to the colour of its cell.
+        decimals: digits after the point, None for as many as are needed.
+        link: where a click on a cell leads.
     """
 
     field: str
     title: str
-    unit: str = units.String
+    unit: str | None = None
     steps: Steps | None = None
     width: int | None = None
     colors: Mapping[str, str] | None = None
+    decimals: int | None = None
+    link: dashboard_builders.DashboardLink | None = None
 
 
-def cell_look(column: Column) -> list[dashboard.DynamicConfigValue]:
-    """Return how the cells of a column look."""
-    # The panel's text for "no rows" would otherwise stand in every empty cell.
-    properties = [setting("unit", column.unit), setting("noValue", "")]
-    if column.width is not None:
-        properties.append(setting("custom.width", column.width))
-    if column.steps is not None:
-        properties += [
-            setting("thresholds", thresholds(column.steps).build()),
-            setting("custom.cellOptions", {"type": "color-background", "mode": "basic"}),
-        ]
-    if column.colors:
-        options = {
-            text: dashboard.ValueMappingResult(color=color, text=text)
-            for text, color in column.colors.items()
-        }
-        properties += [
-            setting("mappings", [dashboard.ValueMap(options=options)]),
-            setting("custom.cellOptions", {"type": "color-text"}),
-        ]
-    return properties
+def framed(panel: Frame, title: str, description: str, unit: str, width: int, height: int) -> Frame:
+    """Return a panel with what every panel has.
+
+    Args:
+        panel: of any kind.
+        title: title.
+        description: how to read it, one sentence or two.
+        unit: unit of its values.
+        width: grid columns, of which 24 make a row.
+        height: grid rows, of some 38 pixels.
+    """
+    return (
+        panel.title(title)
+        .description(description)
+        .datasource(DATASOURCE)
+        .unit(unit)
+        .span(width)
+        .height(height)
+    )
 
 
-def line_look(query: Query) -> list[dashboard.DynamicConfigValue]:
+def unit_of(queries: Sequence[Query], given: str | None) -> str:
+    """Return the unit of a panel: the one given, or that of its first query."""
+    return queries[0].expr.unit if given is None else given
+
+
+def line_look(query: Query, panel_unit: str) -> list[dashboard.DynamicConfigValue]:
     """Return how the lines of a query differ from those of its panel."""
     properties = []
     if query.color:
         properties.append(fixed_color(query.color))
-    if query.unit:
-        properties += [
-            setting("unit", query.unit),
-            setting("custom.axisPlacement", "right"),
-        ]
+    if query.right:
+        properties.append(setting("custom.axisPlacement", "right"))
+    if query.right or query.expr.unit != panel_unit:
+        properties.append(setting("unit", query.expr.unit))
     if query.bold:
         properties.append(setting("custom.lineWidth", 3))
     if query.dashed:
@@ -124,7 +154,7 @@ def target(reference: str, query: Query) -> prometheus.Dataquery:
         prometheus.Dataquery()
         .datasource(DATASOURCE)
         .ref_id(reference)
-        .expr(query.expr)
+        .expr(query.expr.text)
         .legend_format(query.legend)
         .range()
     )
@@ -149,6 +179,16 @@ def by_threshold() -> dashboard_builders.FieldColor:
     return dashboard_builders.FieldColor().mode(dashboard.FieldColorModeId.THRESHOLDS)
 
 
+def named_colors(colors: Mapping[str, str]) -> dashboard.ValueMap:
+    """Return the mapping that gives texts their colours."""
+    return dashboard.ValueMap(
+        options={
+            text: dashboard.ValueMappingResult(color=color, text=text, index=index)
+            for index, (text, color) in enumerate(colors.items())
+        }
+    )
+
+
 def last_value() -> common_builders.ReduceDataOptions:
     """Return the reduction of a series to its last value."""
     return common_builders.ReduceDataOptions().calcs(["lastNotNull"]).values(values=False)
@@ -171,3 +211,26 @@ def legend(*, table: bool) -> common_builders.VizLegendOptions:
         .show_legend(show_legend=True)
         .calcs(["min", "max", "lastNotNull"] if table else [])
     )
+
+
+def cell_look(column: Column, unit: str) -> list[dashboard.DynamicConfigValue]:
+    """Return how the cells of a column look."""
+    # The panel's text for "no rows" would otherwise stand in every empty cell.
+    properties = [setting("unit", column.unit or unit), setting("noValue", "")]
+    if column.width is not None:
+        properties.append(setting("custom.width", column.width))
+    if column.decimals is not None:
+        properties.append(setting("decimals", column.decimals))
+    if column.steps is not None:
+        properties += [
+            setting("thresholds", thresholds(column.steps).build()),
+            setting("custom.cellOptions", {"type": "color-background", "mode": "basic"}),
+        ]
+    if column.colors:
+        properties += [
+            setting("mappings", [named_colors(column.colors)]),
+            setting("custom.cellOptions", {"type": "color-text"}),
+        ]
+    if column.link is not None:
+        properties.append(setting("links", [column.link.build()]))
+    return properties

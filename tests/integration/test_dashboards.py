@@ -1,0 +1,144 @@
+"""The dashboards on a real Prometheus that scrapes a running twin, healthy and struck."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+pytestmark = pytest.mark.integration
+
+ROOT = Path(__file__).parents[2]
+
+SITE = """
+name: small
+title: One array, in the layout of the demo
+description: For the dashboards.
+racks: 8
+megapacks: {count: 1}
+gensets: {count: 1}
+grid: {limit_watts: 1.0e+6}
+"""
+
+FAULTS = (
+    ("pump-failure", "r0003/pump1"),
+    ("coolant-leak", "r0006"),
+    ("gpu-xid", "r0001/n2/gpu1"),
+    ("nic-down", "r0001/n2/nic4"),
+    ("nic-flap", "r0002/n1/nic2"),
+    ("nic-degraded-rate", "r0002/n3/nic1"),
+    ("gateway-silent", "r0007"),
+)
+"""One a domain that has panels for trouble; a crash of the job follows by itself in time."""
+
+
+def twin(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command line to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "twin", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=400,
+        check=False,
+        env={**os.environ, "COLUMNS": "200"},
+    )
+
+
+@pytest.fixture
+def struck(
+    unused_port: int, mosquitto: Any, tmp_path: Path, eventually: Callable[..., Any]
+) -> Iterator[tuple[str, str]]:
+    """Return the addresses of a running twin and of its broker."""
+    site = tmp_path / "small.yaml"
+    site.write_text(SITE)
+    broker = str(mosquitto.url)
+    command = ["up", "--site", str(site), "--port", str(unused_port), "--broker", broker]
+    with (tmp_path / "up.log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "twin", *command], stdout=log, stderr=subprocess.STDOUT
+        )
+
+    def ready() -> bool:
+        try:
+            url = f"http://127.0.0.1:{unused_port}/readyz"
+            return httpx.get(url, timeout=5).status_code == httpx.codes.OK
+        except httpx.TransportError:
+            return False
+
+    try:
+        eventually(ready, 60.0)
+        yield f"127.0.0.1:{unused_port}", broker
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
+
+
+def config(aggregator: str, alertmanager: str) -> str:
+    """Return the shipped configuration of Prometheus with the addresses of this test."""
+    text = (ROOT / "deploy/prometheus/prometheus.yml").read_text()
+    for old, new in (
+        ("aggregator:9400", aggregator),
+        ("alertmanager:9093", alertmanager),
+        ("rules/*.yml", f"{ROOT}/deploy/prometheus/rules/*.yml"),
+        ("refresh_interval: 15s", "refresh_interval: 1s"),
+    ):
+        assert old in text, f"{old!r} is no longer in the shipped configuration"
+        text = text.replace(old, new)
+    return text
+
+
+def test_every_panel_answers_and_trouble_shows(
+    struck: tuple[str, str],
+    prometheus_server: Callable[[str], Any],
+    alertmanager_server: Callable[[str], Any],
+    eventually: Callable[..., Any],
+) -> None:
+    """On a healthy site no query is empty; with each domain's fault its panels show it."""
+    aggregator, broker = struck
+    manager = alertmanager_server((ROOT / "deploy/alertmanager/alertmanager.yml").read_text())
+    prometheus = prometheus_server(config(aggregator, manager.address))
+    # It learns its own address only now; it is to scrape itself, as it does in compose.
+    text = prometheus.config.read_text().replace("localhost:9090", prometheus.address)
+    prometheus.config.write_text(text)
+    os.kill(prometheus.pid, signal.SIGHUP)
+
+    def failures() -> list[dict[str, Any]]:
+        done = twin("dashboards", "check", "--prometheus", prometheus.url, "--json")
+        assert done.returncode in (0, 1), done.stderr
+        found = json.loads(done.stdout)
+        assert len(found) > 400
+        wrong = [one for one in found if one["outcome"] in ("empty", "error")]
+        assert (done.returncode == 1) == bool(wrong)
+        refused = [one for one in wrong if one["outcome"] == "error"]
+        assert refused == []
+        return wrong
+
+    eventually(lambda: not failures(), 180.0)
+    for fault, target in FAULTS:
+        done = twin("inject", fault, "--target", target, "--broker", broker, "--for", "30m")
+        assert done.returncode == 0, done.stderr
+
+    def shown() -> bool:
+        done = twin("dashboards", "check", "--prometheus", prometheus.url, "--json")
+        found = json.loads(done.stdout)
+        quiet = {one["detail"] for one in found if one["outcome"] == "quiet"}
+        return done.returncode == 0 and not quiet & {fault for fault, _ in FAULTS}
+
+    eventually(shown, 180.0)
+
+
+def test_an_absent_prometheus_is_named(unused_port: int) -> None:
+    """A Prometheus that is not there gives one sentence with its address, and exit status 3."""
+    url = f"http://127.0.0.1:{unused_port}"
+    done = twin("dashboards", "check", "--prometheus", url)
+    assert done.returncode == 3
+    assert url in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,38 @@
+"""The dashboards, one module each: which panels, in which rows, with which words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from twin.grafana.assemble import Row
+from twin.grafana.dashboards import (
+    alerts,
+    array,
+    cooling,
+    energy,
+    job,
+    network,
+    pipeline,
+    rack,
+    server,
+    site,
+)
+
+__all__ = ["ROWS"]
+
+ROWS: Mapping[str, Callable[[], list[Row]]] = MappingProxyType(
+    {
+        "site": site.rows,
+        "array": array.rows,
+        "rack": rack.rows,
+        "server": server.rows,
+        "cooling": cooling.rows,
+        "network": network.rows,
+        "energy": energy.rows,
+        "job": job.rows,
+        "alerts": alerts.rows,
+        "pipeline": pipeline.rows,
+    }
+)
+"""Name of a page to the function that makes its rows."""

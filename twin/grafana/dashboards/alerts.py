@@ -1,0 +1,182 @@
+"""What fires, what has fired, how soon it was seen, and which rules are noisy."""
+
+from __future__ import annotations
+
+from twin.grafana import looks
+from twin.grafana.assemble import Row
+from twin.grafana.dashboards.site import firing
+from twin.grafana.looks import BLUE, ORANGE, RED
+from twin.grafana.panels import bars, history, listing, numbers, timeline
+from twin.grafana.parts import Column, Query
+from twin.grafana.queries import alerts as q
+from twin.grafana.queries import pipeline, servers
+
+__all__ = ["rows"]
+
+_QUIET = "Nothing has fired in the time shown"
+
+
+def rows() -> list[Row]:
+    """Return the rows."""
+    return [_now(), _firing(), _history(), _rules(), _path()]
+
+
+def _now() -> Row:
+    return "Now", [
+        numbers(
+            "Critical",
+            "Critical alerts that fire: somebody has to act now.",
+            [Query(q.CRITICAL_COUNT)],
+            width=5,
+            steps=looks.NONE_IS_GOOD,
+        ),
+        numbers(
+            "Warnings",
+            "Warnings that fire: somebody has to act this shift.",
+            [Query(q.WARNING_COUNT)],
+            width=5,
+            steps=((None, looks.GREEN), (1, ORANGE)),
+        ),
+        numbers(
+            "Pending",
+            "Alerts whose condition holds, but not for long enough yet.",
+            [Query(q.PENDING_COUNT)],
+            width=5,
+        ),
+        numbers(
+            "Rules that fire",
+            "Different alert rules that fire, however many devices each names.",
+            [Query(q.RULES_FIRING)],
+            width=5,
+        ),
+        numbers(
+            "Held by Alertmanager",
+            "Alerts that Alertmanager holds, by whether it passes them on.",
+            [Query(servers.ALERTS_HELD, "{{state}}")],
+            width=4,
+        ),
+    ]
+
+
+def _firing() -> Row:
+    return "Firing", [
+        firing(9, 9),
+        listing(
+            "For how long",
+            "Since when the condition of each firing alert holds.",
+            [Query(q.SINCE)],
+            [
+                Column("severity", "Severity", width=84, colors=looks.SEVERITIES),
+                Column("alertname", "Alert"),
+                Column("place", "Where", width=140),
+                Column("Value", "Holds for", width=110, decimals=0),
+            ],
+            width=8,
+            height=9,
+            nothing="Nothing fires",
+            sort="Holds for",
+            descending=True,
+        ),
+        listing(
+            "Faults in force",
+            "Faults that were injected and have not ended: what the alerts should be about.",
+            [Query(pipeline.FAULTS)],
+            [Column("fault", "Fault"), Column("target", "Target")],
+            width=7,
+            height=9,
+            nothing="No fault is in force",
+        ),
+    ]
+
+
+def _history() -> Row:
+    return "History", [
+        history(
+            "What fired when",
+            "One lane a rule, coloured while it fires.",
+            Query(q.HISTORY, "{{severity}} {{alertname}}"),
+            looks.SEVERITIES,
+            width=16,
+            height=10,
+            nothing=_QUIET,
+        ),
+        listing(
+            "Detection delay",
+            "For each fault on a rack that began in the time shown: how long until the first "
+            "alert on that rack fired. An earlier alert there is taken for the first.",
+            [Query(q.DELAY)],
+            [
+                Column("fault", "Fault"),
+                Column("target", "Target"),
+                Column("Value", "Delay", width=90, decimals=0),
+            ],
+            width=8,
+            height=10,
+            nothing="No fault on a rack was detected in the time shown",
+            sort="Delay",
+            descending=True,
+        ),
+    ]
+
+
+def _rules() -> Row:
+    return "Rules", [
+        timeline(
+            "Firing by severity",
+            "Alerts that fire, by severity.",
+            [Query(q.BY_SEVERITY, "{{severity}}")],
+            width=8,
+            least=0,
+            decimals=0,
+            nothing=_QUIET,
+        ),
+        bars(
+            "Noisiest rules",
+            "How often each rule began to hold, over all devices, in the time shown.",
+            [Query(q.NOISIEST, "{{alertname}}")],
+            width=8,
+            decimals=0,
+            nothing=_QUIET,
+        ),
+        bars(
+            "Longest firing",
+            "For how long each rule fired, summed over its devices, in the time shown.",
+            [Query(q.LONGEST, "{{alertname}}")],
+            width=8,
+            decimals=0,
+            nothing=_QUIET,
+        ),
+    ]
+
+
+def _path() -> Row:
+    return "From rule to person", [
+        timeline(
+            "Evaluation",
+            "Time that the ten slowest groups of rules take; it must stay well below the "
+            "evaluation interval.",
+            [Query(servers.RULE_SECONDS, "{{group}}")],
+            width=8,
+            least=0,
+        ),
+        timeline(
+            "Sent",
+            "Alerts a second that Prometheus sends to Alertmanager.",
+            [Query(servers.ALERTS_SENT, "sent", BLUE)],
+            width=8,
+            least=0,
+        ),
+        timeline(
+            "Failures",
+            "Rules that could not be evaluated and alerts that could not be delivered, in the "
+            "last 15 minutes. Both must be zero.",
+            [
+                Query(servers.RULE_FAILURES, "evaluations failed", RED),
+                Query(servers.ALERTS_DROPPED, "alerts dropped", ORANGE),
+            ],
+            width=8,
+            least=0,
+            most=1,
+            decimals=0,
+        ),
+    ]

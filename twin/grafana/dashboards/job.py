@@ -1,0 +1,207 @@
+"""The training job: steps, checkpoints, interruptions, and where its time goes."""
+
+from __future__ import annotations
+
+from twin.grafana import looks
+from twin.grafana.assemble import Row
+from twin.grafana.looks import GREEN, ORANGE, PURPLE, STATES
+from twin.grafana.panels import bars, history, listing, numbers, timeline
+from twin.grafana.parts import Column, Query
+from twin.grafana.queries import gpus, network, pipeline
+from twin.grafana.queries import job as q
+
+__all__ = ["rows"]
+
+_NAME = "{{training_job}}"
+
+
+def rows() -> list[Row]:
+    """Return the rows."""
+    return [_now(), _course(), _pace(), _lost()]
+
+
+def _now() -> Row:
+    return "Now", [
+        numbers(
+            "State",
+            "What the job does now: training, evaluation and checkpoint are normal; stalled means "
+            "that it waits for a device that does not answer.",
+            [Query(q.STATE, "{{state}}")],
+            width=4,
+            names_only=True,
+        ),
+        numbers("GPUs", "GPUs that the job holds.", [Query(q.GPUS, _NAME)], unit="locale", width=3),
+        numbers("Steps", "Optimizer steps done.", [Query(q.STEPS, _NAME)], unit="locale", width=3),
+        numbers(
+            "Step time",
+            "Duration of the last optimizer step.",
+            [Query(q.STEP_SECONDS, _NAME)],
+            width=3,
+            decimals=2,
+        ),
+        numbers(
+            "Goodput",
+            "Share of all time that went into steps which were kept.",
+            [Query(q.GOODPUT, _NAME)],
+            width=3,
+            steps=looks.falling(0.6, 0.85),
+            decimals=1,
+        ),
+        numbers(
+            "Since the last checkpoint",
+            "What a crash would cost now. Looks back one hour.",
+            [Query(q.CHECKPOINT_AGE, _NAME)],
+            width=4,
+            decimals=1,
+            nothing="none within an hour",
+        ),
+        numbers(
+            "Interruptions",
+            "Interruptions within the time that is shown.",
+            [Query(q.INTERRUPTIONS_SHOWN, _NAME)],
+            width=4,
+            steps=looks.NONE_IS_GOOD,
+            decimals=0,
+        ),
+    ]
+
+
+def _course() -> Row:
+    return "Course", [
+        history(
+            "States",
+            "What the job did when. Faults are marked in orange, interruptions in red; "
+            "checkpoints can be marked as well, by the switch above.",
+            Query(q.STATE, "{{training_job}} {{state}}"),
+            {state: STATES[state] for state in _STATES},
+            width=16,
+            height=9,
+        ),
+        listing(
+            "Faults in force",
+            "Faults that were injected and have not ended.",
+            [Query(pipeline.FAULTS)],
+            [Column("fault", "Fault"), Column("target", "Target")],
+            width=8,
+            height=9,
+            nothing="No fault is in force",
+        ),
+    ]
+
+
+_STATES = (
+    "idle",
+    "starting",
+    "loading",
+    "training",
+    "evaluation",
+    "checkpoint",
+    "stalled",
+    "crashed",
+)
+
+
+def _pace() -> Row:
+    return "Pace", [
+        timeline(
+            "Step time",
+            "Duration of the last optimizer step. Steps of a job differ by 1 %.",
+            [Query(q.STEP_SECONDS, _NAME)],
+            width=6,
+            decimals=2,
+        ),
+        timeline(
+            "Pace of the slowest part",
+            "Pace of the slowest GPU or the data loader over the nominal one: one slow GPU slows "
+            "all.",
+            [Query(q.PACE, _NAME)],
+            width=6,
+            least=0,
+            most=1,
+        ),
+        timeline(
+            "Steps",
+            "Steps a minute, over the last five.",
+            [Query(q.STEPS_PER_MINUTE, _NAME)],
+            width=6,
+            least=0,
+        ),
+        timeline(
+            "What the GPUs do",
+            "Mean GPU power, and mean utilisation: high utilisation at 157 W is waiting.",
+            [
+                Query(gpus.POWER, "power", ORANGE),
+                Query(gpus.UTILISATION, "utilisation", GREEN, right=True),
+            ],
+            width=6,
+            least=0,
+            every="1s",
+        ),
+    ]
+
+
+def _lost() -> Row:
+    return "Reliability", [
+        timeline(
+            "Time lost by cause",
+            "Share of the last five minutes that did not go into steps which were kept: waiting "
+            "(stall), restarting, starting, loading, rework after a crash, checkpoints, slow "
+            "steps.",
+            [Query(q.LOST_SHARE, "{{cause}}")],
+            width=8,
+            least=0,
+            most=0.2,
+        ),
+        bars(
+            "Lost since the job began",
+            "Time that did not go into steps which were kept, by cause.",
+            [Query(q.LOST, "{{cause}}")],
+            width=5,
+            decimals=1,
+        ),
+        timeline(
+            "Goodput",
+            "Share of all time since the job began that went into steps which were kept.",
+            [Query(q.GOODPUT, _NAME, GREEN)],
+            width=5,
+            least=0,
+            most=1,
+        ),
+        timeline(
+            "Checkpoints",
+            "Checkpoints written (left), and the share of the last half hour that they took "
+            "(right).",
+            [
+                Query(q.CHECKPOINTS, "written", PURPLE),
+                Query(q.CHECKPOINT_SHARE, "share of time", ORANGE, right=True),
+            ],
+            width=6,
+            least=0,
+            decimals=0,
+        ),
+        numbers(
+            "Time between interruptions",
+            "The time that is shown over the interruptions within it.",
+            [Query(q.MEAN_TIME_BETWEEN, _NAME)],
+            width=8,
+            height=5,
+            nothing="no interruption",
+        ),
+        timeline(
+            "Stalled",
+            "Share of the last minute in which the job waited for a device that did not answer.",
+            [Query(q.STALLED, _NAME)],
+            width=8,
+            height=5,
+            least=0,
+            most=1,
+        ),
+        timeline(
+            "NIC ports up",
+            "A link that is down stalls the job.",
+            [Query(network.PORTS_UP, "ports", GREEN)],
+            width=8,
+            height=5,
+            decimals=0,
+        ),
+    ]

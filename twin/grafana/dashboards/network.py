@@ -1,0 +1,306 @@
+"""Throughput, congestion, lost links, optics, switches."""
+
+from __future__ import annotations
+
+from twin.grafana import looks
+from twin.grafana.assemble import Row
+from twin.grafana.links import drill_down
+from twin.grafana.looks import BLUE, GREEN, GREY, ORANGE, RED, YELLOW
+from twin.grafana.pages import ARRAY
+from twin.grafana.panels import density, listing, numbers, timeline
+from twin.grafana.parts import Column, Query
+from twin.grafana.queries import network as q
+
+__all__ = ["rows"]
+
+_EMPTY = "Only the roll-ups of this array are scraped"
+
+
+def rows() -> list[Row]:
+    """Return the rows."""
+    return [_now(), _fabric(), _switches(), _ports(), _links(), _optics()]
+
+
+def _now() -> Row:
+    return "Now", [
+        numbers(
+            "Server ports",
+            "Ports of the servers whose link is up, and those whose link is down.",
+            [Query(q.PORTS_UP, "up"), Query(q.PORTS_DOWN_ALL, "down")],
+            width=6,
+        ),
+        numbers(
+            "Switch ports",
+            "Ports of the leaf switches that are up, and those that are down.",
+            [Query(q.LEAF_PORTS_UP, "up"), Query(q.LEAF_PORTS_DOWN, "down")],
+            width=6,
+        ),
+        numbers(
+            "Switches up",
+            "Switches that answer.",
+            [Query(q.LEAVES_UP, "leaves"), Query(q.SPINES_UP, "spines")],
+            width=5,
+        ),
+        numbers(
+            "Busiest uplinks",
+            "The highest use of the uplinks of any leaf, now.",
+            [Query(q.UPLINKS_USED_HIGHEST)],
+            width=3,
+            decimals=1,
+        ),
+        numbers(
+            "Discarded",
+            "Bytes a second that leaves received and could not send on.",
+            [Query(q.DISCARDED)],
+            width=4,
+            steps=looks.NONE_IS_GOOD,
+            decimals=1,
+        ),
+    ]
+
+
+def _fabric() -> Row:
+    return "Fabric", [
+        timeline(
+            "Throughput",
+            "Bytes a second that all RDMA ports send and receive: quiet in the step, at line rate "
+            "at its end, when gradients are exchanged.",
+            [Query(q.TRANSMITTED, "sent", BLUE), Query(q.RECEIVED, "received", GREEN)],
+            width=6,
+            least=0,
+        ),
+        timeline(
+            "Congestion",
+            "Packets a second that switches marked (ECN), notifications sent on them (CNP), and "
+            "pause frames (PFC). All rise only in the bursts at the end of a step.",
+            [
+                Query(q.MARKED, "ECN marks", ORANGE),
+                Query(q.NOTIFIED, "CNP", YELLOW),
+                Query(q.PAUSES, "pause frames", RED),
+            ],
+            width=6,
+            least=0,
+            nothing="The exporter has these counters off",
+        ),
+        timeline(
+            "Use of the uplinks",
+            "Traffic to the spines over what the uplinks in service can carry, of the leaf that "
+            "uses most.",
+            [Query(q.UPLINKS_USED_HIGHEST, "busiest leaf", ORANGE)],
+            width=6,
+            least=0,
+            most=1,
+        ),
+        timeline(
+            "Trouble",
+            "Adaptive retransmissions a second (left), and links that were lost in the last 15 "
+            "minutes (right). Both are near zero on a healthy fabric.",
+            [
+                Query(q.RETRANSMITTED, "retransmissions", YELLOW),
+                Query(q.LINKS_LOST, "links lost", RED, right=True),
+            ],
+            width=6,
+            least=0,
+            most=4,
+        ),
+    ]
+
+
+def _switches() -> Row:
+    return "Switches", [
+        timeline(
+            "Spines",
+            "Bytes a second that the spines receive. They carry alike as long as routing is "
+            "adaptive.",
+            [
+                Query(q.SPINE_HIGHEST, "busiest", ORANGE),
+                Query(q.SPINE_MEAN, "mean", BLUE),
+                Query(q.SPINE_LOWEST, "least busy", GREY),
+            ],
+            width=8,
+            least=0,
+        ),
+        timeline(
+            "Heat and power of the spines",
+            "Hottest ASIC (left), and power of all spines (right).",
+            [
+                Query(q.SPINE_HEAT, "hottest", ORANGE),
+                Query(q.SPINE_POWER, "power", BLUE, right=True),
+            ],
+            width=6,
+        ),
+        listing(
+            "Busiest leaves",
+            "The ten leaves whose uplinks are used most. A click opens the array.",
+            [
+                Query(q.BUSIEST_USED),
+                Query(q.BUSIEST_UPLINKS),
+                Query(q.BUSIEST_DOWNLINKS),
+                Query(q.BUSIEST_HEAT),
+            ],
+            [
+                Column("array", "Array", width=80, link=drill_down(ARRAY, array="row.Array")),
+                Column("instance", "Leaf", width=120),
+                Column("Value #A", "Uplinks used", width=120, decimals=1),
+                Column("Value #B", "Uplinks", width=90),
+                Column("Value #C", "Downlinks", width=100),
+                Column("Value #D", "ASIC"),
+            ],
+            width=10,
+            nothing="No leaf reports",
+            sort="Uplinks used",
+            descending=True,
+        ),
+    ]
+
+
+def _ports() -> Row:
+    return "Server ports of $array", [
+        timeline(
+            "Sent",
+            "Bytes a second that the servers of each rack send.",
+            [Query(q.SENT, "{{rack}}")],
+            width=6,
+            least=0,
+            nothing=_EMPTY,
+        ),
+        timeline(
+            "Congestion notifications",
+            "ECN marks that came in, and the notifications (CNP) sent and followed on them.",
+            [
+                Query(q.ECN, "ECN marks received", ORANGE),
+                Query(q.CNP, "CNP sent", YELLOW),
+                Query(q.CNP_HANDLED, "CNP handled", BLUE),
+            ],
+            width=6,
+            least=0,
+            nothing=_EMPTY,
+        ),
+        timeline(
+            "Pause frames",
+            "Pause frames (PFC) a second, sent and received. node_exporter has them off by "
+            "default.",
+            [
+                Query(q.PFC_SENT, "sent", RED),
+                Query(q.PFC_RECEIVED, "received", ORANGE),
+            ],
+            width=6,
+            least=0,
+            nothing="The exporter has these counters off",
+        ),
+        timeline(
+            "Loss",
+            "Packets a second that were sent again, came out of order or were not acknowledged. "
+            "Near zero on a healthy fabric.",
+            [
+                Query(q.RETRANSMITS, "adaptive retransmissions", YELLOW),
+                Query(q.OUT_OF_SEQUENCE, "out of sequence", ORANGE),
+                Query(q.ACK_TIMEOUTS, "acknowledgements timed out", RED),
+            ],
+            width=6,
+            least=0,
+            most=10,
+            nothing=_EMPTY,
+        ),
+    ]
+
+
+def _links() -> Row:
+    return "Links of $array", [
+        timeline(
+            "Down and flapping",
+            "Ports whose link is down, and changes of carrier in the last 15 minutes.",
+            [
+                Query(q.PORTS_DOWN, "down", RED, bold=True),
+                Query(q.FLAPS, "changes of carrier", ORANGE),
+            ],
+            width=6,
+            least=0,
+            most=4,
+            decimals=0,
+            nothing=_EMPTY,
+        ),
+        listing(
+            "Links down",
+            "Ports whose link is down now.",
+            [Query(q.LINKS_DOWN)],
+            [
+                Column("rack", "Rack"),
+                Column("instance", "Server"),
+                Column("device", "Port"),
+            ],
+            width=6,
+            nothing="All links are up",
+        ),
+        listing(
+            "Flapping links",
+            "Ports that lost or found their carrier in the last 15 minutes.",
+            [Query(q.FLAPPING)],
+            [
+                Column("instance", "Server"),
+                Column("device", "Port"),
+                Column("Value", "Changes", decimals=0),
+            ],
+            width=6,
+            nothing="No link flaps",
+        ),
+        listing(
+            "Slow links",
+            "Ports that run at less than the rate of the others.",
+            [Query(q.SLOW_LINKS)],
+            [
+                Column("instance", "Server"),
+                Column("device", "Port"),
+                Column("Value", "Rate"),
+            ],
+            width=6,
+            nothing="All links run at full rate",
+        ),
+    ]
+
+
+def _optics() -> Row:
+    return "Optics of $array", [
+        density(
+            "Light received",
+            "How many lasers are received at which power. One that ages leaves the band downwards.",
+            Query(q.OPTIC_LIGHT, "{{instance}} {{interface}}"),
+            width=8,
+            bucket=0.25,
+        ),
+        timeline(
+            "Weakest light",
+            "The weakest light that any port receives, the mean, and the module's own warning.",
+            [
+                Query(q.OPTIC_LIGHT_MEAN, "mean", BLUE),
+                Query(q.OPTIC_LIGHT_LOWEST, "weakest", ORANGE),
+                Query(q.OPTIC_WARNING, "warning", GREY, dashed=True),
+            ],
+            width=5,
+            nothing=_EMPTY,
+        ),
+        timeline(
+            "Modules",
+            "Hottest and mean transceiver (left), and the highest laser current (right).",
+            [
+                Query(q.OPTIC_HEAT, "hottest", ORANGE),
+                Query(q.OPTIC_HEAT_MEAN, "mean", BLUE),
+                Query(q.OPTIC_BIAS, "laser current", GREEN, right=True),
+            ],
+            width=5,
+            nothing=_EMPTY,
+        ),
+        timeline(
+            "Errors on the line",
+            "Symbol errors that were left (left), and bits that error correction mended (right), "
+            "a second, over all ports.",
+            [
+                Query(q.SYMBOL_ERRORS, "symbol errors", RED),
+                Query(q.CORRECTED_BITS, "corrected bits", GREY, right=True),
+            ],
+            width=6,
+            least=0,
+            most=1,
+            nothing="The exporter has these counters off",
+        ),
+    ]

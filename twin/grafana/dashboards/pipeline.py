@@ -1,0 +1,220 @@
+"""The telemetry itself: frames, lag, losses, scrapes, emulators."""
+
+from __future__ import annotations
+
+from twin.grafana import looks
+from twin.grafana.assemble import Row
+from twin.grafana.looks import BLUE, GREY, ORANGE, PURPLE, RED, YELLOW
+from twin.grafana.panels import listing, numbers, timeline
+from twin.grafana.parts import Column, Query
+from twin.grafana.queries import pipeline as q
+from twin.grafana.queries import servers
+
+__all__ = ["rows"]
+
+
+def rows() -> list[Row]:
+    """Return the rows."""
+    return [_now(), _frames(), _emulators(), _scrapes(), _prometheus()]
+
+
+def _now() -> Row:
+    return "Now", [
+        numbers(
+            "Emulators",
+            "Emulators that say that they are online, and all that are known.",
+            [Query(q.EMULATORS_UP, "online"), Query(q.EMULATORS, "known")],
+            width=4,
+        ),
+        numbers(
+            "Frames", "Frames a second taken over.", [Query(q.FRAMES_TOTAL)], width=3, decimals=0
+        ),
+        numbers(
+            "Lag",
+            "99 % of frames arrive within this time of the moment that they describe.",
+            [Query(q.LAG_HIGH)],
+            width=3,
+            decimals=0,
+        ),
+        numbers(
+            "Lost and refused",
+            "Frames that never came, and messages that were refused, in the last five minutes.",
+            [Query(q.LOST, "lost"), Query(q.REFUSED, "refused")],
+            width=4,
+            steps=looks.NONE_IS_GOOD,
+            decimals=0,
+        ),
+        numbers(
+            "Broker",
+            "1 while the aggregator's connection to the broker stands.",
+            [Query(q.CONNECTED)],
+            width=3,
+            steps=((None, RED), (1, looks.GREEN)),
+        ),
+        numbers(
+            "Targets",
+            "Targets that Prometheus can scrape, and all that it was told.",
+            [Query(servers.TARGETS_UP, "up"), Query(servers.TARGETS, "all")],
+            width=4,
+        ),
+        numbers(
+            "Series",
+            "Series that Prometheus holds.",
+            [Query(servers.SERIES)],
+            unit="locale",
+            width=3,
+        ),
+    ]
+
+
+def _frames() -> Row:
+    return "Frames", [
+        timeline(
+            "Taken over",
+            "Frames a second that the aggregator takes over, by kind of unit.",
+            [Query(q.FRAMES, "{{kind}}")],
+            width=6,
+            least=0,
+        ),
+        timeline(
+            "Lag",
+            "Time from the moment that a frame describes to its arrival, and how far the newest "
+            "frame lies behind the clock. With --speed the two clocks differ.",
+            [
+                Query(q.LAG_HIGH, "99 %", ORANGE),
+                Query(q.LAG_MEDIAN, "median", YELLOW),
+                Query(q.BEHIND, "newest frame", GREY, right=True),
+            ],
+            width=6,
+            least=0,
+        ),
+        timeline(
+            "Lost and refused",
+            "In the last five minutes: frames that never came, by kind, messages refused, and "
+            "messages dropped because they came too fast.",
+            [
+                Query(q.LOST_BY_KIND, "lost: {{kind}}"),
+                Query(q.REFUSED_BY_REASON, "refused: {{reason}}"),
+                Query(q.DROPPED, "dropped", RED),
+            ],
+            width=6,
+            least=0,
+            most=4,
+            decimals=0,
+        ),
+        listing(
+            "Missing units",
+            "Units that do not report, by kind and by why.",
+            [Query(q.MISSING)],
+            [
+                Column("kind", "Kind"),
+                Column("reason", "Reason"),
+                Column("Value", "Units", width=70),
+            ],
+            width=6,
+            nothing="Every unit reports",
+        ),
+    ]
+
+
+def _emulators() -> Row:
+    return "Emulators", [
+        timeline(
+            "Ticks",
+            "Ticks a second of each emulator.",
+            [Query(q.TICKS, "{{emulator}}")],
+            width=6,
+            least=0,
+        ),
+        timeline(
+            "Late ticks",
+            "Ticks that began late, in the last five minutes. The emulator leaves none out, so "
+            "late ones mean that its machine is too slow.",
+            [Query(q.LATE, "{{emulator}}")],
+            width=6,
+            least=0,
+            most=4,
+            decimals=0,
+        ),
+        timeline(
+            "Published",
+            "Frames a second that each emulator publishes.",
+            [Query(q.PUBLISHED, "{{emulator}}")],
+            width=6,
+            least=0,
+        ),
+        timeline(
+            "Not sent",
+            "Frames that could not be published in the last five minutes because the broker was "
+            "away, and units that began to count anew in the last hour.",
+            [
+                Query(q.UNSENT, "{{emulator}}"),
+                Query(q.RESTARTS, "restarts of units", PURPLE),
+            ],
+            width=6,
+            least=0,
+            most=4,
+            decimals=0,
+        ),
+    ]
+
+
+def _scrapes() -> Row:
+    return "Scrapes", [
+        timeline(
+            "Duration",
+            "The slowest scrape of each job; it must stay below the scrape timeout.",
+            [Query(servers.SCRAPE_SECONDS, "{{job}}")],
+            width=6,
+            least=0,
+        ),
+        timeline(
+            "Series scraped",
+            "Series of all targets of a job.",
+            [Query(servers.SCRAPED_SERIES, "{{job}}")],
+            width=6,
+            unit="locale",
+            least=0,
+        ),
+        timeline(
+            "Rendering",
+            "99 % of answers are rendered within this time, by kind of page.",
+            [Query(q.RENDER_HIGH, "{{endpoint}}")],
+            width=6,
+            least=0,
+        ),
+        timeline(
+            "Series rendered",
+            "Series a second that the aggregator renders, by kind of page.",
+            [Query(q.RENDERED, "{{endpoint}}")],
+            width=6,
+            least=0,
+        ),
+    ]
+
+
+def _prometheus() -> Row:
+    return "Prometheus", [
+        timeline(
+            "Series",
+            "Series in the head of Prometheus: about 3.2 KB each.",
+            [Query(servers.SERIES, "series", BLUE)],
+            width=8,
+            unit="locale",
+            least=0,
+        ),
+        timeline(
+            "Samples",
+            "Samples a second that Prometheus takes in.",
+            [Query(servers.SAMPLES, "samples", BLUE)],
+            width=8,
+            least=0,
+        ),
+        timeline(
+            "Memory",
+            "Memory of the Prometheus process.",
+            [Query(servers.MEMORY, "resident", BLUE)],
+            width=8,
+            least=0,
+        ),
+    ]

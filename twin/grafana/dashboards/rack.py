@@ -1,0 +1,251 @@
+"""One rack: its GPUs, servers, NIC ports, pumps, power supplies and PDUs."""
+
+from __future__ import annotations
+
+from twin.alerts import thresholds as limit
+from twin.grafana import looks
+from twin.grafana.assemble import Row
+from twin.grafana.links import drill_down
+from twin.grafana.looks import BLUE, HEAT, ORANGE, RED
+from twin.grafana.pages import SERVER
+from twin.grafana.panels import cells, density, listing, numbers, timeline
+from twin.grafana.parts import Column, Query
+from twin.grafana.queries import rack as q
+
+__all__ = ["rows"]
+
+_EMPTY = "Only the roll-ups of this rack are scraped"
+
+
+def rows() -> list[Row]:
+    """Return the rows."""
+    return [_now(), _gpus(), _pace(), _network(), _cooling(), _power()]
+
+
+def _now() -> Row:
+    return "Rack $rack", [
+        numbers("GPUs", "GPUs of the rack that report.", [Query(q.GPUS)], width=4),
+        numbers(
+            "Hottest GPU", "The hottest GPU of the rack.", [Query(q.HEAT)], width=4, steps=HEAT
+        ),
+        numbers(
+            "IT power",
+            "Power of the rack's servers, at their inlets.",
+            [Query(q.POWER)],
+            width=4,
+            decimals=1,
+        ),
+        numbers(
+            "NIC ports up",
+            "Ports of the rack's servers whose link is up.",
+            [Query(q.NICS)],
+            width=4,
+        ),
+        numbers(
+            "Coolant flow",
+            "Coolant flow in the rack's loop.",
+            [Query(q.FLOW)],
+            width=4,
+            decimals=1,
+            nothing=_EMPTY,
+        ),
+        numbers(
+            "Pumps running",
+            "Coolant pumps that run. One is enough; with one there is no reserve.",
+            [Query(q.PUMPS_RUNNING)],
+            width=4,
+            steps=((None, RED), (1, looks.YELLOW), (2, looks.GREEN)),
+            nothing=_EMPTY,
+        ),
+    ]
+
+
+def _gpus() -> Row:
+    return "GPUs", [
+        cells(
+            "GPU temperature",
+            "Every GPU of the rack now: server and number of the GPU. A click opens the server.",
+            Query(q.GPU_HEAT, "{{Hostname}} {{gpu}}"),
+            width=14,
+            height=10,
+            steps=HEAT,
+            link=drill_down(SERVER, rack="rack", host="Hostname", gpu="gpu"),
+            nothing=_EMPTY,
+        ),
+        density(
+            "GPUs by power",
+            "How many GPUs of the rack draw how much. In training all move together; a GPU that "
+            "leaves the band is the one that the job waits for.",
+            Query(q.GPU_POWER, "{{Hostname}} {{gpu}}"),
+            width=5,
+            height=10,
+            bucket=25,
+        ),
+        listing(
+            "XID errors",
+            "The last XID of each GPU that had one, by the driver's words.",
+            [Query(q.XID)],
+            [
+                Column("Hostname", "Server", width=90),
+                Column("gpu", "GPU", width=50),
+                Column("err_code", "XID", width=50),
+                Column("err_msg", "Meaning"),
+            ],
+            width=5,
+            height=10,
+            nothing="No GPU had an XID",
+        ),
+    ]
+
+
+def _pace() -> Row:
+    return "Servers", [
+        timeline(
+            "Hottest GPU of each server",
+            "The hottest of each server's eight GPUs.",
+            [Query(q.HOST_HEAT, "{{Hostname}}")],
+            width=6,
+            least=30,
+            limit=limit.GPU_HOT.value,
+            nothing=_EMPTY,
+        ),
+        timeline(
+            "SM clock",
+            "Mean SM clock of each server's GPUs. All GPUs of a server at half clock is the power "
+            "brake.",
+            [Query(q.HOST_CLOCK, "{{Hostname}}")],
+            width=6,
+            nothing=_EMPTY,
+        ),
+        timeline(
+            "Throttling",
+            "GPUs' time lost to heat and to the power limit, as a share of one GPU's time. Heat "
+            "means too little coolant; the power limit is touched in hard steps.",
+            [
+                Query(q.THROTTLED_BY_HEAT, "{{Hostname}} heat"),
+                Query(q.THROTTLED_BY_POWER, "{{Hostname}} power limit"),
+            ],
+            width=6,
+            least=0,
+            nothing="The exporter does not count throttling",
+        ),
+        timeline(
+            "Server power",
+            "Power at the inlet of each server.",
+            [Query(q.SERVER_POWER, "{{instance}}")],
+            width=6,
+            least=0,
+            nothing=_EMPTY,
+        ),
+    ]
+
+
+def _network() -> Row:
+    return "Network", [
+        timeline(
+            "Sent",
+            "Bytes a second that the ports of each server send: bursts at the end of each step.",
+            [Query(q.SENT, "{{instance}}")],
+            width=8,
+            least=0,
+            nothing=_EMPTY,
+        ),
+        timeline(
+            "ECN marks received",
+            "Packets a second that came marked with congestion, by server.",
+            [Query(q.MARKED, "{{instance}}")],
+            width=8,
+            least=0,
+            nothing=_EMPTY,
+        ),
+        listing(
+            "Ports down",
+            "Ports whose link is down now.",
+            [Query(q.PORTS_DOWN)],
+            [Column("instance", "Server"), Column("device", "Port")],
+            width=4,
+            nothing="All links are up",
+        ),
+        timeline(
+            "Links lost",
+            "Links that each server lost in the last 15 minutes.",
+            [Query(q.LINKS_LOST, "{{instance}}")],
+            width=4,
+            least=0,
+            most=4,
+            decimals=0,
+            nothing=_EMPTY,
+        ),
+    ]
+
+
+def _cooling() -> Row:
+    return "Coolant", [
+        timeline(
+            "Temperatures",
+            "Coolant to the servers and from them.",
+            [Query(q.RETURN, "return", ORANGE), Query(q.SUPPLY, "supply", BLUE)],
+            width=6,
+            nothing=_EMPTY,
+        ),
+        timeline(
+            "Flow",
+            "Flow in the rack's loop, and through each pump.",
+            [
+                Query(q.FLOW, "loop", BLUE, bold=True),
+                Query(q.PUMP_FLOW, "pump {{pump}}"),
+            ],
+            width=6,
+            least=0,
+            nothing=_EMPTY,
+        ),
+        timeline(
+            "Pump speed",
+            "Speed of each pump over its rated one. When one fails the other runs at about 95 %.",
+            [Query(q.PUMP_SPEED, "pump {{pump}}")],
+            width=6,
+            least=0,
+            most=1,
+            nothing=_EMPTY,
+        ),
+        timeline(
+            "Pump power",
+            "Electrical power of each pump.",
+            [Query(q.PUMP_POWER, "pump {{pump}}")],
+            width=6,
+            least=0,
+            nothing=_EMPTY,
+        ),
+    ]
+
+
+def _power() -> Row:
+    return "Power", [
+        timeline(
+            "PDU phases",
+            "Power of each phase of each PDU. A PDU at zero has tripped; phases of one PDU should "
+            "lie close together.",
+            [Query(q.PDU_POWER, "PDU {{pdu}} {{phase}}")],
+            width=8,
+            least=0,
+            nothing=_EMPTY,
+        ),
+        timeline(
+            "PDU current",
+            "Current of each phase of each PDU.",
+            [Query(q.PDU_CURRENT, "PDU {{pdu}} {{phase}}")],
+            width=8,
+            least=0,
+            nothing=_EMPTY,
+        ),
+        cells(
+            "Power supplies",
+            "The worst power supply of every server, by its management controller: 0 nominal, "
+            "1 warning, 2 critical.",
+            Query(q.PSU_STATE, "{{instance}}"),
+            width=8,
+            height=8,
+            steps=looks.rising(2, 1),
+            nothing=_EMPTY,
+        ),
+    ]

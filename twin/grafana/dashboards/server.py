@@ -1,0 +1,246 @@
+"""One host and its GPUs; works with the data of the real exporters as they are."""
+
+from __future__ import annotations
+
+from twin.alerts import thresholds as limit
+from twin.grafana import looks
+from twin.grafana.assemble import Row
+from twin.grafana.looks import HEAT
+from twin.grafana.panels import cells, listing, numbers, timeline
+from twin.grafana.parts import Column, Query
+from twin.grafana.queries import server as q
+
+__all__ = ["rows"]
+
+_GPU = "GPU {{gpu}}"
+_OFF = "The exporter has these counters off"
+_NO_NODE = "No node_exporter of this host is scraped"
+_NO_IPMI = "No ipmi_exporter of this host is scraped"
+
+
+def rows() -> list[Row]:
+    """Return the rows."""
+    return [_now(), _heat(), _work(), _traffic(), _errors(), _host()]
+
+
+def _now() -> Row:
+    return "$host", [
+        numbers("GPUs", "GPUs of the host that report.", [Query(q.GPUS)], width=3),
+        listing(
+            "Model",
+            "What dcgm-exporter says the GPUs are, and their driver.",
+            [Query(q.MODEL)],
+            [
+                Column("modelName", "GPU"),
+                Column("DCGM_FI_DRIVER_VERSION", "Driver", width=120),
+                Column("Value", "GPUs", width=70),
+            ],
+            width=8,
+            height=4,
+            nothing="No GPU reports",
+        ),
+        numbers(
+            "Hottest GPU", "The hottest GPU chosen.", [Query(q.HEAT_HIGHEST)], width=3, steps=HEAT
+        ),
+        numbers(
+            "GPU power",
+            "Power of the GPUs chosen.",
+            [Query(q.GPU_POWER_TOTAL)],
+            width=3,
+            decimals=2,
+        ),
+        numbers(
+            "Memory used",
+            "Framebuffer that is used on the GPUs chosen.",
+            [Query(q.MEMORY_USED_TOTAL)],
+            width=4,
+            decimals=1,
+        ),
+        numbers(
+            "GPUs with an XID",
+            "GPUs whose last XID is not zero; it stays until the driver is loaded anew.",
+            [Query(q.XID_COUNT)],
+            width=3,
+            steps=looks.NONE_IS_GOOD,
+        ),
+    ]
+
+
+def _heat() -> Row:
+    return "Heat and power", [
+        timeline(
+            "GPU temperature",
+            "Temperature of each die; the dashed line is the limit of the alert rule.",
+            [Query(q.HEAT, _GPU)],
+            width=6,
+            least=30,
+            limit=limit.GPU_HOT.value,
+        ),
+        timeline(
+            "Memory temperature",
+            "Temperature of each GPU's memory; the dashed line is the limit of the alert rule.",
+            [Query(q.MEMORY_HEAT, _GPU)],
+            width=6,
+            least=30,
+            limit=limit.GPU_MEMORY_HOT.value,
+        ),
+        timeline("Power", "Power of each GPU.", [Query(q.POWER, _GPU)], width=6, least=0),
+        timeline(
+            "SM clock",
+            "SM clock of each GPU. It falls under heat, at the power limit and with the power "
+            "brake.",
+            [Query(q.SM_CLOCK, _GPU)],
+            width=6,
+        ),
+    ]
+
+
+def _work() -> Row:
+    return "Work", [
+        timeline(
+            "GPU utilisation",
+            "Share of time with a kernel on the GPU. It says nothing of how much is computed: a "
+            "GPU that waits in a collective shows 100 %.",
+            [Query(q.UTILISATION, _GPU)],
+            width=6,
+            least=0,
+            most=100,
+        ),
+        timeline(
+            "Tensor cores active",
+            "Share of cycles in which the tensor pipe is active: the measure of real work.",
+            [Query(q.TENSOR, _GPU)],
+            width=6,
+            least=0,
+            most=1,
+        ),
+        timeline(
+            "Memory interface active",
+            "Share of cycles in which the memory interface moves data.",
+            [Query(q.DRAM, _GPU)],
+            width=6,
+            least=0,
+            most=1,
+        ),
+        timeline(
+            "Memory used",
+            "Framebuffer used over all there is.",
+            [Query(q.MEMORY_SHARE, _GPU)],
+            width=6,
+            least=0,
+            most=1,
+        ),
+    ]
+
+
+def _traffic() -> Row:
+    return "NVLink, PCIe, network", [
+        timeline(
+            "NVLink",
+            "Traffic of each GPU's NVLinks, as dcgm-exporter reports it.",
+            [Query(q.NVLINK, _GPU)],
+            width=6,
+            least=0,
+        ),
+        timeline(
+            "PCIe",
+            "Bytes a second over PCIe, headers included.",
+            [Query(q.PCIE_SENT, f"{_GPU} sent"), Query(q.PCIE_RECEIVED, f"{_GPU} received")],
+            width=6,
+            least=0,
+        ),
+        timeline(
+            "NIC ports",
+            "Bytes a second that each RDMA port sends.",
+            [Query(q.SENT, "{{device}}")],
+            width=6,
+            least=0,
+            nothing=_NO_NODE,
+        ),
+        cells(
+            "Port state",
+            "State of each RDMA port: 4 active, 1 down.",
+            Query(q.PORT_STATE, "{{device}}"),
+            width=6,
+            height=8,
+            steps=looks.falling(2, 4),
+            nothing=_NO_NODE,
+        ),
+    ]
+
+
+def _errors() -> Row:
+    return "Errors", [
+        cells(
+            "Last XID",
+            "The last XID of each GPU, 0 for none. 79 is a GPU that fell off the bus; then its "
+            "series vanish as well.",
+            Query(q.XID, _GPU),
+            width=6,
+            height=8,
+            steps=looks.NONE_IS_GOOD,
+        ),
+        timeline(
+            "Remapped rows",
+            "Memory rows that were remapped after errors, and whether remapping has failed: then "
+            "the GPU has to be replaced.",
+            [
+                Query(q.ROWS_CORRECTABLE, f"{_GPU} correctable"),
+                Query(q.ROWS_UNCORRECTABLE, f"{_GPU} uncorrectable"),
+                Query(q.ROW_REMAP_FAILURE, f"{_GPU} remapping failed"),
+            ],
+            width=6,
+            least=0,
+            most=4,
+            decimals=0,
+        ),
+        timeline(
+            "PCIe replays",
+            "Packets a second that PCIe had to send again; zero on a healthy link.",
+            [Query(q.PCIE_REPLAYS, _GPU)],
+            width=6,
+            least=0,
+            most=1,
+        ),
+        timeline(
+            "Throttling",
+            "Share of time in which heat or the power limit held each GPU back. dcgm-exporter "
+            "has these counters off by default.",
+            [
+                Query(q.THROTTLED_BY_HEAT, f"{_GPU} heat"),
+                Query(q.THROTTLED_BY_POWER, f"{_GPU} power limit"),
+            ],
+            width=6,
+            least=0,
+            most=0.1,
+            nothing=_OFF,
+        ),
+    ]
+
+
+def _host() -> Row:
+    return "Host", [
+        timeline(
+            "Host power",
+            "Power at the inlet of the host, by its management controller.",
+            [Query(q.HOST_POWER, "{{instance}}")],
+            width=8,
+            least=0,
+            nothing=_NO_IPMI,
+        ),
+        timeline(
+            "Power supplies",
+            "Power into and out of each supply, by its management controller.",
+            [Query(q.PSU_OUTPUT, "{{name}}")],
+            width=8,
+            least=0,
+            nothing=_NO_IPMI,
+        ),
+        timeline(
+            "Temperatures",
+            "What the management controller measures, the inlet air first of all.",
+            [Query(q.INLET, "{{name}}")],
+            width=8,
+            nothing=_NO_IPMI,
+        ),
+    ]

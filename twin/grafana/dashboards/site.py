@@ -1,0 +1,302 @@
+"""The site at a glance: what a person on watch looks at first.
+
+Top down: is everything there, where is it hot, what carries the load and what is wrong.
+Everything below that is a line or two and leads to a dashboard of its own.
+"""
+
+from __future__ import annotations
+
+from grafana_foundation_sdk.builders import table
+
+from twin.alerts import thresholds as limit
+from twin.grafana import looks
+from twin.grafana.assemble import Row
+from twin.grafana.links import drill_down
+from twin.grafana.looks import BLUE, GREEN, GREY, HEAT, ORANGE, PURPLE, RED, YELLOW
+from twin.grafana.pages import RACK
+from twin.grafana.panels import density, listing, numbers, rack_map, timeline
+from twin.grafana.parts import Column, Query
+from twin.grafana.queries import alerts, cooling, energy, gpus, job, network, pipeline, racks
+from twin.grafana.units import COUNT
+
+__all__ = ["firing", "rows"]
+
+SECOND = "1s"
+"""The site's own series are scraped this often, so that a training step can be seen."""
+
+
+def rows() -> list[Row]:
+    """Return the rows."""
+    return [_now(), _racks(), _power(), _systems()]
+
+
+def firing(width: int, height: int) -> table.Panel:
+    """Return the table of what fires."""
+    return listing(
+        "Firing alerts",
+        "Alerts that fire, worst first, by the rack or the device that they name, and on how "
+        "many devices each fires there.",
+        [Query(alerts.BY_PLACE)],
+        [
+            Column("severity", "Severity", width=84, colors=looks.SEVERITIES),
+            Column("alertname", "Alert"),
+            Column("place", "Where", width=140),
+            Column("Value", "Devices", width=80),
+        ],
+        width=width,
+        height=height,
+        nothing="Nothing fires",
+        sort="Severity",
+    )
+
+
+def _now() -> Row:
+    return "Now", [
+        numbers(
+            "GPUs",
+            "GPUs that report, GPUs that do not although their rack does, and GPUs that jobs hold.",
+            [
+                Query(gpus.REPORTING, "reporting"),
+                Query(gpus.MISSING, "missing"),
+                Query(job.GPUS.sum(), "in jobs"),
+            ],
+            unit=COUNT,
+            width=4,
+        ),
+        numbers(
+            "Racks",
+            "Racks whose frames arrive, and racks that the site has.",
+            [Query(racks.REPORTING, "reporting"), Query(racks.INSTALLED, "installed")],
+            unit=COUNT,
+            width=4,
+        ),
+        numbers(
+            "Job",
+            "State of the training job: training, evaluation and checkpoint are normal; stalled "
+            "means that it waits for a device that does not answer.",
+            [Query(job.STATE, "{{state}}")],
+            width=3,
+            names_only=True,
+        ),
+        numbers(
+            "Progress",
+            "Duration of the last optimizer step, and the share of all time that went into steps "
+            "which were kept.",
+            [Query(job.STEP_SECONDS, "step"), Query(job.GOODPUT, "goodput")],
+            width=4,
+            decimals=1,
+        ),
+        numbers(
+            "Power",
+            "Power of the IT equipment at its inlets, and of the whole facility.",
+            [Query(energy.IT_POWER, "IT"), Query(energy.FACILITY_POWER, "facility")],
+            width=4,
+            decimals=2,
+        ),
+        numbers(
+            "PUE",
+            "Power usage effectiveness: facility power over IT power (ISO/IEC 30134-2).",
+            [Query(energy.PUE, "PUE")],
+            unit="none",
+            width=2,
+            decimals=3,
+        ),
+        numbers(
+            "Firing alerts",
+            "Alerts that fire at this moment; the table below names them.",
+            [Query(alerts.FIRING_COUNT, "firing")],
+            width=3,
+            steps=looks.NONE_IS_GOOD,
+        ),
+    ]
+
+
+def _racks() -> Row:
+    choices: list[tuple[str, looks.Steps]] = [
+        ("Hottest GPU", HEAT),
+        ("IT power", ((None, "#1F60C4"), (20_000, "#37872D"), (60_000, "#E0B400"), (75_000, RED))),
+        ("GPU utilisation", ((None, GREY), (50, "#E0B400"), (90, "#37872D"))),
+        ("GPUs missing", looks.LOST),
+        ("NIC ports down", looks.LOST),
+        ("Coolant supply", ((None, "#37872D"), (36, "#E0B400"), (limit.COOLANT_HOT.value, RED))),
+    ]
+    link = drill_down(RACK, rack="rack", array="array")
+    return "Racks", [
+        rack_map(
+            "Every rack",
+            "One cell a rack, coloured by what is chosen above as “Map shows”; racks "
+            "without a value come last, in grey. A click opens the rack.",
+            [(Query(racks.map_of(title), "{{rack}}"), steps) for title, steps in choices],
+            Query(racks.WITHOUT_VALUE, "{{rack}}"),
+            width=24,
+            height=13,
+            link=link,
+        ),
+    ]
+
+
+def _power() -> Row:
+    return "Power and alerts", [
+        timeline(
+            "Power",
+            "What the facility draws and what carries it. The load swings with every training "
+            "step; the Megapacks take the swing (positive: discharging), the grid carries the "
+            "mean.",
+            [
+                Query(energy.FACILITY_POWER, "facility", ORANGE),
+                Query(energy.IT_POWER, "IT", YELLOW),
+                Query(energy.MEGAPACK_POWER, "Megapacks", GREEN),
+                Query(energy.GENSET_POWER, "generators", PURPLE),
+                Query(energy.GRID_IMPORT, "grid import", BLUE, bold=True),
+                Query(energy.GRID_LIMIT, "grid limit", GREY, dashed=True),
+            ],
+            width=16,
+            height=9,
+            table=True,
+            every=SECOND,
+        ),
+        firing(8, 9),
+    ]
+
+
+def _systems() -> Row:
+    return "Systems", [
+        timeline(
+            "GPU temperature",
+            "Hottest and mean GPU, and the hottest GPU memory. An H100 slows down at 87 °C and "
+            "switches off at 95 °C.",
+            [
+                Query(gpus.MEMORY_TEMPERATURE, "hottest memory", PURPLE),
+                Query(gpus.TEMPERATURE_HIGHEST, "hottest GPU", RED),
+                Query(gpus.TEMPERATURE_MEAN, "mean GPU", ORANGE),
+            ],
+            width=6,
+            least=30,
+            most=70,
+        ),
+        timeline(
+            "GPU power and clock",
+            "Mean power of a GPU (left) and mean SM clock (right): the saw of the training steps. "
+            "Stalled GPUs spin at about 157 W.",
+            [
+                Query(gpus.POWER, "power", ORANGE),
+                Query(gpus.CLOCK, "SM clock", BLUE, right=True),
+            ],
+            width=6,
+            least=0,
+            every=SECOND,
+        ),
+        density(
+            "GPUs by temperature",
+            "How many GPUs are at which temperature. A few that leave the band stand out at any "
+            "size of site.",
+            Query(gpus.TEMPERATURES, "{{le}}"),
+            width=6,
+        ),
+        timeline(
+            "Throttled GPUs",
+            "GPUs that heat or the power limit slows. One slow GPU slows the whole synchronous "
+            "job.",
+            [
+                Query(gpus.SLOWED_BY_HEAT, "by heat", RED),
+                Query(gpus.SLOWED_BY_POWER, "by power limit", YELLOW),
+            ],
+            width=6,
+            least=0,
+            most=8,
+            nothing="The exporter has these counters off",
+        ),
+        listing(
+            "Hottest racks",
+            "The eight hottest racks now, with what explains the heat. A click opens the rack.",
+            [
+                Query(gpus.HOTTEST_TEMPERATURE),
+                Query(gpus.HOTTEST_POWER),
+                Query(gpus.HOTTEST_GPUS),
+            ],
+            [
+                Column("array", "Array"),
+                Column("rack", "Rack", link=drill_down(RACK, rack="row.Rack", array="row.Array")),
+                Column("Value #A", "Hottest", steps=HEAT),
+                Column("Value #B", "IT power"),
+                Column("Value #C", "GPUs"),
+            ],
+            width=6,
+            nothing="No rack reports",
+            sort="Hottest",
+            descending=True,
+        ),
+        timeline(
+            "Coolant",
+            "Warmest supply and return of any rack (left), and the lowest flow of any (right).",
+            [
+                Query(cooling.RETURN_HIGHEST, "warmest return", RED),
+                Query(cooling.SUPPLY_HIGHEST, "warmest supply", ORANGE),
+                Query(cooling.FLOW_LOWEST, "lowest flow", BLUE, right=True),
+            ],
+            width=6,
+            least=20,
+        ),
+        timeline(
+            "Swing within a minute",
+            "Peak to peak of the last minute: what the load does, and what the Megapacks leave of "
+            "it for the grid.",
+            [
+                Query(energy.FACILITY_SWING, "facility", ORANGE),
+                Query(energy.GRID_SWING, "grid", BLUE, bold=True),
+            ],
+            width=6,
+            least=0,
+            every=SECOND,
+        ),
+        timeline(
+            "Megapack charge",
+            "State of charge of the Megapacks. The controller keeps it near its target; below 10 % "
+            "a unit stops discharging.",
+            [
+                Query(energy.SOC_HIGHEST, "highest", GREY),
+                Query(energy.SOC_MEAN, "mean", GREEN),
+                Query(energy.SOC_LOWEST, "lowest", ORANGE),
+            ],
+            width=6,
+            least=0,
+            most=1,
+        ),
+        timeline(
+            "NIC ports",
+            "Ports of the servers whose link is up. One port down stalls the job.",
+            [
+                Query(network.PORTS_UP, "up", GREEN),
+                Query(network.PORTS_DOWN_ALL, "down", RED, right=True),
+            ],
+            width=6,
+            decimals=0,
+        ),
+        timeline(
+            "Throughput",
+            "Bytes a second that all RDMA ports send: quiet in the step, at line rate at its end, "
+            "when gradients are exchanged.",
+            [Query(network.TRANSMITTED, "sent", BLUE)],
+            width=6,
+            least=0,
+        ),
+        timeline(
+            "Step time",
+            "Duration of the last optimizer step of each job. Steps differ by 1 %.",
+            [Query(job.STEP_SECONDS, "{{training_job}}")],
+            width=6,
+            decimals=2,
+        ),
+        timeline(
+            "Telemetry",
+            "Time from the moment that a frame describes to its arrival (left); frames lost in "
+            "the last five minutes (right).",
+            [
+                Query(pipeline.LAG_HIGH, "lag, 99 %", ORANGE),
+                Query(pipeline.LAG_MEDIAN, "lag, median", YELLOW),
+                Query(pipeline.LOST, "lost", RED, right=True),
+            ],
+            width=6,
+            least=0,
+        ),
+    ]

@@ -1,0 +1,95 @@
+"""The dashboards by name: one table for links, files, the command line and the tests."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["ALERTS", "ARRAY", "COOLING", "ENERGY", "FOLDER", "JOB", "NETWORK", "PAGES", "PIPELINE",
+           "RACK", "SERVER", "SITE", "TAG", "Page"]  # fmt: skip
+
+TAG = "datacenter-twin"
+"""Every dashboard has this tag, and nothing else has."""
+FOLDER = "Datacenter twin"
+"""The folder in Grafana."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One dashboard.
+
+    Attributes:
+        name: of its modules and its file.
+        title: of the dashboard and of the links to it.
+        description: what it shows, in one sentence.
+        variables: the variables that its reader chooses by, besides data source and site.
+        site_wide: whether it needs only what a site of any size exposes: roll-ups and
+            the meters of the site, no single rack's devices.
+    """
+
+    name: str
+    title: str
+    description: str
+    variables: tuple[str, ...] = ()
+    site_wide: bool = True
+
+    @property
+    def uid(self) -> str:
+        """Identifier in addresses; never changes."""
+        return f"twin-{self.name}"
+
+    @property
+    def file(self) -> str:
+        """Name of the file that is built."""
+        return f"{self.name}.json"
+
+
+SITE = Page(
+    "site", "Site",
+    "The whole site at a glance: every rack, the job, what carries the load, and what is wrong.",
+    ("map",),
+)  # fmt: skip
+ARRAY = Page(
+    "array", "Arrays",
+    "The racks of one array side by side, and the leaf switches that connect them.",
+    ("hall", "array"), site_wide=False,
+)  # fmt: skip
+RACK = Page(
+    "rack", "Rack",
+    "One rack: its GPUs, servers, NIC ports, pumps, power supplies and PDUs.",
+    ("rack",), site_wide=False,
+)  # fmt: skip
+SERVER = Page(
+    "server", "Server",
+    "Everything of one host and its GPUs, as dcgm-exporter, node_exporter and ipmi_exporter "
+    "report it.",
+    ("host", "gpu"), site_wide=False,
+)  # fmt: skip
+COOLING = Page(
+    "cooling", "Cooling",
+    "From the chillers to the cold plates: flow, heat, redundancy, leaks, and one rack in full.",
+    ("rack",), site_wide=False,
+)  # fmt: skip
+NETWORK = Page(
+    "network", "Network",
+    "Throughput, congestion, lost links, optics and switches of the fabric.",
+    ("array",), site_wide=False,
+)  # fmt: skip
+ENERGY = Page(
+    "energy", "Energy",
+    "What the load does to the grid, and what Megapacks and generators make of it.",
+)  # fmt: skip
+JOB = Page(
+    "job", "Job",
+    "The training job: steps, checkpoints, interruptions, and where its time goes.",
+)  # fmt: skip
+ALERTS = Page(
+    "alerts", "Alerts",
+    "What fires, what has fired, how soon it was seen, and which rules are noisy.",
+)  # fmt: skip
+PIPELINE = Page(
+    "pipeline", "Pipeline",
+    "The telemetry itself: frames, lag, losses, scrapes, and the emulators.",
+)  # fmt: skip
+
+PAGES = (SITE, ARRAY, RACK, SERVER, COOLING, NETWORK, ENERGY, JOB, ALERTS, PIPELINE)
+"""In the order of the links: from the whole to the part, then by subject."""

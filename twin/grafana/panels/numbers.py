@@ -1,0 +1,77 @@
+"""Single numbers, side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from grafana_foundation_sdk.builders import stat
+from grafana_foundation_sdk.models import common
+
+from twin.grafana.looks import CALM, Steps
+from twin.grafana.parts import (
+    REFERENCES,
+    Query,
+    by_threshold,
+    framed,
+    last_value,
+    setting,
+    target,
+    thresholds,
+    unit_of,
+)
+
+__all__ = ["numbers"]
+
+
+def numbers(
+    title: str,
+    description: str,
+    queries: Sequence[Query],
+    *,
+    width: int,
+    height: int = 4,
+    unit: str | None = None,
+    steps: Steps = CALM,
+    decimals: int | None = None,
+    names_only: bool = False,
+    nothing: str | None = None,
+) -> stat.Panel:
+    """Return a panel of single numbers.
+
+    Args:
+        title: title.
+        description: how to read it.
+        queries: one a number.
+        width: grid columns.
+        height: grid rows.
+        unit: unit of the numbers.
+        steps: thresholds that colour the numbers.
+        decimals: digits after the point, None for as many as are needed.
+        names_only: show the series' name and not its value, for states.
+        nothing: what to say when there is no number.
+    """
+    several = len(queries) > 1 or "{{" in queries[0].legend
+    mode = common.BigValueTextMode.VALUE_AND_NAME if several else common.BigValueTextMode.VALUE
+    if names_only:
+        mode = common.BigValueTextMode.NAME
+    shown = unit_of(queries, unit)
+    panel = (
+        framed(stat.Panel(), title, description, shown, width, height)
+        .thresholds(thresholds(steps))
+        .color_scheme(by_threshold())
+        .text_mode(mode)
+        .color_mode(common.BigValueColorMode.VALUE)
+        .graph_mode(common.BigValueGraphMode.NONE)
+        .justify_mode(common.BigValueJustifyMode.CENTER)
+        .orientation(common.VizOrientation.VERTICAL)
+        .reduce_options(last_value())
+    )
+    if decimals is not None:
+        panel = panel.decimals(decimals)
+    if nothing is not None:
+        panel = panel.no_value(nothing)
+    for reference, query in zip(REFERENCES, queries, strict=False):
+        panel = panel.with_target(target(reference, query).instant())
+        if query.expr.unit != shown and unit is None:
+            panel = panel.override_by_query(reference, [setting("unit", query.expr.unit)])
+    return panel

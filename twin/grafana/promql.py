@@ -1,0 +1,116 @@
+"""PromQL that knows its unit, so that no panel has to be told it a second time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from twin.grafana.units import NUMBER, PER_SECOND, RATIO
+
+__all__ = ["Expr", "select"]
+
+_WINDOW = "$__rate_interval"
+
+
+@dataclass(frozen=True, slots=True)
+class Expr:
+    """One expression.
+
+    Attributes:
+        raw: PromQL, in the unit that the exporter has.
+        unit: unit in Grafana.
+        factor: from the exporter's unit to Grafana's.
+        shown_by: kind of the fault that makes it answer; None when it always does.
+    """
+
+    raw: str
+    unit: str = NUMBER
+    factor: float = 1.0
+    shown_by: str | None = None
+
+    @property
+    def text(self) -> str:
+        """PromQL in Grafana's unit."""
+        return self.raw if self.factor == 1.0 else f"{self.factor:g} * {self.raw}"
+
+    def __str__(self) -> str:
+        """Return the PromQL, so that an expression can stand in another one's text."""
+        return self.text
+
+    def during(self, fault: str) -> Expr:
+        """Return the same, declared to answer nothing until ``fault`` is in force."""
+        return replace(self, shown_by=fault)
+
+    def in_unit(self, unit: str) -> Expr:
+        """Return the same under another unit."""
+        return replace(self, unit=unit)
+
+    def sum(self, *by: str) -> Expr:
+        """Return the sum, over all or by these labels."""
+        return self._aggregate("sum", by)
+
+    def mean(self, *by: str) -> Expr:
+        """Return the mean, over all or by these labels."""
+        return self._aggregate("avg", by)
+
+    def max(self, *by: str) -> Expr:
+        """Return the greatest, of all or by these labels."""
+        return self._aggregate("max", by)
+
+    def min(self, *by: str) -> Expr:
+        """Return the least, of all or by these labels."""
+        return self._aggregate("min", by)
+
+    def count(self, *by: str) -> Expr:
+        """Return the number of series, of all or by these labels."""
+        return replace(self._aggregate("count", by), unit=NUMBER, factor=1.0)
+
+    def rate(self, window: str = _WINDOW) -> Expr:
+        """Return a counter's increase a second; that of seconds is a share of the time.
+
+        Raises:
+            KeyError: its unit has no rate in :data:`twin.grafana.units.PER_SECOND`.
+        """
+        return replace(self, raw=f"rate({self.raw}[{window}])", unit=PER_SECOND[self.unit])
+
+    def increase(self, window: str) -> Expr:
+        """Return a counter's increase within ``window``."""
+        return replace(self, raw=f"increase({self.raw}[{window}])")
+
+    def top(self, number: int) -> Expr:
+        """Return the greatest ``number``."""
+        return replace(self, raw=f"topk({number}, {self.raw})")
+
+    def bottom(self, number: int) -> Expr:
+        """Return the least ``number``."""
+        return replace(self, raw=f"bottomk({number}, {self.raw})")
+
+    def equals(self, value: float) -> Expr:
+        """Return only the series that have this value."""
+        return replace(self, raw=f"{self.text} == {value:g}", factor=1.0)
+
+    def per(self, other: Expr, unit: str = RATIO) -> Expr:
+        """Return the quotient; by default a ratio."""
+        return Expr(f"{_operand(self)} / {_operand(other)}", unit, shown_by=self.shown_by)
+
+    def minus(self, other: Expr) -> Expr:
+        """Return the difference."""
+        return replace(self, raw=f"{_operand(self)} - {_operand(other)}", factor=1.0)
+
+    def kept_by(self, other: Expr) -> Expr:
+        """Return only the series whose labels ``other`` has too."""
+        return replace(self, raw=f"{_operand(self)} and {_operand(other)}", factor=1.0)
+
+    def _aggregate(self, name: str, by: tuple[str, ...]) -> Expr:
+        grouping = f" by ({', '.join(by)}) " if by else ""
+        return replace(self, raw=f"{name}{grouping}({self.raw})")
+
+
+def select(metric: str, *matchers: str) -> str:
+    """Return the selector of a metric."""
+    return f"{metric}{{{', '.join(matchers)}}}" if matchers else metric
+
+
+def _operand(expr: Expr) -> str:
+    """Return an operand in brackets unless it is one word."""
+    text = expr.text
+    return f"({text})" if " " in text else text

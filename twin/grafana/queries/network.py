@@ -1,0 +1,79 @@
+"""The fabric: leaves and spines of the site, ports and optics of one array."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from twin.catalog import LEAF, NIC, SPINE, Level
+from twin.grafana.promql import Expr
+from twin.grafana.selectors import IN_ARRAY, of, rolled
+from twin.grafana.units import COUNT
+
+_PACKETS = "pps"
+_LISTED = 10
+_BY_LEAF = ("array", "instance")
+
+
+_site = partial(rolled, Level.SITE)
+_leaf = partial(of, LEAF)
+_nic = partial(of, NIC, within=IN_ARRAY)
+_array = partial(rolled, Level.ARRAY, within=IN_ARRAY)
+
+# -- the site -------------------------------------------------------------------------
+
+PORTS_UP = _site("nics_up").in_unit(COUNT)
+PORTS_DOWN_ALL = _site("nics_down").in_unit(COUNT)
+LEAF_PORTS_UP = _site("leaf_ports_up").in_unit(COUNT)
+LEAF_PORTS_DOWN = _site("leaf_ports_down").in_unit(COUNT)
+LEAVES_UP = _site("leaf_switches_up").in_unit(COUNT)
+SPINES_UP = of(SPINE, "up", f'job="{SPINE["up"].family.job}"').sum().in_unit(COUNT)
+
+TRANSMITTED = _site("nic_transmitted_bytes_total").rate()
+RECEIVED = _site("nic_received_bytes_total").rate()
+_SPINES = of(SPINE, "rx_bytes").rate()
+SPINE_HIGHEST = _SPINES.max()
+SPINE_MEAN = _SPINES.mean()
+SPINE_LOWEST = _SPINES.min()
+UPLINKS_USED_HIGHEST = _site("leaf_uplink_utilization_max_ratio")
+MARKED = _site("nic_ecn_marked_packets_total").rate().in_unit(_PACKETS)
+NOTIFIED = _site("nic_cnp_packets_sent_total").rate().in_unit(_PACKETS)
+PAUSES = _site("nic_pause_frames_transmitted_total").rate().in_unit(_PACKETS)
+RETRANSMITTED = _site("nic_retransmits_total").rate().in_unit(_PACKETS)
+LINKS_LOST = _site("nic_links_downed_total").increase("15m")
+DISCARDED = _site("leaf_discarded_bytes_total").rate("1m")
+SPINE_HEAT = of(SPINE, "temperature").max()
+SPINE_POWER = of(SPINE, "power").sum()
+
+BUSIEST_USED = _leaf("uplink_utilization").max(*_BY_LEAF).top(_LISTED)
+BUSIEST_UPLINKS = _leaf("uplinks_up").max(*_BY_LEAF).kept_by(BUSIEST_USED)
+BUSIEST_DOWNLINKS = _leaf("downlinks_up").max(*_BY_LEAF).kept_by(BUSIEST_USED)
+BUSIEST_HEAT = _leaf("temperature").max(*_BY_LEAF).kept_by(BUSIEST_USED)
+
+# -- one array ------------------------------------------------------------------------
+
+SENT = rolled(Level.RACK, "nic_transmitted_bytes_total", within=IN_ARRAY).rate()
+CNP = _array("nic_cnp_packets_sent_total").rate().in_unit(_PACKETS)
+CNP_HANDLED = _nic("cnp_handled").rate().sum().in_unit(_PACKETS)
+ECN = _array("nic_ecn_marked_packets_total").rate().in_unit(_PACKETS)
+PFC_SENT = _array("nic_pause_frames_transmitted_total").rate().in_unit(_PACKETS)
+PFC_RECEIVED = _array("nic_pause_frames_received_total").rate().in_unit(_PACKETS)
+RETRANSMITS = _array("nic_retransmits_total").rate().in_unit(_PACKETS)
+OUT_OF_SEQUENCE = _nic("out_of_sequence").rate().sum().in_unit(_PACKETS)
+ACK_TIMEOUTS = _nic("ack_timeouts").rate().sum().in_unit(_PACKETS)
+PORTS_DOWN = _array("nics_down")
+FLAPS = _nic("carrier_changes").increase("15m").sum()
+LINKS_DOWN = _nic("up").equals(0).during("nic-down")
+FLAPPING = Expr(f"({_nic('carrier_changes').increase('15m')} > 0)").top(_LISTED).during("nic-flap")
+SLOW_LINKS = Expr(
+    f"{_nic('rate')} < on (site) group_left () max by (site) ({_nic('rate')})", "Bps"
+).during("nic-degraded-rate")
+SYMBOL_ERRORS = _nic("symbol_errors_phy").rate("1m").sum()
+CORRECTED_BITS = _nic("corrected_bits_phy").rate("1m").sum()
+
+OPTIC_HEAT = _nic("module_temperature").max()
+OPTIC_HEAT_MEAN = _nic("module_temperature").mean()
+OPTIC_LIGHT = _nic("laser_rx_power")
+OPTIC_LIGHT_LOWEST = _nic("laser_rx_power").min()
+OPTIC_LIGHT_MEAN = _nic("laser_rx_power").mean()
+OPTIC_WARNING = Expr(f"max({_nic('laser_rx_power_low_warning')})", "dBm")
+OPTIC_BIAS = _nic("laser_bias").max()

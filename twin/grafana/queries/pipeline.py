@@ -1,0 +1,40 @@
+"""The telemetry itself: emulators, bus, aggregator."""
+
+from __future__ import annotations
+
+from twin.grafana.promql import Expr
+from twin.grafana.selectors import own
+from twin.grafana.units import SECONDS
+
+_EMULATOR = ("emulator",)
+_LAG = own("ingest_lag_seconds", suffix="_bucket").rate("1m").sum("le")
+_RENDER = own("http_scrape_duration_seconds", suffix="_bucket").rate("1m").sum("le", "endpoint")
+
+
+def _quantile(share: float, buckets: Expr) -> Expr:
+    return Expr(f"histogram_quantile({share:g}, {buckets})", SECONDS)
+
+
+FAULTS = own("fault_active").equals(1).max("fault", "target").during("pump-failure")
+CONNECTED = own("broker_connected")
+FRAMES = own("frames_ingested_total").rate("1m").sum("kind")
+FRAMES_TOTAL = own("frames_ingested_total").rate("1m").sum()
+LOST = own("frames_lost_total").increase("5m").sum()
+LOST_BY_KIND = own("frames_lost_total").increase("5m").sum("kind")
+REFUSED = own("messages_refused_total").increase("5m").sum()
+REFUSED_BY_REASON = own("messages_refused_total").increase("5m").sum("reason")
+DROPPED = own("bus_messages_dropped_total").increase("5m").sum()
+RESTARTS = own("unit_restarts_total").increase("1h").sum()
+LAG_MEDIAN = _quantile(0.5, _LAG)
+LAG_HIGH = _quantile(0.99, _LAG)
+BEHIND = Expr(f"time() - {own('simulation_time_seconds')}", SECONDS)
+MISSING = own("unit_missing").count("kind", "reason").during("gateway-silent")
+RENDER_HIGH = _quantile(0.99, _RENDER)
+RENDERED = own("http_scrape_series_total").rate("1m").sum("endpoint")
+
+EMULATORS_UP = own("emulator_up").sum()
+EMULATORS = own("emulator_up").count()
+TICKS = own("emulator_ticks_total").rate("1m").sum(*_EMULATOR)
+LATE = own("emulator_late_ticks_total").increase("5m").sum(*_EMULATOR)
+PUBLISHED = own("emulator_frames_total").rate("1m").sum(*_EMULATOR)
+UNSENT = own("emulator_frames_unsent_total").increase("5m").sum(*_EMULATOR)

@@ -1,0 +1,75 @@
+"""One rack: GPUs, servers, NIC ports, pumps, power supplies, PDUs."""
+
+from __future__ import annotations
+
+from twin.catalog import CDU, GPU, NIC, PDU, PSU, PUMP, SERVER, Level
+from twin.grafana.promql import Expr
+from twin.grafana.selectors import IN_RACK, of, rolled
+from twin.grafana.units import COUNT
+
+
+def _rack(name: str) -> Expr:
+    return rolled(Level.RACK, name, within=IN_RACK)
+
+
+def _gpu(signal: str) -> Expr:
+    return of(GPU, signal, within=IN_RACK)
+
+
+def _nic(signal: str) -> Expr:
+    return of(NIC, signal, within=IN_RACK)
+
+
+def _pump(signal: str, *matchers: str) -> Expr:
+    return of(PUMP, signal, *matchers, within=IN_RACK)
+
+
+def _cdu(signal: str, *matchers: str) -> Expr:
+    return of(CDU, signal, *matchers, within=IN_RACK)
+
+
+# -- now ------------------------------------------------------------------------------
+
+GPUS = _rack("gpus_reporting").in_unit(COUNT)
+NICS = _rack("nics_up").in_unit(COUNT)
+POWER = _rack("it_power_watts")
+HEAT = _rack("gpu_temperature_max_celsius")
+PUMPS_RUNNING = _pump("state", 'state="running"').sum()
+
+# -- GPUs -----------------------------------------------------------------------------
+
+GPU_HEAT = _gpu("gpu_temp").max("rack", "Hostname", "gpu")
+GPU_POWER = _gpu("power_usage")
+GPU_CLOCK = _gpu("sm_clock")
+HOST_HEAT = _gpu("gpu_temp").max("Hostname")
+HOST_POWER = GPU_POWER.sum("Hostname")
+HOST_CLOCK = GPU_CLOCK.mean("Hostname")
+THROTTLED_BY_HEAT = _gpu("thermal_violation").rate().sum("Hostname")
+THROTTLED_BY_POWER = _gpu("power_violation").rate().sum("Hostname")
+XID = Expr(f"{_gpu('xid')} > 0").during("gpu-xid")
+
+# -- servers --------------------------------------------------------------------------
+
+SERVER_POWER = of(SERVER, "power", within=IN_RACK)
+INLET = of(SERVER, "inlet_temperature", within=IN_RACK)
+PSU_STATE = of(PSU, "state", within=IN_RACK).max("instance")
+PSU_OUTPUT = of(PSU, "output_power", within=IN_RACK)
+
+# -- network --------------------------------------------------------------------------
+
+SENT = _nic("tx_bytes").rate().sum("instance")
+RECEIVED = _nic("rx_bytes").rate().sum("instance")
+PORTS_DOWN = Expr(f"{_nic('up')} == 0").during("nic-down")
+LINKS_LOST = _nic("link_downed").increase("15m").sum("instance")
+MARKED = _nic("ecn_marked").rate().sum("instance").in_unit("pps")
+
+# -- cooling and power ----------------------------------------------------------------
+
+FLOW = _cdu("flow")
+SUPPLY = _cdu("supply_temperature")
+RETURN = _cdu("return_temperature")
+PUMP_SPEED = _pump("speed_ratio")
+PUMP_FLOW = _pump("flow")
+PUMP_POWER = _pump("power")
+PDU_POWER = of(PDU, "power", within=IN_RACK)
+PDU_CURRENT = of(PDU, "current", within=IN_RACK)

@@ -1,0 +1,62 @@
+"""One host and its GPUs, by the labels of the real exporters alone."""
+
+from __future__ import annotations
+
+from twin.catalog import GPU, NIC, PSU, SERVER
+from twin.grafana.promql import Expr
+from twin.grafana.selectors import HOST, NODE, of
+from twin.grafana.units import COUNT, RATIO
+
+_CHOSEN = 'gpu=~"$gpu"'
+
+
+def _gpu(signal: str) -> Expr:
+    return of(GPU, signal, _CHOSEN, within=HOST)
+
+
+def _nic(signal: str) -> Expr:
+    return of(NIC, signal, within=NODE)
+
+
+# -- now ------------------------------------------------------------------------------
+
+GPUS = of(GPU, "gpu_temp", within=HOST).count().in_unit(COUNT)
+MODEL = of(GPU, "gpu_temp", within=HOST).count("modelName", "DCGM_FI_DRIVER_VERSION")
+HEAT_HIGHEST = _gpu("gpu_temp").max()
+GPU_POWER_TOTAL = _gpu("power_usage").sum()
+MEMORY_USED_TOTAL = _gpu("fb_used").sum()
+XID_COUNT = Expr(f"count({_gpu('xid')} > 0) or vector(0)")
+
+# -- GPUs -----------------------------------------------------------------------------
+
+HEAT = _gpu("gpu_temp").max("gpu")
+MEMORY_HEAT = _gpu("memory_temp").max("gpu")
+POWER = _gpu("power_usage").max("gpu")
+SM_CLOCK = _gpu("sm_clock").max("gpu")
+UTILISATION = _gpu("gpu_util").max("gpu")
+TENSOR = _gpu("tensor_active").max("gpu")
+DRAM = _gpu("dram_active").max("gpu")
+MEMORY_SHARE = Expr(
+    f"max by (gpu) ({_gpu('fb_used')} / "
+    f"({_gpu('fb_used')} + {_gpu('fb_free')} + {_gpu('fb_reserved')}))",
+    RATIO,
+)
+NVLINK = _gpu("nvlink_bandwidth").max("gpu")
+PCIE_SENT = _gpu("pcie_tx").max("gpu")
+PCIE_RECEIVED = _gpu("pcie_rx").max("gpu")
+PCIE_REPLAYS = _gpu("pcie_replay").rate("5m").max("gpu")
+ROWS_CORRECTABLE = _gpu("correctable_rows").max("gpu")
+ROWS_UNCORRECTABLE = _gpu("uncorrectable_rows").max("gpu")
+ROW_REMAP_FAILURE = _gpu("row_remap_failure").max("gpu")
+XID = _gpu("xid").max("gpu")
+THROTTLED_BY_HEAT = _gpu("thermal_violation").rate().max("gpu")
+THROTTLED_BY_POWER = _gpu("power_violation").rate().max("gpu")
+
+# -- the host -------------------------------------------------------------------------
+
+HOST_POWER = of(SERVER, "power", within=NODE)
+INLET = of(SERVER, "inlet_temperature", within=NODE)
+PSU_OUTPUT = of(PSU, "output_power", within=NODE)
+SENT = _nic("tx_bytes").rate()
+RECEIVED = _nic("rx_bytes").rate()
+PORT_STATE = _nic("state")
