@@ -14,6 +14,7 @@ from twin.aggregator.text import Text
 from twin.catalog import Frame
 from twin.errors import FrameError
 from twin.site import DetailPlan, Layout
+from twin.wire import Snapshot
 
 __all__ = ["Core"]
 
@@ -53,6 +54,10 @@ class Core:
             self._handle_detail(topic, payload, retain, now)
             return
         self._ingest.handle(topic, payload, retain, now)
+
+    def take(self, kind: Frame, unit: int, snapshot: Snapshot, now: float) -> None:
+        """Take over a frame that needs no decoding, as :meth:`Ingest.take` says."""
+        self._ingest.take(kind, unit, snapshot, now)
 
     def tick(self, now: float) -> None:
         """Give up the units that have been silent for too long; ``now`` is the wall clock."""

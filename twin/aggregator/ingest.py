@@ -162,6 +162,24 @@ class Ingest:
         except FrameError:
             self._store.refuse(kind, unit, at)
             raise
+        self._take(kind, unit, snapshot, now)
+
+    def take(self, kind: Frame, unit: int, snapshot: Snapshot, now: float) -> None:
+        """Take over a frame that is decoded already, or count why not.
+
+        Args:
+            kind: of frame.
+            unit: its index.
+            snapshot: its content; classes without a group keep their values.
+            now: the wall clock, unix seconds.
+        """
+        try:
+            self._take(kind, unit, snapshot, now)
+        except FrameError as error:
+            self._telemetry.refused[error.reason].inc()
+
+    def _take(self, kind: Frame, unit: int, snapshot: Snapshot, now: float) -> None:
+        at = self._elapsed.read(now)
         self._follow(kind, unit, snapshot)
         self._store.accept(kind, unit, snapshot, at)
         self._telemetry.ingested[kind.value].inc()

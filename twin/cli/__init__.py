@@ -16,6 +16,8 @@ from twin.cli.detail import app as detail
 from twin.cli.emulate import emulate
 from twin.cli.faults import clear, faults, inject
 from twin.cli.metrics import metrics
+from twin.cli.rules import app as rules
+from twin.cli.scenario import app as scenario
 from twin.cli.sites import app as sites
 from twin.cli.up import up
 from twin.errors import TwinError
@@ -39,6 +41,8 @@ app.command()(faults)
 app.command()(metrics)
 app.add_typer(sites, name="sites")
 app.add_typer(detail, name="detail")
+app.add_typer(rules, name="rules")
+app.add_typer(scenario, name="scenario")
 app.add_typer(dashboards, name="dashboards")
 
 

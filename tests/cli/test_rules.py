@@ -1,0 +1,132 @@
+"""``twin rules`` and ``twin scenario`` as a user meets them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import orjson
+import pytest
+from typer.testing import CliRunner
+
+from twin.cli import app
+from twin.errors import CheckFailedError, ConfigError
+from twin.rules.promtool import promtool
+
+SCENARIO = """title: a pump fails
+site: {racks: 1, servers_per_rack: 1, megapacks: {count: 1}, gensets: {count: 0}}
+duration: 3m
+faults:
+  - {kind: pump-failure, target: r0001/pump1, at: 1m, for: 1m}
+expect:
+  fires:
+    - {alert: PumpFailed, within: 20s}
+"""
+RULES = """groups:
+  - name: test
+    rules:
+      - alert: PumpFailed
+        expr: cdu_pump_state{state="failed"} == 1
+        for: 10s
+      - alert: Typo
+        expr: cdu_pump_stat == 1
+"""
+
+runner = CliRunner()
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> tuple[Path, Path]:
+    """Return a rule file and a scenario."""
+    rules, scenario = tmp_path / "own.rules.yml", tmp_path / "own.yaml"
+    rules.write_text(RULES, encoding="utf-8")
+    scenario.write_text(SCENARIO, encoding="utf-8")
+    return rules, scenario
+
+
+@pytest.mark.integration
+def test_a_run_writes_every_report(files: tuple[Path, Path], tmp_path: Path) -> None:
+    """Terminal, JUnit and HTML tell the same, and a sweep adds its table."""
+    rules, scenario = files
+    junit, page = tmp_path / "rules.xml", tmp_path / "rules.html"
+    done = runner.invoke(
+        app,
+        ["rules", "test", "-r", str(rules), "-s", str(scenario), "--junit", str(junit),
+         "--report", str(page), "--sweep", "for=10s..2m", "--all"],
+    )  # fmt: skip
+    assert done.exception is None, done.output
+    assert "PumpFailed fires within 20s: fired" in done.output
+    assert "no site has cdu_pump_stat" in " ".join(done.output.split())
+    assert "1 scenarios: 1 checks passed, 0 failed" in done.output
+    assert ET.parse(junit).getroot()[0].get("tests") == "1"  # noqa: S314 - our own file
+    assert "PumpFailed" in page.read_text(encoding="utf-8")
+
+
+@pytest.mark.integration
+def test_json_is_for_scripts(files: tuple[Path, Path]) -> None:
+    """With --json standard output is one document."""
+    rules, scenario = files
+    done = runner.invoke(app, ["rules", "test", "-r", str(rules), "-s", str(scenario), "--json"])
+    report = orjson.loads(done.stdout)
+    assert report["passed"] is True
+    assert report["scenarios"][0]["checks"][0]["delay_seconds"] <= 20
+
+
+@pytest.mark.integration
+def test_a_missed_expectation_is_exit_status_1(files: tuple[Path, Path]) -> None:
+    """A rule that stays silent fails the run, and the report says why."""
+    rules, scenario = files
+    rules.write_text(RULES.replace("failed", "broken"), encoding="utf-8")
+    done = runner.invoke(app, ["rules", "test", "-r", str(rules), "-s", str(scenario)])
+    assert isinstance(done.exception, CheckFailedError)
+    assert done.exception.exit_status == 1
+    assert 'cdu_pump_state{state="broken"} == 1: no series' in done.output
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize(
+    ("change", "options", "said"),
+    [
+        ({}, ["--strict"], r"own\.rules\.yml:8: no site of these has cdu_pump_stat"),
+        ({"alert: PumpFailed, w": "alert: PumpFaild, w"}, [], r"own\.yaml:8: no rule makes"),
+        ({}, ["--alertmanager", "/no/such.yml"], "there is no such file"),
+        ({}, ["--sweep", "for=1m"], r"for=30s\.\.10m"),
+        ({"expect:": "shows: [cdu_pump_stat]\nexpect:"}, [], r"own\.yaml:6: site own has no"),
+    ],
+)
+def test_a_mistake_is_exit_status_2(
+    change: dict[str, str], options: list[str], said: str, files: tuple[Path, Path]
+) -> None:
+    """What is wrong with a file or an option is told before anything runs."""
+    rules, scenario = files
+    text = SCENARIO
+    for old, new in change.items():
+        text = text.replace(old, new)
+    scenario.write_text(text, encoding="utf-8")
+    done = runner.invoke(app, ["rules", "test", "-r", str(rules), "-s", str(scenario), *options])
+    assert isinstance(done.exception, ConfigError)
+    with pytest.raises(ConfigError, match=said):
+        raise done.exception
+
+
+@pytest.mark.integration
+def test_an_exported_scenario_is_a_file_for_promtool(
+    files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    """Export names the rule files relative to the file that it writes."""
+    rules, scenario = files
+    out = tmp_path / "own.test.yml"
+    done = runner.invoke(app, ["rules", "export", str(scenario), "-r", str(rules), "-o", str(out)])
+    assert done.exception is None, done.output
+    text = out.read_text(encoding="utf-8")
+    assert "- own.rules.yml" in text
+    assert promtool() not in text
+
+
+def test_the_shipped_scenarios_are_listed() -> None:
+    """A list names every scenario, and `show` prints one as a start."""
+    listed = runner.invoke(app, ["scenario", "list", "--json"])
+    found = {own["name"]: own for own in orjson.loads(listed.stdout)}
+    assert found["pump-failure"]["expects"] == ["CoolantPumpFailed"]
+    shown = runner.invoke(app, ["scenario", "show", "pump-failure"])
+    assert shown.stdout.startswith("title: ")

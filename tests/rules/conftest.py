@@ -1,0 +1,61 @@
+"""Results made by hand, and a small site to run real ones on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from twin.rules.engine import Episode
+from twin.scenario import parse_scenario
+from twin.scenario.loader import LoadedScenario
+
+SCENARIO = """
+title: a pump fails
+site: {racks: 1, servers_per_rack: 1, megapacks: {count: 1}, gensets: {count: 0}}
+duration: 4m
+faults:
+  - {kind: pump-failure, target: r0001/pump1, at: 1m, for: 1m}
+shows: [cdu_pump_state]
+expect:
+  fires:
+    - {alert: PumpFailed, labels: {pump: "1"}, within: 20s}
+  clears:
+    - {alert: PumpFailed, within: 10s}
+  never: [GpuHot]
+  exactly: [PumpFailed]
+"""
+
+RULES = """
+groups:
+  - name: test
+    rules:
+      - alert: PumpFailed
+        expr: cdu_pump_state{state="failed"} == 1
+        for: 10s
+      - alert: GpuHot
+        expr: DCGM_FI_DEV_GPU_TEMP > 95
+"""
+
+
+@pytest.fixture
+def loaded(tmp_path: Path) -> LoadedScenario:
+    """Return a short scenario in a file."""
+    path = tmp_path / "pump.yaml"
+    path.write_text(SCENARIO, encoding="utf-8")
+    return parse_scenario(SCENARIO, path)
+
+
+@pytest.fixture
+def rule_file(tmp_path: Path) -> Path:
+    """Return a file with two rules."""
+    path = tmp_path / "rules.yml"
+    path.write_text(RULES, encoding="utf-8")
+    return path
+
+
+def episode(
+    alert: str, pending: float, firing: float | None, ended: float | None, **labels: str
+) -> Episode:
+    """Return an episode of an alert."""
+    return Episode(0, {"alertname": alert, **labels}, pending, firing, ended)

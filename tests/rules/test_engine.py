@@ -1,0 +1,194 @@
+"""The real engine on small scenarios: what fires, when, and what it costs."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from twin.errors import ConfigError
+from twin.rules.engine import Outcome, evaluate
+from twin.rules.export import export
+from twin.rules.jobs import Candidate
+from twin.rules.promtool import Job, promtool, run
+from twin.rules.sampling import Family, Samples
+from twin.rules.source import load_rules
+from twin.rules.suite import Options, run_scenario
+from twin.scenario.loader import LoadedScenario
+
+pytestmark = pytest.mark.integration
+
+NAN = np.nan
+
+
+def outcome(rules: str, folder: Path, **families: dict[str, list[float]]) -> Outcome:
+    """Evaluate rules over series that are written down, a scrape and evaluation every 5 s."""
+    path = folder / "rules.yml"
+    path.write_text("groups:\n  - name: g\n    rules:\n" + rules, encoding="utf-8")
+    own = load_rules([str(path)])
+    length = max(len(values) for family in families.values() for values in family.values())
+    samples = Samples(
+        5.0,
+        length,
+        {
+            name: Family([{"x": key} for key in family], np.array(list(family.values())))
+            for name, family in families.items()
+        },
+    )
+    return evaluate(samples, [Candidate(rule, rule.body) for rule in own.alerts], own, 5.0)
+
+
+def spans(found: Outcome) -> list[tuple[str, str, float, float | None, float | None]]:
+    """Return alert, instance, pending, firing and end of every episode."""
+    return [
+        (own.labels["alertname"], own.labels.get("x", ""), own.pending, own.firing, own.ended)
+        for own in found.episodes
+    ]
+
+
+def test_an_alert_is_pending_then_fires_then_ends(tmp_path: Path) -> None:
+    """Times are those of the evaluations, the first sample being scraped at 5 s."""
+    found = outcome(
+        "      - {alert: A, expr: a > 1, for: 10s}\n",
+        tmp_path,
+        a={"1": [0, 2, 2, 2, 2, 0, 0], "2": [0, 0, 2, 2, 0, 0, 2]},
+    )
+    assert spans(found) == [
+        ("A", "1", 10.0, 20.0, 30.0),
+        ("A", "2", 15.0, None, 25.0),
+        ("A", "2", 35.0, None, None),
+    ]
+
+
+def test_every_episode_of_an_instance_is_told(tmp_path: Path) -> None:
+    """An alert that comes again is another episode."""
+    found = outcome("      - {alert: A, expr: a > 1}\n", tmp_path, a={"1": [2, 0, 2, 2, 0]})
+    assert spans(found) == [("A", "1", 5.0, 5.0, 10.0), ("A", "1", 15.0, 15.0, 25.0)]
+
+
+def test_a_series_that_vanishes_ends_its_alert(tmp_path: Path) -> None:
+    """What a scrape no longer has is stale at once, not after five minutes."""
+    found = outcome("      - {alert: A, expr: a > 1}\n", tmp_path, a={"1": [2, 2, NAN, NAN]})
+    assert spans(found) == [("A", "1", 5.0, 5.0, 15.0)]
+
+
+def test_recording_rules_feed_alerts(tmp_path: Path) -> None:
+    """An alert on what another rule records sees it in the same evaluation."""
+    found = outcome(
+        "      - {record: s, expr: sum(a)}\n      - {alert: A, expr: s > 3}\n",
+        tmp_path,
+        a={"1": [1, 2, 2], "2": [1, 2, 2]},
+    )
+    assert spans(found) == [("A", "", 10.0, 10.0, None)]
+
+
+def test_alerts_on_alerts_are_evaluated_together(tmp_path: Path) -> None:
+    """A rule that reads ALERTS sees the alerts of the others."""
+    found = outcome(
+        "      - {alert: A, expr: a > 1}\n"
+        "      - {alert: B, expr: 'count(ALERTS{alertname=\"A\"}) > 0'}\n",
+        tmp_path,
+        a={"1": [0, 2, 2]},
+    )
+    assert [own[0] for own in spans(found)] == ["A", "B"]
+
+
+def test_rules_of_the_same_name_are_kept_apart(tmp_path: Path) -> None:
+    """A warning and a critical alert of one name are two rules."""
+    found = outcome(
+        "      - {alert: A, expr: a > 1, labels: {severity: warning}}\n"
+        "      - {alert: A, expr: a > 3, labels: {severity: critical}}\n",
+        tmp_path,
+        a={"1": [0, 2, 4]},
+    )
+    assert [(own.candidate, own.firing) for own in found.episodes] == [(0, 10.0), (1, 15.0)]
+
+
+def test_what_the_engine_refuses_is_told_of_its_rule_alone(tmp_path: Path) -> None:
+    """A rule that fails when it is evaluated does not spoil the others."""
+    found = outcome(
+        "      - {alert: Bad, expr: 'sum_over_time({__name__=~\"a|b\"}[1m]) > 0'}\n"
+        "      - {alert: Good, expr: a > 1}\n",
+        tmp_path,
+        a={"1": [2]},
+        b={"1": [2]},
+    )
+    assert "same labelset" in found.errors[0]
+    assert [own.labels["alertname"] for own in found.episodes] == ["Good"]
+
+
+def test_more_samples_than_a_query_may_load_are_sliced(tmp_path: Path) -> None:
+    """A thousand series over a hundred scrapes are ten times what one query may load."""
+    values = [0.0] * 99 + [2.0]
+    found = outcome(
+        "      - {alert: A, expr: a > 1}\n", tmp_path, a={str(i): values for i in range(1000)}
+    )
+    assert len(found.episodes) == 1000
+
+
+def test_labels_survive_whatever_they_hold(tmp_path: Path) -> None:
+    """Braces, quotes, commas and letters of all languages come back as they went in."""
+    odd = 'a"b\\c{d}, e="f", größe'
+    found = outcome("      - {alert: A, expr: a > 1}\n", tmp_path, a={odd: [2]})
+    assert found.episodes[0].labels["x"] == odd
+
+
+def test_a_miss_says_which_part_was_false(loaded: LoadedScenario, tmp_path: Path) -> None:
+    """The report names the part of the expression that did not hold, and the nearest value."""
+    path = tmp_path / "rules.yml"
+    path.write_text(
+        "groups:\n  - name: g\n    rules:\n"
+        "      - alert: PumpFailed\n"
+        '        expr: cdu_pump_state{state="failed"} == 1 and on () cdu_pump_speed_ratio > 7\n'
+        "      - {alert: GpuHot, expr: DCGM_FI_DEV_GPU_TEMP > 95}\n",
+        encoding="utf-8",
+    )
+    result = run_scenario(loaded, load_rules([str(path)]), Options())
+    missed = result.checks[0]
+    assert missed.detail == "did not fire"
+    assert missed.reasons[0] == 'cdu_pump_state{state="failed"} == 1: true from 1m5s to 2m'
+    assert missed.reasons[1].startswith("and cdu_pump_speed_ratio > 7: false; the highest value")
+
+
+def test_a_for_that_is_too_long_is_told(loaded: LoadedScenario, rule_file: Path) -> None:
+    """A miss by `for` says how long the expression held."""
+    text = rule_file.read_text(encoding="utf-8").replace("for: 10s", "for: 5m")
+    rule_file.write_text(text, encoding="utf-8")
+    result = run_scenario(loaded, load_rules([str(rule_file)]), Options())
+    assert result.checks[0].reasons == ["the expression was true for at most 1m; for is 5m"]
+
+
+def test_an_exported_scenario_runs_without_the_twin(
+    loaded: LoadedScenario, rule_file: Path, tmp_path: Path
+) -> None:
+    """Promtool passes the file, and fails it when the rule is changed."""
+    test = tmp_path / "pump.test.yml"
+    test.write_text(export(loaded, load_rules([str(rule_file)]), tmp_path), encoding="utf-8")
+
+    def promtool_says() -> int:
+        command = [promtool(), "test", "rules", str(test)]
+        return subprocess.run(command, capture_output=True, check=False).returncode
+
+    assert promtool_says() == 0
+    text = rule_file.read_text(encoding="utf-8").replace('"failed"', '"stopped"')
+    rule_file.write_text(text, encoding="utf-8")
+    assert promtool_says() == 1
+
+
+def test_promtool_is_named_when_it_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without promtool the error says where it comes from."""
+    monkeypatch.setattr("twin.rules.promtool._PATH", "/nowhere")
+    monkeypatch.delenv("PROMTOOL", raising=False)
+    promtool.cache_clear()
+    try:
+        with pytest.raises(ConfigError, match="apt install prometheus"):
+            promtool()
+    finally:
+        promtool.cache_clear()
+
+
+def test_nothing_asked_is_nothing_found() -> None:
+    """A job without queries gives no samples."""
+    assert run(Job([("a", "1 2")], 5, 5, 10)).found == []

@@ -1,0 +1,71 @@
+"""What expressions read, and the parts they are made of."""
+
+from __future__ import annotations
+
+import pytest
+
+from twin.rules.expression import Part, Selector, parts, selectors, sievable
+
+
+@pytest.mark.parametrize(
+    ("expr", "read"),
+    [
+        ("up", [Selector("up")]),
+        ('rate(a{x="1"}[5m])', [Selector("a", (("x", "=", "1"),), 300)]),
+        ('a{y!~"b.*"}', [Selector("a", (("y", "!~", "b.*"),))]),
+        ("max_over_time(rate(a[1m])[10m:30s])", [Selector("a", (), 660)]),
+        ("a > b offset 5m", [Selector("a"), Selector("b")]),
+        ("topk(scalar(k), -(a))", [Selector("a"), Selector("k")]),
+        ('{__name__="a"}', [Selector("a", (("__name__", "=", "a"),))]),
+        ('{__name__=~"a.*"}', [Selector(None, (("__name__", "=~", "a.*"),))]),
+        ('label_replace(a, "x", "$1", "y", "(.*)")', [Selector("a")]),
+    ],
+)  # fmt: skip
+def test_every_selector_is_found(expr: str, read: list[Selector]) -> None:
+    """A series is found wherever it stands in an expression, with the range it is read over."""
+    assert list(selectors(expr)) == read
+
+
+def test_an_expression_of_tomorrow_reads_every_word() -> None:
+    """What the parser does not know is taken to read all that it might."""
+    assert Selector("some_metric") in selectors("new_syntax{ some_metric <~> 5")
+
+
+def test_names_are_chosen_as_prometheus_does() -> None:
+    """Matchers on the name choose among the metrics of a site."""
+    known = ["a", "ab", "b"]
+    assert Selector("a").names(known) == {"a"}
+    assert Selector(None, (("__name__", "=~", "a.*"),)).names(known) == {"a", "ab"}
+
+
+@pytest.mark.parametrize(
+    ("matcher", "chosen"),
+    [
+        (("x", "=", "1"), True),
+        (("x", "!=", "1"), False),
+        (("x", "=~", "1|2"), True),
+        (("x", "=~", "."), True),
+        (("x", "!~", "1.+"), True),
+        (("missing", "=", ""), True),
+        (("missing", "=~", ".+"), False),
+        (("x", "=~", "(?P<"), True),
+    ],
+)
+def test_matchers_hold_as_in_prometheus(matcher: tuple[str, str, str], chosen: bool) -> None:
+    """Regular expressions are anchored, a missing label is empty, an odd one excludes nothing."""
+    assert Selector("a", (matcher,)).selects({"x": "1"}) is chosen
+
+
+def test_an_expression_is_cut_at_its_joints() -> None:
+    """Set operators part an expression, a comparison parts what is compared from the limit."""
+    assert parts("(a > 5 and on (x) rate(b[1m]) <= c) unless d") == (
+        Part("a > 5", "", "a", "> 5", "5"),
+        Part("rate(b[1m]) <= c", "and", "rate(b[1m])", "<= c", "c"),
+        Part("d", "unless", "d"),
+    )
+
+
+def test_only_what_depends_on_the_query_itself_escapes_the_sieve() -> None:
+    """An expression that asks for the start or end of a query cannot be asked in windows."""
+    assert sievable("a > 5")
+    assert not sievable("a @ end() > 5")

@@ -1,0 +1,161 @@
+"""The reports: JUnit, HTML, JSON, and what is said of a rule."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from twin.errors import ConfigError
+from twin.rules.audit import audit
+from twin.rules.engine import Episode
+from twin.rules.expression import selectors
+from twin.rules.report import html_report, json_report, junit_report
+from twin.rules.result import (
+    Check,
+    Curve,
+    Panel,
+    ScenarioResult,
+    Status,
+    Struck,
+    SweepPoint,
+)
+from twin.rules.source import Rule, RuleSet
+from twin.rules.sweep import parse_sweep, sweep_rows
+
+FILE = Path("rules.yml")
+FAULT = Struck("pump-failure", "r0001/pump1", 60.0, 120.0)
+
+
+def rule(name: str = "A", expr: str = "a > 1", lasts: float = 30.0) -> Rule:
+    """Return an alerting rule."""
+    return Rule(name, True, expr, lasts, {}, "g", FILE, 3, 4, {}, selectors(expr))
+
+
+def result(name: str, episodes: list[Episode], own: Rule, **changed: Any) -> ScenarioResult:
+    """Return a result with these episodes of one rule."""
+    values: dict[str, Any] = {
+        "name": name,
+        "title": "a <title>",
+        "file": f"{name}.yaml",
+        "duration": 300.0,
+        "evaluate": 5.0,
+        "struck": [FAULT],
+        "shows": ["a"],
+        "checks": [],
+        "episodes": {own.key: episodes},
+        "true": frozenset({own.key} if episodes else ()),
+        "errors": {},
+        "unknown": {},
+    }
+    return ScenarioResult(**{**values, **changed})
+
+
+def fired(pending: float, firing: float | None, ended: float | None) -> Episode:
+    """Return an episode of the alert A."""
+    return Episode(0, {"alertname": "A", "x": "<1>"}, pending, firing, ended)
+
+
+@pytest.mark.parametrize(
+    ("results", "verdict"),
+    [
+        ([("s", [fired(65, 95, 130)], {})], "detects s after 35s"),
+        ([("s", [fired(65, 95, 130)], {}), ("t", [], {})], "detects s after 35s; silent in t"),
+        ([("s", [], {})], "never evaluates to anything; misses s"),
+        ([("s", [fired(65, None, 80)], {})],
+         "never fires: true for at most 15s (s), for is 30s; misses s"),
+        ([("s", [fired(10, 40, 130)], {})],
+         "noisy: fires 1 times while nothing is wrong (s)"),
+        ([("quiet", [fired(10, 40, 50), fired(60, 90, 95)], {"struck": []})],
+         "noisy: fires 2 times while nothing is wrong (quiet)"),
+        ([("quiet", [fired(5, 35, None)], {"struck": []})], "fires all the time"),
+        ([("s", [], {"unknown": {"rules.yml:3:A": ["b"]}, "shows": []})],
+         "never evaluates to anything: no site has b"),
+        ([("s", [], {"errors": {"rules.yml:3:A": "too much"}})], "cannot be evaluated: too much"),
+    ],
+)  # fmt: skip
+def test_a_rule_is_judged_by_all_scenarios(
+    results: list[tuple[str, list[Episode], dict[str, Any]]], verdict: str
+) -> None:
+    """What a rule did in all scenarios is one sentence."""
+    own = rule()
+    found = [result(name, episodes, own, **changed) for name, episodes, changed in results]
+    assert audit(RuleSet((FILE,), (own,)), found)[0].verdict == verdict
+
+
+def checks() -> list[Check]:
+    """Return a check of each kind of end."""
+    return [
+        Check("fires", "A fires", Status.PASSED, "fired", "s.yaml:5", "A", 95.0, 130.0, 35.0),
+        Check("never", "B <never>", Status.FAILED, "fired & so on", "s.yaml:6", "B",
+              reasons=["b > 1: true"]),
+        Check("notified", "C", Status.SKIPPED, "not asked", "s.yaml:7", "C"),
+    ]  # fmt: skip
+
+
+def test_junit_has_a_case_an_expectation() -> None:
+    """A CI server sees suites, cases, failures, skips, and where each expectation stands."""
+    report = junit_report([result("s", [], rule(), checks=checks())])
+    suite = ET.fromstring(report)[0]  # noqa: S314 - our own text
+    assert (suite.get("tests"), suite.get("failures"), suite.get("skipped")) == ("3", "1", "1")
+    failure = suite[1].find("failure")
+    assert failure is not None
+    assert failure.get("message") == "fired & so on"
+    assert "b > 1: true" in (failure.text or "")
+    assert (suite[1].get("file"), suite[1].get("line")) == ("s.yaml", "6")
+
+
+def test_the_page_stands_alone() -> None:
+    """The HTML report loads nothing, escapes everything, and draws signals and firing."""
+    own = rule()
+    panel = Panel("A", "a > 1", [Curve("x=<1>", [(5.0, 0.0), (10.0, 2.0)])],
+                  [Curve("1", [(0.0, 1.0), (300.0, 1.0)])])  # fmt: skip
+    found = result("s", [fired(65, 95, 130)], own, checks=checks(), panels=[panel],
+                   sweep=[SweepPoint(own.key, 30.0, 35.0, 0)])  # fmt: skip
+    rules = RuleSet((FILE,), (own,))
+    page = html_report([found], audit(rules, [found]), sweep_rows(rules, [found]))
+    assert "a &lt;title&gt;" in page
+    assert "<1>" not in page
+    assert not re.search(r"(?:src|href)=|url\(|https?://(?!www\.w3)", page)
+    assert page.count('class="firing"') == 1
+    assert page.count('class="pending"') == 1
+    assert 'class="curve limit"' in page
+    assert "prefers-color-scheme: dark" in page
+
+
+def test_json_has_what_a_script_needs() -> None:
+    """Verdicts, delays and firings are values, not text."""
+    own = rule()
+    found = result("s", [fired(65, 95, 130)], own, checks=checks())
+    report = json_report([found], audit(RuleSet((FILE,), (own,)), [found]), [])
+    assert report["passed"] is False
+    assert report["scenarios"][0]["checks"][0]["delay_seconds"] == 35.0
+    assert report["scenarios"][0]["firings"][0]["firing_at"] == 95
+    assert report["rules"][0]["detects"] == {"s": 35}
+
+
+def test_a_sweep_doubles_up_to_its_end() -> None:
+    """A sweep has its two ends and what lies between them by doubling."""
+    assert parse_sweep("for=30s..10m") == (30.0, 60.0, 120.0, 240.0, 480.0, 600.0)
+    for wrong in ("for=10m..30s", "for=1x..2x", "until=1m..2m", "for=0s..5m"):
+        with pytest.raises(ConfigError, match=r"for=30s\.\.10m"):
+            parse_sweep(wrong)
+
+
+def test_a_longer_for_trades_delay_for_silence() -> None:
+    """A sweep tells the mean delay, what is missed, and the false alarms of each value."""
+    own = rule()
+    found = [
+        result("s", [], own, sweep=[SweepPoint(own.key, 30.0, 35.0, 0),
+                                    SweepPoint(own.key, 60.0, None, 0)]),
+        result("quiet", [], own, struck=[], sweep=[SweepPoint(own.key, 30.0, None, 4),
+                                                   SweepPoint(own.key, 60.0, None, 1)]),
+    ]  # fmt: skip
+    cells = sweep_rows(RuleSet((FILE,), (own,)), found)[0].points
+    assert [(c.lasts, c.delay, c.false_alarms, c.missed) for c in cells] == [
+        (30.0, 35, 4, 0),
+        (60.0, None, 1, 1),
+    ]

@@ -1,0 +1,126 @@
+"""The shipped suite: it is green, quick, and would notice any broken rule."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from twin.rules.alertmanager import told_by
+from twin.rules.audit import audit
+from twin.rules.engine import Episode
+from twin.rules.mutation import mutants, survivors
+from twin.rules.result import ScenarioResult, Status
+from twin.rules.shipped import write_shipped_rules
+from twin.rules.source import RuleSet, load_rules
+from twin.rules.suite import Options, check_suite, is_foreign, run_suite
+from twin.rules.verdict import judge
+from twin.scenario import find_scenarios, load_scenario
+
+pytestmark = pytest.mark.integration
+
+UNREACHABLE: dict[str, str] = {}
+"""Alerts that no scenario can make fire, and why the plant does not show it."""
+
+
+@pytest.fixture(scope="module")
+def shipped(tmp_path_factory: pytest.TempPathFactory) -> RuleSet:
+    """Return the shipped rules."""
+    return load_rules([write_shipped_rules(tmp_path_factory.mktemp("shipped"))])
+
+
+@pytest.fixture(scope="module")
+def alertmanager_config() -> Path:
+    """Return the shipped configuration of Alertmanager."""
+    return Path(__file__).parents[2] / "deploy/alertmanager/alertmanager.yml"
+
+
+@pytest.fixture(scope="module")
+def results(shipped: RuleSet, alertmanager_config: Path) -> list[ScenarioResult]:
+    """Return one run of all shipped scenarios with the shipped rules and all their mutants."""
+    scenarios = find_scenarios([])
+    check_suite(scenarios, shipped)
+    return run_suite(scenarios, shipped, Options(mutate=True, alertmanager=alertmanager_config))
+
+
+def test_the_shipped_suite_is_green(results: list[ScenarioResult]) -> None:
+    """Every fault fires its alerts in time and no others, and a quiet day fires none."""
+    failed = [
+        f"{result.name}: {check.text}: {check.detail}"
+        for result in results
+        for check in result.checks
+        if check.status is not Status.PASSED
+    ]
+    assert failed == []
+
+
+def test_no_rule_names_what_no_site_has(shipped: RuleSet, results: list[ScenarioResult]) -> None:
+    """Every shipped rule can be evaluated, and on metrics that exist."""
+    findings = audit(shipped, results)
+    assert [own.rule.name for own in findings if own.unknown or own.error] == []
+
+
+def test_a_broken_rule_turns_the_suite_red(shipped: RuleSet, results: list[ScenarioResult]) -> None:
+    """With its limit, its `for` or its selectors broken, every rule is noticed."""
+    left = [
+        f"{own.rule.name} {own.kind}"
+        for own in survivors(shipped, results)
+        if own.rule.name not in UNREACHABLE
+    ]
+    assert left == []
+    assert len(mutants(shipped)) > 3 * len(shipped.alerts)
+
+
+def test_what_is_called_unreachable_is(results: list[ScenarioResult]) -> None:
+    """An alert that does fire somewhere must not be excused."""
+    fired = {own.labels["alertname"] for own in firing(results)}
+    assert fired & UNREACHABLE.keys() == set()
+
+
+def test_a_removed_inhibition_turns_the_suite_red(
+    shipped: RuleSet, results: list[ScenarioResult], alertmanager_config: Path, tmp_path: Path
+) -> None:
+    """Each inhibition of the shipped configuration is needed by a scenario."""
+    config = yaml.safe_load(alertmanager_config.read_text(encoding="utf-8"))
+    names = [rule.name for rule in shipped.alerts]
+    unnoticed = []
+    for index, rule in enumerate(config["inhibit_rules"]):
+        without = copy.deepcopy(config)
+        del without["inhibit_rules"][index]
+        path = tmp_path / f"without-{index}.yml"
+        path.write_text(yaml.safe_dump(without), encoding="utf-8")
+        if not any(noticed(result, path, names) for result in results if concerns(rule, result)):
+            unnoticed.append(rule)
+    assert unnoticed == []
+
+
+def concerns(rule: dict[str, list[str]], result: ScenarioResult) -> bool:
+    """Return whether a scenario expects an inhibition at all while the source fires."""
+    text = " ".join(rule["source_matchers"])
+    fired = {own.labels["alertname"] for own in firing([result])}
+    return any(check.kind == "inhibited" for check in result.checks) and any(
+        name in text for name in fired
+    )
+
+
+def noticed(result: ScenarioResult, config: Path, names: list[str]) -> bool:
+    """Return whether a check fails with another configuration."""
+    episodes = [own for listed in result.episodes.values() for own in listed]
+    told = told_by(config, episodes, result.duration)
+    checks = judge(load_scenario(result.name), episodes, names, told)
+    return any(check.status is Status.FAILED for check in checks)
+
+
+def firing(results: list[ScenarioResult]) -> Iterator[Episode]:
+    """Yield every episode that fired."""
+    for result in results:
+        for listed in result.episodes.values():
+            yield from (own for own in listed if own.firing is not None)
+
+
+def test_the_shipped_rules_are_the_scenarios_own(shipped: RuleSet) -> None:
+    """With the shipped rules no expectation is left out."""
+    assert not is_foreign(shipped)

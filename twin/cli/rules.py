@@ -1,0 +1,191 @@
+"""``twin rules``: alert rules against scenarios."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated
+
+import orjson
+import typer
+from rich.console import Console
+
+from twin.cli.options import JsonOutput
+from twin.cli.process import configure_logs
+from twin.errors import CheckFailedError, ConfigError
+from twin.rules.audit import audit
+from twin.rules.export import export
+from twin.rules.mutation import mutants, survivors
+from twin.rules.report import (
+    html_report,
+    json_report,
+    junit_report,
+    print_findings,
+    print_result,
+    print_summary,
+    print_survivors,
+    print_sweep,
+)
+from twin.rules.result import ScenarioResult
+from twin.rules.sampling import known_metrics
+from twin.rules.shipped import write_shipped_rules
+from twin.rules.source import RuleSet, load_rules
+from twin.rules.suite import Options, check_suite, is_foreign, run_suite, unknown_metrics
+from twin.rules.sweep import parse_sweep, sweep_rows
+from twin.scenario import find_scenarios, load_scenario
+from twin.scenario.loader import LoadedScenario
+
+__all__ = ["app"]
+
+app = typer.Typer(help="Test alert rules against the physics of scenarios.", no_args_is_help=True)
+
+Rules = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--rules", "-r", help="Rule files, also as a pattern; by default the shipped ones."
+    ),
+]
+Scenarios = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--scenarios", "-s", help="Names, files or patterns; by default all shipped scenarios."
+    ),
+]
+
+
+@app.command("test")
+def run_test(
+    rules: Rules = None,
+    scenarios: Scenarios = None,
+    junit: Annotated[Path | None, typer.Option(help="Write JUnit XML here.")] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="Write an HTML report with the signals here.")
+    ] = None,
+    sweep: Annotated[
+        str | None, typer.Option(help="Try other values of `for`, such as for=30s..10m.")
+    ] = None,
+    mutate: Annotated[
+        bool,
+        typer.Option("--mutate", help="Break every rule on purpose; tell what nobody noticed."),
+    ] = False,
+    alertmanager: Annotated[
+        Path | None,
+        typer.Option(help="Alertmanager's configuration: check what it inhibits, with a real one."),
+    ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="A metric that no site has is an error.")
+    ] = False,
+    every: Annotated[bool, typer.Option("--all", help="Print the checks that passed too.")] = False,
+    jobs: Annotated[
+        int | None, typer.Option("--jobs", "-j", help="Processes; by default one a core.", min=1)
+    ] = None,
+    as_json: JsonOutput = False,
+) -> None:
+    """Live through scenarios and let promtool say what the rules do; exit 1 if one is wrong.
+
+    \b
+    Examples:
+      twin rules test
+      twin rules test --rules 'rules/*.yml' --scenarios gpu-off-bus --report report.html
+      twin rules test --rules my.yml --scenarios 'scenarios/*.yaml' --junit rules.xml
+    """  # noqa: D301 - click wants the backspace itself before lines to be kept
+    configure_logs("error")  # what a scenario breaks is told by its checks
+    values = () if sweep is None else parse_sweep(sweep)
+    if alertmanager is not None and not alertmanager.is_file():
+        raise ConfigError(f"--alertmanager {alertmanager}: there is no such file")
+    with TemporaryDirectory(prefix="twin-rules-") as folder:
+        own = load_rules(rules or [write_shipped_rules(Path(folder))])
+        chosen = find_scenarios(scenarios or [])
+        check_suite(chosen, own)
+        if strict:
+            _refuse_unknown(own, chosen)
+        options = Options(
+            foreign=rules is not None and is_foreign(own),
+            report=report is not None,
+            sweep=values,
+            mutate=mutate,
+            alertmanager=alertmanager,
+            jobs=jobs,
+        )
+        began = time.perf_counter()
+        results = _run(chosen, own, options, every=every, quiet=as_json)
+        seconds = time.perf_counter() - began
+    findings = audit(own, results)
+    rows = sweep_rows(own, results)
+    if junit is not None:
+        junit.write_bytes(junit_report(results))
+    if report is not None:
+        report.write_text(html_report(results, findings, rows), encoding="utf-8")
+    if as_json:
+        typer.echo(orjson.dumps(json_report(results, findings, rows)))
+    else:
+        console = Console(highlight=False)
+        console.print()
+        print_findings(console, findings)
+        if values:
+            console.print()
+            print_sweep(console, rows)
+        if mutate:
+            console.print()
+            print_survivors(console, survivors(own, results), len(mutants(own)))
+        console.print()
+        print_summary(console, results, seconds)
+    failed = [result.name for result in results if not result.passed]
+    if failed:
+        raise CheckFailedError(f"not as expected: {', '.join(failed)}")
+
+
+def _run(
+    chosen: Sequence[LoadedScenario], rules: RuleSet, options: Options, *, every: bool, quiet: bool
+) -> list[ScenarioResult]:
+    console = Console(highlight=False, stderr=quiet)
+    done = 0
+
+    def progress(result: ScenarioResult) -> None:
+        nonlocal done
+        done += 1
+        console.print(f"[dim]{done:>3}/{len(chosen)}[/dim] ", end="")
+        print_result(console, result, every=every)
+
+    return run_suite(chosen, rules, options, progress)
+
+
+def _refuse_unknown(rules: RuleSet, chosen: Sequence[LoadedScenario]) -> None:
+    metrics = frozenset[str]().union(*(known_metrics(loaded.layout) for loaded in chosen))
+    unknown = unknown_metrics(rules, metrics)
+    for rule in rules.rules:
+        if rule.key in unknown:
+            names = ", ".join(unknown[rule.key])
+            raise ConfigError(f"{rule.file}:{rule.expr_line}: no site of these has {names}")
+
+
+@app.command("export")
+def export_command(
+    scenario: Annotated[str, typer.Argument(help="A shipped scenario's name, or a file.")],
+    rules: Rules = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="The file; by default standard output.")
+    ] = None,
+) -> None:
+    """Write a scenario as a unit test for promtool, which needs no twin to run.
+
+    Rule files are named in it as they are given here; the shipped ones are written beside it.
+
+    \b
+    Example:
+      twin rules export pump-failure -o pump-failure.test.yml && promtool test rules *.test.yml
+    """  # noqa: D301 - click wants the backspace itself before lines to be kept
+    loaded = load_scenario(scenario)
+    if rules is None:
+        folder = (output.parent if output is not None else Path()) / "rules"
+        folder.mkdir(parents=True, exist_ok=True)
+        rules = [write_shipped_rules(folder)]
+    own = load_rules(rules)
+    check_suite([loaded], own)
+    text = export(loaded, own, output.parent if output is not None else Path())
+    if output is None:
+        typer.echo(text, nl=False)
+    else:
+        output.write_text(text, encoding="utf-8")

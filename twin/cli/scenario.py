@@ -1,0 +1,124 @@
+"""``twin scenario``: the scenarios that rules are tested with."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import orjson
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from twin.bus import BrokerUrl
+from twin.cli.options import Broker, JsonOutput
+from twin.cli.rules import run_test as run_rules_test
+from twin.errors import CheckFailedError
+from twin.rules.live import Servers, run_live
+from twin.rules.report import json_report, junit_report, print_result
+from twin.scenario import find_scenarios, load_scenario, show_duration
+from twin.scenario.loader import LoadedScenario
+
+__all__ = ["app"]
+
+app = typer.Typer(help="Show scenarios, and run one on a running twin.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_scenarios(as_json: JsonOutput = False) -> None:
+    """List the shipped scenarios.
+
+    \b
+    Example:
+      twin scenario list --json
+    """  # noqa: D301 - click wants the backspace itself before lines to be kept
+    found = find_scenarios([])
+    if as_json:
+        typer.echo(orjson.dumps([_described(loaded) for loaded in found]))
+        return
+    console = Console(highlight=False)
+    for loaded in found:
+        console.print(
+            f"[bold]{loaded.name}[/bold]  {loaded.scenario.title}  "
+            f"[dim]{show_duration(loaded.scenario.duration)}[/dim]",
+            soft_wrap=True,
+        )
+
+
+@app.command()
+def show(
+    scenario: Annotated[str, typer.Argument(help="A shipped scenario's name, or a file.")],
+) -> None:
+    """Print the file of a scenario, for a start of your own.
+
+    \b
+    Example:
+      twin scenario show pump-failure >mine.yaml
+    """  # noqa: D301 - click wants the backspace itself before lines to be kept
+    typer.echo(load_scenario(scenario).path.read_text(encoding="utf-8"), nl=False)
+
+
+def _described(loaded: LoadedScenario) -> dict[str, object]:
+    scenario = loaded.scenario
+    return {
+        "name": loaded.name,
+        "title": scenario.title,
+        "file": str(loaded.path),
+        "duration_seconds": scenario.duration,
+        "faults": [
+            {"kind": event.kind, "target": event.target, "at": event.at, "ends": loaded.ends(event)}
+            for event in scenario.faults
+        ],
+        "expects": sorted({name for _, name in scenario.expect.alerts()}),
+    }
+
+
+@app.command("run")
+def run_scenario(
+    scenario: Annotated[str, typer.Argument(help="A shipped scenario's name, or a file.")],
+    live: Annotated[bool, typer.Option("--live", help="On a running stack, in real time.")] = False,
+    broker: Broker = "mqtt://127.0.0.1:1883",
+    site: Annotated[
+        str | None, typer.Option("--site", "-s", help="Of the broker, when it carries several.")
+    ] = None,
+    prometheus: Annotated[str, typer.Option(help="Its address.")] = "http://127.0.0.1:9090",
+    alertmanager: Annotated[
+        str | None, typer.Option(help="Its address; left out, nobody looks at it.")
+    ] = None,
+    grafana: Annotated[
+        str | None, typer.Option(help="Its address, to mark faults and alerts as annotations.")
+    ] = None,
+    token: Annotated[
+        str | None, typer.Option(envvar="GRAFANA_TOKEN", help="Token of a service account.")
+    ] = None,
+    junit: Annotated[Path | None, typer.Option(help="Write JUnit XML here.")] = None,
+    as_json: JsonOutput = False,
+) -> None:
+    """Inject a scenario into a running stack and watch its alerts; exit 1 if one is wrong.
+
+    Without --live it is the same as `twin rules test` with this one scenario.
+
+    \b
+    Example:
+      twin scenario run pump-failure --live --alertmanager http://127.0.0.1:9093
+    """  # noqa: D301 - click wants the backspace itself before lines to be kept
+    loaded = load_scenario(scenario)
+    if not live:
+        run_rules_test(scenarios=[scenario], junit=junit, every=True, as_json=as_json)
+        return
+    console = Console(highlight=False, stderr=as_json)
+    servers = Servers(BrokerUrl.parse(broker), prometheus, site, alertmanager, grafana, token)
+
+    def say(at: float, text: str) -> None:
+        console.print(f"[dim]{at:7.1f}s[/dim]  {escape(text)}", soft_wrap=True)
+
+    result = asyncio.run(run_live(loaded, servers, say))
+    if junit is not None:
+        junit.write_bytes(junit_report([result]))
+    if as_json:
+        typer.echo(orjson.dumps(json_report([result], [], [])))
+    else:
+        print_result(console, result, every=True)
+    if not result.passed:
+        raise CheckFailedError(f"not as expected: {result.name}")

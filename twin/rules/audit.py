@@ -1,0 +1,155 @@
+"""What all scenarios together say of each rule."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from twin.rules.result import ScenarioResult
+from twin.rules.source import Rule, RuleSet
+from twin.scenario import show_duration
+
+__all__ = ["Finding", "audit"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What is known of a rule after a run.
+
+    Attributes:
+        rule: the rule.
+        detects: scenario to the seconds between its first fault and the first firing.
+        misses: scenarios whose faults show on a metric that the rule reads, while it was silent.
+        pending: scenarios in which the expression was true, but never for long enough.
+        noisy: scenario to the number of firings while nothing was wrong.
+        always: whether it fired all through a quiet scenario.
+        unknown: metrics that it names and no site has.
+        error: why the engine could not evaluate it; empty for none.
+    """
+
+    rule: Rule
+    detects: dict[str, float]
+    misses: tuple[str, ...]
+    pending: dict[str, float]
+    noisy: dict[str, int]
+    always: bool
+    unknown: tuple[str, ...]
+    error: str
+
+    @property
+    def exercised(self) -> bool:
+        """Whether its expression was ever true."""
+        return bool(self.detects or self.pending or self.noisy)
+
+    @property
+    def told(self) -> bool:
+        """Whether there is more to say than that no scenario exercised it."""
+        return self.exercised or bool(self.misses or self.unknown or self.error)
+
+    @property
+    def good(self) -> bool:
+        """Whether there is nothing to complain of."""
+        return bool(self.detects) and not (self.noisy or self.unknown or self.error)
+
+    @property
+    def verdict(self) -> str:
+        """The finding in a few words."""
+        if self.error:
+            return f"cannot be evaluated: {self.error}"
+        return self._noise() or self._detection()
+
+    def _noise(self) -> str:
+        if self.always:
+            return "fires all the time"
+        count = sum(self.noisy.values())
+        where = ", ".join(self.noisy)
+        return f"noisy: fires {count} times while nothing is wrong ({where})" if count else ""
+
+    def _detection(self) -> str:
+        if self.detects:
+            silent = f"; silent in {', '.join(self.misses)}" if self.misses else ""
+            return f"detects {_listed(self.detects)}{silent}"
+        if self.pending:
+            name, seconds = max(self.pending.items(), key=lambda item: item[1])
+            return (
+                f"never fires: true for at most {show_duration(seconds)} ({name}), "
+                f"for is {show_duration(self.rule.lasts)}"
+            ) + self._missed()
+        if self.unknown:
+            return f"never evaluates to anything: no site has {', '.join(self.unknown)}"
+        return "never evaluates to anything" + self._missed()
+
+    def _missed(self) -> str:
+        return f"; misses {', '.join(self.misses)}" if self.misses else ""
+
+
+_SHOWN = 4
+
+
+def _listed(detects: dict[str, float]) -> str:
+    first = sorted(detects.items(), key=lambda item: item[1])
+    shown = [f"{name} after {show_duration(seconds)}" for name, seconds in first[:_SHOWN]]
+    more = f" and {len(first) - _SHOWN} more" if len(first) > _SHOWN else ""
+    return ", ".join(shown) + more
+
+
+def audit(rules: RuleSet, results: Sequence[ScenarioResult]) -> list[Finding]:
+    """Return the finding on every alerting rule."""
+    return [_finding(rule, rules, results) for rule in rules.alerts]
+
+
+def _finding(rule: Rule, rules: RuleSet, results: Sequence[ScenarioResult]) -> Finding:
+    detects: dict[str, float] = {}
+    pending: dict[str, float] = {}
+    noisy: dict[str, int] = {}
+    misses: list[str] = []
+    always = False
+    read = {
+        own.name
+        for part in (rule, *rules.feeding([rule]))
+        for own in part.selectors
+        if own.name is not None
+    }
+    for result in results:
+        firings = result.firings(rule.key)
+        if result.quiet:
+            if firings:
+                noisy[result.name] = len(firings)
+                first = min(own.firing for own in firings if own.firing is not None)
+                late = 0.1 * result.duration + rule.lasts
+                always |= first < late and any(own.ended is None for own in firings)
+            continue
+        began = result.struck[0].at if result.struck else 0.0
+        early = [own for own in firings if own.firing is not None and own.firing < began]
+        if early:
+            # What fires before the fault says nothing about it.
+            noisy[result.name] = len(early)
+            continue
+        after = [own.firing for own in firings if own.firing is not None and own.firing >= began]
+        if after:
+            detects[result.name] = min(after) - began
+            continue
+        held = [
+            (own.ended or result.duration) - own.pending
+            for own in result.episodes.get(rule.key, ())
+        ]
+        if held:
+            pending[result.name] = max(held)
+        if read & set(result.shows):
+            misses.append(result.name)
+    return Finding(
+        rule,
+        detects,
+        tuple(misses),
+        pending,
+        noisy,
+        always,
+        _nowhere(rule, results),
+        next((own.errors[rule.key] for own in results if rule.key in own.errors), ""),
+    )
+
+
+def _nowhere(rule: Rule, results: Sequence[ScenarioResult]) -> tuple[str, ...]:
+    """Return the metrics that the rule names and no site of these scenarios has."""
+    missing = [set(result.unknown.get(rule.key, ())) for result in results]
+    return tuple(sorted(set.intersection(*missing))) if missing else ()

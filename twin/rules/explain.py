@@ -1,0 +1,141 @@
+"""The signals behind an alert over time, and which part of its expression was false.
+
+An expression is cut at its set operators and comparisons; each part is evaluated by
+promtool like the whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from twin.rules.engine import Episode
+from twin.rules.expression import Part, parts
+from twin.rules.jobs import Candidate, job_for
+from twin.rules.promtool import Answer, run
+from twin.rules.result import Curve, Panel
+from twin.rules.sampling import Samples
+from twin.rules.source import Rule, RuleSet
+from twin.scenario import show_duration
+
+__all__ = ["panels", "reasons"]
+
+_POINTS = 240
+"""Moments at which a signal is drawn."""
+_CURVES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """One part of a rule and the places of its queries."""
+
+    rule: Rule
+    part: Part
+    value: int
+    limit: int | None
+
+
+def panels(
+    samples: Samples, chosen: Sequence[Rule], rules: RuleSet, interval: float
+) -> list[Panel]:
+    """Return the signals behind these alerts over the whole scenario."""
+    if not chosen:
+        return []
+    end = samples.interval * samples.scrapes
+    step = max(interval, interval * round(end / interval / _POINTS))
+    times = [step * index for index in range(1, round(end / step) + 1) if step * index <= end]
+    job = job_for(samples, [Candidate(rule, rule.body) for rule in chosen], rules, interval)
+    asked: list[_Asked] = []
+
+    def ask(expr: str) -> int:
+        return job.ask(expr, times)
+
+    for rule in chosen:
+        for part in parts(rule.expr):
+            pick = "bottomk" if part.comparison.startswith("<") else "topk"
+            limit = ask(f"max({part.limit})") if part.limit and not _number(part.limit) else None
+            asked.append(_Asked(rule, part, ask(f"{pick}({_CURVES}, {part.value})"), limit))
+    answer = run(job)
+    return [_panel(own, answer, end) for own in asked]
+
+
+def _panel(own: _Asked, answer: Answer, end: float) -> Panel:
+    curves = _curves(answer, own.value)
+    if own.part.limit and own.limit is None:
+        value = float(own.part.limit)
+        limits = [Curve(own.part.limit, [(0.0, value), (end, value)])]
+    else:
+        limits = [] if own.limit is None else _curves(answer, own.limit)
+    return Panel(own.rule.name, f"{own.part.join} {own.part.text}".strip(), curves, limits)
+
+
+def _curves(answer: Answer, query: int) -> list[Curve]:
+    """Return the series that a query gave, those with the most points first."""
+    series: dict[str, list[tuple[float, float]]] = {}
+    for found in answer.found:
+        if found.query == query:
+            labels = {k: v for k, v in found.labels.items() if k != "__name__"}
+            name = ", ".join(f"{k}={v}" for k, v in labels.items()) or "value"
+            series.setdefault(name, []).append((found.at, found.value))
+    longest = sorted(series.items(), key=lambda item: -len(item[1]))[:_CURVES]
+    return [Curve(name, points) for name, points in longest]
+
+
+def _number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def reasons(
+    samples: Samples,
+    rule: Rule,
+    rules: RuleSet,
+    interval: float,
+    episodes: Sequence[Episode],
+    window: tuple[float, float],
+) -> list[str]:
+    """Return sentences that say why an alert did not fire within a window."""
+    pending = [
+        (own.ended or window[1]) - own.pending
+        for own in episodes
+        if own.pending < window[1] and (own.ended or window[1]) > window[0]
+    ]
+    if pending:
+        longest = show_duration(max(pending))
+        return [
+            f"the expression was true for at most {longest}; for is {show_duration(rule.lasts)}"
+        ]
+    times = _times(window, interval)
+    job = job_for(samples, [Candidate(rule, rule.body)], rules, interval)
+    asked = []
+    for part in parts(rule.expr):
+        pick = "min" if part.comparison.startswith("<") else "max"
+        truth, value = f"count({part.text})", f"{pick}({part.value})"
+        asked.append((part, job.ask(truth, times), job.ask(value, times)))
+    answer = run(job)
+    return [_reason(part, answer, truth, value) for part, truth, value in asked]
+
+
+def _times(window: tuple[float, float], interval: float) -> list[float]:
+    steps = max(1, round((window[1] - window[0]) / interval))
+    stride = max(1, steps // _POINTS)
+    first = -(-window[0] // interval) * interval
+    return [first + interval * step for step in range(0, steps, stride)]
+
+
+def _reason(part: Part, answer: Answer, truth: int, value: int) -> str:
+    true = [own.at for own in answer.found if own.query == truth]
+    values = [own.value for own in answer.found if own.query == value]
+    text = f"{part.join} {part.text}".strip()
+    if true:
+        return f"{text}: true from {show_duration(min(true))} to {show_duration(max(true))}"
+    if not values:
+        return f"{text}: no series"
+    if not part.comparison:
+        return f"{text}: never true"
+    low = part.comparison.startswith("<")
+    extreme = min(values) if low else max(values)
+    return f"{text}: false; the {'lowest' if low else 'highest'} value was {extreme:.6g}"

@@ -1,0 +1,99 @@
+"""A scenario as a unit test of promtool, which runs anywhere without the twin."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from twin.rules.engine import Episode, evaluate
+from twin.rules.jobs import Candidate
+from twin.rules.notation import input_series
+from twin.rules.promtool import seconds_text
+from twin.rules.sampling import known_metrics, sample
+from twin.rules.source import RuleSet
+from twin.rules.suite import wanted_metrics
+from twin.scenario.loader import LoadedScenario
+
+__all__ = ["export"]
+
+
+def export(loaded: LoadedScenario, rules: RuleSet, folder: Path) -> str:
+    """Return the test file: the series as they were scraped, and when each alert fires.
+
+    What is expected is what the rules do now, alert by alert whenever one begins or ends
+    to fire, so that the file fails when a rule is changed in what it sees.
+
+    Args:
+        loaded: the scenario.
+        rules: to test.
+        folder: in which the file will lie; the rule files are named relative to it.
+
+    Raises:
+        ConfigError: promtool is not there, or cannot evaluate a recording rule.
+    """
+    scenario = loaded.scenario
+    samples = sample(loaded, wanted_metrics(rules, known_metrics(loaded.layout)))
+    candidates = [Candidate(rule, rule.body) for rule in rules.alerts]
+    outcome = evaluate(samples, candidates, rules, scenario.evaluate)
+    selectors = [own for rule in rules.rules for own in rule.selectors]
+    fired = [own for own in outcome.episodes if own.firing is not None]
+    moments = {0.0, scenario.duration}
+    moments |= {at for own in fired for at in (own.firing, own.ended) if at is not None}
+    document = {
+        "rule_files": [os.path.relpath(file, folder) for file in rules.files],
+        "evaluation_interval": seconds_text(scenario.evaluate),
+        "tests": [
+            {
+                "name": loaded.name,
+                "interval": seconds_text(scenario.scrape),
+                "input_series": [
+                    {"series": name, "values": values}
+                    for name, values in input_series(samples, selectors)
+                ],
+                "promql_expr_test": [_moment(at, fired) for at in sorted(moments)],
+            }
+        ],
+    }
+    return _head(loaded) + yaml.safe_dump(document, sort_keys=False, width=10_000)
+
+
+def _head(loaded: LoadedScenario) -> str:
+    faults = "".join(
+        f"#   {seconds_text(event.at)}: {event.kind} {event.target or ''}".rstrip() + "\n"
+        for event in loaded.scenario.faults
+    )
+    return (
+        f"# {loaded.scenario.title}\n"
+        f"# Made by `twin rules export {loaded.name}`; run it with `promtool test rules`.\n"
+        f"{faults}"
+    )
+
+
+def _moment(at: float, fired: Sequence[Episode]) -> Mapping[str, Any]:
+    """Return the test that exactly these alerts fire at one moment."""
+    now = [
+        own.labels
+        for own in fired
+        if own.firing is not None and own.firing <= at and (own.ended is None or own.ended > at)
+    ]
+    samples = [{"labels": _series(labels), "value": 1} for labels in now]
+    test: dict[str, Any] = {
+        "expr": 'ALERTS{alertstate="firing"}',
+        "eval_time": seconds_text(at),
+    }
+    return test | ({"exp_samples": samples} if samples else {})
+
+
+def _series(labels: Mapping[str, str]) -> str:
+    inside = ", ".join(
+        f'{name}="{_escaped(value)}"' for name, value in {**labels, "alertstate": "firing"}.items()
+    )
+    return f"ALERTS{{{inside}}}"
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")

@@ -1,0 +1,175 @@
+"""What an expression reads, and the parts it is made of.
+
+Expressions are only taken apart here, never evaluated: that is promtool's business.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import promql_parser
+
+__all__ = ["Part", "Selector", "parts", "selector_of", "selectors", "sievable"]
+
+_NAME = "__name__"
+_WORD = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
+_EMPTY = re.compile(r"(?<=[\w:])\{\}")
+_COMPARISONS = frozenset({"==", "!=", ">", "<", ">=", "<="})
+_SETS = frozenset({"and", "or", "unless"})
+_CHILDREN = ("expr", "lhs", "rhs", "param", "vector_selector")
+
+
+@dataclass(frozen=True, slots=True)
+class Selector:
+    """A selector of an expression.
+
+    Attributes:
+        name: metric name; None when it stands in the matchers, or nowhere.
+        matchers: label, operator, value; all of them hold for a series that is read.
+        seconds: length of the longest range that it is read over, 0 for the present.
+    """
+
+    name: str | None
+    matchers: tuple[tuple[str, str, str], ...] = ()
+    seconds: float = 0.0
+
+    def names(self, known: Collection[str]) -> set[str]:
+        """Return which of these metric names it reads."""
+        if self.name is not None:
+            return {self.name} & set(known)
+        own = [matcher for matcher in self.matchers if matcher[0] == _NAME]
+        return {name for name in known if all(_holds(matcher, name) for matcher in own)}
+
+    def selects(self, labels: Mapping[str, str]) -> bool:
+        """Return whether a series of its metric has the labels that it wants."""
+        return all(
+            _holds(matcher, labels.get(matcher[0], ""))
+            for matcher in self.matchers
+            if matcher[0] != _NAME
+        )
+
+
+def _holds(matcher: tuple[str, str, str], value: str) -> bool:
+    _, operator, wanted = matcher
+    if operator in ("=", "!="):
+        return (value == wanted) is (operator == "=")
+    try:
+        match = re.fullmatch(wanted, value, re.DOTALL) is not None
+    except re.error:
+        return True  # RE2 knows it and Python does not: rather read too much than too little
+    return match is (operator == "=~")
+
+
+def selectors(expr: str) -> tuple[Selector, ...]:
+    """Return everything an expression reads.
+
+    An expression that this parser does not know, although promtool took it, is taken to
+    read every word in it.
+    """
+    try:
+        tree = promql_parser.parse(expr)
+    except ValueError:
+        return tuple(Selector(word) for word in dict.fromkeys(_WORD.findall(expr)))
+    return tuple(_walk(tree, 0.0))
+
+
+def _walk(node: Any, seconds: float) -> Iterator[Selector]:
+    if isinstance(node, promql_parser.VectorSelector):
+        yield selector_of(node, seconds)
+        return
+    length = getattr(node, "range", None)
+    if length is not None:
+        seconds += length.total_seconds()
+    for child in _CHILDREN:
+        below = getattr(node, child, None)
+        if below is not None and not isinstance(below, str):
+            yield from _walk(below, seconds)
+    for argument in getattr(node, "args", None) or ():
+        yield from _walk(argument, seconds)
+
+
+_OPERATORS = (
+    (promql_parser.MatchOp.Equal, "="),
+    (promql_parser.MatchOp.NotEqual, "!="),
+    (promql_parser.MatchOp.Re, "=~"),
+    (promql_parser.MatchOp.NotRe, "!~"),
+)
+
+
+def selector_of(node: Any, seconds: float = 0.0) -> Selector:
+    """Return what a vector selector of the parser's tree reads."""
+    matchers = tuple((m.name, _operator(m.op), m.value) for m in node.matchers.matchers)
+    if node.matchers.or_matchers:
+        matchers = ()  # any of several: rather read too much than too little
+    name = node.name
+    for label, operator, value in matchers:
+        if label == _NAME and operator == "=":
+            name = value
+    return Selector(name, matchers, seconds)
+
+
+def _operator(op: Any) -> str:
+    return next(text for own, text in _OPERATORS if own == op)
+
+
+def sievable(expr: str) -> bool:
+    """Return whether a subquery over the expression sees what a rule would see."""
+    return not re.search(r"@\s*(start|end)\s*\(", expr)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of an expression.
+
+    Attributes:
+        text: the part itself.
+        join: how the whole joins it to the part before: ``and``, ``unless``, ``or``, or empty.
+        value: what is compared, when the part is a comparison; else the part.
+        comparison: the rest of a comparison, such as ``> 85``; empty for none.
+        limit: what it is compared with; empty for none.
+    """
+
+    text: str
+    join: str
+    value: str
+    comparison: str = ""
+    limit: str = ""
+
+
+def parts(expr: str) -> tuple[Part, ...]:
+    """Return the parts that a set operator joins at the top, each with its comparison."""
+    try:
+        tree = promql_parser.parse(expr)
+    except ValueError:
+        return (Part(expr, "", expr),)
+    return tuple(_parts(tree, ""))
+
+
+def _parts(node: Any, join: str) -> Iterator[Part]:
+    while isinstance(node, promql_parser.ParenExpr):
+        node = node.expr
+    if isinstance(node, promql_parser.BinaryExpr):
+        operator = str(node.op)
+        if operator in _SETS:
+            yield from _parts(node.lhs, join)
+            yield from _parts(node.rhs, operator)
+            return
+        if operator in _COMPARISONS and not _is_bool(node):
+            value, limit = _text(node.lhs), _text(node.rhs)
+            if isinstance(node.lhs, promql_parser.NumberLiteral):
+                value, limit = limit, value
+            yield Part(_text(node), join, value, f"{operator} {limit}", limit)
+            return
+    yield Part(_text(node), join, _text(node))
+
+
+def _is_bool(node: Any) -> bool:
+    return bool(node.modifier is not None and node.modifier.return_bool)
+
+
+def _text(node: Any) -> str:
+    # The parser writes empty braces after a metric without matchers.
+    return _EMPTY.sub("", " ".join(str(node).split()))

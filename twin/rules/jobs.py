@@ -1,0 +1,84 @@
+"""What promtool is given: alerts as they are to be evaluated, and the series they need."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from twin.rules.expression import Selector, selectors
+from twin.rules.notation import input_series
+from twin.rules.promtool import Job
+from twin.rules.sampling import Samples
+from twin.rules.source import Rule, RuleSet
+
+__all__ = ["ALERTS", "Candidate", "dealt", "group_of", "job_for", "linked"]
+
+ALERTS = "ALERTS"
+"""Series that Prometheus makes of alerts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An alerting rule as it is to be evaluated.
+
+    Attributes:
+        rule: where it comes from.
+        body: the rule as a rule file has it; not always that of ``rule``.
+    """
+
+    rule: Rule
+    body: Mapping[str, Any]
+
+    @property
+    def expr(self) -> str:
+        """Its expression."""
+        return str(self.body["expr"]).strip()
+
+    @property
+    def as_it_is(self) -> bool:
+        """Whether it is the rule itself and no variant of it."""
+        return self.body is self.rule.body
+
+    def inlined(self, rules: RuleSet) -> Candidate:
+        """Return the candidate without recorded names, where they can be spared."""
+        return replace(self, body={**self.body, "expr": rules.inlined(self.expr)})
+
+    @property
+    def as_read(self) -> Rule:
+        """The rule with what this candidate reads."""
+        return replace(self.rule, selectors=self.reads)
+
+    @property
+    def reads(self) -> tuple[Selector, ...]:
+        """What it reads."""
+        return self.rule.selectors if self.expr == self.rule.expr else selectors(self.expr)
+
+
+def linked(candidates: Iterable[Candidate]) -> bool:
+    """Return whether an alert reads the alerts, so that all must be evaluated together."""
+    return any(selector.name == ALERTS for own in candidates for selector in own.reads)
+
+
+def dealt(items: Sequence[Any], hands: int) -> list[list[Any]]:
+    """Return the items in so many parts, as cards are dealt; no part is empty."""
+    return [part for part in (list(items[hand::hands]) for hand in range(hands)) if part]
+
+
+def job_for(
+    samples: Samples, candidates: Sequence[Candidate], rules: RuleSet, interval: float
+) -> Job:
+    """Return a job with the series and the recording rules that these candidates need."""
+    recordings = rules.feeding([own.as_read for own in candidates])
+    if linked(candidates):
+        recordings = rules.recordings
+    wanted = [selector for own in candidates for selector in own.reads]
+    wanted += [selector for rule in recordings for selector in rule.selectors]
+    series = input_series(samples, wanted)
+    groups = [group_of(recordings)] if recordings else []
+    return Job(series, samples.interval, interval, samples.interval * samples.scrapes, groups)
+
+
+def group_of(rules: Iterable[Rule]) -> dict[str, Any]:
+    """Return these rules as one group."""
+    return {"name": "recordings", "rules": [dict(rule.body) for rule in rules]}

@@ -1,0 +1,307 @@
+"""A scenario on a running stack: inject, watch, judge, as time goes by.
+
+Faults go over MQTT, alerts are read from Prometheus and Alertmanager as they come. The
+clock is the wall's: the twin must run at real time, for ``for`` and scrapes do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import Any
+from urllib.error import HTTPError, URLError
+from urllib.parse import urlsplit
+from urllib.request import urlopen
+
+import orjson
+
+from twin.bus import BrokerUrl
+from twin.errors import ConfigError, ServiceError, TwinError
+from twin.faults import FAULTS
+from twin.grafana.push import connect
+from twin.rules.engine import Episode
+from twin.rules.result import ScenarioResult, Struck
+from twin.rules.verdict import check_names, judge
+from twin.scenario import Event, show_duration
+from twin.scenario.loader import LoadedScenario
+from twin.stack.command import send_command
+from twin.wire import Clear, Inject
+
+__all__ = ["Servers", "run_live"]
+
+_LOOK_SECONDS = 1.0
+"""Between two looks at Prometheus and Alertmanager."""
+_ANSWER_SECONDS = 10.0
+_TAG = "twin"
+
+_Labels = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Servers:
+    """Where the running stack is.
+
+    Attributes:
+        broker: the MQTT broker.
+        site: name of its site; None when the broker carries only one.
+        prometheus: its address.
+        alertmanager: its address; None to leave it out.
+        grafana: its address; None for no annotations.
+        token: of a service account of Grafana; None for none.
+    """
+
+    broker: BrokerUrl
+    prometheus: str
+    site: str | None = None
+    alertmanager: str | None = None
+    grafana: str | None = None
+    token: str | None = None
+
+
+@dataclass(slots=True)
+class _Watch:
+    """What was seen so far, in seconds since the start."""
+
+    open: dict[_Labels, Episode] = field(default_factory=dict)
+    done: list[Episode] = field(default_factory=list)
+    told: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def episodes(self) -> list[Episode]:
+        """All episodes that began after the start."""
+        return [*self.done, *self.open.values()]
+
+
+async def run_live(
+    loaded: LoadedScenario,
+    servers: Servers,
+    say: Callable[[float, str], None],
+    clock: Callable[[], float] = time.monotonic,
+) -> ScenarioResult:
+    """Run a scenario on a running stack and return what happened.
+
+    Alerts that fire before the start are left out: they are not the scenario's.
+
+    Args:
+        loaded: the scenario.
+        servers: the stack.
+        say: called with the seconds since the start and a line, as things happen.
+        clock: seconds that never run backwards.
+
+    Raises:
+        BusError: the broker or the emulator does not answer.
+        ConfigError: the scenario cannot be run on this stack.
+        ServiceError: Prometheus, Alertmanager or Grafana does not answer.
+    """
+    _refuse_disturbances(loaded)
+    rules = await _rules(servers.prometheus)
+    known = [str(rule["name"]) for rule in rules]
+    check_names(replace(loaded, shipped=False), known)
+    run = _Run(loaded, servers, say, clock)
+    try:
+        await run.live()
+    finally:
+        await run.clear()
+    watch = run.watch
+    checks = judge(loaded, watch.episodes, known, watch.told if servers.alertmanager else None)
+    episodes: dict[str, list[Episode]] = {}
+    for episode in watch.episodes:
+        episodes.setdefault(episode.labels["alertname"], []).append(episode)
+    scenario = loaded.scenario
+    return ScenarioResult(
+        name=loaded.name,
+        title=scenario.title,
+        file=str(loaded.path),
+        duration=scenario.duration,
+        evaluate=_LOOK_SECONDS,
+        struck=[
+            Struck(event.kind, _target(event), event.at, loaded.ends(event))
+            for event in scenario.faults
+        ],
+        shows=scenario.shows,
+        checks=checks,
+        episodes=episodes,
+        true=frozenset(episodes),
+        errors={},
+        unknown={},
+        told=watch.told,
+        seconds=scenario.duration,
+    )
+
+
+def _refuse_disturbances(loaded: LoadedScenario) -> None:
+    for index, event in enumerate(loaded.scenario.faults):
+        if not event.is_fault:
+            raise ConfigError(
+                f"{loaded.place('faults', index)}: {event.kind} cannot be injected into a running "
+                "twin; stop that part of it yourself, or use twin rules test"
+            )
+
+
+def _target(event: Event) -> str:
+    return event.target or FAULTS[event.kind].default_target
+
+
+class _Run:
+    """One run under way."""
+
+    def __init__(
+        self,
+        loaded: LoadedScenario,
+        servers: Servers,
+        say: Callable[[float, str], None],
+        clock: Callable[[], float],
+    ) -> None:
+        self._loaded = loaded
+        self._servers = servers
+        self._say = say
+        self._clock = clock
+        self._start = clock()
+        self._epoch = time.time()
+        self._pending = list(loaded.scenario.faults)
+        self._struck: list[Event] = []
+        self._before: set[_Labels] = set()
+        self.watch = _Watch()
+
+    @property
+    def _now(self) -> float:
+        return self._clock() - self._start
+
+    async def live(self) -> None:
+        """Inject and watch until the scenario is over."""
+        self._before = set(await self._alerts())
+        if self._before:
+            names = sorted({dict(labels)["alertname"] for labels in self._before})
+            self._say(0.0, f"already there, and left out: {', '.join(names)}")
+        self._start, self._epoch = self._clock(), time.time()
+        while (now := self._now) < self._loaded.scenario.duration:
+            while self._pending and self._pending[0].at <= now:
+                await self._inject(self._pending.pop(0))
+            await self._look()
+            await asyncio.sleep(max(0.0, _LOOK_SECONDS - (self._now - now)))
+
+    async def _inject(self, event: Event) -> None:
+        command = Inject(
+            id=f"scenario-{uuid.uuid4().hex[:16]}",
+            fault=event.kind,
+            target=_target(event),
+            duration=self._loaded.ends(event) - event.at,
+            parameters=event.parameters,
+        )
+        ack = await send_command(self._servers.broker, self._servers.site, command)
+        if not ack.accepted:
+            index = self._loaded.scenario.faults.index(event)
+            raise ConfigError(f"{self._loaded.place('faults', index)}: {ack.detail}")
+        self._struck.append(event)
+        self._say(self._now, ack.detail)
+        await self._annotate(f"{event.kind} {_target(event)}", event.at, self._loaded.ends(event))
+
+    async def clear(self) -> None:
+        """End the faults of this scenario that are still in force."""
+        for event in self._struck:
+            if self._loaded.ends(event) > self._now:
+                command = Clear(
+                    id=f"scenario-{uuid.uuid4().hex[:16]}", fault=event.kind, target=_target(event)
+                )
+                with suppress(TwinError):
+                    await send_command(self._servers.broker, self._servers.site, command)
+
+    # -- what is seen ---------------------------------------------------------
+
+    async def _look(self) -> None:
+        now, states = self._now, await self._alerts()
+        watch = self.watch
+        for labels in [own for own in watch.open if own not in states]:
+            episode = replace(watch.open.pop(labels), ended=now)
+            watch.done.append(episode)
+            if episode.firing is not None:
+                self._say(now, f"{_shown(labels)} clears")
+        self._before &= states.keys()
+        for labels in states.keys() - self._before:
+            await self._take(labels, states[labels], now)
+        await self._look_at_alertmanager()
+
+    async def _take(self, labels: _Labels, state: str, now: float) -> None:
+        episode = self.watch.open.get(labels) or Episode(0, dict(labels), now, None, None)
+        if state == "firing" and episode.firing is None:
+            episode = replace(episode, firing=now)
+            self._say(now, f"{_shown(labels)} fires{self._after(now)}")
+            await self._annotate(f"{_shown(labels)} fires", now, None)
+        self.watch.open[labels] = episode
+
+    def _after(self, now: float) -> str:
+        if not self._struck:
+            return ""
+        last = self._struck[-1]
+        return f", {show_duration(round(now - last.at))} after {last.kind}"
+
+    async def _alerts(self) -> dict[_Labels, str]:
+        data = await _get(f"{self._servers.prometheus.rstrip('/')}/api/v1/alerts", "Prometheus")
+        return {
+            tuple(sorted(own["labels"].items())): str(own["state"])
+            for own in data["data"]["alerts"]
+        }
+
+    async def _look_at_alertmanager(self) -> None:
+        if self._servers.alertmanager is None:
+            return
+        url = f"{self._servers.alertmanager.rstrip('/')}/api/v2/alerts"
+        mine = {dict(own)["alertname"] for own in self.watch.open}
+        for own in await _get(url, "Alertmanager"):
+            name = own["labels"]["alertname"]
+            if name in mine and name not in self.watch.told and own["status"]["state"] == "active":
+                self.watch.told[name] = self._now
+                self._say(self._now, f"{name} has reached Alertmanager")
+
+    async def _annotate(self, text: str, start: float, end: float | None) -> None:
+        if self._servers.grafana is None:
+            return
+        grafana = connect(self._servers.grafana, self._servers.token)
+        begin = round(1000 * (self._epoch + start))
+        over = None if end is None else round(1000 * (self._epoch + end))
+        tags = [_TAG, self._loaded.name]
+        try:
+            await asyncio.to_thread(
+                grafana.annotations.add_annotation,
+                time_from=begin, time_to=over, tags=tags, text=text,
+            )  # fmt: skip
+        except Exception as error:
+            # grafana-client lets through whatever its HTTP library raises.
+            raise ServiceError(
+                f"Grafana at {self._servers.grafana} takes no annotation ({error}); "
+                "are the address and the token right?"
+            ) from error
+
+
+def _shown(labels: _Labels) -> str:
+    own = dict(labels)
+    place = next((own[key] for key in ("device", "gpu", "pump", "megapack") if key in own), "")
+    where = " ".join(filter(None, (own.get("rack", ""), own.get("instance", ""), place)))
+    return f"{own['alertname']} {where}".strip()
+
+
+async def _rules(prometheus: str) -> Sequence[Mapping[str, Any]]:
+    if urlsplit(prometheus).scheme not in ("http", "https"):
+        raise ConfigError(
+            f"Prometheus {prometheus!r} is no address; write for example http://127.0.0.1:9090"
+        )
+    data = await _get(f"{prometheus.rstrip('/')}/api/v1/rules?type=alert", "Prometheus")
+    return [rule for group in data["data"]["groups"] for rule in group["rules"]]
+
+
+async def _get(url: str, who: str) -> Any:
+    def read() -> bytes:
+        with urlopen(url, timeout=_ANSWER_SECONDS) as answer:  # noqa: S310 - the user's own server
+            body: bytes = answer.read()
+            return body
+
+    try:
+        return orjson.loads(await asyncio.to_thread(read))
+    except (HTTPError, URLError, OSError, orjson.JSONDecodeError) as error:
+        raise ServiceError(
+            f"{who} does not answer at {url}: {error}; is its address right?"
+        ) from error

@@ -1,0 +1,223 @@
+"""Run ``promtool test rules``, the engine of Prometheus, and read what it found.
+
+A unit test of promtool says what a query should give and prints what it gave when that
+differs. So every test here expects nothing, and what is printed is the result.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from twin.errors import ConfigError
+from twin.scenario import parse_duration
+
+__all__ = ["Answer", "Found", "Job", "promtool", "run", "seconds_text"]
+
+_PATH = f"{os.environ.get('PATH', '')}:/usr/local/bin:/opt/homebrew/bin:/opt/prometheus"
+_HEAD = re.compile(r'^\s+expr: "(?P<expr>.*)", time: (?P<time>[^,]+),(?: err: (?P<error>.*))?')
+_GOT = re.compile(r"^\s+got:\s*(?P<got>.*)$")
+_RULE = re.compile(r"^\s+rule: (?P<rule>.*?), time: (?P<time>[^,]+), err: (?P<error>.*)$")
+_LABEL = r'[a-zA-Z_][a-zA-Z0-9_]*="(?:[^"\\]|\\.)*"'
+_SAMPLE = re.compile(
+    r"(?P<name>[a-zA-Z_:][a-zA-Z0-9_:]*)?"
+    rf"\{{(?P<labels>(?:{_LABEL}(?:, )?)*)\}} (?P<value>[^\s,]+)"
+)
+_PAIR = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\]|\\.)*)"')
+_TOO_MANY = "too many samples"
+
+
+@cache
+def promtool() -> str:
+    """Return the path of promtool.
+
+    Raises:
+        ConfigError: it is not installed.
+    """
+    found = os.environ.get("PROMTOOL") or shutil.which("promtool", path=_PATH)
+    if found is None:
+        raise ConfigError(
+            "promtool is not installed; it comes with Prometheus (apt install prometheus, "
+            "brew install prometheus, or a release from prometheus.io), or set PROMTOOL"
+        )
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One sample that a query gave.
+
+    Attributes:
+        query: index of the query.
+        at: when, in simulated seconds.
+        labels: of the sample, with ``__name__`` if it has a name.
+        value: of the sample.
+    """
+
+    query: int
+    at: float
+    labels: Mapping[str, str]
+    value: float
+
+
+@dataclass(slots=True)
+class Job:
+    """What promtool is to evaluate.
+
+    Attributes:
+        series: input in promtool's notation, values by series.
+        interval: seconds between two values.
+        evaluate: seconds between two evaluations of the rules.
+        end: last evaluation.
+        groups: rule groups, as a rule file has them.
+        queries: expressions with the times at which they are asked.
+    """
+
+    series: Sequence[tuple[str, str]]
+    interval: float
+    evaluate: float
+    end: float
+    groups: Sequence[Mapping[str, Any]] = ()
+    queries: list[tuple[str, Sequence[float]]] = field(default_factory=list)
+
+    def ask(self, expr: str, times: Sequence[float]) -> int:
+        """Ask for an expression at these times and return the query's index.
+
+        An expression is asked once; whoever asks again shares the answer.
+        """
+        for index, (known, _) in enumerate(self.queries):
+            if known == expr:
+                return index
+        self.queries.append((expr, times))
+        return len(self.queries) - 1
+
+    def document(self, rule_file: str | None) -> dict[str, Any]:
+        """Return the file that promtool reads."""
+        asked = [
+            {"expr": expr, "eval_time": seconds_text(at)}
+            for expr, times in self.queries
+            for at in times
+        ]
+        # The last test is one that passes: it makes the rules be evaluated to the end.
+        last = {
+            "expr": "vector(1)",
+            "eval_time": seconds_text(self.end),
+            "exp_samples": [{"labels": "{}", "value": 1}],
+        }
+        return {
+            "rule_files": [] if rule_file is None else [rule_file],
+            "evaluation_interval": seconds_text(self.evaluate),
+            "tests": [
+                {
+                    "interval": seconds_text(self.interval),
+                    "input_series": [
+                        {"series": name, "values": values} for name, values in self.series
+                    ],
+                    "promql_expr_test": [*asked, last],
+                }
+            ],
+        }
+
+
+def seconds_text(seconds: float) -> str:
+    """Return a time as promtool reads it."""
+    return f"{round(seconds)}s"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What promtool said.
+
+    Attributes:
+        found: all that the queries gave, in their order.
+        errors: why the engine could not evaluate a query, by the query's index.
+        oversized: queries that load more samples than promtool allows.
+    """
+
+    found: Sequence[Found]
+    errors: Mapping[int, str]
+    oversized: frozenset[int] = frozenset()
+
+
+def run(job: Job) -> Answer:
+    """Evaluate the rules to the end and return what the queries gave.
+
+    Raises:
+        ConfigError: promtool is not there, or the engine cannot evaluate a rule.
+    """
+    with tempfile.TemporaryDirectory(prefix="twin-rules-") as folder:
+        rules = Path(folder) / "rules.yml"
+        if job.groups:
+            rules.write_text(json.dumps({"groups": list(job.groups)}), encoding="utf-8")
+        test = Path(folder) / "test.yml"
+        document = job.document(rules.name if job.groups else None)
+        test.write_text(json.dumps(document), encoding="utf-8")  # JSON is YAML
+        done = subprocess.run(  # noqa: S603 - the program that the user installed
+            [promtool(), "test", "rules", test.name],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    if done.returncode == 0:
+        return Answer([], {})
+    return _read(done.stdout + done.stderr, job.queries)
+
+
+def _read(text: str, queries: Sequence[tuple[str, Sequence[float]]]) -> Answer:
+    numbers = {expr: index for index, (expr, _) in enumerate(queries)}
+    found: list[Found] = []
+    errors: dict[int, str] = {}
+    oversized: set[int] = set()
+    query: int | None = None
+    at = 0.0
+    for line in text.splitlines():
+        if head := _HEAD.match(line):
+            query, at = numbers.get(_unquoted(head["expr"])), parse_duration(head["time"])
+            if query is None:
+                raise ConfigError(f"promtool failed: {line.strip()}")
+            if _TOO_MANY in (head["error"] or ""):
+                oversized.add(query)
+            elif head["error"]:
+                errors.setdefault(query, head["error"].strip())
+        elif (got := _GOT.match(line)) and query is not None:
+            samples = _SAMPLE.finditer(got["got"])
+            found.extend(Found(query, at, _labels(own), float(own["value"])) for own in samples)
+        elif rule := _RULE.match(line):
+            raise ConfigError(f"rule {rule['rule']}: {_explained(rule['error'])}")
+    if not found and not errors and not oversized:
+        raise ConfigError(f"promtool failed: {' '.join(text.split())[:500]}")
+    return Answer(found, errors, frozenset(oversized))
+
+
+def _labels(sample: re.Match[str]) -> dict[str, str]:
+    labels = {key: _unquoted(value) for key, value in _PAIR.findall(sample["labels"])}
+    return {"__name__": sample["name"], **labels} if sample["name"] else labels
+
+
+def _unquoted(text: str) -> str:
+    """Return a text as Go quoted it, which is JSON but for rare control characters."""
+    if "\\" not in text:
+        return text
+    try:
+        return str(json.loads(f'"{text}"'))
+    except json.JSONDecodeError:
+        return text
+
+
+def _explained(error: str) -> str:
+    if _TOO_MANY in error:
+        return (
+            "it loads more than the 10,000 samples that promtool allows a query; "
+            "take a smaller slice of the site or a longer scrape interval"
+        )
+    return error.strip()

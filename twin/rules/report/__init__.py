@@ -1,0 +1,25 @@
+"""What a run found, for a terminal, for a CI server, and for a browser."""
+
+from __future__ import annotations
+
+from twin.rules.report.html import html_report
+from twin.rules.report.junit import junit_report
+from twin.rules.report.terminal import (
+    print_findings,
+    print_result,
+    print_summary,
+    print_survivors,
+    print_sweep,
+)
+from twin.rules.report.values import json_report
+
+__all__ = [
+    "html_report",
+    "json_report",
+    "junit_report",
+    "print_findings",
+    "print_result",
+    "print_summary",
+    "print_survivors",
+    "print_sweep",
+]

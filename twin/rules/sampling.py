@@ -1,0 +1,251 @@
+"""What Prometheus would have scraped: the aggregator's own pages, kept as arrays.
+
+A page writes its series into a :class:`Capture` exactly as it writes them into a text.
+Only the metrics that somebody asks for are kept.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twin.aggregator import OWN_METRICS, Core, OwnMetric, Text
+from twin.aggregator.discovery import TargetGroup, target_groups
+from twin.aggregator.text import Column, Head, label_block
+from twin.rules.expression import Selector
+from twin.rules.feed import Feed
+from twin.scenario.loader import LoadedScenario
+from twin.site import Layout
+
+__all__ = ["Family", "Samples", "known_metrics", "sample"]
+
+_ADDRESS = "aggregator:9400"
+_PAIR = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\]|\\.)*)"')
+_ESCAPES = {"\\\\": "\\", '\\"': '"', "\\n": "\n"}
+_UP = "up"
+
+Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """All series of one metric.
+
+    Attributes:
+        labels: of each series, without the name.
+        values: (series, scrapes), NaN where a scrape had no such series.
+    """
+
+    labels: Sequence[Mapping[str, str]]
+    values: Values
+
+    def chosen(self, selectors: Iterable[Selector]) -> Family:
+        """Return the series that any of these selectors reads."""
+        own = list(selectors)
+        keep = [
+            index
+            for index, labels in enumerate(self.labels)
+            if any(selector.selects(labels) for selector in own)
+        ]
+        return Family([self.labels[index] for index in keep], self.values[keep])
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """All that was scraped of a scenario.
+
+    Attributes:
+        interval: seconds between two scrapes.
+        scrapes: how many there were; the first is at ``interval``.
+        families: by metric name.
+    """
+
+    interval: float
+    scrapes: int
+    families: Mapping[str, Family]
+
+    def series(
+        self, selectors: Sequence[Selector]
+    ) -> Iterator[tuple[str, Mapping[str, str], Values]]:
+        """Return the series that these selectors read: name, labels, values."""
+        for name, family in self.families.items():
+            own = [selector for selector in selectors if selector.names((name,))]
+            chosen = family.chosen(own)
+            for labels, values in zip(chosen.labels, chosen.values, strict=True):
+                yield name, labels, values
+
+
+@dataclass(slots=True)
+class _Run:
+    """Scrapes over which the label blocks of a column stayed the same."""
+
+    labels: Sequence[bytes]
+    at: list[int] = field(default_factory=list)
+    values: list[Values] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Capture(Text):
+    """A text that keeps the wanted series as arrays instead of printing them."""
+
+    wanted: Collection[str] = ()
+    target: Mapping[str, str] = field(default_factory=dict)
+    index: int = 0
+    runs: dict[tuple[str, object], list[_Run]] = field(default_factory=dict)
+
+    def wants(self, name: str) -> bool:
+        """Return whether somebody asks for the series of that name."""
+        return name in self.wanted
+
+    def add(self, metric: Head, columns: Iterable[Column]) -> None:
+        """Keep the values of this scrape."""
+        if metric.name in self.wanted:
+            for place, column in enumerate(columns):
+                values = np.rint(column.values) if column.whole else column.values
+                self._keep((metric.name, place), column.labels, values)
+
+    def count(self, name: str, labels: Mapping[str, str], value: float) -> None:
+        """Keep one value of the aggregator's own counters."""
+        block = label_block(tuple(labels.items()))
+        self._keep((name, block), [block], np.array([value]))
+
+    def _keep(self, key: tuple[str, object], labels: Sequence[bytes], values: Values) -> None:
+        runs = self.runs.setdefault(key, [])
+        if not runs or (runs[-1].labels is not labels and runs[-1].labels != labels):
+            runs.append(_Run(labels))
+        runs[-1].at.append(self.index)
+        runs[-1].values.append(np.array(values, np.float64))
+
+    def families(self, scrapes: int) -> dict[str, dict[bytes, Values]]:
+        """Return the values of every series by metric name and label block."""
+        families: dict[str, dict[bytes, Values]] = {}
+        for (name, _), runs in self.runs.items():
+            family = families.setdefault(name, {})
+            for run in runs:
+                block = np.array(run.values)
+                for place, labels in enumerate(run.labels):
+                    series = family.get(labels)
+                    if series is None:
+                        series = family[labels] = np.full(scrapes, np.nan)
+                    series[run.at] = block[:, place]
+        return families
+
+
+def sample(loaded: LoadedScenario, wanted: Collection[str]) -> Samples:
+    """Live through a scenario and return what Prometheus would have scraped.
+
+    Args:
+        loaded: the scenario.
+        wanted: metric names that somebody asks for.
+    """
+    every = round(loaded.scenario.scrape)
+    scrapes = round(loaded.scenario.duration) // every
+    feed = Feed(loaded)
+    scraper = _Scraper(feed.core, wanted)
+    for second in feed.run(every):
+        scraper.scrape(second // every - 1, answered=feed.scrapable)
+    return Samples(loaded.scenario.scrape, scrapes, scraper.families(scrapes))
+
+
+class _Scraper:
+    """Prometheus's part: targets, their labels, and ``up``."""
+
+    def __init__(self, core: Core, wanted: Collection[str]) -> None:
+        self._core = core
+        self._wanted = wanted
+        pages = _names(core)
+        self._counted = [
+            name
+            for metric in OWN_METRICS
+            for name in _sample_names(metric)
+            if name in wanted and name not in pages
+        ]
+        arrays = {core.layout.array_name(array): array for array in range(core.layout.site.arrays)}
+        self._targets = [
+            (arrays.get(group["labels"].get("array", "")), _capture(group, wanted))
+            for group in target_groups(core.layout, _ADDRESS, core.plan)
+        ]
+        self._up: list[float] = []
+
+    def scrape(self, index: int, *, answered: bool) -> None:
+        """Take all that the aggregator exposes at this moment."""
+        self._up.append(float(answered))
+        if not answered:
+            return
+        for array, capture in self._targets:
+            capture.index = index
+            if array is None:
+                self._core.exposure.write_site(capture)
+                for name, labels, value in self._core.telemetry.samples(self._counted):
+                    capture.count(name, labels, value)
+            else:
+                self._core.exposure.write_array(array, capture)
+
+    def families(self, scrapes: int) -> dict[str, Family]:
+        """Return all series with the labels that Prometheus gives them."""
+        labels: dict[str, list[Mapping[str, str]]] = {}
+        values: dict[str, list[Values]] = {}
+        for _, capture in self._targets:
+            for name, family in capture.families(scrapes).items():
+                for block, series in family.items():
+                    if np.isfinite(series).any():
+                        labels.setdefault(name, []).append({**capture.target, **_labels(block)})
+                        values.setdefault(name, []).append(series)
+            if _UP in self._wanted:
+                labels.setdefault(_UP, []).append(capture.target)
+                values.setdefault(_UP, []).append(np.array(self._up))
+        return {name: Family(own, np.array(values[name])) for name, own in labels.items()}
+
+
+def _capture(group: TargetGroup, wanted: Collection[str]) -> Capture:
+    labels = {k: v for k, v in group["labels"].items() if not k.startswith("__")}
+    return Capture(wanted=wanted, target={"instance": _ADDRESS, **labels})
+
+
+def _labels(block: bytes) -> dict[str, str]:
+    return {
+        name: re.sub(r"\\[\\\"n]", lambda match: _ESCAPES[match[0]], value)
+        for name, value in _PAIR.findall(block.decode())
+    }
+
+
+def known_metrics(layout: Layout) -> frozenset[str]:
+    """Return every metric name that the site exposes, and ``up``."""
+    own = {name for metric in OWN_METRICS for name in _sample_names(metric)}
+    return frozenset(_names(Core(layout)) | own | {_UP})
+
+
+def _names(core: Core) -> set[str]:
+    """Return the names of all series that pages write."""
+    names = _Names()
+    core.exposure.write_site(names)
+    for array in range(core.layout.site.arrays):
+        core.exposure.write_array(array, names)
+    return names.seen
+
+
+def _sample_names(metric: OwnMetric) -> tuple[str, ...]:
+    if metric.kind != "histogram":
+        return (metric.name,)
+    return tuple(f"{metric.name}_{suffix}" for suffix in ("bucket", "count", "sum"))
+
+
+@dataclass(slots=True)
+class _Names(Text):
+    """A text that only learns which names there are."""
+
+    seen: set[str] = field(default_factory=set)
+
+    def wants(self, name: str) -> bool:
+        """Take note of the name."""
+        self.seen.add(name)
+        return False
+
+    def add(self, metric: Head, columns: Iterable[Column]) -> None:
+        """Take note of the name."""
+        del columns
+        self.seen.add(metric.name)

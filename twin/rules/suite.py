@@ -1,0 +1,321 @@
+"""Run scenarios: live through each, sample it, let promtool judge, compare."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from multiprocessing import get_context
+from pathlib import Path
+
+import structlog
+
+from twin.errors import ConfigError
+from twin.faults import FAULTS
+from twin.rules.alertmanager import told_by
+from twin.rules.engine import Episode, Outcome, evaluate
+from twin.rules.explain import panels, reasons
+from twin.rules.jobs import Candidate
+from twin.rules.mutation import killed, mutants
+from twin.rules.result import Check, ScenarioResult, Status, Struck, SweepPoint
+from twin.rules.sampling import Samples, known_metrics, sample
+from twin.rules.source import RuleSet
+from twin.rules.verdict import check_names, judge
+from twin.scenario import load_scenario, parse_duration, scenario_names, show_duration
+from twin.scenario.loader import LoadedScenario
+
+__all__ = ["Options", "check_suite", "is_foreign", "run_scenario", "run_suite", "unknown_metrics"]
+
+_ERROR = 40
+_PROMETHEUS_OWN = ("ALERTS", "ALERTS_FOR_STATE", "scrape_", "prometheus_", "alertmanager_")
+"""Series that Prometheus makes itself, or that its own job has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What is wanted of a run.
+
+    Attributes:
+        foreign: whether the rules are not those that the shipped scenarios are for.
+        report: whether the signals behind the alerts are wanted.
+        sweep: other values of ``for`` to try, in seconds.
+        mutate: whether every rule is broken on purpose, to see whether a check notices.
+        alertmanager: a configuration by which alerts are to be inhibited; None for none.
+        jobs: processes at a time; None for one a core.
+    """
+
+    foreign: bool = False
+    report: bool = False
+    sweep: tuple[float, ...] = ()
+    mutate: bool = False
+    alertmanager: Path | None = None
+    jobs: int | None = None
+
+    @property
+    def processes(self) -> int:
+        """Processes at a time."""
+        return self.jobs or os.cpu_count() or 1
+
+
+def is_foreign(rules: RuleSet) -> bool:
+    """Return whether an alert is missing that a shipped scenario expects."""
+    names = {rule.name for rule in rules.alerts}
+    return any(
+        name not in names
+        for scenario in scenario_names()
+        for _, name in load_scenario(scenario).scenario.expect.alerts()
+    )
+
+
+def check_suite(scenarios: Sequence[LoadedScenario], rules: RuleSet) -> None:
+    """Refuse scenarios that cannot be judged.
+
+    Raises:
+        ConfigError: with file and line of the first.
+    """
+    known = [rule.name for rule in rules.alerts]
+    metrics_of: dict[str, frozenset[str]] = {}
+    for loaded in scenarios:
+        check_names(loaded, known)
+        site = loaded.layout.site.model_dump_json()
+        if site not in metrics_of:
+            metrics_of[site] = known_metrics(loaded.layout)
+        metrics = metrics_of[site]
+        for index, name in enumerate(loaded.scenario.shows):
+            if name not in metrics:
+                place = loaded.place("shows", index)
+                raise ConfigError(f"{place}: site {loaded.layout.site.name} has no metric {name!r}")
+
+
+def run_suite(
+    scenarios: Sequence[LoadedScenario],
+    rules: RuleSet,
+    options: Options,
+    progress: Callable[[ScenarioResult], None] = lambda _: None,
+) -> list[ScenarioResult]:
+    """Return what happened in every scenario, in their order.
+
+    Args:
+        scenarios: to run.
+        rules: to test.
+        options: of the run.
+        progress: called with each result as it comes.
+
+    Raises:
+        ConfigError: promtool is not there, or cannot evaluate a recording rule.
+    """
+    if len(scenarios) == 1 or options.processes == 1:
+        results = []
+        for loaded in scenarios:
+            results.append(run_scenario(loaded, rules, options, options.processes))
+            progress(results[-1])
+        return results
+    # Long ones first, so that none is left over at the end.
+    order = sorted(range(len(scenarios)), key=lambda i: -_size(scenarios[i]))
+    found: dict[int, ScenarioResult] = {}
+    with (
+        _single_threaded(),
+        ProcessPoolExecutor(
+            options.processes, mp_context=get_context("spawn"), initializer=_quiet
+        ) as pool,
+    ):
+        running = {
+            pool.submit(_run_path, str(scenarios[index].path), rules, options): index
+            for index in order
+        }
+        try:
+            for done in as_completed(running):
+                found[running[done]] = result = done.result()
+                progress(result)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return [found[index] for index in range(len(scenarios))]
+
+
+def _size(loaded: LoadedScenario) -> float:
+    return loaded.scenario.duration * loaded.layout.site.racks
+
+
+@contextmanager
+def _single_threaded() -> Iterator[None]:
+    """Let the processes that start in here leave the other cores to each other."""
+    name = "OPENBLAS_NUM_THREADS"
+    before = os.environ.get(name)
+    os.environ[name] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            os.environ.pop(name)
+        else:
+            os.environ[name] = before
+
+
+def _quiet() -> None:
+    """Leave out what the aggregator logs: refused messages are part of a scenario."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(_ERROR))
+
+
+def _run_path(path: str, rules: RuleSet, options: Options) -> ScenarioResult:
+    return run_scenario(load_scenario(path), rules, options)
+
+
+def run_scenario(
+    loaded: LoadedScenario, rules: RuleSet, options: Options, threads: int = 1
+) -> ScenarioResult:
+    """Return what happens in one scenario.
+
+    Raises:
+        ConfigError: promtool is not there, or cannot evaluate a recording rule.
+    """
+    began = time.perf_counter()
+    metrics = known_metrics(loaded.layout)
+    samples = sample(loaded, wanted_metrics(rules, metrics))
+    alerts = rules.alerts
+    variants = [
+        Candidate(rule, {**rule.body, "for": show_duration(lasts)})
+        for lasts in options.sweep
+        for rule in alerts
+    ]
+    broken = mutants(rules) if options.mutate else []
+    candidates = [*(Candidate(rule, rule.body) for rule in alerts), *variants]
+    first = len(candidates)
+    candidates += [mutant.candidate for mutant in broken]
+    outcome = evaluate(samples, candidates, rules, loaded.scenario.evaluate, threads)
+    own = [episode for episode in outcome.episodes if episode.candidate < len(alerts)]
+    told = None
+    if options.alertmanager is not None:
+        told = told_by(options.alertmanager, own, loaded.scenario.duration)
+    names = [rule.name for rule in alerts]
+    checks = judge(loaded, own, names, told, foreign=options.foreign)
+    checks = [_explained(check, loaded, samples, rules, own) for check in checks]
+    result = _result(loaded, rules, outcome, own, checks)
+    if options.report:
+        shown = {check.alert for check in checks if check.alert}
+        shown |= {episode.labels["alertname"] for episode in own if episode.firing is not None}
+        chosen = [rule for rule in alerts if rule.name in shown]
+        drawn = panels(samples, chosen, rules, loaded.scenario.evaluate)
+        result = replace(result, panels=drawn)
+    return replace(
+        result,
+        unknown=unknown_metrics(rules, metrics),
+        sweep=_swept(result, outcome, candidates[:first], len(alerts)),
+        killed=killed(loaded, broken, first, outcome.episodes, checks, rules),
+        told=told,
+        seconds=time.perf_counter() - began,
+    )
+
+
+def wanted_metrics(rules: RuleSet, metrics: frozenset[str]) -> frozenset[str]:
+    """Return the metrics that these rules read."""
+    read = {name for rule in rules.rules for own in rule.selectors for name in own.names(metrics)}
+    return frozenset(read)
+
+
+def unknown_metrics(rules: RuleSet, metrics: frozenset[str]) -> dict[str, list[str]]:
+    """Return what each rule names that neither the site nor another rule makes."""
+    made = {rule.name for rule in rules.recordings}
+    found = {
+        rule.key: sorted(
+            {
+                own.name
+                for own in rule.selectors
+                if own.name is not None
+                and own.name not in metrics | made
+                and not own.name.startswith(_PROMETHEUS_OWN)
+            }
+        )
+        for rule in rules.rules
+    }
+    return {key: names for key, names in found.items() if names}
+
+
+def _result(
+    loaded: LoadedScenario,
+    rules: RuleSet,
+    outcome: Outcome,
+    own: Sequence[Episode],
+    checks: Sequence[Check],
+) -> ScenarioResult:
+    alerts, scenario = rules.alerts, loaded.scenario
+    episodes: dict[str, list[Episode]] = {}
+    for episode in own:
+        episodes.setdefault(alerts[episode.candidate].key, []).append(episode)
+    return ScenarioResult(
+        name=loaded.name,
+        title=scenario.title,
+        file=str(loaded.path),
+        duration=scenario.duration,
+        evaluate=scenario.evaluate,
+        struck=[
+            Struck(
+                event.kind,
+                event.target or (FAULTS[event.kind].default_target if event.is_fault else ""),
+                event.at,
+                loaded.ends(event),
+            )
+            for event in scenario.faults
+        ],
+        shows=scenario.shows,
+        checks=checks,
+        episodes=episodes,
+        true=frozenset(alerts[index].key for index in outcome.true if index < len(alerts)),
+        errors={alerts[i].key: text for i, text in outcome.errors.items() if i < len(alerts)},
+        unknown={},
+    )
+
+
+def _explained(
+    check: Check,
+    loaded: LoadedScenario,
+    samples: Samples,
+    rules: RuleSet,
+    episodes: Sequence[Episode],
+) -> Check:
+    """Return a check with the reasons for its miss, if it is one."""
+    if check.kind != "fires" or check.status is not Status.FAILED or check.fired is not None:
+        return check
+    scenario = loaded.scenario
+    match = next(own for own in scenario.expect.fires if own.alert == check.alert)
+    began = scenario.faults[match.after - 1].at if scenario.faults else 0.0
+    own = [e for e in episodes if match.matches(e.labels)]
+    told: list[str] = []
+    for rule in rules.named(check.alert):
+        window = (began, scenario.duration)
+        told += reasons(samples, rule, rules, scenario.evaluate, own, window)
+    return replace(check, reasons=told)
+
+
+def _swept(
+    result: ScenarioResult, outcome: Outcome, candidates: Sequence[Candidate], alerts: int
+) -> list[SweepPoint]:
+    """Return what the alerts would have done with other values of ``for``."""
+    firings: dict[int, list[float]] = {}
+    for episode in outcome.episodes:
+        if alerts <= episode.candidate < len(candidates) and episode.firing is not None:
+            firings.setdefault(episode.candidate, []).append(episode.firing)
+    first = min((fault.at for fault in result.struck), default=None)
+    points = []
+    for index in range(alerts, len(candidates)):
+        if index not in outcome.true:
+            continue
+        fired = firings.get(index, [])
+        after = [at for at in fired if first is not None and at > first]
+        candidate = candidates[index]
+        points.append(
+            SweepPoint(
+                candidate.rule.key,
+                _for(candidate.body),
+                min(after) - first if after and first is not None else None,
+                len(fired) - len(after),
+            )
+        )
+    return points
+
+
+def _for(body: Mapping[str, object]) -> float:
+    return parse_duration(str(body["for"]))

@@ -1,0 +1,35 @@
+"""Scenarios: faults on a timeline, and the alerts that must and must not follow.
+
+The shipped ones are the files of ``twin/scenarios``; a user's own are files like them.
+"""
+
+from __future__ import annotations
+
+from twin.scenario.duration import Duration, parse_duration, show_duration
+from twin.scenario.loader import find_scenarios, load_scenario, parse_scenario, scenario_names
+from twin.scenario.model import (
+    PIPELINE,
+    AlertClears,
+    AlertFires,
+    AlertMatch,
+    Event,
+    Expect,
+    Scenario,
+)
+
+__all__ = [
+    "PIPELINE",
+    "AlertClears",
+    "AlertFires",
+    "AlertMatch",
+    "Duration",
+    "Event",
+    "Expect",
+    "Scenario",
+    "find_scenarios",
+    "load_scenario",
+    "parse_duration",
+    "parse_scenario",
+    "scenario_names",
+    "show_duration",
+]

@@ -1,0 +1,267 @@
+"""Read scenarios: shipped ones by name, a user's own by path, errors with file and line."""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from twin.errors import ConfigError
+from twin.faults import FAULTS, FaultSchedule
+from twin.scenario.model import PIPELINE, Event, Scenario
+from twin.site import Layout, load_site, parse_site, validation_message
+
+__all__ = [
+    "LoadedScenario",
+    "find_scenarios",
+    "load_scenario",
+    "parse_scenario",
+    "scenario_names",
+]
+
+_LIBRARY = Path(str(resources.files("twin") / "scenarios"))
+_WILD = "*?["
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedScenario:
+    """A scenario, checked against its site.
+
+    Attributes:
+        name: its file's name without the ending.
+        path: its file.
+        shipped: whether it came with the twin.
+        scenario: its content.
+        layout: its site.
+        root: its YAML, which knows the lines.
+    """
+
+    name: str
+    path: Path
+    shipped: bool
+    scenario: Scenario
+    layout: Layout
+    root: yaml.Node
+
+    def place(self, *keys: str | int) -> str:
+        """Return file and line of what these keys lead to."""
+        return f"{self.path}:{_line(self.root, keys)}"
+
+    def ends(self, event: Event) -> float:
+        """Return when an event is over, at the latest with the scenario."""
+        lasts = event.lasts
+        if lasts is None:
+            fault = FAULTS.get(event.kind)
+            lasts = self.scenario.duration if fault is None else fault.default_seconds
+        return min(event.at + lasts, self.scenario.duration)
+
+
+def scenario_names() -> tuple[str, ...]:
+    """Return the names of the shipped scenarios."""
+    return tuple(sorted(path.stem for path in _LIBRARY.glob("*.yaml")))
+
+
+def find_scenarios(patterns: Sequence[str]) -> list[LoadedScenario]:
+    """Return the scenarios that these names, paths and patterns mean; all shipped for none.
+
+    Raises:
+        ConfigError: a pattern means nothing, or a file is wrong.
+    """
+    found: dict[Path, LoadedScenario] = {}
+    for pattern in patterns or ("*",):
+        for path in _paths(pattern):
+            if path not in found:
+                found[path] = load_scenario(str(path))
+    return list(found.values())
+
+
+def _paths(pattern: str) -> list[Path]:
+    if "/" in pattern or pattern.endswith((".yaml", ".yml")):
+        paths = sorted(Path(name) for name in glob.glob(pattern, recursive=True))  # noqa: PTH207 - absolute patterns too
+        if not paths:
+            raise ConfigError(f"{pattern}: there is no such scenario file")
+        return paths
+    paths = sorted(_LIBRARY.glob(f"{pattern}.yaml"))
+    if not paths:
+        raise ConfigError(
+            f"scenario {pattern!r} does not exist; `twin scenario list` names the shipped ones, "
+            "and a path to a YAML file works too"
+        )
+    return paths
+
+
+def load_scenario(name_or_path: str) -> LoadedScenario:
+    """Return one scenario by its name or path.
+
+    Raises:
+        ConfigError: there is no such scenario, or it is wrong.
+    """
+    path = _paths(name_or_path)[0]
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}") from error
+    return parse_scenario(text, path)
+
+
+def parse_scenario(text: str, path: Path) -> LoadedScenario:
+    """Return the scenario that a text describes.
+
+    Args:
+        text: YAML.
+        path: its file, for error messages and for the site's path.
+
+    Raises:
+        ConfigError: with file and line, for the first thing that is wrong.
+    """
+    root = _compose(text, path)
+    data = yaml.SafeLoader("").construct_document(root)
+    try:
+        scenario = Scenario.model_validate(data)
+    except ValidationError as error:
+        raise ConfigError(_first(error, root, path)) from error
+    layout = Layout(_site(scenario, path, root))
+    shipped = path.resolve().is_relative_to(_LIBRARY.resolve())
+    loaded = LoadedScenario(path.stem, path, shipped, scenario, layout, root)
+    _check_events(loaded)
+    return loaded
+
+
+# -- YAML with lines ----------------------------------------------------------
+
+
+def _compose(text: str, path: Path) -> yaml.Node:
+    try:
+        root = yaml.compose(text, yaml.SafeLoader)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise ConfigError(f"{path}:{line}: is not YAML: {error.problem}") from error
+    except (yaml.YAMLError, RecursionError) as error:
+        raise ConfigError(f"{path}: is not YAML: {error}") from error
+    if not isinstance(root, yaml.MappingNode):
+        raise ConfigError(f"{path}:1: must be a mapping of keys to values")
+    _refuse_twins(root, path)
+    return root
+
+
+def _refuse_twins(node: yaml.Node, path: Path) -> None:
+    """Refuse a key that is given twice, of which one would be lost."""
+    if isinstance(node, yaml.MappingNode):
+        keys: set[str] = set()
+        for key, value in node.value:
+            if key.value in keys:
+                line = key.start_mark.line + 1
+                raise ConfigError(f"{path}:{line}: the key {key.value!r} is given twice")
+            keys.add(key.value)
+            _refuse_twins(value, path)
+    elif isinstance(node, yaml.SequenceNode):
+        for value in node.value:
+            _refuse_twins(value, path)
+
+
+def _line(root: yaml.Node, keys: Iterable[str | int]) -> int:
+    """Return the line of what these keys lead to, or of the last that is there."""
+    node, line = root, root.start_mark.line + 1
+    for key in keys:
+        if isinstance(node, yaml.MappingNode):
+            own = next(((k, v) for k, v in node.value if k.value == str(key)), None)
+            if own is None:
+                break
+            line, node = own[0].start_mark.line + 1, own[1]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(key, int):
+            if key >= len(node.value):
+                break
+            node = node.value[key]
+            line = node.start_mark.line + 1
+    return line
+
+
+def _first(error: ValidationError, root: yaml.Node, path: Path) -> str:
+    keys = error.errors(include_url=False)[0]["loc"]
+    where = f"{path}:{_line(root, keys)}"
+    return validation_message(error, where).splitlines()[0]
+
+
+# -- site and faults ----------------------------------------------------------
+
+
+def _site(scenario: Scenario, path: Path, root: yaml.Node) -> Any:
+    where = f"{path}:{_line(root, ('site',))}: site"
+    site = scenario.site
+    try:
+        if isinstance(site, str):
+            return load_site(_beside(site, path))
+        own = dict(site)
+        preset = own.pop("preset", None)
+        base: dict[str, Any] = {}
+        if preset is not None:
+            base = load_site(_beside(str(preset), path)).model_dump(mode="json", exclude_unset=True)
+        merged = _merged(base, own)
+        merged.setdefault("name", path.stem)
+        return parse_site(yaml.safe_dump(merged), where)
+    except ConfigError as error:
+        text = str(error)
+        raise ConfigError(text if text.startswith(where) else f"{where}: {text}") from error
+
+
+def _beside(site: str, path: Path) -> str:
+    """Return a preset's name as it is, and a path as one from the scenario's folder."""
+    is_file = "/" in site or site.endswith((".yaml", ".yml"))
+    return str(path.parent / site) if is_file else site
+
+
+def _merged(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ``base`` with ``own`` laid over it, section by section."""
+    merged = dict(base)
+    for key, value in own.items():
+        under = merged.get(key)
+        both = isinstance(under, Mapping) and isinstance(value, Mapping)
+        merged[key] = _merged(under, value) if both else value  # type: ignore[arg-type]  # both are mappings
+    return merged
+
+
+def _check_events(loaded: LoadedScenario) -> None:
+    """Refuse an event that this site could not have.
+
+    Raises:
+        ConfigError: with file and line.
+    """
+    schedule = FaultSchedule(loaded.layout, FAULTS)
+    for index, event in enumerate(loaded.scenario.faults):
+        try:
+            if event.is_fault:
+                schedule.expire(event.at)
+                target = event.target or _default_target(event.kind)
+                where = (event.kind, target, event.at, event.lasts, event.parameters)
+                schedule.inject(f"fault-{index + 1}", *where)
+            else:
+                _check_disturbance(loaded.layout, event)
+        except ConfigError as error:
+            raise ConfigError(f"{loaded.place('faults', index)}: {error}") from error
+
+
+def _default_target(kind: str) -> str:
+    if kind not in FAULTS:
+        known = ", ".join((*FAULTS, *PIPELINE))
+        raise ConfigError(f"fault {kind!r} does not exist; there are {known}")
+    return FAULTS[kind].default_target
+
+
+def _check_disturbance(layout: Layout, event: Event) -> None:
+    if event.parameters:
+        raise ConfigError(f"{event.kind} has no parameters; remove set")
+    if event.kind != "unit-silent":
+        if event.target is not None:
+            raise ConfigError(f"{event.kind} strikes the whole site; remove target")
+    elif event.target is None:
+        raise ConfigError("unit-silent needs a target, for example mp001")
+    elif layout.target(event.target).kind not in ("megapack", "genset", "grid"):
+        raise ConfigError(
+            f"unit-silent strikes a Megapack, a generator or grid, not {event.target}"
+        )

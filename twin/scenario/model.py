@@ -1,0 +1,205 @@
+"""What a scenario is: a slice of a site, a timeline of faults, and what must be seen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from twin.scenario.duration import Duration
+
+__all__ = [
+    "PIPELINE",
+    "AlertClears",
+    "AlertFires",
+    "AlertMatch",
+    "Event",
+    "Expect",
+    "Scenario",
+]
+
+PIPELINE: Mapping[str, str] = MappingProxyType(
+    {
+        "emulator-lost": "the broker misses the emulator and publishes its Last Will",
+        "broker-lost": "the aggregator loses the broker",
+        "aggregator-down": "the aggregator answers no scrape",
+        "unit-silent": "one Megapack, generator or the grid meter publishes nothing",
+        "messages-refused": "a stranger publishes a message a second that is no frame",
+    }
+)
+"""What can go wrong with the telemetry itself, beside the faults of ``twin faults``."""
+
+_DAY = 86_400.0
+_Name = Annotated[str, Field(pattern=r"^[a-zA-Z_:][a-zA-Z0-9_:]*$")]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
+
+
+def _named(value: Any) -> Any:
+    return {"alert": value} if isinstance(value, str) else value
+
+
+class AlertMatch(_Section):
+    """Instances of an alert, by its name and some of its labels."""
+
+    alert: _Name
+    """Name of the alert."""
+    labels: dict[str, str] = {}
+    """Labels that the instance has; more do not matter."""
+
+    def matches(self, labels: Mapping[str, str]) -> bool:
+        """Return whether an instance with these labels is meant."""
+        return labels.get("alertname") == self.alert and all(
+            labels.get(name) == value for name, value in self.labels.items()
+        )
+
+
+class AlertFires(AlertMatch):
+    """An alert that must fire."""
+
+    within: Annotated[Duration, Field(gt=0)] | None = None
+    """At most so long after the fault; None for any time after it."""
+    after: Annotated[int, Field(ge=1)] = 1
+    """Number of the fault that it follows, as the timeline counts them."""
+
+
+class AlertClears(AlertMatch):
+    """An alert that must end: every instance of it that fired."""
+
+    within: Annotated[Duration, Field(gt=0)] | None = None
+    """At most so long after the end of the fault; None for the end of the scenario."""
+    after: Annotated[int, Field(ge=1)] | None = None
+    """Number of the fault with whose end it clears; None for the one that ends last."""
+
+
+_Match = Annotated[AlertMatch, BeforeValidator(_named)]
+_Fires = Annotated[AlertFires, BeforeValidator(_named)]
+_Clears = Annotated[AlertClears, BeforeValidator(_named)]
+
+
+class Expect(_Section):
+    """What must and must not be seen."""
+
+    fires: tuple[_Fires, ...] = ()
+    """Alerts that must fire."""
+    never: tuple[_Match, ...] = ()
+    """Alerts that must not fire at any time."""
+    clears: tuple[_Clears, ...] = ()
+    """Alerts that must end."""
+    exactly: tuple[_Name, ...] | None = None
+    """All alerts that fire, by name, and no other; an empty list for none at all."""
+    inhibited: tuple[_Match, ...] = ()
+    """Alerts that fire, but of which Alertmanager tells nobody before the faults are over."""
+    notified: tuple[_Match, ...] = ()
+    """Alerts of which Alertmanager tells somebody."""
+
+    def alerts(self) -> tuple[tuple[tuple[str | int, ...], str], ...]:
+        """Return every alert that is named, with the place where it stands."""
+        lists: tuple[tuple[str, tuple[AlertMatch, ...]], ...] = (
+            ("fires", self.fires),
+            ("never", self.never),
+            ("clears", self.clears),
+            ("inhibited", self.inhibited),
+            ("notified", self.notified),
+        )
+        named = [
+            ((key, index), match.alert) for key, own in lists for index, match in enumerate(own)
+        ]
+        exact = [(("exactly", index), name) for index, name in enumerate(self.exactly or ())]
+        return (*named, *exact)
+
+
+class Event(_Section):
+    """Something that goes wrong."""
+
+    kind: str
+    """A fault of ``twin faults``, or a disturbance of the telemetry."""
+    target: str | None = None
+    """What it strikes; None for the fault's own default."""
+    at: Annotated[Duration, Field(ge=0)]
+    """Simulated time at which it begins."""
+    lasts: Annotated[Annotated[Duration, Field(gt=0)] | None, Field(alias="for")] = None
+    """How long; None for the fault's own default."""
+    parameters: Annotated[dict[str, float], Field(alias="set")] = {}
+    """Parameters of the fault."""
+
+    @property
+    def is_fault(self) -> bool:
+        """Whether it is a fault of the plant, which a running twin can be told too."""
+        return self.kind not in PIPELINE
+
+
+class Scenario(_Section):
+    """A slice of a site, what happens to it, and what must be seen."""
+
+    title: str
+    """One line for people."""
+    description: str = ""
+    """What it is about."""
+    site: str | dict[str, Any]
+    """A preset, a path to a site's file from the folder of this one, or a section; a section
+    may take a ``preset``, or such a path, as its base."""
+    workload: str = "training"
+    """``training``, ``idle`` or ``trace:NAME``."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Of all random numbers."""
+    weather: Annotated[float, Field(ge=0)] = 0.0
+    """Unix time of the start, for the weather only."""
+    duration: Annotated[Duration, Field(gt=0, le=7 * _DAY)]
+    """Simulated time."""
+    scrape: Annotated[Duration, Field(ge=1, le=300)] = 5.0
+    """Scrape interval, in whole seconds."""
+    evaluate: Annotated[Duration, Field(ge=1, le=600)] = 5.0
+    """Evaluation interval of the rules, in whole seconds."""
+    faults: tuple[Event, ...] = ()
+    """What goes wrong, in order of time."""
+    shows: tuple[_Name, ...] = ()
+    """Metrics on which the faults can be seen directly: a rule that reads one and stays silent
+    has missed them."""
+    expect: Expect = Expect()
+
+    @model_validator(mode="after")
+    def _whole_intervals(self) -> Scenario:
+        for name, value in (("scrape", self.scrape), ("evaluate", self.evaluate)):
+            if not value.is_integer():
+                raise ValueError(f"{name} is {value:g} s; it must be whole seconds")
+        if self.duration % self.scrape or self.duration % self.evaluate:
+            raise ValueError("duration must be a multiple of scrape and of evaluate")
+        return self
+
+    @model_validator(mode="after")
+    def _faults_within(self) -> Scenario:
+        for number, event in enumerate(self.faults, 1):
+            if event.at >= self.duration:
+                raise ValueError(f"fault {number} begins when the scenario is over")
+        ats = [event.at for event in self.faults]
+        if ats != sorted(ats):
+            raise ValueError("faults must stand in order of time")
+        return self
+
+    @model_validator(mode="after")
+    def _expectations_possible(self) -> Scenario:
+        expect = self.expect
+        followed: tuple[AlertFires | AlertClears, ...] = (*expect.fires, *expect.clears)
+        for own in followed:
+            if own.after is not None and own.after > max(1, len(self.faults)):
+                raise ValueError(
+                    f"{own.alert} is expected after fault {own.after}, "
+                    f"but there are {len(self.faults)}"
+                )
+        wanted = {match.alert for match in (*expect.fires, *expect.notified, *expect.inhibited)}
+        never = {match.alert for match in expect.never if not match.labels}
+        if both := sorted(wanted & never):
+            raise ValueError(f"{both[0]} is expected to fire and never to fire")
+        if expect.exactly is not None:
+            if missing := sorted(wanted - set(expect.exactly)):
+                raise ValueError(f"{missing[0]} is expected to fire, but is not in exactly")
+            if forbidden := sorted(never & set(expect.exactly)):
+                raise ValueError(f"{forbidden[0]} is in exactly and in never")
+        return self
