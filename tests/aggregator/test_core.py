@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from twin.aggregator import Core
-from twin.catalog import JOB_STATES, Frame
+from twin.aggregator.summary import JobFigures
+from twin.catalog import JOB, JOB_STATES, Frame
 from twin.site import Layout, load_site
+from twin.wire import Encoder, Topics
 
 if TYPE_CHECKING:
     from tests.aggregator.conftest import Feed
@@ -54,8 +56,9 @@ def test_summary_of_a_silent_site(feed: Feed) -> None:
     assert (summary.racks, summary.racks_reporting) == (3, 0)
     assert (summary.gpus, summary.gpus_reporting) == (12, 0)
     assert summary.series == 0
-    for figure in ("it_power_watts", "hottest_gpu", "megapack_soc_ratio", "job_state"):
+    for figure in ("it_power_watts", "hottest_gpu", "megapack_soc_ratio"):
         assert getattr(summary, figure) is None
+    assert summary.jobs == (JobFigures("pretrain", 3, None, None, None),)
 
 
 def test_summary_of_a_site_that_reports(feed: Feed) -> None:
@@ -68,6 +71,7 @@ def test_summary_of_a_site_that_reports(feed: Feed) -> None:
     feed.outputs["grid"]["power"][:] = 90_000.0
     feed.outputs["job"]["state"][:] = 2.0
     feed.outputs["job"]["steps"][:] = 17.0
+    feed.outputs["job"]["goodput"][:] = 0.93
     feed.site(ts=1_000.0)
     summary = feed.core.summary()
     assert summary.racks_reporting == 3
@@ -78,9 +82,27 @@ def test_summary_of_a_site_that_reports(feed: Feed) -> None:
     assert summary.megapack_soc_ratio == pytest.approx(0.5)
     assert summary.megapack_power_watts == -3_000.0
     assert summary.grid_import_watts == 90_000.0
-    assert (summary.job_state, summary.job_steps) == (JOB_STATES[2], 17)
+    assert summary.jobs == (JobFigures("pretrain", 3, JOB_STATES[2], 17, 0.93),)
     assert summary.simulated_time == 1_000.0
     assert summary.frames_ingested == sum(feed.layout.units(kind) for kind in Frame)
+
+
+def test_summary_of_several_jobs() -> None:
+    """Each job has its own figures, in order of their racks."""
+    layout = Layout(load_site("shared"))
+    core, encoder = Core(layout), Encoder(layout, Frame.JOB)
+    wired = {signal.name for signal in JOB.wire_signals}
+    outputs = {name: np.zeros((2, 1)) for name in wired}
+    outputs["state"][:, 0] = [5.0, 2.0]
+    outputs["steps"][:, 0] = [17.0, 51.0]
+    outputs["goodput"][:, 0] = [0.5, 0.9]
+    encoder.load({"job": outputs})
+    topic = Topics(layout.site.name).frame(Frame.JOB, "finetune")
+    core.handle(topic, encoder.encode(1, 1.0, 1), False, 1_000.0)
+    assert core.summary().jobs == (
+        JobFigures("pretrain", 10, None, None, None),
+        JobFigures("finetune", 4, "training", 51, 0.9),
+    )
 
 
 def test_summary_by_array(feed: Feed) -> None:

@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from twin.aggregator import Aggregator, AggregatorConfig, Core, serve
+from twin.aggregator.desk import Desk
 from twin.aggregator.service import ingest
 from twin.bus import BrokerUrl, Bus, Message
 from twin.catalog import Frame
@@ -199,7 +200,7 @@ async def test_commands_on_the_detail_are_answered(layout: Layout) -> None:
     bus = _Recorder([Message(topics.command("detail"), command, retain=False)])
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.05):
-            await ingest(Core(layout), bus)
+            await ingest(Core(layout), bus, Desk("small"))
     assert bus.published == [(topics.detail, 1, True), (topics.ack("one"), 1, False)]
 
 
@@ -222,7 +223,7 @@ async def test_dropped_messages_are_counted(layout: Layout, feed: Feed) -> None:
     bus = FakeBus([Message("x", b"", retain=False)] * 2, dropped=7)
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.05):
-            await ingest(core, bus)
+            await ingest(core, bus, Desk("small"))
     assert sum(core.telemetry.tallies()["twin_bus_messages_dropped_total"].values()) == 7
     assert feed.core is not core
 
@@ -232,5 +233,5 @@ async def test_messages_that_wait_are_told(layout: Layout) -> None:
     core = Core(layout)
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.05):
-            await ingest(core, FakeBus([]))
+            await ingest(core, FakeBus([]), Desk("small"))
     assert b"twin_bus_messages_waiting 3.0" in core.telemetry.render()

@@ -29,11 +29,13 @@ class Announced:
     Attributes:
         emulators: last status by the emulator's name.
         faults: the faults in force, in order of injection.
+        faults_known: whether that list was told since the broker was connected.
     """
 
     def __init__(self, interval: float) -> None:
         self.emulators: dict[str, Status] = {}
         self.faults: tuple[ActiveFault, ...] = ()
+        self.faults_known = False
         self._clock: Clock | None = None
         self._speed = 1.0
         self._timeout = _timeout(interval, 1.0)
@@ -57,6 +59,7 @@ class Announced:
     def take_faults(self, faults: Faults) -> None:
         """Take over the list of faults in force."""
         self.faults = faults.active
+        self.faults_known = True
 
     def forget_status(self, emulator: str) -> None:
         """Drop an emulator whose retained status was deleted."""
@@ -66,6 +69,7 @@ class Announced:
         """Drop all: the broker is away, and on return it repeats what it retained."""
         self.emulators.clear()
         self.faults = ()
+        self.faults_known = False
 
     @property
     def timeout(self) -> float:

@@ -1,8 +1,8 @@
 """The aggregator's HTTP interface.
 
 =============================  ====================================================
-``/``                          a page with the key figures
-``/api/summary``               the same as JSON
+``/``                          the live page; :mod:`twin.aggregator.page.routes` has the rest
+``/api/summary``               the key figures as JSON
 ``/metrics``                   own metrics, roll-ups, everything outside racks
 ``/arrays/{array}/metrics``    devices of one array, as far as its detail covers them
 ``/sd``                        targets for Prometheus's ``http_sd_configs``
@@ -23,13 +23,13 @@ from typing import Any
 import orjson
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from twin.aggregator.core import Core
 from twin.aggregator.discovery import target_groups
 from twin.aggregator.negotiation import PLAIN, openmetrics, wants_gzip
-from twin.aggregator.page import CONTENT_SECURITY_POLICY, render_page
+from twin.aggregator.page import LivePage
 from twin.aggregator.text import Text
 
 __all__ = ["create_app"]
@@ -43,18 +43,26 @@ _Render = Callable[..., Text]
 """Makes a text; takes ``openmetrics``."""
 
 
-def create_app(core: Core, *, broker: str = "", advertise: str | None = None) -> Starlette:
+def create_app(
+    core: Core,
+    *,
+    broker: str = "",
+    advertise: str | None = None,
+    page: LivePage | None = None,
+) -> Starlette:
     """Return the web application.
 
     Args:
         core: what is served.
         broker: address of the broker, to be shown on the page.
         advertise: host and port that ``/sd`` gives; None for the one the client used.
+        page: the live page; None for one on which nobody can give commands.
     """
-    interface = _Interface(core, broker, advertise)
+    interface = _Interface(core, advertise)
+    page = page or LivePage(core, broker, advertise, None)
     return Starlette(
         routes=[
-            Route("/", interface.page),
+            *page.routes(),
             Route("/api/summary", interface.summary),
             Route("/metrics", interface.metrics),
             Route("/arrays/{array}/metrics", interface.array),
@@ -71,16 +79,10 @@ class _Interface:
     So an answer is of one moment: no frame comes between its first line and its last.
     """
 
-    def __init__(self, core: Core, broker: str, advertise: str | None) -> None:
+    def __init__(self, core: Core, advertise: str | None) -> None:
         self._core = core
         self._site = core.layout.site
-        self._page = render_page(self._site, broker)
         self._advertise = advertise
-
-    async def page(self, _: Request) -> Response:
-        return HTMLResponse(
-            self._page, headers={"Content-Security-Policy": CONTENT_SECURITY_POLICY}
-        )
 
     async def summary(self, _: Request) -> Response:
         return _json(self._core.summary())

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 from twin.aggregator.announced import Announced
 from twin.aggregator.detail import DetailControl, Outgoing
 from twin.aggregator.exposure import Exposure
 from twin.aggregator.ingest import Ingest, LimitedLog
+from twin.aggregator.live import Live
 from twin.aggregator.rollup import Rollups
+from twin.aggregator.state import simulation_time
 from twin.aggregator.store import Store
 from twin.aggregator.summary import Summary, summarise
 from twin.aggregator.telemetry import Telemetry
@@ -33,6 +37,7 @@ class Core:
         layout: the site.
         store: the last values.
         telemetry: what the aggregator counts about itself.
+        live: what it remembers for the live page.
     """
 
     def __init__(self, layout: Layout, detail: DetailPlan | None = None) -> None:
@@ -41,6 +46,7 @@ class Core:
         self.telemetry = Telemetry(kind.value for kind in Frame)
         self._announced = Announced(layout.site.telemetry.interval_seconds)
         self._ingest = Ingest(layout, self.store, self._announced, self.telemetry)
+        self.live = Live(self.store, self._announced)
         self._rollups = Rollups(self.store)
         plan = detail or layout.detail
         self._exposure = Exposure(self.store, self._announced, self._rollups, plan)
@@ -54,14 +60,20 @@ class Core:
             self._handle_detail(topic, payload, retain, now)
             return
         self._ingest.handle(topic, payload, retain, now)
+        if topic == self.live.pulse:
+            self.live.sample()
 
     def take(self, kind: Frame, unit: int, snapshot: Snapshot, now: float) -> None:
         """Take over a frame that needs no decoding, as :meth:`Ingest.take` says."""
         self._ingest.take(kind, unit, snapshot, now)
+        if kind is Frame.GRID:
+            self.live.sample()
 
     def tick(self, now: float) -> None:
         """Give up the units that have been silent for too long; ``now`` is the wall clock."""
         self._ingest.tick(now)
+        ts = simulation_time(self.store)
+        self.live.look(self.telemetry.connected, ts if math.isfinite(ts) else None)
 
     def connected(self, connected: bool) -> None:
         """Take note that the connection to the broker came or went."""

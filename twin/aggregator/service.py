@@ -19,6 +19,8 @@ from starlette.applications import Starlette
 
 from twin.aggregator.app import create_app
 from twin.aggregator.core import Core
+from twin.aggregator.desk import Desk
+from twin.aggregator.page import LivePage
 from twin.aggregator.store import Store
 from twin.aggregator.summary import Summary
 from twin.bus import BrokerUrl, Bus, keep_connected
@@ -46,6 +48,7 @@ class AggregatorConfig:
         port: TCP port to listen on, 0 for any free one.
         advertise: host and port that ``/sd`` gives; None for the one the client used.
         client_id: MQTT client identifier, unique at the broker; None to make one up.
+        allow_inject: whether faults can be injected from the page.
         detail: how much of each array is exposed; None for what the site says.
     """
 
@@ -55,6 +58,7 @@ class AggregatorConfig:
     port: int = 0
     advertise: str | None = None
     client_id: str | None = None
+    allow_inject: bool = False
     detail: DetailPlan | None = None
 
 
@@ -97,15 +101,19 @@ class Aggregator:
             ConfigError: the address cannot be listened on.
         """
         core, subscribed = Core(config.layout, config.detail), asyncio.Event()
-        app = create_app(core, broker=str(config.broker), advertise=config.advertise)
+        desk = Desk(config.layout.site.name)
+        page = LivePage(
+            core, str(config.broker), config.advertise, desk if config.allow_inject else None
+        )
+        app = create_app(core, advertise=config.advertise, page=page)
         try:
             with _listen(config.host, config.port) as listener:
                 async with asyncio.TaskGroup() as spawned:
                     tasks = [
                         spawned.create_task(coroutine, name=f"aggregator {name}")
                         for name, coroutine in (
-                            ("http", _http(_server(app), listener)),
-                            ("ingest", _subscribe(core, config, subscribed)),
+                            ("http", _http(_server(app), listener, page.streams.closing)),
+                            ("ingest", _subscribe(core, config, subscribed, desk)),
                             ("tick", _tick(core)),
                         )
                     ]
@@ -170,8 +178,10 @@ def _url(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-async def _http(server: _Server, listener: socket.socket) -> None:
+async def _http(server: _Server, listener: socket.socket, closing: asyncio.Event) -> None:
     """Answer requests until cancelled; then let the answers under way end.
+
+    ``closing`` tells the streams of open pages, which have no end of their own.
 
     The server is not cancelled but asked to end: interrupted while it begins to listen,
     it would leave the socket behind in the event loop.
@@ -180,6 +190,7 @@ async def _http(server: _Server, listener: socket.socket) -> None:
     try:
         await asyncio.shield(serving)
     finally:
+        closing.set()
         server.should_exit = True
         await serving
 
@@ -190,24 +201,31 @@ async def _tick(core: Core) -> None:
         core.tick(time.time())
 
 
-async def _subscribe(core: Core, config: AggregatorConfig, subscribed: asyncio.Event) -> None:
+async def _subscribe(
+    core: Core, config: AggregatorConfig, subscribed: asyncio.Event, desk: Desk
+) -> None:
     topics = Topics(config.layout.site.name)
     client_id = config.client_id or f"twin-aggregator-{secrets.token_hex(4)}"
 
     async def session(bus: Bus) -> None:
         await bus.subscribe(topics.everything, qos=1)
         subscribed.set()
-        await ingest(core, bus)
+        desk.open(bus)
+        try:
+            await ingest(core, bus, desk)
+        finally:
+            desk.close()
 
     await keep_connected(config.broker, session, client_id=client_id, on_state=core.connected)
 
 
-async def ingest(core: Core, bus: Bus) -> None:
-    """Take over the messages of one connection until it ends."""
+async def ingest(core: Core, bus: Bus, desk: Desk) -> None:
+    """Take over the messages of one connection until it ends; ``desk`` hears them too."""
     dropped = 0
     core.telemetry.watch(lambda: bus.waiting)
     async for message in bus.messages():
         core.handle(message.topic, message.payload, message.retain, time.time())
+        desk.hear(message.topic, message.payload)
         for outgoing in core.outbox():
             await bus.publish(outgoing.topic, outgoing.payload, qos=1, retain=outgoing.retain)
         if bus.dropped > dropped:

@@ -26,7 +26,7 @@ from twin.catalog import (
 )
 from twin.site import DetailPlan
 
-__all__ = ["ArrayFigures", "Summary", "summarise"]
+__all__ = ["ArrayFigures", "JobFigures", "Summary", "summarise"]
 
 _DECODE_REASONS = frozenset({"oversized", "malformed", "version", "schema", "shape", "value"})
 """Refusals of what is no valid frame, as against one that comes at the wrong time or place."""
@@ -56,6 +56,25 @@ class ArrayFigures:
 
 
 @dataclass(frozen=True, slots=True)
+class JobFigures:
+    """Key figures of one job; None where nothing is reported.
+
+    Attributes:
+        name: name of the job.
+        racks: racks that it holds.
+        state: as ``training_job_state`` calls it.
+        steps: steps done.
+        goodput_ratio: share of its time that went into steps which were kept.
+    """
+
+    name: str
+    racks: int
+    state: str | None
+    steps: int | None
+    goodput_ratio: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Summary:
     """Key figures of the site; None where nothing is reported.
 
@@ -65,6 +84,7 @@ class Summary:
         hottest_gpu: host and index of the hottest GPU.
         megapack_soc_ratio: mean state of charge of the Megapacks that report.
         megapack_power_watts: their power together, positive when discharging.
+        jobs: the jobs that share the site, in order of their racks.
         faults: the faults in force: kind, target, identifier.
         series: series of the catalogue that are exposed at this moment.
         frames_ingested: frames taken over since the start.
@@ -90,8 +110,7 @@ class Summary:
     megapack_soc_ratio: float | None
     megapack_power_watts: float | None
     grid_import_watts: float | None
-    job_state: str | None
-    job_steps: int | None
+    jobs: tuple[JobFigures, ...]
     faults: tuple[Mapping[str, str], ...]
     arrays: tuple[ArrayFigures, ...]
     series: int
@@ -113,7 +132,6 @@ def summarise(
     site = store.layout.site
     tallies = telemetry.tallies()
     refused = tallies[MESSAGES_REFUSED.name]
-    state, steps = _single(store, JOB, "state"), _single(store, JOB, "steps")
     soc, power = store.column(MEGAPACK, "soc"), store.column(MEGAPACK, "power")
     packs = np.isfinite(soc)
     return Summary(
@@ -134,8 +152,7 @@ def summarise(
         megapack_soc_ratio=float(soc[packs].mean()) if packs.any() else None,
         megapack_power_watts=float(power[packs].sum()) if packs.any() else None,
         grid_import_watts=_single(store, GRID, "power"),
-        job_state=None if state is None else JOB_STATES.get(int(state)),
-        job_steps=None if steps is None else int(steps),
+        jobs=_jobs(store),
         faults=tuple(
             {"fault": fault.fault, "target": fault.target, "id": fault.id}
             for fault in announced.faults
@@ -166,7 +183,22 @@ def _arrays(store: Store, rollups: Rollups, plan: DetailPlan) -> tuple[ArrayFigu
             gpu_temperature_max_celsius=_known(hottest[array]),
         )
         for array in range(layout.site.arrays)
-        for racks in (layout.racks_of(array),)
+    )
+
+
+def _jobs(store: Store) -> tuple[JobFigures, ...]:
+    names = "state", "steps", "goodput"
+    reported = zip(*(store.column(JOB, name)[:, 0].tolist() for name in names), strict=True)
+    known = (tuple(map(_known, row)) for row in reported)
+    return tuple(
+        JobFigures(
+            name=job.name,
+            racks=len(job.racks),
+            state=None if state is None else JOB_STATES.get(int(state)),
+            steps=None if steps is None else int(steps),
+            goodput_ratio=goodput,
+        )
+        for job, (state, steps, goodput) in zip(store.layout.jobs, known, strict=True)
     )
 
 

@@ -9,7 +9,7 @@ import typer
 
 from twin.aggregator import AggregatorConfig, serve
 from twin.bus import BrokerUrl
-from twin.cli.options import Broker, DetailSettings, LogLevel, SiteName
+from twin.cli.options import AllowInject, Broker, DetailSettings, LogLevel, SiteName
 from twin.cli.process import configure_logs, stop_on_signals
 from twin.site import Layout, load_site
 
@@ -29,6 +29,7 @@ def aggregate(
         ),
     ] = None,
     detail: DetailSettings = None,
+    allow_inject: AllowInject = False,
     log_level: LogLevel = "info",
 ) -> None:
     """Take frames from a broker and serve them to Prometheus.
@@ -47,6 +48,7 @@ def aggregate(
         host=host,
         port=port,
         advertise=advertise,
+        allow_inject=allow_inject,
         detail=layout.detail.changed(detail or ()),
     )
     asyncio.run(_run(config))

@@ -12,6 +12,7 @@ from twin.errors import ConfigError
 from twin.wire import Codec
 
 __all__ = [
+    "AllowInject",
     "Broker",
     "CodecName",
     "DetailSettings",
@@ -36,6 +37,14 @@ Broker = Annotated[
         "-b",
         envvar="TWIN_BROKER",
         help="mqtt://[user:password@]host[:port], or mqtts:// for TLS.",
+    ),
+]
+AllowInject = Annotated[
+    bool,
+    typer.Option(
+        "--allow-inject",
+        envvar="TWIN_ALLOW_INJECT",
+        help="Let whoever can open the page inject and clear faults.",
     ),
 ]
 JsonOutput = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]

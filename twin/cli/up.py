@@ -15,6 +15,7 @@ from rich.table import Table
 from twin.bus import BrokerUrl
 from twin.catalog import Detail
 from twin.cli.options import (
+    AllowInject,
     CodecName,
     DetailSettings,
     Failures,
@@ -80,6 +81,7 @@ def up(
         ),
     ] = False,
     detail: DetailSettings = None,
+    allow_inject: AllowInject = False,
     as_json: JsonOutput = False,
     log_level: LogLevel = "warning",
 ) -> None:
@@ -114,6 +116,7 @@ def up(
         failures=failures,
         codec=codec,
         slow_down=slow_down,
+        allow_inject=allow_inject,
         detail=plan,
     )
     length = None if duration is None else seconds(duration)

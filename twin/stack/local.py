@@ -36,6 +36,7 @@ class LocalConfig:
         failures: see :func:`twin.faults.natural.failures_of`.
         codec: how frames are written.
         slow_down: whether a longer interval is taken when this one cannot be kept.
+        allow_inject: whether faults can be injected from the page.
         detail: how much of each array is exposed; None for what the site says.
     """
 
@@ -52,6 +53,7 @@ class LocalConfig:
     failures: str = "none"
     codec: Codec = Codec.JSON
     slow_down: bool = False
+    allow_inject: bool = False
     detail: DetailPlan | None = None
 
 
@@ -106,6 +108,7 @@ async def local_stack(config: LocalConfig) -> AsyncIterator[LocalStack]:
                     broker,
                     host=config.host,
                     port=config.port,
+                    allow_inject=config.allow_inject,
                     detail=config.detail,
                 )
             )

@@ -1,0 +1,113 @@
+"""What does not change while the aggregator runs: the site, as the live page draws it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from twin import __version__
+from twin.aggregator.live import Chart
+from twin.aggregator.page.floor import FloorSignal
+from twin.aggregator.page.rack import Group
+from twin.catalog import Frame
+from twin.faults import FAULTS
+from twin.site import Layout
+
+__all__ = ["describe"]
+
+
+def describe(
+    layout: Layout,
+    signals: tuple[FloorSignal, ...],
+    groups: tuple[Group, ...],
+    charts: tuple[Chart, ...],
+    *,
+    boot: str,
+    allow_inject: bool,
+) -> dict[str, Any]:
+    """Return the answer of ``/api/site``.
+
+    Args:
+        layout: the site.
+        signals: what the floor can be coloured by.
+        groups: the devices of a rack.
+        charts: the lines over time, whose order is that of the history's columns.
+        boot: changes with every start of the aggregator.
+        allow_inject: whether faults can be injected from the page.
+    """
+    site = layout.site
+    arrays = range(site.arrays)
+    return {
+        "boot": boot,
+        "version": __version__,
+        "site": site.name,
+        "title": site.title,
+        "gpus": site.gpus,
+        "racks": [layout.unit_name(Frame.RACK, rack) for rack in range(site.racks)],
+        "racks_per_array": site.racks_per_array,
+        "servers_per_rack": site.servers_per_rack,
+        "arrays": [layout.array_name(array) for array in arrays],
+        "halls": [layout.hall_name(array) for array in arrays],
+        "signals": [asdict(signal) for signal in signals],
+        "devices": [_group(layout, group) for group in groups],
+        "charts": [_chart(chart) for chart in charts],
+        "allow_inject": allow_inject,
+        "faults": [_fault(kind) for kind in FAULTS] if allow_inject else [],
+    }
+
+
+def _group(layout: Layout, group: Group) -> dict[str, Any]:
+    return {
+        "key": group.key,
+        "title": group.title,
+        "count": layout.per_unit(group.device),
+        "rows": group.rows,
+        "columns": [
+            {
+                "key": column.key,
+                "title": column.title,
+                "unit": column.unit,
+                "decimals": column.decimals,
+                "low": column.low,
+                "high": column.high,
+                "states": column.states,
+                "counter": column.counter,
+            }
+            for column in group.columns
+        ],
+    }
+
+
+def _chart(chart: Chart) -> dict[str, Any]:
+    return {
+        "key": chart.key,
+        "title": chart.title,
+        "lines": [
+            {
+                "key": line.key,
+                "label": line.label,
+                "unit": line.unit,
+                "decimals": line.decimals,
+                "right": line.right,
+                "bounds": line.bounds,
+            }
+            for line in chart.lines
+        ],
+    }
+
+
+def _fault(kind: str) -> dict[str, Any]:
+    fault = FAULTS[kind]
+    return {
+        "fault": kind,
+        "system": fault.system,
+        "title": fault.title,
+        "target": fault.target,
+        "default_target": fault.default_target,
+        "default_seconds": fault.default_seconds,
+        "shows": fault.shows,
+        "parameters": [
+            {"name": name, "default": field.default, "description": field.description}
+            for name, field in fault.model_fields.items()
+        ],
+    }

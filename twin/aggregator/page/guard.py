@@ -1,0 +1,78 @@
+"""Who may give commands over HTTP: nobody unless it was allowed, and then only our own page.
+
+A browser sends requests to this machine on behalf of any page that its user visits. So a
+command must come from our own origin, as JSON and with a header of ours, which together no
+foreign page can send; and to an address that is ours, so that no foreign name can be made to
+point here. Whoever reaches the port with a program of his own is not stopped by this.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from starlette.requests import Request
+
+__all__ = ["HEADER", "Refusal", "refusal"]
+
+HEADER = "X-Twin-Command"
+"""Must be there, with any value: a foreign page cannot send it without asking first."""
+
+_JSON = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a command is refused.
+
+    Attributes:
+        status: of the answer.
+        sentence: what is wrong and what to do.
+    """
+
+    status: int
+    sentence: str
+
+
+def refusal(request: Request, *, allowed: bool, advertise: str | None) -> Refusal | None:
+    """Return why a command is refused, or None when it may be carried out.
+
+    Args:
+        request: the request.
+        allowed: whether commands are allowed at all.
+        advertise: host and port by which the aggregator is known, None for none.
+    """
+    headers = request.headers
+    if not allowed:
+        return Refusal(
+            403, "Faults cannot be injected from the page; start the twin with --allow-inject."
+        )
+    host = headers.get("host", "")
+    if not _is_ours(host, advertise):
+        return Refusal(
+            403, f"{host!r} is no address of this machine; use one, or name it by --advertise."
+        )
+    origin = headers.get("origin")
+    if (origin is not None and urlsplit(origin).netloc != host) or headers.get(
+        "sec-fetch-site", "same-origin"
+    ) not in {"same-origin", "none"}:
+        return Refusal(403, "The command comes from another page; only our own may send it.")
+    if headers.get("content-type", "").partition(";")[0].strip().lower() != _JSON:
+        return Refusal(415, f"A command is JSON; send it with Content-Type: {_JSON}.")
+    if HEADER not in headers:
+        return Refusal(403, f"The header {HEADER} is missing; send it with any value.")
+    return None
+
+
+def _is_ours(host: str, advertise: str | None) -> bool:
+    """Return whether a Host header names this machine and not whatever a stranger's DNS says."""
+    name = urlsplit(f"//{host}").hostname or ""
+    if host == advertise or name in {"localhost", socket.gethostname().lower()}:
+        return True
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
