@@ -26,7 +26,16 @@ __all__ = ["app", "main"]
 
 app = typer.Typer(
     name="twin",
-    help="A digital twin of a GPU datacenter, for the people who monitor one.",
+    help="""A digital twin of a GPU datacenter, for the people who monitor one.
+
+    \b
+    Examples:
+      twin up                                   run everything here, Ctrl-C stops it
+      twin inject both-pumps-failure -t r0003   let something fail
+      twin --install-completion                 complete names in this shell
+
+    Exit status: 0 done, 1 a promise did not hold, 2 a wrong file or argument, 3 no broker.
+    """,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,

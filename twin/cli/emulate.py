@@ -17,6 +17,7 @@ from twin.cli.options import (
     SiteName,
     SlowDown,
     State,
+    Workload,
     seconds,
 )
 from twin.cli.process import configure_logs, stop_on_signals, wait
@@ -30,15 +31,7 @@ __all__ = ["emulate"]
 def emulate(
     site: SiteName = "demo",
     broker: Broker = "mqtt://127.0.0.1:1883",
-    workload: Annotated[
-        str,
-        typer.Option(
-            "--workload",
-            "-w",
-            envvar="TWIN_WORKLOAD",
-            help="training, idle or trace:gpt3-512xh100.",
-        ),
-    ] = "training",
+    workload: Workload = "training",
     speed: Annotated[
         float, typer.Option(help="Simulated seconds a second.", min=0.01, max=1000.0)
     ] = 1.0,
@@ -52,7 +45,13 @@ def emulate(
     duration: Annotated[str | None, typer.Option("--for", help="Stop after so long.")] = None,
     log_level: LogLevel = "info",
 ) -> None:
-    """Publish the telemetry of a site to a broker."""
+    """Publish the telemetry of a site to a broker.
+
+    \b
+    Examples:
+      twin emulate --broker mqtt://user:password@broker:1883 --site demo
+      twin emulate --site colossus-array --failures natural --state ./state
+    """  # noqa: D301 - click wants the backspace itself before lines to be kept
     configure_logs(log_level)
     config = EmulatorConfig(
         layout=Layout(load_site(site)),

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.padding import Padding
 
 from twin.bus import BrokerUrl
+from twin.cli.completion import complete_fault
 from twin.cli.options import Broker, JsonOutput, seconds
 from twin.errors import ConfigError
 from twin.faults import FAULTS, Fault, parse_fault
@@ -29,7 +30,12 @@ SiteOfBroker = Annotated[
 
 
 def faults(as_json: JsonOutput = False) -> None:
-    """List the faults with their targets and parameters."""
+    """List the faults with their targets and parameters.
+
+    \b
+    Example:
+      twin faults --json
+    """  # noqa: D301 - click wants the backspace itself before lines to be kept
     if as_json:
         typer.echo(orjson.dumps([_describe(fault) for fault in FAULTS.values()]))
         return
@@ -46,7 +52,12 @@ def faults(as_json: JsonOutput = False) -> None:
 
 
 def inject(
-    fault: Annotated[str, typer.Argument(help="Kind of fault; `twin faults` lists them.")],
+    fault: Annotated[
+        str,
+        typer.Argument(
+            help="Kind of fault; `twin faults` lists them.", autocompletion=complete_fault
+        ),
+    ],
     target: Annotated[
         str | None,
         typer.Option("--target", "-t", help="What to strike, for example r0003/pump1."),
@@ -82,7 +93,10 @@ def inject(
 
 
 def clear(
-    fault: Annotated[str | None, typer.Argument(help="Kind of fault; all when left out.")] = None,
+    fault: Annotated[
+        str | None,
+        typer.Argument(help="Kind of fault; all when left out.", autocompletion=complete_fault),
+    ] = None,
     target: Annotated[
         str | None, typer.Option("--target", "-t", help="Only the faults of this target.")
     ] = None,
@@ -90,7 +104,13 @@ def clear(
     broker: Broker = _LOCAL,
     as_json: JsonOutput = False,
 ) -> None:
-    """End faults before their time."""
+    """End faults before their time.
+
+    \b
+    Examples:
+      twin clear
+      twin clear pump-failure --target r0003/pump1
+    """  # noqa: D301 - click wants the backspace itself before lines to be kept
     command = Clear(id=_identifier(), fault=fault, target=target)
     _report(asyncio.run(send_command(BrokerUrl.parse(broker), site, command)), as_json)
 

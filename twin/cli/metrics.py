@@ -23,7 +23,13 @@ def metrics(
     ] = None,
     as_json: JsonOutput = False,
 ) -> None:
-    """List every metric: name, type, unit, labels, meaning."""
+    """List every metric: name, type, unit, labels, meaning.
+
+    \b
+    Examples:
+      twin metrics pump
+      twin metrics --json
+    """  # noqa: D301 - click wants the backspace itself before lines to be kept
     rows = table()
     devices = list(dict.fromkeys(row.device for row in rows))
     if device is not None and device not in devices:

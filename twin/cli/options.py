@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from twin.cli.completion import complete_level, complete_site, complete_workload
 from twin.errors import ConfigError
 from twin.wire import Codec
 
@@ -23,12 +24,19 @@ __all__ = [
     "SiteName",
     "SlowDown",
     "State",
+    "Workload",
     "seconds",
 ]
 
 SiteName = Annotated[
     str,
-    typer.Option("--site", "-s", envvar="TWIN_SITE", help="A preset's name or a YAML file."),
+    typer.Option(
+        "--site",
+        "-s",
+        envvar="TWIN_SITE",
+        help="A preset's name or a YAML file.",
+        autocompletion=complete_site,
+    ),
 ]
 Broker = Annotated[
     str,
@@ -45,6 +53,16 @@ AllowInject = Annotated[
         "--allow-inject",
         envvar="TWIN_ALLOW_INJECT",
         help="Let whoever can open the page inject and clear faults.",
+    ),
+]
+Workload = Annotated[
+    str,
+    typer.Option(
+        "--workload",
+        "-w",
+        envvar="TWIN_WORKLOAD",
+        help="training, idle or trace:gpt3-512xh100.",
+        autocompletion=complete_workload,
     ),
 ]
 JsonOutput = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]
@@ -100,7 +118,12 @@ DetailSettings = Annotated[
 ]
 LogLevel = Annotated[
     str,
-    typer.Option("--log-level", envvar="TWIN_LOG_LEVEL", help="debug, info, warning or error."),
+    typer.Option(
+        "--log-level",
+        envvar="TWIN_LOG_LEVEL",
+        help="debug, info, warning or error.",
+        autocompletion=complete_level,
+    ),
 ]
 
 _DURATION = re.compile(r"^(\d+(?:\.\d+)?)(ms|s|m|h|d)?$")

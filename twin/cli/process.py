@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import logging
 import signal
 import sys
+from typing import TextIO, cast
 
 import structlog
+from structlog.typing import Processor
 
 from twin.errors import ConfigError
 
-__all__ = ["configure_logs", "stop_on_signals", "wait"]
+__all__ = ["LEVELS", "configure_logs", "stop_on_signals", "wait"]
 
-_LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 
 def configure_logs(level: str) -> None:
@@ -22,24 +25,44 @@ def configure_logs(level: str) -> None:
     Raises:
         ConfigError: there is no such level.
     """
-    if level not in _LEVELS:
-        raise ConfigError(f"log level {level!r} does not exist; choose {', '.join(_LEVELS)}")
+    if level not in LEVELS:
+        raise ConfigError(f"log level {level!r} does not exist; choose {', '.join(LEVELS)}")
     terminal = sys.stderr.isatty()
     renderer = structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer()
+    shared: list[Processor] = [
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.StackInfoRenderer(),
+        structlog.processors.format_exc_info,
+    ]
     structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.StackInfoRenderer(),
-            structlog.processors.format_exc_info,
-            renderer,
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        processors=[*shared, renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
+        logger_factory=structlog.PrintLoggerFactory(_STDERR),
         cache_logger_on_first_use=False,
     )
     # Libraries log through the standard library; only their errors concern a user.
-    logging.basicConfig(stream=sys.stderr, level=max(_LEVELS[level], logging.ERROR))
+    handler = logging.StreamHandler(_STDERR)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+        )
+    )
+    logging.basicConfig(handlers=[handler], level=max(LEVELS[level], logging.ERROR))
+
+
+class _Stderr(io.TextIOBase):
+    """Standard error, whatever it is at the moment: a live status takes it over for a while."""
+
+    def write(self, text: str) -> int:
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
+
+
+_STDERR = cast("TextIO", _Stderr())
 
 
 def stop_on_signals() -> asyncio.Event:

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from twin.catalog import Frame
+from twin.cli.completion import complete_site
 from twin.cli.options import DetailSettings, JsonOutput
 from twin.site import BYTES_A_SERIES, Layout, Site, load_site, preset_names
 
@@ -52,7 +53,10 @@ def sites(context: typer.Context, as_json: JsonOutput = False) -> None:
 
 @app.command("show")
 def show(
-    name: Annotated[str, typer.Argument(help="A preset's name or a YAML file.")],
+    name: Annotated[
+        str,
+        typer.Argument(help="A preset's name or a YAML file.", autocompletion=complete_site),
+    ],
     detail: DetailSettings = None,
     as_json: JsonOutput = False,
 ) -> None:

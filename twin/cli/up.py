@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import AsyncExitStack
 from dataclasses import asdict
 from typing import Annotated
 
@@ -25,9 +26,11 @@ from twin.cli.options import (
     SiteName,
     SlowDown,
     State,
+    Workload,
     seconds,
 )
 from twin.cli.process import configure_logs, stop_on_signals, wait
+from twin.cli.status import busy, shown
 from twin.errors import CheckFailedError, ConfigError
 from twin.plant import load_trace
 from twin.site import Layout, load_site
@@ -44,10 +47,7 @@ _SPEEDS = (0.01, 1000.0)
 
 def up(
     site: SiteName = "demo",
-    workload: Annotated[
-        str,
-        typer.Option("--workload", "-w", help="training, idle or trace:gpt3-512xh100."),
-    ] = "training",
+    workload: Workload = "training",
     speed: Annotated[float, typer.Option(help="Simulated seconds a second, 0.01 to 1000.")] = 1.0,
     interval: Interval = None,
     state: State = None,
@@ -90,6 +90,7 @@ def up(
     \b
     Examples:
       twin up
+      twin up --site colossus-100k --interval 10s --allow-inject
       twin up --for 20s --check
       twin up --site colossus-array --workload trace:gpt3-512xh100 --speed 60 --for 60s --check
     """  # noqa: D301 - click wants the backspace itself before lines to be kept
@@ -131,21 +132,25 @@ def up(
 async def _run(config: LocalConfig, length: float | None, check: bool) -> Report | None:
     """Run until the end and return the report, if one is wanted."""
     stop = stop_on_signals()
-    async with local_stack(config) as stack:
+    async with AsyncExitStack() as exits:
+        with busy(f"setting up {config.layout.site.name} …"):
+            stack = await exits.enter_async_context(local_stack(config))
         _announce(config, stack)
         began = time.monotonic()
         trace = _comparison(config, stack) if check else None
         sampler = asyncio.create_task(_sample(stack, trace), name="trace sampler")
         try:
-            await wait(stop, length)
+            async with shown(stack, length):
+                await wait(stop, length)
         finally:
             sampler.cancel()
             await asyncio.gather(sampler, return_exceptions=True)
         if not check:
             return None
-        await stack.emulator.halt()
-        await drained(stack)
-        return await take_report(stack, config.layout, time.monotonic() - began, trace)
+        with busy("waiting for the last frames and reading every page …"):
+            await stack.emulator.halt()
+            await drained(stack)
+            return await take_report(stack, config.layout, time.monotonic() - began, trace)
 
 
 def _announce(config: LocalConfig, stack: LocalStack) -> None:

@@ -1,0 +1,64 @@
+"""Logs: one JSON object a line where nobody reads along, whoever writes them."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import sys
+
+import pytest
+import structlog
+
+from twin.cli.process import configure_logs
+
+
+class Terminal(io.StringIO):
+    """A terminal."""
+
+    def isatty(self) -> bool:
+        """Say so."""
+        return True
+
+
+def configure(level: str) -> None:
+    """Configure logs as in a process of its own, where pytest has no handlers."""
+    logging.getLogger().handlers.clear()
+    configure_logs(level)
+
+
+def test_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Our lines and those of libraries are JSON with time, level and event."""
+    log = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", log)
+    configure("info")
+    structlog.get_logger("twin").info("aggregator listens", url="http://x")
+    structlog.get_logger("twin").debug("not of interest")
+    logging.getLogger("uvicorn.error").error("it %s", "broke")
+    logging.getLogger("uvicorn.error").warning("not of interest")
+    ours, theirs = (json.loads(line) for line in log.getvalue().splitlines())
+    assert (ours["event"], ours["level"], ours["url"]) == ("aggregator listens", "info", "http://x")
+    assert (theirs["event"], theirs["level"]) == ("it broke", "error")
+    assert ours["timestamp"].endswith("Z")
+    assert theirs["timestamp"].endswith("Z")
+
+
+def test_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a terminal a line is for people."""
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    configure("warning")
+    structlog.get_logger("twin").warning("fell behind", late_seconds=2.5)
+    line = terminal.getvalue()
+    assert "fell behind" in line
+    assert not line.startswith("{")
+
+
+def test_standard_error_may_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lines go to what standard error is when they are written: a live status takes it over."""
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    configure("info")
+    later = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", later)
+    structlog.get_logger("twin").info("now")
+    assert json.loads(later.getvalue())["event"] == "now"

@@ -1,0 +1,31 @@
+"""What the shell completes: names that exist, each with a word about it where that helps."""
+
+from __future__ import annotations
+
+from twin.cli.process import LEVELS
+from twin.faults import FAULTS
+from twin.plant.trace import trace_names
+from twin.site import preset_names
+
+__all__ = ["complete_fault", "complete_level", "complete_site", "complete_workload"]
+
+
+def complete_site(incomplete: str) -> list[str]:
+    """Return the presets that begin like ``incomplete``."""
+    return [name for name in preset_names() if name.startswith(incomplete)]
+
+
+def complete_fault(incomplete: str) -> list[tuple[str, str]]:
+    """Return the kinds of faults that begin like ``incomplete``, with their titles."""
+    return [(kind, fault.title) for kind, fault in FAULTS.items() if kind.startswith(incomplete)]
+
+
+def complete_workload(incomplete: str) -> list[str]:
+    """Return the workloads that begin like ``incomplete``."""
+    names = ("training", "idle", *(f"trace:{name}" for name in trace_names()))
+    return [name for name in names if name.startswith(incomplete)]
+
+
+def complete_level(incomplete: str) -> list[str]:
+    """Return the levels of logging that begin like ``incomplete``."""
+    return [level for level in LEVELS if level.startswith(incomplete)]
