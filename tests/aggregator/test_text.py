@@ -167,9 +167,12 @@ def test_any_label_value_survives(value: str) -> None:
         assert family.samples[0].labels == {"l": value}
 
 
-@given(STRINGS)
+@given(STRINGS.filter(lambda text: not text or text.strip(" ")))
 def test_any_help_survives(text: str) -> None:
-    """What is written as a help text is what the parser of OpenMetrics reads."""
+    """What is written as a help text is what the parser of OpenMetrics reads.
+
+    Of a text of nothing but spaces prometheus_client's parser leaves nothing.
+    """
     written = _text(_column([1.0]), openmetrics=True, metric=head("m", "gauge", text))
     (family,) = openmetrics_families(written.decode())  # type: ignore[no-untyped-call]  # no types there
     assert family.documentation == text

@@ -100,7 +100,7 @@ def test_sites_page_has_every_key() -> None:
 def test_command_page_has_every_command() -> None:
     """Every command and sub-command shows its help."""
     page = command_line.pages(app)["cli.md"]
-    headings = re.findall(r"^## (.+)$", page, re.MULTILINE)
+    headings = re.findall(r"^## (twin.*)$", page, re.MULTILINE)
     assert headings[0] == "twin"
     assert {"twin up", "twin inject", "twin sites show"} <= set(headings)
     assert page.count("Usage: twin") == len(headings)

@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
-from twin.catalog import ROLLUPS, Level
+from twin.catalog import ROLLUPS
 from twin.site import Layout, load_site
 
 pytestmark = pytest.mark.integration
@@ -140,7 +140,9 @@ def test_from_fault_to_alert(
     names = set(prometheus.get("/api/v1/label/__name__/values")["data"])
     layout = Layout(load_site("demo"))
     wanted = {signal.metric for device in layout.devices for signal in device}
-    wanted |= {rollup.metric(level) for rollup in ROLLUPS for level in Level}
+    wanted |= {
+        name for rollup in ROLLUPS for level in rollup.levels for name in rollup.names(level)
+    }
     assert wanted - names == set()
 
     # honor_labels: the real exporter's job and instance survive the scrape.

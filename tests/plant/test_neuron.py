@@ -157,7 +157,9 @@ def test_rollups_are_taken_over_what_there_is(layout: Layout) -> None:
     names = {name for name, _ in read}
     for rollup in ROLLUPS:
         there = rollup.device is not GPU or rollup.instead is not None
-        assert all((rollup.metric(level) in names) is there for level in Level), rollup.name
+        for level in Level:
+            expected = there and level in rollup.levels
+            assert all((name in names) is expected for name in rollup.names(level)), rollup.name
 
 
 def test_summary_knows_no_temperature(layout: Layout) -> None:

@@ -110,12 +110,11 @@ class _Histogram:
 
     def __init__(self, rollup: Rollup, level: Level, places: Sequence[Labels]) -> None:
         self.name, self.level = rollup.name, level
-        metric = rollup.metric(level)
-        names = [f"{metric}_{suffix}" for suffix in ("bucket", "gcount", "gsum")]
+        names = rollup.names(level)
         self._heads = [_head(rollup, level, name, Kind.GAUGE) for name in names]
-        self._family = _head(rollup, level, metric, Kind.GAUGE_HISTOGRAM)
+        self._family = _head(rollup, level, rollup.metric(level), Kind.GAUGE_HISTOGRAM)
         bounds = [*(str(float(bound)) for bound in rollup.bounds), "+Inf"]
-        self._names = [names[0]] * len(bounds) + names[1:]
+        self._names = [*[names[0]] * len(bounds), *names[1:]]
         self._plain = [label_block(place) for place in places]
         self._buckets = [
             [label_block((*place, ("le", bound))) for bound in bounds] for place in places

@@ -104,6 +104,13 @@ class Rollup:
         """Return the metric's name at ``level``."""
         return f"{level}_{self.name}"
 
+    def names(self, level: Level) -> tuple[str, ...]:
+        """Return the names of its series at ``level``: those of a gauge histogram, or one."""
+        metric = self.metric(level)
+        if self.operation is Operation.DISTRIBUTION:
+            return tuple(f"{metric}_{part}" for part in ("bucket", "gcount", "gsum"))
+        return (metric,)
+
     def help_text(self, level: Level) -> str:
         """Return the metric's help at ``level``."""
         return self.help.format(level=level)

@@ -78,7 +78,7 @@ class Job:
         interval: seconds between two values.
         evaluate: seconds between two evaluations of the rules.
         end: last evaluation.
-        groups: rule groups, as a rule file has them.
+        groups: rule groups, as a rule file has them, in the order of their evaluation.
         queries: expressions with the times at which they are asked.
     """
 
@@ -116,6 +116,8 @@ class Job:
         return {
             "rule_files": [] if rule_file is None else [rule_file],
             "evaluation_interval": seconds_text(self.evaluate),
+            # promtool takes groups in any order unless it is told one.
+            "group_eval_order": [group["name"] for group in self.groups],
             "tests": [
                 {
                     "interval": seconds_text(self.interval),
