@@ -10,7 +10,7 @@ import pytest
 from twin.errors import ConfigError, TargetError
 from twin.faults import FAULTS, FaultSchedule, parse_fault
 from twin.plant import Conditions
-from twin.site import Layout, load_site
+from twin.site import Layout, load_site, parse_site
 
 LAYOUT = Layout(load_site("demo"))
 
@@ -183,6 +183,24 @@ def test_overlap(schedule: FaultSchedule) -> None:
     schedule.inject("x", "pump-failure", "r0001/pump1", now=0.0)
     with pytest.raises(ConfigError, match="already strikes r0001/pump1 for another 590 s"):
         schedule.inject("y", "pump-failure", "r0001/pump1", now=10.0)
+
+
+@pytest.mark.parametrize(("first", "second"), [("grid", "grid/feed1"), ("grid/feed1", "grid")])
+def test_overlap_of_a_part_and_the_whole(schedule: FaultSchedule, first: str, second: str) -> None:
+    """A feed is a part of the grid, so the two are not struck at once."""
+    schedule.inject("x", "grid-sag", first, now=0.0)
+    with pytest.raises(ConfigError, match=f"already strikes {first} for another"):
+        schedule.inject("y", "grid-sag", second, now=0.0)
+    assert [strike.id for strike in schedule.active] == ["x"]
+
+
+def test_feeds_are_struck_one_by_one() -> None:
+    """Two feeds are two places."""
+    layout = Layout(parse_site("{name: two, racks: 1, grid: {feeds: 2}}", "test"))
+    schedule = FaultSchedule(layout, FAULTS)
+    schedule.inject("x", "grid-sag", "grid/feed1", now=0.0)
+    schedule.inject("y", "grid-sag", "grid/feed2", now=0.0)
+    assert (schedule.conditions(1.0).grid_voltage < 1).all()
 
 
 def test_parse_fault() -> None:

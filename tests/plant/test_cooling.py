@@ -251,9 +251,11 @@ def test_power_supplies_are_redundant(cdus: Cdus, conditions: Conditions) -> Non
     assert out["power"][0].tolist() == [0, pytest.approx(cdus.power[0])]
     assert cdus.flow[0] == pytest.approx(COOLING.flow_liters_per_minute, rel=1e-3)
     conditions.cdu_psu_ok[0] = False
-    run(cdus, conditions, 20)
-    assert cdus.flow[0] == 0.0
+    run(cdus, conditions, 1)
+    assert cdus.flow[0] > 0.0, "the pumps coast down"
     assert cdus.power[0] == 0.0
+    run(cdus, conditions, 19)
+    assert cdus.flow[0] == 0.0
     assert cdus.pump_outputs()["state"][0].tolist() == [0, 0]
 
 

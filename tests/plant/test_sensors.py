@@ -51,6 +51,37 @@ def test_a_stuck_sensor_follows_again(two_racks: Layout) -> None:
     assert plant.outputs()["gpu"]["power_usage"][0, 0] == plant.gpus.power[0, 0]
 
 
+def test_a_stuck_sensor_does_not_outlive_its_gpu(two_racks: Layout) -> None:
+    """Off the bus a stuck GPU shows nothing; back on it, it is stuck where it was."""
+    plant, stuck = Plant(two_racks, 3), Conditions.healthy(two_racks)
+    stuck.gpu_sensor_stuck[0, 0] = True
+    plant.step(1.0, stuck)
+    held = plant.outputs()["gpu"]["gpu_temp"][0, 0]
+    stuck.gpu_attached[0, 0] = False
+    plant.step(1.0, stuck)
+    assert np.isnan(plant.outputs()["gpu"]["gpu_temp"][0, 0])
+    assert np.isnan(plant.outputs()["gpu"]["power_usage"][0, 0])
+    stuck.gpu_attached[0, 0] = True
+    plant.step(1.0, stuck)
+    assert plant.outputs()["gpu"]["gpu_temp"][0, 0] == held
+
+
+def test_a_sensor_that_sticks_unseen_sticks_when_it_is_seen(two_racks: Layout) -> None:
+    """A GPU that was silent when its sensors stuck shows its first reading ever after."""
+    plant, stuck = Plant(two_racks, 3), Conditions.healthy(two_racks)
+    stuck.gpu_sensor_stuck[0, 0] = True
+    stuck.gpu_attached[0, 0] = False
+    plant.step(1.0, stuck)
+    assert np.isnan(plant.outputs()["gpu"]["gpu_temp"][0, 0])
+    stuck.gpu_attached[0, 0] = True
+    shown = []
+    for _ in range(10):
+        plant.step(1.0, stuck)
+        shown.append(plant.outputs()["gpu"]["gpu_temp"][0, 0])
+    assert np.isfinite(shown).all()
+    assert len(set(shown)) == 1
+
+
 def test_drift(two_racks: Layout) -> None:
     """A drifting thermometer is half a kelvin off a minute, and the coolant is as it was."""
     shown, truth = two_plants(two_racks, "sensor-drift", 61)

@@ -106,9 +106,9 @@ class FaultSchedule:
                 f"{target!r} is a {place.kind}"
             )
         for other in self._active:
-            if other.fault.kind == kind and other.target == place:
+            if other.fault.kind == kind and other.target.meets(place):
                 raise ConfigError(
-                    f"fault {kind} already strikes {target} for another "
+                    f"fault {kind} already strikes {other.target.text} for another "
                     f"{other.until - now:.0f} s; clear it first"
                 )
         until = now + (fault.default_seconds if seconds is None else seconds)

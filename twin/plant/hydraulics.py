@@ -132,6 +132,7 @@ class Loops:
         self.flow: Floats = self.flows.sum(axis=1)
         """Flow of each loop in L/min."""
         self._solved = self.speeds
+        self._driven: NDArray[np.bool_] = np.ones((racks, pumps), dtype=np.bool_)
 
     @property
     def inlet_pressure(self) -> Floats:
@@ -154,8 +155,8 @@ class Loops:
 
     @property
     def pump_power(self) -> Floats:
-        """Electrical power of each pump in W."""
-        return self._cooling.pump_power_watts * self.speeds**3
+        """Electrical power of each pump in W; one that coasts down draws none."""
+        return self._cooling.pump_power_watts * self.speeds**3 * self._driven
 
     @property
     def vibration(self) -> Floats:
@@ -167,7 +168,7 @@ class Loops:
         """Advance by ``dt`` seconds."""
         self._leak(conditions.coolant_leak, dt)
         fed = conditions.cdu_psu_ok.any(axis=1) & ~self._dry
-        can_run = conditions.pump_available & fed[:, None]
+        self._driven = can_run = conditions.pump_available & fed[:, None]
         curve = self._curve
         resistance = curve.loop + curve.strainer * (conditions.filter_resistance - 1.0)
         self._drive(can_run, resistance, conditions.pump_head, dt)

@@ -63,12 +63,12 @@ class Sensors:
 
     def _freeze(self, group: dict[str, Floats], signal: Signal, conditions: Conditions) -> None:
         truth = group[signal.name]
-        held = self._held.get(signal.name)
-        stuck = conditions.gpu_sensor_stuck
-        # The first reading after it stuck is kept, and others follow the truth.
-        shown = truth.copy() if held is None else np.where(stuck, held, truth)
-        self._held[signal.name] = shown
-        group[signal.name] = shown
+        held = self._held.get(signal.name, truth)
+        # What does not answer shows nothing; the first reading after it stuck is kept for it.
+        silent = np.isnan(truth)
+        stuck = conditions.gpu_sensor_stuck & ~np.isnan(held)
+        self._held[signal.name] = np.where(stuck, held, truth)
+        group[signal.name] = np.where(stuck & ~silent, held, truth)
 
 
 def _within(values: Floats, signal: Signal) -> Floats:

@@ -57,6 +57,13 @@ class Target:
     unit: int
     device: int = 0
 
+    def meets(self, other: Target) -> bool:
+        """Whether the two places have something in common: all feeds of a grid and one do."""
+        if (self.kind, self.unit) != (other.kind, other.unit):
+            return False
+        whole = self.kind == "grid" and 0 in (self.device, other.device)
+        return whole or self.device == other.device
+
 
 def is_address(text: str) -> bool:
     """Whether ``text`` has the form of an address, so that no job can be called so."""
