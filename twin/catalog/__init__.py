@@ -22,6 +22,7 @@ from twin.catalog.power import (
     GRID,
     INVERTER_STATES,
     MEGAPACK,
+    OSCILLATION_BANDS,
     PDU,
 )
 from twin.catalog.rollup import ROLLUPS, Level, Operation, Rollup
@@ -54,6 +55,7 @@ __all__ = [
     "NEURON_LATENCIES",
     "NEURON_RUNTIME",
     "NIC",
+    "OSCILLATION_BANDS",
     "PDU",
     "PORT",
     "PSU",

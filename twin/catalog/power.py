@@ -13,7 +13,7 @@ from functools import partial
 from twin.catalog.model import Detail, DeviceClass, Family, Frame, Kind, Signal, Unit
 
 __all__ = ["CHARGE_STATES", "FACILITY", "GENSET", "GENSET_STATES", "GRID", "INVERTER_STATES",
-           "MEGAPACK", "PDU"]  # fmt: skip
+           "MEGAPACK", "OSCILLATION_BANDS", "PDU"]  # fmt: skip
 
 _PDU = Family("pdu", "pdu", 161, ("pdu", "phase"), "DMTF Redfish 2025.4, Prometheus naming")
 _MEGAPACK = Family("megapack", "megapack", 502, ("megapack",), "SunSpec 701, 713, 802, 804")
@@ -29,6 +29,15 @@ INVERTER_STATES = {1: "OFF", 2: "STARTING", 3: "RUNNING", 4: "STANDBY", 5: "FAUL
 GENSET_STATES = {0: "standby", 1: "starting", 2: "running", 3: "failed", 4: "synchronising",
                  5: "cooling"}  # fmt: skip
 """The second last closes its breaker next, the last runs on without load."""
+
+OSCILLATION_BANDS = {
+    "lines": (0.1, 1.0),
+    "plants": (1.0, 2.5),
+    "middle": (2.5, 7.0),
+    "shafts": (7.0, 20.0),
+}
+"""Bands in Hz that utilities set limits for, by what swings along (arXiv 2508.14318): oscillations
+over lines, of power plants nearby, and of the shafts of turbines."""
 
 _pdu = partial(Signal, family=_PDU, kind=Kind.GAUGE)
 _mp = partial(Signal, family=_MEGAPACK, kind=Kind.GAUGE)
@@ -154,6 +163,13 @@ GRID = DeviceClass(
               low=None, help="Rate of change of the import over the last frame interval."),
         _grid("swing", "grid_import_swing_watts", unit=Unit.WATTS,
               help="Peak-to-peak swing of the import over the last minute, below 0.5 Hz."),
+        *(
+            _grid(f"oscillation_{band}", "grid_import_oscillation_watts", unit=Unit.WATTS,
+                  labels=(("band", f"{low:g}-{high:g}Hz"),),
+                  help="Oscillation of the import over the last minute, by band of "
+                       "frequencies, root mean square.")
+            for band, (low, high) in OSCILLATION_BANDS.items()
+        ),
         _grid("energy", "grid_import_energy_joules_total", unit=Unit.JOULES, kind=Kind.COUNTER,
               help="Energy taken from the grid."),
         _grid("breaker", "grid_breaker_closed", unit=Unit.NONE, high=1,
@@ -178,6 +194,14 @@ FACILITY = DeviceClass(
         _site_watts("load_swing", "facility_load_swing_watts",
                     help="Peak-to-peak swing of the facility's power over the last minute, before "
                          "the Megapacks smooth it."),
+        *(
+            _site_watts(f"load_oscillation_{band}", "facility_load_oscillation_watts",
+                        labels=(("band", f"{low:g}-{high:g}Hz"),),
+                        help="Oscillation of the facility's power over the last minute, before "
+                             "the Megapacks smooth it, by band of frequencies, root mean "
+                             "square.")
+            for band, (low, high) in OSCILLATION_BANDS.items()
+        ),
         _site("shed_racks", "facility_shed_racks", unit=Unit.NONE,
               help="Racks that are switched off for lack of power."),
         _site("pue", "facility_power_usage_effectiveness_ratio", unit=Unit.RATIO, decimals=4,

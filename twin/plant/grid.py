@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.catalog import GRID
+from twin.catalog import GRID, OSCILLATION_BANDS
 from twin.plant.swing import Swing
 from twin.plant.units import Floats, lag
 from twin.site import Layout
@@ -111,9 +111,14 @@ class Grid:
         kick = _FREQUENCY_SIGMA * np.sqrt(1.0 - keep**2)
         self._wander = keep * self._wander + kick * float(self._rng.standard_normal())
 
-    def outputs(self) -> dict[str, Floats]:
-        """Return all signals of the catalogue's grid class, (1, feeds)."""
+    def outputs(self, oscillation: Floats) -> dict[str, Floats]:
+        """Return all signals of the catalogue's grid class, (1, feeds).
+
+        Args:
+            oscillation: of the import of all feeds together, in W, by band.
+        """
         live = self._live > 0
+        share = self.closed / max(int(self.closed.sum()), 1)
         values = {
             "power": self._power,
             "limit": np.full(self._power.shape, self._p.limit_watts),
@@ -122,6 +127,10 @@ class Grid:
             "ramp": self._ramp,
             "swing": np.array([swing.value for swing in self._swings]),
             "energy": self.energy,
+            **{
+                f"oscillation_{band}": watts * share
+                for band, watts in zip(OSCILLATION_BANDS, oscillation.tolist(), strict=True)
+            },
             "breaker": self.closed.astype(float),
         }
         return {name: value[None, :] for name, value in values.items()}
@@ -154,13 +163,16 @@ class Meters:
         self.loss = self._p.loss_ratio * (it + cdus)
         return self.total
 
-    def outputs(self, water: float, unserved: float, shed: int) -> dict[str, Floats]:
+    def outputs(
+        self, water: float, unserved: float, shed: int, oscillation: Floats
+    ) -> dict[str, Floats]:
         """Return all signals of the catalogue's facility class, (1, 1).
 
         Args:
             water: facility water supply in °C.
             unserved: demand that no source could carry in W.
             shed: racks that are switched off for lack of power.
+            oscillation: of the facility's power in W, by band.
         """
         values = {
             "power": self.total,
@@ -169,6 +181,10 @@ class Meters:
             "loss_power": self.loss,
             "unserved_power": unserved,
             "load_swing": self.swing.value,
+            **{
+                f"load_oscillation_{band}": watts
+                for band, watts in zip(OSCILLATION_BANDS, oscillation.tolist(), strict=True)
+            },
             "shed_racks": float(shed),
             "pue": self.total / self.it if self.it > 0 else 1.0,
             "water_temperature": water,

@@ -89,6 +89,10 @@ class Megapacks:
         self._starting = np.zeros(units)
         self._ratio: Floats = np.ones(units)
         self._running = self._well
+        self.asked = 0.0
+        """What all units together were last asked for, within their limits, in W."""
+        self.bounds = (0.0, 0.0)
+        """What they could give and take then, in W."""
         self.slow = 0.0
         """Low-pass of the load in W: what the grid, or on an island the generators, shall carry."""
 
@@ -170,7 +174,9 @@ class Megapacks:
         """
         p = self._p
         give, take = self.limits()
+        self.bounds = float(give.sum()), float(take.sum())
         target = share_out(wanted, give, take)
+        self.asked = float(target.sum())
         share = 1.0 if forming else lag(dt, p.response_seconds)
         moved = self.power + (target - self.power) * share
         # A unit that trips opens its contactor: its power is gone at once.

@@ -24,6 +24,7 @@ from twin.plant.grid import Grid, Meters
 from twin.plant.megapack import Megapacks
 from twin.plant.neuron import NeuronMonitor
 from twin.plant.nic import Nics
+from twin.plant.ripple import Ripple
 from twin.plant.room import Room
 from twin.plant.sensors import Sensors
 from twin.plant.server import Servers
@@ -80,6 +81,7 @@ class Plant:
         self.gensets = Gensets(layout, rng)
         self.supply = Supply(layout, self.grid, self.megapacks, self.gensets)
         self.meters = Meters(layout)
+        self.ripple = Ripple(layout)
         self.sensors = Sensors(layout, np.random.default_rng([seed, _SENSOR_STREAM]))
         self._demand = self._settle()
 
@@ -132,6 +134,9 @@ class Plant:
         load = self._meter()
         self.meters.swing.add(load, dt)
         self.supply.step(load, self.servers.rack_load, conditions, dt)
+        self.ripple.step(
+            load, self.jobs.course, self.grid, self.megapacks, float(self.gensets.power.sum()), dt
+        )
         self._demand = demand
 
     def _cool(self, conditions: Conditions, dt: float) -> None:
@@ -252,8 +257,10 @@ class Plant:
             "cpu": self.storage.cpu_outputs(),
             "megapack": self.megapacks.outputs(supply.voltage_ratio, supply.frequency),
             "genset": self.gensets.outputs(),
-            "grid": self.grid.outputs(),
-            "facility": self.meters.outputs(self.water.supply, supply.unserved, supply.shed),
+            "grid": self.grid.outputs(self.ripple.grid.bands),
+            "facility": self.meters.outputs(
+                self.water.supply, supply.unserved, supply.shed, self.ripple.load.bands
+            ),
             "chiller": self.water.chiller_outputs(),
             "water": self.water.outputs(self.room.air),
             "job": self.jobs.outputs(),

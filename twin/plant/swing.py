@@ -12,8 +12,8 @@ _WINDOW_SECONDS = 60.0
 class Swing:
     """Largest minus smallest value of the last minute.
 
-    With steps of a second it holds what swings slower than 0.5 Hz; the faster part of
-    a training step is not simulated.
+    With steps of a second it holds what swings slower than 0.5 Hz; what is faster is told
+    by :class:`twin.plant.ripple.Ripple`.
     """
 
     def __init__(self) -> None:

@@ -154,6 +154,24 @@ def _spectrum() -> Row:
             upright=True,
             decimals=1,
         ),
+        timeline(
+            "Oscillation of the load, by band",
+            "Root mean square of the last minute, by band of frequencies, up to the 20 Hz that "
+            "grid operators watch: lines below 1 Hz, power plants nearby up to 2.5 Hz, shafts of "
+            "turbines from 7 Hz on.",
+            [Query(q.FACILITY_OSCILLATION, "{{band}}")],
+            width=12,
+            least=0,
+            every=_SECOND,
+        ),
+        timeline(
+            "Oscillation of the grid import, by band",
+            "The same of the import: the Megapacks take what is slower than their inverters.",
+            [Query(q.GRID_OSCILLATION, "{{band}}")],
+            width=12,
+            least=0,
+            every=_SECOND,
+        ),
     ]
 
 

@@ -6,9 +6,9 @@ from math import pi
 
 from twin.alerts import thresholds as limit
 from twin.catalog import FACILITY, GENSET, GRID, MEGAPACK
-from twin.grafana.promql import Expr
+from twin.grafana.promql import Expr, select
 from twin.grafana.queries.job import STEPS_PER_MINUTE
-from twin.grafana.selectors import of
+from twin.grafana.selectors import ON_SITE, of
 from twin.grafana.units import SECONDS, WATTS
 
 FREQUENCIES = (0.02, 0.05, 0.094, 0.12, 0.15, 0.188, 0.25, 0.282, 0.35, 0.42)
@@ -25,12 +25,15 @@ UNSERVED_POWER = of(FACILITY, "unserved_power")
 SHED_RACKS = of(FACILITY, "shed_racks")
 PUE = of(FACILITY, "pue")
 FACILITY_SWING = of(FACILITY, "load_swing")
+FACILITY_OSCILLATION = Expr(select(FACILITY["load_oscillation_lines"].metric, *ON_SITE), WATTS)
 
 GRID_POWER = of(GRID, "power")
 GRID_IMPORT = GRID_POWER.sum()
 GRID_LIMIT = of(GRID, "limit").sum()
 GRID_USE = GRID_IMPORT.per(GRID_LIMIT)
 GRID_SWING = of(GRID, "swing").sum()
+GRID_OSCILLATION = Expr(select(GRID["oscillation_lines"].metric, *ON_SITE), WATTS).sum("band")
+"""Root mean square by band; the label ``band`` tells them apart."""
 GRID_RAMP = of(GRID, "ramp").sum()
 GRID_RAMP_LIMIT = Expr(f"{limit.GRID_RAMP.value:g} * {GRID_LIMIT}", GRID_RAMP.unit)
 GRID_FREQUENCY = of(GRID, "frequency")

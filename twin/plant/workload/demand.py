@@ -145,9 +145,16 @@ class Progress:
 
 
 class Workload(Protocol):
-    """A workload: advanced by the plant, once a step."""
+    """A workload: advanced by the plant, once a step.
+
+    Attributes:
+        progress: what the job says of itself.
+        course: mean activity of its servers within the last step, at points evenly spaced;
+            a single one where nothing is known of what is faster than a step.
+    """
 
     progress: Progress
+    course: Floats
 
     def step(self, dt: float, health: Health) -> Demand:
         """Advance by ``dt`` simulated seconds and return the mean demand over them."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from twin.plant.units import Floats
+from twin.plant.workload.course import NO_COURSE
 from twin.plant.workload.demand import Demand, Health, JobState, Progress
 
 __all__ = ["Idle"]
@@ -15,6 +17,7 @@ class Idle:
 
     def __init__(self) -> None:
         self.progress = Progress(state=JobState.IDLE)
+        self.course: Floats = NO_COURSE
 
     def step(self, dt: float, health: Health) -> Demand:  # noqa: ARG002 - nothing to slow down
         """Return the demand of idle racks."""

@@ -16,6 +16,7 @@ import numpy as np
 from twin.plant.units import Floats
 from twin.plant.workload.choice import workload_of
 from twin.plant.workload.demand import Demand, Health, Level, Progress, Workload
+from twin.plant.workload.levels import Levels
 from twin.site import Layout
 
 __all__ = ["JobRows", "Jobs"]
@@ -65,6 +66,7 @@ class Jobs:
             )
             for place in places
         )
+        self._spans = [place.gpus * Levels(place.site).span for place in places]
         self._gpus = np.array([[place.gpus] for place in places], dtype=np.float64)
         self._shape = (site.racks, site.servers_per_rack)
         self._alone = places[0].racks == range(site.racks)
@@ -73,6 +75,18 @@ class Jobs:
     def progress(self) -> tuple[Progress, ...]:
         """What each job says of itself."""
         return tuple(job.progress for job in self._jobs)
+
+    @property
+    def course(self) -> Floats:
+        """Power of all jobs' GPUs above idle within the last step in W, at points evenly spaced.
+
+        It is that of GPUs whose power is as the job asks: what heat, limits and noise make of
+        it is in the mean over the step alone.
+        """
+        course: Floats = np.zeros(1)
+        for job, span in zip(self._jobs, self._spans, strict=True):
+            course = course + span * job.course
+        return course
 
     def step(self, dt: float, healths: Sequence[Health]) -> Demand:
         """Advance all jobs by ``dt`` simulated seconds and return what they ask for together.

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from twin.plant.trace import PowerTrace
+from twin.plant.units import Floats
+from twin.plant.workload.course import NO_COURSE
 from twin.plant.workload.demand import Demand, Health, Progress
 from twin.plant.workload.levels import BURST_NETWORK, QUIET_NETWORK, Levels
 from twin.site import Site
@@ -21,6 +23,7 @@ class TraceReplay:
 
     def __init__(self, site: Site, trace: PowerTrace) -> None:
         self.progress = Progress(step_seconds=site.training.step_seconds)
+        self.course: Floats = NO_COURSE
         self._server, self._idle = site.server, site.gpu.power_idle_watts
         self._framebuffer = site.training.framebuffer_ratio
         self._trace = trace

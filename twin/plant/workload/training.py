@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from twin.plant.units import Floats
+from twin.plant.workload.course import NO_COURSE, Stretch, course_of
 from twin.plant.workload.demand import Demand, Health, JobState, Loss, Progress
+from twin.plant.workload.dips import Dips
 from twin.plant.workload.levels import BURST_NETWORK, QUIET_NETWORK, Levels
 from twin.plant.workload.waveform import Waveform
 from twin.site import Site
@@ -40,12 +42,14 @@ class _Tally:
         network: sum of the use of the compute NICs.
         congestion: sum of its excess over the marking threshold.
         dip: seconds of dip of every server.
+        course: what was done when.
     """
 
     shares: dict[JobState, int] = field(default_factory=lambda: dict.fromkeys(JobState, 0))
     network: float = 0.0
     congestion: float = 0.0
     dip: Floats | None = None
+    course: list[tuple[JobState, Dips, float, float]] = field(default_factory=list)
 
 
 class TrainingJob:
@@ -83,6 +87,7 @@ class TrainingJob:
         self._tally = _Tally()
         self._flow = 1.0
         """Pace of the communication, over that on a healthy fabric."""
+        self.course: Floats = NO_COURSE
 
     def step(self, dt: float, health: Health) -> Demand:
         """Advance by ``dt`` simulated seconds and return the mean demand over them."""
@@ -95,7 +100,10 @@ class TrainingJob:
         pace = self.progress.pace = max(_LEAST_PACE, min(health.speed, health.input_ratio))
         for _ in range(count):
             stretch = self._stretch(self._phase)
+            dips, phase = self._wave.dips, self._phase
+            moved = h * pace * stretch / self._step_seconds
             state = self._advance(h, pace, health)
+            tally.course.append((state, dips, phase, moved))
             tally.shares[state] += 1
             self._account(state, h, pace * stretch)
             if state is JobState.TRAINING:
@@ -106,7 +114,9 @@ class TrainingJob:
                 tally.congestion += excess / self._flow
         self._close()
         self.progress.elapsed_seconds += dt
-        return self._demand(count, dt, min(1.0, health.input_ratio))
+        fed = min(1.0, health.input_ratio)
+        self.course = self._course(min(1.0, health.speed), fed)
+        return self._demand(count, dt, fed)
 
     # -- states ---------------------------------------------------------------
 
@@ -246,7 +256,7 @@ class TrainingJob:
         if start >= 0.5:  # noqa: PLR2004 - the second half belongs to the boundary ahead
             start, end = start - 1.0, end - 1.0
         pace = self.progress.pace * self._stretch(abs(start + end) / 2)
-        dip = self._wave.dip(start, end) * (self._step_seconds / pace)
+        dip = self._wave.dips.integral(start, end) * (self._step_seconds / pace)
         self._tally.dip = dip if self._tally.dip is None else self._tally.dip + dip
 
     def _network(self) -> float:
@@ -282,6 +292,31 @@ class TrainingJob:
             framebuffer=self._training.framebuffer_ratio * held,
             saving=saving,
             fluctuates=True,
+        )
+
+    def _course(self, pace: float, fed: float) -> Floats:
+        """Return the mean activity of the servers within the step, see ``Workload``.
+
+        Args:
+            pace: of the slowest GPU; the others wait for it.
+            fed: the input over what is needed.
+        """
+        levels, wave, shares = self._levels, self._wave, self._tally.shares
+        wait, context = levels.wait, levels.context
+        level = dict.fromkeys((JobState.CHECKPOINT, JobState.STALLED), wait)
+        level |= dict.fromkeys((JobState.STARTING, JobState.LOADING), context)
+        depth = {}
+        if shares[JobState.TRAINING]:
+            rise = depth[JobState.TRAINING] = fed * pace * (float(wave.plateau.mean()) - wait)
+            level[JobState.TRAINING] = fed * wait + (1 - fed) * context + rise
+        if shares[JobState.EVALUATION]:
+            rise = fed * pace * (float(wave.evaluation.mean()) - wait)
+            level[JobState.EVALUATION] = fed * wait + (1 - fed) * context + rise
+        return course_of(
+            [
+                Stretch(level.get(state, 0.0), depth.get(state, 0.0), dips, phase, moved)
+                for state, dips, phase, moved in self._tally.course
+            ]
         )
 
     def _activity(self, shares: dict[JobState, float], dt: float, fed: float) -> Floats:

@@ -12,9 +12,9 @@ from __future__ import annotations
 from math import exp, sqrt
 
 import numpy as np
-from numpy.typing import NDArray
 
 from twin.plant.units import Floats, lag
+from twin.plant.workload.dips import Dips
 
 __all__ = ["Waveform"]
 
@@ -46,8 +46,6 @@ _DEEP_HALF_WIDTH, _SHALLOW_HALF_WIDTH = 0.101, 0.112
 _LEAST_WIDTH = 0.493
 """Least width over the mean one; what is above it is exponentially distributed."""
 _MOST_HALF_WIDTH = 0.3
-_FLAT = 0.522
-"""Part of a dip's half-width that is flat; the rest is ramps."""
 _SHALLOW = (0.096, 0.438)
 """Depths of the shallow dips."""
 
@@ -67,22 +65,23 @@ class Waveform:
         self._offset = rng.normal(0.0, _OFFSET, shape).astype(np.float32)
         self._missing = rng.standard_exponential(shape, dtype=np.float32)
         self._slow = 0.0
-        self._centre: Floats = self._offset
-        self._half: Floats = self._offset
-        self._depth: Floats = self._offset
-        self.draw()
+        self.dips = self._drawn()
+        """Dips around the step boundary that is next, or was last."""
 
     def draw(self) -> None:
         """Draw the dips around the next step boundary."""
+        self.dips = self._drawn()
+
+    def _drawn(self) -> Dips:
         rng, shape = self._rng, self._shape
         deep = rng.random(shape, dtype=np.float32) < _DEEP_SHARE
         spread = _LEAST_WIDTH + (1 - _LEAST_WIDTH) * rng.standard_exponential(shape, np.float32)
         width = np.where(deep, _DEEP_HALF_WIDTH, _SHALLOW_HALF_WIDTH) * spread
-        self._half = np.minimum(width, _MOST_HALF_WIDTH).astype(np.float32)
-        self._centre = self._offset + _WANDER * rng.standard_normal(shape, np.float32)
+        half = np.minimum(width, _MOST_HALF_WIDTH).astype(np.float32)
+        centre = self._offset + _WANDER * rng.standard_normal(shape, np.float32)
         low, high = _SHALLOW
         shallow = low + (high - low) * rng.random(shape, dtype=np.float32)
-        self._depth = np.where(deep, np.float32(1.0), shallow)
+        return Dips(centre, half, np.where(deep, np.float32(1.0), shallow))
 
     def advance(self, dt: float) -> None:
         """Let ``dt`` seconds of fluctuation pass."""
@@ -106,23 +105,3 @@ class Waveform:
         shortfall = np.minimum(self._missing * _EVALUATION_SHORTFALL, _SHORTFALL_MOST)
         activity: Floats = self._factor * (_EVALUATION - shortfall)
         return activity
-
-    def dip(self, start: float, end: float) -> Floats:
-        """Return the integral of the dips' depth over a stretch of a step, in steps.
-
-        Args:
-            start: of the stretch, in steps from the nearest boundary, -0.5 to 0.5.
-            end: of the stretch.
-        """
-        first = (start - self._centre) / self._half
-        last = (end - self._centre) / self._half
-        depth: Floats = self._depth * self._half * (_trapezium(last) - _trapezium(first))
-        return depth
-
-
-def _trapezium(x: Floats) -> NDArray[np.float32]:
-    """Return the integral from 0 to ``x`` of a trapezium of height 1 over -1 to 1."""
-    distance = np.abs(x)
-    ramp = 1.0 - np.clip(distance, _FLAT, 1.0)
-    area = np.minimum(distance, _FLAT) + ((1 - _FLAT) ** 2 - ramp**2) / (2 * (1 - _FLAT))
-    return np.copysign(area, x).astype(np.float32)

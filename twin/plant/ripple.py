@@ -1,0 +1,125 @@
+"""What swings faster than the plant steps: the site's power forty times a second.
+
+Grid operators watch 0.1 to 20 Hz: below 1 Hz for oscillations between areas, up to 2.5 Hz
+for those of generators nearby, from 7 Hz on for the shafts of turbines (arXiv 2508.14318).
+The jobs tell how their power runs within a step, the rest of the site goes evenly from one
+step's mean to the next's, and the Megapacks' inverters answer with their lag: they take
+what is slow and let pass what is faster than they are.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+import numpy as np
+
+from twin.catalog import OSCILLATION_BANDS
+from twin.plant.grid import Grid
+from twin.plant.megapack import Megapacks
+from twin.plant.units import Floats, lag
+from twin.site import Layout
+
+__all__ = ["Ripple", "Spectrum"]
+
+_BANDS = tuple(OSCILLATION_BANDS.values())
+_POINTS_PER_SECOND = 40
+_WINDOW_SECONDS = 60.0
+_EXACT = 1e-6
+_LEAST_SECONDS = 20.0
+"""A shorter record tells nothing of 0.1 Hz."""
+
+
+class Spectrum:
+    """How much a power swings in each band, over the last minute."""
+
+    def __init__(self) -> None:
+        self._parts: deque[tuple[Floats, float]] = deque()
+        self._seconds = 0.0
+
+    def add(self, power: Floats, dt: float) -> None:
+        """Take in what the power was, at points evenly spaced over ``dt`` seconds."""
+        self._parts.append((power, dt))
+        self._seconds += dt
+        while self._seconds - self._parts[0][1] >= _WINDOW_SECONDS:
+            self._seconds -= self._parts.popleft()[1]
+
+    @property
+    def bands(self) -> Floats:
+        """Root mean square of the swing in each of the catalogue's bands, in the power's unit.
+
+        Zero until there is a record of 20 s. A Hann window keeps slow changes, which do not fit
+        into the record, out of the bands. A minute resolves 1/60 Hz, so the first band has the
+        0.094 Hz of a training step of 10.6 s in it.
+        """
+        if self._seconds < _LEAST_SECONDS:
+            return np.zeros(len(_BANDS))
+        power = np.concatenate([part for part, _ in self._parts])
+        count = power.size
+        window = np.hanning(count)
+        lines = np.abs(np.fft.rfft((power - power.mean()) * window)) ** 2
+        lines *= 2.0 / (count * np.square(window).sum())
+        hertz = np.fft.rfftfreq(count, self._seconds / count)
+        # Sums of steps are not exact, and a line on the edge of two bands belongs to the upper.
+        edges = np.searchsorted(hertz * (1.0 + _EXACT), _BANDS)
+        return np.sqrt([lines[low:high].sum() for low, high in edges])
+
+
+class Ripple:
+    """Follows the facility's power and the grid's import within the steps.
+
+    Attributes:
+        load: of the facility's power, before the Megapacks.
+        grid: of the import of all feeds together.
+    """
+
+    def __init__(self, layout: Layout) -> None:
+        site = layout.site
+        server = site.server
+        self._response = site.megapacks.response_seconds
+        # From a watt in a GPU to the watts that it makes the facility draw.
+        self._gain = (1.0 + server.base_power_per_gpu_watt) * (1.0 + server.psu_loss_ratio)
+        self._gain *= 1.0 + site.facility.loss_ratio
+        self._base: float | None = None
+        self._given = 0.0
+        self.load, self.grid = Spectrum(), Spectrum()
+
+    def step(
+        self, load: float, course: Floats, grid: Grid, packs: Megapacks, gensets: float, dt: float
+    ) -> None:
+        """Follow the last ``dt`` seconds.
+
+        Args:
+            load: mean power of the facility in W.
+            course: of the jobs' power within the step, see :class:`twin.plant.workload.Jobs`.
+            grid: its feeds, after the step.
+            packs: the Megapacks, after the step.
+            gensets: power of all generators in W.
+            dt: step in s.
+        """
+        count = course.size if course.size > 1 else max(1, round(dt * _POINTS_PER_SECOND))
+        jobs = self._gain * course
+        base = load - float(jobs.mean())
+        before = base if self._base is None else self._base
+        self._base = base
+        power = jobs + np.linspace(before, base, count + 1)[1:]
+        self.load.add(power, dt)
+        given = self._answer(power - load, packs, dt)
+        closed = float(grid.connected)
+        self.grid.add(closed * (power - given - gensets), dt)
+
+    def _answer(self, apart: Floats, packs: Megapacks, dt: float) -> Floats:
+        """Return what all Megapacks together give, point by point, in W.
+
+        Args:
+            apart: the load, less its mean over the step, for which they were asked, in W.
+            packs: the Megapacks.
+            dt: step in s.
+        """
+        give, take = packs.bounds
+        share = lag(dt / apart.size, self._response)
+        given, answers = self._given, []
+        for asked in np.clip(packs.asked + apart, -take, give).tolist():
+            given += (asked - given) * share
+            answers.append(given)
+        self._given = given
+        return np.array(answers)
