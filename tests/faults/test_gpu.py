@@ -96,6 +96,22 @@ def test_remap_failure_flag(seen: Seen) -> None:
     assert seen.gpu("gpu-row-remap-failure", "row_remap_failure") == 1
 
 
+def test_nvswitch_failure_takes_a_whole_server(seen: Seen) -> None:
+    """All GPUs of the server count link errors and raise XID 74 at once; the job stalls."""
+    seen.strike("nvswitch-failure", seconds=20)
+    seen.run(5)
+    out = seen.plant.outputs()["gpu"]
+    server = LAYOUT.site.server.gpus
+    assert (out["xid"][0, :server] == 74).all()
+    assert (out["nvlink_crc_flit"][0, :server] > 0).all()
+    assert (out["nvlink_recovery"][0, :server] > 0).all()
+    assert not out["xid"][0, server:].any()
+    assert not out["nvlink_crc_flit"][0, server:].any()
+    assert seen.job("state") == STALLED
+    seen.run(20)
+    assert seen.plant.gpus.missing == 0
+
+
 @pytest.mark.parametrize("code", [13, 31, 43, 45, 63, 94])
 def test_application_error_ends_the_job_at_once(seen: Seen, code: int) -> None:
     """User code and contained errors cost one interruption; the GPU itself works on."""

@@ -15,7 +15,7 @@ from twin.site import Layout, load_site
 Outputs = dict[str, dict[str, Floats]]
 LAYOUT = Layout(load_site("colossus-array"))
 SECONDS = 240
-STALLED = 5
+CHECKPOINT, STALLED = 4, 5
 
 
 def watch(
@@ -125,6 +125,26 @@ def test_adaptive_routing_off(normal: Outputs) -> None:
     assert ratio(found, normal, "nic", "cnp_handled") > 1.5
     assert (found["leaf"]["discarded_bytes"] > 0).all()
     assert step_ratio(found, normal) == pytest.approx(1.082, rel=0.015)
+
+
+def test_service_rack_down() -> None:
+    """Its servers are off, a checkpoint waits for it, and ends once it is back."""
+    schedule, plant = FaultSchedule(LAYOUT, FAULTS), Plant(LAYOUT, seed=5)
+    schedule.inject("x", "service-rack-down", "s001", now=0.0, seconds=2000.0)
+    while plant.outputs()["job"]["state"].item() != CHECKPOINT:
+        plant.step(1.0, schedule.conditions(plant.time))
+    for _ in range(120):
+        plant.step(1.0, schedule.conditions(plant.time))
+    out = plant.outputs()
+    assert out["job"]["state"].item() == CHECKPOINT
+    for device in ("storage", "cpu"):
+        assert not out[device]["up_node"][0].any()
+        assert np.isnan(out[device]["power"][0]).all()
+    schedule.clear()
+    for _ in range(30):
+        plant.step(1.0, schedule.conditions(plant.time))
+    assert plant.outputs()["job"]["state"].item() != CHECKPOINT
+    assert plant.outputs()["storage"]["up_node"].all()
 
 
 def test_storage_slow() -> None:

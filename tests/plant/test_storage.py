@@ -64,8 +64,12 @@ def test_the_slowest_rack_sets_the_pace() -> None:
     full = storage.limits[0]
     speeds = np.ones(layout.units(STORAGE.frame))
     speeds[7] = 0.25
-    storage.condition(speeds)
+    up = np.ones(speeds.shape, dtype=np.bool_)
+    storage.condition(speeds, up)
     assert storage.limits[0] == pytest.approx(0.25 * full)
+    up[3] = False
+    storage.condition(speeds, up)
+    assert storage.limits == (0.0, 0.0), "and without one of them nothing is served"
 
 
 def _checkpoint_seconds(array: Layout, ratio: float) -> int:

@@ -132,6 +132,16 @@ PROOFS: tuple[Proof, ...] = (
     ),
     Proof("gpu-pcie-replay", {"GpuPcieReplays": 90}),
     Proof("nvlink-error", {"GpuNvlinkErrors": 60, "JobSlow": 150}),
+    Proof(
+        "nvswitch-failure",
+        {
+            "GpuNvlinkErrors": 60,
+            "GpuXid": 30,
+            "JobStalled": 60,
+            "CollectiveHang": 120,
+            "JobCrashed": 240,
+        },
+    ),
     Proof("dcgm-exporter-down", {"ServerExporterDown": 30}),
     Proof("nic-flap", {"NicLinkFlapping": 60}),
     Proof(
@@ -164,6 +174,15 @@ PROOFS: tuple[Proof, ...] = (
     Proof("spine-down", {"SpineDown": 30, "JobSlow": 150, "FabricCongested": 240}),
     Proof("adaptive-routing-off", {"JobSlow": 150, "FabricCongested": 300}, watch=330),
     Proof("storage-slow", {"JobCheckpointOverhead": 480, "JobCheckpointSlow": 480}, watch=600),
+    Proof(
+        "service-rack-down",
+        {
+            "ServerDown": 30,
+            "ServerExporterDown": 30,
+            "CollectiveHang": 240,
+            "JobCheckpointSlow": 240,
+        },
+    ),
     Proof("grid-outage", {"GridBreakerOpen": 30, "GridImportRamp": 30, "GridVoltageAbnormal": 30}),
     Proof(
         "grid-sag",

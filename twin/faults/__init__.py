@@ -38,6 +38,7 @@ from twin.faults.gpu import (
     GpuXid,
     GspTimeout,
     NvlinkError,
+    NvswitchFailure,
 )
 from twin.faults.job import CheckpointStorm, DataLoaderSlow, JobCrash, SoftwareHang
 from twin.faults.nic import (
@@ -61,7 +62,7 @@ from twin.faults.power import (
 )
 from twin.faults.schedule import FaultSchedule, Strike, parse_fault
 from twin.faults.server import PsuFailure, ServerDown, ServerPowerCap
-from twin.faults.storage import StorageSlow
+from twin.faults.storage import ServiceRackDown, StorageSlow
 from twin.faults.telemetry import (
     ClockSkew,
     FramesLost,
@@ -100,6 +101,7 @@ FAULTS: Mapping[str, type[Fault]] = MappingProxyType(
             GpuPowerBrake,
             GpuPcieReplay,
             NvlinkError,
+            NvswitchFailure,
             DcgmExporterDown,
             NicFlap,
             NicDown,
@@ -111,6 +113,7 @@ FAULTS: Mapping[str, type[Fault]] = MappingProxyType(
             SpineDown,
             AdaptiveRoutingOff,
             StorageSlow,
+            ServiceRackDown,
             GridOutage,
             GridSag,
             GridFrequency,

@@ -9,7 +9,7 @@ from pydantic import Field, field_validator
 
 from twin.catalog import XID_TEXT
 from twin.faults.base import Fault, Impact
-from twin.plant import ENDS_APPLICATION, NEEDS_RESET, WARNS
+from twin.plant import ENDS_APPLICATION, FATAL_ERRORS_PER_SECOND, NEEDS_RESET, WARNS
 
 __all__ = [
     "DcgmExporterDown",
@@ -25,12 +25,15 @@ __all__ = [
     "GpuXid",
     "GspTimeout",
     "NvlinkError",
+    "NvswitchFailure",
 ]
 
 _OFF_BUS = 79
 _DOUBLE_BIT = 48
 _REMAP_FAILURE = 64
 _GSP_TIMEOUT = 119
+_SWITCH_ERRORS_PER_SECOND = 5.0 * FATAL_ERRORS_PER_SECOND
+"""On the links to a switch that has failed, est."""
 _CODES = sorted((NEEDS_RESET | ENDS_APPLICATION | WARNS) - {_OFF_BUS})
 _STALLS = (
     "The GPU drops to idle power at 0 % utilisation, the job stalls and every other GPU shows "
@@ -308,6 +311,30 @@ class NvlinkError(Fault):
     def strike(self, impact: Impact) -> None:
         """Set the error rate."""
         impact.conditions.nvlink_errors_per_second[impact.place] = self.rate
+
+
+class NvswitchFailure(Fault):
+    """An NVSwitch of a server fails: the links of all its GPUs go down."""
+
+    kind = "nvswitch-failure"
+    system = "gpu"
+    title = "an NVSwitch of a server fails"
+    target = "server"
+    default_target = "r0001/n1"
+    default_seconds = 1800.0
+    severity = "critical"
+    shows = (
+        "CRC, replay and recovery error counters of all GPUs of one server rise at once, and all "
+        f"of them raise XID 74 ({XID_TEXT[74]}) at the same moment: what they share is to blame, "
+        "not one of them. The job stalls until the time-out and goes on without the server."
+    )
+
+    def strike(self, impact: Impact) -> None:
+        """Let every link of the server's GPUs fail."""
+        rack, server = impact.place
+        count = impact.layout.site.server.gpus
+        links = impact.conditions.nvlink_errors_per_second[rack]
+        links[server * count : (server + 1) * count] = _SWITCH_ERRORS_PER_SECOND
 
 
 class DcgmExporterDown(Fault):

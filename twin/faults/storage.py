@@ -1,4 +1,4 @@
-"""Faults of the storage."""
+"""Faults of the storage and of the CPU servers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pydantic import Field
 
 from twin.faults.base import Fault, Impact
 
-__all__ = ["StorageSlow"]
+__all__ = ["ServiceRackDown", "StorageSlow"]
 
 
 class StorageSlow(Fault):
@@ -32,3 +32,25 @@ class StorageSlow(Fault):
     def strike(self, impact: Impact) -> None:
         """Slow the rack down."""
         impact.conditions.storage_speed[impact.target.unit] = self.ratio
+
+
+class ServiceRackDown(Fault):
+    """A service rack has no power: its storage and CPU servers are off."""
+
+    kind = "service-rack-down"
+    system = "storage"
+    title = "a service rack goes dark"
+    target = "service"
+    default_target = "s001"
+    default_seconds = 900.0
+    severity = "critical"
+    shows = (
+        "`up` of the rack's storage and CPU servers is 0 and their other series vanish. Files are "
+        "striped over all racks, so nothing is written or read any more: the job trains on, from "
+        "what its loaders hold, until its next checkpoint, which ends only when the rack is back; "
+        "a job that has to load one waits as long. All GPUs then show 100 % at about 157 W."
+    )
+
+    def strike(self, impact: Impact) -> None:
+        """Take the rack's power."""
+        impact.conditions.service_available[impact.target.unit] = False

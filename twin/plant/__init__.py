@@ -7,11 +7,13 @@ on each other.
 
 from twin.plant.conditions import Conditions
 from twin.plant.gpu_errors import ENDS_APPLICATION, NEEDS_RESET, WARNS
+from twin.plant.nvlink import FATAL_ERRORS_PER_SECOND
 from twin.plant.plant import Plant
 from twin.plant.trace import PowerTrace, load_trace, trace_names
 
 __all__ = [
     "ENDS_APPLICATION",
+    "FATAL_ERRORS_PER_SECOND",
     "NEEDS_RESET",
     "WARNS",
     "Conditions",

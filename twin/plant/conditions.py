@@ -50,6 +50,7 @@ class Conditions:
         leaf_available: (arrays, rails): the leaf switch runs.
         spine_available: (planes, spines a plane): the spine switch runs.
         adaptive_routing: (1,): the fabric routes adaptively, where the site has it.
+        service_available: (service racks,): the rack has power.
         storage_speed: (service racks,): throughput of the storage over its rating.
         pump_available: (racks, pumps a rack): the pump can run.
         pump_head: (racks, pumps a rack): head of the pump over that of a new one.
@@ -103,6 +104,7 @@ class Conditions:
     leaf_available: Flags
     spine_available: Flags
     adaptive_routing: Flags
+    service_available: Flags
     storage_speed: NDArray[np.float64]
     pump_available: Flags
     pump_head: NDArray[np.float64]
@@ -159,6 +161,7 @@ class Conditions:
             leaf_available=np.ones(layout.shape(LEAF), dtype=np.bool_),
             spine_available=np.ones(layout.shape(SPINE), dtype=np.bool_),
             adaptive_routing=np.ones(1, dtype=np.bool_),
+            service_available=np.ones(layout.units(Frame.SERVICE), dtype=np.bool_),
             storage_speed=np.ones(layout.units(Frame.SERVICE)),
             pump_available=np.ones(layout.shape(PUMP), dtype=np.bool_),
             pump_head=np.ones(layout.shape(PUMP)),

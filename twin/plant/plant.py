@@ -184,7 +184,7 @@ class Plant:
         """Let NICs, switches and storage move what the jobs ask."""
         nics, fabric, storage = self.nics, self.fabric, self.storage
         live = self.supply.voltage_ratio > 0.0
-        storage.condition(conditions.storage_speed, live=live)
+        storage.condition(conditions.storage_speed, conditions.service_available & live)
         fabric.condition(
             conditions.leaf_available & live,
             conditions.spine_available & live,

@@ -2,12 +2,13 @@
 
 What the servers of the GPU racks send over their storage NICs is written here, byte for
 byte, and what they load is read here. Files are striped over all servers, so the
-slowest rack sets the pace of a checkpoint.
+slowest rack sets the pace of a checkpoint, and without one of them nothing is served.
 """
 
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from twin.catalog import CPU, STORAGE
 from twin.plant.units import Floats, lag
@@ -47,17 +48,17 @@ class Storage:
         self._host_memory = _FREE_MEMORY + rng.normal(0.0, 0.02, hosts)
         self._use: Floats = np.zeros(shape)
         self._speeds: Floats = np.ones(shape[0])
-        self._live = True
+        self._up: NDArray[np.bool_] = np.ones((shape[0], 1), dtype=np.bool_)
 
     @property
     def speed(self) -> float:
         """Throughput of the slowest rack over its rating, which paces a striped file."""
-        return float(self._speeds.min())
+        return float(self._speeds.min()) if self._up.all() else 0.0
 
     @property
     def limits(self) -> tuple[float, float]:
         """What all servers together can write and read, in B/s."""
-        pace = self.speed * self._read.size * self._live
+        pace = self.speed * self._read.size
         return pace * self._p.write_bytes_per_second, pace * self._p.read_bytes_per_second
 
     @property
@@ -65,15 +66,15 @@ class Storage:
         """Electrical power of all service racks in W."""
         return float(self._power().sum() + self._host_power().sum())
 
-    def condition(self, speeds: Floats, *, live: bool = True) -> None:
+    def condition(self, speeds: Floats, up: NDArray[np.bool_]) -> None:
         """Take over how the racks are doing.
 
         Args:
             speeds: throughput of each rack over its rating, (racks,).
-            live: whether there is power.
+            up: racks that have power, (racks,).
         """
         self._speeds = np.maximum(speeds, 1e-3)
-        self._live = live
+        self._up = up[:, None]
 
     def step(self, written: float, read: float, dt: float) -> None:
         """Write and read for ``dt`` seconds.
@@ -105,12 +106,12 @@ class Storage:
 
     def _power(self) -> Floats:
         p = self._p
-        return self._live * (p.server_idle_watts + p.server_busy_watts * self._use)
+        return self._up * (p.server_idle_watts + p.server_busy_watts * self._use)
 
     def _host_power(self) -> Floats:
         p = self._p
         busy = np.minimum(self._host_load / (2.0 * _CPU_LOAD), 1.0)
-        return self._live * (p.cpu_server_idle_watts + p.cpu_server_busy_watts * busy)
+        return self._up * (p.cpu_server_idle_watts + p.cpu_server_busy_watts * busy)
 
     def outputs(self) -> dict[str, Floats]:
         """Return all signals of the catalogue's storage class."""
@@ -140,6 +141,6 @@ class Storage:
 
     def _reported(self, values: dict[str, Floats]) -> dict[str, Floats]:
         """Return the values with ``up``: without power nothing else is known."""
-        known = 0.0 if self._live else np.nan
+        known = np.where(self._up, 0.0, np.nan)
         reported = {name: value + known for name, value in values.items()}
-        return {"up_node": np.full(values["power"].shape, float(self._live)), **reported}
+        return {"up_node": self._up + np.zeros(values["power"].shape), **reported}
