@@ -67,6 +67,35 @@ def test_a_latecomer_is_helped(gensets: Gensets) -> None:
     assert gensets.power.sum() == pytest.approx(3e6)
 
 
+def test_turbines_follow_the_generators() -> None:
+    """Engines take load within half a minute, turbines after minutes, each by its own rating."""
+    text = "{name: tiny, racks: 1, gensets: {count: 2}, turbines: {count: 1}}"
+    units = Gensets(Layout(parse_site(text, "test")), np.random.default_rng(1))
+    yes = np.ones(3, dtype=np.bool_)
+
+    def run_for(seconds: int) -> None:
+        for _ in range(seconds):
+            units.sense(yes, yes, 1.0, call=True)
+            units.deliver(10e6, 1.0)
+
+    run_for(60)
+    np.testing.assert_allclose(units.power, [2.5e6, 2.5e6, 0.0])
+    assert units.running.tolist() == [True, True, False]
+    run_for(420)
+    assert units.running.all()
+    before = units.power[2]
+    run_for(10)
+    assert units.power[2] - before == pytest.approx(10 * 0.0025 * 16.5e6)
+    run_for(600)
+    np.testing.assert_allclose(units.power / [2.5e6, 2.5e6, 16.5e6], 10e6 / 21.5e6)
+    assert units.firm_watts == pytest.approx(21.5e6)
+    out = units.outputs()
+    assert out["fuel_level"][2, 0] == 1.0
+    assert out["speed"][2, 0] == pytest.approx(11_220, rel=0.01)
+    cubic_meters_per_hour = out["fuel_rate"][2, 0] / 1000
+    assert 2_500 < cubic_meters_per_hour < 4_700
+
+
 def test_fuel_at_full_load(gensets: Gensets) -> None:
     """2.5 MW burn 0.265 L/kWh: about 660 L/h."""
     run(gensets, 7.5e6, 120)

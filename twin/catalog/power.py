@@ -134,7 +134,7 @@ GENSET = DeviceClass(
         _gen("fuel_level", "genset_fuel_level_ratio", unit=Unit.RATIO, decimals=5, high=1,
              help="Fuel left, as a fraction of the tank."),
         _gen("fuel_rate", "genset_fuel_rate_liters_per_hour", unit=Unit.LITERS_PER_HOUR,
-             decimals=1, high=1_000_000, help="Fuel consumption."),
+             decimals=1, high=1_000_000_000, help="Fuel consumption."),
         _gen("starter_voltage", "genset_starter_battery_voltage_volts", unit=Unit.VOLTS,
              decimals=2, high=100, help="Voltage of the starter battery."),
         _gen("running_seconds", "genset_running_seconds_total", unit=Unit.SECONDS,

@@ -98,6 +98,7 @@ def _counts(site: Site, described: dict[str, Any]) -> tuple[tuple[str, str], ...
         ("Megapacks", _units(site.megapacks.count, site.megapacks.power_watts)
          + f", {site.megapacks.energy_joules / 3.6e9:.1f} MWh each"),
         ("generators", _units(site.gensets.count, site.gensets.power_watts)),
+        ("gas turbines", _units(site.turbines.count, site.turbines.power_watts)),
         ("frames a second", f"{described['frames_per_second']:,.0f}"),
     )  # fmt: skip
 
@@ -139,6 +140,7 @@ def _describe(site: Site, settings: Iterable[str] = ()) -> dict[str, Any]:
         ],
         "megapacks": site.megapacks.count,
         "gensets": site.gensets.count,
+        "turbines": site.turbines.count,
         "installed_it_power_watts": round(site.installed_power_watts),
         "grid_limit_watts": site.grid.limit_watts,
         "frames_per_second": units / site.telemetry.interval_seconds,

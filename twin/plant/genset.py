@@ -1,4 +1,4 @@
-"""Generators: start, synchronise, ramp, share the load, cool down and stop.
+"""Generators and gas turbines: start, synchronise, ramp, share the load, cool down and stop.
 
 A unit cranks for its start time, up to so many attempts; it then closes its breaker
 onto the bus and takes load no faster than its ramp. Units that run share the load in
@@ -8,12 +8,14 @@ quickly. While nobody calls and all stand by, nothing changes.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, fields
+
 import numpy as np
 from numpy.typing import NDArray
 
 from twin.catalog import GENSET_STATES
 from twin.plant.units import Floats, lag
-from twin.site import Layout
+from twin.site import Layout, Site
 
 __all__ = ["Gensets"]
 
@@ -35,37 +37,75 @@ _BATTERY_FLOAT, _BATTERY_CRANK, _BATTERY_CHARGING = 27.2, 21.5, 28.1
 _DROOP_RATIO = 0.004
 """Fall of the frequency of an island at full load: isochronous control with load sharing, est."""
 _SECONDS_PER_HOUR = 3600.0
+_PIPELINE_LITERS = 1e12
+"""No tank is as large: what is stands for a pipeline, which is always full."""
 _STILL = 1e-3
 _COLD_CELSIUS = 47.0
 """Below this a stopped engine counts as being back on its heater."""
 
 
-def _level(ceiling: Floats, wanted: float) -> float:
-    """Return the level to which all units are filled so that they give ``wanted`` together."""
-    order = np.sort(ceiling[ceiling > 0])
-    left = wanted
-    for index, top in enumerate(order.tolist()):
-        level = left / (order.size - index)
-        if top >= level:
-            return float(level)
-        left -= top
+def _level(ceiling: Floats, rated: Floats, wanted: float) -> float:
+    """Return the load, over their rating, up to which all units give ``wanted`` W together."""
+    able = np.nonzero(ceiling > 0.0)[0]
+    reach = ceiling[able] / rated[able]
+    left, sharing = wanted, float(rated[able].sum())
+    for index in np.argsort(reach).tolist():
+        level = left / sharing
+        if reach[index] >= level:
+            return level
+        left -= float(ceiling[able[index]])
+        sharing -= float(rated[able[index]])
     return float("inf")
+
+
+@dataclass(frozen=True, slots=True)
+class _Units:
+    """The parameters of all units, generators first, then turbines; arrays are (units,).
+
+    The names are those of :class:`twin.site.parameters.Gensets`, which has units and sources.
+    """
+
+    power_watts: Floats
+    start_seconds: Floats
+    ramp_per_second: Floats
+    fuel_liters: Floats
+    fuel_liters_per_joule: Floats
+    voltage: Floats
+    rpm: Floats
+    start_attempts: Floats
+    synchronise_seconds: Floats
+    cooldown_seconds: Floats
+    power_factor: Floats
+    fuel_idle_ratio: Floats
+
+    @classmethod
+    def of(cls, site: Site) -> _Units:
+        """Return those of a site."""
+        kinds = (site.gensets, site.turbines)
+        counts = [kind.count for kind in kinds]
+        return cls(
+            **{
+                field.name: np.repeat([float(getattr(kind, field.name)) for kind in kinds], counts)
+                for field in fields(cls)
+            }
+        )
 
 
 class Gensets:
     """State of all units; arrays are (units,)."""
 
     def __init__(self, layout: Layout, rng: np.random.Generator) -> None:
-        self._p = layout.site.gensets
+        self._p = _Units.of(layout.site)
         self._hertz = layout.site.grid.frequency_hertz
-        units = self._p.count
+        units = self._p.power_watts.size
         self.power = np.zeros(units)
         self._state = np.full(units, _STANDBY)
         self._since = np.zeros(units)
         self._attempts = np.zeros(units)
         self._speed = np.zeros(units)
         self._coolant = _COOLANT_STANDBY + rng.normal(0.0, 1.0, units)
-        self._fuel = np.clip(0.95 + rng.normal(0.0, 0.02, units), 0.0, 1.0)
+        filled = np.clip(0.95 + rng.normal(0.0, 0.02, units), 0.0, 1.0)
+        self._fuel = np.where(self._p.fuel_liters >= _PIPELINE_LITERS, 1.0, filled)
         self._battery = _BATTERY_FLOAT + rng.normal(0.0, 0.05, units)
         self._hours = np.floor(rng.uniform(50, 400, units) * _SECONDS_PER_HOUR)
         self._starts = np.floor(rng.uniform(20, 80, units))
@@ -83,7 +123,12 @@ class Gensets:
     @property
     def firm_watts(self) -> float:
         """Rated power of the units whose breaker is closed, in W."""
-        return float(self.running.sum()) * self._p.power_watts
+        return float((self.running * self._p.power_watts).sum())
+
+    @property
+    def ramp_watts(self) -> float:
+        """How fast the running units together change their power, in W/s."""
+        return float((self.running * self._p.ramp_per_second * self._p.power_watts).sum())
 
     def ready_watts(self, dt: float) -> float:
         """Return what the units can deliver after a step of ``dt`` seconds, in W."""
@@ -177,7 +222,8 @@ class Gensets:
             return
         ceiling = self._ceiling(dt)
         # Equal shares of the rating; a unit that came late gives what its ramp allows.
-        self.power = np.minimum(ceiling, _level(ceiling, max(wanted, 0.0)))
+        rated = self._p.power_watts
+        self.power = np.minimum(ceiling, rated * _level(ceiling, rated, max(wanted, 0.0)))
         self._burn(dt)
 
     def _burn(self, dt: float) -> None:

@@ -43,7 +43,6 @@ class Supply:
         site = layout.site
         self._p = site.supply
         self._nominal_hertz = site.grid.frequency_hertz
-        self._genset_ramp = site.gensets.ramp_per_second * site.gensets.power_watts
         self._grid, self._packs, self._gensets = grid, packs, gensets
         self.powered: NDArray[np.bool_] = np.ones(site.racks, dtype=np.bool_)
         """Racks that the energy management feeds, (racks,); it holds for the next step."""
@@ -141,7 +140,7 @@ class Supply:
         if self._calling:
             wanted = packs.slow + given - limit * (1.0 - self._p.margin_ratio)
         else:
-            wanted = given - self._genset_ramp * gensets.power.size * dt
+            wanted = given - gensets.ramp_watts * dt
         gensets.deliver(wanted, dt)
         net = load - float(gensets.power.sum())
         # Charging leaves the import below its limit, discharging never exports.

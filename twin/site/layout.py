@@ -68,7 +68,7 @@ class Layout:
             Frame.PLANE: self.fabric.planes,
             Frame.SERVICE: self._service[0],
             Frame.MEGAPACK: self.site.megapacks.count,
-            Frame.GENSET: self.site.gensets.count,
+            Frame.GENSET: self.site.gensets.count + self.site.turbines.count,
             Frame.GRID: 1,
             Frame.JOB: len(self.jobs),
         }[frame]

@@ -33,6 +33,7 @@ from twin.site.parameters import (
     Supply,
     Telemetry,
     Training,
+    Turbines,
     Water,
 )
 from twin.site.target import is_address
@@ -73,6 +74,7 @@ class Site(Section):
     water: Water = Water()
     megapacks: Megapacks = Megapacks()
     gensets: Gensets = Gensets()
+    turbines: Turbines = Turbines()
     grid: Grid = Grid()
     supply: Supply = Supply()
     pdu: Pdu = Pdu()

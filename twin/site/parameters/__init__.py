@@ -16,7 +16,7 @@ from twin.site.parameters.cooling import Cooling, Water
 from twin.site.parameters.gpu import Block, GpuModel
 from twin.site.parameters.network import Network, Storage
 from twin.site.parameters.operation import Job, Telemetry, Training
-from twin.site.parameters.power import Facility, Gensets, Grid, Megapacks, Pdu, Supply
+from twin.site.parameters.power import Facility, Gensets, Grid, Megapacks, Pdu, Supply, Turbines
 from twin.site.parameters.section import Section
 from twin.site.parameters.server import Ec2, Server
 
@@ -38,5 +38,6 @@ __all__ = [
     "Supply",
     "Telemetry",
     "Training",
+    "Turbines",
     "Water",
 ]

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from twin.site.parameters.section import Amount, Fraction, Positive, Section, Trips
 
-__all__ = ["Facility", "Gensets", "Grid", "Megapacks", "Pdu", "Supply"]
+__all__ = ["Facility", "Gensets", "Grid", "Megapacks", "Pdu", "Supply", "Turbines"]
 
 
 class Megapacks(Section):
@@ -75,7 +75,7 @@ class Gensets(Section):
     ramp_per_second: Positive = 0.05
     """Rise of power a second as a fraction of the rating, est."""
     fuel_liters: Positive = 15_000.0
-    """Tank of one unit, est.: a day at full load."""
+    """Tank of one unit, est.: a day at full load. A very large one stands for a pipeline."""
     fuel_liters_per_joule: Positive = 0.265 / 3.6e6
     """Consumption: 0.265 L/kWh."""
     voltage: Positive = 4160.0
@@ -93,6 +93,35 @@ class Gensets(Section):
     under load (MLPerf inference v4.0, DGX H100), some 0.85 at the motors of pumps and chillers."""
     fuel_idle_ratio: Fraction = 0.08
     """Consumption without load over that at full load, est."""
+
+
+class Turbines(Gensets):
+    """The gas turbines of the site: generators that start slowly and burn gas from a pipeline.
+
+    They are numbered after the generators and have the same telemetry; what a piston engine has
+    as coolant is their lubricating oil, and litres of fuel are those of gas at normal conditions.
+    """
+
+    power_watts: Positive = 16_500_000.0
+    """Rated power of one unit: a Solar SMT-130; 15 with 247 MW were permitted in Memphis."""
+    start_seconds: Positive = 420.0
+    """From the start signal to accepting load, est. 5 to 10 min: purge, ignition, warming up."""
+    ramp_per_second: Positive = 0.0025
+    """Rise of power a second as a fraction of the rating, est. 10 to 20 % a minute."""
+    fuel_liters: Positive = 1e15
+    """As for the generators; the pipeline does not run empty."""
+    fuel_liters_per_joule: Positive = 0.286 / 3.6e6
+    """Consumption, est.: 35 % of the heat of natural gas of 36 MJ a cubic metre."""
+    voltage: Positive = 13_800.0
+    """Line voltage."""
+    rpm: Positive = 11_220.0
+    """Speed of the shaft at nominal frequency (Titan 130, from memory); a gear is between."""
+    synchronise_seconds: Amount = 30.0
+    """From rated speed to the closed breaker, est."""
+    cooldown_seconds: Amount = 300.0
+    """Running without load before it stops, est."""
+    fuel_idle_ratio: Fraction = 0.25
+    """Consumption without load over that at full load, est.: the compressor takes its part."""
 
 
 class Grid(Section):
