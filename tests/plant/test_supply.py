@@ -119,6 +119,27 @@ def test_shedding_goes_from_the_last_rack_up_and_spares_what_can_be_fed() -> Non
     assert plant.supply.unserved == 0
 
 
+@pytest.mark.parametrize(("first", "second"), [(10, 90), (90, 10)])
+def test_shedding_follows_the_jobs_priorities(first: int, second: int) -> None:
+    """Racks without a job go first, then the less important job; the other one trains on."""
+    jobs = (
+        f"jobs: [{{name: a, racks: 1, priority: {first}}}, {{name: b, racks: 2, "
+        f"priority: {second}}}]"
+    )
+    layout = layout_of(1, 0, f", {jobs}")
+    plant = Plant(layout, seed=1)
+    run(plant, Conditions.healthy(layout), 30)
+    weak = outage(layout)
+    weak.megapack_power_ratio[:] = 0.24 if first < second else 0.19
+    run(plant, weak, 10)
+    kept = [False, True, True, False] if first < second else [True, False, False, False]
+    assert plant.supply.powered.tolist() == kept
+    states = [progress.state.name for progress in plant.jobs.progress]
+    assert states == (["STALLED", "TRAINING"] if first < second else ["TRAINING", "STALLED"])
+    run(plant, Conditions.healthy(layout), 60)
+    assert plant.supply.shed == 0
+
+
 def test_a_shed_rack_is_dark() -> None:
     """Its exporters are gone, its phases are dead, and the job stalls for its GPUs."""
     layout = layout_of(1, 0)

@@ -206,7 +206,7 @@ DEFAULTS = {
         "start_seconds": 420.0,
         "ramp_per_second": 0.0025,
         "fuel_liters": 1e15,
-        "fuel_liters_per_joule": 0.286 / 3.6e6,
+        "fuel_liters_per_joule": 286.0 / 3.6e6,
         "voltage": 13800.0,
         "rpm": 11220.0,
         "start_attempts": 3,

@@ -46,11 +46,11 @@ class GridOutage(Fault):
         "The feed's breaker opens, its voltage and import go to zero, and the Megapacks carry the "
         "site within the same second. The generators start, take over the slow part of the load "
         "as far as they can and burn fuel. What nothing can carry is unserved for a second, then "
-        "racks are shed from the highest number down and the job stalls. A minute after the "
-        "return the feed closes again, the import rises slowly, the generators unload, cool down "
-        "and stop, and shed racks come back one after the other. When no source was left, water "
-        "pumps, air handlers and chillers stop too; the chillers need five minutes after the "
-        "power's return, in which the racks warm the water."
+        "racks are shed, those of the least important job first, and their job stalls. A minute "
+        "after the return the feed closes again, the import rises slowly, the generators unload, "
+        "cool down and stop, and shed racks come back one after the other. When no source was "
+        "left, water pumps, air handlers and chillers stop too; the chillers need five minutes "
+        "after the power's return, in which the racks warm the water."
     )
 
     def strike(self, impact: Impact) -> None:

@@ -105,7 +105,9 @@ class Gensets:
         self._speed = np.zeros(units)
         self._coolant = _COOLANT_STANDBY + rng.normal(0.0, 1.0, units)
         filled = np.clip(0.95 + rng.normal(0.0, 0.02, units), 0.0, 1.0)
-        self._fuel = np.where(self._p.fuel_liters >= _PIPELINE_LITERS, 1.0, filled)
+        piped = self._p.fuel_liters >= _PIPELINE_LITERS
+        self._fuel = np.where(piped, 1.0, filled)
+        self._tank = np.where(piped, np.inf, self._p.fuel_liters)
         self._battery = _BATTERY_FLOAT + rng.normal(0.0, 0.05, units)
         self._hours = np.floor(rng.uniform(50, 400, units) * _SECONDS_PER_HOUR)
         self._starts = np.floor(rng.uniform(20, 80, units))
@@ -232,7 +234,7 @@ class Gensets:
         idle = p.fuel_idle_ratio * p.power_watts * turning
         per_second = p.fuel_liters_per_joule * (idle + (1.0 - p.fuel_idle_ratio) * self.power)
         self._rate = per_second * _SECONDS_PER_HOUR
-        self._fuel = np.maximum(self._fuel - per_second * dt / p.fuel_liters, 0.0)
+        self._fuel = np.maximum(self._fuel - per_second * dt / self._tank, 0.0)
 
     # -- telemetry -------------------------------------------------------------
 

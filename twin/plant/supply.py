@@ -3,10 +3,11 @@
 On the grid, generators rest, the Megapacks take the fast part of the load and the
 grid carries what is left. When the last feed is lost the site becomes an island: the
 Megapacks form the grid at once, the generators start and take over the slow part.
-What no source can carry is unserved for one step and then shed, rack by rack from
-the highest number down (est.: the order is the operator's); racks are also shed in
-time when the Megapacks' energy comes to its end. Shed racks return one after the
-other once there is lasting capacity for what they draw in training.
+What no source can carry is unserved for one step and then shed, rack by rack: those
+that no job holds first, then the job of the lowest priority, each from its highest rack
+down; racks are also shed in time when the Megapacks' energy comes to its end. Shed racks
+return in the opposite order, one after the other, once there is lasting capacity for
+what they draw in training.
 """
 
 from __future__ import annotations
@@ -27,6 +28,17 @@ _TOLERANCE = 1e-3
 """Above a limit that is held, this share of it passes: controllers have a dead band."""
 _STOP_RATIO = 0.9
 """Generators that hold the import limit stop when the load is below this share of it, est."""
+_NO_JOB = -1
+"""Priority of racks that no job holds."""
+
+
+def _shedding_order(layout: Layout) -> NDArray[np.intp]:
+    """Return the racks in the order in which they are shed."""
+    priority = np.full(layout.site.racks, _NO_JOB)
+    for job in layout.jobs:
+        priority[job.racks.start : job.racks.stop] = job.priority
+    order: NDArray[np.intp] = np.lexsort((-np.arange(priority.size), priority))
+    return order
 
 
 class Supply:
@@ -48,6 +60,7 @@ class Supply:
         """Racks that the energy management feeds, (racks,); it holds for the next step."""
         self.unserved = 0.0
         """Demand of the last step that no source could carry, in W."""
+        self._order = _shedding_order(layout)
         self._overhead = 1.0 + site.facility.loss_ratio
         planned = np.array([site.rack_power_watts(layout.gpu_model(r)) for r in range(site.racks)])
         self._planned = planned * (self._overhead + 1.0 / site.water.cop)
@@ -190,16 +203,16 @@ class Supply:
         return excess
 
     def _shed(self, excess: float, racks: Floats) -> None:
-        """Switch off racks, from the highest number down, until ``excess`` W are gone."""
-        fed = np.nonzero(self.powered)[0][::-1]
+        """Switch off racks, the least important first, until ``excess`` W are gone."""
+        fed = self._order[self.powered[self._order]]
         gone = np.cumsum(racks[fed]) * self._overhead
         self.powered = self.powered.copy()
         self.powered[fed[: int(np.searchsorted(gone, excess)) + 1]] = False
         self._credit = 0.0
 
     def _restore(self, dt: float) -> None:
-        """Switch racks on again, from the lowest number up, as far as there is capacity."""
-        dark = np.nonzero(~self.powered)[0]
+        """Switch racks on again, the most important first, as far as there is capacity."""
+        dark = self._order[~self.powered[self._order]][::-1]
         self._credit += self._p.restore_ratio_per_second * self.powered.size * dt
         fed = float(self._planned[self.powered].sum()) + self._fixed
         fits = int(np.searchsorted(fed + np.cumsum(self._planned[dark]), self._firm, side="right"))

@@ -26,6 +26,7 @@ class JobPlace:
         name: of the job.
         workload: ``training`` or ``idle``.
         racks: its racks, by their index on the site.
+        priority: of its racks when power is short; the lowest goes without first.
         site: the site as the job sees it: nothing but its racks, with the training parameters
             that are its own and the GPU model of its first rack.
     """
@@ -33,6 +34,7 @@ class JobPlace:
     name: str
     workload: str
     racks: range
+    priority: int
     site: Site
 
     @property
@@ -51,7 +53,7 @@ def places_of(layout: Layout) -> tuple[JobPlace, ...]:
     """Return the jobs of a site in order of their racks."""
     site = layout.site
     if not site.jobs:
-        return (JobPlace(DEFAULT_JOB, "training", range(site.racks), site),)
+        return (JobPlace(DEFAULT_JOB, "training", range(site.racks), 0, site),)
     ends = accumulate(job.racks for job in site.jobs)
     return tuple(
         _placed(layout, job, range(end - job.racks, end))
@@ -69,4 +71,4 @@ def _placed(layout: Layout, job: Job, racks: range) -> JobPlace:
         "jobs": (),
         "training": site.training.model_copy(update=own),
     }
-    return JobPlace(job.name, job.workload, racks, site.model_copy(update=seen))
+    return JobPlace(job.name, job.workload, racks, job.priority, site.model_copy(update=seen))

@@ -56,6 +56,9 @@ class Job(Section):
     """Racks that the job holds."""
     workload: Literal["training", "idle"] = "training"
     """What runs on them: `training`, or `idle` for racks that are held and not used."""
+    priority: Annotated[int, Field(ge=0, le=100)] = 50
+    """Who goes without when there is not enough power: racks that no job holds first, then the job
+    of the lowest priority, and of two equals the later one."""
     training: Training = Training()
     """What is different from the site's section `training`, with the same keys."""
 

@@ -110,7 +110,7 @@ class Turbines(Gensets):
     """Rise of power a second as a fraction of the rating, est. 10 to 20 % a minute."""
     fuel_liters: Positive = 1e15
     """As for the generators; the pipeline does not run empty."""
-    fuel_liters_per_joule: Positive = 0.286 / 3.6e6
+    fuel_liters_per_joule: Positive = 286.0 / 3.6e6
     """Consumption, est.: 35 % of the heat of natural gas of 36 MJ a cubic metre."""
     voltage: Positive = 13_800.0
     """Line voltage."""
