@@ -196,6 +196,14 @@ def test_overlap_of_a_part_and_the_whole(schedule: FaultSchedule, first: str, se
     assert [strike.id for strike in schedule.active] == ["x"]
 
 
+@pytest.mark.parametrize("seconds", [0.0, -5.0, float("nan")])
+def test_a_fault_lasts(schedule: FaultSchedule, seconds: float) -> None:
+    """A fault that lasts no time is refused, and nothing changes."""
+    with pytest.raises(ConfigError, match="that must be above 0"):
+        schedule.inject("x", "pump-failure", "r0001/pump1", now=0.0, seconds=seconds)
+    assert schedule.active == ()
+
+
 def test_feeds_are_struck_one_by_one() -> None:
     """Two feeds are two places."""
     layout = Layout(parse_site("{name: two, racks: 1, grid: {feeds: 2}}", "test"))

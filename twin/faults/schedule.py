@@ -95,8 +95,8 @@ class FaultSchedule:
             parameters: of the fault.
 
         Raises:
-            ConfigError: unknown fault, wrong parameter, a target of the wrong kind or
-                that does not exist, or the same fault already strikes there.
+            ConfigError: unknown fault, wrong parameter or duration, a target of the wrong kind
+                or that does not exist, or the same fault already strikes there.
         """
         fault = parse_fault(self._registry, kind, parameters or {})
         place = self._layout.target(target)
@@ -111,7 +111,10 @@ class FaultSchedule:
                     f"fault {kind} already strikes {other.target.text} for another "
                     f"{other.until - now:.0f} s; clear it first"
                 )
-        until = now + (fault.default_seconds if seconds is None else seconds)
+        lasting = fault.default_seconds if seconds is None else seconds
+        if not lasting > 0.0:
+            raise ConfigError(f"fault {kind}: it is to last {lasting:g} s; that must be above 0")
+        until = now + lasting
         struck = Strike(identifier, fault, place, now, until)
         self._active.append(struck)
         return struck
