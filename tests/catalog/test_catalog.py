@@ -257,7 +257,7 @@ def test_rollups_begin_where_their_devices_are() -> None:
 def test_a_few_devices_of_a_rack_are_of_its_detail() -> None:
     """What is exposed at the rack's detail is told by the class, and is not many a rack."""
     few = [device.name for device in DEVICES if device.detail is Detail.RACK]
-    assert few == ["pump", "cdu", "cdu_psu", "pdu", "leaf"]
+    assert few == ["pump", "cdu", "cdu_psu", "pdu", "pdu_breaker", "leaf"]
     assert not [device for device in DEVICES if device.detail is Detail.SITE]
     assert [one.covers(other) for one in Detail for other in Detail] == [
         True, False, False, True, True, False, True, True, True,

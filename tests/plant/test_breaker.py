@@ -127,6 +127,36 @@ def test_an_overloaded_phase_opens_all_three() -> None:
     assert not plant.servers.rack_powered.any()
 
 
+def test_a_breaker_tells_its_state_its_load_and_the_imbalance() -> None:
+    """Closed it carries half of the rack; tripped it carries nothing and the other one twice."""
+    layout = layout_of()
+    plant = Plant(layout, seed=1)
+    run(plant, Conditions.healthy(layout), 5)
+    before = plant.outputs()["pdu_breaker"]
+    assert before["state"].tolist() == [[0, 0]]
+    assert ((before["load"] > 0.1) & (before["load"] < 0.5)).all()
+    assert (before["imbalance"] < 0.08).all()
+    tripped = Conditions.healthy(layout)
+    tripped.pdu_breaker[0, 0] = False
+    tripped.pdu_phase_load[0, 3] = 1.8
+    run(plant, tripped, 5)
+    after = plant.outputs()["pdu_breaker"]
+    assert after["state"].tolist() == [[1, 0]]
+    assert after["load"][0, 0] == after["imbalance"][0, 0] == 0.0
+    assert after["load"][0, 1] > 1.5 * before["load"][0, 1]
+    assert after["imbalance"][0, 1] == pytest.approx(3 * 1.8 / 3.8 - 1, abs=0.06)
+
+
+def test_a_shed_rack_has_its_breakers_off() -> None:
+    """What the energy management switches off has not tripped."""
+    layout = layout_of()
+    plant = Plant(layout, seed=1)
+    dark = Conditions.healthy(layout)
+    dark.grid_available[:] = False
+    run(plant, dark, 5)
+    assert plant.outputs()["pdu_breaker"]["state"].tolist() == [[2, 2]]
+
+
 def test_a_technician_closes_it_once_the_cause_is_gone() -> None:
     """It stays open for as long as the fault lasts, and for the reset time after it."""
     layout = layout_of(", breaker_amperes: 50")

@@ -24,6 +24,8 @@ from twin.catalog.power import (
     MEGAPACK,
     OSCILLATION_BANDS,
     PDU,
+    PDU_BREAKER,
+    PDU_BREAKER_STATES,
 )
 from twin.catalog.rollup import ROLLUPS, Level, Operation, Rollup
 from twin.catalog.server import PSU, SERVER
@@ -57,6 +59,8 @@ __all__ = [
     "NIC",
     "OSCILLATION_BANDS",
     "PDU",
+    "PDU_BREAKER",
+    "PDU_BREAKER_STATES",
     "PORT",
     "PSU",
     "PUMP",
@@ -93,6 +97,7 @@ DEVICES: tuple[DeviceClass, ...] = (
     CDU,
     CDU_PSU,
     PDU,
+    PDU_BREAKER,
     LEAF,
     PORT,
     SPINE,

@@ -13,9 +13,10 @@ from functools import partial
 from twin.catalog.model import Detail, DeviceClass, Family, Frame, Kind, Signal, Unit
 
 __all__ = ["CHARGE_STATES", "FACILITY", "GENSET", "GENSET_STATES", "GRID", "INVERTER_STATES",
-           "MEGAPACK", "OSCILLATION_BANDS", "PDU"]  # fmt: skip
+           "MEGAPACK", "OSCILLATION_BANDS", "PDU", "PDU_BREAKER", "PDU_BREAKER_STATES"]  # fmt: skip
 
 _PDU = Family("pdu", "pdu", 161, ("pdu", "phase"), "DMTF Redfish 2025.4, Prometheus naming")
+_BREAKER = Family("pdu_breaker", "pdu", 161, ("pdu",), "DMTF Redfish 2025.4, Prometheus naming")
 _MEGAPACK = Family("megapack", "megapack", 502, ("megapack",), "SunSpec 701, 713, 802, 804")
 _GENSET = Family("genset", "genset", 502, ("genset",), "Prometheus naming")
 _GRID = Family("grid", "grid", 502, ("feed",), "Prometheus naming")
@@ -30,6 +31,9 @@ GENSET_STATES = {0: "standby", 1: "starting", 2: "running", 3: "failed", 4: "syn
                  5: "cooling"}  # fmt: skip
 """The second last closes its breaker next, the last runs on without load."""
 
+PDU_BREAKER_STATES = {0: "closed", 1: "tripped", 2: "off"}
+"""Redfish ``BreakerState``; off is by the energy management, for want of power."""
+
 OSCILLATION_BANDS = {
     "lines": (0.1, 1.0),
     "plants": (1.0, 2.5),
@@ -40,6 +44,7 @@ OSCILLATION_BANDS = {
 over lines, of power plants nearby, and of the shafts of turbines."""
 
 _pdu = partial(Signal, family=_PDU, kind=Kind.GAUGE)
+_breaker = partial(Signal, family=_BREAKER, kind=Kind.GAUGE)
 _mp = partial(Signal, family=_MEGAPACK, kind=Kind.GAUGE)
 _mp_volts = partial(_mp, unit=Unit.VOLTS, decimals=4, high=10)
 _mp_celsius = partial(_mp, unit=Unit.CELSIUS, decimals=2, low=-60, high=200)
@@ -62,6 +67,22 @@ PDU = DeviceClass(
              help="Active power of the phase."),
         _pdu("energy", "pdu_phase_energy_joules_total", unit=Unit.JOULES, kind=Kind.COUNTER,
              help="Active energy delivered by the phase."),
+    ),
+)  # fmt: skip
+
+PDU_BREAKER = DeviceClass(
+    name="pdu_breaker",
+    frame=Frame.RACK,
+    title="PDU breaker",
+    detail=Detail.RACK,
+    signals=(
+        _breaker("state", "pdu_breaker_state", unit=Unit.NONE, states=PDU_BREAKER_STATES, high=2,
+                 help="State of the breaker: 1 for the state it is in, 0 for the others."),
+        _breaker("load", "pdu_breaker_load_ratio", unit=Unit.RATIO, decimals=4, high=100,
+                 help="Current of the PDU's most loaded phase over the breaker's rated current."),
+        _breaker("imbalance", "pdu_current_imbalance_ratio", unit=Unit.RATIO, decimals=4, high=2,
+                 help="Largest deviation of a phase's current from the mean of the phases, over "
+                      "that mean (NEMA MG 1); 0 without current."),
     ),
 )  # fmt: skip
 

@@ -250,6 +250,7 @@ class Plant:
             "cdu": self.cdus.outputs(),
             "cdu_psu": self.cdus.psu_outputs(),
             "pdu": self.servers.pdu_outputs(supply.voltage_ratio),
+            "pdu_breaker": self.servers.breaker_outputs(supply.voltage_ratio),
             "leaf": self.fabric.leaf_outputs(self.nics),
             "port": self.fabric.port_outputs(self.nics),
             "spine": self.fabric.spine_outputs(),

@@ -28,6 +28,8 @@ _PHASES = 3
 _SOURCE_OHMS = 0.0028
 """Drop at the PDU's phases, est."""
 _INLET_RISE_KELVIN_PER_WATT = 0.0002
+_CLOSED, _TRIPPED, _OFF = 0.0, 1.0, 2.0
+"""States of a PDU's breaker (catalogue)."""
 _NOMINAL, _CRITICAL = 0.0, 2.0
 """States of a power sensor (ipmi_exporter)."""
 
@@ -67,6 +69,7 @@ class Servers:
         self._boot: Floats = np.zeros(self._shape)
         self._supplied: NDArray[np.bool_] | None = None
         self._breaker: NDArray[np.bool_] | None = None
+        self._fed: NDArray[np.bool_] = np.ones(racks, dtype=np.bool_)
         self._weights: Floats | None = None
         self.hosts: Hosts | None = None
         """State of the servers, or None while all are well."""
@@ -112,6 +115,7 @@ class Servers:
             dt: step in s.
         """
         loads = conditions.pdu_phase_load
+        self._fed = fed
         self._weights = loads if (loads != 1.0).any() else None
         if (
             fed.all()
@@ -285,4 +289,23 @@ class Servers:
             "voltage": volts,
             "power": power,
             "energy": self._phase_energy,
+        }
+
+    def breaker_outputs(self, bus_ratio: float) -> dict[str, Floats]:
+        """Return all signals of the catalogue's PDU breaker class, (racks, PDUs).
+
+        Args:
+            bus_ratio: the voltage of the site's bus over nominal.
+        """
+        current = self._electric(self._phase_power, bus_ratio)[1]
+        phases = current.reshape(-1, self._pdus, _PHASES)
+        mean = phases.mean(axis=2)
+        apart = np.abs(phases - mean[:, :, None]).max(axis=2)
+        state = np.full(mean.shape, _CLOSED)
+        if self._breaker is not None:
+            state = np.where(self._fed[:, None], np.where(self._breaker, _CLOSED, _TRIPPED), _OFF)
+        return {
+            "state": state,
+            "load": phases.max(axis=2) / self.breakers.rated,
+            "imbalance": apart / np.maximum(mean, 1e-9),
         }

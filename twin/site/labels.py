@@ -97,13 +97,19 @@ def _identity(  # noqa: PLR0911 - one return a device class
             return f"{name}-cdu", (str(index + 1),)
         case "cdu":
             return f"{name}-cdu", ()
-        case "pdu":
-            pdu, phase = divmod(index, len(PHASES))
-            return f"{name}-pdu{pdu + 1}", (str(pdu + 1), PHASES[phase])
+        case "pdu" | "pdu_breaker":
+            return _pdu_identity(family, name, index)
         case "leaf" | "port":
             return _leaf_identity(layout, family, unit, index)
         case _:
             return _site_identity(family, device, name, index)
+
+
+def _pdu_identity(family: Family, rack: str, index: int) -> tuple[str, tuple[str, ...]]:
+    if family.key == "pdu":
+        pdu, phase = divmod(index, len(PHASES))
+        return f"{rack}-pdu{pdu + 1}", (str(pdu + 1), PHASES[phase])
+    return f"{rack}-pdu{index + 1}", (str(index + 1),)
 
 
 def _neuron_identity(

@@ -90,6 +90,7 @@ class Layout:
             "cdu_psu": site.cooling.psus,
             "chiller": site.chillers,
             "pdu": site.pdus_per_rack * len(PHASES),
+            "pdu_breaker": site.pdus_per_rack,
             "leaf": self.fabric.rails,
             "port": self.fabric.rails * self.fabric.ports,
             "spine": self.fabric.spines,
