@@ -112,6 +112,15 @@ def test_nvswitch_failure_takes_a_whole_server(seen: Seen) -> None:
     assert seen.plant.gpus.missing == 0
 
 
+def test_a_job_goes_on_without_a_server_whose_links_failed(seen: Seen) -> None:
+    """Started again without it, the job is not slowed by the links of GPUs that it does without."""
+    seen.strike("nvswitch-failure", seconds=3600)
+    seen.run(900)
+    assert seen.job("state") == TRAINING
+    assert seen.job("gpus") == LAYOUT.site.gpus - LAYOUT.site.server.gpus
+    assert seen.job("pace") == 1.0
+
+
 @pytest.mark.parametrize("code", [13, 31, 43, 45, 63, 94])
 def test_application_error_ends_the_job_at_once(seen: Seen, code: int) -> None:
     """User code and contained errors cost one interruption; the GPU itself works on."""

@@ -293,14 +293,14 @@ class Gpus:
 
     @property
     def speed(self) -> float:
-        """Pace of the slowest GPU that answers."""
+        """Pace of the slowest GPU that works."""
         return self.speed_in(_ALL)
 
     def speed_in(self, racks: slice) -> float:
         """Return the pace of the slowest GPU of these racks, which paces a synchronous job."""
         if not self._slowed and self.links.pace is None:
             return 1.0
-        pace = self._pace_in(racks)[self.attached[racks]]
+        pace = self._pace_in(racks)[~self._lost_in(racks)]
         return float(pace.min()) if pace.size else 1.0
 
     @property
@@ -310,10 +310,13 @@ class Gpus:
 
     def missing_in(self, racks: slice) -> int:
         """Return how many GPUs of these racks are missing."""
-        lost = ~self.attached[racks]
-        for also in (self._dead, self._hung):
-            lost = lost if also is None else lost | also[racks]
-        return int(lost.sum())
+        return int(self._lost_in(racks).sum())
+
+    def _lost_in(self, racks: slice) -> NDArray[np.bool_]:
+        """Return which GPUs of these racks do nothing for their job."""
+        stopped = self._stopped
+        lost: NDArray[np.bool_] = ~self.attached[racks]
+        return lost if stopped is None else lost | stopped[racks]
 
     def aborted_in(self, racks: slice) -> bool:
         """Whether an error has just ended the application on a GPU of these racks."""
