@@ -10,18 +10,28 @@ from typing import Any
 
 import pytest
 
+from twin.grafana.queries.servers import NAMES
+from twin.grafana.substitute import free_choices
+
 Selectors = Callable[[str], list[Any]]
 
-_MADE_BY_PROMETHEUS = {"ALERTS"}
+_OF_SERVERS = NAMES | {"ALERTS", "ALERTS_FOR_STATE"}
+"""What Prometheus and Alertmanager make themselves; their labels are not ours to check."""
 
 
 def dashboard_expressions(path: Path) -> list[str]:
-    """Return the PromQL of all panels and annotations of a dashboard."""
+    """Return the PromQL of all panels and annotations of a dashboard.
+
+    A variable with choices of its own stands for all of them.
+    """
     dashboard = json.loads(path.read_text(encoding="utf-8"))
-    panels = [
+    found = [
         target["expr"] for panel in dashboard["panels"] for target in panel.get("targets", [])
     ]
-    return panels + [note["expr"] for note in dashboard["annotations"]["list"] if "expr" in note]
+    found += [note["expr"] for note in dashboard["annotations"]["list"] if "expr" in note]
+    for name, choices in free_choices(dashboard).items():
+        found = [expr.replace(f"${name}", "|".join(choices)) for expr in found]
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +41,14 @@ def expressions(root: Path, all_rules: list[dict[str, Any]]) -> list[str]:
     for path in (root / "dashboards").glob("*.json"):
         found += dashboard_expressions(path)
     return found
+
+
+def names_of(selector: Any) -> list[str]:
+    """Return the metrics that a selector names: before its braces, or inside them."""
+    if selector.name:
+        return [str(selector.name)]
+    named = [own.value for own in selector.matchers.matchers if own.name == "__name__"]
+    return [name for value in named for name in value.split("|")]
 
 
 def test_there_is_something_to_check(expressions: list[str], selectors: Selectors) -> None:
@@ -45,9 +63,11 @@ def test_there_is_something_to_check(expressions: list[str], selectors: Selector
 def test_metrics_exist(
     expressions: list[str], selectors: Selectors, known_labels: dict[str, set[str]]
 ) -> None:
-    """Every metric that is queried is one that the twin or Prometheus itself makes."""
-    named = {selector.name for expr in expressions for selector in selectors(expr)}
-    assert named - known_labels.keys() <= _MADE_BY_PROMETHEUS
+    """Every metric that is queried is one that the twin, Prometheus or Alertmanager makes."""
+    named = {
+        name for expr in expressions for selector in selectors(expr) for name in names_of(selector)
+    }
+    assert named - known_labels.keys() <= _OF_SERVERS
 
 
 def test_matched_labels_exist(
@@ -55,12 +75,13 @@ def test_matched_labels_exist(
 ) -> None:
     """Every label that a query matches on is one that the metric carries."""
     wrong = [
-        (selector.name, matcher.name)
+        (name, matcher.name)
         for expr in expressions
         for selector in selectors(expr)
-        if selector.name not in _MADE_BY_PROMETHEUS
+        for name in names_of(selector)
+        if name not in _OF_SERVERS
         for matcher in selector.matchers.matchers
-        if matcher.name not in known_labels[selector.name]
+        if matcher.name not in known_labels[name] | {"__name__"}
     ]
     assert wrong == []
 
