@@ -25,9 +25,7 @@ def dashboard_expressions(path: Path) -> list[str]:
     A variable with choices of its own stands for all of them.
     """
     dashboard = json.loads(path.read_text(encoding="utf-8"))
-    found = [
-        target["expr"] for panel in dashboard["panels"] for target in panel.get("targets", [])
-    ]
+    found = [target["expr"] for panel in dashboard["panels"] for target in panel.get("targets", [])]
     found += [note["expr"] for note in dashboard["annotations"]["list"] if "expr" in note]
     for name, choices in free_choices(dashboard).items():
         found = [expr.replace(f"${name}", "|".join(choices)) for expr in found]

@@ -13,6 +13,7 @@ from twin.rules.engine import Outcome, evaluate
 from twin.rules.export import export
 from twin.rules.jobs import Candidate
 from twin.rules.promtool import Job, promtool, run
+from twin.rules.report import html_report
 from twin.rules.sampling import Family, Samples
 from twin.rules.source import load_rules
 from twin.rules.suite import Options, run_scenario
@@ -158,6 +159,22 @@ def test_a_for_that_is_too_long_is_told(loaded: LoadedScenario, rule_file: Path)
     rule_file.write_text(text, encoding="utf-8")
     result = run_scenario(loaded, load_rules([str(rule_file)]), Options())
     assert result.checks[0].reasons == ["the expression was true for at most 1m; for is 5m"]
+
+
+def test_a_division_by_zero_is_a_gap_in_its_drawing(loaded: LoadedScenario, tmp_path: Path) -> None:
+    """What has no place on the paper, infinite or no number, is not drawn."""
+    path = tmp_path / "rules.yml"
+    path.write_text(
+        "groups:\n  - name: g\n    rules:\n"
+        "      - alert: PumpFailed\n"
+        "        expr: 1 / (cdu_pump_state == 0) > -Inf and cdu_pump_state >= 0\n"
+        "      - {alert: GpuHot, expr: DCGM_FI_DEV_GPU_TEMP > 95}\n",
+        encoding="utf-8",
+    )
+    result = run_scenario(loaded, load_rules([str(path)]), Options(report=True))
+    drawn = [panel for panel in result.panels if panel.alert == "PumpFailed"]
+    assert [bool(panel.curves) for panel in drawn] == [False, True]
+    assert "PumpFailed" in html_report([result], [], [])
 
 
 def test_an_exported_scenario_runs_without_the_twin(

@@ -20,7 +20,10 @@ __all__ = [
     "Failures",
     "Interval",
     "JsonOutput",
+    "JunitFile",
     "LogLevel",
+    "OutputFile",
+    "ReportFile",
     "SiteName",
     "SlowDown",
     "State",
@@ -123,6 +126,36 @@ LogLevel = Annotated[
         envvar="TWIN_LOG_LEVEL",
         help="debug, info, warning or error.",
         autocompletion=complete_level,
+    ),
+]
+
+
+def _writable(path: Path | None) -> Path | None:
+    """Refuse a file that cannot be written before the work whose result it is to hold.
+
+    Raises:
+        ConfigError: its folder is not there, or it is a folder itself.
+    """
+    if path is not None and path.is_dir():
+        raise ConfigError(f"{path} is a folder; name a file in it")
+    if path is not None and not path.parent.is_dir():
+        raise ConfigError(f"{path} cannot be written: there is no folder {path.parent}; make it")
+    return path
+
+
+JunitFile = Annotated[
+    Path | None, typer.Option("--junit", help="Write JUnit XML here.", callback=_writable)
+]
+ReportFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--report", help="Write an HTML report with the signals here.", callback=_writable
+    ),
+]
+OutputFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--output", "-o", help="The file; by default standard output.", callback=_writable
     ),
 ]
 

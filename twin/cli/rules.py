@@ -12,7 +12,7 @@ import orjson
 import typer
 from rich.console import Console
 
-from twin.cli.options import JsonOutput
+from twin.cli.options import JsonOutput, JunitFile, OutputFile, ReportFile
 from twin.cli.process import configure_logs
 from twin.errors import CheckFailedError, ConfigError
 from twin.rules.audit import audit
@@ -59,10 +59,8 @@ Scenarios = Annotated[
 def run_test(
     rules: Rules = None,
     scenarios: Scenarios = None,
-    junit: Annotated[Path | None, typer.Option(help="Write JUnit XML here.")] = None,
-    report: Annotated[
-        Path | None, typer.Option(help="Write an HTML report with the signals here.")
-    ] = None,
+    junit: JunitFile = None,
+    report: ReportFile = None,
     sweep: Annotated[
         str | None, typer.Option(help="Try other values of `for`, such as for=30s..10m.")
     ] = None,
@@ -165,9 +163,7 @@ def _refuse_unknown(rules: RuleSet, chosen: Sequence[LoadedScenario]) -> None:
 def export_command(
     scenario: Annotated[str, typer.Argument(help="A shipped scenario's name, or a file.")],
     rules: Rules = None,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="The file; by default standard output.")
-    ] = None,
+    output: OutputFile = None,
 ) -> None:
     """Write a scenario as a unit test for promtool, which needs no twin to run.
 

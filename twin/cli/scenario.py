@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from twin.bus import BrokerUrl
-from twin.cli.options import Broker, JsonOutput
+from twin.cli.options import Broker, JsonOutput, JunitFile
 from twin.cli.rules import run_test as run_rules_test
 from twin.errors import CheckFailedError
 from twin.rules.live import Servers, run_live
@@ -92,7 +92,7 @@ def run_scenario(
     token: Annotated[
         str | None, typer.Option(envvar="GRAFANA_TOKEN", help="Token of a service account.")
     ] = None,
-    junit: Annotated[Path | None, typer.Option(help="Write JUnit XML here.")] = None,
+    junit: JunitFile = None,
     as_json: JsonOutput = False,
 ) -> None:
     """Inject a scenario into a running stack and watch its alerts; exit 1 if one is wrong.

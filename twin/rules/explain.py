@@ -6,6 +6,7 @@ promtool like the whole.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -63,17 +64,21 @@ def _panel(own: _Asked, answer: Answer, end: float) -> Panel:
     curves = _curves(answer, own.value)
     if own.part.limit and own.limit is None:
         value = float(own.part.limit)
-        limits = [Curve(own.part.limit, [(0.0, value), (end, value)])]
+        ends = [(0.0, value), (end, value)] if math.isfinite(value) else []
+        limits = [Curve(own.part.limit, ends)]
     else:
         limits = [] if own.limit is None else _curves(answer, own.limit)
     return Panel(own.rule.name, f"{own.part.join} {own.part.text}".strip(), curves, limits)
 
 
 def _curves(answer: Answer, query: int) -> list[Curve]:
-    """Return the series that a query gave, those with the most points first."""
+    """Return the series that a query gave, those with the most points first.
+
+    A division by zero has no place on the paper: it is left out like a gap.
+    """
     series: dict[str, list[tuple[float, float]]] = {}
     for found in answer.found:
-        if found.query == query:
+        if found.query == query and math.isfinite(found.value):
             labels = {k: v for k, v in found.labels.items() if k != "__name__"}
             name = ", ".join(f"{k}={v}" for k, v in labels.items()) or "value"
             series.setdefault(name, []).append((found.at, found.value))

@@ -1,0 +1,70 @@
+"""Rules that no scenario fires: the tests written by hand notice whatever is done to one."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from twin.alerts import ALERTS, RULES
+from twin.rules.mutation import Mutant, mutants
+from twin.rules.source import load_rules
+from twin.scenario import find_scenarios
+
+pytestmark = pytest.mark.integration
+
+FOLDER = Path("deploy/prometheus")
+DOMAINS = {alert.name: rules.domain for rules in RULES for alert in rules.alerts}
+
+
+def by_hand() -> list[str]:
+    """Return the alerts that no shipped scenario expects to fire."""
+    expected: set[str] = set()
+    for loaded in find_scenarios([]):
+        expect = loaded.scenario.expect
+        expected |= {own.alert for own in expect.fires} | set(expect.exactly or ())
+    return sorted(set(ALERTS) - expected)
+
+
+def noticed(mutant: Mutant, root: Path, folder: Path) -> bool:
+    """Return whether promtool's tests of an alert fail when it is broken."""
+    file = mutant.rule.file
+    content: dict[str, Any] = yaml.safe_load(file.read_text(encoding="utf-8"))
+    for group in content["groups"]:
+        group["rules"] = [
+            mutant.candidate.body if own.get("alert") == mutant.rule.name else own
+            for own in group["rules"]
+        ]
+    (folder / file.name).write_text(yaml.safe_dump(content), encoding="utf-8")
+    tests = yaml.safe_load((root / FOLDER / "tests" / file.name).read_text(encoding="utf-8"))
+    own = [
+        test
+        for test in tests["tests"]
+        if any(case["alertname"] == mutant.rule.name for case in test["alert_rule_test"])
+    ]
+    path = folder / f"test-{file.name}"
+    document = {**tests, "rule_files": [file.name], "tests": own}
+    path.write_text(yaml.safe_dump(document), encoding="utf-8")
+    done = subprocess.run(
+        ["promtool", "test", "rules", path.name],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    told = done.stdout + done.stderr
+    assert (done.returncode == 0) == ("FAILED" not in told), told
+    assert "exp:" in told or "SUCCESS" in told, told
+    return done.returncode != 0
+
+
+@pytest.mark.parametrize("alert", by_hand())
+def test_a_broken_rule_turns_its_tests_red(alert: str, root: Path, tmp_path: Path) -> None:
+    """With its limit, its `for` or its selectors broken, the rule's own test fails."""
+    rules = load_rules([str(root / FOLDER / "rules" / f"{DOMAINS[alert]}.yml")])
+    own = [mutant for mutant in mutants(rules) if mutant.rule.name == alert]
+    assert len(own) >= 3
+    assert [mutant.kind for mutant in own if not noticed(mutant, root, tmp_path)] == []
