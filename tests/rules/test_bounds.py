@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -82,10 +83,14 @@ class Writer:
         return name + self._chance.choice(("", "", '{x="0"}', '{y!="0"}', '{x=~"1|2"}'))
 
     def _value(self, depth: int) -> str:
-        pick, inner = self._chance.choice, lambda: self._value(depth - 1)
+        pick = self._chance.choice
         if not depth:
             return self._leaf()
-        kinds = {
+
+        def inner() -> str:
+            return self._value(depth - 1)
+
+        kinds: dict[str, Callable[[], str]] = {
             "leaf": self._leaf,
             "sum": lambda: f"{pick(AGGREGATES)} {pick(('', 'by (y) '))}({inner()})",
             "top": lambda: f"{pick(('topk', 'bottomk'))}(1, {inner()})",

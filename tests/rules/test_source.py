@@ -46,7 +46,9 @@ def test_rules_know_their_lines(tmp_path: Path) -> None:
     [
         (GOOD.replace("sum(a)", "sum(a"), r"own\.yml:5: .*parse expression"),
         (GOOD.replace("for:", "fro:"), r"own\.yml:10: .*field fro not found"),
-        (GOOD.replace("{alert: B", "{alert: [B"), r"own\.yml:1\d: .*did not find expected"),
+        (GOOD.replace("{alert: B", "{alert: [B"), r"own\.yml:13: is not YAML: "),
+        (GOOD.replace("1m30s", "1x"), r'own\.yml:10: not a valid duration string: "1x"'),
+        ("kind: PrometheusRule\nspec: {}\n", r"own\.yml:1: is an object of Kubernetes"),
         ("groups:\n  - name: g\n    rules:\n      - {record: r, expr: a}\n", "no alerting rule"),
     ],
 )

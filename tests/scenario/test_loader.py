@@ -64,17 +64,39 @@ def test_names_are_those_of_the_files() -> None:
             HEAD + "faults:\n  - {kind: gpu-xid, at: 1m, set: {colour: 3}}\n",
             "own.yaml:5: fault gpu-xid: colour: there is no such key",
         ),
-        (HEAD + "faults:\n  - {kind: hot-day, at: 11m}\n", "own.yaml:1: fault 1 begins when"),
+        (HEAD + "faults:\n  - {kind: hot-day, at: 11m}\n", "own.yaml:5: fault 1 begins when"),
         (
             HEAD + "expect:\n  fires:\n    - {alert: GpuLost, withn: 1m}\n",
             "own.yaml:6: expect.fires.0.withn: there is no such key",
         ),
         (
             HEAD + "expect:\n  fires: [GpuLost]\n  never: [GpuLost]\n",
-            "GpuLost is expected to fire and never to fire",
+            "own.yaml:5: GpuLost is expected to fire and never to fire",
         ),
-        (HEAD + "expect:\n  fires: [GpuLost]\n  exactly: []\n", "GpuLost is expected to fire, but"),
-        (HEAD + "scrape: 7s\n", "duration must be a multiple of scrape and of evaluate"),
+        (
+            HEAD + "expect:\n  fires: [GpuLost]\n  exactly: []\n",
+            "own.yaml:5: GpuLost is expected to fire, but",
+        ),
+        (
+            HEAD + "expect:\n  exactly:\n    - GpuLost\n  never: [GpuLost]\n",
+            "own.yaml:6: GpuLost is in exactly and in never",
+        ),
+        (
+            HEAD + "expect:\n  fires:\n    - GpuLost\n    - {alert: GpuXid, after: 2}\n",
+            "own.yaml:7: GpuXid is expected after fault 2, but there are 0",
+        ),
+        (
+            HEAD + "expect:\n  never:\n    - {alert: GpuLost, labels: {rack: r0007}}\n",
+            "own.yaml:6: GpuLost: target 'r0007' does not exist on site 'own'",
+        ),
+        (
+            HEAD + "faults:\n  - {kind: hot-day, at: 2m}\n  - {kind: hot-day, at: 1m}\n",
+            "own.yaml:6: faults must stand in order of time",
+        ),
+        (
+            HEAD + "scrape: 7s\n",
+            "own.yaml:3: duration must be a multiple of scrape",
+        ),
         (HEAD.replace("10m", "soon"), "own.yaml:3: duration: is 'soon'; write a duration such as"),
         (HEAD + "title: another\n", "own.yaml:4: the key 'title' is given twice"),
         ("title: [\n", "own.yaml:2: is not YAML"),

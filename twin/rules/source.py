@@ -142,6 +142,7 @@ def load_rules(patterns: Sequence[str]) -> RuleSet:
 
 def _check(file: Path) -> None:
     """Let promtool judge the file: what it takes, Prometheus loads."""
+    _refuse_others(file)
     done = subprocess.run(  # noqa: S603 - the program that the user installed
         [promtool(), "check", "rules", "--lint=none", str(file)],
         capture_output=True,
@@ -150,6 +151,26 @@ def _check(file: Path) -> None:
     )
     if done.returncode:
         raise ConfigError(_complaint(file, done.stderr + done.stdout))
+
+
+def _refuse_others(file: Path) -> None:
+    """Refuse what is no YAML, with the line, and what another program calls a rule file.
+
+    Raises:
+        ConfigError: with file and line.
+    """
+    try:
+        root = yaml.compose(file.read_text(encoding="utf-8"), yaml.SafeLoader)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise ConfigError(f"{file}:{line}: is not YAML: {error.problem}") from error
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(f"{file}: cannot be read: {error}") from error
+    if root is not None and _value(root, "kind") is not root:
+        raise ConfigError(
+            f"{file}:{root.start_mark.line + 1}: is an object of Kubernetes and no rule file; "
+            f"take what is under its spec, for example with yq .spec {file}"
+        )
 
 
 def _complaint(file: Path, text: str) -> str:
@@ -161,8 +182,17 @@ def _complaint(file: Path, text: str) -> str:
     match = _PLACE.search(first)
     if match is None:
         line = _LINE.search(first)
-        return f"{file}:{line[1]}: {line[2]}" if line else f"{file}:1: {first}"
+        if line is None:
+            return f"{file}:{_line_of(file, first)}: {first}"
+        return f"{file}:{line[1]}: {line[2]}"
     return f"{file}:{match['line']}: {match['text']}"
+
+
+def _line_of(file: Path, complaint: str) -> int:
+    """Return the line that has what a complaint quotes last, the first one if none has."""
+    quoted = re.findall(r'"([^"]+)"', complaint)
+    lines = file.read_text(encoding="utf-8").splitlines()
+    return next((i for i, own in enumerate(lines, 1) if quoted and quoted[-1] in own), 1)
 
 
 def _read(file: Path) -> list[Rule]:

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from twin.errors import ConfigError
 from twin.faults import FAULTS, FaultSchedule
-from twin.scenario.model import PIPELINE, Event, Scenario
+from twin.scenario.model import PIPELINE, AlertMatch, Event, MisplacedError, Scenario
 from twin.site import Layout, load_site, parse_site, validation_message
 
 __all__ = [
@@ -130,6 +130,7 @@ def parse_scenario(text: str, path: Path) -> LoadedScenario:
     shipped = path.resolve().is_relative_to(_LIBRARY.resolve())
     loaded = LoadedScenario(path.stem, path, shipped, scenario, layout, root)
     _check_events(loaded)
+    _check_places(loaded)
     return loaded
 
 
@@ -183,7 +184,9 @@ def _line(root: yaml.Node, keys: Iterable[str | int]) -> int:
 
 
 def _first(error: ValidationError, root: yaml.Node, path: Path) -> str:
-    keys = error.errors(include_url=False)[0]["loc"]
+    first = error.errors(include_url=False)[0]
+    cause = first.get("ctx", {}).get("error")
+    keys = cause.keys if isinstance(cause, MisplacedError) else first["loc"]
     where = f"{path}:{_line(root, keys)}"
     return validation_message(error, where).splitlines()[0]
 
@@ -244,6 +247,26 @@ def _check_events(loaded: LoadedScenario) -> None:
                 _check_disturbance(loaded.layout, event)
         except ConfigError as error:
             raise ConfigError(f"{loaded.place('faults', index)}: {error}") from error
+
+
+def _check_places(loaded: LoadedScenario) -> None:
+    """Refuse an expectation of a rack or an array that the site does not have.
+
+    Raises:
+        ConfigError: with file and line.
+    """
+    expect = loaded.scenario.expect
+    for kind in ("fires", "never", "clears", "inhibited", "notified"):
+        matches: tuple[AlertMatch, ...] = getattr(expect, kind)
+        for index, match in enumerate(matches):
+            for label in ("array", "rack"):
+                if label not in match.labels:
+                    continue
+                try:
+                    loaded.layout.target(match.labels[label])
+                except ConfigError as error:
+                    place = loaded.place("expect", kind, index)
+                    raise ConfigError(f"{place}: {match.alert}: {error}") from error
 
 
 def _default_target(kind: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from types import MappingProxyType
 from typing import Annotated, Any
 
@@ -17,6 +18,7 @@ __all__ = [
     "AlertMatch",
     "Event",
     "Expect",
+    "MisplacedError",
     "Scenario",
 ]
 
@@ -33,6 +35,18 @@ PIPELINE: Mapping[str, str] = MappingProxyType(
 
 _DAY = 86_400.0
 _Name = Annotated[str, Field(pattern=r"^[a-zA-Z_:][a-zA-Z0-9_:]*$")]
+
+
+class MisplacedError(ValueError):
+    """What is wrong with a scenario as a whole, and where it stands.
+
+    Attributes:
+        keys: that lead to the place.
+    """
+
+    def __init__(self, text: str, *keys: str | int) -> None:
+        super().__init__(text)
+        self.keys = keys
 
 
 class _Section(BaseModel):
@@ -168,38 +182,50 @@ class Scenario(_Section):
     def _whole_intervals(self) -> Scenario:
         for name, value in (("scrape", self.scrape), ("evaluate", self.evaluate)):
             if not value.is_integer():
-                raise ValueError(f"{name} is {value:g} s; it must be whole seconds")
+                raise MisplacedError(f"{name} is {value:g} s; it must be whole seconds", name)
         if self.duration % self.scrape or self.duration % self.evaluate:
-            raise ValueError("duration must be a multiple of scrape and of evaluate")
+            raise MisplacedError(
+                "duration must be a multiple of scrape and of evaluate", "duration"
+            )
         return self
 
     @model_validator(mode="after")
     def _faults_within(self) -> Scenario:
         for number, event in enumerate(self.faults, 1):
             if event.at >= self.duration:
-                raise ValueError(f"fault {number} begins when the scenario is over")
-        ats = [event.at for event in self.faults]
-        if ats != sorted(ats):
-            raise ValueError("faults must stand in order of time")
+                text = f"fault {number} begins when the scenario is over"
+                raise MisplacedError(text, "faults", number - 1)
+        for index, (before, event) in enumerate(pairwise(self.faults), 1):
+            if event.at < before.at:
+                raise MisplacedError("faults must stand in order of time", "faults", index)
         return self
 
     @model_validator(mode="after")
     def _expectations_possible(self) -> Scenario:
         expect = self.expect
-        followed: tuple[AlertFires | AlertClears, ...] = (*expect.fires, *expect.clears)
-        for own in followed:
-            if own.after is not None and own.after > max(1, len(self.faults)):
-                raise ValueError(
-                    f"{own.alert} is expected after fault {own.after}, "
-                    f"but there are {len(self.faults)}"
-                )
-        wanted = {match.alert for match in (*expect.fires, *expect.notified, *expect.inhibited)}
+        followed: tuple[tuple[str, tuple[AlertFires | AlertClears, ...]], ...] = (
+            ("fires", expect.fires),
+            ("clears", expect.clears),
+        )
+        for kind, listed in followed:
+            for index, own in enumerate(listed):
+                if own.after is not None and own.after > max(1, len(self.faults)):
+                    raise MisplacedError(
+                        f"{own.alert} is expected after fault {own.after}, "
+                        f"but there are {len(self.faults)}",
+                        *("expect", kind, index),
+                    )
         never = {match.alert for match in expect.never if not match.labels}
-        if both := sorted(wanted & never):
-            raise ValueError(f"{both[0]} is expected to fire and never to fire")
-        if expect.exactly is not None:
-            if missing := sorted(wanted - set(expect.exactly)):
-                raise ValueError(f"{missing[0]} is expected to fire, but is not in exactly")
-            if forbidden := sorted(never & set(expect.exactly)):
-                raise ValueError(f"{forbidden[0]} is in exactly and in never")
+        exact = expect.exactly
+        for keys, alert in expect.alerts():
+            wanted, where = keys[0], ("expect", *keys)
+            if wanted == "exactly" and alert in never:
+                raise MisplacedError(f"{alert} is in exactly and in never", *where)
+            if wanted not in ("fires", "notified", "inhibited"):
+                continue
+            if alert in never:
+                raise MisplacedError(f"{alert} is expected to fire and never to fire", *where)
+            if exact is not None and alert not in exact:
+                text = f"{alert} is expected to fire, but is not in exactly"
+                raise MisplacedError(text, *where)
         return self
