@@ -85,12 +85,16 @@ async def test_a_live_run_gives_the_same_report(
             prometheus.url,  # type: ignore[attr-defined]  # as above
             alertmanager=alertmanager.url,  # type: ignore[attr-defined]  # as above
         )
-        result = await run_live(loaded, servers, lambda _, text: said.append(text))
+        result = await run_live(loaded, servers, lambda _, text: said.append(text), report=True)
     missed = [own.text for own in result.checks if own.status is not Status.PASSED]
     assert missed == []
     assert any("pump-failure strikes r0001/pump1" in line for line in said)
     assert any(line.startswith("PumpFailed") and "after pump-failure" in line for line in said)
     assert any(line.endswith("clears") for line in said)
+    (panel,) = result.panels
+    assert panel.title == 'cdu_pump_state{state="failed"} == 1'
+    values = [value for curve in panel.curves for _, value in curve.points]
+    assert {min(values), max(values)} == {0.0, 1.0}
 
 
 async def test_a_prometheus_that_is_away_is_told(tmp_path: Path, unused_port: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +12,14 @@ from typing import Annotated
 import orjson
 import typer
 from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
 
 from twin.cli.options import JsonOutput, JunitFile, OutputFile, ReportFile
 from twin.cli.process import configure_logs
@@ -139,15 +148,25 @@ def _run(
     chosen: Sequence[LoadedScenario], rules: RuleSet, options: Options, *, every: bool, quiet: bool
 ) -> list[ScenarioResult]:
     console = Console(highlight=False, stderr=quiet)
-    done = 0
+    bar = Progress(
+        SpinnerColumn(),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("scenarios"),
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+    with bar:
+        task, done = bar.add_task("", total=len(chosen)), itertools.count(1)
 
-    def progress(result: ScenarioResult) -> None:
-        nonlocal done
-        done += 1
-        console.print(f"[dim]{done:>3}/{len(chosen)}[/dim] ", end="")
-        print_result(console, result, every=every)
+        def progress(result: ScenarioResult) -> None:
+            head = f"[dim]{next(done):>3}/{len(chosen)}[/dim] "
+            print_result(console, result, every=every, head=head)
+            bar.advance(task)
 
-    return run_suite(chosen, rules, options, progress)
+        return run_suite(chosen, rules, options, progress)
 
 
 def _refuse_unknown(rules: RuleSet, chosen: Sequence[LoadedScenario]) -> None:

@@ -11,11 +11,11 @@ from rich.console import Console
 from rich.markup import escape
 
 from twin.bus import BrokerUrl
-from twin.cli.options import Broker, JsonOutput, JunitFile
+from twin.cli.options import Broker, JsonOutput, JunitFile, ReportFile
 from twin.cli.rules import run_test as run_rules_test
 from twin.errors import CheckFailedError
 from twin.rules.live import Servers, run_live
-from twin.rules.report import json_report, junit_report, print_result
+from twin.rules.report import html_report, json_report, junit_report, print_result
 from twin.scenario import find_scenarios, load_scenario, show_duration
 from twin.scenario.loader import LoadedScenario
 
@@ -92,6 +92,7 @@ def run_scenario(
         str | None, typer.Option(envvar="GRAFANA_TOKEN", help="Token of a service account.")
     ] = None,
     junit: JunitFile = None,
+    report: ReportFile = None,
     as_json: JsonOutput = False,
 ) -> None:
     """Inject a scenario into a running stack and watch its alerts; exit 1 if one is wrong.
@@ -104,7 +105,9 @@ def run_scenario(
     """  # noqa: D301 - click wants the backspace itself before lines to be kept
     loaded = load_scenario(scenario)
     if not live:
-        run_rules_test(scenarios=[scenario], junit=junit, every=True, as_json=as_json)
+        run_rules_test(
+            scenarios=[scenario], junit=junit, report=report, every=True, as_json=as_json
+        )
         return
     console = Console(highlight=False, stderr=as_json)
     servers = Servers(BrokerUrl.parse(broker), prometheus, site, alertmanager, grafana, token)
@@ -112,9 +115,11 @@ def run_scenario(
     def say(at: float, text: str) -> None:
         console.print(f"[dim]{at:7.1f}s[/dim]  {escape(text)}", soft_wrap=True)
 
-    result = asyncio.run(run_live(loaded, servers, say))
+    result = asyncio.run(run_live(loaded, servers, say, report=report is not None))
     if junit is not None:
         junit.write_bytes(junit_report([result]))
+    if report is not None:
+        report.write_text(html_report([result], [], []), encoding="utf-8")
     if as_json:
         typer.echo(orjson.dumps(json_report([result], [], [])))
     else:

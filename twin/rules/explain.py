@@ -7,7 +7,7 @@ promtool like the whole.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from twin.rules.engine import Episode
@@ -19,9 +19,9 @@ from twin.rules.sampling import Samples
 from twin.rules.source import Rule, RuleSet
 from twin.scenario import show_duration
 
-__all__ = ["panels", "reasons"]
+__all__ = ["POINTS", "curves", "limit_of", "panel", "panels", "reasons", "signal_of"]
 
-_POINTS = 240
+POINTS = 240
 """Moments at which a signal is drawn."""
 _CURVES = 3
 
@@ -43,7 +43,7 @@ def panels(
     if not chosen:
         return []
     end = samples.interval * samples.scrapes
-    step = max(interval, interval * round(end / interval / _POINTS))
+    step = max(interval, interval * round(end / interval / POINTS))
     times = [step * index for index in range(1, round(end / step) + 1) if step * index <= end]
     job = job_for(samples, [Candidate(rule, rule.body) for rule in chosen], rules, interval)
     asked: list[_Asked] = []
@@ -53,37 +53,59 @@ def panels(
 
     for rule in chosen:
         for part in parts(rule.expr):
-            pick = "bottomk" if part.comparison.startswith("<") else "topk"
-            limit = ask(f"max({part.limit})") if part.limit and not _number(part.limit) else None
-            asked.append(_Asked(rule, part, ask(f"{pick}({_CURVES}, {part.value})"), limit))
+            value, limit = signal_of(part), limit_of(part)
+            asked.append(_Asked(rule, part, ask(value), None if limit is None else ask(limit)))
     answer = run(job)
-    return [_panel(own, answer, end) for own in asked]
+    return [
+        panel(
+            own.rule.name,
+            own.part,
+            _curves(answer, own.value),
+            [] if own.limit is None else _curves(answer, own.limit),
+            end,
+        )
+        for own in asked
+    ]
 
 
-def _panel(own: _Asked, answer: Answer, end: float) -> Panel:
-    curves = _curves(answer, own.value)
-    if own.part.limit and own.limit is None:
-        value = float(own.part.limit)
+def signal_of(part: Part) -> str:
+    """Return the query of the series that come nearest to making a part true."""
+    pick = "bottomk" if part.comparison.startswith("<") else "topk"
+    return f"{pick}({_CURVES}, {part.value})"
+
+
+def limit_of(part: Part) -> str | None:
+    """Return the query of what a part compares with; None where that is a number, or nothing."""
+    return f"max({part.limit})" if part.limit and not _number(part.limit) else None
+
+
+def panel(
+    alert: str, part: Part, signals: Sequence[Curve], limits: Sequence[Curve], end: float
+) -> Panel:
+    """Return the drawing of a part: its signals, and the limit, be it a number or a signal."""
+    if part.limit and _number(part.limit):
+        value = float(part.limit)
         ends = [(0.0, value), (end, value)] if math.isfinite(value) else []
-        limits = [Curve(own.part.limit, ends)]
-    else:
-        limits = [] if own.limit is None else _curves(answer, own.limit)
-    return Panel(own.rule.name, f"{own.part.join} {own.part.text}".strip(), curves, limits)
+        limits = [Curve(part.limit, ends)]
+    return Panel(alert, f"{part.join} {part.text}".strip(), signals, limits)
 
 
-def _curves(answer: Answer, query: int) -> list[Curve]:
-    """Return the series that a query gave, those with the most points first.
+def curves(samples: Iterable[tuple[Mapping[str, str], float, float]]) -> list[Curve]:
+    """Return labels, times and values as curves, those with the most points first.
 
     A division by zero has no place on the paper: it is left out like a gap.
     """
     series: dict[str, list[tuple[float, float]]] = {}
-    for found in answer.found:
-        if found.query == query and math.isfinite(found.value):
-            labels = {k: v for k, v in found.labels.items() if k != "__name__"}
-            name = ", ".join(f"{k}={v}" for k, v in labels.items()) or "value"
-            series.setdefault(name, []).append((found.at, found.value))
+    for labels, at, value in samples:
+        if math.isfinite(value):
+            own = (f"{k}={v}" for k, v in labels.items() if k != "__name__")
+            series.setdefault(", ".join(own) or "value", []).append((at, value))
     longest = sorted(series.items(), key=lambda item: -len(item[1]))[:_CURVES]
     return [Curve(name, points) for name, points in longest]
+
+
+def _curves(answer: Answer, query: int) -> list[Curve]:
+    return curves((own.labels, own.at, own.value) for own in answer.found if own.query == query)
 
 
 def _number(text: str) -> bool:
@@ -126,7 +148,7 @@ def reasons(
 
 def _times(window: tuple[float, float], interval: float) -> list[float]:
     steps = max(1, round((window[1] - window[0]) / interval))
-    stride = max(1, steps // _POINTS)
+    stride = max(1, steps // POINTS)
     first = -(-window[0] // interval) * interval
     return [first + interval * step for step in range(0, steps, stride)]
 

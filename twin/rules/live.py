@@ -22,9 +22,11 @@ import orjson
 from twin.bus import BrokerUrl
 from twin.errors import ConfigError, ServiceError, TwinError
 from twin.faults import FAULTS
+from twin.grafana.prometheus import Prometheus
 from twin.grafana.push import connect
 from twin.rules.engine import Episode
-from twin.rules.result import ScenarioResult, Struck
+from twin.rules.result import Check, Panel, ScenarioResult, Struck
+from twin.rules.signals import live_panels
 from twin.rules.verdict import check_names, judge
 from twin.scenario import Event, show_duration
 from twin.scenario.loader import LoadedScenario
@@ -81,6 +83,8 @@ async def run_live(
     servers: Servers,
     say: Callable[[float, str], None],
     clock: Callable[[], float] = time.monotonic,
+    *,
+    report: bool = False,
 ) -> ScenarioResult:
     """Run a scenario on a running stack and return what happened.
 
@@ -91,6 +95,7 @@ async def run_live(
         servers: the stack.
         say: called with the seconds since the start and a line, as things happen.
         clock: seconds that never run backwards.
+        report: whether the signals behind the alerts are wanted.
 
     Raises:
         BusError: the broker or the emulator does not answer.
@@ -128,8 +133,21 @@ async def run_live(
         true=frozenset(episodes),
         errors={},
         unknown={},
+        panels=await _panels(run, rules, checks) if report else (),
         told=watch.told,
         seconds=scenario.duration,
+    )
+
+
+async def _panels(
+    run: _Run, rules: Sequence[Mapping[str, Any]], checks: Sequence[Check]
+) -> list[Panel]:
+    """Return the signals behind the alerts that fired or should have."""
+    shown = {own.labels["alertname"] for own in run.watch.episodes if own.firing is not None}
+    shown |= {check.alert for check in checks}
+    chosen = {str(own["name"]): str(own["query"]) for own in rules if own["name"] in shown}
+    return await asyncio.to_thread(
+        live_panels, Prometheus(run.prometheus), chosen, run.epoch, run.duration
     )
 
 
@@ -166,6 +184,21 @@ class _Run:
         self._struck: list[Event] = []
         self._before: set[_Labels] = set()
         self.watch = _Watch()
+
+    @property
+    def prometheus(self) -> str:
+        """Address of the Prometheus that is watched."""
+        return self._servers.prometheus
+
+    @property
+    def epoch(self) -> float:
+        """Unix time of the start."""
+        return self._epoch
+
+    @property
+    def duration(self) -> float:
+        """Seconds that the scenario takes."""
+        return self._loaded.scenario.duration
 
     @property
     def _now(self) -> float:
@@ -213,8 +246,9 @@ class _Run:
     # -- what is seen ---------------------------------------------------------
 
     async def _look(self) -> None:
-        now, states = self._now, await self._alerts()
-        watch = self.watch
+        states = await self._alerts()
+        # Somebody who looks once a second knows no more than the second.
+        now, watch = float(round(self._now)), self.watch
         for labels in [own for own in watch.open if own not in states]:
             episode = replace(watch.open.pop(labels), ended=now)
             watch.done.append(episode)
@@ -229,14 +263,17 @@ class _Run:
         episode = self.watch.open.get(labels) or Episode(0, dict(labels), now, None, None)
         if state == "firing" and episode.firing is None:
             episode = replace(episode, firing=now)
-            self._say(now, f"{_shown(labels)} fires{self._after(now)}")
+            self._say(now, f"{_shown(labels)} fires{self._after(now, labels)}")
             await self._annotate(f"{_shown(labels)} fires", now, None)
         self.watch.open[labels] = episode
 
-    def _after(self, now: float) -> str:
+    def _after(self, now: float, labels: _Labels) -> str:
+        """Say how long it took since the last fault of the alert's rack, else since the last."""
         if not self._struck:
             return ""
-        last = self._struck[-1]
+        rack = dict(labels).get("rack", "")
+        own = [event for event in self._struck if rack and _target(event).startswith(rack)]
+        last = (own or self._struck)[-1]
         return f", {show_duration(round(now - last.at))} after {last.kind}"
 
     async def _alerts(self) -> dict[_Labels, str]:
@@ -254,7 +291,7 @@ class _Run:
         for own in await _get(url, "Alertmanager"):
             name = own["labels"]["alertname"]
             if name in mine and name not in self.watch.told and own["status"]["state"] == "active":
-                self.watch.told[name] = self._now
+                self.watch.told[name] = float(round(self._now))
                 self._say(self._now, f"{name} has reached Alertmanager")
 
     async def _annotate(self, text: str, start: float, end: float | None) -> None:

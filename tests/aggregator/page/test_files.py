@@ -91,6 +91,12 @@ def test_page_names_the_site() -> None:
     assert "1,024 GPUs in 16 racks, 2 arrays" in page
 
 
+def test_one_array_is_not_called_many() -> None:
+    """A site of one rack and no title has no dangling mark and no wrong plural."""
+    page = render_page(parse_site("{name: x, racks: 1}", "x"), "")
+    assert re.search(r"<p><span class=\"sep\"></span>\d+ GPUs in 1 rack, 1 array</p>", page)
+
+
 def test_texts_are_escaped() -> None:
     """A title or a broker's address cannot smuggle markup in."""
     site = parse_site('{name: x, racks: 1, title: "<script>1</script>"}', "x")

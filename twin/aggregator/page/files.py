@@ -80,6 +80,17 @@ def render_page(site: Site, broker: str) -> str:
     return Template(page.read_text(encoding="utf-8")).substitute(
         site=escape(site.name),
         title=escape(site.title),
-        size=f"{site.gpus:,} GPUs in {site.racks:,} racks, {site.arrays:,} arrays",
+        # A site of one's own may have no title: then nothing stands before the size.
+        sep=" · " if site.title else "",
+        size=", ".join(
+            (
+                f"{site.gpus:,} GPUs in {_counted(site.racks, 'rack')}",
+                _counted(site.arrays, "array"),
+            )
+        ),
         broker=escape(broker or "not shown"),
     )
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

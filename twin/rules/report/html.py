@@ -67,9 +67,9 @@ def html_report(
         head,
         "<h2>Scenarios</h2>",
         *(_scenario(result) for result in results),
-        "<h2>Rules</h2>",
-        _findings(findings),
     ]
+    if findings:
+        body += ["<h2>Rules</h2>", _findings(findings)]
     if sweep:
         body += ["<h2>Other values of <code>for</code></h2>", *(_sweep(row) for row in sweep)]
     return (

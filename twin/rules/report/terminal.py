@@ -29,12 +29,12 @@ _MARKS = {
 }
 
 
-def print_result(console: Console, result: ScenarioResult, *, every: bool) -> None:
-    """Print a scenario: one line, and its checks if one failed or all are wanted."""
+def print_result(console: Console, result: ScenarioResult, *, every: bool, head: str = "") -> None:
+    """Print a scenario: a line after ``head``, and its checks if one failed or all are wanted."""
     mark = _MARKS[Status.PASSED if result.passed else Status.FAILED]
     counted = [check for check in result.checks if check.status is not Status.SKIPPED]
     console.print(
-        f"{mark} [bold]{result.name}[/bold]  {escape(result.title)}  "
+        f"{head}{mark} [bold]{result.name}[/bold]  {escape(result.title)}  "
         f"[dim]{len(counted)} checks, {show_duration(result.duration)} in "
         f"{result.seconds:.1f} s[/dim]",
         soft_wrap=True,
