@@ -122,7 +122,24 @@ def test_an_exported_scenario_is_a_file_for_promtool(
     assert done.exception is None, done.output
     text = out.read_text(encoding="utf-8")
     assert "- own.rules.yml" in text
+    assert not (tmp_path / "twin-rules").exists()
     assert promtool() not in text
+
+
+@pytest.mark.integration
+def test_export_leaves_the_users_rules_alone(files: tuple[Path, Path], tmp_path: Path) -> None:
+    """The shipped rules come into a folder of their own, not into the user's."""
+    own = tmp_path / "rules" / "gpu.yml"
+    own.parent.mkdir()
+    own.write_text("mine", encoding="utf-8")
+    scenario = files[1]
+    text = SCENARIO.replace("PumpFailed", "CoolantPumpFailed")
+    scenario.write_text(text, encoding="utf-8")
+    out = tmp_path / "own.test.yml"
+    done = runner.invoke(app, ["rules", "export", str(scenario), "-o", str(out)])
+    assert done.exception is None, done.output
+    assert own.read_text(encoding="utf-8") == "mine"
+    assert "- twin-rules/gpu.yml" in out.read_text(encoding="utf-8")
 
 
 def test_the_shipped_scenarios_are_listed() -> None:

@@ -186,7 +186,8 @@ def export_command(
 ) -> None:
     """Write a scenario as a unit test for promtool, which needs no twin to run.
 
-    Rule files are named in it as they are given here; the shipped ones are written beside it.
+    Rule files are named in it as they are given here; the shipped ones are written beside it,
+    into twin-rules/.
 
     \b
     Example:
@@ -194,7 +195,8 @@ def export_command(
     """  # noqa: D301 - click wants the backspace itself before lines to be kept
     loaded = load_scenario(scenario)
     if rules is None:
-        folder = (output.parent if output is not None else Path()) / "rules"
+        # A folder of its own: a user's rules may well be called rules/gpu.yml too.
+        folder = (output.parent if output is not None else Path()) / "twin-rules"
         folder.mkdir(parents=True, exist_ok=True)
         rules = [write_shipped_rules(folder)]
     own = load_rules(rules)

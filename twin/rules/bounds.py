@@ -75,7 +75,8 @@ class Bounds:
         """Return about how many series are recorded under a name, 0 for none."""
         if name not in self._recorded:
             return 0
-        count = self._recording(name).count
+        with np.errstate(all="ignore"):
+            count = self._recording(name).count
         return round(count) if math.isfinite(count) else _MANY
 
     def _of(self, node: Any) -> Interval:
