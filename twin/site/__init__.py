@@ -11,19 +11,27 @@ from twin.site.loader import (
 )
 from twin.site.model import Site
 from twin.site.parameters import GpuModel
+from twin.site.part import PartLayout
 from twin.site.series import BYTES_A_SERIES
+from twin.site.shard import FACILITY, Shard, owners, ranges, replica_of
 
 __all__ = [
     "BYTES_A_SERIES",
+    "FACILITY",
     "DetailPlan",
     "GpuModel",
     "Labels",
     "Layout",
+    "PartLayout",
+    "Shard",
     "Site",
     "Target",
     "gpu_model_names",
     "load_site",
+    "owners",
     "parse_site",
     "preset_names",
+    "ranges",
+    "replica_of",
     "validation_message",
 ]

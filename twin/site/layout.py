@@ -9,6 +9,7 @@ NICs are ordered server by server.
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import ceil
@@ -212,6 +213,11 @@ class Layout:
             for frame in Frame
         }
 
+    @property
+    def array_numbers(self) -> Sequence[int]:
+        """The arrays by their index on the whole site; parts of a site have some of them."""
+        return range(self.site.arrays)
+
     def array_of(self, rack: int) -> int:
         """Return the array that a rack belongs to."""
         return rack // self.site.racks_per_array
@@ -280,6 +286,11 @@ class Layout:
         return find_target(self, text)
 
     # -- roll-ups and detail --------------------------------------------------
+
+    @property
+    def summed(self) -> Layout | None:
+        """What the roll-ups of halls and the site are taken over, None where others take them."""
+        return self
 
     def rollup_labels(self, level: Level, index: int) -> Labels:
         """Return the labels of a roll-up over a rack, an array, a hall or the site."""

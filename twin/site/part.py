@@ -1,0 +1,181 @@
+"""A part of a site: some of its arrays, and perhaps what serves them all.
+
+A part is a layout like any other: its units count from 0 and its arrays have rows for them
+alone, so that whoever holds a part needs memory for a part. Names and labels are those that
+the units have on the whole site.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from twin.catalog import DeviceClass, Frame, Level, Signal
+from twin.site.jobs import JobPlace
+from twin.site.labels import Labels
+from twin.site.layout import Layout
+from twin.site.network import FabricShape
+from twin.site.parameters import GpuModel
+from twin.site.target import Target
+
+__all__ = ["PartLayout"]
+
+_IN_AN_ARRAY = (Frame.RACK, Frame.ARRAY)
+
+
+@dataclass(frozen=True)
+class PartLayout(Layout):
+    """The arithmetic of a part of a site.
+
+    Attributes:
+        whole: the whole site.
+        numbers: the arrays of the part by their index on the site, rising.
+        facility: whether it has all that stands in no array: Megapacks, generators, grid,
+            water, spines, service racks, jobs.
+    """
+
+    whole: Layout
+    numbers: tuple[int, ...]
+    facility: bool = False
+
+    @classmethod
+    def of(cls, whole: Layout, arrays: Iterable[int], *, facility: bool = False) -> PartLayout:
+        """Return the part of ``whole`` that has these arrays."""
+        numbers = tuple(sorted(arrays))
+        racks = sum(len(whole.racks_of(array)) for array in numbers)
+        halls = {whole.hall_name(array) for array in numbers}
+        seen = {"racks": racks, "halls": len(halls), "blocks": (), "jobs": ()}
+        return cls(whole.site.model_copy(update=seen), whole, numbers, facility)
+
+    def __reduce__(self) -> tuple[type[PartLayout], tuple[object, ...]]:
+        # Without what is kept for speed: it is told by the rest.
+        return PartLayout, (self.site, self.whole, self.numbers, self.facility)
+
+    # -- counts ---------------------------------------------------------------
+
+    @property
+    def array_numbers(self) -> tuple[int, ...]:
+        """The arrays of the part by their index on the site, rising."""
+        return self.numbers
+
+    @cached_property
+    def rack_numbers(self) -> tuple[int, ...]:
+        """The racks of the part by their index on the site, rising."""
+        return tuple(rack for array in self.array_numbers for rack in self.whole.racks_of(array))
+
+    def number(self, frame: Frame, unit: int) -> int:
+        """Return the index that a unit of the part has on the site."""
+        if frame is Frame.RACK:
+            return self.rack_numbers[unit]
+        return self.array_numbers[unit] if frame is Frame.ARRAY else unit
+
+    def units(self, frame: Frame) -> int:
+        """Return how many units of the part publish ``frame``."""
+        if frame is Frame.RACK:
+            return len(self.rack_numbers)
+        if frame is Frame.ARRAY:
+            return len(self.array_numbers)
+        return self.whole.units(frame) if self.facility else 0
+
+    def per_unit(self, device: DeviceClass) -> int:
+        """Return how many devices of the class one unit has."""
+        return self.whole.per_unit(device)
+
+    @cached_property
+    def fabric(self) -> FabricShape:
+        """Counts of the site's switches, with the leaves of the part."""
+        return replace(self.whole.fabric, arrays=len(self.array_numbers))
+
+    @property
+    def support_power_watts(self) -> float:
+        """Power of all switches and service racks of the site at full load, in W."""
+        return self.whole.support_power_watts
+
+    def gpu_model(self, rack: int) -> GpuModel:
+        """Return the GPU model of a rack."""
+        return self.whole.gpu_model(self.rack_numbers[rack])
+
+    @cached_property
+    def jobs(self) -> tuple[JobPlace, ...]:
+        """All jobs of the site, each with the racks of the part that it holds, perhaps none."""
+        return tuple(
+            replace(job, racks=self._rows(job.racks), site=job.site) for job in self.whole.jobs
+        )
+
+    def _rows(self, racks: range) -> range:
+        """Return the racks of the part that are among these of the site."""
+        below = sum(rack < racks.start for rack in self.rack_numbers)
+        return range(below, below + sum(rack in racks for rack in self.rack_numbers))
+
+    @property
+    def summed(self) -> Layout | None:
+        """What the roll-ups of halls and the site are taken over, None where others take them."""
+        return self.whole if self.facility else None
+
+    # -- names ----------------------------------------------------------------
+
+    def unit_name(self, frame: Frame, unit: int) -> str:
+        """Return the name of a unit, as it stands in topics and labels."""
+        return self.whole.unit_name(frame, self.number(frame, unit))
+
+    def job_of(self, rack: int) -> str | None:
+        """Return the name of the job that holds a rack, None where the rack is idle."""
+        return self.whole.job_of(self.rack_numbers[rack])
+
+    def array_name(self, array: int) -> str:
+        """Return the name of an array."""
+        return self.whole.array_name(self.array_numbers[array])
+
+    def array_index(self, name: str) -> int | None:
+        """Return the index of the part's array called ``name``, or None."""
+        number = self.whole.array_index(name)
+        return self._places.get(number) if number is not None else None
+
+    @cached_property
+    def _places(self) -> dict[int, int]:
+        return {number: place for place, number in enumerate(self.array_numbers)}
+
+    def hall_name(self, array: int) -> str:
+        """Return the hall of an array."""
+        return self.whole.hall_name(self.array_numbers[array])
+
+    @cached_property
+    def hall_arrays(self) -> tuple[int, ...]:
+        """First array of every hall in which the part has arrays."""
+        names = [self.hall_name(array) for array in range(len(self.array_numbers))]
+        return tuple(place for place, name in enumerate(names) if name not in names[:place])
+
+    def gpu_uuid(self, rack: int, gpu: int) -> str:
+        """Return a GPU's UUID: the same for the same place of the same site."""
+        return self.whole.gpu_uuid(self.rack_numbers[rack], gpu)
+
+    def target(self, text: str) -> Target:
+        """Return the place of the site that ``text`` names, by its index on the whole site.
+
+        Raises:
+            TargetError: it is no address, or the site has no such place.
+        """
+        return self.whole.target(text)
+
+    # -- labels ---------------------------------------------------------------
+
+    def labels(self, signal: Signal, device: DeviceClass, unit: int, index: int) -> Labels:
+        """Return all labels of one series, those of the exporter first."""
+        return self.whole.labels(signal, device, self.number(device.frame, unit), index)
+
+    def place(self, frame: Frame, unit: int) -> Labels:
+        """Return the labels that say where a unit stands."""
+        return self.whole.place(frame, self.number(frame, unit))
+
+    def rollup_labels(self, level: Level, index: int) -> Labels:
+        """Return the labels of a roll-up over a rack, an array, a hall or the site."""
+        match level:
+            case Level.RACK:
+                return self.place(Frame.RACK, index)
+            case Level.ARRAY:
+                return self.place(Frame.ARRAY, index)
+            case Level.HALL:
+                return self.place(Frame.ARRAY, self.hall_arrays[index])[:2]
+            case Level.SITE:
+                return self.whole.rollup_labels(level, index)
