@@ -186,3 +186,60 @@ def test_counters_never_fall(
                     fell = values < previous[device.name][signal.name]
                     assert not fell.any(), signal.name
         previous = {d: {s: v.copy() for s, v in g.items()} for d, g in outputs.items()}
+
+
+PINNED = {
+    "gpu.power_usage": 7729.45703125,
+    "gpu.gpu_temp": 654.1451416015625,
+    "gpu.energy": 8877847430044.014,
+    "gpu.correctable_rows": 0.0,
+    "nic.tx_bytes": 1.185363468376997e17,
+    "nic.module_temperature": 777.8737197476729,
+    "nic.laser_rx_power": 6.085289955734517,
+    "server.power": 18471.212254899787,
+    "psu.input_power": 18471.212254899787,
+    "pump.operating_seconds": 72077424.0,
+    "cdu.return_temperature": 99.08035733859568,
+    "pdu.current": 90.71809173761194,
+    "pdu.energy": 6304793000820.037,
+    "leaf.temperature": 185.1407566022966,
+    "leaf.tx_bytes": 9598799573913.596,
+    "spine.temperature": 88.89519375096361,
+    "spine.rx_bytes": 4546799798169.603,
+    "storage.written_bytes": 1606130576992098.0,
+    "cpu.load1": 14.801030623044234,
+    "megapack.power": -10375.449349746163,
+    "megapack.soc": 1.1940527774558047,
+    "megapack.cell_voltage_max": 6.572900380617265,
+    "genset.fuel_level": 1.865756528172374,
+    "grid.power": 60849.74964089485,
+    "grid.frequency": 60.01526390522373,
+    "facility.power": 50474.300291148684,
+    "chiller.power": 3344.566693206707,
+    "water.heat": 25692.05118635611,
+    "job.steps": 4.0,
+    "job.step_seconds": 10.633799027193184,
+}
+"""Sums over all devices after 40 s, as the plant gave them before it was divided."""
+
+
+def test_the_numbers_of_a_seed_stay_what_they_are() -> None:
+    """Dividing the plant into halls and facility changed no draw: these sums are from before.
+
+    Sums and not bytes, since another CPU rounds the last bit of single precision otherwise.
+    """
+    text = """
+    {name: pinned, racks: 3, racks_per_array: 2, servers_per_rack: 2,
+     server: {gpus: 2, nics: 3, psus: 2}, megapacks: {count: 2}, gensets: {count: 2}}
+    """
+    layout = Layout(parse_site(text, "pinned"))
+    plant, conditions = Plant(layout, 11, "training", 1_000.0), Conditions.healthy(layout)
+    conditions.psu_available[0, 0] = False
+    for _ in range(40):
+        plant.step(1.0, conditions)
+    sums = {
+        f"{device}.{name}": float(np.nansum(values))
+        for device, group in plant.outputs().items()
+        for name, values in group.items()
+    }
+    assert {name: sums[name] for name in PINNED} == pytest.approx(PINNED, rel=1e-6)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,15 @@ from twin.site import Layout
 __all__ = ["Conditions"]
 
 Flags = NDArray[np.bool_]
+
+_OF_ARRAYS = frozenset({"leaf_available"})
+_OF_NO_ARRAY = frozenset({
+    "spine_available", "adaptive_routing", "service_available", "storage_speed",
+    "chiller_available", "water_excess", "outdoor_excess", "megapack_available",
+    "megapack_power_ratio", "genset_available", "genset_startable", "grid_available", "grid_voltage", "grid_frequency_offset", "job_sound",
+    "job_synchronous", "job_input_ratio", "job_checkpoint_seconds",
+})  # fmt: skip
+"""Conditions that have no row a rack."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +147,21 @@ class Conditions:
     gpu_sensor_stuck: Flags
     supply_sensor_drift: NDArray[np.float64]
     flow_noise: NDArray[np.float64]
+
+    def of_part(self, racks: NDArray[np.intp], arrays: NDArray[np.intp]) -> Conditions:
+        """Return the conditions of a part of the site; what stands in no array stays whole.
+
+        Args:
+            racks: of the part, by their index on the site.
+            arrays: of the part, likewise.
+        """
+        own = {
+            field.name: getattr(self, field.name)[racks]
+            for field in fields(self)
+            if field.name not in _OF_NO_ARRAY and field.name not in _OF_ARRAYS
+        }
+        own |= {name: getattr(self, name)[arrays] for name in _OF_ARRAYS}
+        return replace(self, **own)
 
     @classmethod
     def healthy(cls, layout: Layout) -> Conditions:

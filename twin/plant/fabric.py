@@ -1,4 +1,4 @@
-"""The fabric: leaf and spine switches, what they carry, mark and drop.
+"""The fabric: leaf switches, what they carry, mark and drop, and the way up to the spines.
 
 Every octet that a leaf takes in goes out again or is discarded, and what leaves one
 leaf for the spines arrives at another. How fast a job's collectives run depends on the
@@ -7,13 +7,12 @@ leaf of its arrays that has lost most of its way up: a job waits for its slowest
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.catalog import LEAF, SPINE
+from twin.catalog import LEAF
 from twin.plant.nic import Nics
+from twin.plant.switch import ASIC_SECONDS, IDLE_CELSIUS, RISE_KELVIN, Octets, known
 from twin.plant.units import Floats, lag
 from twin.site import Layout
 
@@ -21,9 +20,6 @@ __all__ = ["Fabric", "uplink_pace"]
 
 _ALL = slice(None)
 _UP, _DOWN = 1.0, 2.0
-_IDLE_CELSIUS, _RISE_KELVIN = 44.0, 18.0
-"""ASIC without traffic, and its rise at full traffic, est."""
-_ASIC_SECONDS = 40.0
 _MEGABIT = 125_000.0
 """Bytes."""
 
@@ -41,20 +37,13 @@ def uplink_pace(share: Floats, throughput: float, best: float, crossing: float) 
     return np.minimum(pace, 1.0)
 
 
-@dataclass(slots=True)
-class _Octets:
-    """Running totals of switches."""
-
-    received: Floats
-    transmitted: Floats
-
-    @classmethod
-    def zeros(cls, shape: tuple[int, ...]) -> _Octets:
-        return cls(np.zeros(shape), np.zeros(shape))
-
-
 class Fabric:
-    """State of all switches; leaves are (arrays, rails), spines (planes, spines a plane)."""
+    """State of all leaves, (arrays, rails); spines are (planes, spines a plane).
+
+    Attributes:
+        into_spines: bytes that leaves sent to each spine in the last step.
+        from_spines: bytes that each spine sent to leaves.
+    """
 
     def __init__(self, layout: Layout, rng: np.random.Generator) -> None:
         self._network = layout.site.network
@@ -66,25 +55,25 @@ class Fabric:
         self._array_of_rack = np.arange(site.racks) // site.racks_per_array
         self._full = site.racks == shape.arrays * site.racks_per_array
         self._leaves = layout.shape(LEAF)
-        self._base = _IDLE_CELSIUS + rng.normal(0.0, 1.0, self._leaves)
-        self._spine_base = _IDLE_CELSIUS + rng.normal(0.0, 1.0, layout.shape(SPINE))
-        self._rise, self._spine_rise = np.zeros(self._leaves), np.zeros(layout.shape(SPINE))
+        self._base = IDLE_CELSIUS + rng.normal(0.0, 1.0, self._leaves)
+        self._rise = np.zeros(self._leaves)
         self.leaf_up = np.ones(self._leaves, dtype=np.bool_)
-        self.spine_up = np.ones(layout.shape(SPINE), dtype=np.bool_)
+        self.spine_up = np.ones((shape.planes, shape.spines), dtype=np.bool_)
         self._adaptive = True
-        leaf = np.arange(shape.leaves)
+        arrays = np.array(layout.array_numbers)[:, None]
+        leaf = (arrays * shape.rails + np.arange(shape.rails)).reshape(-1)
         self._group = leaf // shape.leaves_per_spine
         self._plane = np.arange(shape.uplinks) % shape.planes
-        self._first_of_group = np.arange(shape.spines) * shape.leaves_per_spine
-        self._leaf = _Octets.zeros(self._leaves)
-        self._spine = _Octets.zeros(layout.shape(SPINE))
-        self._uplink = _Octets.zeros((shape.leaves, shape.uplinks))
+        self._groups, self._first_of_group = np.unique(self._group, return_index=True)
+        self._leaf = Octets.zeros(self._leaves)
+        self._uplink = Octets.zeros((shape.leaves, shape.uplinks))
+        self.into_spines: Floats = np.zeros(self.spine_up.shape)
+        self.from_spines: Floats = np.zeros(self.spine_up.shape)
         self.discarded: Floats = np.zeros(self._leaves)
         """Bytes that leaves dropped, (arrays, rails)."""
         self._uplink_discards = np.zeros((shape.leaves, shape.uplinks))
         self._use: Floats = np.zeros(self._leaves)
         self._load: Floats = np.zeros(self._leaves)
-        self._spine_load: Floats = np.zeros(layout.shape(SPINE))
         self._route()
 
     # -- health ---------------------------------------------------------------
@@ -188,27 +177,16 @@ class Fabric:
         self.discarded += dropped
         self._uplink.transmitted += up.reshape(-1, 1) * self._share
         self._uplink.received += down.reshape(-1, 1) * self._share
-        into, from_ = self._per_spine(up), self._per_spine(down)
-        if self._shape.tiers == 2:  # noqa: PLR2004 - as in FabricShape
-            self._spine.received += into
-            self._spine.transmitted += from_
-        else:
-            # What a spine takes from its leaves it hands to the third tier, and back.
-            self._spine.received += into + from_
-            self._spine.transmitted += into + from_
-        self._warm(sent, up, into, dt)
+        self.into_spines, self.from_spines = self._per_spine(up), self._per_spine(down)
+        self._warm(sent, up, dt)
 
-    def _warm(self, sent: Floats, up: Floats, into: Floats, dt: float) -> None:
+    def _warm(self, sent: Floats, up: Floats, dt: float) -> None:
         network, shape = self._network, self._shape
         seconds = max(dt, 1e-9)
         carried = shape.uplinks * network.uplink_bytes_per_second
         self._use = up / (seconds * carried * np.maximum(self._in_service, 1e-9))
         self._load = sent / (seconds * shape.downlinks * network.bytes_per_second)
-        ports = network.spine_ports * network.uplink_bytes_per_second
-        self._spine_load = into / (seconds * ports)
-        share = lag(dt, _ASIC_SECONDS)
-        self._rise += (_RISE_KELVIN * self._load - self._rise) * share
-        self._spine_rise += (_RISE_KELVIN * self._spine_load - self._spine_rise) * share
+        self._rise += (RISE_KELVIN * self._load - self._rise) * lag(dt, ASIC_SECONDS)
 
     def _per_rack(self, values: Floats) -> Floats:
         racks, servers = self._racks
@@ -227,24 +205,21 @@ class Fabric:
     def _per_spine(self, up: Floats) -> Floats:
         """Return what leaves exchange with each spine, (planes, spines)."""
         given: Floats = self._to_plane * up.reshape(1, -1)
-        return np.add.reduceat(given, self._first_of_group, axis=1)
+        spines: Floats = np.zeros(self.spine_up.shape)
+        spines[:, self._groups] = np.add.reduceat(given, self._first_of_group, axis=1)
+        return spines
 
     # -- outputs --------------------------------------------------------------
 
     @property
     def power(self) -> float:
-        """Electrical power of all switches in W."""
-        return float(self._leaf_power().sum() + self._spine_power().sum())
+        """Electrical power of all leaves in W."""
+        return float(self._leaf_power().sum())
 
     def _leaf_power(self) -> Floats:
         network = self._network
         drawn = network.switch_idle_watts + network.switch_traffic_watts * self._load
         return np.where(self.leaf_up, drawn, 0.0)
-
-    def _spine_power(self) -> Floats:
-        network = self._network
-        drawn = network.switch_idle_watts + network.switch_traffic_watts * self._spine_load
-        return np.where(self.spine_up, drawn, 0.0)
 
     def leaf_outputs(self, nics: Nics) -> dict[str, Floats]:
         """Return all signals of the catalogue's leaf class, NaN where a leaf is down but ``up``."""
@@ -262,17 +237,7 @@ class Fabric:
             "uplinks_up": self._uplinks.sum(axis=1).reshape(self._leaves).astype(float),
             "downlinks_up": links,
         }
-        return {"up": self.leaf_up.astype(float), **_known(values, self.leaf_up)}
-
-    def spine_outputs(self) -> dict[str, Floats]:
-        """Return all signals of the catalogue's spine class, NaN where a spine is down."""
-        values = {
-            "power": self._spine_power(),
-            "temperature": self._spine_base + self._spine_rise,
-            "rx_bytes": self._spine.received,
-            "tx_bytes": self._spine.transmitted,
-        }
-        return {"up": self.spine_up.astype(float), **_known(values, self.spine_up)}
+        return {"up": self.leaf_up.astype(float), **known(values, self.leaf_up)}
 
     def port_outputs(self, nics: Nics) -> dict[str, Floats]:
         """Return the reported signals of the catalogue's port class, (arrays, leaves times ports).
@@ -298,7 +263,7 @@ class Fabric:
             }
         if self.leaf_up.all():
             return outputs
-        return _known(outputs, np.repeat(self.leaf_up, self._shape.ports, axis=1))
+        return known(outputs, np.repeat(self.leaf_up, self._shape.ports, axis=1))
 
     def _of_rails(self, values: Floats) -> Floats:
         """Return the sum over each leaf's NICs, from (racks, NICs a rack)."""
@@ -323,10 +288,3 @@ class Fabric:
         values[:, :, : shape.downlinks] = by_array.transpose(0, 2, 1)
         values[:, :, shape.downlinks :] = up.reshape(shape.arrays, shape.rails, shape.uplinks)
         return values.reshape(shape.arrays, -1)
-
-
-def _known(values: dict[str, Floats], up: NDArray[np.bool_]) -> dict[str, Floats]:
-    """Return the values with NaN where the switch is down."""
-    if up.all():
-        return values
-    return {name: np.where(up, value, np.nan) for name, value in values.items()}

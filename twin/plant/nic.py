@@ -20,8 +20,9 @@ from twin.plant.units import Floats, lag
 from twin.plant.wear import Wear, corrected_ratio, symbol_errors_per_second
 from twin.plant.workload import Demand, Level, greatest
 from twin.site import Layout
+from twin.site.parameters import Network
 
-__all__ = ["Nics"]
+__all__ = ["Nics", "storage_wanted"]
 
 _T = TypeVar("_T", bound=np.generic)
 _ALL = slice(None)
@@ -42,6 +43,12 @@ _DARK_SECONDS = 4.0
 """How long a link with too little light stays down each time, est."""
 _DARK_PER_SECOND_DB = 0.05
 """Chance a second that such a link falls, for each dB below what it needs, est."""
+
+
+def storage_wanted(demand: Demand, network: Network) -> tuple[Level, Level]:
+    """Return what a port would write to the storage and read from it, in B/s."""
+    rate = network.bytes_per_second
+    return demand.storage * rate, _STORAGE_READ_RATIO * rate * demand.compute
 
 
 class Nics:
@@ -107,6 +114,7 @@ class Nics:
         wear: Wear | None = None,
         drops: Floats | None = None,
         storage: tuple[float, float] = (np.inf, np.inf),
+        levels: tuple[float, float] | None = None,
     ) -> None:
         """Advance by ``dt`` seconds.
 
@@ -118,12 +126,14 @@ class Nics:
             drops: share of each server's traffic that its leaves drop under congestion,
                 (servers, rails), None for nothing.
             storage: what the storage can write and read, in B/s.
+            levels: the most that one port gets of it, where ports that are not among these
+                share it too; None where these are all.
         """
         self._wear = wear
         self._paces = None if wear is None else wear.pace(self._network)
         self._switch(self._lit(link, dt))
         self._send(demand, drops)
-        self._store(demand, storage)
+        self._store(demand, storage, levels)
         self._count_bytes(dt)
         self._congest(demand, dt)
         if wear is not None:
@@ -191,23 +201,40 @@ class Nics:
         by_server[:, : self._rails] = self.sent
         self._rx.reshape(-1, self._per_server)[:, : self._rails] = self.delivered
 
-    def _store(self, demand: Demand, limits: tuple[float, float]) -> None:
+    def _store(
+        self,
+        demand: Demand,
+        limits: tuple[float, float],
+        levels: tuple[float, float] | None,
+    ) -> None:
         """Write to the storage and read from it, as fast as it and the ports allow."""
         self.stored = self.loaded = 0.0
         if self._rails == self._per_server:
             return
-        rate = self._network.bytes_per_second
         links = self.link.reshape(-1, self._per_server)[:, self._rails :]
         several = isinstance(demand.storage, np.ndarray)
         ports = self._of_racks(links) if several else int(links.sum())
-        write = self._written = Share.of(demand.storage * rate, ports, limits[0])
-        read = Share.of(_STORAGE_READ_RATIO * rate * demand.compute, ports, limits[1])
+        wanted = storage_wanted(demand, self._network)
+        if levels is None:
+            write, read = (
+                Share.of(own, ports, limit) for own, limit in zip(wanted, limits, strict=True)
+            )
+        else:
+            write, read = (
+                Share(own, ports, np.inf, level) for own, level in zip(wanted, levels, strict=True)
+            )
+        self._written = write
         self.stored, self.loaded = write.total, read.total
         other = _MANAGEMENT_BYTES_PER_SECOND
         tx = self._tx.reshape(-1, self._per_server)
         tx[:, self._rails :] = np.where(links, self._of_servers(write.each) + other, 0.0)
         rx = self._rx.reshape(-1, self._per_server)
         rx[:, self._rails :] = np.where(links, self._of_servers(read.each) + other, 0.0)
+
+    def storage_ports_in(self, racks: slice) -> int:
+        """Return how many ports of these racks reach the storage."""
+        links = self.link[racks].reshape(-1, self._per_server)
+        return int(links[:, self._rails :].sum())
 
     def _count_bytes(self, dt: float) -> None:
         self.tx_bytes += self._tx.astype(np.float64) * dt

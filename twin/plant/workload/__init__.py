@@ -17,6 +17,7 @@ from twin.plant.workload.demand import (
     Level,
     Loss,
     Progress,
+    Standing,
     Workload,
     greatest,
     least,
@@ -27,5 +28,5 @@ from twin.plant.workload.replay import TraceReplay
 from twin.plant.workload.training import TrainingJob
 
 __all__ = ["Demand", "Health", "Idle", "JobRows", "JobState", "Jobs", "Level", "Loss",
-           "Progress", "TraceReplay", "TrainingJob", "Workload", "greatest", "least",
+           "Progress", "Standing", "TraceReplay", "TrainingJob", "Workload", "greatest", "least",
            "workload_of"]  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import Protocol
@@ -10,8 +11,8 @@ import numpy as np
 
 from twin.plant.units import Floats
 
-__all__ = ["Demand", "Health", "JobState", "Level", "Loss", "Progress", "Workload", "greatest",
-           "least"]  # fmt: skip
+__all__ = ["Demand", "Health", "JobState", "Level", "Loss", "Progress", "Standing", "Workload",
+           "greatest", "least"]  # fmt: skip
 
 Level = float | Floats
 """A number for all racks of the site, or (racks, 1), one for each."""
@@ -144,6 +145,10 @@ class Progress:
         return min(1.0, self.kept_seconds / self.elapsed_seconds) if self.elapsed_seconds else 1.0
 
 
+Standing = Mapping[str, float]
+"""Where a workload stands: all that decides what it asks for next but noise, by name."""
+
+
 class Workload(Protocol):
     """A workload: advanced by the plant, once a step.
 
@@ -155,6 +160,15 @@ class Workload(Protocol):
 
     progress: Progress
     course: Floats
+
+    @property
+    def standing(self) -> Standing:
+        """Where it stands."""
+        ...
+
+    def follow(self, standing: Standing) -> None:
+        """Go to where the same workload stands elsewhere."""
+        ...
 
     def step(self, dt: float, health: Health) -> Demand:
         """Advance by ``dt`` simulated seconds and return the mean demand over them."""

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from twin.plant.units import Floats
 from twin.plant.workload.course import NO_COURSE
-from twin.plant.workload.demand import Demand, Health, JobState, Progress
+from twin.plant.workload.demand import Demand, Health, JobState, Progress, Standing
 
 __all__ = ["Idle"]
 
@@ -24,3 +24,11 @@ class Idle:
         self.progress.elapsed_seconds += dt
         nothing: NDArray[np.float32] = np.zeros((1, 1), dtype=np.float32)
         return Demand(nothing, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+
+    @property
+    def standing(self) -> Standing:
+        """Nowhere in particular."""
+        return {}
+
+    def follow(self, standing: Standing) -> None:
+        """Go on idling."""

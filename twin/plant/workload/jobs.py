@@ -9,15 +9,16 @@ becomes one a rack, (racks, 1), which broadcasts over whatever the rack holds.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from twin.plant.units import Floats
 from twin.plant.workload.choice import workload_of
-from twin.plant.workload.demand import Demand, Health, Level, Progress, Workload
+from twin.plant.workload.demand import Demand, Health, Level, Progress, Standing, Workload
 from twin.plant.workload.levels import Levels
-from twin.site import Layout
+from twin.site import Layout, PartLayout
 
 __all__ = ["JobRows", "Jobs"]
 
@@ -27,20 +28,32 @@ class JobRows:
     """Where a job stands in the plant's arrays.
 
     Attributes:
-        racks: its rows in arrays of racks.
+        racks: its rows in arrays of racks; none where the plant is a part without any of its.
         arrays: rows of leaf switches that it hangs on, others perhaps too.
+        own: which of the job's racks they are, None for all.
+        first: whether the job's first rack is among them.
     """
 
     racks: slice
     arrays: slice
+    own: NDArray[np.intp] | None = None
+    first: bool = True
+
+    @property
+    def some(self) -> bool:
+        """Whether the plant has any of its racks."""
+        return bool(self.racks.stop > self.racks.start)
 
 
 class Jobs:
-    """All jobs of a site.
+    """All jobs of a site, as far as they concern the racks of a layout.
+
+    A job is the same in every part of the site, down to its random numbers: it runs over all
+    its racks, and a part takes those that it has. That is a few numbers a server.
 
     Args:
         spec: what the training jobs run, see :func:`twin.plant.workload.workload_of`.
-        layout: the site.
+        layout: the site, or a part of it.
         rng: source of all randomness; with several jobs each has a stream of its own, so that
             what happens to one changes nothing in the others.
 
@@ -59,13 +72,7 @@ class Jobs:
             make[place.workload](place.site, own)
             for place, own in zip(places, streams, strict=True)
         )
-        self.rows = tuple(
-            JobRows(
-                slice(place.racks.start, place.racks.stop),
-                slice(place.arrays.start, place.arrays.stop),
-            )
-            for place in places
-        )
+        self.rows = tuple(_rows(layout, job) for job in range(len(places)))
         self._spans = [place.gpus * Levels(place.site).span for place in places]
         self._gpus = np.array([[place.gpus] for place in places], dtype=np.float64)
         self._shape = (site.racks, site.servers_per_rack)
@@ -95,8 +102,21 @@ class Jobs:
             dt: step in s.
             healths: how the hardware of each job is doing.
         """
-        demands = [job.step(dt, health) for job, health in zip(self._jobs, healths, strict=True)]
+        demands = [
+            _of_rows(job.step(dt, health), rows)
+            for job, health, rows in zip(self._jobs, healths, self.rows, strict=True)
+        ]
         return demands[0] if self._alone else self._together(demands)
+
+    @property
+    def standings(self) -> tuple[Standing, ...]:
+        """Where each job stands, for other parts of the site to follow."""
+        return tuple(job.standing for job in self._jobs)
+
+    def follow(self, standings: Sequence[Standing]) -> None:
+        """Put each job where another part of the site says that it stands."""
+        for job, standing in zip(self._jobs, standings, strict=True):
+            job.follow(standing)
 
     def over_racks(self, values: Sequence[Level], elsewhere: float = 0.0) -> Level:
         """Return a value of each job as a value of each rack, (racks, 1).
@@ -118,7 +138,8 @@ class Jobs:
         saving = np.zeros((self._shape[0], 1), dtype=np.float32)
         for rows, demand in zip(self.rows, demands, strict=True):
             activity[rows.racks] = demand.activity
-            saving[rows.racks.start] = demand.saving
+            if rows.first:
+                saving[rows.racks.start] = demand.saving
         return Demand(
             activity=activity,
             wait=over([demand.wait for demand in demands]),
@@ -140,6 +161,27 @@ class Jobs:
         values = {name: np.array([[row[name]] for row in rows]) for name in rows[0]}
         values["gpus"] = self._gpus - values["gpus"]
         return values
+
+
+def _rows(layout: Layout, job: int) -> JobRows:
+    place = layout.jobs[job]
+    racks = slice(place.racks.start, place.racks.stop)
+    arrays = slice(place.arrays.start, place.arrays.stop)
+    if not isinstance(layout, PartLayout):
+        return JobRows(racks, arrays)
+    start = layout.whole.jobs[job].racks.start
+    own = np.array(layout.rack_numbers[racks], dtype=np.intp) - start
+    return JobRows(racks, arrays, own, bool(own.size) and own[0] == 0)
+
+
+def _of_rows(demand: Demand, rows: JobRows) -> Demand:
+    """Return a job's demand as far as it concerns these of its racks."""
+    if rows.own is None:
+        return demand
+    activity = demand.activity
+    if activity.shape != (1, 1):
+        activity = activity[rows.own]
+    return replace(demand, activity=activity, saving=demand.saving if rows.first else 0.0)
 
 
 def _report(progress: Progress) -> dict[str, float]:

@@ -7,7 +7,7 @@ import numpy as np
 from twin.plant.trace import PowerTrace
 from twin.plant.units import Floats
 from twin.plant.workload.course import NO_COURSE
-from twin.plant.workload.demand import Demand, Health, Progress
+from twin.plant.workload.demand import Demand, Health, Progress, Standing
 from twin.plant.workload.levels import BURST_NETWORK, QUIET_NETWORK, Levels
 from twin.site import Site
 
@@ -55,6 +55,15 @@ class TraceReplay:
             framebuffer=self._framebuffer,
             measured=True,
         )
+
+    @property
+    def standing(self) -> Standing:
+        """How much of the trace was replayed, in s."""
+        return {"time": self._time}
+
+    def follow(self, standing: Standing) -> None:
+        """Go to the same place of the trace."""
+        self._time = standing.get("time", self._time)
 
     def _report(self, dt: float, health: Health) -> None:
         progress = self.progress

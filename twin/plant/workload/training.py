@@ -8,7 +8,7 @@ import numpy as np
 
 from twin.plant.units import Floats
 from twin.plant.workload.course import NO_COURSE, Stretch, course_of
-from twin.plant.workload.demand import Demand, Health, JobState, Loss, Progress
+from twin.plant.workload.demand import Demand, Health, JobState, Loss, Progress, Standing
 from twin.plant.workload.dips import Dips
 from twin.plant.workload.levels import BURST_NETWORK, QUIET_NETWORK, Levels
 from twin.plant.workload.waveform import Waveform
@@ -23,6 +23,9 @@ _LEAST_PACE = 1e-3
 _STORAGE_QUIET, _STORAGE_BURST = 0.002, 0.5
 """Use of the storage NICs while training, and while a checkpoint is written or read, est."""
 _RUNNING = (JobState.TRAINING, JobState.EVALUATION, JobState.CHECKPOINT, JobState.STALLED)
+_STANDING = ("phase", "begun", "step_seconds", "since_checkpoint", "until_eval",
+             "until_checkpoint", "remaining", "doomed", "waited", "excluded")  # fmt: skip
+"""What of a job, beside its state, decides what it does next."""
 _LOSSES = {
     JobState.STALLED: Loss.STALL,
     JobState.CRASHED: Loss.RESTART,
@@ -117,6 +120,33 @@ class TrainingJob:
         fed = min(1.0, health.input_ratio)
         self.course = self._course(min(1.0, health.speed), fed)
         return self._demand(count, dt, fed)
+
+    # -- elsewhere ------------------------------------------------------------
+
+    @property
+    def standing(self) -> Standing:
+        """Its state, and all times and counts that decide when the next one comes."""
+        return {
+            "state": float(self.progress.state),
+            "resume": float(self._resume),
+            "slow": self._wave.slow,
+            **{name: float(getattr(self, f"_{name}")) for name in _STANDING},
+        }
+
+    def follow(self, standing: Standing) -> None:
+        """Take over where the job stands elsewhere; what was drawn at random stays its own.
+
+        Raises:
+            KeyError: something is missing in ``standing``.
+            ValueError: something in it cannot be; nothing is taken over.
+        """
+        state, resume = JobState(int(standing["state"])), JobState(int(standing["resume"]))
+        kinds = {name: type(getattr(self, f"_{name}")) for name in _STANDING}
+        values = {name: kind(standing[name]) for name, kind in kinds.items()}
+        self._wave.slow = standing["slow"]
+        self.progress.state, self._resume = state, resume
+        for name, value in values.items():
+            setattr(self, f"_{name}", value)
 
     # -- states ---------------------------------------------------------------
 

@@ -64,7 +64,8 @@ class Waveform:
         self._factor = (1.0 + rng.normal(0.0, _NODE_SPREAD, shape)).astype(np.float32)
         self._offset = rng.normal(0.0, _OFFSET, shape).astype(np.float32)
         self._missing = rng.standard_exponential(shape, dtype=np.float32)
-        self._slow = 0.0
+        self.slow = 0.0
+        """Common logarithm of all shortfalls, beside their own: the plateau wanders with it."""
         self.dips = self._drawn()
         """Dips around the step boundary that is next, or was last."""
 
@@ -90,12 +91,12 @@ class Waveform:
         fresh = rng.standard_exponential(self._shape, np.float32)
         self._missing = np.where(renewed, fresh, self._missing)
         share = lag(dt, _SLOW_SECONDS)
-        self._slow += -share * self._slow + sqrt(share * (2 - share)) * float(rng.normal())
+        self.slow += -share * self.slow + sqrt(share * (2 - share)) * float(rng.normal())
 
     @property
     def plateau(self) -> Floats:
         """Activity between the dips."""
-        shortfall = self._missing * (_SHORTFALL * exp(_SLOW_SPREAD * self._slow))
+        shortfall = self._missing * (_SHORTFALL * exp(_SLOW_SPREAD * self.slow))
         activity: Floats = self._factor * (_TOP - np.minimum(shortfall, _SHORTFALL_MOST))
         return activity
 

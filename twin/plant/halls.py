@@ -1,0 +1,268 @@
+"""The halls: all that stands in an array, of the whole site or of a part of it.
+
+One step goes workload → GPUs → NICs → leaf switches → servers → cooling → PDUs. What
+comes from outside, voltage, water, air and how the rest of a job is doing, is the feedback
+of the facility on the step before; what goes out is the draw.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from twin.plant.conditions import Conditions
+from twin.plant.cooling import Cdus
+from twin.plant.exchange import Draw, Feedback, Flows
+from twin.plant.fabric import Fabric
+from twin.plant.gpu import Gpus
+from twin.plant.neuron import NeuronMonitor
+from twin.plant.nic import Nics
+from twin.plant.rows import random_rows
+from twin.plant.sensors import Sensors
+from twin.plant.server import Servers
+from twin.plant.units import Floats, silenced
+from twin.plant.wear import Wear
+from twin.plant.workload import Demand, Health, Jobs
+from twin.site import Layout, PartLayout
+
+__all__ = ["FABRIC_STREAM", "JOBS_STREAM", "Halls", "with_software"]
+
+JOBS_STREAM, _GPU_STREAM, _NIC_STREAM, _SERVER_STREAM, _CDU_STREAM = range(5)
+FABRIC_STREAM, _SENSOR_STREAM = 20, 22
+
+
+class Halls:
+    """What stands in the arrays of a layout.
+
+    Args:
+        layout: the site, or a part of it.
+        seed: of every random number; a device has the same ones in every part.
+        workload: what the training jobs run.
+    """
+
+    def __init__(self, layout: Layout, seed: int, workload: str) -> None:
+        site, whole = layout.site, layout
+        racks = arrays = None
+        if isinstance(layout, PartLayout):
+            whole = layout.whole
+            racks, arrays = np.array(layout.rack_numbers), np.array(layout.array_numbers)
+        self._layout = layout
+        self._racks, self._arrays = racks, arrays
+        self._liquid = site.cooling.liquid_ratio
+
+        def of_racks(stream: int) -> np.random.Generator:
+            return random_rows([seed, stream], racks, whole.site.racks)
+
+        self.jobs = Jobs(workload, layout, np.random.default_rng([seed, JOBS_STREAM]))
+        self.gpus = Gpus(layout, of_racks(_GPU_STREAM))
+        dcgm = site.gpu.exporter == "dcgm"
+        self.neuron = None if dcgm else NeuronMonitor(layout, self.gpus)
+        self.nics = Nics(layout, of_racks(_NIC_STREAM))
+        self.fabric = Fabric(layout, random_rows([seed, FABRIC_STREAM], arrays, whole.site.arrays))
+        self.servers = Servers(layout, of_racks(_SERVER_STREAM))
+        self.cdus = Cdus(layout, of_racks(_CDU_STREAM))
+        self.sensors = Sensors(layout, of_racks(_SENSOR_STREAM))
+        self._voltage = 1.0
+        self._demand: Demand
+
+    def own(self, conditions: Conditions) -> Conditions:
+        """Return the conditions of a site as far as they are those of these halls."""
+        if self._racks is None or self._arrays is None:
+            return conditions
+        return conditions.of_part(self._racks, self._arrays)
+
+    def settle(self, water: float, dew: float) -> Draw:
+        """Let the halls have run for long, and return what they draw.
+
+        Args:
+            water: facility water supply in °C.
+            dew: dew point of the halls in °C.
+        """
+        self._demand = demand = self.jobs.step(1e-3, [Health()] * len(self.jobs.rows))
+        self.gpus.settle(demand, self._layout.site.cooling.supply_celsius)
+        self.nics.settle(demand)
+        self.servers.step(self.gpus.power)
+        self.servers.settle(self.cdus.power)
+        self.cdus.settle(self._heat(), water, dew)
+        return self._draw(shared=False)
+
+    def step(self, dt: float, feedback: Feedback, conditions: Conditions) -> Draw:
+        """Advance by ``dt`` seconds, at most about a second, and return what they draw.
+
+        Args:
+            dt: step in s.
+            feedback: of the facility, on the step before.
+            conditions: of these halls, see :meth:`own`.
+        """
+        gpus, cdus = self.gpus, self.cdus
+        powered = feedback.powered if self._racks is None else feedback.powered[self._racks]
+        self.servers.sense(conditions, powered, dt)
+        conditions = self._with_power(conditions)
+        healths = [
+            _with_software(health, job, conditions) for job, health in enumerate(feedback.healths)
+        ]
+        self._demand = demand = self.jobs.step(dt, healths)
+        gpus.step(
+            demand,
+            self.jobs.over_racks([health.speed for health in healths], elsewhere=1.0),
+            cdus.supply[:, None],
+            cdus.flow_ratio[:, None],
+            conditions,
+            dt,
+            self.servers.hosts,
+        )
+        if self.neuron is not None:
+            self.neuron.step(demand, conditions.gpu_responding, dt)
+        self._communicate(demand, feedback, conditions, dt)
+        self.servers.step(gpus.power)
+        self.cdus.step(
+            self._heat(), conditions, feedback.water, feedback.dew, dt, pumped=feedback.live
+        )
+        self.servers.meter(cdus.power, feedback.voltage_ratio, conditions, dt)
+        return self._draw(shared=feedback.storage_levels is not None)
+
+    def take(self, feedback: Feedback) -> None:
+        """Take over what instruments show of the facility's last step."""
+        self.servers.air = feedback.air
+        self._voltage = feedback.voltage_ratio
+
+    def _with_power(self, conditions: Conditions) -> Conditions:
+        """Return the conditions in which what has no power fails too."""
+        hosts = self.servers.hosts
+        if hosts is None:
+            return conditions
+        server = self._layout.site.server
+        racks = self.servers.rack_powered[:, None]
+        return replace(
+            conditions,
+            gpu_attached=conditions.gpu_attached & np.repeat(hosts.up, server.gpus, axis=1),
+            nic_link=conditions.nic_link & np.repeat(hosts.up, server.nics, axis=1),
+            cdu_psu_ok=conditions.cdu_psu_ok & racks,
+        )
+
+    def _communicate(
+        self, demand: Demand, feedback: Feedback, conditions: Conditions, dt: float
+    ) -> None:
+        """Let NICs and leaf switches move what the jobs ask."""
+        nics, fabric, live = self.nics, self.fabric, feedback.live
+        fabric.condition(
+            conditions.leaf_available & live,
+            conditions.spine_available & live,
+            adaptive=bool(conditions.adaptive_routing[0]),
+        )
+        if fabric.isolated:
+            # There a collective does not get past its first packet.
+            joined = [fabric.isolated_in(rows.arrays) == 0 for rows in self.jobs.rows]
+            flows = self.jobs.over_racks([float(whole) for whole in joined])
+            demand = replace(
+                demand, network=demand.network * flows, congestion=demand.congestion * flows
+            )
+        nics.step(
+            demand,
+            fabric.links(conditions.nic_link),
+            dt,
+            wear=Wear.of(conditions),
+            drops=fabric.drops(),
+            storage=feedback.storage,
+            levels=feedback.storage_levels,
+        )
+        fabric.step(nics, dt)
+
+    # -- what goes out ----------------------------------------------------------
+
+    def _draw(self, *, shared: bool) -> Draw:
+        cdus, nics = self.cdus, self.nics
+        return Draw(
+            flows=Flows(
+                it=float(self.servers.power.sum()),
+                cdus=float(cdus.power.sum()),
+                leaves=self.fabric.power,
+                absorbed=float(cdus.absorbed.sum()),
+                rejected=float(cdus.rejected.sum()),
+                water=float(cdus.facility_flow.sum()),
+                stored=nics.stored,
+                loaded=nics.loaded,
+            ),
+            racks=self.servers.rack_load,
+            into_spines=self.fabric.into_spines,
+            from_spines=self.fabric.from_spines,
+            healths=tuple(self._health(job, shared) for job in range(len(self.jobs.rows))),
+            storage_ports=tuple(nics.storage_ports_in(rows.racks) for rows in self.jobs.rows),
+        )
+
+    def _health(self, job: int, shared: bool) -> Health:
+        """Return how the hardware of a job in these halls was doing in the last step.
+
+        Args:
+            job: which.
+            shared: whether others share the storage, so that its pace cannot be told here.
+        """
+        nics, fabric, rows = self.nics, self.fabric, self.jobs.rows[job]
+        if not rows.some:
+            return Health()
+        return Health(
+            self.gpus.speed_in(rows.racks),
+            self.gpus.missing_in(rows.racks),
+            nics.links_down_in(rows.racks) + fabric.isolated_in(rows.arrays),
+            network_speed=min(nics.pace_in(rows.racks), fabric.pace_in(rows.arrays)),
+            storage_speed=1.0 if shared else nics.storage_pace_in(rows.racks),
+            crashing=self.gpus.aborted_in(rows.racks),
+        )
+
+    def _heat(self) -> Floats:
+        """Return the heat that each rack's coolant takes up, (racks,) in W."""
+        heat: Floats = self._liquid * self.servers.power.sum(axis=1)
+        return heat
+
+    def outputs(self) -> dict[str, dict[str, Floats]]:
+        """Return every signal of what stands in the halls: class, then signal, to its values."""
+        outputs = {
+            **self._accelerator_outputs(),
+            "nic": self.nics.outputs(),
+            "server": self.servers.outputs(self.gpus.exporter_up),
+            "psu": self.servers.psu_outputs(),
+            "pump": self.cdus.pump_outputs(),
+            "cdu": self.cdus.outputs(),
+            "cdu_psu": self.cdus.psu_outputs(),
+            "pdu": self.servers.pdu_outputs(self._voltage),
+            "pdu_breaker": self.servers.breaker_outputs(self._voltage),
+            "leaf": self.fabric.leaf_outputs(self.nics),
+            "port": self.fabric.port_outputs(self.nics),
+        }
+        self.sensors.read(outputs)
+        self._darken(outputs)
+        return outputs
+
+    def _accelerator_outputs(self) -> dict[str, dict[str, Floats]]:
+        """Return the signals of the classes by which the site's exporter shows its chips."""
+        if self.neuron is None:
+            return {"gpu": self.gpus.outputs(self._demand)}
+        return self.neuron.outputs(self._demand, self.servers.hosts)
+
+    def _darken(self, outputs: dict[str, dict[str, Floats]]) -> None:
+        """Make the signals of what has no power NaN: nobody answers there."""
+        hosts = self.servers.hosts
+        if hosts is None:
+            return
+        nics = np.repeat(hosts.up, self._layout.site.server.nics, axis=1)
+        racks = self.servers.rack_powered[:, None]
+        alive = {"nic": nics, "pump": racks, "cdu": racks, "cdu_psu": racks}
+        for device, there in alive.items():
+            outputs[device] = silenced(outputs[device], there)
+
+
+def with_software(healths: Sequence[Health], conditions: Conditions) -> list[Health]:
+    """Return the healths of all jobs with what ails the jobs themselves."""
+    return [_with_software(health, job, conditions) for job, health in enumerate(healths)]
+
+
+def _with_software(health: Health, job: int, conditions: Conditions) -> Health:
+    return replace(
+        health,
+        crashing=health.crashing or not conditions.job_sound[job],
+        hanging=not conditions.job_synchronous[job],
+        input_ratio=float(conditions.job_input_ratio[job]),
+        checkpoint_every=float(conditions.job_checkpoint_seconds[job]),
+    )
