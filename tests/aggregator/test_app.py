@@ -15,6 +15,7 @@ from prometheus_client.openmetrics.parser import (
 from prometheus_client.parser import text_string_to_metric_families
 
 from twin.aggregator.app import create_app
+from twin.aggregator.division import Addresses
 from twin.aggregator.negotiation import PLAIN
 from twin.catalog import GPU, Frame
 
@@ -158,7 +159,7 @@ async def test_discovery_gives_the_clients_own_address(client: httpx.AsyncClient
 
 async def test_discovery_gives_the_advertised_address(feed: Feed) -> None:
     """Behind a proxy the address can be set."""
-    transport = httpx.ASGITransport(create_app(feed.core, advertise="aggregator:80"))
+    transport = httpx.ASGITransport(create_app(feed.core, advertise=Addresses("aggregator:80")))
     async with httpx.AsyncClient(transport=transport, base_url="http://x") as client:
         answer = await client.get("/sd")
     assert answer.headers["content-type"] == "application/json"

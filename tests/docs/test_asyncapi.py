@@ -71,7 +71,8 @@ def test_addresses_are_the_topics() -> None:
         assert parsed is not None, topic
         assert parsed.site == "demo"
         kinds.add(parsed.kind)
-    assert kinds == {*Frame, "status", "meta", "faults", "detail", "command", "ack"}
+    shards = {"draw", "feedback", "rollup"}
+    assert kinds == {*Frame, *shards, "status", "meta", "faults", "detail", "command", "ack"}
 
 
 def test_every_channel_has_one_operation() -> None:

@@ -16,7 +16,7 @@ def test_failures_begin_when_due() -> None:
     config = EmulatorConfig(LAYOUT, failures="natural:10000", epoch=1e9)
     emulator = Emulator(config, wall=lambda: 1e9)
     assert not emulator._fail()
-    emulator._plant.time = 300.0
+    emulator._role.plant.time = 300.0
     assert emulator._fail()
     active = emulator._faults.active
     assert active
@@ -26,7 +26,7 @@ def test_failures_begin_when_due() -> None:
 def test_none_by_default() -> None:
     """Without the option nothing fails by itself."""
     emulator = Emulator(EmulatorConfig(LAYOUT), wall=lambda: 1e9)
-    emulator._plant.time = 1e9
+    emulator._role.plant.time = 1e9
     assert not emulator._fail()
 
 

@@ -36,6 +36,8 @@ class Announced:
         self.emulators: dict[str, Status] = {}
         self.faults: tuple[ActiveFault, ...] = ()
         self.faults_known = False
+        self.interval = interval
+        """Seconds of the wall clock between two frames of a unit, as it was told last."""
         self._clock: Clock | None = None
         self._speed = 1.0
         self._timeout = _timeout(interval, 1.0)
@@ -53,6 +55,7 @@ class Announced:
         online = self._online()
         if online:
             self._timeout = max(_timeout(other.interval, other.speed) for other in online)
+            self.interval = max(other.interval / other.speed for other in online)
         if status.state == "online" and status.clock is not None:
             self._clock, self._speed = status.clock, status.speed
 

@@ -5,7 +5,8 @@
 ``/api/summary``               the key figures as JSON
 ``/metrics``                   own metrics, roll-ups, everything outside racks
 ``/arrays/{array}/metrics``    devices of one array, as far as its detail covers them
-``/sd``                        targets for Prometheus's ``http_sd_configs``
+``/sd``                        targets for Prometheus's ``http_sd_configs``; ``?replica=0``
+                               for those of one replica
 ``/healthz``                   200 while the process lives
 ``/readyz``                    200 once every rack has reported, else 503 and why
 =============================  ====================================================
@@ -23,11 +24,12 @@ from typing import Any
 import orjson
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.responses import PlainTextResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from twin.aggregator.core import Core
 from twin.aggregator.discovery import target_groups
+from twin.aggregator.division import Addresses
 from twin.aggregator.negotiation import PLAIN, openmetrics, wants_gzip
 from twin.aggregator.page import LivePage
 from twin.aggregator.text import Text
@@ -47,7 +49,7 @@ def create_app(
     core: Core,
     *,
     broker: str = "",
-    advertise: str | None = None,
+    advertise: Addresses | None = None,
     page: LivePage | None = None,
 ) -> Starlette:
     """Return the web application.
@@ -55,11 +57,11 @@ def create_app(
     Args:
         core: what is served.
         broker: address of the broker, to be shown on the page.
-        advertise: host and port that ``/sd`` gives; None for the one the client used.
+        advertise: what ``/sd`` gives; None for the address that the client used.
         page: the live page; None for one on which nobody can give commands.
     """
     interface = _Interface(core, advertise)
-    page = page or LivePage(core, broker, advertise, None)
+    page = page or LivePage(core, broker, advertise.own if advertise else None, None)
     return Starlette(
         routes=[
             *page.routes(),
@@ -79,7 +81,7 @@ class _Interface:
     So an answer is of one moment: no frame comes between its first line and its last.
     """
 
-    def __init__(self, core: Core, advertise: str | None) -> None:
+    def __init__(self, core: Core, advertise: Addresses | None) -> None:
         self._core = core
         self._site = core.layout.site
         self._advertise = advertise
@@ -92,17 +94,36 @@ class _Interface:
 
     async def array(self, request: Request) -> Response:
         name = request.path_params["array"]
+        number = self._core.whole.array_index(name)
+        shard, elsewhere = self._core.shard, None
+        if shard is not None and number is not None and self._advertise is not None:
+            owner = shard.owner(number)
+            if owner != shard.division.shard.index:
+                elsewhere = self._advertise.of(owner, shard.division.replica)
+        if elsewhere is not None and self._advertise is not None:
+            # Prometheus may not have heard yet that the array is another aggregator's.
+            return RedirectResponse(f"{self._advertise.scheme}://{elsewhere}{request.url.path}")
         array = self._core.layout.array_index(name)
         if array is None:
-            last = self._core.layout.array_name(self._site.arrays - 1)
+            last = self._core.whole.array_name(self._core.whole.site.arrays - 1)
             return PlainTextResponse(
                 f"Site {self._site.name} has no array {name!r}; the last is {last}.\n", 404
             )
         return self._exposed("array", partial(self._core.array, array), request)
 
     async def discovery(self, request: Request) -> Response:
-        address = self._advertise or request.url.netloc
-        return _json(target_groups(self._core.layout, address, self._core.plan))
+        addresses, shard = self._advertise or Addresses(request.url.netloc), self._core.shard
+        replica = None
+        if shard is not None and (text := request.query_params.get("replica")) is not None:
+            replica = int(text) if text.isdecimal() else -1
+            if replica not in range(shard.division.replicas):
+                last = shard.division.replicas - 1
+                return PlainTextResponse(
+                    f"There is no replica {text!r}; the last is {last}.\n", 404
+                )
+        shards = 1 if shard is None else shard.shards
+        groups = target_groups(self._core.whole, addresses, self._core.plan, shards, replica)
+        return _json(groups)
 
     async def health(self, _: Request) -> Response:
         return PlainTextResponse("ok\n")

@@ -6,10 +6,12 @@ import math
 
 from twin.aggregator.announced import Announced
 from twin.aggregator.detail import DetailControl, Outgoing
+from twin.aggregator.division import Division
 from twin.aggregator.exposure import Exposure
 from twin.aggregator.ingest import Ingest, LimitedLog
 from twin.aggregator.live import Live
 from twin.aggregator.rollup import Rollups
+from twin.aggregator.shard import ShardDesk
 from twin.aggregator.state import simulation_time
 from twin.aggregator.store import Store
 from twin.aggregator.summary import Summary, summarise
@@ -31,26 +33,42 @@ class Core:
 
     Args:
         layout: the site.
-        detail: how much of each array is exposed; None for what the site says.
+        detail: how much of each array of the site is exposed; None for what the site says.
+        division: which part of the site this is one of the aggregators of; None for all of it.
 
     Attributes:
-        layout: the site.
+        whole: the site.
+        layout: what is exposed of it.
+        shard: what it has to do with the site's other aggregators, None without any.
         store: the last values.
         telemetry: what the aggregator counts about itself.
         live: what it remembers for the live page.
     """
 
-    def __init__(self, layout: Layout, detail: DetailPlan | None = None) -> None:
-        self.layout = layout
+    def __init__(
+        self,
+        layout: Layout,
+        detail: DetailPlan | None = None,
+        division: Division | None = None,
+    ) -> None:
+        self.whole = layout
+        self.layout = layout = layout if division is None else division.layout
         self.store = Store(layout)
         self.telemetry = Telemetry(kind.value for kind in Frame)
         self._announced = Announced(layout.site.telemetry.interval_seconds)
         self._ingest = Ingest(layout, self.store, self._announced, self.telemetry)
         self.live = Live(self.store, self._announced)
+        self.shard = None
         self._rollups = Rollups(self.store)
-        plan = detail or layout.detail
-        self._exposure = Exposure(self.store, self._announced, self._rollups, plan)
-        self._detail = DetailControl(layout, plan, self._expose)
+        if division is not None:
+            self.shard = ShardDesk(division, self.store, self.telemetry, self._announced)
+            self._rollups = self.shard.rollups
+        plan = detail or self.whole.detail
+        leads = division is None or division.leads
+        self._exposure = Exposure(
+            self.store, self._announced, self._rollups, self._own(plan), leads=leads
+        )
+        self._detail = DetailControl(self.whole, plan, self._expose)
         self._outbox: list[Outgoing] = []
         self._log = LimitedLog()
 
@@ -58,6 +76,9 @@ class Core:
         """Take over one message, or count why not; ``now`` is the wall clock, unix seconds."""
         if topic in self._detail.topics:
             self._handle_detail(topic, payload, retain, now)
+            return
+        if self.shard is not None and self.shard.concerns(topic):
+            self._handle_part(self.shard, topic, payload, now)
             return
         self._ingest.handle(topic, payload, retain, now)
         if topic == self.live.pulse:
@@ -72,6 +93,9 @@ class Core:
     def tick(self, now: float) -> None:
         """Give up the units that have been silent for too long; ``now`` is the wall clock."""
         self._ingest.tick(now)
+        if self.shard is not None:
+            ready = not self.not_ready()
+            self._outbox += self.shard.tick(now, self._announced.interval, ready=ready)
         ts = simulation_time(self.store)
         self.live.look(self.telemetry.connected, ts if math.isfinite(ts) else None)
 
@@ -88,8 +112,8 @@ class Core:
 
     @property
     def plan(self) -> DetailPlan:
-        """How much of each array is exposed."""
-        return self._exposure.plan
+        """How much of each array of the site is exposed."""
+        return self._detail.plan
 
     def metrics(self, *, openmetrics: bool = False) -> Text:
         """Return the aggregator's own metrics, the roll-ups and everything outside racks."""
@@ -122,7 +146,18 @@ class Core:
         )
 
     def _expose(self, plan: DetailPlan) -> None:
-        self._exposure.plan = plan
+        self._exposure.plan = self._own(plan)
+
+    def _own(self, plan: DetailPlan) -> DetailPlan:
+        """Return what a plan of the site says of our arrays."""
+        return DetailPlan(tuple(plan[array] for array in self.layout.array_numbers))
+
+    def _handle_part(self, shard: ShardDesk, topic: str, payload: bytes, now: float) -> None:
+        try:
+            shard.hear(topic, payload, now)
+        except FrameError as error:
+            self.telemetry.refused[error.reason].inc()
+            self._log.refused(error, topic, now)
 
     def _handle_detail(self, topic: str, payload: bytes, retain: bool, now: float) -> None:
         try:
@@ -136,7 +171,7 @@ class Core:
         racks = self.store.units[Frame.RACK]
         unseen = [
             self.layout.unit_name(Frame.RACK, rack)
-            for rack, seen in enumerate(racks.seen.tolist())
+            for rack, seen in enumerate((racks.seen | racks.released).tolist())
             if not seen
         ]
         problems = []

@@ -23,17 +23,19 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A message to be published with QoS 1.
+    """A message to be published.
 
     Attributes:
         topic: its topic.
         payload: its content; empty to delete what is retained.
         retain: whether the broker keeps it.
+        qos: 1 to be sure that it gets there, 0 for what comes again soon.
     """
 
     topic: str
     payload: bytes
     retain: bool = False
+    qos: int = 1
 
 
 class DetailControl:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TypedDict
 
+from twin.aggregator.division import Addresses
 from twin.catalog import Detail
 from twin.site import DetailPlan, Layout
 
@@ -20,7 +21,13 @@ class TargetGroup(TypedDict):
     labels: dict[str, str]
 
 
-def target_groups(layout: Layout, address: str, plan: DetailPlan) -> list[TargetGroup]:
+def target_groups(
+    layout: Layout,
+    addresses: Addresses,
+    plan: DetailPlan,
+    shards: int = 1,
+    replica: int | None = None,
+) -> list[TargetGroup]:
     """Return the targets of a site.
 
     Series carry labels of their own, which win under ``honor_labels``. The labels here
@@ -28,21 +35,35 @@ def target_groups(layout: Layout, address: str, plan: DetailPlan) -> list[Target
     array whose detail is ``site`` has nothing of its own and is no target.
 
     Args:
-        layout: the site.
-        address: host and port under which Prometheus reaches the aggregator.
+        layout: the whole site.
+        addresses: where Prometheus reaches the aggregators.
         plan: detail of every array.
+        shards: aggregators that share the arrays.
+        replica: give the targets of this replica only, for a Prometheus that has an external
+            label of its own for it; None for those of all, told apart by a label.
     """
-    site = layout.site.name
-    own: TargetGroup = {
-        "targets": [address],
-        "labels": {"__metrics_path__": "/metrics", "job": OWN_JOB, "site": site},
-    }
-    arrays = range(layout.site.arrays)
-    targets = (array for array in arrays if plan[array] is not Detail.SITE)
-    return [own, *(_array(layout, array, address) for array in targets)]
+    division = addresses.division
+    replicas = 1 if division is None else division.replicas
+    owners = (0,) * layout.site.arrays if division is None else division.owners(shards)
+    groups: list[TargetGroup] = []
+    for number in range(replicas) if replica is None else (replica,):
+        label = {"replica": str(number)} if replicas > 1 and replica is None else {}
+        more = {**label, **addresses.labels}
+        site = layout.site.name
+        for shard in range(shards):
+            own = {"__metrics_path__": "/metrics", "job": OWN_JOB, "site": site}
+            if division is not None:
+                own["shard"] = str(shard)
+            groups.append({"targets": [addresses.of(shard, number)], "labels": {**own, **more}})
+        groups += [
+            _array(layout, array, addresses.of(owners[array], number), more)
+            for array in range(layout.site.arrays)
+            if plan[array] is not Detail.SITE
+        ]
+    return groups
 
 
-def _array(layout: Layout, array: int, address: str) -> TargetGroup:
+def _array(layout: Layout, array: int, address: str, more: dict[str, str]) -> TargetGroup:
     name = layout.array_name(array)
     return {
         "targets": [address],
@@ -52,5 +73,6 @@ def _array(layout: Layout, array: int, address: str) -> TargetGroup:
             "site": layout.site.name,
             "hall": layout.hall_name(array),
             "array": name,
+            **more,
         },
     }

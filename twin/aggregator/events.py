@@ -175,7 +175,9 @@ class Watch:
         if self._rest[kind] > 0 or (now == before).all():
             return
         self._rest[kind] = _REST_LOOKS
-        for reason, lost in self._by_reason(kind, np.nonzero(before & ~now)[0].tolist()):
+        # What another aggregator has taken over is not lost.
+        gone = np.nonzero(before & ~now & ~units.released)[0].tolist()
+        for reason, lost in self._by_reason(kind, gone):
             self._add("unit", "critical", f"{_named(self._layout, kind, lost)} lost: {reason}.",
                       self._layout.unit_name(kind, lost[0]))  # fmt: skip
         back = np.nonzero(now & ~before & self._known[kind])[0].tolist()

@@ -28,16 +28,23 @@ class Exposure:
         store: the last values.
         announced: what emulators say of themselves.
         rollups: of the store.
-        plan: detail of every array.
+        plan: detail of every array of the store.
+        leads: whether what belongs to no array is told here.
     """
 
     def __init__(
-        self, store: Store, announced: Announced, rollups: Rollups, plan: DetailPlan
+        self,
+        store: Store,
+        announced: Announced,
+        rollups: Rollups,
+        plan: DetailPlan,
+        *,
+        leads: bool = True,
     ) -> None:
         self._store = store
         self._rollups = rollups
         self._plan = plan
-        self._state = StatePage(store, announced)
+        self._state = StatePage(store, announced, leads=leads)
         self._site = site_page(store)
         self._rolled: RollupPage | None = None
         self._arrays: dict[int, Page] = {}

@@ -18,7 +18,7 @@ from twin.wire import Address, Decoder, Faults, Snapshot, Status, Topics, decode
 
 __all__ = ["Elapsed", "Ingest", "LimitedLog"]
 
-_IGNORED = frozenset({"ack", "command", "meta"})
+_IGNORED = frozenset({"ack", "command", "draw", "feedback", "meta", "rollup"})
 """What else the site publishes and the aggregator has no use for."""
 
 _MOST_LOST = 100_000
@@ -156,6 +156,8 @@ class Ingest:
             raise FrameError("foreign", f"the site has no {kind.value} {name!r}")
         if retain:
             raise FrameError("stale", "frames are not retained, so nobody knows its age")
+        if self._store.units[kind].released[unit]:
+            return
         at = self._elapsed.read(now)
         try:
             snapshot = self._decoders[kind].decode(payload)

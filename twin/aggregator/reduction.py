@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from twin.catalog import Operation, Rollup
 
-__all__ = ["Distribution", "Reduction"]
+__all__ = ["Distribution", "Figures", "Reduction"]
 
 _Values = NDArray[np.float64]
 _Units = NDArray[np.intp] | slice
@@ -35,6 +35,31 @@ class Distribution:
 
     buckets: _Values
     total: _Values
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What any roll-up over a signal starts from, one element a unit or a group of units.
+
+    Attributes:
+        reports: units that report.
+        count: devices that report.
+        total: sum of their values.
+        lowest: least value, infinite without any.
+        highest: greatest value, minus infinite without any.
+        risen: what counters rose by.
+        matching: devices that each count counts.
+        buckets: for each distribution, (bounds, units), the devices up to each bound.
+    """
+
+    reports: _Values
+    count: _Values
+    total: _Values
+    lowest: _Values
+    highest: _Values
+    risen: _Values
+    matching: tuple[_Values, ...]
+    buckets: tuple[_Values, ...]
 
 
 class Reduction:
@@ -105,6 +130,34 @@ class Reduction:
         both = finite & np.isfinite(before)
         self._risen[units] += np.where(both, risen, 0.0).sum(axis=1)
         self._last[units] = np.where(finite, values, before)
+
+    @property
+    def figures(self) -> Figures:
+        """The figures of every unit."""
+        return Figures(
+            self._reports, self._count, self._total, self._lowest, self._highest, self._risen,
+            tuple(self._matching.values()), tuple(self._buckets.values()),
+        )  # fmt: skip
+
+    def grouped(self, first: NDArray[np.intp]) -> Figures:
+        """Return the figures of groups of consecutive units, as :meth:`over` has them."""
+        own = self.figures
+        low, high = np.minimum.reduceat(own.lowest, first), np.maximum.reduceat(own.highest, first)
+        added = (own.reports, own.count, own.total, own.risen)
+        reports, count, total, risen = (np.add.reduceat(values, first) for values in added)
+        return Figures(
+            reports, count, total, low, high, risen,
+            tuple(np.add.reduceat(values, first) for values in own.matching),
+            tuple(np.add.reduceat(values, first, axis=1) for values in own.buckets),
+        )  # fmt: skip
+
+    def fill(self, figures: Figures) -> None:
+        """Take over figures that were made elsewhere, one element a unit."""
+        self._reports, self._count, self._total = figures.reports, figures.count, figures.total
+        self._lowest, self._highest = figures.lowest, figures.highest
+        self._risen = figures.risen
+        self._matching = dict(zip(self._matching, figures.matching, strict=True))
+        self._buckets = dict(zip(self._buckets, figures.buckets, strict=True))
 
     def over(self, rollup: Rollup, first: NDArray[np.intp]) -> _Values:
         """Return a roll-up over groups of consecutive units, NaN where nothing is reported.

@@ -6,18 +6,19 @@ and kept until a value changes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.aggregator.reduction import Distribution, Reduction
+from twin.aggregator.reduction import Distribution, Figures, Reduction
 from twin.aggregator.store import Store
 from twin.catalog import ROLLUPS, DeviceClass, Frame, Level, Operation, Rollup, Signal
 from twin.site import Layout
 
-__all__ = ["Rollups", "first_units"]
+__all__ = ["Part", "Rollups", "first_units"]
 
 _Values = NDArray[np.float64]
 _BY_NAME: Mapping[str, Rollup] = {rollup.name: rollup for rollup in ROLLUPS}
@@ -39,6 +40,23 @@ def first_units(layout: Layout, frame: Frame, level: Level) -> NDArray[np.intp]:
     return arrays * layout.site.racks_per_array if frame is Frame.RACK else arrays
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A signal that is rolled up, reduced hall by hall.
+
+    Attributes:
+        key: its device class and name.
+        rollups: over it.
+        devices: devices a unit.
+        figures: one element a hall.
+    """
+
+    key: str
+    rollups: list[Rollup]
+    devices: int
+    figures: Figures
+
+
 class _Kept:
     """A reduction of a store's signal and how far it is up to date."""
 
@@ -47,6 +65,7 @@ class _Kept:
     ) -> None:
         self._values = store.column(device, signal.name)
         self._units = store.units[device.frame]
+        self.devices = self._values.shape[1]
         self._reduction = Reduction(rollups, *self._values.shape)
         self._version = -1
 
@@ -72,16 +91,25 @@ class Rollups:
     @cached_property
     def _sources(self) -> Mapping[str, tuple[_Kept, Frame]]:
         """What each roll-up of the site starts from, by its name."""
+        return {
+            rollup.name: (kept, frame)
+            for kept, frame, rollups in self._kept.values()
+            for rollup in rollups
+        }
+
+    @cached_property
+    def _kept(self) -> Mapping[str, tuple[_Kept, Frame, list[Rollup]]]:
+        """Every signal that is rolled up, reduced, and its roll-ups, by device and name."""
         grouped: dict[tuple[str, str], list[Rollup]] = {}
         devices: dict[str, DeviceClass] = {}
         for rollup, device, signal in self._store.layout.rollups:
             grouped.setdefault((device.name, signal.name), []).append(rollup)
             devices[device.name] = device
-        found: dict[str, tuple[_Kept, Frame]] = {}
+        found: dict[str, tuple[_Kept, Frame, list[Rollup]]] = {}
         for (name, signal_name), rollups in grouped.items():
             device = devices[name]
             kept = _Kept(self._store, device, device[signal_name], rollups)
-            found |= {rollup.name: (kept, device.frame) for rollup in rollups}
+            found[f"{name}.{signal_name}"] = kept, device.frame, rollups
         return found
 
     @cached_property
@@ -108,8 +136,7 @@ class Rollups:
                 reduction, first = self._reduction(name, level)
                 self._values[key] = reduction.over(rollup, first)
             else:
-                groups = len(self._first[Frame.RACK, level])
-                self._values[key] = np.full(groups, np.nan)
+                self._values[key] = np.full(self._groups(level), np.nan)
         return self._values[key]
 
     def distribution(self, name: str, level: Level) -> Distribution:
@@ -135,12 +162,26 @@ class Rollups:
             return np.isfinite(self.distribution(rollup.name, level).total)
         return np.isfinite(self.value(rollup.name, level))
 
+    def parts(self) -> Iterator[Part]:
+        """Yield every signal that is rolled up, with its figures hall by hall."""
+        self._forget_if_changed()
+        for key, (kept, frame, rollups) in self._kept.items():
+            figures = kept.at(self._version).grouped(self._first[frame, Level.HALL])
+            yield Part(key, rollups, kept.devices, figures)
+
     def _reduction(self, name: str, level: Level) -> tuple[Reduction, NDArray[np.intp]]:
         kept, frame = self._sources[name]
         return kept.at(self._version), self._first[frame, level]
 
+    def _groups(self, level: Level) -> int:
+        """Return how many racks, arrays or halls there are."""
+        return len(self._first[Frame.RACK, level])
+
     def _forget_if_changed(self) -> None:
         if self._version != self._store.version:
             self._version = self._store.version
-            self._values.clear()
-            self._distributions.clear()
+            self._forget()
+
+    def _forget(self) -> None:
+        self._values.clear()
+        self._distributions.clear()

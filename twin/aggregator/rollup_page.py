@@ -21,13 +21,16 @@ _MEAN_DECIMALS = 3
 """Decimals of a mean beyond those of the signal."""
 _SUM_DECIMALS = 3
 """Decimals of a distribution's sum."""
+_TOP = (Level.SITE, Level.HALL)
 _FROM_TOP = (Level.SITE, Level.HALL, Level.ARRAY, Level.RACK)
 
 
 def exposed_groups(layout: Layout, plan: DetailPlan, level: Level) -> NDArray[np.intp]:
     """Return the racks, arrays or halls whose roll-ups are exposed, by their index."""
     if level in (Level.SITE, Level.HALL):
-        return np.arange(layout.site.halls if level is Level.HALL else 1)
+        if layout.summed is None:
+            return np.arange(0)
+        return np.arange(layout.summed.site.halls if level is Level.HALL else 1)
     shown = np.array([detail.covers(Detail.RACK) for detail in plan.levels])
     if level is Level.RACK:
         shown = shown[np.arange(layout.units(Frame.RACK)) // layout.site.racks_per_array]
@@ -41,7 +44,10 @@ class RollupPage:
         self._rollups = rollups
         self._groups = {level: exposed_groups(layout, plan, level) for level in Level}
         places = {
-            level: [layout.rollup_labels(level, group) for group in groups.tolist()]
+            level: [
+                (layout.summed or layout if level in _TOP else layout).rollup_labels(level, group)
+                for group in groups.tolist()
+            ]
             for level, groups in self._groups.items()
         }
         self._labels = {level: [label_block(own) for own in places[level]] for level in Level}
@@ -65,12 +71,16 @@ class RollupPage:
             if not text.wants(single.head.name):
                 continue
             level = single.level
+            if not self._groups[level].size:
+                continue
             values = self._rollups.value(single.name, level)[self._groups[level]]
             text.add(single.head, [single.column(self._labels[level], values)])
         for histogram in self._distributions:
             if not sum(text.wants(name) for name in histogram.names):
                 continue
             level = histogram.level
+            if not self._groups[level].size:
+                continue
             histogram.write(
                 text, self._rollups.distribution(histogram.name, level), self._groups[level]
             )

@@ -20,12 +20,13 @@ from starlette.applications import Starlette
 from twin.aggregator.app import create_app
 from twin.aggregator.core import Core
 from twin.aggregator.desk import Desk
+from twin.aggregator.division import Addresses, Division
 from twin.aggregator.page import LivePage
 from twin.aggregator.store import Store
 from twin.aggregator.summary import Summary
 from twin.bus import BrokerUrl, Bus, keep_connected
 from twin.errors import ConfigError, first_error
-from twin.site import DetailPlan, Layout
+from twin.site import DetailPlan, Layout, Shard
 from twin.wire import Topics
 
 __all__ = ["Aggregator", "AggregatorConfig", "serve"]
@@ -50,6 +51,14 @@ class AggregatorConfig:
         client_id: MQTT client identifier, unique at the broker; None to make one up.
         allow_inject: whether faults can be injected from the page.
         detail: how much of each array is exposed; None for what the site says.
+        shard: which of several aggregators this is, by the arrays that it exposes; None for the
+            only one.
+        replica: which of the processes that expose the same, from 0.
+        replicas: processes that expose the same.
+
+    Raises:
+        ConfigError: there is no such shard or replica, or ``advertise`` does not tell where the
+            others are.
     """
 
     layout: Layout
@@ -60,6 +69,27 @@ class AggregatorConfig:
     client_id: str | None = None
     allow_inject: bool = False
     detail: DetailPlan | None = None
+    shard: Shard | None = None
+    replica: int = 0
+    replicas: int = 1
+
+    @property
+    def division(self) -> Division | None:
+        """What of the site it exposes, None for all."""
+        if self.shard is None and self.replicas == 1:
+            return None
+        return Division(self.layout, self.shard or Shard(0, 1), self.replica, self.replicas)
+
+    def addresses(self, division: Division | None) -> Addresses | None:
+        """Return what ``/sd`` gives, None for the address that the client used."""
+        if self.advertise is not None:
+            return Addresses(self.advertise, division)
+        if division is None or division.shard.count == division.replicas == 1:
+            return None
+        raise ConfigError(
+            "/sd names all aggregators of the site, so each has to know their addresses: give "
+            "--advertise, for example twin-aggregator-{shard}:9400"
+        )
 
 
 class Aggregator:
@@ -100,12 +130,13 @@ class Aggregator:
             BusError: the broker refuses us, which waiting does not cure.
             ConfigError: the address cannot be listened on.
         """
-        core, subscribed = Core(config.layout, config.detail), asyncio.Event()
+        division = config.division
+        addresses = config.addresses(division)
+        core, subscribed = Core(config.layout, config.detail, division), asyncio.Event()
         desk = Desk(config.layout.site.name)
-        page = LivePage(
-            core, str(config.broker), config.advertise, desk if config.allow_inject else None
-        )
-        app = create_app(core, advertise=config.advertise, page=page)
+        own = None if addresses is None else addresses.own
+        page = LivePage(core, str(config.broker), own, desk if config.allow_inject else None)
+        app = create_app(core, advertise=addresses, page=page)
         try:
             with _listen(config.host, config.port) as listener:
                 async with asyncio.TaskGroup() as spawned:
@@ -208,7 +239,9 @@ async def _subscribe(
     client_id = config.client_id or f"twin-aggregator-{secrets.token_hex(4)}"
 
     async def session(bus: Bus) -> None:
-        await bus.subscribe(topics.everything, qos=1)
+        division = None if core.shard is None else core.shard.division
+        for wanted in (topics.everything,) if division is None else division.filters():
+            await bus.subscribe(wanted, qos=1)
         subscribed.set()
         desk.open(bus)
         try:
@@ -227,7 +260,9 @@ async def ingest(core: Core, bus: Bus, desk: Desk) -> None:
         core.handle(message.topic, message.payload, message.retain, time.time())
         desk.hear(message.topic, message.payload)
         for outgoing in core.outbox():
-            await bus.publish(outgoing.topic, outgoing.payload, qos=1, retain=outgoing.retain)
+            await bus.publish(
+                outgoing.topic, outgoing.payload, qos=outgoing.qos, retain=outgoing.retain
+            )
         if bus.dropped > dropped:
             core.telemetry.dropped.inc(bus.dropped - dropped)
             dropped = bus.dropped

@@ -6,15 +6,18 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from twin.aggregator.announced import Announced
 from twin.aggregator.store import Store, Units
 from twin.aggregator.telemetry import (
     EMULATOR_BLOCKED,
+    EMULATOR_FEEDBACK_AGE,
     EMULATOR_FRAMES,
     EMULATOR_INTERVAL,
     EMULATOR_LATE_TICKS,
     EMULATOR_QUEUED,
+    EMULATOR_RACKS_ASSUMED,
     EMULATOR_RESTARTS,
     EMULATOR_SLOWDOWN,
     EMULATOR_TICKS,
@@ -51,6 +54,11 @@ _EMULATOR_NUMBERS: Mapping[OwnMetric, _Figure] = {
     EMULATOR_INTERVAL: lambda status: status.interval,
     EMULATOR_SLOWDOWN: lambda status: status.slowdown,
 }
+_SHARD_NUMBERS: Mapping[OwnMetric, Callable[[Status], float | None]] = {
+    EMULATOR_FEEDBACK_AGE: lambda status: status.feedback_age,
+    EMULATOR_RACKS_ASSUMED: lambda status: status.racks_assumed,
+}
+"""What only shards say of themselves."""
 _UNSENT_REASONS: Mapping[str, _Figure] = {
     "disconnected": lambda status: status.unsent,
     "overdue": lambda status: status.overdue,
@@ -88,15 +96,26 @@ class _Kind:
 
 
 class StatePage:
-    """Units, emulators and faults as series."""
+    """Units, emulators and faults as series.
 
-    def __init__(self, store: Store, announced: Announced) -> None:
+    Args:
+        store: the last values.
+        announced: what emulators say of themselves.
+        leads: whether emulators, faults and the time are told here; of several aggregators
+            one does.
+    """
+
+    def __init__(self, store: Store, announced: Announced, *, leads: bool = True) -> None:
         self._store = store
         self._announced = announced
+        self._leads = leads
         self._kinds = {kind: _Kind.of(store.layout, kind) for kind in Frame}
 
     def write(self, text: Text) -> None:
         """Append the state of this moment."""
+        if not self._leads:
+            self._write_units(text)
+            return
         newest = simulation_time(self._store)
         site = label_block((("site", self._store.layout.site.name),))
         text.add(SIMULATION_TIME.head, [Column([site], np.array([newest]))])
@@ -109,12 +128,15 @@ class StatePage:
         text.add(
             UNIT_REPORTING.head,
             [
-                Column(kind.blocks, own.reporting.astype(np.float64), whole=True)
+                Column(kind.blocks, _unless(own.released, own.reporting), whole=True)
                 for kind, own in units
             ],
         )
         text.add(UNIT_MISSING.head, [kind.missing(own) for kind, own in units])
-        text.add(UNIT_LAST_FRAME.head, [Column(kind.blocks, own.ts) for kind, own in units])
+        text.add(
+            UNIT_LAST_FRAME.head,
+            [Column(kind.blocks, _unless(own.released, own.ts)) for kind, own in units],
+        )
 
     def _write_emulators(self, text: Text) -> None:
         emulators = list(self._announced.emulators.values())
@@ -129,6 +151,10 @@ class StatePage:
             for reason, value in _UNSENT_REASONS.items()
         ]
         text.add(EMULATOR_UNSENT.head, unsent)
+        for metric, optional in _SHARD_NUMBERS.items():
+            of_shards = [s for s in online if optional(s) is not None]
+            numbers = [optional(s) or 0.0 for s in of_shards]
+            text.add(metric.head, [_column(of_shards, numbers, whole=False)])
         for metric, number in _EMULATOR_NUMBERS.items():
             text.add(metric.head, [_column(online, [number(s) for s in online], whole=False)])
 
@@ -139,6 +165,11 @@ class StatePage:
         )
         # The list comes from the network; a series must not appear twice.
         return dict.fromkeys(labels)
+
+
+def _unless(released: NDArray[np.bool_], values: NDArray[np.generic]) -> NDArray[np.float64]:
+    """Return the values of units, NaN of those that another aggregator has."""
+    return np.where(released, np.nan, values.astype(np.float64))
 
 
 def simulation_time(store: Store) -> float:

@@ -51,6 +51,7 @@ class Units:
         refused: elapsed time at its last undecodable frame, seconds, -inf before the first.
         reason: why it is missing, as an index into :class:`Missing`; read :meth:`missing`.
         changed: version of the store at which its values last changed.
+        released: whether it is another aggregator's now: nothing is said of it.
     """
 
     reporting: NDArray[np.bool_]
@@ -60,6 +61,7 @@ class Units:
     refused: NDArray[np.float64]
     reason: NDArray[np.int8]
     changed: NDArray[np.int64]
+    released: NDArray[np.bool_]
 
     @classmethod
     def of(cls, count: int) -> Units:
@@ -72,6 +74,7 @@ class Units:
             refused=np.full(count, -np.inf),
             reason=np.full(count, _NEVER_SEEN, np.int8),
             changed=np.zeros(count, np.int64),
+            released=np.zeros(count, bool),
         )
 
     def __len__(self) -> int:
@@ -94,7 +97,7 @@ class Units:
 
     def missing(self) -> list[tuple[int, Missing]]:
         """Return the units that are not reporting, with the reason."""
-        absent = np.nonzero(~self.reporting)[0]
+        absent = np.nonzero(~self.reporting & ~self.released)[0]
         return [(int(unit), Missing(_REASONS[self.reason[unit]])) for unit in absent]
 
     def explain(self, at: float, timeout: float, loss: Missing | None) -> None:
@@ -171,6 +174,18 @@ class Store:
         for kind, units in self.units.items():
             self._blank(kind, units.reporting.copy())
             units.reason[:] = _CODES[reason]
+
+    def release(self, kind: Frame, units: NDArray[np.bool_]) -> None:
+        """Fall silent about some units, which another aggregator has from now on.
+
+        Args:
+            kind: of the units.
+            units: one element a unit; those that are False are ours again.
+        """
+        own = self.units[kind]
+        self._blank(kind, units & own.reporting)
+        own.released[:] = units
+        self.version += 1
 
     def _blank(self, kind: Frame, units: NDArray[np.bool_]) -> None:
         if not units.any():

@@ -198,7 +198,8 @@ def _jobs(store: Store) -> tuple[JobFigures, ...]:
             steps=None if steps is None else int(steps),
             goodput_ratio=goodput,
         )
-        for job, (state, steps, goodput) in zip(store.layout.jobs, known, strict=True)
+        # An aggregator of other parts of the site knows of no job.
+        for job, (state, steps, goodput) in zip(store.layout.jobs, known, strict=False)
     )
 
 
@@ -213,8 +214,9 @@ def _hottest(store: Store) -> str | None:
 
 
 def _single(store: Store, device: DeviceClass, signal: str) -> float | None:
-    """Return a value of a device class that the site has one device of."""
-    return _known(float(store.column(device, signal)[0, 0]))
+    """Return a value of a device class that the site has one device of, None where it is not."""
+    values = store.column(device, signal)
+    return _known(float(values[0, 0])) if values.size else None
 
 
 def _known(value: float) -> float | None:

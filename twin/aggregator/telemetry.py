@@ -162,6 +162,25 @@ EMULATOR_SLOWDOWN = OwnMetric(
     "The interval as a multiple of what was set; above 1 only when told to slow down.",
     ("emulator",),
 )
+EMULATOR_FEEDBACK_AGE = OwnMetric(
+    "twin_emulator_feedback_age_seconds",
+    "gauge",
+    "Time since the facility's last feedback reached a shard of the halls. Much more than the "
+    "interval: it goes on by itself.",
+    ("emulator",),
+)
+EMULATOR_RACKS_ASSUMED = OwnMetric(
+    "twin_emulator_racks_assumed",
+    "gauge",
+    "Racks whose shard told the facility nothing in the last tick, so that it took what it knew.",
+    ("emulator",),
+)
+ROLLUP_SHARDS = OwnMetric(
+    "twin_rollup_shards",
+    "gauge",
+    "Aggregators whose part is in the roll-ups of the halls and the site, with this one; 0 where "
+    "another one takes them.",
+)
 FAULT_ACTIVE = OwnMetric(
     "twin_fault_active", "gauge", "1 for each fault in force.", ("fault", "target", "id")
 )
@@ -192,6 +211,9 @@ OWN_METRICS = (
     EMULATOR_RESTARTS,
     EMULATOR_INTERVAL,
     EMULATOR_SLOWDOWN,
+    EMULATOR_FEEDBACK_AGE,
+    EMULATOR_RACKS_ASSUMED,
+    ROLLUP_SHARDS,
     FAULT_ACTIVE,
 )
 """Every metric that the aggregator makes itself."""
@@ -234,6 +256,8 @@ class Telemetry:
             _BROKER_CONNECTED.name, _BROKER_CONNECTED.help, registry=self._registry
         )
         self.connected = False
+        self._rollup_shards = Gauge(ROLLUP_SHARDS.name, ROLLUP_SHARDS.help, registry=self._registry)
+        self._rollup_shards.set(1)
         build = Gauge(
             _BUILD_INFO.name, _BUILD_INFO.help, _BUILD_INFO.labels, registry=self._registry
         )
@@ -252,6 +276,10 @@ class Telemetry:
     def watch(self, waiting: Callable[[], float]) -> None:
         """Expose what ``waiting`` returns as the messages that were not taken over yet."""
         self._waiting.set_function(waiting)
+
+    def rolled_up(self, shards: int) -> None:
+        """Expose how many aggregators the roll-ups of halls and the site are taken over."""
+        self._rollup_shards.set(shards)
 
     def scraped(self, endpoint: str, seconds: float, series: int) -> None:
         """Count an answer that was rendered."""

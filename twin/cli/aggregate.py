@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from typing import Annotated
 
 import typer
 
 from twin.aggregator import AggregatorConfig, serve
 from twin.bus import BrokerUrl
-from twin.cli.options import AllowInject, Broker, DetailSettings, LogLevel, SiteName
+from twin.cli.options import (
+    AllowInject,
+    Broker,
+    DetailSettings,
+    LogLevel,
+    ShardCount,
+    ShardName,
+    SiteName,
+    shard_of,
+)
 from twin.cli.process import configure_logs, stop_on_signals
-from twin.site import Layout, load_site
+from twin.errors import ConfigError
+from twin.site import FACILITY, Layout, load_site, replica_of
 
 __all__ = ["aggregate"]
 
@@ -25,10 +36,28 @@ def aggregate(
         str | None,
         typer.Option(
             envvar="TWIN_ADVERTISE",
-            help="host:port that /sd gives to Prometheus; the one it asked by default.",
+            help="host:port that /sd gives to Prometheus; the one it asked by default. With shards "
+            "a pattern for all of them: twin-aggregator-{shard}:9400; also {replica} and "
+            "{ordinal}, which is shard x replicas + replica.",
         ),
     ] = None,
     detail: DetailSettings = None,
+    shard: ShardName = None,
+    shard_count: ShardCount = None,
+    replicas: Annotated[
+        int,
+        typer.Option(
+            envvar="TWIN_REPLICAS", help="Processes that expose the same, as an HA pair.", min=1
+        ),
+    ] = 1,
+    replica: Annotated[
+        int | None,
+        typer.Option(
+            envvar="TWIN_REPLICA",
+            help="Which of these this is, from 0; with --shard auto by the host's number.",
+            min=0,
+        ),
+    ] = None,
     allow_inject: AllowInject = False,
     log_level: LogLevel = "info",
 ) -> None:
@@ -39,9 +68,19 @@ def aggregate(
       twin aggregate --broker mqtt://user:password@broker:1883 --site demo
       twin aggregate --site colossus-100k --detail rack --detail a001=gpu
       twin aggregate --host 0.0.0.0 --advertise aggregator:9400
+      twin aggregate --host 0.0.0.0 --shard 0/3 --advertise twin-aggregator-{shard}:9400
     """  # noqa: D301 - click wants the backspace itself before lines to be kept
     configure_logs(log_level)
     layout = Layout(load_site(site))
+    if shard == FACILITY:
+        raise ConfigError(
+            "--shard facility is an emulator's; the aggregator of the facility is the first one, "
+            "for example --shard 0/3"
+        )
+    part = shard_of(shard, shard_count, replicas)
+    if replica is None:
+        auto = part is not None and (shard is None or shard.startswith("auto"))
+        replica = replica_of(socket.gethostname(), replicas) if auto and replicas > 1 else 0
     config = AggregatorConfig(
         layout=layout,
         broker=BrokerUrl.parse(broker),
@@ -50,6 +89,9 @@ def aggregate(
         advertise=advertise,
         allow_inject=allow_inject,
         detail=layout.detail.changed(detail or ()),
+        shard=part,
+        replica=replica,
+        replicas=replicas,
     )
     asyncio.run(_run(config))
 

@@ -14,15 +14,18 @@ from twin.cli.options import (
     Failures,
     Interval,
     LogLevel,
+    ShardCount,
+    ShardName,
     SiteName,
     SlowDown,
     State,
     Workload,
     seconds,
+    shard_of,
 )
 from twin.cli.process import configure_logs, stop_on_signals, wait
 from twin.emulator import Emulator, EmulatorConfig
-from twin.site import Layout, load_site
+from twin.site import FACILITY, Layout, Shard, load_site
 from twin.wire import Codec
 
 __all__ = ["emulate"]
@@ -40,22 +43,35 @@ def emulate(
     failures: Failures = "none",
     codec: CodecName = Codec.JSON,
     slow_down: SlowDown = False,
+    shard: ShardName = None,
+    shard_count: ShardCount = None,
     seed: Annotated[int, typer.Option(help="Of all random numbers.", min=0)] = 0,
-    name: Annotated[str, typer.Option(help="Name on the status topic.")] = "plant-0",
+    name: Annotated[
+        str | None,
+        typer.Option(
+            help="Name on the status topic; by default plant-0, and of shards shard-0, facility."
+        ),
+    ] = None,
     duration: Annotated[str | None, typer.Option("--for", help="Stop after so long.")] = None,
     log_level: LogLevel = "info",
 ) -> None:
     """Publish the telemetry of a site to a broker.
 
+    With --shard it runs some arrays of the site only, and --shard facility what serves all of
+    them: Megapacks, generators, grid, water, spines, storage, jobs.
+
     \b
     Examples:
       twin emulate --broker mqtt://user:password@broker:1883 --site demo
       twin emulate --site colossus-array --failures natural --state ./state
+      twin emulate --site colossus-100k --codec cbor --shard 0/3
+      twin emulate --site colossus-100k --codec cbor --shard facility
     """  # noqa: D301 - click wants the backspace itself before lines to be kept
     configure_logs(log_level)
+    part = FACILITY if shard == FACILITY else shard_of(shard, shard_count)
     config = EmulatorConfig(
         layout=Layout(load_site(site)),
-        name=name,
+        name=name or _name(part),
         seed=seed,
         workload=workload,
         speed=speed,
@@ -64,9 +80,17 @@ def emulate(
         failures=failures,
         codec=codec,
         slow_down=slow_down,
+        shard=part,
     )
     length = None if duration is None else seconds(duration)
     asyncio.run(_run(config, BrokerUrl.parse(broker), length))
+
+
+def _name(part: Shard | str | None) -> str:
+    """Return what an emulator is called unless it is given a name."""
+    if part is None:
+        return "plant-0"
+    return f"shard-{part.index}" if isinstance(part, Shard) else part
 
 
 async def _run(config: EmulatorConfig, broker: BrokerUrl, length: float | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,7 @@ import typer
 
 from twin.cli.completion import complete_level, complete_site, complete_workload
 from twin.errors import ConfigError
+from twin.site import Shard
 from twin.wire import Codec
 
 __all__ = [
@@ -24,11 +26,14 @@ __all__ = [
     "LogLevel",
     "OutputFile",
     "ReportFile",
+    "ShardCount",
+    "ShardName",
     "SiteName",
     "SlowDown",
     "State",
     "Workload",
     "seconds",
+    "shard_of",
 ]
 
 SiteName = Annotated[
@@ -119,6 +124,24 @@ DetailSettings = Annotated[
         "a010-a020=site; may be repeated. By default what the site says.",
     ),
 ]
+ShardName = Annotated[
+    str | None,
+    typer.Option(
+        "--shard",
+        envvar="TWIN_SHARD",
+        help="Part of the site: 0/3 for the first of three shards of its arrays; auto/3 takes the "
+        "number at the end of the host's name. By default the whole site.",
+    ),
+]
+ShardCount = Annotated[
+    int | None,
+    typer.Option(
+        envvar="TWIN_SHARD_COUNT",
+        help="Number of shards, for --shard without one: --shard auto, or nothing, takes the "
+        "host's number of these.",
+        min=1,
+    ),
+]
 LogLevel = Annotated[
     str,
     typer.Option(
@@ -158,6 +181,26 @@ OutputFile = Annotated[
         "--output", "-o", help="The file; by default standard output.", callback=_writable
     ),
 ]
+
+
+def shard_of(text: str | None, count: int | None, replicas: int = 1) -> Shard | None:
+    """Return the shard that the options name, None for the whole site.
+
+    Args:
+        text: of ``--shard``.
+        count: of ``--shard-count``.
+        replicas: processes that a shard has.
+
+    Raises:
+        ConfigError: they name no shard.
+    """
+    if text is None and count is None:
+        return None
+    word = "auto" if text is None else text
+    if "/" not in word and count is not None:
+        word = f"{word}/{count}"
+    return Shard.parse(word, socket.gethostname(), replicas)
+
 
 _DURATION = re.compile(r"^(\d+(?:\.\d+)?)(ms|s|m|h|d)?$")
 _SECONDS = {"ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}

@@ -30,6 +30,8 @@ _PARAMETERS = {
     "genset": "Name of a generator, for example g01.",
     "job": "Name of a training job.",
     "emulator": "Name of an emulator.",
+    "shard": "Number of a shard, from 0.",
+    "replica": "Number of a replica of the aggregators, from 0.",
     "id": "Identifier that the sender of the command chose.",
 }
 _TOPICS = Topics("{site}")
@@ -124,6 +126,25 @@ _CHANNELS = (
         sends=False,
         qos=1,
         answered=True,
+    ),
+    _Channel(
+        "draw",
+        _TOPICS.draw("{shard}"),
+        "draw",
+        "Between shards: what the halls of one ask of the facility.",
+    ),
+    _Channel(
+        "feedback",
+        _TOPICS.feedback,
+        "feedback",
+        "Between shards: what the facility gives to the halls.",
+        retain=True,
+    ),
+    _Channel(
+        "rollup",
+        _TOPICS.rollup("{replica}", "{shard}"),
+        "rollup",
+        "Between aggregators: a shard's part of the roll-ups of halls and the site.",
     ),
     _Channel("ack", _TOPICS.ack("{id}"), "ack", "The answer to the command of that id.", qos=1),
 )
@@ -229,7 +250,8 @@ def _message(channel: _Channel, name: str) -> dict[str, Any]:
 def _example(parameter: str) -> str:
     if parameter in set(Frame):
         return _SITE.unit_name(Frame(parameter), 0)
-    return {"site": EXAMPLE_SITE, "emulator": "plant-0", "id": "cli-1"}[parameter]
+    examples = {"site": EXAMPLE_SITE, "emulator": "plant-0", "id": "cli-1"}
+    return examples.get(parameter, "0")
 
 
 def _capital(name: str) -> str:

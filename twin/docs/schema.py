@@ -13,7 +13,19 @@ from typing import Any
 
 from twin.catalog import DeviceClass, Frame, Signal
 from twin.site import Layout, load_site
-from twin.wire import Ack, Clear, DetailSetting, Faults, Inject, RackMeta, SetDetail, Status
+from twin.wire import (
+    Ack,
+    Clear,
+    DetailSetting,
+    FacilityFeedback,
+    Faults,
+    Inject,
+    RackMeta,
+    RollupPart,
+    SetDetail,
+    ShardDraw,
+    Status,
+)
 from twin.wire.frame import VERSION
 from twin.wire.messages import Message
 
@@ -31,6 +43,9 @@ MESSAGES: Mapping[str, type[Message]] = {
     "detail": DetailSetting,
     "set-detail": SetDetail,
     "ack": Ack,
+    "draw": ShardDraw,
+    "feedback": FacilityFeedback,
+    "rollup": RollupPart,
 }
 """Messages beside frames, by the name of their schema."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import structlog
 
 from twin.errors import ConfigError, FrameError
@@ -47,8 +49,12 @@ class Commands:
         _log.warning("command refused", topic=topic, reason="unknown command")
         return None
 
-    def report(self) -> Faults:
-        """Return the faults in force, as the bus knows them."""
+    def report(self, *, parameters: bool = False) -> Faults:
+        """Return the faults in force, as the bus knows them.
+
+        Args:
+            parameters: whether to tell those too, for other emulators to follow.
+        """
         return Faults(
             active=tuple(
                 ActiveFault(
@@ -56,11 +62,34 @@ class Commands:
                     fault=strike.fault.kind,
                     target=strike.target.text,
                     since=strike.since,
-                    until=strike.until,
+                    until=strike.until if math.isfinite(strike.until) else None,
+                    parameters=strike.fault.model_dump() if parameters else {},
                 )
                 for strike in self._schedule.active
             )
         )
+
+    def follow(self, payload: bytes) -> None:
+        """Put the faults in force that another emulator says are.
+
+        Raises:
+            FrameError: the message is not valid; nothing changes.
+        """
+        schedule = self._schedule
+        try:
+            strikes = [
+                schedule.strike_of(
+                    active.id,
+                    active.fault,
+                    active.target,
+                    (active.since, math.inf if active.until is None else active.until),
+                    active.parameters,
+                )
+                for active in decode_message(Faults, payload).active
+            ]
+        except ConfigError as error:
+            raise FrameError("value", str(error)) from error
+        schedule.restore(strikes)
 
     def _inject(self, command: Inject, now: float) -> Ack:
         try:

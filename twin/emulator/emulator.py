@@ -1,4 +1,4 @@
-"""The emulator: steps the plant and publishes what its devices would.
+"""The emulator: steps the plant, or a shard of it, and publishes what its devices would.
 
 Three tasks live side by side: one ticks the plant and publishes a frame a unit,
 spread over the interval; one keeps the connection and takes commands; one tells how
@@ -9,113 +9,81 @@ unless the emulator is told to slow down; what cannot be kept is counted.
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
 import structlog
 
-from twin.bus import BrokerUrl, Bus, Will, keep_connected
+from twin.bus import BrokerUrl, Bus, Message, Will, keep_connected
 from twin.catalog import GPU, Frame
 from twin.emulator.commands import Commands
+from twin.emulator.config import EmulatorConfig
 from twin.emulator.pacer import Pacer
 from twin.emulator.publisher import Publisher
+from twin.emulator.role import Word, role_of
 from twin.emulator.slowdown import SlowDown
 from twin.emulator.state import StateFile
-from twin.errors import BusError, first_error
+from twin.errors import BusError, FrameError, first_error
 from twin.faults import FAULTS, FaultSchedule
 from twin.faults.natural import failures_of
-from twin.plant import Plant
-from twin.site import Layout
-from twin.wire import Clock, Codec, RackMeta, Status, Topics
+from twin.wire import Clock, RackMeta, Status, Topics
 
 __all__ = ["Emulator", "EmulatorConfig"]
 
 _log = structlog.get_logger(__name__)
 _STATUS_SECONDS = 2.0
 _SAVE_SECONDS = 30.0
-_FRAMES_PER_SECOND = 30.0
-"""More frames a second of one unit serve nobody: no scrape is that fast."""
 _HALT_SECONDS = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class EmulatorConfig:
-    """What an emulator needs to run.
-
-    Attributes:
-        layout: the site.
-        name: name on the status topic and client id.
-        seed: of all random numbers.
-        workload: see :func:`twin.plant.workload.workload_of`.
-        speed: simulated seconds a second.
-        epoch: simulated unix time of the start; None for now.
-        interval: simulated seconds between two frames of a unit; None for the site's,
-            or what keeps to 30 frames a second of the wall clock at high speed.
-        state: folder in which the plant's state is kept; None to start afresh each time.
-        failures: see :func:`twin.faults.natural.failures_of`.
-        codec: how frames are written.
-        slow_down: whether a longer interval is taken when this one cannot be kept;
-            otherwise it is kept to, and what is late or left out is counted.
-    """
-
-    layout: Layout
-    name: str = "plant-0"
-    seed: int = 0
-    workload: str = "training"
-    speed: float = 1.0
-    epoch: float | None = None
-    interval: float | None = None
-    state: Path | None = None
-    failures: str = "none"
-    codec: Codec = Codec.JSON
-    slow_down: bool = False
-
-    @property
-    def frame_interval(self) -> float:
-        """Simulated seconds between two frames of a unit."""
-        if self.interval is not None:
-            return self.interval
-        return max(self.layout.site.telemetry.interval_seconds, self.speed / _FRAMES_PER_SECOND)
+_MOST_MISSED_SECONDS = 300.0
+"""What is caught up at most after a restart; what is longer ago is left out."""
 
 
 class Emulator:
-    """Publishes the telemetry of a whole site.
+    """Publishes the telemetry of a site, or of its shard.
 
     Args:
         config: what to run.
         wall: wall clock in unix seconds.
 
     Raises:
-        ConfigError: the workload or the kind of failures does not exist.
+        ConfigError: the workload or the kind of failures does not exist, or the shard has no array.
     """
 
     def __init__(self, config: EmulatorConfig, wall: Callable[[], float] = time.time) -> None:
         layout = config.layout
         self._config = config
-        self._layout = layout
         self._wall = wall
         self._topics = Topics(layout.site.name)
         self._faults = FaultSchedule(layout, FAULTS)
         self._commands = Commands(self._faults, self._topics)
         self.epoch = round(wall() if config.epoch is None else config.epoch, 3)
         """Simulated unix time of the start."""
-        self._failures = failures_of(config.failures, layout, config.seed)
+        self._role = role = role_of(config)
+        failures = config.failures if role.leads else "none"
+        self._failures = failures_of(failures, layout, config.seed)
         self.pacer = Pacer(config.frame_interval, config.speed)
         """Paces the ticks and counts the late ones."""
         self._slow_down = SlowDown() if config.slow_down else None
-        self._publisher = Publisher(
-            layout, self.pacer, config.codec, config.seed, patient=config.slow_down
-        )
-        self._state = (
-            None if config.state is None else StateFile(config.state, layout, config.workload)
-        )
+        self._state = None
+        if config.state is not None:
+            self._state = StateFile(config.state, layout, config.workload, config.part)
         self._saved_at = self.pacer.clock()
-        self._plant = self._resumed() or Plant(layout, config.seed, config.workload, self.epoch)
+        kept = self._begin()
+        self._layout = role.layout
+        self._publisher = Publisher(
+            role.layout, self.pacer, config.codec, config.seed, patient=config.slow_down
+        )
+        self._lived = None
+        """Simulated unix time up to which the kept state has lived; None for a fresh one."""
+        if kept is not None:
+            self._lived = kept["now"]
+            for kind in Frame:
+                self._publisher.sequence[kind] = kept["sequence"][kind.value]
         if self._failures is not None:
             # Those of the time before a restart are past.
-            self._failures.until(self._plant.time)
+            self._failures.until(role.plant.time)
         self._clock = Clock(simulated=self.epoch, wall=wall())
         self._halt = False
         self._halted = asyncio.Event()
@@ -135,7 +103,7 @@ class Emulator:
     @property
     def now(self) -> float:
         """Simulated unix time."""
-        return self.epoch + self._plant.time
+        return self.epoch + self._role.plant.time
 
     async def run(self, broker: BrokerUrl, stop: asyncio.Event) -> None:
         """Publish to ``broker`` until ``stop`` is set.
@@ -176,19 +144,39 @@ class Emulator:
 
     async def _session(self, bus: Bus) -> None:
         """Live through one connection: announce ourselves, then take commands."""
-        await bus.subscribe(self._topics.command("+"), qos=1)
+        leads = self._role.leads
+        for wanted in (*([self._topics.command("+")] if leads else []), *self._role.filters):
+            await bus.subscribe(wanted, qos=1)
         self._publisher.bus = bus
         await self._say("online")
-        await self._publish_faults(bus)
+        if leads:
+            await self._publish_faults(bus)
         for rack in range(self._layout.units(Frame.RACK)):
             meta = self._meta(rack)
             await bus.publish(self._topics.meta(meta.rack), meta.encode(), retain=True)
         self.connected.set()
         async for message in bus.messages():
+            if self._hear(message):
+                continue
             answer = self._commands.handle(message.topic, message.payload, self.now)
             if answer is not None:
                 await bus.publish(self._topics.ack(answer.id), answer.encode(), qos=1)
                 await self._publish_faults(bus)
+
+    def _hear(self, message: Message) -> bool:
+        """Take note of a message of another shard and return whether it was one."""
+        address = self._topics.parse(message.topic)
+        if address is None or address.kind == "command":
+            return False
+        try:
+            if message.topic == self._topics.faults:
+                self._commands.follow(message.payload)
+            else:
+                self._role.hear(message, self.now)
+        except FrameError as error:
+            _log.warning("message refused", topic=message.topic, reason=error.reason,
+                         detail=error.detail)  # fmt: skip
+        return True
 
     async def _say_forever(self) -> None:
         while True:
@@ -207,7 +195,8 @@ class Emulator:
             _log.debug("status not sent", error=str(error))
 
     async def _publish_faults(self, bus: Bus) -> None:
-        await bus.publish(self._topics.faults, self._commands.report().encode(), qos=1, retain=True)
+        report = self._commands.report(parameters=self._role.aligned)
+        await bus.publish(self._topics.faults, report.encode(), qos=1, retain=True)
 
     def _status(self, state: str) -> Status:
         sent = self._publisher
@@ -227,6 +216,7 @@ class Emulator:
                 "blocked_seconds": round(sent.blocked, 3),
                 "restarts": self.pacer.restarts,
                 "slowdown": 1.0 if self._slow_down is None else self._slow_down.factor,
+                **self._role.status(self.now),
             }
         )
 
@@ -243,19 +233,21 @@ class Emulator:
 
     # -- state ----------------------------------------------------------------
 
-    def _resumed(self) -> Plant | None:
-        """Take up the kept state and return its plant, or None when there is none."""
-        if self._state is None or (kept := self._state.load()) is None:
+    def _begin(self) -> Any:
+        """Begin with the state that was kept and return it, or afresh and return None."""
+        role = self._role
+        kept = None if self._state is None else self._state.load()
+        taken = role.begin(self.epoch, None if kept is None else kept["plant"])
+        if kept is None or not taken:
             return None
-        plant: Plant = kept["plant"]
         # Simulated time is the present again; what was not lived through is left out.
+        plant = role.plant
         self.epoch = round(self.epoch - plant.time, 3)
         plant.resume(self.epoch)
         self._faults.restore(kept["strikes"])
-        for kind in Frame:
-            self._publisher.sequence[kind] = kept["sequence"][kind.value]
-        _log.info("state taken up", file=str(self._state.path), simulated_seconds=plant.time)
-        return plant
+        _log.info("state taken up", simulated_seconds=plant.time,
+                  file=None if self._state is None else str(self._state.path))  # fmt: skip
+        return kept
 
     async def _save(self) -> None:
         """Keep the state; a disk that takes nothing is reported and costs no frame."""
@@ -264,7 +256,8 @@ class Emulator:
         self._saved_at = self.pacer.clock()
         data = self._state.dump(
             {
-                "plant": self._plant,
+                "plant": self._role.plant,
+                "now": self.now,
                 "strikes": self._faults.active,
                 "sequence": {kind.value: list(n) for kind, n in self._publisher.sequence.items()},
             }
@@ -278,11 +271,13 @@ class Emulator:
 
     async def _tick_forever(self) -> None:
         await self.connected.wait()
+        await self._align()
         self._restart_clock()
         while not self._halt:
             restarts = self.pacer.restarts
             late = await self.pacer.tick()
             if self.pacer.restarts != restarts:
+                await self._align()
                 self._restart_clock()
                 _log.warning("fell behind; the clock begins anew", late_seconds=round(late, 1))
             await self._adapt(late)
@@ -311,6 +306,39 @@ class Emulator:
         _log.warning("interval changed to what can be kept", seconds=round(pacer.interval, 3))
         await self._say("online", qos=0)
 
+    async def _align(self) -> None:
+        """Wait for the grid of the wall clock on which all shards tick, and go by its time."""
+        if not self._role.aligned:
+            return
+        interval = self.pacer.interval
+        await self._catch_up()
+        now = self._wall()
+        due = interval * math.ceil(now / interval)
+        await self.pacer.sleep(due - now)
+        if self.pacer.ticks:
+            self.pacer.retime(interval)
+        self.epoch = round(due - interval - self._role.plant.time, 3)
+        self._role.plant.resume(self.epoch)
+
+    async def _catch_up(self) -> None:
+        """Live through the time since a state was kept, so that no counter is less than before.
+
+        A shard that was killed has published counters that are higher than those it kept. It
+        draws the same random numbers once more, so it comes to the same ones.
+        """
+        interval, lived, self._lived = self.pacer.interval, self._lived, None
+        if lived is None:
+            return
+        missed = math.floor((self._wall() - lived) / interval)
+        if not 0.0 < missed * interval <= _MOST_MISSED_SECONDS:
+            return
+        for tick in range(missed):
+            now = lived + tick * interval
+            self._role.step(interval, self._faults.conditions(now), round(now / interval) + 1)
+            await asyncio.sleep(0)
+        self._publisher.skip(missed)
+        _log.info("caught up", seconds=missed * interval)
+
     def _restart_clock(self) -> None:
         """Map the next frames' time to the wall clock's present."""
         due = self.now + self.pacer.interval
@@ -318,18 +346,33 @@ class Emulator:
 
     async def _tick(self) -> None:
         """Advance the plant by one interval and publish what changed."""
-        bus = self._publisher.bus
-        if (self._faults.expire(self.now) | self._fail()) and bus is not None:
+        bus, role, interval = self._publisher.bus, self._role, self.pacer.interval
+        if (self._faults.expire(self.now) | self._fail()) and role.leads and bus is not None:
             await self._try_publish_faults(bus)
-        conditions = self._faults.conditions(self.now)
-        self._plant.step(self.pacer.interval, conditions)
-        await self._publisher.publish(self._plant.outputs(), self.now, conditions)
+        tick = round((self.now + interval) / interval)
+        await role.gather(self.pacer, tick)
+        conditions = role.step(interval, self._faults.conditions(self.now), tick)
+        for word in role.words(self.now):
+            await self._tell(word)
+        self._publisher.silence(role.quiet)
+        await self._publisher.publish(role.plant.outputs(), self.now, conditions)
+
+    async def _tell(self, word: Word) -> None:
+        """Tell the other shards; without a broker they go on by themselves."""
+        bus = self._publisher.bus
+        if bus is None:
+            return
+        try:
+            async with asyncio.timeout(self.pacer.period):
+                await bus.publish(word.topic, word.payload, retain=word.retain)
+        except (BusError, TimeoutError) as error:
+            _log.debug("other shards not told", topic=word.topic, error=str(error))
 
     def _fail(self) -> bool:
         """Let the natural failures that are due begin and return whether there were any."""
         if self._failures is None:
             return False
-        struck = self._failures.strike(self._faults, self._plant.time, self.epoch)
+        struck = self._failures.strike(self._faults, self._role.plant.time, self.epoch)
         for failure in struck:
             _log.info("natural failure", cause=failure.cause, fault=failure.kind,
                       target=failure.target, seconds=round(failure.seconds))  # fmt: skip

@@ -89,6 +89,31 @@ class Publisher:
         self._rng = np.random.default_rng([seed, _LOSS_STREAM])
         self._starved: _Unit | None = None
         self._round = _Round()
+        self._layout = layout
+        self._silent: frozenset[int] = frozenset()
+        self._speaking = self._units
+
+    def silence(self, arrays: frozenset[int]) -> None:
+        """Publish from now on all units but those of these arrays, which another shard has.
+
+        Args:
+            arrays: by their index in the layout.
+        """
+        if arrays == self._silent:
+            return
+        self._silent, self._starved = arrays, None
+        self._speaking = [unit for unit in self._units if self._array(unit) not in arrays]
+
+    def _array(self, unit: _Unit) -> int | None:
+        """Return the array that a unit stands in, None where it stands in none."""
+        if unit.kind is Frame.RACK:
+            return self._layout.array_of(unit.index)
+        return unit.index if unit.kind is Frame.ARRAY else None
+
+    def skip(self, frames: int) -> None:
+        """Count as many frames of every unit as made and lost."""
+        for numbers in self.sequence.values():
+            numbers[:] = [number + frames for number in numbers]
 
     @property
     def queued(self) -> int:
@@ -111,8 +136,8 @@ class Publisher:
         reporting = conditions.gateway_reporting.tolist()
         ahead = conditions.clock_skew.tolist()
         lost = (self._rng.random(len(reporting)) < conditions.frame_loss).tolist()
-        first = 0 if self._starved is None else self._units.index(self._starved)
-        order = self._units[first:] + self._units[:first]
+        first = 0 if self._starved is None else self._speaking.index(self._starved)
+        order = self._speaking[first:] + self._speaking[:first]
         units = [unit for unit in order if unit.kind is not Frame.RACK or reporting[unit.index]]
         self._round, self._starved = _Round(len(units)), None
         for unit in units:

@@ -1,7 +1,8 @@
 """The state of a plant on disk, so that counters and charge go on after a restart.
 
-One file, ``plant.state``: a line of JSON that says what it belongs to, then the
-pickled state. It is written beside and renamed, so that it is whole at any moment.
+One file, ``plant.state``, or ``plant-0.state`` for the shard 0: a line of JSON that says
+what it belongs to, then the pickled state. It is written beside and renamed, so that it is
+whole at any moment.
 Reading admits only the twin's own classes and NumPy's arrays and generators: a file
 that somebody else wrote cannot run code.
 """
@@ -25,11 +26,15 @@ from twin.site import Layout
 __all__ = ["Identity", "StateFile"]
 
 _NAME = "plant.state"
+_PART_NAME = "plant-{}.state"
+_FORMAT = 2
+"""Rises when what is kept has another shape."""
 _LAYOUT = "layout"
 _ALLOWED = {
     ("builtins", "complex"),
     ("builtins", "set"),
     ("builtins", "frozenset"),
+    ("builtins", "range"),
     ("builtins", "slice"),
     ("collections", "deque"),
     ("copyreg", "_reconstructor"),
@@ -79,19 +84,22 @@ class StateFile:
         folder: where it lies; made when it is not there.
         layout: the site.
         workload: what the plant runs.
+        part: part of the site that the plant is, for a file of its own; None for all of it.
 
     Raises:
         ConfigError: the folder cannot be made.
     """
 
-    def __init__(self, folder: Path, layout: Layout, workload: str) -> None:
+    def __init__(
+        self, folder: Path, layout: Layout, workload: str, part: str | None = None
+    ) -> None:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise ConfigError(
                 f"--state {folder}: cannot be made: {error}; choose a folder that can be written to"
             ) from error
-        self.path = folder / _NAME
+        self.path = folder / (_NAME if part is None else _PART_NAME.format(part))
         self._layout = layout
         self._identity = Identity.of(layout, workload)
 
@@ -109,6 +117,7 @@ class StateFile:
         _Pickler(body, self._layout).dump(state)
         payload = body.getvalue()
         head = {
+            "format": _FORMAT,
             "version": self._identity.version,
             "site": self._identity.site,
             "site_digest": self._identity.site_digest,
@@ -168,6 +177,8 @@ class StateFile:
             raise self._useless("is damaged")
         if found["sha256"] != hashlib.sha256(payload).hexdigest():
             raise self._useless("is damaged")
+        if found.get("format") != _FORMAT:
+            raise self._useless("was written by a twin that divided the plant otherwise")
         wanted = self._identity
         for what, value in (
             ("version", wanted.version),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 from pydantic import ValidationError
 
@@ -98,26 +98,49 @@ class FaultSchedule:
             ConfigError: unknown fault, wrong parameter or duration, a target of the wrong kind
                 or that does not exist, or the same fault already strikes there.
         """
-        fault = parse_fault(self._registry, kind, parameters or {})
+        struck = self.strike_of(identifier, kind, target, (now, now), parameters or {})
+        for other in self._active:
+            if other.fault.kind == kind and other.target.meets(struck.target):
+                raise ConfigError(
+                    f"fault {kind} already strikes {other.target.text} for another "
+                    f"{other.until - now:.0f} s; clear it first"
+                )
+        lasting = struck.fault.default_seconds if seconds is None else seconds
+        if not lasting > 0.0:
+            raise ConfigError(f"fault {kind}: it is to last {lasting:g} s; that must be above 0")
+        struck = replace(struck, until=now + lasting)
+        self._active.append(struck)
+        return struck
+
+    def strike_of(
+        self,
+        identifier: str,
+        kind: str,
+        target: str,
+        times: tuple[float, float],
+        parameters: Mapping[str, float],
+    ) -> Strike:
+        """Return a fault as it would strike, without letting it.
+
+        Args:
+            identifier: of the command.
+            kind: of fault.
+            target: the place, as a person writes it.
+            times: simulated time at which it begins and at which it ends.
+            parameters: of the fault.
+
+        Raises:
+            ConfigError: unknown fault, wrong parameter, a target of the wrong kind or
+                that does not exist.
+        """
+        fault = parse_fault(self._registry, kind, parameters)
         place = self._layout.target(target)
         if place.kind != fault.target:
             raise ConfigError(
                 f"fault {kind} strikes a {fault.target}, for example {fault.default_target}; "
                 f"{target!r} is a {place.kind}"
             )
-        for other in self._active:
-            if other.fault.kind == kind and other.target.meets(place):
-                raise ConfigError(
-                    f"fault {kind} already strikes {other.target.text} for another "
-                    f"{other.until - now:.0f} s; clear it first"
-                )
-        lasting = fault.default_seconds if seconds is None else seconds
-        if not lasting > 0.0:
-            raise ConfigError(f"fault {kind}: it is to last {lasting:g} s; that must be above 0")
-        until = now + lasting
-        struck = Strike(identifier, fault, place, now, until)
-        self._active.append(struck)
-        return struck
+        return Strike(identifier, fault, place, *times)
 
     def restore(self, strikes: Iterable[Strike]) -> None:
         """Put back the faults that were in force when a state was kept."""

@@ -30,8 +30,9 @@ _OF_ARRAYS = frozenset({"leaf_available"})
 _OF_NO_ARRAY = frozenset({
     "spine_available", "adaptive_routing", "service_available", "storage_speed",
     "chiller_available", "water_excess", "outdoor_excess", "megapack_available",
-    "megapack_power_ratio", "genset_available", "genset_startable", "grid_available", "grid_voltage", "grid_frequency_offset", "job_sound",
-    "job_synchronous", "job_input_ratio", "job_checkpoint_seconds",
+    "megapack_power_ratio", "genset_available", "genset_startable", "grid_available",
+    "grid_voltage", "grid_frequency_offset", "job_sound", "job_synchronous", "job_input_ratio",
+    "job_checkpoint_seconds",
 })  # fmt: skip
 """Conditions that have no row a rack."""
 

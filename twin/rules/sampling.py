@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from twin.aggregator import OWN_METRICS, Core, OwnMetric, Text
 from twin.aggregator.discovery import TargetGroup, target_groups
+from twin.aggregator.division import Addresses
 from twin.aggregator.text import Column, Head, label_block
 from twin.rules.expression import Selector
 from twin.rules.feed import Feed
@@ -167,7 +168,7 @@ class _Scraper:
         arrays = {core.layout.array_name(array): array for array in range(core.layout.site.arrays)}
         self._targets = [
             (arrays.get(group["labels"].get("array", "")), _capture(group, wanted))
-            for group in target_groups(core.layout, _ADDRESS, core.plan)
+            for group in target_groups(core.layout, Addresses(_ADDRESS), core.plan)
         ]
         self._up: list[float] = []
 

@@ -15,6 +15,8 @@ from twin.wire.messages import (
     Status,
     decode_message,
 )
+from twin.wire.rollups import RollupPart, SignalPart
+from twin.wire.shards import FacilityFeedback, ShardDraw
 from twin.wire.topics import Address, Topics
 
 __all__ = [
@@ -29,11 +31,15 @@ __all__ = [
     "Decoder",
     "DetailSetting",
     "Encoder",
+    "FacilityFeedback",
     "Faults",
     "Inject",
     "Outputs",
     "RackMeta",
+    "RollupPart",
     "SetDetail",
+    "ShardDraw",
+    "SignalPart",
     "Snapshot",
     "Status",
     "Topics",

@@ -17,9 +17,11 @@ __all__ = [
     "DetailSetting",
     "Faults",
     "Inject",
+    "Message",
     "RackMeta",
     "SetDetail",
     "Status",
+    "Strict",
     "decode_message",
 ]
 
@@ -27,7 +29,7 @@ MAX_MESSAGE_BYTES = 1 << 18
 _Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
 
 
-class _Strict(BaseModel):
+class Strict(BaseModel):
     """Read-only, no unknown key, every number finite."""
 
     model_config = ConfigDict(
@@ -35,7 +37,7 @@ class _Strict(BaseModel):
     )
 
 
-class Message(_Strict):
+class Message(Strict):
     """Base of all messages."""
 
     v: Literal[1] = 1
@@ -46,13 +48,17 @@ class Message(_Strict):
         return self.model_dump_json().encode()
 
 
-class Clock(_Strict):
+class Clock(Strict):
     """How simulated time maps to the wall clock: both in unix seconds, at one instant."""
 
     simulated: Annotated[float, Field(ge=0)]
     """Simulated time at that instant."""
     wall: Annotated[float, Field(ge=0)]
     """Wall clock at that instant."""
+
+
+_OF_SHARDS = frozenset({"shard", "arrays", "feedback_age", "racks_assumed"})
+"""What only shards say in their status."""
 
 
 class Status(Message):
@@ -86,6 +92,19 @@ class Status(Message):
     """Times the clock began anew because the ticks were hopelessly late."""
     slowdown: Annotated[float, Field(ge=1)] = 1.0
     """``interval`` as a multiple of what was set: above 1 only when told to slow down."""
+    shard: Annotated[str, Field(pattern=r"^(\d{1,4}/\d{1,4}|facility)$")] | None = None
+    """Which part of the site it runs: ``0/3``, or ``facility``; None for the whole site."""
+    arrays: Annotated[int, Field(ge=0)] | None = None
+    """Arrays that it publishes; None for all."""
+    feedback_age: Annotated[float, Field(ge=0)] | None = None
+    """Simulated seconds since the facility's last feedback reached a shard of the halls; None for
+    none yet, or for who needs none."""
+    racks_assumed: Annotated[int, Field(ge=0)] | None = None
+    """Racks whose shard said nothing to the facility in the last tick; None for who is not it."""
+
+    def encode(self) -> bytes:
+        """Return the message as JSON; what concerns shards only where it is one."""
+        return self.model_dump_json(exclude=None if self.shard else set(_OF_SHARDS)).encode()
 
 
 class RackMeta(Message):
@@ -105,7 +124,7 @@ class RackMeta(Message):
     """Job that holds the rack, None where it is idle."""
 
 
-class ActiveFault(_Strict):
+class ActiveFault(Strict):
     """A fault that is in force."""
 
     id: _Name
@@ -118,6 +137,8 @@ class ActiveFault(_Strict):
     """Simulated time at which it began."""
     until: float | None
     """Simulated time at which it ends, None when it lasts until it is cleared."""
+    parameters: dict[str, float] = {}
+    """Its parameters; told to shards, which make the same fault of them."""
 
 
 class Faults(Message):
@@ -125,6 +146,12 @@ class Faults(Message):
 
     active: tuple[ActiveFault, ...]
     """In order of injection."""
+
+    def encode(self) -> bytes:
+        """Return the message as JSON; parameters only where they are told."""
+        told = any(fault.parameters for fault in self.active)
+        hidden = None if told else {"active": {"__all__": {"parameters"}}}
+        return self.model_dump_json(exclude=hidden).encode()
 
 
 class Inject(Message):

@@ -11,6 +11,7 @@ import pytest_asyncio
 
 from twin.aggregator.app import create_app
 from twin.aggregator.desk import Desk
+from twin.aggregator.division import Addresses
 from twin.aggregator.page import LivePage
 from twin.errors import BusError
 from twin.faults import FAULTS
@@ -49,7 +50,7 @@ def desk() -> FakeDesk:
 def client_of(feed: Feed, desk: Desk | None) -> httpx.AsyncClient:
     """Return a client of a page on which commands are allowed if there is a desk."""
     page = LivePage(feed.core, "mqtt://broker:1883", "twin.example:9400", desk)
-    app = create_app(feed.core, advertise="twin.example:9400", page=page)
+    app = create_app(feed.core, advertise=Addresses("twin.example:9400"), page=page)
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=f"http://{HOST}")
 
 

@@ -1,0 +1,85 @@
+"""What an emulator needs to run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from twin.errors import ConfigError
+from twin.site import FACILITY, Layout, Shard
+from twin.wire import Codec
+
+__all__ = ["EmulatorConfig"]
+
+_FRAMES_PER_SECOND = 30.0
+"""More frames a second of one unit serve nobody: no scrape is that fast."""
+
+
+@dataclass(frozen=True, slots=True)
+class EmulatorConfig:
+    """What an emulator needs to run.
+
+    Attributes:
+        layout: the site.
+        name: name on the status topic and client id.
+        seed: of all random numbers.
+        workload: see :func:`twin.plant.workload.workload_of`.
+        speed: simulated seconds a second.
+        epoch: simulated unix time of the start; None for now.
+        interval: simulated seconds between two frames of a unit; None for the site's,
+            or what keeps to 30 frames a second of the wall clock at high speed.
+        state: folder in which the plant's state is kept; None to start afresh each time.
+        failures: see :func:`twin.faults.natural.failures_of`.
+        codec: how frames are written.
+        slow_down: whether a longer interval is taken when this one cannot be kept;
+            otherwise it is kept to, and what is late or left out is counted.
+        shard: the part of the site's arrays that it runs, or ``facility`` for what serves them
+            all; None for the whole site.
+
+    Raises:
+        ConfigError: a shard that would not keep step with the others.
+    """
+
+    layout: Layout
+    name: str = "plant-0"
+    seed: int = 0
+    workload: str = "training"
+    speed: float = 1.0
+    epoch: float | None = None
+    interval: float | None = None
+    state: Path | None = None
+    failures: str = "none"
+    codec: Codec = Codec.JSON
+    slow_down: bool = False
+    shard: Shard | str | None = None
+
+    def __post_init__(self) -> None:
+        if self.shard is None:
+            return
+        if self.slow_down:
+            raise ConfigError(
+                "--slow-down changes the interval, and shards keep step by having the same one; "
+                "leave it out, and give all of them a longer --interval or use more shards"
+            )
+        if self.speed != 1.0 or self.epoch is not None:
+            raise ConfigError(
+                "shards agree on the time by the wall clock, so simulated time is real time: "
+                "leave --speed out"
+            )
+
+    @property
+    def facility(self) -> bool:
+        """Whether it runs what serves all arrays, and no array."""
+        return self.shard == FACILITY
+
+    @property
+    def part(self) -> str | None:
+        """The part of the site that it runs, as a word of file names; None for all of it."""
+        return str(self.shard.index) if isinstance(self.shard, Shard) else self.shard
+
+    @property
+    def frame_interval(self) -> float:
+        """Simulated seconds between two frames of a unit."""
+        if self.interval is not None:
+            return self.interval
+        return max(self.layout.site.telemetry.interval_seconds, self.speed / _FRAMES_PER_SECOND)
