@@ -14,32 +14,25 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
 import shlex
-import shutil
-import socket
-import subprocess
 import sys
-import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from benchmarks.running import broker, cpu_seconds, free_port, memory_kib, process, until
 from twin.aggregator import telemetry
 from twin.bus import BrokerUrl, Bus, connect
 from twin.cli.options import seconds
 from twin.errors import BusError
 from twin.wire import Codec, Status, Topics, decode_message
 
-READY_SECONDS = 120.0
-STEP_SECONDS = 0.1
 NO_BROKER = "broker is not connected"
 LAG = "twin_ingest_lag_seconds_bucket"
 
@@ -65,7 +58,7 @@ def main() -> None:
 
 
 async def _run(options: argparse.Namespace) -> dict[str, Any]:
-    port, http = _free_port(), _free_port()
+    port, http = free_port(), free_port()
     address = f"mqtt://127.0.0.1:{port}"
     base = f"http://127.0.0.1:{http}"
     url = f"{base}/metrics"
@@ -74,19 +67,22 @@ async def _run(options: argparse.Namespace) -> dict[str, Any]:
     receiver = [*twin, "aggregate", *common, "--port", str(http), *shlex.split(options.aggregate)]
     sender = [*twin, "emulate", *common, "--interval", options.interval, "--codec", options.codec]
     sender += shlex.split(options.emulate)
-    async with _broker(port) as broker, _last_word(BrokerUrl.parse(address), options.site) as word:
-        with _process(receiver) as aggregator:
-            await _until(lambda: _connected(base), aggregator)
-            with _process(sender) as emulator:
-                await _until(lambda: _missing(base) is None, emulator)
-                pids = {"broker": broker, "emulator": emulator.pid, "aggregator": aggregator.pid}
+    async with (
+        broker(port) as mosquitto,
+        _last_word(BrokerUrl.parse(address), options.site) as word,
+    ):
+        with process(receiver) as aggregator:
+            await until(lambda: _connected(base), aggregator)
+            with process(sender) as emulator:
+                await until(lambda: _missing(base) is None, emulator)
+                pids = {"broker": mosquitto, "emulator": emulator.pid, "aggregator": aggregator.pid}
                 await asyncio.sleep(seconds(options.warmup))
-                before, used = await _scrape(url), _cpu(pids)
+                before, used = await _scrape(url), cpu_seconds(pids)
                 began = time.monotonic()
                 await _watch(url, seconds(options.duration), seconds(options.scrape))
                 length = time.monotonic() - began
-                cpu = {name: (now - used[name]) / length for name, now in _cpu(pids).items()}
-                memory = {name: _resident(pid) for name, pid in pids.items()}
+                cpu = {name: (now - used[name]) / length for name, now in cpu_seconds(pids).items()}
+                memory = {name: memory_kib(pid) for name, pid in pids.items()}
                 after = await _scrape(url)
             # It is gone, so its last word is there; what it sent before may be on its way.
             await _settled(url)
@@ -145,79 +141,6 @@ def _quantile(counts: Mapping[float, float], quantile: float) -> float:
             return low + (bound - low) * (rank - below) / inside if bound < float("inf") else low
         low, below = bound, counts[bound]
     return float("nan")
-
-
-# -- processes ------------------------------------------------------------------
-
-
-@asynccontextmanager
-async def _broker(port: int) -> AsyncIterator[int]:
-    program = shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
-    if program is None:
-        raise SystemExit("this benchmark needs mosquitto; install it")
-    with tempfile.TemporaryDirectory() as folder:
-        config = Path(folder, "mosquitto.conf")
-        lines = [
-            f"listener {port} 127.0.0.1",
-            "allow_anonymous true",
-            "user root",  # or it could not read this file after it has dropped root's rights
-            "max_queued_messages 16384",  # as in deploy/mosquitto
-            "max_queued_bytes 268435456",
-            "log_type error",
-        ]
-        await asyncio.to_thread(config.write_text, "\n".join(lines))
-        with _process([program, "-c", str(config)]) as broker:
-            await _until(lambda: _listens(port), broker)
-            yield broker.pid
-
-
-@contextmanager
-def _process(command: list[str]) -> Iterator[subprocess.Popen[bytes]]:
-    process = subprocess.Popen(command)  # noqa: S603 - our own command line
-    try:
-        yield process
-    finally:
-        process.terminate()
-        try:
-            process.wait(30)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
-
-
-def _listens(port: int) -> bool:
-    with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
-        return True
-    return False
-
-
-async def _until(ready: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
-    async with asyncio.timeout(READY_SECONDS):
-        while not await asyncio.to_thread(ready):
-            if process.poll() is not None:
-                raise SystemExit(f"{process.args!r} ended; it says why above")
-            await asyncio.sleep(STEP_SECONDS)
-
-
-def _cpu(pids: Mapping[str, int]) -> dict[str, float]:
-    """Return the CPU seconds that each process has used."""
-    tick = os.sysconf("SC_CLK_TCK")
-    fields = {
-        name: Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        for name, pid in pids.items()
-    }
-    return {name: (int(own[11]) + int(own[12])) / tick for name, own in fields.items()}
-
-
-def _resident(pid: int) -> int:
-    """Return the greatest resident set of a process so far, in KiB."""
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
 
 
 # -- what they say ----------------------------------------------------------------
