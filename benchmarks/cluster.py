@@ -15,7 +15,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from itertools import pairwise
 from pathlib import Path
 
-from benchmarks.site import _free_port, _process
+from benchmarks.running import free_port, process
 from twin.bus import BrokerUrl, Bus, connect
 from twin.catalog import Frame
 from twin.cli.options import seconds
@@ -37,7 +37,7 @@ class Cluster:
         self.folder = folder
         self.layout = Layout(load_site(options.site))
         self.interval = seconds(options.interval)
-        self.port = _free_port()
+        self.port = free_port()
         self.processes: dict[str, Process] = {}
         self._stack = AsyncExitStack()
 
@@ -45,7 +45,7 @@ class Cluster:
         """Start a process of ``twin``; it is ended with the cluster."""
         common = ["--site", self.options.site, "--broker", self.broker, "--log-level", "warning"]
         command = [sys.executable, "-m", "twin", *arguments, *common]
-        self.processes[name] = self._stack.enter_context(_process(command))
+        self.processes[name] = self._stack.enter_context(process(command))
 
     def emulate(self, shard: Shard | str) -> None:
         """Start the emulator of a shard."""

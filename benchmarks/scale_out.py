@@ -26,12 +26,13 @@ import urllib.request
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from benchmarks.cluster import SETTLE_SECONDS, Cluster, answers, get, listening
-from benchmarks.site import _broker, _cpu, _free_port, _process, _resident, _until
+from benchmarks.running import broker, cpu_seconds, free_port, memory_kib, process, until
 from twin.catalog import Frame
 from twin.cli.options import seconds
 from twin.site import FACILITY, Shard
@@ -74,8 +75,8 @@ async def _run(options: argparse.Namespace) -> dict[str, Any]:
         pids: dict[str, int] = {}
         address = options.broker
         if not address:
-            port = _free_port()
-            pids["broker"] = await stack.enter_async_context(_broker(port))
+            port = free_port()
+            pids["broker"] = await stack.enter_async_context(broker(port))
             address = f"mqtt://127.0.0.1:{port}"
         cluster = Cluster(options, address, folder / "state")
         stack.push_async_callback(cluster.close)
@@ -111,10 +112,10 @@ async def _quiet(
     watched = {**pids, **{name: process.pid for name, process in cluster.processes.items()}}
     async with listening(cluster, range(WATCHED_RACKS)) as ears:
         length = max(seconds(cluster.options.duration), 4 * cluster.interval)
-        before, began = _cpu(watched), time.monotonic()
+        before, began = cpu_seconds(watched), time.monotonic()
         await asyncio.sleep(length)
         passed = time.monotonic() - began
-        used = {name: (now - before[name]) / passed for name, now in _cpu(watched).items()}
+        used = {name: (now - before[name]) / passed for name, now in cpu_seconds(watched).items()}
         cluster.check()
         exposed = await _exposed(cluster)
         return {
@@ -130,7 +131,7 @@ async def _quiet(
             "gap_seconds": ears.gap(),
             "doubled_frames": ears.doubled(),
             "cpu_cores": {name: round(share, 3) for name, share in used.items()},
-            "rss_mib": {name: round(_resident(pid) / 1024) for name, pid in watched.items()},
+            "rss_mib": {name: round(memory_kib(pid) / 1024) for name, pid in watched.items()},
         }
 
 
@@ -272,15 +273,15 @@ async def _prometheus(stack: AsyncExitStack, cluster: Cluster, folder: Path) -> 
     """Start the Prometheus that share the targets and wait until they have scraped them all."""
     urls = []
     for number in range(PROMETHEUS):
-        port = _free_port()
+        port = free_port()
         config = folder / f"prometheus-{number}.yml"
         config.write_text(_config(cluster, number))
         command = ["prometheus", f"--config.file={config}", "--log.level=error",
                    f"--storage.tsdb.path={folder / f'data-{number}'}",
                    f"--web.listen-address=127.0.0.1:{port}"]  # fmt: skip
-        process = stack.enter_context(_process(command))
+        child = stack.enter_context(process(command))
         url = f"http://127.0.0.1:{port}"
-        await _until(lambda url=url: answers(f"{url}/-/ready"), process)  # type: ignore[misc]  # bound at once
+        await until(partial(answers, f"{url}/-/ready"), child)
         urls.append(url)
     await asyncio.sleep(2 * cluster.interval + 10)
     return urls

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 from twin.aggregator.core import Core
+from twin.aggregator.limits import Limits
 from twin.aggregator.service import Aggregator, AggregatorConfig, serve
 from twin.aggregator.store import Missing, Store
 from twin.aggregator.summary import ArrayFigures, Summary
 from twin.aggregator.telemetry import OWN_METRICS, OwnMetric
 from twin.aggregator.text import Text
+from twin.aggregator.tls import CertificateFiles
+from twin.aggregator.tokens import Token
 
 __all__ = [
     "OWN_METRICS",
     "Aggregator",
     "AggregatorConfig",
     "ArrayFigures",
+    "CertificateFiles",
     "Core",
+    "Limits",
     "Missing",
     "OwnMetric",
     "Store",
     "Summary",
     "Text",
+    "Token",
     "serve",
 ]

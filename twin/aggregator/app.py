@@ -26,12 +26,15 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from twin.aggregator.core import Core
 from twin.aggregator.discovery import target_groups
 from twin.aggregator.division import Addresses
+from twin.aggregator.limits import BusyError, Limits, Slots
 from twin.aggregator.negotiation import PLAIN, openmetrics, wants_gzip
 from twin.aggregator.page import LivePage
+from twin.aggregator.telemetry import Telemetry
 from twin.aggregator.text import Text
 
 __all__ = ["create_app"]
@@ -51,6 +54,7 @@ def create_app(
     broker: str = "",
     advertise: Addresses | None = None,
     page: LivePage | None = None,
+    limits: Limits | None = None,
 ) -> Starlette:
     """Return the web application.
 
@@ -59,8 +63,9 @@ def create_app(
         broker: address of the broker, to be shown on the page.
         advertise: what ``/sd`` gives; None for the address that the client used.
         page: the live page; None for one on which nobody can give commands.
+        limits: how much may be asked; None for the defaults.
     """
-    interface = _Interface(core, advertise)
+    interface = _Interface(core, advertise, limits or Limits())
     page = page or LivePage(core, broker, advertise.own if advertise else None, None)
     return Starlette(
         routes=[
@@ -81,10 +86,12 @@ class _Interface:
     So an answer is of one moment: no frame comes between its first line and its last.
     """
 
-    def __init__(self, core: Core, advertise: Addresses | None) -> None:
+    def __init__(self, core: Core, advertise: Addresses | None, limits: Limits) -> None:
         self._core = core
         self._site = core.layout.site
         self._advertise = advertise
+        self._limits = limits
+        self._slots = Slots(limits)
 
     async def summary(self, _: Request) -> Response:
         return _json(self._core.summary())
@@ -112,7 +119,8 @@ class _Interface:
         return self._exposed("array", partial(self._core.array, array), request)
 
     async def discovery(self, request: Request) -> Response:
-        addresses, shard = self._advertise or Addresses(request.url.netloc), self._core.shard
+        asked = f"{request.url.scheme}://{request.url.netloc}"
+        addresses, shard = self._advertise or Addresses(asked), self._core.shard
         replica = None
         if shard is not None and (text := request.query_params.get("replica")) is not None:
             replica = int(text) if text.isdecimal() else -1
@@ -143,14 +151,50 @@ class _Interface:
         if request.method == "HEAD":
             # Whoever only asks whether there is a page is spared the work for it.
             return StreamingResponse(_sent(()), headers=headers)
-        start = time.perf_counter()
-        text = render(openmetrics=preferred is not None)
-        self._core.telemetry.scraped(endpoint, time.perf_counter() - start, text.series)
-        if compressed:
-            return StreamingResponse(_compressed(text.chunks), headers=headers)
-        if text.size > _PIECE_BYTES:
-            return StreamingResponse(_sent(text.chunks), headers=headers)
-        return Response(bytes(text), headers=headers)
+
+        def made() -> Response:
+            start = time.perf_counter()
+            text = render(openmetrics=preferred is not None)
+            self._core.telemetry.scraped(endpoint, time.perf_counter() - start, text.series)
+            if compressed:
+                return StreamingResponse(_compressed(text.chunks), headers=headers)
+            if text.size > _PIECE_BYTES:
+                return StreamingResponse(_sent(text.chunks), headers=headers)
+            return Response(bytes(text), headers=headers)
+
+        return _InTurn(made, self._slots, self._limits.scrape_seconds, self._core.telemetry)
+
+
+class _InTurn(Response):
+    """An answer that is made when its turn has come, and given up when it takes too long.
+
+    Args:
+        make: returns the answer.
+        slots: turns.
+        seconds: how long it may take to be sent.
+        telemetry: counts those that came to nothing.
+    """
+
+    def __init__(
+        self, make: Callable[[], Response], slots: Slots, seconds: float, telemetry: Telemetry
+    ) -> None:
+        super().__init__()
+        self._make = make
+        self._slots = slots
+        self._seconds = seconds
+        self._refused = telemetry.http_refused
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            async with self._slots.one(), asyncio.timeout(self._seconds):
+                await self._make()(scope, receive, send)
+        except BusyError:
+            self._refused["busy"].inc()
+            text = "More is asked for than can be answered; ask again later.\n"
+            await PlainTextResponse(text, 503, {"Retry-After": "1"})(scope, receive, send)
+        except TimeoutError:
+            # It was told the beginning; that the end is missing tells it the rest.
+            self._refused["slow_reader"].inc()
 
 
 def _json(value: Any) -> Response:

@@ -6,24 +6,27 @@ All tasks are spawned in one place, in a TaskGroup: when one fails the others en
 from __future__ import annotations
 
 import asyncio
+import itertools
 import secrets
-import socket
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 
 import structlog
-import uvicorn
-from starlette.applications import Starlette
 
+from twin.aggregator.access import Access, Guarded
 from twin.aggregator.app import create_app
 from twin.aggregator.core import Core
 from twin.aggregator.desk import Desk
 from twin.aggregator.division import Addresses, Division
+from twin.aggregator.limits import Limits
 from twin.aggregator.page import LivePage
+from twin.aggregator.server import Server, address, listen, serve_http
 from twin.aggregator.store import Store
 from twin.aggregator.summary import Summary
+from twin.aggregator.tls import Certificate, CertificateFiles
+from twin.aggregator.tokens import Token
 from twin.bus import BrokerUrl, Bus, keep_connected
 from twin.errors import ConfigError, first_error
 from twin.site import DetailPlan, Layout, Shard
@@ -32,8 +35,8 @@ from twin.wire import Topics
 __all__ = ["Aggregator", "AggregatorConfig", "serve"]
 
 _TICK_SECONDS = 0.5
-_PATIENCE_SECONDS = 2
-"""How long answers under way may take to end at shutdown."""
+_RENEW_TICKS = 20
+"""Ticks between two looks at the certificate."""
 
 _log = structlog.get_logger(__name__)
 
@@ -49,12 +52,16 @@ class AggregatorConfig:
         port: TCP port to listen on, 0 for any free one.
         advertise: host and port that ``/sd`` gives; None for the one the client used.
         client_id: MQTT client identifier, unique at the broker; None to make one up.
-        allow_inject: whether faults can be injected from the page.
         detail: how much of each array is exposed; None for what the site says.
         shard: which of several aggregators this is, by the arrays that it exposes; None for the
             only one.
         replica: which of the processes that expose the same, from 0.
         replicas: processes that expose the same.
+        token: opens all that can be read; None when anybody may read.
+        inject_token: opens what injects and clears faults, and all that can be read; None
+            when that cannot be done over HTTP.
+        tls: certificate for HTTPS; None for plain HTTP.
+        limits: of the HTTP interface.
 
     Raises:
         ConfigError: there is no such shard or replica, or ``advertise`` does not tell where the
@@ -67,11 +74,14 @@ class AggregatorConfig:
     port: int = 0
     advertise: str | None = None
     client_id: str | None = None
-    allow_inject: bool = False
     detail: DetailPlan | None = None
     shard: Shard | None = None
     replica: int = 0
     replicas: int = 1
+    token: Token | None = None
+    inject_token: Token | None = None
+    tls: CertificateFiles | None = None
+    limits: Limits = field(default_factory=Limits)
 
     @property
     def division(self) -> Division | None:
@@ -83,7 +93,8 @@ class AggregatorConfig:
     def addresses(self, division: Division | None) -> Addresses | None:
         """Return what ``/sd`` gives, None for the address that the client used."""
         if self.advertise is not None:
-            return Addresses(self.advertise, division)
+            secure = self.tls is not None and "://" not in self.advertise
+            return Addresses(f"https://{self.advertise}" if secure else self.advertise, division)
         if division is None or division.shard.count == division.replicas == 1:
             return None
         raise ConfigError(
@@ -128,27 +139,28 @@ class Aggregator:
 
         Raises:
             BusError: the broker refuses us, which waiting does not cure.
-            ConfigError: the address cannot be listened on.
+            ConfigError: the address cannot be listened on, or the certificate is of no use.
         """
         division = config.division
         addresses = config.addresses(division)
         core, subscribed = Core(config.layout, config.detail, division), asyncio.Event()
         desk = Desk(config.layout.site.name)
-        own = None if addresses is None else addresses.own
-        page = LivePage(core, str(config.broker), own, desk if config.allow_inject else None)
-        app = create_app(core, advertise=addresses, page=page)
+        certificate = None if config.tls is None else Certificate(config.tls)
+        context = None if certificate is None else certificate.context
+        app, page = _application(core, config, addresses, desk)
+        server = Server.of(app, config.limits, core.telemetry, context)
         try:
-            with _listen(config.host, config.port) as listener:
+            with listen(config.host, config.port) as listener:
                 async with asyncio.TaskGroup() as spawned:
                     tasks = [
                         spawned.create_task(coroutine, name=f"aggregator {name}")
                         for name, coroutine in (
-                            ("http", _http(_server(app), listener, page.streams.closing)),
+                            ("http", serve_http(server, listener, page.streams.closing)),
                             ("ingest", _subscribe(core, config, subscribed, desk)),
-                            ("tick", _tick(core)),
+                            ("tick", _tick(core, certificate)),
                         )
                     ]
-                    url = _url(listener)
+                    url = address(listener, tls=certificate is not None)
                     _log.info("aggregator listens", url=url, broker=str(config.broker))
                     try:
                         yield Aggregator(core, url, subscribed)
@@ -170,66 +182,27 @@ async def serve(config: AggregatorConfig, stop: asyncio.Event) -> None:
         await stop.wait()
 
 
-class _Server(uvicorn.Server):
-    """A server that leaves signals to whoever owns the process."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-def _server(app: Starlette) -> _Server:
-    return _Server(
-        uvicorn.Config(
-            app,
-            access_log=False,
-            lifespan="off",
-            log_config=None,
-            server_header=False,
-            timeout_graceful_shutdown=_PATIENCE_SECONDS,
-            ws="none",
-        )
+def _application(
+    core: Core, config: AggregatorConfig, addresses: Addresses | None, desk: Desk
+) -> tuple[Guarded, LivePage]:
+    access = Access(config.token, config.inject_token)
+    page = LivePage(
+        core,
+        str(config.broker),
+        None if addresses is None else addresses.own,
+        None if access.command is None else desk,
+        access,
     )
+    app = create_app(core, advertise=addresses, page=page, limits=config.limits)
+    return Guarded(app, access, core.telemetry), page
 
 
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family)
-    except (OSError, OverflowError) as error:
-        raise ConfigError(
-            f"cannot listen on {host}:{port}: {error}; choose another address or port"
-        ) from error
-
-
-def _url(listener: socket.socket) -> str:
-    host, port = listener.getsockname()[:2]
-    if host in {"0.0.0.0", "::"}:  # noqa: S104 - this reads where it listens, it does not bind
-        host = "127.0.0.1"
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-async def _http(server: _Server, listener: socket.socket, closing: asyncio.Event) -> None:
-    """Answer requests until cancelled; then let the answers under way end.
-
-    ``closing`` tells the streams of open pages, which have no end of their own.
-
-    The server is not cancelled but asked to end: interrupted while it begins to listen,
-    it would leave the socket behind in the event loop.
-    """
-    serving = asyncio.create_task(server.serve([listener]), name="aggregator http server")
-    try:
-        await asyncio.shield(serving)
-    finally:
-        closing.set()
-        server.should_exit = True
-        await serving
-
-
-async def _tick(core: Core) -> None:
-    while True:
+async def _tick(core: Core, certificate: Certificate | None) -> None:
+    for tick in itertools.count(1):
         await asyncio.sleep(_TICK_SECONDS)
         core.tick(time.time())
+        if certificate is not None and tick % _RENEW_TICKS == 0:
+            certificate.renew()
 
 
 async def _subscribe(

@@ -55,6 +55,9 @@ REASONS = (
 )
 """Why a message is refused."""
 
+HTTP_REASONS = ("unauthorized", "busy", "connections", "slow_request", "slow_reader")
+"""Why an HTTP request is refused or cut off."""
+
 FRAMES_INGESTED = OwnMetric(
     "twin_frames_ingested_total", "counter", "Frames taken over.", ("kind",)
 )
@@ -83,6 +86,13 @@ _SCRAPE_DURATION = OwnMetric(
 )
 _SCRAPE_SERIES = OwnMetric(
     "twin_http_scrape_series_total", "counter", "Series rendered.", ("endpoint",)
+)
+HTTP_REFUSED = OwnMetric(
+    "twin_http_refused_total",
+    "counter",
+    "Requests that were refused or cut off: without the token, more than can be answered, or "
+    "from a client that is too slow.",
+    ("reason",),
 )
 _BROKER_CONNECTED = OwnMetric(
     "twin_broker_connected", "gauge", "1 while the connection to the broker stands."
@@ -193,6 +203,7 @@ OWN_METRICS = (
     _INGEST_LAG,
     _SCRAPE_DURATION,
     _SCRAPE_SERIES,
+    HTTP_REFUSED,
     _BROKER_CONNECTED,
     _BUS_DROPPED,
     _BUS_WAITING,
@@ -234,6 +245,7 @@ class Telemetry:
         self.lost = self._counters(FRAMES_LOST, kinds)
         self.restarts = self._counters(_UNIT_RESTARTS, kinds)
         self.refused = self._counters(MESSAGES_REFUSED, REASONS)
+        self.http_refused = self._counters(HTTP_REFUSED, HTTP_REASONS)
         self.lag = Histogram(
             _INGEST_LAG.name, _INGEST_LAG.help, buckets=_LAG_BUCKETS, registry=self._registry
         )

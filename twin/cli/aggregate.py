@@ -14,10 +14,15 @@ from twin.cli.options import (
     AllowInject,
     Broker,
     DetailSettings,
+    InjectTokenFile,
     LogLevel,
     ShardCount,
     ShardName,
     SiteName,
+    TlsCert,
+    TlsKey,
+    TokenFile,
+    doors,
     shard_of,
 )
 from twin.cli.process import configure_logs, stop_on_signals
@@ -58,7 +63,11 @@ def aggregate(
             min=0,
         ),
     ] = None,
+    token_file: TokenFile = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
     allow_inject: AllowInject = False,
+    inject_token_file: InjectTokenFile = None,
     log_level: LogLevel = "info",
 ) -> None:
     """Take frames from a broker and serve them to Prometheus.
@@ -69,6 +78,7 @@ def aggregate(
       twin aggregate --site colossus-100k --detail rack --detail a001=gpu
       twin aggregate --host 0.0.0.0 --advertise aggregator:9400
       twin aggregate --host 0.0.0.0 --shard 0/3 --advertise twin-aggregator-{shard}:9400
+      twin aggregate --token-file token --tls-cert cert.pem --tls-key key.pem
     """  # noqa: D301 - click wants the backspace itself before lines to be kept
     configure_logs(log_level)
     layout = Layout(load_site(site))
@@ -81,18 +91,23 @@ def aggregate(
     if replica is None:
         auto = part is not None and (shard is None or shard.startswith("auto"))
         replica = replica_of(socket.gethostname(), replicas) if auto and replicas > 1 else 0
+    opened = doors(token_file, allow_inject, inject_token_file, tls_cert, tls_key)
     config = AggregatorConfig(
         layout=layout,
         broker=BrokerUrl.parse(broker),
         host=host,
         port=port,
         advertise=advertise,
-        allow_inject=allow_inject,
         detail=layout.detail.changed(detail or ()),
         shard=part,
         replica=replica,
         replicas=replicas,
+        token=opened.token,
+        inject_token=opened.inject_token,
+        tls=opened.tls,
     )
+    if opened.made_up and opened.inject_token is not None:
+        typer.echo(f"Faults from the page: add #token={opened.inject_token.value}", err=True)
     asyncio.run(_run(config))
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 import socket
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from twin.aggregator import CertificateFiles, Token
 from twin.cli.completion import complete_level, complete_site, complete_workload
 from twin.errors import ConfigError
 from twin.site import Shard
@@ -19,7 +21,9 @@ __all__ = [
     "Broker",
     "CodecName",
     "DetailSettings",
+    "Doors",
     "Failures",
+    "InjectTokenFile",
     "Interval",
     "JsonOutput",
     "JunitFile",
@@ -31,7 +35,11 @@ __all__ = [
     "SiteName",
     "SlowDown",
     "State",
+    "TlsCert",
+    "TlsKey",
+    "TokenFile",
     "Workload",
+    "doors",
     "seconds",
     "shard_of",
 ]
@@ -60,8 +68,38 @@ AllowInject = Annotated[
     typer.Option(
         "--allow-inject",
         envvar="TWIN_ALLOW_INJECT",
-        help="Let whoever can open the page inject and clear faults.",
+        help="Let faults be injected and cleared from the page, by whoever has the token: that of "
+        "--inject-token-file, or one that is made up and printed.",
     ),
+]
+InjectTokenFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--inject-token-file",
+        envvar="TWIN_INJECT_TOKEN_FILE",
+        help="File with the token for faults, with --allow-inject. It opens all else too.",
+    ),
+]
+TokenFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--token-file",
+        envvar="TWIN_TOKEN_FILE",
+        help="File with the token that every request but /healthz must show, as Authorization: "
+        "Bearer, or as the password of any user; by default everything can be read.",
+    ),
+]
+TlsCert = Annotated[
+    Path | None,
+    typer.Option(
+        "--tls-cert",
+        envvar="TWIN_TLS_CERT",
+        help="PEM file of the certificate for HTTPS, with its chain; taken up again when replaced.",
+    ),
+]
+TlsKey = Annotated[
+    Path | None,
+    typer.Option("--tls-key", envvar="TWIN_TLS_KEY", help="PEM file of the certificate's key."),
 ]
 Workload = Annotated[
     str,
@@ -200,6 +238,46 @@ def shard_of(text: str | None, count: int | None, replicas: int = 1) -> Shard | 
     if "/" not in word and count is not None:
         word = f"{word}/{count}"
     return Shard.parse(word, socket.gethostname(), replicas)
+
+
+@dataclass(frozen=True, slots=True)
+class Doors:
+    """Who may come in over HTTP, and how.
+
+    Attributes:
+        token: opens all that can be read; None when anybody may read.
+        inject_token: opens faults; None when nobody may.
+        tls: certificate for HTTPS; None for plain HTTP.
+        made_up: whether ``inject_token`` is in no file, so that somebody must be told.
+    """
+
+    token: Token | None
+    inject_token: Token | None
+    tls: CertificateFiles | None
+    made_up: bool
+
+
+def doors(
+    token_file: Path | None,
+    allow_inject: bool,
+    inject_token_file: Path | None,
+    tls_cert: Path | None,
+    tls_key: Path | None,
+) -> Doors:
+    """Return what the options say of who may come in.
+
+    Raises:
+        ConfigError: a file is of no use, or a certificate has no key.
+    """
+    inject = None
+    if allow_inject:
+        inject = Token.of_file(inject_token_file) if inject_token_file else Token.random()
+    return Doors(
+        token=Token.of_file(token_file) if token_file else None,
+        inject_token=inject,
+        tls=CertificateFiles.of(tls_cert, tls_key),
+        made_up=allow_inject and inject_token_file is None,
+    )
 
 
 _DURATION = re.compile(r"^(\d+(?:\.\d+)?)(ms|s|m|h|d)?$")

@@ -19,14 +19,20 @@ from twin.cli.options import (
     AllowInject,
     CodecName,
     DetailSettings,
+    Doors,
     Failures,
+    InjectTokenFile,
     Interval,
     JsonOutput,
     LogLevel,
     SiteName,
     SlowDown,
     State,
+    TlsCert,
+    TlsKey,
+    TokenFile,
     Workload,
+    doors,
     seconds,
 )
 from twin.cli.process import configure_logs, stop_on_signals, wait
@@ -81,7 +87,11 @@ def up(
         ),
     ] = False,
     detail: DetailSettings = None,
+    token_file: TokenFile = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
     allow_inject: AllowInject = False,
+    inject_token_file: InjectTokenFile = None,
     as_json: JsonOutput = False,
     log_level: LogLevel = "warning",
 ) -> None:
@@ -103,6 +113,7 @@ def up(
     plan = layout.detail.changed(detail or ())
     if check and workload.startswith("trace:") and Detail.SITE in plan.levels:
         raise ConfigError("--check compares the trace rack by rack: use --detail rack or gpu")
+    opened = doors(token_file, allow_inject, inject_token_file, tls_cert, tls_key)
     config = LocalConfig(
         layout=layout,
         workload=workload,
@@ -117,11 +128,13 @@ def up(
         failures=failures,
         codec=codec,
         slow_down=slow_down,
-        allow_inject=allow_inject,
         detail=plan,
+        token=opened.token,
+        inject_token=opened.inject_token,
+        tls=opened.tls,
     )
     length = None if duration is None else seconds(duration)
-    report = asyncio.run(_run(config, length, check))
+    report = asyncio.run(_run(config, opened, length, check))
     if report is not None:
         _print(report, as_json)
         missed = report.failures()
@@ -129,13 +142,15 @@ def up(
             raise CheckFailedError("the check failed: " + "; ".join(missed))
 
 
-async def _run(config: LocalConfig, length: float | None, check: bool) -> Report | None:
+async def _run(
+    config: LocalConfig, opened: Doors, length: float | None, check: bool
+) -> Report | None:
     """Run until the end and return the report, if one is wanted."""
     stop = stop_on_signals()
     async with AsyncExitStack() as exits:
         with busy(f"setting up {config.layout.site.name} …"):
             stack = await exits.enter_async_context(local_stack(config))
-        _announce(config, stack)
+        _announce(config, stack, opened)
         began = time.monotonic()
         trace = _comparison(config, stack) if check else None
         sampler = asyncio.create_task(_sample(stack, trace), name="trace sampler")
@@ -153,14 +168,15 @@ async def _run(config: LocalConfig, length: float | None, check: bool) -> Report
             return await take_report(stack, config.layout, time.monotonic() - began, trace)
 
 
-def _announce(config: LocalConfig, stack: LocalStack) -> None:
+def _announce(config: LocalConfig, stack: LocalStack, opened: Doors) -> None:
     """Say on standard error where everything is."""
     site = config.layout.site
     url = stack.aggregator.url
     console = Console(stderr=True, highlight=False)
     console.print(f"[bold]{site.name}[/bold]: {site.gpus:,} GPUs in {site.racks:,} racks are up")
+    secret = opened.inject_token.value if opened.made_up and opened.inject_token else None
     rows = (
-        ("page", f"{url}/"),
+        ("page", f"{url}/#token={secret}" if secret else f"{url}/"),
         ("metrics", f"{url}/metrics"),
         ("array metrics", f"{url}/arrays/{config.layout.array_name(0)}/metrics"),
         ("discovery", f"{url}/sd"),
@@ -182,7 +198,7 @@ async def _sample(stack: LocalStack, trace: TraceComparison | None) -> None:
     """Scrape the roll-ups again and again while a trace is compared."""
     while trace is not None:
         await asyncio.sleep(_SCRAPE_SECONDS)
-        trace.add(await scrape(f"{stack.aggregator.url}/metrics"))
+        trace.add(await scrape(stack, "/metrics"))
 
 
 def _print(report: Report, as_json: bool) -> None:

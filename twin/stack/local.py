@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from twin.aggregator import Aggregator, AggregatorConfig
+from twin.aggregator import Aggregator, AggregatorConfig, CertificateFiles, Token
 from twin.bus import BrokerUrl, embedded_broker
 from twin.emulator import Emulator, EmulatorConfig
 from twin.errors import first_error
@@ -36,8 +36,10 @@ class LocalConfig:
         failures: see :func:`twin.faults.natural.failures_of`.
         codec: how frames are written.
         slow_down: whether a longer interval is taken when this one cannot be kept.
-        allow_inject: whether faults can be injected from the page.
         detail: how much of each array is exposed; None for what the site says.
+        token: opens all that can be read over HTTP; None when anybody may read.
+        inject_token: opens faults over HTTP; None when nobody may.
+        tls: certificate for HTTPS; None for plain HTTP.
     """
 
     layout: Layout
@@ -53,8 +55,10 @@ class LocalConfig:
     failures: str = "none"
     codec: Codec = Codec.JSON
     slow_down: bool = False
-    allow_inject: bool = False
     detail: DetailPlan | None = None
+    token: Token | None = None
+    inject_token: Token | None = None
+    tls: CertificateFiles | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +69,13 @@ class LocalStack:
         broker: address of the broker.
         aggregator: serves what it gets.
         emulator: publishes.
+        token: opens what the aggregator serves; None when anybody may read.
     """
 
     broker: BrokerUrl
     aggregator: Aggregator
     emulator: Emulator
+    token: Token | None = None
 
 
 @asynccontextmanager
@@ -108,8 +114,10 @@ async def local_stack(config: LocalConfig) -> AsyncIterator[LocalStack]:
                     broker,
                     host=config.host,
                     port=config.port,
-                    allow_inject=config.allow_inject,
                     detail=config.detail,
+                    token=config.token,
+                    inject_token=config.inject_token,
+                    tls=config.tls,
                 )
             )
         )
@@ -119,7 +127,7 @@ async def local_stack(config: LocalConfig) -> AsyncIterator[LocalStack]:
             async with asyncio.TaskGroup() as tasks:
                 task = tasks.create_task(emulator.run(broker, stop), name="emulator")
                 try:
-                    yield LocalStack(broker, aggregator, emulator)
+                    yield LocalStack(broker, aggregator, emulator, config.token)
                 finally:
                     stop.set()
                     await asyncio.wait([task], timeout=5.0)

@@ -9,6 +9,8 @@ import httpx
 import pytest
 import pytest_asyncio
 
+from twin.aggregator import Token
+from twin.aggregator.access import Access
 from twin.aggregator.app import create_app
 from twin.aggregator.desk import Desk
 from twin.aggregator.division import Addresses
@@ -21,7 +23,12 @@ if TYPE_CHECKING:
     from tests.aggregator.conftest import Feed
 
 HOST = "127.0.0.1:9400"
-OURS = {"X-Twin-Command": "test", "Content-Type": "application/json"}
+TOKEN = Token("a-token-for-faults")
+OURS = {
+    "X-Twin-Command": "test",
+    "Content-Type": "application/json",
+    "Authorization": f"Bearer {TOKEN.value}",
+}
 
 
 class FakeDesk(Desk):
@@ -49,7 +56,8 @@ def desk() -> FakeDesk:
 
 def client_of(feed: Feed, desk: Desk | None) -> httpx.AsyncClient:
     """Return a client of a page on which commands are allowed if there is a desk."""
-    page = LivePage(feed.core, "mqtt://broker:1883", "twin.example:9400", desk)
+    access = Access(command=None if desk is None else TOKEN)
+    page = LivePage(feed.core, "mqtt://broker:1883", "twin.example:9400", desk, access)
     app = create_app(feed.core, advertise=Addresses("twin.example:9400"), page=page)
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=f"http://{HOST}")
 
@@ -157,7 +165,7 @@ async def test_no_broker(client: httpx.AsyncClient, desk: FakeDesk) -> None:
         (b"[1]", 400, "A command is a JSON object."),
         (b'{"fault": 7, "target": "r0001"}', 422, "fault: "),
         (b'{"fault": "x", "target": "y", "more": 1}', 422, "more: "),
-        (b'"' + b"x" * 20_000 + b'"', 400, "at most 16384 bytes"),
+        (b'"' + b"x" * 20_000 + b'"', 413, "at most 16384 bytes"),
     ],
 )
 async def test_wrong_commands(
@@ -174,6 +182,9 @@ async def test_wrong_commands(
     ("headers", "status", "words"),
     [
         ({"Content-Type": "application/json"}, 403, "X-Twin-Command"),
+        ({**OURS, "Authorization": ""}, 403, "needs the token for faults"),
+        ({**OURS, "Authorization": "Bearer a-token-for-reading"}, 403, "needs the token"),
+        ({**OURS, "Authorization": "Basic YTpi"}, 403, "needs the token"),
         ({**OURS, "Content-Type": "text/plain"}, 415, "Content-Type: application/json"),
         ({**OURS, "Origin": "http://evil.example"}, 403, "another page"),
         ({**OURS, "Origin": "null"}, 403, "another page"),
@@ -186,7 +197,7 @@ async def test_wrong_commands(
 async def test_foreign_commands(
     client: httpx.AsyncClient, desk: FakeDesk, headers: dict[str, str], status: int, words: str
 ) -> None:
-    """What a foreign page can make a browser send is refused, whatever it says."""
+    """What a foreign page or a stranger can send is refused, whatever it says."""
     body = b'{"fault": "pump-failure", "target": "r0001/pump1"}'
     answer = await client.post("/api/inject", content=body, headers=headers)
     assert answer.status_code == status

@@ -210,12 +210,13 @@ class Twin:
 
     Attributes:
         url: address of its page.
+        token: for faults, when one was made up.
     """
 
     def __init__(self, log: Path, *arguments: str, ready: bool = True) -> None:
         self._arguments = arguments
         self._log = log
-        self.url = ""
+        self.url = self.token = ""
         self.start(ready=ready)
 
     def start(self, *, ready: bool = True) -> None:
@@ -239,6 +240,8 @@ class Twin:
                 pytest.fail(f"the twin did not start:\n{self._log.read_text()}")
             time.sleep(POLL_SECONDS)
         self.url = found[0]
+        if made_up := re.search(r"#token=(\S+)", self._log.read_text()):
+            self.token = made_up[1]
 
     def stop(self) -> None:
         """End it."""

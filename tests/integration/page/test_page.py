@@ -161,7 +161,29 @@ def test_an_address_opens_a_rack(page: Tab, demo: Twin) -> None:
     assert page.value("page.floor.signal.key") == "flow"
 
 
-def test_a_fault_from_the_page(page: Tab) -> None:
+def test_the_token_of_the_address(tab: Tab, demo: Twin) -> None:
+    """The address that is printed at the start brings the token, and does not keep it in sight."""
+    tab.go(f"{demo.url}/#token={demo.token}")
+    tab.until(LIVE)
+    assert "token" not in tab.value("location.href")
+    tab.value("document.getElementById('strike').click()")
+    assert tab.value("document.querySelector('#inject form').token.value") == demo.token
+
+
+def test_a_command_without_the_token(page: Tab) -> None:
+    """Who has not entered the token is told so, and nothing strikes."""
+    page.until(LIVE)
+    answer = page.value(
+        "import(`${location.origin}/page/inject.js`).then(({send}) =>"
+        " send('inject', {fault: 'pump-failure', target: 'r0001/pump1'}))"
+    )
+    assert not answer["accepted"]
+    assert "needs the token" in answer["detail"]
+    # The browser itself notes that an answer was no success.
+    page.complaints[:] = [text for text in page.complaints if "/api/" not in text]
+
+
+def test_a_fault_from_the_page(page: Tab, demo: Twin) -> None:
     """A fault injected by the form strikes, is told and marked, and is cleared from its chip."""
     page.until(LIVE)
     page.value("document.getElementById('strike').click()")
@@ -172,8 +194,9 @@ def test_a_fault_from_the_page(page: Tab) -> None:
           form.fault.onchange();
           form.target.value = 'r0009/pump1';
           form.seconds.value = '600';
+          form.token.value = 'TOKEN';
           form.requestSubmit();
-        })()"""
+        })()""".replace("TOKEN", demo.token)
     )
     page.until(
         "document.querySelector('#inject output').textContent.includes('strikes r0009/pump1')"
@@ -189,7 +212,7 @@ def test_a_fault_from_the_page(page: Tab) -> None:
     page.until("page.floor.values[8] === 0")
 
 
-def test_a_wrong_target_is_told(page: Tab) -> None:
+def test_a_wrong_target_is_told(page: Tab, demo: Twin) -> None:
     """What the emulator refuses is shown in its words, and nothing strikes."""
     page.until(LIVE)
     answer = page.value(
@@ -202,8 +225,9 @@ def test_a_wrong_target_is_told(page: Tab) -> None:
         """(() => {
           const form = document.querySelector('#inject form');
           form.target.value = 'r9999';
+          form.token.value = 'TOKEN';
           form.requestSubmit();
-        })()"""
+        })()""".replace("TOKEN", demo.token)
     )
     page.until("document.querySelector('#inject output').classList.contains('bad')")
     assert "r9999" in page.text("#inject output")
@@ -320,7 +344,7 @@ def test_pictures(tab: Tab, twin: Callable[..., Twin], tmp_path: Path) -> None:
     rows = "page.charts.charts[0].points[0]"
     tab.until(f"{rows}.length > 1 && {rows}.at(-1).x - {rows}[0].x > {seconds}", patience)
     fault = {"fault": "both-pumps-failure", "target": "r0003", "duration": 100_000}
-    headers = {"X-Twin-Command": "test"}
+    headers = {"X-Twin-Command": "test", "Authorization": f"Bearer {running.token}"}
     answer = httpx.post(f"{running.url}/api/inject", json=fault, headers=headers, timeout=60)
     assert answer.json()["accepted"], answer.text
     tab.until("page.floor.values[2] >= 80", patience)

@@ -1,9 +1,9 @@
-"""Who may give commands over HTTP: nobody unless it was allowed, and then only our own page.
+"""Who may give commands over HTTP: nobody unless it was allowed, and then who has the token.
 
-A browser sends requests to this machine on behalf of any page that its user visits. So a
-command must come from our own origin, as JSON and with a header of ours, which together no
-foreign page can send; and to an address that is ours, so that no foreign name can be made to
-point here. Whoever reaches the port with a program of his own is not stopped by this.
+A browser sends requests to this machine on behalf of any page that its user visits, with the
+password that it remembers. So a command must also come from our own origin, as JSON and with a
+header of ours, which together no foreign page can send; and to an address that is ours, so that
+no foreign name can be made to point here.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from starlette.requests import Request
+
+from twin.aggregator.access import Access
 
 __all__ = ["HEADER", "Refusal", "refusal"]
 
@@ -36,19 +38,30 @@ class Refusal:
     sentence: str
 
 
-def refusal(request: Request, *, allowed: bool, advertise: str | None) -> Refusal | None:
+def refusal(request: Request, access: Access, advertise: str | None) -> Refusal | None:
     """Return why a command is refused, or None when it may be carried out.
 
     Args:
         request: the request.
-        allowed: whether commands are allowed at all.
+        access: who may give commands.
         advertise: host and port by which the aggregator is known, None for none.
     """
-    headers = request.headers
-    if not allowed:
+    if access.command is None:
         return Refusal(
             403, "Faults cannot be injected from the page; start the twin with --allow-inject."
         )
+    if (foreign := _foreign(request, advertise)) is not None:
+        return foreign
+    if not access.may_command(request.headers.get("authorization")):
+        return Refusal(
+            403, "A command needs the token for faults; send it as Authorization: Bearer TOKEN."
+        )
+    return None
+
+
+def _foreign(request: Request, advertise: str | None) -> Refusal | None:
+    """Return why a request may be the work of another page."""
+    headers = request.headers
     host = headers.get("host", "")
     if not _is_ours(host, advertise):
         return Refusal(

@@ -19,10 +19,11 @@ from typing import Any, TypeVar
 
 import orjson
 from pydantic import ValidationError
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from twin.aggregator.access import Access
 from twin.aggregator.core import Core
 from twin.aggregator.desk import Desk
 from twin.aggregator.page.describe import describe
@@ -52,12 +53,22 @@ class LivePage:
         broker: address of the broker, to be shown.
         advertise: host and port by which the aggregator is known, None for none.
         desk: sends commands; None when nobody may give any.
+        access: who may give commands; None for nobody.
     """
 
-    def __init__(self, core: Core, broker: str, advertise: str | None, desk: Desk | None) -> None:
+    def __init__(
+        self,
+        core: Core,
+        broker: str,
+        advertise: str | None,
+        desk: Desk | None,
+        access: Access | None = None,
+    ) -> None:
         self._layout = core.layout
+        self._telemetry = core.telemetry
         self._advertise = advertise
         self._desk = desk
+        self._access = access or Access()
         self._floor = Floor(core.store)
         self._racks = Racks(core.store, self._floor)
         boot = secrets.token_hex(8)
@@ -145,21 +156,15 @@ class LivePage:
 
     async def _command(self, request: Request, kind: type[_C]) -> Response:
         """Check who asks, send the command over the bus and return the emulator's answer."""
-        refused = refusal(request, allowed=self._desk is not None, advertise=self._advertise)
+        refused = refusal(request, self._access, self._advertise)
         if refused is not None:
+            self._telemetry.http_refused["unauthorized"].inc()
             return _refused(refused.sentence, refused.status)
         if self._desk is None:
             return _refused("Nobody may give commands.", 403)
-        try:
-            command = kind.model_validate(
-                {**await _object(request), "id": f"page-{secrets.token_hex(8)}"}
-            )
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            place = ".".join(str(part) for part in first["loc"])
-            return _refused(f"{place}: {first['msg']}.", 422)
-        except ValueError as error:
-            return _refused(str(error), 400)
+        command = await _read(request, kind)
+        if isinstance(command, Response):
+            return command
         try:
             answer = await self._desk.send(command)
         except BusError as error:
@@ -167,17 +172,40 @@ class LivePage:
         return _json(answer.model_dump(), 200 if answer.accepted else 422)
 
 
+async def _read(request: Request, kind: type[_C]) -> _C | Response:
+    """Return the command that a request carries, or the answer that says what is wrong with it."""
+    try:
+        value = await _object(request)
+        return kind.model_validate({**value, "id": f"page-{secrets.token_hex(8)}"})
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(str(part) for part in first["loc"])
+        return _refused(f"{place}: {first['msg']}.", 422)
+    except ClientDisconnect:
+        return _refused("The request never came to its end.", 400)
+    except _TooLongError:
+        return _refused(f"A command has at most {_MOST_BODY_BYTES} bytes.", 413)
+    except ValueError as error:
+        return _refused(str(error), 400)
+
+
+class _TooLongError(Exception):
+    """A body has more bytes than any command."""
+
+
 async def _object(request: Request) -> dict[str, Any]:
     """Return the JSON object that a request carries.
 
     Raises:
-        ValueError: it carries none, or one that is too long; its text is a sentence.
+        ValueError: it carries none; its text is a sentence.
+        ClientDisconnect: it breaks off.
+        _TooLongError: it has more bytes than any command.
     """
     body = b""
     async for piece in request.stream():
         body += piece
         if len(body) > _MOST_BODY_BYTES:
-            raise ValueError(f"A command has at most {_MOST_BODY_BYTES} bytes.")
+            raise _TooLongError
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError:

@@ -6,6 +6,13 @@ import {byId, make} from "./dom.js";
 /** @typedef {import("./types.js").FaultKind} FaultKind */
 /** @typedef {import("./types.js").Fault} Fault */
 
+const TOKEN = "twin-token"; // of this tab only: another one, or another port, does not see it
+
+/** Keep the token that somebody entered, or that the address brought. @param {?string} token */
+export function keepToken(token) {
+  if (token) sessionStorage.setItem(TOKEN, token);
+}
+
 /**
  * Send a command and return the emulator's answer.
  * @param {"inject"|"clear"} kind
@@ -14,9 +21,10 @@ import {byId, make} from "./dom.js";
  */
 export async function send(kind, command) {
   try {
+    const token = sessionStorage.getItem(TOKEN) ?? "";
     const answer = await fetch(`api/${kind}`, {
       method: "POST",
-      headers: {"Content-Type": "application/json", "X-Twin-Command": "page"},
+      headers: {"Content-Type": "application/json", "X-Twin-Command": "page", "Authorization": `Bearer ${token}`},
       body: JSON.stringify(command),
     });
     return await answer.json();
@@ -33,12 +41,14 @@ export class InjectDialog {
     this.kind = make("select", {name: "fault", onchange: () => this.choose()}, ...groupsOf(site.faults));
     this.target = make("input", {name: "target", required: true, autocomplete: "off", spellcheck: false});
     this.seconds = make("input", {name: "seconds", type: "number", min: "1", step: "any"});
+    this.token = make("input", {name: "token", type: "password", autocomplete: "off", required: true});
     this.shows = make("p", {className: "soft"});
     this.parameters = make("div");
     this.result = make("output");
     this.submit = make("button", {className: "primary"}, "Inject");
     const form = make("form", {method: "dialog", onsubmit: (/** @type {Event} */ event) => this.send(event)},
-      field("Fault", this.kind), this.shows, field("Target", this.target), field("Seconds", this.seconds), this.parameters, this.result,
+      field("Fault", this.kind), this.shows, field("Target", this.target), field("Seconds", this.seconds), this.parameters,
+      field("Token", this.token), this.result,
       make("div", {className: "buttons"}, make("button", {type: "button", onclick: () => this.dialog.close()}, "Close"), this.submit));
     this.dialog.replaceChildren(make("h2", {id: "inject-title"}, "Inject a fault"), form);
     this.rack = "";
@@ -48,8 +58,17 @@ export class InjectDialog {
   open(rack = "") {
     this.rack = rack;
     this.result.textContent = "";
+    this.token.value = sessionStorage.getItem(TOKEN) ?? "";
     this.choose();
     this.dialog.showModal();
+  }
+
+  /** End a fault; if that is refused, say why where the token can be entered. @param {Fault} fault */
+  async clear(fault) {
+    const answer = await send("clear", {fault: fault.fault, target: fault.target});
+    if (answer.accepted) return;
+    if (!this.dialog.open) this.open();
+    this.show(answer);
   }
 
   /** Fill in the defaults of the chosen fault. */
@@ -72,6 +91,7 @@ export class InjectDialog {
   /** @param {Event} event */
   async send(event) {
     event.preventDefault();
+    keepToken(this.token.value.trim());
     this.submit.disabled = true;
     const inputs = [...this.parameters.querySelectorAll("input")].filter((input) => input.value !== "");
     const answer = await send("inject", {
@@ -81,6 +101,11 @@ export class InjectDialog {
       parameters: Object.fromEntries(inputs.map((input) => [input.name, Number(input.value)])),
     });
     this.submit.disabled = false;
+    this.show(answer);
+  }
+
+  /** @param {{accepted: boolean, detail: string}} answer */
+  show(answer) {
     this.result.className = answer.accepted ? "" : "bad";
     this.result.textContent = answer.detail;
   }

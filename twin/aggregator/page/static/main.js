@@ -7,7 +7,7 @@ import {Events} from "./events.js";
 import {showFigures} from "./figures.js";
 import {Floor} from "./floor.js";
 import {clock, day} from "./format.js";
-import {InjectDialog, send} from "./inject.js";
+import {InjectDialog, keepToken} from "./inject.js";
 import {RackPanel} from "./rack.js";
 import {Stream} from "./stream.js";
 
@@ -21,6 +21,7 @@ class Page {
   constructor(site) {
     this.site = site;
     const address = new URLSearchParams(location.hash.slice(1));
+    keepToken(address.get("token"));
     this.signal = site.signals.find((signal) => signal.key === address.get("signal")) ?? site.signals[0];
     /** @type {?string} name of the open rack */
     this.rack = null;
@@ -28,7 +29,7 @@ class Page {
     this.floor = new Floor(site, (rack) => this.open(rack));
     this.charts = new Charts(site.charts);
     this.events = new Events((target) => this.open(target.split("/")[0]),
-      dialog && ((fault) => send("clear", {fault: fault.fault, target: fault.target})));
+      dialog && ((fault) => dialog.clear(fault)));
     this.panel = new RackPanel(site, () => this.close(), dialog && ((rack) => dialog.open(rack)));
     byId("strike").hidden = dialog === null;
     byId("strike").onclick = () => dialog?.open(this.rack ?? "");
