@@ -87,8 +87,8 @@ class Cluster:
 
     def check(self) -> None:
         """Raise when a process has ended by itself."""
-        for name, process in self.processes.items():
-            if process.poll() is not None:
+        for name, child in self.processes.items():
+            if child.poll() is not None:
                 raise SystemExit(f"{name} ended; it says why above")
 
     async def close(self) -> None:

@@ -139,3 +139,14 @@ def test_summary_counts_the_exposed_series(feed: Feed, share: float) -> None:
     arrays = sum(feed.core.array(a).series for a in range(feed.layout.site.arrays))
     own = sum(line.startswith("twin_") for line in feed.lines())
     assert feed.core.summary().series == arrays + len(feed.lines()) - own
+
+
+@pytest.mark.parametrize("jump", [3600.0, -3600.0])
+def test_a_clock_that_is_set_silences_nobody(feed: Feed, jump: float) -> None:
+    """Silence is measured by a clock that nobody sets: units neither fall silent nor stay."""
+    core = feed.core
+    core.handle(feed.topic(Frame.RACK, 0), feed.payload(Frame.RACK, 0), False, 1000.0, at=10.0)
+    core.tick(1000.0 + jump, at=10.5)
+    assert core.summary().racks_reporting == 1
+    core.tick(1000.0 + jump, at=15.1)
+    assert core.summary().racks_reporting == 0

@@ -127,3 +127,33 @@ def test_other_commands_are_not_ours(
     feed.send(TOPICS.command("inject"), b"{}")
     assert feed.core.outbox() == []
     assert sum(feed.core.telemetry.tallies()["twin_messages_refused_total"].values()) == 0
+
+
+def test_a_broker_that_forgot_is_told_again(feed: Feed) -> None:
+    """After a restart of a broker that keeps nothing the setting is retained anew, once."""
+    kept, _ = feed.detail("a001=site")
+    feed.core.connected(False)
+    feed.core.connected(True)
+    for _ in range(3):
+        feed.wait(0.5)
+        assert feed.core.outbox() == []
+    feed.wait(0.5)
+    assert feed.core.outbox() == [kept]
+    feed.wait(0.5)
+    assert feed.core.outbox() == []
+
+
+def test_a_broker_that_remembers_is_not_told_again(feed: Feed) -> None:
+    """What the broker retains outweighs what we remember, also that there is nothing to keep."""
+    kept, _ = feed.detail("a001=site")
+    feed.core.connected(False)
+    feed.core.connected(True)
+    feed.send(kept.topic, kept.payload, retain=True)
+    for _ in range(10):
+        feed.wait(0.5)
+    assert feed.core.outbox() == []
+    feed.detail(reset=True)
+    feed.core.connected(True)
+    for _ in range(10):
+        feed.wait(0.5)
+    assert feed.core.outbox() == []

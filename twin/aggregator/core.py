@@ -72,15 +72,26 @@ class Core:
         self._outbox: list[Outgoing] = []
         self._log = LimitedLog()
 
-    def handle(self, topic: str, payload: bytes, retain: bool, now: float) -> None:
-        """Take over one message, or count why not; ``now`` is the wall clock, unix seconds."""
+    def handle(
+        self, topic: str, payload: bytes, retain: bool, now: float, at: float | None = None
+    ) -> None:
+        """Take over one message, or count why not.
+
+        Args:
+            topic: its topic.
+            payload: its content.
+            retain: whether the broker had kept it.
+            now: the wall clock, unix seconds.
+            at: seconds of a clock that nobody sets, by which silence is measured; None to
+                make do with ``now``, as when time is simulated.
+        """
         if topic in self._detail.topics:
             self._handle_detail(topic, payload, retain, now)
             return
         if self.shard is not None and self.shard.concerns(topic):
             self._handle_part(self.shard, topic, payload, now)
             return
-        self._ingest.handle(topic, payload, retain, now)
+        self._ingest.handle(topic, payload, retain, now, at)
         if topic == self.live.pulse:
             self.live.sample()
 
@@ -90,9 +101,11 @@ class Core:
         if kind is Frame.GRID:
             self.live.sample()
 
-    def tick(self, now: float) -> None:
-        """Give up the units that have been silent for too long; ``now`` is the wall clock."""
-        self._ingest.tick(now)
+    def tick(self, now: float, at: float | None = None) -> None:
+        """Give up the units that have been silent for too long; clocks as for :meth:`handle`."""
+        self._ingest.tick(now, at)
+        if self.shard is None or self.shard.division.leads:
+            self._outbox += self._detail.remind()
         if self.shard is not None:
             ready = not self.not_ready()
             self._outbox += self.shard.tick(now, self._announced.interval, ready=ready)
@@ -102,7 +115,9 @@ class Core:
     def connected(self, connected: bool) -> None:
         """Take note that the connection to the broker came or went."""
         self.telemetry.connected = connected
-        if not connected:
+        if connected:
+            self._detail.connected()
+        else:
             self._ingest.disconnected()
 
     def outbox(self) -> list[Outgoing]:

@@ -2,7 +2,8 @@
 
 The setting of a command is retained on the topic ``detail``, so that an aggregator that
 starts anew, or a second one, exposes the same. It outweighs what the aggregator was
-started with until a command resets it.
+started with until a command resets it. A broker that forgets what it retained, as one
+without persistence does at a restart, is told again.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ from twin.site import DetailPlan, Layout
 from twin.wire import Ack, DetailSetting, SetDetail, Topics, decode_message
 
 __all__ = ["DetailControl", "Outgoing"]
+
+_REMIND_TICKS = 4
+"""Ticks within which the broker tells what it retained: it does so with the subscription."""
 
 _log = structlog.get_logger(__name__)
 
@@ -59,6 +63,8 @@ class DetailControl:
         self._started = started
         self._apply = apply
         self.plan = started
+        self._commanded = False
+        self._ticks_to_wait: int | None = None
         self.topics = frozenset({self._names.detail, self._names.command("detail")})
 
     def handle(self, topic: str, payload: bytes, retain: bool) -> list[Outgoing]:
@@ -74,7 +80,26 @@ class DetailControl:
             raise FrameError("stale", "commands are not retained, so nobody knows its age")
         return self._command(decode_message(SetDetail, payload))
 
+    def connected(self) -> None:
+        """Take note that a connection stands: the broker tells what it retained, if anything."""
+        self._ticks_to_wait = _REMIND_TICKS
+
+    def remind(self) -> list[Outgoing]:
+        """Return the setting when the broker has forgotten it; call it twice a second or so."""
+        if self._ticks_to_wait is None:
+            return []
+        self._ticks_to_wait -= 1
+        if self._ticks_to_wait > 0:
+            return []
+        self._ticks_to_wait = None
+        return [self._kept()] if self._commanded else []
+
+    def _kept(self) -> Outgoing:
+        setting = DetailSetting(detail=self.plan.settings)
+        return Outgoing(self._names.detail, setting.encode(), retain=True)
+
     def _restore(self, payload: bytes) -> None:
+        self._ticks_to_wait = None
         plan = self._started
         if payload:
             setting = decode_message(DetailSetting, payload)
@@ -82,6 +107,7 @@ class DetailControl:
                 plan = plan.changed(setting.detail)
             except ConfigError as error:
                 raise FrameError("value", str(error)) from error
+        self._commanded = bool(payload)
         self._take(plan)
 
     def _command(self, command: SetDetail) -> list[Outgoing]:
@@ -94,12 +120,12 @@ class DetailControl:
         answer = self._answer(
             command.id, f"{plan}: {self._layout.series_of(plan):,} series", accepted=True
         )
+        self._commanded = bool(command.detail) or (self._commanded and not command.reset)
         if command.reset and not command.detail:
             return [Outgoing(self._names.detail, b"", retain=True), answer]
         if not command.detail:
             return [answer]
-        kept = DetailSetting(detail=plan.settings).encode()
-        return [Outgoing(self._names.detail, kept, retain=True), answer]
+        return [self._kept(), answer]
 
     def _take(self, plan: DetailPlan) -> None:
         if plan != self.plan:

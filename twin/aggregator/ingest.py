@@ -26,7 +26,10 @@ _MOST_LOST = 100_000
 
 
 class Elapsed:
-    """Seconds since the first reading, from a wall clock that may be set back."""
+    """Seconds since the first reading, from a wall clock that may be set back.
+
+    It is for who has no better clock: one that is set forward looks like silence.
+    """
 
     def __init__(self) -> None:
         self._last: float | None = None
@@ -90,7 +93,9 @@ class Ingest:
         self._elapsed = Elapsed()
         self._log = LimitedLog()
 
-    def handle(self, topic: str, payload: bytes, retain: bool, now: float) -> None:
+    def handle(
+        self, topic: str, payload: bytes, retain: bool, now: float, at: float | None = None
+    ) -> None:
         """Take over one message, or count why not.
 
         Args:
@@ -98,12 +103,13 @@ class Ingest:
             payload: its content.
             retain: whether the broker had kept it.
             now: the wall clock, unix seconds.
+            at: seconds of a clock that nobody sets; None to make do with ``now``.
         """
-        at = self._elapsed.read(now)
+        at = self._elapsed.read(now) if at is None else at
         try:
             address = self._address(topic)
             if address.kind in self._kinds:
-                self._frame(self._kinds[address.kind], address.name, payload, retain, now)
+                self._frame(self._kinds[address.kind], address.name, payload, retain, now, at)
             elif address.kind == "status":
                 self._status(address.name, payload)
             elif address.kind == "faults":
@@ -112,9 +118,10 @@ class Ingest:
             self._telemetry.refused[error.reason].inc()
             self._log.refused(error, topic, at)
 
-    def tick(self, now: float) -> None:
+    def tick(self, now: float, at: float | None = None) -> None:
         """Give up the units that have been silent for too long; call it about once a second."""
-        self._store.expire(self._elapsed.read(now), self._announced.timeout)
+        at = self._elapsed.read(now) if at is None else at
+        self._store.expire(at, self._announced.timeout)
 
     def disconnected(self) -> None:
         """Forget what the broker will repeat; silent units fall to the timeout."""
@@ -150,7 +157,9 @@ class Ingest:
 
     # -- frames ---------------------------------------------------------------
 
-    def _frame(self, kind: Frame, name: str, payload: bytes, retain: bool, now: float) -> None:
+    def _frame(
+        self, kind: Frame, name: str, payload: bytes, retain: bool, now: float, at: float
+    ) -> None:
         unit = self._layout.unit_index(kind, name)
         if unit is None:
             raise FrameError("foreign", f"the site has no {kind.value} {name!r}")
@@ -158,13 +167,12 @@ class Ingest:
             raise FrameError("stale", "frames are not retained, so nobody knows its age")
         if self._store.units[kind].released[unit]:
             return
-        at = self._elapsed.read(now)
         try:
             snapshot = self._decoders[kind].decode(payload)
         except FrameError:
             self._store.refuse(kind, unit, at)
             raise
-        self._take(kind, unit, snapshot, now)
+        self._take(kind, unit, snapshot, now, at)
 
     def take(self, kind: Frame, unit: int, snapshot: Snapshot, now: float) -> None:
         """Take over a frame that is decoded already, or count why not.
@@ -176,12 +184,11 @@ class Ingest:
             now: the wall clock, unix seconds.
         """
         try:
-            self._take(kind, unit, snapshot, now)
+            self._take(kind, unit, snapshot, now, self._elapsed.read(now))
         except FrameError as error:
             self._telemetry.refused[error.reason].inc()
 
-    def _take(self, kind: Frame, unit: int, snapshot: Snapshot, now: float) -> None:
-        at = self._elapsed.read(now)
+    def _take(self, kind: Frame, unit: int, snapshot: Snapshot, now: float, at: float) -> None:
         self._follow(kind, unit, snapshot)
         self._store.accept(kind, unit, snapshot, at)
         self._telemetry.ingested[kind.value].inc()

@@ -200,7 +200,7 @@ def _application(
 async def _tick(core: Core, certificate: Certificate | None) -> None:
     for tick in itertools.count(1):
         await asyncio.sleep(_TICK_SECONDS)
-        core.tick(time.time())
+        core.tick(time.time(), time.monotonic())
         if certificate is not None and tick % _RENEW_TICKS == 0:
             certificate.renew()
 
@@ -230,7 +230,8 @@ async def ingest(core: Core, bus: Bus, desk: Desk) -> None:
     dropped = 0
     core.telemetry.watch(lambda: bus.waiting)
     async for message in bus.messages():
-        core.handle(message.topic, message.payload, message.retain, time.time())
+        now, at = time.time(), time.monotonic()
+        core.handle(message.topic, message.payload, message.retain, now, at)
         desk.hear(message.topic, message.payload)
         for outgoing in core.outbox():
             await bus.publish(

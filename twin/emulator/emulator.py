@@ -35,9 +35,13 @@ __all__ = ["Emulator", "EmulatorConfig"]
 _log = structlog.get_logger(__name__)
 _STATUS_SECONDS = 2.0
 _SAVE_SECONDS = 30.0
+_MOST_REPEATED_SECONDS = 2 * _SAVE_SECONDS
+"""Between a state that was kept and the kill; more is a pause, which is left out."""
 _HALT_SECONDS = 5.0
+_LARGEST_DRIFT = 0.25
+"""Seconds by which the wall clock may leave the monotonic one before it counts as set."""
 _MOST_MISSED_SECONDS = 300.0
-"""What is caught up at most after a restart; what is longer ago is left out."""
+"""What a shard catches up at most after a restart; what is longer ago is left out."""
 
 
 class Emulator:
@@ -85,6 +89,7 @@ class Emulator:
             # Those of the time before a restart are past.
             self._failures.until(role.plant.time)
         self._clock = Clock(simulated=self.epoch, wall=wall())
+        self._clock_at = self.pacer.clock()
         self._halt = False
         self._halted = asyncio.Event()
         self.connected = asyncio.Event()
@@ -122,7 +127,7 @@ class Emulator:
                 await asyncio.gather(ticks, status, return_exceptions=True)
                 await self._say("offline")
                 link.cancel()
-                await self._save()
+                await self._save(ended=True)
         except BaseExceptionGroup as group:
             raise first_error(group) from group
 
@@ -160,6 +165,8 @@ class Emulator:
                 continue
             answer = self._commands.handle(message.topic, message.payload, self.now)
             if answer is not None:
+                # What was accepted must outlive us: the next tick keeps the state.
+                self._saved_at = -math.inf
                 await bus.publish(self._topics.ack(answer.id), answer.encode(), qos=1)
                 await self._publish_faults(bus)
 
@@ -181,6 +188,7 @@ class Emulator:
     async def _say_forever(self) -> None:
         while True:
             await asyncio.sleep(_STATUS_SECONDS)
+            self._follow_wall()
             await self._say("online")
 
     async def _say(self, state: str, qos: int = 1) -> None:
@@ -240,17 +248,37 @@ class Emulator:
         taken = role.begin(self.epoch, None if kept is None else kept["plant"])
         if kept is None or not taken:
             return None
-        # Simulated time is the present again; what was not lived through is left out.
         plant = role.plant
-        self.epoch = round(self.epoch - plant.time, 3)
+        missed = 0 if role.aligned else self._missed(kept["ended"], kept["wall"])
+        # Simulated time is the present again; what was not lived through is left out.
+        self.epoch = round(self.epoch - plant.time - missed * self.pacer.interval, 3)
         plant.resume(self.epoch)
         self._faults.restore(kept["strikes"])
+        for tick in range(missed):
+            role.step(self.pacer.interval, self._faults.conditions(self.now), tick)
         _log.info("state taken up", simulated_seconds=plant.time,
+                  lived_through_again=missed * self.pacer.interval,
                   file=None if self._state is None else str(self._state.path))  # fmt: skip
         return kept
 
-    async def _save(self) -> None:
-        """Keep the state; a disk that takes nothing is reported and costs no frame."""
+    def _missed(self, ended: bool, wall: float) -> int:
+        """Return the steps that were published after a state was kept, at most.
+
+        Counters must not fall: Prometheus takes the smallest fall for a restart from nothing,
+        and adds all that was ever counted. So an emulator that was killed lives through again
+        what it may have told since it last kept its state.
+        """
+        if ended:
+            return 0
+        gone = min(max(0.0, self._wall() - wall), _MOST_REPEATED_SECONDS)
+        return math.ceil(gone / self.pacer.period)
+
+    async def _save(self, *, ended: bool = False) -> None:
+        """Keep the state; a disk that takes nothing is reported and costs no frame.
+
+        Args:
+            ended: whether nothing is published any more.
+        """
         if self._state is None:
             return
         self._saved_at = self.pacer.clock()
@@ -258,6 +286,8 @@ class Emulator:
             {
                 "plant": self._role.plant,
                 "now": self.now,
+                "ended": ended,
+                "wall": self._wall(),
                 "strikes": self._faults.active,
                 "sequence": {kind.value: list(n) for kind, n in self._publisher.sequence.items()},
             }
@@ -343,6 +373,15 @@ class Emulator:
         """Map the next frames' time to the wall clock's present."""
         due = self.now + self.pacer.interval
         self._clock = Clock(simulated=due, wall=self._wall())
+        self._clock_at = self.pacer.clock()
+
+    def _follow_wall(self) -> None:
+        """Tell the new time when somebody has set the wall clock, or every lag would be wrong."""
+        expected = self._clock.wall + self.pacer.clock() - self._clock_at
+        drift = self._wall() - expected
+        if abs(drift) > _LARGEST_DRIFT:
+            _log.warning("the clock of this machine was set", seconds=round(drift, 3))
+            self._clock = Clock(simulated=self._clock.simulated, wall=self._clock.wall + drift)
 
     async def _tick(self) -> None:
         """Advance the plant by one interval and publish what changed."""
