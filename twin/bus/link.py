@@ -37,6 +37,10 @@ __all__ = ["Inbox", "Link"]
 
 ANSWER_SECONDS = 10.0
 """How long the broker may take to answer anything."""
+GOODBYE_SECONDS = 1.5
+"""How long it may take to take our goodbye: nobody who ends us waits much longer."""
+CONNECT_SECONDS = 4.0
+"""How long it may take to take the TCP connection: a thread waits for it, and our end for that."""
 KEEPALIVE_SECONDS = 15
 """A broker declares us dead 1.5 times this after our host vanished without closing."""
 INBOX_BYTES = 128 << 20
@@ -117,6 +121,7 @@ class Link:
             keepalive=KEEPALIVE_SECONDS,
             logger=_log,
         )
+        self._paho.connect_timeout = CONNECT_SECONDS
 
     @property
     def gone(self) -> asyncio.Future[None]:
@@ -184,7 +189,7 @@ class Link:
         # The patience is ours: aiomqtt's own swallows a cancellation, as in Connection.
         self.client.timeout = math.inf
         try:
-            async with asyncio.timeout(ANSWER_SECONDS):
+            async with asyncio.timeout(GOODBYE_SECONDS):
                 await self.client.__aexit__(None, None, None)
         except (aiomqtt.MqttError, TimeoutError):
             _log.debug("the broker took no goodbye", exc_info=True)

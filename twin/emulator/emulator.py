@@ -12,6 +12,7 @@ import asyncio
 import math
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import structlog
@@ -38,6 +39,8 @@ _SAVE_SECONDS = 30.0
 _MOST_REPEATED_SECONDS = 2 * _SAVE_SECONDS
 """Between a state that was kept and the kill; more is a pause, which is left out."""
 _HALT_SECONDS = 5.0
+_GOODBYE_SECONDS = 1.5
+"""How long a broker that hangs may delay our end; what keeps the state must not wait for it."""
 _LARGEST_DRIFT = 0.25
 """Seconds by which the wall clock may leave the monotonic one before it counts as set."""
 _MOST_MISSED_SECONDS = 300.0
@@ -73,7 +76,7 @@ class Emulator:
         self._state = None
         if config.state is not None:
             self._state = StateFile(config.state, layout, config.workload, config.part)
-        self._saved_at = self.pacer.clock()
+        self._saved_at = -math.inf  # the first tick keeps the state: there is none, or an old one
         kept = self._begin()
         self._layout = role.layout
         self._publisher = Publisher(
@@ -125,7 +128,9 @@ class Emulator:
                 for task in (ticks, status):
                     task.cancel()
                 await asyncio.gather(ticks, status, return_exceptions=True)
-                await self._say("offline")
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(_GOODBYE_SECONDS):
+                        await self._say("offline")
                 link.cancel()
                 await self._save(ended=True)
         except BaseExceptionGroup as group:

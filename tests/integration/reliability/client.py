@@ -1,0 +1,128 @@
+"""Those who ask too much of a pipeline: floods, crowds, hanging readers, set clocks."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import httpx
+from paho.mqtt import client as paho
+from paho.mqtt.enums import CallbackAPIVersion
+
+from tests.integration.conftest import program
+from tests.integration.reliability.pipeline import POLL_SECONDS, Pipeline
+
+__all__ = [
+    "FAKE_CLOCK",
+    "SMALL_QUEUE",
+    "dropped",
+    "flooding",
+    "lag_is_right",
+    "scrape",
+    "set_clock",
+    "stuck",
+]
+
+SMALL_QUEUE = "max_queued_messages 100\nmax_inflight_messages 20\nsys_interval 1\n"
+"""Settings of a Mosquitto that holds no more than a few seconds of frames for a slow reader."""
+
+FAKE_CLOCK = {
+    "LD_PRELOAD": "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1",
+    "FAKETIME_TIMESTAMP_FILE": "clock",
+    "FAKETIME_NO_CACHE": "1",
+    "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+    "DONT_FAKE_MONOTONIC": "1",
+}
+"""Environment of processes whose wall clock :func:`set_clock` sets, and no other clock."""
+
+_PAGES = ("/metrics", "/arrays/a001/metrics", "/arrays/a002/metrics", "/sd")
+_MOST_LAG_SECONDS = 5.0
+
+
+@contextmanager
+def flooding(pipeline: Pipeline, per_second: float, size: int = 2000) -> Iterator[None]:
+    """Publish to racks that the site does not have, while the context is open."""
+    stop = threading.Event()
+    stranger = paho.Client(CallbackAPIVersion.VERSION2, "stranger")
+    stranger.connect("127.0.0.1", pipeline.broker.port)
+    stranger.loop_start()
+
+    def publish() -> None:
+        payload = b'{"v": 1, "ts": 1e9, "seq": 1, "gpu": "' + b"x" * size + b'"}'
+        number = 0
+        while not stop.wait(0.05):
+            for _ in range(max(1, round(per_second / 20))):
+                number += 1
+                stranger.publish(f"twin/v1/small/rack/r9{number % 1000:03d}", payload)
+
+    thread = threading.Thread(target=publish)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+        stranger.disconnect()
+        stranger.loop_stop()
+
+
+def dropped(pipeline: Pipeline) -> int:
+    """Return the messages that the broker has dropped, as it says every second."""
+    said = subprocess.run(
+        [program("mosquitto_sub"), "-p", str(pipeline.broker.port), "-C", "1", "-W", "5",
+         "-t", "$SYS/broker/publish/messages/dropped"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    return int(said.stdout or 0)
+
+
+@contextmanager
+def stuck(pipeline: Pipeline, count: int) -> Iterator[None]:
+    """Hold connections on which a page was asked for and nothing is taken."""
+    with ExitStack() as stack:
+        for _ in range(count):
+            client = stack.enter_context(socket.socket())
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+            client.connect(("127.0.0.1", int(pipeline.url.rpartition(":")[2])))
+            client.sendall(b"GET /arrays/a001/metrics HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        yield
+
+
+def scrape(pipeline: Pipeline, count: int) -> tuple[Counter[int], float]:
+    """Scrape with so many clients at the same moment; return their answers and the time."""
+    gate = threading.Barrier(count)
+
+    def one(number: int) -> int:
+        gate.wait()
+        try:
+            return httpx.get(
+                f"{pipeline.url}{_PAGES[number % len(_PAGES)]}", timeout=60
+            ).status_code
+        except httpx.TransportError:
+            return 0
+
+    began = time.monotonic()
+    with ThreadPoolExecutor(count) as pool:
+        answers = Counter(pool.map(one, range(count)))
+    return answers, time.monotonic() - began
+
+
+def set_clock(pipeline: Pipeline, seconds: int) -> None:
+    """Set the wall clock of emulator and aggregator so far off the true one."""
+    beside = Path(pipeline.folder, "clock.new")
+    beside.write_text(f"{seconds:+d}\n")
+    beside.replace(Path(pipeline.folder, "clock"))
+    time.sleep(POLL_SECONDS)
+
+
+def lag_is_right(pipeline: Pipeline) -> bool:
+    """Whether the last frame's lag is that of frames on one machine."""
+    lag = pipeline.summary().get("lag_seconds")
+    return lag is not None and lag < _MOST_LAG_SECONDS
