@@ -16,6 +16,7 @@ from twin.errors import ConfigError
 from twin.faults import FAULTS, FaultSchedule
 from twin.scenario.model import PIPELINE, AlertMatch, Event, MisplacedError, Scenario
 from twin.site import Layout, load_site, parse_site, validation_message
+from twin.site.yamls import VALUE_ERRORS, refuse_bombs
 
 __all__ = [
     "LoadedScenario",
@@ -121,7 +122,7 @@ def parse_scenario(text: str, path: Path) -> LoadedScenario:
         ConfigError: with file and line, for the first thing that is wrong.
     """
     root = _compose(text, path)
-    data = yaml.SafeLoader("").construct_document(root)
+    data = _constructed(root, path)
     try:
         scenario = Scenario.model_validate(data)
     except ValidationError as error:
@@ -140,15 +141,28 @@ def parse_scenario(text: str, path: Path) -> LoadedScenario:
 def _compose(text: str, path: Path) -> yaml.Node:
     try:
         root = yaml.compose(text, yaml.SafeLoader)
+        refuse_bombs(root)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise ConfigError(f"{path}:{line}: is not YAML: {error.problem}") from error
-    except (yaml.YAMLError, RecursionError) as error:
+    except yaml.YAMLError as error:
         raise ConfigError(f"{path}: is not YAML: {error}") from error
+    except RecursionError as error:
+        raise ConfigError(f"{path}: is not YAML: it is nested too deeply") from error
     if not isinstance(root, yaml.MappingNode):
         raise ConfigError(f"{path}:1: must be a mapping of keys to values")
     _refuse_twins(root, path)
     return root
+
+
+def _constructed(root: yaml.Node, path: Path) -> Any:
+    try:
+        return yaml.SafeLoader("").construct_document(root)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise ConfigError(f"{path}:{line}: is not YAML: {error.problem}") from error
+    except VALUE_ERRORS as error:
+        raise ConfigError(f"{path}: a value is neither a number nor a date: {error}") from error
 
 
 def _refuse_twins(node: yaml.Node, path: Path) -> None:
@@ -156,8 +170,10 @@ def _refuse_twins(node: yaml.Node, path: Path) -> None:
     if isinstance(node, yaml.MappingNode):
         keys: set[str] = set()
         for key, value in node.value:
+            line = key.start_mark.line + 1
+            if not isinstance(key, yaml.ScalarNode):
+                raise ConfigError(f"{path}:{line}: a key is a word")
             if key.value in keys:
-                line = key.start_mark.line + 1
                 raise ConfigError(f"{path}:{line}: the key {key.value!r} is given twice")
             keys.add(key.value)
             _refuse_twins(value, path)

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from twin.errors import ConfigError
 from twin.site.model import Site
+from twin.site.yamls import VALUE_ERRORS, refuse_bombs
 
 __all__ = ["gpu_model_names", "load_site", "parse_site", "preset_names", "validation_message"]
 
@@ -104,13 +105,18 @@ class _Loader(yaml.SafeLoader):
 
 def _read(text: str, where: str) -> Any:
     try:
-        return yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader
+        loader = _Loader(text)
+        root = loader.get_single_node()
+        refuse_bombs(root)
+        return None if root is None else loader.construct_document(root)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         line = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
         raise ConfigError(f"{where}: is not YAML: {line}{error.problem}") from error
     except yaml.YAMLError as error:
         raise ConfigError(f"{where}: is not YAML: {error}") from error
+    except VALUE_ERRORS as error:
+        raise ConfigError(f"{where}: a value is neither a number nor a date: {error}") from error
     except RecursionError as error:
         raise ConfigError(f"{where}: is not YAML: it is nested too deeply") from error
 

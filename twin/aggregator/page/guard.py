@@ -68,7 +68,7 @@ def _foreign(request: Request, advertise: str | None) -> Refusal | None:
             403, f"{host!r} is no address of this machine; use one, or name it by --advertise."
         )
     origin = headers.get("origin")
-    if (origin is not None and urlsplit(origin).netloc != host) or headers.get(
+    if (origin is not None and _place(origin) != host) or headers.get(
         "sec-fetch-site", "same-origin"
     ) not in {"same-origin", "none"}:
         return Refusal(403, "The command comes from another page; only our own may send it.")
@@ -81,11 +81,19 @@ def _foreign(request: Request, advertise: str | None) -> Refusal | None:
 
 def _is_ours(host: str, advertise: str | None) -> bool:
     """Return whether a Host header names this machine and not whatever a stranger's DNS says."""
-    name = urlsplit(f"//{host}").hostname or ""
-    if host == advertise or name in {"localhost", socket.gethostname().lower()}:
-        return True
     try:
+        name = urlsplit(f"//{host}").hostname or ""
+        if host == advertise or name in {"localhost", socket.gethostname().lower()}:
+            return True
         ipaddress.ip_address(name)
     except ValueError:
         return False
     return True
+
+
+def _place(origin: str) -> str | None:
+    """Return host and port of an origin, None for what is none."""
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return None

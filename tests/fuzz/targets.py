@@ -1,0 +1,243 @@
+"""What is fed with anything, and what must hold then: only errors that a user can meet.
+
+A target takes bytes. It returns when what it was given was understood or refused as promised;
+anything else that it raises is a finding.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from twin.aggregator import Core, Token
+from twin.aggregator.access import Access, Guarded
+from twin.aggregator.app import create_app
+from twin.aggregator.desk import Desk
+from twin.aggregator.page import LivePage
+from twin.bus import BrokerUrl
+from twin.catalog import Frame
+from twin.cli.options import seconds
+from twin.emulator.commands import Commands
+from twin.errors import TwinError
+from twin.faults import FAULTS, FaultSchedule
+from twin.plant import Conditions, Plant
+from twin.rules.expression import parts, selectors, sievable
+from twin.scenario.loader import parse_scenario
+from twin.site import Layout, parse_site
+from twin.wire import Codec, Encoder, Topics
+
+__all__ = ["CORPUS", "TARGETS", "frame_into", "fresh_core", "seeds"]
+
+CORPUS = Path(__file__).parent / "corpus"
+TINY = """
+name: tiny
+racks: 3
+racks_per_array: 2
+servers_per_rack: 2
+pdus_per_rack: 1
+server: {gpus: 2, nics: 2, psus: 2}
+megapacks: {count: 1}
+gensets: {count: 1}
+"""
+TOPICS = Topics("tiny")
+KINDS = tuple(Frame)
+MESSAGES = ("status/plant-0", "faults", "meta/rack/r0001", "detail", "command/detail",
+            "command/inject", "command/clear", "ack/x", "rack", "")  # fmt: skip
+TOKEN = Token("a-token-that-nobody-guesses")
+
+
+@cache
+def _layout() -> Layout:
+    return Layout(parse_site(TINY, "tiny"))
+
+
+def fresh_core() -> Core:
+    """Return a core of the tiny site that nobody has fed yet."""
+    return Core(_layout())
+
+
+@cache
+def _core() -> Core:
+    return fresh_core()
+
+
+@cache
+def _commands() -> Commands:
+    return Commands(FaultSchedule(_layout(), FAULTS), TOPICS)
+
+
+class _Time:
+    """A wall clock that goes on by a tenth of a second a reading."""
+
+    now = 1_800_000_000.0
+
+    def read(self) -> float:
+        self.now += 0.1
+        return self.now
+
+
+_TIME = _Time()
+
+
+def frame(data: bytes) -> None:
+    """A frame of any kind, from whoever likes: the first byte chooses the kind and the unit."""
+    frame_into(_core(), data)
+
+
+def frame_into(core: Core, data: bytes) -> None:
+    """The same into a core of one's own."""
+    chosen = data[0] if data else 0
+    kind = KINDS[chosen % len(KINDS)]
+    unit = (chosen // len(KINDS)) % max(1, core.layout.units(kind))
+    topic = TOPICS.frame(kind, core.layout.unit_name(kind, unit))
+    _handled(core, topic, data[1:], retain=chosen > 250)
+
+
+def message(data: bytes) -> None:
+    """Announcements and commands: the first byte chooses the topic."""
+    core = _core()
+    topic = f"twin/v1/tiny/{MESSAGES[(data[0] if data else 0) % len(MESSAGES)]}"
+    _handled(core, topic, data[1:], retain=False)
+    core.outbox()
+    _commands().handle(topic, data[1:], _TIME.now)
+
+
+def topic(data: bytes) -> None:
+    """Any topic with a payload after the first line."""
+    name, _, payload = data.partition(b"\n")
+    _handled(_core(), name.decode("utf-8", "replace"), payload, retain=False)
+
+
+def _handled(core: Core, topic: str, payload: bytes, *, retain: bool) -> None:
+    """Hand a message over; what is exposed afterwards must be a page that Prometheus can read."""
+    before = core.store.version
+    tallies = core.telemetry.tallies()["twin_messages_refused_total"]
+    core.handle(topic, payload, retain, _TIME.read())
+    refused = core.telemetry.tallies()["twin_messages_refused_total"] != tallies
+    if core.store.version != before or not refused:
+        _readable(core)
+
+
+def _readable(core: Core) -> None:
+    text = bytes(core.metrics()).decode()
+    names = {
+        sample.labels.get("site", "tiny")
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+    assert names == {"tiny"}, "a label came in through a name"
+
+
+def site(data: bytes) -> None:
+    """A site's file; what is accepted can be laid out and, if it is small, lived through."""
+    with suppress(TwinError):
+        layout = Layout(parse_site(data.decode("utf-8", "replace"), "fuzzed.yaml"))
+        assert re.fullmatch(r"[a-z0-9][a-z0-9-]*", layout.site.name)
+        if layout.site.gpus <= 256 and layout.site.racks <= 16:
+            Plant(layout, seed=0).step(1.0, Conditions.healthy(layout))
+
+
+def scenario(data: bytes) -> None:
+    """A scenario's file."""
+    with suppress(TwinError):
+        parse_scenario(data.decode("utf-8", "replace"), Path("fuzzed.yaml"))
+
+
+def expression(data: bytes) -> None:
+    """A rule's expression in PromQL."""
+    text = data.decode("utf-8", "replace")
+    with suppress(TwinError):
+        selectors(text)
+        parts(text)
+        sievable(text)
+
+
+def argument(data: bytes) -> None:
+    """A broker's address, a duration, a target, a detail: what stands on a command line."""
+    text = data.decode("utf-8", "replace")
+    for parse in (BrokerUrl.parse, seconds, _layout().target):
+        with suppress(TwinError):
+            parse(text)
+    with suppress(TwinError):
+        _layout().detail.changed([text])
+
+
+@cache
+def _app() -> Guarded:
+    core = _core()
+    access = Access(None, TOKEN)
+    page = LivePage(core, "mqtt://broker", None, Desk("tiny"), access)
+    return Guarded(create_app(core, page=page), access, core.telemetry)
+
+
+def http(data: bytes) -> None:
+    """A request: method and path with query, headers, and a body after an empty line."""
+    head, _, body = data.partition(b"\n\n")
+    first, *lines = head.split(b"\n")
+    method, _, address = first.decode("latin-1").partition(" ")
+    path, _, query = address.partition("?")
+    if path == "/api/stream":
+        return  # it has no end
+    headers = [
+        (name.strip().lower(), value.strip())
+        for name, found, value in (line.partition(b":") for line in lines)
+        if found
+    ]
+    if b"command" in head:
+        headers.append((b"authorization", f"Bearer {TOKEN.value}".encode()))
+    scope: dict[str, Any] = {
+        "type": "http", "asgi": {"version": "3.0", "spec_version": "2.3"}, "http_version": "1.1",
+        "method": method or "GET", "scheme": "http", "path": unquote(path),
+        "raw_path": path.encode("latin-1", "replace"), "query_string": query.encode("latin-1"),
+        "root_path": "", "headers": headers, "client": ("127.0.0.1", 1),
+        "server": ("127.0.0.1", 9400), "state": {},
+    }  # fmt: skip
+    status = asyncio.run(_answer(scope, body))
+    # 503 is said of a broker that is away, and there is none.
+    assert status < 500 or status == 503, status
+
+
+async def _answer(scope: dict[str, Any], body: bytes) -> int:
+    sent: list[dict[str, Any]] = []
+    rest = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def receive() -> dict[str, Any]:
+        if rest:
+            return rest.pop()
+        await asyncio.Event().wait()
+        return {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async with asyncio.timeout(20):
+        await _app()(scope, receive, send)
+    return int(sent[0]["status"])
+
+
+TARGETS: dict[str, Callable[[bytes], None]] = {
+    target.__name__: target
+    for target in (frame, message, topic, site, scenario, expression, argument, http)
+}
+
+
+def seeds() -> dict[str, list[bytes]]:
+    """Return valid inputs of the targets whose input has to be made: frames in both codecs."""
+    layout = _layout()
+    plant = Plant(layout, seed=0)
+    plant.step(1.0, Conditions.healthy(layout))
+    frames = []
+    for number, kind in enumerate(KINDS):
+        for codec in Codec:
+            encoder = Encoder(layout, kind, codec)
+            encoder.load(plant.outputs())
+            frames.append(bytes([number]) + encoder.encode(0, 1.0, 1))
+    return {"frame": frames}
