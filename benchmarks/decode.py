@@ -1,89 +1,62 @@
 """What a rack's frame costs in either codec: to encode, to decode, and to take over.
 
-Run: ``python benchmarks/decode.py [--site demo] [--rounds 200] [--json]``.
-The values are those of the plant after ten minutes. Figures are medians over the rounds of
-the CPU time of one thread, so that other work on the machine hardly shows.
+Run: ``python benchmarks/decode.py [--site demo] [--seconds 1] [--json] [--save FILE]``.
+The values are those of the plant after ten minutes. Figures are medians of the CPU time of
+one thread, so that other work on the machine hardly shows.
 """
 
 from __future__ import annotations
 
-import argparse
-import itertools
-import json
-import statistics
-import time
-from collections.abc import Callable
+from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
-from twin.aggregator import Core
-from twin.catalog import Frame
-from twin.plant import Conditions, Plant
+from twin.bench.clock import Budget
+from twin.bench.codec import measure_codec
+from twin.bench.data import lived_in
+from twin.bench.script import parser, run
 from twin.site import Layout, load_site
-from twin.wire import Codec, Decoder, Encoder, Outputs, Topics
+from twin.wire import Codec
 
-STEPS, STEP_SECONDS = 40, 15.0
+STEPS = {
+    "load_us": "load, a rack's share",
+    "encode_us": "encode",
+    "decode_us": "decode",
+    "ingest_us": "ingest, decode included",
+}
 
 
 def main() -> None:
     """Print microseconds a frame and values a second of each codec."""
-    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments = parser(__doc__)
     arguments.add_argument("--site", default="demo")
-    arguments.add_argument("--rounds", type=int, default=200)
-    arguments.add_argument("--json", action="store_true", help="print one JSON object")
+    arguments.add_argument("--seconds", type=float, default=1.0, help="CPU time for each figure")
     options = arguments.parse_args()
-
-    layout = Layout(load_site(options.site))
-    outputs = _outputs(layout)
-    results = {codec.value: _measure(layout, outputs, codec, options.rounds) for codec in Codec}
-    if options.json:
-        print(json.dumps(results))
-        return
-    for codec, result in results.items():
-        values = result["samples"]
-        print(f"a rack of {options.site} in {codec}: {values:,} values, {result['bytes']:,} bytes")
-        print(f"{'step':26} {'us/frame':>9} {'values/s':>12}")
-        for step, microseconds in result["microseconds_per_frame"].items():
-            print(f"{step:26} {microseconds:9.1f} {1e6 * values / microseconds:12,.0f}")
-        print()
+    run(options, lambda: _measure(options.site, Budget(options.seconds, rounds=20)), _table)
 
 
-def _measure(layout: Layout, outputs: Outputs, codec: Codec, rounds: int) -> dict[str, Any]:
-    encoder, decoder = Encoder(layout, Frame.RACK, codec), Decoder(layout, Frame.RACK)
-    encoder.load(outputs)
-    payload = encoder.encode(0, 1.0, 1)
-    core, topic = Core(layout), Topics(layout.site.name).frame(Frame.RACK, "r0001")
-    frames = iter([encoder.encode(0, float(n), n) for n in range(1, rounds + 1)])
-    racks = itertools.cycle(range(layout.site.racks))
-    cost = {
-        "load, a rack's share": _median(lambda: encoder.load(outputs), rounds) / layout.site.racks,
-        "encode": _median(lambda: encoder.encode(next(racks), 1.0, 1), rounds),
-        "decode": _median(lambda: decoder.decode(payload), rounds),
-        "ingest, decode included": _median(
-            lambda: core.handle(topic, next(frames), False, 1.0), rounds
-        ),
-    }
+def _measure(site: str, budget: Budget) -> dict[str, Any]:
+    layout = Layout(load_site(site))
+    outputs = lived_in(layout)
+    costs = [measure_codec(layout, outputs, codec, budget) for codec in Codec]
     return {
-        "samples": sum(group.size for group in decoder.decode(payload).groups.values()),
-        "bytes": len(payload),
-        "microseconds_per_frame": {step: round(us, 1) for step, us in cost.items()},
+        cost.codec: asdict(cost) | {"ingest_samples_per_s": cost.ingest_samples_per_second}
+        for cost in costs
     }
 
 
-def _outputs(layout: Layout) -> Outputs:
-    plant = Plant(layout, seed=1)
-    for _ in range(STEPS):
-        plant.step(STEP_SECONDS, Conditions.healthy(layout))
-    return plant.outputs()
-
-
-def _median(run: Callable[[], object], rounds: int) -> float:
-    """Return the median duration in microseconds."""
-    durations = []
-    for _ in range(rounds):
-        started = time.thread_time()
-        run()
-        durations.append(time.thread_time() - started)
-    return 1e6 * statistics.median(durations)
+def _table(results: Mapping[str, Any]) -> str:
+    lines = []
+    for codec, result in results.items():
+        samples = result["samples"]
+        lines.append(f"a rack in {codec}: {samples:,} values, {result['size_bytes']:,} bytes")
+        lines.append(f"{'step':26} {'us/frame':>9} {'values/s':>12}")
+        lines += [
+            f"{name:26} {result[key]:9.1f} {1e6 * samples / result[key]:12,.0f}"
+            for key, name in STEPS.items()
+        ]
+        lines.append("")
+    return "\n".join(lines).rstrip()
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import sys
 import typer
 
 from twin.cli.aggregate import aggregate
+from twin.cli.bench import bench
 from twin.cli.dashboards import app as dashboards
 from twin.cli.detail import app as detail
 from twin.cli.emulate import emulate
@@ -48,6 +49,7 @@ app.command()(inject)
 app.command()(clear)
 app.command()(faults)
 app.command()(metrics)
+app.command()(bench)
 app.add_typer(sites, name="sites")
 app.add_typer(detail, name="detail")
 app.add_typer(rules, name="rules")

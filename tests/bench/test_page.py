@@ -1,0 +1,28 @@
+"""What an aggregator says of itself, as the benchmarks read it."""
+
+from __future__ import annotations
+
+import pytest
+
+from twin.bench.page import NO_BROKER, missing, quantile
+
+INFINITY = float("inf")
+
+
+@pytest.mark.parametrize(
+    ("share", "expected"), [(0.5, 1.0), (0.25, 0.5), (0.75, 1.5), (1.0, 2.0), (0.0, 0.0)]
+)
+def test_quantile_is_linear_within_a_bucket(share: float, expected: float) -> None:
+    """As histogram_quantile does it."""
+    counts = {1.0: 50.0, 2.0: 100.0, INFINITY: 100.0}
+    assert quantile(counts, share) == pytest.approx(expected)
+
+
+def test_quantile_beyond_the_last_bound() -> None:
+    """What lies above every bound is given as the last of them."""
+    assert quantile({1.0: 1.0, INFINITY: 10.0}, 0.99) == 1.0
+
+
+def test_nobody_listens() -> None:
+    """An aggregator that is not there yet has no broker either."""
+    assert missing("http://127.0.0.1:1") == NO_BROKER

@@ -1,0 +1,67 @@
+"""What an aggregator's own page says, read over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+
+from prometheus_client.parser import text_string_to_metric_families
+
+__all__ = ["NO_BROKER", "Samples", "missing", "quantile", "read_own"]
+
+NO_BROKER = "broker is not connected"
+"""What the aggregator says before it is connected."""
+_PATIENCE_SECONDS = 60.0
+
+Samples = Mapping[str, Mapping[tuple[str, ...], float]]
+"""Values by name of the sample and by the values of its labels."""
+
+
+async def read_own(url: str) -> Samples:
+    """Return what the aggregator says of itself on the page at ``url``."""
+    return await asyncio.to_thread(_read, url)
+
+
+def missing(base: str) -> str | None:
+    """Return what the aggregator says is missing before its site is complete, None for nothing."""
+    try:
+        with urllib.request.urlopen(f"{base}/readyz", timeout=_PATIENCE_SECONDS):  # noqa: S310 - http
+            return None
+    except urllib.error.HTTPError as answer:
+        return answer.read().decode()
+    except OSError:
+        return NO_BROKER
+
+
+def quantile(counts: Mapping[float, float], share: float) -> float:
+    """Return what Prometheus's ``histogram_quantile`` would: linear within a bucket.
+
+    Args:
+        counts: how many lie at or below each upper bound.
+        share: 0 to 1.
+    """
+    bounds = sorted(counts)
+    rank = share * counts[bounds[-1]]
+    low, below = 0.0, 0.0
+    for bound in bounds:
+        if counts[bound] >= rank:
+            inside = counts[bound] - below
+            if bound == float("inf") or not inside:
+                return low
+            return low + (bound - low) * (rank - below) / inside
+        low, below = bound, counts[bound]
+    return float("nan")
+
+
+def _read(url: str) -> Samples:
+    with urllib.request.urlopen(url, timeout=_PATIENCE_SECONDS) as answer:  # noqa: S310 - http
+        text = answer.read().decode()
+    own = "\n".join(line for line in text.splitlines() if "twin_" in line)
+    samples: dict[str, dict[tuple[str, ...], float]] = {}
+    for family in text_string_to_metric_families(own + "\n"):
+        for sample in family.samples:
+            place = tuple(sample.labels.values())
+            samples.setdefault(sample.name, {})[place] = sample.value
+    return samples
