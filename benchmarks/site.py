@@ -18,8 +18,8 @@ from dataclasses import asdict
 from typing import Any
 
 from twin.bench.broker import BrokerKind
-from twin.bench.script import parser, run
-from twin.bench.site_run import SitePlan, run_site, watch
+from twin.bench.script import lines, parser, run
+from twin.bench.site_run import SitePlan, SiteReport, run_site, watch
 from twin.cli.options import seconds
 from twin.site import load_site
 from twin.wire import Codec
@@ -37,11 +37,11 @@ def main() -> None:
     arguments.add_argument("--emulate", default="", help="more options of twin emulate")
     arguments.add_argument("--aggregate", default="", help="more options of twin aggregate")
     options = arguments.parse_args()
-    figures = run(options, lambda: asdict(asyncio.run(_run(options))), table)
+    figures = run(options, lambda: asdict(asyncio.run(_run(options))), _table)
     sys.exit(0 if figures["held"] else 1)
 
 
-async def _run(options: Namespace) -> Any:
+async def _run(options: Namespace) -> SiteReport:
     site = load_site(options.site)
     plan = SitePlan(
         site=options.site,
@@ -59,15 +59,8 @@ async def _run(options: Namespace) -> Any:
     )
 
 
-def table(report: Mapping[str, Any]) -> str:
-    """Return a line a figure."""
-
-    def shown(value: object) -> str:
-        if isinstance(value, Mapping):
-            return ", ".join(f"{name} {part:,}" for name, part in value.items())
-        return f"{value:,}" if isinstance(value, (int, float)) else str(value)
-
-    return "\n".join(f"{name:18} {shown(value)}" for name, value in report.items())
+def _table(figures: Mapping[str, Any]) -> str:
+    return "\n".join(lines(figures))
 
 
 if __name__ == "__main__":

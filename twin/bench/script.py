@@ -15,7 +15,7 @@ import orjson
 from twin.bench.results import record, save_result
 from twin.errors import TwinError
 
-__all__ = ["parser", "run"]
+__all__ = ["lines", "parser", "run"]
 
 
 def parser(docstring: str | None) -> argparse.ArgumentParser:
@@ -52,3 +52,16 @@ def run(
     text = orjson.dumps(asdict(recorded)).decode() if options.json else table(recorded.figures)
     sys.stdout.write(text + "\n")
     return recorded.figures
+
+
+def lines(figures: Mapping[str, Any]) -> list[str]:
+    """Return a line for each figure, as people read it."""
+    return [f"{name:24} {_shown(value)}" for name, value in figures.items()]
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_shown(part)}" for name, part in value.items())
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:,}" if isinstance(value, (int, float)) else str(value)

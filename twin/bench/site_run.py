@@ -12,7 +12,7 @@ import asyncio
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 
 from twin.aggregator import telemetry
@@ -64,10 +64,12 @@ class RunningSite:
     Attributes:
         base: address of the aggregator's pages.
         pids: process of each part; whoever adds a part has it measured too.
+        parts: ends with the site what was added to it.
     """
 
     base: str
     pids: dict[str, int]
+    parts: ExitStack
 
     @property
     def metrics(self) -> str:
@@ -150,13 +152,18 @@ async def run_site(
         _last_word(broker.url, plan.name) as word,
     ):
         port = free_port()
-        running = RunningSite(f"http://127.0.0.1:{port}", {"broker": broker.pid})
+        base = f"http://127.0.0.1:{port}"
         with started(_aggregate(plan, broker.url, port), "twin aggregate") as aggregator:
-            running.pids["aggregator"] = aggregator.pid
-            await until(lambda: NO_BROKER not in (missing(running.base) or ""), aggregator)
-            with started(_emulate(plan, broker.url), "twin emulate") as emulator:
-                running.pids["emulator"] = emulator.pid
-                await until(lambda: missing(running.base) is None, emulator)
+            await until(lambda: NO_BROKER not in (missing(base) or ""), aggregator)
+            with (
+                started(_emulate(plan, broker.url), "twin emulate") as emulator,
+                ExitStack() as parts,
+            ):
+                pids = {
+                    "broker": broker.pid, "emulator": emulator.pid, "aggregator": aggregator.pid
+                }  # fmt: skip
+                running = RunningSite(base, pids, parts)
+                await until(lambda: missing(base) is None, emulator)
                 await asyncio.sleep(plan.warmup)
                 before, used = await read_own(running.metrics), cpu_seconds(running.pids)
                 began = time.monotonic()
