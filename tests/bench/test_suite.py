@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import pytest
 
+from twin.bench import suite
+from twin.bench.broker import BrokerKind
 from twin.bench.suite import FULL, QUICK, affordable
+from twin.site import Site
 
 
 @pytest.mark.parametrize(
@@ -21,3 +26,29 @@ def test_quick_is_the_same_but_less() -> None:
     assert set(QUICK.gpus) < set(FULL.gpus)
     assert QUICK.budget.seconds < FULL.budget.seconds
     assert QUICK.seconds < FULL.seconds
+
+
+@pytest.mark.parametrize(
+    ("holds", "runs", "held"),
+    [(100_032, [100_032], True), (9_984, [100_032, 9_984], True),
+     (0, [100_032, 9_984, 1_024], False)],
+)  # fmt: skip
+def test_a_run_that_is_lost_is_repeated_smaller(
+    monkeypatch: pytest.MonkeyPatch, holds: int, runs: list[int], held: bool
+) -> None:
+    """What a busy machine loses is no measure of it; the smallest run stands as it was."""
+    tried: list[int] = []
+
+    @dataclass(frozen=True)
+    class Report:
+        gpus: int
+        held: bool
+
+    def run_scaled(site: Site, *_: object) -> Report:
+        tried.append(site.gpus)
+        return Report(site.gpus, site.gpus <= holds)
+
+    monkeypatch.setattr(suite, "run_scaled", run_scaled)
+    report = suite._end_to_end(list(FULL.gpus), BrokerKind.MOSQUITTO, FULL)
+    assert tried == runs
+    assert (report.gpus, report.held) == (runs[-1], held)

@@ -41,18 +41,18 @@ def test_command_writes_then_agrees(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """--check complains of what is outdated; a run without it mends that and removes the rest."""
-    monkeypatch.setattr(command, "_DOCS", tmp_path)
-    (tmp_path / "schema").mkdir()
-    (tmp_path / "schema/old.json").write_text("{}")
+    monkeypatch.setattr(command, "_DOCS", tmp_path / "docs")
+    (tmp_path / "docs/schema").mkdir(parents=True)
+    (tmp_path / "docs/schema/old.json").write_text("{}")
 
     monkeypatch.setattr(sys, "argv", ["docs", "--check"])
     assert command.main() == 1
     assert "docs/metrics.md is not up to date; run python -m twin.docs" in capsys.readouterr().err
-    assert not (tmp_path / "metrics.md").exists()
+    assert not (tmp_path / "docs/metrics.md").exists()
 
     monkeypatch.setattr(sys, "argv", ["docs"])
     assert command.main() == 0
-    assert not (tmp_path / "schema/old.json").exists()
+    assert not (tmp_path / "docs/schema/old.json").exists()
 
     monkeypatch.setattr(sys, "argv", ["docs", "--check"])
     assert command.main() == 0

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import sys
+from pathlib import Path
 
 import pytest
 
 from twin.bench.broker import BrokerKind, running_broker
 from twin.bench.bus import measure_bus
 from twin.bench.clock import Budget
-from twin.bench.process import cpu_seconds, peak_bytes, started, until
-from twin.bench.site_run import SitePlan, run_site, watch
+from twin.bench.data import lived_in, scaled_site, scaled_site_text
+from twin.bench.process import cpu_seconds, free_port, peak_bytes, started, until
+from twin.bench.prometheus import PrometheusReport, scrape_site
+from twin.bench.receiver import Sent, measure_receiver
+from twin.bench.site_run import RunningSite, SitePlan, run_site, watch
 from twin.bench.suite import STAGES, Effort, measure
+from twin.bus import Bus
+from twin.catalog import Frame
 from twin.errors import ConfigError, ServiceError
+from twin.site import Layout, load_site
+from twin.wire import Encoder, Topics
 
 pytestmark = pytest.mark.integration
 
@@ -57,6 +66,53 @@ async def test_processes_are_measured_and_ended() -> None:
         assert 0 < cpu_seconds({"it": child.pid})["it"] < 60
         assert peak_bytes(child.pid) > 1 << 20
     assert child.process.poll() is not None
+
+
+async def test_a_prometheus_takes_all_in(tmp_path: Path) -> None:
+    """It finds every target, takes in the site's series, and is measured with the site."""
+    path, layout = tmp_path / "site.yaml", Layout(scaled_site(64))
+    path.write_text(scaled_site_text(64))
+    reports: list[PrometheusReport] = []
+
+    async def during(running: RunningSite) -> None:
+        reports.append(await scrape_site(running, interval=5.0, duration=15.0))
+
+    site = await run_site(SitePlan(str(path), layout.site.name, 64, warmup=1.0), during)
+    (report,) = reports
+    assert report.targets == 2
+    assert report.scrapes_failed == 0
+    assert report.scrapes > 0
+    own = report.samples_per_scrape - layout.series()["gpu"]
+    assert 0 < own < 300
+    assert report.series >= report.samples_per_scrape
+    assert site.rss_mib["prometheus"] > 0
+    assert site.cpu_cores["prometheus"] > 0
+
+
+async def test_a_receiver_is_measured() -> None:
+    """What it is sent is on its page, and both halves of its work have a cost."""
+    layout = Layout(load_site("colossus-array"))
+    encoder, topics = Encoder(layout, Frame.RACK), Topics(layout.site.name)
+    encoder.load(lived_in(layout))
+    numbers = itertools.count(1)
+
+    async def send(bus: Bus, rounds: int) -> None:
+        for number in itertools.islice(numbers, rounds):
+            for rack in range(layout.site.racks):
+                topic = topics.frame(Frame.RACK, layout.unit_name(Frame.RACK, rack))
+                await bus.publish(topic, encoder.encode(rack, float(number), number))
+
+    port = free_port()
+    async with running_broker(BrokerKind.MOSQUITTO) as broker:
+        command = [sys.executable, "-m", "twin", "aggregate", "--site", "colossus-array"]
+        command += ["--broker", str(broker.url), "--port", str(port)]
+        with started(command, "twin aggregate") as child:
+            url = f"http://127.0.0.1:{port}/arrays/a001/metrics"
+            cost = await measure_receiver(broker.url, child, url, send, Sent(3, 24, 24 * 5_045))
+    assert (cost.messages, cost.samples) == (24, 24 * 5_045)
+    assert cost.series > 40_000
+    assert cost.us_per_message == pytest.approx(5_045 * cost.us_per_sample)
+    assert min(cost.us_per_sample, cost.us_per_series, cost.rss_mib) > 0
 
 
 def test_a_program_that_is_not_there() -> None:

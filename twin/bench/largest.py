@@ -55,15 +55,15 @@ class Largest:
     limited_by: str
 
 
-def load_of(report: SiteReport, racks: int, base_bytes: float, tick_seconds: float) -> Load:
+def load_of(report: SiteReport, base_bytes: float, tick_seconds: float) -> Load:
     """Return what a rack costs by the run of a site.
 
     Args:
-        report: the run.
-        racks: racks of that site.
+        report: the run, of a site with racks of 64 GPUs.
         base_bytes: memory of all processes without any rack.
         tick_seconds: a rack's share of what a tick computes before its first frame.
     """
+    racks = report.gpus // _GPUS_PER_RACK
     a_second = racks / report.interval_seconds
     memory = report.rss_total_mib * (1 << 20)
     return Load(

@@ -32,6 +32,8 @@ INTERVALS = (1.0, 10.0)
 """For which the largest site is told, in s."""
 _REFERENCE = "colossus-100k"
 _ARRAY = "colossus-array"
+NOT_HELD = "the run end to end lost frames or was late; is the machine busy with something else?"
+"""Said instead of a size, where none can be told."""
 _GPUS_PER_RACK = 64
 _WITH_EASE = 0.4
 """Share of all processors that the run end to end is expected to take."""
@@ -123,11 +125,10 @@ def measure(effort: Effort, begin: Callable[[str], None]) -> Result:
     exposition = measure_exposition(array, effort.budget)
     begin("end to end")
     tick_seconds = _tick_seconds(step, codecs[-1], whole.site.racks)
-    gpus = affordable(effort.gpus, _rack_seconds(tick_seconds, codecs[-1], bus[-1]), cores())
-    site = scaled_site(gpus)
-    report = run_scaled(site, 1.0, broker, effort.warmup, effort.seconds)
+    most = affordable(effort.gpus, _rack_seconds(tick_seconds, codecs[-1], bus[-1]), cores())
+    report = _end_to_end([gpus for gpus in effort.gpus if gpus <= most], broker, effort)
     pythons = 2 if broker is BrokerKind.MOSQUITTO else 3
-    load = load_of(report, site.racks, pythons * base, tick_seconds)
+    load = load_of(report, pythons * base, tick_seconds)
     room = available_bytes()
     return Result(
         machine=describe_machine(),
@@ -136,8 +137,25 @@ def measure(effort: Effort, begin: Callable[[str], None]) -> Result:
         bus=bus,
         exposition=exposition,
         end_to_end=report,
-        largest=tuple(largest_site(load, interval, cores(), room) for interval in INTERVALS),
+        largest=tuple(
+            largest_site(load, interval, cores(), room)
+            if report.held
+            else Largest(interval, 0, NOT_HELD)
+            for interval in INTERVALS
+        ),
     )
+
+
+def _end_to_end(sizes: list[int], broker: BrokerKind, effort: Effort) -> SiteReport:
+    """Return the run of the largest of ``sizes`` that holds, or of the smallest.
+
+    What a machine that is busy with something else loses tells nothing of what it can hold.
+    """
+    for gpus in reversed(sizes):
+        report = run_scaled(scaled_site(gpus), 1.0, broker, effort.warmup, effort.seconds)
+        if report.held:
+            break
+    return report
 
 
 def affordable(sizes: tuple[int, ...], rack_seconds: float, processors: int) -> int:

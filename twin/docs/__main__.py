@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,7 +16,9 @@ from twin.docs import (
     command_line,
     faults,
     metrics,
+    readme,
     runbooks,
+    scale,
     schema,
     sites,
 )
@@ -35,6 +38,8 @@ def pages() -> Mapping[str, str]:
         **cddl.pages(),
         **asyncapi.pages(),
         **calibration.pages(),
+        **scale.pages(),
+        **readme.pages(),
     }
 
 
@@ -59,7 +64,8 @@ def main() -> int:
     outdated = stale(texts, _DOCS)
     if check:
         for path in outdated:
-            sys.stderr.write(f"docs/{path} is not up to date; run python -m twin.docs\n")
+            shown = os.path.normpath(f"docs/{path}")
+            sys.stderr.write(f"{shown} is not up to date; run python -m twin.docs\n")
         return 1 if outdated else 0
     for path in outdated:
         target = _DOCS / path

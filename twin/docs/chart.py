@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
@@ -25,15 +26,29 @@ class Axis:
     Attributes:
         title: what it shows, with its unit.
         ticks: values that are marked; the first and the last are its ends.
+        logarithmic: whether equal ratios are equal distances; then all ticks are above 0.
+        names: what stands at the ticks, by default their values.
     """
 
     title: str
     ticks: Sequence[float]
+    logarithmic: bool = False
+    names: Sequence[str] = ()
+
+    @property
+    def marks(self) -> Sequence[tuple[float, str]]:
+        """The ticks with what stands there."""
+        return list(
+            zip(self.ticks, self.names or [f"{tick:g}" for tick in self.ticks], strict=True)
+        )
 
     def place(self, value: float, start: float, end: float) -> float:
         """Return where between ``start`` and ``end`` a value lies; outside it is held at an end."""
         low, high = self.ticks[0], self.ticks[-1]
-        share = (min(max(value, low), high) - low) / (high - low)
+        value = min(max(value, low), high)
+        if self.logarithmic:
+            low, high, value = math.log(low), math.log(high), math.log(value)
+        share = (value - low) / (high - low)
         return start + share * (end - start)
 
 
@@ -60,14 +75,14 @@ def chart(title: str, x: Axis, y: Axis, lines: Sequence[Line]) -> str:
         f"<title>{escape(title)}</title>",
         f'<rect width="{_WIDTH}" height="{_HEIGHT}" fill="#ffffff"/>',
     ]
-    for tick in x.ticks:
+    for tick, name in x.marks:
         at = x.place(tick, _LEFT, right)
         parts.append(_stroke(at, _TOP, at, bottom))
-        parts.append(_text(at, bottom + 18, f"{tick:g}", "middle"))
-    for tick in y.ticks:
+        parts.append(_text(at, bottom + 18, name, "middle"))
+    for tick, name in y.marks:
         at = y.place(tick, bottom, _TOP)
         parts.append(_stroke(_LEFT, at, right, at))
-        parts.append(_text(_LEFT - 8, at + 4, f"{tick:g}", "end"))
+        parts.append(_text(_LEFT - 8, at + 4, name, "end"))
     parts.append(_text((_LEFT + right) / 2, _HEIGHT - 12, x.title, "middle"))
     middle = (_TOP + bottom) / 2
     parts.append(
