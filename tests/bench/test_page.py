@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from twin.bench.page import NO_BROKER, missing, quantile
+from twin.bench.page import NO_BROKER, missing, quantile, read_own
+from twin.errors import ServiceError
 
 INFINITY = float("inf")
 
@@ -26,3 +27,9 @@ def test_quantile_beyond_the_last_bound() -> None:
 def test_nobody_listens() -> None:
     """An aggregator that is not there yet has no broker either."""
     assert missing("http://127.0.0.1:1") == NO_BROKER
+
+
+async def test_a_page_that_is_gone() -> None:
+    """An aggregator that ended is told in a sentence with its address."""
+    with pytest.raises(ServiceError, match=r"does not answer on http://127\.0\.0\.1:1/metrics"):
+        await read_own("http://127.0.0.1:1/metrics")

@@ -66,6 +66,8 @@ async def test_processes_are_measured_and_ended() -> None:
         assert 0 < cpu_seconds({"it": child.pid})["it"] < 60
         assert peak_bytes(child.pid) > 1 << 20
     assert child.process.poll() is not None
+    with pytest.raises(ServiceError, match="the loop ended during the run"):
+        cpu_seconds({"loop": child.pid})
 
 
 async def test_a_prometheus_takes_all_in(tmp_path: Path) -> None:

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from twin.errors import ServiceError
+
 __all__ = ["NO_BROKER", "Samples", "missing", "quantile", "read_own"]
 
 NO_BROKER = "broker is not connected"
@@ -20,7 +22,11 @@ Samples = Mapping[str, Mapping[tuple[str, ...], float]]
 
 
 async def read_own(url: str) -> Samples:
-    """Return what the aggregator says of itself on the page at ``url``."""
+    """Return what the aggregator says of itself on the page at ``url``.
+
+    Raises:
+        ServiceError: it does not answer.
+    """
     return await asyncio.to_thread(_read, url)
 
 
@@ -56,8 +62,11 @@ def quantile(counts: Mapping[float, float], share: float) -> float:
 
 
 def _read(url: str) -> Samples:
-    with urllib.request.urlopen(url, timeout=_PATIENCE_SECONDS) as answer:  # noqa: S310 - http
-        text = answer.read().decode()
+    try:
+        with urllib.request.urlopen(url, timeout=_PATIENCE_SECONDS) as answer:  # noqa: S310 - http
+            text = answer.read().decode()
+    except OSError as error:
+        raise ServiceError(f"the aggregator does not answer on {url}: {error}") from error
     own = "\n".join(line for line in text.splitlines() if "twin_" in line)
     samples: dict[str, dict[tuple[str, ...], float]] = {}
     for family in text_string_to_metric_families(own + "\n"):

@@ -132,9 +132,19 @@ async def until(ready: Callable[[], bool], child: Child, seconds: float = _READY
 
 
 def cpu_seconds(pids: Mapping[str, int]) -> dict[str, float]:
-    """Return the CPU time that each process has used, to the nanosecond."""
-    # clock_getcpuclockid(3), which Python does not wrap: the kernel's own encoding.
-    return {name: time.clock_gettime((~pid << 3) | _SCHEDULED) for name, pid in pids.items()}
+    """Return the CPU time that each process has used, to the nanosecond.
+
+    Raises:
+        ServiceError: one of them ended.
+    """
+    used: dict[str, float] = {}
+    for name, pid in pids.items():
+        try:
+            # clock_getcpuclockid(3), which Python does not wrap: the kernel's own encoding.
+            used[name] = time.clock_gettime((~pid << 3) | _SCHEDULED)
+        except OSError as error:
+            raise ServiceError(f"the {name} ended during the run") from error
+    return used
 
 
 def peak_bytes(pid: int) -> int:

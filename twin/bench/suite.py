@@ -37,7 +37,7 @@ NOT_HELD = "the run end to end lost frames or was late; is the machine busy with
 _GPUS_PER_RACK = 64
 _WITH_EASE = 0.4
 """Share of all processors that the run end to end is expected to take."""
-_SCRAPE_SECONDS = 10.0
+_SCRAPE_SECONDS = 15.0
 
 
 @dataclass(frozen=True, slots=True)

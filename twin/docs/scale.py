@@ -44,8 +44,8 @@ _EVERY_SECOND, _EVERY_TEN = "#c2410c", "#1d4ed8"
 _SIZED = ("demo", "colossus-100k", "colossus-1m")
 _GPUS = Axis("GPUs", (1e3, 1e4, 1e5, 1e6), logarithmic=True, names=("1 k", "10 k", "100 k", "1 M"))
 _CORES = Axis(
-    "processors, all three processes", (0.01, 0.1, 1.0, 10.0),
-    logarithmic=True, names=("0.01", "0.1", "1", "10"),
+    "processors, all three processes", (0.001, 0.01, 0.1, 1.0, 10.0),
+    logarithmic=True, names=("0.001", "0.01", "0.1", "1", "10"),
 )  # fmt: skip
 _MEMORY = Axis(
     "memory, all three processes", (100, 1_000, 10_000),
