@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import shutil
 import socket
 import subprocess
@@ -30,6 +31,7 @@ __all__ = [
 _READY_SECONDS = 180.0
 _LOOK_SECONDS = 0.05
 _GOODBYE_SECONDS = 30.0
+_PORTS = range(20_000, 32_000)
 _SCHEDULED = 2
 """CPUCLOCK_SCHED of the kernel: the time for which a process was on a processor."""
 
@@ -99,9 +101,18 @@ def started(
 
 
 def free_port() -> int:
-    """Return a TCP port of 127.0.0.1 that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
+    """Return a TCP port of 127.0.0.1 that nobody listens on.
+
+    It is below those that systems give away by themselves, so nobody gets it by chance before
+    the program for which it is takes it.
+
+    Raises:
+        ServiceError: there is none.
+    """
+    for port in random.SystemRandom().sample(_PORTS, len(_PORTS)):
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+    raise ServiceError(f"no port from {_PORTS.start} to {_PORTS.stop - 1} is free")
 
 
 def listens(port: int) -> bool:

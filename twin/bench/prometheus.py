@@ -196,7 +196,13 @@ def _report(server: _Server, interval: float, began: float, ended: float) -> Pro
         for target in server.get("targets", state="active")["activeTargets"]
         if target["labels"]["job"].startswith("twin")
     ]
-    scrapes = round(ask(f"sum(count_over_time(up{_OWN_JOBS}{window}))"))
+    made, brought = (
+        f"count_over_time(up{_OWN_JOBS}{window})",
+        f"sum_over_time(up{_OWN_JOBS}{window})",
+    )
+    # In one query: a scrape that takes long comes in with the time at which it began.
+    failed = ask(f"sum({made} - {brought})")
+    scrapes = round(ask(f"sum({made})"))
     return PrometheusReport(
         version=str(server.get("status/buildinfo")["version"]),
         interval_seconds=interval,
@@ -204,7 +210,7 @@ def _report(server: _Server, interval: float, began: float, ended: float) -> Pro
         series=_head_series(server.get("status/tsdb")),
         samples_per_scrape=round(ask(f"sum(scrape_samples_scraped{_OWN_JOBS})")),
         scrapes=scrapes,
-        scrapes_failed=scrapes - round(ask(f"sum(sum_over_time(up{_OWN_JOBS}{window}))")),
+        scrapes_failed=round(failed),
         # Discovery and the offset of a target cost its first round, at most.
         scrapes_left_out=max(0, len(targets) * int((ended - began) / interval - 1) - scrapes),
         scrape_p50_seconds=round(
