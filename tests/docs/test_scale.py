@@ -160,6 +160,13 @@ def test_readme_without_results() -> None:
     assert "Nothing was measured yet." in readme.with_table(MARKED, NONE)
 
 
+def test_readme_with_some_results() -> None:
+    """What was measured is shown, whatever else was not."""
+    text = readme.with_table(MARKED, {**NONE, "peers": ALL["peers"]})
+    assert "Measured on 2026-01-31" in text
+    assert text.count("| `benchmarks/") == 1
+
+
 def test_readme_without_marks() -> None:
     """Who removes the marks is told."""
     with pytest.raises(ValueError, match=r"README\.md must have one table"):

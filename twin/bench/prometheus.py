@@ -57,8 +57,8 @@ class PrometheusReport:
         scrapes_failed: those that brought nothing.
         scrapes_left_out: those that it should have made and did not, because one before
             took too long.
-        scrape_p50_seconds: median duration of a scrape.
-        scrape_p99_seconds: 99th percentile.
+        scrape_p50_seconds: duration of a scrape, median over the targets of their medians.
+        scrape_p99_seconds: 99th percentile over the targets of their 99th percentiles.
         scrape_max_seconds: the longest.
         first_round_max_seconds: the longest of the first two rounds, in which series are created.
     """

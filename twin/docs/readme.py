@@ -44,10 +44,11 @@ def with_table(text: str, results: Results) -> str:
 
 
 def _table(results: Results) -> str:
-    machine, rows = results["machine"], list(_rows(results))
-    if machine is None or not rows:
+    measured = [result for result in results.values() if result is not None]
+    rows = list(_rows(results))
+    if not rows:
         return "Nothing was measured yet.\n"
-    known = machine.machine
+    known = measured[0].machine
     made = f"Measured on {known.date}, {known.cores} cores of {known.processor}:\n\n"
     return made + table(("What", "Figure", "Script"), rows)
 
