@@ -48,8 +48,8 @@ _CORES = Axis(
     logarithmic=True, names=("0.001", "0.01", "0.1", "1", "10"),
 )  # fmt: skip
 _MEMORY = Axis(
-    "memory, all three processes", (100, 1_000, 10_000),
-    logarithmic=True, names=("100 MiB", "1 GiB", "10 GiB"),
+    "memory, all three processes", (128, 1_024, 10_240),
+    logarithmic=True, names=("128 MiB", "1 GiB", "10 GiB"),
 )  # fmt: skip
 
 Results = Mapping[str, Recorded | None]
