@@ -222,7 +222,7 @@ def _part_rows(figures: Mapping[str, Any]) -> Iterator[Row]:
     )  # fmt: skip
     yield (
         f"{run['gpus']:,} GPUs end to end at 1 Hz", f"{sum(run['cpu_cores'].values()):.2f} cores",
-        f"{run['rss_total_mib']:,} MiB, {_losses(run)}",
+        f"{run['rss_total_mib']:,} MiB in three processes; lost or late: {_losses(run)}",
     )  # fmt: skip
 
 
