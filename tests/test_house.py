@@ -14,6 +14,7 @@ from twin import __version__
 
 ROOT = Path(__file__).parents[1]
 LOCKS = ("requirements.lock", "requirements-build.lock", "requirements-dev.lock")
+EVERY_LOCK = (*LOCKS, "requirements-docker.lock")
 SCRIPTS = ("scripts/run", "scripts/test", "scripts/check", "scripts/lock", ".ci/run")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
@@ -37,7 +38,7 @@ def wanted(requirements: list[str]) -> set[str]:
     return {normal(re.split(r"[\s<>=!~\[;]", line, maxsplit=1)[0]) for line in requirements}
 
 
-@pytest.mark.parametrize("lock", LOCKS)
+@pytest.mark.parametrize("lock", EVERY_LOCK)
 def test_lock_is_exact_and_hashed(lock: str) -> None:
     """Every entry has one version and a hash, so that two machines install the same bytes."""
     text = (ROOT / lock).read_text(encoding="utf-8")
@@ -48,7 +49,7 @@ def test_lock_is_exact_and_hashed(lock: str) -> None:
         assert "--hash=sha256:" in entry, entry
 
 
-@pytest.mark.parametrize("lock", LOCKS)
+@pytest.mark.parametrize("lock", EVERY_LOCK)
 def test_lock_names_no_address(lock: str) -> None:
     """Where packages come from is the business of the machine that installs them."""
     text = (ROOT / lock).read_text(encoding="utf-8")
@@ -70,7 +71,7 @@ def test_locks_cover_the_project() -> None:
 def test_locks_agree() -> None:
     """A package has the same version for users and for developers."""
     runtime, build, dev = (pins(lock) for lock in LOCKS)
-    for name, versions in {**runtime, **build}.items():
+    for name, versions in {**runtime, **build, **pins("requirements-docker.lock")}.items():
         assert dev[name] == versions, name
 
 

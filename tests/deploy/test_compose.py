@@ -10,17 +10,40 @@ import pytest
 import yaml
 
 from twin import __version__
+from twin.compose.secrets import UIDS
 from twin.wire import MAX_FRAME_BYTES
 
 _VARIABLE = re.compile(r"\$\{(\w+):-([^}]*)\}")
 _EXACT = re.compile(r"^[a-z][a-z0-9./-]*:v?\d+\.\d+\.\d+$")
 
-SERVICES = ("mosquitto", "emulator", "aggregator", "prometheus", "alertmanager", "grafana")
+ALWAYS = (
+    "secrets",
+    "mosquitto",
+    "emulator",
+    "aggregator",
+    "prometheus",
+    "alertmanager",
+    "grafana",
+)
+PROFILES = {
+    "scale": {"emulator-scale", "aggregator-scale", "prometheus-scale"},
+    "victoriametrics": {"victoriametrics", "victoriametrics-volume", "vmalert"},
+    "chaos": {"chaos"},
+}
+SERVICES = (*ALWAYS, *sorted(name for names in PROFILES.values() for name in names))
+ONCE = ("secrets", "victoriametrics-volume")
+"""They run as root, for a moment, to give files to others."""
+OURS = {name for name in SERVICES if name.startswith(("emulator", "aggregator"))}
+FOREIGN = tuple(name for name in SERVICES if name not in {*ONCE, *OURS, "chaos"})
 
 
 def test_services(compose: Any) -> None:
-    """The whole chain is there, from the broker to the dashboards."""
-    assert tuple(compose["services"]) == SERVICES
+    """The whole chain is there, from the secrets to the dashboards, and the rest on demand."""
+    found: dict[str, set[str]] = {}
+    for name, service in compose["services"].items():
+        for profile in service.get("profiles", [""]):
+            found.setdefault(profile, set()).add(name)
+    assert found == {"": set(ALWAYS), **PROFILES}
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -29,14 +52,14 @@ def test_image_is_pinned(compose: Any, name: str) -> None:
     image = compose["services"][name]["image"]
     assert _EXACT.match(image)
     if image.startswith("datacenter-twin"):
-        assert image == f"datacenter-twin:{__version__}"
+        assert image.rpartition(":")[2] == __version__
 
 
 @pytest.mark.parametrize("name", SERVICES)
 def test_ports_are_bound_to_this_machine(compose: Any, name: str) -> None:
-    """No port is reachable from another machine, and each can be changed."""
+    """Unless told otherwise no port is reachable from another machine; each can be changed."""
     for port in compose["services"][name].get("ports", []):
-        assert re.fullmatch(r"127\.0\.0\.1:\$\{[A-Z]+_PORT:-(\d+)\}:\1", port)
+        assert re.fullmatch(r"\$\{BIND:-127\.0\.0\.1\}:\$\{[A-Z_]+_PORT:-\d+\}:\d+", port)
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -55,13 +78,51 @@ def test_service_is_confined(compose: Any, name: str) -> None:
 def test_service_is_watched(compose: Any, name: str) -> None:
     """A service has a health check and comes back after a failure."""
     service = compose["services"][name]
+    if name in ONCE:
+        assert service["restart"] == "no"
+        return
     assert service["restart"] == "unless-stopped"
     assert {"test", "interval", "timeout", "retries"} <= service["healthcheck"].keys()
     for needed in service.get("depends_on", {}).values():
-        assert needed["condition"] == "service_healthy"
+        assert needed["condition"] in {"service_healthy", "service_completed_successfully"}
 
 
-@pytest.mark.parametrize("name", ["mosquitto", "prometheus", "alertmanager", "grafana"])
+@pytest.mark.parametrize("name", SERVICES)
+def test_only_who_gives_files_away_is_root(compose: Any, name: str) -> None:
+    """Root is who gives files to others, without a network, and who was asked for chaos."""
+    service = compose["services"][name]
+    if name in ONCE:
+        assert service["cap_add"] == ["CHOWN"]
+        assert service["network_mode"] == "none"
+    else:
+        assert "cap_add" not in service
+        assert name == "chaos" or not service.get("user", "10001").startswith("0")
+    assert not service.get("privileged")
+    sockets = [volume for volume in service.get("volumes", []) if "docker.sock" in volume]
+    assert bool(sockets) is (name == "chaos")
+
+
+def test_nobody_shares_a_user_with_whom_it_must_not_trust(compose: Any) -> None:
+    """A service cannot read another's secrets, for it runs as another user."""
+    users = {name: compose["services"][name].get("user", "10001:10001") for name in SERVICES}
+    apart = {name: int(user.partition(":")[0]) for name, user in users.items() if name in OURS}
+    assert sorted(apart.values()) == [10001, 10002, 10003, 10004]
+    folders = {"emulator": 10001, "aggregator": 10002, "broker": 1883, "monitoring": 65534}
+    folders |= {"emulator-scale": 10003, "aggregator-scale": 10004, "grafana": 472}
+    assert {name: UIDS[name] for name in folders} == folders
+    assert apart == {name: UIDS[name] for name in apart}
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_secrets_are_mounted_to_be_read(compose: Any, name: str) -> None:
+    """Only who makes the secrets may write them, and no secret is in a setting."""
+    service = compose["services"][name]
+    mounts = [v for v in service.get("volumes", []) if v.startswith("secrets:")]
+    assert mounts in ([], ["secrets:/secrets" if name == "secrets" else "secrets:/secrets:ro"])
+    assert not [key for key in service.get("environment", {}) if "PASSWORD" in key]
+
+
+@pytest.mark.parametrize("name", FOREIGN)
 def test_foreign_image_does_not_run_as_root(compose: Any, name: str) -> None:
     """An image that is not ours is told its user."""
     assert int(compose["services"][name]["user"].partition(":")[0]) > 0
@@ -69,12 +130,16 @@ def test_foreign_image_does_not_run_as_root(compose: Any, name: str) -> None:
 
 def test_own_image_does_not_run_as_root(root: Path) -> None:
     """The twin's image ends as a user of its own, and names no image without a version."""
-    lines = (root / "deploy/docker/Dockerfile").read_text(encoding="utf-8").splitlines()
-    assert (
-        "USER 10001:10001" in lines[[i for i, s in enumerate(lines) if s.startswith("FROM")][-1] :]
-    )
+    text = (root / "deploy/docker/Dockerfile").read_text(encoding="utf-8")
+    lines = text.splitlines()
+    stage = {part.split()[2]: part for part in text.split("FROM ")[1:]}
+    assert "USER 10001:10001" in stage["base"]
+    for name in ("twin", "chaos"):
+        assert stage[name].startswith("base AS ")
+        assert "USER" not in stage[name]
     images = [line.split()[1] for line in lines if line.startswith("FROM")]
-    assert set(images) == {"python:3.13-slim-trixie"}
+    stages = {"build", "base"}
+    assert set(images) - stages == {"python:3.13-slim-trixie"}
 
 
 def test_mounted_files_exist(compose: Any, root: Path) -> None:
@@ -93,18 +158,30 @@ def test_mounted_files_exist(compose: Any, root: Path) -> None:
 
 
 def test_example_settings_are_the_defaults(root: Path) -> None:
-    """Every setting of the compose file is in .env.example, with the value it has without."""
-    used = set(_VARIABLE.findall((root / "docker-compose.yml").read_text(encoding="utf-8")))
+    """Every setting of the compose files is in .env.example, with the value it has without."""
+    used = {
+        variable
+        for file in ("docker-compose.yml", "deploy/compose/tls.yml")
+        for variable in _VARIABLE.findall((root / file).read_text(encoding="utf-8"))
+    }
     example = (root / ".env.example").read_text(encoding="utf-8").splitlines()
     listed = {tuple(line.split("=", 1)) for line in example if line and not line.startswith("#")}
     assert listed == used
 
 
-def test_no_password_is_in_the_repository(compose: Any) -> None:
-    """Grafana's password comes from outside or is made at the first start."""
-    environment = compose["services"]["grafana"]["environment"]
-    secrets = {name: value for name, value in environment.items() if "PASSWORD" in name}
-    assert secrets == {"ADMIN_PASSWORD": "${GRAFANA_ADMIN_PASSWORD:-}"}
+def test_broker_lets_nobody_in_without_a_password(root: Path) -> None:
+    """Whatever listens, plain or with TLS, asks for a password and looks into the access list."""
+    text = (root / "deploy/mosquitto/mosquitto.conf").read_text(encoding="utf-8")
+    for line in (
+        "per_listener_settings false",
+        "allow_anonymous false",
+        "password_file /secrets/broker/passwords",
+        "acl_file /secrets/broker/acl",
+    ):
+        assert line in text.splitlines()
+    for folder in ("plain", "tls"):
+        listener = (root / f"deploy/mosquitto/{folder}/listener.conf").read_text(encoding="utf-8")
+        assert "allow_anonymous" not in listener
 
 
 def test_broker_accepts_frames_but_nothing_larger(root: Path) -> None:
@@ -123,12 +200,14 @@ def test_scrapes_keep_foreign_labels(root: Path) -> None:
 
 
 def test_provisioning_reads_what_compose_sets(compose: Any, root: Path) -> None:
-    """Every variable in Grafana's provisioning is set by the compose file."""
+    """Every variable in Grafana's provisioning is set by the compose file, secrets from files."""
     folder = root / "deploy/grafana/provisioning"
     named = {
         name
         for path in folder.rglob("*.yml")
         for name in re.findall(r"\$\{(\w+)\}", path.read_text(encoding="utf-8"))
     }
-    assert named
-    assert named <= compose["services"]["grafana"]["environment"].keys()
+    grafana = compose["services"]["grafana"]
+    from_files = set(re.findall(r"(\w+)=\$\$\(cat /secrets/", grafana["command"][0]))
+    assert from_files == {"PROMETHEUS_PASSWORD", "VICTORIAMETRICS_PASSWORD"}
+    assert named == (named & grafana["environment"].keys()) | from_files

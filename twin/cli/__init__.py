@@ -20,6 +20,7 @@ from twin.cli.metrics import metrics
 from twin.cli.rules import app as rules
 from twin.cli.scenario import app as scenario
 from twin.cli.sites import app as sites
+from twin.cli.stack import app as stack
 from twin.cli.up import up
 from twin.errors import TwinError
 
@@ -55,6 +56,7 @@ app.add_typer(detail, name="detail")
 app.add_typer(rules, name="rules")
 app.add_typer(scenario, name="scenario")
 app.add_typer(dashboards, name="dashboards")
+app.add_typer(stack, name="stack")
 
 
 def main() -> None:

@@ -27,7 +27,7 @@ from twin.cli.options import (
 )
 from twin.cli.process import configure_logs, stop_on_signals
 from twin.errors import ConfigError
-from twin.site import FACILITY, Layout, load_site, replica_of
+from twin.site import FACILITY, Layout, load_site, plan_within, replica_of
 
 __all__ = ["aggregate"]
 
@@ -66,6 +66,15 @@ def aggregate(
     token_file: TokenFile = None,
     tls_cert: TlsCert = None,
     tls_key: TlsKey = None,
+    most_series: Annotated[
+        int | None,
+        typer.Option(
+            envvar="TWIN_MOST_SERIES",
+            help="Lower the site's detail until it exposes no more series than that; "
+            "what --detail says outweighs it.",
+            min=0,
+        ),
+    ] = None,
     allow_inject: AllowInject = False,
     inject_token_file: InjectTokenFile = None,
     log_level: LogLevel = "info",
@@ -92,13 +101,14 @@ def aggregate(
         auto = part is not None and (shard is None or shard.startswith("auto"))
         replica = replica_of(socket.gethostname(), replicas) if auto and replicas > 1 else 0
     opened = doors(token_file, allow_inject, inject_token_file, tls_cert, tls_key)
+    plan = layout.detail if most_series is None else plan_within(layout, most_series)
     config = AggregatorConfig(
         layout=layout,
         broker=BrokerUrl.parse(broker),
         host=host,
         port=port,
         advertise=advertise,
-        detail=layout.detail.changed(detail or ()),
+        detail=plan.changed(detail or ()),
         shard=part,
         replica=replica,
         replicas=replicas,

@@ -115,8 +115,9 @@ JsonOutput = Annotated[bool, typer.Option("--json", help="Print JSON for a scrip
 Interval = Annotated[
     str | None,
     typer.Option(
+        envvar="TWIN_INTERVAL",
         help="Simulated time between two frames of a unit; by default the site's, "
-        "but at most 30 frames a second."
+        "but at most 30 frames a second.",
     ),
 ]
 State = Annotated[

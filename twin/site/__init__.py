@@ -12,7 +12,7 @@ from twin.site.loader import (
 from twin.site.model import Site
 from twin.site.parameters import GpuModel
 from twin.site.part import PartLayout
-from twin.site.series import BYTES_A_SERIES
+from twin.site.series import BYTES_A_SERIES, plan_within
 from twin.site.shard import FACILITY, Shard, owners, ranges, replica_of
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "load_site",
     "owners",
     "parse_site",
+    "plan_within",
     "preset_names",
     "ranges",
     "replica_of",

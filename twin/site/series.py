@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from typing import TYPE_CHECKING
 
 from twin.catalog import PORT, Detail, DeviceClass, Frame, Level
@@ -10,7 +11,7 @@ from twin.site.detail import DetailPlan
 if TYPE_CHECKING:
     from twin.site.layout import Layout
 
-__all__ = ["BYTES_A_SERIES", "count_series"]
+__all__ = ["BYTES_A_SERIES", "count_series", "plan_within"]
 
 BYTES_A_SERIES = 3200
 """Memory of a Prometheus for one series, bytes (measured with 2.42)."""
@@ -31,6 +32,32 @@ def count_series(layout: Layout, plan: DetailPlan) -> int:
         for own, a_rack in (of_arrays[detail],)
     )
     return always + groups + arrays
+
+
+def plan_within(layout: Layout, most: int) -> DetailPlan:
+    """Return the site's own detail, lowered as far as so many series ask for.
+
+    No array is more detailed than the site says. If the site's plan is too much, all arrays
+    fall to ``rack``, or to ``site`` if that is still too much; then the first arrays are
+    given back what they had, as many as fit.
+
+    Args:
+        layout: the site.
+        most: how many series it may expose; fewer than those of ``site`` are not possible.
+    """
+    wanted = layout.detail
+    if count_series(layout, wanted) <= most:
+        return wanted
+
+    def partly(whole: int, below: Detail) -> DetailPlan:
+        lowered = (level if below.covers(level) else below for level in wanted.levels[whole:])
+        return DetailPlan((*wanted.levels[:whole], *lowered))
+
+    below = Detail.RACK if count_series(layout, partly(0, Detail.RACK)) <= most else Detail.SITE
+    # The first number of whole arrays that is too many; all of them are.
+    counts = range(layout.site.arrays)
+    over = bisect_right(counts, most, key=lambda whole: count_series(layout, partly(whole, below)))
+    return partly(max(0, over - 1), below)
 
 
 def _array_series(layout: Layout, detail: Detail) -> tuple[int, int]:

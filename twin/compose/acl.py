@@ -1,0 +1,99 @@
+"""Who may read and write which topics: the access list of a Mosquitto broker.
+
+What is not listed is refused. Patterns of Mosquitto (``%u``) hold for every user, also for
+those who may not write at all, so each user is given its topics by name instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+
+from twin.catalog import Frame
+from twin.errors import ConfigError
+from twin.wire import Topics
+
+__all__ = ["BrokerUser", "Role", "render_acl"]
+
+_VERSION = "$SYS/broker/version"
+
+
+class Role(Enum):
+    """What a user of the broker is there for."""
+
+    EMULATOR = "emulator"
+    AGGREGATOR = "aggregator"
+    CONTROL = "control"
+    GUEST = "guest"
+    HEALTH = "health"
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerUser:
+    """A user of the broker and what it may do.
+
+    Attributes:
+        name: its login; an emulator's is also its name on the status topic.
+        role: what it is there for.
+        site: the only site it may touch; None for all of them.
+        injects: of an aggregator, whether its page may give commands.
+    """
+
+    name: str
+    role: Role
+    site: str | None = None
+    injects: bool = False
+
+    def rights(self) -> tuple[tuple[str, str], ...]:
+        """Return ``read`` or ``write`` with a topic filter, one pair a right.
+
+        Raises:
+            ConfigError: an emulator or an aggregator has no site.
+        """
+        if self.role is Role.HEALTH:
+            return (("read", _VERSION),)
+        if self.site is None and self.role in (Role.EMULATOR, Role.AGGREGATOR):
+            raise ConfigError(f"user {self.name!r} of the broker is of no site; name one")
+        topics = Topics(self.site or "+")
+        match self.role:
+            case Role.EMULATOR:
+                return self._emulator(topics)
+            case Role.AGGREGATOR:
+                return self._aggregator(topics)
+            case Role.CONTROL:
+                return (("read", topics.everything), ("write", topics.command("+")))
+            case _:
+                return (("read", topics.everything),)
+
+    def _emulator(self, topics: Topics) -> tuple[tuple[str, str], ...]:
+        written = (
+            *(topics.frames(kind) for kind in Frame),
+            topics.status(self.name),
+            topics.meta("+"),
+            topics.faults,
+            topics.ack("+"),
+        )
+        # It reads its own status to say whether the broker holds it for online.
+        read = (topics.command("+"), topics.status(self.name))
+        return (*(("write", topic) for topic in written), *(("read", topic) for topic in read))
+
+    def _aggregator(self, topics: Topics) -> tuple[tuple[str, str], ...]:
+        # What was set by a command is retained, and the command is answered.
+        written = [topics.detail, topics.ack("+")]
+        if self.injects:
+            written += [topics.command("inject"), topics.command("clear")]
+        return (("read", topics.everything), *(("write", topic) for topic in written))
+
+
+def render_acl(users: Iterable[BrokerUser]) -> str:
+    """Return the text of Mosquitto's ``acl_file`` for these users.
+
+    Raises:
+        ConfigError: an emulator or an aggregator has no site.
+    """
+    lines = ["# Made by `twin stack secrets`. Whoever is not named here may nothing."]
+    for user in users:
+        lines += ["", f"user {user.name}"]
+        lines += [f"topic {right} {topic}" for right, topic in user.rights()]
+    return "\n".join(lines) + "\n"

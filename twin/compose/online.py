@@ -1,0 +1,65 @@
+"""Whether the broker holds an emulator for online: what a health check asks."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import sys
+
+from twin.bus import BrokerUrl, connect
+from twin.errors import BusError, FrameError, TwinError
+from twin.wire import Status, Topics, decode_message
+
+__all__ = ["check_online"]
+
+_ANSWER_SECONDS = 3.0
+
+
+async def check_online(broker: BrokerUrl, site: str, emulator: str) -> None:
+    """Return when the broker holds the emulator for online.
+
+    An emulator that hangs is not: the broker has published its Last Will.
+
+    Args:
+        broker: where it is connected; the user must be allowed to read its status.
+        site: name of its site.
+        emulator: its name.
+
+    Raises:
+        BusError: it is not, or the broker cannot be reached.
+    """
+    topic = Topics(site).status(emulator)
+    state = "unknown to the broker"
+    async with connect(broker, client_id=f"twin-probe-{secrets.token_hex(4)}") as bus:
+        await bus.subscribe(topic, qos=1)
+        try:
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                async for message in bus.messages():
+                    try:
+                        state = decode_message(Status, message.payload).state
+                    except FrameError:
+                        state = "known by a status that cannot be read"
+                    break
+        except TimeoutError:
+            pass
+    if state != "online":
+        raise BusError(f"emulator {emulator} of site {site} is {state} at {broker}; see its log")
+
+
+def main() -> None:
+    """Check the emulator that is named, at ``$TWIN_BROKER`` on the site ``$TWIN_SITE``.
+
+    For the health check of a container, which runs every few seconds: the ``twin`` command
+    takes twice as long to load.
+    """
+    try:
+        broker = BrokerUrl.parse(os.environ.get("TWIN_BROKER", "mqtt://127.0.0.1:1883"))
+        asyncio.run(check_online(broker, os.environ.get("TWIN_SITE", "demo"), sys.argv[1]))
+    except TwinError as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(error.exit_status)
+
+
+if __name__ == "__main__":
+    main()
