@@ -15,7 +15,16 @@ from twin import __version__
 ROOT = Path(__file__).parents[1]
 LOCKS = ("requirements.lock", "requirements-build.lock", "requirements-dev.lock")
 EVERY_LOCK = (*LOCKS, "requirements-docker.lock")
-SCRIPTS = ("scripts/run", "scripts/test", "scripts/check", "scripts/lock", ".ci/run")
+SCRIPTS = (
+    "scripts/run",
+    "scripts/test",
+    "scripts/test-compose",
+    "scripts/check",
+    "scripts/audit",
+    "scripts/engine",
+    "scripts/lock",
+    ".ci/run",
+)
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
 

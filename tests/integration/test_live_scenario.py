@@ -106,9 +106,9 @@ async def test_a_prometheus_that_is_away_is_told(tmp_path: Path, unused_port: in
 
 
 async def test_what_cannot_be_injected_is_refused(tmp_path: Path) -> None:
-    """A disturbance of the telemetry has no command on the bus."""
-    text = SCENARIO.replace("pump-failure, target: r0001/pump1", "broker-lost")
+    """A disturbance that no service can be made to cause is refused before anything is done."""
+    text = SCENARIO.replace("pump-failure, target: r0001/pump1", "messages-refused")
     loaded = parse_scenario(text, tmp_path / "own.yaml")
     servers = Servers(BrokerUrl.parse("mqtt://127.0.0.1:1"), "http://127.0.0.1:1")
-    with pytest.raises(ConfigError, match=r"own\.yaml:8: broker-lost cannot be injected"):
+    with pytest.raises(ConfigError, match=r"own\.yaml:8: messages-refused cannot be injected"):
         await run_live(loaded, servers, lambda _, __: None)

@@ -12,6 +12,7 @@ import typer
 
 from twin.cli.aggregate import aggregate
 from twin.cli.bench import bench
+from twin.cli.chaos import app as chaos
 from twin.cli.dashboards import app as dashboards
 from twin.cli.detail import app as detail
 from twin.cli.emulate import emulate
@@ -57,6 +58,7 @@ app.add_typer(rules, name="rules")
 app.add_typer(scenario, name="scenario")
 app.add_typer(dashboards, name="dashboards")
 app.add_typer(stack, name="stack")
+app.add_typer(chaos, name="chaos")
 
 
 def main() -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated
+import signal
+from collections.abc import Coroutine
+from typing import Annotated, Any
 
 import orjson
 import typer
@@ -13,15 +15,32 @@ from rich.markup import escape
 from twin.bus import BrokerUrl
 from twin.cli.options import Broker, JsonOutput, JunitFile, ReportFile
 from twin.cli.rules import run_test as run_rules_test
+from twin.compose.engine import PROJECT
 from twin.errors import CheckFailedError
 from twin.rules.live import Servers, run_live
 from twin.rules.report import html_report, json_report, junit_report, print_result
+from twin.rules.result import ScenarioResult
 from twin.scenario import find_scenarios, load_scenario, show_duration
 from twin.scenario.loader import LoadedScenario
 
 __all__ = ["app"]
 
+_TERMINATED = "SIGTERM"
+
 app = typer.Typer(help="Show scenarios, and run one on a running twin.", no_args_is_help=True)
+
+
+async def _run(run: Coroutine[Any, Any, ScenarioResult]) -> ScenarioResult:
+    """Run a scenario to its end; SIGTERM ends it like Ctrl-C, so that all is undone."""
+    task = asyncio.current_task()
+    assert task is not None  # noqa: S101 - a coroutine runs in a task
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel, _TERMINATED)
+    try:
+        return await run
+    except asyncio.CancelledError as error:
+        if error.args != (_TERMINATED,):
+            raise
+        raise typer.Exit(128 + signal.SIGTERM) from None
 
 
 @app.command("list")
@@ -81,9 +100,15 @@ def run_scenario(
     site: Annotated[
         str | None, typer.Option("--site", "-s", help="Of the broker, when it carries several.")
     ] = None,
-    prometheus: Annotated[str, typer.Option(help="Its address.")] = "http://127.0.0.1:9090",
+    prometheus: Annotated[
+        str,
+        typer.Option(
+            envvar="PROMETHEUS_URL", help="Its address, http://[user:password@]host:port."
+        ),
+    ] = "http://127.0.0.1:9090",
     alertmanager: Annotated[
-        str | None, typer.Option(help="Its address; left out, nobody looks at it.")
+        str | None,
+        typer.Option(envvar="ALERTMANAGER_URL", help="Likewise; left out, nobody looks at it."),
     ] = None,
     grafana: Annotated[
         str | None, typer.Option(help="Its address, to mark faults and alerts as annotations.")
@@ -91,6 +116,12 @@ def run_scenario(
     token: Annotated[
         str | None, typer.Option(envvar="GRAFANA_TOKEN", help="Token of a service account.")
     ] = None,
+    project: Annotated[
+        str,
+        typer.Option(
+            envvar="COMPOSE_PROJECT_NAME", help="Compose project whose services it may harm."
+        ),
+    ] = PROJECT,
     junit: JunitFile = None,
     report: ReportFile = None,
     as_json: JsonOutput = False,
@@ -110,12 +141,14 @@ def run_scenario(
         )
         return
     console = Console(highlight=False, stderr=as_json)
-    servers = Servers(BrokerUrl.parse(broker), prometheus, site, alertmanager, grafana, token)
+    servers = Servers(
+        BrokerUrl.parse(broker), prometheus, site, alertmanager, grafana, token, project
+    )
 
     def say(at: float, text: str) -> None:
         console.print(f"[dim]{at:7.1f}s[/dim]  {escape(text)}", soft_wrap=True)
 
-    result = asyncio.run(run_live(loaded, servers, say, report=report is not None))
+    result = asyncio.run(_run(run_live(loaded, servers, say, report=report is not None)))
     if junit is not None:
         junit.write_bytes(junit_report([result]))
     if report is not None:

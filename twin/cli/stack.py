@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import orjson
 import typer
 from rich.console import Console
+from rich.table import Table
 
 from twin.bus import BrokerUrl
 from twin.cli.options import AllowInject, Broker, JsonOutput, SiteName
+from twin.compose.diagnosis import ServiceState
+from twin.compose.doctor import examine
+from twin.compose.engine import PROJECT, Stack
 from twin.compose.online import check_online
 from twin.compose.secrets import LOGINS, SecretsConfig, Vault
+from twin.errors import CheckFailedError, ConfigError
 from twin.site import load_site
 
 __all__ = ["app"]
@@ -25,6 +31,84 @@ app = typer.Typer(
 Folder = Annotated[
     Path, typer.Option("--folder", envvar="TWIN_SECRETS", help="Where the secrets are kept.")
 ]
+
+Project = Annotated[
+    str, typer.Option("--project", envvar="COMPOSE_PROJECT_NAME", help="Compose project.")
+]
+_MIB = 2**20
+_SECONDS = 19
+"""Characters of a time stamp down to its seconds."""
+
+
+@app.command()
+def status(project: Project = PROJECT, as_json: JsonOutput = False) -> None:
+    """Show how every service of the stack is.
+
+    \b
+    Example:
+      twin stack status
+    """  # noqa: D301 - click wants the backspace itself before lines to be kept
+    states = _states(Stack.connected(project))
+    if as_json:
+        typer.echo(orjson.dumps([_plain(own) for own in states]))
+        return
+    table = Table(box=None, header_style="bold")
+    for name in ("service", "state", "since (UTC)", "restarts", "memory"):
+        table.add_column(name, no_wrap=True)
+    for own in states:
+        state = "done" if own.is_done else f"{own.state} {own.health or ''}".strip()
+        colour = "green" if own.is_well else "red"
+        table.add_row(
+            own.service,
+            f"[{colour}]{state}[/{colour}]",
+            own.since[:_SECONDS].replace("T", " "),
+            str(own.restarts),
+            _memory(own),
+        )
+    Console(highlight=False).print(table)
+
+
+@app.command()
+def doctor(project: Project = PROJECT, as_json: JsonOutput = False) -> None:
+    """Say what is wrong with the stack, and what to do; exit 1 if anything is.
+
+    \b
+    Example:
+      twin stack doctor
+    """  # noqa: D301 - click wants the backspace itself before lines to be kept
+    stack = Stack.connected(project)
+    findings = examine(stack, _states(stack))
+    if as_json:
+        typer.echo(orjson.dumps([asdict(own) for own in findings]))
+    console = Console(highlight=False, stderr=as_json)
+    for own in findings:
+        console.print(f"[bold]{own.service}[/bold] {own.sentence}", soft_wrap=True)
+    if findings:
+        raise CheckFailedError(
+            f"{len(findings)} thing{' is' if len(findings) == 1 else 's are'} wrong"
+        )
+    console.print("all is well")
+
+
+def _states(stack: Stack) -> list[ServiceState]:
+    states = stack.states()
+    if not states:
+        raise ConfigError(
+            f"no container of the compose project {stack.project!r} exists; "
+            "start it with docker compose up, or name yours with --project"
+        )
+    return states
+
+
+def _plain(own: ServiceState) -> dict[str, object]:
+    return {**asdict(own), "networks": sorted(own.networks), "well": own.is_well}
+
+
+def _memory(own: ServiceState) -> str:
+    if own.memory_used is None:
+        return ""
+    limit = "" if own.memory_limit is None else f" of {own.memory_limit / _MIB:.0f}"
+    return f"{own.memory_used / _MIB:.0f}{limit} MiB"
 
 
 @app.command()

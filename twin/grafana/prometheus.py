@@ -6,9 +6,11 @@ import json
 import urllib.error
 import urllib.parse
 import urllib.request
+from http import HTTPStatus
 from typing import Any
 
 from twin.errors import ConfigError, ServiceError
+from twin.grafana.login import split_login
 
 __all__ = ["Prometheus", "QueryError"]
 
@@ -21,7 +23,8 @@ class Prometheus:
     """A Prometheus server.
 
     Args:
-        url: its address, as ``http://127.0.0.1:9090``; a path before the API is kept.
+        url: its address, as ``http://127.0.0.1:9090`` or ``http://user:password@127.0.0.1:9090``;
+            a path before the API is kept.
         timeout: seconds to wait for an answer.
 
     Raises:
@@ -33,7 +36,8 @@ class Prometheus:
             raise ConfigError(
                 f"Prometheus {url!r} is no address; write for example http://127.0.0.1:9090"
             )
-        self.url = url.rstrip("/")
+        address, self._headers = split_login(url)
+        self.url = address.rstrip("/")
         self._timeout = timeout
 
     def now(self) -> float:
@@ -84,11 +88,17 @@ class Prometheus:
         if body is None:
             address = f"{address}?{encoded}"
         # The scheme was checked to be that of HTTP.
-        request = urllib.request.Request(address, data=body, method=method)  # noqa: S310
+        request = urllib.request.Request(  # noqa: S310
+            address, data=body, method=method, headers=self._headers
+        )
         try:
             with urllib.request.urlopen(request, timeout=self._timeout) as answer:  # noqa: S310
                 return json.load(answer)["data"]
         except urllib.error.HTTPError as error:
+            if error.code == HTTPStatus.UNAUTHORIZED:
+                raise ServiceError(
+                    f"Prometheus at {self.url} wants a login; write http://user:password@host:port"
+                ) from None
             raise QueryError(_reason(error)) from None
         except (OSError, ValueError, KeyError) as error:
             raise ServiceError(

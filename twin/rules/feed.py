@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from twin.aggregator import Core
 from twin.catalog import Frame
+from twin.errors import ConfigError
 from twin.faults import FAULTS, FaultSchedule
 from twin.plant import Conditions, Plant
 from twin.scenario.loader import LoadedScenario
@@ -42,9 +43,13 @@ class Feed:
 
     Attributes:
         core: the aggregator's.
+
+    Raises:
+        ConfigError: a step needs services, which only a running stack has.
     """
 
     def __init__(self, loaded: LoadedScenario) -> None:
+        _refuse_chaos(loaded)
         scenario, self._layout = loaded.scenario, loaded.layout
         self._loaded = loaded
         self._plant = Plant(self._layout, scenario.seed, scenario.workload, scenario.weather)
@@ -205,3 +210,12 @@ class Feed:
 
     def _lost(self, share: float) -> bool:
         return share > 0.0 and bool(self._rng.random() < share)
+
+
+def _refuse_chaos(loaded: LoadedScenario) -> None:
+    for index, event in enumerate(loaded.scenario.faults):
+        if event.is_chaos:
+            raise ConfigError(
+                f"{loaded.place('faults', index)}: {event.kind} is done to a service, and a rule "
+                "test has none; use twin scenario run --live"
+            )

@@ -15,16 +15,19 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 import orjson
 
 from twin.bus import BrokerUrl
+from twin.compose.engine import PROJECT, Stack
 from twin.errors import ConfigError, ServiceError, TwinError
 from twin.faults import FAULTS
+from twin.grafana.login import split_login
 from twin.grafana.prometheus import Prometheus
 from twin.grafana.push import connect
 from twin.rules.engine import Episode
+from twin.rules.harms import Harms, harm_of
 from twin.rules.result import Check, Panel, ScenarioResult, Struck
 from twin.rules.signals import live_panels
 from twin.rules.verdict import check_names, judge
@@ -54,6 +57,7 @@ class Servers:
         alertmanager: its address; None to leave it out.
         grafana: its address; None for no annotations.
         token: of a service account of Grafana; None for none.
+        project: compose project whose services a scenario may harm.
     """
 
     broker: BrokerUrl
@@ -62,6 +66,7 @@ class Servers:
     alertmanager: str | None = None
     grafana: str | None = None
     token: str | None = None
+    project: str = PROJECT
 
 
 @dataclass(slots=True)
@@ -153,7 +158,7 @@ async def _panels(
 
 def _refuse_disturbances(loaded: LoadedScenario) -> None:
     for index, event in enumerate(loaded.scenario.faults):
-        if not event.is_fault:
+        if not event.is_fault and harm_of(event) is None:
             raise ConfigError(
                 f"{loaded.place('faults', index)}: {event.kind} cannot be injected into a running "
                 "twin; stop that part of it yourself, or use twin rules test"
@@ -161,7 +166,7 @@ def _refuse_disturbances(loaded: LoadedScenario) -> None:
 
 
 def _target(event: Event) -> str:
-    return event.target or FAULTS[event.kind].default_target
+    return event.target or (FAULTS[event.kind].default_target if event.is_fault else "")
 
 
 class _Run:
@@ -183,6 +188,7 @@ class _Run:
         self._pending = list(loaded.scenario.faults)
         self._struck: list[Event] = []
         self._before: set[_Labels] = set()
+        self._harms = Harms(lambda: Stack.connected(servers.project))
         self.watch = _Watch()
 
     @property
@@ -213,11 +219,21 @@ class _Run:
         self._start, self._epoch = self._clock(), time.time()
         while (now := self._now) < self._loaded.scenario.duration:
             while self._pending and self._pending[0].at <= now:
-                await self._inject(self._pending.pop(0))
-            await self._look()
+                await self._strike(self._pending.pop(0))
+            for sentence in await self._harms.end(self._now):
+                self._say(self._now, sentence)
+            await self._look_if_possible()
             await asyncio.sleep(max(0.0, _LOOK_SECONDS - (self._now - now)))
 
-    async def _inject(self, event: Event) -> None:
+    async def _strike(self, event: Event) -> None:
+        harm = harm_of(event)
+        ends = self._loaded.ends(event)
+        said = await (self._inject(event) if harm is None else self._harms.begin(harm, ends))
+        self._struck.append(event)
+        self._say(self._now, said)
+        await self._annotate(f"{event.kind} {_target(event)}", event.at, ends)
+
+    async def _inject(self, event: Event) -> str:
         command = Inject(
             id=f"scenario-{uuid.uuid4().hex[:16]}",
             fault=event.kind,
@@ -229,14 +245,13 @@ class _Run:
         if not ack.accepted:
             index = self._loaded.scenario.faults.index(event)
             raise ConfigError(f"{self._loaded.place('faults', index)}: {ack.detail}")
-        self._struck.append(event)
-        self._say(self._now, ack.detail)
-        await self._annotate(f"{event.kind} {_target(event)}", event.at, self._loaded.ends(event))
+        return ack.detail
 
     async def clear(self) -> None:
-        """End the faults of this scenario that are still in force."""
+        """End what this scenario did and is still in force."""
+        await self._harms.undo()
         for event in self._struck:
-            if self._loaded.ends(event) > self._now:
+            if event.is_fault and self._loaded.ends(event) > self._now:
                 command = Clear(
                     id=f"scenario-{uuid.uuid4().hex[:16]}", fault=event.kind, target=_target(event)
                 )
@@ -244,6 +259,14 @@ class _Run:
                     await send_command(self._servers.broker, self._servers.site, command)
 
     # -- what is seen ---------------------------------------------------------
+
+    async def _look_if_possible(self) -> None:
+        try:
+            await self._look()
+        except ServiceError:
+            # Whoever was harmed, or could not be reached for it, need not answer.
+            if not self._harms.active:
+                raise
 
     async def _look(self) -> None:
         states = await self._alerts()
@@ -331,8 +354,11 @@ async def _rules(prometheus: str) -> Sequence[Mapping[str, Any]]:
 
 
 async def _get(url: str, who: str) -> Any:
+    address, headers = split_login(url)
+
     def read() -> bytes:
-        with urlopen(url, timeout=_ANSWER_SECONDS) as answer:  # noqa: S310 - the user's own server
+        request = Request(address, headers=headers)  # noqa: S310 - the user's own server
+        with urlopen(request, timeout=_ANSWER_SECONDS) as answer:  # noqa: S310 - as above
             body: bytes = answer.read()
             return body
 
@@ -340,5 +366,6 @@ async def _get(url: str, who: str) -> Any:
         return orjson.loads(await asyncio.to_thread(read))
     except (HTTPError, URLError, OSError, orjson.JSONDecodeError) as error:
         raise ServiceError(
-            f"{who} does not answer at {url}: {error}; is its address right?"
+            f"{who} does not answer at {address}: {error}; is its address right, and its login "
+            "(http://user:password@host:port)?"
         ) from error

@@ -8,6 +8,7 @@ from __future__ import annotations
 from twin.scenario.duration import Duration, parse_duration, show_duration
 from twin.scenario.loader import find_scenarios, load_scenario, parse_scenario, scenario_names
 from twin.scenario.model import (
+    CHAOS,
     PIPELINE,
     AlertClears,
     AlertFires,
@@ -18,6 +19,7 @@ from twin.scenario.model import (
 )
 
 __all__ = [
+    "CHAOS",
     "PIPELINE",
     "AlertClears",
     "AlertFires",

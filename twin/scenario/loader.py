@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from twin.errors import ConfigError
 from twin.faults import FAULTS, FaultSchedule
-from twin.scenario.model import PIPELINE, AlertMatch, Event, MisplacedError, Scenario
+from twin.scenario.model import CHAOS, PIPELINE, AlertMatch, Event, MisplacedError, Scenario
 from twin.site import Layout, load_site, parse_site, validation_message
 from twin.site.yamls import VALUE_ERRORS, refuse_bombs
 
@@ -259,6 +259,8 @@ def _check_events(loaded: LoadedScenario) -> None:
                 target = event.target or _default_target(event.kind)
                 where = (event.kind, target, event.at, event.lasts, event.parameters)
                 schedule.inject(f"fault-{index + 1}", *where)
+            elif event.is_chaos:
+                _check_chaos(event)
             else:
                 _check_disturbance(loaded.layout, event)
         except ConfigError as error:
@@ -287,9 +289,19 @@ def _check_places(loaded: LoadedScenario) -> None:
 
 def _default_target(kind: str) -> str:
     if kind not in FAULTS:
-        known = ", ".join((*FAULTS, *PIPELINE))
+        known = ", ".join((*FAULTS, *PIPELINE, *CHAOS))
         raise ConfigError(f"fault {kind!r} does not exist; there are {known}")
     return FAULTS[kind].default_target
+
+
+def _check_chaos(event: Event) -> None:
+    if event.target is None:
+        raise ConfigError(f"{event.kind} needs a service as its target, for example mosquitto")
+    if "/" in event.target and event.kind != "service-cut":
+        raise ConfigError(f"{event.kind} is not about a network; write only the service as target")
+    known = {"share"} if event.kind == "service-slow" else set()
+    if unknown := sorted(event.parameters.keys() - known):
+        raise ConfigError(f"{event.kind} has no parameter {unknown[0]}; remove it from set")
 
 
 def _check_disturbance(layout: Layout, event: Event) -> None:

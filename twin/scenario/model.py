@@ -12,6 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 from twin.scenario.duration import Duration
 
 __all__ = [
+    "CHAOS",
     "PIPELINE",
     "AlertClears",
     "AlertFires",
@@ -32,6 +33,18 @@ PIPELINE: Mapping[str, str] = MappingProxyType(
     }
 )
 """What can go wrong with the telemetry itself, beside the faults of ``twin faults``."""
+
+CHAOS: Mapping[str, str] = MappingProxyType(
+    {
+        "service-stop": "a service is ended in order, and started again",
+        "service-pause": "a service is frozen",
+        "service-kill": "a service is killed, and started again",
+        "service-restart": "a service is ended and started at once",
+        "service-cut": "a service is cut off its network, or of one: aggregator/bus",
+        "service-slow": "a service is left a share of a core",
+    }
+)
+"""What is done to a service of docker-compose.yml, on a running stack only."""
 
 _DAY = 86_400.0
 _Name = Annotated[str, Field(pattern=r"^[a-zA-Z_:][a-zA-Z0-9_:]*$")]
@@ -133,7 +146,7 @@ class Event(_Section):
     """Something that goes wrong."""
 
     kind: str
-    """A fault of ``twin faults``, or a disturbance of the telemetry."""
+    """A fault of ``twin faults``, a disturbance of the telemetry, or harm to a service."""
     target: str | None = None
     """What it strikes; None for the fault's own default."""
     at: Annotated[Duration, Field(ge=0)]
@@ -146,7 +159,12 @@ class Event(_Section):
     @property
     def is_fault(self) -> bool:
         """Whether it is a fault of the plant, which a running twin can be told too."""
-        return self.kind not in PIPELINE
+        return self.kind not in PIPELINE and not self.is_chaos
+
+    @property
+    def is_chaos(self) -> bool:
+        """Whether it is done to a service of a running stack, which a rule test does not have."""
+        return self.kind in CHAOS
 
 
 class Scenario(_Section):

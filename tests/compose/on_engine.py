@@ -1,0 +1,391 @@
+"""The compose file on a real Docker Engine: up, its doors, every fault, down and up again.
+
+Run by ``scripts/test-compose``, which sets up the engine; pytest does not collect it by
+itself. The tests build on one another and run in order: one stack lives through them all.
+Images are stand-ins where no registry can be reached. Grafana's is a placeholder, so what
+Grafana itself does (its login, its data sources, its dashboards) is not tested here.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.integration.conftest import free_port
+from twin.bus import BrokerUrl, connect
+from twin.errors import BusError
+
+ROOT = Path(__file__).parents[2]
+PORTS = ("MQTT", "TWIN", "PROMETHEUS", "ALERTMANAGER", "GRAFANA")
+GPUS = 1024
+PATIENCE = 90.0
+LOOK_SECONDS = 0.5
+PLACEHOLDER = "placeholder"
+
+
+class Stack:
+    """The stack under test, on ports of its own."""
+
+    def __init__(self) -> None:
+        self.ports = {name: free_port() for name in PORTS}
+        self.environment = {
+            **os.environ,
+            "COMPOSE_PROJECT_NAME": "twin-test",
+            **{f"{name}_PORT": str(port) for name, port in self.ports.items()},
+        }
+        self.logins: dict[str, str] = {}
+
+    def compose(self, *words: str) -> str:
+        """Run a compose command and return what it prints."""
+        done = subprocess.run(
+            ["docker", "compose", *words],
+            cwd=ROOT, env=self.environment, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, f"{words}: {done.stdout[-2000:]}{done.stderr[-4000:]}"
+        return done.stdout
+
+    def up(self) -> float:
+        """Start all and return how many seconds it took until all were healthy."""
+        began = time.monotonic()
+        self.compose("up", "--detach", "--wait", "--wait-timeout", "180")
+        took = time.monotonic() - began
+        self.logins = json.loads(self.compose("run", "--rm", "secrets", "logins", "--json"))
+        return took
+
+    def url(self, service: str) -> str:
+        """Return the address of a service's pages."""
+        return f"http://127.0.0.1:{self.ports[service]}"
+
+    def twin(self, *words: str, expected: int = 0) -> str:
+        """Run the twin command against the stack and return what it prints."""
+        done = subprocess.run(
+            [sys.executable, "-m", "twin", *words],
+            cwd=ROOT, env=self.environment, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == expected, f"{words}: {done.stdout}{done.stderr}"
+        return done.stdout + done.stderr
+
+    def chaos(self, *words: str) -> subprocess.Popen[str]:
+        """Begin to harm a service, and return once it is done."""
+        process = subprocess.Popen(
+            [sys.executable, "-m", "twin", "chaos", *words],
+            cwd=ROOT, env={**self.environment, "PYTHONUNBUFFERED": "1"},
+            stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        assert process.stdout is not None
+        assert process.stdout.readline(), words
+        return process
+
+    @staticmethod
+    def ended(process: subprocess.Popen[str]) -> None:
+        """Wait until what was done is undone."""
+        said, _ = process.communicate(timeout=PATIENCE)
+        assert process.returncode == 0, said
+
+    def query(self, expression: str) -> float | None:
+        """Return the one value of a query to Prometheus, None while it has none."""
+        try:
+            answer = httpx.get(
+                f"{self.url('PROMETHEUS')}/api/v1/query",
+                params={"query": expression}, auth=("guest", self.logins["guest"]), timeout=10,
+            )  # fmt: skip
+        except httpx.TransportError:
+            return None
+        result = answer.json()["data"]["result"]
+        return float(result[0]["value"][1]) if result else None
+
+    def alerts(self) -> set[str]:
+        """Return the names of the alerts that have reached Alertmanager and stand."""
+        answer = httpx.get(
+            f"{self.url('ALERTMANAGER')}/api/v2/alerts",
+            auth=("control", self.logins["control"]), timeout=10,
+        )  # fmt: skip
+        assert answer.status_code == httpx.codes.OK, answer.text
+        return {alert["labels"]["alertname"] for alert in answer.json()}
+
+    def broker(self, user: str | None, password: str | None = None) -> BrokerUrl:
+        """Return the broker's address with a login of the stack, or with a given one."""
+        secret = password if password is not None or user is None else self.logins[user]
+        return BrokerUrl("127.0.0.1", self.ports["MQTT"], user, secret)
+
+    def all_report(self) -> bool:
+        """Return whether all units report and all GPUs are in Prometheus as of now."""
+        return (
+            self.query("min(twin_unit_reporting)") == 1
+            and self.query("count(DCGM_FI_DEV_POWER_USAGE)") == GPUS
+        )
+
+
+def eventually(probe: Callable[[], object], seconds: float = PATIENCE) -> float:
+    """Wait until ``probe`` is true and return how many seconds that took."""
+    began = time.monotonic()
+    while not probe():
+        passed = time.monotonic() - began
+        assert passed < seconds, f"not within {seconds:g} s"
+        time.sleep(LOOK_SECONDS)
+    return time.monotonic() - began
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[Stack]:
+    """Return the stack; whatever happens, nothing of it is left behind."""
+    stack = Stack()
+    stack.compose("down", "--volumes", "--remove-orphans")
+    try:
+        yield stack
+    finally:
+        if sys.exc_info()[0] is not None:
+            sys.stderr.write(stack.compose("logs", "--tail", "30"))
+        stack.compose("down", "--volumes", "--remove-orphans")
+
+
+@pytest.fixture
+def note(request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]) -> Callable[..., None]:
+    """Return a function that prints a figure although pytest captures what is printed."""
+
+    def say(text: str) -> None:
+        with capsys.disabled():
+            sys.stdout.write(f"\n  {request.node.name}: {text}\n")
+
+    return say
+
+
+# -- up -------------------------------------------------------------------------------------------
+
+
+def test_up(stack: Stack, note: Callable[..., None]) -> None:
+    """One command on a machine that has nothing: all are healthy, and data is in Prometheus."""
+    took = stack.up()
+    data = eventually(stack.all_report)
+    note(f"healthy after {took:.0f} s, all {GPUS} GPUs in Prometheus {data:.0f} s later")
+    assert "all is well" in stack.twin("stack", "doctor")
+
+
+def test_services_are_confined(stack: Stack) -> None:
+    """What the engine knows of every container: no root, no rights, nothing to write to."""
+    ids = stack.compose("ps", "--quiet").split()
+    assert len(ids) == 6
+    inspected = subprocess.run(
+        ["docker", "inspect", *ids], env=stack.environment, capture_output=True, check=True
+    )
+    for container in json.loads(inspected.stdout):
+        host, config = container["HostConfig"], container["Config"]
+        assert host["ReadonlyRootfs"]
+        assert host["CapDrop"] == ["ALL"]
+        assert not host["CapAdd"]
+        assert host["SecurityOpt"] == ["no-new-privileges:true"]
+        assert host["Memory"] > 0
+        assert host["LogConfig"]["Config"]["max-size"] == "10m"
+        assert int(config["User"].partition(":")[0]) > 0
+        assert not re.search(r"[0-9a-f]{40}", json.dumps([config["Env"], config["Cmd"]]))
+        for bound in host["PortBindings"].values():
+            assert {own["HostIp"] for own in bound} == {"127.0.0.1"}
+
+
+def test_a_service_cannot_read_anothers_secrets(stack: Stack) -> None:
+    """The emulator reads its own password and no other file of the volume."""
+    script = (
+        "import pathlib\n"
+        "for path in sorted(pathlib.Path('/secrets').glob('*/*')):\n"
+        "    try: path.read_bytes(); print(path)\n"
+        "    except PermissionError: pass\n"
+    )
+    read = stack.compose("exec", "-T", "emulator", "python", "-c", script).split()
+    assert read == ["/secrets/emulator/broker"]
+
+
+# -- doors ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("service", "path"),
+    [
+        ("TWIN", "/"),
+        ("TWIN", "/metrics"),
+        ("TWIN", "/arrays/a001/metrics"),
+        ("TWIN", "/sd"),
+        ("PROMETHEUS", "/api/v1/query?query=up"),
+        ("PROMETHEUS", "/-/ready"),
+        ("PROMETHEUS", "/metrics"),
+        ("ALERTMANAGER", "/api/v2/alerts"),
+        ("ALERTMANAGER", "/metrics"),
+    ],
+)
+def test_a_stranger_is_refused_over_http(stack: Stack, service: str, path: str) -> None:
+    """Without a login of the stack, and with a usual one, the door stays shut."""
+    for login in (None, ("admin", "admin"), ("guest", "guest"), ("prometheus", "")):
+        answer = httpx.get(f"{stack.url(service)}{path}", auth=login, timeout=10)
+        assert answer.status_code == httpx.codes.UNAUTHORIZED
+
+
+@pytest.mark.parametrize(("user", "password"), [(None, None), ("guest", "guest"), ("root", "")])
+async def test_a_stranger_is_refused_by_the_broker(
+    stack: Stack, user: str | None, password: str | None
+) -> None:
+    """Without a login of the stack nobody gets onto the bus."""
+    with pytest.raises(BusError, match="refused us"):
+        async with connect(stack.broker(user, password), client_id="stranger"):
+            pass
+
+
+def test_a_guest_cannot_write(stack: Stack) -> None:
+    """A guest cannot inject a fault, nor silence an alert, nor push to or stop Prometheus."""
+    guest = ("guest", stack.logins["guest"])
+    assert httpx.get(f"{stack.url('TWIN')}/metrics", auth=guest, timeout=10).is_success
+    page = httpx.post(
+        f"{stack.url('TWIN')}/api/inject",
+        json={"fault": "pump-failure", "target": "r0001/pump1"},
+        headers={"X-Twin-Command": "1"}, auth=guest, timeout=10,
+    )  # fmt: skip
+    assert page.status_code == httpx.codes.FORBIDDEN
+    words = ("inject", "pump-failure", "--broker", f"{_address(stack, 'guest')}")
+    assert "no emulator of site 'demo' answered" in stack.twin(*words, expected=3)
+    silence = httpx.post(
+        f"{stack.url('ALERTMANAGER')}/api/v2/silences", json={}, auth=guest, timeout=10
+    )
+    assert silence.status_code == httpx.codes.UNAUTHORIZED
+    for path in ("/-/quit", "/-/reload", "/api/v1/admin/tsdb/delete_series", "/api/v1/write"):
+        answer = httpx.post(f"{stack.url('PROMETHEUS')}{path}", auth=guest, timeout=10)
+        assert answer.is_error, path
+    assert stack.query("up{job='prometheus'}") == 1
+
+
+def test_grafana_has_its_secrets(stack: Stack) -> None:
+    """Grafana's container reads its passwords; of a real one a stranger gets nothing."""
+    health = httpx.get(f"{stack.url('GRAFANA')}/api/health", timeout=10)
+    assert health.status_code == httpx.codes.OK
+    if health.json()["version"] == PLACEHOLDER:
+        return  # named in the heading and by scripts/test-compose
+    for path in ("/api/dashboards/home", "/api/datasources", "/api/search"):
+        for login in (None, ("admin", "admin")):
+            answer = httpx.get(f"{stack.url('GRAFANA')}{path}", auth=login, timeout=10)
+            assert answer.status_code == httpx.codes.UNAUTHORIZED
+
+
+def _address(stack: Stack, user: str) -> str:
+    return f"mqtt://{user}:{stack.logins[user]}@127.0.0.1:{stack.ports['MQTT']}"
+
+
+# -- faults ---------------------------------------------------------------------------------------
+
+
+def test_a_fault_of_the_plant_reaches_alertmanager(stack: Stack, note: Callable[..., None]) -> None:
+    """A rack loses its pumps: the alert arrives where people are called from, and ends."""
+    words = ("both-pumps-failure", "--target", "r0003", "--broker", _address(stack, "control"))
+    stack.twin("inject", *words, "--for", "20s")
+    took = eventually(lambda: "RackWithoutPumps" in stack.alerts())
+    note(f"RackWithoutPumps in Alertmanager after {took:.0f} s")
+
+
+HARMS: dict[str, tuple[tuple[str, ...], str]] = {
+    "broker killed": (("kill", "mosquitto", "--for", "25s"), "BrokerDisconnected"),
+    "broker paused": (("pause", "mosquitto", "--for", "35s"), "RackSilent"),
+    "emulator killed": (("kill", "emulator", "--for", "25s"), "EmulatorLost"),
+    "aggregator killed": (("kill", "aggregator", "--for", "35s"), "ScrapeTargetDown"),
+    "bus cut": (("cut", "aggregator", "--network", "bus", "--for", "30s"), "RackSilent"),
+    "scrapes cut": (("cut", "aggregator", "--network", "monitoring", "--for", "35s"),
+                    "ScrapeTargetDown"),
+}  # fmt: skip
+"""What is done, and the alert that must say so."""
+
+
+@pytest.mark.parametrize("name", HARMS)
+def test_harm(stack: Stack, name: str, note: Callable[..., None]) -> None:
+    """It is told by its alert while it lasts, and afterwards all is as before."""
+    words, alert = HARMS[name]
+    eventually(stack.all_report)
+    process = stack.chaos(*words)
+    told = eventually(lambda: alert in stack.alerts())
+    stack.ended(process)
+    whole = eventually(stack.all_report)
+    note(f"{alert} in Alertmanager after {told:.0f} s, whole {whole:.0f} s after its end")
+
+
+def test_doctor_names_a_harm_and_an_interrupted_one_is_undone(stack: Stack) -> None:
+    """What is wrong is a sentence with its remedy; Ctrl-C in between leaves nothing behind."""
+    process = stack.chaos("pause", "mosquitto", "--for", "10m")
+    said = stack.twin("stack", "doctor", expected=1)
+    assert "mosquitto is paused; go on with: docker compose unpause mosquitto" in said
+    process.send_signal(signal.SIGINT)
+    stack.ended(process)
+    process = stack.chaos("cut", "mosquitto", "--for", "10m")
+    said = stack.twin("stack", "doctor", expected=1)
+    assert "emulator shares no network with mosquitto" in said
+    process.send_signal(signal.SIGTERM)
+    stack.ended(process)
+    process = stack.chaos("slow", "prometheus", "--share", "0.5", "--for", "10m")
+    assert "prometheus is held to 0.5 of a core" in stack.twin("stack", "doctor", expected=1)
+    process.send_signal(signal.SIGINT)
+    stack.ended(process)
+    eventually(stack.all_report)
+    assert "held to" not in stack.twin("stack", "status", "--json")
+
+
+def test_what_cannot_be_harmed_is_told(stack: Stack) -> None:
+    """An unknown service or network is one sentence, with those that there are, and status 2."""
+    assert "there are aggregator, alert" in stack.twin("chaos", "kill", "nobody", expected=2)
+    words = ("chaos", "cut", "emulator", "--network", "moon")
+    assert "its networks are: bus" in stack.twin(*words, expected=2)
+    assert "secrets is exited" in stack.twin("chaos", "pause", "secrets", expected=2)
+
+
+# -- nothing lost ---------------------------------------------------------------------------------
+
+STEPS = "max(training_job_steps_total)"
+FIRST = "min_over_time(min(training_job_steps_total)[1h:5s])"
+
+
+def test_restarts_lose_nothing(stack: Stack, note: Callable[..., None]) -> None:
+    """After a restart of Prometheus and of the emulator history is there and counters go on."""
+    steps, first = stack.query(STEPS), stack.query(FIRST)
+    assert steps is not None
+    stack.twin("chaos", "restart", "prometheus")
+    stack.twin("chaos", "restart", "emulator")
+    took = eventually(stack.all_report)
+    note(f"whole after {took:.0f} s")
+    after = stack.query(STEPS)
+    assert after is not None
+    assert after >= steps
+    assert stack.query(FIRST) == first
+
+
+def test_down_and_up_keeps_history(stack: Stack, note: Callable[..., None]) -> None:
+    """Passwords, samples and counters survive ``down``."""
+    steps, first, logins = stack.query(STEPS), stack.query(FIRST), dict(stack.logins)
+    assert steps is not None
+    began = time.monotonic()
+    stack.compose("down")
+    down = time.monotonic() - began
+    up = stack.up()
+    note(f"down in {down:.0f} s, healthy again after {up:.0f} s")
+    eventually(stack.all_report)
+    assert stack.logins == logins
+    after = stack.query(STEPS)
+    assert after is not None
+    assert after >= steps
+    assert stack.query(FIRST) == first
+
+
+def test_down_with_volumes_forgets(stack: Stack) -> None:
+    """``down -v`` leaves no volume, so the next start makes new passwords."""
+    stack.compose("down", "--volumes")
+    volumes = subprocess.run(
+        ["docker", "volume", "ls", "--quiet", "--filter", "name=twin-test"],
+        env=stack.environment, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert volumes.stdout == ""
+    before = dict(stack.logins)
+    stack.compose("run", "--rm", "secrets")
+    after: dict[str, Any] = json.loads(stack.compose("run", "--rm", "secrets", "logins", "--json"))
+    assert not set(after.values()) & set(before.values())

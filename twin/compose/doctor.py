@@ -1,0 +1,48 @@
+"""What is wrong with a running stack: its containers, and what its services say of themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from twin.compose.diagnosis import (
+    Finding,
+    ServiceState,
+    diagnose,
+    read_alerts,
+    read_readiness,
+    read_targets,
+)
+from twin.compose.engine import Stack
+
+__all__ = ["examine"]
+
+_READY = """
+import os, urllib.error, urllib.request as u
+asked = u.Request("http://127.0.0.1:9400/readyz")
+token = "/secrets/aggregator/read-token"
+if os.path.exists(token):
+    asked.add_header("Authorization", "Bearer " + open(token).read())
+try:
+    print(u.urlopen(asked, timeout=5).read().decode())
+except urllib.error.HTTPError as error:
+    print(error.read().decode() if error.code == 503 else f"answers with status {error.code}")
+"""
+_ASK = 'wget -q -O - --header "$(cat /secrets/monitoring/health)" "http://127.0.0.1:9090/api/v1/{}"'
+
+
+def examine(stack: Stack, states: Sequence[ServiceState]) -> list[Finding]:
+    """Return all that is wrong, containers first; nothing when there are none to ask.
+
+    The services are asked from inside their own containers, with their own logins.
+
+    Raises:
+        ServiceError: the engine does not answer.
+    """
+    findings = diagnose(states)
+    well = {own.service for own in states if own.state == "running"}
+    if "aggregator" in well:
+        findings += read_readiness(stack.ask("aggregator", "python", "-c", _READY))
+    if "prometheus" in well:
+        for path, read in (("targets?state=active", read_targets), ("alerts", read_alerts)):
+            findings += read(stack.ask("prometheus", "sh", "-c", _ASK.format(path)))
+    return findings
