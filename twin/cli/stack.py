@@ -165,7 +165,8 @@ def logins(folder: Folder = Path("secrets"), as_json: JsonOutput = False) -> Non
     """Print the logins of the stack and what each opens.
 
     \b
-    Example:
+    Examples:
+      twin stack logins --folder ./secrets
       docker compose run --rm secrets logins
     """  # noqa: D301 - click wants the backspace itself before lines to be kept
     found = Vault(folder).logins()
