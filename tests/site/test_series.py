@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from twin.catalog import PORT, Detail
-from twin.site import DetailPlan, Layout, load_site, parse_site
+from twin.site import DetailPlan, Layout, load_site, parse_site, plan_within
 
 
 @pytest.fixture(scope="module")
@@ -55,3 +55,24 @@ def test_ports_to_racks_that_are_not_there_are_not_counted() -> None:
     own = sum(full.per_unit(d) * sum(s.series for s in full.reported[d.name]) for d in devices)
     rollups = sum(r.series for r, _, _ in full.rollups if "rack" in r.levels)
     assert one_rack == own + rollups + of_a_rack
+
+
+@pytest.mark.parametrize(
+    ("name", "most", "plan"),
+    [
+        ("demo", 300_000, "gpu"),
+        ("demo", 30_000, "rack"),
+        ("demo", 0, "site"),
+        ("colossus-100k", 300_000, "rack, a001-a002=gpu"),
+        ("colossus-100k", 100_000, "site, a001-a002=gpu"),
+        ("colossus-1m", 1_000_000, "site, a001-a757=rack"),
+        ("colossus-1m", 10_000_000, "rack"),
+    ],
+)
+def test_a_plan_holds_what_it_may_and_no_more(name: str, most: int, plan: str) -> None:
+    """The site's own detail, lowered as far as needed, and never raised."""
+    layout = Layout(load_site(name))
+    found = plan_within(layout, most)
+    assert str(found) == plan
+    least = layout.series_of(DetailPlan.of(layout.site.arrays, Detail.SITE))
+    assert layout.series_of(found) <= max(most, least)
