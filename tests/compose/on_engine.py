@@ -290,7 +290,6 @@ def test_a_fault_of_the_plant_reaches_alertmanager(stack: Stack, note: Callable[
 
 HARMS: dict[str, tuple[tuple[str, ...], str]] = {
     "broker killed": (("kill", "mosquitto"), "BrokerDisconnected"),
-    "broker paused": (("pause", "mosquitto"), "RackSilent"),
     "emulator killed": (("kill", "emulator"), "EmulatorLost"),
     "aggregator killed": (("kill", "aggregator"), "ScrapeTargetDown"),
     "bus cut": (("cut", "aggregator", "--network", "bus"), "RackSilent"),
@@ -311,6 +310,35 @@ def test_harm(stack: Stack, name: str, note: Callable[..., None]) -> None:
     stack.ended(process)
     whole = eventually(stack.all_report)
     note(f"{alert} in Alertmanager after {told:.0f} s, whole {whole:.0f} s after its end")
+
+
+SCENARIO = """
+title: the broker hangs
+site: demo
+duration: 60s
+faults:
+  - {kind: service-pause, target: mosquitto, at: 2s, for: 25s}
+expect:
+  fires:
+    - {alert: RackSilent, labels: {rack: r0001}, within: 40s}
+  clears:
+    - {alert: RackSilent, within: 30s}
+"""
+
+
+def test_a_scenario_harms_a_service(stack: Stack, tmp_path: Path) -> None:
+    """A broker that is paused as a step of a live scenario is told of, and the alert ends."""
+    eventually(stack.all_report)
+    eventually(lambda: "RackSilent" not in stack.alerts())
+    file = tmp_path / "broker-hangs.yaml"
+    file.write_text(SCENARIO, encoding="utf-8")
+    login = f"guest:{stack.logins['guest']}@127.0.0.1:{stack.ports['PROMETHEUS']}"
+    said = stack.twin(
+        "scenario", "run", str(file), "--live",
+        "--broker", _address(stack, "control"), "--prometheus", f"http://{login}",
+    )  # fmt: skip
+    assert "mosquitto is frozen" in said
+    assert "mosquitto is as before" in said
 
 
 def test_doctor_names_a_harm_and_an_interrupted_one_is_undone(stack: Stack) -> None:

@@ -1,14 +1,17 @@
-# Stand-in for victoriametrics/victoria-metrics: the program of Debian sid.
+# Stand-in for victoriametrics/victoria-metrics: the program of Debian sid, 1.79, which does not read
+# passwords from file:// as the original does, so the entry point does.
 FROM debian:trixie-stand-in
 RUN apt-get -q update \
     && apt-get -qy install --no-install-recommends busybox \
     && ln -s busybox /bin/wget
 WORKDIR /tmp
+# A mirror may lag behind by more than sid's signature is valid for.
 RUN sed -i 's/ trixie / sid /' /etc/apt/sources.list \
     && apt-get -q -o Acquire::Check-Valid-Until=false update \
     && apt-get -q download victoria-metrics \
     && dpkg-deb -x victoria-metrics_*.deb unpacked \
-    && find unpacked -type f -perm /111 | head -20 \
-    && install unpacked/usr/bin/victoria-metrics /victoria-metrics-prod \
+    && install unpacked/usr/bin/victoria-metrics /bin/ \
     && rm -rf /tmp/* /var/lib/apt/lists/*
+COPY file-flags.sh /victoria-metrics-prod
+ENV PROGRAM=/bin/victoria-metrics
 ENTRYPOINT ["/victoria-metrics-prod"]
