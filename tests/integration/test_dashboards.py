@@ -106,7 +106,7 @@ def test_every_panel_answers_and_trouble_shows(
     manager = alertmanager_server((ROOT / "deploy/alertmanager/alertmanager.yml").read_text())
     prometheus = prometheus_server(config(aggregator, manager.address))
     # It learns its own address only now; it is to scrape itself, as it does in compose.
-    text = prometheus.config.read_text().replace("localhost:9090", prometheus.address)
+    text = prometheus.config.read_text().replace("prometheus:9090", prometheus.address)
     prometheus.config.write_text(text)
     os.kill(prometheus.pid, signal.SIGHUP)
 
