@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from twin.aggregator.discovery import target_groups
 from twin.aggregator.division import Addresses
-from twin.site import Layout
+from twin.catalog import Detail
+from twin.site import DetailPlan, Layout, load_site
 
 
 def test_one_target_an_array_and_the_aggregator(layout: Layout) -> None:
@@ -35,3 +36,18 @@ def test_targets_say_where_they_are(layout: Layout) -> None:
     labels = first["labels"].copy()
     del labels["__metrics_path__"]
     assert labels == {"job": "twin-array", "site": "small", "hall": "h1", "array": "a001"}
+
+
+def test_a_large_site_asks_to_be_scraped_less_often() -> None:
+    """With the roll-ups of many racks the site's target has an interval of its own, else none."""
+    layout = Layout(load_site("colossus-100k"))
+    asked = {
+        level: target_groups(
+            layout, Addresses("twin:9400"), DetailPlan.of(layout.site.arrays, level)
+        )[0]
+        for level in Detail
+    }
+    assert "__scrape_interval__" not in asked[Detail.SITE]["labels"]
+    for level in (Detail.RACK, Detail.GPU):
+        labels = asked[level]["labels"]
+        assert (labels["__scrape_interval__"], labels["__scrape_timeout__"]) == ("5s", "4s")

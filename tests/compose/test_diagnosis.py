@@ -28,7 +28,7 @@ def sentences(*states: ServiceState) -> list[str]:
 
 def test_nothing_is_wrong_with_what_is_well() -> None:
     """A healthy stack, and a service that did its work and ended, are no finding."""
-    once = ServiceState("secrets", "exited", exit_code=0)
+    once = ServiceState("secrets", "exited", exit_code=0, networked=False)
     assert sentences(WELL, EMULATOR, once) == []
     assert once.is_well
 
@@ -81,6 +81,11 @@ def test_a_cut_network_is_seen() -> None:
     assert len(found) == 1
     assert found[0].startswith("emulator shares no network with mosquitto; join them again with")
     assert found[0].endswith("docker compose up -d --force-recreate emulator mosquitto")
+
+
+def test_who_needs_no_network_is_not_missed_in_one() -> None:
+    """The service of the profile chaos has the Docker socket and nothing else."""
+    assert sentences(WELL, replace(EMULATOR, networks=frozenset(), networked=False)) == []
 
 
 def test_a_service_that_is_gone_is_missed() -> None:

@@ -13,6 +13,12 @@ __all__ = ["ARRAY_JOB", "OWN_JOB", "TargetGroup", "target_groups"]
 ARRAY_JOB = "twin-array"
 OWN_JOB = "twin"
 
+_MANY_RACKS = 200
+"""At some 60 series a rack, with those of its array, a scrape of the site is then 12,000: as much
+as a Prometheus should take every second from one of its targets."""
+_SELDOM = {"__scrape_interval__": "5s", "__scrape_timeout__": "4s"}
+"""Labels by which a target asks for an interval of its own; the job's is for small sites."""
+
 
 class TargetGroup(TypedDict):
     """One element of Prometheus's ``http_sd`` format."""
@@ -32,7 +38,8 @@ def target_groups(
 
     Series carry labels of their own, which win under ``honor_labels``. The labels here
     say of which array Prometheus's own series are, such as the ``up`` of the target. An
-    array whose detail is ``site`` has nothing of its own and is no target.
+    array whose detail is ``site`` has nothing of its own and is no target. A site with the
+    roll-ups of many racks asks to be scraped every 5 s, whatever the job says.
 
     Args:
         layout: the whole site.
@@ -45,20 +52,21 @@ def target_groups(
     division = addresses.division
     replicas = 1 if division is None else division.replicas
     owners = (0,) * layout.site.arrays if division is None else division.owners(shards)
+    targets = [a for a in range(layout.site.arrays) if plan[a] is not Detail.SITE]
+    racks = sum(len(layout.racks_of(array)) for array in targets)
+    pace = _SELDOM if racks > _MANY_RACKS * shards else {}
     groups: list[TargetGroup] = []
     for number in range(replicas) if replica is None else (replica,):
         label = {"replica": str(number)} if replicas > 1 and replica is None else {}
         more = {**label, **addresses.labels}
         site = layout.site.name
         for shard in range(shards):
-            own = {"__metrics_path__": "/metrics", "job": OWN_JOB, "site": site}
+            own = {"__metrics_path__": "/metrics", "job": OWN_JOB, "site": site, **pace}
             if division is not None:
                 own["shard"] = str(shard)
             groups.append({"targets": [addresses.of(shard, number)], "labels": {**own, **more}})
         groups += [
-            _array(layout, array, addresses.of(owners[array], number), more)
-            for array in range(layout.site.arrays)
-            if plan[array] is not Detail.SITE
+            _array(layout, array, addresses.of(owners[array], number), more) for array in targets
         ]
     return groups
 

@@ -34,6 +34,7 @@ class ServiceState:
         said: what the last health check printed.
         log: last line of its log, when it does not run.
         networks: networks that it is in.
+        networked: whether it is to be in any.
         needs: services that it depends on.
         memory_limit: bytes; None for none.
         memory_used: bytes; None when unknown.
@@ -50,6 +51,7 @@ class ServiceState:
     said: str = ""
     log: str = ""
     networks: frozenset[str] = frozenset()
+    networked: bool = True
     needs: tuple[str, ...] = ()
     memory_limit: int | None = None
     memory_used: int | None = None
@@ -57,8 +59,8 @@ class ServiceState:
 
     @property
     def is_done(self) -> bool:
-        """Whether it did what it was there for: a service that runs once."""
-        return self.state == "exited" and self.exit_code == 0 and not self.networks
+        """Whether it did what it was there for: a service that runs once, and needs no network."""
+        return self.state == "exited" and self.exit_code == 0 and not self.networked
 
     @property
     def is_well(self) -> bool:
@@ -138,6 +140,8 @@ def _unwell(own: ServiceState) -> Iterator[str]:
 
 
 def _cut_off(own: ServiceState, known: dict[str, ServiceState]) -> Iterator[str]:
+    if not own.networked:
+        return
     apart = [
         need
         for need in own.needs

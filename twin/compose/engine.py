@@ -147,6 +147,7 @@ def _state(service: str, container: Container, *, memory: bool) -> ServiceState:
         said=log[-1]["Output"].strip() if log else "",
         log="" if running else _last_line(container),
         networks=frozenset(attributes["NetworkSettings"]["Networks"]) - {"none"},
+        networked=host.get("NetworkMode") != "none",
         needs=tuple(part.partition(":")[0] for part in needs.split(",") if part),
         memory_limit=host.get("Memory") or None,
         memory_used=_memory(container) if memory and running else None,
