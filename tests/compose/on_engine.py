@@ -9,7 +9,6 @@ Grafana itself does (its login, its data sources, its dashboards) is not tested 
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
 import subprocess
@@ -22,119 +21,11 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.integration.conftest import free_port
-from twin.bus import BrokerUrl, connect
+from tests.compose.live_stack import GPUS, Stack, eventually
+from twin.bus import connect
 from twin.errors import BusError
 
-ROOT = Path(__file__).parents[2]
-PORTS = ("MQTT", "TWIN", "PROMETHEUS", "ALERTMANAGER", "GRAFANA")
-GPUS = 1024
-PATIENCE = 90.0
-LOOK_SECONDS = 0.5
 PLACEHOLDER = "placeholder"
-
-
-class Stack:
-    """The stack under test, on ports of its own."""
-
-    def __init__(self) -> None:
-        self.ports = {name: free_port() for name in PORTS}
-        self.environment = {
-            **os.environ,
-            "COMPOSE_PROJECT_NAME": "twin-test",
-            **{f"{name}_PORT": str(port) for name, port in self.ports.items()},
-        }
-        self.logins: dict[str, str] = {}
-
-    def compose(self, *words: str) -> str:
-        """Run a compose command and return what it prints."""
-        done = subprocess.run(
-            ["docker", "compose", *words],
-            cwd=ROOT, env=self.environment, capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, f"{words}: {done.stdout[-2000:]}{done.stderr[-4000:]}"
-        return done.stdout
-
-    def up(self) -> float:
-        """Start all and return how many seconds it took until all were healthy."""
-        began = time.monotonic()
-        self.compose("up", "--detach", "--wait", "--wait-timeout", "180")
-        took = time.monotonic() - began
-        self.logins = json.loads(self.compose("run", "--rm", "secrets", "logins", "--json"))
-        return took
-
-    def url(self, service: str) -> str:
-        """Return the address of a service's pages."""
-        return f"http://127.0.0.1:{self.ports[service]}"
-
-    def twin(self, *words: str, expected: int = 0) -> str:
-        """Run the twin command against the stack and return what it prints."""
-        done = subprocess.run(
-            [sys.executable, "-m", "twin", *words],
-            cwd=ROOT, env=self.environment, capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        assert done.returncode == expected, f"{words}: {done.stdout}{done.stderr}"
-        return done.stdout + done.stderr
-
-    def chaos(self, *words: str) -> subprocess.Popen[str]:
-        """Begin to harm a service, and return once it is done."""
-        process = subprocess.Popen(
-            [sys.executable, "-m", "twin", "chaos", *words],
-            cwd=ROOT, env={**self.environment, "PYTHONUNBUFFERED": "1"},
-            stdout=subprocess.PIPE, text=True,
-        )  # fmt: skip
-        assert process.stdout is not None
-        assert process.stdout.readline(), words
-        return process
-
-    @staticmethod
-    def ended(process: subprocess.Popen[str]) -> None:
-        """Wait until what was done is undone."""
-        said, _ = process.communicate(timeout=PATIENCE)
-        assert process.returncode == 0, said
-
-    def query(self, expression: str) -> float | None:
-        """Return the one value of a query to Prometheus, None while it has none."""
-        try:
-            answer = httpx.get(
-                f"{self.url('PROMETHEUS')}/api/v1/query",
-                params={"query": expression}, auth=("guest", self.logins["guest"]), timeout=10,
-            )  # fmt: skip
-        except httpx.TransportError:
-            return None
-        result = answer.json()["data"]["result"]
-        return float(result[0]["value"][1]) if result else None
-
-    def alerts(self) -> set[str]:
-        """Return the names of the alerts that have reached Alertmanager and stand."""
-        answer = httpx.get(
-            f"{self.url('ALERTMANAGER')}/api/v2/alerts",
-            auth=("control", self.logins["control"]), timeout=10,
-        )  # fmt: skip
-        assert answer.status_code == httpx.codes.OK, answer.text
-        return {alert["labels"]["alertname"] for alert in answer.json()}
-
-    def broker(self, user: str | None, password: str | None = None) -> BrokerUrl:
-        """Return the broker's address with a login of the stack, or with a given one."""
-        secret = password if password is not None or user is None else self.logins[user]
-        return BrokerUrl("127.0.0.1", self.ports["MQTT"], user, secret)
-
-    def all_report(self) -> bool:
-        """Return whether all units report and all GPUs are in Prometheus as of now."""
-        return (
-            self.query("min(twin_unit_reporting)") == 1
-            and self.query("count(DCGM_FI_DEV_POWER_USAGE)") == GPUS
-        )
-
-
-def eventually(probe: Callable[[], object], seconds: float = PATIENCE) -> float:
-    """Wait until ``probe`` is true and return how many seconds that took."""
-    began = time.monotonic()
-    while not probe():
-        passed = time.monotonic() - began
-        assert passed < seconds, f"not within {seconds:g} s"
-        time.sleep(LOOK_SECONDS)
-    return time.monotonic() - began
 
 
 @pytest.fixture(scope="module")
