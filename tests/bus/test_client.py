@@ -8,6 +8,7 @@ import logging
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -298,3 +299,18 @@ async def test_ca_file_is_no_certificate(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot be read"):
         async with connect(url, client_id="a"):
             pass
+
+
+async def test_takes_the_first_node_that_is_there(broker: BrokerUrl, unused_tcp_port: int) -> None:
+    """A node that is away is passed over."""
+    url = BrokerUrl("127.0.0.1", unused_tcp_port, others=(broker,))
+    async with connect(url, client_id="test") as bus:
+        await bus.publish("x", b"", qos=1)
+
+
+async def test_a_refusal_is_not_passed_over(broker: BrokerUrl) -> None:
+    """A node that refuses us speaks for its cluster."""
+    async with fake_broker(NOT_AUTHORIZED) as (url, _):
+        with pytest.raises(RefusedError):
+            async with connect(replace(url, others=(broker,)), client_id="test"):
+                pass

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -59,7 +59,7 @@ class World:
     async def keep(self, session: Session, backoff: Backoff | None = None) -> None:
         """Run ``session`` as keep_connected does."""
         await Reconnector(
-            self.dial,
+            [self.dial],
             session,
             broker="mqtt://host:1883",
             rng=seeded("client"),
@@ -247,3 +247,35 @@ async def test_log_is_limited() -> None:
     assert sum(entry["not_logged"] for entry in lost) + len(lost) <= 12
     assert [entry["event"] for entry in logs][-1] == "broker connected"
     assert sum(entry["event"] == "broker connected" for entry in logs) == 1
+
+
+async def test_goes_round_the_nodes() -> None:
+    """After a loss the next node is tried, after the last the first; waits grow by round."""
+    tried: list[str] = []
+
+    def dial_of(name: str) -> Callable[[], AbstractAsyncContextManager[Bus]]:
+        @asynccontextmanager
+        async def dial() -> AsyncIterator[Bus]:
+            tried.append(name)
+            if len(tried) < 6:
+                raise away()
+            yield NoBus()
+
+        return dial
+
+    waits: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+
+    await Reconnector(
+        [dial_of(name) for name in "abc"],
+        content,
+        broker="mqtt://a,mqtt://b,mqtt://c",
+        rng=seeded("client"),
+        backoff=Backoff(first=1.0, factor=2.0, limit=60.0),
+        sleep=sleep,
+        clock=lambda: 0.0,
+    ).run()
+    assert tried == ["a", "b", "c", "a", "b", "c"]
+    assert [wait > 1.0 for wait in waits] == [False, False, False, True, True]

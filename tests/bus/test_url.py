@@ -64,6 +64,7 @@ def test_password_is_never_shown(username: str, password: str) -> None:
         "mqtt://user@host:1883",
         "mqtts://us%40er@host:8883?ca=/etc/my%20ca.pem",
         "mqtt://[fe80::1]:1883",
+        "mqtt://user@a:1883,mqtts://b:8883?ca=/ca.pem,mqtt://c:1883",
     ],
 )
 def test_str_is_an_address(text: str) -> None:
@@ -129,6 +130,9 @@ def test_str_marks_the_password() -> None:
         ("mqtts://host?ca=", "only ca="),
         ("mqtts://host?ca=/x&ca=/y", "only ca="),
         ("mqtt://host?ca=/x", "needs mqtts://"),
+        ("mqtt://a,b:1884", "next whole address"),
+        ("mqtt://a,mqtt://", "host is missing"),
+        (f"mqtt://a,mqtt://user:{SECRET}@b/x", "follows the port"),
     ],
 )
 def test_refused(text: str, why: str) -> None:
@@ -137,3 +141,12 @@ def test_refused(text: str, why: str) -> None:
         BrokerUrl.parse(text)
     assert "write mqtt://user:password@host:1883" in str(caught.value)
     assert SECRET not in str(caught.value)
+
+
+def test_nodes_of_a_cluster() -> None:
+    """Addresses with commas between them are the nodes of one cluster, in that order."""
+    url = BrokerUrl.parse("mqtt://user:a,b@one,mqtts://two:1")
+    one = BrokerUrl("one", 1883, "user", "a,b")
+    two = BrokerUrl("two", 1, tls=True)
+    assert url.nodes == (one, two)
+    assert one.nodes == (one,)

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 import aiomqtt
+import structlog
 
 from twin.bus.link import Link
 from twin.bus.model import Bus, Message, Will
@@ -35,6 +36,8 @@ _CLEARER = {
 
 _T = TypeVar("_T")
 
+_log = structlog.get_logger("twin.bus")
+
 
 class RefusedError(BusError):
     """The broker is there but does not let us in: waiting would not help."""
@@ -46,6 +49,8 @@ async def connect(
 ) -> AsyncIterator[Bus]:
     """Connect to the broker, and disconnect at the end of the block.
 
+    Of several nodes it is the first that can be reached.
+
     The broker publishes ``will`` when the block ends by an error, when the connection
     breaks or the process dies; it does not when the block ends or is cancelled.
 
@@ -53,13 +58,9 @@ async def connect(
         BusError: the broker cannot be reached or refuses us.
         ConfigError: the CA file of ``url`` cannot be read.
     """
-    link = Link(url, client_id, will)
+    node, link = await _open(url, client_id, will)
     try:
-        await link.open()
-    except (aiomqtt.MqttError, ValueError) as error:
-        raise _unreachable(url, error) from error
-    try:
-        yield Connection(url, link)
+        yield Connection(node, link)
     except (asyncio.CancelledError, GeneratorExit):
         await link.close()
         raise
@@ -67,6 +68,28 @@ async def connect(
         link.drop()
         raise
     await link.close()
+
+
+async def _open(url: BrokerUrl, client_id: str, will: Will | None) -> tuple[BrokerUrl, Link]:
+    """Return the first node of ``url`` that takes us, and the link to it."""
+    *others, last = url.nodes
+    for node in others:
+        try:
+            return node, await _open_one(node, client_id, will)
+        except RefusedError:
+            raise
+        except BusError as error:
+            _log.debug("next broker", error=str(error))
+    return last, await _open_one(last, client_id, will)
+
+
+async def _open_one(node: BrokerUrl, client_id: str, will: Will | None) -> Link:
+    link = Link(node, client_id, will)
+    try:
+        await link.open()
+    except (aiomqtt.MqttError, ValueError) as error:
+        raise _unreachable(node, error) from error
+    return link
 
 
 class Connection:

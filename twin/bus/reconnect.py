@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from functools import partial
+from itertools import cycle
 
 import structlog
 
@@ -48,11 +49,16 @@ class Backoff:
     limit: float = 15.0
     stable: float = 10.0
 
-    def waits(self, rng: random.Random) -> Iterator[float]:
-        """Return the waits of one outage, without an end."""
+    def waits(self, rng: random.Random, nodes: int = 1) -> Iterator[float]:
+        """Return the waits of one outage, without an end.
+
+        Of several ``nodes`` each is tried once before the waits grow: one that is away says
+        nothing about the next.
+        """
         longest = min(self.first, self.limit)
         while True:
-            yield rng.uniform(longest / 2, longest)
+            for _ in range(nodes):
+                yield rng.uniform(longest / 2, longest)
             longest = min(longest * self.factor, self.limit)
 
 
@@ -74,8 +80,11 @@ async def keep_connected(
     next call; it subscribes anew each time. It may run tasks in a group: a group whose
     errors are all BusError is a loss like any other.
 
+    Of several brokers it stays with the one that has it, and goes to the next when that is
+    lost; after the last comes the first.
+
     Args:
-        url: the broker.
+        url: the broker, or the nodes of its cluster.
         session: what to do with a connection.
         client_id: MQTT client identifier, unique at the broker; also the seed of the jitter.
         will: what the broker publishes when we vanish.
@@ -87,7 +96,7 @@ async def keep_connected(
         ConfigError: the CA file of ``url`` cannot be read.
     """
     reconnector = Reconnector(
-        partial(connect, url, client_id=client_id, will=will),
+        [partial(connect, node, client_id=client_id, will=will) for node in url.nodes],
         session,
         broker=str(url),
         rng=random.Random(client_id),  # noqa: S311 - jitter, no cryptography
@@ -102,7 +111,7 @@ class Reconnector:
 
     def __init__(
         self,
-        dial: Callable[[], AbstractAsyncContextManager[Bus]],
+        dials: Sequence[Callable[[], AbstractAsyncContextManager[Bus]]],
         session: Session,
         *,
         broker: str,
@@ -112,7 +121,7 @@ class Reconnector:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._dial = dial
+        self._dials = dials
         self._session = session
         self._rng = rng
         self._on_state = on_state or (lambda _: None)
@@ -123,23 +132,28 @@ class Reconnector:
 
     async def run(self) -> None:
         """Run sessions until one returns."""
-        waits = self._backoff.waits(self._rng)
-        while True:
+        waits = self._waits()
+        for dial in cycle(self._dials):
             started = self._clock()
-            failure = await self._attempt()
+            failure = await self._attempt(dial)
             if failure is None:
                 return
             if self._clock() - started >= self._backoff.stable:
-                waits = self._backoff.waits(self._rng)
+                waits = self._waits()
             wait = next(waits)
             self._journal.lost(failure, wait)
             await self._sleep(wait)
 
-    async def _attempt(self) -> BusError | None:
+    def _waits(self) -> Iterator[float]:
+        return self._backoff.waits(self._rng, len(self._dials))
+
+    async def _attempt(
+        self, dial: Callable[[], AbstractAsyncContextManager[Bus]]
+    ) -> BusError | None:
         """Run one session; return why its connection is gone, None if it ended by itself."""
         failures: list[BusError] = []
         try:
-            async with self._dial() as bus:
+            async with dial() as bus:
                 self._journal.connected()
                 self._on_state(True)
                 try:

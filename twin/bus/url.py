@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NoReturn
 from urllib.parse import SplitResult, parse_qs, quote, unquote, urlsplit
@@ -16,6 +16,8 @@ _PORTS = {"mqtt": 1883, "mqtts": 8883}
 _FILES = ("ca", "password_file")
 _QUERY = "after the ? only ca=/path/to/ca.pem and password_file=/path may stand"
 _FORM = "mqtt://user:password@host:1883 or mqtts://host:8883?ca=/path/to/ca.pem"
+_NEXT = re.compile(r",(?=mqtts?://)")
+"""Between two addresses. A comma in a password does not look like this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,7 @@ class BrokerUrl:
         password: password of the user, None for none.
         tls: whether the connection is encrypted and the broker's certificate checked.
         ca_file: CA certificates to check it against, None for those of the system.
+        others: further nodes of the same cluster, in the order in which to try them.
     """
 
     host: str
@@ -39,10 +42,14 @@ class BrokerUrl:
     password: str | None = field(default=None, repr=False)
     tls: bool = False
     ca_file: Path | None = None
+    others: tuple[BrokerUrl, ...] = ()
 
     @classmethod
     def parse(cls, text: str) -> BrokerUrl:
-        """Return the address that ``text`` holds.
+        """Return the address that ``text`` holds, or of several with commas between them the first.
+
+        The others are nodes of the same cluster (``mqtt://a,mqtt://b``), each with its own
+        user and files.
 
         User and password are percent-decoded; a missing port is 1883, with TLS 8883. A
         password may stand in a file instead (``?password_file=/path``), where neither a
@@ -51,11 +58,23 @@ class BrokerUrl:
         Raises:
             ConfigError: ``text`` is not such an address, or the password file cannot be read.
         """
+        first, *rest = (cls._parse_one(part) for part in _NEXT.split(text))
+        return replace(first, others=tuple(rest))
+
+    @property
+    def nodes(self) -> tuple[BrokerUrl, ...]:
+        """Every address by itself, this one first."""
+        return (replace(self, others=()), *self.others)
+
+    @classmethod
+    def _parse_one(cls, text: str) -> BrokerUrl:
         parts, port = _split(text)
         if parts.scheme not in _PORTS:
             _refuse(text, "it must begin with mqtt:// or mqtts://")
         if not parts.hostname:
             _refuse(text, "the host is missing")
+        if "," in parts.netloc.rpartition("@")[2]:
+            _refuse(text, "after a comma the next whole address follows, mqtt:// and all")
         if parts.path not in {"", "/"} or parts.fragment:
             _refuse(text, "something follows the port (percent-encode / ? # @ in a password)")
         files = _files(text, parts)
@@ -80,7 +99,9 @@ class BrokerUrl:
         at = "@" if user else ""
         host = f"[{self.host}]" if ":" in self.host else self.host
         query = "" if self.ca_file is None else f"?ca={quote(str(self.ca_file))}"
-        return f"{'mqtts' if self.tls else 'mqtt'}://{user}{secret}{at}{host}:{self.port}{query}"
+        scheme = "mqtts" if self.tls else "mqtt"
+        first = f"{scheme}://{user}{secret}{at}{host}:{self.port}{query}"
+        return ",".join([first, *map(str, self.others)])
 
 
 def _split(text: str) -> tuple[SplitResult, int | None]:

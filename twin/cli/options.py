@@ -60,7 +60,8 @@ Broker = Annotated[
         "--broker",
         "-b",
         envvar="TWIN_BROKER",
-        help="mqtt://[user:password@]host[:port], or mqtts:// for TLS.",
+        help="mqtt://[user:password@]host[:port], or mqtts:// for TLS; the nodes of a cluster "
+        "with commas between them.",
     ),
 ]
 AllowInject = Annotated[
