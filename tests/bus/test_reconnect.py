@@ -279,3 +279,28 @@ async def test_goes_round_the_nodes() -> None:
     ).run()
     assert tried == ["a", "b", "c", "a", "b", "c"]
     assert [wait > 1.0 for wait in waits] == [False, False, False, True, True]
+
+
+async def test_a_refusal_after_good_times_is_a_loss() -> None:
+    """Who was let in once and is refused later tries again."""
+    world, sessions = World(None, RefusedError("no leader"), None), 0
+
+    async def session(_: Bus) -> None:
+        nonlocal sessions
+        sessions += 1
+        if sessions == 1:
+            raise away()
+
+    await world.keep(session)
+    assert sessions == 2
+    assert len(world.waits) == 2
+
+
+async def test_a_refused_subscription_is_no_good_time() -> None:
+    """Who is let in but refused what it asks for gives up at once."""
+
+    async def session(_: Bus) -> None:
+        raise RefusedError("no right to read")
+
+    with pytest.raises(RefusedError):
+        await World().keep(session)

@@ -83,6 +83,10 @@ async def keep_connected(
     Of several brokers it stays with the one that has it, and goes to the next when that is
     lost; after the last comes the first.
 
+    A broker that refuses us from the start ends it. One that refuses us after it had us is
+    tried again: a cluster that has lost a node may refuse subscriptions until it has agreed
+    on who leads, and a password may be changed on both sides one after the other.
+
     Args:
         url: the broker, or the nodes of its cluster.
         session: what to do with a connection.
@@ -92,7 +96,7 @@ async def keep_connected(
         backoff: how long to wait between attempts.
 
     Raises:
-        BusError: the broker refuses us, which waiting does not cure.
+        BusError: the broker refuses us from the start, which waiting does not cure.
         ConfigError: the CA file of ``url`` cannot be read.
     """
     reconnector = Reconnector(
@@ -129,6 +133,8 @@ class Reconnector:
         self._sleep = sleep
         self._clock = clock
         self._journal = _Journal(broker, clock)
+        self._had = False
+        """Whether a connection stood that was then lost."""
 
     async def run(self) -> None:
         """Run sessions until one returns."""
@@ -152,8 +158,10 @@ class Reconnector:
     ) -> BusError | None:
         """Run one session; return why its connection is gone, None if it ended by itself."""
         failures: list[BusError] = []
+        stood = False
         try:
             async with dial() as bus:
+                stood = True
                 self._journal.connected()
                 self._on_state(True)
                 try:
@@ -162,9 +170,10 @@ class Reconnector:
                     self._on_state(False)
         except* BusError as group:
             failures = list(_leaves(group))
-        for failure in failures:
-            if isinstance(failure, RefusedError):
-                raise failure
+        refusals = [failure for failure in failures if isinstance(failure, RefusedError)]
+        if refusals and not self._had:
+            raise refusals[0]
+        self._had |= stood and not refusals
         return failures[0] if failures else None
 
 
