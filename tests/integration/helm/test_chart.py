@@ -186,12 +186,13 @@ def test_scrape_configs(render: Callable[..., Rendered]) -> None:
         spec, labels = thing["spec"], thing["metadata"]["labels"]
         assert spec["honorLabels"] is True
         assert labels["release"] == "prometheus"
-        (discovery,), (keep,) = spec["httpSDConfigs"], spec["relabelings"]
+        (discovery,), (keep, spread) = spec["httpSDConfigs"], spec["relabelings"]
+        assert spread["targetLabel"] == "__tmp_hash"
         host = discovery["url"].removeprefix("http://").removesuffix(":9400/sd")
         service, _, rest = host.partition(".")
         assert rest == "monitoring.svc"
         chart.one("Service", service)
-        found[labels["twin/replica"], keep["regex"]] = service
+        found[labels["datacenter-twin/replica"], keep["regex"]] = service
     assert found == {
         (replica, job): f"r-twin-aggregator-{replica}"
         for replica in "ab"
