@@ -32,8 +32,8 @@ MONITORED = (
         "monitoring.dashboards.enabled=true,monitoring.labels.release=prometheus"
     ),
 )
-TO_COME = {"--shard", "--token-file", "--tls-cert", "--tls-key"}
-"""Options of the twin that the chart uses and that another branch brings."""
+TO_COME = {"--shard", "--token-file", "--inject-token-file", "--tls-cert", "--tls-key"}
+"""Options of the twin that the chart uses and that come with shards and access control."""
 
 
 def environment(workload: Object) -> dict[str, str]:

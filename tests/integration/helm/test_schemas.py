@@ -53,6 +53,7 @@ def test_lint(chart: Path, run_helm: Callable[..., subprocess.CompletedProcess[s
         ("broker.urls[0]=mqtt://b", "there are two brokers"),
         ("emulator.shards=2", "nobody would run the power plant"),
         ("facility.enabled=true", "the power plant would run twice"),
+        ("aggregator.injectTokenSecret=x", "nobody may inject"),
         (
             "monitoring.scrapeConfig.enabled=true,monitoring.serviceMonitor.enabled=true",
             "scraped twice",

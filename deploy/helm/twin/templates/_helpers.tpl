@@ -183,6 +183,9 @@ volumeClaimTemplates:
 {{- if and (eq (int .Values.emulator.shards) 1) .Values.facility.enabled -}}
 {{- fail "the power plant would run twice: with one emulator set facility.enabled=false" -}}
 {{- end -}}
+{{- if and .Values.aggregator.injectTokenSecret (not .Values.aggregator.allowInject) -}}
+{{- fail "a token for faults that nobody may inject: set aggregator.allowInject=true, or leave aggregator.injectTokenSecret out" -}}
+{{- end -}}
 {{- if and .Values.monitoring.scrapeConfig.enabled .Values.monitoring.serviceMonitor.enabled -}}
 {{- fail "the site would be scraped twice: enable monitoring.scrapeConfig or monitoring.serviceMonitor, not both" -}}
 {{- end -}}
