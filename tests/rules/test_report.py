@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
+from io import StringIO
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
+from rich.console import Console
 
 from twin.errors import ConfigError
 from twin.rules.audit import audit
 from twin.rules.engine import Episode
 from twin.rules.expression import selectors
-from twin.rules.report import html_report, json_report, junit_report
+from twin.rules.report import html_report, json_report, junit_report, print_sweep
 from twin.rules.result import (
     Check,
     Curve,
@@ -124,6 +126,7 @@ def test_the_page_stands_alone() -> None:
     assert page.count('class="pending"') == 1
     assert 'class="curve limit"' in page
     assert "prefers-color-scheme: dark" in page
+    assert "1 left out: not asked." in page
 
 
 def test_json_has_what_a_script_needs() -> None:
@@ -154,8 +157,13 @@ def test_a_longer_for_trades_delay_for_silence() -> None:
         result("quiet", [], own, struck=[], sweep=[SweepPoint(own.key, 30.0, None, 4),
                                                    SweepPoint(own.key, 60.0, None, 1)]),
     ]  # fmt: skip
-    cells = sweep_rows(RuleSet((FILE,), (own,)), found)[0].points
+    rows = sweep_rows(RuleSet((FILE,), (own,)), found)
+    cells = rows[0].points
     assert [(c.lasts, c.delay, c.false_alarms, c.missed) for c in cells] == [
         (30.0, 35, 4, 0),
         (60.0, None, 1, 1),
     ]
+    narrow = Console(width=20, file=StringIO())
+    print_sweep(narrow, rows)
+    assert "35s/4" in narrow.file.getvalue()  # type: ignore[attr-defined]  # a StringIO
+    assert "missed/1" in narrow.file.getvalue()  # type: ignore[attr-defined]  # as above

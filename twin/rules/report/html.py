@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
@@ -103,19 +104,24 @@ def _drawn(result: ScenarioResult) -> Iterable[str]:
 
 
 def _checks(checks: Sequence[Check]) -> str:
-    if not checks:
-        return ""
+    left_out = Counter(own.detail for own in checks if own.status is Status.SKIPPED)
+    notes = "".join(
+        f'<p class="soft">{count} left out: {escape(why)}.</p>' for why, count in left_out.items()
+    )
+    judged = [own for own in checks if own.status is not Status.SKIPPED]
+    if not judged:
+        return notes
     rows = "".join(
         f'<tr><td class="{check.status}">{_MARKS[check.status]}</td>'
         f"<td>{escape(check.text)}</td><td>{escape(check.detail)}"
         + "".join(f'<br><span class="code soft">{escape(own)}</span>' for own in check.reasons)
         + f"</td><td>{_when(check.fired)}</td><td>{_when(check.cleared)}</td>"
         f'<td class="code soft">{escape(Path(check.place).name)}</td></tr>'
-        for check in checks
+        for check in judged
     )
     return (
         '<div class="wide"><table><tr><th></th><th>expected</th><th>seen</th><th>fired</th>'
-        f"<th>cleared</th><th>where</th></tr>{rows}</table></div>"
+        f"<th>cleared</th><th>where</th></tr>{rows}</table></div>{notes}"
     )
 
 

@@ -98,6 +98,9 @@ def print_sweep(console: Console, rows: Sequence[SweepRow]) -> None:
             for p in row.points
         ]
         table.add_row(row.rule.name, *cells)
+    # A log has no width to fit into, and a figure cut short says nothing.
+    wide = console.measure(table, options=console.options.update(width=10_000)).maximum
+    console.width = max(wide, console.width)
     console.print(table)
 
 
