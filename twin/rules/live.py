@@ -138,22 +138,30 @@ async def run_live(
         true=frozenset(episodes),
         errors={},
         unknown={},
-        panels=await _panels(run, rules, checks) if report else (),
+        panels=await _panels(run, rules, checks, say) if report else (),
         told=watch.told,
         seconds=scenario.duration,
     )
 
 
 async def _panels(
-    run: _Run, rules: Sequence[Mapping[str, Any]], checks: Sequence[Check]
+    run: _Run,
+    rules: Sequence[Mapping[str, Any]],
+    checks: Sequence[Check],
+    say: Callable[[float, str], None],
 ) -> list[Panel]:
     """Return the signals behind the alerts that fired or should have."""
     shown = {own.labels["alertname"] for own in run.watch.episodes if own.firing is not None}
     shown |= {check.alert for check in checks}
     chosen = {str(own["name"]): str(own["query"]) for own in rules if own["name"] in shown}
-    return await asyncio.to_thread(
-        live_panels, Prometheus(run.prometheus), chosen, run.epoch, run.duration
-    )
+    try:
+        return await asyncio.to_thread(
+            live_panels, Prometheus(run.prometheus), chosen, run.epoch, run.duration
+        )
+    except ServiceError as error:
+        # What was seen is not lost for want of its drawings.
+        say(run.duration, str(error))
+        return []
 
 
 def _refuse_disturbances(loaded: LoadedScenario) -> None:
