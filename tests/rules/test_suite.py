@@ -23,6 +23,11 @@ from twin.scenario import find_scenarios, load_scenario
 pytestmark = pytest.mark.integration
 
 
+EQUIVALENT = {(name, "loose") for name in ("GpuXid", "GpuXidContained", "GpuXidApplication")}
+"""Mutants that do as the rule does: these select by the XID's label, so that `> 0` only says
+what the label says already. Their other mutants must be noticed."""
+
+
 @pytest.fixture(scope="module")
 def shipped(tmp_path_factory: pytest.TempPathFactory) -> RuleSet:
     """Return the shipped rules."""
@@ -65,7 +70,7 @@ def test_a_broken_rule_turns_the_suite_red(shipped: RuleSet, results: list[Scena
     left = [
         f"{own.rule.name} {own.kind}"
         for own in survivors(shipped, results)
-        if own.rule.name in expected_somewhere()
+        if own.rule.name in expected_somewhere() and (own.rule.name, own.kind) not in EQUIVALENT
     ]
     assert left == []
     assert len(mutants(shipped)) > 3 * len(shipped.alerts)
