@@ -186,6 +186,8 @@ def http(data: bytes) -> None:
     path, _, query = address.partition("?")
     if path == "/api/stream":
         return  # it has no end
+    if not re.fullmatch(r"[!-~]+", address):
+        return  # h11 refuses it before anybody else sees it
     headers = [
         (name.strip().lower(), value.strip())
         for name, found, value in (line.partition(b":") for line in lines)

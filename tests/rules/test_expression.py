@@ -69,3 +69,17 @@ def test_only_what_depends_on_the_query_itself_escapes_the_sieve() -> None:
     """An expression that asks for the start or end of a query cannot be asked in windows."""
     assert sievable("a > 5")
     assert not sievable("a @ end() > 5")
+
+
+@pytest.mark.parametrize("expr", ["a" + " + a" * 5000, "(" * 2000 + "a" + ")" * 2000])
+def test_nested_beyond_any_rule(expr: str) -> None:
+    """What would overflow the parser's stack is read as words, and the process lives."""
+    assert selectors(expr) == (Selector("a"),)
+    assert [part.text for part in parts(expr)] == [expr]
+
+
+def test_strings_do_not_nest() -> None:
+    """A long pattern of a label is no nesting."""
+    pattern = "|".join(f"(a{n}-b)" for n in range(1000))
+    (selector,) = selectors(f'up{{job=~"{pattern}"}}')
+    assert selector.name == "up"

@@ -18,7 +18,7 @@ import numpy as np
 import promql_parser
 from numpy.typing import NDArray
 
-from twin.rules.expression import selector_of
+from twin.rules.expression import parsed, selector_of
 from twin.rules.history import History, recent
 from twin.rules.interval import Interval, arithmetic, compared, widened
 from twin.rules.sampling import Samples
@@ -65,7 +65,7 @@ class Bounds:
     def possible(self, expr: str) -> Flags:
         """Return for every evaluation whether the expression can have a result there."""
         try:
-            tree = promql_parser.parse(expr)
+            tree = parsed(expr)
         except ValueError:
             return self._unknown.possible
         with np.errstate(all="ignore"):
@@ -130,7 +130,7 @@ class Bounds:
             return self._unknown
         self._open.add(name)
         try:
-            return self._of(promql_parser.parse(self._recorded[name]))
+            return self._of(parsed(self._recorded[name]))
         except ValueError:
             return self._unknown
         finally:

@@ -12,7 +12,7 @@ from typing import Any
 
 import promql_parser
 
-__all__ = ["Part", "Selector", "parts", "selector_of", "selectors", "sievable"]
+__all__ = ["Part", "Selector", "parsed", "parts", "selector_of", "selectors", "sievable"]
 
 _NAME = "__name__"
 _WORD = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
@@ -20,6 +20,11 @@ _EMPTY = re.compile(r"(?<=[\w:])\{\}")
 _COMPARISONS = frozenset({"==", "!=", ">", "<", ">=", "<="})
 _SETS = frozenset({"and", "or", "unless"})
 _CHILDREN = ("expr", "lhs", "rhs", "param", "vector_selector")
+
+_STRING = re.compile(r'"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])*\'|`[^`]*`', re.DOTALL)
+_NESTS = re.compile(r"[-+*/%^<>=!(\[{]|\b(?:and|or|unless|atan2)\b")
+_MOST_NESTS = 400
+"""The longest rule that ships has 25; Python's own stack ends at some 900 levels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +68,18 @@ def _holds(matcher: tuple[str, str, str], value: str) -> bool:
     return match is (operator == "=~")
 
 
+def parsed(expr: str) -> Any:
+    """Return the tree of an expression.
+
+    Raises:
+        ValueError: it is no PromQL that the parser knows, or nested beyond any rule: the
+            parser, which is native code, would overflow its stack and take the process along.
+    """
+    if sum(1 for _ in _NESTS.finditer(_STRING.sub("", expr))) > _MOST_NESTS:
+        raise ValueError(f"more than {_MOST_NESTS} operators and brackets")
+    return promql_parser.parse(expr)
+
+
 def selectors(expr: str) -> tuple[Selector, ...]:
     """Return everything an expression reads.
 
@@ -70,7 +87,7 @@ def selectors(expr: str) -> tuple[Selector, ...]:
     read every word in it.
     """
     try:
-        tree = promql_parser.parse(expr)
+        tree = parsed(expr)
     except ValueError:
         return tuple(Selector(word) for word in dict.fromkeys(_WORD.findall(expr)))
     return tuple(_walk(tree, 0.0))
@@ -142,7 +159,7 @@ class Part:
 def parts(expr: str) -> tuple[Part, ...]:
     """Return the parts that a set operator joins at the top, each with its comparison."""
     try:
-        tree = promql_parser.parse(expr)
+        tree = parsed(expr)
     except ValueError:
         return (Part(expr, "", expr),)
     return tuple(_parts(tree, ""))

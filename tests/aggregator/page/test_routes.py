@@ -192,6 +192,9 @@ async def test_wrong_commands(
         ({**OURS, "Sec-Fetch-Site": "same-site"}, 403, "another page"),
         ({**OURS, "Host": "evil.example:9400"}, 403, "no address of this machine"),
         ({**OURS, "Host": "127.0.0.1.evil.example"}, 403, "no address of this machine"),
+        ({**OURS, "Host": "[::1"}, 403, "no address of this machine"),
+        ({**OURS, "Origin": "http://["}, 403, "another page"),
+        ({**OURS, "X-Twin-Command": ""}, 403, "X-Twin-Command"),
     ],
 )
 async def test_foreign_commands(

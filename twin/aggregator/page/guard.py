@@ -20,7 +20,7 @@ from twin.aggregator.access import Access
 __all__ = ["HEADER", "Refusal", "refusal"]
 
 HEADER = "X-Twin-Command"
-"""Must be there, with any value: a foreign page cannot send it without asking first."""
+"""Must be there, with any value but none: a foreign page cannot send it without asking first."""
 
 _JSON = "application/json"
 
@@ -74,7 +74,7 @@ def _foreign(request: Request, advertise: str | None) -> Refusal | None:
         return Refusal(403, "The command comes from another page; only our own may send it.")
     if headers.get("content-type", "").partition(";")[0].strip().lower() != _JSON:
         return Refusal(415, f"A command is JSON; send it with Content-Type: {_JSON}.")
-    if HEADER not in headers:
+    if not headers.get(HEADER):
         return Refusal(403, f"The header {HEADER} is missing; send it with any value.")
     return None
 
