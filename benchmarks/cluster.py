@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import subprocess
 import sys
 import time
 import urllib.error
@@ -15,7 +14,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from itertools import pairwise
 from pathlib import Path
 
-from benchmarks.running import free_port, process
+from twin.bench.process import Child, free_port, started
 from twin.bus import BrokerUrl, Bus, connect
 from twin.catalog import Frame
 from twin.cli.options import seconds
@@ -24,8 +23,6 @@ from twin.site import Layout, Shard, load_site
 from twin.wire import Decoder, Status, Topics, decode_message
 
 SETTLE_SECONDS = 600.0
-
-Process = subprocess.Popen[bytes]
 
 
 class Cluster:
@@ -38,14 +35,14 @@ class Cluster:
         self.layout = Layout(load_site(options.site))
         self.interval = seconds(options.interval)
         self.port = free_port()
-        self.processes: dict[str, Process] = {}
+        self.children: dict[str, Child] = {}
         self._stack = AsyncExitStack()
 
     def start(self, name: str, arguments: Sequence[str]) -> None:
         """Start a process of ``twin``; it is ended with the cluster."""
         common = ["--site", self.options.site, "--broker", self.broker, "--log-level", "warning"]
         command = [sys.executable, "-m", "twin", *arguments, *common]
-        self.processes[name] = self._stack.enter_context(process(command))
+        self.children[name] = self._stack.enter_context(started(command, name))
 
     def emulate(self, shard: Shard | str) -> None:
         """Start the emulator of a shard."""
@@ -71,7 +68,7 @@ class Cluster:
 
     def kill(self, name: str) -> None:
         """Kill a process as a failing machine would."""
-        process = self.processes.pop(name)
+        process = self.children.pop(name).process
         process.kill()
         process.wait()
 
@@ -87,9 +84,9 @@ class Cluster:
 
     def check(self) -> None:
         """Raise when a process has ended by itself."""
-        for name, child in self.processes.items():
-            if child.poll() is not None:
-                raise SystemExit(f"{name} ended; it says why above")
+        for name, child in self.children.items():
+            if child.process.poll() is not None:
+                raise SystemExit(f"{name} ended: {child.last_words()}")
 
     async def close(self) -> None:
         """End all processes."""

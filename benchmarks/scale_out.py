@@ -32,7 +32,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.cluster import SETTLE_SECONDS, Cluster, answers, get, listening
-from benchmarks.running import broker, cpu_seconds, free_port, memory_kib, process, until
+from twin.bench.broker import BrokerKind, running_broker
+from twin.bench.process import cpu_seconds, free_port, peak_bytes, started, until
 from twin.catalog import Frame
 from twin.cli.options import seconds
 from twin.site import FACILITY, Shard
@@ -42,6 +43,8 @@ PROMETHEUS = 2
 LEAST_SCRAPE_SECONDS = 5
 WATCHED_RACKS = 3
 """Racks of the killed shard whose frames are looked at one by one."""
+_QUEUE = 16_384
+"""Messages that the broker keeps for a reader that is behind, as ``deploy/mosquitto`` has it."""
 _OF_SITE = ("twin_unit_reporting", "twin_unit_last_frame")
 
 
@@ -75,9 +78,8 @@ async def _run(options: argparse.Namespace) -> dict[str, Any]:
         pids: dict[str, int] = {}
         address = options.broker
         if not address:
-            port = free_port()
-            pids["broker"] = await stack.enter_async_context(broker(port))
-            address = f"mqtt://127.0.0.1:{port}"
+            broker = await stack.enter_async_context(running_broker(BrokerKind.MOSQUITTO, _QUEUE))
+            pids["broker"], address = broker.pid, str(broker.url)
         cluster = Cluster(options, address, folder / "state")
         stack.push_async_callback(cluster.close)
         for index in range(options.aggregators):
@@ -109,7 +111,7 @@ async def _quiet(
     cluster: Cluster, stores: Sequence[str], pids: Mapping[str, int]
 ) -> dict[str, Any]:
     """Let the site run and return whether it was complete, and what each process took."""
-    watched = {**pids, **{name: process.pid for name, process in cluster.processes.items()}}
+    watched = {**pids, **{name: child.pid for name, child in cluster.children.items()}}
     async with listening(cluster, range(WATCHED_RACKS)) as ears:
         length = max(seconds(cluster.options.duration), 4 * cluster.interval)
         before, began = cpu_seconds(watched), time.monotonic()
@@ -131,7 +133,7 @@ async def _quiet(
             "gap_seconds": ears.gap(),
             "doubled_frames": ears.doubled(),
             "cpu_cores": {name: round(share, 3) for name, share in used.items()},
-            "rss_mib": {name: round(memory_kib(pid) / 1024) for name, pid in watched.items()},
+            "rss_mib": {name: round(peak_bytes(pid) / 2**20) for name, pid in watched.items()},
         }
 
 
@@ -279,7 +281,7 @@ async def _prometheus(stack: AsyncExitStack, cluster: Cluster, folder: Path) -> 
         command = ["prometheus", f"--config.file={config}", "--log.level=error",
                    f"--storage.tsdb.path={folder / f'data-{number}'}",
                    f"--web.listen-address=127.0.0.1:{port}"]  # fmt: skip
-        child = stack.enter_context(process(command))
+        child = stack.enter_context(started(command, f"Prometheus {number}"))
         url = f"http://127.0.0.1:{port}"
         await until(partial(answers, f"{url}/-/ready"), child)
         urls.append(url)

@@ -28,7 +28,8 @@ from typing import Any
 import numpy as np
 import yaml
 
-from benchmarks.running import broker, cpu_seconds, free_port, memory_kib, process, until
+from twin.bench.broker import BrokerKind, running_broker
+from twin.bench.process import cpu_seconds, free_port, resident_bytes, started, until
 from twin.cli.options import seconds
 from twin.site import Layout, load_site
 
@@ -56,6 +57,10 @@ class _Looks:
     files: dict[str, list[int]] = field(default_factory=dict)
 
 
+_QUEUE = 16_384
+"""Messages that the broker keeps for a reader that is behind, as ``deploy/mosquitto`` has it."""
+
+
 def main() -> None:
     """Print how much each process grew, and whether that is steady."""
     arguments = argparse.ArgumentParser(description=__doc__.partition("\n\n")[0] if __doc__ else "")
@@ -74,20 +79,22 @@ def main() -> None:
 
 
 async def _run(options: argparse.Namespace) -> dict[str, Any]:
-    port, http = free_port(), free_port()
+    http = free_port()
     base = f"http://127.0.0.1:{http}"
     twin = [sys.executable, "-m", "twin"]
     with _site(options.racks) as site:
-        common = ["--site", site, "--broker", f"mqtt://127.0.0.1:{port}", "--log-level", "warning"]
-        receiver = [*twin, "aggregate", *common, "--port", str(http), "--detail", options.detail]
-        sender = [*twin, "emulate", *common, "--codec", options.codec]
-        async with broker(port) as mosquitto:
-            with process([*receiver, *shlex.split(options.aggregate)]) as aggregator:
+        async with running_broker(BrokerKind.MOSQUITTO, _QUEUE) as broker:
+            common = ["--site", site, "--broker", str(broker.url), "--log-level", "warning"]
+            receiver = [*twin, "aggregate", *common, "--port", str(http)]
+            receiver += ["--detail", options.detail, *shlex.split(options.aggregate)]
+            sender = [*twin, "emulate", *common, "--codec", options.codec]
+            sender += shlex.split(options.emulate)
+            with started(receiver, "aggregator") as aggregator:
                 await until(lambda: _answers(f"{base}/healthz"), aggregator)
-                with process([*sender, *shlex.split(options.emulate)]) as emulator:
+                with started(sender, "emulator") as emulator:
                     await until(lambda: _answers(f"{base}/readyz"), emulator)
                     pids = {
-                        "broker": mosquitto,
+                        "broker": broker.pid,
                         "emulator": emulator.pid,
                         "aggregator": aggregator.pid,
                     }
@@ -168,7 +175,7 @@ async def _look(looks: _Looks, pids: Mapping[str, int], began: float, length: fl
     while (now := time.monotonic() - began) < length:
         looks.at.append(now)
         for name, pid in pids.items():
-            looks.kib.setdefault(name, []).append(memory_kib(pid, "VmRSS"))
+            looks.kib.setdefault(name, []).append(resident_bytes(pid) // 1024)
             looks.files.setdefault(name, []).append(_open_files(pid))
         await asyncio.sleep(_LOOK_SECONDS)
 

@@ -11,20 +11,17 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import re
 import shutil
-import socket
-import subprocess
 import sys
 import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
+from twin.bench.process import cpu_seconds, free_port, resident_bytes, started
 from twin.cli.options import seconds
 
 STORES = Path(__file__).parents[1] / "deploy/stores"
@@ -32,7 +29,6 @@ READY_SECONDS = 120.0
 STEP_SECONDS = 0.2
 SENT = ("vmagent_remotewrite_bytes_sent_total", "prometheus_remote_storage_bytes_total")
 """Either agent's count of the bytes that it wrote."""
-TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def main() -> None:
@@ -108,8 +104,9 @@ class Reading:
     def __init__(self, agent: tuple[int, int], store: tuple[int, int], folder: Path) -> None:
         page = get(f"http://127.0.0.1:{store[1]}/metrics") or ""
         self.at = time.monotonic()
-        self.agent, self.store = cpu_seconds(agent[0]), cpu_seconds(store[0])
-        self.agent_bytes, self.store_bytes = resident(agent[0]), resident(store[0])
+        used = cpu_seconds({"agent": agent[0], "store": store[0]})
+        self.agent, self.store = used["agent"], used["store"]
+        self.agent_bytes, self.store_bytes = resident_bytes(agent[0]), resident_bytes(store[0])
         self.samples = counter(page, 'vm_rows_inserted_total{type="promremotewrite"}')
         self.sent = sum(
             counter(get(f"http://127.0.0.1:{agent[1]}/metrics") or "", name) for name in SENT
@@ -138,24 +135,7 @@ def vmagent(folder: Path, port: int) -> list[str]:
 
 def start(stack: ExitStack, command: list[str]) -> int:
     """Start a process that ends with ``stack``; return its id."""
-    return stack.enter_context(running(command))
-
-
-@contextmanager
-def running(command: list[str]) -> Iterator[int]:
-    """Run a process and yield its id."""
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: S603 - the programs that this measures
-    try:
-        yield process.pid
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def free_port() -> int:
-    """Return a TCP port of 127.0.0.1 that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
+    return stack.enter_context(started(command, command[0])).pid
 
 
 def get(url: str) -> str | None:
@@ -175,19 +155,6 @@ def until(condition: Callable[[], bool]) -> None:
         if time.monotonic() > deadline:
             raise SystemExit(f"not ready within {READY_SECONDS:.0f} s")
         time.sleep(STEP_SECONDS)
-
-
-def cpu_seconds(pid: int) -> float:
-    """Return the processor time that a process has taken."""
-    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
-
-
-def resident(pid: int) -> int:
-    """Return the memory of a process in bytes."""
-    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
-    found = re.search(r"VmRSS:\s+(\d+)", status)
-    return int(found[1]) * 1024 if found else 0
 
 
 def counter(page: str, name: str) -> float:

@@ -24,6 +24,7 @@ __all__ = [
     "free_port",
     "listens",
     "peak_bytes",
+    "resident_bytes",
     "started",
     "until",
 ]
@@ -160,5 +161,14 @@ def cpu_seconds(pids: Mapping[str, int]) -> dict[str, float]:
 
 def peak_bytes(pid: int) -> int:
     """Return the greatest resident set of a process so far."""
+    return _memory(pid, "VmHWM")
+
+
+def resident_bytes(pid: int) -> int:
+    """Return the resident set of a process now."""
+    return _memory(pid, "VmRSS")
+
+
+def _memory(pid: int, field: str) -> int:
     lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
-    return next(1024 * int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
+    return next(1024 * int(line.split()[1]) for line in lines if line.startswith(field))
