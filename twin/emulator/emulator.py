@@ -18,26 +18,24 @@ from typing import Any
 import structlog
 
 from twin.bus import BrokerUrl, Bus, Message, Will, keep_connected
-from twin.catalog import GPU, Frame
+from twin.catalog import Frame
 from twin.emulator.commands import Commands
 from twin.emulator.config import EmulatorConfig
+from twin.emulator.meta import rack_meta
 from twin.emulator.pacer import Pacer
 from twin.emulator.publisher import Publisher
 from twin.emulator.role import Word, role_of
 from twin.emulator.slowdown import SlowDown
-from twin.emulator.state import StateFile
+from twin.emulator.state import SAVE_SECONDS, StateFile, repeated_steps
 from twin.errors import BusError, FrameError, first_error
 from twin.faults import FAULTS, FaultSchedule
 from twin.faults.natural import failures_of
-from twin.wire import Clock, RackMeta, Status, Topics
+from twin.wire import Clock, Status, Topics
 
 __all__ = ["Emulator", "EmulatorConfig"]
 
 _log = structlog.get_logger(__name__)
 _STATUS_SECONDS = 2.0
-_SAVE_SECONDS = 30.0
-_MOST_REPEATED_SECONDS = 2 * _SAVE_SECONDS
-"""Between a state that was kept and the kill; more is a pause, which is left out."""
 _HALT_SECONDS = 5.0
 _GOODBYE_SECONDS = 1.5
 """How long a broker that hangs may delay our end; what keeps the state must not wait for it."""
@@ -162,7 +160,7 @@ class Emulator:
         if leads:
             await self._publish_faults(bus)
         for rack in range(self._layout.units(Frame.RACK)):
-            meta = self._meta(rack)
+            meta = rack_meta(self._layout, rack)
             await bus.publish(self._topics.meta(meta.rack), meta.encode(), retain=True)
         self.connected.set()
         async for message in bus.messages():
@@ -233,17 +231,6 @@ class Emulator:
             }
         )
 
-    def _meta(self, rack: int) -> RackMeta:
-        layout, site = self._layout, self._layout.site
-        return RackMeta(
-            rack=layout.unit_name(Frame.RACK, rack),
-            gpu_model=layout.gpu_model(rack).name,
-            gpu_uuids=tuple(layout.gpu_uuid(rack, gpu) for gpu in range(layout.per_unit(GPU))),
-            hostnames=tuple(layout.hostname(rack, n) for n in range(site.servers_per_rack)),
-            driver_version=site.server.driver_version,
-            job=layout.job_of(rack),
-        )
-
     # -- state ----------------------------------------------------------------
 
     def _begin(self) -> Any:
@@ -254,7 +241,9 @@ class Emulator:
         if kept is None or not taken:
             return None
         plant = role.plant
-        missed = 0 if role.aligned else self._missed(kept["ended"], kept["wall"])
+        missed = 0
+        if not (role.aligned or kept["ended"]):
+            missed = repeated_steps(self._wall() - kept["wall"], self.pacer.period)
         # Simulated time is the present again; what was not lived through is left out.
         self.epoch = round(self.epoch - plant.time - missed * self.pacer.interval, 3)
         plant.resume(self.epoch)
@@ -265,18 +254,6 @@ class Emulator:
                   lived_through_again=missed * self.pacer.interval,
                   file=None if self._state is None else str(self._state.path))  # fmt: skip
         return kept
-
-    def _missed(self, ended: bool, wall: float) -> int:
-        """Return the steps that were published after a state was kept, at most.
-
-        Counters must not fall: Prometheus takes the smallest fall for a restart from nothing,
-        and adds all that was ever counted. So an emulator that was killed lives through again
-        what it may have told since it last kept its state.
-        """
-        if ended:
-            return 0
-        gone = min(max(0.0, self._wall() - wall), _MOST_REPEATED_SECONDS)
-        return math.ceil(gone / self.pacer.period)
 
     async def _save(self, *, ended: bool = False) -> None:
         """Keep the state; a disk that takes nothing is reported and costs no frame.
@@ -317,7 +294,7 @@ class Emulator:
                 _log.warning("fell behind; the clock begins anew", late_seconds=round(late, 1))
             await self._adapt(late)
             await self._tick()
-            if self.pacer.clock() - self._saved_at >= _SAVE_SECONDS:
+            if self.pacer.clock() - self._saved_at >= SAVE_SECONDS:
                 await self._save()
         self._halted.set()
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import math
 import os
 import pickle
 from dataclasses import dataclass
@@ -23,8 +24,12 @@ from twin import __version__
 from twin.errors import ConfigError
 from twin.site import Layout
 
-__all__ = ["Identity", "StateFile"]
+__all__ = ["SAVE_SECONDS", "Identity", "StateFile", "repeated_steps"]
 
+SAVE_SECONDS = 30.0
+"""Between two times that an emulator keeps its state."""
+_MOST_REPEATED_SECONDS = 2 * SAVE_SECONDS
+"""Between a state that was kept and the kill; more is a pause, which is left out."""
 _NAME = "plant.state"
 _PART_NAME = "plant-{}.state"
 _FORMAT = 2
@@ -51,6 +56,20 @@ _ALLOWED = {
     ("numpy.random.bit_generator", "SeedSequence"),
 }
 """Names from outside the twin that a state may refer to."""
+
+
+def repeated_steps(gone: float, period: float) -> int:
+    """Return the steps that were published after a state was kept, at most.
+
+    Counters must not fall: Prometheus takes the smallest fall for a restart from nothing,
+    and adds all that was ever counted. So an emulator that was killed lives through again
+    what it may have told since it last kept its state.
+
+    Args:
+        gone: seconds of the wall clock since then.
+        period: seconds of the wall clock between two steps.
+    """
+    return math.ceil(min(max(0.0, gone), _MOST_REPEATED_SECONDS) / period)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,27 @@
+"""What a rack's retained metadata say."""
+
+from __future__ import annotations
+
+from twin.catalog import GPU, Frame
+from twin.site import Layout
+from twin.wire import RackMeta
+
+__all__ = ["rack_meta"]
+
+
+def rack_meta(layout: Layout, rack: int) -> RackMeta:
+    """Return what stands in a rack and what it is called.
+
+    Args:
+        layout: of the site, or of the part that is published.
+        rack: its index there.
+    """
+    site = layout.site
+    return RackMeta(
+        rack=layout.unit_name(Frame.RACK, rack),
+        gpu_model=layout.gpu_model(rack).name,
+        gpu_uuids=tuple(layout.gpu_uuid(rack, gpu) for gpu in range(layout.per_unit(GPU))),
+        hostnames=tuple(layout.hostname(rack, n) for n in range(site.servers_per_rack)),
+        driver_version=site.server.driver_version,
+        job=layout.job_of(rack),
+    )
