@@ -32,8 +32,6 @@ MONITORED = (
         "monitoring.dashboards.enabled=true,monitoring.labels.release=prometheus"
     ),
 )
-TO_COME = {"--shard", "--token-file", "--inject-token-file", "--tls-cert", "--tls-key"}
-"""Options of the twin that the chart uses and that come with shards and access control."""
 
 
 def environment(workload: Object) -> dict[str, str]:
@@ -118,7 +116,7 @@ def test_options_exist(example: Rendered) -> None:
     for arguments in example.arguments.values():
         known = {option for parameter in commands[arguments[0]].params for option in parameter.opts}
         used = {argument.partition("=")[0] for argument in arguments[1:]}
-        assert used <= known | TO_COME
+        assert used <= known
 
 
 def test_shards(render: Callable[..., Rendered]) -> None:

@@ -23,7 +23,10 @@ pytestmark = pytest.mark.integration
 READY_SECONDS = 120.0
 NAMED = ["unshare", *([] if os.geteuid() == 0 else ["--map-root-user"]), "--uts", "sh", "-c"]
 """Runs a program under a host name of its own, which is its first argument."""
-DEPLOYMENTS = {"whole": "emulator.shards=1"}
+DEPLOYMENTS = {
+    "whole": "emulator.shards=1",
+    "sharded": "emulator.shards=2,facility.enabled=true,aggregator.shards=2",
+}
 """Values to try, by a name for them."""
 
 
