@@ -83,3 +83,9 @@ def test_strings_do_not_nest() -> None:
     pattern = "|".join(f"(a{n}-b)" for n in range(1000))
     (selector,) = selectors(f'up{{job=~"{pattern}"}}')
     assert selector.name == "up"
+
+
+def test_a_range_beyond_any_duration() -> None:
+    """A number that no duration holds is no crash of the parser; digits after a point are none."""
+    assert selectors("up[99999999999999999999s]") == (Selector("up"), Selector("s"))
+    assert selectors("a * 0.12345678901234567890") == (Selector("a"),)

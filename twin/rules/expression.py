@@ -23,6 +23,7 @@ _CHILDREN = ("expr", "lhs", "rhs", "param", "vector_selector")
 
 _STRING = re.compile(r'"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])*\'|`[^`]*`', re.DOTALL)
 _NESTS = re.compile(r"[-+*/%^<>=!(\[{]|\b(?:and|or|unless|atan2)\b")
+_HUGE = re.compile(r"(?<![.\d])\d{16,}")
 _MOST_NESTS = 400
 """The longest rule that ships has 25; Python's own stack ends at some 900 levels."""
 
@@ -72,11 +73,15 @@ def parsed(expr: str) -> Any:
     """Return the tree of an expression.
 
     Raises:
-        ValueError: it is no PromQL that the parser knows, or nested beyond any rule: the
-            parser, which is native code, would overflow its stack and take the process along.
+        ValueError: it is no PromQL that the parser knows, nested beyond any rule, or with a
+            number beyond any duration. The parser is native code: the one would overflow its
+            stack and take the process along, the other is an error that is no Exception.
     """
-    if sum(1 for _ in _NESTS.finditer(_STRING.sub("", expr))) > _MOST_NESTS:
+    bare = _STRING.sub("", expr)
+    if sum(1 for _ in _NESTS.finditer(bare)) > _MOST_NESTS:
         raise ValueError(f"more than {_MOST_NESTS} operators and brackets")
+    if _HUGE.search(bare):
+        raise ValueError("a number is beyond any duration")
     return promql_parser.parse(expr)
 
 
