@@ -148,9 +148,8 @@ async def _lose_emulator(cluster: Cluster, stores: Sequence[str], part: Shard) -
         cluster.emulate(part)
         seen = {rack: len(own) for rack, own in ears.frames.items()}
         async with asyncio.timeout(SETTLE_SECONDS):
-            while any(  # noqa: ASYNC110 - nothing tells of what is asked
-                len(ears.frames[rack]) <= count for rack, count in seen.items()
-            ):
+            while any(len(ears.frames[rack]) <= count for rack, count in seen.items()):
+                cluster.check()
                 await asyncio.sleep(0.05)
         back = time.monotonic() - began
         await asyncio.sleep(3 * cluster.interval)
