@@ -37,7 +37,7 @@ __all__ = ["Inbox", "Link"]
 
 ANSWER_SECONDS = 10.0
 """How long the broker may take to answer anything."""
-GOODBYE_SECONDS = 1.5
+GOODBYE_SECONDS = 1.0
 """How long it may take to take our goodbye: nobody who ends us waits much longer."""
 CONNECT_SECONDS = 4.0
 """How long it may take to take the TCP connection: a thread waits for it, and our end for that."""

@@ -37,7 +37,7 @@ __all__ = ["Emulator", "EmulatorConfig"]
 _log = structlog.get_logger(__name__)
 _STATUS_SECONDS = 2.0
 _HALT_SECONDS = 5.0
-_GOODBYE_SECONDS = 1.5
+_GOODBYE_SECONDS = 1.0
 """How long a broker that hangs may delay our end; what keeps the state must not wait for it."""
 _LARGEST_DRIFT = 0.25
 """Seconds by which the wall clock may leave the monotonic one before it counts as set."""

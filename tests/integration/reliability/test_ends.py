@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.integration
 
-MOMENTS = 24
+MOMENTS = int(os.environ.get("TWIN_MOMENTS", "12"))
 AT_ONCE = 3
 STARTED_SECONDS = 4.0
 """By then a command has loaded, connected and published for a while, on a machine that has time."""
