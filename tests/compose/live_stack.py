@@ -92,6 +92,8 @@ class Stack:
             )  # fmt: skip
         except httpx.TransportError:
             return None
+        if not answer.is_success:
+            return None  # it starts
         result = answer.json()["data"]["result"]
         return float(result[0]["value"][1]) if result else None
 

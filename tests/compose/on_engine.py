@@ -268,6 +268,7 @@ FIRST = "min_over_time(min(training_job_steps_total)[1h:5s])"
 
 def test_restarts_lose_nothing(stack: Stack, note: Callable[..., None]) -> None:
     """After a restart of Prometheus and of the emulator history is there and counters go on."""
+    eventually(stack.all_report)
     steps, first = stack.query(STEPS), stack.query(FIRST)
     assert steps is not None
     stack.twin("chaos", "restart", "prometheus")
@@ -282,6 +283,7 @@ def test_restarts_lose_nothing(stack: Stack, note: Callable[..., None]) -> None:
 
 def test_down_and_up_keeps_history(stack: Stack, note: Callable[..., None]) -> None:
     """Passwords, samples and counters survive ``down``."""
+    eventually(stack.all_report)
     steps, first, logins = stack.query(STEPS), stack.query(FIRST), dict(stack.logins)
     assert steps is not None
     began = time.monotonic()
