@@ -97,6 +97,17 @@ class Stack:
         result = answer.json()["data"]["result"]
         return float(result[0]["value"][1]) if result else None
 
+    def missing(self) -> str:
+        """Return what keeps :meth:`all_report` from being true, for whoever waits in vain."""
+        asked = {
+            "units that report": "sum(twin_unit_reporting)",
+            "units": "count(twin_unit_reporting)",
+            "GPUs": "count(DCGM_FI_DEV_POWER_USAGE)",
+            "racks with all GPUs": "count(count by (rack) (DCGM_FI_DEV_POWER_USAGE) == 64)",
+            "targets down": "count(up{job=~'twin|twin-array'} == 0)",
+        }
+        return ", ".join(f"{name}: {self.query(query)}" for name, query in asked.items())
+
     def alerts(self) -> set[str]:
         """Return the names of the alerts that have reached Alertmanager and stand."""
         answer = httpx.get(
@@ -111,6 +122,10 @@ class Stack:
         secret = password if password is not None or user is None else self.logins[user]
         return BrokerUrl("127.0.0.1", self.ports["MQTT"], user, secret)
 
+    def wait_for_all(self) -> float:
+        """Wait until all report, and return how many seconds that took."""
+        return eventually(self.all_report, why=self.missing)
+
     def all_report(self) -> bool:
         """Return whether all units report and all GPUs are in Prometheus as of now."""
         return (
@@ -119,11 +134,13 @@ class Stack:
         )
 
 
-def eventually(probe: Callable[[], object], seconds: float = PATIENCE) -> float:
-    """Wait until ``probe`` is true and return how many seconds that took."""
+def eventually(
+    probe: Callable[[], object], seconds: float = PATIENCE, why: Callable[[], str] = str
+) -> float:
+    """Wait until ``probe`` is true and return how many seconds that took; ``why`` explains."""
     began = time.monotonic()
     while not probe():
         passed = time.monotonic() - began
-        assert passed < seconds, f"not within {seconds:g} s"
+        assert passed < seconds, f"not within {seconds:g} s: {why()}"
         time.sleep(LOOK_SECONDS)
     return time.monotonic() - began

@@ -58,7 +58,7 @@ def note(request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]) -> 
 def test_up(stack: Stack, note: Callable[..., None]) -> None:
     """One command on a machine that has nothing: all are healthy, and data is in Prometheus."""
     took = stack.up()
-    data = eventually(stack.all_report)
+    data = stack.wait_for_all()
     note(f"healthy after {took:.0f} s, all {GPUS} GPUs in Prometheus {data:.0f} s later")
     assert "all is well" in stack.twin("stack", "doctor")
 
@@ -193,13 +193,13 @@ HARMS: dict[str, tuple[tuple[str, ...], str]] = {
 def test_harm(stack: Stack, name: str, note: Callable[..., None]) -> None:
     """It is told by its alert while it lasts, and afterwards all is as before."""
     words, alert = HARMS[name]
-    eventually(stack.all_report)
+    stack.wait_for_all()
     eventually(lambda: alert not in stack.alerts())
     process = stack.chaos(*words, "--for", "10m")
     told = eventually(lambda: alert in stack.alerts())
     process.send_signal(signal.SIGINT)  # it has been told, so there is nothing to wait for
     stack.ended(process)
-    whole = eventually(stack.all_report)
+    whole = stack.wait_for_all()
     note(f"{alert} in Alertmanager after {told:.0f} s, whole {whole:.0f} s after its end")
 
 
@@ -219,7 +219,7 @@ expect:
 
 def test_a_scenario_harms_a_service(stack: Stack, tmp_path: Path) -> None:
     """A broker that is paused as a step of a live scenario is told of, and the alert ends."""
-    eventually(stack.all_report)
+    stack.wait_for_all()
     eventually(lambda: "RackSilent" not in stack.alerts())
     file = tmp_path / "broker-hangs.yaml"
     file.write_text(SCENARIO, encoding="utf-8")
@@ -248,7 +248,7 @@ def test_doctor_names_a_harm_and_an_interrupted_one_is_undone(stack: Stack) -> N
     assert "prometheus is held to 0.5 of a core" in stack.twin("stack", "doctor", expected=1)
     process.send_signal(signal.SIGINT)
     stack.ended(process)
-    eventually(stack.all_report)
+    stack.wait_for_all()
     assert "held to" not in stack.twin("stack", "status", "--json")
 
 
@@ -268,12 +268,12 @@ FIRST = "min_over_time(min(training_job_steps_total)[1h:5s])"
 
 def test_restarts_lose_nothing(stack: Stack, note: Callable[..., None]) -> None:
     """After a restart of Prometheus and of the emulator history is there and counters go on."""
-    eventually(stack.all_report)
+    stack.wait_for_all()
     steps, first = stack.query(STEPS), stack.query(FIRST)
     assert steps is not None
     stack.twin("chaos", "restart", "prometheus")
     stack.twin("chaos", "restart", "emulator")
-    took = eventually(stack.all_report)
+    took = stack.wait_for_all()
     note(f"whole after {took:.0f} s")
     after = stack.query(STEPS)
     assert after is not None
@@ -283,7 +283,7 @@ def test_restarts_lose_nothing(stack: Stack, note: Callable[..., None]) -> None:
 
 def test_down_and_up_keeps_history(stack: Stack, note: Callable[..., None]) -> None:
     """Passwords, samples and counters survive ``down``."""
-    eventually(stack.all_report)
+    stack.wait_for_all()
     steps, first, logins = stack.query(STEPS), stack.query(FIRST), dict(stack.logins)
     assert steps is not None
     began = time.monotonic()
@@ -291,7 +291,7 @@ def test_down_and_up_keeps_history(stack: Stack, note: Callable[..., None]) -> N
     down = time.monotonic() - began
     up = stack.up()
     note(f"down in {down:.0f} s, healthy again after {up:.0f} s")
-    eventually(stack.all_report)
+    stack.wait_for_all()
     assert stack.logins == logins
     after = stack.query(STEPS)
     assert after is not None
