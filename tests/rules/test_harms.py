@@ -116,8 +116,10 @@ async def test_what_is_over_is_undone_and_no_more(notes: Notes) -> None:
     await own.begin(Harm(Verb.KILL, "emulator"), ends=20)
     assert await own.end(now=10) == ["mosquitto is as before"]
     assert await own.end(now=10) == []
+    assert own.excuse(now=19)
     assert await own.end(now=20) == ["emulator is as before"]
-    assert not own.active
+    assert own.excuse(now=49)
+    assert not own.excuse(now=50)
     done, undone = notes.said[:2], notes.said[2:]
     assert done == ["pause mosquitto", "kill emulator"]
     assert undone == ["undo pause mosquitto", "undo kill emulator"]
@@ -132,4 +134,5 @@ async def test_at_the_end_all_is_undone(notes: Notes) -> None:
     with pytest.raises(ServiceError, match="no engine"):
         await own.undo()
     assert notes.said[-1] == "undo pause mosquitto"
-    assert not own.active
+    await own.undo()
+    assert notes.said[-1] == "undo pause mosquitto"

@@ -42,15 +42,15 @@ class Verb(StrEnum):
 
 VERBS: Mapping[Verb, str] = MappingProxyType(
     {
-        Verb.STOP: "ended in order, and started again",
-        Verb.PAUSE: "frozen: its connections stand, nobody answers",
-        Verb.KILL: "killed, and started again",
+        Verb.STOP: "ended in order",
+        Verb.PAUSE: "frozen",
+        Verb.KILL: "killed",
         Verb.RESTART: "ended and started at once",
-        Verb.CUT: "cut off its network, or off one of them",
+        Verb.CUT: "cut off its network",
         Verb.SLOW: "given a share of a core",
     }
 )
-"""What each means for the service."""
+"""What each means for the service, until it is undone."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,9 @@ _DISTURBANCES: Mapping[str, Harm] = MappingProxyType(
 )
 """What brings about on a stack what a rule test only pretends."""
 
+_RECOVERY_SECONDS = 30.0
+"""For so long after its end whoever was harmed may still be starting."""
+
 
 def harm_of(event: Event) -> Harm | None:
     """Return what is done to which service, None for what is done to none.
@@ -49,11 +52,11 @@ class Harms:
         self._connect = connect
         self._stack: Stack | None = None
         self._open: list[tuple[float, Harm, Callable[[], None]]] = []
+        self._excused = 0.0
 
-    @property
-    def active(self) -> bool:
-        """Whether a service is harmed at the moment, so that not all need answer."""
-        return bool(self._open)
+    def excuse(self, now: float) -> bool:
+        """Return whether a service need not answer: it is harmed, or only just begins again."""
+        return bool(self._open) or now < self._excused
 
     async def begin(self, harm: Harm, ends: float) -> str:
         """Do it, to be undone at ``ends``, and return a sentence on it.
@@ -79,6 +82,7 @@ class Harms:
         for own in over:
             await asyncio.to_thread(own[2])
             self._open.remove(own)
+            self._excused = now + _RECOVERY_SECONDS
         return [f"{harm.service} is as before" for _, harm, _ in over]
 
     async def undo(self) -> None:

@@ -257,7 +257,12 @@ class _Run:
 
     async def clear(self) -> None:
         """End what this scenario did and is still in force."""
-        await self._harms.undo()
+        try:
+            await self._harms.undo()
+        finally:
+            await self._clear_faults()
+
+    async def _clear_faults(self) -> None:
         for event in self._struck:
             if event.is_fault and self._loaded.ends(event) > self._now:
                 command = Clear(
@@ -273,7 +278,7 @@ class _Run:
             await self._look()
         except ServiceError:
             # Whoever was harmed, or could not be reached for it, need not answer.
-            if not self._harms.active:
+            if not self._harms.excuse(self._now):
                 raise
 
     async def _look(self) -> None:
