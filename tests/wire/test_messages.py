@@ -129,3 +129,14 @@ def test_message_cannot_be_changed() -> None:
     """What was received is what is handled."""
     with pytest.raises(ValueError, match="frozen"):
         EXAMPLES[0].v = 1
+
+
+@pytest.mark.parametrize("wrong", [True, "1", [1]])
+def test_numbers_of_a_command_are_numbers(wrong: object) -> None:
+    """What only could be read as a number is refused, as the schema says."""
+    body = {"v": 1, "id": "x", "fault": "nic-flap", "target": "r0001/n1/nic0"}
+    for fields in ({"duration": wrong}, {"parameters": {"period": wrong}}):
+        with pytest.raises(FrameError, match="should be a valid number"):
+            decode_message(Inject, json.dumps({**body, **fields}).encode())
+    whole = json.dumps({**body, "parameters": {"period": 1}}).encode()
+    assert decode_message(Inject, whole).parameters == {"period": 1.0}

@@ -163,9 +163,9 @@ class Inject(Message):
     """Kind of fault, as ``twin faults`` lists them."""
     target: Annotated[str, Field(max_length=64)]
     """What to strike, for example ``r0003/pump1``."""
-    duration: Annotated[float, Field(gt=0, le=1e8)] | None = None
+    duration: Annotated[float, Field(gt=0, le=1e8, strict=True)] | None = None
     """Simulated seconds; None for the fault's own default."""
-    parameters: dict[str, float] = {}
+    parameters: dict[str, Annotated[float, Field(strict=True)]] = {}
     """Parameters of the fault."""
 
 
