@@ -34,7 +34,7 @@ SMALL_QUEUE = "max_queued_messages 100\nmax_inflight_messages 20\nsys_interval 1
 """Settings of a Mosquitto that holds no more than a few seconds of frames for a slow reader."""
 
 FAKE_CLOCK = {
-    "LD_PRELOAD": "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1",
+    "LD_PRELOAD": "libfaketime.so.1",
     "FAKETIME_TIMESTAMP_FILE": "clock",
     "FAKETIME_NO_CACHE": "1",
     "FAKETIME_DONT_FAKE_MONOTONIC": "1",

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.integration.conftest import Mosquitto, Prometheus, free_port
@@ -55,6 +56,14 @@ scrape_configs:
     honor_labels: true
     http_sd_configs: [{{url: "http://127.0.0.1:{port}/sd", refresh_interval: 1s}}]
 """
+
+
+def _library() -> Path:
+    """Return where libfaketime is, which depends on the machine's architecture."""
+    found = next(Path("/usr/lib").glob("**/faketime/libfaketime.so.1"), None)
+    if found is None:
+        pytest.fail("this test needs libfaketime; install it or run -m 'not integration'")
+    return found
 
 
 class Process:
@@ -133,8 +142,9 @@ class Pipeline:
         }
         site = str(folder / "small.yaml")
         (folder / "clock").write_text("+0\n")
+        places = {"FAKETIME_TIMESTAMP_FILE": lambda: folder / "clock", "LD_PRELOAD": _library}
         more = {
-            name: value if name != "FAKETIME_TIMESTAMP_FILE" else str(folder / value)
+            name: str(places[name]()) if name in places else value
             for name, value in (environment or {}).items()
         }
         self.emulator = Process(
