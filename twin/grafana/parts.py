@@ -21,6 +21,7 @@ from grafana_foundation_sdk.models import common, dashboard
 
 from twin.grafana.looks import Steps
 from twin.grafana.promql import Expr
+from twin.grafana.units import RATIO
 
 __all__ = [
     "DATASOURCE",
@@ -136,6 +137,9 @@ def line_look(query: Query, panel_unit: str) -> list[dashboard.DynamicConfigValu
         properties.append(fixed_color(query.color))
     if query.right:
         properties.append(setting("custom.axisPlacement", "right"))
+        if query.expr.unit == RATIO:
+            # A share that stands still gets an axis up to 10,000 % otherwise.
+            properties += [setting("custom.axisSoftMin", 0), setting("custom.axisSoftMax", 1)]
     if query.right or query.expr.unit != panel_unit:
         properties.append(setting("unit", query.expr.unit))
     if query.bold:

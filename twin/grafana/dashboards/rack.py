@@ -14,7 +14,7 @@ from twin.grafana.queries import rack as q
 
 __all__ = ["rows"]
 
-_EMPTY = "Only the roll-ups of this rack are scraped"
+_EMPTY = "None of them answers, or only the roll-ups of this rack are scraped"
 
 
 def rows() -> list[Row]:
@@ -119,8 +119,8 @@ def _pace() -> Row:
         ),
         timeline(
             "Throttling",
-            "GPUs' time lost to heat and to the power limit, as a share of one GPU's time. Heat "
-            "means too little coolant; the power limit is touched in hard steps.",
+            "Share of their time for which a server's GPUs are held back by heat and by the power "
+            "limit, mean. Heat means too little coolant; the power limit is touched in hard steps.",
             [
                 Query(q.THROTTLED_BY_HEAT, "{{Hostname}} heat"),
                 Query(q.THROTTLED_BY_POWER, "{{Hostname}} power limit"),

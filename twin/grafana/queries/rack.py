@@ -44,8 +44,8 @@ GPU_CLOCK = _gpu("sm_clock")
 HOST_HEAT = _gpu("gpu_temp").max("Hostname")
 HOST_POWER = GPU_POWER.sum("Hostname")
 HOST_CLOCK = GPU_CLOCK.mean("Hostname")
-THROTTLED_BY_HEAT = _gpu("thermal_violation").rate().sum("Hostname")
-THROTTLED_BY_POWER = _gpu("power_violation").rate().sum("Hostname")
+THROTTLED_BY_HEAT = _gpu("thermal_violation").rate().mean("Hostname")
+THROTTLED_BY_POWER = _gpu("power_violation").rate().mean("Hostname")
 XID = Expr(f"{_gpu('xid')} > 0").during("gpu-xid")
 
 # -- servers --------------------------------------------------------------------------
