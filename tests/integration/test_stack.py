@@ -14,7 +14,6 @@ from typing import Any
 import httpx
 import pytest
 
-from twin.catalog import ROLLUPS
 from twin.site import Layout, load_site
 
 pytestmark = pytest.mark.integration
@@ -141,7 +140,10 @@ def test_from_fault_to_alert(
     layout = Layout(load_site("demo"))
     wanted = {signal.metric for device in layout.devices for signal in device}
     wanted |= {
-        name for rollup in ROLLUPS for level in rollup.levels for name in rollup.names(level)
+        name
+        for rollup, _, _ in layout.rollups
+        for level in rollup.levels
+        for name in rollup.names(level)
     }
     assert wanted - names == set()
 
