@@ -48,6 +48,12 @@ class Mutant:
         """What tells it from all others."""
         return f"{self.rule.key} {self.kind}"
 
+    def shows_in(self, loaded: LoadedScenario) -> bool:
+        """Whether a scenario could notice it: silence only where the alert is spoken of."""
+        if self.kind == "loose":
+            return True
+        return self.rule.name in {name for _, name in loaded.scenario.expect.alerts()}
+
 
 def mutants(rules: RuleSet) -> list[Mutant]:
     """Return all mutants of all alerts."""

@@ -181,7 +181,7 @@ def run_scenario(
         for lasts in options.sweep
         for rule in alerts
     ]
-    broken = mutants(rules) if options.mutate else []
+    broken = [own for own in mutants(rules) if own.shows_in(loaded)] if options.mutate else []
     candidates = [*(Candidate(rule, rule.body) for rule in alerts), *variants]
     first = len(candidates)
     candidates += [mutant.candidate for mutant in broken]
