@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from twin.rules.engine import Episode
-from twin.scenario import parse_scenario
+from twin.rules.shipped import write_shipped_rules
+from twin.rules.source import RuleSet, load_rules
+from twin.scenario import find_scenarios, parse_scenario
 from twin.scenario.loader import LoadedScenario
 
 SCENARIO = """
@@ -36,6 +38,28 @@ groups:
       - alert: GpuHot
         expr: DCGM_FI_DEV_GPU_TEMP > 95
 """
+
+
+@pytest.fixture(scope="module")
+def shipped(tmp_path_factory: pytest.TempPathFactory) -> RuleSet:
+    """Return the shipped rules."""
+    return load_rules([write_shipped_rules(tmp_path_factory.mktemp("shipped"))])
+
+
+@pytest.fixture(scope="module")
+def alertmanager_config() -> Path:
+    """Return the shipped configuration of Alertmanager."""
+    return Path(__file__).parents[2] / "deploy/alertmanager/alertmanager.yml"
+
+
+@pytest.fixture(scope="module")
+def expected_alerts() -> set[str]:
+    """Return the alerts that a scenario expects; tests/deploy/test_mutants.py has the others."""
+    expected: set[str] = set()
+    for loaded in find_scenarios([]):
+        expect = loaded.scenario.expect
+        expected |= {own.alert for own in expect.fires} | set(expect.exactly or ())
+    return expected
 
 
 @pytest.fixture

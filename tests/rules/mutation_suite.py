@@ -17,8 +17,7 @@ from twin.rules.alertmanager import told_by
 from twin.rules.engine import Episode
 from twin.rules.mutation import mutants, survivors
 from twin.rules.result import ScenarioResult, Status
-from twin.rules.shipped import write_shipped_rules
-from twin.rules.source import RuleSet, load_rules
+from twin.rules.source import RuleSet
 from twin.rules.suite import Options, check_suite, run_suite
 from twin.rules.verdict import judge
 from twin.scenario import find_scenarios, load_scenario
@@ -30,18 +29,6 @@ _LONG_SECONDS = 3600.0
 EQUIVALENT = {(name, "loose") for name in ("GpuXid", "GpuXidContained", "GpuXidApplication")}
 """Mutants that do as the rule does: these select by the XID's label, so that `> 0` only says
 what the label says already. Their other mutants must be noticed."""
-
-
-@pytest.fixture(scope="module")
-def shipped(tmp_path_factory: pytest.TempPathFactory) -> RuleSet:
-    """Return the shipped rules."""
-    return load_rules([write_shipped_rules(tmp_path_factory.mktemp("shipped"))])
-
-
-@pytest.fixture(scope="module")
-def alertmanager_config() -> Path:
-    """Return the shipped configuration of Alertmanager."""
-    return Path(__file__).parents[2] / "deploy/alertmanager/alertmanager.yml"
 
 
 @pytest.fixture(scope="module")
@@ -62,24 +49,17 @@ def results(shipped: RuleSet, alertmanager_config: Path) -> list[ScenarioResult]
     ]
 
 
-def test_a_broken_rule_turns_the_suite_red(shipped: RuleSet, results: list[ScenarioResult]) -> None:
+def test_a_broken_rule_turns_the_suite_red(
+    shipped: RuleSet, results: list[ScenarioResult], expected_alerts: set[str]
+) -> None:
     """With its limit, its `for` or its selectors broken, every rule is noticed."""
     left = [
         f"{own.rule.name} {own.kind}"
         for own in survivors(shipped, results)
-        if own.rule.name in expected_somewhere() and (own.rule.name, own.kind) not in EQUIVALENT
+        if own.rule.name in expected_alerts and (own.rule.name, own.kind) not in EQUIVALENT
     ]
     assert left == []
     assert len(mutants(shipped)) > 3 * len(shipped.alerts)
-
-
-def expected_somewhere() -> set[str]:
-    """Return the alerts that a scenario expects; tests/deploy/test_mutants.py has the others."""
-    expected: set[str] = set()
-    for loaded in find_scenarios([]):
-        expect = loaded.scenario.expect
-        expected |= {own.alert for own in expect.fires} | set(expect.exactly or ())
-    return expected
 
 
 def test_a_removed_inhibition_turns_the_suite_red(

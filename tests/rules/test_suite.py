@@ -11,24 +11,11 @@ from twin.catalog import DEVICES
 from twin.rules.audit import audit
 from twin.rules.engine import Episode
 from twin.rules.result import ScenarioResult, Status
-from twin.rules.shipped import write_shipped_rules
-from twin.rules.source import RuleSet, load_rules
+from twin.rules.source import RuleSet
 from twin.rules.suite import Options, check_suite, is_foreign, run_suite
 from twin.scenario import find_scenarios
 
 pytestmark = pytest.mark.integration
-
-
-@pytest.fixture(scope="module")
-def shipped(tmp_path_factory: pytest.TempPathFactory) -> RuleSet:
-    """Return the shipped rules."""
-    return load_rules([write_shipped_rules(tmp_path_factory.mktemp("shipped"))])
-
-
-@pytest.fixture(scope="module")
-def alertmanager_config() -> Path:
-    """Return the shipped configuration of Alertmanager."""
-    return Path(__file__).parents[2] / "deploy/alertmanager/alertmanager.yml"
 
 
 @pytest.fixture(scope="module")
@@ -57,19 +44,12 @@ def test_no_rule_names_what_no_site_has(shipped: RuleSet, results: list[Scenario
     assert [own.rule.name for own in findings if set(own.unknown) - known or own.error] == []
 
 
-def test_what_no_scenario_expects_does_not_fire(results: list[ScenarioResult]) -> None:
+def test_what_no_scenario_expects_does_not_fire(
+    results: list[ScenarioResult], expected_alerts: set[str]
+) -> None:
     """An alert that is left to tests written by hand has no scenario that could prove it."""
     fired = {own.labels["alertname"] for own in firing(results)}
-    assert fired <= expected_somewhere()
-
-
-def expected_somewhere() -> set[str]:
-    """Return the alerts that a scenario expects; tests/deploy/test_mutants.py has the others."""
-    expected: set[str] = set()
-    for loaded in find_scenarios([]):
-        expect = loaded.scenario.expect
-        expected |= {own.alert for own in expect.fires} | set(expect.exactly or ())
-    return expected
+    assert fired <= expected_alerts
 
 
 def firing(results: list[ScenarioResult]) -> Iterator[Episode]:
