@@ -210,22 +210,13 @@ class Emulator:
         await bus.publish(self._topics.faults, report.encode(), qos=1, retain=True)
 
     def _status(self, state: str) -> Status:
-        sent = self._publisher
         return Status.model_validate(
             {
                 "emulator": self._config.name,
                 "state": state,
-                "interval": self.pacer.interval,
-                "speed": self.pacer.speed,
                 "clock": self._clock.model_dump(),
-                "ticks": self.pacer.ticks,
-                "late_ticks": self.pacer.late_ticks,
-                "frames": sent.published,
-                "unsent": sent.unsent,
-                "overdue": sent.overdue,
-                "queued": sent.queued,
-                "blocked_seconds": round(sent.blocked, 3),
-                "restarts": self.pacer.restarts,
+                **self.pacer.status,
+                **self._publisher.status,
                 "slowdown": 1.0 if self._slow_down is None else self._slow_down.factor,
                 **self._role.status(self.now),
             }

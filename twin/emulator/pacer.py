@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 __all__ = ["Pacer"]
@@ -43,6 +43,17 @@ class Pacer:
     _slept: float = field(default=0.0, init=False)
     _origin: float = field(default=float("nan"), init=False)
     _origin_tick: int = field(default=0, init=False)
+
+    @property
+    def status(self) -> Mapping[str, object]:
+        """What it adds to the emulator's status."""
+        return {
+            "interval": self.interval,
+            "speed": self.speed,
+            "ticks": self.ticks,
+            "late_ticks": self.late_ticks,
+            "restarts": self.restarts,
+        }
 
     @property
     def period(self) -> float:

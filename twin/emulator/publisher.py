@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -114,6 +115,17 @@ class Publisher:
         """Count as many frames of every unit as made and lost."""
         for numbers in self.sequence.values():
             numbers[:] = [number + frames for number in numbers]
+
+    @property
+    def status(self) -> Mapping[str, object]:
+        """What it adds to the emulator's status."""
+        return {
+            "frames": self.published,
+            "unsent": self.unsent,
+            "overdue": self.overdue,
+            "queued": self.queued,
+            "blocked_seconds": round(self.blocked, 3),
+        }
 
     @property
     def queued(self) -> int:

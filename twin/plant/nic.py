@@ -15,14 +15,13 @@ from numpy.typing import NDArray
 
 from twin.catalog import NIC
 from twin.plant.ring import Ring
-from twin.plant.sharing import Share
+from twin.plant.sharing import Share, storage_wanted
 from twin.plant.units import Floats, lag
 from twin.plant.wear import Wear, corrected_ratio, symbol_errors_per_second
 from twin.plant.workload import Demand, Level, greatest
 from twin.site import Layout
-from twin.site.parameters import Network
 
-__all__ = ["Nics", "storage_wanted"]
+__all__ = ["Nics"]
 
 _T = TypeVar("_T", bound=np.generic)
 _ALL = slice(None)
@@ -30,7 +29,6 @@ _ACTIVE, _DOWN = 4.0, 1.0
 _LINK_UP, _POLLING = 5.0, 2.0
 _OPTIC_SECONDS = 30.0
 _DARK_DBM = -40.0
-_STORAGE_READ_RATIO = 0.004
 _MANAGEMENT_BYTES_PER_SECOND = 2e6
 """Management traffic on the storage port, est."""
 _CORRECTED_BITS_PER_SECOND = 2_000.0
@@ -43,12 +41,6 @@ _DARK_SECONDS = 4.0
 """How long a link with too little light stays down each time, est."""
 _DARK_PER_SECOND_DB = 0.05
 """Chance a second that such a link falls, for each dB below what it needs, est."""
-
-
-def storage_wanted(demand: Demand, network: Network) -> tuple[Level, Level]:
-    """Return what a port would write to the storage and read from it, in B/s."""
-    rate = network.bytes_per_second
-    return demand.storage * rate, _STORAGE_READ_RATIO * rate * demand.compute
 
 
 class Nics:

@@ -19,9 +19,8 @@ from twin.plant.exchange import Draw, Feedback, Flows
 from twin.plant.facility import Facility
 from twin.plant.halls import JOBS_STREAM, Halls, with_software
 from twin.plant.ledger import Ledger, Report
-from twin.plant.nic import storage_wanted
 from twin.plant.plant import parts_of
-from twin.plant.sharing import Share
+from twin.plant.sharing import Share, storage_wanted
 from twin.plant.units import Floats
 from twin.plant.workload import Health, Jobs
 from twin.site import Layout, PartLayout
