@@ -167,11 +167,11 @@ def test_any_label_value_survives(value: str) -> None:
         assert family.samples[0].labels == {"l": value}
 
 
-@given(STRINGS.filter(lambda text: not text or text.strip(" ")))
+@given(STRINGS.filter(lambda text: not text.startswith(" ")))
 def test_any_help_survives(text: str) -> None:
     """What is written as a help text is what the parser of OpenMetrics reads.
 
-    Of a text of nothing but spaces prometheus_client's parser leaves nothing.
+    prometheus_client's parser takes spaces before the text for part of what separates them.
     """
     written = _text(_column([1.0]), openmetrics=True, metric=head("m", "gauge", text))
     (family,) = openmetrics_families(written.decode())  # type: ignore[no-untyped-call]  # no types there
