@@ -13,7 +13,7 @@ from twin.catalog import DEVICES, Signal
 from twin.site import Layout
 
 # What fails must fail again, and not by chance in the run of a change that has nothing to do with
-# it: the examples follow from the test. To look for others: scripts/test --hypothesis-profile explore
+# it: the examples follow from the test. --hypothesis-profile explore looks for others.
 settings.register_profile("repeatable", derandomize=True, database=None, deadline=None)
 settings.register_profile("explore", max_examples=2000, deadline=None)
 settings.load_profile("repeatable")

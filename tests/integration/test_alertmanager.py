@@ -28,7 +28,6 @@ FEED = {**SITE, "feed": "1"}
 CASES: tuple[tuple[str, dict[str, str], str, dict[str, str], dict[str, str]], ...] = (
     ("EmulatorLost", SITE, "GpuXid", GPU, {"site": "other"}),
     ("BrokerDisconnected", SITE, "RackSilent", RACK, {"site": "other"}),
-    ("BrokerDisconnected", SITE, "EmulatorLost", SITE, {"site": "other"}),
     ("ScrapeTargetDown", ARRAY, "GpuLost", SERVER, {"array": "a002"}),
     ("RackSilent", RACK, "ServerDown", HOST, {"rack": "r0006"}),
     ("RacksShed", SITE, "RackWithoutPower", RACK, {"site": "other"}),
@@ -57,6 +56,14 @@ CASES: tuple[tuple[str, dict[str, str], str, dict[str, str], dict[str, str]], ..
 )
 """For each inhibition, in the order of the file: an alert that explains, where it is, one
 that it explains, where that is, and what is different where it must not be silenced."""
+
+PARTS: tuple[tuple[str, dict[str, str], str, dict[str, str]], ...] = (
+    ("EmulatorLost", {**SITE, "emulator": "shard-0"}, "GpuXid", GPU),
+    ("EmulatorLost", {**SITE, "emulator": "facility"}, "GpuXid", GPU),
+    ("AggregatorDisconnected", {**SITE, "instance": "a1:9400"}, "MegapackFault", SITE),
+    ("ScrapeTargetDown", {**SITE, "instance": "a1:9400"}, "MegapackFault", SITE),
+)
+"""What is lost of a site in shards, and what others still see."""
 
 DOMAINS = {alert.name: rules.domain for rules in RULES for alert in rules.alerts}
 
@@ -90,3 +97,17 @@ def test_inhibition(number: int, config: Any, alertmanager_server: Callable[[str
     }
     found = [states[tuple(sorted(each["labels"].items()))] for each in sent]
     assert [state == "suppressed" for state in found] == [False, True, False]
+
+
+@pytest.mark.parametrize("part", PARTS, ids=[f"{part[0]}-{part[2]}" for part in PARTS])
+def test_a_part_that_is_lost_silences_no_other(
+    part: tuple[str, dict[str, str], str, dict[str, str]],
+    config: Any,
+    alertmanager_server: Callable[[str], Any],
+) -> None:
+    """What goes wrong with one shard of the telemetry hides nothing that the others see."""
+    source, at, target, there = part
+    server = alertmanager_server(yaml.safe_dump(config))
+    sent = [alert(source, at), alert(target, there)]
+    httpx.post(f"{server.url}/api/v2/alerts", json=sent, timeout=10).raise_for_status()
+    assert {each["status"]["state"] for each in server.alerts()} == {"active"}

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from twin.rules.engine import Episode
+from twin.rules.result import ScenarioResult
 from twin.rules.shipped import write_shipped_rules
 from twin.rules.source import RuleSet, load_rules
+from twin.rules.suite import Options, check_suite, run_suite
 from twin.scenario import find_scenarios, parse_scenario
 from twin.scenario.loader import LoadedScenario
 
@@ -40,19 +43,19 @@ groups:
 """
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def shipped(tmp_path_factory: pytest.TempPathFactory) -> RuleSet:
     """Return the shipped rules."""
     return load_rules([write_shipped_rules(tmp_path_factory.mktemp("shipped"))])
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def alertmanager_config() -> Path:
     """Return the shipped configuration of Alertmanager."""
     return Path(__file__).parents[2] / "deploy/alertmanager/alertmanager.yml"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def expected_alerts() -> set[str]:
     """Return the alerts that a scenario expects; tests/deploy/test_mutants.py has the others."""
     expected: set[str] = set()
@@ -60,6 +63,15 @@ def expected_alerts() -> set[str]:
         expect = loaded.scenario.expect
         expected |= {own.alert for own in expect.fires} | set(expect.exactly or ())
     return expected
+
+
+@pytest.fixture(scope="session")
+def results(shipped: RuleSet, alertmanager_config: Path) -> list[ScenarioResult]:
+    """Return one run of all shipped scenarios, with the shipped rules and all their mutants."""
+    scenarios = find_scenarios([])
+    check_suite(scenarios, shipped)
+    options = Options(alertmanager=alertmanager_config, mutate=True)
+    return run_suite(scenarios, shipped, options)
 
 
 @pytest.fixture
@@ -76,6 +88,13 @@ def rule_file(tmp_path: Path) -> Path:
     path = tmp_path / "rules.yml"
     path.write_text(RULES, encoding="utf-8")
     return path
+
+
+def firing(results: list[ScenarioResult]) -> Iterator[Episode]:
+    """Yield every episode that fired."""
+    for result in results:
+        for listed in result.episodes.values():
+            yield from (own for own in listed if own.firing is not None)
 
 
 def episode(

@@ -1,52 +1,26 @@
-"""The shipped suite would notice any broken rule and any inhibition that is removed.
-
-Not part of every run, since it takes promtool long: ``scripts/test tests/rules/mutation_suite.py``.
-"""
+"""The shipped suite would notice any broken rule and any inhibition that is removed."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
 
+from tests.rules.conftest import firing
 from twin.rules.alertmanager import told_by
-from twin.rules.engine import Episode
 from twin.rules.mutation import mutants, survivors
 from twin.rules.result import ScenarioResult, Status
 from twin.rules.source import RuleSet
-from twin.rules.suite import Options, check_suite, run_suite
 from twin.rules.verdict import judge
-from twin.scenario import find_scenarios, load_scenario
+from twin.scenario import load_scenario
 
 pytestmark = pytest.mark.integration
-
-_LONG_SECONDS = 3600.0
 
 EQUIVALENT = {(name, "loose") for name in ("GpuXid", "GpuXidContained", "GpuXidApplication")}
 """Mutants that do as the rule does: these select by the XID's label, so that `> 0` only says
 what the label says already. Their other mutants must be noticed."""
-
-
-@pytest.fixture(scope="module")
-def results(shipped: RuleSet, alertmanager_config: Path) -> list[ScenarioResult]:
-    """Return one run of all shipped scenarios with the shipped rules and all their mutants.
-
-    But for the quiet hour and day: a mutant that fires on everything for so long takes promtool
-    a quarter of an hour, and every other scenario notices it too.
-    """
-    scenarios = find_scenarios([])
-    check_suite(scenarios, shipped)
-    quiet = [loaded for loaded in scenarios if loaded.scenario.duration >= _LONG_SECONDS]
-    rest = [loaded for loaded in scenarios if loaded not in quiet]
-    plain = Options(alertmanager=alertmanager_config)
-    return [
-        *run_suite(rest, shipped, replace(plain, mutate=True)),
-        *run_suite(quiet, shipped, plain),
-    ]
 
 
 def test_a_broken_rule_turns_the_suite_red(
@@ -94,10 +68,3 @@ def noticed(result: ScenarioResult, config: Path, names: list[str]) -> bool:
     told = told_by(config, episodes, result.duration)
     checks = judge(load_scenario(result.name), episodes, names, told)
     return any(check.status is Status.FAILED for check in checks)
-
-
-def firing(results: list[ScenarioResult]) -> Iterator[Episode]:
-    """Yield every episode that fired."""
-    for result in results:
-        for listed in result.episodes.values():
-            yield from (own for own in listed if own.firing is not None)

@@ -14,6 +14,7 @@ from twin.rules.export import export
 from twin.rules.jobs import Candidate
 from twin.rules.promtool import Job, promtool, run
 from twin.rules.report import html_report
+from twin.rules.result import Status
 from twin.rules.sampling import Family, Samples
 from twin.rules.source import load_rules
 from twin.rules.suite import Options, run_scenario
@@ -209,3 +210,33 @@ def test_promtool_is_named_when_it_is_missing(monkeypatch: pytest.MonkeyPatch) -
 def test_nothing_asked_is_nothing_found() -> None:
     """A job without queries gives no samples."""
     assert run(Job([("a", "1 2")], 5, 5, 10)).found == []
+
+
+def test_many_alerts_are_all_told(tmp_path: Path) -> None:
+    """What many rules say of many series at once is more than one query may hold, and told."""
+    series = {f"{number}": [2.0] * 3 for number in range(600)}
+    rules = "".join(f"      - {{alert: A{number}, expr: a > 1}}\n" for number in range(8))
+    found = outcome(rules, tmp_path, a=series)
+    assert len(found.episodes) == 8 * len(series)
+    assert not found.errors
+
+
+def test_more_alerts_than_the_engine_can_tell_are_an_error(tmp_path: Path) -> None:
+    """A rule that fires on thousands of series at once is not taken for a silent one."""
+    series = {f"{number}": [2.0] * 3 for number in range(3000)}
+    found = outcome("      - {alert: A, expr: a > 1}\n", tmp_path, a=series)
+    assert list(found.errors) == [0]
+    assert "10,000 samples" in found.errors[0]
+
+
+def test_a_rule_that_cannot_be_evaluated_fails_what_wants_it_silent(
+    loaded: LoadedScenario, rule_file: Path
+) -> None:
+    """An alert that never fires because its expression is an error has not kept a promise."""
+    many = "DCGM_FI_DEV_GPU_TEMP * on (site) DCGM_FI_DEV_POWER_USAGE > 95"
+    text = rule_file.read_text(encoding="utf-8").replace("DCGM_FI_DEV_GPU_TEMP > 95", many)
+    rule_file.write_text(text, encoding="utf-8")
+    result = run_scenario(loaded, load_rules([str(rule_file)]), Options())
+    (never,) = [check for check in result.checks if check.kind == "never"]
+    assert never.status is Status.FAILED
+    assert "could not be evaluated" in never.detail

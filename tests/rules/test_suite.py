@@ -1,29 +1,17 @@
-"""The shipped suite is green; that it would notice a broken rule is for mutation_suite.py."""
+"""The shipped suite is green; that it would notice a broken rule is for test_broken_rules.py."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
+from tests.rules.conftest import firing
 from twin.catalog import DEVICES
 from twin.rules.audit import audit
-from twin.rules.engine import Episode
 from twin.rules.result import ScenarioResult, Status
 from twin.rules.source import RuleSet
-from twin.rules.suite import Options, check_suite, is_foreign, run_suite
-from twin.scenario import find_scenarios
+from twin.rules.suite import is_foreign
 
 pytestmark = pytest.mark.integration
-
-
-@pytest.fixture(scope="module")
-def results(shipped: RuleSet, alertmanager_config: Path) -> list[ScenarioResult]:
-    """Return one run of all shipped scenarios with the shipped rules."""
-    scenarios = find_scenarios([])
-    check_suite(scenarios, shipped)
-    return run_suite(scenarios, shipped, Options(alertmanager=alertmanager_config))
 
 
 def test_the_shipped_suite_is_green(results: list[ScenarioResult]) -> None:
@@ -50,13 +38,6 @@ def test_what_no_scenario_expects_does_not_fire(
     """An alert that is left to tests written by hand has no scenario that could prove it."""
     fired = {own.labels["alertname"] for own in firing(results)}
     assert fired <= expected_alerts
-
-
-def firing(results: list[ScenarioResult]) -> Iterator[Episode]:
-    """Yield every episode that fired."""
-    for result in results:
-        for listed in result.episodes.values():
-            yield from (own for own in listed if own.firing is not None)
 
 
 def test_the_shipped_rules_are_the_scenarios_own(shipped: RuleSet) -> None:

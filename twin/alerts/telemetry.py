@@ -83,7 +83,7 @@ _SENSORS = (
         name="CoolantThermometerOff",
         severity=Severity.WARNING,
         why="What the coolant gives off has to arrive in the facility water. Over five minutes the "
-        "heat that is stored in the exchanger does not count.",
+        "heat that is stored on the way does not count, unless the coolant itself warms or cools.",
         expr=f"""
         abs(
           avg_over_time({_cdu("flow")}[5m]) * {limit.COOLANT_HEAT_CAPACITY} / 60
@@ -95,6 +95,7 @@ _SENSORS = (
             - 1
         ) > {limit.HEAT_BALANCE}
         and {_METER} > 1000
+        and abs(delta({_cdu("supply_temperature")}[5m])) < {limit.COOLANT_STEADY}
         """,
         hold=300,
         summary="The heat balance of the coolant unit of rack {{ $labels.rack }} is off by "
@@ -169,13 +170,80 @@ _PIPELINE = (
         steps=("Lower the speed, lengthen the interval, or split the site.",),
     ),
     Alert(
+        name="FacilityUnheard",
+        severity=Severity.WARNING,
+        why="Only a divided site has these series.",
+        expr=f"""
+        {own("emulator_feedback_age_seconds")}
+          > {limit.FEEDBACK_AGE} * {own("emulator_interval_seconds")}
+        """,
+        hold=30,
+        summary="Emulator {{ $labels.emulator }} of {{ $labels.site }} has heard nothing of the "
+        'facility for {{ $value | printf "%.0f" }} s',
+        meaning="Its racks go by the voltage, water and air that it heard last: a fault of the "
+        "facility does not reach them.",
+        steps=(
+            "Does the emulator with `--shard facility` run, and at the same interval?",
+            "May it write `feedback`, and this emulator read it?",
+        ),
+    ),
+    Alert(
+        name="RacksAssumed",
+        severity=Severity.WARNING,
+        why="Only a divided site has this series.",
+        expr=f"{own('emulator_racks_assumed')} > 0",
+        hold=60,
+        summary="The facility of {{ $labels.site }} takes the draw of {{ $value }} racks for "
+        "granted",
+        meaning="Their emulator tells it nothing: grid, Megapacks and water are computed from what "
+        "these racks drew last.",
+        steps=(
+            "Does every shard run, and in time? `EmulatorLost` and `EmulatorLate` tell which.",
+            "Have all shards the same interval and clocks that agree?",
+        ),
+    ),
+    Alert(
+        name="RollupsIncomplete",
+        severity=Severity.WARNING,
+        why="How many aggregators there should be, only the last hour tells.",
+        expr=f"""
+        {own("rollup_shards")}
+          < max_over_time({own("rollup_shards")}[1h])
+        """,
+        hold=60,
+        summary="The sums of {{ $labels.site }} lack the part of an aggregator",
+        meaning="Roll-ups of halls and site have only {{ $value }} parts, fewer than within the "
+        "last hour: they are too low.",
+        steps=(
+            "Find the aggregator that is gone: its arrays' targets are down.",
+            "May it write its part to the broker?",
+        ),
+    ),
+    Alert(
         name="BrokerDisconnected",
         severity=Severity.CRITICAL,
-        expr=f"{own('broker_connected')} == 0",
+        expr=f"max by (site) ({own('broker_connected')}) == 0",
         hold=10,
-        summary="The aggregator of {{ $labels.site }} has lost the MQTT broker",
+        summary="No aggregator of {{ $labels.site }} is connected to the MQTT broker",
         meaning="Nothing arrives until the connection stands again.",
         steps=("Does the broker run? Are address, password and certificate right?",),
+    ),
+    Alert(
+        name="AggregatorDisconnected",
+        severity=Severity.WARNING,
+        why="When all of a site are, it is BrokerDisconnected.",
+        expr=f"""
+        {own("broker_connected")} == 0
+          and on (site)
+        max by (site) ({own("broker_connected")}) == 1
+        """,
+        hold=10,
+        summary="Aggregator {{ $labels.instance }} of {{ $labels.site }} has lost the MQTT broker, "
+        "which others have",
+        meaning="Its arrays fall silent, unless it has a replica.",
+        steps=(
+            "Look at this aggregator's log and network, and at the node of the broker it was on.",
+        ),
     ),
     Alert(
         name="FramesLost",

@@ -197,6 +197,9 @@ GOODPUT_SLOW = Threshold(
 # -- telemetry ------------------------------------------------------------------------
 
 LATE_TICKS = Threshold("late_ticks", 0.05, "of the ticks", "est.: a few are the machine's business")
+FEEDBACK_AGE = Threshold(
+    "feedback_age", 5, "times the interval", "est.: feedback comes every interval"
+)
 REFUSED = Threshold("messages_refused", 10, "in 5 min", "anybody may publish a wrong one by hand")
 CLOCK_SKEW = Threshold("clock_skew", 5, "s", "est.: NTP holds milliseconds")
 HEAT_BALANCE = Threshold(
@@ -204,6 +207,12 @@ HEAT_BALANCE = Threshold(
 )
 COOLANT_HEAT_CAPACITY = Threshold(
     "coolant_heat_capacity", 4010, "J/(L K)", "25 % propylene glycol; water: 4180"
+)
+COOLANT_STEADY = Threshold(
+    "coolant_steady",
+    5,
+    "K in 5 min",
+    "est.: the coolant of a rack stores less than the meters miss",
 )
 FLOW_NOISE = Threshold(
     "flow_noise", 0.1, "of the mean flow", "est.: flow meters are good to a few percent"

@@ -91,15 +91,18 @@ def _inhibited(address: str, alerts: Sequence[_Labels]) -> set[_Labels]:
     )
     urlopen(request, timeout=10).close()  # noqa: S310 - as above
     deadline = time.monotonic() + _START_SECONDS
+    before: Mapping[_Labels, Mapping[str, str]] = {}
     while True:
         found = {
             tuple(sorted(own["labels"].items())): own["status"]
             for own in _get(f"{address}/api/v2/alerts")
         }
-        if found.keys() == wanted:
+        # An alert may be listed before what inhibits it is known, so two answers must agree.
+        if found.keys() == wanted and found == before:
             return {labels for labels, status in found.items() if status["inhibitedBy"]}
         if time.monotonic() > deadline:
             raise ConfigError("Alertmanager did not take the alerts; is its configuration right?")
+        before = found
         time.sleep(_POLL_SECONDS)
 
 

@@ -26,6 +26,10 @@ __all__ = ["Episode", "Outcome", "evaluate"]
 
 _MARK = "twin_rule"
 """Label by which a firing alert is traced to its rule."""
+_TOO_MANY = (
+    "it is true of so many series that its alerts are more than the 10,000 samples that promtool "
+    "allows a query; aggregate in the rule, or take a smaller slice of the site"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +97,10 @@ def evaluate(
         chunks = dealt(active, threads)
     with ThreadPoolExecutor(threads) as pool:
         found = pool.map(lambda chunk: _judge(samples, candidates, chunk, rules, interval), chunks)
-        episodes = [episode for part in found for episode in part]
+        episodes: list[Episode] = []
+        for part, too_many in found:
+            episodes += part
+            errors.update(dict.fromkeys(too_many, _TOO_MANY))
     episodes.sort(key=lambda episode: (episode.pending, sorted(episode.labels.items())))
     return Outcome(episodes, frozenset(true), errors)
 
@@ -107,7 +114,8 @@ def _judge(
     chosen: Sequence[int],
     rules: RuleSet,
     interval: float,
-) -> list[Episode]:
+) -> tuple[list[Episode], set[int]]:
+    """Return the episodes of these candidates, and those with too many of them to be told."""
     own = [candidates[index] for index in chosen]
     job = job_for(samples, own, rules, interval)
     marked = [
@@ -115,12 +123,18 @@ def _judge(
         for index, own in zip(chosen, own, strict=True)
     ]
     job.groups = [*job.groups, {"name": "alerts", "rules": marked}]
-    before = f"{ALERTS} offset {round(interval)}s"
-    change = f"({ALERTS} unless {before}) or 0 * ({before} unless {ALERTS})"
     steps = [step * interval for step in range(round(job.end / interval) + 1)]
-    job.ask(change, steps)
+    # A query for each, since the engine's limit of samples is one of a query.
+    asked = {job.ask(_change(index, interval), steps): index for index in chosen}
     answer = run(job)
-    return _episodes(answer.found)
+    return _episodes(answer.found), {asked[place] for place in answer.oversized}
+
+
+def _change(index: int, interval: float) -> str:
+    """Return a query for what is pending or firing of a candidate, or has just ceased to be."""
+    now = f'{ALERTS}{{{_MARK}="{index}"}}'
+    before = f"{now} offset {round(interval)}s"
+    return f"({now} unless {before}) or 0 * ({before} unless {now})"
 
 
 def _episodes(found: Sequence[Found]) -> list[Episode]:

@@ -22,9 +22,11 @@ from twin.scenario.loader import LoadedScenario
 __all__ = ["Mutant", "killed", "mutants", "survivors"]
 
 _LIMIT = re.compile(
-    r"(?P<operator>==|!=|>=|<=|>|<)(?P<space>\s*)(?P<value>-?[0-9][0-9.]*(?:[eE][+-]?[0-9]+)?)"
-    r"(?![\w.])"
+    r"(?P<operator>==|!=|>=|<=|>|<)"
+    r"(?P<matching>\s*(?:(?:on|ignoring)\s*\([^)]*\)\s*(?:group_(?:left|right)\s*(?:\([^)]*\)\s*)?)?)?)"
+    r"(?P<value>-?[0-9][0-9.]*(?:[eE][+-]?[0-9]+)?)(?![\w.])"
 )
+"""A number that is compared with, or by which what is compared with is multiplied."""
 _FAR = "1e300"
 _HOURS = 24 * 3600.0
 
@@ -82,10 +84,10 @@ def _limited(expr: str, *, reached: bool) -> str:
         if reached:
             operator = {"==": "!=", "!=": "=="}.get(operator, operator)
             limit = _FAR if operator.startswith("<") else f"-{_FAR}"
-            return f"{operator}{match['space']}{limit}"
+            return f"{operator}{match['matching']}{limit}"
         if operator == "!=":
-            return f"=={match['space']}{_FAR}"
-        return f"{operator}{match['space']}{f'-{_FAR}' if operator.startswith('<') else _FAR}"
+            return f"=={match['matching']}{_FAR}"
+        return f"{operator}{match['matching']}{f'-{_FAR}' if operator.startswith('<') else _FAR}"
 
     found = _LIMIT.sub(moved, expr)
     if found == expr and not reached:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from twin.rules.alertmanager import told_by
 from twin.rules.engine import Episode, Outcome, evaluate
 from twin.rules.explain import panels, reasons
 from twin.rules.jobs import Candidate
-from twin.rules.mutation import killed, mutants
+from twin.rules.mutation import Mutant, killed, mutants
 from twin.rules.result import Check, ScenarioResult, Status, Struck, SweepPoint
 from twin.rules.sampling import Samples, known_metrics, sample
 from twin.rules.source import RuleSet
@@ -43,6 +44,8 @@ class Options:
         report: whether the signals behind the alerts are wanted.
         sweep: other values of ``for`` to try, in seconds.
         mutate: whether every rule is broken on purpose, to see whether a check notices.
+        noticed: keys of the mutants that another scenario has noticed already; they are not
+            tried again.
         alertmanager: a configuration by which alerts are to be inhibited; None for none.
         jobs: processes at a time; None for one a core.
     """
@@ -51,6 +54,7 @@ class Options:
     report: bool = False
     sweep: tuple[float, ...] = ()
     mutate: bool = False
+    noticed: frozenset[str] = frozenset()
     alertmanager: Path | None = None
     jobs: int | None = None
 
@@ -107,33 +111,62 @@ def run_suite(
     Raises:
         ConfigError: promtool is not there, or cannot evaluate a recording rule.
     """
-    if len(scenarios) == 1 or options.processes == 1:
-        results = []
-        for loaded in scenarios:
-            results.append(run_scenario(loaded, rules, options, options.processes))
-            progress(results[-1])
-        return results
     # Long ones first, so that none is left over at the end.
-    order = sorted(range(len(scenarios)), key=lambda i: -_size(scenarios[i]))
-    found: dict[int, ScenarioResult] = {}
+    ordered = sorted(scenarios, key=_size, reverse=True)
+    if options.mutate:
+        # Most mutants are noticed by any scenario, and the shortest ones do it for the least.
+        ordered = [*ordered[-options.processes :], *ordered[: -options.processes]]
+    alone = len(scenarios) == 1 or options.processes == 1
+    found: dict[str, ScenarioResult] = {}
+    for result in (_in_turn if alone else _side_by_side)(ordered, rules, options):
+        found[result.file] = result
+        progress(result)
+    return [found[str(loaded.path)] for loaded in scenarios]
+
+
+def _in_turn(
+    scenarios: Sequence[LoadedScenario], rules: RuleSet, options: Options
+) -> Iterator[ScenarioResult]:
+    for loaded in scenarios:
+        result = run_scenario(loaded, rules, options, options.processes)
+        options = _learnt(options, result)
+        yield result
+
+
+def _side_by_side(
+    scenarios: Sequence[LoadedScenario], rules: RuleSet, options: Options
+) -> Iterator[ScenarioResult]:
+    waiting = iter(scenarios)
     with (
         _single_threaded(),
         ProcessPoolExecutor(
             options.processes, mp_context=get_context("spawn"), initializer=_quiet
         ) as pool,
     ):
-        running = {
-            pool.submit(_run_path, str(scenarios[index].path), rules, options): index
-            for index in order
-        }
+
+        def start(count: int) -> set[Future[ScenarioResult]]:
+            return {
+                pool.submit(_run_path, str(loaded.path), rules, options)
+                for loaded in islice(waiting, count)
+            }
+
+        # One at a time is given away, so that it knows what the ones before it noticed.
+        running = start(options.processes)
         try:
-            for done in as_completed(running):
-                found[running[done]] = result = done.result()
-                progress(result)
+            while running:
+                done, running = wait(running, return_when=FIRST_COMPLETED)
+                for own in done:
+                    result = own.result()
+                    options = _learnt(options, result)
+                    running |= start(1)
+                    yield result
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-    return [found[index] for index in range(len(scenarios))]
+
+
+def _learnt(options: Options, result: ScenarioResult) -> Options:
+    return replace(options, noticed=options.noticed | result.killed)
 
 
 def _size(loaded: LoadedScenario) -> float:
@@ -181,7 +214,7 @@ def run_scenario(
         for lasts in options.sweep
         for rule in alerts
     ]
-    broken = [own for own in mutants(rules) if own.shows_in(loaded)] if options.mutate else []
+    broken = _broken(loaded, rules, options) if options.mutate else []
     candidates = [*(Candidate(rule, rule.body) for rule in alerts), *variants]
     first = len(candidates)
     candidates += [mutant.candidate for mutant in broken]
@@ -193,6 +226,8 @@ def run_scenario(
     names = [rule.name for rule in alerts]
     checks = judge(loaded, own, names, told, foreign=options.foreign)
     checks = [_explained(check, loaded, samples, rules, own) for check in checks]
+    errors = {alerts[i].name: text for i, text in outcome.errors.items() if i < len(alerts)}
+    checks = [_unless_broken(check, errors) for check in checks]
     result = _result(loaded, rules, outcome, own, checks)
     if options.report:
         shown = {check.alert for check in checks if check.alert}
@@ -208,6 +243,21 @@ def run_scenario(
         told=told,
         seconds=time.perf_counter() - began,
     )
+
+
+def _unless_broken(check: Check, errors: Mapping[str, str]) -> Check:
+    """Return the check, failed if its rule could not be evaluated: silence proves nothing then."""
+    if check.status is not Status.PASSED or check.alert not in errors:
+        return check
+    detail = f"the rule could not be evaluated: {errors[check.alert]}"
+    return replace(check, status=Status.FAILED, detail=detail)
+
+
+def _broken(loaded: LoadedScenario, rules: RuleSet, options: Options) -> list[Mutant]:
+    """Return the mutants that this scenario is to notice."""
+    return [
+        own for own in mutants(rules) if own.shows_in(loaded) and own.key not in options.noticed
+    ]
 
 
 def wanted_metrics(rules: RuleSet, metrics: frozenset[str]) -> frozenset[str]:
