@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from twin.grafana.check import Checked, Outcome, check_dashboard
+from twin.grafana.extras import MARKERS
 from twin.grafana.prometheus import Prometheus, QueryError
 from twin.grafana.queries import quiet_queries
 from twin.grafana.substitute import parse_label_values, substitute
@@ -107,6 +108,15 @@ def test_a_quiet_query_may_be_empty_until_its_fault_is_in_force() -> None:
     (struck,) = outcomes(list(check_dashboard(asked, Table(IN_FORCE), {})))
     assert (calm, struck) == (Outcome.QUIET, Outcome.EMPTY)
     assert not calm.failed
+
+
+def test_what_a_site_leaves_out_may_be_empty() -> None:
+    """A metric that is off by default may be missing, but not on a site that has others such."""
+    asked = dashboard('max(site_gpu_thermal_throttling_seconds_total{site="$site"})')
+    marker = f'{{__name__=~"{"|".join(MARKERS)}", site="demo"}}'
+    (lean,) = outcomes(list(check_dashboard(asked, Table(), {})))
+    (full,) = outcomes(list(check_dashboard(asked, Table(marker), {})))
+    assert (lean, full) == (Outcome.QUIET, Outcome.EMPTY)
 
 
 def test_a_choice_is_tried_out_whole() -> None:

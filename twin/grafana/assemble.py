@@ -8,6 +8,7 @@ from grafana_foundation_sdk.builders import dashboard as builders
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models import dashboard
 
+from twin.grafana.extras import NOT_EXPORTED, is_optional
 from twin.grafana.links import navigation
 from twin.grafana.looks import ORANGE, PURPLE, RED
 from twin.grafana.pages import TAG, Page
@@ -50,7 +51,12 @@ def assemble(page: Page, rows: Iterable[Row]) -> dashboard.Dashboard:
         builder = builder.with_row(builders.Row(heading))
         for panel in panels:
             builder = builder.with_panel(panel)
-    return _numbered(builder.build())
+    built = builder.build()
+    for number, own in enumerate(built.panels or [], start=1):
+        own.id_val = number
+        if isinstance(own, dashboard.Panel):
+            _explain_nothing(own)
+    return built
 
 
 def _marks() -> list[Builder[dashboard.AnnotationQuery]]:
@@ -85,8 +91,9 @@ def _mark(
     )
 
 
-def _numbered(built: dashboard.Dashboard) -> dashboard.Dashboard:
-    """Give every panel and row the number that links to it use."""
-    for number, panel in enumerate(built.panels or [], start=1):
-        panel.id_val = number
-    return built
+def _explain_nothing(panel: dashboard.Panel) -> None:
+    """Let a panel say why it may be empty, if its metrics need not be exported."""
+    queries = [str(target.expr) for target in panel.targets or [] if hasattr(target, "expr")]
+    if queries and all(map(is_optional, queries)) and panel.field_config is not None:
+        defaults = panel.field_config.defaults
+        defaults.no_value = defaults.no_value or NOT_EXPORTED

@@ -9,6 +9,7 @@ from enum import StrEnum
 from itertools import product
 from typing import Any
 
+from twin.grafana.extras import MARKERS, NOT_EXPORTED, is_optional
 from twin.grafana.prometheus import Prometheus, QueryError
 from twin.grafana.queries import quiet_until
 from twin.grafana.queries.marks import FAULTS
@@ -35,7 +36,8 @@ class Outcome(StrEnum):
 
     OK = "ok"
     QUIET = "quiet"
-    """Empty, as it should be: the fault that it is to show is not in force."""
+    """Empty, as it should be: the fault that it is to show is not in force, or the site does
+    not export what the exporters have off by default."""
     EMPTY = "empty"
     ERROR = "error"
 
@@ -56,7 +58,8 @@ class Checked:
         outcome: what came of it.
         series: series in the answer.
         seconds: time until the answer.
-        detail: of an error, what Prometheus says; of a quiet query, its fault.
+        detail: of an error, what Prometheus says; of a quiet query, its fault or that the site
+            leaves its metric out.
     """
 
     dashboard: str
@@ -113,10 +116,18 @@ def check_dashboard(
         empty = Outcome.QUIET if name in hidden else Outcome.EMPTY
         yield Checked(uid, f"${name}", query, Outcome.OK if options else empty, len(options), 0.0)
     faults = _faults_in_force(prometheus, values)
+    extras = _has_extras(prometheus, values)
     choices = {name: own for name, own in free_choices(dashboard).items() if name not in chosen}
     for question in _questions(dashboard):
         asked = _ask(question, prometheus, values, choices, window)
-        yield _judged(uid, question, asked, faults)
+        yield _judged(uid, question, asked, faults, extras=extras)
+
+
+def _has_extras(prometheus: Prometheus, values: Mapping[str, str]) -> bool:
+    """Return whether the site exports what the exporters have off by default."""
+    names = "|".join(MARKERS)
+    query = substitute(f'{{__name__=~"{names}", site="$site"}}', values)
+    return bool(prometheus.instant(query, prometheus.now()))
 
 
 def _questions(dashboard: Mapping[str, Any]) -> Iterator[_Question]:
@@ -173,13 +184,17 @@ def _ask_once(
     return _Answer(query, len(found), time.perf_counter() - began)
 
 
-def _judged(uid: str, question: _Question, answer: _Answer, faults: frozenset[str]) -> Checked:
+def _judged(
+    uid: str, question: _Question, answer: _Answer, faults: frozenset[str], *, extras: bool
+) -> Checked:
     fault = quiet_until(question.text)
     outcome, detail = Outcome.OK, ""
     if answer.error:
         outcome, detail = Outcome.ERROR, answer.error
     elif not answer.series and (question.may_be_empty or (fault and fault not in faults)):
         outcome, detail = Outcome.QUIET, fault or ""
+    elif not answer.series and not extras and is_optional(question.text):
+        outcome, detail = Outcome.QUIET, NOT_EXPORTED
     elif not answer.series:
         outcome = Outcome.EMPTY
     return Checked(

@@ -80,7 +80,6 @@ def _fabric() -> Row:
             ],
             width=6,
             least=0,
-            nothing="The exporter has these counters off",
         ),
         timeline(
             "Use of the uplinks",
@@ -186,7 +185,6 @@ def _ports() -> Row:
             ],
             width=6,
             least=0,
-            nothing="The exporter has these counters off",
         ),
         timeline(
             "Loss",
@@ -301,6 +299,5 @@ def _optics() -> Row:
             width=6,
             least=0,
             most=1,
-            nothing="The exporter has these counters off",
         ),
     ]

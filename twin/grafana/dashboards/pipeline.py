@@ -123,7 +123,7 @@ def _emulators() -> Row:
             "Ticks",
             "Ticks a second of each emulator.",
             [Query(q.TICKS, "{{emulator}}")],
-            width=6,
+            width=5,
             least=0,
         ),
         timeline(
@@ -131,7 +131,7 @@ def _emulators() -> Row:
             "Ticks that began late, in the last five minutes. The emulator leaves none out, so "
             "late ones mean that its machine is too slow.",
             [Query(q.LATE, "{{emulator}}")],
-            width=6,
+            width=5,
             least=0,
             most=4,
             decimals=0,
@@ -140,7 +140,7 @@ def _emulators() -> Row:
             "Published",
             "Frames a second that each emulator publishes.",
             [Query(q.PUBLISHED, "{{emulator}}")],
-            width=6,
+            width=5,
             least=0,
         ),
         timeline(
@@ -151,7 +151,22 @@ def _emulators() -> Row:
                 Query(q.UNSENT, "{{emulator}}"),
                 Query(q.RESTARTS, "restarts of units", PURPLE),
             ],
-            width=6,
+            width=5,
+            least=0,
+            most=4,
+            decimals=0,
+        ),
+        timeline(
+            "Division",
+            "Of a site in shards: aggregators whose parts are in the sums of halls and site, racks "
+            "whose draw the facility takes for granted because their emulator told it nothing, and "
+            "the time since a shard heard the facility. A site in one piece has one part and 0.",
+            [
+                Query(q.PARTS, "parts", BLUE),
+                Query(q.ASSUMED, "racks assumed", ORANGE),
+                Query(q.UNHEARD, "facility unheard", GREY, right=True),
+            ],
+            width=4,
             least=0,
             most=4,
             decimals=0,

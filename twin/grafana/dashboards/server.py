@@ -13,7 +13,6 @@ from twin.grafana.queries import server as q
 __all__ = ["rows"]
 
 _GPU = "GPU {{gpu}}"
-_OFF = "The exporter has these counters off"
 _NO_NODE = "No node_exporter of this host is scraped"
 _NO_IPMI = "No ipmi_exporter of this host is scraped"
 
@@ -213,7 +212,6 @@ def _errors() -> Row:
             width=6,
             least=0,
             most=0.1,
-            nothing=_OFF,
         ),
     ]
 

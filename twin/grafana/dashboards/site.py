@@ -204,7 +204,6 @@ def _systems() -> Row:
             width=6,
             least=0,
             most=8,
-            nothing="The exporter has these counters off",
         ),
         listing(
             "Hottest racks",

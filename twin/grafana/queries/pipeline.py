@@ -38,3 +38,8 @@ TICKS = own("emulator_ticks_total").rate("1m").sum(*_EMULATOR)
 LATE = own("emulator_late_ticks_total").increase("5m").sum(*_EMULATOR)
 PUBLISHED = own("emulator_frames_total").rate("1m").sum(*_EMULATOR)
 UNSENT = own("emulator_frames_unsent_total").increase("5m").sum(*_EMULATOR)
+
+PARTS = own("rollup_shards").max()
+ASSUMED = Expr(f"sum({own('emulator_racks_assumed')}) or vector(0)")
+UNHEARD = Expr(f"max({own('emulator_feedback_age_seconds')}) or vector(0)", SECONDS)
+"""Of a site in one piece both are 0: its one emulator asks nobody."""
