@@ -26,11 +26,17 @@ SETTLE_SECONDS = 600.0
 
 
 class Cluster:
-    """The processes of a divided site."""
+    """The processes of a divided site.
 
-    def __init__(self, options: argparse.Namespace, broker: str, folder: Path) -> None:
+    Args:
+        options: of the benchmark.
+        brokers: addresses, which the processes take in turn.
+        folder: for the emulators' states.
+    """
+
+    def __init__(self, options: argparse.Namespace, brokers: Sequence[str], folder: Path) -> None:
         self.options = options
-        self.broker = broker
+        self.brokers = brokers
         self.folder = folder
         self.layout = Layout(load_site(options.site))
         self.interval = seconds(options.interval)
@@ -40,7 +46,8 @@ class Cluster:
 
     def start(self, name: str, arguments: Sequence[str]) -> None:
         """Start a process of ``twin``; it is ended with the cluster."""
-        common = ["--site", self.options.site, "--broker", self.broker, "--log-level", "warning"]
+        broker = self.brokers[len(self.children) % len(self.brokers)]
+        common = ["--site", self.options.site, "--broker", broker, "--log-level", "warning"]
         command = [sys.executable, "-m", "twin", *arguments, *common]
         self.children[name] = self._stack.enter_context(started(command, name))
 
@@ -132,7 +139,7 @@ async def listening(cluster: Cluster, racks: Sequence[int]) -> AsyncIterator[Ear
             async for message in bus.messages():
                 ears.hear(message.topic, message.payload)
 
-    async with connect(BrokerUrl.parse(cluster.broker), client_id="benchmark") as bus:
+    async with connect(BrokerUrl.parse(cluster.brokers[0]), client_id="benchmark") as bus:
         await bus.subscribe(topics.status("+"), qos=1)
         for rack in racks:
             await bus.subscribe(

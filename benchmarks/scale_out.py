@@ -1,15 +1,16 @@
 """A site in shards: emulators, the facility, aggregators, a broker and two Prometheus.
 
 Run from the repository's root: ``python -m benchmarks.scale_out [--site colossus-100k]
-[--interval 10s] [--emulators 3] [--aggregators 3] [--detail rack] [--broker mqtt://…]
-[--duration 120s] [--no-prometheus] [--grow]``. Prints one JSON object; exit status 1 when a
-series was missing or exposed twice, a tick late, or a shard not replaced in time.
+[--interval 10s] [--emulators 3] [--aggregators 3] [--detail rack]
+[--broker mqtt://… | --cluster rabbitmq] [--duration 120s] [--no-prometheus] [--grow]
+[--save FILE]``. Prints one JSON object; exit status 1 when a series was missing or exposed
+twice, a tick late, or a shard not replaced in time.
 
 Every part is a process of its own. First the site must be complete: every array in ``/sd``
 once, every series of the catalogue on the pages that ``/sd`` names, none of them twice, the
-same in the two Prometheus, which share the targets by hash. Then one emulator and one
-aggregator are killed (SIGKILL) and started anew, and the gap is measured where it counts: in
-the frames on the bus and in the samples that Prometheus has.
+same in the two Prometheus, which share the targets by hash. Then one emulator, one aggregator
+and, of a cluster of brokers, one node are killed (SIGKILL) and started anew, and the gap is
+measured where it counts: in the frames on the bus and in the samples that Prometheus has.
 """
 
 from __future__ import annotations
@@ -20,32 +21,29 @@ import json
 import sys
 import tempfile
 import time
-import urllib.error
-import urllib.parse
-import urllib.request
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
-from functools import partial
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from benchmarks.cluster import SETTLE_SECONDS, Cluster, answers, get, listening
+from benchmarks.cluster import SETTLE_SECONDS, Cluster, listening
+from benchmarks.complete import down, exposed, prometheus, sample_gap, stored
+from tests.integration.brokers import clusters
+from tests.integration.brokers.clusters import CLUSTERS
 from twin.bench.broker import BrokerKind, running_broker
-from twin.bench.process import cpu_seconds, free_port, peak_bytes, started, until
+from twin.bench.process import cpu_seconds, peak_bytes
 from twin.catalog import Frame
 from twin.cli.options import seconds
 from twin.site import FACILITY, Shard
 from twin.wire import Codec
 
-PROMETHEUS = 2
-LEAST_SCRAPE_SECONDS = 5
+PHASES = ("quiet", "emulator_killed", "aggregator_killed", "broker_node_killed", "grown")
+LOST_NODE = 1
+"""Of a cluster: not the one that this process listens at."""
 WATCHED_RACKS = 3
 """Racks of the killed shard whose frames are looked at one by one."""
 _QUEUE = 16_384
 """Messages that the broker keeps for a reader that is behind, as ``deploy/mosquitto`` has it."""
-_OF_SITE = ("twin_unit_reporting", "twin_unit_last_frame")
 
 
 def main() -> None:
@@ -57,15 +55,21 @@ def main() -> None:
     arguments.add_argument("--emulators", type=int, default=3, help="shards, beside the facility")
     arguments.add_argument("--aggregators", type=int, default=3, help="shards")
     arguments.add_argument("--detail", default="rack", help="of all arrays: gpu, rack or site")
-    arguments.add_argument("--broker", default="", help="a broker's address; by default Mosquitto")
+    brokers = arguments.add_mutually_exclusive_group()
+    brokers.add_argument("--broker", default="", help="a broker's address; by default Mosquitto")
+    brokers.add_argument("--cluster", choices=sorted(CLUSTERS), help="start three nodes of it")
     arguments.add_argument(
         "--duration", default="60s", help="of the quiet run before anything dies"
     )
     arguments.add_argument("--grow", action="store_true", help="at the end add one shard of each")
     arguments.add_argument("--no-prometheus", action="store_true")
+    arguments.add_argument("--save", type=Path, help="file that gets the JSON object too")
     options = arguments.parse_args()
     report = asyncio.run(_run(options))
-    print(json.dumps(report, indent=2))
+    text = json.dumps(report, indent=2)
+    if options.save is not None:
+        options.save.write_text(f"{text}\n")
+    print(text)
     sys.exit(0 if not report["failed"] else 1)
 
 
@@ -76,11 +80,14 @@ async def _run(options: argparse.Namespace) -> dict[str, Any]:
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         pids: dict[str, int] = {}
-        address = options.broker
-        if not address:
+        nodes = await _nodes(stack, options, folder, pids)
+        addresses = [options.broker]
+        if nodes is not None:
+            addresses = [str(nodes.url_from(first)) for first in range(len(nodes.nodes))]
+        elif not options.broker:
             broker = await stack.enter_async_context(running_broker(BrokerKind.MOSQUITTO, _QUEUE))
-            pids["broker"], address = broker.pid, str(broker.url)
-        cluster = Cluster(options, address, folder / "state")
+            pids["broker"], addresses = broker.pid, [str(broker.url)]
+        cluster = Cluster(options, addresses, folder / "state")
         stack.push_async_callback(cluster.close)
         for index in range(options.aggregators):
             cluster.aggregate(Shard(index, options.aggregators))
@@ -95,16 +102,33 @@ async def _run(options: argparse.Namespace) -> dict[str, Any]:
             "emulators": options.emulators,
             "aggregators": options.aggregators,
             "detail": options.detail,
+            "broker": f"{nodes.kind} of {len(nodes.nodes)} nodes" if nodes else "one",
         }
         report["ready_seconds"] = round(await cluster.ready(range(options.aggregators)), 1)
-        stores = [] if options.no_prometheus else await _prometheus(stack, cluster, folder)
+        stores = [] if options.no_prometheus else await prometheus(stack, cluster, folder)
         report["quiet"] = await _quiet(cluster, stores, pids)
         report["emulator_killed"] = await _lose_emulator(cluster, stores, parts[-1])
         report["aggregator_killed"] = await _lose_aggregator(cluster, stores)
+        if nodes is not None:
+            report["broker_node_killed"] = await _lose_node(cluster, stores, nodes)
         if options.grow:
             report["grown"] = await _grow(cluster, parts)
         report["failed"] = _failures(report, cluster.interval)
     return report
+
+
+async def _nodes(
+    stack: AsyncExitStack, options: argparse.Namespace, folder: Path, pids: dict[str, int]
+) -> clusters.Cluster | None:
+    """Start the cluster of brokers that is wanted; None when none is."""
+    if options.cluster is None:
+        return None
+    (folder / "brokers").mkdir()
+    nodes = CLUSTERS[options.cluster](folder / "brokers")
+    stack.callback(nodes.stop)
+    await asyncio.to_thread(nodes.start)
+    pids.update({f"broker-{index}": node.pid for index, node in enumerate(nodes.nodes)})
+    return nodes
 
 
 async def _quiet(
@@ -119,12 +143,11 @@ async def _quiet(
         passed = time.monotonic() - began
         used = {name: (now - before[name]) / passed for name, now in cpu_seconds(watched).items()}
         cluster.check()
-        exposed = await _exposed(cluster)
         return {
             "seconds": round(passed, 1),
-            **exposed,
-            "prometheus_series": await _stored(cluster, stores),
-            "prometheus_targets_down": await _down(stores),
+            **await exposed(cluster),
+            "prometheus_series": await stored(cluster, stores),
+            "prometheus_targets_down": await down(stores),
             "late_ticks": sum(status.late_ticks for status in ears.statuses.values()),
             "frames": sum(status.frames for status in ears.statuses.values()),
             "unsent": sum(s.unsent + s.overdue for s in ears.statuses.values()),
@@ -159,8 +182,8 @@ async def _lose_emulator(cluster: Cluster, stores: Sequence[str], part: Shard) -
             "first_frame_after_seconds": round(back, 2),
             "frames_gap_seconds": round(ears.gap(), 2),
             "doubled_frames": ears.doubled(),
-            **await _exposed(cluster),
-            "prometheus_gap_seconds": await _sample_gap(stores, name),
+            **await exposed(cluster),
+            "prometheus_gap_seconds": await sample_gap(stores, name),
         }
 
 
@@ -177,9 +200,43 @@ async def _lose_aggregator(cluster: Cluster, stores: Sequence[str]) -> dict[str,
     return {
         "shard": str(part),
         "ready_after_seconds": round(took, 2),
-        **await _exposed(cluster),
-        "prometheus_gap_seconds": await _sample_gap(stores, name),
+        **await exposed(cluster),
+        "prometheus_gap_seconds": await sample_gap(stores, name),
     }
+
+
+async def _lose_node(
+    cluster: Cluster, stores: Sequence[str], nodes: clusters.Cluster
+) -> dict[str, Any]:
+    """Kill a node that others are on, start it anew, and return what racks of all arrays missed."""
+    site, killed = cluster.layout.site, nodes.nodes[LOST_NODE]
+    racks = [cluster.layout.racks_of(array)[0] for array in range(site.arrays)]
+    async with listening(cluster, racks) as ears:
+        await asyncio.sleep(3 * cluster.interval)
+        lost = time.monotonic()
+        await asyncio.to_thread(killed.kill)
+        await asyncio.sleep(6 * cluster.interval)
+        cluster.check()
+        without = await exposed(cluster)
+        await asyncio.to_thread(nodes.restart, killed)
+        whole = time.monotonic() - lost
+        await asyncio.sleep(4 * cluster.interval)
+        return {
+            "watched_racks": len(racks),
+            "frames_gap_seconds": round(ears.gap(), 2),
+            "doubled_frames": ears.doubled(),
+            "series_missing_without_it": without["series_missing"],
+            "whole_after_seconds": round(whole, 1),
+            **await exposed(cluster),
+            "prometheus_gap_seconds": max(
+                [
+                    gap
+                    for rack in racks
+                    if (gap := await sample_gap(stores, cluster.layout.unit_name(Frame.RACK, rack)))
+                ],
+                default=None,
+            ),
+        }
 
 
 async def _grow(cluster: Cluster, parts: Sequence[Shard]) -> dict[str, Any]:
@@ -199,14 +256,14 @@ async def _grow(cluster: Cluster, parts: Sequence[Shard]) -> dict[str, Any]:
             "arrays": cluster.layout.site.arrays,
             "frames_gap_seconds": round(ears.gap(), 2),
             "doubled_frames": ears.doubled(),
-            **await _exposed(cluster),
+            **await exposed(cluster),
         }
 
 
 def _failures(report: Mapping[str, Any], interval: float) -> list[str]:
     """Return what was not as it should be."""
     found = []
-    for phase in ("quiet", "emulator_killed", "aggregator_killed", "grown"):
+    for phase in PHASES:
         part = report.get(phase, {})
         found += [
             f"{phase}: {name} is {part[name]}"
@@ -220,140 +277,6 @@ def _failures(report: Mapping[str, Any], interval: float) -> list[str]:
     if lost["frames_gap_seconds"] > max(2 * interval, lost["first_frame_after_seconds"] + interval):
         found.append("emulator_killed: its racks were silent for too long")
     return found
-
-
-# -- what is exposed ----------------------------------------------------------------
-
-
-async def _exposed(cluster: Cluster) -> dict[str, Any]:
-    """Scrape every target that ``/sd`` names and return whether every series is there once."""
-    plan = cluster.layout.detail.changed([cluster.options.detail])
-    expected = cluster.layout.series_of(plan)
-    found: dict[str, Any] = {}
-    for _ in range(10):
-        found = await asyncio.to_thread(_scraped, cluster.url(0), expected)
-        if not found["series_missing"]:
-            break
-        await asyncio.sleep(cluster.interval / 2)
-    return found
-
-
-def _scraped(base: str, expected: int) -> dict[str, Any]:
-    groups = json.loads(get(f"{base}/sd"))
-    arrays = Counter(group["labels"].get("array", "") for group in groups)
-    del arrays[""]
-    seen: Counter[int] = Counter()
-    counted = 0
-    for group in groups:
-        url = f"http://{group['targets'][0]}{group['labels']['__metrics_path__']}"
-        for line in get(url).splitlines():
-            if line.startswith(b"#") or (line.startswith(b"twin_") and not _of_site(line)):
-                continue
-            seen[hash(line.rpartition(b" ")[0])] += 1
-            counted += not line.startswith(b"twin_")
-    units = sum(1 for group in groups if group["labels"]["job"] == "twin")
-    return {
-        "targets": len(groups),
-        "aggregators_in_sd": units,
-        "arrays_twice": sum(count > 1 for count in arrays.values()),
-        "series": counted,
-        "series_expected": expected,
-        "series_missing": max(0, expected - counted),
-        "series_twice": sum(count > 1 for count in seen.values()),
-    }
-
-
-def _of_site(line: bytes) -> bool:
-    return line.startswith(tuple(name.encode() for name in _OF_SITE))
-
-
-# -- Prometheus ---------------------------------------------------------------------
-
-
-async def _prometheus(stack: AsyncExitStack, cluster: Cluster, folder: Path) -> list[str]:
-    """Start the Prometheus that share the targets and wait until they have scraped them all."""
-    urls = []
-    for number in range(PROMETHEUS):
-        port = free_port()
-        config = folder / f"prometheus-{number}.yml"
-        config.write_text(_config(cluster, number))
-        command = ["prometheus", f"--config.file={config}", "--log.level=error",
-                   f"--storage.tsdb.path={folder / f'data-{number}'}",
-                   f"--web.listen-address=127.0.0.1:{port}"]  # fmt: skip
-        child = stack.enter_context(started(command, f"Prometheus {number}"))
-        url = f"http://127.0.0.1:{port}"
-        await until(partial(answers, f"{url}/-/ready"), child)
-        urls.append(url)
-    await asyncio.sleep(2 * cluster.interval + 10)
-    return urls
-
-
-def _config(cluster: Cluster, number: int) -> str:
-    every = max(LEAST_SCRAPE_SECONDS, round(cluster.interval))
-    relabel = [
-        {
-            "source_labels": ["__address__", "__metrics_path__"],
-            "modulus": PROMETHEUS,
-            "target_label": "__tmp_hash",
-            "action": "hashmod",
-        },
-        {"source_labels": ["__tmp_hash"], "regex": str(number), "action": "keep"},
-    ]
-    # Any aggregator answers for all; the one that will be killed is not asked.
-    discovery = [{"url": f"{cluster.url(0)}/sd", "refresh_interval": "5s"}]
-    return json.dumps(
-        {
-            "global": {"scrape_interval": f"{every}s", "scrape_timeout": f"{every}s"},
-            "scrape_configs": [
-                {
-                    "job_name": "twin",
-                    "honor_labels": True,
-                    "http_sd_configs": discovery,
-                    "relabel_configs": relabel,
-                }
-            ],
-        }
-    )
-
-
-async def _stored(cluster: Cluster, stores: Sequence[str]) -> int | None:
-    """Return how many series of the catalogue the Prometheus have together."""
-    if not stores:
-        return None
-    site = f'site="{cluster.layout.site.name}"'
-    own = f'up{{{site},job=~"twin|twin-array"}}'
-    query = f'count({{{site},__name__!~"scrape_.*|twin_.*"}}) - count({own})'
-    counts = [await asyncio.to_thread(_query, store, query) for store in stores]
-    return sum(int(result[0]["value"][1]) for result in counts if result)
-
-
-async def _down(stores: Sequence[str]) -> int | None:
-    """Return how many targets the Prometheus could not scrape the last time."""
-    if not stores:
-        return None
-    counts = [await asyncio.to_thread(_query, store, "count(up == 0)") for store in stores]
-    return sum(int(result[0]["value"][1]) for result in counts if result)
-
-
-async def _sample_gap(stores: Sequence[str], rack: str) -> float | None:
-    """Return the longest time between two samples of a rack's power in the last minutes."""
-    gaps = [
-        later[0] - sooner[0]
-        for store in stores
-        for series in await asyncio.to_thread(
-            _query, store, f'rack_it_power_watts{{rack="{rack}"}}[10m]'
-        )
-        for sooner, later in pairwise(series["values"])
-    ]
-    return round(max(gaps), 2) if gaps else None
-
-
-def _query(store: str, expression: str) -> list[dict[str, Any]]:
-    words = urllib.parse.urlencode({"query": expression})
-    result: list[dict[str, Any]] = json.loads(get(f"{store}/api/v1/query?{words}"))["data"][
-        "result"
-    ]
-    return result
 
 
 if __name__ == "__main__":

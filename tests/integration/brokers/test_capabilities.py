@@ -15,7 +15,7 @@ from twin.bus import BrokerUrl, Bus, Message, Will, connect
 from twin.errors import BusError
 
 if TYPE_CHECKING:
-    from tests.integration.brokers.conftest import Cluster
+    from tests.integration.brokers.clusters import Cluster
 
 pytestmark = pytest.mark.integration
 

@@ -20,7 +20,7 @@ from twin.site import Layout, load_site
 from twin.wire import Topics
 
 if TYPE_CHECKING:
-    from tests.integration.brokers.conftest import Cluster
+    from tests.integration.brokers.clusters import Cluster
 
 pytestmark = pytest.mark.integration
 
