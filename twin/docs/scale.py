@@ -283,11 +283,21 @@ def _site_rows(figures: Mapping[str, Any]) -> Iterator[Row]:
         f"{figures['lag_p50_seconds']:.2f} s, {figures['lag_p99_seconds']:.2f} s",
     )
     for name, cores in figures["cpu_cores"].items():
-        yield f"The {name}", f"{cores:.2f} cores, {figures['rss_mib'][name]:,} MiB"
+        title = name.title() if name == "prometheus" else f"The {name}"
+        yield title, f"{cores:.2f} cores, {figures['rss_mib'][name]:,} MiB"
     yield (
         "Together",
         f"{sum(figures['cpu_cores'].values()):.2f} cores, {figures['rss_total_mib']:,} MiB",
     )
+
+
+def _durations(server: Mapping[str, Any]) -> Iterator[Row]:
+    """Yield how long scrapes took; the slowest are those that create the series."""
+    yield "Duration of a scrape, median", f"{server['scrape_p50_seconds']:.2f} s"
+    first, longest = server["first_round_max_seconds"], server["scrape_max_seconds"]
+    yield "The longest of the first rounds, which create the series", f"{first:.1f} s"
+    if longest > first:
+        yield "The longest of all", f"{longest:.1f} s"
 
 
 def _prometheus(figures: Mapping[str, Any]) -> str:
@@ -299,12 +309,7 @@ def _prometheus(figures: Mapping[str, Any]) -> str:
         ("Scrapes", f"{server['scrapes']:,}"),
         ("Failed", f"{server['scrapes_failed']:,}"),
         ("Left out", f"{server['scrapes_left_out']:,}"),
-        (
-            "Duration of a scrape, median, p99, longest",
-            ", ".join(
-                f"{server[f'scrape_{which}_seconds']:.2f} s" for which in ("p50", "p99", "max")
-            ),
-        ),
+        *_durations(server),
         *_site_rows(site),
     ]
     return _PROMETHEUS.format(
