@@ -144,6 +144,24 @@ def test_rollups_of_the_site_leave_out_who_is_silent(site: Site) -> None:
     assert lines(site.cores[0])[gpus] == LAYOUT.site.gpus
 
 
+def parts(core: Core) -> tuple[float, float]:
+    """Return how many parts a core says are in its sums, and how many belong there."""
+    text = bytes(core.metrics()).decode().splitlines()
+    told = dict(line.rsplit(" ", 1) for line in text if line.startswith("twin_rollup_shards"))
+    return float(told["twin_rollup_shards"]), float(told["twin_rollup_shards_expected"])
+
+
+def test_who_takes_the_sums_tells_which_parts_are_missing(site: Site) -> None:
+    """It counts the parts against the shards there are; the others say 0 from the start."""
+    assert [parts(core) for core in site.cores.values()] == [(1, 3), (0, 0), (0, 0)]
+    for _ in range(3):
+        site.tick()
+    assert parts(site.cores[0]) == (3, 3)
+    for _ in range(8):
+        site.tick(silent=[1])
+    assert parts(site.cores[0]) == (2, 3)
+
+
 def test_a_new_aggregator_takes_over_once_it_is_ready(site: Site) -> None:
     """The others release its arrays then, all at once, and the site stays whole."""
     site.tick()

@@ -94,6 +94,16 @@ def test_emulator_that_is_lost(feed: Feed) -> None:
     assert _series(feed, "twin_emulator") == ['twin_emulator_up{emulator="plant-0"} 0']
 
 
+def test_a_part_of_a_site_in_shards_is_named(feed: Feed) -> None:
+    """Alive or lost, an emulator's part is a label, since its name is anybody's choice."""
+    feed.status(emulator="pod-1", shard="1/3")
+    feed.status("lost", emulator="pod-f", shard="facility")
+    assert _series(feed, "twin_emulator_up") == [
+        'twin_emulator_up{emulator="pod-1",part="1/3"} 1',
+        'twin_emulator_up{emulator="pod-f",part="facility"} 0',
+    ]
+
+
 def test_nothing_is_known_without_a_broker(feed: Feed) -> None:
     """Emulators and faults are not frozen at their last word when the broker goes."""
     feed.status()

@@ -25,6 +25,7 @@ def test_page_says_what_to_do(name: str) -> None:
     """A page says what the alert means and what to do, and shows rule and limits with numbers."""
     page, alert = PAGES[f"runbooks/{name}.md"], ALERTS[name]
     assert alert.meaning in page
+    assert "{{" not in alert.meaning, "what it means does not depend on the instance"
     assert all(f"{number}. {step}" in page for number, step in enumerate(alert.steps, 1))
     assert "[[" not in page
     assert all(f"| `{limit}` | " in page for limit in used(alert))

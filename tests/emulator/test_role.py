@@ -52,10 +52,16 @@ def exchange(halls: Role, facility: Role, tick: int) -> None:
         halls.hear(Message(told.topic, told.payload, told.retain), now)
 
 
+def test_a_shard_that_never_hears_the_facility_says_so() -> None:
+    """Without any feedback its age grows from when the shard first spoke."""
+    halls = role(Shard(0, 2))
+    assert [halls.status(now)["feedback_age"] for now in (100.0, 160.0)] == [0.0, 60.0]
+
+
 def test_halls_and_facility_hear_each_other() -> None:
     """After a tick the facility assumes the silent shard's racks only, and the halls are told."""
     halls, facility = role(Shard(0, 2)), role(FACILITY)
-    assert halls.status(1.0)["feedback_age"] is None
+    assert halls.status(1.0)["feedback_age"] == 0.0
     exchange(halls, facility, 1)
     exchange(halls, facility, 2)
     assert facility.status(2.0)["racks_assumed"] == 3

@@ -22,12 +22,24 @@ HOST = {**RACK, "host": "r0005-n1"}
 SERVER = {**RACK, "instance": "r0005-n1:9400"}
 GPU = {**SERVER, "gpu": "3"}
 PORT = {**RACK, "instance": "r0005-n1:9100", "device": "mlx5_0"}
+AGGREGATOR = {**SITE, "instance": "a1:9400"}
 JOB = {**SITE, "training_job": "pretrain"}
 FEED = {**SITE, "feed": "1"}
 
 CASES: tuple[tuple[str, dict[str, str], str, dict[str, str], dict[str, str]], ...] = (
     ("EmulatorLost", SITE, "GpuXid", GPU, {"site": "other"}),
     ("BrokerDisconnected", SITE, "RackSilent", RACK, {"site": "other"}),
+    ("EmulatorLost", {**SITE, "part": "0/3"}, "RackSilent", RACK, {"site": "other"}),
+    ("EmulatorLost", {**SITE, "part": "facility"}, "JobSlow", JOB, {"site": "other"}),
+    (
+        "AggregatorDisconnected",
+        AGGREGATOR,
+        "RackSilent",
+        {**RACK, **AGGREGATOR},
+        {"instance": "a2"},
+    ),
+    ("AggregatorDisconnected", AGGREGATOR, "RollupsIncomplete", SITE, {"site": "other"}),
+    ("ScrapeTargetDown", {**SITE, "shard": "0"}, "GridImportRamp", FEED, ARRAY),
     ("ScrapeTargetDown", ARRAY, "GpuLost", SERVER, {"array": "a002"}),
     ("RackSilent", RACK, "ServerDown", HOST, {"rack": "r0006"}),
     ("RacksShed", SITE, "RackWithoutPower", RACK, {"site": "other"}),
@@ -58,10 +70,11 @@ CASES: tuple[tuple[str, dict[str, str], str, dict[str, str], dict[str, str]], ..
 that it explains, where that is, and what is different where it must not be silenced."""
 
 PARTS: tuple[tuple[str, dict[str, str], str, dict[str, str]], ...] = (
-    ("EmulatorLost", {**SITE, "emulator": "shard-0"}, "GpuXid", GPU),
-    ("EmulatorLost", {**SITE, "emulator": "facility"}, "GpuXid", GPU),
-    ("AggregatorDisconnected", {**SITE, "instance": "a1:9400"}, "MegapackFault", SITE),
-    ("ScrapeTargetDown", {**SITE, "instance": "a1:9400"}, "MegapackFault", SITE),
+    ("EmulatorLost", {**SITE, "part": "0/3"}, "GpuXid", GPU),
+    ("EmulatorLost", {**SITE, "part": "0/3"}, "FramesLost", SITE),
+    ("EmulatorLost", {**SITE, "part": "facility"}, "GpuXid", GPU),
+    ("AggregatorDisconnected", AGGREGATOR, "MegapackFault", SITE),
+    ("ScrapeTargetDown", {**AGGREGATOR, "shard": "1"}, "MegapackFault", SITE),
 )
 """What is lost of a site in shards, and what others still see."""
 

@@ -60,6 +60,7 @@ class ShardDesk:
         self._elapsed = Elapsed()
         self._next = 0.0
         self._released: frozenset[int] = frozenset()
+        self._tell(1)
 
     @property
     def owned(self) -> tuple[int, ...]:
@@ -95,8 +96,7 @@ class ShardDesk:
         """
         at = self._elapsed.read(now)
         self._parts.expire(at)
-        leads = self.division.leads
-        self._telemetry.rolled_up(1 + self._parts.live(self.owned) if leads else 0)
+        self._tell(1 + self._parts.live(self.owned))
         if at < self._next:
             return []
         self._next = at + max(_LEAST_SECONDS, interval) * 0.9
@@ -104,6 +104,10 @@ class ShardDesk:
         name = str(self.division.shard.index)
         topic = self._topics.rollup(self.division.replica, name)
         return [Outgoing(topic, part.encode(), qos=0)]
+
+    def _tell(self, parts: int) -> None:
+        leads = self.division.leads
+        self._telemetry.rolled_up(parts if leads else 0, self.shards if leads else 0)
 
     def _look(self) -> None:
         """Release the arrays of a new shard, once it is ready."""

@@ -141,8 +141,13 @@ class StatePage:
     def _write_emulators(self, text: Text) -> None:
         emulators = list(self._announced.emulators.values())
         online = [status for status in emulators if status.state == "online"]
-        up = [float(status.state == "online") for status in emulators]
-        text.add(EMULATOR_UP.head, [_column(emulators, up)])
+        parts = {status.shard for status in emulators}
+        up = [
+            _column(own, [float(status.state == "online") for status in own], _part(part))
+            for part in sorted(parts, key=str)
+            if (own := [status for status in emulators if status.shard == part])
+        ]
+        text.add(EMULATOR_UP.head, up)
         # A Last Will knows no counts, so they vanish with the emulator.
         for metric, value in _EMULATOR_COUNTS.items():
             text.add(metric.head, [_column(online, [value(s) for s in online])])
@@ -184,6 +189,10 @@ def _column(
     blocks = [label_block((("emulator", status.emulator), *more)) for status in emulators]
     numbers = np.array([min(value, _MOST) for value in values], np.float64)
     return Column(blocks, numbers, whole)
+
+
+def _part(shard: str | None) -> Labels:
+    return () if shard is None else (("part", shard),)
 
 
 def _ones(labels: Iterable[Labels]) -> Column:

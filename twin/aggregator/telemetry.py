@@ -126,7 +126,11 @@ UNIT_LAST_FRAME = OwnMetric(
     ("kind", "unit"),
 )
 EMULATOR_UP = OwnMetric(
-    "twin_emulator_up", "gauge", "1 while the emulator says that it is online.", ("emulator",)
+    "twin_emulator_up",
+    "gauge",
+    "1 while the emulator says that it is online. Of a site in shards, part says which it has: "
+    "0/3, or facility.",
+    ("emulator", "part"),
 )
 EMULATOR_TICKS = OwnMetric("twin_emulator_ticks_total", "counter", "Ticks done.", ("emulator",))
 EMULATOR_LATE_TICKS = OwnMetric(
@@ -191,6 +195,12 @@ ROLLUP_SHARDS = OwnMetric(
     "Aggregators whose part is in the roll-ups of the halls and the site, with this one; 0 where "
     "another one takes them.",
 )
+ROLLUP_SHARDS_EXPECTED = OwnMetric(
+    "twin_rollup_shards_expected",
+    "gauge",
+    "Aggregators that share the arrays, whose parts belong into the roll-ups of the halls and the "
+    "site; 0 where another one takes them.",
+)
 FAULT_ACTIVE = OwnMetric(
     "twin_fault_active", "gauge", "1 for each fault in force.", ("fault", "target", "id")
 )
@@ -225,6 +235,7 @@ OWN_METRICS = (
     EMULATOR_FEEDBACK_AGE,
     EMULATOR_RACKS_ASSUMED,
     ROLLUP_SHARDS,
+    ROLLUP_SHARDS_EXPECTED,
     FAULT_ACTIVE,
 )
 """Every metric that the aggregator makes itself."""
@@ -269,7 +280,9 @@ class Telemetry:
         )
         self.connected = False
         self._rollup_shards = Gauge(ROLLUP_SHARDS.name, ROLLUP_SHARDS.help, registry=self._registry)
-        self._rollup_shards.set(1)
+        expected = ROLLUP_SHARDS_EXPECTED
+        self._rollup_expected = Gauge(expected.name, expected.help, registry=self._registry)
+        self.rolled_up(1, 1)
         build = Gauge(
             _BUILD_INFO.name, _BUILD_INFO.help, _BUILD_INFO.labels, registry=self._registry
         )
@@ -289,9 +302,15 @@ class Telemetry:
         """Expose what ``waiting`` returns as the messages that were not taken over yet."""
         self._waiting.set_function(waiting)
 
-    def rolled_up(self, shards: int) -> None:
-        """Expose how many aggregators the roll-ups of halls and the site are taken over."""
+    def rolled_up(self, shards: int, expected: int) -> None:
+        """Expose how many aggregators the roll-ups of halls and the site are taken over.
+
+        Args:
+            shards: whose part is in them.
+            expected: that share the arrays.
+        """
         self._rollup_shards.set(shards)
+        self._rollup_expected.set(expected)
 
     def scraped(self, endpoint: str, seconds: float, series: int) -> None:
         """Count an answer that was rendered."""

@@ -83,7 +83,8 @@ _SENSORS = (
         name="CoolantThermometerOff",
         severity=Severity.WARNING,
         why="What the coolant gives off has to arrive in the facility water. Over five minutes the "
-        "heat that is stored on the way does not count, unless the coolant itself warms or cools.",
+        "heat that is stored on the way does not count, unless the coolant itself warms or cools, "
+        "which both thermometers show.",
         expr=f"""
         abs(
           avg_over_time({_cdu("flow")}[5m]) * {limit.COOLANT_HEAT_CAPACITY} / 60
@@ -95,7 +96,10 @@ _SENSORS = (
             - 1
         ) > {limit.HEAT_BALANCE}
         and {_METER} > 1000
-        and abs(delta({_cdu("supply_temperature")}[5m])) < {limit.COOLANT_STEADY}
+        and (
+          abs(delta({_cdu("supply_temperature")}[5m])) < {limit.COOLANT_STEADY}
+            or abs(delta({_cdu("return_temperature")}[5m])) < {limit.COOLANT_STEADY}
+        )
         """,
         hold=300,
         summary="The heat balance of the coolant unit of rack {{ $labels.rack }} is off by "
@@ -205,15 +209,11 @@ _PIPELINE = (
     Alert(
         name="RollupsIncomplete",
         severity=Severity.WARNING,
-        why="How many aggregators there should be, only the last hour tells.",
-        expr=f"""
-        {own("rollup_shards")}
-          < max_over_time({own("rollup_shards")}[1h])
-        """,
+        why="Only the aggregator that takes the sums counts parts.",
+        expr=f"{own('rollup_shards')} < {own('rollup_shards_expected')}",
         hold=60,
-        summary="The sums of {{ $labels.site }} lack the part of an aggregator",
-        meaning="Roll-ups of halls and site have only {{ $value }} parts, fewer than within the "
-        "last hour: they are too low.",
+        summary="The sums of {{ $labels.site }} have only {{ $value }} of their parts",
+        meaning="Roll-ups of halls and site lack the arrays of an aggregator: they are too low.",
         steps=(
             "Find the aggregator that is gone: its arrays' targets are down.",
             "May it write its part to the broker?",

@@ -165,6 +165,7 @@ class HallsRole:
         self._topics = Topics(config.layout.site.name)
         self._far = _FAR * config.frame_interval
         self._heard: float | None = None
+        self._since: float | None = None
         self._counts: dict[str, int] = {}
         self._owned = shard.arrays(self._site.site.arrays)
         self.filters = (self._topics.feedback, self._topics.faults, self._topics.status("+"))
@@ -247,7 +248,9 @@ class HallsRole:
         return str(self._shard.index)
 
     def status(self, now: float) -> Mapping[str, object]:
-        age = None if self._heard is None else max(0.0, round(now - self._heard, 3))
+        # Who never heard anything has waited since it first said something.
+        self._since = now if self._since is None else self._since
+        age = max(0.0, round(now - (self._since if self._heard is None else self._heard), 3))
         return {"shard": str(self._shard), "arrays": len(self._owned), "feedback_age": age}
 
 

@@ -99,7 +99,7 @@ def evaluate(
         found = pool.map(lambda chunk: _judge(samples, candidates, chunk, rules, interval), chunks)
         episodes: list[Episode] = []
         for part, too_many in found:
-            episodes += part
+            episodes += (own for own in part if own.candidate not in too_many)
             errors.update(dict.fromkeys(too_many, _TOO_MANY))
     episodes.sort(key=lambda episode: (episode.pending, sorted(episode.labels.items())))
     return Outcome(episodes, frozenset(true), errors)

@@ -8,7 +8,7 @@ mutant that changes no verdict of any scenario has survived.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from twin.rules.engine import Episode
@@ -117,8 +117,7 @@ def survivors(rules: RuleSet, results: Sequence[ScenarioResult]) -> list[Mutant]
 
 def killed(
     loaded: LoadedScenario,
-    broken: Sequence[Mutant],
-    first: int,
+    broken: Mapping[int, Mutant],
     episodes: Sequence[Episode],
     checks: Sequence[Check],
     rules: RuleSet,
@@ -127,8 +126,7 @@ def killed(
 
     Args:
         loaded: the scenario.
-        broken: the mutants.
-        first: index of the first one among the candidates.
+        broken: the mutants, by their index among the candidates.
         episodes: of all candidates.
         checks: of the rules as they are.
         rules: as they are; their candidates come first.
@@ -141,9 +139,9 @@ def killed(
     good = [own for index in range(len(names)) for own in by_candidate.get(index, [])]
     red = {check.text for check in checks if check.status is Status.FAILED}
     dead = set()
-    for offset, mutant in enumerate(broken):
+    for candidate, mutant in broken.items():
         index = places[mutant.rule.key]
-        mine = [replace(own, candidate=index) for own in by_candidate.get(first + offset, [])]
+        mine = [replace(own, candidate=index) for own in by_candidate.get(candidate, [])]
         if mine == by_candidate.get(index, []):
             continue
         rest = [own for own in good if own.candidate != index]

@@ -219,6 +219,10 @@ def run_scenario(
     first = len(candidates)
     candidates += [mutant.candidate for mutant in broken]
     outcome = evaluate(samples, candidates, rules, loaded.scenario.evaluate, threads)
+    # A mutant that the engine refuses proves nothing.
+    evaluated = {
+        index: own for index, own in enumerate(broken, start=first) if index not in outcome.errors
+    }
     own = [episode for episode in outcome.episodes if episode.candidate < len(alerts)]
     told = None
     if options.alertmanager is not None:
@@ -239,7 +243,7 @@ def run_scenario(
         result,
         unknown=unknown_metrics(rules, metrics),
         sweep=_swept(result, outcome, candidates[:first], len(alerts)),
-        killed=killed(loaded, broken, first, outcome.episodes, checks, rules),
+        killed=killed(loaded, evaluated, outcome.episodes, checks, rules),
         told=told,
         seconds=time.perf_counter() - began,
     )
@@ -247,9 +251,13 @@ def run_scenario(
 
 def _unless_broken(check: Check, errors: Mapping[str, str]) -> Check:
     """Return the check, failed if its rule could not be evaluated: silence proves nothing then."""
-    if check.status is not Status.PASSED or check.alert not in errors:
+    broken = (
+        sorted(errors) if check.kind == "exactly" else [own for own in errors if own == check.alert]
+    )
+    if check.status is not Status.PASSED or not broken:
         return check
-    detail = f"the rule could not be evaluated: {errors[check.alert]}"
+    name = broken[0]
+    detail = f"the rule {name} could not be evaluated: {errors[name]}"
     return replace(check, status=Status.FAILED, detail=detail)
 
 

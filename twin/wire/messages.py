@@ -97,8 +97,8 @@ class Status(Message):
     arrays: Annotated[int, Field(ge=0)] | None = None
     """Arrays that it publishes; None for all."""
     feedback_age: Annotated[float, Field(ge=0)] | None = None
-    """Simulated seconds since the facility's last feedback reached a shard of the halls; None for
-    none yet, or for who needs none."""
+    """Simulated seconds since the facility's last feedback reached a shard of the halls, or since
+    its start if there was none; None for who needs none."""
     racks_assumed: Annotated[int, Field(ge=0)] | None = None
     """Racks whose shard said nothing to the facility in the last tick; None for who is not it."""
 
