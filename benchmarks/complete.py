@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 import urllib.parse
 from collections import Counter
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ from twin.bench.process import free_port, started, until
 
 PROMETHEUS = 2
 LEAST_SCRAPE_SECONDS = 5
+_BEFORE_SECONDS = 10
 _OF_SITE = ("twin_unit_reporting", "twin_unit_last_frame")
 
 
@@ -134,17 +136,21 @@ async def down(stores: Sequence[str]) -> int | None:
     return sum(int(result[0]["value"][1]) for result in counts if result)
 
 
-async def sample_gap(stores: Sequence[str], rack: str) -> float | None:
-    """Return the longest time between two samples of a rack's power in the last minutes."""
-    gaps = [
-        later[0] - sooner[0]
-        for store in stores
-        for series in await asyncio.to_thread(
-            _query, store, f'rack_it_power_watts{{rack="{rack}"}}[10m]'
-        )
-        for sooner, later in pairwise(series["values"])
-    ]
-    return round(max(gaps), 2) if gaps else None
+async def sample_gap(stores: Sequence[str], rack: str, began: float) -> float | None:
+    """Return the longest time between two samples of a rack's power.
+
+    Args:
+        stores: who may have them.
+        rack: whose.
+        began: from when on, of the monotonic clock; the sample before it counts, and now.
+    """
+    now = time.time()
+    length = round(time.monotonic() - began) + _BEFORE_SECONDS
+    query = f'rack_it_power_watts{{rack="{rack}"}}[{length}s]'
+    found = [await asyncio.to_thread(_query, store, query) for store in stores]
+    times = sorted(at for result in found for series in result for at, _ in series["values"])
+    gaps = [later - sooner for sooner, later in pairwise([*times, now])]
+    return round(max(gaps), 2) if times else None
 
 
 def _query(store: str, expression: str) -> list[dict[str, Any]]:

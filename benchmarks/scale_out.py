@@ -3,8 +3,8 @@
 Run from the repository's root: ``python -m benchmarks.scale_out [--site colossus-100k]
 [--interval 10s] [--emulators 3] [--aggregators 3] [--detail rack]
 [--broker mqtt://… | --cluster rabbitmq] [--duration 120s] [--no-prometheus] [--grow]
-[--save FILE]``. Prints one JSON object; exit status 1 when a series was missing or exposed
-twice, a tick late, or a shard not replaced in time.
+[--json] [--save FILE]``. Exit status 1 when a series was missing or exposed twice, a tick
+late, or a shard not replaced in time.
 
 Every part is a process of its own. First the site must be complete: every array in ``/sd``
 once, every series of the catalogue on the pages that ``/sd`` names, none of them twice, the
@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import sys
 import tempfile
 import time
@@ -26,12 +25,13 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
-from benchmarks.cluster import SETTLE_SECONDS, Cluster, listening
+from benchmarks.cluster import SETTLE_SECONDS, Cluster, Ears, listening
 from benchmarks.complete import down, exposed, prometheus, sample_gap, stored
 from tests.integration.brokers import clusters
 from tests.integration.brokers.clusters import CLUSTERS
 from twin.bench.broker import BrokerKind, running_broker
 from twin.bench.process import cpu_seconds, peak_bytes
+from twin.bench.script import lines, parser, run
 from twin.catalog import Frame
 from twin.cli.options import seconds
 from twin.site import FACILITY, Shard
@@ -48,7 +48,7 @@ _QUEUE = 16_384
 
 def main() -> None:
     """Print what a divided site exposed, lost and took, before and after parts of it died."""
-    arguments = argparse.ArgumentParser(description=__doc__.partition("\n\n")[0] if __doc__ else "")
+    arguments = parser(__doc__)
     arguments.add_argument("--site", default="colossus-100k")
     arguments.add_argument("--interval", default="10s", help="between two frames of a unit")
     arguments.add_argument("--codec", choices=list(Codec), default=Codec.CBOR)
@@ -63,14 +63,16 @@ def main() -> None:
     )
     arguments.add_argument("--grow", action="store_true", help="at the end add one shard of each")
     arguments.add_argument("--no-prometheus", action="store_true")
-    arguments.add_argument("--save", type=Path, help="file that gets the JSON object too")
     options = arguments.parse_args()
-    report = asyncio.run(_run(options))
-    text = json.dumps(report, indent=2)
-    if options.save is not None:
-        options.save.write_text(f"{text}\n")
-    print(text)
+    report = run(options, lambda: asyncio.run(_run(options)), _table)
     sys.exit(0 if not report["failed"] else 1)
+
+
+def _table(report: Mapping[str, Any]) -> str:
+    text = []
+    for name, value in report.items():
+        text += ["", name, *lines(value)] if isinstance(value, Mapping) else lines({name: value})
+    return "\n".join(text)
 
 
 # -- the run ----------------------------------------------------------------------
@@ -98,11 +100,12 @@ async def _run(options: argparse.Namespace) -> dict[str, Any]:
         report: dict[str, Any] = {
             "site": options.site,
             "gpus": cluster.layout.site.gpus,
+            "arrays": cluster.layout.site.arrays,
             "interval_seconds": cluster.interval,
             "emulators": options.emulators,
             "aggregators": options.aggregators,
             "detail": options.detail,
-            "broker": f"{nodes.kind} of {len(nodes.nodes)} nodes" if nodes else "one",
+            "broker": _broker_name(nodes, options.broker),
         }
         report["ready_seconds"] = round(await cluster.ready(range(options.aggregators)), 1)
         stores = [] if options.no_prometheus else await prometheus(stack, cluster, folder)
@@ -115,6 +118,12 @@ async def _run(options: argparse.Namespace) -> dict[str, Any]:
             report["grown"] = await _grow(cluster, parts)
         report["failed"] = _failures(report, cluster.interval)
     return report
+
+
+def _broker_name(nodes: clusters.Cluster | None, address: str) -> str:
+    if nodes is not None:
+        return f"{len(nodes.nodes)} nodes of {nodes.kind}"
+    return "another's broker" if address else "one Mosquitto"
 
 
 async def _nodes(
@@ -138,6 +147,8 @@ async def _quiet(
     watched = {**pids, **{name: child.pid for name, child in cluster.children.items()}}
     async with listening(cluster, range(WATCHED_RACKS)) as ears:
         length = max(seconds(cluster.options.duration), 4 * cluster.interval)
+        await asyncio.sleep(cluster.interval)  # so that everybody has said how far it is
+        counted = _counts(ears)
         before, began = cpu_seconds(watched), time.monotonic()
         await asyncio.sleep(length)
         passed = time.monotonic() - began
@@ -148,9 +159,7 @@ async def _quiet(
             **await exposed(cluster),
             "prometheus_series": await stored(cluster, stores),
             "prometheus_targets_down": await down(stores),
-            "late_ticks": sum(status.late_ticks for status in ears.statuses.values()),
-            "frames": sum(status.frames for status in ears.statuses.values()),
-            "unsent": sum(s.unsent + s.overdue for s in ears.statuses.values()),
+            **{name: count - counted[name] for name, count in _counts(ears).items()},
             "racks_assumed": sum(s.racks_assumed or 0 for s in ears.statuses.values()),
             "feedback_age_seconds": max(s.feedback_age or 0.0 for s in ears.statuses.values()),
             "gap_seconds": ears.gap(),
@@ -158,6 +167,16 @@ async def _quiet(
             "cpu_cores": {name: round(share, 3) for name, share in used.items()},
             "rss_mib": {name: round(peak_bytes(pid) / 2**20) for name, pid in watched.items()},
         }
+
+
+def _counts(ears: Ears) -> dict[str, int]:
+    """Return what all emulators have counted since they began."""
+    statuses = ears.statuses.values()
+    return {
+        "late_ticks": sum(status.late_ticks for status in statuses),
+        "frames": sum(status.frames for status in statuses),
+        "unsent": sum(status.unsent + status.overdue for status in statuses),
+    }
 
 
 async def _lose_emulator(cluster: Cluster, stores: Sequence[str], part: Shard) -> dict[str, Any]:
@@ -183,7 +202,7 @@ async def _lose_emulator(cluster: Cluster, stores: Sequence[str], part: Shard) -
             "frames_gap_seconds": round(ears.gap(), 2),
             "doubled_frames": ears.doubled(),
             **await exposed(cluster),
-            "prometheus_gap_seconds": await sample_gap(stores, name),
+            "prometheus_gap_seconds": await sample_gap(stores, name, began),
         }
 
 
@@ -192,6 +211,7 @@ async def _lose_aggregator(cluster: Cluster, stores: Sequence[str]) -> dict[str,
     shards = cluster.options.aggregators
     part = Shard(shards - 1, shards)
     array = part.arrays(cluster.layout.site.arrays)[0]
+    began = time.monotonic()
     cluster.kill(f"aggregator-{part.index}")
     cluster.aggregate(part)
     took = await cluster.ready([part.index])
@@ -201,7 +221,7 @@ async def _lose_aggregator(cluster: Cluster, stores: Sequence[str]) -> dict[str,
         "shard": str(part),
         "ready_after_seconds": round(took, 2),
         **await exposed(cluster),
-        "prometheus_gap_seconds": await sample_gap(stores, name),
+        "prometheus_gap_seconds": await sample_gap(stores, name, began),
     }
 
 
@@ -213,29 +233,26 @@ async def _lose_node(
     racks = [cluster.layout.racks_of(array)[0] for array in range(site.arrays)]
     async with listening(cluster, racks) as ears:
         await asyncio.sleep(3 * cluster.interval)
-        lost = time.monotonic()
+        began = time.monotonic()
         await asyncio.to_thread(killed.kill)
         await asyncio.sleep(6 * cluster.interval)
         cluster.check()
         without = await exposed(cluster)
+        away = time.monotonic()
         await asyncio.to_thread(nodes.restart, killed)
-        whole = time.monotonic() - lost
+        whole = time.monotonic()
         await asyncio.sleep(4 * cluster.interval)
+        names = [cluster.layout.unit_name(Frame.RACK, rack) for rack in racks]
+        gaps = [await sample_gap(stores, name, began) for name in names]
         return {
             "watched_racks": len(racks),
             "frames_gap_seconds": round(ears.gap(), 2),
             "doubled_frames": ears.doubled(),
             "series_missing_without_it": without["series_missing"],
-            "whole_after_seconds": round(whole, 1),
+            "away_seconds": round(away - began, 1),
+            "whole_after_seconds": round(whole - away, 1),
             **await exposed(cluster),
-            "prometheus_gap_seconds": max(
-                [
-                    gap
-                    for rack in racks
-                    if (gap := await sample_gap(stores, cluster.layout.unit_name(Frame.RACK, rack)))
-                ],
-                default=None,
-            ),
+            "prometheus_gap_seconds": max(filter(None, gaps), default=None),
         }
 
 
@@ -263,6 +280,13 @@ async def _grow(cluster: Cluster, parts: Sequence[Shard]) -> dict[str, Any]:
 def _failures(report: Mapping[str, Any], interval: float) -> list[str]:
     """Return what was not as it should be."""
     found = []
+    quiet, node = report["quiet"], report.get("broker_node_killed", {})
+    if quiet["prometheus_series"] not in (None, quiet["series"]):
+        found.append(f"quiet: Prometheus has {quiet['prometheus_series']} series")
+    if quiet["prometheus_targets_down"]:
+        found.append("quiet: targets were down")
+    if node.get("series_missing_without_it"):
+        found.append("broker_node_killed: series were missing without it")
     for phase in PHASES:
         part = report.get(phase, {})
         found += [

@@ -13,6 +13,7 @@ from twin.bench.machine import Machine
 from twin.bench.results import Recorded
 from twin.docs import readme, scale
 from twin.docs.chart import Axis
+from twin.docs.markdown import BEGIN, END
 
 SVG = "{http://www.w3.org/2000/svg}"
 ROOT = Path(__file__).parents[2]
@@ -86,7 +87,7 @@ ALL: dict[str, Recorded | None] = {
     for name, figures in MEASURED.items()
 }
 NONE: dict[str, Recorded | None] = dict.fromkeys(MEASURED)
-MARKED = "before\n" + "".join(readme._BEGIN + "old\n" + readme._END) + "after\n"
+MARKED = "before\n" + BEGIN + "old\n" + END + "after\n"
 
 
 def test_every_result_has_a_command() -> None:
@@ -169,7 +170,7 @@ def test_readme_with_some_results() -> None:
 
 def test_readme_without_marks() -> None:
     """Who removes the marks is told."""
-    with pytest.raises(ValueError, match=r"README\.md must have one table"):
+    with pytest.raises(ValueError, match=r"README\.md must have one place"):
         readme.with_table("nothing\n", ALL)
 
 

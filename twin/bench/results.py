@@ -35,7 +35,11 @@ def record(figures: Mapping[str, Any]) -> Recorded:
     """Return figures of this process with the command that it was started by and the machine."""
     program, *arguments = sys.argv
     path = Path(program)
-    shown = ["python", f"{path.parent.name}/{path.name}"] if path.suffix == ".py" else ["twin"]
+    module = getattr(sys.modules["__main__"], "__spec__", None)
+    if module is not None and module.name.startswith("benchmarks."):
+        shown = ["python", "-m", module.name]
+    else:
+        shown = ["python", f"{path.parent.name}/{path.name}"] if path.suffix == ".py" else ["twin"]
     return Recorded(" ".join((*shown, *_without_file(arguments))), describe_machine(), figures)
 
 

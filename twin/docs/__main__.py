@@ -20,6 +20,7 @@ from twin.docs import (
     readme,
     runbooks,
     scale,
+    scale_out,
     schema,
     sites,
 )
@@ -41,6 +42,7 @@ def pages() -> Mapping[str, str]:
         **openapi.pages(),
         **calibration.pages(),
         **scale.pages(),
+        **scale_out.pages(),
         **readme.pages(),
     }
 

@@ -2,11 +2,34 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
-__all__ = ["NOTICE", "code", "plain", "table"]
+__all__ = ["BEGIN", "END", "NOTICE", "between_marks", "code", "plain", "table"]
 
 NOTICE = "<!-- Made by `python -m twin.docs`; do not edit. -->\n"
+BEGIN = "<!-- Made by `python -m twin.docs` from benchmarks/results; do not edit. -->\n"
+END = "<!-- End of what is made. -->\n"
+"""Marks in a page that is written by hand but for what stands between them."""
+
+_BETWEEN = re.compile(f"{re.escape(BEGIN)}.*?{re.escape(END)}", re.DOTALL)
+
+
+def between_marks(text: str, made: str, name: str) -> str:
+    """Return a page with what is made in the place between its marks.
+
+    Args:
+        text: the page.
+        made: what belongs there.
+        name: of the page, for the message.
+
+    Raises:
+        ValueError: the page has not one such place.
+    """
+    replaced, count = _BETWEEN.subn(lambda _: BEGIN + made + END, text)
+    if count != 1:
+        raise ValueError(f"{name} must have one place between {BEGIN.strip()} and {END.strip()}")
+    return replaced
 
 
 def code(text: str) -> str:

@@ -5,20 +5,16 @@ The README is written by hand but for what stands between two marks.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from twin.docs.markdown import table
+from twin.docs.markdown import between_marks, table
 from twin.docs.scale import RESULTS, Results, load_results
 
 __all__ = ["pages", "with_table"]
 
 _README = Path(__file__).parents[2] / "README.md"
-_BEGIN = "<!-- Made by `python -m twin.docs` from benchmarks/results; do not edit. -->\n"
-_END = "<!-- End of what is made. -->\n"
-_BETWEEN = re.compile(f"{re.escape(_BEGIN)}.*?{re.escape(_END)}", re.DOTALL)
 
 Row = tuple[str, str, str]
 
@@ -35,12 +31,7 @@ def with_table(text: str, results: Results) -> str:
     Raises:
         ValueError: the marks are gone.
     """
-    made, count = _BETWEEN.subn(lambda _: _BEGIN + _table(results) + _END, text)
-    if count != 1:
-        raise ValueError(
-            f"README.md must have one table between {_BEGIN.strip()} and {_END.strip()}"
-        )
-    return made
+    return between_marks(text, _table(results), "README.md")
 
 
 def _table(results: Results) -> str:

@@ -15,7 +15,7 @@ from twin.docs.chart import Axis, Line, chart
 from twin.docs.markdown import NOTICE, table
 from twin.site import BYTES_A_SERIES, Layout, load_site
 
-__all__ = ["COMMANDS", "RESULTS", "load_results", "pages", "render"]
+__all__ = ["COMMANDS", "RESULTS", "load_results", "pages", "render", "source"]
 
 RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"
 COMMANDS: Mapping[str, str] = {
@@ -157,7 +157,7 @@ def render(results: Results) -> Mapping[str, str]:
     text = [_INTRODUCTION]
     for name, title, section in sections:
         result = results[name]
-        body = _unmeasured(name) if result is None else section(result.figures) + _source(result)
+        body = _unmeasured(name) if result is None else section(result.figures) + source(result)
         text.append(f"\n## {title}\n\n{body}")
     text.append(_sizing(results["prometheus"]))
     growth = results["growth"]
@@ -170,7 +170,8 @@ def _unmeasured(name: str) -> str:
     return f"Not measured yet:\n\n```sh\n{command}\n```\n"
 
 
-def _source(result: Recorded) -> str:
+def source(result: Recorded) -> str:
+    """Return the line that says when, where and how a result was measured."""
     machine = result.machine
     return (
         f"\n*{machine.date}, {machine.cores} cores of {machine.processor}, "

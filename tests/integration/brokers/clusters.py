@@ -18,6 +18,7 @@ from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 
+from twin.bench.process import resident_bytes
 from twin.bus import BrokerUrl, connect
 from twin.errors import BusError
 
@@ -59,6 +60,22 @@ def version_in(text: str) -> tuple[int, int]:
     return int(found[1]), int(found[2])
 
 
+def _session(process: Path) -> int:
+    """Return the session of a process in /proc; 0 when it has just ended."""
+    with suppress(OSError):
+        # After the name in parentheses: state, parent, group, session.
+        return int((process / "stat").read_text().rpartition(")")[2].split()[3])
+    return 0
+
+
+def _memory(pid: int) -> int:
+    """Return the resident set of a process; 0 when it has just ended."""
+    try:
+        return resident_bytes(pid)
+    except (OSError, StopIteration):
+        return 0
+
+
 class Node:
     """One broker of a cluster.
 
@@ -84,14 +101,16 @@ class Node:
 
     @property
     def pid(self) -> int:
-        """Its process.
+        """The broker's process: RabbitMQ's is a grandchild of the script that starts it.
 
         Raises:
             ClusterError: it is not running.
         """
         if self._process is None:
             raise ClusterError(f"{self.name} is not running")
-        return self._process.pid
+        own = self._process.pid
+        found = [int(path.name) for path in Path("/proc").glob("[0-9]*") if _session(path) == own]
+        return max(found, key=_memory, default=own)
 
     def start(self) -> None:
         """Start it; :meth:`Cluster.wait` waits until it answers."""
