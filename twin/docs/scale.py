@@ -80,7 +80,8 @@ _GROWTH = """\
 Sites like `colossus-100k` that differ in nothing but their size: emulator, Mosquitto and aggregator
 as three processes, frames in CBOR. Lag is the time from the tick that a frame describes to the
 moment from which its values are exposed; frames are spread over 0.6 of the interval, which is most
-of it.
+of it. It is read from the aggregator's histogram, `twin_ingest_lag_seconds`, and what lies between
+two bounds of that is told as near the upper one: between 5 and 10 s at an interval of 10 s.
 
 {table}
 ![Processors by size of the site](img/scale-cores.svg)
