@@ -72,7 +72,15 @@ async def test_what_ended_in_order_goes_on_where_it_was(tmp_path: Path, wall: Wa
     wall.now += 40.0
     second = emulator(tmp_path, wall)
     assert energy(second) == energy(first)
-    assert second.now == pytest.approx(wall.now, abs=0.01)
+    assert second.now == pytest.approx(wall.now - 1.0, abs=0.01)
+
+
+@pytest.mark.parametrize("interval", [1.0, 10.0])
+async def test_the_first_frame_describes_the_present(wall: Wall, interval: float) -> None:
+    """A frame bears the end of its interval, which is never ahead of the clock."""
+    begun = Emulator(EmulatorConfig(LAYOUT, interval=interval), wall)
+    await live(begun, round(interval))
+    assert begun.now == pytest.approx(wall.now, abs=0.01)
 
 
 @pytest.mark.parametrize("gone", [-3600.0, 86_400.0])

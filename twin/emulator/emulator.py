@@ -63,7 +63,9 @@ class Emulator:
         self._topics = Topics(layout.site.name)
         self._faults = FaultSchedule(layout, FAULTS)
         self._commands = Commands(self._faults, self._topics)
-        self.epoch = round(wall() if config.epoch is None else config.epoch, 3)
+        # A frame describes the end of its tick's interval: that of the first one is the present.
+        present = wall() - config.frame_interval
+        self.epoch = round(present if config.epoch is None else config.epoch, 3)
         """Simulated unix time of the start."""
         self._role = role = role_of(config)
         failures = config.failures if role.leads else "none"
