@@ -141,13 +141,8 @@ class StatePage:
     def _write_emulators(self, text: Text) -> None:
         emulators = list(self._announced.emulators.values())
         online = [status for status in emulators if status.state == "online"]
-        parts = {status.shard for status in emulators}
-        up = [
-            _column(own, [float(status.state == "online") for status in own], _part(part))
-            for part in sorted(parts, key=str)
-            if (own := [status for status in emulators if status.shard == part])
-        ]
-        text.add(EMULATOR_UP.head, up)
+        up = np.array([status.state == "online" for status in emulators], np.float64)
+        text.add(EMULATOR_UP.head, [Column([_named(own) for own in emulators], up, whole=True)])
         # A Last Will knows no counts, so they vanish with the emulator.
         for metric, value in _EMULATOR_COUNTS.items():
             text.add(metric.head, [_column(online, [value(s) for s in online])])
@@ -191,8 +186,10 @@ def _column(
     return Column(blocks, numbers, whole)
 
 
-def _part(shard: str | None) -> Labels:
-    return () if shard is None else (("part", shard),)
+def _named(status: Status) -> bytes:
+    """Return an emulator's labels, with its part of a site in shards."""
+    part = () if status.shard is None else (("part", status.shard),)
+    return label_block((("emulator", status.emulator), *part))
 
 
 def _ones(labels: Iterable[Labels]) -> Column:
