@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-import urllib.parse
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
@@ -16,6 +15,7 @@ from typing import Any
 
 from benchmarks.cluster import Cluster, answers, get
 from twin.bench.process import free_port, started, until
+from twin.grafana.prometheus import Prometheus
 
 PROMETHEUS = 2
 LEAST_SCRAPE_SECONDS = 5
@@ -154,8 +154,4 @@ async def sample_gap(stores: Sequence[str], rack: str, began: float) -> float | 
 
 
 def _query(store: str, expression: str) -> list[dict[str, Any]]:
-    words = urllib.parse.urlencode({"query": expression})
-    result: list[dict[str, Any]] = json.loads(get(f"{store}/api/v1/query?{words}"))["data"][
-        "result"
-    ]
-    return result
+    return Prometheus(store).instant(expression, time.time())
