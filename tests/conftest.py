@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import asyncio
+import functools
+import inspect
+from collections.abc import Awaitable, Callable, Mapping
 
 import numpy as np
 import pytest
@@ -22,6 +25,26 @@ OutputsOf = Callable[[Layout], Mapping[str, Mapping[str, NDArray[np.float64]]]]
 
 _UNBOUNDED = 1e9
 """Stands for the greatest value of a signal that has none."""
+_COROUTINE_SECONDS = 300.0
+"""Beyond any coroutine here: what has not ended by then waits for what does not come."""
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """End a coroutine that hangs where it hangs, so that its traceback says what it waits for.
+
+    pytest-timeout, which ends every other test, would only show the event loop.
+    """
+    if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.obj):
+        item.obj = _bounded(item.obj)
+
+
+def _bounded(test: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+    @functools.wraps(test)
+    async def bounded(*arguments: object, **named: object) -> None:
+        async with asyncio.timeout(_COROUTINE_SECONDS):
+            await test(*arguments, **named)
+
+    return bounded
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ import orjson
 import pytest
 
 from twin.aggregator import Aggregator, AggregatorConfig
-from twin.bus import connect
+from twin.bus import Bus, keep_connected
 from twin.catalog import Frame
 from twin.emulator import Emulator, EmulatorConfig
 from twin.site import Layout, load_site
@@ -42,35 +42,36 @@ class Watcher:
     Attributes:
         frames: how often each frame came, by topic and running number.
         gap: longest time without a frame, in seconds.
+        listens: set once it has subscribed.
     """
 
     def __init__(self) -> None:
         self.frames: Counter[tuple[str, int]] = Counter()
         self.gap = 0.0
+        self.listens = asyncio.Event()
         self._last: float | None = None
 
-    async def listen(self, cluster: Cluster, node: int, ready: asyncio.Event) -> None:
-        """Listen until cancelled."""
-        filter_ = Topics(SITE).frames(Frame.RACK)
-        async with connect(cluster.nodes[node].url, client_id="watcher") as bus:
-            await bus.subscribe(filter_)
-            ready.set()
-            async for message in bus.messages():
-                now = time.monotonic()
-                self.gap = max(self.gap, now - (self._last or now))
-                self._last = now
-                self.frames[message.topic, orjson.loads(message.payload)["seq"]] += 1
+    async def listen(self, bus: Bus) -> None:
+        """Listen until cancelled; the session of a connection that is kept."""
+        await bus.subscribe(Topics(SITE).frames(Frame.RACK))
+        self.listens.set()
+        async for message in bus.messages():
+            now = time.monotonic()
+            self.gap = max(self.gap, now - (self._last or now))
+            self._last = now
+            self.frames[message.topic, orjson.loads(message.payload)["seq"]] += 1
 
 
 @asynccontextmanager
 async def watching(cluster: Cluster, node: int) -> AsyncIterator[Watcher]:
-    """Have a watcher on a node."""
-    watcher, ready = Watcher(), asyncio.Event()
-    task = asyncio.create_task(watcher.listen(cluster, node, ready))
-    await ready.wait()
-    yield watcher
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+    """Have a watcher on a node, who waits for a cluster that has not yet agreed on who leads."""
+    watcher, url = Watcher(), cluster.nodes[node].url
+    async with asyncio.TaskGroup() as tasks:
+        listening = tasks.create_task(keep_connected(url, watcher.listen, client_id="watcher"))
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await watcher.listens.wait()
+        yield watcher
+        listening.cancel()
 
 
 class Silence:
