@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from twin.bus import Backoff, Bus, Message, RefusedError
-from twin.bus.reconnect import Reconnector
+from twin.bus.reconnect import ELECTION_SECONDS, Reconnector
 from twin.errors import BusError
 
 if TYPE_CHECKING:
@@ -56,10 +56,10 @@ class World:
         self.waits.append(seconds)
         self.now += seconds
 
-    async def keep(self, session: Session, backoff: Backoff | None = None) -> None:
-        """Run ``session`` as keep_connected does."""
+    async def keep(self, session: Session, backoff: Backoff | None = None, nodes: int = 1) -> None:
+        """Run ``session`` as keep_connected does with that many nodes."""
         await Reconnector(
-            [self.dial],
+            [self.dial] * nodes,
             session,
             broker="mqtt://host:1883",
             rng=seeded("client"),
@@ -304,3 +304,35 @@ async def test_a_refused_subscription_is_no_good_time() -> None:
 
     with pytest.raises(RefusedError):
         await World().keep(session)
+
+
+async def test_a_cluster_may_refuse_until_it_has_a_leader() -> None:
+    """A subscription that a cluster refuses from the start is tried again until it is taken."""
+    world, refusals = World(), iter([RefusedError("no leader")] * 5)
+
+    async def session(_: Bus) -> None:
+        for refusal in refusals:
+            raise refusal
+
+    await world.keep(session, nodes=3)
+    assert len(world.waits) == 5
+
+
+async def test_a_cluster_that_goes_on_refusing_means_it() -> None:
+    """After the longest election the refusal of a cluster is final, with what it refused."""
+    world = World()
+
+    async def session(_: Bus) -> None:
+        raise RefusedError("no right to read")
+
+    with pytest.raises(RefusedError, match="no right to read"):
+        await world.keep(session, nodes=3)
+    assert ELECTION_SECONDS <= world.now < ELECTION_SECONDS + Backoff().limit
+
+
+async def test_a_cluster_that_refuses_our_password_means_it() -> None:
+    """Who is not let in by a node of a cluster gives up at once."""
+    world = World(RefusedError("wrong password"))
+    with pytest.raises(RefusedError, match="wrong password"):
+        await world.keep(content, nodes=3)
+    assert world.waits == []

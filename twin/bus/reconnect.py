@@ -24,6 +24,10 @@ Session = Callable[[Bus], Awaitable[None]]
 
 LOG_EVERY_SECONDS = 60.0
 """At most one line about the broker's absence in this time."""
+ELECTION_SECONDS = 60.0
+"""How long a cluster may refuse subscriptions from the start: after the loss of a node NATS does
+until JetStream has new leaders, up to 23 s here (docs/broker-clusters.md), twice that on a busy
+machine."""
 
 _log = structlog.get_logger("twin.bus")
 
@@ -84,8 +88,9 @@ async def keep_connected(
     lost; after the last comes the first.
 
     A broker that refuses us from the start ends it. One that refuses us after it had us is
-    tried again: a cluster that has lost a node may refuse subscriptions until it has agreed
-    on who leads, and a password may be changed on both sides one after the other.
+    tried again: a password may be changed on both sides one after the other. So is, for
+    :data:`ELECTION_SECONDS`, a cluster that lets us in from the start but refuses what the
+    session subscribes to: it may not have agreed yet on who leads.
 
     Args:
         url: the broker, or the nodes of its cluster.
@@ -135,6 +140,8 @@ class Reconnector:
         self._journal = _Journal(broker, clock)
         self._had = False
         """Whether a connection stood that was then lost."""
+        self._refused_since: float | None = None
+        """When a cluster began to refuse what we subscribe to, without ever having had us."""
 
     async def run(self) -> None:
         """Run sessions until one returns."""
@@ -171,10 +178,19 @@ class Reconnector:
         except* BusError as group:
             failures = list(_leaves(group))
         refusals = [failure for failure in failures if isinstance(failure, RefusedError)]
-        if refusals and not self._had:
+        if refusals and not self._had and not (stood and self._may_elect()):
             raise refusals[0]
         self._had |= stood and not refusals
         return failures[0] if failures else None
+
+    def _may_elect(self) -> bool:
+        """Return whether a refused subscription may be that of a cluster without a leader."""
+        if len(self._dials) == 1:
+            return False
+        now = self._clock()
+        if self._refused_since is None:
+            self._refused_since = now
+        return now - self._refused_since < ELECTION_SECONDS
 
 
 class _Journal:

@@ -64,8 +64,8 @@ class Watcher:
 
 @asynccontextmanager
 async def watching(cluster: Cluster, node: int) -> AsyncIterator[Watcher]:
-    """Have a watcher on a node, who waits for a cluster that has not yet agreed on who leads."""
-    watcher, url = Watcher(), cluster.nodes[node].url
+    """Have a watcher, who begins on a node; as the twin it may have to wait for a leader."""
+    watcher, url = Watcher(), cluster.url_from(node)
     async with asyncio.TaskGroup() as tasks:
         listening = tasks.create_task(keep_connected(url, watcher.listen, client_id="watcher"))
         async with asyncio.timeout(PATIENCE_SECONDS):
