@@ -1,4 +1,4 @@
-"""Bounds never rule out what the engine finds: random expressions, the real engine."""
+"""Nothing that the engine finds is left out: random expressions, the real engine."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from twin.rules.bounds import Bounds
-from twin.rules.expression import selectors
+from twin.rules.expression import reach, selectors
 from twin.rules.notation import input_series
 from twin.rules.promtool import Job, run
 from twin.rules.sampling import Family, Samples
@@ -141,3 +141,23 @@ def test_what_the_engine_finds_was_possible(seed: int) -> None:
     assert wrong == set()
     spared = sum(not bounds.possible(expr).all() for expr in written)
     assert spared > len(written) / 10
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("seed", range(4))
+def test_what_is_not_loaded_is_not_missed(seed: int) -> None:
+    """With only the scrapes that its reach says, an expression gives what it gives with all."""
+    chance = random.Random(f"reach {seed}")  # noqa: S311 - no secret
+    samples = Samples(SCRAPE, SCRAPES, families(chance))
+    writer, scraped = Writer(chance), np.array(STEPS[1:])
+    for expr in {writer.condition() for _ in range(EXPRESSIONS // 4)}:
+        at = chance.choice(STEPS[SCRAPES // 2 :])
+        reads = selectors(expr)
+        needed = (scraped <= at) & (scraped >= at - SCRAPE - reach(expr))
+        found = []
+        for read in ({}, dict.fromkeys(reads, needed)):
+            job = Job(input_series(samples, reads, read), SCRAPE, SCRAPE, STEPS[-1])
+            job.ask(f"last_over_time(({expr})[{round(SCRAPE)}s:{round(SCRAPE)}s])", [at])
+            job.ask("vector(0)", [at])
+            found.append({(str(own.labels), str(own.value)) for own in run(job).found})
+        assert found[0] == found[1], expr

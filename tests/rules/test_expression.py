@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
-from twin.rules.expression import Part, Selector, parts, selectors, sievable
+from twin.rules.expression import Part, Selector, parts, reach, selectors, sievable
 
 
 @pytest.mark.parametrize(
@@ -24,6 +26,26 @@ from twin.rules.expression import Part, Selector, parts, selectors, sievable
 def test_every_selector_is_found(expr: str, read: list[Selector]) -> None:
     """A series is found wherever it stands in an expression, with the range it is read over."""
     assert list(selectors(expr)) == read
+
+
+@pytest.mark.parametrize(
+    ("expr", "seconds"),
+    [
+        ("a", 300),
+        ("a offset 5m", 600),
+        ("rate(a[5m] offset 1m)", 360),
+        ("a > 1 or on () quantile(scalar(b offset 1h), a)", 3900),
+        ("max_over_time(rate(a[5m])[1h:30s])", 3930),
+        ("max_over_time(abs(a)[1m:] offset 2m)", 780),
+        ("vector(1)", 0),
+        ("a offset -5m", math.inf),
+        ("a @ 5", math.inf),
+        ("new_syntax{ some_metric <~> 5", math.inf),
+    ],
+)
+def test_how_far_back_an_expression_reads(expr: str, seconds: float) -> None:
+    """Nothing older is read than lookback, ranges and offsets add up to."""
+    assert reach(expr) == seconds
 
 
 def test_an_expression_of_tomorrow_reads_every_word() -> None:

@@ -5,14 +5,25 @@ Expressions are only taken apart here, never evaluated: that is promtool's busin
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import promql_parser
 
-__all__ = ["Part", "Selector", "parsed", "parts", "selector_of", "selectors", "sievable"]
+__all__ = [
+    "Part",
+    "Selector",
+    "parsed",
+    "parts",
+    "reach",
+    "selector_of",
+    "selectors",
+    "sievable",
+]
 
 _NAME = "__name__"
 _WORD = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
@@ -26,6 +37,8 @@ _NESTS = re.compile(r"[-+*/%^<>=!(\[{]|\b(?:and|or|unless|atan2)\b")
 _HUGE = re.compile(r"(?<![.\d])\d{16,}")
 _MOST_NESTS = 400
 """The longest rule that ships has 25; Python's own stack ends at some 900 levels."""
+_LOOKBACK = 300.0
+"""How old a sample may be that stands for the present, in seconds: Prometheus's own default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +118,53 @@ def _walk(node: Any, seconds: float) -> Iterator[Selector]:
     length = getattr(node, "range", None)
     if length is not None:
         seconds += length.total_seconds()
+    for child in _below(node):
+        yield from _walk(child, seconds)
+
+
+def reach(expr: str) -> float:
+    """Return the age of the oldest sample that an evaluation may read, in seconds.
+
+    It is infinite for an expression that looks at a fixed time or ahead, or that this parser
+    does not know.
+    """
+    try:
+        return _reach(parsed(expr))
+    except ValueError:
+        return math.inf
+
+
+def _reach(node: Any) -> float:
+    if isinstance(node, promql_parser.MatrixSelector):
+        return _seconds(node.range) + _shift(node.vector_selector)
+    if isinstance(node, promql_parser.VectorSelector):
+        return _LOOKBACK + _shift(node)
+    below = max((_reach(child) for child in _below(node)), default=0.0)
+    if isinstance(node, promql_parser.SubqueryExpr):
+        # It begins at the multiple of its step before the range.
+        step = _seconds(node.step) or _LOOKBACK
+        return below + _seconds(node.range) + step + _shift(node)
+    return below
+
+
+def _shift(node: Any) -> float:
+    """Return by how much a selector looks back; infinity when at something else."""
+    if node.at is not None:
+        return math.inf
+    seconds = _seconds(node.offset)
+    return math.inf if seconds < 0 else seconds
+
+
+def _seconds(span: timedelta | None) -> float:
+    return 0.0 if span is None else span.total_seconds()
+
+
+def _below(node: Any) -> Iterator[Any]:
     for child in _CHILDREN:
         below = getattr(node, child, None)
         if below is not None and not isinstance(below, str):
-            yield from _walk(below, seconds)
-    for argument in getattr(node, "args", None) or ():
-        yield from _walk(argument, seconds)
+            yield below
+    yield from getattr(node, "args", None) or ()
 
 
 _OPERATORS = (

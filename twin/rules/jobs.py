@@ -6,6 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from twin.rules.expression import Selector, selectors
 from twin.rules.notation import input_series
 from twin.rules.promtool import Job
@@ -13,6 +16,8 @@ from twin.rules.sampling import Samples
 from twin.rules.source import Rule, RuleSet
 
 __all__ = ["ALERTS", "Candidate", "dealt", "group_of", "job_for", "linked"]
+
+Flags = NDArray[np.bool_]
 
 ALERTS = "ALERTS"
 """Series that Prometheus makes of alerts."""
@@ -66,17 +71,43 @@ def dealt(items: Sequence[Any], hands: int) -> list[list[Any]]:
 
 
 def job_for(
-    samples: Samples, candidates: Sequence[Candidate], rules: RuleSet, interval: float
+    samples: Samples,
+    candidates: Sequence[Candidate],
+    rules: RuleSet,
+    interval: float,
+    read: Sequence[Flags] | None = None,
 ) -> Job:
-    """Return a job with the series and the recording rules that these candidates need."""
+    """Return a job with the series and the recording rules that these candidates need.
+
+    Args:
+        samples: what was scraped.
+        candidates: the alerts.
+        rules: where they come from.
+        interval: seconds between two evaluations.
+        read: of each candidate, the scrapes that it reads; None if each reads all.
+    """
     recordings = rules.feeding([own.as_read for own in candidates])
     if linked(candidates):
         recordings = rules.recordings
+    recorded = {selector for rule in recordings for selector in rule.selectors}
     wanted = [selector for own in candidates for selector in own.reads]
-    wanted += [selector for rule in recordings for selector in rule.selectors]
-    series = input_series(samples, wanted)
+    series = input_series(
+        samples,
+        list(dict.fromkeys((*wanted, *recorded))),
+        # A recording rule is evaluated from the start to the end, and reads all.
+        {k: v for k, v in _read(candidates, read).items() if k not in recorded},
+    )
     groups = [group_of(recordings)] if recordings else []
     return Job(series, samples.interval, interval, samples.interval * samples.scrapes, groups)
+
+
+def _read(candidates: Sequence[Candidate], read: Sequence[Flags] | None) -> dict[Selector, Flags]:
+    """Return which scrapes each selector reads, whichever candidate it is of."""
+    found: dict[Selector, Flags] = {}
+    for own, flags in zip(candidates, read or (), strict=read is not None):
+        for selector in own.reads:
+            found[selector] = found.get(selector, False) | flags
+    return found
 
 
 def group_of(rules: Iterable[Rule]) -> dict[str, Any]:

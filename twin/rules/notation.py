@@ -13,11 +13,21 @@ from twin.rules.sampling import Samples
 __all__ = ["input_series", "series_name", "values_text"]
 
 
-def input_series(samples: Samples, wanted: Sequence[Selector]) -> list[tuple[str, str]]:
-    """Return the series that these selectors read: name with labels, and values."""
+def input_series(
+    samples: Samples,
+    wanted: Sequence[Selector],
+    read: Mapping[Selector, NDArray[np.bool_]] | None = None,
+) -> list[tuple[str, str]]:
+    """Return the series that these selectors read: name with labels, and values.
+
+    Args:
+        samples: what was scraped.
+        wanted: the selectors.
+        read: the scrapes that a selector reads, where it does not read all.
+    """
     return [
         (series_name(name, labels), values_text(values))
-        for name, labels, values in samples.series(wanted)
+        for name, labels, values in samples.series(wanted, read)
     ]
 
 

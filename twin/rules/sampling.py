@@ -30,6 +30,7 @@ _ESCAPES = {"\\\\": "\\", '\\"': '"', "\\n": "\n"}
 _UP = "up"
 
 Values = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,14 +71,25 @@ class Samples:
     families: Mapping[str, Family]
 
     def series(
-        self, selectors: Sequence[Selector]
+        self, selectors: Iterable[Selector], read: Mapping[Selector, Flags] | None = None
     ) -> Iterator[tuple[str, Mapping[str, str], Values]]:
-        """Return the series that these selectors read: name, labels, values."""
+        """Return the series that these selectors read: name, labels, values.
+
+        Args:
+            selectors: by which series are chosen.
+            read: the scrapes that a selector reads, where it does not read all; what none
+                reads is NaN.
+        """
+        read = read or {}
         for name, family in self.families.items():
             own = [selector for selector in selectors if selector.names((name,))]
-            chosen = family.chosen(own)
-            for labels, values in zip(chosen.labels, chosen.values, strict=True):
-                yield name, labels, values
+            for labels, values in zip(family.labels, family.values, strict=True):
+                chosen = [read.get(each) for each in own if each.selects(labels)]
+                some = [flags for flags in chosen if flags is not None]
+                if chosen and len(some) < len(chosen):
+                    yield name, labels, values
+                elif chosen:
+                    yield name, labels, np.where(np.any(some, axis=0), values, np.nan)
 
 
 @dataclass(slots=True)
