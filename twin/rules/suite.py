@@ -21,7 +21,7 @@ from twin.rules.engine import Episode, Outcome, evaluate
 from twin.rules.explain import panels, reasons
 from twin.rules.jobs import Candidate
 from twin.rules.mutation import Mutant, killed, mutants
-from twin.rules.result import Check, ScenarioResult, Status, Struck, SweepPoint
+from twin.rules.result import Check, Panel, ScenarioResult, Status, Struck, SweepPoint
 from twin.rules.sampling import Samples, known_metrics, sample
 from twin.rules.source import RuleSet
 from twin.rules.verdict import check_names, judge
@@ -215,38 +215,50 @@ def run_scenario(
         for rule in alerts
     ]
     broken = _broken(loaded, rules, options) if options.mutate else []
-    candidates = [*(Candidate(rule, rule.body) for rule in alerts), *variants]
-    first = len(candidates)
-    candidates += [mutant.candidate for mutant in broken]
+    as_they_are = [*(Candidate(rule, rule.body) for rule in alerts), *variants]
+    candidates = [*as_they_are, *(mutant.candidate for mutant in broken)]
     outcome = evaluate(samples, candidates, rules, loaded.scenario.evaluate, threads)
     # A mutant that the engine refuses proves nothing.
     evaluated = {
-        index: own for index, own in enumerate(broken, start=first) if index not in outcome.errors
+        index: mutant
+        for index, mutant in enumerate(broken, start=len(as_they_are))
+        if index not in outcome.errors
     }
     own = [episode for episode in outcome.episodes if episode.candidate < len(alerts)]
     told = None
     if options.alertmanager is not None:
         told = told_by(options.alertmanager, own, loaded.scenario.duration)
-    names = [rule.name for rule in alerts]
-    checks = judge(loaded, own, names, told, foreign=options.foreign)
-    checks = [_explained(check, loaded, samples, rules, own) for check in checks]
     errors = {alerts[i].name: text for i, text in outcome.errors.items() if i < len(alerts)}
-    checks = [_unless_broken(check, errors) for check in checks]
+    checks = [
+        _unless_broken(_explained(check, loaded, samples, rules, own), errors)
+        for check in judge(
+            loaded, own, [rule.name for rule in alerts], told, foreign=options.foreign
+        )
+    ]
     result = _result(loaded, rules, outcome, own, checks)
     if options.report:
-        shown = {check.alert for check in checks if check.alert}
-        shown |= {episode.labels["alertname"] for episode in own if episode.firing is not None}
-        chosen = [rule for rule in alerts if rule.name in shown]
-        drawn = panels(samples, chosen, rules, loaded.scenario.evaluate)
-        result = replace(result, panels=drawn)
+        result = replace(result, panels=_panels(result, samples, rules))
     return replace(
         result,
         unknown=unknown_metrics(rules, metrics),
-        sweep=_swept(result, outcome, candidates[:first], len(alerts)),
+        sweep=_swept(result, outcome, as_they_are, len(alerts)),
         killed=killed(loaded, evaluated, outcome.episodes, checks, rules),
         told=told,
         seconds=time.perf_counter() - began,
     )
+
+
+def _panels(result: ScenarioResult, samples: Samples, rules: RuleSet) -> Sequence[Panel]:
+    """Return the signals behind the alerts that are checked or fired."""
+    shown = {check.alert for check in result.checks if check.alert}
+    shown |= {
+        episode.labels["alertname"]
+        for episodes in result.episodes.values()
+        for episode in episodes
+        if episode.firing is not None
+    }
+    chosen = [rule for rule in rules.alerts if rule.name in shown]
+    return panels(samples, chosen, rules, result.evaluate)
 
 
 def _unless_broken(check: Check, errors: Mapping[str, str]) -> Check:
