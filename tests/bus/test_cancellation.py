@@ -30,6 +30,6 @@ async def test_cancellation_that_comes_with_the_answer_is_heeded(
         for _ in range(turns):
             await asyncio.sleep(0)
         task.cancel()
-        done, _ = await asyncio.wait([task], timeout=1.0)
+        done, _ = await asyncio.wait([task], timeout=10)
         task.cancel()
         assert done == {task}

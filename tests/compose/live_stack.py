@@ -12,10 +12,10 @@ from pathlib import Path
 
 import httpx
 
-from tests.integration.conftest import free_port
+from tests.integration.ports import free_ports
 from twin.bus import BrokerUrl
 
-__all__ = ["GPUS", "Stack", "eventually"]
+__all__ = ["GPUS", "LOOK_SECONDS", "PATIENCE", "Stack", "eventually"]
 
 ROOT = Path(__file__).parents[2]
 PORTS = ("MQTT", "TWIN", "PROMETHEUS", "ALERTMANAGER", "GRAFANA")
@@ -28,7 +28,7 @@ class Stack:
     """The stack under test, on ports of its own."""
 
     def __init__(self) -> None:
-        self.ports = {name: free_port() for name in PORTS}
+        self.ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
         self.environment = {
             **os.environ,
             "COMPOSE_PROJECT_NAME": "twin-test",
@@ -59,12 +59,23 @@ class Stack:
 
     def twin(self, *words: str, expected: int = 0) -> str:
         """Run the twin command against the stack and return what it prints."""
-        done = subprocess.run(
+        done = self._run(*words)
+        assert done.returncode == expected, f"{words}: {done.stdout}{done.stderr}"
+        return done.stdout + done.stderr
+
+    def findings(self) -> list[str]:
+        """Return the sentences of ``twin stack doctor``, which may have nothing to say."""
+        done = self._run("stack", "doctor", "--json")
+        assert done.returncode in (0, 1), done.stderr
+        found = [finding["sentence"] for finding in json.loads(done.stdout)]
+        assert done.returncode == bool(found), done.stderr
+        return found
+
+    def _run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
             [sys.executable, "-m", "twin", *words],
             cwd=ROOT, env=self.environment, capture_output=True, text=True, check=False,
         )  # fmt: skip
-        assert done.returncode == expected, f"{words}: {done.stdout}{done.stderr}"
-        return done.stdout + done.stderr
 
     def chaos(self, *words: str) -> subprocess.Popen[str]:
         """Begin to harm a service, and return once it is done."""
@@ -108,14 +119,34 @@ class Stack:
         }
         return ", ".join(f"{name}: {self.query(query)}" for name, query in asked.items())
 
-    def alerts(self) -> set[str]:
-        """Return the names of the alerts that have reached Alertmanager and stand."""
-        answer = httpx.get(
-            f"{self.url('ALERTMANAGER')}/api/v2/alerts",
-            auth=("control", self.logins["control"]), timeout=10,
-        )  # fmt: skip
-        assert answer.status_code == httpx.codes.OK, answer.text
+    def alerts(self) -> set[str] | None:
+        """Return the names of the alerts that stand in Alertmanager, None while it is silent."""
+        try:
+            answer = httpx.get(
+                f"{self.url('ALERTMANAGER')}/api/v2/alerts",
+                auth=("control", self.logins["control"]), timeout=10,
+            )  # fmt: skip
+        except httpx.TransportError:
+            return None
+        if answer.status_code != httpx.codes.OK:
+            return None
         return {alert["labels"]["alertname"] for alert in answer.json()}
+
+    def wait_for_alert(self, name: str) -> float:
+        """Wait until an alert stands in Alertmanager, and return how many seconds that took."""
+        return eventually(lambda: name in (self.alerts() or ()), why=self._alerts_said)
+
+    def wait_for_end(self, name: str) -> None:
+        """Wait until an alert stands in Alertmanager no more, by its own word."""
+
+        def ended() -> bool:
+            standing = self.alerts()
+            return standing is not None and name not in standing
+
+        eventually(ended, why=self._alerts_said)
+
+    def _alerts_said(self) -> str:
+        return f"in Alertmanager: {self.alerts()}"
 
     def broker(self, user: str | None, password: str | None = None) -> BrokerUrl:
         """Return the broker's address with a login of the stack, or with a given one."""

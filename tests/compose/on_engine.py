@@ -21,11 +21,15 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.compose.live_stack import GPUS, Stack, eventually
+from tests.compose.live_stack import GPUS, LOOK_SECONDS, PATIENCE, Stack, eventually
 from twin.bus import connect
 from twin.errors import BusError
 
 PLACEHOLDER = "placeholder"
+LATE = "EmulatorLate fires"
+"""True of a machine that has too little time for the emulator, and it stays so for minutes."""
+PASSING = (LATE, "cannot scrape ")
+"""What the doctor may find for a moment: a scrape that took too long counts until the next one."""
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +64,18 @@ def test_up(stack: Stack, note: Callable[..., None]) -> None:
     took = stack.up()
     data = stack.wait_for_all()
     note(f"healthy after {took:.0f} s, all {GPUS} GPUs in Prometheus {data:.0f} s later")
-    assert "all is well" in stack.twin("stack", "doctor")
+    assert all(sentence.startswith(LATE) for sentence in _lasting(stack))
+
+
+def _lasting(stack: Stack) -> list[str]:
+    """Return what the doctor goes on finding; what cannot be a moment's matter fails at once."""
+    began = time.monotonic()
+    while found := stack.findings():
+        assert all(sentence.startswith(PASSING) for sentence in found), found
+        if time.monotonic() - began > PATIENCE:
+            break
+        time.sleep(LOOK_SECONDS)
+    return found
 
 
 def test_services_are_confined(stack: Stack) -> None:
@@ -149,7 +164,7 @@ def test_a_guest_cannot_write(stack: Stack) -> None:
     for path in ("/-/quit", "/-/reload", "/api/v1/admin/tsdb/delete_series", "/api/v1/write"):
         answer = httpx.post(f"{stack.url('PROMETHEUS')}{path}", auth=guest, timeout=10)
         assert answer.is_error, path
-    assert stack.query("up{job='prometheus'}") == 1
+    eventually(lambda: stack.query("up{job='prometheus'}") == 1)
 
 
 def test_grafana_has_its_secrets(stack: Stack) -> None:
@@ -172,11 +187,16 @@ def _address(stack: Stack, user: str) -> str:
 
 
 def test_a_fault_of_the_plant_reaches_alertmanager(stack: Stack, note: Callable[..., None]) -> None:
-    """A rack loses its pumps: the alert arrives where people are called from, and ends."""
-    words = ("both-pumps-failure", "--target", "r0003", "--broker", _address(stack, "control"))
-    stack.twin("inject", *words, "--for", "20s")
-    took = eventually(lambda: "RackWithoutPumps" in stack.alerts())
-    note(f"RackWithoutPumps in Alertmanager after {took:.0f} s")
+    """A rack loses a pump: the alert arrives where people are called from, and ends."""
+    # Not both pumps: its GPUs would switch off while the alert is waited for, for two minutes.
+    words = ("pump-failure", "--target", "r0003/pump1", "--broker", _address(stack, "control"))
+    stack.twin("inject", *words, "--for", "10m")
+    try:
+        took = stack.wait_for_alert("CoolantPumpFailed")
+    finally:
+        stack.twin("clear", *words)  # it has been told, so there is nothing to wait for
+    note(f"CoolantPumpFailed in Alertmanager after {took:.0f} s")
+    stack.wait_for_end("CoolantPumpFailed")
 
 
 HARMS: dict[str, tuple[tuple[str, ...], str]] = {
@@ -194,9 +214,9 @@ def test_harm(stack: Stack, name: str, note: Callable[..., None]) -> None:
     """It is told by its alert while it lasts, and afterwards all is as before."""
     words, alert = HARMS[name]
     stack.wait_for_all()
-    eventually(lambda: alert not in stack.alerts())
+    stack.wait_for_end(alert)
     process = stack.chaos(*words, "--for", "10m")
-    told = eventually(lambda: alert in stack.alerts())
+    told = stack.wait_for_alert(alert)
     process.send_signal(signal.SIGINT)  # it has been told, so there is nothing to wait for
     stack.ended(process)
     whole = stack.wait_for_all()
@@ -206,12 +226,12 @@ def test_harm(stack: Stack, name: str, note: Callable[..., None]) -> None:
 SCENARIO = """
 title: the broker hangs
 site: demo
-duration: 60s
+duration: 100s
 faults:
-  - {kind: service-pause, target: mosquitto, at: 2s, for: 25s}
+  - {kind: service-pause, target: mosquitto, at: 2s, for: 50s}
 expect:
   fires:
-    - {alert: RackSilent, labels: {rack: r0001}, within: 40s}
+    - {alert: RackSilent, labels: {rack: r0001}, within: 50s}
   clears:
     - {alert: RackSilent, within: 30s}
 """
@@ -220,7 +240,7 @@ expect:
 def test_a_scenario_harms_a_service(stack: Stack, tmp_path: Path) -> None:
     """A broker that is paused as a step of a live scenario is told of, and the alert ends."""
     stack.wait_for_all()
-    eventually(lambda: "RackSilent" not in stack.alerts())
+    stack.wait_for_end("RackSilent")
     file = tmp_path / "broker-hangs.yaml"
     file.write_text(SCENARIO, encoding="utf-8")
     login = f"guest:{stack.logins['guest']}@127.0.0.1:{stack.ports['PROMETHEUS']}"
@@ -269,23 +289,32 @@ FIRST = "min_over_time(min(training_job_steps_total)[1h:5s])"
 def test_restarts_lose_nothing(stack: Stack, note: Callable[..., None]) -> None:
     """After a restart of Prometheus and of the emulator history is there and counters go on."""
     stack.wait_for_all()
-    steps, first = stack.query(STEPS), stack.query(FIRST)
-    assert steps is not None
+    steps, first = _counted(stack)
     stack.twin("chaos", "restart", "prometheus")
     stack.twin("chaos", "restart", "emulator")
     took = stack.wait_for_all()
     note(f"whole after {took:.0f} s")
-    after = stack.query(STEPS)
-    assert after is not None
-    assert after >= steps
-    assert stack.query(FIRST) == first
+    _goes_on(stack, steps, first)
+
+
+def _counted(stack: Stack) -> tuple[float, float]:
+    """Return what the job's counter of steps is, and what it was at first."""
+    steps, first = stack.query(STEPS), stack.query(FIRST)
+    assert steps is not None
+    assert first is not None
+    return steps, first
+
+
+def _goes_on(stack: Stack, steps: float, first: float) -> None:
+    """Wait until Prometheus has the counter beyond ``steps``, and its history from the first."""
+    eventually(lambda: (stack.query(STEPS) or 0.0) > steps)
+    eventually(lambda: stack.query(FIRST) == first)
 
 
 def test_down_and_up_keeps_history(stack: Stack, note: Callable[..., None]) -> None:
     """Passwords, samples and counters survive ``down``."""
     stack.wait_for_all()
-    steps, first, logins = stack.query(STEPS), stack.query(FIRST), dict(stack.logins)
-    assert steps is not None
+    (steps, first), logins = _counted(stack), dict(stack.logins)
     began = time.monotonic()
     stack.compose("down")
     down = time.monotonic() - began
@@ -293,10 +322,7 @@ def test_down_and_up_keeps_history(stack: Stack, note: Callable[..., None]) -> N
     note(f"down in {down:.0f} s, healthy again after {up:.0f} s")
     stack.wait_for_all()
     assert stack.logins == logins
-    after = stack.query(STEPS)
-    assert after is not None
-    assert after >= steps
-    assert stack.query(FIRST) == first
+    _goes_on(stack, steps, first)
 
 
 def test_down_with_volumes_forgets(stack: Stack) -> None:

@@ -12,6 +12,7 @@ import re
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
@@ -22,20 +23,25 @@ from typing import Any, TypeVar
 import httpx
 import pytest
 
+from tests.integration.ports import free_ports
 from twin.bus import BrokerUrl
 
-READY_SECONDS = 30.0
+READY_SECONDS = 90.0
 POLL_SECONDS = 0.05
 """Between two looks at a process of another program, which has no way to tell us."""
 STOP_SECONDS = 10.0
+HTTP_SECONDS = 60.0
+"""For an answer of a server that has the machine's other work beside it."""
+INJECT_TRIES = 3
+NO_ANSWER = 3
+"""Exit status of ``twin inject`` when nobody answered in time."""
 
 T = TypeVar("T")
 
 
 def free_port() -> int:
     """Return a TCP port of 127.0.0.1 that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
+    return free_ports(1)[0]
 
 
 def program(name: str) -> str:
@@ -196,7 +202,7 @@ class HttpServer(Server):
 
     def get(self, path: str, **parameters: str) -> Any:
         """Return the JSON that ``path`` gives."""
-        answer = httpx.get(f"{self.url}{path}", params=parameters, timeout=10)
+        answer = httpx.get(f"{self.url}{path}", params=parameters, timeout=HTTP_SECONDS)
         assert answer.status_code == httpx.codes.OK, answer.text
         return answer.json()
 
@@ -261,6 +267,24 @@ class Alertmanager(HttpServer):
         return result
 
 
+def inject(*arguments: str) -> None:
+    """Inject a fault by the command line, and try again where a busy twin does not answer."""
+    for number in range(INJECT_TRIES):
+        done = subprocess.run(
+            [sys.executable, "-m", "twin", "inject", *arguments],
+            capture_output=True,
+            text=True,
+            timeout=HTTP_SECONDS,
+            check=False,
+        )
+        # A command whose answer came too late has struck all the same.
+        if done.returncode == 0 or (number and "already strikes" in done.stderr):
+            return
+        if done.returncode != NO_ANSWER:
+            break
+    pytest.fail(f"twin inject {' '.join(arguments)}: {done.stderr}")
+
+
 S = TypeVar("S", bound=Server)
 
 
@@ -279,15 +303,27 @@ def unused_port() -> int:
 
 @pytest.fixture
 def eventually() -> Callable[..., Any]:
-    """Return a function that calls another one until its result is true, and returns that."""
+    """Return a function that calls another one until its result is true, and returns that.
 
-    def wait(probe: Callable[[], T], seconds: float = READY_SECONDS) -> T:
+    A server that does not answer is one that did not get that far yet.
+    """
+
+    def wait(
+        probe: Callable[[], T], seconds: float = READY_SECONDS, why: Callable[[], str] = str
+    ) -> T:
         deadline = time.monotonic() + seconds
-        while not (result := probe()):
+        while True:
+            last: object
+            try:
+                last = result = probe()
+            except httpx.TransportError as error:
+                last = error
+            else:
+                if result:
+                    return result
             if time.monotonic() > deadline:
-                pytest.fail(f"not within {seconds} s; the last answer was {result!r}")
+                pytest.fail(f"not within {seconds} s; the last answer was {last!r}\n{why()}")
             time.sleep(POLL_SECONDS)
-        return result
 
     return wait
 

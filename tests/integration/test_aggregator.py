@@ -106,7 +106,8 @@ async def test_broker_that_restarts_is_found_again(
         await _until(lambda: "The broker is not connected." in aggregator.not_ready())
         assert _named(await _series(aggregator, "/metrics"), "twin_emulator_up") == []
         mosquitto.start()
-        await _until(lambda: aggregator.not_ready() == [])
+        # Not until nothing is wrong: on a slow machine the racks have fallen silent meanwhile.
+        await _until(lambda: "The broker is not connected." not in aggregator.not_ready())
         async with connect(mosquitto.url, client_id="plant-0") as bus:
             await publish(bus, 4)
             await _until(lambda: aggregator.summary().frames_ingested == 4)

@@ -10,6 +10,7 @@ import httpx
 import pytest
 import yaml
 
+from tests.integration.conftest import HTTP_SECONDS
 from twin.alerts import RULES
 
 pytestmark = pytest.mark.integration
@@ -92,24 +93,38 @@ def alert(name: str, place: dict[str, str]) -> dict[str, dict[str, str]]:
     return {"labels": {"alertname": name, "domain": DOMAINS[name], **place}}
 
 
+def post(url: str, alerts: list[dict[str, dict[str, str]]]) -> None:
+    """Send alerts as Prometheus does."""
+    httpx.post(f"{url}/api/v2/alerts", json=alerts, timeout=HTTP_SECONDS).raise_for_status()
+
+
+def states(server: Any, alerts: list[dict[str, dict[str, str]]]) -> list[str | None]:
+    """Return the state of each of these alerts, None for one that is not known yet."""
+    found = {frozenset(own["labels"].items()): own["status"]["state"] for own in server.alerts()}
+    return [found.get(frozenset(own["labels"].items())) for own in alerts]
+
+
 def test_every_inhibition_has_its_case(config: Any) -> None:
     """No inhibition is without a test."""
     assert len(CASES) == len(config["inhibit_rules"])
 
 
 @pytest.mark.parametrize("number", range(len(CASES)), ids=[f"{c[0]}-{c[2]}" for c in CASES])
-def test_inhibition(number: int, config: Any, alertmanager_server: Callable[[str], Any]) -> None:
+def test_inhibition(
+    number: int,
+    config: Any,
+    alertmanager_server: Callable[[str], Any],
+    eventually: Callable[..., Any],
+) -> None:
     """An inhibition, alone, silences what the alert explains, and nothing anywhere else."""
     source, at, target, there, other = CASES[number]
     rule = config["inhibit_rules"][number]
     server = alertmanager_server(yaml.safe_dump({**config, "inhibit_rules": [rule]}))
     sent = [alert(source, at), alert(target, there), alert(target, {**there, **other})]
-    httpx.post(f"{server.url}/api/v2/alerts", json=sent, timeout=10).raise_for_status()
-    states = {
-        tuple(sorted(each["labels"].items())): each["status"]["state"] for each in server.alerts()
-    }
-    found = [states[tuple(sorted(each["labels"].items()))] for each in sent]
-    assert [state == "suppressed" for state in found] == [False, True, False]
+    post(server.url, sent)
+    # It takes note of what explains only a moment later, and silences nothing before that.
+    eventually(lambda: states(server, sent)[1] == "suppressed")
+    assert [state == "suppressed" for state in states(server, sent)] == [False, True, False]
 
 
 @pytest.mark.parametrize("part", PARTS, ids=[f"{part[0]}-{part[2]}" for part in PARTS])
@@ -117,10 +132,12 @@ def test_a_part_that_is_lost_silences_no_other(
     part: tuple[str, dict[str, str], str, dict[str, str]],
     config: Any,
     alertmanager_server: Callable[[str], Any],
+    eventually: Callable[..., Any],
 ) -> None:
     """What goes wrong with one shard of the telemetry hides nothing that the others see."""
     source, at, target, there = part
     server = alertmanager_server(yaml.safe_dump(config))
     sent = [alert(source, at), alert(target, there)]
-    httpx.post(f"{server.url}/api/v2/alerts", json=sent, timeout=10).raise_for_status()
-    assert {each["status"]["state"] for each in server.alerts()} == {"active"}
+    post(server.url, sent)
+    eventually(lambda: None not in states(server, sent))
+    assert states(server, sent) == ["active", "active"]

@@ -22,7 +22,7 @@ from twin.bus import Bus
 from twin.catalog import Frame
 from twin.errors import ConfigError, ServiceError
 from twin.site import Layout, load_site
-from twin.wire import Encoder, Topics
+from twin.wire import Encoder, Status, Topics
 
 pytestmark = pytest.mark.integration
 
@@ -98,8 +98,14 @@ async def test_a_receiver_is_measured() -> None:
     encoder.load(lived_in(layout))
     numbers = itertools.count(1)
 
+    # By what it says of its interval no rack counts as silent, however long a round takes.
+    status = Status(emulator="source", state="online", interval=60.0)
+
     async def send(bus: Bus, rounds: int) -> None:
         for number in itertools.islice(numbers, rounds):
+            if number == 1:
+                told = topics.status(status.emulator)
+                await bus.publish(told, status.encode(), qos=1, retain=True)
             for rack in range(layout.site.racks):
                 topic = topics.frame(Frame.RACK, layout.unit_name(Frame.RACK, rack))
                 await bus.publish(topic, encoder.encode(rack, float(number), number))

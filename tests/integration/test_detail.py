@@ -149,10 +149,17 @@ async def test_prometheus_follows_the_detail(
         await _set(mosquitto, "rack", "a002=site")
         await _until(layout.series_of(layout.detail.changed(["rack", "a002=site"])), count)
         name = "gpu_temperature_distribution_celsius"
-        (quantile,) = await query(f"histogram_quantile(0.5, {Level.SITE}_{name}_bucket) > 20 < 100")
-        assert quantile["metric"]["site"] == "small"
-        metadata = await asyncio.to_thread(server.get, "/api/v1/metadata")
-        assert {m["type"] for m in metadata["data"][f"{Level.SITE}_{name}"]} == {"gaugehistogram"}
+
+        async def sites() -> list[str]:
+            median = f"histogram_quantile(0.5, {Level.SITE}_{name}_bucket) > 20 < 100"
+            return [found["metric"]["site"] for found in await query(median)]
+
+        async def types() -> set[str]:
+            metadata = await asyncio.to_thread(server.get, "/api/v1/metadata")
+            return {found["type"] for found in metadata["data"].get(f"{Level.SITE}_{name}", [])}
+
+        await _until(["small"], sites)
+        await _until({"gaugehistogram"}, types)
 
         async def scraped() -> set[tuple[str | None, str]]:
             targets = await asyncio.to_thread(server.targets)

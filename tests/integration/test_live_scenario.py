@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -14,6 +16,9 @@ from twin.rules.result import Status
 from twin.scenario import parse_scenario
 from twin.site import Layout, parse_site
 from twin.stack.local import LocalConfig, local_stack
+
+if TYPE_CHECKING:
+    from tests.integration.conftest import Alertmanager, Prometheus
 
 pytestmark = pytest.mark.integration
 
@@ -67,8 +72,9 @@ scrape_configs:
 
 async def test_a_live_run_gives_the_same_report(
     tmp_path: Path,
-    prometheus_server: Callable[..., object],
-    alertmanager_server: Callable[..., object],
+    prometheus_server: Callable[[str], Prometheus],
+    alertmanager_server: Callable[[str], Alertmanager],
+    eventually: Callable[..., Any],
 ) -> None:
     """The fault is injected over MQTT, and its alert is seen to fire, reach people and clear."""
     rules = tmp_path / "rules.yml"
@@ -79,12 +85,12 @@ async def test_a_live_run_gives_the_same_report(
     said: list[str] = []
     async with local_stack(LocalConfig(layout=layout, port=0, mqtt_port=0)) as stack:
         url = stack.aggregator.url
-        prometheus = prometheus_server(configuration(rules, url, alertmanager.address))  # type: ignore[attr-defined]  # a server of conftest
-        servers = Servers(
-            stack.broker,
-            prometheus.url,  # type: ignore[attr-defined]  # as above
-            alertmanager=alertmanager.url,  # type: ignore[attr-defined]  # as above
-        )
+        text = configuration(rules, url, alertmanager.address)
+        # In a thread, because the twin lives in this event loop.
+        prometheus = await asyncio.to_thread(prometheus_server, text)
+        # The scenario's seconds count from the first scrape, not from the server's start.
+        await asyncio.to_thread(eventually, lambda: prometheus.query("cdu_pump_state"))
+        servers = Servers(stack.broker, prometheus.url, alertmanager=alertmanager.url)
         result = await run_live(loaded, servers, lambda _, text: said.append(text), report=True)
     missed = [own.text for own in result.checks if own.status is not Status.PASSED]
     assert missed == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -248,15 +249,22 @@ async def test_a_lost_emulator_is_replaced_without_a_seam(cluster: Cluster) -> N
         await until(lambda: len(ears.frames[racks[0]]) > 3)
         await cluster.emulators["shard-1"][0]._save()
         await until(lambda: len(ears.frames[racks[0]]) > 6)
-        before = {rack: ears.frames[rack][-1] for rack in racks}
         energy = await _energies(cluster)
-        began = time.monotonic()
+        heard = len(ears.frames[racks[-1]])
+        await until(lambda: len(ears.frames[racks[-1]]) > heard)
+        before = {rack: ears.frames[rack][-1] for rack in racks}
+        began, lost = time.monotonic(), time.time()
         await cluster.lose("shard-1")
         emulator = cluster.emulate(Shard(1, 2))
         await asyncio.wait_for(emulator.connected.wait(), PATIENCE)
+        back = time.time()
+        await until(lambda: emulator.pacer.ticks > 0)
         down = time.monotonic() - began
         await until(lambda: all(ears.frames[rack][-1][0] > before[rack][0] + 3 for rack in racks))
         assert ears.gap(racks) <= 2 * INTERVAL + down
+        # It catches up within an interval, and ticks on the next whole second.
+        first = min(ts for rack in racks for ts, _ in ears.frames[rack] if ts > lost)
+        assert first <= math.ceil(back) + INTERVAL
         assert ears.doubled() == []
         assert all(ears.frames[rack][-1][1] > before[rack][1] for rack in racks)
     after = await _energies(cluster)

@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.integration.conftest import HTTP_SECONDS, inject
 from twin.site import Layout, load_site
 
 pytestmark = pytest.mark.integration
@@ -56,9 +57,11 @@ class Stack:
 
     def end(self, command: str, number: signal.Signals = signal.SIGTERM) -> int:
         """Send a signal to one part and return its exit status."""
-        process = self._processes.pop(command)
+        process = self._processes[command]
         process.send_signal(number)
-        return process.wait(timeout=10)
+        status = process.wait(timeout=60)
+        del self._processes[command]
+        return status
 
     def end_all(self) -> None:
         """End what still runs."""
@@ -74,16 +77,16 @@ class Stack:
 
     def inject(self, *arguments: str) -> None:
         """Inject a fault by the command line."""
-        done = twin("inject", *arguments, "--broker", self.broker)
-        assert done.returncode == 0, done.stderr
+        inject(*arguments, "--broker", self.broker, "--site", "demo")
 
     def series(self, path: str, name: str, **labels: str) -> list[str]:
         """Return the exposed lines of a metric that have these labels."""
-        text = httpx.get(f"{self.url}{path}", timeout=10).text
+        answer = httpx.get(f"{self.url}{path}", timeout=HTTP_SECONDS)
+        answer.raise_for_status()
         wanted = [f'{key}="{value}"' for key, value in labels.items()]
         return [
             line
-            for line in text.splitlines()
+            for line in answer.text.splitlines()
             if line.startswith(f"{name}{{") and all(label in line for label in wanted)
         ]
 
@@ -95,7 +98,7 @@ def stack(
     """A running demo site whose racks all report."""
     stack = Stack(str(mosquitto.url), unused_port, tmp_path)
     try:
-        eventually(stack.ready, 20.0)
+        eventually(stack.ready)
         yield stack
     finally:
         stack.end_all()
@@ -133,10 +136,12 @@ def test_from_fault_to_alert(
         return {series["metric"]["array"] for series in found}
 
     assert eventually(lambda: arrays() == {"a001", "a002"})
-    health = {target["health"] for target in prometheus.targets() if "twin" in target["scrapePool"]}
-    assert health == {"up"}
 
-    names = set(prometheus.get("/api/v1/label/__name__/values")["data"])
+    def health() -> set[str]:
+        targets = prometheus.targets()
+        return {target["health"] for target in targets if "twin" in target["scrapePool"]}
+
+    eventually(lambda: health() == {"up"})
     layout = Layout(load_site("demo"))
     wanted = {signal.metric for device in layout.devices for signal in device}
     wanted |= {
@@ -145,11 +150,15 @@ def test_from_fault_to_alert(
         for level in rollup.levels
         for name in rollup.names(level)
     }
-    assert wanted - names == set()
+
+    def missing() -> set[str]:
+        return wanted - set(prometheus.get("/api/v1/label/__name__/values")["data"])
+
+    eventually(lambda: not missing(), why=lambda: f"missing: {sorted(missing())}")
 
     # honor_labels: the real exporter's job and instance survive the scrape.
-    up = prometheus.query('count(up{job="dcgm-exporter", instance=~"r....-n.:9400"} == 1)')
-    assert up[0]["value"][1] == "128"
+    up = 'count(up{job="dcgm-exporter", instance=~"r....-n.:9400"} == 1)'
+    eventually(lambda: [found["value"][1] for found in prometheus.query(up)] == ["128"])
     assert manager.alerts() == []
 
     stack.inject("pump-failure", "--target", "r0003/pump1", "--for", "10m")
@@ -158,7 +167,7 @@ def test_from_fault_to_alert(
         labels = [alert["labels"] for alert in manager.alerts()]
         return [found for found in labels if found["alertname"] == "CoolantPumpFailed"]
 
-    (alert,) = eventually(pump_alerts, 40.0)
+    (alert,) = eventually(pump_alerts)
     assert (alert["rack"], alert["pump"], alert["site"]) == ("r0003", "1", "demo")
     assert {a["labels"]["alertname"] for a in manager.alerts()} == {"CoolantPumpFailed"}
 
@@ -192,10 +201,10 @@ def test_a_lost_gpu_leaves_seven(stack: Stack, eventually: Callable[..., Any]) -
 def test_a_killed_emulator_is_known_at_once(stack: Stack, eventually: Callable[..., Any]) -> None:
     """The Last Will of a killed emulator takes all series away; its successor brings them back."""
     stack.end("emulate", signal.SIGKILL)
-    eventually(lambda: not stack.series("/arrays/a001/metrics", "DCGM_FI_DEV_GPU_TEMP"), 10.0)
+    eventually(lambda: not stack.series("/arrays/a001/metrics", "DCGM_FI_DEV_GPU_TEMP"))
     assert len(stack.series("/metrics", "twin_unit_missing", kind="rack", reason="will")) == 16
     stack.start("emulate")
-    eventually(stack.ready, 20.0)
+    eventually(stack.ready)
 
 
 def test_counters_go_on_after_a_restart(
@@ -223,7 +232,7 @@ def test_counters_go_on_after_a_restart(
 
 
 def test_parts_end_cleanly(stack: Stack) -> None:
-    """On SIGTERM emulator and aggregator exit with status 0 within seconds."""
+    """On SIGTERM emulator and aggregator exit with status 0 within a minute."""
     assert stack.end("emulate") == 0
     assert stack.end("aggregate") == 0
 
@@ -245,7 +254,8 @@ def test_up_replays_the_measured_trace() -> None:
     """Replayed at 60 times real time, the exposed power follows the measured trace."""
     done = twin(
         "up", "--site", "colossus-array", "--workload", "trace:gpt3-512xh100", "--speed", "60",
-        "--for", "12s", "--check", "--json", "--port", "0", "--mqtt-port", "0",
+        # What a busy machine cannot keep up with would fail the check, and is not the claim.
+        "--for", "12s", "--check", "--json", "--port", "0", "--mqtt-port", "0", "--slow-down",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     table = json.loads(done.stdout.splitlines()[-1])
@@ -279,7 +289,7 @@ def test_an_absent_broker_is_named(unused_port: int) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_sigint_ends_up(tmp_path: Path) -> None:
+def test_sigint_ends_up(tmp_path: Path, eventually: Callable[..., Any]) -> None:
     """Ctrl-C ends ``twin up`` with status 0 and without a traceback."""
     log = tmp_path / "up.log"
     with log.open("wb") as file:
@@ -289,13 +299,16 @@ def test_sigint_ends_up(tmp_path: Path) -> None:
             stderr=subprocess.STDOUT,
             env={**os.environ, "PYTHONUNBUFFERED": "1"},
         )
-    for _ in range(200):
-        if b"Ctrl-C" in log.read_bytes():
-            break
-        try:
-            process.wait(0.05)
-        except subprocess.TimeoutExpired:
-            continue
-    process.send_signal(signal.SIGINT)
-    assert process.wait(10) == 0
+
+    def started() -> bool:
+        assert process.poll() is None, log.read_text()
+        return b"Ctrl-C" in log.read_bytes()
+
+    try:
+        eventually(started, why=log.read_text)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 0
+    finally:
+        process.kill()
+        process.wait()
     assert "Traceback" not in log.read_text()

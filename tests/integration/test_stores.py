@@ -16,6 +16,8 @@ import jsonschema
 import pytest
 import yaml
 
+from tests.integration.conftest import HTTP_SECONDS
+
 pytestmark = pytest.mark.integration
 
 ROOT = Path(__file__).parents[2]
@@ -115,7 +117,9 @@ def configuration(twin: str, store: str, tmp_path: Path) -> Callable[[str], Path
 
 def query(store: str, expression: str) -> list[dict[str, Any]]:
     """Return the result of an instant query."""
-    answer = httpx.get(f"http://{store}/api/v1/query", params={"query": expression}, timeout=10)
+    url = f"http://{store}/api/v1/query"
+    answer = httpx.get(url, params={"query": expression}, timeout=HTTP_SECONDS)
+    answer.raise_for_status()
     result: list[dict[str, Any]] = answer.json()["data"]["result"]
     return result
 
@@ -157,13 +161,18 @@ def test_series_arrive(
     for agent in agents:
         spawn(*agent(configuration(FILES[agent]), store, ports()))
     power = 'DCGM_FI_DEV_POWER_USAGE{job="dcgm-exporter"}'
-    eventually(lambda: len(query(store, power)) == GPUS)
-    assert {entry["metric"]["site"] for entry in query(store, power)} == {"small"}
-    assert all(":9400" in entry["metric"]["instance"] for entry in query(store, power))
+
+    def gpus() -> list[dict[str, Any]]:
+        found = query(store, power)
+        return found if len(found) == GPUS else []
+
+    found = eventually(gpus)
+    assert {entry["metric"]["site"] for entry in found} == {"small"}
+    assert all(":9400" in entry["metric"]["instance"] for entry in found)
     # Two samples a second at most would show a pair that is not told apart.
     counted = eventually(lambda: query(store, f"max(count_over_time({power}[10s])) > 5"))
     assert float(counted[0]["value"][1]) <= 11
-    assert query(store, "sum(up{job=~'twin.*'})")
+    assert eventually(lambda: query(store, "sum(up{job=~'twin.*'})"))
 
 
 def test_the_agent_takes_its_configuration() -> None:

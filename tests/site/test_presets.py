@@ -180,11 +180,13 @@ def test_chillers_follow_from_the_load() -> None:
 def test_large_site_loads_like_a_small_one() -> None:
     """Sizes are counts, so a million GPUs cost no more than a rack."""
     million = load_site("colossus-100k").model_copy(update={"racks": 15_625})
-    began = time.perf_counter()
+    began = time.process_time()
     layout = Layout(million)
     assert million.gpus == 1_000_000
     assert layout.series()["gpu"] > 10_000_000
-    assert time.perf_counter() - began < 0.1
+    # It takes a millisecond or so, a step for each of the series would take seconds. In between is
+    # room for a machine whose cores others share, which makes the processor's own time longer too.
+    assert time.process_time() - began < 0.5
 
 
 @pytest.mark.parametrize("name", COUNTS)

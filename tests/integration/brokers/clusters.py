@@ -11,13 +11,13 @@ import os
 import re
 import secrets
 import signal
-import socket
 import subprocess
 import time
 from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 
+from tests.integration.ports import free_ports
 from twin.bench.process import resident_bytes
 from twin.bus import BrokerUrl, connect
 from twin.errors import BusError
@@ -25,7 +25,6 @@ from twin.errors import BusError
 NODES = 3
 NATS = os.environ.get("TWIN_NATS_SERVER", "/usr/sbin/nats-server")
 """Another version can be named, to see what it does better."""
-PORTS = range(12_000, 32_000)
 READY_SECONDS = 120.0
 """Three Erlang systems on two busy cores take their time."""
 POLL_SECONDS = 0.1
@@ -37,20 +36,6 @@ RABBITMQCTL = "/usr/lib/rabbitmq/bin/rabbitmqctl"
 
 class ClusterError(Exception):
     """A cluster could not be started, or one of its nodes ended by itself."""
-
-
-def free_ports(count: int) -> list[int]:
-    """Return TCP ports of 127.0.0.1 that nobody listens on, all different.
-
-    They lie below those that the system gives to whoever connects: until the last node
-    listens a minute may pass, in which a port from there is taken by somebody else.
-    """
-    ports: set[int] = set()
-    while len(ports) < count:
-        port = PORTS[secrets.randbelow(len(PORTS))]
-        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
-            ports.add(port)
-    return list(ports)
 
 
 def version_in(text: str) -> tuple[int, int]:
@@ -191,7 +176,8 @@ class Cluster:
             time.sleep(POLL_SECONDS)
 
     def restart(self, node: Node) -> None:
-        """Start a node that was killed and wait until the cluster is whole."""
+        """Start a node again, whether it was killed or not, and wait until the cluster is whole."""
+        node.kill()
         node.start()
         self.wait()
 

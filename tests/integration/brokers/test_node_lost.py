@@ -30,10 +30,11 @@ FRAMES_AFTER = 20
 """Frames of every rack that the aggregator must take after the loss."""
 PATIENCE_SECONDS = 120.0
 POLL_SECONDS = 0.05
-GAP_SECONDS = {"rabbitmq": 15.0, "nats": 60.0}
+GAP_SECONDS = {"rabbitmq": 30.0, "nats": 60.0}
 """Longest silence that a loss may cost on a busy machine. RabbitMQ costs the time until another
-node has the client, a second when nobody else wants the machine; NATS the time until JetStream
-has new leaders, some 20 s."""
+node has the client, a second when nobody else wants the machine; one attempt to connect that
+hangs costs 10 s and the wait before the next one (without the mirrored queues nobody came back
+within 40 s). NATS costs the time until JetStream has new leaders, some 20 s."""
 
 
 class Watcher:

@@ -23,6 +23,16 @@ pytestmark = pytest.mark.integration
 
 LIVE = "document.getElementById('state').dataset.state === 'live'"
 STALE = "document.getElementById('state').dataset.state === 'stale'"
+ANSWERED = """(() => {
+  const output = document.querySelector('#inject output');
+  if (!output.textContent.includes('answered within')) return output.textContent;
+  // A busy emulator did not answer in time: ask again.
+  output.textContent = '';
+  document.querySelector('#inject form').requestSubmit();
+  return '';
+})()"""
+"""What the form was answered, which is asked again for as long as nobody answers."""
+PATIENCE = 120.0
 OPENED = "document.querySelectorAll('#rack .matrix').length === 2"
 
 
@@ -198,9 +208,7 @@ def test_a_fault_from_the_page(page: Tab, demo: Twin) -> None:
           form.requestSubmit();
         })()""".replace("TOKEN", demo.token)
     )
-    page.until(
-        "document.querySelector('#inject output').textContent.includes('strikes r0009/pump1')"
-    )
+    assert "strikes r0009/pump1" in page.until(ANSWERED, PATIENCE)
     page.value("document.getElementById('inject').close()")
     page.until("document.getElementById('events').textContent.includes('pump-failure strikes')")
     page.until("page.floor.struck.has(8)")
@@ -210,6 +218,8 @@ def test_a_fault_from_the_page(page: Tab, demo: Twin) -> None:
     page.value("document.querySelector('#active button').click()")
     page.until("document.getElementById('events').textContent.includes('is over')")
     page.until("page.floor.values[8] === 0")
+    # The browser itself notes that a busy emulator did not answer in time.
+    page.complaints[:] = [text for text in page.complaints if "/api/" not in text]
 
 
 def test_a_wrong_target_is_told(page: Tab, demo: Twin) -> None:
@@ -285,9 +295,9 @@ def test_a_lost_emulator_is_told(tab: Tab, twin: Callable[..., Twin], mosquitto:
     """Without an emulator the page says that no rack reports; the stream itself is well."""
     aggregator = twin("aggregate", "--broker", str(mosquitto.url), "--port", "0")
     tab.go(aggregator.url)
-    tab.until("document.getElementById('state').dataset.state === 'warning'")
-    assert tab.text("#state") == "no rack is reporting"
-    assert tab.value("page.floor.values.every((value) => value === null)")
+    tab.until("document.getElementById('state').textContent === 'no rack is reporting'")
+    assert tab.value("document.getElementById('state').dataset.state") == "warning"
+    tab.until("page.floor.values.every((value) => value === null)")
     assert tab.complaints == []
 
 
@@ -335,18 +345,27 @@ def size_of(picture: Path) -> tuple[int, int]:
     return width, height
 
 
-def test_pictures(tab: Tab, twin: Callable[..., Twin], tmp_path: Path) -> None:
+def test_pictures(
+    tab: Tab, twin: Callable[..., Twin], tmp_path: Path, eventually: Callable[..., Any]
+) -> None:
     """With a rack in flames the page is whole in light and dark, with that rack, on a phone."""
     folder = os.environ.get("TWIN_PICTURES")
-    seconds, patience = (240, 900.0) if folder else (20, 120.0)
+    seconds, patience = (240, 900.0) if folder else (20, PATIENCE)
     running = twin("up", "--speed", "3", "--port", "0", "--mqtt-port", "0", "--allow-inject")
     tab.go(running.url)
     rows = "page.charts.charts[0].points[0]"
     tab.until(f"{rows}.length > 1 && {rows}.at(-1).x - {rows}[0].x > {seconds}", patience)
     fault = {"fault": "both-pumps-failure", "target": "r0003", "duration": 100_000}
     headers = {"X-Twin-Command": "test", "Authorization": f"Bearer {running.token}"}
-    answer = httpx.post(f"{running.url}/api/inject", json=fault, headers=headers, timeout=60)
-    assert answer.json()["accepted"], answer.text
+
+    def struck() -> bool:
+        answer = httpx.post(f"{running.url}/api/inject", json=fault, headers=headers, timeout=60)
+        if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE:
+            return False  # a busy emulator did not answer in time, and may have struck all the same
+        assert answer.json()["accepted"] or "already strikes" in answer.text, answer.text
+        return True
+
+    eventually(struck, patience)
     tab.until("page.floor.values[2] >= 80", patience)
     for scheme, address, name in (
         ("dark", "#signal=temperature", "page.png"),

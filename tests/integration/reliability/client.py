@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -17,17 +17,19 @@ from paho.mqtt import client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
 from tests.integration.conftest import program
-from tests.integration.reliability.pipeline import POLL_SECONDS, Pipeline
+from tests.integration.reliability.pipeline import POLL_SECONDS, RACKS, Pipeline
 
 __all__ = [
     "FAKE_CLOCK",
     "SMALL_QUEUE",
+    "all_report",
     "dropped",
     "flooding",
     "lag_is_right",
     "scrape",
     "set_clock",
     "stuck",
+    "unaccounted",
 ]
 
 SMALL_QUEUE = "max_queued_messages 100\nmax_inflight_messages 20\nsys_interval 1\n"
@@ -48,7 +50,10 @@ _MOST_LAG_SECONDS = 5.0
 
 @contextmanager
 def flooding(pipeline: Pipeline, per_second: float, size: int = 2000) -> Iterator[None]:
-    """Publish to racks that the site does not have, while the context is open."""
+    """Publish to racks that the site does not have, while the context is open.
+
+    Each burst waits until the one before has left, so that what waits in here is bounded.
+    """
     stop = threading.Event()
     stranger = paho.Client(CallbackAPIVersion.VERSION2, "stranger")
     stranger.connect("127.0.0.1", pipeline.broker.port)
@@ -60,7 +65,9 @@ def flooding(pipeline: Pipeline, per_second: float, size: int = 2000) -> Iterato
         while not stop.wait(0.05):
             for _ in range(max(1, round(per_second / 20))):
                 number += 1
-                stranger.publish(f"twin/v1/small/rack/r9{number % 1000:03d}", payload)
+                sent = stranger.publish(f"twin/v1/small/rack/r9{number % 1000:03d}", payload)
+            with suppress(RuntimeError):  # it lost its connection and makes a new one
+                sent.wait_for_publish(5)
 
     thread = threading.Thread(target=publish)
     thread.start()
@@ -98,20 +105,34 @@ def stuck(pipeline: Pipeline, count: int) -> Iterator[None]:
 def scrape(pipeline: Pipeline, count: int) -> tuple[Counter[int], float]:
     """Scrape with so many clients at the same moment; return their answers and the time."""
     gate = threading.Barrier(count)
+    # One client, for each that is made loads all certificates; but a connection for each scrape.
+    limits = httpx.Limits(max_connections=count, max_keepalive_connections=0)
 
     def one(number: int) -> int:
         gate.wait()
         try:
-            return httpx.get(
-                f"{pipeline.url}{_PAGES[number % len(_PAGES)]}", timeout=60
-            ).status_code
+            return client.get(_PAGES[number % len(_PAGES)]).status_code
         except httpx.TransportError:
             return 0
 
-    began = time.monotonic()
-    with ThreadPoolExecutor(count) as pool:
+    with (
+        httpx.Client(base_url=pipeline.url, limits=limits, timeout=60) as client,
+        ThreadPoolExecutor(count) as pool,
+    ):
+        began = time.monotonic()
         answers = Counter(pool.map(one, range(count)))
-    return answers, time.monotonic() - began
+        return answers, time.monotonic() - began
+
+
+def unaccounted(pipeline: Pipeline) -> float:
+    """Return the frames that the emulator numbered and nobody knows of, at one moment."""
+    sent, unsent, ingested, lost = pipeline.totals(
+        "twin_emulator_frames_total",
+        "twin_emulator_frames_unsent_total",
+        "twin_frames_ingested_total",
+        "twin_frames_lost_total",
+    )
+    return sent + unsent - ingested - lost
 
 
 def set_clock(pipeline: Pipeline, seconds: int) -> None:
@@ -120,6 +141,19 @@ def set_clock(pipeline: Pipeline, seconds: int) -> None:
     beside.write_text(f"{seconds:+d}\n")
     beside.replace(Path(pipeline.folder, "clock"))
     time.sleep(POLL_SECONDS)
+
+
+def all_report(pipeline: Pipeline, seconds: float) -> bool:
+    """Whether no rack falls silent for so long; no answer is no look."""
+    looks: set[int | None] = set()
+    began = time.monotonic()
+
+    def looked() -> bool:
+        looks.add(pipeline.summary().get("racks_reporting"))
+        return time.monotonic() - began > seconds and looks != {None}
+
+    pipeline.until(looked)
+    return looks <= {RACKS, None}
 
 
 def lag_is_right(pipeline: Pipeline) -> bool:
