@@ -14,6 +14,9 @@ what the caller must do::
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from difflib import get_close_matches
+
 __all__ = [
     "BusError",
     "CheckFailedError",
@@ -22,6 +25,7 @@ __all__ = [
     "ServiceError",
     "TargetError",
     "TwinError",
+    "did_you_mean",
     "first_error",
 ]
 
@@ -71,6 +75,12 @@ class CheckFailedError(TwinError):
     """A run under ``--check`` lost something or fell short."""
 
     exit_status = 1
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return a question after the known name that is most like a wrong one; empty for none."""
+    near = get_close_matches(name, known, n=1)
+    return f"; did you mean {near[0]}?" if near else ""
 
 
 def first_error(group: BaseExceptionGroup[BaseException]) -> BaseException:

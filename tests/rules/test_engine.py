@@ -121,6 +121,38 @@ def test_what_the_engine_refuses_is_told_of_its_rule_alone(tmp_path: Path) -> No
     assert [own.labels["alertname"] for own in found.episodes] == ["Good"]
 
 
+READER = "      - {alert: Meta, expr: 'ALERTS{alertname=\"Good\"}'}\n"
+
+
+@pytest.mark.parametrize("reader", ["", READER], ids=["alone", "read"])
+def test_a_rule_whose_alerts_are_the_same_is_told_alone(tmp_path: Path, reader: str) -> None:
+    """Labels that make two alerts one are an error of that rule, also where alerts are read."""
+    found = outcome(
+        "      - {alert: Same, expr: a > 1, labels: {x: all}}\n"
+        "      - {alert: Good, expr: a > 1}\n" + reader,
+        tmp_path,
+        a={"1": [2], "2": [2]},
+    )
+    assert list(found.errors) == [0]
+    assert "same labelset" in found.errors[0]
+    assert {own.labels["alertname"] for own in found.episodes} == (
+        {"Good", "Meta"} if reader else {"Good"}
+    )
+
+
+@pytest.mark.parametrize("lasts", ["0s", "5s"])
+def test_nothing_is_absent_before_the_first_scrape(tmp_path: Path, lasts: str) -> None:
+    """That nothing has been scraped yet fires no alert; that something never comes does."""
+    found = outcome(
+        f"      - {{alert: A, expr: absent(a), for: {lasts}}}\n"
+        f"      - {{alert: B, expr: absent(b), for: {lasts}}}\n",
+        tmp_path,
+        a={"1": [2, 2, 2, 2]},
+    )
+    assert [own.labels["alertname"] for own in found.episodes] == ["B"]
+    assert found.true == {1}
+
+
 def test_more_samples_than_a_query_may_load_are_sliced(tmp_path: Path) -> None:
     """A thousand series over a hundred scrapes are ten times what one query may load."""
     values = [0.0] * 99 + [2.0]
@@ -240,3 +272,6 @@ def test_a_rule_that_cannot_be_evaluated_fails_what_wants_it_silent(
     (never,) = [check for check in result.checks if check.kind == "never"]
     assert never.status is Status.FAILED
     assert "could not be evaluated" in never.detail
+    (told,) = [check for check in result.checks if check.kind == "evaluates"]
+    assert told.status is Status.FAILED
+    assert told.place == f"{rule_file}:8"

@@ -23,7 +23,7 @@ from rich.progress import (
 
 from twin.cli.options import JsonOutput, JunitFile, OutputFile, ReportFile
 from twin.cli.process import configure_logs
-from twin.errors import CheckFailedError, ConfigError
+from twin.errors import CheckFailedError, ConfigError, did_you_mean
 from twin.rules.audit import audit
 from twin.rules.export import export
 from twin.rules.mutation import mutants, survivors
@@ -82,7 +82,7 @@ def run_test(
         typer.Option(help="Alertmanager's configuration: check what it inhibits, with a real one."),
     ] = None,
     strict: Annotated[
-        bool, typer.Option("--strict", help="A metric that no site has is an error.")
+        bool, typer.Option("--strict", help="A metric or a label that no site has is an error.")
     ] = False,
     every: Annotated[bool, typer.Option("--all", help="Print the checks that passed too.")] = False,
     jobs: Annotated[
@@ -142,6 +142,10 @@ def run_test(
     failed = [result.name for result in results if not result.passed]
     if failed:
         raise CheckFailedError(f"not as expected: {', '.join(failed)}")
+    deaf = [own for own in findings if own.unmatched and not own.exercised]
+    if strict and deaf:
+        names = ", ".join(own.rule.name for own in deaf)
+        raise CheckFailedError(f"labels that no series has: {names}")
 
 
 def _run(
@@ -172,10 +176,13 @@ def _run(
 def _refuse_unknown(rules: RuleSet, chosen: Sequence[LoadedScenario]) -> None:
     metrics = frozenset[str]().union(*(known_metrics(loaded.layout) for loaded in chosen))
     unknown = unknown_metrics(rules, metrics)
-    for rule in rules.rules:
-        if rule.key in unknown:
-            names = ", ".join(unknown[rule.key])
-            raise ConfigError(f"{rule.file}:{rule.expr_line}: no site of these has {names}")
+    lines = [
+        f"{rule.file}:{rule.expr_line}: no site of these has {name}{did_you_mean(name, metrics)}"
+        for rule in rules.rules
+        for name in unknown.get(rule.key, ())
+    ]
+    if lines:
+        raise ConfigError("\n".join(lines))
 
 
 @app.command("export")

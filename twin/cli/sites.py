@@ -90,7 +90,7 @@ def _counts(site: Site, described: dict[str, Any]) -> tuple[tuple[str, str], ...
         ("arrays", f"{site.arrays:,} of up to {site.racks_per_array} racks"),
         ("racks", f"{site.racks:,} of {site.servers_per_rack} servers"),
         ("servers", f"{site.servers:,} of {site.server.gpus} GPUs, {site.server.nics} NIC ports"),
-        ("GPUs", f"{site.gpus:,} x {site.gpu.name}"),
+        ("GPUs", _gpus(site)),
         ("jobs", _jobs(described)),
         ("NIC ports", f"{site.racks * site.nics_per_rack:,}"),
         ("IT power while training", _megawatts(site.installed_power_watts)),
@@ -101,6 +101,16 @@ def _counts(site: Site, described: dict[str, Any]) -> tuple[tuple[str, str], ...
         ("gas turbines", _units(site.turbines.count, site.turbines.power_watts)),
         ("frames a second", f"{described['frames_per_second']:,.0f}"),
     )  # fmt: skip
+
+
+def _gpus(site: Site) -> str:
+    """Return how many GPUs there are of each model."""
+    racks: dict[str, int] = {}
+    for block in site.blocks:
+        racks[block.gpu.name] = racks.get(block.gpu.name, 0) + block.racks
+    a_rack = site.servers_per_rack * site.server.gpus
+    counted = {name: count * a_rack for name, count in racks.items()} or {site.gpu.name: site.gpus}
+    return ", ".join(f"{count:,} x {name}" for name, count in counted.items())
 
 
 def _series(described: dict[str, Any]) -> tuple[tuple[str, str], ...]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, replace
 
 from pydantic import ValidationError
 
-from twin.errors import ConfigError
+from twin.errors import ConfigError, did_you_mean
 from twin.faults.base import Fault, Impact
 from twin.plant import Conditions
 from twin.site import Layout, Target, validation_message
@@ -51,7 +51,8 @@ def parse_fault(
 
 def _check_kind(registry: Mapping[str, type[Fault]], kind: str) -> None:
     if kind not in registry:
-        raise ConfigError(f"fault {kind!r} does not exist; the faults are {', '.join(registry)}")
+        known = did_you_mean(kind, registry) or f"; the faults are {', '.join(registry)}"
+        raise ConfigError(f"fault {kind!r} does not exist{known}")
 
 
 class FaultSchedule:

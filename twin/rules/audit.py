@@ -24,6 +24,7 @@ class Finding:
         noisy: scenario to the number of firings while nothing was wrong.
         always: whether it fired all through a quiet scenario.
         unknown: metrics that it names and no site has.
+        unmatched: hints at labels that it wants and no series has, in any scenario.
         error: why the engine could not evaluate it; empty for none.
     """
 
@@ -34,6 +35,7 @@ class Finding:
     noisy: dict[str, int]
     always: bool
     unknown: tuple[str, ...]
+    unmatched: tuple[str, ...]
     error: str
 
     @property
@@ -44,7 +46,7 @@ class Finding:
     @property
     def told(self) -> bool:
         """Whether there is more to say than that no scenario exercised it."""
-        return self.exercised or bool(self.misses or self.unknown or self.error)
+        return self.exercised or bool(self.misses or self.unknown or self.unmatched or self.error)
 
     @property
     def good(self) -> bool:
@@ -77,6 +79,8 @@ class Finding:
             ) + self._missed()
         if self.unknown:
             return f"never evaluates to anything: no site has {', '.join(self.unknown)}"
+        if self.unmatched:
+            return f"never evaluates to anything: {'; '.join(self.unmatched)}"
         return "never evaluates to anything" + self._missed()
 
     def _missed(self) -> str:
@@ -145,6 +149,7 @@ def _finding(rule: Rule, rules: RuleSet, results: Sequence[ScenarioResult]) -> F
         noisy,
         always,
         _nowhere(rule, results),
+        _unmatched([rule, *rules.feeding([rule])], results),
         next((own.errors[rule.key] for own in results if rule.key in own.errors), ""),
     )
 
@@ -153,3 +158,15 @@ def _nowhere(rule: Rule, results: Sequence[ScenarioResult]) -> tuple[str, ...]:
     """Return the metrics that the rule names and no site of these scenarios has."""
     missing = [set(result.unknown.get(rule.key, ())) for result in results]
     return tuple(sorted(set.intersection(*missing))) if missing else ()
+
+
+def _unmatched(parts: Sequence[Rule], results: Sequence[ScenarioResult]) -> tuple[str, ...]:
+    """Return hints at what a rule, or one that it reads, selects and found in no scenario."""
+    hints: list[str] = []
+    for part in parts:
+        found = [result.unmatched.get(part.key, {}) for result in results]
+        everywhere = (
+            [text for text in found[0] if all(text in own for own in found)] if found else []
+        )
+        hints += [found[0][text] for text in everywhere]
+    return tuple(dict.fromkeys(hints))

@@ -12,17 +12,18 @@ lost.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from twin.rules.jobs import ALERTS, Candidate, dealt, job_for, linked
-from twin.rules.promtool import Found, run
+from twin.rules.promtool import Found, RuleFailedError, run
 from twin.rules.sampling import Samples
 from twin.rules.sieve import sieve
 from twin.rules.source import RuleSet
 
-__all__ = ["Episode", "Outcome", "evaluate"]
+__all__ = ["Episode", "Outcome", "begins", "evaluate"]
 
 _MARK = "twin_rule"
 """Label by which a firing alert is traced to its rule."""
@@ -96,16 +97,62 @@ def evaluate(
     else:
         chunks = dealt(active, threads)
     with ThreadPoolExecutor(threads) as pool:
-        found = pool.map(lambda chunk: _judge(samples, candidates, chunk, rules, interval), chunks)
+        found = pool.map(lambda chunk: _judged(samples, candidates, chunk, rules, interval), chunks)
         episodes: list[Episode] = []
-        for part, too_many in found:
-            episodes += (own for own in part if own.candidate not in too_many)
-            errors.update(dict.fromkeys(too_many, _TOO_MANY))
+        for part, wrong in found:
+            episodes += (own for own in part if own.candidate not in wrong)
+            errors.update(wrong)
+    first = begins(samples, interval)
     episodes.sort(key=lambda episode: (episode.pending, sorted(episode.labels.items())))
-    return Outcome(episodes, frozenset(true), errors)
+    lasting = [own for own in episodes if own.ended is None or own.ended > first]
+    true -= {own.candidate for own in episodes} - {own.candidate for own in lasting}
+    return Outcome(lasting, frozenset(true), errors)
+
+
+def begins(samples: Samples, interval: float) -> float:
+    """Return the first evaluation that sees a scrape.
+
+    Before it there is nothing at all, of which ``absent()`` is true: what is over by then says
+    nothing about the site.
+    """
+    return interval * math.ceil(samples.interval / interval)
 
 
 # -- judge --------------------------------------------------------------------
+
+
+def _judged(
+    samples: Samples,
+    candidates: Sequence[Candidate],
+    chosen: Sequence[int],
+    rules: RuleSet,
+    interval: float,
+) -> tuple[list[Episode], dict[int, str]]:
+    """Return the episodes of these candidates, and why some could not be evaluated.
+
+    promtool gives up at the first rule that fails; so that one is taken out, and the others
+    are judged without it.
+    """
+    try:
+        episodes, oversized = _judge(samples, candidates, chosen, rules, interval)
+    except RuleFailedError as error:
+        failed = [index for index in chosen if candidates[index].rule.name == error.rule]
+        if not failed:
+            raise  # a recording rule, without which nothing can be said
+        if len(chosen) == 1 or linked(candidates):
+            wrong = dict.fromkeys(failed, error.reason)
+            parts = [[index for index in chosen if index not in wrong]]
+        else:
+            # A rule and its variants have one name; which of them fails is not told.
+            wrong = {}
+            parts = [[index for index in chosen if index not in failed], *([i] for i in failed)]
+        found: list[Episode] = []
+        for part in filter(None, parts):
+            own, also_wrong = _judged(samples, candidates, part, rules, interval)
+            found += own
+            wrong |= also_wrong
+        return found, wrong
+    return episodes, dict.fromkeys(oversized, _TOO_MANY)
 
 
 def _judge(

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from twin.rules.engine import Episode, evaluate
+from twin.rules.engine import Episode, begins, evaluate
 from twin.rules.jobs import Candidate
 from twin.rules.notation import input_series
 from twin.rules.promtool import seconds_text
@@ -41,7 +41,7 @@ def export(loaded: LoadedScenario, rules: RuleSet, folder: Path) -> str:
     outcome = evaluate(samples, candidates, rules, scenario.evaluate)
     selectors = [own for rule in rules.rules for own in rule.selectors]
     fired = [own for own in outcome.episodes if own.firing is not None]
-    moments = {0.0, scenario.duration}
+    moments = {begins(samples, scenario.evaluate), scenario.duration}
     moments |= {at for own in fired for at in (own.firing, own.ended) if at is not None}
     document = {
         "rule_files": [os.path.relpath(file, folder) for file in rules.files],

@@ -55,6 +55,14 @@ class Selector:
     matchers: tuple[tuple[str, str, str], ...] = ()
     seconds: float = 0.0
 
+    @property
+    def text(self) -> str:
+        """It as PromQL writes it, without its range."""
+        inside = ", ".join(
+            f'{label}{operator}"{value}"' for label, operator, value in self.matchers
+        )
+        return f"{self.name or ''}{{{inside}}}" if inside else self.name or "{}"
+
     def names(self, known: Collection[str]) -> set[str]:
         """Return which of these metric names it reads."""
         if self.name is not None:

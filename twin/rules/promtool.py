@@ -21,7 +21,7 @@ from typing import Any
 from twin.errors import ConfigError
 from twin.scenario import parse_duration
 
-__all__ = ["Answer", "Found", "Job", "promtool", "run", "seconds_text"]
+__all__ = ["Answer", "Found", "Job", "RuleFailedError", "promtool", "run", "seconds_text"]
 
 _PATH = f"{os.environ.get('PATH', '')}:/usr/local/bin:/opt/homebrew/bin:/opt/prometheus"
 _HEAD = re.compile(r'^\s+expr: "(?P<expr>.*)", time: (?P<time>[^,]+),(?: err: (?P<error>.*))?')
@@ -50,6 +50,20 @@ def promtool() -> str:
             "brew install prometheus, or a release from prometheus.io), or set PROMTOOL"
         )
     return found
+
+
+class RuleFailedError(ConfigError):
+    """The engine cannot evaluate a rule, and therefore nothing of the job.
+
+    Attributes:
+        rule: name of the alert or of the recorded series.
+        reason: what the engine says.
+    """
+
+    def __init__(self, rule: str, reason: str) -> None:
+        super().__init__(f"rule {rule}: {reason}")
+        self.rule = rule
+        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +168,8 @@ def run(job: Job) -> Answer:
     """Evaluate the rules to the end and return what the queries gave.
 
     Raises:
-        ConfigError: promtool is not there, or the engine cannot evaluate a rule.
+        RuleFailedError: the engine cannot evaluate a rule.
+        ConfigError: promtool is not there.
     """
     with tempfile.TemporaryDirectory(prefix="twin-rules-") as folder:
         rules = Path(folder) / "rules.yml"
@@ -195,7 +210,7 @@ def _read(text: str, queries: Sequence[tuple[str, Sequence[float]]]) -> Answer:
             samples = _SAMPLE.finditer(got["got"])
             found.extend(Found(query, at, _labels(own), float(own["value"])) for own in samples)
         elif rule := _RULE.match(line):
-            raise ConfigError(f"rule {rule['rule']}: {_explained(rule['error'])}")
+            raise RuleFailedError(rule["rule"], _explained(rule["error"]))
     if not found and not errors and not oversized:
         raise ConfigError(f"promtool failed: {' '.join(text.split())[:500]}")
     return Answer(found, errors, frozenset(oversized))

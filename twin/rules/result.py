@@ -24,7 +24,8 @@ class Check:
     """One expectation and what became of it.
 
     Attributes:
-        kind: ``fires``, ``never``, ``clears``, ``exactly``, ``inhibited`` or ``notified``.
+        kind: ``fires``, ``never``, ``clears``, ``exactly``, ``inhibited`` or ``notified``; or
+            ``evaluates``, which no scenario needs to ask for.
         text: the expectation as a sentence.
         status: how it ended.
         detail: what was seen.
@@ -129,6 +130,8 @@ class ScenarioResult:
         true: keys of the rules whose expression was ever true.
         errors: why a rule could not be evaluated, by its key.
         unknown: metrics that a rule names and the site does not have, by the rule's key.
+        unmatched: by the rule's key, what it reads of metrics that the site has, but with labels
+            that none of their series has; each with a hint.
         panels: signals for the report.
         sweep: other values of ``for``.
         killed: mutants that turn a check red, by their keys.
@@ -148,6 +151,7 @@ class ScenarioResult:
     true: frozenset[str]
     errors: Mapping[str, str]
     unknown: Mapping[str, Sequence[str]]
+    unmatched: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     panels: Sequence[Panel] = ()
     sweep: Sequence[SweepPoint] = ()
     killed: frozenset[str] = frozenset()

@@ -23,7 +23,8 @@ from twin.rules.jobs import Candidate
 from twin.rules.mutation import Mutant, killed, mutants
 from twin.rules.result import Check, Panel, ScenarioResult, Status, Struck, SweepPoint
 from twin.rules.sampling import Samples, known_metrics, sample
-from twin.rules.source import RuleSet
+from twin.rules.source import Rule, RuleSet
+from twin.rules.unmatched import unmatched
 from twin.rules.verdict import check_names, judge
 from twin.scenario import load_scenario, parse_duration, scenario_names, show_duration
 from twin.scenario.loader import LoadedScenario
@@ -235,12 +236,14 @@ def run_scenario(
             loaded, own, [rule.name for rule in alerts], told, foreign=options.foreign
         )
     ]
+    checks += [_refused(alerts[i], text) for i, text in outcome.errors.items() if i < len(alerts)]
     result = _result(loaded, rules, outcome, own, checks)
     if options.report:
         result = replace(result, panels=_panels(result, samples, rules))
     return replace(
         result,
         unknown=unknown_metrics(rules, metrics),
+        unmatched=unmatched(samples, rules),
         sweep=_swept(result, outcome, as_they_are, len(alerts)),
         killed=killed(loaded, evaluated, outcome.episodes, checks, rules),
         told=told,
@@ -259,6 +262,12 @@ def _panels(result: ScenarioResult, samples: Samples, rules: RuleSet) -> Sequenc
     }
     chosen = [rule for rule in rules.alerts if rule.name in shown]
     return panels(samples, chosen, rules, result.evaluate)
+
+
+def _refused(rule: Rule, reason: str) -> Check:
+    """Return the failed check of a rule that the engine cannot evaluate: it will never fire."""
+    text = f"{rule.name} can be evaluated"
+    return Check("evaluates", text, Status.FAILED, reason, rule.place, rule.name)
 
 
 def _unless_broken(check: Check, errors: Mapping[str, str]) -> Check:

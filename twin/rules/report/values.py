@@ -85,4 +85,5 @@ def _rule(finding: Finding) -> dict[str, Any]:
         "misses": list(finding.misses),
         "noisy": finding.noisy,
         "unknown_metrics": list(finding.unknown),
+        "unmatched": list(finding.unmatched),
     }
