@@ -34,7 +34,7 @@ def moved(plant: Plant) -> dict[str, Floats]:
     """Return copies of all byte counters of NICs, switches and storage."""
     out = plant.outputs()
     names = {
-        "nic": ("tx_bytes", "rx_bytes"),
+        "nic": ("tx_bytes", "rx_bytes", "net_tx_bytes", "net_rx_bytes"),
         "leaf": ("rx_bytes", "tx_bytes", "discarded_bytes"),
         "spine": ("rx_bytes", "tx_bytes"),
         "port": ("in_octets", "out_octets"),
@@ -103,10 +103,10 @@ def test_stored_bytes_are_written(array: Layout) -> None:
     run(plant, Conditions.healthy(array), 1000)
     gained = {name: value - before[name] for name, value in moved(plant).items()}
     storage = slice(array.fabric.rails, None)
-    sent = gained["nic.tx_bytes"].reshape(-1, array.site.server.nics)[:, storage].sum()
+    sent = gained["nic.net_tx_bytes"].reshape(-1, array.site.server.nics)[:, storage].sum()
     management = 2e6 * 1000 * array.site.servers
     assert gained["storage.written_bytes"].sum() == pytest.approx(sent - management, rel=1e-5)
-    loaded = gained["nic.rx_bytes"].reshape(-1, array.site.server.nics)[:, storage].sum()
+    loaded = gained["nic.net_rx_bytes"].reshape(-1, array.site.server.nics)[:, storage].sum()
     assert gained["storage.read_bytes"].sum() == pytest.approx(loaded - management, rel=1e-5)
 
 

@@ -118,6 +118,32 @@ def gained(nics: Nics, links: np.ndarray, seconds: int, ailing: Wear) -> dict[st
     return {name: values - before[name] for name, values in nics.outputs().items()}
 
 
+def test_the_kernel_does_not_see_rdma(nics: Nics, links: np.ndarray) -> None:
+    """A burst on the rails is in the InfiniBand counters alone, storage in the kernel's alone."""
+    before = nics.outputs()
+    links[0, 0] = False
+    nics.step(replace(BURST, storage=1.0), links, 1.0)
+    gained = {name: values - before[name] for name, values in nics.outputs().items()}
+    for way in ("tx", "rx"):
+        kernel, port = gained[f"net_{way}_bytes"], gained[f"{way}_bytes"]
+        rails, storage = compute(kernel).ravel(), kernel.reshape(-1, 9)[:, 8]
+        assert rails[0] == 0.0
+        assert (rails[1:] == 2_000.0).all()
+        assert (storage >= 2e6).all()
+        assert (port.reshape(-1, 9)[:, 8] == 0.0).all()
+        assert compute(port).max() > 1e10
+
+
+def test_a_port_without_carrier_has_no_speed(nics: Nics, links: np.ndarray) -> None:
+    """Its speed is unknown, -1 Mb/s, while the rate that it would have stays."""
+    links[1, 2] = False
+    nics.step(BURST, links, 1.0)
+    out = nics.outputs()
+    assert out["speed"][1, 2] == -125_000.0
+    assert out["rate"][1, 2] == 5e10
+    assert (np.delete(out["speed"].ravel(), 72 + 2) == 5e10).all()
+
+
 def test_healthy_ports_have_no_wear(two_racks: Layout) -> None:
     """Without ailments nothing is to be worked out."""
     assert Wear.of(Conditions.healthy(two_racks)) is None

@@ -110,7 +110,7 @@ NIC = DeviceClass(
         _net("carrier_changes", "node_network_carrier_changes_total", kind=Kind.COUNTER,
              unit=Unit.NONE, help="Network device property: carrier_changes_total"),
         _net("speed", "node_network_speed_bytes", kind=Kind.GAUGE, unit=Unit.BYTES_PER_SECOND,
-             help="Network device property: speed_bytes"),
+             low=-125_000, help="Network device property: speed_bytes"),
         _net("net_rx_bytes", "node_network_receive_bytes_total", kind=Kind.COUNTER,
              unit=Unit.BYTES, help="Network device statistic receive_bytes."),
         _net("net_tx_bytes", "node_network_transmit_bytes_total", kind=Kind.COUNTER,

@@ -32,7 +32,7 @@ _MOST_REPEATED_SECONDS = 2 * SAVE_SECONDS
 """Between a state that was kept and the kill; more is a pause, which is left out."""
 _NAME = "plant.state"
 _PART_NAME = "plant-{}.state"
-_FORMAT = 2
+_FORMAT = 3
 """Rises when what is kept has another shape."""
 _LAYOUT = "layout"
 _ALLOWED = {

@@ -2,8 +2,13 @@
 
 Each compute NIC sends to the same NIC of its job's next server, as a ring all-reduce over
 rails does; every byte sent is received, discarded by a leaf or lost on a bad cable. The
-last NIC of a server carries storage traffic, for which all jobs compete. Congestion marks
-rise only while a burst is over the switches' threshold.
+last NIC of a server carries storage traffic over TCP, for which all jobs compete. Congestion
+marks rise only while a burst is over the switches' threshold.
+
+RDMA passes the kernel by: mlx5 counts it at the InfiniBand port and not at the network device,
+whose bytes are those of the driver's software rings (``mlx5e_fold_sw_stats64`` in
+``en_main.c``; Documentation/networking/.../mellanox/mlx5/counters.rst, "Netdev"). So a rail's
+``node_network_*`` bytes are the host's own few, and a storage port's InfiniBand bytes stand still.
 """
 
 from __future__ import annotations
@@ -31,6 +36,10 @@ _OPTIC_SECONDS = 30.0
 _DARK_DBM = -40.0
 _MANAGEMENT_BYTES_PER_SECOND = 2e6
 """Management traffic on the storage port, est."""
+_HOST_BYTES_PER_SECOND = 2_000.0
+"""What the kernel itself sends and receives on a rail (LLDP, ARP, health checks), est."""
+_UNKNOWN_SPEED_BYTES = -125_000.0
+"""Speed of a port without carrier: sysfs says -1 Mb/s, which node_exporter gives in bytes."""
 _CORRECTED_BITS_PER_SECOND = 2_000.0
 """Bits that forward error correction repairs on a healthy 400 Gb/s PAM4 link, est."""
 _STORM_FRAMES_PER_SECOND = 20_000.0
@@ -73,6 +82,7 @@ class Nics:
         history = rng.uniform(3.0, 30.0, shape) * 86_400.0 * 5e9
         self.tx_bytes = np.floor(history)
         self.rx_bytes = self.tx_bytes.copy()
+        self._host_bytes: Floats = np.floor(history / 5e9 * _HOST_BYTES_PER_SECOND)
         self.lost_bytes: Floats = np.zeros(shape)
         """Bytes lost on each port's cable."""
         self._zeros = np.zeros(shape)
@@ -236,6 +246,7 @@ class Nics:
             self.lost_bytes += lost
             received -= lost
         self.rx_bytes += received
+        self._host_bytes += np.where(self.link, _HOST_BYTES_PER_SECOND * dt, 0.0)
 
     def _congest(self, demand: Demand, dt: float) -> None:
         network, count = self._network, self._count
@@ -347,19 +358,32 @@ class Nics:
         """Pause frames received from the switch."""
         return self._count["paused"]
 
+    def _by_rdma(self, counted: Floats) -> Floats:
+        """Return what the InfiniBand port counts of a port's bytes: nothing of storage."""
+        values = counted.copy()
+        values.reshape(-1, self._per_server)[:, self._rails :] = 0.0
+        return values
+
+    def _by_kernel(self, counted: Floats) -> Floats:
+        """Return what the network device counts of a port's bytes: nothing of the job's."""
+        values = counted.copy()
+        values.reshape(-1, self._per_server)[:, : self._rails] = self._on_rails(self._host_bytes)
+        return values
+
     def outputs(self) -> dict[str, Floats]:
         """Return all signals of the catalogue's NIC class."""
         count, header = self._count, self._network.packet_bytes
         rate = self.rate
         errors = self.lost_bytes / header
+        received, sent = self._by_rdma(self.rx_bytes), self._by_rdma(self.tx_bytes)
         return {
             "state": np.where(self.link, _ACTIVE, _DOWN),
             "physical_state": np.where(self.link, _LINK_UP, _POLLING),
             "rate": rate,
-            "rx_bytes": self.rx_bytes,
-            "tx_bytes": self.tx_bytes,
-            "rx_packets": self.rx_bytes / header,
-            "tx_packets": self.tx_bytes / header,
+            "rx_bytes": received,
+            "tx_bytes": sent,
+            "rx_packets": received / header,
+            "tx_packets": sent / header,
             "rx_errors": errors,
             "rx_discards": self._zeros,
             "tx_discards": self._zeros,
@@ -377,9 +401,9 @@ class Nics:
             "adaptive_retransmits": count["retransmits"],
             "up": self.link.astype(float),
             "carrier_changes": count["changes"],
-            "speed": rate,
-            "net_rx_bytes": self.rx_bytes,
-            "net_tx_bytes": self.tx_bytes,
+            "speed": np.where(self.link, rate, _UNKNOWN_SPEED_BYTES),
+            "net_rx_bytes": self._by_kernel(self.rx_bytes),
+            "net_tx_bytes": self._by_kernel(self.tx_bytes),
             "net_rx_errors": errors,
             "net_rx_drops": self._zeros,
             "rx_pause": count["paused"],
