@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from twin.catalog import DEVICES
 from twin.rules.result import ScenarioResult
 from twin.rules.source import Rule, RuleSet
 from twin.scenario import show_duration
@@ -25,6 +26,7 @@ class Finding:
         always: whether it fired all through a quiet scenario.
         unknown: metrics that it names and no site has.
         unmatched: hints at labels that it wants and no series has, in any scenario.
+        off: metrics that it reads and the real exporter has off by default, with the exporter.
         error: why the engine could not evaluate it; empty for none.
     """
 
@@ -36,6 +38,7 @@ class Finding:
     always: bool
     unknown: tuple[str, ...]
     unmatched: tuple[str, ...]
+    off: dict[str, str]
     error: str
 
     @property
@@ -58,7 +61,7 @@ class Finding:
         """The finding in a few words."""
         if self.error:
             return f"cannot be evaluated: {self.error}"
-        return self._noise() or self._detection()
+        return (self._noise() or self._detection()) + self._to_switch_on()
 
     def _noise(self) -> str:
         if self.always:
@@ -86,8 +89,24 @@ class Finding:
     def _missed(self) -> str:
         return f"; misses {', '.join(self.misses)}" if self.misses else ""
 
+    def _to_switch_on(self) -> str:
+        by_exporter: dict[str, list[str]] = {}
+        for metric, exporter in self.off.items():
+            by_exporter.setdefault(exporter, []).append(metric)
+        return "".join(
+            f"; {exporter} has {', '.join(metrics)} off by default"
+            for exporter, metrics in by_exporter.items()
+        )
+
 
 _SHOWN = 4
+_OFF = {
+    signal.metric: signal.family.job
+    for device in DEVICES
+    for signal in device.signals
+    if signal.extra and signal.family.job in ("dcgm-exporter", "node-exporter")
+}
+"""Metrics that an exporter does not export as it comes, with the exporter."""
 
 
 def _listed(detects: dict[str, float]) -> str:
@@ -150,6 +169,7 @@ def _finding(rule: Rule, rules: RuleSet, results: Sequence[ScenarioResult]) -> F
         always,
         _nowhere(rule, results),
         _unmatched([rule, *rules.feeding([rule])], results),
+        {name: _OFF[name] for name in sorted(read & _OFF.keys())},
         next((own.errors[rule.key] for own in results if rule.key in own.errors), ""),
     )
 

@@ -86,4 +86,5 @@ def _rule(finding: Finding) -> dict[str, Any]:
         "noisy": finding.noisy,
         "unknown_metrics": list(finding.unknown),
         "unmatched": list(finding.unmatched),
+        "off_by_default": finding.off,
     }
