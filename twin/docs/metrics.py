@@ -141,9 +141,9 @@ dashboards can be carried over as they are.
 - **Signal** is the key inside an MQTT frame. Where there is none, the value is constant: it does
   not travel, and is exposed while the device reports.
 - **Off** marks what the real exporter has off by default. The twin reports it unless the site says
-  `telemetry: {{extra_signals: false}}`; with `deploy/dcgm-exporter/counters.csv` a real dcgm-exporter
-  does so too. The twin never reports that exporter's own `DCGM_EXP_*` counters, which are commented
-  out in its default file; XIDs are in the gauge of the last one.
+  `telemetry: {{extra_signals: false}}`; with `deploy/dcgm-exporter/counters.csv` a real
+  dcgm-exporter does so too. The twin never reports that exporter's own `DCGM_EXP_*` counters, which
+  are commented out in its default file; XIDs are in the gauge of the last one.
 - A series whose device does not report disappears; `twin_unit_missing` says why.
 - **Roll-ups** are taken by the aggregator over racks, arrays, halls and the site, and stand on
   `/metrics`. A `total` is a counter: what the counters of the devices rose by since the aggregator
