@@ -167,6 +167,8 @@ def test_server_metrics_are_ipmi_exporters() -> None:
         ("ipmi_temperature_celsius", Kind.GAUGE),
         ("ipmi_power_watts", Kind.GAUGE),
         ("ipmi_power_state", Kind.GAUGE),
+        ("ipmi_temperature_state", Kind.GAUGE),
+        ("ipmi_up", Kind.GAUGE),
         ("up", Kind.GAUGE),
     }
 

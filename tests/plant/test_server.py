@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from twin.catalog import SERVER
 from twin.plant import Conditions, Plant
 from twin.site import Layout, parse_site
 
@@ -105,6 +106,16 @@ def test_server_down(plant: Plant, layout: Layout, how: str) -> None:
     run(plant, Conditions.healthy(layout), 10)
     assert np.isfinite(plant.outputs()["gpu"]["gpu_temp"]).all()
     assert plant.servers.hosts is None
+
+
+@pytest.mark.parametrize(("air", "state"), [(25.0, 0), (39.5, 1), (45.0, 2)])
+def test_a_warm_inlet_says_so(plant: Plant, layout: Layout, air: float, state: int) -> None:
+    """The sensor of the inlet warns at 40 °C and is critical at 45 °C."""
+    run(plant, Conditions.healthy(layout), 1)
+    plant.servers.air = air
+    out = plant.servers.outputs(np.ones(layout.shape(SERVER), dtype=np.bool_))
+    assert (out["inlet_state"] == state).all()
+    assert (out["inlet_temperature"] > air).all()
 
 
 def test_tripped_pdu(plant: Plant, layout: Layout) -> None:

@@ -30,7 +30,8 @@ _NEURON_TARGET = Family(
 )
 
 _UP_HELP = "1 if the target's last scrape succeeded, 0 otherwise."
-_PSU_STATES = "Reported state of a power sensor (0=nominal, 1=warning, 2=critical)."
+_STATES = "Reported state of a {} sensor (0=nominal, 1=warning, 2=critical)."
+_COLLECTED = "'1' if a scrape of the IPMI device was successful, '0' otherwise."
 
 SERVER = DeviceClass(
     name="server",
@@ -41,6 +42,12 @@ SERVER = DeviceClass(
                Unit.WATTS, "Current power consumption in Watts.", high=100_000),
         Signal("inlet_temperature", "ipmi_temperature_celsius", _IPMI_INLET, Kind.GAUGE,
                Unit.CELSIUS, "Temperature reading in degree Celsius.", low=-40, high=150),
+        Signal("inlet_state", "ipmi_temperature_state", _IPMI_INLET, Kind.GAUGE, Unit.NONE,
+               _STATES.format("temperature"), high=2),
+        Signal("collector_ipmi", "ipmi_up", _IPMI_SERVER, Kind.GAUGE, Unit.NONE, _COLLECTED,
+               labels=(("collector", "ipmi"),), constant=1.0),
+        Signal("collector_dcmi", "ipmi_up", _IPMI_SERVER, Kind.GAUGE, Unit.NONE, _COLLECTED,
+               labels=(("collector", "dcmi"),), constant=1.0),
         Signal("up_dcgm", "up", _DCGM_TARGET, Kind.GAUGE, Unit.NONE, _UP_HELP, high=1),
         Signal("up_neuron", "up", _NEURON_TARGET, Kind.GAUGE, Unit.NONE, _UP_HELP, high=1),
         Signal("up_node", "up", _NODE_TARGET, Kind.GAUGE, Unit.NONE, _UP_HELP, high=1),
@@ -57,6 +64,10 @@ PSU = DeviceClass(
                "Power reading in Watts.", decimals=1, high=20_000),
         Signal("output_power", "ipmi_power_watts", PSU_OUTPUT, Kind.GAUGE, Unit.WATTS,
                "Power reading in Watts.", decimals=1, high=20_000),
-        Signal("state", "ipmi_power_state", PSU_INPUT, Kind.GAUGE, Unit.NONE, _PSU_STATES, high=2),
+        Signal("state", "ipmi_power_state", PSU_INPUT, Kind.GAUGE, Unit.NONE,
+               _STATES.format("power"), high=2),
+        # It has upper limits only: to give nothing is no fault of the output's sensor.
+        Signal("output_state", "ipmi_power_state", PSU_OUTPUT, Kind.GAUGE, Unit.NONE,
+               _STATES.format("power"), constant=0.0),
     ),
 )  # fmt: skip

@@ -30,8 +30,10 @@ _SOURCE_OHMS = 0.0028
 _INLET_RISE_KELVIN_PER_WATT = 0.0002
 _CLOSED, _TRIPPED, _OFF = 0.0, 1.0, 2.0
 """States of a PDU's breaker (catalogue)."""
-_NOMINAL, _CRITICAL = 0.0, 2.0
-"""States of a power sensor (ipmi_exporter)."""
+_NOMINAL, _WARNING, _CRITICAL = 0.0, 1.0, 2.0
+"""States of a sensor (ipmi_exporter)."""
+_INLET_WARNING_CELSIUS, _INLET_CRITICAL_CELSIUS = 40.0, 45.0
+"""Upper thresholds of the inlet's sensor, est."""
 
 
 def supply_loss(output: Floats, server: Server) -> Floats:
@@ -244,9 +246,12 @@ class Servers:
         """
         up = np.ones(self._shape)
         power = self.power
+        inlet = self.air + _INLET_RISE_KELVIN_PER_WATT * power
+        warm = np.where(inlet >= _INLET_WARNING_CELSIUS, _WARNING, _NOMINAL)
         values = {
             "power": power,
-            "inlet_temperature": self.air + _INLET_RISE_KELVIN_PER_WATT * power,
+            "inlet_temperature": inlet,
+            "inlet_state": np.where(inlet >= _INLET_CRITICAL_CELSIUS, _CRITICAL, warm),
             self._up: exporter_up.astype(np.float64),
             "up_node": up,
             "up_ipmi": up,
@@ -254,7 +259,7 @@ class Servers:
         if self.hosts is None:
             return values
         # The board's controller answers as soon as there is power, the exporters after the boot.
-        for name in ("power", "inlet_temperature"):
+        for name in ("power", "inlet_temperature", "inlet_state"):
             values[name] = np.where(self.hosts.powered, values[name], np.nan)
         for name in (self._up, "up_node"):
             values[name] = np.where(self.hosts.up, values[name], 0.0)
