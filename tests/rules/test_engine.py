@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import subprocess
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from twin.errors import ConfigError
 from twin.rules.engine import Outcome, evaluate
 from twin.rules.export import export
 from twin.rules.jobs import Candidate
-from twin.rules.promtool import Job, promtool, run
+from twin.rules.promtool import Job, RuleFailedError, promtool, run
 from twin.rules.report import html_report
 from twin.rules.result import Status
 from twin.rules.sampling import Family, Samples
@@ -138,6 +139,23 @@ def test_a_rule_whose_alerts_are_the_same_is_told_alone(tmp_path: Path, reader: 
     assert {own.labels["alertname"] for own in found.episodes} == (
         {"Good", "Meta"} if reader else {"Good"}
     )
+
+
+def test_a_recording_rule_that_fails_is_named_with_its_place(tmp_path: Path) -> None:
+    """Nothing can be said without what it records, so it ends the run, and says where it is."""
+    with pytest.raises(ConfigError, match=r"rules\.yml:4: rule r: .*same labelset"):
+        outcome(
+            "      - {record: r, expr: a, labels: {x: all}}\n"
+            "      - {alert: A, expr: r offset 5s > 1 or r > 1}\n",
+            tmp_path,
+            a={"1": [2, 2], "2": [2, 2]},
+        )
+
+
+def test_a_failed_rule_is_told_whole_by_another_process() -> None:
+    """The error that a process of the suite ends with is the one that is printed."""
+    error = RuleFailedError("r", "reason")
+    assert str(pickle.loads(pickle.dumps(error))) == str(error) == "rule r: reason"  # noqa: S301 - ours
 
 
 @pytest.mark.parametrize("lasts", ["0s", "5s"])

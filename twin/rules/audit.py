@@ -184,9 +184,6 @@ def _unmatched(parts: Sequence[Rule], results: Sequence[ScenarioResult]) -> tupl
     """Return hints at what a rule, or one that it reads, selects and found in no scenario."""
     hints: list[str] = []
     for part in parts:
-        found = [result.unmatched.get(part.key, {}) for result in results]
-        everywhere = (
-            [text for text in found[0] if all(text in own for own in found)] if found else []
-        )
-        hints += [found[0][text] for text in everywhere]
+        first, *others = [result.unmatched.get(part.key, {}) for result in results] or [{}]
+        hints += [hint for text, hint in first.items() if all(text in own for own in others)]
     return tuple(dict.fromkeys(hints))

@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
+from twin.errors import ConfigError
 from twin.rules.jobs import ALERTS, Candidate, dealt, job_for, linked
 from twin.rules.promtool import Found, RuleFailedError, run
 from twin.rules.sampling import Samples
@@ -84,8 +85,23 @@ def evaluate(
         threads: promtools at a time.
 
     Raises:
-        ConfigError: promtool is not there, or it cannot evaluate a recording rule.
+        ConfigError: promtool is not there, or it cannot evaluate a recording rule, without
+            which nothing can be said.
     """
+    try:
+        return _evaluated(samples, candidates, rules, interval, threads)
+    except RuleFailedError as error:
+        places = (rule.place for rule in rules.recordings if rule.name == error.rule)
+        raise ConfigError(f"{next(places, 'rules')}: {error}") from None
+
+
+def _evaluated(
+    samples: Samples,
+    candidates: Sequence[Candidate],
+    rules: RuleSet,
+    interval: float,
+    threads: int,
+) -> Outcome:
     true, errors = sieve(samples, candidates, rules, interval, threads)
     active = [index for index in sorted(true) if index not in errors]
     if not active:
@@ -138,7 +154,7 @@ def _judged(
     except RuleFailedError as error:
         failed = [index for index in chosen if candidates[index].rule.name == error.rule]
         if not failed:
-            raise  # a recording rule, without which nothing can be said
+            raise
         if len(chosen) == 1 or linked(candidates):
             wrong = dict.fromkeys(failed, error.reason)
             parts = [[index for index in chosen if index not in wrong]]

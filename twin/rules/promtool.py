@@ -61,9 +61,12 @@ class RuleFailedError(ConfigError):
     """
 
     def __init__(self, rule: str, reason: str) -> None:
-        super().__init__(f"rule {rule}: {reason}")
+        super().__init__(rule, reason)  # as they are, so that it comes whole from another process
         self.rule = rule
         self.reason = reason
+
+    def __str__(self) -> str:
+        return f"rule {self.rule}: {self.reason}"
 
 
 @dataclass(frozen=True, slots=True)
