@@ -84,10 +84,22 @@ def test_a_missed_expectation_is_exit_status_1(files: tuple[Path, Path]) -> None
 
 
 @pytest.mark.integration
+@pytest.mark.parametrize("options", [[], ["--strict"]])
+def test_a_label_that_no_series_has_is_told(files: tuple[Path, Path], options: list[str]) -> None:
+    """A misspelt label is told with those that there are, and is an error under --strict."""
+    rules, scenario = files
+    rules.write_text(RULES.replace("cdu_pump_stat ==", 'up{job="dcgm"} =='), encoding="utf-8")
+    done = runner.invoke(app, ["rules", "test", "-r", str(rules), "-s", str(scenario), *options])
+    said = " ".join(done.output.split())
+    assert 'no series of up has job="dcgm"; there is "dcgm-exporter",' in said
+    assert isinstance(done.exception, CheckFailedError) is bool(options)
+
+
+@pytest.mark.integration
 @pytest.mark.parametrize(
     ("change", "options", "said"),
     [
-        ({}, ["--strict"], r"own\.rules\.yml:8: no site of these has cdu_pump_stat"),
+        ({}, ["--strict"], r"own\.rules\.yml:8: no site of these has cdu_pump_stat; did you mean"),
         ({"alert: PumpFailed, w": "alert: PumpFaild, w"}, [], r"own\.yaml:8: no rule makes"),
         ({}, ["--alertmanager", "/no/such.yml"], "there is no such file"),
         ({}, ["--sweep", "for=1m"], r"for=30s\.\.10m"),

@@ -77,6 +77,10 @@ def fired(pending: float, firing: float | None, ended: float | None) -> Episode:
         ([("s", [], {"unknown": {"rules.yml:3:A": ["b"]}, "shows": []})],
          "never evaluates to anything: no site has b"),
         ([("s", [], {"errors": {"rules.yml:3:A": "too much"}})], "cannot be evaluated: too much"),
+        ([("s", [], {"unmatched": {"rules.yml:3:A": {"a{}": "no a{}"}}})] * 2,
+         "never evaluates to anything: no a{}"),
+        ([("s", [], {"unmatched": {"rules.yml:3:A": {"a{}": "no a{}"}}, "shows": []}),
+          ("t", [], {"shows": []})], "never evaluates to anything"),
     ],
 )  # fmt: skip
 def test_a_rule_is_judged_by_all_scenarios(
@@ -86,6 +90,15 @@ def test_a_rule_is_judged_by_all_scenarios(
     own = rule()
     found = [result(name, episodes, own, **changed) for name, episodes, changed in results]
     assert audit(RuleSet((FILE,), (own,)), found)[0].verdict == verdict
+
+
+def test_what_an_exporter_has_off_is_told() -> None:
+    """A rule on a field that dcgm-exporter does not export as it comes says so."""
+    own = rule(expr="rate(DCGM_FI_DEV_THERMAL_VIOLATION[2m]) > 0 and DCGM_FI_DEV_GPU_TEMP > 80")
+    found = audit(RuleSet((FILE,), (own,)), [result("s", [fired(65, 95, 130)], own)])[0]
+    assert found.verdict == (
+        "detects s after 35s; dcgm-exporter has DCGM_FI_DEV_THERMAL_VIOLATION off by default"
+    )
 
 
 def checks() -> list[Check]:
