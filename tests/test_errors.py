@@ -14,10 +14,15 @@ from twin.errors import (
     FrameError,
     TargetError,
     TwinError,
+    did_you_mean,
     first_error,
 )
 
-CLASSES = [kind for _, kind in inspect.getmembers(errors, inspect.isclass)]
+CLASSES = [
+    kind
+    for _, kind in inspect.getmembers(errors, inspect.isclass)
+    if kind.__module__ == errors.__name__
+]
 
 
 @pytest.mark.parametrize("kind", CLASSES)
@@ -68,5 +73,13 @@ def test_module_shows_the_tree_that_it_has() -> None:
     drawing = errors.__doc__ or ""
     for kind in CLASSES:
         assert kind.__name__ in drawing
-    public = {name for name in vars(errors) if not name.startswith("_")} - {"annotations"}
-    assert set(errors.__all__) == public
+    own = {n for n, v in vars(errors).items() if getattr(v, "__module__", "") == errors.__name__}
+    assert set(errors.__all__) == own
+
+
+def test_a_wrong_name_is_answered_with_the_nearest() -> None:
+    """Only a name that is near is offered."""
+    assert did_you_mean("pump-failur", ["gpu-xid", "pump-failure"]) == (
+        "; did you mean pump-failure?"
+    )
+    assert did_you_mean("zzz", ["gpu-xid", "pump-failure"]) == ""
