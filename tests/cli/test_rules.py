@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 from xml.etree import ElementTree as ET
 
 import orjson
@@ -33,6 +38,7 @@ RULES = """groups:
 """
 
 runner = CliRunner()
+T = TypeVar("T")
 
 
 @pytest.fixture
@@ -70,6 +76,43 @@ def test_json_is_for_scripts(files: tuple[Path, Path]) -> None:
     report = orjson.loads(done.stdout)
     assert report["passed"] is True
     assert report["scenarios"][0]["checks"][0]["delay_seconds"] <= 20
+
+
+@pytest.mark.integration
+def test_a_run_that_is_killed_leaves_no_process(files: tuple[Path, Path]) -> None:
+    """Whoever kills a run, as a CI does that gives it up, gets all its processes' memory back."""
+    rules, scenario = files
+    long = scenario.with_name("long.yaml")
+    long.write_text(SCENARIO.replace("duration: 3m", "duration: 24h"), encoding="utf-8")
+    command = [sys.executable, "-m", "twin", "rules", "test", "--jobs", "2"]
+    command += ["-r", str(rules), "-s", str(long), "-s", str(scenario)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as run:
+        workers = soon(lambda: started_by(run.pid))
+        run.kill()
+    soon(lambda: not any(command_of(pid) for pid in workers))
+
+
+def started_by(pid: int) -> list[int]:
+    """Return the processes that work for a run, once there are some."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
+    return [int(child) for child in children if b"spawn_main" in command_of(int(child))]
+
+
+def command_of(pid: int) -> bytes:
+    """Return the command line of a process; nothing of one that has ended."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
+def soon(probe: Callable[[], T]) -> T:
+    """Return what a probe gives once that is true."""
+    deadline = time.monotonic() + 60.0
+    while not (found := probe()):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    return found
 
 
 @pytest.mark.integration

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 
 import structlog
@@ -141,7 +142,7 @@ def _side_by_side(
     with (
         _single_threaded(),
         ProcessPoolExecutor(
-            options.processes, mp_context=get_context("spawn"), initializer=_quiet
+            options.processes, mp_context=get_context("spawn"), initializer=_prepare
         ) as pool,
     ):
 
@@ -189,9 +190,19 @@ def _single_threaded() -> Iterator[None]:
             os.environ[name] = before
 
 
-def _quiet() -> None:
-    """Leave out what the aggregator logs: refused messages are part of a scenario."""
+def _prepare() -> None:
+    """Make a process ready for scenarios."""
+    # What the aggregator logs is left out: refused messages are part of a scenario.
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(_ERROR))
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """End this process when the one that started it is killed, which would leave it waiting."""
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _run_path(path: str, rules: RuleSet, options: Options) -> ScenarioResult:
