@@ -18,6 +18,7 @@ from twin.site import Layout
 
 BURST = Demand(np.ones((1, 1)), 0.15, 1.0, 1.0, 0.95, 0.6, 0.01, 0.86)
 QUIET = replace(BURST, network=0.08, congestion=0.0)
+ALL = slice(None)
 
 
 @pytest.fixture
@@ -75,7 +76,7 @@ def test_flap_counts(nics: Nics, links: np.ndarray) -> None:
     out = nics.outputs()
     assert (out["state"][1, 4], out["physical_state"][1, 4], out["up"][1, 4]) == (1, 2, 0)
     assert out["laser_rx_power"][1, 4] == -40
-    assert nics.links_down == 1
+    assert nics.links_down_in(ALL) == 1
     nics.step(QUIET, links, 1.0)
     out = nics.outputs()
     assert (out["state"][1, 4], out["physical_state"][1, 4], out["up"][1, 4]) == (4, 5, 1)
@@ -97,7 +98,7 @@ def test_storage_port_is_not_a_rail(nics: Nics, links: np.ndarray) -> None:
     """Losing a storage port does not count as a lost compute link."""
     links[0, 8] = False
     nics.step(QUIET, links, 1.0)
-    assert nics.links_down == 0
+    assert nics.links_down_in(ALL) == 0
 
 
 def wear(layout: Layout, **ailments: tuple[int, int, float]) -> Wear:
@@ -157,7 +158,7 @@ def test_reduced_rate(two_racks: Layout, nics: Nics, links: np.ndarray) -> None:
     assert (np.delete(out["rate"].ravel(), 4) == 5e10).all()
     assert change["tx_bytes"][0, 4] == pytest.approx(2.5e10, rel=1e-6)
     assert change["tx_bytes"][0, 5] == pytest.approx(0.95 * 5e10, rel=1e-6)
-    assert nics.pace == 0.5
+    assert nics.pace_in(ALL) == 0.5
 
 
 def test_packet_loss_shows_at_both_ends(two_racks: Layout, nics: Nics, links: np.ndarray) -> None:
@@ -171,7 +172,7 @@ def test_packet_loss_shows_at_both_ends(two_racks: Layout, nics: Nics, links: np
     assert change["adaptive_retransmits"][0, sender] == pytest.approx(errors, rel=1e-5)
     lost = change["tx_bytes"][0, sender] - change["rx_bytes"][0, 13]
     assert lost == pytest.approx(nics.lost_bytes[0, 13], rel=1e-5)
-    assert nics.pace == pytest.approx(0.999 / 1.2)
+    assert nics.pace_in(ALL) == pytest.approx(0.999 / 1.2)
 
 
 def test_pfc_storm_pauses_the_rail(two_racks: Layout, nics: Nics, links: np.ndarray) -> None:
@@ -182,7 +183,7 @@ def test_pfc_storm_pauses_the_rail(two_racks: Layout, nics: Nics, links: np.ndar
     assert np.delete(sent.ravel(), 8 * 9 + 2).max() < 1_000
     assert np.delete(received[:, 2], 8).min() > 500
     assert np.delete(received, 2, axis=1).max() < 500
-    assert nics.pace == pytest.approx(0.2)
+    assert nics.pace_in(ALL) == pytest.approx(0.2)
 
 
 def test_ageing_optics(two_racks: Layout, nics: Nics, links: np.ndarray) -> None:

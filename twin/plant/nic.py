@@ -29,7 +29,6 @@ from twin.site import Layout
 __all__ = ["Nics"]
 
 _T = TypeVar("_T", bound=np.generic)
-_ALL = slice(None)
 _ACTIVE, _DOWN = 4.0, 1.0
 _LINK_UP, _POLLING = 5.0, 2.0
 _OPTIC_SECONDS = 30.0
@@ -66,6 +65,7 @@ class Nics:
         self._array_servers = site.racks_per_array * site.servers_per_rack
         shape = layout.shape(NIC)
         self._shape = shape
+        self._on_rail = np.arange(shape[1]) % self._per_server < self._rails
         self.link = np.ones(shape, dtype=np.bool_)
         self._tx = np.zeros(shape, dtype=np.float32)
         self._rx = np.zeros(shape, dtype=np.float32)
@@ -313,22 +313,12 @@ class Nics:
 
     # -- readings -------------------------------------------------------------
 
-    @property
-    def links_down(self) -> int:
-        """Compute ports without link."""
-        return self.links_down_in(_ALL)
-
     def links_down_in(self, racks: slice) -> int:
         """Return how many compute ports of these racks have no link."""
         return int((~self._on_rails(self.link[racks])).sum())
 
-    @property
-    def pace(self) -> float:
-        """What the slowest compute port can carry over what it could if it were well."""
-        return self.pace_in(_ALL)
-
     def pace_in(self, racks: slice) -> float:
-        """Return the same of the slowest compute port of these racks."""
+        """Return what the slowest compute port of these racks can carry over what it could well."""
         if self._paces is None:
             return 1.0
         linked = self._on_rails(self._paces[racks])[self._on_rails(self.link[racks])]
@@ -358,24 +348,13 @@ class Nics:
         """Pause frames received from the switch."""
         return self._count["paused"]
 
-    def _by_rdma(self, counted: Floats) -> Floats:
-        """Return what the InfiniBand port counts of a port's bytes: nothing of storage."""
-        values = counted.copy()
-        values.reshape(-1, self._per_server)[:, self._rails :] = 0.0
-        return values
-
-    def _by_kernel(self, counted: Floats) -> Floats:
-        """Return what the network device counts of a port's bytes: nothing of the job's."""
-        values = counted.copy()
-        values.reshape(-1, self._per_server)[:, : self._rails] = self._on_rails(self._host_bytes)
-        return values
-
     def outputs(self) -> dict[str, Floats]:
         """Return all signals of the catalogue's NIC class."""
         count, header = self._count, self._network.packet_bytes
         rate = self.rate
         errors = self.lost_bytes / header
-        received, sent = self._by_rdma(self.rx_bytes), self._by_rdma(self.tx_bytes)
+        received = np.where(self._on_rail, self.rx_bytes, 0.0)
+        sent = np.where(self._on_rail, self.tx_bytes, 0.0)
         return {
             "state": np.where(self.link, _ACTIVE, _DOWN),
             "physical_state": np.where(self.link, _LINK_UP, _POLLING),
@@ -402,8 +381,8 @@ class Nics:
             "up": self.link.astype(float),
             "carrier_changes": count["changes"],
             "speed": np.where(self.link, rate, _UNKNOWN_SPEED_BYTES),
-            "net_rx_bytes": self._by_kernel(self.rx_bytes),
-            "net_tx_bytes": self._by_kernel(self.tx_bytes),
+            "net_rx_bytes": np.where(self._on_rail, self._host_bytes, self.rx_bytes),
+            "net_tx_bytes": np.where(self._on_rail, self._host_bytes, self.tx_bytes),
             "net_rx_errors": errors,
             "net_rx_drops": self._zeros,
             "rx_pause": count["paused"],
