@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from twin.rules.expression import selectors
+from twin.rules.lacking import unmatched
 from twin.rules.sampling import Family, Samples
 from twin.rules.source import Rule, RuleSet
-from twin.rules.unmatched import unmatched
 
 FILE = Path("rules.yml")
 JOBS = (

@@ -26,6 +26,7 @@ from twin.cli.process import configure_logs
 from twin.errors import CheckFailedError, ConfigError, did_you_mean
 from twin.rules.audit import audit
 from twin.rules.export import export
+from twin.rules.lacking import unknown_metrics
 from twin.rules.mutation import mutants, survivors
 from twin.rules.report import (
     html_report,
@@ -41,7 +42,7 @@ from twin.rules.result import ScenarioResult
 from twin.rules.sampling import known_metrics
 from twin.rules.shipped import write_shipped_rules
 from twin.rules.source import RuleSet, load_rules
-from twin.rules.suite import Options, check_suite, is_foreign, run_suite, unknown_metrics
+from twin.rules.suite import Options, check_suite, is_foreign, run_suite
 from twin.rules.sweep import parse_sweep, sweep_rows
 from twin.scenario import find_scenarios, load_scenario
 from twin.scenario.loader import LoadedScenario

@@ -127,12 +127,8 @@ def _finding(rule: Rule, rules: RuleSet, results: Sequence[ScenarioResult]) -> F
     noisy: dict[str, int] = {}
     misses: list[str] = []
     always = False
-    read = {
-        own.name
-        for part in (rule, *rules.feeding([rule]))
-        for own in part.selectors
-        if own.name is not None
-    }
+    parts = [rule, *rules.feeding([rule])]
+    read = {own.name for part in parts for own in part.selectors if own.name is not None}
     for result in results:
         firings = result.firings(rule.key)
         if result.quiet:
@@ -168,7 +164,7 @@ def _finding(rule: Rule, rules: RuleSet, results: Sequence[ScenarioResult]) -> F
         noisy,
         always,
         _nowhere(rule, results),
-        _unmatched([rule, *rules.feeding([rule])], results),
+        _unmatched(parts, results),
         {name: _OFF[name] for name in sorted(read & _OFF.keys())},
         next((own.errors[rule.key] for own in results if rule.key in own.errors), ""),
     )

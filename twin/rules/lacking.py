@@ -1,4 +1,4 @@
-"""Selectors that find nothing although their metric is there: mostly a label misspelt."""
+"""What rules name and a site does not have: metrics, and labels, mostly misspelt."""
 
 from __future__ import annotations
 
@@ -9,9 +9,29 @@ from twin.rules.expression import Selector
 from twin.rules.sampling import Family, Samples
 from twin.rules.source import RuleSet
 
-__all__ = ["unmatched"]
+__all__ = ["unknown_metrics", "unmatched"]
 
 _SHOWN = 6
+_PROMETHEUS_OWN = ("ALERTS", "ALERTS_FOR_STATE", "scrape_", "prometheus_", "alertmanager_")
+"""Series that Prometheus makes itself, or that its own job has."""
+
+
+def unknown_metrics(rules: RuleSet, metrics: frozenset[str]) -> dict[str, list[str]]:
+    """Return what each rule names that neither the site nor another rule makes."""
+    made = {rule.name for rule in rules.recordings}
+    found = {
+        rule.key: sorted(
+            {
+                own.name
+                for own in rule.selectors
+                if own.name is not None
+                and own.name not in metrics | made
+                and not own.name.startswith(_PROMETHEUS_OWN)
+            }
+        )
+        for rule in rules.rules
+    }
+    return {key: names for key, names in found.items() if names}
 
 
 def unmatched(samples: Samples, rules: RuleSet) -> dict[str, dict[str, str]]:

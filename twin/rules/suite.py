@@ -21,20 +21,18 @@ from twin.rules.alertmanager import told_by
 from twin.rules.engine import Episode, Outcome, evaluate
 from twin.rules.explain import panels, reasons
 from twin.rules.jobs import Candidate
+from twin.rules.lacking import unknown_metrics, unmatched
 from twin.rules.mutation import Mutant, killed, mutants
 from twin.rules.result import Check, Panel, ScenarioResult, Status, Struck, SweepPoint
 from twin.rules.sampling import Samples, known_metrics, sample
 from twin.rules.source import Rule, RuleSet
-from twin.rules.unmatched import unmatched
 from twin.rules.verdict import check_names, judge
 from twin.scenario import load_scenario, parse_duration, scenario_names, show_duration
 from twin.scenario.loader import LoadedScenario
 
-__all__ = ["Options", "check_suite", "is_foreign", "run_scenario", "run_suite", "unknown_metrics"]
+__all__ = ["Options", "check_suite", "is_foreign", "run_scenario", "run_suite"]
 
 _ERROR = 40
-_PROMETHEUS_OWN = ("ALERTS", "ALERTS_FOR_STATE", "scrape_", "prometheus_", "alertmanager_")
-"""Series that Prometheus makes itself, or that its own job has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,24 +302,6 @@ def wanted_metrics(rules: RuleSet, metrics: frozenset[str]) -> frozenset[str]:
     """Return the metrics that these rules read."""
     read = {name for rule in rules.rules for own in rule.selectors for name in own.names(metrics)}
     return frozenset(read)
-
-
-def unknown_metrics(rules: RuleSet, metrics: frozenset[str]) -> dict[str, list[str]]:
-    """Return what each rule names that neither the site nor another rule makes."""
-    made = {rule.name for rule in rules.recordings}
-    found = {
-        rule.key: sorted(
-            {
-                own.name
-                for own in rule.selectors
-                if own.name is not None
-                and own.name not in metrics | made
-                and not own.name.startswith(_PROMETHEUS_OWN)
-            }
-        )
-        for rule in rules.rules
-    }
-    return {key: names for key, names in found.items() if names}
 
 
 def _result(
