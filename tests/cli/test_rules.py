@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import select
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
 from xml.etree import ElementTree as ET
 
 import orjson
@@ -38,7 +37,7 @@ RULES = """groups:
 """
 
 runner = CliRunner()
-T = TypeVar("T")
+PATIENCE_SECONDS = 60.0
 
 
 @pytest.fixture
@@ -86,33 +85,16 @@ def test_a_run_that_is_killed_leaves_no_process(files: tuple[Path, Path]) -> Non
     long.write_text(SCENARIO.replace("duration: 3m", "duration: 24h"), encoding="utf-8")
     command = [sys.executable, "-m", "twin", "rules", "test", "--jobs", "2"]
     command += ["-r", str(rules), "-s", str(long), "-s", str(scenario)]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as run:
-        workers = soon(lambda: started_by(run.pid))
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as run:
+        assert run.stdout is not None
+        assert b"own" in run.stdout.readline()  # the short one is done, the long one not for long
+        children = Path(f"/proc/{run.pid}/task/{run.pid}/children").read_text(encoding="ascii")
+        ends = [os.pidfd_open(int(pid)) for pid in children.split()]
         run.kill()
-    soon(lambda: not any(command_of(pid) for pid in workers))
-
-
-def started_by(pid: int) -> list[int]:
-    """Return the processes that work for a run, once there are some."""
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
-    return [int(child) for child in children if b"spawn_main" in command_of(int(child))]
-
-
-def command_of(pid: int) -> bytes:
-    """Return the command line of a process; nothing of one that has ended."""
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:
-        return b""
-
-
-def soon(probe: Callable[[], T]) -> T:
-    """Return what a probe gives once that is true."""
-    deadline = time.monotonic() + 60.0
-    while not (found := probe()):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    return found
+    assert len(ends) >= 2
+    for end in ends:  # a file that can be read once its process has ended
+        assert select.select([end], [], [], PATIENCE_SECONDS)[0] == [end]
+        os.close(end)
 
 
 @pytest.mark.integration

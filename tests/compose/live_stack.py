@@ -15,7 +15,7 @@ import httpx
 from tests.integration.ports import free_ports
 from twin.bus import BrokerUrl
 
-__all__ = ["GPUS", "LOOK_SECONDS", "PATIENCE", "Stack", "eventually"]
+__all__ = ["GPUS", "Stack", "eventually"]
 
 ROOT = Path(__file__).parents[2]
 PORTS = ("MQTT", "TWIN", "PROMETHEUS", "ALERTMANAGER", "GRAFANA")

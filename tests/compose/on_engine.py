@@ -21,7 +21,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.compose.live_stack import GPUS, LOOK_SECONDS, PATIENCE, Stack, eventually
+from tests.compose.live_stack import GPUS, Stack, eventually
 from twin.bus import connect
 from twin.errors import BusError
 
@@ -64,18 +64,15 @@ def test_up(stack: Stack, note: Callable[..., None]) -> None:
     took = stack.up()
     data = stack.wait_for_all()
     note(f"healthy after {took:.0f} s, all {GPUS} GPUs in Prometheus {data:.0f} s later")
-    assert all(sentence.startswith(LATE) for sentence in _lasting(stack))
+    found: list[str] = []
 
-
-def _lasting(stack: Stack) -> list[str]:
-    """Return what the doctor goes on finding; what cannot be a moment's matter fails at once."""
-    began = time.monotonic()
-    while found := stack.findings():
+    def well() -> bool:
+        found[:] = stack.findings()
+        # What cannot be a moment's matter fails at once.
         assert all(sentence.startswith(PASSING) for sentence in found), found
-        if time.monotonic() - began > PATIENCE:
-            break
-        time.sleep(LOOK_SECONDS)
-    return found
+        return all(sentence.startswith(LATE) for sentence in found)
+
+    eventually(well, why=lambda: repr(found))
 
 
 def test_services_are_confined(stack: Stack) -> None:

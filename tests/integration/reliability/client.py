@@ -140,7 +140,7 @@ def set_clock(pipeline: Pipeline, seconds: int) -> None:
     beside = Path(pipeline.folder, "clock.new")
     beside.write_text(f"{seconds:+d}\n")
     beside.replace(Path(pipeline.folder, "clock"))
-    time.sleep(POLL_SECONDS)
+    time.sleep(POLL_SECONDS)  # for the frames that are on their way with the time before
 
 
 def all_report(pipeline: Pipeline, seconds: float) -> bool:
