@@ -34,7 +34,6 @@ from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from twin.aggregator import telemetry
 from twin.bench.broker import BrokerKind, RunningBroker, running_broker
 from twin.bench.clock import Budget
 from twin.bench.data import lived_in, scaled_site_text
@@ -45,6 +44,7 @@ from twin.bench.receiver import Receiver, Sent, measure_receiver, read_page
 from twin.bench.script import parser, run
 from twin.bus import Bus
 from twin.catalog import GPU, Frame
+from twin.catalog.own import FRAMES_INGESTED, FRAMES_LOST
 from twin.errors import ConfigError, ServiceError
 from twin.site import Layout, parse_site
 from twin.wire import Codec, Encoder, Outputs, Topics
@@ -277,8 +277,8 @@ async def _aggregator(
     what = Sent(rounds, rounds * len(racks), samples)
     peer = await measure_receiver(broker.url, child, url, send, what)
     own = await read_own(f"http://127.0.0.1:{port}/metrics")
-    taken = sum(own[telemetry.FRAMES_INGESTED.name].values())
-    lost = sum(own.get(telemetry.FRAMES_LOST.name, {}).values())
+    taken = sum(own[FRAMES_INGESTED.name].values())
+    lost = sum(own.get(FRAMES_LOST.name, {}).values())
     if lost or taken < what.messages:
         raise ServiceError(f"the twin took over {taken:g} frames and lost {lost:g}")
     return peer

@@ -11,8 +11,7 @@ import promql_parser
 import pytest
 import yaml
 
-from twin.aggregator.telemetry import OWN_METRICS
-from twin.catalog import DEVICES, ROLLUPS, Kind, Level
+from twin.catalog import DEVICES, OWN_METRICS, ROLLUPS, Kind, Level
 
 ROOT = Path(__file__).parents[2]
 _PLACE = frozenset({"site", "hall", "array", "rack", "job", "instance"})

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 
-from twin.aggregator.telemetry import OWN_METRICS
-from twin.catalog import DEVICES, GPU, ROLLUPS, Level
+from twin.catalog import DEVICES, GPU, OWN_METRICS, ROLLUPS, Level
 from twin.docs.metrics import pages, table
 
 

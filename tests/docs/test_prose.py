@@ -9,8 +9,7 @@ import pytest
 from typer.core import TyperGroup
 from typer.main import get_command
 
-from twin.aggregator.telemetry import OWN_METRICS
-from twin.catalog import DEVICES, ROLLUPS, Level
+from twin.catalog import DEVICES, OWN_METRICS, ROLLUPS, Level
 from twin.cli import app
 
 ROOT = Path(__file__).parents[2]

@@ -13,8 +13,7 @@ import promql_parser
 import pytest
 from grafana_foundation_sdk.models import units
 
-from twin.aggregator.telemetry import OWN_METRICS
-from twin.catalog import DEVICES, ROLLUPS, Detail, DeviceClass, Frame, Level
+from twin.catalog import DEVICES, OWN_METRICS, ROLLUPS, Detail, DeviceClass, Frame, Level
 from twin.faults import FAULTS
 from twin.grafana.build import build_all, differences, write_all
 from twin.grafana.pages import PAGES, SITE, TAG, Page

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 from prometheus_client.samples import Sample
 
-from twin.aggregator.telemetry import UNIT_LAST_FRAME
 from twin.catalog import ROLLUPS, Level
+from twin.catalog.own import UNIT_LAST_FRAME
 from twin.plant import load_trace
 from twin.site import Layout, load_site, parse_site
 from twin.stack.check import Report, TraceComparison

@@ -7,13 +7,11 @@ from twin.aggregator.limits import Limits
 from twin.aggregator.service import Aggregator, AggregatorConfig, serve
 from twin.aggregator.store import Missing, Store
 from twin.aggregator.summary import ArrayFigures, Summary
-from twin.aggregator.telemetry import OWN_METRICS, OwnMetric
 from twin.aggregator.text import Text
 from twin.aggregator.tls import CertificateFiles
 from twin.aggregator.tokens import Token
 
 __all__ = [
-    "OWN_METRICS",
     "Aggregator",
     "AggregatorConfig",
     "ArrayFigures",
@@ -21,7 +19,6 @@ __all__ = [
     "Core",
     "Limits",
     "Missing",
-    "OwnMetric",
     "Store",
     "Summary",
     "Text",

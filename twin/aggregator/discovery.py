@@ -5,13 +5,10 @@ from __future__ import annotations
 from typing import TypedDict
 
 from twin.aggregator.division import Addresses
-from twin.catalog import Detail
+from twin.catalog import ARRAY_JOB, OWN_JOB, Detail
 from twin.site import DetailPlan, Layout
 
-__all__ = ["ARRAY_JOB", "OWN_JOB", "TargetGroup", "target_groups"]
-
-ARRAY_JOB = "twin-array"
-OWN_JOB = "twin"
+__all__ = ["TargetGroup", "target_groups"]
 
 _MANY_RACKS = 200
 """At some 60 series a rack, with those of its array, a scrape of the site is then 12,000: as much

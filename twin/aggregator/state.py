@@ -10,28 +10,8 @@ from numpy.typing import NDArray
 
 from twin.aggregator.announced import Announced
 from twin.aggregator.store import Store, Units
-from twin.aggregator.telemetry import (
-    EMULATOR_BLOCKED,
-    EMULATOR_FEEDBACK_AGE,
-    EMULATOR_FRAMES,
-    EMULATOR_INTERVAL,
-    EMULATOR_LATE_TICKS,
-    EMULATOR_QUEUED,
-    EMULATOR_RACKS_ASSUMED,
-    EMULATOR_RESTARTS,
-    EMULATOR_SLOWDOWN,
-    EMULATOR_TICKS,
-    EMULATOR_UNSENT,
-    EMULATOR_UP,
-    FAULT_ACTIVE,
-    SIMULATION_TIME,
-    UNIT_LAST_FRAME,
-    UNIT_MISSING,
-    UNIT_REPORTING,
-    OwnMetric,
-)
-from twin.aggregator.text import Column, Text, label_block
-from twin.catalog import Frame
+from twin.aggregator.text import Column, Text, label_block, own_head
+from twin.catalog import Frame, OwnMetric, own
 from twin.site import Labels, Layout
 from twin.wire import Status
 
@@ -43,20 +23,20 @@ _MOST = 2**53
 _Figure = Callable[[Status], float]
 
 _EMULATOR_COUNTS: Mapping[OwnMetric, _Figure] = {
-    EMULATOR_TICKS: lambda status: status.ticks,
-    EMULATOR_LATE_TICKS: lambda status: status.late_ticks,
-    EMULATOR_RESTARTS: lambda status: status.restarts,
-    EMULATOR_FRAMES: lambda status: status.frames,
-    EMULATOR_QUEUED: lambda status: status.queued,
+    own.EMULATOR_TICKS: lambda status: status.ticks,
+    own.EMULATOR_LATE_TICKS: lambda status: status.late_ticks,
+    own.EMULATOR_RESTARTS: lambda status: status.restarts,
+    own.EMULATOR_FRAMES: lambda status: status.frames,
+    own.EMULATOR_QUEUED: lambda status: status.queued,
 }
 _EMULATOR_NUMBERS: Mapping[OwnMetric, _Figure] = {
-    EMULATOR_BLOCKED: lambda status: status.blocked_seconds,
-    EMULATOR_INTERVAL: lambda status: status.interval,
-    EMULATOR_SLOWDOWN: lambda status: status.slowdown,
+    own.EMULATOR_BLOCKED: lambda status: status.blocked_seconds,
+    own.EMULATOR_INTERVAL: lambda status: status.interval,
+    own.EMULATOR_SLOWDOWN: lambda status: status.slowdown,
 }
 _SHARD_NUMBERS: Mapping[OwnMetric, Callable[[Status], float | None]] = {
-    EMULATOR_FEEDBACK_AGE: lambda status: status.feedback_age,
-    EMULATOR_RACKS_ASSUMED: lambda status: status.racks_assumed,
+    own.EMULATOR_FEEDBACK_AGE: lambda status: status.feedback_age,
+    own.EMULATOR_RACKS_ASSUMED: lambda status: status.racks_assumed,
 }
 """What only shards say of themselves."""
 _UNSENT_REASONS: Mapping[str, _Figure] = {
@@ -118,45 +98,48 @@ class StatePage:
             return
         newest = simulation_time(self._store)
         site = label_block((("site", self._store.layout.site.name),))
-        text.add(SIMULATION_TIME.head, [Column([site], np.array([newest]))])
+        text.add(own_head(own.SIMULATION_TIME), [Column([site], np.array([newest]))])
         self._write_units(text)
         self._write_emulators(text)
-        text.add(FAULT_ACTIVE.head, [_ones(self._faults())])
+        text.add(own_head(own.FAULT_ACTIVE), [_ones(self._faults())])
 
     def _write_units(self, text: Text) -> None:
         units = [(self._kinds[kind], units) for kind, units in self._store.units.items()]
         text.add(
-            UNIT_REPORTING.head,
+            own_head(own.UNIT_REPORTING),
             [
-                Column(kind.blocks, _unless(own.released, own.reporting), whole=True)
-                for kind, own in units
+                Column(kind.blocks, _unless(part.released, part.reporting), whole=True)
+                for kind, part in units
             ],
         )
-        text.add(UNIT_MISSING.head, [kind.missing(own) for kind, own in units])
+        text.add(own_head(own.UNIT_MISSING), [kind.missing(part) for kind, part in units])
         text.add(
-            UNIT_LAST_FRAME.head,
-            [Column(kind.blocks, _unless(own.released, own.ts)) for kind, own in units],
+            own_head(own.UNIT_LAST_FRAME),
+            [Column(kind.blocks, _unless(part.released, part.ts)) for kind, part in units],
         )
 
     def _write_emulators(self, text: Text) -> None:
         emulators = list(self._announced.emulators.values())
         online = [status for status in emulators if status.state == "online"]
         up = np.array([status.state == "online" for status in emulators], np.float64)
-        text.add(EMULATOR_UP.head, [Column([_named(own) for own in emulators], up, whole=True)])
+        text.add(
+            own_head(own.EMULATOR_UP),
+            [Column([_named(status) for status in emulators], up, whole=True)],
+        )
         # A Last Will knows no counts, so they vanish with the emulator.
         for metric, value in _EMULATOR_COUNTS.items():
-            text.add(metric.head, [_column(online, [value(s) for s in online])])
+            text.add(own_head(metric), [_column(online, [value(s) for s in online])])
         unsent = [
             _column(online, [value(s) for s in online], (("reason", reason),))
             for reason, value in _UNSENT_REASONS.items()
         ]
-        text.add(EMULATOR_UNSENT.head, unsent)
+        text.add(own_head(own.EMULATOR_UNSENT), unsent)
         for metric, optional in _SHARD_NUMBERS.items():
             of_shards = [s for s in online if optional(s) is not None]
             numbers = [optional(s) or 0.0 for s in of_shards]
-            text.add(metric.head, [_column(of_shards, numbers, whole=False)])
+            text.add(own_head(metric), [_column(of_shards, numbers, whole=False)])
         for metric, number in _EMULATOR_NUMBERS.items():
-            text.add(metric.head, [_column(online, [number(s) for s in online], whole=False)])
+            text.add(own_head(metric), [_column(online, [number(s) for s in online], whole=False)])
 
     def _faults(self) -> Iterable[Labels]:
         labels = (
@@ -193,5 +176,5 @@ def _named(status: Status) -> bytes:
 
 
 def _ones(labels: Iterable[Labels]) -> Column:
-    blocks = [label_block(own) for own in labels]
+    blocks = [label_block(label) for label in labels]
     return Column(blocks, np.ones(len(blocks)), whole=True)

@@ -13,7 +13,7 @@ from twin.aggregator.ingest import Ingest
 from twin.aggregator.rollup import Rollups, first_units
 from twin.aggregator.state import simulation_time
 from twin.aggregator.store import Store
-from twin.aggregator.telemetry import FRAMES_INGESTED, FRAMES_LOST, MESSAGES_REFUSED, Telemetry
+from twin.aggregator.telemetry import Telemetry
 from twin.catalog import (
     GPU,
     GRID,
@@ -23,6 +23,7 @@ from twin.catalog import (
     DeviceClass,
     Frame,
     Level,
+    own,
 )
 from twin.site import DetailPlan
 
@@ -131,7 +132,7 @@ def summarise(
     """Return the key figures of this moment."""
     site = store.layout.site
     tallies = telemetry.tallies()
-    refused = tallies[MESSAGES_REFUSED.name]
+    refused = tallies[own.MESSAGES_REFUSED.name]
     soc, power = store.column(MEGAPACK, "soc"), store.column(MEGAPACK, "power")
     packs = np.isfinite(soc)
     return Summary(
@@ -159,8 +160,8 @@ def summarise(
         ),
         arrays=_arrays(store, rollups, exposure.plan),
         series=exposure.series(),
-        frames_ingested=sum(tallies[FRAMES_INGESTED.name].values()),
-        frames_lost=sum(tallies[FRAMES_LOST.name].values()),
+        frames_ingested=sum(tallies[own.FRAMES_INGESTED.name].values()),
+        frames_lost=sum(tallies[own.FRAMES_LOST.name].values()),
         decode_errors=sum(refused[reason] for reason in _DECODE_REASONS),
         refused=refused,
     )

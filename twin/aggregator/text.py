@@ -17,10 +17,19 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from twin.catalog import Kind
+from twin.catalog import Kind, OwnMetric
 from twin.site import Labels
 
-__all__ = ["OPENMETRICS_END", "Column", "Head", "Text", "head", "label_block", "numbers"]
+__all__ = [
+    "OPENMETRICS_END",
+    "Column",
+    "Head",
+    "Text",
+    "head",
+    "label_block",
+    "numbers",
+    "own_head",
+]
 
 OPENMETRICS_END = b"# EOF\n"
 
@@ -141,6 +150,11 @@ def head(name: str, kind: str, help_text: str, unit: str = "") -> Head:
     if unit and family.endswith(f"_{unit}"):
         lines.append(f"# UNIT {family} {unit}")
     return Head(name, plain.encode(), "\n".join(lines).encode())
+
+
+def own_head(metric: OwnMetric) -> Head:
+    """Return what stands before the series of one of the aggregator's own metrics."""
+    return head(metric.name, metric.kind, metric.help)
 
 
 def label_block(labels: Labels) -> bytes:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from twin.aggregator.telemetry import OWN_METRICS
-from twin.catalog import ROLLUPS, DeviceClass, Level, Signal
+from twin.catalog import OWN_METRICS, ROLLUPS, DeviceClass, Level, Signal
 
 __all__ = ["ARRAY", "HOST", "PLACE", "host", "of", "own", "rollup", "up", "where"]
 

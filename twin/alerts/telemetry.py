@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from functools import partial
 
-from twin.aggregator.discovery import ARRAY_JOB, OWN_JOB
 from twin.alerts import thresholds as limit
 from twin.alerts.model import Alert, Domain, Rules, Severity
 from twin.alerts.select import host, of, own, up, where
-from twin.catalog import CDU, GPU, LEAF, PUMP, SERVER
+from twin.catalog import ARRAY_JOB, CDU, GPU, LEAF, OWN_JOB, PUMP, SERVER
 
 __all__ = ["TELEMETRY_RULES"]
 

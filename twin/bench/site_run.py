@@ -15,11 +15,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 
-from twin.aggregator import telemetry
 from twin.bench.broker import BrokerKind, running_broker
 from twin.bench.page import NO_BROKER, Samples, missing, quantile, read_own
 from twin.bench.process import cpu_seconds, free_port, peak_bytes, started, until
 from twin.bus import BrokerUrl, Bus, connect
+from twin.catalog import OwnMetric, own
 from twin.errors import BusError
 from twin.wire import Codec, Status, Topics, decode_message
 
@@ -216,7 +216,7 @@ def _report(
     cores: Mapping[str, float],
     memory: Mapping[str, int],
 ) -> SiteReport:
-    received = round(_total(final, telemetry.FRAMES_INGESTED))
+    received = round(_total(final, own.FRAMES_INGESTED))
     counts = {
         float(bound): count - before.get(_LAG, {}).get((bound,), 0.0)
         for (bound,), count in after[_LAG].items()
@@ -240,8 +240,8 @@ def _report(
         blocked_seconds=status.blocked_seconds,
         frames_received=received,
         frames_missing=lost,
-        gaps=round(_total(final, telemetry.FRAMES_LOST)),
-        refused=round(_total(final, telemetry.MESSAGES_REFUSED)),
+        gaps=round(_total(final, own.FRAMES_LOST)),
+        refused=round(_total(final, own.MESSAGES_REFUSED)),
         lag_p50_seconds=round(quantile(counts, 0.5), 3),
         lag_p99_seconds=round(quantile(counts, 0.99), 3),
         cpu_cores=dict(cores),
@@ -251,7 +251,7 @@ def _report(
     )
 
 
-def _total(samples: Samples, metric: telemetry.OwnMetric) -> float:
+def _total(samples: Samples, metric: OwnMetric) -> float:
     return sum(samples.get(metric.name, {}).values())
 
 
@@ -285,7 +285,7 @@ async def _settled(url: str) -> Samples:
     seen = -1.0
     while True:
         samples = await read_own(url)
-        now = _total(samples, telemetry.FRAMES_INGESTED)
+        now = _total(samples, own.FRAMES_INGESTED)
         if now == seen:
             return samples
         seen = now

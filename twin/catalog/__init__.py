@@ -7,6 +7,7 @@ device class and the physics that fills it.
 
 from __future__ import annotations
 
+from twin.catalog import own
 from twin.catalog.cooling import CDU, CDU_PSU, CDU_PSU_STATES, LEAK_STATES, PUMP, PUMP_STATES
 from twin.catalog.fabric import LEAF, PORT, SPINE
 from twin.catalog.gpu import GPU, XID_TEXT
@@ -14,6 +15,7 @@ from twin.catalog.job import JOB, JOB_STATES
 from twin.catalog.model import Detail, DeviceClass, Family, Frame, Kind, Signal, Unit
 from twin.catalog.neuron import NEURON, NEURON_LATENCIES, NEURON_RUNTIME, NEURONCORE
 from twin.catalog.nic import NIC
+from twin.catalog.own import ARRAY_JOB, OWN_JOB, OWN_METRICS, OwnMetric
 from twin.catalog.power import (
     CHARGE_STATES,
     FACILITY,
@@ -33,6 +35,7 @@ from twin.catalog.storage import CPU, STORAGE
 from twin.catalog.water import CHILLER, CHILLER_STATES, WATER
 
 __all__ = [
+    "ARRAY_JOB",
     "CDU",
     "CDU_PSU",
     "CDU_PSU_STATES",
@@ -58,6 +61,8 @@ __all__ = [
     "NEURON_RUNTIME",
     "NIC",
     "OSCILLATION_BANDS",
+    "OWN_JOB",
+    "OWN_METRICS",
     "PDU",
     "PDU_BREAKER",
     "PDU_BREAKER_STATES",
@@ -78,11 +83,13 @@ __all__ = [
     "Kind",
     "Level",
     "Operation",
+    "OwnMetric",
     "Rollup",
     "Signal",
     "Unit",
     "device_class",
     "devices_of",
+    "own",
 ]
 
 DEVICES: tuple[DeviceClass, ...] = (

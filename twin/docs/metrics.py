@@ -5,8 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from twin.aggregator.telemetry import OWN_METRICS, OwnMetric
-from twin.catalog import DEVICES, ROLLUPS, Detail, DeviceClass, Level, Rollup, Signal, Unit
+from twin.catalog import (
+    DEVICES,
+    OWN_METRICS,
+    ROLLUPS,
+    Detail,
+    DeviceClass,
+    Level,
+    OwnMetric,
+    Rollup,
+    Signal,
+    Unit,
+)
 from twin.docs.markdown import NOTICE, code
 from twin.docs.markdown import table as markdown_table
 

@@ -7,8 +7,7 @@ works where nobody gave them a site or a rack.
 
 from __future__ import annotations
 
-from twin.aggregator.telemetry import OWN_METRICS
-from twin.catalog import ROLLUPS, DeviceClass, Level, Rollup
+from twin.catalog import OWN_METRICS, ROLLUPS, DeviceClass, Level, Rollup
 from twin.grafana.promql import Expr, select
 from twin.grafana.units import GRAFANA, NUMBER, SECONDS
 

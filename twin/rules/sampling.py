@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.aggregator import OWN_METRICS, Core, OwnMetric, Text
+from twin.aggregator import Core, Text
 from twin.aggregator.discovery import TargetGroup, target_groups
 from twin.aggregator.division import Addresses
 from twin.aggregator.text import Column, Head, label_block
+from twin.catalog import OWN_METRICS, OwnMetric
 from twin.rules.expression import Selector
 from twin.rules.feed import Feed
 from twin.scenario.loader import LoadedScenario

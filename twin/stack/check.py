@@ -17,9 +17,8 @@ import numpy as np
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
-from twin.aggregator import OWN_METRICS
-from twin.aggregator.telemetry import UNIT_LAST_FRAME, UNIT_REPORTING
 from twin.catalog import PSU, ROLLUPS, SERVER, Frame, Level, Rollup
+from twin.catalog.own import OWN_METRICS, UNIT_LAST_FRAME, UNIT_REPORTING
 from twin.plant import PowerTrace
 from twin.site import Layout
 from twin.stack.local import LocalStack
