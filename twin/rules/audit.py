@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from twin.catalog import DEVICES
 from twin.rules.result import ScenarioResult
+from twin.rules.silence import held, why_silent
 from twin.rules.source import Rule, RuleSet
 from twin.scenario import show_duration
 
@@ -20,8 +21,10 @@ class Finding:
     Attributes:
         rule: the rule.
         detects: scenario to the seconds between its first fault and the first firing.
-        misses: scenarios whose faults show on a metric that the rule reads, while it was silent.
-        pending: scenarios in which the expression was true, but never for long enough.
+        misses: scenarios whose faults changed a series that the rule reads, while it was silent,
+            with the reason; empty when its expression was never true.
+        pending: scenarios in which the expression was true, but never for long enough, with the
+            time that it held and the reason.
         noisy: scenario to the number of firings while nothing was wrong.
         always: whether it fired all through a quiet scenario.
         unknown: metrics that it names and no site has.
@@ -32,8 +35,8 @@ class Finding:
 
     rule: Rule
     detects: dict[str, float]
-    misses: tuple[str, ...]
-    pending: dict[str, float]
+    misses: dict[str, str]
+    pending: dict[str, tuple[float, str]]
     noisy: dict[str, int]
     always: bool
     unknown: tuple[str, ...]
@@ -72,19 +75,23 @@ class Finding:
 
     def _detection(self) -> str:
         if self.detects:
-            silent = f"; silent in {', '.join(self.misses)}" if self.misses else ""
-            return f"detects {_listed(self.detects)}{silent}"
+            return f"detects {_listed(self.detects)}{self._silences()}"
         if self.pending:
-            name, seconds = max(self.pending.items(), key=lambda item: item[1])
-            return (
-                f"never fires: true for at most {show_duration(seconds)} ({name}), "
-                f"for is {show_duration(self.rule.lasts)}"
-            ) + self._missed()
+            name, (_, reason) = max(self.pending.items(), key=lambda item: item[1][0])
+            return f"never fires: {reason} ({name}){self._missed()}"
         if self.unknown:
             return f"never evaluates to anything: no site has {', '.join(self.unknown)}"
         if self.unmatched:
             return f"never evaluates to anything: {'; '.join(self.unmatched)}"
-        return "never evaluates to anything" + self._missed()
+        return f"never true{self._missed()}"
+
+    def _silences(self) -> str:
+        by_reason: dict[str, list[str]] = {}
+        for name, reason in self.misses.items():
+            by_reason.setdefault(reason or "never true", []).append(name)
+        return "".join(
+            f"; silent in {', '.join(names)} ({reason})" for reason, names in by_reason.items()
+        )
 
     def _missed(self) -> str:
         return f"; misses {', '.join(self.misses)}" if self.misses else ""
@@ -123,9 +130,9 @@ def audit(rules: RuleSet, results: Sequence[ScenarioResult]) -> list[Finding]:
 
 def _finding(rule: Rule, rules: RuleSet, results: Sequence[ScenarioResult]) -> Finding:
     detects: dict[str, float] = {}
-    pending: dict[str, float] = {}
+    pending: dict[str, tuple[float, str]] = {}
     noisy: dict[str, int] = {}
-    misses: list[str] = []
+    misses: dict[str, str] = {}
     always = False
     parts = [rule, *rules.feeding([rule])]
     read = {own.name for part in parts for own in part.selectors if own.name is not None}
@@ -138,7 +145,7 @@ def _finding(rule: Rule, rules: RuleSet, results: Sequence[ScenarioResult]) -> F
                 late = 0.1 * result.duration + rule.lasts
                 always |= first < late and any(own.ended is None for own in firings)
             continue
-        began = result.struck[0].at if result.struck else 0.0
+        began = result.began
         early = [own for own in firings if own.firing is not None and own.firing < began]
         if early:
             # What fires before the fault says nothing about it.
@@ -148,18 +155,17 @@ def _finding(rule: Rule, rules: RuleSet, results: Sequence[ScenarioResult]) -> F
         if after:
             detects[result.name] = min(after) - began
             continue
-        held = [
-            (own.ended or result.duration) - own.pending
-            for own in result.episodes.get(rule.key, ())
-        ]
-        if held:
-            pending[result.name] = max(held)
-        if read & set(result.shows):
-            misses.append(result.name)
+        reason = ""
+        if episodes := result.episodes.get(rule.key, ()):
+            own_held = held(rule, episodes, result.duration)
+            reason = why_silent(rule, own_held, (own.ends - own.at for own in result.struck))
+            pending[result.name] = (own_held.together, reason)
+        if rule.key in result.affected:
+            misses[result.name] = reason
     return Finding(
         rule,
         detects,
-        tuple(misses),
+        misses,
         pending,
         noisy,
         always,

@@ -16,6 +16,7 @@ from twin.rules.jobs import Candidate, job_for
 from twin.rules.promtool import Answer, run
 from twin.rules.result import Curve, Panel
 from twin.rules.sampling import Samples
+from twin.rules.silence import held, why_silent
 from twin.rules.source import Rule, RuleSet
 from twin.scenario import show_duration
 
@@ -123,18 +124,24 @@ def reasons(
     interval: float,
     episodes: Sequence[Episode],
     window: tuple[float, float],
+    spans: Sequence[float] = (),
 ) -> list[str]:
-    """Return sentences that say why an alert did not fire within a window."""
+    """Return sentences that say why an alert did not fire within a window.
+
+    Args:
+        samples: what was scraped.
+        rule: the rule.
+        rules: where it comes from.
+        interval: seconds between two evaluations.
+        episodes: of the alert.
+        window: from when to when, in seconds.
+        spans: length of each fault, in seconds.
+    """
     pending = [
-        (own.ended or window[1]) - own.pending
-        for own in episodes
-        if own.pending < window[1] and (own.ended or window[1]) > window[0]
+        own for own in episodes if own.pending < window[1] and (own.ended or window[1]) > window[0]
     ]
     if pending:
-        longest = show_duration(max(pending))
-        return [
-            f"the expression was true for at most {longest}; for is {show_duration(rule.lasts)}"
-        ]
+        return [f"the expression was {why_silent(rule, held(rule, pending, window[1]), spans)}"]
     times = _times(window, interval)
     job = job_for(samples, [Candidate(rule, rule.body)], rules, interval)
     asked = []

@@ -132,6 +132,7 @@ class ScenarioResult:
         unknown: metrics that a rule names and the site does not have, by the rule's key.
         unmatched: by the rule's key, what it reads of metrics that the site has, but with labels
             that none of their series has; each with a hint.
+        affected: keys of the rules that read a series which the faults changed.
         panels: signals for the report.
         sweep: other values of ``for``.
         killed: mutants that turn a check red, by their keys.
@@ -152,6 +153,7 @@ class ScenarioResult:
     errors: Mapping[str, str]
     unknown: Mapping[str, Sequence[str]]
     unmatched: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    affected: frozenset[str] = frozenset()
     panels: Sequence[Panel] = ()
     sweep: Sequence[SweepPoint] = ()
     killed: frozenset[str] = frozenset()
@@ -171,3 +173,8 @@ class ScenarioResult:
     def firings(self, rule: str) -> list[Episode]:
         """Return the episodes of a rule that fired."""
         return [own for own in self.episodes.get(rule, ()) if own.firing is not None]
+
+    @property
+    def began(self) -> float:
+        """When the first fault began, in simulated seconds."""
+        return self.struck[0].at if self.struck else 0.0

@@ -20,6 +20,7 @@ from twin.faults import FAULTS
 from twin.rules.alertmanager import told_by
 from twin.rules.engine import Episode, Outcome, evaluate
 from twin.rules.explain import panels, reasons
+from twin.rules.fault_effects import rules_affected
 from twin.rules.jobs import Candidate
 from twin.rules.lacking import unknown_metrics, unmatched
 from twin.rules.mutation import Mutant, killed, mutants
@@ -253,6 +254,7 @@ def run_scenario(
         result,
         unknown=unknown_metrics(rules, metrics),
         unmatched=unmatched(samples, rules),
+        affected=rules_affected(samples, rules, loaded.scenario.shows, result.began),
         sweep=_swept(result, outcome, as_they_are, len(alerts)),
         killed=killed(loaded, evaluated, outcome.episodes, checks, rules),
         told=told,
@@ -354,9 +356,10 @@ def _explained(
     began = scenario.faults[match.after - 1].at if scenario.faults else 0.0
     own = [e for e in episodes if match.matches(e.labels)]
     told: list[str] = []
+    spans = [loaded.ends(event) - event.at for event in scenario.faults]
     for rule in rules.named(check.alert):
         window = (began, scenario.duration)
-        told += reasons(samples, rule, rules, scenario.evaluate, own, window)
+        told += reasons(samples, rule, rules, scenario.evaluate, own, window, spans)
     return replace(check, reasons=told)
 
 

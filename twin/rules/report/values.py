@@ -83,6 +83,7 @@ def _rule(finding: Finding) -> dict[str, Any]:
         "exercised": finding.exercised,
         "detects": finding.detects,
         "misses": list(finding.misses),
+        "reasons": {name: why for name, (_, why) in finding.pending.items()},
         "noisy": finding.noisy,
         "unknown_metrics": list(finding.unknown),
         "unmatched": list(finding.unmatched),
