@@ -16,11 +16,11 @@ from pathlib import Path
 
 from twin.bench.process import Child, free_port, started
 from twin.bus import BrokerUrl, Bus, connect
-from twin.catalog import Frame
+from twin.catalog import UnitKind
 from twin.cli.options import seconds
 from twin.errors import BusError
 from twin.site import Layout, Shard, load_site
-from twin.wire import Decoder, Status, Topics, decode_message
+from twin.wire import Decoder, EmulatorStatus, Topics, decode_message
 
 SETTLE_SECONDS = 600.0
 
@@ -104,16 +104,16 @@ class Ears:
     """What the bus carried: the last word of every emulator, and the frames of some racks."""
 
     def __init__(self, layout: Layout) -> None:
-        self.statuses: dict[str, Status] = {}
+        self.statuses: dict[str, EmulatorStatus] = {}
         self.frames: dict[str, list[float]] = defaultdict(list)
-        self._decoder = Decoder(layout, Frame.RACK)
+        self._decoder = Decoder(layout, UnitKind.RACK)
         self._topics = Topics(layout.site.name)
 
     def hear(self, topic: str, payload: bytes) -> None:
         """Take note of a message."""
         address = self._topics.parse(topic)
         if address is not None and address.kind == "status":
-            self.statuses[address.name] = decode_message(Status, payload)
+            self.statuses[address.name] = decode_message(EmulatorStatus, payload)
         elif address is not None:
             self.frames[address.name].append(self._decoder.decode(payload).ts)
 
@@ -143,7 +143,7 @@ async def listening(cluster: Cluster, racks: Sequence[int]) -> AsyncIterator[Ear
         await bus.subscribe(topics.status("+"), qos=1)
         for rack in racks:
             await bus.subscribe(
-                topics.frame(Frame.RACK, cluster.layout.unit_name(Frame.RACK, rack))
+                topics.frame(UnitKind.RACK, cluster.layout.unit_name(UnitKind.RACK, rack))
             )
         task = asyncio.create_task(hear(bus), name="ears")
         try:

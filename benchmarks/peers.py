@@ -43,7 +43,7 @@ from twin.bench.process import Child, find_program, free_port, started
 from twin.bench.receiver import Receiver, Sent, measure_receiver, read_page
 from twin.bench.script import parser, run
 from twin.bus import Bus
-from twin.catalog import GPU, Frame
+from twin.catalog import GPU, UnitKind
 from twin.catalog.own import FRAMES_INGESTED, FRAMES_LOST
 from twin.errors import ConfigError, ServiceError
 from twin.site import Layout, parse_site
@@ -116,7 +116,7 @@ def _values(layout: Layout, outputs: Outputs) -> Values:
     """Return the values of all GPUs, as a frame carries them."""
     columns = {s.name: outputs["gpu"][s.name] for s in layout.reported["gpu"] if s.on_wire}
     return {
-        f"{layout.unit_name(Frame.RACK, rack)}-gpu{gpu:02d}": {
+        f"{layout.unit_name(UnitKind.RACK, rack)}-gpu{gpu:02d}": {
             signal.name: round(float(columns[signal.name][rack, gpu]), signal.decimals)
             for signal in layout.reported["gpu"]
             if signal.on_wire
@@ -251,10 +251,10 @@ async def _aggregator(
     rounds: int,
 ) -> Receiver:
     """Send the frames of all racks again and again, each with a number of its own, and scrape."""
-    encoder, topics = Encoder(layout, Frame.RACK, codec), Topics(layout.site.name)
+    encoder, topics = Encoder(layout, UnitKind.RACK, codec), Topics(layout.site.name)
     encoder.load(outputs)
     racks = range(layout.site.racks)
-    names = [topics.frame(Frame.RACK, layout.unit_name(Frame.RACK, rack)) for rack in racks]
+    names = [topics.frame(UnitKind.RACK, layout.unit_name(UnitKind.RACK, rack)) for rack in racks]
     sent = 0
 
     async def send(bus: Bus, rounds: int) -> None:
@@ -271,7 +271,7 @@ async def _aggregator(
         * layout.site.racks
         * sum(
             layout.per_unit(device) * sum(signal.on_wire for signal in layout.reported[device.name])
-            for device in layout.devices_of(Frame.RACK)
+            for device in layout.devices_of(UnitKind.RACK)
         )
     )
     what = Sent(rounds, rounds * len(racks), samples)

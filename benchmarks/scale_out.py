@@ -32,7 +32,7 @@ from tests.integration.brokers.clusters import CLUSTERS
 from twin.bench.broker import BrokerKind, running_broker
 from twin.bench.process import cpu_seconds, peak_bytes
 from twin.bench.script import lines, parser, run
-from twin.catalog import Frame
+from twin.catalog import UnitKind
 from twin.cli.options import seconds
 from twin.site import FACILITY, Shard
 from twin.wire import Codec
@@ -195,7 +195,7 @@ async def _lose_emulator(cluster: Cluster, stores: Sequence[str], part: Shard) -
                 await asyncio.sleep(0.05)
         back = time.monotonic() - began
         await asyncio.sleep(3 * cluster.interval)
-        name = cluster.layout.unit_name(Frame.RACK, racks[0])
+        name = cluster.layout.unit_name(UnitKind.RACK, racks[0])
         return {
             "shard": str(part),
             "first_frame_after_seconds": round(back, 2),
@@ -216,7 +216,7 @@ async def _lose_aggregator(cluster: Cluster, stores: Sequence[str]) -> dict[str,
     cluster.aggregate(part)
     took = await cluster.ready([part.index])
     await asyncio.sleep(3 * cluster.interval)
-    name = cluster.layout.unit_name(Frame.RACK, cluster.layout.racks_of(array)[0])
+    name = cluster.layout.unit_name(UnitKind.RACK, cluster.layout.racks_of(array)[0])
     return {
         "shard": str(part),
         "ready_after_seconds": round(took, 2),
@@ -242,7 +242,7 @@ async def _lose_node(
         await asyncio.to_thread(nodes.restart, killed)
         whole = time.monotonic()
         await asyncio.sleep(4 * cluster.interval)
-        names = [cluster.layout.unit_name(Frame.RACK, rack) for rack in racks]
+        names = [cluster.layout.unit_name(UnitKind.RACK, rack) for rack in racks]
         gaps = [await sample_gap(stores, name, began) for name in names]
         return {
             "watched_racks": len(racks),

@@ -8,9 +8,9 @@ import pytest
 
 from twin.aggregator import Core
 from twin.aggregator.detail import Outgoing
-from twin.catalog import Frame
+from twin.catalog import UnitKind
 from twin.site import Layout, parse_site
-from twin.wire import Clock, Encoder, Outputs, SetDetail, Status, Topics
+from twin.wire import Clock, EmulatorStatus, Encoder, Outputs, SetDetail, Topics
 
 SMALL = """
 name: small
@@ -41,11 +41,11 @@ class Feed:
         self.now = 1_000.0
         self._topics = Topics(core.layout.site.name)
 
-    def topic(self, kind: Frame, unit: int) -> str:
+    def topic(self, kind: UnitKind, unit: int) -> str:
         """Return the topic of a unit."""
         return self._topics.frame(kind, self.layout.unit_name(kind, unit))
 
-    def payload(self, kind: Frame, unit: int, ts: float = 1.0, seq: int = 1) -> bytes:
+    def payload(self, kind: UnitKind, unit: int, ts: float = 1.0, seq: int = 1) -> bytes:
         """Return a valid frame of a unit."""
         encoder = Encoder(self.layout, kind)
         encoder.load(self.outputs)
@@ -55,20 +55,20 @@ class Feed:
         """Publish anything."""
         self.core.handle(topic, payload, retain, self.now)
 
-    def frame(self, kind: Frame, unit: int, *, ts: float = 1.0, seq: int = 1) -> None:
+    def frame(self, kind: UnitKind, unit: int, *, ts: float = 1.0, seq: int = 1) -> None:
         """Publish a valid frame of a unit."""
         self.send(self.topic(kind, unit), self.payload(kind, unit, ts, seq))
 
     def site(self, *, ts: float = 1.0, seq: int = 1) -> None:
         """Publish a valid frame of every unit."""
-        for kind in Frame:
+        for kind in UnitKind:
             for unit in range(self.layout.units(kind)):
                 self.frame(kind, unit, ts=ts, seq=seq)
 
     def status(self, state: str = "online", emulator: str = "emulator", **fields: object) -> None:
         """Publish an emulator's status."""
         values = {"emulator": emulator, "state": state, **fields}
-        self.send(self._topics.status(emulator), Status.model_validate(values).encode())
+        self.send(self._topics.status(emulator), EmulatorStatus.model_validate(values).encode())
 
     def clock(self, simulated: float = 0.0, speed: float = 1.0) -> None:
         """Publish a status that ties ``simulated`` time to the wall clock of this moment."""

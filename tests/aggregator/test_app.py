@@ -15,9 +15,9 @@ from prometheus_client.openmetrics.parser import (
 from prometheus_client.parser import text_string_to_metric_families
 
 from twin.aggregator.app import create_app
-from twin.aggregator.division import Addresses
 from twin.aggregator.negotiation import PLAIN
-from twin.catalog import GPU, Frame
+from twin.aggregator.shard_assignment import Addresses
+from twin.catalog import GPU, UnitKind
 
 if TYPE_CHECKING:
     from tests.aggregator.conftest import Feed
@@ -180,7 +180,7 @@ async def test_health_and_readiness(feed: Feed, client: httpx.AsyncClient) -> No
 
 async def test_summary(feed: Feed, client: httpx.AsyncClient) -> None:
     """The key figures as JSON, with null where nothing is reported."""
-    feed.frame(Frame.RACK, 0)
+    feed.frame(UnitKind.RACK, 0)
     figures = (await client.get("/api/summary")).json()
     assert figures["racks_reporting"] == 1
     assert figures["grid_import_watts"] is None

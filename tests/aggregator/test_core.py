@@ -9,7 +9,7 @@ import pytest
 
 from twin.aggregator import Core
 from twin.aggregator.summary import JobFigures
-from twin.catalog import JOB, JOB_STATES, Frame
+from twin.catalog import JOB, JOB_STATES, UnitKind
 from twin.site import Layout, load_site
 from twin.wire import Encoder, Topics
 
@@ -24,7 +24,7 @@ def test_ready_once_every_rack_has_reported(feed: Feed) -> None:
         "3 of 3 racks never reported: r0001, r0002, r0003.",
     ]
     feed.core.connected(connected=True)
-    feed.frame(Frame.RACK, 0)
+    feed.frame(UnitKind.RACK, 0)
     assert feed.core.not_ready() == ["2 of 3 racks never reported: r0002, r0003."]
     feed.site(ts=2.0, seq=2)
     assert feed.core.not_ready() == []
@@ -35,7 +35,7 @@ def test_one_silent_rack_is_a_finding_not_an_outage(feed: Feed) -> None:
     feed.core.connected(connected=True)
     feed.site()
     feed.wait(4.0)
-    feed.frame(Frame.RACK, 0, ts=2.0, seq=2)
+    feed.frame(UnitKind.RACK, 0, ts=2.0, seq=2)
     feed.wait(4.0)
     assert feed.core.not_ready() == []
     feed.wait(6.0)
@@ -84,20 +84,20 @@ def test_summary_of_a_site_that_reports(feed: Feed) -> None:
     assert summary.grid_import_watts == 90_000.0
     assert summary.jobs == (JobFigures("pretrain", 3, JOB_STATES[2], 17, 0.93),)
     assert summary.simulated_time == 1_000.0
-    assert summary.frames_ingested == sum(feed.layout.units(kind) for kind in Frame)
+    assert summary.frames_ingested == sum(feed.layout.units(kind) for kind in UnitKind)
 
 
 def test_summary_of_several_jobs() -> None:
     """Each job has its own figures, in order of their racks."""
     layout = Layout(load_site("shared"))
-    core, encoder = Core(layout), Encoder(layout, Frame.JOB)
+    core, encoder = Core(layout), Encoder(layout, UnitKind.JOB)
     wired = {signal.name for signal in JOB.wire_signals}
     outputs = {name: np.zeros((2, 1)) for name in wired}
     outputs["state"][:, 0] = [5.0, 2.0]
     outputs["steps"][:, 0] = [17.0, 51.0]
     outputs["goodput"][:, 0] = [0.5, 0.9]
     encoder.load({"job": outputs})
-    topic = Topics(layout.site.name).frame(Frame.JOB, "finetune")
+    topic = Topics(layout.site.name).frame(UnitKind.JOB, "finetune")
     core.handle(topic, encoder.encode(1, 1.0, 1), False, 1_000.0)
     assert core.summary().jobs == (
         JobFigures("pretrain", 10, None, None, None),
@@ -108,7 +108,7 @@ def test_summary_of_several_jobs() -> None:
 def test_summary_by_array(feed: Feed) -> None:
     """Each array has its own figures; one without reports has none."""
     feed.outputs["server"]["power"][:] = 10_000.0
-    feed.frame(Frame.RACK, 0)
+    feed.frame(UnitKind.RACK, 0)
     first, last = feed.core.summary().arrays
     assert (first.name, first.racks, first.racks_reporting) == ("a001", 2, 1)
     assert first.it_power_watts == 20_000.0
@@ -119,10 +119,10 @@ def test_summary_by_array(feed: Feed) -> None:
 
 def test_summary_counts_what_went_wrong(feed: Feed) -> None:
     """Decode errors are those of content; a stale frame is valid and is none."""
-    feed.frame(Frame.RACK, 0, ts=5.0, seq=5)
-    feed.frame(Frame.RACK, 0, ts=8.0, seq=8)
-    feed.frame(Frame.RACK, 0, ts=1.0, seq=9)
-    feed.send(feed.topic(Frame.RACK, 0), b"{")
+    feed.frame(UnitKind.RACK, 0, ts=5.0, seq=5)
+    feed.frame(UnitKind.RACK, 0, ts=8.0, seq=8)
+    feed.frame(UnitKind.RACK, 0, ts=1.0, seq=9)
+    feed.send(feed.topic(UnitKind.RACK, 0), b"{")
     summary = feed.core.summary()
     assert (summary.frames_ingested, summary.frames_lost, summary.decode_errors) == (2, 2, 1)
     assert summary.refused["stale"] == 1
@@ -145,7 +145,9 @@ def test_summary_counts_the_exposed_series(feed: Feed, share: float) -> None:
 def test_a_clock_that_is_set_silences_nobody(feed: Feed, jump: float) -> None:
     """Silence is measured by a clock that nobody sets: units neither fall silent nor stay."""
     core = feed.core
-    core.handle(feed.topic(Frame.RACK, 0), feed.payload(Frame.RACK, 0), False, 1000.0, at=10.0)
+    core.handle(
+        feed.topic(UnitKind.RACK, 0), feed.payload(UnitKind.RACK, 0), False, 1000.0, at=10.0
+    )
     core.tick(1000.0 + jump, at=10.5)
     assert core.summary().racks_reporting == 1
     core.tick(1000.0 + jump, at=15.1)

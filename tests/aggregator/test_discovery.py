@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from twin.aggregator.discovery import target_groups
-from twin.aggregator.division import Addresses
+from twin.aggregator.shard_assignment import Addresses
 from twin.catalog import Detail
 from twin.site import DetailPlan, Layout, load_site
 

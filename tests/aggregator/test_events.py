@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from twin.aggregator.events import MOST_EVENTS, Watch
-from twin.catalog import JOB_STATES, Frame
+from twin.aggregator.events import MOST_EVENTS, EventLog
+from twin.catalog import JOB_STATES, UnitKind
 from twin.wire import ActiveFault, Faults, Topics
 
 if TYPE_CHECKING:
     from tests.aggregator.conftest import Feed
 
 
-def strike(feed: Feed, *faults: tuple[str, str, str]) -> None:
+def apply(feed: Feed, *faults: tuple[str, str, str]) -> None:
     """Publish the list of faults in force: identifier, kind, target."""
     active = tuple(
         ActiveFault(id=key, fault=kind, target=target, since=1.0, until=61.0)
@@ -27,11 +27,11 @@ def job(feed: Feed, state: str, seq: int) -> None:
     """Publish a frame of a job that is in a state."""
     code = next(code for code, name in JOB_STATES.items() if name == state)
     feed.outputs["job"]["state"][:] = code
-    feed.frame(Frame.JOB, 0, ts=float(seq), seq=seq)
+    feed.frame(UnitKind.JOB, 0, ts=float(seq), seq=seq)
 
 
 @pytest.fixture
-def watch(feed: Feed) -> Watch:
+def watch(feed: Feed) -> EventLog:
     """What watches the fed core, connected."""
     feed.core.connected(True)
     watch = feed.core.live.watch
@@ -39,17 +39,17 @@ def watch(feed: Feed) -> Watch:
     return watch
 
 
-def texts(watch: Watch, since: int = 0) -> list[str]:
+def texts(watch: EventLog, since: int = 0) -> list[str]:
     """Return the events as sentences, without that of the connection."""
     return [event.text for event in watch.since(since) if event.kind != "broker"]
 
 
-def test_faults_come_and_go(feed: Feed, watch: Watch) -> None:
+def test_faults_come_and_go(feed: Feed, watch: EventLog) -> None:
     """A fault is told when it strikes, with target and length, and when it is over."""
-    strike(feed, ("1", "pump-failure", "r0001/pump1"))
+    apply(feed, ("1", "pump-failure", "r0001/pump1"))
     watch.look(connected=True, ts=2.0)
     watch.look(connected=True, ts=3.0)
-    strike(feed)
+    apply(feed)
     watch.look(connected=True, ts=4.0)
     events = [event for event in watch.since(0) if event.kind == "fault"]
     assert [(event.ts, event.level, event.text, event.target) for event in events] == [
@@ -58,16 +58,16 @@ def test_faults_come_and_go(feed: Feed, watch: Watch) -> None:
     ]
 
 
-def test_a_reconnect_ends_no_fault(feed: Feed, watch: Watch) -> None:
+def test_a_reconnect_ends_no_fault(feed: Feed, watch: EventLog) -> None:
     """While the broker is away nobody knows the faults, and its return repeats none."""
-    strike(feed, ("1", "pump-failure", "r0001/pump1"))
+    apply(feed, ("1", "pump-failure", "r0001/pump1"))
     watch.look(connected=True, ts=2.0)
     before = watch.last
     feed.core.connected(False)
     watch.look(connected=False, ts=3.0)
     feed.core.connected(True)
     watch.look(connected=True, ts=4.0)
-    strike(feed, ("1", "pump-failure", "r0001/pump1"))
+    apply(feed, ("1", "pump-failure", "r0001/pump1"))
     watch.look(connected=True, ts=5.0)
     assert [event.text for event in watch.since(before)] == [
         "The connection to the broker is lost.",
@@ -75,7 +75,7 @@ def test_a_reconnect_ends_no_fault(feed: Feed, watch: Watch) -> None:
     ]
 
 
-def test_job_states(feed: Feed, watch: Watch) -> None:
+def test_job_states(feed: Feed, watch: EventLog) -> None:
     """Every change of a job's state is told once."""
     for seq, state in enumerate(("training", "training", "crashed", "training")):
         job(feed, state, seq)
@@ -83,7 +83,7 @@ def test_job_states(feed: Feed, watch: Watch) -> None:
     assert texts(watch) == [f"Job pretrain: {s}." for s in ("training", "crashed", "training")]
 
 
-def test_units_lost_and_back(feed: Feed, watch: Watch) -> None:
+def test_units_lost_and_back(feed: Feed, watch: EventLog) -> None:
     """Racks that fall silent are told with the reason, and again when they are back."""
     feed.site()
     watch.look(connected=True, ts=1.0)
@@ -92,7 +92,7 @@ def test_units_lost_and_back(feed: Feed, watch: Watch) -> None:
     feed.wait(10.0)
     for _ in range(10):
         watch.look(connected=True, ts=None)
-    feed.frame(Frame.RACK, 1, ts=2.0, seq=2)
+    feed.frame(UnitKind.RACK, 1, ts=2.0, seq=2)
     for _ in range(10):
         watch.look(connected=True, ts=2.0)
     racks = [text for text in texts(watch, before) if text.startswith("Rack")]
@@ -102,23 +102,23 @@ def test_units_lost_and_back(feed: Feed, watch: Watch) -> None:
     ]
 
 
-def test_a_wave_is_one_event(feed: Feed, watch: Watch) -> None:
+def test_a_wave_is_one_event(feed: Feed, watch: EventLog) -> None:
     """Units that are lost one after the other within seconds make two events, not many."""
     for rack in range(3):
-        feed.frame(Frame.RACK, rack)
+        feed.frame(UnitKind.RACK, rack)
     watch.look(connected=True, ts=1.0)
     for _ in range(10):
         watch.look(connected=True, ts=1.0)
     before = watch.last
     for rack in range(3):
-        feed.core.store.units[Frame.RACK].reporting[rack] = False
+        feed.core.store.units[UnitKind.RACK].reporting[rack] = False
         watch.look(connected=True, ts=1.0)
     for _ in range(10):
         watch.look(connected=True, ts=1.0)
     assert len(texts(watch, before)) == 2
 
 
-def test_emulators(feed: Feed, watch: Watch) -> None:
+def test_emulators(feed: Feed, watch: EventLog) -> None:
     """An emulator's coming, its orderly end and its loss are told apart."""
     for state in ("online", "online", "offline", "online", "lost"):
         feed.status(state)
@@ -127,7 +127,7 @@ def test_emulators(feed: Feed, watch: Watch) -> None:
     assert texts(watch) == [f"Emulator emulator {word}." for word in words]
 
 
-def test_few_are_kept(feed: Feed, watch: Watch) -> None:
+def test_few_are_kept(feed: Feed, watch: EventLog) -> None:
     """Old events are forgotten, and numbers go on."""
     for seq in range(2 * MOST_EVENTS):
         job(feed, "training" if seq % 2 else "stalled", seq)

@@ -23,9 +23,9 @@ from twin.catalog import (
     NIC,
     PUMP,
     DeviceClass,
-    Frame,
-    Kind,
+    MetricType,
     Signal,
+    UnitKind,
 )
 from twin.site import Layout, parse_site
 from twin.wire import Outputs
@@ -56,7 +56,7 @@ def _read(feed: Feed, *, openmetrics: bool = False) -> dict[Key, float]:
 
 def _read_name(signal: Signal) -> str:
     """Return the metric's name as that parser gives it: it appends to counters."""
-    counter = signal.kind is Kind.COUNTER and not signal.metric.endswith("_total")
+    counter = signal.kind is MetricType.COUNTER and not signal.metric.endswith("_total")
     return f"{signal.metric}_total" if counter else signal.metric
 
 
@@ -139,13 +139,13 @@ def test_openmetrics_types(everything: tuple[Feed, dict[Key, float]]) -> None:
     reported = {
         signal.metric: signal.kind
         for device in DEVICES
-        if device.frame in (Frame.RACK, Frame.ARRAY) and feed.layout.per_unit(device)
+        if device.frame in (UnitKind.RACK, UnitKind.ARRAY) and feed.layout.per_unit(device)
         for signal in feed.layout.reported[device.name]
     }
     expected = {}
     for metric, kind in reported.items():
-        counter = kind is Kind.COUNTER and metric.endswith("_total")
-        other = "gauge" if kind is Kind.GAUGE else "unknown"
+        counter = kind is MetricType.COUNTER and metric.endswith("_total")
+        other = "gauge" if kind is MetricType.GAUGE else "unknown"
         expected[metric.removesuffix("_total") if counter else metric] = (
             "counter" if counter else other
         )
@@ -194,7 +194,7 @@ def test_some_metrics_are_shared(feed: Feed, metric: str) -> None:
     ]
     assert len(shared) > 1
     lines = [line for line in feed.lines(0) if line.startswith(metric + "{")]
-    units = {Frame.RACK: 2, Frame.ARRAY: 1}
+    units = {UnitKind.RACK: 2, UnitKind.ARRAY: 1}
     assert len(lines) == sum(
         units.get(device.frame, 0) * feed.layout.per_unit(device) for device, _ in shared
     )
@@ -203,7 +203,7 @@ def test_some_metrics_are_shared(feed: Feed, metric: str) -> None:
 def test_gpu_line_is_dcgm_exporters(feed: Feed) -> None:
     """Labels stand in the exporter's order, then job and instance, then the place."""
     feed.outputs["gpu"]["gpu_temp"][0, 3] = 61.0
-    feed.frame(Frame.RACK, 0)
+    feed.frame(UnitKind.RACK, 0)
     lines = [line for line in feed.lines(0) if line.startswith(GPU["gpu_temp"].metric)]
     uuid = feed.layout.gpu_uuid(0, 3)
     assert lines[3] == (
@@ -237,7 +237,7 @@ def test_signals_without_decimals_are_whole(feed: Feed) -> None:
 def test_states_are_one_hot(feed: Feed) -> None:
     """A state is a label after the identity and before the job; exactly one is 1."""
     feed.outputs["pump"]["state"][0] = [1.0, 2.0]
-    feed.frame(Frame.RACK, 0)
+    feed.frame(UnitKind.RACK, 0)
     lines = [line for line in feed.lines(0) if line.startswith(PUMP["state"].metric)]
     assert [line.split(",job=")[0] + line[-2:] for line in lines] == [
         'cdu_pump_state{pump="1",state="stopped" 0',
@@ -252,7 +252,7 @@ def test_states_are_one_hot(feed: Feed) -> None:
 def test_value_labels_follow_the_value(feed: Feed) -> None:
     """err_code and err_msg stand after the exporter's labels; unknown codes say so."""
     feed.outputs["gpu"]["xid"][0] = [0.0, 79.0, 31.0, 500.0]
-    feed.frame(Frame.RACK, 0)
+    feed.frame(UnitKind.RACK, 0)
     lines = [line for line in feed.lines(0) if line.startswith(GPU["xid"].metric)]
     after = [line.split('570.124.06",')[1].split(",job=")[0] for line in lines]
     assert after == [
@@ -267,10 +267,10 @@ def test_value_labels_follow_the_value(feed: Feed) -> None:
 def test_value_labels_return_to_the_usual(feed: Feed) -> None:
     """An XID that has gone leaves no trace in later scrapes."""
     feed.outputs["gpu"]["xid"][0] = 79.0
-    feed.frame(Frame.RACK, 0)
+    feed.frame(UnitKind.RACK, 0)
     assert 'err_code="79"' in "".join(feed.lines(0))
     feed.outputs["gpu"]["xid"][0] = 0.0
-    feed.frame(Frame.RACK, 0, ts=2.0, seq=2)
+    feed.frame(UnitKind.RACK, 0, ts=2.0, seq=2)
     assert 'err_code="79"' not in "".join(feed.lines(0))
 
 
@@ -278,7 +278,7 @@ def test_device_that_is_gone_has_no_series(feed: Feed) -> None:
     """A GPU that fell off the bus loses all its series, constants and states included."""
     for values in feed.outputs["gpu"].values():
         values[0, 1] = np.nan
-    feed.frame(Frame.RACK, 0)
+    feed.frame(UnitKind.RACK, 0)
     uuid = feed.layout.gpu_uuid(0, 1)
     assert not [line for line in feed.lines(0) if uuid in line]
     assert [line for line in feed.lines(0) if feed.layout.gpu_uuid(0, 0) in line]
@@ -288,7 +288,7 @@ def test_single_missing_value_takes_only_itself(feed: Feed) -> None:
     """Where one signal is missing the device's others, and its constants, stay."""
     feed.outputs["cdu"]["leak"][0] = np.nan
     feed.outputs["gpu"]["power_usage"][0, 1] = np.nan
-    feed.frame(Frame.RACK, 0)
+    feed.frame(UnitKind.RACK, 0)
     names = [line.split("{")[0] for line in feed.lines(0)]
     assert CDU["leak"].metric not in names
     assert CDU["flow"].metric in names
@@ -300,7 +300,7 @@ def test_silent_rack_disappears_whole(feed: Feed) -> None:
     """Not one series of a silent rack is left, ``up`` included."""
     feed.site()
     feed.wait(4.0)
-    feed.frame(Frame.RACK, 1, ts=2.0, seq=2)
+    feed.frame(UnitKind.RACK, 1, ts=2.0, seq=2)
     feed.wait(2.0)
     assert not [line for line in feed.lines(0) if 'rack="r0001"' in line]
     assert [line for line in feed.lines(0) if line.startswith("up{")]

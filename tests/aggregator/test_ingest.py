@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from twin.aggregator.ingest import Elapsed
-from twin.catalog import GPU, Frame
+from twin.catalog import GPU, UnitKind
 from twin.wire import MAX_FRAME_BYTES, ActiveFault, Faults
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ RACK = "twin/v1/small/rack/r0001"
 def test_takes_over_every_unit(feed: Feed) -> None:
     """One frame of every unit fills the store, to the catalogue's resolution."""
     feed.site()
-    for kind in Frame:
+    for kind in UnitKind:
         assert feed.tally(INGESTED, kind.value) == feed.layout.units(kind)
     expected = np.round(feed.outputs["gpu"]["power_usage"], GPU["power_usage"].decimals)
     np.testing.assert_allclose(feed.core.store.column(GPU, "power_usage"), expected)
@@ -50,7 +50,7 @@ def test_takes_over_every_unit(feed: Feed) -> None:
 )
 def test_refuses_foreign_topics(feed: Feed, topic: str) -> None:
     """A topic that is not of this site, or names no unit of it, is foreign."""
-    feed.send(topic, feed.payload(Frame.RACK, 0))
+    feed.send(topic, feed.payload(UnitKind.RACK, 0))
     assert feed.tally(REFUSED, "foreign") == 1
     assert feed.core.store.version == 0
 
@@ -63,14 +63,14 @@ def test_ignores_what_the_site_says_to_others(feed: Feed) -> None:
 
 
 def _edited(feed: Feed, **changes: object) -> bytes:
-    frame = orjson.loads(feed.payload(Frame.RACK, 0))
+    frame = orjson.loads(feed.payload(UnitKind.RACK, 0))
     frame.update(changes)
     return orjson.dumps(frame)
 
 
 def test_refuses_what_is_no_frame(feed: Feed) -> None:
     """Each way of being no valid frame is counted under its own reason."""
-    gpu = orjson.loads(feed.payload(Frame.RACK, 0))["gpu"]
+    gpu = orjson.loads(feed.payload(UnitKind.RACK, 0))["gpu"]
     bad = {
         "oversized": b" " * (MAX_FRAME_BYTES + 1),
         "malformed": b"{",
@@ -87,56 +87,56 @@ def test_refuses_what_is_no_frame(feed: Feed) -> None:
 
 def test_refuses_retained_frames(feed: Feed) -> None:
     """Nobody knows how old a retained frame is, so it is stale."""
-    feed.send(RACK, feed.payload(Frame.RACK, 0), retain=True)
+    feed.send(RACK, feed.payload(UnitKind.RACK, 0), retain=True)
     assert feed.tally(REFUSED, "stale") == 1
 
 
 def test_refuses_an_older_frame(feed: Feed) -> None:
     """A frame from before the last one does not overwrite it."""
-    feed.frame(Frame.RACK, 0, ts=10.0, seq=10)
-    feed.frame(Frame.RACK, 0, ts=9.0, seq=9)
+    feed.frame(UnitKind.RACK, 0, ts=10.0, seq=10)
+    feed.frame(UnitKind.RACK, 0, ts=9.0, seq=9)
     assert feed.tally(REFUSED, "stale") == 1
-    assert feed.core.store.units[Frame.RACK].ts[0] == 10.0
+    assert feed.core.store.units[UnitKind.RACK].ts[0] == 10.0
 
 
 @pytest.mark.parametrize(("ts", "seq"), [(10.0, 10), (11.0, 10), (10.0, 9)])
 def test_refuses_a_frame_seen_already(feed: Feed, ts: float, seq: int) -> None:
     """A running number that was seen already is a duplicate."""
-    feed.frame(Frame.RACK, 0, ts=10.0, seq=10)
-    feed.frame(Frame.RACK, 0, ts=ts, seq=seq)
+    feed.frame(UnitKind.RACK, 0, ts=10.0, seq=10)
+    feed.frame(UnitKind.RACK, 0, ts=ts, seq=seq)
     assert feed.tally(REFUSED, "duplicate") == 1
 
 
 def test_counts_lost_frames(feed: Feed) -> None:
     """A gap in the running numbers counts what is missing, per kind."""
-    feed.frame(Frame.RACK, 0, ts=1.0, seq=1)
-    feed.frame(Frame.RACK, 0, ts=5.0, seq=5)
-    feed.frame(Frame.MEGAPACK, 0, ts=1.0, seq=7)
-    feed.frame(Frame.MEGAPACK, 0, ts=2.0, seq=8)
+    feed.frame(UnitKind.RACK, 0, ts=1.0, seq=1)
+    feed.frame(UnitKind.RACK, 0, ts=5.0, seq=5)
+    feed.frame(UnitKind.MEGAPACK, 0, ts=1.0, seq=7)
+    feed.frame(UnitKind.MEGAPACK, 0, ts=2.0, seq=8)
     assert feed.tally(LOST, "rack") == 3
     assert feed.tally(LOST, "megapack") == 0
 
 
 def test_first_frame_loses_nothing(feed: Feed) -> None:
     """What came before the aggregator listened is not lost."""
-    feed.frame(Frame.RACK, 0, ts=1.0, seq=4_000)
+    feed.frame(UnitKind.RACK, 0, ts=1.0, seq=4_000)
     assert feed.tally(LOST, "rack") == 0
 
 
 def test_restart_is_no_loss(feed: Feed) -> None:
     """A running number that begins anew at a newer time is taken over and counted."""
-    feed.frame(Frame.RACK, 0, ts=100.0, seq=100)
-    feed.frame(Frame.RACK, 0, ts=101.0, seq=0)
-    feed.frame(Frame.RACK, 0, ts=102.0, seq=1)
+    feed.frame(UnitKind.RACK, 0, ts=100.0, seq=100)
+    feed.frame(UnitKind.RACK, 0, ts=101.0, seq=0)
+    feed.frame(UnitKind.RACK, 0, ts=102.0, seq=1)
     assert feed.tally(RESTARTS, "rack") == 1
     assert feed.tally(LOST, "rack") == 0
-    assert feed.core.store.units[Frame.RACK].ts[0] == 102.0
+    assert feed.core.store.units[UnitKind.RACK].ts[0] == 102.0
 
 
 def test_absurd_jump_is_a_restart(feed: Feed) -> None:
     """One hostile number cannot spoil the count of lost frames for ever."""
-    feed.frame(Frame.RACK, 0, ts=1.0, seq=1)
-    feed.frame(Frame.RACK, 0, ts=2.0, seq=2**62)
+    feed.frame(UnitKind.RACK, 0, ts=1.0, seq=1)
+    feed.frame(UnitKind.RACK, 0, ts=2.0, seq=2**62)
     assert feed.tally(LOST, "rack") == 0
     assert feed.tally(RESTARTS, "rack") == 1
 
@@ -144,12 +144,12 @@ def test_absurd_jump_is_a_restart(feed: Feed) -> None:
 @pytest.mark.parametrize("seq", [6, 4_000])
 def test_hears_an_emulator_whose_clock_went_back(feed: Feed, seq: int) -> None:
     """After the timeout a unit has nothing to defend, so an earlier clock is accepted."""
-    feed.frame(Frame.RACK, 0, ts=3_600.0, seq=3_600)
-    feed.frame(Frame.RACK, 0, ts=1.0, seq=0)
+    feed.frame(UnitKind.RACK, 0, ts=3_600.0, seq=3_600)
+    feed.frame(UnitKind.RACK, 0, ts=1.0, seq=0)
     assert feed.tally(REFUSED, "stale") == 1
     feed.wait(6.0)
-    feed.frame(Frame.RACK, 0, ts=7.0, seq=seq)
-    assert feed.core.store.units[Frame.RACK].ts[0] == 7.0
+    feed.frame(UnitKind.RACK, 0, ts=7.0, seq=seq)
+    assert feed.core.store.units[UnitKind.RACK].ts[0] == 7.0
     assert feed.tally(RESTARTS, "rack") == 1
     assert feed.tally(LOST, "rack") == 0
 
@@ -158,7 +158,7 @@ def test_harm_stays_with_its_unit(feed: Feed) -> None:
     """A refused frame changes no value, not even those of its own unit."""
     feed.site()
     before = {name: values.copy() for name, values in feed.core.store.values.items()}
-    gpu = orjson.loads(feed.payload(Frame.RACK, 0))["gpu"]
+    gpu = orjson.loads(feed.payload(UnitKind.RACK, 0))["gpu"]
     feed.send(RACK, _edited(feed, ts=2.0, seq=2, gpu=gpu | {"gpu_temp": ["hot"] * 4}))
     for name, values in before.items():
         np.testing.assert_array_equal(feed.core.store.values[name], values)
@@ -240,7 +240,7 @@ def test_no_message_raises(
 ) -> None:
     """Whatever bytes come, handling ends, and the site can be exposed afterwards."""
     feed.send(topic, payload)
-    frame = json.loads(feed.payload(Frame.RACK, 0)) | group
+    frame = json.loads(feed.payload(UnitKind.RACK, 0)) | group
     feed.send(RACK, json.dumps(frame).encode())
     feed.lines()
     feed.lines(array=0)

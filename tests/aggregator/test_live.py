@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from twin.aggregator.live import charts_of
-from twin.catalog import Frame
+from twin.catalog import UnitKind
 from twin.site import Layout, load_site, parse_site
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def test_a_tick_is_a_row(feed: Feed) -> None:
 
 def test_what_does_not_report_is_unknown(feed: Feed) -> None:
     """A meter that has told nothing has no number, and never an old one."""
-    feed.frame(Frame.GRID, 0)
+    feed.frame(UnitKind.GRID, 0)
     keys = [line.key for chart in feed.core.live.charts for line in chart.lines]
     _, columns = feed.core.live.rows(None)
     values = {key: column[0] for key, column in zip(keys, columns, strict=True)}

@@ -11,7 +11,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from twin.aggregator import Core
 from twin.aggregator.rollup import Rollups
-from twin.catalog import ROLLUPS, Frame, Kind, Level
+from twin.catalog import ROLLUPS, Level, MetricType, UnitKind
 from twin.site import Layout, parse_site
 from twin.wire import Outputs
 
@@ -81,8 +81,8 @@ def test_labels_say_where(halls: Feed) -> None:
 
 def test_silent_rack_has_no_rollup(feed: Feed) -> None:
     """The roll-ups of a rack disappear with it, and the site's go on without it."""
-    feed.frame(Frame.RACK, 0)
-    feed.frame(Frame.RACK, 2)
+    feed.frame(UnitKind.RACK, 0)
+    feed.frame(UnitKind.RACK, 2)
     lines = [line for line in feed.lines() if line.startswith("rack_gpu_power_watts{")]
     assert [line.split('rack="')[1][:5] for line in lines] == ["r0001", "r0003"]
     assert any(line.startswith("site_gpu_power_watts{") for line in feed.lines())
@@ -135,7 +135,7 @@ def test_total_survives_a_silent_rack(feed: Feed) -> None:
     assert _value(feed.lines(), "site_nic_transmitted_bytes_total{") == 100.0 * sent.size
     feed.wait(4.0)
     sent += 1.0
-    feed.frame(Frame.RACK, 0, ts=3.0, seq=3)
+    feed.frame(UnitKind.RACK, 0, ts=3.0, seq=3)
     feed.wait(4.0)
     assert len(_labels(feed.lines(), "rack_nic_transmitted_bytes_total")) == 1
     one_rack = sent.shape[1]
@@ -148,8 +148,8 @@ def test_lost_gpu_is_missing(feed: Feed) -> None:
     """A GPU that is gone from a rack that reports is missing; a silent rack's are not."""
     for values in feed.outputs["gpu"].values():
         values[0, 1] = np.nan
-    feed.frame(Frame.RACK, 0)
-    feed.frame(Frame.RACK, 1)
+    feed.frame(UnitKind.RACK, 0)
+    feed.frame(UnitKind.RACK, 1)
     lines = feed.lines()
     assert _value(lines, "site_gpus_missing{") == 1
     assert _value(lines, "site_gpus_reporting{") == 7
@@ -189,12 +189,12 @@ def test_distribution_in_the_text_format(feed: Feed) -> None:
 
 def test_distribution_in_openmetrics(feed: Feed) -> None:
     """It is a gauge histogram there, with the same series as in the text format."""
-    feed.frame(Frame.RACK, 0)
+    feed.frame(UnitKind.RACK, 0)
     written = bytes(feed.core.metrics(openmetrics=True)).decode()
     read = text_string_to_metric_families(written)  # type: ignore[no-untyped-call]  # no types there
     families = {family.name: family for family in read}
     plain = {line.rsplit(" ", 1)[0] for line in feed.lines()}
-    for rollup in (rollup for rollup in ROLLUPS if rollup.kind is Kind.GAUGE_HISTOGRAM):
+    for rollup in (rollup for rollup in ROLLUPS if rollup.kind is MetricType.GAUGE_HISTOGRAM):
         for level in rollup.levels:
             family = families[rollup.metric(level)]
             assert (family.type, family.unit) == ("gaugehistogram", rollup.unit.word)
@@ -227,6 +227,6 @@ def test_computed_once_a_change(feed: Feed) -> None:
     assert rollups.value("gpu_temperature_max_celsius", Level.RACK) is values
     assert rollups.site("gpu_temperature_max_celsius") == 50.0
     feed.outputs["gpu"]["gpu_temp"][:] = 77.0
-    feed.frame(Frame.RACK, 0, ts=2.0, seq=2)
+    feed.frame(UnitKind.RACK, 0, ts=2.0, seq=2)
     assert rollups.site("gpu_temperature_max_celsius") == 77.0
     assert rollups.value("gpu_temperature_max_celsius", Level.RACK).tolist() == [77.0, 50.0, 50.0]

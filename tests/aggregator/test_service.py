@@ -12,10 +12,10 @@ import httpx
 import pytest
 
 from twin.aggregator import Aggregator, AggregatorConfig, Core, serve
-from twin.aggregator.desk import Desk
+from twin.aggregator.command_client import CommandClient
 from twin.aggregator.service import ingest
-from twin.bus import BrokerUrl, Bus, Message
-from twin.catalog import Frame
+from twin.bus import BrokerUrl, Bus, InboundMessage
+from twin.catalog import UnitKind
 from twin.errors import BusError, CheckFailedError, ConfigError
 from twin.site import Layout
 from twin.wire import SetDetail, Topics
@@ -29,7 +29,7 @@ Session = Callable[[Bus], Awaitable[None]]
 class FakeBus:
     """A connection on which some messages come in, and then nothing."""
 
-    def __init__(self, messages: list[Message], dropped: int = 0) -> None:
+    def __init__(self, messages: list[InboundMessage], dropped: int = 0) -> None:
         self.dropped = dropped
         self.waiting = 3
         self.congested = False
@@ -48,7 +48,7 @@ class FakeBus:
         assert qos == 1
         self.subscribed.append(topic_filter)
 
-    async def messages(self) -> AsyncIterator[Message]:
+    async def messages(self) -> AsyncIterator[InboundMessage]:
         """Give the messages, then wait for ever."""
         for message in self._messages:
             yield message
@@ -60,7 +60,9 @@ def bus(feed: Feed, monkeypatch: pytest.MonkeyPatch) -> FakeBus:
     """A bus with one frame of every rack, in place of the real one."""
     bus = FakeBus(
         [
-            Message(feed.topic(Frame.RACK, rack), feed.payload(Frame.RACK, rack), retain=False)
+            InboundMessage(
+                feed.topic(UnitKind.RACK, rack), feed.payload(UnitKind.RACK, rack), retain=False
+            )
             for rack in range(3)
         ]
     )
@@ -181,7 +183,7 @@ async def test_errors_of_the_caller_pass_through(config: AggregatorConfig, bus: 
 class _Recorder(FakeBus):
     """A bus that notes what is published."""
 
-    def __init__(self, messages: list[Message]) -> None:
+    def __init__(self, messages: list[InboundMessage]) -> None:
         super().__init__(messages)
         self.published: list[tuple[str, int, bool]] = []
 
@@ -197,10 +199,10 @@ async def test_commands_on_the_detail_are_answered(layout: Layout) -> None:
     """The setting is kept by the broker, and the sender gets an answer."""
     topics = Topics("small")
     command = SetDetail(id="one", detail=("rack",)).encode()
-    bus = _Recorder([Message(topics.command("detail"), command, retain=False)])
+    bus = _Recorder([InboundMessage(topics.command("detail"), command, retain=False)])
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.05):
-            await ingest(Core(layout), bus, Desk("small"))
+            await ingest(Core(layout), bus, CommandClient("small"))
     assert bus.published == [(topics.detail, 1, True), (topics.ack("one"), 1, False)]
 
 
@@ -220,10 +222,10 @@ async def test_starts_with_the_detail_that_is_given(layout: Layout, bus: FakeBus
 async def test_dropped_messages_are_counted(layout: Layout, feed: Feed) -> None:
     """What the bus threw away because we were too slow is exposed."""
     core = Core(layout)
-    bus = FakeBus([Message("x", b"", retain=False)] * 2, dropped=7)
+    bus = FakeBus([InboundMessage("x", b"", retain=False)] * 2, dropped=7)
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.05):
-            await ingest(core, bus, Desk("small"))
+            await ingest(core, bus, CommandClient("small"))
     assert sum(core.telemetry.tallies()["twin_bus_messages_dropped_total"].values()) == 7
     assert feed.core is not core
 
@@ -233,5 +235,5 @@ async def test_messages_that_wait_are_told(layout: Layout) -> None:
     core = Core(layout)
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.05):
-            await ingest(core, FakeBus([]), Desk("small"))
+            await ingest(core, FakeBus([]), CommandClient("small"))
     assert b"twin_bus_messages_waiting 3.0" in core.telemetry.render()

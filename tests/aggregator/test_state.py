@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from twin.catalog import Frame
+from twin.catalog import UnitKind
 from twin.wire import ActiveFault, Faults
 
 if TYPE_CHECKING:
@@ -19,11 +19,11 @@ def _series(feed: Feed, prefix: str) -> list[str]:
 
 def test_every_unit_says_whether_it_reports(feed: Feed) -> None:
     """A unit has a 0 or a 1 from the start, with its place."""
-    feed.frame(Frame.RACK, 0)
+    feed.frame(UnitKind.RACK, 0)
     lines = _series(feed, "twin_unit_reporting{")
     assert f'twin_unit_reporting{{kind="rack",unit="r0001",{R0001}}} 1' in lines
     assert 'twin_unit_reporting{kind="megapack",unit="mp002",site="small"} 0' in lines
-    assert len(lines) == sum(feed.layout.units(kind) for kind in Frame)
+    assert len(lines) == sum(feed.layout.units(kind) for kind in UnitKind)
 
 
 def test_missing_unit_says_why(feed: Feed) -> None:
@@ -39,7 +39,7 @@ def test_missing_unit_says_why(feed: Feed) -> None:
 
 def test_time_of_the_last_frame_outlives_the_unit(feed: Feed) -> None:
     """When a unit was last heard is known only of those that were, and stays known."""
-    feed.frame(Frame.RACK, 0, ts=1_700_000_000.25)
+    feed.frame(UnitKind.RACK, 0, ts=1_700_000_000.25)
     feed.wait(6.0)
     assert _series(feed, "twin_unit_last_frame_timestamp_seconds") == [
         f'twin_unit_last_frame_timestamp_seconds{{kind="rack",unit="r0001",{R0001}}} 1700000000.25'
@@ -48,8 +48,8 @@ def test_time_of_the_last_frame_outlives_the_unit(feed: Feed) -> None:
 
 def test_simulated_time_is_the_newest_reported(feed: Feed) -> None:
     """It stands while a unit reports, and disappears with the last one."""
-    feed.frame(Frame.RACK, 0, ts=20.0)
-    feed.frame(Frame.GRID, 0, ts=19.0)
+    feed.frame(UnitKind.RACK, 0, ts=20.0)
+    feed.frame(UnitKind.GRID, 0, ts=19.0)
     assert _series(feed, "twin_simulation_time") == [
         'twin_simulation_time_seconds{site="small"} 20.0'
     ]

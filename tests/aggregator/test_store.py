@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from twin.aggregator import Missing
-from twin.catalog import GPU, Frame
+from twin.catalog import GPU, UnitKind
 
 if TYPE_CHECKING:
     from tests.aggregator.conftest import Feed
 
 
-def _why(feed: Feed, kind: Frame = Frame.RACK) -> dict[int, Missing]:
+def _why(feed: Feed, kind: UnitKind = UnitKind.RACK) -> dict[int, Missing]:
     return dict(feed.core.store.units[kind].missing())
 
 
@@ -26,7 +26,7 @@ def test_nothing_is_known_at_first(feed: Feed) -> None:
 
 def test_reporting_unit_is_not_missing(feed: Feed) -> None:
     """A frame makes its unit report, and no other one."""
-    feed.frame(Frame.RACK, 1)
+    feed.frame(UnitKind.RACK, 1)
     assert set(_why(feed)) == {0, 2}
 
 
@@ -34,7 +34,7 @@ def test_silent_unit_expires_alone(feed: Feed) -> None:
     """After five silent seconds the rows of a unit are blank, those of others are not."""
     feed.site()
     feed.wait(3.0)
-    feed.frame(Frame.RACK, 0, ts=2.0, seq=2)
+    feed.frame(UnitKind.RACK, 0, ts=2.0, seq=2)
     feed.wait(3.0)
     assert _why(feed) == {1: Missing.TIMEOUT, 2: Missing.TIMEOUT}
     temperatures = feed.core.store.column(GPU, "gpu_temp")
@@ -64,7 +64,7 @@ def test_unit_that_sends_rubbish_says_so(feed: Feed) -> None:
     feed.site()
     for _ in range(8):
         feed.wait(1.0)
-        feed.send(feed.topic(Frame.RACK, 0), b"{")
+        feed.send(feed.topic(UnitKind.RACK, 0), b"{")
     assert _why(feed)[0] is Missing.DECODE_ERROR
     assert _why(feed)[1] is Missing.TIMEOUT
     feed.wait(6.0)
@@ -73,7 +73,7 @@ def test_unit_that_sends_rubbish_says_so(feed: Feed) -> None:
 
 def test_unit_that_only_ever_sent_rubbish(feed: Feed) -> None:
     """A decode error tells more than that the unit was never seen."""
-    feed.send(feed.topic(Frame.RACK, 0), b"{")
+    feed.send(feed.topic(UnitKind.RACK, 0), b"{")
     feed.wait(1.0)
     assert _why(feed)[0] is Missing.DECODE_ERROR
     assert _why(feed)[1] is Missing.NEVER_SEEN
@@ -89,7 +89,7 @@ def test_end_of_the_emulator_ends_all_units_at_once(
     feed.status()
     feed.site()
     feed.status(state)
-    for kind in Frame:
+    for kind in UnitKind:
         assert set(_why(feed, kind).values()) == {reason}
     assert all(np.isnan(values).all() for values in feed.core.store.values.values())
     feed.wait(60.0)
@@ -113,7 +113,7 @@ def test_returning_emulator_is_waited_for(feed: Feed) -> None:
     feed.site()
     feed.status("lost")
     feed.status("online")
-    feed.frame(Frame.RACK, 0, ts=2.0, seq=2)
+    feed.frame(UnitKind.RACK, 0, ts=2.0, seq=2)
     feed.wait(1.0)
     assert _why(feed) == {1: Missing.TIMEOUT, 2: Missing.TIMEOUT}
 
@@ -132,7 +132,7 @@ def test_lost_broker_is_a_timeout(feed: Feed, state: str) -> None:
 def test_device_that_does_not_report(feed: Feed) -> None:
     """A null column element is missing in the store, its neighbours are not."""
     feed.outputs["gpu"]["gpu_temp"][0, 1] = np.nan
-    feed.frame(Frame.RACK, 0)
+    feed.frame(UnitKind.RACK, 0)
     temperatures = feed.core.store.column(GPU, "gpu_temp")[0]
     assert np.isnan(temperatures).tolist() == [False, True, False, False]
 
@@ -140,7 +140,7 @@ def test_device_that_does_not_report(feed: Feed) -> None:
 def test_version_rises_with_every_change(feed: Feed) -> None:
     """Whoever caches by the version notices frames and expiry, and nothing else."""
     store = feed.core.store
-    feed.frame(Frame.RACK, 0)
+    feed.frame(UnitKind.RACK, 0)
     after_frame = store.version
     feed.wait(1.0)
     assert store.version == after_frame

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
 from twin.aggregator import Core
-from twin.catalog import Frame
+from twin.catalog import UnitKind
 from twin.site import Layout
 from twin.wire import Outputs
 
@@ -38,8 +38,8 @@ def test_only_the_newest_frame_of_its_own_unit_is_shown(
     feed = new_feed(Core(layout), outputs(layout))
     newest = [0.0] * RACKS
     for (rack, number), how in sent:
-        payload = feed.payload(Frame.RACK, rack, ts=float(number), seq=number)
-        topic = feed.topic(Frame.RACK, rack)
+        payload = feed.payload(UnitKind.RACK, rack, ts=float(number), seq=number)
+        topic = feed.topic(UnitKind.RACK, rack)
         if how == "elsewhere":
             feed.send(topic.replace("/small/", "/other/"), payload)
         elif how == "cut":
@@ -51,7 +51,7 @@ def test_only_the_newest_frame_of_its_own_unit_is_shown(
     for name in names:
         feed.send(f"twin/v1/small/status/{name}", b'{"v":1,"emulator":"x","state":"online"}')
         feed.send(f"twin/v1/small/rack/{name}", b"{}")
-    seen = feed.core.store.units[Frame.RACK]
+    seen = feed.core.store.units[UnitKind.RACK]
     shown = np.where(seen.seen, seen.ts, 0.0)
     np.testing.assert_array_equal(shown, newest)
     text = bytes(feed.core.metrics()).decode()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from twin.aggregator import CertificateFiles
-from twin.aggregator.tls import Certificate
+from twin.aggregator.tls import ServerCertificate
 from twin.errors import ConfigError
 
 Make = Callable[[str], CertificateFiles]
@@ -31,7 +31,7 @@ def make(tmp_path: Path) -> Make:
     return write
 
 
-def shown(certificate: Certificate, files: CertificateFiles, text: str) -> bytes | None:
+def shown(certificate: ServerCertificate, files: CertificateFiles, text: str) -> bytes | None:
     """Return what a client that trusts only the certificate ``text`` is shown."""
     files.certificate.with_suffix(".trusted").write_text(text)
     trust = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -53,7 +53,7 @@ def test_renewed(make: Make) -> None:
     """A certificate that was replaced is shown, and the old one no more."""
     files = make("old")
     old = files.certificate.read_text()
-    used = Certificate(files)
+    used = ServerCertificate(files)
     assert shown(used, files, old)
     make("new")
     used.renew()
@@ -66,7 +66,7 @@ def test_half_replaced(make: Make) -> None:
     """While only one of the two files is new the old certificate stays, and then changes."""
     files = make("old")
     old, old_key = files.certificate.read_text(), files.key.read_text()
-    used = Certificate(files)
+    used = ServerCertificate(files)
     make("new")
     new_key = files.key.read_text()
     files.key.write_text(old_key)
@@ -82,17 +82,17 @@ def test_of_no_use(make: Make) -> None:
     files = make("a")
     files.certificate.write_text("not PEM")
     with pytest.raises(ConfigError, match="two PEM files that belong together"):
-        Certificate(files)
+        ServerCertificate(files)
     files.certificate.unlink()
     with pytest.raises(ConfigError, match="No such file"):
-        Certificate(files)
+        ServerCertificate(files)
 
 
 def test_pass_phrase(make: Callable[..., CertificateFiles]) -> None:
     """A key with a pass phrase is refused in a sentence: nobody is there to be asked for it."""
     files = make("a", "-passout", "pass:secret")
     with pytest.raises(ConfigError, match="the key has a pass phrase"):
-        Certificate(files)
+        ServerCertificate(files)
 
 
 def test_both_or_neither(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from twin.bench.codec import measure_codec
 from twin.bench.data import lived_in, scaled_site
 from twin.bench.exposition import COLLECTOR, GAUGES, OURS, measure_exposition
 from twin.bench.plant import measure_step
-from twin.catalog import Frame
+from twin.catalog import UnitKind
 from twin.site import Layout
 from twin.wire import Codec
 
@@ -44,7 +44,7 @@ def test_codec(layout: Layout, codec: Codec) -> None:
     assert cost.codec == codec.value
     assert cost.samples == sum(
         layout.per_unit(device) * sum(signal.on_wire for signal in layout.reported[device.name])
-        for device in layout.devices_of(Frame.RACK)
+        for device in layout.devices_of(UnitKind.RACK)
     )
     assert min(cost.size_bytes, cost.encode_us, cost.decode_us, cost.ingest_us) > 0
     assert cost.ingest_samples_per_second == pytest.approx(1e6 * cost.samples / cost.ingest_us)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from twin.bench.data import filled_core, lived_in, scaled_site
-from twin.catalog import Frame
+from twin.catalog import UnitKind
 from twin.site import Layout, load_site
 
 
@@ -33,5 +33,5 @@ def test_filled_core_has_every_unit() -> None:
     """After one frame a unit nothing is missing."""
     layout = Layout(scaled_site(128))
     core = filled_core(layout, lived_in(layout))
-    assert all(core.store.units[kind].seen.all() for kind in Frame)
+    assert all(core.store.units[kind].seen.all() for kind in UnitKind)
     assert np.isfinite(core.store.values["gpu"]).all()

@@ -11,7 +11,7 @@ from contextlib import suppress
 import pytest
 from structlog.testing import capture_logs
 
-from twin.bus import BrokerUrl, Bus, Message, Will, connect, embedded, embedded_broker, link
+from twin.bus import BrokerUrl, Bus, InboundMessage, Will, connect, embedded, embedded_broker, link
 from twin.errors import BusError, ConfigError
 
 PATIENCE = 60.0
@@ -24,7 +24,7 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(link, "ANSWER_SECONDS", PATIENCE)
 
 
-async def receive(bus: Bus, count: int) -> list[Message]:
+async def receive(bus: Bus, count: int) -> list[InboundMessage]:
     """Return the next ``count`` messages."""
     messages = bus.messages()
     async with asyncio.timeout(PATIENCE):
@@ -66,7 +66,7 @@ async def test_delivers(broker: BrokerUrl, size: int) -> None:
     async with connect(broker, client_id="sub") as sub, connect(broker, client_id="pub") as pub:
         await sub.subscribe("a/b")
         await pub.publish("a/b", payload)
-        assert await receive(sub, 1) == [Message("a/b", payload, retain=False)]
+        assert await receive(sub, 1) == [InboundMessage("a/b", payload, retain=False)]
 
 
 @pytest.mark.parametrize("qos", [0, 1])
@@ -111,7 +111,7 @@ async def test_retains(broker: BrokerUrl) -> None:
         await pub.publish("meta/r2", b"", qos=1, retain=True)
         assert await silent(pub)
         await sub.subscribe("meta/+", qos=1)
-        assert await receive(sub, 1) == [Message("meta/r1", b"new", retain=True)]
+        assert await receive(sub, 1) == [InboundMessage("meta/r1", b"new", retain=True)]
         assert await silent(sub)
 
 
@@ -152,7 +152,7 @@ async def test_will_after_an_error(broker: BrokerUrl) -> None:
         assert [m.payload for m in await receive(sub, 2)] == [b"alive", b"dead"]
     async with connect(broker, client_id="late") as late:
         await late.subscribe("status/+", qos=1)
-        assert await receive(late, 1) == [Message("status/em", b"dead", retain=True)]
+        assert await receive(late, 1) == [InboundMessage("status/em", b"dead", retain=True)]
 
 
 async def test_no_will_after_an_orderly_end(broker: BrokerUrl) -> None:
@@ -185,7 +185,7 @@ async def test_same_name_throws_the_first_out(broker: BrokerUrl) -> None:
                 await receive(second_hand, 1)
             await heir.subscribe("x")
             await heir.publish("x", b"mine")
-            assert await receive(heir, 1) == [Message("x", b"mine", retain=False)]
+            assert await receive(heir, 1) == [InboundMessage("x", b"mine", retain=False)]
 
 
 async def test_a_stuck_subscriber_harms_nobody(
@@ -229,7 +229,7 @@ async def test_strangers_harm_nobody(
             await reader.read()
         writer.close()
         await sub.publish("x", b"still there")
-        assert await receive(sub, 1) == [Message("x", b"still there", retain=False)]
+        assert await receive(sub, 1) == [InboundMessage("x", b"still there", retain=False)]
     assert caplog.record_tuples == []
 
 

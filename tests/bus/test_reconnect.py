@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from twin.bus import Backoff, Bus, Message, RefusedError
+from twin.bus import Backoff, Bus, InboundMessage, RefusedError
 from twin.bus.reconnect import ELECTION_SECONDS, Reconnector
 from twin.errors import BusError
 
@@ -85,7 +85,7 @@ class NoBus:
     async def subscribe(self, topic_filter: str, *, qos: int = 0) -> None:
         """Do nothing."""
 
-    def messages(self) -> AsyncIterator[Message]:
+    def messages(self) -> AsyncIterator[InboundMessage]:
         """Have none."""
         raise NotImplementedError
 

@@ -15,12 +15,12 @@ from twin.catalog import (
     ROLLUPS,
     Detail,
     DeviceClass,
-    Frame,
-    Kind,
     Level,
+    MetricType,
     Operation,
     Signal,
     Unit,
+    UnitKind,
     device_class,
     devices_of,
 )
@@ -79,7 +79,7 @@ def test_row_is_well_formed(device: DeviceClass, signal: Signal) -> None:
 def test_counter_begins_at_nothing(device: DeviceClass, signal: Signal) -> None:
     """A counter has no negative value, and no upper end at which it would be refused."""
     del device
-    if signal.kind is Kind.COUNTER:
+    if signal.kind is MetricType.COUNTER:
         assert signal.low == 0
         assert signal.high is None
 
@@ -92,7 +92,7 @@ def test_enumeration_covers_its_range(device: DeviceClass, signal: Signal) -> No
         assert list(signal.states) == list(range(int(signal.low or 0), int(signal.high or 0) + 1))
         assert all(name.strip() for name in signal.states.values())
         assert len(set(signal.states.values())) == len(signal.states)
-        assert (signal.kind, signal.unit, signal.decimals) == (Kind.GAUGE, Unit.NONE, 0)
+        assert (signal.kind, signal.unit, signal.decimals) == (MetricType.GAUGE, Unit.NONE, 0)
 
 
 @rows
@@ -114,7 +114,7 @@ def test_own_metric_follows_the_naming_rules(device: DeviceClass, signal: Signal
         return
     name = signal.metric
     assert name == name.lower()
-    assert (signal.kind is Kind.COUNTER) == name.endswith("_total")
+    assert (signal.kind is MetricType.COUNTER) == name.endswith("_total")
     assert name.removesuffix("_total").endswith(BASE_UNITS[signal.unit])
 
 
@@ -172,8 +172,8 @@ def test_every_device_class_has_an_anchor() -> None:
 
 def test_every_frame_carries_something() -> None:
     """A device class travels in exactly one frame, and no frame is empty."""
-    carried = [device for frame in Frame for device in devices_of(frame)]
-    assert all(devices_of(frame) for frame in Frame)
+    carried = [device for frame in UnitKind for device in devices_of(frame)]
+    assert all(devices_of(frame) for frame in UnitKind)
     assert sorted(device.name for device in carried) == sorted(d.name for d in DEVICES)
 
 
@@ -195,7 +195,7 @@ def test_rollups_are_named_like_metrics_of_ours() -> None:
             assert level.value in rollup.help_text(level)
             assert "{" not in rollup.help_text(level)
         assert rollup.name.removesuffix("_total").endswith(BASE_UNITS[rollup.unit])
-        assert rollup.name.endswith("_total") == (rollup.kind is Kind.COUNTER)
+        assert rollup.name.endswith("_total") == (rollup.kind is MetricType.COUNTER)
         assert rollup.device[rollup.signal.name] is rollup.signal
         assert rollup.signal.on_wire
 
@@ -239,7 +239,7 @@ def test_rollups_choose_by_value_only_when_they_count() -> None:
 def test_rollups_add_counters_only_by_what_they_rise() -> None:
     """A sum of counters would fall when a device goes silent, a total does not."""
     for rollup in ROLLUPS:
-        counter = rollup.signal.kind in (Kind.COUNTER, Kind.UNTYPED)
+        counter = rollup.signal.kind in (MetricType.COUNTER, MetricType.UNTYPED)
         if counter and rollup.name not in {"gpus_reporting", "gpus_missing"}:
             assert rollup.operation is Operation.TOTAL
         if rollup.operation is Operation.TOTAL:
@@ -251,7 +251,7 @@ def test_rollups_begin_where_their_devices_are() -> None:
     for rollup in ROLLUPS:
         assert rollup.levels == tuple(level for level in Level if level in rollup.levels)
         assert set(rollup.levels) >= {Level.ARRAY, Level.HALL, Level.SITE}
-        assert Level.RACK not in rollup.levels or rollup.device.frame is Frame.RACK
+        assert Level.RACK not in rollup.levels or rollup.device.frame is UnitKind.RACK
 
 
 def test_a_few_devices_of_a_rack_are_of_its_detail() -> None:

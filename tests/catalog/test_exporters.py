@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from twin.catalog import CPU, DEVICES, GPU, NIC, PORT, PSU, SERVER, STORAGE, XID_TEXT, Kind
+from twin.catalog import CPU, DEVICES, GPU, NIC, PORT, PSU, SERVER, STORAGE, XID_TEXT, MetricType
 
 DCGM_DEFAULT = """
 DCGM_FI_DEV_SM_CLOCK,  gauge, SM clock frequency (in MHz).
@@ -163,13 +163,13 @@ def test_off_by_default_are_the_collectors_that_are() -> None:
 def test_server_metrics_are_ipmi_exporters() -> None:
     """Name and type of server and PSU metrics are ipmi_exporter's; up is Prometheus' own."""
     assert {(s.metric, s.kind) for device in (SERVER, PSU) for s in device} == {
-        ("ipmi_dcmi_power_consumption_watts", Kind.GAUGE),
-        ("ipmi_temperature_celsius", Kind.GAUGE),
-        ("ipmi_power_watts", Kind.GAUGE),
-        ("ipmi_power_state", Kind.GAUGE),
-        ("ipmi_temperature_state", Kind.GAUGE),
-        ("ipmi_up", Kind.GAUGE),
-        ("up", Kind.GAUGE),
+        ("ipmi_dcmi_power_consumption_watts", MetricType.GAUGE),
+        ("ipmi_temperature_celsius", MetricType.GAUGE),
+        ("ipmi_power_watts", MetricType.GAUGE),
+        ("ipmi_power_state", MetricType.GAUGE),
+        ("ipmi_temperature_state", MetricType.GAUGE),
+        ("ipmi_up", MetricType.GAUGE),
+        ("up", MetricType.GAUGE),
     }
 
 
@@ -189,12 +189,12 @@ def test_every_scraped_exporter_of_a_server_has_an_up() -> None:
 def test_port_metrics_are_snmp_exporters() -> None:
     """Name, type and labels are those of the exporter's if_mib module."""
     assert {(s.metric, s.kind) for s in PORT} == {
-        ("ifHCInOctets", Kind.COUNTER),
-        ("ifHCOutOctets", Kind.COUNTER),
-        ("ifHighSpeed", Kind.GAUGE),
-        ("ifInErrors", Kind.COUNTER),
-        ("ifOperStatus", Kind.GAUGE),
-        ("ifOutDiscards", Kind.COUNTER),
+        ("ifHCInOctets", MetricType.COUNTER),
+        ("ifHCOutOctets", MetricType.COUNTER),
+        ("ifHighSpeed", MetricType.GAUGE),
+        ("ifInErrors", MetricType.COUNTER),
+        ("ifOperStatus", MetricType.GAUGE),
+        ("ifOutDiscards", MetricType.COUNTER),
     }
     for signal in PORT:
         assert signal.family.labels == ("ifAlias", "ifDescr", "ifIndex", "ifName")

@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from twin.aggregator import Core, Summary
-from twin.cli.status import Status
+from twin.cli.status import LiveStatus
 from twin.site import Layout, load_site
 
 
@@ -59,7 +59,7 @@ def stack() -> Stack:
     return Stack(Aggregator(figures), Emulator(Pacer()))
 
 
-def shown(status: Status, now: float) -> str:
+def shown(status: LiveStatus, now: float) -> str:
     """Return what a terminal would show."""
     console = Console(file=io.StringIO(), width=100, force_terminal=False)
     console.print(status.render(now))
@@ -67,9 +67,9 @@ def shown(status: Status, now: float) -> str:
     return text
 
 
-def status_of(stack: Any, length: float | None = None) -> Status:
+def status_of(stack: Any, length: float | None = None) -> LiveStatus:
     """Return the status of a stack."""
-    return Status(stack, length)
+    return LiveStatus(stack, length)
 
 
 def test_a_healthy_twin(stack: Stack) -> None:

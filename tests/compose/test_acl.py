@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import pytest
 
-from twin.catalog import Frame
-from twin.compose.acl import BrokerUser, Role, render_acl
+from twin.catalog import UnitKind
+from twin.compose.acl import BrokerRole, BrokerUser, render_acl
 from twin.errors import ConfigError
 from twin.wire import Topics
 
 SITE = "demo"
 
 
-def rights(role: Role, *, injects: bool = False) -> set[tuple[str, str]]:
+def rights(role: BrokerRole, *, injects: bool = False) -> set[tuple[str, str]]:
     """Return the rights of a user of that role."""
     return set(BrokerUser("who", role, SITE, injects=injects).rights())
 
 
 def test_an_emulator_writes_every_kind_of_frame() -> None:
     """A new kind of frame is in the access list without anybody's doing."""
-    written = {topic for right, topic in rights(Role.EMULATOR) if right == "write"}
-    assert {Topics(SITE).frames(kind) for kind in Frame} <= written
+    written = {topic for right, topic in rights(BrokerRole.EMULATOR) if right == "write"}
+    assert {Topics(SITE).frames(kind) for kind in UnitKind} <= written
 
 
 def test_only_control_writes_commands() -> None:
@@ -28,29 +28,33 @@ def test_only_control_writes_commands() -> None:
     commands = f"twin/v1/{SITE}/command/"
     may = {
         (role, injects)
-        for role in Role
+        for role in BrokerRole
         for injects in (False, True)
         if any(right == "write" and topic.startswith(commands)
                for right, topic in rights(role, injects=injects))
     }  # fmt: skip
-    assert may == {(Role.CONTROL, False), (Role.CONTROL, True), (Role.AGGREGATOR, True)}
+    assert may == {
+        (BrokerRole.CONTROL, False),
+        (BrokerRole.CONTROL, True),
+        (BrokerRole.AGGREGATOR, True),
+    }
 
 
 def test_a_guest_writes_nothing() -> None:
     """Guests and the health check only read."""
-    for role in (Role.GUEST, Role.HEALTH):
+    for role in (BrokerRole.GUEST, BrokerRole.HEALTH):
         assert {right for right, _ in rights(role)} == {"read"}
 
 
 def test_a_status_is_its_emulators_own() -> None:
     """No right to write a status holds for more than one emulator."""
-    text = render_acl([BrokerUser("plant-0", Role.EMULATOR, SITE)])
+    text = render_acl([BrokerUser("plant-0", BrokerRole.EMULATOR, SITE)])
     assert "topic write twin/v1/demo/status/plant-0\n" in text
     assert "status/+" not in text
 
 
-@pytest.mark.parametrize("role", [Role.EMULATOR, Role.AGGREGATOR])
-def test_who_writes_telemetry_is_of_a_site(role: Role) -> None:
+@pytest.mark.parametrize("role", [BrokerRole.EMULATOR, BrokerRole.AGGREGATOR])
+def test_who_writes_telemetry_is_of_a_site(role: BrokerRole) -> None:
     """An emulator or aggregator without a site would have the rights of all."""
     with pytest.raises(ConfigError, match="'who' of the broker is of no site"):
         BrokerUser("who", role).rights()

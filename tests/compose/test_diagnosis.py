@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 from twin.compose.diagnosis import (
-    Finding,
     ServiceState,
+    StackFinding,
     diagnose,
     read_alerts,
     read_readiness,
@@ -100,7 +100,7 @@ def test_targets_that_are_down_are_told_once() -> None:
     target = {"labels": {"job": "twin-array", "array": "a001"}, "health": "down", "lastError": "no"}
     well = {**target, "health": "up", "lastError": ""}
     text = json.dumps({"data": {"activeTargets": [well, target, target]}})
-    assert read_targets(text) == [Finding("prometheus", "cannot scrape a001 and 1 more: no")]
+    assert read_targets(text) == [StackFinding("prometheus", "cannot scrape a001 and 1 more: no")]
     assert read_targets(json.dumps({"data": {"activeTargets": [well]}})) == []
 
 
@@ -124,7 +124,7 @@ def test_only_alerts_on_the_pipeline_are_the_stacks() -> None:
             }
         }
     )
-    assert read_alerts(text) == [Finding("prometheus", "EmulatorLost fires: so")]
+    assert read_alerts(text) == [StackFinding("prometheus", "EmulatorLost fires: so")]
 
 
 @pytest.mark.parametrize("text", [None, "", "no JSON", "{}", '{"data": null}'])
@@ -139,5 +139,5 @@ def test_readiness_is_the_aggregators_own_words() -> None:
     assert read_readiness("ready\n") == []
     assert read_readiness(None) == []
     assert read_readiness("The broker is not connected.\n") == [
-        Finding("aggregator", "says: The broker is not connected.")
+        StackFinding("aggregator", "says: The broker is not connected.")
     ]

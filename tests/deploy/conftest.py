@@ -11,7 +11,7 @@ import promql_parser
 import pytest
 import yaml
 
-from twin.catalog import DEVICES, OWN_METRICS, ROLLUPS, Kind, Level
+from twin.catalog import DEVICES, OWN_METRICS, ROLLUPS, Level, MetricType
 
 ROOT = Path(__file__).parents[2]
 _PLACE = frozenset({"site", "hall", "array", "rack", "job", "instance"})
@@ -66,7 +66,7 @@ def known_labels(all_rules: list[dict[str, Any]]) -> dict[str, set[str]]:
     for rollup in ROLLUPS:
         for level in rollup.levels:
             place = {"job", "instance", *_PLACES[level]}
-            if rollup.kind is Kind.GAUGE_HISTOGRAM:
+            if rollup.kind is MetricType.GAUGE_HISTOGRAM:
                 known[f"{rollup.metric(level)}_bucket"] = {*place, "le"}
                 known |= {f"{rollup.metric(level)}_{s}": set(place) for s in ("gcount", "gsum")}
             else:

@@ -17,11 +17,11 @@ import pytest
 
 from twin.aggregator import Core
 from twin.alerts import PROOFS, Proof
-from twin.catalog import Frame
+from twin.catalog import UnitKind
 from twin.faults import FAULTS, FaultSchedule
 from twin.plant import Conditions, Plant
 from twin.site import Layout, parse_site
-from twin.wire import Encoder, Status, Topics
+from twin.wire import EmulatorStatus, Encoder, Topics
 
 pytestmark = pytest.mark.integration
 
@@ -60,10 +60,10 @@ class Twin:
         self.faults = FaultSchedule(self.layout, FAULTS)
         self.core = Core(self.layout)
         self._topics = Topics(self.layout.site.name)
-        self._encoders = {kind: Encoder(self.layout, kind) for kind in Frame}
+        self._encoders = {kind: Encoder(self.layout, kind) for kind in UnitKind}
         self._sequence = 0
         self.core.connected(connected=True)
-        status = Status(emulator="plant-0", state="online").encode()
+        status = EmulatorStatus(emulator="plant-0", state="online").encode()
         self.core.handle(self._topics.status("plant-0"), status, retain=True, now=0.0)
 
     def advance(self, second: int) -> None:
@@ -89,9 +89,9 @@ class Twin:
                     self.core.handle(topic, frame, retain=False, now=float(second))
         self.core.tick(float(second))
 
-    def _stamp(self, conditions: Conditions, kind: Frame, unit: int, now: float) -> float | None:
+    def _stamp(self, conditions: Conditions, kind: UnitKind, unit: int, now: float) -> float | None:
         """Return the time that a frame bears, None if it is lost or never sent."""
-        if kind is not Frame.RACK:
+        if kind is not UnitKind.RACK:
             return now
         lost = self._sequence % 10 < 10 * conditions.frame_loss[unit]
         if lost or not conditions.gateway_reporting[unit]:

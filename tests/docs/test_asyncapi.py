@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from twin import __version__
-from twin.catalog import Frame
+from twin.catalog import UnitKind
 from twin.docs import schema
 from twin.docs.asyncapi import document, pages
 from twin.wire import Topics
@@ -72,7 +72,7 @@ def test_addresses_are_the_topics() -> None:
         assert parsed.site == "demo"
         kinds.add(parsed.kind)
     shards = {"draw", "feedback", "rollup"}
-    assert kinds == {*Frame, *shards, "status", "meta", "faults", "detail", "command", "ack"}
+    assert kinds == {*UnitKind, *shards, "status", "meta", "faults", "detail", "command", "ack"}
 
 
 def test_every_channel_has_one_operation() -> None:

@@ -7,7 +7,7 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from twin.docs import calibration
-from twin.docs.chart import Axis, Line, chart
+from twin.docs.chart import Axis, ChartLine, chart
 from twin.docs.measurement import comparisons
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -39,7 +39,10 @@ def test_pictures_are_whole() -> None:
 def test_chart_places_points() -> None:
     """A line's ends lie in the corners of the axes, and beyond an axis it is held at its end."""
     text = chart(
-        "Title", Axis("x", [0, 1, 2]), Axis("y", [0, 10]), [Line("a", "red", [(0, 0), (2, 99)])]
+        "Title",
+        Axis("x", [0, 1, 2]),
+        Axis("y", [0, 10]),
+        [ChartLine("a", "red", [(0, 0), (2, 99)])],
     )
     assert 'points="70.0,328.0 740.0,46.0"' in text
 

@@ -8,7 +8,7 @@ import cbor2
 import numpy as np
 import pytest
 
-from twin.catalog import Frame
+from twin.catalog import UnitKind
 from twin.docs.cddl import pages
 from twin.docs.schema import EXAMPLE_SITE
 from twin.site import Layout, load_site
@@ -30,8 +30,8 @@ def column(value: object) -> str:
 
 
 @pytest.mark.parametrize("great", [False, True])
-@pytest.mark.parametrize("kind", Frame)
-def test_frames_are_as_described(kind: Frame, great: bool) -> None:
+@pytest.mark.parametrize("kind", UnitKind)
+def test_frames_are_as_described(kind: UnitKind, great: bool) -> None:
     """Groups, columns and the arrays' types and lengths, before counters grow and after."""
     plant = {
         device.name: {
@@ -56,6 +56,6 @@ def test_frames_are_as_described(kind: Frame, great: bool) -> None:
 
 def test_every_rule_is_used() -> None:
     """Each group belongs to a frame, and each kind of frame has its rule."""
-    frames = {f"{kind.value}-frame" for kind in Frame}
+    frames = {f"{kind.value}-frame" for kind in UnitKind}
     used = {rule for frame in frames for rule in RULES[frame].values()}
     assert set(RULES) == frames | used

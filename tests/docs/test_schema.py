@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft7Validator, Draft202012Validator
 
-from twin.catalog import Frame
+from twin.catalog import UnitKind
 from twin.docs.schema import EXAMPLE_SITE, MESSAGES, frame_schema, message_schema, pages
 from twin.errors import FrameError
 from twin.plant import Conditions, Plant
@@ -34,7 +34,7 @@ from twin.wire import (
     ShardDraw,
     SignalPart,
 )
-from twin.wire import Status as StatusMessage
+from twin.wire import EmulatorStatus as StatusMessage
 from twin.wire.messages import Message
 
 TINY = Layout(
@@ -72,7 +72,7 @@ SENT: tuple[Message, ...] = (
 )
 
 
-def frames(layout: Layout) -> dict[Frame, bytes]:
+def frames(layout: Layout) -> dict[UnitKind, bytes]:
     """Return a frame of every kind, as an emulator sends it after some steps of the plant."""
     plant = Plant(layout, seed=1)
     conditions = Conditions.healthy(layout)
@@ -80,7 +80,7 @@ def frames(layout: Layout) -> dict[Frame, bytes]:
     for _ in range(3):
         plant.step(1.0, conditions)
     payloads = {}
-    for kind in Frame:
+    for kind in UnitKind:
         if layout.units(kind):
             encoder = Encoder(layout, kind)
             encoder.load(plant.outputs())
@@ -97,14 +97,14 @@ def test_schema_is_a_schema_in_both_dialects(text: str, dialect: Any) -> None:
 
 def test_schemas_cover_all_that_travels() -> None:
     """One file a kind of frame and a kind of message."""
-    expected = {f"schema/{name}.json" for name in (*Frame, *MESSAGES)}
+    expected = {f"schema/{name}.json" for name in (*UnitKind, *MESSAGES)}
     assert set(pages()) == expected
 
 
 def test_real_frames_validate_against_the_shipped_schemas() -> None:
     """What the plant of the example site sends is what the schemas describe."""
     payloads = frames(Layout(load_site(EXAMPLE_SITE)))
-    assert set(payloads) == set(Frame)
+    assert set(payloads) == set(UnitKind)
     for kind, payload in payloads.items():
         schema = json.loads(pages()[f"schema/{kind.value}.json"])
         Draft202012Validator(schema).validate(json.loads(payload))
@@ -112,9 +112,9 @@ def test_real_frames_validate_against_the_shipped_schemas() -> None:
 
 def test_gap_in_a_frame_is_null_and_valid() -> None:
     """A GPU that is off the bus is null in every column."""
-    frame = json.loads(frames(TINY)[Frame.RACK])
+    frame = json.loads(frames(TINY)[UnitKind.RACK])
     assert {column[1] for column in frame["gpu"].values()} == {None}
-    Draft202012Validator(frame_schema(TINY, Frame.RACK)).validate(frame)
+    Draft202012Validator(frame_schema(TINY, UnitKind.RACK)).validate(frame)
 
 
 @pytest.mark.parametrize("message", SENT, ids=lambda message: type(message).__name__)
@@ -153,11 +153,11 @@ def _beyond(frame: dict[str, Any]) -> None:
 @pytest.mark.parametrize("spoil", [_drop, _add, _shorten, _text, _beyond])
 def test_schema_refuses_what_the_decoder_refuses(spoil: Callable[[dict[str, Any]], None]) -> None:
     """A wrong frame is wrong for both."""
-    frame = json.loads(frames(TINY)[Frame.RACK])
+    frame = json.loads(frames(TINY)[UnitKind.RACK])
     spoil(frame)
-    assert not Draft202012Validator(frame_schema(TINY, Frame.RACK)).is_valid(frame)
+    assert not Draft202012Validator(frame_schema(TINY, UnitKind.RACK)).is_valid(frame)
     with pytest.raises(FrameError):
-        Decoder(TINY, Frame.RACK).decode(json.dumps(frame).encode())
+        Decoder(TINY, UnitKind.RACK).decode(json.dumps(frame).encode())
 
 
 values = st.recursive(
@@ -169,12 +169,12 @@ values = st.recursive(
 
 def test_schema_and_decoder_agree() -> None:
     """Whatever stands in the place of a column or a value, both say the same of it."""
-    payload = frames(TINY)[Frame.RACK]
-    validator = Draft202012Validator(frame_schema(TINY, Frame.RACK))
-    decoder = Decoder(TINY, Frame.RACK)
+    payload = frames(TINY)[UnitKind.RACK]
+    validator = Draft202012Validator(frame_schema(TINY, UnitKind.RACK))
+    decoder = Decoder(TINY, UnitKind.RACK)
     places = [
         (device.name, signal.name)
-        for device in TINY.devices_of(Frame.RACK)
+        for device in TINY.devices_of(UnitKind.RACK)
         for signal in TINY.reported[device.name]
         if signal.on_wire
     ]
@@ -200,7 +200,7 @@ def test_schema_and_decoder_agree() -> None:
 
 def test_schema_states_the_range_and_the_unit() -> None:
     """A reader of the schema learns the metric, the unit and what is possible."""
-    power = frame_schema(TINY, Frame.RACK)["properties"]["gpu"]["properties"]["power_usage"]
+    power = frame_schema(TINY, UnitKind.RACK)["properties"]["gpu"]["properties"]["power_usage"]
     assert power == {
         "description": "DCGM_FI_DEV_POWER_USAGE [W]",
         "type": "array",
@@ -212,7 +212,7 @@ def test_schema_states_the_range_and_the_unit() -> None:
 
 def test_columns_have_the_length_of_the_site() -> None:
     """The schema is of one site: its counts are in it."""
-    for frame in Frame:
+    for frame in UnitKind:
         schema = frame_schema(TINY, frame)
         for device in TINY.devices_of(frame):
             for column in schema["properties"][device.name]["properties"].values():

@@ -9,8 +9,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from twin.bus import Message
-from twin.catalog import Frame
+from twin.bus import InboundMessage
+from twin.catalog import UnitKind
 from twin.emulator import Pacer
 from twin.emulator.publisher import Publisher
 from twin.errors import BusError
@@ -29,7 +29,7 @@ megapacks: {count: 2}
 gensets: {count: 1}
 """
 LAYOUT = Layout(parse_site(SITE, "small"))
-FRAMES = sum(LAYOUT.units(kind) for kind in Frame)
+FRAMES = sum(LAYOUT.units(kind) for kind in UnitKind)
 PERIOD = 0.01
 """A short one, because patience with a broker is real time."""
 
@@ -91,7 +91,7 @@ class Broker:
     async def subscribe(self, topic_filter: str, *, qos: int = 0) -> None:
         """Nobody subscribes here."""
 
-    def messages(self) -> AsyncIterator[Message]:
+    def messages(self) -> AsyncIterator[InboundMessage]:
         """Nobody reads here."""
         raise NotImplementedError
 
@@ -136,12 +136,12 @@ async def test_every_unit_has_its_frame(outputs: Outputs, time: Time, codec: Cod
     topics = Topics("small")
     expected = [
         topics.frame(kind, LAYOUT.unit_name(kind, unit))
-        for kind in Frame
+        for kind in UnitKind
         for unit in range(LAYOUT.units(kind))
     ]
     assert [topic for topic, _ in broker.taken] == expected * 2
     first, second = (
-        Decoder(LAYOUT, Frame.RACK).decode(broker.taken[place][1]) for place in (0, FRAMES)
+        Decoder(LAYOUT, UnitKind.RACK).decode(broker.taken[place][1]) for place in (0, FRAMES)
     )
     assert (first.seq, second.seq, first.ts) == (0, 1, 50.0)
     assert (broker.taken[0][1][:1] == b"{") is (codec is Codec.JSON)
@@ -262,7 +262,7 @@ async def test_silent_and_lossy_gateways(outputs: Outputs, time: Time) -> None:
     await tick(publish, outputs, conditions)
     topics = {topic for topic, _ in broker.taken}
     assert {"twin/v1/small/rack/r0001", "twin/v1/small/rack/r0002"}.isdisjoint(topics)
-    assert publish.sequence[Frame.RACK][:3] == [0, 1, 1]
+    assert publish.sequence[UnitKind.RACK][:3] == [0, 1, 1]
     assert (publish.published, publish.unsent, publish.overdue) == (FRAMES - 2, 0, 0)
     ahead = dict(broker.taken)["twin/v1/small/rack/r0003"]
-    assert Decoder(LAYOUT, Frame.RACK).decode(ahead).ts == 57.0
+    assert Decoder(LAYOUT, UnitKind.RACK).decode(ahead).ts == 57.0

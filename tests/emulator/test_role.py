@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from twin.bus import Message
-from twin.catalog import Frame
+from twin.bus import InboundMessage
+from twin.catalog import UnitKind
 from twin.emulator import Emulator, EmulatorConfig
 from twin.emulator.role import Role, role_of
 from twin.errors import ConfigError, FrameError
 from twin.faults import FAULTS, FaultSchedule
 from twin.plant import Conditions
 from twin.site import FACILITY, Layout, Shard, parse_site
-from twin.wire import Status, Topics
+from twin.wire import EmulatorStatus, Topics
 
 LAYOUT = Layout(
     parse_site(
@@ -34,11 +34,11 @@ def role(shard: Shard | str) -> Role:
     return found
 
 
-def word(shard: str, state: str = "online", *, retain: bool = False) -> Message:
+def word(shard: str, state: str = "online", *, retain: bool = False) -> InboundMessage:
     """Return the status of an emulator of a shard."""
     name = f"shard-{shard.partition('/')[0]}"
-    status = Status.model_validate({"emulator": name, "state": state, "shard": shard})
-    return Message(TOPICS.status(name), status.encode(), retain)
+    status = EmulatorStatus.model_validate({"emulator": name, "state": state, "shard": shard})
+    return InboundMessage(TOPICS.status(name), status.encode(), retain)
 
 
 def exchange(halls: Role, facility: Role, tick: int) -> None:
@@ -46,10 +46,10 @@ def exchange(halls: Role, facility: Role, tick: int) -> None:
     now = float(tick)
     halls.step(1.0, HEALTHY, tick)
     for told in halls.words(now):
-        facility.hear(Message(told.topic, told.payload, told.retain), now)
+        facility.hear(InboundMessage(told.topic, told.payload, told.retain), now)
     facility.step(1.0, HEALTHY, tick)
     for told in facility.words(now):
-        halls.hear(Message(told.topic, told.payload, told.retain), now)
+        halls.hear(InboundMessage(told.topic, told.payload, told.retain), now)
 
 
 def test_a_shard_that_never_hears_the_facility_says_so() -> None:
@@ -74,11 +74,11 @@ def test_what_is_of_another_time_is_not_heard() -> None:
     halls, facility = role(Shard(0, 2)), role(FACILITY)
     exchange(halls, facility, 1)
     (old,) = facility.words(1.0)
-    halls.hear(Message(old.topic, old.payload, retain=True), 90_000.0)
+    halls.hear(InboundMessage(old.topic, old.payload, retain=True), 90_000.0)
     assert halls.status(1.0)["feedback_age"] == 0.0
     (draw,) = halls.words(1.0)
     with pytest.raises(FrameError, match="not of this time"):
-        facility.hear(Message(draw.topic, draw.payload, retain=False), 90_000.0)
+        facility.hear(InboundMessage(draw.topic, draw.payload, retain=False), 90_000.0)
 
 
 def test_a_new_shard_takes_its_arrays_from_the_others() -> None:
@@ -148,7 +148,7 @@ async def test_the_time_since_a_state_was_kept_is_lived_through(tmp_path: Path) 
     back = Emulator(config, wall=lambda: wall)
     await back._catch_up()
     assert (back._role.plant.outputs()["gpu"]["energy"] >= energy).all()
-    assert set(back._publisher.sequence[Frame.RACK]) == {5}
+    assert set(back._publisher.sequence[UnitKind.RACK]) == {5}
 
 
 def test_followers_take_over_the_faults_in_force() -> None:
@@ -156,9 +156,9 @@ def test_followers_take_over_the_faults_in_force() -> None:
     leader, follower = (Emulator(EmulatorConfig(LAYOUT, shard=s)) for s in (FACILITY, Shard(0, 2)))
     leader._faults.inject("a", "nic-flap", "r0002/n1/nic0", 5.0, 60, {"down": 3.0})
     told = leader._commands.report(parameters=True).encode()
-    follower._hear(Message(TOPICS.faults, told, retain=True))
+    follower._hear(InboundMessage(TOPICS.faults, told, retain=True))
     assert follower._faults.active == leader._faults.active
-    follower._hear(Message(TOPICS.faults, b"{}", retain=True))
+    follower._hear(InboundMessage(TOPICS.faults, b"{}", retain=True))
     assert follower._faults.active == leader._faults.active, "nonsense changes nothing"
 
 
@@ -188,5 +188,5 @@ def test_more_shards_than_arrays_are_refused() -> None:
 def test_a_schedule_is_not_changed_by_a_look() -> None:
     """Making a strike to compare it lets nothing begin."""
     schedule = FaultSchedule(LAYOUT, FAULTS)
-    schedule.strike_of("a", "server-down", "r0001/n1", (0.0, 9.0), {})
+    schedule.applied_fault("a", "server-down", "r0001/n1", (0.0, 9.0), {})
     assert schedule.active == ()

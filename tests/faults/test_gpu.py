@@ -35,7 +35,7 @@ class Seen(NamedTuple):
             self.faults.expire(self.plant.time)
             self.plant.step(1.0, self.faults.conditions(self.plant.time))
 
-    def strike(self, kind: str, seconds: float | None = None, **parameters: float) -> None:
+    def apply(self, kind: str, seconds: float | None = None, **parameters: float) -> None:
         """Inject a fault at its default place."""
         place = FAULTS[kind].default_target
         self.faults.inject("x", kind, place, self.plant.time, seconds, parameters)
@@ -66,7 +66,7 @@ def seen() -> Seen:
 def test_fatal_error_stalls_the_job(seen: Seen, kind: str, code: int) -> None:
     """The GPU idles at 0 % with its XID; the others spin at 100 %, and the site draws less."""
     before = seen.plant.meters.total
-    seen.strike(kind, seconds=20)
+    seen.apply(kind, seconds=20)
     seen.run(10)
     out = seen.plant.outputs()["gpu"]
     assert seen.gpu(kind, "xid") == code
@@ -83,7 +83,7 @@ def test_fatal_error_stalls_the_job(seen: Seen, kind: str, code: int) -> None:
 
 def test_double_bit_error_counts(seen: Seen) -> None:
     """A double-bit error is one error and one remapped row, which stay after the reset."""
-    seen.strike("gpu-double-bit", seconds=5)
+    seen.apply("gpu-double-bit", seconds=5)
     seen.run(20)
     for signal in ("ecc_dbe_volatile", "ecc_dbe_aggregate", "uncorrectable_rows"):
         assert seen.gpu("gpu-double-bit", signal) == 1
@@ -91,14 +91,14 @@ def test_double_bit_error_counts(seen: Seen) -> None:
 
 def test_remap_failure_flag(seen: Seen) -> None:
     """The GPU says that no row is left."""
-    seen.strike("gpu-row-remap-failure")
+    seen.apply("gpu-row-remap-failure")
     seen.run(2)
     assert seen.gpu("gpu-row-remap-failure", "row_remap_failure") == 1
 
 
 def test_nvswitch_failure_takes_a_whole_server(seen: Seen) -> None:
     """All GPUs of the server count link errors and raise XID 74 at once; the job stalls."""
-    seen.strike("nvswitch-failure", seconds=20)
+    seen.apply("nvswitch-failure", seconds=20)
     seen.run(5)
     out = seen.plant.outputs()["gpu"]
     server = LAYOUT.site.server.gpus
@@ -114,7 +114,7 @@ def test_nvswitch_failure_takes_a_whole_server(seen: Seen) -> None:
 
 def test_a_job_goes_on_without_a_server_whose_links_failed(seen: Seen) -> None:
     """Started again without it, the job is not slowed by the links of GPUs that it does without."""
-    seen.strike("nvswitch-failure", seconds=3600)
+    seen.apply("nvswitch-failure", seconds=3600)
     seen.run(900)
     assert seen.job("state") == TRAINING
     assert seen.job("gpus") == LAYOUT.site.gpus - LAYOUT.site.server.gpus
@@ -124,7 +124,7 @@ def test_a_job_goes_on_without_a_server_whose_links_failed(seen: Seen) -> None:
 @pytest.mark.parametrize("code", [13, 31, 43, 45, 63, 94])
 def test_application_error_ends_the_job_at_once(seen: Seen, code: int) -> None:
     """User code and contained errors cost one interruption; the GPU itself works on."""
-    seen.strike("gpu-xid", code=code)
+    seen.apply("gpu-xid", code=code)
     seen.run(5)
     assert seen.gpu("gpu-xid", "xid") == code
     assert seen.job("interruptions") == 1
@@ -134,7 +134,7 @@ def test_application_error_ends_the_job_at_once(seen: Seen, code: int) -> None:
 
 def test_warning_ends_nothing(seen: Seen) -> None:
     """XID 92 is shown, and the job goes on."""
-    seen.strike("gpu-xid", code=92)
+    seen.apply("gpu-xid", code=92)
     seen.run(10)
     assert seen.gpu("gpu-xid", "xid") == 92
     assert seen.job("interruptions") == 0
@@ -145,13 +145,13 @@ def test_warning_ends_nothing(seen: Seen) -> None:
 def test_unknown_code_is_refused(seen: Seen, code: int) -> None:
     """A code that the twin does not know is refused before anything changes."""
     with pytest.raises(ConfigError, match="fault gpu-xid: code: is"):
-        seen.strike("gpu-xid", code=code)
+        seen.apply("gpu-xid", code=code)
     assert seen.faults.active == ()
 
 
 def test_single_bit_errors_go_unnoticed(seen: Seen) -> None:
     """Corrected errors are counted, and nothing else happens."""
-    seen.strike("gpu-ecc-single-bit", rate=50)
+    seen.apply("gpu-ecc-single-bit", rate=50)
     seen.run(60)
     assert seen.gpu("gpu-ecc-single-bit", "ecc_sbe_volatile") == pytest.approx(3000, rel=0.1)
     assert seen.gpu("gpu-ecc-single-bit", "xid") == 0
@@ -160,7 +160,7 @@ def test_single_bit_errors_go_unnoticed(seen: Seen) -> None:
 
 def test_pcie_replays_go_unnoticed(seen: Seen) -> None:
     """Replays are counted, and nothing else happens."""
-    seen.strike("gpu-pcie-replay", rate=10)
+    seen.apply("gpu-pcie-replay", rate=10)
     seen.run(60)
     assert seen.gpu("gpu-pcie-replay", "pcie_replay") == pytest.approx(600, rel=0.2)
     assert seen.job("interruptions") == 0
@@ -168,7 +168,7 @@ def test_pcie_replays_go_unnoticed(seen: Seen) -> None:
 
 def test_hang_is_found_by_its_power(seen: Seen) -> None:
     """All GPUs are at 100 %, without an XID; the one that hangs draws least."""
-    seen.strike("gpu-hang")
+    seen.apply("gpu-hang")
     seen.run(10)
     out = seen.plant.outputs()["gpu"]
     assert (out["gpu_util"] == 100).all()
@@ -190,7 +190,7 @@ def test_one_slow_gpu_slows_the_job(
     seen: Seen, kind: str, parameters: dict[str, float], pace: float
 ) -> None:
     """A synchronous step takes as long as its slowest part; afterwards the pace is back."""
-    seen.strike(kind, seconds=300, **parameters)
+    seen.apply(kind, seconds=300, **parameters)
     seen.run(60)
     assert seen.plant.gpus.speed == pytest.approx(pace, abs=0.01)
     assert seen.job("pace") == pytest.approx(pace, abs=0.01)
@@ -202,7 +202,7 @@ def test_one_slow_gpu_slows_the_job(
 
 def test_bad_cold_plate_is_seen_among_its_neighbours(seen: Seen) -> None:
     """One GPU of its server is hot and throttles; the others are as they were."""
-    seen.strike("gpu-cold-plate")
+    seen.apply("gpu-cold-plate")
     seen.run(240)
     neighbours = seen.plant.outputs()["gpu"]["gpu_temp"][0, 1:8]
     assert seen.gpu("gpu-cold-plate", "gpu_temp") > neighbours.max() + 20
@@ -213,7 +213,7 @@ def test_bad_cold_plate_is_seen_among_its_neighbours(seen: Seen) -> None:
 
 def test_broken_nvlink(seen: Seen) -> None:
     """Beyond what retraining can mend the GPU raises XID 74 and the job stalls."""
-    seen.strike("nvlink-error", rate=1000)
+    seen.apply("nvlink-error", rate=1000)
     seen.run(10)
     assert seen.gpu("nvlink-error", "xid") == 74
     assert seen.gpu("nvlink-error", "nvlink_crc_flit") > 0
@@ -223,7 +223,7 @@ def test_broken_nvlink(seen: Seen) -> None:
 
 def test_exporter_down_is_a_blind_spot(seen: Seen) -> None:
     """The exporter's `up` is 0 and its GPUs are unseen, but the server draws and the job runs."""
-    seen.strike("dcgm-exporter-down")
+    seen.apply("dcgm-exporter-down")
     seen.run(30)
     out = seen.plant.outputs()
     assert out["server"]["up_dcgm"][0].tolist() == [0, 1, 1, 1, 1, 1, 1, 1]

@@ -144,9 +144,9 @@ def test_strike() -> None:
     layout = Layout(parse_site("{name: small, racks: 1, servers_per_rack: 1}", "test"))
     schedule = FaultSchedule(layout, FAULTS)
     source = NaturalFailures(layout, 0, 1e4)
-    struck = source.strike(schedule, 6 * 3600.0, epoch=1e9)
+    struck = source.apply(schedule, 6 * 3600.0, epoch=1e9)
     assert len(struck) == len(schedule.active)
     assert 0 < len(struck) < len(NaturalFailures(layout, 0, 1e4).until(6 * 3600.0))
     assert schedule.active[0].since == pytest.approx(1e9 + struck[0].at)
     assert len({(s.fault.kind, s.target) for s in schedule.active}) == len(struck)
-    assert source.strike(schedule, 6 * 3600.0, epoch=1e9) == []
+    assert source.apply(schedule, 6 * 3600.0, epoch=1e9) == []

@@ -20,10 +20,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from twin.aggregator import Core, Token
 from twin.aggregator.access import Access, Guarded
 from twin.aggregator.app import create_app
-from twin.aggregator.desk import Desk
+from twin.aggregator.command_client import CommandClient
 from twin.aggregator.page import LivePage
 from twin.bus import BrokerUrl
-from twin.catalog import Frame
+from twin.catalog import UnitKind
 from twin.cli.options import seconds
 from twin.emulator.commands import Commands
 from twin.errors import TwinError
@@ -48,7 +48,7 @@ megapacks: {count: 1}
 gensets: {count: 1}
 """
 TOPICS = Topics("tiny")
-KINDS = tuple(Frame)
+KINDS = tuple(UnitKind)
 MESSAGES = ("status/plant-0", "faults", "meta/rack/r0001", "detail", "command/detail",
             "command/inject", "command/clear", "ack/x", "rack", "")  # fmt: skip
 TOKEN = Token("a-token-that-nobody-guesses")
@@ -174,7 +174,7 @@ def argument(data: bytes) -> None:
 def _app() -> Guarded:
     core = _core()
     access = Access(None, TOKEN)
-    page = LivePage(core, "mqtt://broker", None, Desk("tiny"), access)
+    page = LivePage(core, "mqtt://broker", None, CommandClient("tiny"), access)
     return Guarded(create_app(core, page=page), access, core.telemetry)
 
 

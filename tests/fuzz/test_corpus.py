@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.fuzz.targets import CORPUS, TARGETS, frame_into, fresh_core, seeds
-from twin.catalog import Frame
+from twin.catalog import UnitKind
 
 INPUTS = sorted(path for path in CORPUS.glob("*/*") if path.is_file())
 MUTANTS = 5
@@ -52,5 +52,7 @@ def test_frames_are_valid() -> None:
     for data in seeds()["frame"]:
         frame_into(core, data)
     tallies = core.telemetry.tallies()
-    assert sum(tallies["twin_frames_ingested_total"].values()) == len(Frame)
-    assert tallies["twin_messages_refused_total"]["duplicate"] == len(Frame), "in the other codec"
+    assert sum(tallies["twin_frames_ingested_total"].values()) == len(UnitKind)
+    assert tallies["twin_messages_refused_total"]["duplicate"] == len(UnitKind), (
+        "in the other codec"
+    )

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from twin.grafana.check import Checked, Outcome, check_dashboard
-from twin.grafana.extras import MARKERS
+from twin.grafana.check import Checked, QueryOutcome, check_dashboard
+from twin.grafana.optional_metrics import MARKERS
 from twin.grafana.prometheus import Prometheus, QueryError
 from twin.grafana.queries import quiet_queries
 from twin.grafana.substitute import parse_label_values, substitute
@@ -74,7 +74,7 @@ def dashboard(*queries: str, instant: bool = True) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def outcomes(found: list[Checked]) -> list[Outcome]:
+def outcomes(found: list[Checked]) -> list[QueryOutcome]:
     """Return the outcomes of the panel's queries."""
     return [one.outcome for one in found if one.place == "panel"]
 
@@ -83,7 +83,7 @@ def test_variables_are_filled_in_as_a_visitor_would() -> None:
     """The first value of each variable is chosen, or its expression for all."""
     table = Table('q{site="demo", hall=~".*"}')
     query = 'q{site="$site", hall=~"${hall:regex}"}'
-    assert outcomes(list(check_dashboard(dashboard(query), table, {}))) == [Outcome.OK]
+    assert outcomes(list(check_dashboard(dashboard(query), table, {}))) == [QueryOutcome.OK]
     assert table.asked[:2] == ["site of m", 'hall of m{site="demo"}']
 
 
@@ -91,14 +91,14 @@ def test_an_empty_answer_fails() -> None:
     """A panel that shows nothing is a failure, over time as well as now."""
     for instant in (True, False):
         found = list(check_dashboard(dashboard("q", instant=instant), Table(), {}))
-        assert outcomes(found) == [Outcome.EMPTY]
+        assert outcomes(found) == [QueryOutcome.EMPTY]
         assert found[-1].outcome.failed
 
 
 def test_a_refused_query_fails_with_its_reason() -> None:
     """What Prometheus says of a wrong query is passed on."""
     found = list(check_dashboard(dashboard("broken"), Table(), {}))
-    assert (found[-1].outcome, found[-1].detail) == (Outcome.ERROR, "parse error")
+    assert (found[-1].outcome, found[-1].detail) == (QueryOutcome.ERROR, "parse error")
 
 
 def test_a_quiet_query_may_be_empty_until_its_fault_is_in_force() -> None:
@@ -106,7 +106,7 @@ def test_a_quiet_query_may_be_empty_until_its_fault_is_in_force() -> None:
     asked = dashboard(QUIET)
     (calm,) = outcomes(list(check_dashboard(asked, Table(), {})))
     (struck,) = outcomes(list(check_dashboard(asked, Table(IN_FORCE), {})))
-    assert (calm, struck) == (Outcome.QUIET, Outcome.EMPTY)
+    assert (calm, struck) == (QueryOutcome.QUIET, QueryOutcome.EMPTY)
     assert not calm.failed
 
 
@@ -116,15 +116,15 @@ def test_what_a_site_leaves_out_may_be_empty() -> None:
     marker = f'{{__name__=~"{"|".join(MARKERS)}", site="demo"}}'
     (lean,) = outcomes(list(check_dashboard(asked, Table(), {})))
     (full,) = outcomes(list(check_dashboard(asked, Table(marker), {})))
-    assert (lean, full) == (Outcome.QUIET, Outcome.EMPTY)
+    assert (lean, full) == (QueryOutcome.QUIET, QueryOutcome.EMPTY)
 
 
 def test_a_choice_is_tried_out_whole() -> None:
     """A query that answers to one choice of a variable is right, to none is empty."""
     table = Table("q_power")
     assert outcomes(list(check_dashboard(dashboard("q_$map", "r_$map"), table, {}))) == [
-        Outcome.OK,
-        Outcome.EMPTY,
+        QueryOutcome.OK,
+        QueryOutcome.EMPTY,
     ]
     assert {"q_heat", "q_power"} <= set(table.asked)
 
@@ -132,14 +132,14 @@ def test_a_choice_is_tried_out_whole() -> None:
 def test_a_variable_without_values_fails() -> None:
     """A variable that offers nothing is a failure of its own."""
     found = list(check_dashboard(dashboard("q"), Table("q", sites=()), {}))
-    assert [one.outcome for one in found if one.place == "$site"] == [Outcome.EMPTY]
+    assert [one.outcome for one in found if one.place == "$site"] == [QueryOutcome.EMPTY]
 
 
 def test_a_variable_can_be_chosen() -> None:
     """A value that was given is taken for the variable and for those that depend on it."""
     table = Table('q{site="other"}')
     found = list(check_dashboard(dashboard('q{site="$site"}'), table, {"site": "other"}))
-    assert outcomes(found) == [Outcome.OK]
+    assert outcomes(found) == [QueryOutcome.OK]
     assert 'hall of m{site="other"}' in table.asked
 
 

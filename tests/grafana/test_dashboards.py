@@ -13,10 +13,10 @@ import promql_parser
 import pytest
 from grafana_foundation_sdk.models import units
 
-from twin.catalog import DEVICES, OWN_METRICS, ROLLUPS, Detail, DeviceClass, Frame, Level
+from twin.catalog import DEVICES, OWN_METRICS, ROLLUPS, Detail, DeviceClass, Level, UnitKind
 from twin.faults import FAULTS
 from twin.grafana.build import build_all, differences, write_all
-from twin.grafana.pages import PAGES, SITE, TAG, Page
+from twin.grafana.pages import PAGES, SITE, TAG, DashboardPage
 from twin.grafana.queries import quiet_queries
 from twin.grafana.queries.servers import NAMES
 from twin.grafana.substitute import parse_label_values, substitute
@@ -75,7 +75,7 @@ def exposed_without_arrays() -> set[str]:
     names |= {
         signal.metric
         for device in DEVICES
-        if device.frame not in (Frame.RACK, Frame.ARRAY)
+        if device.frame not in (UnitKind.RACK, UnitKind.ARRAY)
         for signal in device
     }
     return names | {rollup.metric(level) for rollup in ROLLUPS for level in rollup.levels}
@@ -106,7 +106,7 @@ def test_there_is_one_dashboard_a_page(built: dict[str, Any]) -> None:
 
 
 @pages
-def test_every_panel_explains_itself(page: Page, built: dict[str, Any]) -> None:
+def test_every_panel_explains_itself(page: DashboardPage, built: dict[str, Any]) -> None:
     """A panel has a title, a sentence on how to read it, a unit that Grafana knows, and queries."""
     for panel in panels_of(built[page.file]):
         assert panel["title"]
@@ -117,7 +117,9 @@ def test_every_panel_explains_itself(page: Page, built: dict[str, Any]) -> None:
 
 
 @pages
-def test_overrides_have_units_that_grafana_knows(page: Page, built: dict[str, Any]) -> None:
+def test_overrides_have_units_that_grafana_knows(
+    page: DashboardPage, built: dict[str, Any]
+) -> None:
     """A column or a line with a unit of its own has one that Grafana can format."""
     for panel in panels_of(built[page.file]):
         for override in panel["fieldConfig"].get("overrides", ()):
@@ -127,7 +129,7 @@ def test_overrides_have_units_that_grafana_knows(page: Page, built: dict[str, An
 
 
 @pages
-def test_data_source_is_the_one_chosen(page: Page, built: dict[str, Any]) -> None:
+def test_data_source_is_the_one_chosen(page: DashboardPage, built: dict[str, Any]) -> None:
     """Every panel, query, variable and annotation asks the data source that the variable names."""
     dashboard = built[page.file]
     asking = [*panels_of(dashboard), *dashboard["annotations"]["list"]]
@@ -138,7 +140,7 @@ def test_data_source_is_the_one_chosen(page: Page, built: dict[str, Any]) -> Non
 
 
 @pages
-def test_ids_are_unique(page: Page, built: dict[str, Any]) -> None:
+def test_ids_are_unique(page: DashboardPage, built: dict[str, Any]) -> None:
     """A link to a panel leads to one panel, and a query is known by one letter."""
     ids = [panel["id"] for panel in built[page.file]["panels"]]
     assert len(set(ids)) == len(ids)
@@ -148,7 +150,7 @@ def test_ids_are_unique(page: Page, built: dict[str, Any]) -> None:
 
 
 @pages
-def test_panels_fill_their_rows_without_overlap(page: Page, built: dict[str, Any]) -> None:
+def test_panels_fill_their_rows_without_overlap(page: DashboardPage, built: dict[str, Any]) -> None:
     """Every cell of the grid belongs to exactly one panel, 24 columns wide, without gaps."""
     cells = [
         (x, y)
@@ -162,7 +164,7 @@ def test_panels_fill_their_rows_without_overlap(page: Page, built: dict[str, Any
 
 
 @pages
-def test_panels_stand_under_a_row_title(page: Page, built: dict[str, Any]) -> None:
+def test_panels_stand_under_a_row_title(page: DashboardPage, built: dict[str, Any]) -> None:
     """A dashboard begins with a titled row, and no row is empty."""
     panels = built[page.file]["panels"]
     kinds = [panel["type"] for panel in panels]
@@ -173,7 +175,7 @@ def test_panels_stand_under_a_row_title(page: Page, built: dict[str, Any]) -> No
 
 
 @pages
-def test_dashboards_are_one_product(page: Page, built: dict[str, Any]) -> None:
+def test_dashboards_are_one_product(page: DashboardPage, built: dict[str, Any]) -> None:
     """All share the range of time, the refresh, the marks, the links and the variables."""
     dashboard, first = built[page.file], built[SITE.file]
     for shared in ("time", "refresh", "annotations", "links", "graphTooltip", "timezone"):
@@ -187,7 +189,7 @@ def test_dashboards_are_one_product(page: Page, built: dict[str, Any]) -> None:
 
 @pages
 def test_links_lead_to_dashboards_and_choose_what_they_have(
-    page: Page, built: dict[str, Any]
+    page: DashboardPage, built: dict[str, Any]
 ) -> None:
     """A link leads to one of the dashboards, keeps the time, and sets variables that it has."""
     targets = {dashboard["uid"]: dashboard for dashboard in built.values()}
@@ -204,7 +206,9 @@ def test_links_lead_to_dashboards_and_choose_what_they_have(
 
 
 @pages
-def test_queries_are_promql_with_known_variables(page: Page, built: dict[str, Any]) -> None:
+def test_queries_are_promql_with_known_variables(
+    page: DashboardPage, built: dict[str, Any]
+) -> None:
     """Every query parses, names variables that the dashboard has, and keeps to the site."""
     dashboard = built[page.file]
     for query in queries_of(dashboard):
@@ -216,7 +220,7 @@ def test_queries_are_promql_with_known_variables(page: Page, built: dict[str, An
 
 
 @pages
-def test_variables_ask_for_label_values(page: Page, built: dict[str, Any]) -> None:
+def test_variables_ask_for_label_values(page: DashboardPage, built: dict[str, Any]) -> None:
     """A variable asks for the values of a label, so that a check can ask the same."""
     for variable in built[page.file]["templating"]["list"]:
         if variable["type"] == "query":
@@ -224,7 +228,9 @@ def test_variables_ask_for_label_values(page: Page, built: dict[str, Any]) -> No
 
 
 @pages
-def test_site_wide_dashboards_read_no_single_device(page: Page, built: dict[str, Any]) -> None:
+def test_site_wide_dashboards_read_no_single_device(
+    page: DashboardPage, built: dict[str, Any]
+) -> None:
     """What is to work for 100,000 GPUs reads roll-ups and the site's meters only."""
     if not page.site_wide:
         return
@@ -235,7 +241,9 @@ def test_site_wide_dashboards_read_no_single_device(page: Page, built: dict[str,
 
 
 @pages
-def test_racks_are_read_from_rollups_or_few_devices(page: Page, built: dict[str, Any]) -> None:
+def test_racks_are_read_from_rollups_or_few_devices(
+    page: DashboardPage, built: dict[str, Any]
+) -> None:
     """A query over all racks of the site reads at most what a rack has a few of."""
     many = {s.metric for d in DEVICES if _many(d) for s in d} - exposed_without_arrays()
     for query in queries_of(built[page.file]):
@@ -245,7 +253,7 @@ def test_racks_are_read_from_rollups_or_few_devices(page: Page, built: dict[str,
 
 
 def _many(device: DeviceClass) -> bool:
-    return device.frame in (Frame.RACK, Frame.ARRAY) and device.detail is Detail.GPU
+    return device.frame in (UnitKind.RACK, UnitKind.ARRAY) and device.detail is Detail.GPU
 
 
 def test_server_dashboard_asks_for_nothing_that_only_the_twin_has(built: dict[str, Any]) -> None:
@@ -265,7 +273,7 @@ def test_what_is_quiet_names_a_fault(built: dict[str, Any]) -> None:
 
 
 @pages
-def test_quiet_panels_say_what_emptiness_means(page: Page, built: dict[str, Any]) -> None:
+def test_quiet_panels_say_what_emptiness_means(page: DashboardPage, built: dict[str, Any]) -> None:
     """A panel that is empty on a healthy site says so in words."""
     for panel in panels_of(built[page.file]):
         silent = all(target["expr"] in quiet_queries() for target in panel["targets"])
@@ -274,7 +282,7 @@ def test_quiet_panels_say_what_emptiness_means(page: Page, built: dict[str, Any]
 
 
 @pages
-def test_json_is_classic(page: Page, built: dict[str, Any]) -> None:
+def test_json_is_classic(page: DashboardPage, built: dict[str, Any]) -> None:
     """The JSON is of the kind that Grafana 10 to 13 all read from files."""
     assert built[page.file]["schemaVersion"] == 42
     assert "apiVersion" not in built[page.file]

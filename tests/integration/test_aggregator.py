@@ -11,9 +11,9 @@ import pytest
 
 from twin.aggregator import Aggregator, AggregatorConfig
 from twin.bus import Bus, Will, connect
-from twin.catalog import SERVER, Frame
+from twin.catalog import SERVER, UnitKind
 from twin.site import Layout, parse_site
-from twin.wire import Encoder, Outputs, Status, Topics
+from twin.wire import EmulatorStatus, Encoder, Outputs, Topics
 
 if TYPE_CHECKING:
     from tests.integration.conftest import Mosquitto
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.integration
 
 SITE = "{name: small, racks: 2, servers_per_rack: 1, server: {gpus: 2, nics: 2}}"
 TOPICS = Topics("small")
-LOST = Will(TOPICS.status("plant-0"), Status(emulator="plant-0", state="lost").encode())
+LOST = Will(TOPICS.status("plant-0"), EmulatorStatus(emulator="plant-0", state="lost").encode())
 UP = SERVER["up_dcgm"].metric
 
 
@@ -37,14 +37,14 @@ def publish(
     layout: Layout, outputs: Callable[[Layout], Outputs]
 ) -> Callable[[Bus, int], Awaitable[None]]:
     """Return a function that publishes a status and one frame of every rack."""
-    encoder = Encoder(layout, Frame.RACK)
+    encoder = Encoder(layout, UnitKind.RACK)
     encoder.load(outputs(layout))
 
     async def publish(bus: Bus, seq: int) -> None:
-        status = Status(emulator="plant-0", state="online")
+        status = EmulatorStatus(emulator="plant-0", state="online")
         await bus.publish(TOPICS.status("plant-0"), status.encode(), qos=1, retain=True)
         for rack in range(2):
-            topic = TOPICS.frame(Frame.RACK, layout.unit_name(Frame.RACK, rack))
+            topic = TOPICS.frame(UnitKind.RACK, layout.unit_name(UnitKind.RACK, rack))
             await bus.publish(topic, encoder.encode(rack, float(seq), seq), qos=1)
 
     return publish

@@ -19,10 +19,10 @@ from twin.bench.receiver import Sent, measure_receiver
 from twin.bench.site_run import RunningSite, SitePlan, run_site, watch
 from twin.bench.suite import STAGES, Effort, measure
 from twin.bus import Bus
-from twin.catalog import Frame
+from twin.catalog import UnitKind
 from twin.errors import ConfigError, ServiceError
 from twin.site import Layout, load_site
-from twin.wire import Encoder, Status, Topics
+from twin.wire import EmulatorStatus, Encoder, Topics
 
 pytestmark = pytest.mark.integration
 
@@ -94,12 +94,12 @@ async def test_a_prometheus_takes_all_in(tmp_path: Path) -> None:
 async def test_a_receiver_is_measured() -> None:
     """What it is sent is on its page, and both halves of its work have a cost."""
     layout = Layout(load_site("colossus-array"))
-    encoder, topics = Encoder(layout, Frame.RACK), Topics(layout.site.name)
+    encoder, topics = Encoder(layout, UnitKind.RACK), Topics(layout.site.name)
     encoder.load(lived_in(layout))
     numbers = itertools.count(1)
 
     # By what it says of its interval no rack counts as silent, however long a round takes.
-    status = Status(emulator="source", state="online", interval=60.0)
+    status = EmulatorStatus(emulator="source", state="online", interval=60.0)
 
     async def send(bus: Bus, rounds: int) -> None:
         for number in itertools.islice(numbers, rounds):
@@ -107,7 +107,7 @@ async def test_a_receiver_is_measured() -> None:
                 told = topics.status(status.emulator)
                 await bus.publish(told, status.encode(), qos=1, retain=True)
             for rack in range(layout.site.racks):
-                topic = topics.frame(Frame.RACK, layout.unit_name(Frame.RACK, rack))
+                topic = topics.frame(UnitKind.RACK, layout.unit_name(UnitKind.RACK, rack))
                 await bus.publish(topic, encoder.encode(rack, float(number), number))
 
     port = free_port()

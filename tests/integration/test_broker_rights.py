@@ -14,7 +14,7 @@ from twin.bus import BrokerUrl, connect
 from twin.compose.online import check_online
 from twin.compose.secrets import SecretsConfig, Vault
 from twin.errors import BusError
-from twin.wire import Status
+from twin.wire import EmulatorStatus
 
 pytestmark = pytest.mark.integration
 
@@ -192,7 +192,7 @@ async def test_an_emulator_is_online_when_the_broker_says_so(broker: ShippedBrok
     """The health check sees an emulator that is online, one that is lost, and none."""
     async with connect(broker.of("plant-0"), client_id="plant") as bus:
         for state in ("online", "lost"):
-            status = Status(emulator="plant-0", state=state, ticks=0, frames=0)
+            status = EmulatorStatus(emulator="plant-0", state=state, ticks=0, frames=0)
             await bus.publish(f"{SITE}/status/plant-0", status.encode(), qos=1, retain=True)
             if state == "online":
                 await check_online(broker.of("plant-0"), "demo", "plant-0")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from twin.bus import Backoff, BrokerUrl, Bus, Message, connect, keep_connected
+from twin.bus import Backoff, BrokerUrl, Bus, InboundMessage, connect, keep_connected
 from twin.errors import BusError
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ asyncio.run(main())
 """An emulator that is about to be killed."""
 
 
-async def receive(bus: Bus, count: int) -> list[Message]:
+async def receive(bus: Bus, count: int) -> list[InboundMessage]:
     """Return the next ``count`` messages."""
     messages = bus.messages()
     async with asyncio.timeout(20):
@@ -65,13 +65,13 @@ async def test_delivers(mosquitto: Mosquitto, size: int) -> None:
     ):
         await sub.subscribe("twin/#", qos=1)
         await pub.publish("twin/x", b"x" * size, qos=1)
-        assert await receive(sub, 1) == [Message("twin/x", b"x" * size, retain=False)]
+        assert await receive(sub, 1) == [InboundMessage("twin/x", b"x" * size, retain=False)]
 
 
 async def test_reconnects_and_subscribes_again(mosquitto: Mosquitto) -> None:
     """A broker that is killed and comes back finds its clients and their subscriptions again."""
     states: list[bool] = []
-    received: asyncio.Queue[Message] = asyncio.Queue()
+    received: asyncio.Queue[InboundMessage] = asyncio.Queue()
 
     async def listen(bus: Bus) -> None:
         await bus.subscribe("x", qos=1)
@@ -151,7 +151,7 @@ async def test_will_after_a_kill(mosquitto: Mosquitto) -> None:
         assert [m.payload for m in await receive(sub, 1)] == [b"dead"]
     async with connect(mosquitto.url, client_id="late") as late:
         await late.subscribe("status/+", qos=1)
-        assert await receive(late, 1) == [Message("status/victim", b"dead", retain=True)]
+        assert await receive(late, 1) == [InboundMessage("status/victim", b"dead", retain=True)]
 
 
 async def test_same_name_takes_over(mosquitto: Mosquitto) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from twin.aggregator import Aggregator, AggregatorConfig
 from twin.bus import connect
-from twin.catalog import Frame, Level
+from twin.catalog import Level, UnitKind
 from twin.errors import BusError
 from twin.plant import Conditions, Plant
 from twin.site import Layout, parse_site
@@ -46,7 +46,7 @@ async def _publishing(layout: Layout, mosquitto: Mosquitto) -> AsyncIterator[Non
     """Publish frames of a healthy plant again and again."""
     plant, topics = Plant(layout), Topics("small")
     plant.step(1.0, Conditions.healthy(layout))
-    encoders = {kind: Encoder(layout, kind) for kind in Frame}
+    encoders = {kind: Encoder(layout, kind) for kind in UnitKind}
     for encoder in encoders.values():
         encoder.load(plant.outputs())
 

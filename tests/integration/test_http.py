@@ -16,9 +16,9 @@ import pytest
 
 from twin.aggregator import Aggregator, AggregatorConfig, CertificateFiles, Core, Limits, Token
 from twin.aggregator.app import create_app
-from twin.aggregator.server import Server, address, listen, serve_http
+from twin.aggregator.server import HttpServer, address, listen, serve_http
 from twin.bus import BrokerUrl
-from twin.catalog import Frame
+from twin.catalog import UnitKind
 from twin.site import Layout, load_site
 from twin.wire import Encoder, Outputs, Topics
 
@@ -35,10 +35,10 @@ QUICK = Limits(request_seconds=0.3, idle_seconds=1, stall_seconds=0.5, queue_sec
 def core(outputs: Callable[[Layout], Outputs]) -> Core:
     """The demo site after one frame of every rack: a page of an array is some 10 MB."""
     core = Core(Layout(load_site("demo")))
-    encoder, topics = Encoder(core.layout, Frame.RACK), Topics("demo")
+    encoder, topics = Encoder(core.layout, UnitKind.RACK), Topics("demo")
     encoder.load(outputs(core.layout))
-    for rack in range(core.layout.units(Frame.RACK)):
-        topic = topics.frame(Frame.RACK, core.layout.unit_name(Frame.RACK, rack))
+    for rack in range(core.layout.units(UnitKind.RACK)):
+        topic = topics.frame(UnitKind.RACK, core.layout.unit_name(UnitKind.RACK, rack))
         core.handle(topic, encoder.encode(rack, 1.0, 1), retain=False, now=1.0)
     return core
 
@@ -46,7 +46,7 @@ def core(outputs: Callable[[Layout], Outputs]) -> Core:
 @asynccontextmanager
 async def serving(core: Core, limits: Limits) -> AsyncIterator[tuple[str, int]]:
     """Serve over a socket while the context is open; yield its address and port."""
-    server = Server.of(create_app(core, limits=limits), limits, core.telemetry, None)
+    server = HttpServer.of(create_app(core, limits=limits), limits, core.telemetry, None)
     with listen("127.0.0.1", 0) as listener:
         task = asyncio.create_task(serve_http(server, listener, asyncio.Event()))
         try:

@@ -29,10 +29,10 @@ from schemathesis.specs.openapi.checks import (
 from twin.aggregator import Core, Limits, Token
 from twin.aggregator.access import Access, Guarded
 from twin.aggregator.app import create_app
-from twin.aggregator.desk import Desk
+from twin.aggregator.command_client import CommandClient
 from twin.aggregator.page import LivePage
-from twin.aggregator.server import Server, address, listen, serve_http
-from twin.catalog import Frame
+from twin.aggregator.server import HttpServer, address, listen, serve_http
+from twin.catalog import UnitKind
 from twin.docs.openapi import document
 from twin.site import Layout, parse_site
 from twin.wire import Ack, Clear, Encoder, Inject, Outputs, Topics
@@ -56,7 +56,7 @@ CHECKS = (
 CONTRACT = schemathesis.openapi.from_dict(document()).exclude(path="/api/stream")
 
 
-class WillingDesk(Desk):
+class WillingDesk(CommandClient):
     """Accepts every command."""
 
     async def send(self, command: Inject | Clear) -> Ack:
@@ -68,18 +68,18 @@ class WillingDesk(Desk):
 def url(outputs: Callable[[Layout], Outputs]) -> Iterator[str]:
     """A served site whose racks have all reported."""
     core = Core(Layout(parse_site(SITE, "small")))
-    encoder, topics = Encoder(core.layout, Frame.RACK), Topics("small")
+    encoder, topics = Encoder(core.layout, UnitKind.RACK), Topics("small")
     encoder.load(outputs(core.layout))
     core.connected(True)
     for rack in range(2):
-        topic = topics.frame(Frame.RACK, core.layout.unit_name(Frame.RACK, rack))
+        topic = topics.frame(UnitKind.RACK, core.layout.unit_name(UnitKind.RACK, rack))
         core.handle(topic, encoder.encode(rack, 1.0, 1), retain=False, now=1.0)
     access = Access(READ, COMMAND)
     page = LivePage(core, "mqtt://broker", None, WillingDesk("small"), access)
     app = Guarded(create_app(core, page=page), access, core.telemetry)
     loop, closing = asyncio.new_event_loop(), asyncio.Event()
     with listen("127.0.0.1", 0) as listener:
-        server = Server.of(app, Limits(), core.telemetry, None)
+        server = HttpServer.of(app, Limits(), core.telemetry, None)
         serving = loop.create_task(serve_http(server, listener, closing))
         thread = threading.Thread(target=loop.run_until_complete, args=(serving,))
         thread.start()

@@ -11,8 +11,8 @@ import pytest
 
 from twin.bus import BrokerUrl
 from twin.errors import ConfigError, ServiceError
-from twin.rules.live import Servers, run_live
-from twin.rules.result import Status
+from twin.rules.live import StackServers, run_live
+from twin.rules.result import CheckStatus
 from twin.scenario import parse_scenario
 from twin.site import Layout, parse_site
 from twin.stack.local import LocalConfig, local_stack
@@ -90,9 +90,9 @@ async def test_a_live_run_gives_the_same_report(
         prometheus = await asyncio.to_thread(prometheus_server, text)
         # The scenario's seconds count from the first scrape, not from the server's start.
         await asyncio.to_thread(eventually, lambda: prometheus.query("cdu_pump_state"))
-        servers = Servers(stack.broker, prometheus.url, alertmanager=alertmanager.url)
+        servers = StackServers(stack.broker, prometheus.url, alertmanager=alertmanager.url)
         result = await run_live(loaded, servers, lambda _, text: said.append(text), report=True)
-    missed = [own.text for own in result.checks if own.status is not Status.PASSED]
+    missed = [own.text for own in result.checks if own.status is not CheckStatus.PASSED]
     assert missed == []
     assert any("pump-failure strikes r0001/pump1" in line for line in said)
     assert any(line.startswith("PumpFailed") and "after pump-failure" in line for line in said)
@@ -106,7 +106,7 @@ async def test_a_live_run_gives_the_same_report(
 async def test_a_prometheus_that_is_away_is_told(tmp_path: Path, unused_port: int) -> None:
     """Without Prometheus nothing is injected, and the address is named."""
     loaded = parse_scenario(SCENARIO, tmp_path / "own.yaml")
-    servers = Servers(BrokerUrl.parse("mqtt://127.0.0.1:1"), f"http://127.0.0.1:{unused_port}")
+    servers = StackServers(BrokerUrl.parse("mqtt://127.0.0.1:1"), f"http://127.0.0.1:{unused_port}")
     with pytest.raises(ServiceError, match=f"Prometheus does not answer at .*{unused_port}"):
         await run_live(loaded, servers, lambda _, __: None)
 
@@ -115,6 +115,6 @@ async def test_what_cannot_be_injected_is_refused(tmp_path: Path) -> None:
     """A disturbance that no service can be made to cause is refused before anything is done."""
     text = SCENARIO.replace("pump-failure, target: r0001/pump1", "messages-refused")
     loaded = parse_scenario(text, tmp_path / "own.yaml")
-    servers = Servers(BrokerUrl.parse("mqtt://127.0.0.1:1"), "http://127.0.0.1:1")
+    servers = StackServers(BrokerUrl.parse("mqtt://127.0.0.1:1"), "http://127.0.0.1:1")
     with pytest.raises(ConfigError, match=r"own\.yaml:8: messages-refused cannot be injected"):
         await run_live(loaded, servers, lambda _, __: None)

@@ -8,10 +8,10 @@ from collections.abc import Callable
 
 import pytest
 
-from twin.aggregator import Core, Text
-from twin.catalog import GPU, NIC, PORT, ROLLUPS, STORAGE, Frame, Kind
+from twin.aggregator import Core, ExpositionWriter
+from twin.catalog import GPU, NIC, PORT, ROLLUPS, STORAGE, MetricType, UnitKind
 from twin.site import Layout, parse_site
-from twin.wire import Encoder, Outputs, Status, Topics
+from twin.wire import EmulatorStatus, Encoder, Outputs, Topics
 
 pytestmark = pytest.mark.integration
 
@@ -37,7 +37,7 @@ LINT = {
     **{
         name: ("histogram", "a gauge histogram is a group of gauges where no type says so")
         for rollup in ROLLUPS
-        if rollup.kind is Kind.GAUGE_HISTOGRAM
+        if rollup.kind is MetricType.GAUGE_HISTOGRAM
         for level in rollup.levels
         for name in rollup.names(level)[:1]
     },
@@ -50,9 +50,9 @@ def core(outputs: Callable[[Layout], Outputs]) -> Core:
     """A site that reports in full."""
     layout = Layout(parse_site(SITE, "small"))
     core, topics, values = Core(layout), Topics(layout.site.name), outputs(layout)
-    status = Status(emulator="plant-0", state="online")
+    status = EmulatorStatus(emulator="plant-0", state="online")
     core.handle(topics.status("plant-0"), status.encode(), retain=True, now=1.0)
-    for kind in Frame:
+    for kind in UnitKind:
         encoder = Encoder(layout, kind)
         encoder.load(values)
         for unit in range(layout.units(kind)):
@@ -61,7 +61,7 @@ def core(outputs: Callable[[Layout], Outputs]) -> Core:
     return core
 
 
-def _complaints(text: Text) -> set[tuple[str, str]]:
+def _complaints(text: ExpositionWriter) -> set[tuple[str, str]]:
     """Return what promtool finds: metric and sentence. It must have understood the text."""
     result = subprocess.run(
         ["promtool", "check", "metrics"], input=bytes(text), capture_output=True, check=False

@@ -17,11 +17,11 @@ import pytest
 
 from twin.aggregator import Aggregator, AggregatorConfig
 from twin.bus import BrokerUrl, connect
-from twin.catalog import Frame
+from twin.catalog import UnitKind
 from twin.emulator import Emulator, EmulatorConfig
 from twin.errors import BusError
 from twin.site import FACILITY, Layout, Shard, parse_site
-from twin.wire import Status, Topics, decode_message
+from twin.wire import EmulatorStatus, Topics, decode_message
 
 if TYPE_CHECKING:
     from tests.integration.conftest import Mosquitto
@@ -163,7 +163,7 @@ class Ears:
 
     def __init__(self) -> None:
         self.frames: dict[str, list[tuple[float, int]]] = defaultdict(list)
-        self.statuses: dict[str, Status] = {}
+        self.statuses: dict[str, EmulatorStatus] = {}
 
     def age(self, emulator: str) -> float:
         """Return how old its last feedback was when an emulator spoke last."""
@@ -202,10 +202,10 @@ async def listening(broker: BrokerUrl) -> AsyncIterator[Ears]:
                     frame: Mapping[str, Any] = orjson.loads(message.payload)
                     ears.frames[address.name].append((frame["ts"], frame["seq"]))
                 elif address is not None and address.kind == "status":
-                    ears.statuses[address.name] = decode_message(Status, message.payload)
+                    ears.statuses[address.name] = decode_message(EmulatorStatus, message.payload)
 
     async with connect(broker, client_id="ears") as bus:
-        await bus.subscribe(TOPICS.frames(Frame.RACK))
+        await bus.subscribe(TOPICS.frames(UnitKind.RACK))
         await bus.subscribe(TOPICS.status("+"))
         task = asyncio.create_task(hear())
         try:
@@ -228,7 +228,7 @@ async def cluster(mosquitto: Mosquitto, tmp_path: Path, unused_port: int) -> Asy
 def racks_of(shard: Shard) -> list[str]:
     """Return the names of a shard's racks."""
     return [
-        LAYOUT.unit_name(Frame.RACK, rack)
+        LAYOUT.unit_name(UnitKind.RACK, rack)
         for array in shard.arrays(LAYOUT.site.arrays)
         for rack in LAYOUT.racks_of(array)
     ]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from twin.catalog import CHILLER_STATES, Kind
+from twin.catalog import CHILLER_STATES, MetricType
 from twin.plant import Conditions, Plant
 from twin.plant.chiller import WaterPlant
 from twin.site import Layout, parse_site
@@ -219,7 +219,7 @@ def test_heat_is_conserved_through_blackouts(
                 assert np.isfinite(known).all(), signal.name
                 assert signal.low is None or (known >= signal.low).all(), signal.name
                 assert signal.high is None or (known <= signal.high).all(), signal.name
-                if signal.kind is Kind.COUNTER and signal.name != "nvlink_bandwidth":
+                if signal.kind is MetricType.COUNTER and signal.name != "nvlink_bandwidth":
                     fell = values < previous[device.name][signal.name]
                     assert not fell.any(), signal.name
         previous = {d: {s: v.copy() for s, v in g.items()} for d, g in outputs.items()}

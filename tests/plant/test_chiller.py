@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from twin.plant import Conditions, Plant
 from twin.plant.chiller import WaterPlant, outdoor_celsius, performance, relative_humidity
 from twin.site import Layout
-from twin.site.parameters import Water
+from twin.site.parameters import WaterParameters
 
-WATER = Water()
+WATER = WaterParameters()
 DAY = 86_400.0
 FLOW = 400.0
 _STANDBY, _STARTING, _RUNNING, _FAILED = range(4)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from twin.catalog import Kind
+from twin.catalog import MetricType
 from twin.faults import FAULTS, FaultSchedule
 from twin.plant import Plant
 from twin.plant.units import Floats
@@ -110,7 +110,7 @@ def _check_signals(layout: Layout, outputs: Outputs, previous: Outputs | None) -
             assert signal.low is None or (known >= signal.low).all(), signal.name
             assert signal.high is None or (known <= signal.high).all(), signal.name
             # DCGM declares the NVLink rate a counter; it is none.
-            if previous and signal.kind is Kind.COUNTER and signal.name != "nvlink_bandwidth":
+            if previous and signal.kind is MetricType.COUNTER and signal.name != "nvlink_bandwidth":
                 assert not (values < previous[device.name][signal.name]).any(), signal.name
 
 

@@ -11,9 +11,9 @@ from twin.plant import Conditions
 from twin.plant.cooling import Cdus
 from twin.plant.exchanger import WATER_JOULES_PER_LITER_KELVIN
 from twin.site import Layout
-from twin.site.parameters import Cooling
+from twin.site.parameters import CoolingParameters
 
-COOLING = Cooling()
+COOLING = CoolingParameters()
 HEAT = np.full(8, 48_000.0)
 WATER, DEW = 24.0, 11.0
 
@@ -68,7 +68,7 @@ def test_flow_stops_without_pumps(cdus: Cdus, conditions: Conditions) -> None:
 
 
 def test_coolant_does_not_boil_without_flow(cdus: Cdus, conditions: Conditions) -> None:
-    """Standing coolant takes up ever less heat: after an hour it is as hot as a hot plate."""
+    """JobProgress coolant takes up ever less heat: after an hour it is as hot as a hot plate."""
     conditions.pump_available[3] = False
     run(cdus, conditions, 3600)
     assert 70 < cdus.returned[3] < 95

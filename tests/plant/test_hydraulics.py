@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twin.plant.hydraulics import PumpCurve, pump_flows
-from twin.site.parameters import Cooling
+from twin.site.parameters import CoolingParameters
 
-COOLING = Cooling()
+COOLING = CoolingParameters()
 CURVE = PumpCurve.of(COOLING)
 
 

@@ -18,8 +18,8 @@ from twin.catalog import (
     NEURONCORE,
     ROLLUPS,
     SERVER,
-    Frame,
     Level,
+    UnitKind,
 )
 from twin.docs.schema import frame_schema
 from twin.errors import ConfigError
@@ -60,7 +60,7 @@ def stepped(layout: Layout, conditions: Conditions, seconds: int = 30) -> Plant:
 def fed(layout: Layout, plant: Plant) -> Core:
     """Return an aggregator that has a frame of every unit."""
     core, topics, outputs = Core(layout), Topics(layout.site.name), plant.outputs()
-    for kind in Frame:
+    for kind in UnitKind:
         if not layout.units(kind):
             continue
         encoder = Encoder(layout, kind)
@@ -117,7 +117,7 @@ def test_plant_fills_the_classes(layout: Layout) -> None:
 def test_frames_have_the_groups_of_the_site(layout: Layout) -> None:
     """What is encoded is what the decoder and the schema expect: no group without devices."""
     outputs = stepped(layout, Conditions.healthy(layout), 3).outputs()
-    for kind in Frame:
+    for kind in UnitKind:
         encoder = Encoder(layout, kind)
         encoder.load(outputs)
         payload = encoder.encode(0, 1.0, 1)
@@ -231,10 +231,10 @@ def test_every_fault_can_strike(layout: Layout, kind: str) -> None:
     schedule.inject("x", kind, FAULTS[kind].default_target, now=0.0)
     plant = stepped(layout, schedule.conditions(1.0), 8)
     outputs = plant.outputs()
-    encoder = Encoder(layout, Frame.RACK)
+    encoder = Encoder(layout, UnitKind.RACK)
     encoder.load(outputs)
     for rack in range(layout.site.racks):
-        Decoder(layout, Frame.RACK).decode(encoder.encode(rack, 1.0, 1))
+        Decoder(layout, UnitKind.RACK).decode(encoder.encode(rack, 1.0, 1))
 
 
 def test_blocks_share_an_exporter() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from twin.catalog import NIC
 from twin.plant import Conditions
 from twin.plant.nic import Nics
-from twin.plant.wear import Wear, goodput
+from twin.plant.port_degradation import PortDegradation, goodput
 from twin.plant.workload import Demand
 from twin.site import Layout
 
@@ -101,17 +101,19 @@ def test_storage_port_is_not_a_rail(nics: Nics, links: np.ndarray) -> None:
     assert nics.links_down_in(ALL) == 0
 
 
-def wear(layout: Layout, **ailments: tuple[int, int, float]) -> Wear:
+def wear(layout: Layout, **ailments: tuple[int, int, float]) -> PortDegradation:
     """Return the ailments of single ports: rack, port, how much."""
     conditions = Conditions.healthy(layout)
     for name, (rack, port, value) in ailments.items():
         getattr(conditions, f"nic_{name}")[rack, port] = value
-    found = Wear.of(conditions)
+    found = PortDegradation.of(conditions)
     assert found is not None
     return found
 
 
-def gained(nics: Nics, links: np.ndarray, seconds: int, ailing: Wear) -> dict[str, np.ndarray]:
+def gained(
+    nics: Nics, links: np.ndarray, seconds: int, ailing: PortDegradation
+) -> dict[str, np.ndarray]:
     """Return what each counter of the NICs gains."""
     before = {name: values.copy() for name, values in nics.outputs().items()}
     for _ in range(seconds):
@@ -147,7 +149,7 @@ def test_a_port_without_carrier_has_no_speed(nics: Nics, links: np.ndarray) -> N
 
 def test_healthy_ports_have_no_wear(two_racks: Layout) -> None:
     """Without ailments nothing is to be worked out."""
-    assert Wear.of(Conditions.healthy(two_racks)) is None
+    assert PortDegradation.of(Conditions.healthy(two_racks)) is None
 
 
 def test_reduced_rate(two_racks: Layout, nics: Nics, links: np.ndarray) -> None:

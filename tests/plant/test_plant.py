@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from twin.catalog import Kind
+from twin.catalog import MetricType
 from twin.plant import Conditions, Plant, load_trace
 from twin.site import Layout, parse_site
 
@@ -182,7 +182,7 @@ def test_counters_never_fall(
                 assert signal.low is None or (known >= signal.low).all(), signal.name
                 assert signal.high is None or (known <= signal.high).all(), signal.name
                 # DCGM declares the NVLink rate a counter; it is none.
-                if signal.kind is Kind.COUNTER and signal.name != "nvlink_bandwidth":
+                if signal.kind is MetricType.COUNTER and signal.name != "nvlink_bandwidth":
                     fell = values < previous[device.name][signal.name]
                     assert not fell.any(), signal.name
         previous = {d: {s: v.copy() for s, v in g.items()} for d, g in outputs.items()}

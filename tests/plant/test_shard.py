@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pytest
 
-from twin.catalog import Frame, device_class
+from twin.catalog import UnitKind, device_class
 from twin.faults import FAULTS, FaultSchedule
 from twin.plant import Conditions, Plant
 from twin.plant.rows import random_rows
@@ -78,7 +78,7 @@ class Twins:
         }
         for halls in self.halls:
             for device, values in halls.outputs().items():
-                racks = device_class(device).frame is Frame.RACK
+                racks = device_class(device).frame is UnitKind.RACK
                 rows = list(halls.layout.rack_numbers if racks else halls.layout.array_numbers)
                 group = found.setdefault(device, {})
                 for signal, own in values.items():

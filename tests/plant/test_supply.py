@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from twin.catalog import DEVICES, Kind
+from twin.catalog import DEVICES, MetricType
 from twin.plant import Conditions, Plant
 from twin.site import Layout, parse_site
 
@@ -347,5 +347,5 @@ def check_ranges(
             assert np.isfinite(known).all(), signal.name
             assert signal.low is None or (known >= signal.low).all(), signal.name
             assert signal.high is None or (known <= signal.high).all(), signal.name
-            if signal.kind is Kind.COUNTER:
+            if signal.kind is MetricType.COUNTER:
                 assert not (values < previous[device.name][signal.name]).any(), signal.name

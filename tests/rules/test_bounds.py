@@ -10,9 +10,9 @@ import pytest
 
 from twin.rules.bounds import Bounds
 from twin.rules.expression import reach, selectors
-from twin.rules.notation import input_series
-from twin.rules.promtool import Job, run
-from twin.rules.sampling import Family, Samples
+from twin.rules.promtool import PromtoolJob, run
+from twin.rules.promtool_series import input_series
+from twin.rules.sampling import MetricFamily, Samples
 
 SCRAPE, SCRAPES = 5.0, 60
 STEPS = [SCRAPE * step for step in range(SCRAPES + 1)]
@@ -25,7 +25,7 @@ AGGREGATES = ("sum", "min", "max", "avg", "count", "group", "stddev")
 COMPARISONS = (">", "<", ">=", "<=", "==", "!=")
 
 
-def families(chance: random.Random) -> dict[str, Family]:
+def families(chance: random.Random) -> dict[str, MetricFamily]:
     """Return series that step, swing, vanish and come back, and counters that are reset."""
     found = {}
     for name in (*GAUGES, *COUNTERS):
@@ -51,7 +51,7 @@ def families(chance: random.Random) -> dict[str, Family]:
             values[0] = 1.0
             rows.append(values)
         labels = [{"x": str(index), "y": str(index % 2)} for index in range(len(rows))]
-        found[name] = Family(labels, np.array(rows))
+        found[name] = MetricFamily(labels, np.array(rows))
     return found
 
 
@@ -131,7 +131,7 @@ def test_what_the_engine_finds_was_possible(seed: int) -> None:
     bounds, writer = Bounds(samples, SCRAPE, {}), Writer(chance)
     written = list(dict.fromkeys(writer.condition() for _ in range(EXPRESSIONS)))
     reads = [own for expr in written for own in selectors(expr)]
-    job = Job(input_series(samples, reads), SCRAPE, SCRAPE, STEPS[-1])
+    job = PromtoolJob(input_series(samples, reads), SCRAPE, SCRAPE, STEPS[-1])
     for expr in written:
         job.ask(f"count({expr})", STEPS)
     answer = run(job)
@@ -156,7 +156,7 @@ def test_what_is_not_loaded_is_not_missed(seed: int) -> None:
         needed = (scraped <= at) & (scraped >= at - SCRAPE - reach(expr))
         found = []
         for read in ({}, dict.fromkeys(reads, needed)):
-            job = Job(input_series(samples, reads, read), SCRAPE, SCRAPE, STEPS[-1])
+            job = PromtoolJob(input_series(samples, reads, read), SCRAPE, SCRAPE, STEPS[-1])
             job.ask(f"last_over_time(({expr})[{round(SCRAPE)}s:{round(SCRAPE)}s])", [at])
             job.ask("vector(0)", [at])
             found.append({(str(own.labels), str(own.value)) for own in run(job).found})

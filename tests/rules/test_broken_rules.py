@@ -11,7 +11,7 @@ import yaml
 from tests.rules.conftest import firing
 from twin.rules.alertmanager import told_by
 from twin.rules.mutation import mutants, survivors
-from twin.rules.result import ScenarioResult, Status
+from twin.rules.result import CheckStatus, ScenarioResult
 from twin.rules.source import RuleSet
 from twin.rules.verdict import judge
 from twin.scenario import load_scenario
@@ -74,4 +74,4 @@ def noticed(result: ScenarioResult, config: Path, names: list[str]) -> bool:
     episodes = [own for listed in result.episodes.values() for own in listed]
     told = told_by(config, episodes, result.duration)
     checks = judge(load_scenario(result.name), episodes, names, told)
-    return any(check.status is Status.FAILED for check in checks)
+    return any(check.status is CheckStatus.FAILED for check in checks)

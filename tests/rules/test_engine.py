@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from twin.errors import ConfigError
-from twin.rules.engine import Outcome, evaluate
+from twin.rules.engine import EngineOutcome, evaluate
 from twin.rules.export import export
 from twin.rules.jobs import Candidate
-from twin.rules.promtool import Job, RuleFailedError, promtool, run
+from twin.rules.promtool import PromtoolJob, RuleFailedError, promtool, run
 from twin.rules.report import html_report
-from twin.rules.result import Status
-from twin.rules.sampling import Family, Samples
+from twin.rules.result import CheckStatus
+from twin.rules.sampling import MetricFamily, Samples
 from twin.rules.source import load_rules
 from twin.rules.suite import Options, run_scenario
 from twin.scenario.loader import LoadedScenario
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.integration
 NAN = np.nan
 
 
-def outcome(rules: str, folder: Path, **families: dict[str, list[float]]) -> Outcome:
+def outcome(rules: str, folder: Path, **families: dict[str, list[float]]) -> EngineOutcome:
     """Evaluate rules over series that are written down, a scrape and evaluation every 5 s."""
     path = folder / "rules.yml"
     path.write_text("groups:\n  - name: g\n    rules:\n" + rules, encoding="utf-8")
@@ -36,14 +36,14 @@ def outcome(rules: str, folder: Path, **families: dict[str, list[float]]) -> Out
         5.0,
         length,
         {
-            name: Family([{"x": key} for key in family], np.array(list(family.values())))
+            name: MetricFamily([{"x": key} for key in family], np.array(list(family.values())))
             for name, family in families.items()
         },
     )
     return evaluate(samples, [Candidate(rule, rule.body) for rule in own.alerts], own, 5.0)
 
 
-def spans(found: Outcome) -> list[tuple[str, str, float, float | None, float | None]]:
+def spans(found: EngineOutcome) -> list[tuple[str, str, float, float | None, float | None]]:
     """Return alert, instance, pending, firing and end of every episode."""
     return [
         (own.labels["alertname"], own.labels.get("x", ""), own.pending, own.firing, own.ended)
@@ -259,7 +259,7 @@ def test_promtool_is_named_when_it_is_missing(monkeypatch: pytest.MonkeyPatch) -
 
 def test_nothing_asked_is_nothing_found() -> None:
     """A job without queries gives no samples."""
-    assert run(Job([("a", "1 2")], 5, 5, 10)).found == []
+    assert run(PromtoolJob([("a", "1 2")], 5, 5, 10)).found == []
 
 
 def test_many_alerts_are_all_told(tmp_path: Path) -> None:
@@ -288,8 +288,8 @@ def test_a_rule_that_cannot_be_evaluated_fails_what_wants_it_silent(
     rule_file.write_text(text, encoding="utf-8")
     result = run_scenario(loaded, load_rules([str(rule_file)]), Options())
     (never,) = [check for check in result.checks if check.kind == "never"]
-    assert never.status is Status.FAILED
+    assert never.status is CheckStatus.FAILED
     assert "could not be evaluated" in never.detail
     (told,) = [check for check in result.checks if check.kind == "evaluates"]
-    assert told.status is Status.FAILED
+    assert told.status is CheckStatus.FAILED
     assert told.place == f"{rule_file}:8"

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from twin.rules.expression import Part, Selector, parts, reach, selectors, sievable
+from twin.rules.expression import ExpressionPart, Selector, parts, reach, selectors, sievable
 
 
 @pytest.mark.parametrize(
@@ -81,9 +81,9 @@ def test_matchers_hold_as_in_prometheus(matcher: tuple[str, str, str], chosen: b
 def test_an_expression_is_cut_at_its_joints() -> None:
     """Set operators part an expression, a comparison parts what is compared from the limit."""
     assert parts("(a > 5 and on (x) rate(b[1m]) <= c) unless d") == (
-        Part("a > 5", "", "a", "> 5", "5"),
-        Part("rate(b[1m]) <= c", "and", "rate(b[1m])", "<= c", "c"),
-        Part("d", "unless", "d"),
+        ExpressionPart("a > 5", "", "a", "> 5", "5"),
+        ExpressionPart("rate(b[1m]) <= c", "and", "rate(b[1m])", "<= c", "c"),
+        ExpressionPart("d", "unless", "d"),
     )
 
 

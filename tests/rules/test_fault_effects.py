@@ -9,7 +9,7 @@ import pytest
 
 from twin.rules.expression import selectors
 from twin.rules.fault_effects import affected, rules_affected
-from twin.rules.sampling import Family, Samples
+from twin.rules.sampling import MetricFamily, Samples
 from twin.rules.source import Rule, RuleSet
 
 FILE = Path("rules.yml")
@@ -40,7 +40,7 @@ SAMPLES = Samples(
     5.0,
     20,
     {
-        "up": Family(
+        "up": MetricFamily(
             [{"job": "dcgm-exporter", "instance": "a"}, {"job": "dcgm-exporter", "instance": "b"},
              {"job": "snmp-exporter", "instance": "a"}],
             np.array([[1.0] * 10 + [0.0] * 10, [1.0] * 20, [1.0] * 20]),

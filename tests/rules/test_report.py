@@ -18,10 +18,10 @@ from twin.rules.expression import selectors
 from twin.rules.report import html_report, json_report, junit_report, print_sweep
 from twin.rules.result import (
     Check,
+    CheckStatus,
     Curve,
     Panel,
     ScenarioResult,
-    Status,
     Struck,
     SweepPoint,
 )
@@ -109,10 +109,10 @@ def test_what_an_exporter_has_off_is_told() -> None:
 def checks() -> list[Check]:
     """Return a check of each kind of end."""
     return [
-        Check("fires", "A fires", Status.PASSED, "fired", "s.yaml:5", "A", 95.0, 130.0, 35.0),
-        Check("never", "B <never>", Status.FAILED, "fired & so on", "s.yaml:6", "B",
+        Check("fires", "A fires", CheckStatus.PASSED, "fired", "s.yaml:5", "A", 95.0, 130.0, 35.0),
+        Check("never", "B <never>", CheckStatus.FAILED, "fired & so on", "s.yaml:6", "B",
               reasons=["b > 1: true"]),
-        Check("notified", "C", Status.SKIPPED, "not asked", "s.yaml:7", "C"),
+        Check("notified", "C", CheckStatus.SKIPPED, "not asked", "s.yaml:7", "C"),
     ]  # fmt: skip
 
 

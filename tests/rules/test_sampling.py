@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from twin.aggregator import Core
-from twin.catalog import Frame
+from twin.catalog import UnitKind
 from twin.faults import FAULTS, FaultSchedule
 from twin.plant import Plant
 from twin.rules.feed import Feed
-from twin.rules.notation import series_name
+from twin.rules.promtool_series import series_name
 from twin.rules.sampling import known_metrics, sample
 from twin.scenario import parse_scenario
 from twin.scenario.loader import LoadedScenario
@@ -70,7 +70,7 @@ def test_values_are_those_that_travel_over_the_bus(loaded: LoadedScenario) -> No
         pass
     layout, topics = loaded.layout, Topics("own")
     plant, core, faults = Plant(layout), Core(layout), FaultSchedule(layout, FAULTS)
-    encoders = {kind: Encoder(layout, kind) for kind in Frame if layout.units(kind)}
+    encoders = {kind: Encoder(layout, kind) for kind in UnitKind if layout.units(kind)}
     for second in range(40):
         if second == 15:
             faults.inject("x", "gpu-off-bus", "r0001/n1/gpu3", 15.0, 60.0)

@@ -7,7 +7,7 @@ import pytest
 from tests.rules.conftest import firing
 from twin.catalog import DEVICES
 from twin.rules.audit import audit
-from twin.rules.result import ScenarioResult, Status
+from twin.rules.result import CheckStatus, ScenarioResult
 from twin.rules.source import RuleSet
 from twin.rules.suite import is_foreign
 
@@ -20,7 +20,7 @@ def test_the_shipped_suite_is_green(results: list[ScenarioResult]) -> None:
         f"{result.name}: {check.text}: {check.detail}"
         for result in results
         for check in result.checks
-        if check.status is not Status.PASSED
+        if check.status is not CheckStatus.PASSED
     ]
     assert failed == []
 

@@ -6,7 +6,7 @@ import pytest
 
 from twin.errors import ConfigError
 from twin.rules.engine import Episode
-from twin.rules.result import Status
+from twin.rules.result import CheckStatus
 from twin.rules.verdict import check_names, judge
 from twin.scenario.loader import LoadedScenario
 
@@ -20,7 +20,7 @@ def fired(
     return Episode(0, {"alertname": alert, "pump": pump, "rack": "r0001"}, at - 10, at, ended)
 
 
-def verdicts(loaded: LoadedScenario, episodes: list[Episode]) -> dict[str, tuple[Status, str]]:
+def verdicts(loaded: LoadedScenario, episodes: list[Episode]) -> dict[str, tuple[CheckStatus, str]]:
     """Return status and detail by the kind of check."""
     return {own.kind: (own.status, own.detail) for own in judge(loaded, episodes, KNOWN)}
 
@@ -28,7 +28,7 @@ def verdicts(loaded: LoadedScenario, episodes: list[Episode]) -> dict[str, tuple
 def test_all_is_well(loaded: LoadedScenario) -> None:
     """An alert in time, gone in time and alone passes every check, with its delay."""
     checks = judge(loaded, [fired()], KNOWN)
-    assert {own.status for own in checks} == {Status.PASSED}
+    assert {own.status for own in checks} == {CheckStatus.PASSED}
     assert [own.delay for own in checks if own.kind in ("fires", "clears")] == [10.0, 5.0]
 
 
@@ -50,13 +50,13 @@ def test_what_is_missed_is_told(
     loaded: LoadedScenario, episodes: list[Episode], kind: str, detail: str
 ) -> None:
     """Every way to fall short fails its check and says what was seen."""
-    assert verdicts(loaded, episodes)[kind] == (Status.FAILED, detail)
+    assert verdicts(loaded, episodes)[kind] == (CheckStatus.FAILED, detail)
 
 
 def test_pending_is_not_firing(loaded: LoadedScenario) -> None:
     """An alert that was only pending did not fire."""
     pending = Episode(0, {"alertname": "PumpFailed", "pump": "1"}, 60.0, None, 65.0)
-    assert verdicts(loaded, [pending])["fires"] == (Status.FAILED, "did not fire")
+    assert verdicts(loaded, [pending])["fires"] == (CheckStatus.FAILED, "did not fire")
 
 
 def test_an_alert_that_no_rule_makes_is_refused(loaded: LoadedScenario) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from twin.catalog import GPU, JOB, NIC, Frame
+from twin.catalog import GPU, JOB, NIC, UnitKind
 from twin.errors import ConfigError, TargetError
 from twin.site import Layout, Target, load_site, parse_site
 
@@ -42,8 +42,8 @@ def test_jobs_follow_each_other(layout: Layout) -> None:
     assert [job.gpus for job in layout.jobs] == [640, 256, 128]
     held = [layout.job_of(rack) for rack in (0, 9, 10, 14, 16, 19)]
     assert held == ["large", "large", "small", "held", None, None]
-    assert layout.units(Frame.JOB) == 3
-    assert [layout.unit_name(Frame.JOB, unit) for unit in range(3)] == ["large", "small", "held"]
+    assert layout.units(UnitKind.JOB) == 3
+    assert [layout.unit_name(UnitKind.JOB, unit) for unit in range(3)] == ["large", "small", "held"]
 
 
 @settings(deadline=None)

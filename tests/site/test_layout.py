@@ -31,9 +31,9 @@ from twin.catalog import (
     STORAGE,
     WATER,
     DeviceClass,
-    Frame,
     Level,
     Signal,
+    UnitKind,
 )
 from twin.errors import TargetError
 from twin.site import Layout, Target, load_site, parse_site
@@ -276,12 +276,12 @@ def test_gpu_uuids_are_stable_and_unique(demo: Layout) -> None:
     assert demo.gpu_uuid(0, 0) == "GPU-41958860-efa6-51be-9a62-be1e2a7097d0"
 
 
-@pytest.mark.parametrize("frame", Frame)
-def test_unit_names_are_the_inverse_of_unit_indices(colossus: Layout, frame: Frame) -> None:
+@pytest.mark.parametrize("frame", UnitKind)
+def test_unit_names_are_the_inverse_of_unit_indices(colossus: Layout, frame: UnitKind) -> None:
     """A name in a topic leads back to its row."""
     for unit in range(colossus.units(frame)):
         assert colossus.unit_index(frame, colossus.unit_name(frame, unit)) == unit
-    assert colossus.unit_index(frame, colossus.unit_name(Frame.RACK, 99_999)) is None
+    assert colossus.unit_index(frame, colossus.unit_name(UnitKind.RACK, 99_999)) is None
     assert colossus.unit_index(frame, "") is None
 
 
@@ -307,8 +307,8 @@ def test_rollup_labels_say_where(demo: Layout) -> None:
     """A roll-up carries the place of what it is taken over, and nothing below."""
     assert demo.rollup_labels(Level.SITE, 0) == (("site", "demo"),)
     assert demo.rollup_labels(Level.HALL, 0) == (("site", "demo"), ("hall", "h1"))
-    assert demo.rollup_labels(Level.ARRAY, 1) == demo.place(Frame.ARRAY, 1)
-    assert demo.rollup_labels(Level.RACK, 15) == demo.place(Frame.RACK, 15)
+    assert demo.rollup_labels(Level.ARRAY, 1) == demo.place(UnitKind.ARRAY, 1)
+    assert demo.rollup_labels(Level.RACK, 15) == demo.place(UnitKind.RACK, 15)
 
 
 def test_rollups_are_those_that_the_site_reports(demo: Layout, colossus: Layout) -> None:

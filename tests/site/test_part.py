@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from twin.catalog import DEVICES, Frame, Level
+from twin.catalog import DEVICES, Level, UnitKind
 from twin.site import Layout, PartLayout, Shard, load_site, parse_site
 
 SITE = """
@@ -29,8 +29,8 @@ def parts(layout: Layout) -> list[PartLayout]:
     ]
 
 
-@pytest.mark.parametrize("kind", Frame)
-def test_units_of_the_parts_are_the_sites(kind: Frame) -> None:
+@pytest.mark.parametrize("kind", UnitKind)
+def test_units_of_the_parts_are_the_sites(kind: UnitKind) -> None:
     """Every unit of every kind is in one part, under its own name."""
     names = [
         part.unit_name(kind, unit) for part in parts(WHOLE) for unit in range(part.units(kind))
@@ -72,8 +72,8 @@ def test_a_foreign_array_is_not_there() -> None:
     """Who asks a part for another's array or rack gets None."""
     first, second, _ = parts(WHOLE)
     assert first.array_index(second.array_name(0)) is None
-    assert first.unit_index(Frame.RACK, second.unit_name(Frame.RACK, 0)) is None
-    assert second.unit_index(Frame.MEGAPACK, "mp001") is None
+    assert first.unit_index(UnitKind.RACK, second.unit_name(UnitKind.RACK, 0)) is None
+    assert second.unit_index(UnitKind.MEGAPACK, "mp001") is None
 
 
 def test_a_place_is_found_from_any_part() -> None:
@@ -94,5 +94,5 @@ def test_a_million_gpus_are_parted_fast_and_in_full() -> None:
     """A part of the largest site has its racks only."""
     whole = Layout(load_site("colossus-1m"))
     part = PartLayout.of(whole, Shard(15, 16).arrays(whole.site.arrays))
-    assert part.units(Frame.RACK) == len(part.rack_numbers) == part.site.racks < 1000
+    assert part.units(UnitKind.RACK) == len(part.rack_numbers) == part.site.racks < 1000
     assert part.gpu_model(0) is whole.gpu_model(part.rack_numbers[0])

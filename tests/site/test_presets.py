@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from twin.catalog import Frame
+from twin.catalog import UnitKind
 from twin.site import Layout, Site, gpu_model_names, load_site, preset_names
 
 COUNTS = {
@@ -205,4 +205,4 @@ def test_last_array_has_the_racks_that_are_left(colossus: Layout) -> None:
     assert colossus.racks_of(194) == range(1552, 1560)
     assert colossus.racks_of(195) == range(1560, 1563)
     assert colossus.array_of(1562) == 195
-    assert colossus.units(Frame.RACK) == 1_563
+    assert colossus.units(UnitKind.RACK) == 1_563

@@ -11,9 +11,9 @@ from twin.catalog import ROLLUPS, Level
 from twin.catalog.own import UNIT_LAST_FRAME
 from twin.plant import load_trace
 from twin.site import Layout, load_site, parse_site
-from twin.stack.check import Report, TraceComparison
+from twin.stack.check import RunReport, TraceComparison
 
-GOOD = Report(
+GOOD = RunReport(
     site="demo",
     seconds=20.0,
     racks=16,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from twin.catalog import DeviceClass, Frame, Signal, devices_of
+from twin.catalog import DeviceClass, Signal, UnitKind, devices_of
 from twin.site import Layout, parse_site
 
 TINY = """
@@ -22,7 +22,7 @@ gensets: {count: 2}
 """
 
 MutableOutputs = dict[str, dict[str, NDArray[np.float64]]]
-MakeOutputs = Callable[[Frame, int], MutableOutputs]
+MakeOutputs = Callable[[UnitKind, int], MutableOutputs]
 
 
 @pytest.fixture(scope="session")
@@ -35,7 +35,7 @@ def layout() -> Layout:
 def outputs(layout: Layout) -> MakeOutputs:
     """Return a maker of plant outputs: random values within the catalogue's ranges."""
 
-    def make(kind: Frame, seed: int) -> MutableOutputs:
+    def make(kind: UnitKind, seed: int) -> MutableOutputs:
         random = np.random.default_rng(seed)
         return {
             device.name: {

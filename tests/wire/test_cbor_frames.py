@@ -16,14 +16,14 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from twin.catalog import DEVICES, DeviceClass, Frame, Signal
+from twin.catalog import DEVICES, DeviceClass, Signal, UnitKind
 from twin.errors import FrameError
 from twin.site import Layout
 from twin.wire import MAX_FRAME_BYTES, Codec, Decoder, Encoder, Snapshot
 from twin.wire.cbor_form import DTYPES, FLOAT32, FLOAT64, exact, grows
 from twin.wire.schema import rounded
 
-MakeOutputs = Callable[[Frame, int], dict[str, dict[str, NDArray[np.float64]]]]
+MakeOutputs = Callable[[UnitKind, int], dict[str, dict[str, NDArray[np.float64]]]]
 MakeMask = Callable[[DeviceClass, int], NDArray[np.bool_]]
 Spoil = Callable[[dict[str, Any]], None]
 
@@ -55,12 +55,12 @@ trees = st.recursive(
 @pytest.fixture(scope="module")
 def valid(layout: Layout, outputs: MakeOutputs) -> bytes:
     """A frame of a rack as an emulator sends it."""
-    return encoded(layout, Frame.RACK, outputs(Frame.RACK, 1), 1)
+    return encoded(layout, UnitKind.RACK, outputs(UnitKind.RACK, 1), 1)
 
 
 def encoded(
     layout: Layout,
-    kind: Frame,
+    kind: UnitKind,
     plant: dict[str, dict[str, NDArray[Any]]],
     unit: int,
     codec: Codec = Codec.CBOR,
@@ -90,11 +90,11 @@ def test_cbor_and_json_carry_the_same_numbers(
     layout: Layout, outputs: MakeOutputs, missing: MakeMask
 ) -> None:
     """Whatever the plant gives, both codecs decode to the same snapshot to the last bit."""
-    decoders = {kind: Decoder(layout, kind) for kind in Frame}
+    decoders = {kind: Decoder(layout, kind) for kind in UnitKind}
 
     @fast
-    @given(kind=st.sampled_from(Frame), seed=seeds, single=st.booleans())
-    def check(kind: Frame, seed: int, single: bool) -> None:
+    @given(kind=st.sampled_from(UnitKind), seed=seeds, single=st.booleans())
+    def check(kind: UnitKind, seed: int, single: bool) -> None:
         plant: dict[str, dict[str, NDArray[Any]]] = dict(outputs(kind, seed))
         for device in layout.devices_of(kind):
             for name, values in plant[device.name].items():
@@ -110,11 +110,11 @@ def test_cbor_and_json_carry_the_same_numbers(
 
 def test_cbor_of_an_infinite_value_is_a_gap(layout: Layout, outputs: MakeOutputs) -> None:
     """What is no number in the plant is no number on the bus, in either codec."""
-    plant = outputs(Frame.RACK, 3)
+    plant = outputs(UnitKind.RACK, 3)
     plant["gpu"]["power_usage"][0, 1] = np.inf
     plant["gpu"]["energy"][0, 2] = -np.inf
-    frames = [encoded(layout, Frame.RACK, plant, 0, codec) for codec in Codec]
-    snapshots = [Decoder(layout, Frame.RACK).decode(frame) for frame in frames]
+    frames = [encoded(layout, UnitKind.RACK, plant, 0, codec) for codec in Codec]
+    snapshots = [Decoder(layout, UnitKind.RACK).decode(frame) for frame in frames]
     same(*snapshots)
     assert np.isnan(snapshots[0].groups["gpu"]).sum() == 2
 
@@ -134,8 +134,8 @@ def test_cbor_float32_keeps_the_resolution(signal: Signal) -> None:
 
 def test_cbor_widens_a_column_for_good(layout: Layout, outputs: MakeOutputs) -> None:
     """A counter that outgrows float32 gets float64 with the tick that needs it, and keeps it."""
-    plant = outputs(Frame.RACK, 3)
-    encoder, decoder = Encoder(layout, Frame.RACK, Codec.CBOR), Decoder(layout, Frame.RACK)
+    plant = outputs(UnitKind.RACK, 3)
+    encoder, decoder = Encoder(layout, UnitKind.RACK, Codec.CBOR), Decoder(layout, UnitKind.RACK)
     tags, rows = [], []
     for joules in (2.0**23, 2.0**23 + 1, 1.0, np.nan):
         plant["gpu"]["energy"][:] = 5.0
@@ -148,9 +148,9 @@ def test_cbor_widens_a_column_for_good(layout: Layout, outputs: MakeOutputs) -> 
     np.testing.assert_array_equal(rows, [2.0**23, 2.0**23 + 1, 1.0, np.nan])
 
 
-@pytest.mark.parametrize("kind", Frame)
+@pytest.mark.parametrize("kind", UnitKind)
 def test_cbor_frame_is_what_any_reader_expects(
-    layout: Layout, outputs: MakeOutputs, kind: Frame
+    layout: Layout, outputs: MakeOutputs, kind: UnitKind
 ) -> None:
     """A plain CBOR library finds the mapping of the JSON frame, its columns typed arrays."""
     plant = outputs(kind, 5)
@@ -171,7 +171,7 @@ def test_cbor_frame_is_what_any_reader_expects(
 
 def test_cbor_frame_of_another_library_is_taken(layout: Layout, valid: bytes) -> None:
     """Other lengths, another order and other widths of the same mapping change nothing."""
-    decoder = Decoder(layout, Frame.RACK)
+    decoder = Decoder(layout, UnitKind.RACK)
     frame = cbor2.loads(valid)
     backwards = {
         key: dict(reversed(value.items())) if isinstance(value, dict) else value
@@ -192,14 +192,14 @@ def test_cbor_frame_may_narrow_a_counter(layout: Layout, valid: bytes) -> None:
     """An emulator may spare the digits of a float64 signal; the values stay its own."""
     frame = cbor2.loads(valid)
     frame["gpu"]["energy"] = _column([1.0, 2.0, 16_777_216.0, np.nan], "<f4")
-    snapshot = Decoder(layout, Frame.RACK).decode(cbor2.dumps(frame))
+    snapshot = Decoder(layout, UnitKind.RACK).decode(cbor2.dumps(frame))
     row = snapshot.groups["gpu"][_row(layout, "energy")]
     np.testing.assert_array_equal(row, [1.0, 2.0, 16_777_216.0, np.nan])
 
 
 def test_cbor_decoder_remembers_few_forms(layout: Layout, valid: bytes) -> None:
     """A stranger who writes every frame in another way makes us remember no more for it."""
-    decoder = Decoder(layout, Frame.RACK)
+    decoder = Decoder(layout, UnitKind.RACK)
     for name in cbor2.loads(valid)["nic"]:
         frame = cbor2.loads(valid)
         values = _values(frame["nic"][name])
@@ -208,7 +208,7 @@ def test_cbor_decoder_remembers_few_forms(layout: Layout, valid: bytes) -> None:
         frame["nic"][name] = cbor2.CBORTag(other, small.tobytes())
         with suppress(FrameError):
             decoder.decode(cbor2.dumps(frame))
-    same(decoder.decode(valid), Decoder(layout, Frame.RACK).decode(valid))
+    same(decoder.decode(valid), Decoder(layout, UnitKind.RACK).decode(valid))
     assert len(decoder._cbor._forms) == 8
 
 
@@ -291,7 +291,7 @@ def test_cbor_frame_is_refused_with_its_reason(
     """Every way to be wrong has one word, and it is the word that JSON has for it."""
     frame = cbor2.loads(valid)
     spoil(frame)
-    assert refusal(Decoder(layout, Frame.RACK), cbor2.dumps(frame)) == reason
+    assert refusal(Decoder(layout, UnitKind.RACK), cbor2.dumps(frame)) == reason
 
 
 @pytest.mark.parametrize(
@@ -314,7 +314,7 @@ def test_cbor_bytes_are_refused_with_their_reason(
     layout: Layout, valid: bytes, reason: str, spoil: Callable[[bytes], bytes]
 ) -> None:
     """What no mapping of the catalogue is has its word, too."""
-    assert refusal(Decoder(layout, Frame.RACK), spoil(valid)) == reason
+    assert refusal(Decoder(layout, UnitKind.RACK), spoil(valid)) == reason
 
 
 @pytest.mark.parametrize(
@@ -335,7 +335,7 @@ def test_cbor_bytes_are_refused_with_their_reason(
 )
 def test_cbor_that_declares_more_than_it_has_takes_no_memory(layout: Layout, bomb: bytes) -> None:
     """A length is a promise of a stranger: nothing is set aside for it."""
-    decoder = Decoder(layout, Frame.RACK)
+    decoder = Decoder(layout, UnitKind.RACK)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     assert refusal(decoder, bomb) == "malformed"
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 32 << 10, "KiB"
@@ -343,7 +343,7 @@ def test_cbor_that_declares_more_than_it_has_takes_no_memory(layout: Layout, bom
 
 def test_cbor_decoder_survives_random_bytes(layout: Layout) -> None:
     """Whatever comes over the bus, only FrameError comes out."""
-    decoder = Decoder(layout, Frame.RACK)
+    decoder = Decoder(layout, UnitKind.RACK)
     maps = st.binary(max_size=200).map(lambda tail: b"\xb8\x0b" + tail)
 
     @fast
@@ -359,13 +359,13 @@ def test_cbor_decoder_survives_random_bytes(layout: Layout) -> None:
 
 def test_cbor_decoder_refuses_every_truncation(layout: Layout, valid: bytes) -> None:
     """A frame that was cut off anywhere is malformed."""
-    decoder = Decoder(layout, Frame.RACK)
+    decoder = Decoder(layout, UnitKind.RACK)
     assert {refusal(decoder, valid[:end]) for end in range(1, len(valid), 7)} == {"malformed"}
 
 
 def test_cbor_decoder_survives_flipped_bytes(layout: Layout, valid: bytes) -> None:
     """A damaged frame is either refused or still a frame, never an exception of another kind."""
-    decoder = Decoder(layout, Frame.RACK)
+    decoder = Decoder(layout, UnitKind.RACK)
 
     @fast
     @given(flips=st.lists(st.tuples(st.integers(1, len(valid) - 1), st.integers(0, 255))))
@@ -380,8 +380,8 @@ def test_cbor_decoder_survives_flipped_bytes(layout: Layout, valid: bytes) -> No
 
 def test_cbor_decoder_survives_mutated_trees(layout: Layout, valid: bytes) -> None:
     """Any value in the place of any part of a frame is handled."""
-    decoder = Decoder(layout, Frame.RACK)
-    keys = [*(device.name for device in layout.devices_of(Frame.RACK)), "v", "ts", "seq"]
+    decoder = Decoder(layout, UnitKind.RACK)
+    keys = [*(device.name for device in layout.devices_of(UnitKind.RACK)), "v", "ts", "seq"]
 
     @fast
     @given(key=st.sampled_from(keys), inner=st.booleans(), tree=trees, data=st.data())

@@ -12,12 +12,12 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from twin.catalog import GPU, DeviceClass, Frame, Signal, devices_of
+from twin.catalog import GPU, DeviceClass, Signal, UnitKind, devices_of
 from twin.errors import FrameError
 from twin.site import Layout, load_site
 from twin.wire import MAX_FRAME_BYTES, Decoder, Encoder, Snapshot
 
-MakeOutputs = Callable[[Frame, int], dict[str, dict[str, NDArray[np.float64]]]]
+MakeOutputs = Callable[[UnitKind, int], dict[str, dict[str, NDArray[np.float64]]]]
 MakeMask = Callable[[DeviceClass, int], NDArray[np.bool_]]
 
 REASONS = {"oversized", "malformed", "version", "schema", "shape", "value"}
@@ -45,8 +45,8 @@ trees = st.recursive(
 @pytest.fixture(scope="module")
 def valid(layout: Layout, outputs: MakeOutputs) -> bytes:
     """A frame of a rack as an emulator sends it."""
-    encoder = Encoder(layout, Frame.RACK)
-    encoder.load(outputs(Frame.RACK, 1))
+    encoder = Encoder(layout, UnitKind.RACK)
+    encoder.load(outputs(UnitKind.RACK, 1))
     return encoder.encode(1, 1_700_000_000.5, 42)
 
 
@@ -69,8 +69,8 @@ def test_frame_round_trip_keeps_every_value_and_every_gap(
     """What the plant gives comes out of the decoder at the catalogue's resolution."""
 
     @fast
-    @given(kind=st.sampled_from(Frame), seed=seeds, seq=st.integers(0, 2**53))
-    def check(kind: Frame, seed: int, seq: int) -> None:
+    @given(kind=st.sampled_from(UnitKind), seed=seeds, seq=st.integers(0, 2**53))
+    def check(kind: UnitKind, seed: int, seq: int) -> None:
         plant = outputs(kind, seed)
         for device in layout.devices_of(kind):
             for values in plant[device.name].values():
@@ -94,10 +94,10 @@ def test_frame_round_trip_keeps_every_value_and_every_gap(
 
 def test_frame_gap_of_one_signal_is_kept(layout: Layout, outputs: MakeOutputs) -> None:
     """One missing value of one device leaves its neighbours alone."""
-    plant = outputs(Frame.RACK, 3)
+    plant = outputs(UnitKind.RACK, 3)
     plant["gpu"]["power_usage"][0, 1] = np.nan
     plant["gpu"]["energy"][0, 2] = np.inf
-    encoder = Encoder(layout, Frame.RACK)
+    encoder = Encoder(layout, UnitKind.RACK)
     encoder.load(plant)
 
     gpu = json.loads(encoder.encode(0, 1.0, 0))["gpu"]
@@ -125,15 +125,15 @@ def test_frame_of_a_site_without_extra_signals_lacks_them() -> None:
     random = np.random.default_rng(0)
     plant = {
         device.name: {s.name: random.random(lean.shape(device)) for s in device.wire_signals}
-        for device in devices_of(Frame.RACK)
+        for device in devices_of(UnitKind.RACK)
     }
-    encoder = Encoder(lean, Frame.RACK)
+    encoder = Encoder(lean, UnitKind.RACK)
     encoder.load(plant)
     payload = encoder.encode(0, 0.0, 0)
 
     assert "sm_active" not in json.loads(payload)["gpu"]
-    Decoder(lean, Frame.RACK).decode(payload)
-    assert refusal(Decoder(full, Frame.RACK), payload) == "schema"
+    Decoder(lean, UnitKind.RACK).decode(payload)
+    assert refusal(Decoder(full, UnitKind.RACK), payload) == "schema"
 
 
 def test_frame_of_a_full_rack_is_far_below_the_limit() -> None:
@@ -144,9 +144,9 @@ def test_frame_of_a_full_rack_is_far_below_the_limit() -> None:
         device.name: {
             s.name: np.full(layout.shape(device), 1234567.890123) for s in device.wire_signals
         }
-        for device in devices_of(Frame.RACK)
+        for device in devices_of(UnitKind.RACK)
     }
-    encoder = Encoder(layout, Frame.RACK)
+    encoder = Encoder(layout, UnitKind.RACK)
     encoder.load(plant)
     assert len(encoder.encode(0, 1.7e9, 2**40)) < MAX_FRAME_BYTES / 10
 
@@ -210,7 +210,7 @@ def test_frame_is_refused_with_its_reason(
     layout: Layout, valid: bytes, reason: str, spoil: Callable[[bytes], bytes]
 ) -> None:
     """Every way to be wrong has one word, and the drop counter is labelled with it."""
-    assert reason == refusal(Decoder(layout, Frame.RACK), spoil(valid))
+    assert reason == refusal(Decoder(layout, UnitKind.RACK), spoil(valid))
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e400", "-1e400"])
@@ -222,25 +222,25 @@ def test_frame_never_carries_what_is_no_finite_number(
     energy = json.dumps(json.loads(valid)["gpu"]["energy"]).encode()
     spoilt = text.replace(energy, f"[1,2,3,{number}]".encode())
     assert spoilt != text
-    assert refusal(Decoder(layout, Frame.RACK), spoilt) in {"malformed", "value"}
+    assert refusal(Decoder(layout, UnitKind.RACK), spoilt) in {"malformed", "value"}
 
 
-@pytest.mark.parametrize("kind", Frame)
+@pytest.mark.parametrize("kind", UnitKind)
 def test_frame_of_another_kind_is_refused(
-    layout: Layout, outputs: MakeOutputs, kind: Frame
+    layout: Layout, outputs: MakeOutputs, kind: UnitKind
 ) -> None:
     """A frame under the wrong topic is not taken for what the topic says."""
     encoder = Encoder(layout, kind)
     encoder.load(outputs(kind, 0))
     payload = encoder.encode(0, 0.0, 0)
-    for other in Frame:
+    for other in UnitKind:
         if other is not kind:
             assert refusal(Decoder(layout, other), payload) == "schema"
 
 
 def test_frame_may_arrive_in_any_buffer(layout: Layout, valid: bytes) -> None:
     """MQTT clients hand over bytes, bytearrays or memory views."""
-    decoder = Decoder(layout, Frame.RACK)
+    decoder = Decoder(layout, UnitKind.RACK)
     expected = decoder.decode(valid)
     for buffer in (bytearray(valid), memoryview(valid)):
         assert decoder.decode(buffer).seq == expected.seq
@@ -248,7 +248,7 @@ def test_frame_may_arrive_in_any_buffer(layout: Layout, valid: bytes) -> None:
 
 def test_frame_decoder_survives_random_bytes(layout: Layout) -> None:
     """Whatever comes over the bus, only FrameError comes out."""
-    decoder = Decoder(layout, Frame.RACK)
+    decoder = Decoder(layout, UnitKind.RACK)
 
     @fast
     @given(payload=st.binary(max_size=200) | trees.map(lambda tree: json.dumps(tree).encode()))
@@ -262,7 +262,7 @@ def test_frame_decoder_survives_random_bytes(layout: Layout) -> None:
 
 def test_frame_decoder_survives_flipped_bytes(layout: Layout, valid: bytes) -> None:
     """A damaged frame is either refused or still a frame, never an exception of another kind."""
-    decoder = Decoder(layout, Frame.RACK)
+    decoder = Decoder(layout, UnitKind.RACK)
 
     @fast
     @given(flips=st.lists(st.tuples(st.integers(0, len(valid) - 1), st.integers(0, 255))))
@@ -277,8 +277,8 @@ def test_frame_decoder_survives_flipped_bytes(layout: Layout, valid: bytes) -> N
 
 def test_frame_decoder_survives_mutated_trees(layout: Layout, valid: bytes) -> None:
     """Any JSON value in the place of any part of a frame is handled."""
-    decoder = Decoder(layout, Frame.RACK)
-    groups = [*(device.name for device in layout.devices_of(Frame.RACK)), "v", "ts", "seq"]
+    decoder = Decoder(layout, UnitKind.RACK)
+    groups = [*(device.name for device in layout.devices_of(UnitKind.RACK)), "v", "ts", "seq"]
 
     @fast
     @given(group=st.sampled_from(groups), depth=st.integers(0, 2), tree=trees, data=st.data())
@@ -311,7 +311,7 @@ def survives(layout: Layout, decoder: Decoder, payload: bytes) -> None:
 
 def check_ranges(layout: Layout, snapshot: Snapshot) -> None:
     """Assert that every value is a gap or within the catalogue's range."""
-    for device in layout.devices_of(Frame.RACK):
+    for device in layout.devices_of(UnitKind.RACK):
         signals = wired(layout, device)
         for row, signal in zip(snapshot.groups[device.name], signals, strict=True):
             known = row[~np.isnan(row)]

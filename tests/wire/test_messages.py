@@ -15,20 +15,20 @@ from twin.wire import (
     Clear,
     Clock,
     DetailSetting,
+    EmulatorStatus,
     Faults,
     Inject,
     RackMeta,
     SetDetail,
-    Status,
     decode_message,
 )
 from twin.wire.messages import MAX_MESSAGE_BYTES, Message
 
-MODELS = (Status, RackMeta, Faults, Inject, Clear, SetDetail, DetailSetting, Ack)
+MODELS = (EmulatorStatus, RackMeta, Faults, Inject, Clear, SetDetail, DetailSetting, Ack)
 
 EXAMPLES: tuple[Message, ...] = (
-    Status(emulator="e1", state="online", clock=Clock(simulated=10.0, wall=1.7e9), ticks=3),
-    Status(emulator="e1", state="lost"),
+    EmulatorStatus(emulator="e1", state="online", clock=Clock(simulated=10.0, wall=1.7e9), ticks=3),
+    EmulatorStatus(emulator="e1", state="lost"),
     RackMeta(
         rack="r0001",
         gpu_model="NVIDIA H100 80GB HBM3",
@@ -77,9 +77,9 @@ def test_message_round_trip(message: Message) -> None:
         (Inject, b'{"id":"a","fault":"f","target":"r","parameters":{"n":NaN}}', "parameters.n"),
         (Inject, b'{"id":"a","fault":"f","target":"r","parameters":{"n":"x"}}', "parameters.n"),
         (Inject, b'{"id":"a","fault":"f","target":"%s"}' % (b"r" * 65), "target"),
-        (Status, b'{"emulator":"e","state":"asleep"}', "state"),
-        (Status, b'{"emulator":"e","state":"online","speed":0}', "speed"),
-        (Status, b'{"emulator":"e","state":"online","frames":-1}', "frames"),
+        (EmulatorStatus, b'{"emulator":"e","state":"asleep"}', "state"),
+        (EmulatorStatus, b'{"emulator":"e","state":"online","speed":0}', "speed"),
+        (EmulatorStatus, b'{"emulator":"e","state":"online","frames":-1}', "frames"),
     ],
 )
 def test_message_refusal_names_the_place(model: type[Message], payload: bytes, place: str) -> None:
@@ -115,7 +115,9 @@ def test_message_refusal_is_short_whatever_was_sent() -> None:
     ).map(lambda tree: json.dumps(tree).encode()),
 )
 @example(model=Clear, payload=b"[" * 100_000)
-@example(model=Status, payload=b'{"emulator":"e","state":"online","ticks":' + b"9" * 9000 + b"}")
+@example(
+    model=EmulatorStatus, payload=b'{"emulator":"e","state":"online","ticks":' + b"9" * 9000 + b"}"
+)
 def test_message_decoder_raises_only_frame_errors(model: type[Message], payload: bytes) -> None:
     """Whatever a stranger publishes, it is a message or it is refused."""
     try:

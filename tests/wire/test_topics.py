@@ -6,16 +6,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twin.catalog import Frame
-from twin.wire import Address, Topics
+from twin.catalog import UnitKind
+from twin.wire import TopicAddress, Topics
 
 names = st.from_regex(r"[a-z0-9][a-z0-9-]{0,20}", fullmatch=True)
 
 
-@given(site=names, name=names, kind=st.sampled_from([k for k in Frame if k is not Frame.GRID]))
-def test_topics_parse_is_the_inverse_of_frame(site: str, name: str, kind: Frame) -> None:
+@given(
+    site=names, name=names, kind=st.sampled_from([k for k in UnitKind if k is not UnitKind.GRID])
+)
+def test_topics_parse_is_the_inverse_of_frame(site: str, name: str, kind: UnitKind) -> None:
     """A frame's topic says which unit of which site it is from."""
-    assert Topics.parse(Topics(site).frame(kind, name)) == Address(site, kind.value, name)
+    assert Topics.parse(Topics(site).frame(kind, name)) == TopicAddress(site, kind.value, name)
 
 
 @given(site=names, name=names)
@@ -23,7 +25,7 @@ def test_topics_parse_is_the_inverse_of_the_others(site: str, name: str) -> None
     """Every other topic says its kind and its name, too."""
     topics = Topics(site)
     for kind, topic, rest in [
-        ("grid", topics.frame(Frame.GRID, name), "grid"),
+        ("grid", topics.frame(UnitKind.GRID, name), "grid"),
         ("status", topics.status(name), name),
         ("meta", topics.meta(name), f"rack/{name}"),
         ("command", topics.command(name), name),
@@ -31,16 +33,16 @@ def test_topics_parse_is_the_inverse_of_the_others(site: str, name: str) -> None
         ("faults", topics.faults, ""),
         ("detail", topics.detail, ""),
     ]:
-        assert Topics.parse(topic) == Address(site, kind, rest)
+        assert Topics.parse(topic) == TopicAddress(site, kind, rest)
 
 
 @pytest.mark.parametrize(
     ("topic", "expected"),
     [
-        (Topics("demo").frame(Frame.RACK, "r0001"), "twin/v1/demo/rack/r0001"),
-        (Topics("demo").frames(Frame.RACK), "twin/v1/demo/rack/+"),
-        (Topics("demo").frames(Frame.GRID), "twin/v1/demo/grid"),
-        (Topics("demo").frame(Frame.JOB, "pretrain"), "twin/v1/demo/job/pretrain"),
+        (Topics("demo").frame(UnitKind.RACK, "r0001"), "twin/v1/demo/rack/r0001"),
+        (Topics("demo").frames(UnitKind.RACK), "twin/v1/demo/rack/+"),
+        (Topics("demo").frames(UnitKind.GRID), "twin/v1/demo/grid"),
+        (Topics("demo").frame(UnitKind.JOB, "pretrain"), "twin/v1/demo/job/pretrain"),
         (Topics("demo").status("+"), "twin/v1/demo/status/+"),
         (Topics("demo").meta("r0001"), "twin/v1/demo/meta/rack/r0001"),
         (Topics("demo").command("inject"), "twin/v1/demo/command/inject"),

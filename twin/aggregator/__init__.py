@@ -7,7 +7,7 @@ from twin.aggregator.limits import Limits
 from twin.aggregator.service import Aggregator, AggregatorConfig, serve
 from twin.aggregator.store import Missing, Store
 from twin.aggregator.summary import ArrayFigures, Summary
-from twin.aggregator.text import Text
+from twin.aggregator.text_format import ExpositionWriter
 from twin.aggregator.tls import CertificateFiles
 from twin.aggregator.tokens import Token
 
@@ -17,11 +17,11 @@ __all__ = [
     "ArrayFigures",
     "CertificateFiles",
     "Core",
+    "ExpositionWriter",
     "Limits",
     "Missing",
     "Store",
     "Summary",
-    "Text",
     "Token",
     "serve",
 ]

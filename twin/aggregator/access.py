@@ -9,7 +9,7 @@ from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from twin.aggregator.telemetry import Telemetry
+from twin.aggregator.telemetry import OwnTelemetry
 from twin.aggregator.tokens import Token, presented
 
 __all__ = ["OPEN_PATHS", "Access", "Guarded"]
@@ -50,7 +50,7 @@ class Access:
 class Guarded:
     """An application that answers only whom ``access`` lets in."""
 
-    def __init__(self, app: ASGIApp, access: Access, telemetry: Telemetry) -> None:
+    def __init__(self, app: ASGIApp, access: Access, telemetry: OwnTelemetry) -> None:
         self._app = app
         self._access = access
         self._telemetry = telemetry

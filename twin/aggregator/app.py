@@ -30,12 +30,12 @@ from starlette.types import Receive, Scope, Send
 
 from twin.aggregator.core import Core
 from twin.aggregator.discovery import target_groups
-from twin.aggregator.division import Addresses
 from twin.aggregator.limits import BusyError, Limits, Slots
 from twin.aggregator.negotiation import PLAIN, openmetrics, wants_gzip
 from twin.aggregator.page import LivePage
-from twin.aggregator.telemetry import Telemetry
-from twin.aggregator.text import Text
+from twin.aggregator.shard_assignment import Addresses
+from twin.aggregator.telemetry import OwnTelemetry
+from twin.aggregator.text_format import ExpositionWriter
 
 __all__ = ["create_app"]
 
@@ -44,7 +44,7 @@ _PIECE_BYTES = 1 << 18
 
 _GZIP = 16 + zlib.MAX_WBITS
 
-_Render = Callable[..., Text]
+_Render = Callable[..., ExpositionWriter]
 """Makes a text; takes ``openmetrics``."""
 
 
@@ -176,7 +176,7 @@ class _InTurn(Response):
     """
 
     def __init__(
-        self, make: Callable[[], Response], slots: Slots, seconds: float, telemetry: Telemetry
+        self, make: Callable[[], Response], slots: Slots, seconds: float, telemetry: OwnTelemetry
     ) -> None:
         super().__init__()
         self._make = make

@@ -15,7 +15,7 @@ import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from twin.aggregator.limits import Limits
-from twin.aggregator.telemetry import Telemetry
+from twin.aggregator.telemetry import OwnTelemetry
 
 if TYPE_CHECKING:
     from prometheus_client import Counter
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
 __all__ = ["limited"]
 
 
-def limited(limits: Limits, telemetry: Telemetry) -> type[asyncio.Protocol]:
+def limited(limits: Limits, telemetry: OwnTelemetry) -> type[asyncio.Protocol]:
     """Return the class of connections that keep to ``limits`` and count what they cut off."""
 
-    class Limited(_Connection):
+    class Limited(_HttpConnection):
         _limits = limits
         _refused = telemetry.http_refused
 
     return Limited
 
 
-class _Connection(H11Protocol):
+class _HttpConnection(H11Protocol):
     _limits: Limits
     _refused: dict[str, Counter]
 

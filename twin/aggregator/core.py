@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import math
 
-from twin.aggregator.announced import Announced
 from twin.aggregator.detail import DetailControl, Outgoing
-from twin.aggregator.division import Division
-from twin.aggregator.exposure import Exposure
+from twin.aggregator.emulator_registry import EmulatorRegistry
 from twin.aggregator.ingest import Ingest, LimitedLog
 from twin.aggregator.live import Live
+from twin.aggregator.metrics_pages import Exposure
 from twin.aggregator.rollup import Rollups
 from twin.aggregator.shard import ShardDesk
+from twin.aggregator.shard_assignment import ShardAssignment
 from twin.aggregator.state import simulation_time
 from twin.aggregator.store import Store
 from twin.aggregator.summary import Summary, summarise
-from twin.aggregator.telemetry import Telemetry
-from twin.aggregator.text import Text
-from twin.catalog import Frame
+from twin.aggregator.telemetry import OwnTelemetry
+from twin.aggregator.text_format import ExpositionWriter
+from twin.catalog import UnitKind
 from twin.errors import FrameError
 from twin.site import DetailPlan, Layout
 from twin.wire import Snapshot
@@ -49,13 +49,13 @@ class Core:
         self,
         layout: Layout,
         detail: DetailPlan | None = None,
-        division: Division | None = None,
+        division: ShardAssignment | None = None,
     ) -> None:
         self.whole = layout
         self.layout = layout = layout if division is None else division.layout
         self.store = Store(layout)
-        self.telemetry = Telemetry(kind.value for kind in Frame)
-        self._announced = Announced(layout.site.telemetry.interval_seconds)
+        self.telemetry = OwnTelemetry(kind.value for kind in UnitKind)
+        self._announced = EmulatorRegistry(layout.site.telemetry.interval_seconds)
         self._ingest = Ingest(layout, self.store, self._announced, self.telemetry)
         self.live = Live(self.store, self._announced)
         self.shard = None
@@ -95,10 +95,10 @@ class Core:
         if topic == self.live.pulse:
             self.live.sample()
 
-    def take(self, kind: Frame, unit: int, snapshot: Snapshot, now: float) -> None:
+    def take(self, kind: UnitKind, unit: int, snapshot: Snapshot, now: float) -> None:
         """Take over a frame that needs no decoding, as :meth:`Ingest.take` says."""
         self._ingest.take(kind, unit, snapshot, now)
-        if kind is Frame.GRID:
+        if kind is UnitKind.GRID:
             self.live.sample()
 
     def tick(self, now: float, at: float | None = None) -> None:
@@ -130,16 +130,16 @@ class Core:
         """How much of each array of the site is exposed."""
         return self._detail.plan
 
-    def metrics(self, *, openmetrics: bool = False) -> Text:
+    def metrics(self, *, openmetrics: bool = False) -> ExpositionWriter:
         """Return the aggregator's own metrics, the roll-ups and everything outside racks."""
-        text = Text(openmetrics, [self.telemetry.render(openmetrics=openmetrics)])
+        text = ExpositionWriter(openmetrics, [self.telemetry.render(openmetrics=openmetrics)])
         self._exposure.write_site(text)
         text.end()
         return text
 
-    def array(self, array: int, *, openmetrics: bool = False) -> Text:
+    def array(self, array: int, *, openmetrics: bool = False) -> ExpositionWriter:
         """Return what is exposed of one array."""
-        text = Text(openmetrics)
+        text = ExpositionWriter(openmetrics)
         self._exposure.write_array(array, text)
         text.end()
         return text
@@ -183,9 +183,9 @@ class Core:
 
     def not_ready(self) -> list[str]:
         """Return what is missing before the site can be scraped in full, in sentences."""
-        racks = self.store.units[Frame.RACK]
+        racks = self.store.units[UnitKind.RACK]
         unseen = [
-            self.layout.unit_name(Frame.RACK, rack)
+            self.layout.unit_name(UnitKind.RACK, rack)
             for rack, seen in enumerate((racks.seen | racks.released).tolist())
             if not seen
         ]

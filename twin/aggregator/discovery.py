@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TypedDict
 
-from twin.aggregator.division import Addresses
+from twin.aggregator.shard_assignment import Addresses
 from twin.catalog import ARRAY_JOB, OWN_JOB, Detail
 from twin.site import DetailPlan, Layout
 

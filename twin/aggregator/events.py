@@ -1,6 +1,6 @@
 """What happens on the site, as sentences: faults, job states, units lost and back.
 
-A :class:`Watch` compares what the aggregator knows now with what it knew a moment ago.
+A :class:`EventLog` compares what the aggregator knows now with what it knew a moment ago.
 It has no clock and does no I/O, and it keeps a bounded number of events.
 """
 
@@ -13,13 +13,13 @@ from typing import Literal
 
 import numpy as np
 
-from twin.aggregator.announced import Announced
+from twin.aggregator.emulator_registry import EmulatorRegistry
 from twin.aggregator.store import Missing, Store
-from twin.catalog import JOB, JOB_STATES, Frame
+from twin.catalog import JOB, JOB_STATES, UnitKind
 from twin.site import Layout
 from twin.wire import ActiveFault
 
-__all__ = ["MOST_EVENTS", "Event", "Watch"]
+__all__ = ["MOST_EVENTS", "EventLog", "SiteEvent"]
 
 Level = Literal["info", "good", "warning", "critical"]
 
@@ -34,12 +34,12 @@ _REST_LOOKS = 10
 is lost and comes back rack by rack, and nobody reads a line for each."""
 
 _KINDS = {
-    Frame.RACK: "rack",
-    Frame.ARRAY: "array",
-    Frame.PLANE: "spine plane",
-    Frame.SERVICE: "service rack",
-    Frame.MEGAPACK: "Megapack",
-    Frame.GENSET: "generator",
+    UnitKind.RACK: "rack",
+    UnitKind.ARRAY: "array",
+    UnitKind.PLANE: "spine plane",
+    UnitKind.SERVICE: "service rack",
+    UnitKind.MEGAPACK: "Megapack",
+    UnitKind.GENSET: "generator",
 }
 """Kinds of units that are worth a word; the grid and the jobs are single."""
 
@@ -64,7 +64,7 @@ _JOB_LEVELS: dict[str, Level] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class SiteEvent:
     """Something that happened.
 
     Attributes:
@@ -84,14 +84,14 @@ class Event:
     target: str | None = None
 
 
-class Watch:
+class EventLog:
     """Notices what happens; call :meth:`look` about once a second."""
 
-    def __init__(self, store: Store, announced: Announced) -> None:
+    def __init__(self, store: Store, announced: EmulatorRegistry) -> None:
         self._layout = store.layout
         self._store = store
         self._announced = announced
-        self._events: deque[Event] = deque(maxlen=MOST_EVENTS)
+        self._events: deque[SiteEvent] = deque(maxlen=MOST_EVENTS)
         self._last = 0
         self._ts: float | None = None
         self._connected: bool | None = None
@@ -107,7 +107,7 @@ class Watch:
         """Number of the newest event, 0 before the first."""
         return self._last
 
-    def since(self, number: int) -> list[Event]:
+    def since(self, number: int) -> list[SiteEvent]:
         """Return the events kept after the one of that number, oldest first."""
         return [event for event in self._events if event.id > number]
 
@@ -130,7 +130,7 @@ class Watch:
 
     def _add(self, kind: str, level: Level, text: str, target: str | None = None) -> None:
         self._last += 1
-        self._events.append(Event(self._last, self._ts, kind, level, text, target))
+        self._events.append(SiteEvent(self._last, self._ts, kind, level, text, target))
 
     def _broker(self, connected: bool) -> None:
         first, self._connected = self._connected is None, connected
@@ -165,10 +165,10 @@ class Watch:
             if self._jobs.get(job) != code:
                 self._jobs[job] = code
                 state = JOB_STATES.get(code, f"state {code}")
-                name = self._layout.unit_name(Frame.JOB, job)
+                name = self._layout.unit_name(UnitKind.JOB, job)
                 self._add("job", _JOB_LEVELS.get(state, "info"), f"Job {name}: {state}.")
 
-    def _look_at_units(self, kind: Frame) -> None:
+    def _look_at_units(self, kind: UnitKind) -> None:
         units = self._store.units[kind]
         before, now = self._reporting[kind], units.reporting
         self._rest[kind] -= 1
@@ -186,10 +186,10 @@ class Watch:
                       self._layout.unit_name(kind, back[0]))  # fmt: skip
         all_before = self._known[kind].all()
         self._reporting[kind], self._known[kind] = now.copy(), units.seen.copy()
-        if kind is Frame.RACK and self._known[kind].all() and not all_before:
+        if kind is UnitKind.RACK and self._known[kind].all() and not all_before:
             self._add("unit", "good", f"All {len(units):,} racks report.")
 
-    def _by_reason(self, kind: Frame, lost: list[int]) -> Iterator[tuple[str, list[int]]]:
+    def _by_reason(self, kind: UnitKind, lost: list[int]) -> Iterator[tuple[str, list[int]]]:
         reasons = dict(self._store.units[kind].missing())
         groups: dict[str, list[int]] = {}
         for unit in lost:
@@ -201,7 +201,7 @@ def _length(fault: ActiveFault) -> str:
     return "" if fault.until is None else f" for {fault.until - fault.since:,.0f} s"
 
 
-def _named(layout: Layout, kind: Frame, units: Iterable[int]) -> str:
+def _named(layout: Layout, kind: UnitKind, units: Iterable[int]) -> str:
     """Return the units as the subject of a sentence, with its verb."""
     names = [layout.unit_name(kind, unit) for unit in units]
     noun = _KINDS[kind][0].upper() + _KINDS[kind][1:]

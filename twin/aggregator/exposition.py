@@ -1,6 +1,6 @@
 """The site's series: every signal of the catalogue as its real exporter writes it.
 
-A :class:`Page` covers some units and holds their label blocks, which are made at the
+A :class:`MetricsPage` covers some units and holds their label blocks, which are made at the
 first scrape and then reused, so that a scrape only prints numbers.
 """
 
@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.aggregator.store import Store
-from twin.aggregator.text import Column, Head, Text, head, label_block
-from twin.catalog import DEVICES, Detail, DeviceClass, Frame, Kind, Signal, Unit
+from twin.aggregator.text_format import ExpositionWriter, Head, SeriesColumn, head, label_block
+from twin.catalog import DEVICES, Detail, DeviceClass, MetricType, Signal, Unit, UnitKind
 from twin.site import Labels, Layout
 
-__all__ = ["Metric", "Page", "array_page", "metrics_of", "site_page"]
+__all__ = ["Metric", "MetricsPage", "array_page", "metrics_of", "site_page"]
 
 _UNKNOWN_ERROR = "Unknown Error"
 """What dcgm-exporter says of an XID that it has no text for."""
@@ -36,7 +36,7 @@ class Metric:
     """
 
     name: str
-    kind: Kind
+    kind: MetricType
     unit: Unit
     help: str
     signals: tuple[tuple[DeviceClass, Signal], ...]
@@ -64,31 +64,31 @@ def metrics_of(layout: Layout, devices: Iterable[DeviceClass]) -> tuple[Metric, 
     )
 
 
-def array_page(store: Store, array: int, detail: Detail) -> Page:
+def array_page(store: Store, array: int, detail: Detail) -> MetricsPage:
     """Return the page of one array: what ``detail`` covers of its racks and its switches."""
     racks = store.layout.racks_of(array)
-    units = {Frame.RACK: slice(racks.start, racks.stop), Frame.ARRAY: slice(array, array + 1)}
+    units = {UnitKind.RACK: slice(racks.start, racks.stop), UnitKind.ARRAY: slice(array, array + 1)}
     covered = tuple(
         device
         for kind in units
         for device in store.layout.devices_of(kind)
         if detail.covers(device.detail)
     )
-    return Page(store, covered, units)
+    return MetricsPage(store, covered, units)
 
 
-def site_page(store: Store) -> Page:
+def site_page(store: Store) -> MetricsPage:
     """Return the page of everything that belongs to no array."""
-    kinds = [kind for kind in Frame if kind not in (Frame.RACK, Frame.ARRAY)]
+    kinds = [kind for kind in UnitKind if kind not in (UnitKind.RACK, UnitKind.ARRAY)]
     devices = tuple(device for device in DEVICES if device.frame in kinds)
-    return Page(store, devices, {kind: slice(0, store.layout.units(kind)) for kind in kinds})
+    return MetricsPage(store, devices, {kind: slice(0, store.layout.units(kind)) for kind in kinds})
 
 
-class Page:
+class MetricsPage:
     """The series of some units."""
 
     def __init__(
-        self, store: Store, devices: tuple[DeviceClass, ...], units: Mapping[Frame, slice]
+        self, store: Store, devices: tuple[DeviceClass, ...], units: Mapping[UnitKind, slice]
     ) -> None:
         self._store = store
         self._layout = store.layout
@@ -100,24 +100,26 @@ class Page:
         }
         self._blocks: dict[tuple[object, ...], tuple[bytes, ...]] = {}
 
-    def write(self, text: Text) -> None:
+    def write(self, text: ExpositionWriter) -> None:
         """Append everything that is being reported at this moment."""
         for metric, own in self._metrics:
             if text.wants(own.name):
                 text.add(own, [self._column(device, signal) for device, signal in metric.signals])
 
-    def _column(self, device: DeviceClass, signal: Signal) -> Column:
+    def _column(self, device: DeviceClass, signal: Signal) -> SeriesColumn:
         whole = not signal.decimals
         if signal.constant is not None:
             anchor = self._values(device, self._anchors[device.name])
             values = np.where(np.isfinite(anchor), signal.constant, np.nan)
-            return Column(self._plain(device, signal), values, signal.constant.is_integer())
+            return SeriesColumn(self._plain(device, signal), values, signal.constant.is_integer())
         values = self._values(device, signal)
         if signal.states:
-            return Column(self._per_state(device, signal), _one_hot(values, signal), whole=True)
+            return SeriesColumn(
+                self._per_state(device, signal), _one_hot(values, signal), whole=True
+            )
         if signal.value_labels:
-            return Column(self._by_value(device, signal, values), values, whole)
-        return Column(self._plain(device, signal), values, whole)
+            return SeriesColumn(self._by_value(device, signal, values), values, whole)
+        return SeriesColumn(self._plain(device, signal), values, whole)
 
     def _values(self, device: DeviceClass, signal: Signal) -> NDArray[np.float64]:
         row = self._store.row(device, signal)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["SPAN_SECONDS", "History"]
+__all__ = ["SPAN_SECONDS", "MeterHistory"]
 
 SPAN_SECONDS = 900.0
 """How far back the rows reach, in simulated time."""
@@ -21,7 +21,7 @@ _SLACK_SECONDS = 0.05
 """A row that comes this much early still counts as one of the next second."""
 
 
-class History:
+class MeterHistory:
     """Rows of values by simulated time, the oldest overwritten first.
 
     Args:

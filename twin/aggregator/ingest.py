@@ -8,13 +8,21 @@ from __future__ import annotations
 
 import structlog
 
-from twin.aggregator.announced import Announced
+from twin.aggregator.emulator_registry import EmulatorRegistry
 from twin.aggregator.store import Store
-from twin.aggregator.telemetry import Telemetry
-from twin.catalog import Frame
+from twin.aggregator.telemetry import OwnTelemetry
+from twin.catalog import UnitKind
 from twin.errors import FrameError
 from twin.site import Layout
-from twin.wire import Address, Decoder, Faults, Snapshot, Status, Topics, decode_message
+from twin.wire import (
+    Decoder,
+    EmulatorStatus,
+    Faults,
+    Snapshot,
+    TopicAddress,
+    Topics,
+    decode_message,
+)
 
 __all__ = ["Elapsed", "Ingest", "LimitedLog"]
 
@@ -81,15 +89,15 @@ class Ingest:
     """
 
     def __init__(
-        self, layout: Layout, store: Store, announced: Announced, telemetry: Telemetry
+        self, layout: Layout, store: Store, announced: EmulatorRegistry, telemetry: OwnTelemetry
     ) -> None:
         self.lag: float | None = None
         self._layout = layout
         self._store = store
         self._announced = announced
         self._telemetry = telemetry
-        self._decoders = {kind: Decoder(layout, kind) for kind in Frame}
-        self._kinds = {kind.value: kind for kind in Frame}
+        self._decoders = {kind: Decoder(layout, kind) for kind in UnitKind}
+        self._kinds = {kind.value: kind for kind in UnitKind}
         self._elapsed = Elapsed()
         self._log = LimitedLog()
 
@@ -128,7 +136,7 @@ class Ingest:
         self._announced.forget()
         self._store.loss = None
 
-    def _address(self, topic: str) -> Address:
+    def _address(self, topic: str) -> TopicAddress:
         address = Topics.parse(topic)
         if address is None or address.site != self._layout.site.name:
             raise FrameError("foreign", f"the topic is not one of site {self._layout.site.name!r}")
@@ -141,7 +149,7 @@ class Ingest:
 
     def _status(self, name: str, payload: bytes) -> None:
         if payload:
-            status = decode_message(Status, payload)
+            status = decode_message(EmulatorStatus, payload)
             if status.emulator != name:
                 raise FrameError(
                     "foreign", f"emulator {status.emulator!r} on the topic of {name!r}"
@@ -158,7 +166,7 @@ class Ingest:
     # -- frames ---------------------------------------------------------------
 
     def _frame(
-        self, kind: Frame, name: str, payload: bytes, retain: bool, now: float, at: float
+        self, kind: UnitKind, name: str, payload: bytes, retain: bool, now: float, at: float
     ) -> None:
         unit = self._layout.unit_index(kind, name)
         if unit is None:
@@ -174,7 +182,7 @@ class Ingest:
             raise
         self._take(kind, unit, snapshot, now, at)
 
-    def take(self, kind: Frame, unit: int, snapshot: Snapshot, now: float) -> None:
+    def take(self, kind: UnitKind, unit: int, snapshot: Snapshot, now: float) -> None:
         """Take over a frame that is decoded already, or count why not.
 
         Args:
@@ -188,7 +196,7 @@ class Ingest:
         except FrameError as error:
             self._telemetry.refused[error.reason].inc()
 
-    def _take(self, kind: Frame, unit: int, snapshot: Snapshot, now: float, at: float) -> None:
+    def _take(self, kind: UnitKind, unit: int, snapshot: Snapshot, now: float, at: float) -> None:
         self._follow(kind, unit, snapshot)
         self._store.accept(kind, unit, snapshot, at)
         self._telemetry.ingested[kind.value].inc()
@@ -196,7 +204,7 @@ class Ingest:
         if self.lag is not None:
             self._telemetry.lag.observe(self.lag)
 
-    def _follow(self, kind: Frame, unit: int, snapshot: Snapshot) -> None:
+    def _follow(self, kind: UnitKind, unit: int, snapshot: Snapshot) -> None:
         """Compare a frame with the last one of its unit and count gaps and restarts.
 
         A unit that is not reporting has nothing to defend: whatever it sends next is

@@ -8,15 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.aggregator.announced import Announced
-from twin.aggregator.events import Watch
-from twin.aggregator.history import History
+from twin.aggregator.emulator_registry import EmulatorRegistry
+from twin.aggregator.events import EventLog
+from twin.aggregator.history import MeterHistory
 from twin.aggregator.store import Store
-from twin.catalog import FACILITY, GENSET, GRID, JOB, MEGAPACK, DeviceClass, Frame
+from twin.catalog import FACILITY, GENSET, GRID, JOB, MEGAPACK, DeviceClass, UnitKind
 from twin.site import Layout
 from twin.wire import Topics
 
-__all__ = ["Chart", "Line", "Live", "charts_of"]
+__all__ = ["Chart", "Live", "MeterLine", "charts_of"]
 
 _MOST_JOBS = 6
 """Jobs that have a line of their own; more could not be told apart."""
@@ -28,7 +28,7 @@ _QUIET_HERTZ = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class MeterLine:
     """One line over time.
 
     Attributes:
@@ -62,7 +62,7 @@ class Chart:
 
     key: str
     title: str
-    lines: tuple[Line, ...]
+    lines: tuple[MeterLine, ...]
 
 
 def charts_of(layout: Layout) -> tuple[Chart, ...]:
@@ -73,43 +73,45 @@ def charts_of(layout: Layout) -> tuple[Chart, ...]:
 
 def _power(layout: Layout) -> Chart:
     lines = [
-        Line("it_power", "IT", "W", 0, _sum(FACILITY, "it_power"), bounds=(0.0, 0.0)),
-        Line("grid_power", "grid import", "W", 0, _sum(GRID, "power")),
+        MeterLine("it_power", "IT", "W", 0, _sum(FACILITY, "it_power"), bounds=(0.0, 0.0)),
+        MeterLine("grid_power", "grid import", "W", 0, _sum(GRID, "power")),
     ]
-    if layout.units(Frame.GENSET):
-        lines.append(Line("genset_power", "generators", "W", 0, _sum(GENSET, "power")))
+    if layout.units(UnitKind.GENSET):
+        lines.append(MeterLine("genset_power", "generators", "W", 0, _sum(GENSET, "power")))
     return Chart("power", "Site power", tuple(lines))
 
 
 def _megapacks(layout: Layout) -> Chart:
     lines = (
-        Line("megapack_power", "output", "W", 0, _sum(MEGAPACK, "power"), bounds=_quiet(layout)),
-        Line("megapack_soc", "charge", "%", 2, _mean(MEGAPACK, "soc", 100.0), right=True,
-             bounds=_PERCENT),
+        MeterLine("megapack_power", "output", "W", 0, _sum(MEGAPACK, "power"),
+                  bounds=_quiet(layout)),
+        MeterLine("megapack_soc", "charge", "%", 2, _mean(MEGAPACK, "soc", 100.0), right=True,
+                  bounds=_PERCENT),
     )  # fmt: skip
-    return Chart("megapack", "Megapacks", lines if layout.units(Frame.MEGAPACK) else ())
+    return Chart("megapack", "Megapacks", lines if layout.units(UnitKind.MEGAPACK) else ())
 
 
 def _grid(layout: Layout) -> Chart:
     nominal = layout.site.grid.frequency_hertz
     lines = (
-        Line("grid_frequency", "frequency", "Hz", 3, _mean(GRID, "frequency"),
-             bounds=(nominal - _QUIET_HERTZ, nominal + _QUIET_HERTZ)),
-        Line("grid_ramp", "ramp", "W/s", 0, _sum(GRID, "ramp"), right=True, bounds=_quiet(layout)),
+        MeterLine("grid_frequency", "frequency", "Hz", 3, _mean(GRID, "frequency"),
+                  bounds=(nominal - _QUIET_HERTZ, nominal + _QUIET_HERTZ)),
+        MeterLine("grid_ramp", "ramp", "W/s", 0, _sum(GRID, "ramp"), right=True,
+                  bounds=_quiet(layout)),
     )  # fmt: skip
     return Chart("grid", "Grid", lines)
 
 
 def _jobs(layout: Layout) -> Chart:
-    jobs = range(min(layout.units(Frame.JOB), _MOST_JOBS))
+    jobs = range(min(layout.units(UnitKind.JOB), _MOST_JOBS))
     single = len(jobs) == 1
     steps = [
-        Line(f"step_seconds_{job}", "step" if single else layout.unit_name(Frame.JOB, job),
-             "s", 2, _of(JOB, "step_seconds", job), bounds=(0.0, 0.0))
+        MeterLine(f"step_seconds_{job}", "step" if single else layout.unit_name(UnitKind.JOB, job),
+                  "s", 2, _of(JOB, "step_seconds", job), bounds=(0.0, 0.0))
         for job in jobs
     ]  # fmt: skip
-    goodput = Line("goodput", "goodput", "%", 2, _mean(JOB, "goodput", 100.0), right=True,
-                   bounds=_PERCENT)  # fmt: skip
+    goodput = MeterLine("goodput", "goodput", "%", 2, _mean(JOB, "goodput", 100.0), right=True,
+                        bounds=_PERCENT)  # fmt: skip
     title = "Training job" if single else "Training jobs, time a step"
     return Chart("job", title, (*steps, goodput) if jobs else ())
 
@@ -130,19 +132,21 @@ class Live:
         pulse: topic whose frames close a tick of the emulator; each gives one row.
     """
 
-    def __init__(self, store: Store, announced: Announced) -> None:
+    def __init__(self, store: Store, announced: EmulatorRegistry) -> None:
         layout = store.layout
         self.charts = charts_of(layout)
         self._store = store
         self._lines = [line for chart in self.charts for line in chart.lines]
-        self.history = History(len(self._lines))
-        self.watch = Watch(store, announced)
+        self.history = MeterHistory(len(self._lines))
+        self.watch = EventLog(store, announced)
         # The grid's frame comes after those of the racks of the same tick.
-        self.pulse = Topics(layout.site.name).frame(Frame.GRID, layout.unit_name(Frame.GRID, 0))
+        self.pulse = Topics(layout.site.name).frame(
+            UnitKind.GRID, layout.unit_name(UnitKind.GRID, 0)
+        )
 
     def sample(self) -> None:
         """Take over the meters' present values."""
-        units = self._store.units[Frame.GRID]
+        units = self._store.units[UnitKind.GRID]
         if units.reporting[0]:
             self.history.add(float(units.ts[0]), [line.read(self._store) for line in self._lines])
 

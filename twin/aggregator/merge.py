@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.aggregator.division import Division
 from twin.aggregator.reduction import Figures, Reduction
-from twin.aggregator.rollup import Part, Rollups
+from twin.aggregator.rollup import HallReduction, Rollups
+from twin.aggregator.shard_assignment import ShardAssignment
 from twin.aggregator.store import Store
 from twin.catalog import Level
 from twin.errors import FrameError
@@ -23,7 +23,7 @@ _Values = NDArray[np.float64]
 
 
 def part_of(
-    division: Division, rollups: Rollups, arrays: Iterable[int], *, ready: bool
+    division: ShardAssignment, rollups: Rollups, arrays: Iterable[int], *, ready: bool
 ) -> RollupPart:
     """Return what an aggregator contributes.
 
@@ -84,7 +84,7 @@ class Parts:
         version: rises with every change.
     """
 
-    def __init__(self, division: Division, timeout: Callable[[], float]) -> None:
+    def __init__(self, division: ShardAssignment, timeout: Callable[[], float]) -> None:
         self._division = division
         self._timeout = timeout
         self._sources: dict[int, _Source] = {}
@@ -145,7 +145,7 @@ class Parts:
         """
         return len(self.counted(own))
 
-    def figures(self, part: Part, counted: Iterable[int]) -> list[tuple[str, Figures]]:
+    def figures(self, part: HallReduction, counted: Iterable[int]) -> list[tuple[str, Figures]]:
         """Return the figures of a signal in all other aggregators, with the hall of each.
 
         Args:
@@ -250,7 +250,7 @@ class MergedRollups(Rollups):
     def __init__(
         self,
         store: Store,
-        division: Division,
+        division: ShardAssignment,
         parts: Parts,
         owned: Callable[[], Sequence[int]],
     ) -> None:

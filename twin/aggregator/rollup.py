@@ -15,16 +15,16 @@ from numpy.typing import NDArray
 
 from twin.aggregator.reduction import Distribution, Figures, Reduction
 from twin.aggregator.store import Store
-from twin.catalog import ROLLUPS, DeviceClass, Frame, Level, Operation, Rollup, Signal
+from twin.catalog import ROLLUPS, DeviceClass, Level, Operation, Rollup, Signal, UnitKind
 from twin.site import Layout
 
-__all__ = ["Part", "Rollups", "first_units"]
+__all__ = ["HallReduction", "Rollups", "first_units"]
 
 _Values = NDArray[np.float64]
 _BY_NAME: Mapping[str, Rollup] = {rollup.name: rollup for rollup in ROLLUPS}
 
 
-def first_units(layout: Layout, frame: Frame, level: Level) -> NDArray[np.intp]:
+def first_units(layout: Layout, frame: UnitKind, level: Level) -> NDArray[np.intp]:
     """Return the first unit of every group that roll-ups at ``level`` are taken over.
 
     Args:
@@ -37,11 +37,11 @@ def first_units(layout: Layout, frame: Frame, level: Level) -> NDArray[np.intp]:
     if level.value == frame.value:
         return np.arange(layout.units(frame))
     arrays = np.array(layout.hall_arrays if level is Level.HALL else range(layout.site.arrays))
-    return arrays * layout.site.racks_per_array if frame is Frame.RACK else arrays
+    return arrays * layout.site.racks_per_array if frame is UnitKind.RACK else arrays
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class HallReduction:
     """A signal that is rolled up, reduced hall by hall.
 
     Attributes:
@@ -89,7 +89,7 @@ class Rollups:
         self._distributions: dict[tuple[str, Level], Distribution] = {}
 
     @cached_property
-    def _sources(self) -> Mapping[str, tuple[_Kept, Frame]]:
+    def _sources(self) -> Mapping[str, tuple[_Kept, UnitKind]]:
         """What each roll-up of the site starts from, by its name."""
         return {
             rollup.name: (kept, frame)
@@ -98,14 +98,14 @@ class Rollups:
         }
 
     @cached_property
-    def _kept(self) -> Mapping[str, tuple[_Kept, Frame, list[Rollup]]]:
+    def _kept(self) -> Mapping[str, tuple[_Kept, UnitKind, list[Rollup]]]:
         """Every signal that is rolled up, reduced, and its roll-ups, by device and name."""
         grouped: dict[tuple[str, str], list[Rollup]] = {}
         devices: dict[str, DeviceClass] = {}
         for rollup, device, signal in self._store.layout.rollups:
             grouped.setdefault((device.name, signal.name), []).append(rollup)
             devices[device.name] = device
-        found: dict[str, tuple[_Kept, Frame, list[Rollup]]] = {}
+        found: dict[str, tuple[_Kept, UnitKind, list[Rollup]]] = {}
         for (name, signal_name), rollups in grouped.items():
             device = devices[name]
             kept = _Kept(self._store, device, device[signal_name], rollups)
@@ -113,11 +113,13 @@ class Rollups:
         return found
 
     @cached_property
-    def _first(self) -> Mapping[tuple[Frame, Level], NDArray[np.intp]]:
+    def _first(self) -> Mapping[tuple[UnitKind, Level], NDArray[np.intp]]:
         layout = self._store.layout
-        groups = {(Frame.RACK, level): first_units(layout, Frame.RACK, level) for level in Level}
+        groups = {
+            (UnitKind.RACK, level): first_units(layout, UnitKind.RACK, level) for level in Level
+        }
         for level in (Level.ARRAY, Level.HALL, Level.SITE):
-            groups[Frame.ARRAY, level] = first_units(layout, Frame.ARRAY, level)
+            groups[UnitKind.ARRAY, level] = first_units(layout, UnitKind.ARRAY, level)
         return groups
 
     def value(self, name: str, level: Level) -> _Values:
@@ -162,12 +164,12 @@ class Rollups:
             return np.isfinite(self.distribution(rollup.name, level).total)
         return np.isfinite(self.value(rollup.name, level))
 
-    def parts(self) -> Iterator[Part]:
+    def parts(self) -> Iterator[HallReduction]:
         """Yield every signal that is rolled up, with its figures hall by hall."""
         self._forget_if_changed()
         for key, (kept, frame, rollups) in self._kept.items():
             figures = kept.at(self._version).grouped(self._first[frame, Level.HALL])
-            yield Part(key, rollups, kept.devices, figures)
+            yield HallReduction(key, rollups, kept.devices, figures)
 
     def _reduction(self, name: str, level: Level) -> tuple[Reduction, NDArray[np.intp]]:
         kept, frame = self._sources[name]
@@ -175,7 +177,7 @@ class Rollups:
 
     def _groups(self, level: Level) -> int:
         """Return how many racks, arrays or halls there are."""
-        return len(self._first[Frame.RACK, level])
+        return len(self._first[UnitKind.RACK, level])
 
     def _forget_if_changed(self) -> None:
         if self._version != self._store.version:

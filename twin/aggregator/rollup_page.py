@@ -11,8 +11,15 @@ from numpy.typing import NDArray
 
 from twin.aggregator.reduction import Distribution
 from twin.aggregator.rollup import Rollups
-from twin.aggregator.text import Column, Head, Text, head, label_block, numbers
-from twin.catalog import Detail, Frame, Kind, Level, Operation, Rollup, Signal
+from twin.aggregator.text_format import (
+    ExpositionWriter,
+    Head,
+    SeriesColumn,
+    head,
+    label_block,
+    numbers,
+)
+from twin.catalog import Detail, Level, MetricType, Operation, Rollup, Signal, UnitKind
 from twin.site import DetailPlan, Labels, Layout
 
 __all__ = ["RollupPage", "exposed_groups"]
@@ -33,7 +40,7 @@ def exposed_groups(layout: Layout, plan: DetailPlan, level: Level) -> NDArray[np
         return np.arange(layout.summed.site.halls if level is Level.HALL else 1)
     shown = np.array([detail.covers(Detail.RACK) for detail in plan.levels])
     if level is Level.RACK:
-        shown = shown[np.arange(layout.units(Frame.RACK)) // layout.site.racks_per_array]
+        shown = shown[np.arange(layout.units(UnitKind.RACK)) // layout.site.racks_per_array]
     return np.nonzero(shown)[0]
 
 
@@ -65,7 +72,7 @@ class RollupPage:
             if level in rollup.levels and rollup.operation is Operation.DISTRIBUTION
         ]
 
-    def write(self, text: Text) -> None:
+    def write(self, text: ExpositionWriter) -> None:
         """Append every roll-up that reports."""
         for single in self._singles:
             if not text.wants(single.head.name):
@@ -95,9 +102,9 @@ class _Single:
         counts = rollup.operation in (Operation.COUNT, Operation.MISSING)
         self._decimals = 0 if counts else _decimals(rollup, signal)
 
-    def column(self, labels: Sequence[bytes], values: NDArray[np.float64]) -> Column:
+    def column(self, labels: Sequence[bytes], values: NDArray[np.float64]) -> SeriesColumn:
         """Return the series; sums of floats are rounded, so that they end somewhere."""
-        return Column(labels, np.round(values, self._decimals), whole=self._decimals == 0)
+        return SeriesColumn(labels, np.round(values, self._decimals), whole=self._decimals == 0)
 
 
 def _decimals(rollup: Rollup, signal: Signal) -> int:
@@ -106,7 +113,7 @@ def _decimals(rollup: Rollup, signal: Signal) -> int:
     return signal.decimals + round(-math.log10(rollup.scale))
 
 
-def _head(rollup: Rollup, level: Level, name: str, kind: Kind) -> Head:
+def _head(rollup: Rollup, level: Level, name: str, kind: MetricType) -> Head:
     return head(name, kind.value, rollup.help_text(level), rollup.unit.word)
 
 
@@ -121,8 +128,8 @@ class _Histogram:
     def __init__(self, rollup: Rollup, level: Level, places: Sequence[Labels]) -> None:
         self.name, self.level = rollup.name, level
         names = rollup.names(level)
-        self._heads = [_head(rollup, level, name, Kind.GAUGE) for name in names]
-        self._family = _head(rollup, level, rollup.metric(level), Kind.GAUGE_HISTOGRAM)
+        self._heads = [_head(rollup, level, name, MetricType.GAUGE) for name in names]
+        self._family = _head(rollup, level, rollup.metric(level), MetricType.GAUGE_HISTOGRAM)
         bounds = [*(str(float(bound)) for bound in rollup.bounds), "+Inf"]
         self._names = [*[names[0]] * len(bounds), *names[1:]]
         self._plain = [label_block(place) for place in places]
@@ -135,19 +142,21 @@ class _Histogram:
         """Names of its series."""
         return tuple(own.name for own in self._heads)
 
-    def write(self, text: Text, distribution: Distribution, groups: NDArray[np.intp]) -> None:
+    def write(
+        self, text: ExpositionWriter, distribution: Distribution, groups: NDArray[np.intp]
+    ) -> None:
         """Append the series of some groups, those whose labels are known."""
         buckets, total = distribution.buckets[groups], distribution.total[groups]
         if text.openmetrics:
             self._write_family(text, buckets, total)
             return
         labels = list(chain.from_iterable(self._buckets))
-        text.add(self._heads[0], [Column(labels, buckets.reshape(-1), whole=True)])
-        text.add(self._heads[1], [Column(self._plain, buckets[:, -1], whole=True)])
-        text.add(self._heads[2], [Column(self._plain, np.round(total, _SUM_DECIMALS))])
+        text.add(self._heads[0], [SeriesColumn(labels, buckets.reshape(-1), whole=True)])
+        text.add(self._heads[1], [SeriesColumn(self._plain, buckets[:, -1], whole=True)])
+        text.add(self._heads[2], [SeriesColumn(self._plain, np.round(total, _SUM_DECIMALS))])
 
     def _write_family(
-        self, text: Text, buckets: NDArray[np.float64], total: NDArray[np.float64]
+        self, text: ExpositionWriter, buckets: NDArray[np.float64], total: NDArray[np.float64]
     ) -> None:
         known = np.nonzero(np.isfinite(total))[0].tolist()
         if not known:

@@ -13,10 +13,10 @@ from starlette.types import ASGIApp
 
 from twin.aggregator.connection import limited
 from twin.aggregator.limits import Limits
-from twin.aggregator.telemetry import Telemetry
+from twin.aggregator.telemetry import OwnTelemetry
 from twin.errors import ConfigError
 
-__all__ = ["Server", "address", "listen", "serve_http"]
+__all__ = ["HttpServer", "address", "listen", "serve_http"]
 
 _PATIENCE_SECONDS = 2
 """How long answers under way may take to end at shutdown."""
@@ -24,13 +24,13 @@ _BACKLOG = 1024
 """Connections that may wait to be accepted: hundreds of scrapers may come at the same moment."""
 
 
-class Server(uvicorn.Server):
+class HttpServer(uvicorn.Server):
     """A server that leaves signals to whoever owns the process."""
 
     @classmethod
     def of(
-        cls, app: ASGIApp, limits: Limits, telemetry: Telemetry, tls: ssl.SSLContext | None
-    ) -> Server:
+        cls, app: ASGIApp, limits: Limits, telemetry: OwnTelemetry, tls: ssl.SSLContext | None
+    ) -> HttpServer:
         """Return a server of ``app``."""
         config = uvicorn.Config(
             app,
@@ -79,7 +79,7 @@ def address(listener: socket.socket, *, tls: bool) -> str:
     return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
-async def serve_http(server: Server, listener: socket.socket, closing: asyncio.Event) -> None:
+async def serve_http(server: HttpServer, listener: socket.socket, closing: asyncio.Event) -> None:
     """Answer requests until cancelled; then let the answers under way end.
 
     ``closing`` tells the streams of open pages, which have no end of their own.

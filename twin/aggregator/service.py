@@ -17,15 +17,15 @@ import structlog
 
 from twin.aggregator.access import Access, Guarded
 from twin.aggregator.app import create_app
+from twin.aggregator.command_client import CommandClient
 from twin.aggregator.core import Core
-from twin.aggregator.desk import Desk
-from twin.aggregator.division import Addresses, Division
 from twin.aggregator.limits import Limits
 from twin.aggregator.page import LivePage
-from twin.aggregator.server import Server, address, listen, serve_http
+from twin.aggregator.server import HttpServer, address, listen, serve_http
+from twin.aggregator.shard_assignment import Addresses, ShardAssignment
 from twin.aggregator.store import Store
 from twin.aggregator.summary import Summary
-from twin.aggregator.tls import Certificate, CertificateFiles
+from twin.aggregator.tls import CertificateFiles, ServerCertificate
 from twin.aggregator.tokens import Token
 from twin.bus import BrokerUrl, Bus, keep_connected
 from twin.errors import ConfigError, first_error
@@ -84,13 +84,13 @@ class AggregatorConfig:
     limits: Limits = field(default_factory=Limits)
 
     @property
-    def division(self) -> Division | None:
+    def division(self) -> ShardAssignment | None:
         """What of the site it exposes, None for all."""
         if self.shard is None and self.replicas == 1:
             return None
-        return Division(self.layout, self.shard or Shard(0, 1), self.replica, self.replicas)
+        return ShardAssignment(self.layout, self.shard or Shard(0, 1), self.replica, self.replicas)
 
-    def addresses(self, division: Division | None) -> Addresses | None:
+    def addresses(self, division: ShardAssignment | None) -> Addresses | None:
         """Return what ``/sd`` gives, None for the address that the client used."""
         if self.advertise is not None:
             secure = self.tls is not None and "://" not in self.advertise
@@ -144,11 +144,11 @@ class Aggregator:
         division = config.division
         addresses = config.addresses(division)
         core, subscribed = Core(config.layout, config.detail, division), asyncio.Event()
-        desk = Desk(config.layout.site.name)
-        certificate = None if config.tls is None else Certificate(config.tls)
+        desk = CommandClient(config.layout.site.name)
+        certificate = None if config.tls is None else ServerCertificate(config.tls)
         context = None if certificate is None else certificate.context
         app, page = _application(core, config, addresses, desk)
-        server = Server.of(app, config.limits, core.telemetry, context)
+        server = HttpServer.of(app, config.limits, core.telemetry, context)
         try:
             with listen(config.host, config.port) as listener:
                 async with asyncio.TaskGroup() as spawned:
@@ -183,7 +183,7 @@ async def serve(config: AggregatorConfig, stop: asyncio.Event) -> None:
 
 
 def _application(
-    core: Core, config: AggregatorConfig, addresses: Addresses | None, desk: Desk
+    core: Core, config: AggregatorConfig, addresses: Addresses | None, desk: CommandClient
 ) -> tuple[Guarded, LivePage]:
     access = Access(config.token, config.inject_token)
     page = LivePage(
@@ -197,7 +197,7 @@ def _application(
     return Guarded(app, access, core.telemetry), page
 
 
-async def _tick(core: Core, certificate: Certificate | None) -> None:
+async def _tick(core: Core, certificate: ServerCertificate | None) -> None:
     for tick in itertools.count(1):
         await asyncio.sleep(_TICK_SECONDS)
         core.tick(time.time(), time.monotonic())
@@ -206,7 +206,7 @@ async def _tick(core: Core, certificate: Certificate | None) -> None:
 
 
 async def _subscribe(
-    core: Core, config: AggregatorConfig, subscribed: asyncio.Event, desk: Desk
+    core: Core, config: AggregatorConfig, subscribed: asyncio.Event, desk: CommandClient
 ) -> None:
     topics = Topics(config.layout.site.name)
     client_id = config.client_id or f"twin-aggregator-{secrets.token_hex(4)}"
@@ -225,7 +225,7 @@ async def _subscribe(
     await keep_connected(config.broker, session, client_id=client_id, on_state=core.connected)
 
 
-async def ingest(core: Core, bus: Bus, desk: Desk) -> None:
+async def ingest(core: Core, bus: Bus, desk: CommandClient) -> None:
     """Take over the messages of one connection until it ends; ``desk`` hears them too."""
     dropped = 0
     core.telemetry.watch(lambda: bus.waiting)

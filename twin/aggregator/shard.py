@@ -10,15 +10,15 @@ from __future__ import annotations
 import numpy as np
 import structlog
 
-from twin.aggregator.announced import Announced
 from twin.aggregator.detail import Outgoing
-from twin.aggregator.division import Division
+from twin.aggregator.emulator_registry import EmulatorRegistry
 from twin.aggregator.ingest import Elapsed
 from twin.aggregator.merge import MergedRollups, Parts, part_of
 from twin.aggregator.rollup import Rollups
+from twin.aggregator.shard_assignment import ShardAssignment
 from twin.aggregator.store import Store
-from twin.aggregator.telemetry import Telemetry
-from twin.catalog import Frame
+from twin.aggregator.telemetry import OwnTelemetry
+from twin.catalog import UnitKind
 from twin.wire import RollupPart, Topics, decode_message
 
 __all__ = ["ShardDesk"]
@@ -45,7 +45,11 @@ class ShardDesk:
     """
 
     def __init__(
-        self, division: Division, store: Store, telemetry: Telemetry, announced: Announced
+        self,
+        division: ShardAssignment,
+        store: Store,
+        telemetry: OwnTelemetry,
+        announced: EmulatorRegistry,
     ) -> None:
         self.division = division
         self.shards = division.shard.count
@@ -118,7 +122,7 @@ class ShardDesk:
         self.shards = shards
         self._released = self.division.released(shards)
         layout = self.division.layout
-        arrays = np.isin(np.arange(layout.units(Frame.ARRAY)), list(self._released))
-        racks = np.repeat(arrays, layout.site.racks_per_array)[: layout.units(Frame.RACK)]
-        self._store.release(Frame.ARRAY, arrays)
-        self._store.release(Frame.RACK, racks)
+        arrays = np.isin(np.arange(layout.units(UnitKind.ARRAY)), list(self._released))
+        racks = np.repeat(arrays, layout.site.racks_per_array)[: layout.units(UnitKind.RACK)]
+        self._store.release(UnitKind.ARRAY, arrays)
+        self._store.release(UnitKind.RACK, racks)

@@ -8,19 +8,19 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.aggregator.announced import Announced
-from twin.aggregator.store import Store, Units
-from twin.aggregator.text import Column, Text, label_block, own_head
-from twin.catalog import Frame, OwnMetric, own
+from twin.aggregator.emulator_registry import EmulatorRegistry
+from twin.aggregator.store import Store, UnitStates
+from twin.aggregator.text_format import ExpositionWriter, SeriesColumn, label_block, own_head
+from twin.catalog import OwnMetric, UnitKind, own
 from twin.site import Labels, Layout
-from twin.wire import Status
+from twin.wire import EmulatorStatus
 
 __all__ = ["StatePage", "simulation_time"]
 
 _MOST = 2**53
 """Counts of a status are JSON and may have any length; a float64 does not."""
 
-_Figure = Callable[[Status], float]
+_Figure = Callable[[EmulatorStatus], float]
 
 _EMULATOR_COUNTS: Mapping[OwnMetric, _Figure] = {
     own.EMULATOR_TICKS: lambda status: status.ticks,
@@ -34,7 +34,7 @@ _EMULATOR_NUMBERS: Mapping[OwnMetric, _Figure] = {
     own.EMULATOR_INTERVAL: lambda status: status.interval,
     own.EMULATOR_SLOWDOWN: lambda status: status.slowdown,
 }
-_SHARD_NUMBERS: Mapping[OwnMetric, Callable[[Status], float | None]] = {
+_SHARD_NUMBERS: Mapping[OwnMetric, Callable[[EmulatorStatus], float | None]] = {
     own.EMULATOR_FEEDBACK_AGE: lambda status: status.feedback_age,
     own.EMULATOR_RACKS_ASSUMED: lambda status: status.racks_assumed,
 }
@@ -47,7 +47,7 @@ _UNSENT_REASONS: Mapping[str, _Figure] = {
 
 
 @dataclass(frozen=True, slots=True)
-class _Kind:
+class _UnitLabels:
     """The labels of all units of one kind."""
 
     names: tuple[Labels, ...]
@@ -55,7 +55,7 @@ class _Kind:
     blocks: tuple[bytes, ...]
 
     @classmethod
-    def of(cls, layout: Layout, kind: Frame) -> _Kind:
+    def of(cls, layout: Layout, kind: UnitKind) -> _UnitLabels:
         units = range(layout.units(kind))
         names = tuple(
             (("kind", kind.value), ("unit", layout.unit_name(kind, unit))) for unit in units
@@ -66,13 +66,13 @@ class _Kind:
         )
         return cls(names, places, blocks)
 
-    def missing(self, units: Units) -> Column:
+    def missing(self, units: UnitStates) -> SeriesColumn:
         """Return one series a unit that is missing, with the reason."""
         blocks = [
             label_block((*self.names[unit], ("reason", reason.value), *self.places[unit]))
             for unit, reason in units.missing()
         ]
-        return Column(blocks, np.ones(len(blocks)), whole=True)
+        return SeriesColumn(blocks, np.ones(len(blocks)), whole=True)
 
 
 class StatePage:
@@ -85,46 +85,46 @@ class StatePage:
             one does.
     """
 
-    def __init__(self, store: Store, announced: Announced, *, leads: bool = True) -> None:
+    def __init__(self, store: Store, announced: EmulatorRegistry, *, leads: bool = True) -> None:
         self._store = store
         self._announced = announced
         self._leads = leads
-        self._kinds = {kind: _Kind.of(store.layout, kind) for kind in Frame}
+        self._kinds = {kind: _UnitLabels.of(store.layout, kind) for kind in UnitKind}
 
-    def write(self, text: Text) -> None:
+    def write(self, text: ExpositionWriter) -> None:
         """Append the state of this moment."""
         if not self._leads:
             self._write_units(text)
             return
         newest = simulation_time(self._store)
         site = label_block((("site", self._store.layout.site.name),))
-        text.add(own_head(own.SIMULATION_TIME), [Column([site], np.array([newest]))])
+        text.add(own_head(own.SIMULATION_TIME), [SeriesColumn([site], np.array([newest]))])
         self._write_units(text)
         self._write_emulators(text)
         text.add(own_head(own.FAULT_ACTIVE), [_ones(self._faults())])
 
-    def _write_units(self, text: Text) -> None:
+    def _write_units(self, text: ExpositionWriter) -> None:
         units = [(self._kinds[kind], units) for kind, units in self._store.units.items()]
         text.add(
             own_head(own.UNIT_REPORTING),
             [
-                Column(kind.blocks, _unless(part.released, part.reporting), whole=True)
+                SeriesColumn(kind.blocks, _unless(part.released, part.reporting), whole=True)
                 for kind, part in units
             ],
         )
         text.add(own_head(own.UNIT_MISSING), [kind.missing(part) for kind, part in units])
         text.add(
             own_head(own.UNIT_LAST_FRAME),
-            [Column(kind.blocks, _unless(part.released, part.ts)) for kind, part in units],
+            [SeriesColumn(kind.blocks, _unless(part.released, part.ts)) for kind, part in units],
         )
 
-    def _write_emulators(self, text: Text) -> None:
+    def _write_emulators(self, text: ExpositionWriter) -> None:
         emulators = list(self._announced.emulators.values())
         online = [status for status in emulators if status.state == "online"]
         up = np.array([status.state == "online" for status in emulators], np.float64)
         text.add(
             own_head(own.EMULATOR_UP),
-            [Column([_named(status) for status in emulators], up, whole=True)],
+            [SeriesColumn([_named(status) for status in emulators], up, whole=True)],
         )
         # A Last Will knows no counts, so they vanish with the emulator.
         for metric, value in _EMULATOR_COUNTS.items():
@@ -162,19 +162,23 @@ def simulation_time(store: Store) -> float:
 
 
 def _column(
-    emulators: Iterable[Status], values: Iterable[float], more: Labels = (), *, whole: bool = True
-) -> Column:
+    emulators: Iterable[EmulatorStatus],
+    values: Iterable[float],
+    more: Labels = (),
+    *,
+    whole: bool = True,
+) -> SeriesColumn:
     blocks = [label_block((("emulator", status.emulator), *more)) for status in emulators]
     numbers = np.array([min(value, _MOST) for value in values], np.float64)
-    return Column(blocks, numbers, whole)
+    return SeriesColumn(blocks, numbers, whole)
 
 
-def _named(status: Status) -> bytes:
+def _named(status: EmulatorStatus) -> bytes:
     """Return an emulator's labels, with its part of a site in shards."""
     part = () if status.shard is None else (("part", status.shard),)
     return label_block((("emulator", status.emulator), *part))
 
 
-def _ones(labels: Iterable[Labels]) -> Column:
+def _ones(labels: Iterable[Labels]) -> SeriesColumn:
     blocks = [label_block(label) for label in labels]
-    return Column(blocks, np.ones(len(blocks)), whole=True)
+    return SeriesColumn(blocks, np.ones(len(blocks)), whole=True)

@@ -12,11 +12,11 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.catalog import DEVICES, DeviceClass, Frame, Signal, devices_of
+from twin.catalog import DEVICES, DeviceClass, Signal, UnitKind, devices_of
 from twin.site import Layout
 from twin.wire import Snapshot
 
-__all__ = ["Missing", "Store", "Units"]
+__all__ = ["Missing", "Store", "UnitStates"]
 
 
 class Missing(StrEnum):
@@ -40,7 +40,7 @@ _CODES = {reason: code for code, reason in enumerate(Missing)}
 
 
 @dataclass(frozen=True, slots=True)
-class Units:
+class UnitStates:
     """What is known of every unit of one kind; all arrays have one element a unit.
 
     Attributes:
@@ -64,7 +64,7 @@ class Units:
     released: NDArray[np.bool_]
 
     @classmethod
-    def of(cls, count: int) -> Units:
+    def of(cls, count: int) -> UnitStates:
         """Return ``count`` units of which nothing is known."""
         return cls(
             reporting=np.zeros(count, bool),
@@ -125,7 +125,7 @@ class Store:
 
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
-        self.units = {kind: Units.of(layout.units(kind)) for kind in Frame}
+        self.units = {kind: UnitStates.of(layout.units(kind)) for kind in UnitKind}
         self.loss: Missing | None = None
         self.version = 0
         self._rows = {
@@ -146,7 +146,7 @@ class Store:
         values: NDArray[np.float64] = self.values[device.name][self._rows[device.name][signal]]
         return values
 
-    def accept(self, kind: Frame, unit: int, snapshot: Snapshot, at: float) -> None:
+    def accept(self, kind: UnitKind, unit: int, snapshot: Snapshot, at: float) -> None:
         """Take over a frame of a unit."""
         for device, group in snapshot.groups.items():
             self.values[device][:, unit] = group
@@ -158,7 +158,7 @@ class Store:
         self.version += 1
         units.changed[unit] = self.version
 
-    def refuse(self, kind: Frame, unit: int, at: float) -> None:
+    def refuse(self, kind: UnitKind, unit: int, at: float) -> None:
         """Note that a unit sent something that is no valid frame."""
         self.units[kind].refused[unit] = at
 
@@ -175,7 +175,7 @@ class Store:
             self._blank(kind, units.reporting.copy())
             units.reason[:] = _CODES[reason]
 
-    def release(self, kind: Frame, units: NDArray[np.bool_]) -> None:
+    def release(self, kind: UnitKind, units: NDArray[np.bool_]) -> None:
         """Fall silent about some units, which another aggregator has from now on.
 
         Args:
@@ -187,7 +187,7 @@ class Store:
         own.released[:] = units
         self.version += 1
 
-    def _blank(self, kind: Frame, units: NDArray[np.bool_]) -> None:
+    def _blank(self, kind: UnitKind, units: NDArray[np.bool_]) -> None:
         if not units.any():
             return
         for device in devices_of(kind):

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from twin.aggregator.announced import Announced
-from twin.aggregator.exposure import Exposure
+from twin.aggregator.emulator_registry import EmulatorRegistry
 from twin.aggregator.ingest import Ingest
+from twin.aggregator.metrics_pages import Exposure
 from twin.aggregator.rollup import Rollups, first_units
 from twin.aggregator.state import simulation_time
 from twin.aggregator.store import Store
-from twin.aggregator.telemetry import Telemetry
+from twin.aggregator.telemetry import OwnTelemetry
 from twin.catalog import (
     GPU,
     GRID,
@@ -21,8 +21,8 @@ from twin.catalog import (
     JOB_STATES,
     MEGAPACK,
     DeviceClass,
-    Frame,
     Level,
+    UnitKind,
     own,
 )
 from twin.site import DetailPlan
@@ -126,8 +126,8 @@ def summarise(
     rollups: Rollups,
     exposure: Exposure,
     ingest: Ingest,
-    announced: Announced,
-    telemetry: Telemetry,
+    announced: EmulatorRegistry,
+    telemetry: OwnTelemetry,
 ) -> Summary:
     """Return the key figures of this moment."""
     site = store.layout.site
@@ -142,7 +142,7 @@ def summarise(
         simulated_time=_known(simulation_time(store)),
         lag_seconds=ingest.lag,
         racks=site.racks,
-        racks_reporting=int(store.units[Frame.RACK].reporting.sum()),
+        racks_reporting=int(store.units[UnitKind.RACK].reporting.sum()),
         gpus=site.gpus,
         gpus_reporting=int(_known(rollups.site("gpus_reporting")) or 0),
         it_power_watts=_known(rollups.site("it_power_watts")),
@@ -171,8 +171,8 @@ def _arrays(store: Store, rollups: Rollups, plan: DetailPlan) -> tuple[ArrayFigu
     layout = store.layout
     power = rollups.value("it_power_watts", Level.ARRAY).tolist()
     hottest = rollups.value("gpu_temperature_max_celsius", Level.ARRAY).tolist()
-    first = first_units(layout, Frame.RACK, Level.ARRAY)
-    reporting = np.add.reduceat(store.units[Frame.RACK].reporting.astype(int), first).tolist()
+    first = first_units(layout, UnitKind.RACK, Level.ARRAY)
+    reporting = np.add.reduceat(store.units[UnitKind.RACK].reporting.astype(int), first).tolist()
     return tuple(
         ArrayFigures(
             name=layout.array_name(array),

@@ -13,10 +13,10 @@ from prometheus_client.openmetrics import exposition as openmetrics_exposition
 from prometheus_client.registry import RestrictedRegistry
 
 from twin import __version__
-from twin.aggregator.text import OPENMETRICS_END
+from twin.aggregator.text_format import OPENMETRICS_END
 from twin.catalog import OwnMetric, own
 
-__all__ = ["REASONS", "Telemetry"]
+__all__ = ["REASONS", "OwnTelemetry"]
 
 REASONS = (
     "foreign",
@@ -40,7 +40,7 @@ _LAG_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0,
 _SCRAPE_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 
 
-class Telemetry:
+class OwnTelemetry:
     """What is counted as things happen, in a registry of its own."""
 
     def __init__(self, kinds: Iterable[str]) -> None:

@@ -10,7 +10,7 @@ import structlog
 
 from twin.errors import ConfigError
 
-__all__ = ["Certificate", "CertificateFiles"]
+__all__ = ["CertificateFiles", "ServerCertificate"]
 
 _log = structlog.get_logger(__name__)
 
@@ -42,7 +42,7 @@ class CertificateFiles:
         return cls(certificate, key)
 
 
-class Certificate:
+class ServerCertificate:
     """A certificate in use.
 
     Args:

@@ -6,7 +6,7 @@ stands in one place. To add an alert, add a row to the table of its domain.
 """
 
 from twin.alerts.model import Alert, Domain, Recording, Rules, Severity, Threshold
-from twin.alerts.proven import PROOFS, Proof
+from twin.alerts.proving_faults import PROOFS, Proof
 from twin.alerts.render import RUNBOOKS, rule_file
 from twin.alerts.tables import ALERTS, RULES
 from twin.alerts.thresholds import THRESHOLDS

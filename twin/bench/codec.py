@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from twin.aggregator import Core
 from twin.bench.clock import Budget, median_seconds
-from twin.catalog import Frame
+from twin.catalog import UnitKind
 from twin.site import Layout
 from twin.wire import Codec, Decoder, Encoder, Outputs, Topics
 
@@ -51,10 +51,10 @@ def measure_codec(layout: Layout, outputs: Outputs, codec: Codec, budget: Budget
         codec: how frames are written.
         budget: of each figure.
     """
-    encoder, decoder = Encoder(layout, Frame.RACK, codec), Decoder(layout, Frame.RACK)
+    encoder, decoder = Encoder(layout, UnitKind.RACK, codec), Decoder(layout, UnitKind.RACK)
     encoder.load(outputs)
     payload = encoder.encode(0, 1.0, 1)
-    core, topic = Core(layout), Topics(layout.site.name).frame(Frame.RACK, "r0001")
+    core, topic = Core(layout), Topics(layout.site.name).frame(UnitKind.RACK, "r0001")
     numbers, racks = itertools.count(1), itertools.cycle(range(layout.site.racks))
     # A frame is taken over only if its number and its time are new, so each round has one
     # of its own; what it costs to write it is taken off again.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from twin.aggregator import Core
-from twin.catalog import Frame
+from twin.catalog import UnitKind
 from twin.plant import Conditions, Plant
 from twin.site import Layout, Site, load_site, parse_site
 from twin.wire import Codec, Encoder, Outputs, Topics
@@ -62,7 +62,7 @@ def lived_in(layout: Layout) -> Outputs:
 def filled_core(layout: Layout, outputs: Outputs) -> Core:
     """Return a core that has taken over one frame of every unit."""
     core, topics = Core(layout), Topics(layout.site.name)
-    for kind in Frame:
+    for kind in UnitKind:
         encoder = Encoder(layout, kind, Codec.CBOR)
         encoder.load(outputs)
         for unit in range(layout.units(kind)):

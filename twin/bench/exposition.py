@@ -59,7 +59,7 @@ class Exposition:
 
 
 @dataclass(frozen=True)
-class _Samples:
+class _ClientSamples:
     """One metric as prometheus_client wants it."""
 
     name: str
@@ -119,7 +119,7 @@ def _anew(core: Core) -> None:
     core.metrics()
 
 
-def _samples(text: str) -> Iterator[_Samples]:
+def _samples(text: str) -> Iterator[_ClientSamples]:
     for family in text_string_to_metric_families(text):
         # Signals of one name may have different labels; prometheus_client wants them equal.
         names = tuple(dict.fromkeys(name for sample in family.samples for name in sample.labels))
@@ -127,10 +127,10 @@ def _samples(text: str) -> Iterator[_Samples]:
             (tuple(sample.labels.get(name, "") for name in names), float(sample.value))
             for sample in family.samples
         )
-        yield _Samples(family.samples[0].name, family.documentation, names, rows)
+        yield _ClientSamples(family.samples[0].name, family.documentation, names, rows)
 
 
-def _gauges(samples: list[_Samples]) -> Callable[[], object]:
+def _gauges(samples: list[_ClientSamples]) -> Callable[[], object]:
     registry = CollectorRegistry()
     gauges = [
         (Gauge(metric.name, metric.help, metric.label_names, registry=registry), metric.rows)
@@ -146,7 +146,7 @@ def _gauges(samples: list[_Samples]) -> Callable[[], object]:
     return render
 
 
-def _collector(samples: list[_Samples]) -> Callable[[], object]:
+def _collector(samples: list[_ClientSamples]) -> Callable[[], object]:
     class Collector:
         def collect(self) -> Iterator[Metric]:
             for metric in samples:

@@ -130,7 +130,7 @@ async def scrape_site(running: RunningSite, interval: float, duration: float) ->
     command = _command(program, Path(folder), address, running.base, interval)
     child = running.parts.enter_context(started(command, "prometheus"))
     running.pids["prometheus"] = child.pid
-    server = _Server(f"http://{address}")
+    server = _PrometheusServer(f"http://{address}")
     await until(server.ready, child)
     began = time.time()
     await asyncio.sleep(duration)
@@ -152,7 +152,7 @@ def _command(program: str, folder: Path, address: str, base: str, interval: floa
 
 
 @dataclass(frozen=True, slots=True)
-class _Server:
+class _PrometheusServer:
     """A running Prometheus, by its address."""
 
     url: str
@@ -183,7 +183,9 @@ class _Server:
         return float(result[0]["value"][1]) if result else float("nan")
 
 
-def _report(server: _Server, interval: float, began: float, ended: float) -> PrometheusReport:
+def _report(
+    server: _PrometheusServer, interval: float, began: float, ended: float
+) -> PrometheusReport:
     window = f"[{max(1, round(ended - began))}s]"
     first = f"[{max(1, round(2 * interval))}s]"
     durations = f"scrape_duration_seconds{_OWN_JOBS}"

@@ -21,7 +21,7 @@ from twin.bench.process import cpu_seconds, free_port, peak_bytes, started, unti
 from twin.bus import BrokerUrl, Bus, connect
 from twin.catalog import OwnMetric, own
 from twin.errors import BusError
-from twin.wire import Codec, Status, Topics, decode_message
+from twin.wire import Codec, EmulatorStatus, Topics, decode_message
 
 __all__ = ["RunningSite", "SitePlan", "SiteReport", "run_site", "watch"]
 
@@ -209,7 +209,7 @@ def _twin(command: str, plan: SitePlan, broker: BrokerUrl) -> list[str]:
 def _report(
     plan: SitePlan,
     length: float,
-    status: Status,
+    status: EmulatorStatus,
     before: Samples,
     after: Samples,
     final: Samples,
@@ -256,14 +256,14 @@ def _total(samples: Samples, metric: OwnMetric) -> float:
 
 
 @dataclass
-class _Word:
-    status: Status
+class _LastStatus:
+    status: EmulatorStatus
 
 
 @asynccontextmanager
-async def _last_word(url: BrokerUrl, site: str) -> AsyncIterator[_Word]:
+async def _last_word(url: BrokerUrl, site: str) -> AsyncIterator[_LastStatus]:
     """Listen to what emulators say of themselves; the last of it stands."""
-    word = _Word(Status(emulator="none", state="offline"))
+    word = _LastStatus(EmulatorStatus(emulator="none", state="offline"))
     async with connect(url, client_id="benchmark") as bus:
         await bus.subscribe(Topics(site).status("+"), qos=1)
         task = asyncio.create_task(_hear(bus, word), name="status")
@@ -274,10 +274,10 @@ async def _last_word(url: BrokerUrl, site: str) -> AsyncIterator[_Word]:
             await asyncio.gather(task, return_exceptions=True)
 
 
-async def _hear(bus: Bus, word: _Word) -> None:
+async def _hear(bus: Bus, word: _LastStatus) -> None:
     with suppress(BusError):
         async for message in bus.messages():
-            word.status = decode_message(Status, message.payload)
+            word.status = decode_message(EmulatorStatus, message.payload)
 
 
 async def _settled(url: str) -> Samples:

@@ -2,7 +2,7 @@
 
 from twin.bus.client import RefusedError, connect
 from twin.bus.embedded import embedded_broker
-from twin.bus.model import Bus, Message, Will
+from twin.bus.model import Bus, InboundMessage, Will
 from twin.bus.reconnect import Backoff, keep_connected
 from twin.bus.url import BrokerUrl
 
@@ -10,7 +10,7 @@ __all__ = [
     "Backoff",
     "BrokerUrl",
     "Bus",
-    "Message",
+    "InboundMessage",
     "RefusedError",
     "Will",
     "connect",

@@ -13,7 +13,7 @@ import aiomqtt
 import structlog
 
 from twin.bus.link import Link
-from twin.bus.model import Bus, Message, Will
+from twin.bus.model import Bus, InboundMessage, Will
 from twin.errors import BusError
 
 if TYPE_CHECKING:
@@ -147,10 +147,10 @@ class Connection:
                 "give the user the right to read it"
             )
 
-    def messages(self) -> AsyncIterator[Message]:
+    def messages(self) -> AsyncIterator[InboundMessage]:
         return _Messages(self)
 
-    async def receive(self) -> Message:
+    async def receive(self) -> InboundMessage:
         """Wait for the next message."""
         while (message := self.inbox.get()) is None:
             if self.lost:
@@ -213,10 +213,10 @@ class _Messages:
         self._connection = connection
         self._run = 0
 
-    def __aiter__(self) -> AsyncIterator[Message]:
+    def __aiter__(self) -> AsyncIterator[InboundMessage]:
         return self
 
-    async def __anext__(self) -> Message:
+    async def __anext__(self) -> InboundMessage:
         self._run += 1
         if self._run >= FAIR_SHARE:
             self._run = 0

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 
 import aiomqtt
 
-from twin.bus.model import Message
+from twin.bus.model import InboundMessage
 from twin.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -71,13 +71,13 @@ class Inbox:
         self.taken = 0
         self.dropped = 0
         self.news = asyncio.Event()
-        self._messages: deque[Message] = deque()
+        self._messages: deque[InboundMessage] = deque()
 
     def qsize(self) -> int:
         """Return how many messages wait."""
         return len(self._messages)
 
-    def put(self, message: Message) -> None:
+    def put(self, message: InboundMessage) -> None:
         """Take ``message`` in, or drop and count it when it does not fit."""
         size = len(message.payload)
         if self.held + size > self.limit:
@@ -88,7 +88,7 @@ class Inbox:
         self._messages.append(message)
         self.news.set()
 
-    def get(self) -> Message | None:
+    def get(self) -> InboundMessage | None:
         """Return the oldest message, None when there is none."""
         if not self._messages:
             self.news.clear()
@@ -222,7 +222,7 @@ class Link:
         loop = asyncio.get_running_loop()
 
         def take(_client: paho.Client, _userdata: object, message: paho.MQTTMessage) -> None:
-            inbox.put(Message(message.topic, bytes(message.payload), message.retain))
+            inbox.put(InboundMessage(message.topic, bytes(message.payload), message.retain))
 
         def read() -> None:
             try:

@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Protocol
 
-__all__ = ["Bus", "Message", "Will"]
+__all__ = ["Bus", "InboundMessage", "Will"]
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class InboundMessage:
     """A message as it came in.
 
     Attributes:
@@ -72,7 +72,7 @@ class Bus(Protocol):
             BusError: the connection is gone, or the broker does not allow it.
         """
 
-    def messages(self) -> AsyncIterator[Message]:
+    def messages(self) -> AsyncIterator[InboundMessage]:
         """Return the messages as they come in, without an end.
 
         Raises:

@@ -12,7 +12,7 @@ from twin.catalog.cooling import CDU, CDU_PSU, CDU_PSU_STATES, LEAK_STATES, PUMP
 from twin.catalog.fabric import LEAF, PORT, SPINE
 from twin.catalog.gpu import GPU, XID_TEXT
 from twin.catalog.job import JOB, JOB_STATES
-from twin.catalog.model import Detail, DeviceClass, Family, Frame, Kind, Signal, Unit
+from twin.catalog.model import Detail, DeviceClass, Exporter, MetricType, Signal, Unit, UnitKind
 from twin.catalog.neuron import NEURON, NEURON_LATENCIES, NEURON_RUNTIME, NEURONCORE
 from twin.catalog.nic import NIC
 from twin.catalog.own import ARRAY_JOB, OWN_JOB, OWN_METRICS, OwnMetric
@@ -78,15 +78,15 @@ __all__ = [
     "XID_TEXT",
     "Detail",
     "DeviceClass",
-    "Family",
-    "Frame",
-    "Kind",
+    "Exporter",
     "Level",
+    "MetricType",
     "Operation",
     "OwnMetric",
     "Rollup",
     "Signal",
     "Unit",
+    "UnitKind",
     "device_class",
     "devices_of",
     "own",
@@ -133,6 +133,6 @@ def device_class(name: str) -> DeviceClass:
     raise KeyError(f"there is no device class {name!r}")
 
 
-def devices_of(frame: Frame) -> tuple[DeviceClass, ...]:
+def devices_of(frame: UnitKind) -> tuple[DeviceClass, ...]:
     """Return the device classes that travel in ``frame``."""
     return tuple(device for device in DEVICES if device.frame is frame)

@@ -12,29 +12,29 @@ from __future__ import annotations
 
 from functools import partial
 
-from twin.catalog.model import Detail, DeviceClass, Family, Frame, Kind, Signal, Unit
+from twin.catalog.model import Detail, DeviceClass, Exporter, MetricType, Signal, Unit, UnitKind
 
 __all__ = ["CDU", "CDU_PSU", "CDU_PSU_STATES", "LEAK_STATES", "PUMP", "PUMP_STATES"]
 
 _SOURCE = "DMTF Redfish 2025.4, Prometheus naming"
-_CDU = Family(key="cdu", job="cdu", port=8080, labels=(), source=_SOURCE)
-_PUMP = Family(key="pump", job="cdu", port=8080, labels=("pump",), source=_SOURCE)
-_PSU = Family(key="cdu_psu", job="cdu", port=8080, labels=("psu",), source=_SOURCE)
+_CDU = Exporter(key="cdu", job="cdu", port=8080, labels=(), source=_SOURCE)
+_PUMP = Exporter(key="pump", job="cdu", port=8080, labels=("pump",), source=_SOURCE)
+_PSU = Exporter(key="cdu_psu", job="cdu", port=8080, labels=("psu",), source=_SOURCE)
 
 PUMP_STATES = {0: "stopped", 1: "running", 2: "failed"}
 CDU_PSU_STATES = {0: "ok", 1: "failed"}
 LEAK_STATES = {0: "OK", 1: "Warning", 2: "Critical", 3: "Unavailable", 4: "Absent"}
 """Redfish LeakDetector.DetectorState."""
 
-_pump = partial(Signal, family=_PUMP, kind=Kind.GAUGE)
-_psu = partial(Signal, family=_PSU, kind=Kind.GAUGE)
-_cdu = partial(Signal, family=_CDU, kind=Kind.GAUGE)
+_pump = partial(Signal, family=_PUMP, kind=MetricType.GAUGE)
+_psu = partial(Signal, family=_PSU, kind=MetricType.GAUGE)
+_cdu = partial(Signal, family=_CDU, kind=MetricType.GAUGE)
 _pascals = partial(_cdu, unit=Unit.PASCALS, high=5_000_000)
 _celsius = partial(_cdu, unit=Unit.CELSIUS, decimals=2, low=-50, high=200)
 
 PUMP = DeviceClass(
     name="pump",
-    frame=Frame.RACK,
+    frame=UnitKind.RACK,
     title="coolant pump",
     detail=Detail.RACK,
     signals=(
@@ -52,7 +52,7 @@ PUMP = DeviceClass(
               decimals=6, high=1,
               help="Vibration velocity at the pump's bearing, root mean square."),
         _pump("operating_seconds", "cdu_pump_operating_seconds_total", unit=Unit.SECONDS,
-              kind=Kind.COUNTER, help="Time the pump has run in its life."),
+              kind=MetricType.COUNTER, help="Time the pump has run in its life."),
         _pump("state", "cdu_pump_state", unit=Unit.NONE, states=PUMP_STATES, high=2,
               help="State of the pump: 1 for the state it is in, 0 for the others."),
     ),
@@ -60,7 +60,7 @@ PUMP = DeviceClass(
 
 CDU_PSU = DeviceClass(
     name="cdu_psu",
-    frame=Frame.RACK,
+    frame=UnitKind.RACK,
     title="coolant unit power supply",
     detail=Detail.RACK,
     signals=(
@@ -73,7 +73,7 @@ CDU_PSU = DeviceClass(
 
 CDU = DeviceClass(
     name="cdu",
-    frame=Frame.RACK,
+    frame=UnitKind.RACK,
     title="coolant distribution unit",
     detail=Detail.RACK,
     signals=(

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 from functools import partial
 
-from twin.catalog.model import Detail, DeviceClass, Family, Frame, Kind, Signal, Unit
+from twin.catalog.model import Detail, DeviceClass, Exporter, MetricType, Signal, Unit, UnitKind
 from twin.catalog.server import SERVER
 
 __all__ = ["LEAF", "PORT", "SPINE"]
 
-_snmp = partial(Family, job="snmp-exporter", port=None)
+_snmp = partial(Exporter, job="snmp-exporter", port=None)
 _IF_MIB = _snmp(
     key="if_mib",
     labels=("ifAlias", "ifDescr", "ifIndex", "ifName"),
@@ -28,12 +28,12 @@ _SWITCH = _snmp(key="switch", labels=(), source="Prometheus naming")
 
 def _whole(role: str) -> tuple[Signal, ...]:
     """Return what a switch says of itself."""
-    gauge = partial(Signal, family=_SWITCH, kind=Kind.GAUGE, labels=(("role", role),))
+    gauge = partial(Signal, family=_SWITCH, kind=MetricType.GAUGE, labels=(("role", role),))
     count = partial(
-        Signal, family=_SWITCH, kind=Kind.COUNTER, unit=Unit.BYTES, labels=(("role", role),)
+        Signal, family=_SWITCH, kind=MetricType.COUNTER, unit=Unit.BYTES, labels=(("role", role),)
     )
     return (
-        Signal("up", "up", _TARGET, Kind.GAUGE, Unit.NONE, SERVER["up_node"].help, high=1),
+        Signal("up", "up", _TARGET, MetricType.GAUGE, Unit.NONE, SERVER["up_node"].help, high=1),
         gauge("power", "switch_power_watts", unit=Unit.WATTS, decimals=1, high=100_000,
               help="Electrical power of the switch."),
         gauge("temperature", "switch_asic_temperature_celsius", unit=Unit.CELSIUS, decimals=1,
@@ -49,53 +49,55 @@ _if = partial(Signal, family=_IF_MIB)
 
 LEAF = DeviceClass(
     name="leaf",
-    frame=Frame.ARRAY,
+    frame=UnitKind.ARRAY,
     title="leaf switch",
     detail=Detail.RACK,
     signals=(
         *_whole("leaf"),
-        _leaf("discarded_bytes", "switch_discarded_bytes_total", kind=Kind.COUNTER,
+        _leaf("discarded_bytes", "switch_discarded_bytes_total", kind=MetricType.COUNTER,
               unit=Unit.BYTES, help="Octets received and not transmitted, for want of a way on."),
-        _leaf("ecn_marked", "switch_ecn_marked_packets_total", kind=Kind.COUNTER,
+        _leaf("ecn_marked", "switch_ecn_marked_packets_total", kind=MetricType.COUNTER,
               unit=Unit.NONE, help="Packets to servers that were marked with congestion."),
-        _leaf("pause", "switch_pause_frames_transmitted_total", kind=Kind.COUNTER,
+        _leaf("pause", "switch_pause_frames_transmitted_total", kind=MetricType.COUNTER,
               unit=Unit.NONE, help="Priority pause frames sent to servers."),
-        _leaf("uplink_utilization", "switch_uplink_utilization_ratio", kind=Kind.GAUGE,
+        _leaf("uplink_utilization", "switch_uplink_utilization_ratio", kind=MetricType.GAUGE,
               unit=Unit.RATIO, decimals=4, high=2,
               help="Traffic to the spines over what the uplinks in service can carry."),
-        _leaf("uplinks_up", "switch_uplinks_up", kind=Kind.GAUGE, unit=Unit.NONE,
+        _leaf("uplinks_up", "switch_uplinks_up", kind=MetricType.GAUGE, unit=Unit.NONE,
               help="Uplinks in service."),
-        _leaf("downlinks_up", "switch_downlinks_up", kind=Kind.GAUGE, unit=Unit.NONE,
+        _leaf("downlinks_up", "switch_downlinks_up", kind=MetricType.GAUGE, unit=Unit.NONE,
               help="Ports to servers in service."),
     ),
 )  # fmt: skip
 
 PORT = DeviceClass(
     name="port",
-    frame=Frame.ARRAY,
+    frame=UnitKind.ARRAY,
     title="leaf switch port",
     signals=(
-        _if("oper_status", "ifOperStatus", kind=Kind.GAUGE, unit=Unit.NONE, low=1, high=7,
+        _if("oper_status", "ifOperStatus", kind=MetricType.GAUGE, unit=Unit.NONE, low=1, high=7,
             help="The current operational state of the interface - 1.3.6.1.2.1.2.2.1.8"),
-        _if("in_octets", "ifHCInOctets", kind=Kind.COUNTER, unit=Unit.BYTES, extra=True,
+        _if("in_octets", "ifHCInOctets", kind=MetricType.COUNTER, unit=Unit.BYTES, extra=True,
             help="The total number of octets received on the interface, including framing "
                  "characters - 1.3.6.1.2.1.31.1.1.1.6"),
-        _if("out_octets", "ifHCOutOctets", kind=Kind.COUNTER, unit=Unit.BYTES, extra=True,
+        _if("out_octets", "ifHCOutOctets", kind=MetricType.COUNTER, unit=Unit.BYTES, extra=True,
             help="The total number of octets transmitted out of the interface, including framing "
                  "characters - 1.3.6.1.2.1.31.1.1.1.10"),
-        _if("high_speed", "ifHighSpeed", kind=Kind.GAUGE, unit=Unit.MEGABITS_PER_SECOND,
+        _if("high_speed", "ifHighSpeed", kind=MetricType.GAUGE, unit=Unit.MEGABITS_PER_SECOND,
             extra=True,
             help="An estimate of the interface's current bandwidth in units of 1,000,000 bits per "
                  "second - 1.3.6.1.2.1.31.1.1.1.15"),
-        _if("in_errors", "ifInErrors", kind=Kind.COUNTER, unit=Unit.NONE, extra=True,
+        _if("in_errors", "ifInErrors", kind=MetricType.COUNTER, unit=Unit.NONE, extra=True,
             help="For packet-oriented interfaces, the number of inbound packets that contained "
                  "errors preventing them from being deliverable to a higher-layer protocol - "
                  "1.3.6.1.2.1.2.2.1.14"),
-        _if("out_discards", "ifOutDiscards", kind=Kind.COUNTER, unit=Unit.NONE, extra=True,
+        _if("out_discards", "ifOutDiscards", kind=MetricType.COUNTER, unit=Unit.NONE, extra=True,
             help="The number of outbound packets which were chosen to be discarded even though no "
                  "errors had been detected to prevent their being transmitted - "
                  "1.3.6.1.2.1.2.2.1.19"),
     ),
 )  # fmt: skip
 
-SPINE = DeviceClass(name="spine", frame=Frame.PLANE, title="spine switch", signals=_whole("spine"))
+SPINE = DeviceClass(
+    name="spine", frame=UnitKind.PLANE, title="spine switch", signals=_whole("spine")
+)

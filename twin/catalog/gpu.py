@@ -17,11 +17,11 @@ from __future__ import annotations
 
 from functools import partial
 
-from twin.catalog.model import DeviceClass, Family, Frame, Kind, Signal, Unit
+from twin.catalog.model import DeviceClass, Exporter, MetricType, Signal, Unit, UnitKind
 
 __all__ = ["DCGM", "GPU", "XID_TEXT"]
 
-DCGM = Family(
+DCGM = Exporter(
     key="dcgm",
     job="dcgm-exporter",
     port=9400,
@@ -60,13 +60,13 @@ XID_TEXT = {
 }
 """XID codes that the twin can raise, with dcgm-exporter's text."""
 
-_gauge = partial(Signal, family=DCGM, kind=Kind.GAUGE)
-_counter = partial(Signal, family=DCGM, kind=Kind.COUNTER)
+_gauge = partial(Signal, family=DCGM, kind=MetricType.GAUGE)
+_counter = partial(Signal, family=DCGM, kind=MetricType.COUNTER)
 _ratio = partial(_gauge, unit=Unit.RATIO, decimals=4, high=1.0)
 
 GPU = DeviceClass(
     name="gpu",
-    frame=Frame.RACK,
+    frame=UnitKind.RACK,
     title="GPU",
     signals=(
         _gauge("sm_clock", "DCGM_FI_DEV_SM_CLOCK", unit=Unit.MEGAHERTZ,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from functools import partial
 
-from twin.catalog.model import DeviceClass, Family, Frame, Kind, Signal, Unit
+from twin.catalog.model import DeviceClass, Exporter, MetricType, Signal, Unit, UnitKind
 
 __all__ = ["JOB", "JOB_STATES", "LOSS_CAUSES"]
 
-_TRAINER = Family("trainer", "trainer", 8000, ("training_job",), "Prometheus naming")
+_TRAINER = Exporter("trainer", "trainer", 8000, ("training_job",), "Prometheus naming")
 
 JOB_STATES = {0: "idle", 1: "starting", 2: "training", 3: "evaluation", 4: "checkpoint",
               5: "stalled", 6: "crashed", 7: "loading"}  # fmt: skip
@@ -24,12 +24,12 @@ LOSS_CAUSES = (
 )
 """Causes of lost time, and what each is."""
 
-_gauge = partial(Signal, family=_TRAINER, kind=Kind.GAUGE)
-_counter = partial(Signal, family=_TRAINER, kind=Kind.COUNTER)
+_gauge = partial(Signal, family=_TRAINER, kind=MetricType.GAUGE)
+_counter = partial(Signal, family=_TRAINER, kind=MetricType.COUNTER)
 
 JOB = DeviceClass(
     name="job",
-    frame=Frame.JOB,
+    frame=UnitKind.JOB,
     title="training job",
     signals=(
         _gauge("state", "training_job_state", unit=Unit.NONE, states=JOB_STATES, high=7,

@@ -17,10 +17,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-__all__ = ["Detail", "DeviceClass", "Family", "Frame", "Kind", "Signal", "Unit"]
+__all__ = ["Detail", "DeviceClass", "Exporter", "MetricType", "Signal", "Unit", "UnitKind"]
 
 
-class Kind(StrEnum):
+class MetricType(StrEnum):
     """Prometheus metric type, as the real exporter declares it."""
 
     GAUGE = "gauge"
@@ -86,7 +86,7 @@ class Detail(StrEnum):
 _DETAILS = tuple(Detail)
 
 
-class Frame(StrEnum):
+class UnitKind(StrEnum):
     """Kind of a frame, which is also the topic level it is published under."""
 
     RACK = "rack"
@@ -100,7 +100,7 @@ class Frame(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Family:
+class Exporter:
     """How one exporter identifies a device.
 
     Attributes:
@@ -146,8 +146,8 @@ class Signal:
 
     name: str
     metric: str
-    family: Family
-    kind: Kind
+    family: Exporter
+    kind: MetricType
     unit: Unit
     help: str
     decimals: int = 0
@@ -185,7 +185,7 @@ class DeviceClass:
     """
 
     name: str
-    frame: Frame
+    frame: UnitKind
     title: str
     signals: tuple[Signal, ...]
     detail: Detail = Detail.GPU

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from functools import partial
 
-from twin.catalog.model import DeviceClass, Family, Frame, Kind, Signal, Unit
+from twin.catalog.model import DeviceClass, Exporter, MetricType, Signal, Unit, UnitKind
 
 __all__ = ["NEURON", "NEURONCORE", "NEURON_LATENCIES", "NEURON_RUNTIME"]
 
 _neuron = partial(
-    Family, job="neuron-monitor", port=8000, source="AWS Neuron neuron-monitor-prometheus.py"
+    Exporter, job="neuron-monitor", port=8000, source="AWS Neuron neuron-monitor-prometheus.py"
 )
 _BEFORE = ("availability_zone", "instance_id", "instance_name", "instance_type")
 
@@ -30,39 +30,39 @@ _RUNTIME = _neuron(key="neuron_runtime", labels=(*_BEFORE, "region", "runtime_ta
 
 def _ecc(event: str) -> Signal:
     """Return the counter of one kind of ECC event."""
-    return Signal(event, "hardware_ecc_events_total", _DEVICE, Kind.COUNTER, Unit.NONE,
+    return Signal(event, "hardware_ecc_events_total", _DEVICE, MetricType.COUNTER, Unit.NONE,
                   "Hardware ecc events total", labels=(("event_type", event),))  # fmt: skip
 
 
 def _memory(part: str) -> Signal:
     """Return what one part of a program holds of a core's memory."""
-    return Signal(part, f"neuroncore_memory_usage_{part}", _CORE, Kind.GAUGE, Unit.BYTES,
+    return Signal(part, f"neuroncore_memory_usage_{part}", _CORE, MetricType.GAUGE, Unit.BYTES,
                   f"NeuronCore memory utilization for {part}",
                   labels=(("memory_location", "None"),))  # fmt: skip
 
 
 def _status(status: str) -> Signal:
     """Return the counter of executions that ended in one way."""
-    return Signal(status, "execution_status_total", _RUNTIME, Kind.COUNTER, Unit.NONE,
+    return Signal(status, "execution_status_total", _RUNTIME, MetricType.COUNTER, Unit.NONE,
                   "Execution status total", labels=(("status_type", status),))  # fmt: skip
 
 
 def _error(error: str) -> Signal:
     """Return the counter of one kind of execution error."""
-    return Signal(f"error_{error}", "execution_errors_total", _RUNTIME, Kind.COUNTER, Unit.NONE,
-                  "Execution errors total", labels=(("error_type", error),))  # fmt: skip
+    return Signal(f"error_{error}", "execution_errors_total", _RUNTIME, MetricType.COUNTER,
+                  Unit.NONE, "Execution errors total", labels=(("error_type", error),))  # fmt: skip
 
 
 def _latency(percentile: str) -> Signal:
     """Return one percentile of the time that an execution takes."""
-    return Signal(f"latency_{percentile}", "execution_latency_seconds", _RUNTIME, Kind.GAUGE,
+    return Signal(f"latency_{percentile}", "execution_latency_seconds", _RUNTIME, MetricType.GAUGE,
                   Unit.SECONDS, "Execution latency in seconds", decimals=4,
                   labels=(("percentile", percentile),))  # fmt: skip
 
 
 def _used(place: str) -> Signal:
     """Return the memory that the runtime holds in one place."""
-    return Signal(f"memory_{place}", "neuron_runtime_memory_used_bytes", _RUNTIME, Kind.GAUGE,
+    return Signal(f"memory_{place}", "neuron_runtime_memory_used_bytes", _RUNTIME, MetricType.GAUGE,
                   Unit.BYTES, "Runtime memory used bytes",
                   labels=(("memory_location", place),))  # fmt: skip
 
@@ -72,7 +72,7 @@ NEURON_LATENCIES = ("p0", "p1", "p25", "p50", "p75", "p99", "p100")
 
 NEURON = DeviceClass(
     name="neuron",
-    frame=Frame.RACK,
+    frame=UnitKind.RACK,
     title="Trainium chip",
     signals=tuple(
         _ecc(event)
@@ -87,10 +87,10 @@ NEURON = DeviceClass(
 
 NEURONCORE = DeviceClass(
     name="neuroncore",
-    frame=Frame.RACK,
+    frame=UnitKind.RACK,
     title="logical NeuronCore",
     signals=(
-        Signal("utilization", "neuroncore_utilization_ratio", _CORE, Kind.GAUGE, Unit.RATIO,
+        Signal("utilization", "neuroncore_utilization_ratio", _CORE, MetricType.GAUGE, Unit.RATIO,
                "NeuronCore utilization ratio", decimals=4, high=1.0),
         _memory("constants"),
         _memory("model_code"),
@@ -102,7 +102,7 @@ NEURONCORE = DeviceClass(
 
 NEURON_RUNTIME = DeviceClass(
     name="neuron_runtime",
-    frame=Frame.RACK,
+    frame=UnitKind.RACK,
     title="Neuron runtime of a server",
     signals=(
         _status("completed"),

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from functools import partial
 
-from twin.catalog.model import DeviceClass, Family, Frame, Kind, Signal, Unit
+from twin.catalog.model import DeviceClass, Exporter, MetricType, Signal, Unit, UnitKind
 
 __all__ = ["INFINIBAND", "INFINIBAND_INFO", "LASER", "MODULE", "NETDEV", "NIC"]
 
-_node = partial(Family, job="node-exporter", port=9100, source="prometheus/node_exporter 1.12")
+_node = partial(Exporter, job="node-exporter", port=9100, source="prometheus/node_exporter 1.12")
 _optics = partial(
-    Family, job="transceiver-exporter", port=9458, source="wobcom/transceiver-exporter"
+    Exporter, job="transceiver-exporter", port=9458, source="wobcom/transceiver-exporter"
 )
 
 INFINIBAND = _node(key="infiniband", labels=("device", "port"))
@@ -30,30 +30,30 @@ LASER = _optics(key="laser", labels=("interface", "laser_index"))
 
 def _ib(name: str, suffix: str, help: str, **fields: object) -> Signal:  # noqa: A002 - as the field
     """Return a counter of the infiniband collector, unless ``fields`` say otherwise."""
-    values = {"kind": Kind.COUNTER, "unit": Unit.NONE, **fields}
+    values = {"kind": MetricType.COUNTER, "unit": Unit.NONE, **fields}
     return Signal(name, f"node_infiniband_{suffix}", INFINIBAND, help=help, **values)  # type: ignore[arg-type]
 
 
 _net = partial(Signal, family=NETDEV)
-_ethtool = partial(Signal, family=NETDEV, kind=Kind.UNTYPED, unit=Unit.NONE, extra=True)
-_module = partial(Signal, family=MODULE, kind=Kind.GAUGE)
-_laser = partial(Signal, family=LASER, kind=Kind.GAUGE)
+_ethtool = partial(Signal, family=NETDEV, kind=MetricType.UNTYPED, unit=Unit.NONE, extra=True)
+_module = partial(Signal, family=MODULE, kind=MetricType.GAUGE)
+_laser = partial(Signal, family=LASER, kind=MetricType.GAUGE)
 
 NIC = DeviceClass(
     name="nic",
-    frame=Frame.RACK,
+    frame=UnitKind.RACK,
     title="NIC port",
     signals=(
         _ib("state", "state_id",
             "State of the InfiniBand port (0: no change, 1: down, 2: init, 3: armed, 4: active, "
-            "5: act defer)", kind=Kind.GAUGE, high=5),
+            "5: act defer)", kind=MetricType.GAUGE, high=5),
         _ib("physical_state", "physical_state_id",
             "Physical state of the InfiniBand port (0: no change, 1: sleep, 2: polling, "
             "3: disable, 4: shift, 5: link up, 6: link error recover, 7: phytest)",
-            kind=Kind.GAUGE, high=7),
+            kind=MetricType.GAUGE, high=7),
         _ib("rate", "rate_bytes_per_second", "Maximum signal transfer rate",
-            kind=Kind.GAUGE, unit=Unit.BYTES_PER_SECOND),
-        Signal("info", "node_infiniband_info", INFINIBAND_INFO, Kind.GAUGE, Unit.NONE,
+            kind=MetricType.GAUGE, unit=Unit.BYTES_PER_SECOND),
+        Signal("info", "node_infiniband_info", INFINIBAND_INFO, MetricType.GAUGE, Unit.NONE,
                "Non-numeric data from /sys/class/infiniband/<device>, value is always 1.",
                constant=1.0),
         _ib("rx_bytes", "port_data_received_bytes_total",
@@ -105,19 +105,19 @@ NIC = DeviceClass(
         _ib("adaptive_retransmits", "roce_adp_retransmits_total",
             "The number of adaptive retransmissions for RoCE traffic. The counter was added in "
             "MLNX_OFED rev 5.0-1.0.0.0 and kernel v5.6.0"),
-        _net("up", "node_network_up", kind=Kind.GAUGE, unit=Unit.NONE, high=1,
+        _net("up", "node_network_up", kind=MetricType.GAUGE, unit=Unit.NONE, high=1,
              help="Value is 1 if operstate is 'up', 0 otherwise."),
-        _net("carrier_changes", "node_network_carrier_changes_total", kind=Kind.COUNTER,
+        _net("carrier_changes", "node_network_carrier_changes_total", kind=MetricType.COUNTER,
              unit=Unit.NONE, help="Network device property: carrier_changes_total"),
-        _net("speed", "node_network_speed_bytes", kind=Kind.GAUGE, unit=Unit.BYTES_PER_SECOND,
+        _net("speed", "node_network_speed_bytes", kind=MetricType.GAUGE, unit=Unit.BYTES_PER_SECOND,
              low=-125_000, help="Network device property: speed_bytes"),
-        _net("net_rx_bytes", "node_network_receive_bytes_total", kind=Kind.COUNTER,
+        _net("net_rx_bytes", "node_network_receive_bytes_total", kind=MetricType.COUNTER,
              unit=Unit.BYTES, help="Network device statistic receive_bytes."),
-        _net("net_tx_bytes", "node_network_transmit_bytes_total", kind=Kind.COUNTER,
+        _net("net_tx_bytes", "node_network_transmit_bytes_total", kind=MetricType.COUNTER,
              unit=Unit.BYTES, help="Network device statistic transmit_bytes."),
-        _net("net_rx_errors", "node_network_receive_errs_total", kind=Kind.COUNTER,
+        _net("net_rx_errors", "node_network_receive_errs_total", kind=MetricType.COUNTER,
              unit=Unit.NONE, help="Network device statistic receive_errs."),
-        _net("net_rx_drops", "node_network_receive_drop_total", kind=Kind.COUNTER,
+        _net("net_rx_drops", "node_network_receive_drop_total", kind=MetricType.COUNTER,
              unit=Unit.NONE, help="Network device statistic receive_drop."),
         _ethtool("rx_pause", "node_ethtool_received_prio3_pause",
                  help="Network interface rx_prio3_pause"),

@@ -10,17 +10,17 @@ from __future__ import annotations
 
 from functools import partial
 
-from twin.catalog.model import Detail, DeviceClass, Family, Frame, Kind, Signal, Unit
+from twin.catalog.model import Detail, DeviceClass, Exporter, MetricType, Signal, Unit, UnitKind
 
 __all__ = ["CHARGE_STATES", "FACILITY", "GENSET", "GENSET_STATES", "GRID", "INVERTER_STATES",
            "MEGAPACK", "OSCILLATION_BANDS", "PDU", "PDU_BREAKER", "PDU_BREAKER_STATES"]  # fmt: skip
 
-_PDU = Family("pdu", "pdu", 161, ("pdu", "phase"), "DMTF Redfish 2025.4, Prometheus naming")
-_BREAKER = Family("pdu_breaker", "pdu", 161, ("pdu",), "DMTF Redfish 2025.4, Prometheus naming")
-_MEGAPACK = Family("megapack", "megapack", 502, ("megapack",), "SunSpec 701, 713, 802, 804")
-_GENSET = Family("genset", "genset", 502, ("genset",), "Prometheus naming")
-_GRID = Family("grid", "grid", 502, ("feed",), "Prometheus naming")
-_FACILITY = Family("facility", "facility", 502, (), "ISO/IEC 30134-2, Prometheus naming")
+_PDU = Exporter("pdu", "pdu", 161, ("pdu", "phase"), "DMTF Redfish 2025.4, Prometheus naming")
+_BREAKER = Exporter("pdu_breaker", "pdu", 161, ("pdu",), "DMTF Redfish 2025.4, Prometheus naming")
+_MEGAPACK = Exporter("megapack", "megapack", 502, ("megapack",), "SunSpec 701, 713, 802, 804")
+_GENSET = Exporter("genset", "genset", 502, ("genset",), "Prometheus naming")
+_GRID = Exporter("grid", "grid", 502, ("feed",), "Prometheus naming")
+_FACILITY = Exporter("facility", "facility", 502, (), "ISO/IEC 30134-2, Prometheus naming")
 
 CHARGE_STATES = {1: "OFF", 2: "EMPTY", 3: "DISCHARGING", 4: "CHARGING", 5: "FULL",
                  6: "HOLDING", 7: "TESTING"}  # fmt: skip
@@ -43,19 +43,19 @@ OSCILLATION_BANDS = {
 """Bands in Hz that utilities set limits for, by what swings along (arXiv 2508.14318): oscillations
 over lines, of power plants nearby, and of the shafts of turbines."""
 
-_pdu = partial(Signal, family=_PDU, kind=Kind.GAUGE)
-_breaker = partial(Signal, family=_BREAKER, kind=Kind.GAUGE)
-_mp = partial(Signal, family=_MEGAPACK, kind=Kind.GAUGE)
+_pdu = partial(Signal, family=_PDU, kind=MetricType.GAUGE)
+_breaker = partial(Signal, family=_BREAKER, kind=MetricType.GAUGE)
+_mp = partial(Signal, family=_MEGAPACK, kind=MetricType.GAUGE)
 _mp_volts = partial(_mp, unit=Unit.VOLTS, decimals=4, high=10)
 _mp_celsius = partial(_mp, unit=Unit.CELSIUS, decimals=2, low=-60, high=200)
-_gen = partial(Signal, family=_GENSET, kind=Kind.GAUGE)
-_grid = partial(Signal, family=_GRID, kind=Kind.GAUGE)
-_site = partial(Signal, family=_FACILITY, kind=Kind.GAUGE)
+_gen = partial(Signal, family=_GENSET, kind=MetricType.GAUGE)
+_grid = partial(Signal, family=_GRID, kind=MetricType.GAUGE)
+_site = partial(Signal, family=_FACILITY, kind=MetricType.GAUGE)
 _site_watts = partial(_site, unit=Unit.WATTS, decimals=0)
 
 PDU = DeviceClass(
     name="pdu",
-    frame=Frame.RACK,
+    frame=UnitKind.RACK,
     title="PDU phase",
     detail=Detail.RACK,
     signals=(
@@ -65,14 +65,14 @@ PDU = DeviceClass(
              help="Voltage of the phase against neutral."),
         _pdu("power", "pdu_phase_power_watts", unit=Unit.WATTS, decimals=1, high=1_000_000,
              help="Active power of the phase."),
-        _pdu("energy", "pdu_phase_energy_joules_total", unit=Unit.JOULES, kind=Kind.COUNTER,
+        _pdu("energy", "pdu_phase_energy_joules_total", unit=Unit.JOULES, kind=MetricType.COUNTER,
              help="Active energy delivered by the phase."),
     ),
 )  # fmt: skip
 
 PDU_BREAKER = DeviceClass(
     name="pdu_breaker",
-    frame=Frame.RACK,
+    frame=UnitKind.RACK,
     title="PDU breaker",
     detail=Detail.RACK,
     signals=(
@@ -88,7 +88,7 @@ PDU_BREAKER = DeviceClass(
 
 MEGAPACK = DeviceClass(
     name="megapack",
-    frame=Frame.MEGAPACK,
+    frame=UnitKind.MEGAPACK,
     title="Megapack",
     signals=(
         _mp("power", "megapack_power_watts", unit=Unit.WATTS, low=-10_000_000, high=10_000_000,
@@ -106,11 +106,11 @@ MEGAPACK = DeviceClass(
         _mp("max_charge", "megapack_max_charge_power_watts", unit=Unit.WATTS,
             help="Greatest charge power at present."),
         _mp("discharged_energy", "megapack_discharged_energy_joules_total", unit=Unit.JOULES,
-            kind=Kind.COUNTER, help="AC energy delivered to the site."),
+            kind=MetricType.COUNTER, help="AC energy delivered to the site."),
         _mp("charged_energy", "megapack_charged_energy_joules_total", unit=Unit.JOULES,
-            kind=Kind.COUNTER, help="AC energy taken from the site."),
+            kind=MetricType.COUNTER, help="AC energy taken from the site."),
         _mp("cycles", "megapack_equivalent_full_cycles_total", unit=Unit.NONE, decimals=4,
-            kind=Kind.COUNTER, help="Equivalent full discharge cycles."),
+            kind=MetricType.COUNTER, help="Equivalent full discharge cycles."),
         _mp("voltage", "megapack_ac_voltage_volts", unit=Unit.VOLTS, decimals=2, high=50_000,
             help="AC line voltage at the unit's terminals."),
         _mp("frequency", "megapack_ac_frequency_hertz", unit=Unit.HERTZ, decimals=4, high=100,
@@ -134,7 +134,7 @@ MEGAPACK = DeviceClass(
 
 GENSET = DeviceClass(
     name="genset",
-    frame=Frame.GENSET,
+    frame=UnitKind.GENSET,
     title="generator",
     signals=(
         _gen("power", "genset_power_watts", unit=Unit.WATTS, high=100_000_000,
@@ -159,8 +159,8 @@ GENSET = DeviceClass(
         _gen("starter_voltage", "genset_starter_battery_voltage_volts", unit=Unit.VOLTS,
              decimals=2, high=100, help="Voltage of the starter battery."),
         _gen("running_seconds", "genset_running_seconds_total", unit=Unit.SECONDS,
-             kind=Kind.COUNTER, help="Time the engine has run in its life."),
-        _gen("starts", "genset_starts_total", unit=Unit.NONE, kind=Kind.COUNTER,
+             kind=MetricType.COUNTER, help="Time the engine has run in its life."),
+        _gen("starts", "genset_starts_total", unit=Unit.NONE, kind=MetricType.COUNTER,
              help="Engine starts."),
         _gen("state", "genset_state", unit=Unit.NONE, states=GENSET_STATES, high=5,
              help="State of the generator: 1 for the state it is in, 0 for the others."),
@@ -169,7 +169,7 @@ GENSET = DeviceClass(
 
 GRID = DeviceClass(
     name="grid",
-    frame=Frame.GRID,
+    frame=UnitKind.GRID,
     title="grid feed",
     signals=(
         _grid("power", "grid_import_power_watts", unit=Unit.WATTS, low=-10_000_000_000,
@@ -191,8 +191,8 @@ GRID = DeviceClass(
                        "frequencies, root mean square.")
             for band, (low, high) in OSCILLATION_BANDS.items()
         ),
-        _grid("energy", "grid_import_energy_joules_total", unit=Unit.JOULES, kind=Kind.COUNTER,
-              help="Energy taken from the grid."),
+        _grid("energy", "grid_import_energy_joules_total", unit=Unit.JOULES,
+              kind=MetricType.COUNTER, help="Energy taken from the grid."),
         _grid("breaker", "grid_breaker_closed", unit=Unit.NONE, high=1,
               help="1 while the feed's breaker is closed."),
     ),
@@ -200,7 +200,7 @@ GRID = DeviceClass(
 
 FACILITY = DeviceClass(
     name="facility",
-    frame=Frame.GRID,
+    frame=UnitKind.GRID,
     title="site meters",
     signals=(
         _site_watts("power", "facility_power_watts", help="Power of the whole facility."),

@@ -11,7 +11,7 @@ from enum import StrEnum
 from twin.catalog.cooling import CDU, CDU_PSU, PUMP
 from twin.catalog.fabric import LEAF, PORT
 from twin.catalog.gpu import GPU
-from twin.catalog.model import DeviceClass, Kind, Signal, Unit
+from twin.catalog.model import DeviceClass, MetricType, Signal, Unit
 from twin.catalog.neuron import NEURON, NEURONCORE
 from twin.catalog.nic import NIC
 from twin.catalog.power import PDU
@@ -50,7 +50,7 @@ class Operation(StrEnum):
     """How many devices have at most which value: a histogram of the present values."""
 
 
-_KINDS = {Operation.TOTAL: Kind.COUNTER, Operation.DISTRIBUTION: Kind.GAUGE_HISTOGRAM}
+_KINDS = {Operation.TOTAL: MetricType.COUNTER, Operation.DISTRIBUTION: MetricType.GAUGE_HISTOGRAM}
 
 _EVERY = (Level.RACK, Level.ARRAY, Level.HALL, Level.SITE)
 _ABOVE = (Level.ARRAY, Level.HALL, Level.SITE)
@@ -91,9 +91,9 @@ class Rollup:
     instead: tuple[DeviceClass, Signal] | None = None
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> MetricType:
         """Its Prometheus type."""
-        return _KINDS.get(self.operation, Kind.GAUGE)
+        return _KINDS.get(self.operation, MetricType.GAUGE)
 
     @property
     def series(self) -> int:

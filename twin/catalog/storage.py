@@ -9,27 +9,27 @@ from __future__ import annotations
 
 from functools import partial
 
-from twin.catalog.model import DeviceClass, Family, Frame, Kind, Signal, Unit
+from twin.catalog.model import DeviceClass, Exporter, MetricType, Signal, Unit, UnitKind
 from twin.catalog.nic import NIC
 from twin.catalog.server import SERVER
 
 __all__ = ["CPU", "STORAGE"]
 
-_node = partial(Family, job="node-exporter", port=9100, source="prometheus/node_exporter 1.12")
+_node = partial(Exporter, job="node-exporter", port=9100, source="prometheus/node_exporter 1.12")
 _HOST = _node(key="node_host", labels=())
 _DISK = _node(key="node_disk", labels=("device",))
 _FILESYSTEM = _node(
     key="node_filesystem", labels=("device", "device_error", "fstype", "mountpoint")
 )
 
-_disk = partial(Signal, family=_DISK, kind=Kind.COUNTER)
-_filesystem = partial(Signal, family=_FILESYSTEM, kind=Kind.GAUGE, unit=Unit.BYTES)
-_host = partial(Signal, family=_HOST, kind=Kind.GAUGE)
+_disk = partial(Signal, family=_DISK, kind=MetricType.COUNTER)
+_filesystem = partial(Signal, family=_FILESYSTEM, kind=MetricType.GAUGE, unit=Unit.BYTES)
+_host = partial(Signal, family=_HOST, kind=MetricType.GAUGE)
 
 _SERVER = (
-    Signal("up_node", "up", SERVER["up_node"].family, Kind.GAUGE, Unit.NONE,
+    Signal("up_node", "up", SERVER["up_node"].family, MetricType.GAUGE, Unit.NONE,
            SERVER["up_node"].help, high=1),
-    Signal("power", SERVER["power"].metric, SERVER["power"].family, Kind.GAUGE, Unit.WATTS,
+    Signal("power", SERVER["power"].metric, SERVER["power"].family, MetricType.GAUGE, Unit.WATTS,
            SERVER["power"].help, high=100_000),
     _host("load1", "node_load1", unit=Unit.NONE, decimals=2, help="1m load average."),
     _host("memory_available", "node_memory_MemAvailable_bytes", unit=Unit.BYTES,
@@ -38,7 +38,7 @@ _SERVER = (
 
 STORAGE = DeviceClass(
     name="storage",
-    frame=Frame.SERVICE,
+    frame=UnitKind.SERVICE,
     title="storage server",
     signals=(
         *_SERVER,
@@ -53,10 +53,10 @@ STORAGE = DeviceClass(
         _filesystem("avail_bytes", "node_filesystem_avail_bytes",
                     help="Filesystem space available to non-root users in bytes."),
         Signal("net_rx_bytes", NIC["net_rx_bytes"].metric, NIC["net_rx_bytes"].family,
-               Kind.COUNTER, Unit.BYTES, NIC["net_rx_bytes"].help),
+               MetricType.COUNTER, Unit.BYTES, NIC["net_rx_bytes"].help),
         Signal("net_tx_bytes", NIC["net_tx_bytes"].metric, NIC["net_tx_bytes"].family,
-               Kind.COUNTER, Unit.BYTES, NIC["net_tx_bytes"].help),
+               MetricType.COUNTER, Unit.BYTES, NIC["net_tx_bytes"].help),
     ),
 )  # fmt: skip
 
-CPU = DeviceClass(name="cpu", frame=Frame.SERVICE, title="CPU server", signals=_SERVER)
+CPU = DeviceClass(name="cpu", frame=UnitKind.SERVICE, title="CPU server", signals=_SERVER)

@@ -8,23 +8,23 @@ from __future__ import annotations
 
 from functools import partial
 
-from twin.catalog.model import DeviceClass, Family, Frame, Kind, Signal, Unit
+from twin.catalog.model import DeviceClass, Exporter, MetricType, Signal, Unit, UnitKind
 
 __all__ = ["CHILLER", "CHILLER_STATES", "WATER"]
 
 _SOURCE = "Prometheus naming"
-_CHILLER = Family("chiller", "chiller", 47808, ("chiller",), _SOURCE)
-_WATER = Family("water", "water", 47808, (), _SOURCE)
+_CHILLER = Exporter("chiller", "chiller", 47808, ("chiller",), _SOURCE)
+_WATER = Exporter("water", "water", 47808, (), _SOURCE)
 
 CHILLER_STATES = {0: "standby", 1: "starting", 2: "running", 3: "failed", 4: "unpowered"}
 
-_chiller = partial(Signal, family=_CHILLER, kind=Kind.GAUGE)
-_water = partial(Signal, family=_WATER, kind=Kind.GAUGE)
+_chiller = partial(Signal, family=_CHILLER, kind=MetricType.GAUGE)
+_water = partial(Signal, family=_WATER, kind=MetricType.GAUGE)
 _celsius = partial(_water, unit=Unit.CELSIUS, decimals=2, low=-60, high=120)
 
 CHILLER = DeviceClass(
     name="chiller",
-    frame=Frame.GRID,
+    frame=UnitKind.GRID,
     title="chiller",
     signals=(
         _chiller("power", "chiller_power_watts", unit=Unit.WATTS,
@@ -35,8 +35,8 @@ CHILLER = DeviceClass(
                  help="Heat that the chiller could carry off at the present outdoor temperature; "
                       "0 when it has failed or has no power."),
         _chiller("running_seconds", "chiller_running_seconds_total", unit=Unit.SECONDS,
-                 kind=Kind.COUNTER, help="Time the chiller has run in its life."),
-        _chiller("starts", "chiller_starts_total", unit=Unit.NONE, kind=Kind.COUNTER,
+                 kind=MetricType.COUNTER, help="Time the chiller has run in its life."),
+        _chiller("starts", "chiller_starts_total", unit=Unit.NONE, kind=MetricType.COUNTER,
                  help="Starts of the chiller."),
         _chiller("state", "chiller_state", unit=Unit.NONE, states=CHILLER_STATES, high=4,
                  help="State of the chiller: 1 for the state it is in, 0 for the others."),
@@ -45,7 +45,7 @@ CHILLER = DeviceClass(
 
 WATER = DeviceClass(
     name="water",
-    frame=Frame.GRID,
+    frame=UnitKind.GRID,
     title="facility water",
     signals=(
         _celsius("return_temperature", "facility_water_return_temperature_celsius",

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from twin.cli.options import JsonOutput, seconds
 from twin.errors import CheckFailedError, ConfigError
-from twin.grafana.check import Checked, Outcome, check_dashboard
+from twin.grafana.check import Checked, QueryOutcome, check_dashboard
 from twin.grafana.pages import FOLDER
 from twin.grafana.prometheus import Prometheus
 from twin.grafana.push import connect, push
@@ -144,7 +144,7 @@ def check_all(
         typer.echo(orjson.dumps([asdict(found) for found in results]))
     else:
         _print(results, slow)
-    accepted = {Outcome.EMPTY} if allow_empty else set()
+    accepted = {QueryOutcome.EMPTY} if allow_empty else set()
     failed = [found for found in results if found.outcome.failed and found.outcome not in accepted]
     if failed or slow:
         raise CheckFailedError(

@@ -26,7 +26,6 @@ from twin.cli.process import configure_logs
 from twin.errors import CheckFailedError, ConfigError, did_you_mean
 from twin.rules.audit import audit
 from twin.rules.export import export
-from twin.rules.lacking import unknown_metrics
 from twin.rules.mutation import mutants, survivors
 from twin.rules.report import (
     html_report,
@@ -44,6 +43,7 @@ from twin.rules.shipped import write_shipped_rules
 from twin.rules.source import RuleSet, load_rules
 from twin.rules.suite import Options, check_suite, is_foreign, run_suite
 from twin.rules.sweep import parse_sweep, sweep_rows
+from twin.rules.unknown_references import unknown_metrics
 from twin.scenario import find_scenarios, load_scenario
 from twin.scenario.loader import LoadedScenario
 

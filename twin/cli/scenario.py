@@ -17,7 +17,7 @@ from twin.cli.options import Broker, JsonOutput, JunitFile, ReportFile
 from twin.cli.rules import run_test as run_rules_test
 from twin.compose.engine import PROJECT
 from twin.errors import CheckFailedError
-from twin.rules.live import Servers, run_live
+from twin.rules.live import StackServers, run_live
 from twin.rules.report import html_report, json_report, junit_report, print_result
 from twin.rules.result import ScenarioResult
 from twin.scenario import find_scenarios, load_scenario, show_duration
@@ -141,7 +141,7 @@ def run_scenario(
         )
         return
     console = Console(highlight=False, stderr=as_json)
-    servers = Servers(
+    servers = StackServers(
         BrokerUrl.parse(broker), prometheus, site, alertmanager, grafana, token, project
     )
 

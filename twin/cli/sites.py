@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from twin.catalog import Frame
+from twin.catalog import UnitKind
 from twin.cli.completion import complete_site
 from twin.cli.options import DetailSettings, JsonOutput
 from twin.site import BYTES_A_SERIES, Layout, Site, load_site, preset_names
@@ -134,7 +134,7 @@ def _series(described: dict[str, Any]) -> tuple[tuple[str, str], ...]:
 def _describe(site: Site, settings: Iterable[str] = ()) -> dict[str, Any]:
     layout = Layout(site)
     plan, series = layout.detail.changed(settings), layout.series()
-    units = sum(layout.units(frame) for frame in Frame)
+    units = sum(layout.units(frame) for frame in UnitKind)
     return {
         "name": site.name,
         "title": site.title,

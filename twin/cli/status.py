@@ -18,7 +18,7 @@ from rich.text import Text
 from twin.aggregator import Summary
 from twin.stack.local import LocalStack
 
-__all__ = ["Status", "busy", "shown"]
+__all__ = ["LiveStatus", "busy", "shown"]
 
 _PERIOD_SECONDS = 1.0
 _LOG_SECONDS = 60.0
@@ -51,7 +51,7 @@ async def shown(stack: LocalStack, length: float | None) -> AsyncIterator[None]:
         length: seconds after which it will end, None for no end.
     """
     console = Console(stderr=True, highlight=False)
-    status = Status(stack, length)
+    status = LiveStatus(stack, length)
     follow = _follow(console, status) if console.is_terminal else _tell(status)
     task = asyncio.create_task(follow, name="status")
     try:
@@ -62,20 +62,20 @@ async def shown(stack: LocalStack, length: float | None) -> AsyncIterator[None]:
             await task
 
 
-async def _follow(console: Console, status: Status) -> None:
+async def _follow(console: Console, status: LiveStatus) -> None:
     with Live(console=console, auto_refresh=False, redirect_stdout=False) as live:
         while True:
             live.update(status.render(time.monotonic()), refresh=True)
             await asyncio.sleep(_PERIOD_SECONDS)
 
 
-async def _tell(status: Status) -> None:
+async def _tell(status: LiveStatus) -> None:
     while True:
         await asyncio.sleep(_LOG_SECONDS)
         _log.info("status", **status.figures(time.monotonic()))
 
 
-class Status:
+class LiveStatus:
     """The status of a running twin.
 
     Args:

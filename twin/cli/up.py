@@ -40,7 +40,7 @@ from twin.cli.status import busy, shown
 from twin.errors import CheckFailedError, ConfigError
 from twin.plant import load_trace
 from twin.site import Layout, load_site
-from twin.stack.check import Report, TraceComparison, drained, scrape, take_report
+from twin.stack.check import RunReport, TraceComparison, drained, scrape, take_report
 from twin.stack.local import LocalConfig, LocalStack, local_stack
 from twin.wire import Codec
 
@@ -144,7 +144,7 @@ def up(
 
 async def _run(
     config: LocalConfig, opened: Doors, length: float | None, check: bool
-) -> Report | None:
+) -> RunReport | None:
     """Run until the end and return the report, if one is wanted."""
     stop = stop_on_signals()
     async with AsyncExitStack() as exits:
@@ -201,7 +201,7 @@ async def _sample(stack: LocalStack, trace: TraceComparison | None) -> None:
         trace.add(await scrape(stack, "/metrics"))
 
 
-def _print(report: Report, as_json: bool) -> None:
+def _print(report: RunReport, as_json: bool) -> None:
     values = {name: value for name, value in asdict(report).items() if value is not None}
     if as_json:
         typer.echo(orjson.dumps(values))

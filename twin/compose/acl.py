@@ -10,16 +10,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 
-from twin.catalog import Frame
+from twin.catalog import UnitKind
 from twin.errors import ConfigError
 from twin.wire import Topics
 
-__all__ = ["BrokerUser", "Role", "render_acl"]
+__all__ = ["BrokerRole", "BrokerUser", "render_acl"]
 
 _VERSION = "$SYS/broker/version"
 
 
-class Role(Enum):
+class BrokerRole(Enum):
     """What a user of the broker is there for."""
 
     EMULATOR = "emulator"
@@ -41,7 +41,7 @@ class BrokerUser:
     """
 
     name: str
-    role: Role
+    role: BrokerRole
     site: str | None = None
     injects: bool = False
 
@@ -51,24 +51,24 @@ class BrokerUser:
         Raises:
             ConfigError: an emulator or an aggregator has no site.
         """
-        if self.role is Role.HEALTH:
+        if self.role is BrokerRole.HEALTH:
             return (("read", _VERSION),)
-        if self.site is None and self.role in (Role.EMULATOR, Role.AGGREGATOR):
+        if self.site is None and self.role in (BrokerRole.EMULATOR, BrokerRole.AGGREGATOR):
             raise ConfigError(f"user {self.name!r} of the broker is of no site; name one")
         topics = Topics(self.site or "+")
         match self.role:
-            case Role.EMULATOR:
+            case BrokerRole.EMULATOR:
                 return self._emulator(topics)
-            case Role.AGGREGATOR:
+            case BrokerRole.AGGREGATOR:
                 return self._aggregator(topics)
-            case Role.CONTROL:
+            case BrokerRole.CONTROL:
                 return (("read", topics.everything), ("write", topics.command("+")))
             case _:
                 return (("read", topics.everything),)
 
     def _emulator(self, topics: Topics) -> tuple[tuple[str, str], ...]:
         written = (
-            *(topics.frames(kind) for kind in Frame),
+            *(topics.frames(kind) for kind in UnitKind),
             topics.status(self.name),
             topics.meta("+"),
             topics.faults,

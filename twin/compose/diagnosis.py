@@ -10,7 +10,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Finding", "ServiceState", "diagnose", "read_alerts", "read_readiness", "read_targets"]
+__all__ = [
+    "ServiceState",
+    "StackFinding",
+    "diagnose",
+    "read_alerts",
+    "read_readiness",
+    "read_targets",
+]
 
 _TIGHT = 0.9
 """Share of the memory limit from which on it is told."""
@@ -69,7 +76,7 @@ class ServiceState:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class StackFinding:
     """Something that is wrong.
 
     Attributes:
@@ -81,10 +88,10 @@ class Finding:
     sentence: str
 
 
-def diagnose(states: Sequence[ServiceState]) -> list[Finding]:
+def diagnose(states: Sequence[ServiceState]) -> list[StackFinding]:
     """Return what is wrong with the containers, causes before what follows from them."""
     known = {own.service: own for own in states}
-    return [Finding(own.service, text) for own in states for text in _wrong(own, known)]
+    return [StackFinding(own.service, text) for own in states for text in _wrong(own, known)]
 
 
 def _wrong(own: ServiceState, known: dict[str, ServiceState]) -> Iterator[str]:
@@ -164,15 +171,15 @@ def _ended(own: ServiceState) -> str:
 # -- what the services say of themselves ---------------------------------------------------------
 
 
-def read_readiness(text: str | None) -> list[Finding]:
+def read_readiness(text: str | None) -> list[StackFinding]:
     """Return what the aggregator misses, by its ``/readyz``."""
     if text is None:
         return []
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return [Finding("aggregator", f"says: {line}") for line in lines if line != "ready"]
+    return [StackFinding("aggregator", f"says: {line}") for line in lines if line != "ready"]
 
 
-def read_targets(text: str | None) -> list[Finding]:
+def read_targets(text: str | None) -> list[StackFinding]:
     """Return the targets that Prometheus cannot scrape, by its ``/api/v1/targets``."""
     down = [
         (own["labels"].get("array") or own["labels"].get("job", "?"), own["lastError"])
@@ -183,14 +190,14 @@ def read_targets(text: str | None) -> list[Finding]:
         return []
     name, error = down[0]
     more = f" and {len(down) - 1} more" if len(down) > 1 else ""
-    return [Finding("prometheus", f"cannot scrape {name}{more}: {_short(error)}")]
+    return [StackFinding("prometheus", f"cannot scrape {name}{more}: {_short(error)}")]
 
 
-def read_alerts(text: str | None) -> list[Finding]:
+def read_alerts(text: str | None) -> list[StackFinding]:
     """Return the alerts on the pipeline itself that fire, by Prometheus's ``/api/v1/alerts``."""
     return [
-        Finding("prometheus", f"{own['labels']['alertname']} fires: "
-                f"{_short(own['annotations'].get('summary', ''))}")
+        StackFinding("prometheus", f"{own['labels']['alertname']} fires: "
+                     f"{_short(own['annotations'].get('summary', ''))}")
         for own in _data(text, "alerts")
         if own["state"] == "firing" and own["labels"].get("domain") == "telemetry"
     ]  # fmt: skip

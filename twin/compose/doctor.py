@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from twin.compose.diagnosis import (
-    Finding,
     ServiceState,
+    StackFinding,
     diagnose,
     read_alerts,
     read_readiness,
@@ -30,7 +30,7 @@ except urllib.error.HTTPError as error:
 _ASK = 'wget -q -O - --header "$(cat /secrets/monitoring/health)" "http://127.0.0.1:9090/api/v1/{}"'
 
 
-def examine(stack: Stack, states: Sequence[ServiceState]) -> list[Finding]:
+def examine(stack: Stack, states: Sequence[ServiceState]) -> list[StackFinding]:
     """Return all that is wrong, containers first; nothing when there are none to ask.
 
     The services are asked from inside their own containers, with their own logins.

@@ -9,7 +9,7 @@ import sys
 
 from twin.bus import BrokerUrl, connect
 from twin.errors import BusError, FrameError, TwinError
-from twin.wire import Status, Topics, decode_message
+from twin.wire import EmulatorStatus, Topics, decode_message
 
 __all__ = ["check_online"]
 
@@ -37,7 +37,7 @@ async def check_online(broker: BrokerUrl, site: str, emulator: str) -> None:
             async with asyncio.timeout(_ANSWER_SECONDS):
                 async for message in bus.messages():
                     try:
-                        state = decode_message(Status, message.payload).state
+                        state = decode_message(EmulatorStatus, message.payload).state
                     except FrameError:
                         state = "known by a status that cannot be read"
                     break

@@ -21,7 +21,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from twin.compose.acl import BrokerUser, Role, render_acl
+from twin.compose.acl import BrokerRole, BrokerUser, render_acl
 from twin.compose.certificates import Certificate, is_fresh, make_certificate, read_certificate
 from twin.compose.hashes import mosquitto_hash, web_hash
 from twin.errors import ConfigError
@@ -91,13 +91,13 @@ class SecretsConfig:
     def broker_users(self) -> tuple[BrokerUser, ...]:
         """Everybody whom the broker lets in."""
         return (
-            BrokerUser("plant-0", Role.EMULATOR, self.site),
-            BrokerUser("aggregator", Role.AGGREGATOR, self.site, injects=self.injects),
-            BrokerUser("scale-0", Role.EMULATOR, self.scale_site),
-            BrokerUser("aggregator-scale", Role.AGGREGATOR, self.scale_site),
-            BrokerUser("control", Role.CONTROL),
-            BrokerUser("guest", Role.GUEST),
-            BrokerUser("health", Role.HEALTH),
+            BrokerUser("plant-0", BrokerRole.EMULATOR, self.site),
+            BrokerUser("aggregator", BrokerRole.AGGREGATOR, self.site, injects=self.injects),
+            BrokerUser("scale-0", BrokerRole.EMULATOR, self.scale_site),
+            BrokerUser("aggregator-scale", BrokerRole.AGGREGATOR, self.scale_site),
+            BrokerUser("control", BrokerRole.CONTROL),
+            BrokerUser("guest", BrokerRole.GUEST),
+            BrokerUser("health", BrokerRole.HEALTH),
         )
 
 

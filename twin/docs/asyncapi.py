@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from twin import __version__
-from twin.catalog import Frame
+from twin.catalog import UnitKind
 from twin.docs.schema import EXAMPLE_SITE, MESSAGES
 from twin.site import Layout, load_site
 from twin.wire import Topics
@@ -57,23 +57,23 @@ class _Channel:
         return (self.name,) if self.schema in MESSAGES else (self.name, f"{self.name}Cbor")
 
 
-def _frame(frame: Frame) -> _Channel:
+def _frame(frame: UnitKind) -> _Channel:
     devices = {
-        Frame.RACK: "A snapshot of a rack: GPUs, NICs, servers, power supplies, cooling, PDUs.",
-        Frame.ARRAY: "A snapshot of an array's leaf switches and their ports.",
-        Frame.PLANE: "A snapshot of a plane of spine switches.",
-        Frame.SERVICE: "A snapshot of a rack of storage and CPU servers.",
-        Frame.MEGAPACK: "A snapshot of a Megapack.",
-        Frame.GENSET: "A snapshot of a generator.",
-        Frame.GRID: "A snapshot of the grid feed and the site's meters.",
-        Frame.JOB: "A snapshot of a training job.",
+        UnitKind.RACK: "A snapshot of a rack: GPUs, NICs, servers, power supplies, cooling, PDUs.",
+        UnitKind.ARRAY: "A snapshot of an array's leaf switches and their ports.",
+        UnitKind.PLANE: "A snapshot of a plane of spine switches.",
+        UnitKind.SERVICE: "A snapshot of a rack of storage and CPU servers.",
+        UnitKind.MEGAPACK: "A snapshot of a Megapack.",
+        UnitKind.GENSET: "A snapshot of a generator.",
+        UnitKind.GRID: "A snapshot of the grid feed and the site's meters.",
+        UnitKind.JOB: "A snapshot of a training job.",
     }
     address = _TOPICS.frame(frame, f"{{{frame.value}}}")
     return _Channel(frame.value, address, frame.value, devices[frame])
 
 
 _CHANNELS = (
-    *(_frame(frame) for frame in Frame),
+    *(_frame(frame) for frame in UnitKind),
     _Channel(
         "status",
         _TOPICS.status("{emulator}"),
@@ -248,8 +248,8 @@ def _message(channel: _Channel, name: str) -> dict[str, Any]:
 
 
 def _example(parameter: str) -> str:
-    if parameter in set(Frame):
-        return _SITE.unit_name(Frame(parameter), 0)
+    if parameter in set(UnitKind):
+        return _SITE.unit_name(UnitKind(parameter), 0)
     examples = {"site": EXAMPLE_SITE, "emulator": "plant-0", "id": "cli-1"}
     return examples.get(parameter, "0")
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from twin.catalog import DeviceClass, Frame
+from twin.catalog import DeviceClass, UnitKind
 from twin.docs.schema import EXAMPLE_SITE
 from twin.site import Layout, load_site
 from twin.wire.cbor_form import DTYPES, FLOAT32, FLOAT64, grows
@@ -40,17 +40,17 @@ head = (v: {VERSION}, ts: float64, seq: uint)
 def pages() -> Mapping[str, str]:
     """Return ``schema/frames.cddl``."""
     layout = Layout(load_site(EXAMPLE_SITE))
-    return {"schema/frames.cddl": "\n".join((_HEAD, *(_frame(layout, kind) for kind in Frame)))}
+    return {"schema/frames.cddl": "\n".join((_HEAD, *(_frame(layout, kind) for kind in UnitKind)))}
 
 
-def _frame(layout: Layout, kind: Frame) -> str:
+def _frame(layout: Layout, kind: UnitKind) -> str:
     devices = layout.devices_of(kind)
     groups = "".join(f"  {device.name}: {kind.value}-{device.name},\n" for device in devices)
     parts = [f"{kind.value}-frame = {{\n  head,\n{groups}}}\n"]
     return "\n".join(parts + [_group(layout, kind, device) for device in devices])
 
 
-def _group(layout: Layout, kind: Frame, device: DeviceClass) -> str:
+def _group(layout: Layout, kind: UnitKind, device: DeviceClass) -> str:
     count = layout.per_unit(device)
     narrow, wide = (
         f"float{8 * dtype.itemsize}<{count * dtype.itemsize}>" for dtype in DTYPES.values()

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-__all__ = ["Axis", "Line", "chart"]
+__all__ = ["Axis", "ChartLine", "chart"]
 
 _WIDTH, _HEIGHT = 760, 380
 _LEFT, _RIGHT, _TOP, _BOTTOM = 70, 20, 46, 52
@@ -53,7 +53,7 @@ class Axis:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ChartLine:
     """A line of a chart.
 
     Attributes:
@@ -67,7 +67,7 @@ class Line:
     points: Sequence[tuple[float, float]]
 
 
-def chart(title: str, x: Axis, y: Axis, lines: Sequence[Line]) -> str:
+def chart(title: str, x: Axis, y: Axis, lines: Sequence[ChartLine]) -> str:
     """Return a chart as the text of an SVG file."""
     right, bottom = _WIDTH - _RIGHT, _HEIGHT - _BOTTOM
     parts = [

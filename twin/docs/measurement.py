@@ -19,7 +19,15 @@ from twin.plant import Conditions, Plant, load_trace
 from twin.plant.workload import JobState
 from twin.site import Layout, Site, load_site
 
-__all__ = ["Comparison", "Run", "comparisons", "levels", "quantiles", "spectrum", "training"]
+__all__ = [
+    "Comparison",
+    "MeasuredRun",
+    "comparisons",
+    "levels",
+    "quantiles",
+    "spectrum",
+    "training",
+]
 
 Values = NDArray[np.floating[Any]]
 
@@ -61,7 +69,7 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class MeasuredRun:
     """What one run of the twin showed.
 
     Attributes:
@@ -87,7 +95,7 @@ def _site(**training: float) -> Site:
 
 
 @cache
-def training() -> Run:
+def training() -> MeasuredRun:
     """Run one array for as long as the measured run, without checkpoints like it."""
     layout = Layout(_site(checkpoint_seconds=0.0))
     plant, healthy = Plant(layout), Conditions.healthy(layout)
@@ -103,7 +111,7 @@ def training() -> Run:
             memories.append(outputs["gpu"]["memory_temp"].ravel().copy())
             ratios.append(plant.servers.power.sum() / plant.servers.output.sum())
     progress = plant.jobs.progress[0]
-    return Run(
+    return MeasuredRun(
         nodes=np.array(nodes),
         evaluation=np.array(evaluation),
         dies=np.concatenate(dies),

@@ -22,7 +22,7 @@ _NAME = {"type": "string", "minLength": 1, "maxLength": 64}
 
 
 @dataclass(frozen=True, slots=True)
-class _Address:
+class _Endpoint:
     """One address and what it answers.
 
     Attributes:
@@ -56,32 +56,32 @@ _REFUSED = {
     503: "The broker is away, or no emulator answers.",
 }
 _ADDRESSES = (
-    _Address("/", "The live page.", (_HTML,), internal=True),
-    _Address("/page/{file}", "Its scripts, styles and Chart.js.",
-             ("text/javascript", "text/css", "image/svg+xml"), {404: "There is no such file."},
-             internal=True),
-    _Address("/metrics", "The aggregator's own metrics, roll-ups, and all outside racks.",
-             (_TEXT, _OPENMETRICS), _BUSY),
-    _Address("/arrays/{array}/metrics", "The devices of one array, as far as its detail covers "
-             "them.", (_TEXT, _OPENMETRICS), {404: "There is no such array.", **_BUSY}),
-    _Address("/sd", "Targets for http_sd_configs of Prometheus.", (_JSON,)),
-    _Address("/healthz", "Whether the process lives.", (_TEXT,), open=True),
-    _Address("/readyz", "Whether every rack has reported.", (_TEXT,),
-             {503: "Not yet; the text says what is missing."}),
-    _Address("/api/summary", "The key figures.", (_JSON,)),
-    _Address("/api/site", "What does not change: names, signals, charts, faults.", (_JSON,),
-             internal=True),
-    _Address("/api/racks/{rack}", "One rack in detail.", (_JSON,),
-             {404: "There is no such rack."}, internal=True),
-    _Address("/api/stream", "Updates of the page, once a second, without an end.", (_EVENTS,),
-             {400: "since or event is no number.", 404: "There is no such signal or rack.",
-              503: "Too many pages are open."},
-             {"signal": {"type": "string"}, "rack": {"type": "string"},
-              "since": {"type": "number"}, "event": {"type": "integer", "minimum": 0}},
-             internal=True),
-    _Address("/api/inject", "Let a fault begin.", (_JSON,), _REFUSED, command=Inject,
-             internal=True),
-    _Address("/api/clear", "End faults.", (_JSON,), _REFUSED, command=Clear, internal=True),
+    _Endpoint("/", "The live page.", (_HTML,), internal=True),
+    _Endpoint("/page/{file}", "Its scripts, styles and Chart.js.",
+              ("text/javascript", "text/css", "image/svg+xml"), {404: "There is no such file."},
+              internal=True),
+    _Endpoint("/metrics", "The aggregator's own metrics, roll-ups, and all outside racks.",
+              (_TEXT, _OPENMETRICS), _BUSY),
+    _Endpoint("/arrays/{array}/metrics", "The devices of one array, as far as its detail covers "
+              "them.", (_TEXT, _OPENMETRICS), {404: "There is no such array.", **_BUSY}),
+    _Endpoint("/sd", "Targets for http_sd_configs of Prometheus.", (_JSON,)),
+    _Endpoint("/healthz", "Whether the process lives.", (_TEXT,), open=True),
+    _Endpoint("/readyz", "Whether every rack has reported.", (_TEXT,),
+              {503: "Not yet; the text says what is missing."}),
+    _Endpoint("/api/summary", "The key figures.", (_JSON,)),
+    _Endpoint("/api/site", "What does not change: names, signals, charts, faults.", (_JSON,),
+              internal=True),
+    _Endpoint("/api/racks/{rack}", "One rack in detail.", (_JSON,),
+              {404: "There is no such rack."}, internal=True),
+    _Endpoint("/api/stream", "Updates of the page, once a second, without an end.", (_EVENTS,),
+              {400: "since or event is no number.", 404: "There is no such signal or rack.",
+               503: "Too many pages are open."},
+              {"signal": {"type": "string"}, "rack": {"type": "string"},
+               "since": {"type": "number"}, "event": {"type": "integer", "minimum": 0}},
+              internal=True),
+    _Endpoint("/api/inject", "Let a fault begin.", (_JSON,), _REFUSED, command=Inject,
+              internal=True),
+    _Endpoint("/api/clear", "End faults.", (_JSON,), _REFUSED, command=Clear, internal=True),
 )  # fmt: skip
 
 
@@ -112,7 +112,7 @@ def document() -> dict[str, Any]:
     }
 
 
-def _path(address: _Address) -> dict[str, Any]:
+def _path(address: _Endpoint) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "summary": address.summary,
         "operationId": _identifier(address.path),
@@ -139,14 +139,14 @@ def _path(address: _Address) -> dict[str, Any]:
     return {"post": operation}
 
 
-def _security(address: _Address) -> list[dict[str, list[str]]]:
+def _security(address: _Endpoint) -> list[dict[str, list[str]]]:
     if address.open:
         return []
     needed: list[dict[str, list[str]]] = [{"bearer": []}, {"password": []}]
     return needed if address.command else [{}, *needed]
 
 
-def _parameters(address: _Address) -> list[dict[str, Any]]:
+def _parameters(address: _Endpoint) -> list[dict[str, Any]]:
     names = [part[1:-1] for part in address.path.split("/") if part.startswith("{")]
     inside: list[dict[str, Any]] = [
         {"name": name, "in": "path", "required": True, "schema": _NAME} for name in names

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from twin.bench.results import Recorded, load_result
-from twin.docs.chart import Axis, Line, chart
+from twin.docs.chart import Axis, ChartLine, chart
 from twin.docs.markdown import NOTICE, table
 from twin.site import BYTES_A_SERIES, Layout, load_site
 
@@ -369,9 +369,9 @@ def _losses(run: Mapping[str, Any]) -> str:
 
 
 def _pictures(rows: list[Mapping[str, Any]]) -> Mapping[str, str]:
-    def lines(figure: Callable[[Mapping[str, Any]], float]) -> list[Line]:
+    def lines(figure: Callable[[Mapping[str, Any]], float]) -> list[ChartLine]:
         return [
-            Line(
+            ChartLine(
                 name,
                 colour,
                 [(row["gpus"], figure(row)) for row in rows if row["interval_seconds"] == interval],

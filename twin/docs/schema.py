@@ -11,12 +11,13 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from twin.catalog import DeviceClass, Frame, Signal
+from twin.catalog import DeviceClass, Signal, UnitKind
 from twin.site import Layout, load_site
 from twin.wire import (
     Ack,
     Clear,
     DetailSetting,
+    EmulatorStatus,
     FacilityFeedback,
     Faults,
     Inject,
@@ -24,7 +25,6 @@ from twin.wire import (
     RollupPart,
     SetDetail,
     ShardDraw,
-    Status,
 )
 from twin.wire.frame import VERSION
 from twin.wire.messages import Message
@@ -35,7 +35,7 @@ EXAMPLE_SITE = "demo"
 """The site whose sizes the shipped schemas have."""
 
 MESSAGES: Mapping[str, type[Message]] = {
-    "status": Status,
+    "status": EmulatorStatus,
     "rack-meta": RackMeta,
     "faults": Faults,
     "inject": Inject,
@@ -56,13 +56,13 @@ def pages() -> Mapping[str, str]:
     """Return ``schema/*.json``: one file a kind of frame and of message."""
     layout = Layout(load_site(EXAMPLE_SITE))
     schemas = {
-        **{frame.value: frame_schema(layout, frame) for frame in Frame},
+        **{frame.value: frame_schema(layout, frame) for frame in UnitKind},
         **{name: message_schema(model) for name, model in MESSAGES.items()},
     }
     return {f"schema/{name}.json": dumped(schema) for name, schema in schemas.items()}
 
 
-def frame_schema(layout: Layout, frame: Frame) -> dict[str, Any]:
+def frame_schema(layout: Layout, frame: UnitKind) -> dict[str, Any]:
     """Return the schema of one kind of frame for the sizes of one site."""
     devices = layout.devices_of(frame)
     return {

@@ -8,7 +8,7 @@ from typing import Any, get_args
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from twin.catalog import Frame
+from twin.catalog import UnitKind
 from twin.docs.markdown import NOTICE, code, plain, table
 from twin.site import Layout, Site, load_site, preset_names
 
@@ -64,7 +64,7 @@ def pages() -> Mapping[str, str]:
                         layout.site.racks,
                         layout.site.gpus,
                         layout.site.megapacks.count,
-                        layout.units(Frame.GENSET),
+                        layout.units(UnitKind.GENSET),
                     )
                 ),
             )

@@ -78,7 +78,7 @@ class Commands:
         schedule = self._schedule
         try:
             strikes = [
-                schedule.strike_of(
+                schedule.applied_fault(
                     active.id,
                     active.fault,
                     active.target,

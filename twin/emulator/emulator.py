@@ -17,8 +17,8 @@ from typing import Any
 
 import structlog
 
-from twin.bus import BrokerUrl, Bus, Message, Will, keep_connected
-from twin.catalog import Frame
+from twin.bus import BrokerUrl, Bus, InboundMessage, Will, keep_connected
+from twin.catalog import UnitKind
 from twin.emulator.commands import Commands
 from twin.emulator.config import EmulatorConfig
 from twin.emulator.meta import rack_meta
@@ -30,7 +30,7 @@ from twin.emulator.state import SAVE_SECONDS, StateFile, repeated_steps
 from twin.errors import BusError, FrameError, first_error
 from twin.faults import FAULTS, FaultSchedule
 from twin.faults.natural import failures_of
-from twin.wire import Clock, Status, Topics
+from twin.wire import Clock, EmulatorStatus, Topics
 
 __all__ = ["Emulator", "EmulatorConfig"]
 
@@ -86,7 +86,7 @@ class Emulator:
         """Simulated unix time up to which the kept state has lived; None for a fresh one."""
         if kept is not None:
             self._lived = kept["now"]
-            for kind in Frame:
+            for kind in UnitKind:
                 self._publisher.sequence[kind] = kept["sequence"][kind.value]
         if self._failures is not None:
             # Those of the time before a restart are past.
@@ -161,7 +161,7 @@ class Emulator:
         await self._say("online")
         if leads:
             await self._publish_faults(bus)
-        for rack in range(self._layout.units(Frame.RACK)):
+        for rack in range(self._layout.units(UnitKind.RACK)):
             meta = rack_meta(self._layout, rack)
             await bus.publish(self._topics.meta(meta.rack), meta.encode(), retain=True)
         self.connected.set()
@@ -175,7 +175,7 @@ class Emulator:
                 await bus.publish(self._topics.ack(answer.id), answer.encode(), qos=1)
                 await self._publish_faults(bus)
 
-    def _hear(self, message: Message) -> bool:
+    def _hear(self, message: InboundMessage) -> bool:
         """Take note of a message of another shard and return whether it was one."""
         address = self._topics.parse(message.topic)
         if address is None or address.kind == "command":
@@ -211,8 +211,8 @@ class Emulator:
         report = self._commands.report(parameters=self._role.aligned)
         await bus.publish(self._topics.faults, report.encode(), qos=1, retain=True)
 
-    def _status(self, state: str) -> Status:
-        return Status.model_validate(
+    def _status(self, state: str) -> EmulatorStatus:
+        return EmulatorStatus.model_validate(
             {
                 "emulator": self._config.name,
                 "state": state,
@@ -386,7 +386,7 @@ class Emulator:
         """Let the natural failures that are due begin and return whether there were any."""
         if self._failures is None:
             return False
-        struck = self._failures.strike(self._faults, self._role.plant.time, self.epoch)
+        struck = self._failures.apply(self._faults, self._role.plant.time, self.epoch)
         for failure in struck:
             _log.info("natural failure", cause=failure.cause, fault=failure.kind,
                       target=failure.target, seconds=round(failure.seconds))  # fmt: skip

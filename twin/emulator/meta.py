@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from twin.catalog import GPU, Frame
+from twin.catalog import GPU, UnitKind
 from twin.site import Layout
 from twin.wire import RackMeta
 
@@ -18,7 +18,7 @@ def rack_meta(layout: Layout, rack: int) -> RackMeta:
     """
     site = layout.site
     return RackMeta(
-        rack=layout.unit_name(Frame.RACK, rack),
+        rack=layout.unit_name(UnitKind.RACK, rack),
         gpu_model=layout.gpu_model(rack).name,
         gpu_uuids=tuple(layout.gpu_uuid(rack, gpu) for gpu in range(layout.per_unit(GPU))),
         hostnames=tuple(layout.hostname(rack, n) for n in range(site.servers_per_rack)),

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from twin.bus import Bus
-from twin.catalog import Frame
+from twin.catalog import UnitKind
 from twin.emulator.pacer import Pacer
 from twin.errors import BusError
 from twin.plant import Conditions
@@ -35,8 +35,8 @@ _LEAST_PATIENCE = 0.25
 
 
 @dataclass(frozen=True, slots=True)
-class _Unit:
-    kind: Frame
+class _PublishedUnit:
+    kind: UnitKind
     index: int
     topic: str
 
@@ -76,19 +76,19 @@ class Publisher:
         self.bus: Bus | None = None
         self.published = self.unsent = self.overdue = 0
         self.blocked = 0.0
-        self.sequence = {kind: [0] * layout.units(kind) for kind in Frame}
+        self.sequence = {kind: [0] * layout.units(kind) for kind in UnitKind}
         self._pacer = pacer
         self._patient = patient
         self._encoders = {
-            kind: Encoder(layout, kind, codec) for kind in Frame if layout.units(kind) > 0
+            kind: Encoder(layout, kind, codec) for kind in UnitKind if layout.units(kind) > 0
         }
         self._units = [
-            _Unit(kind, index, topics.frame(kind, layout.unit_name(kind, index)))
+            _PublishedUnit(kind, index, topics.frame(kind, layout.unit_name(kind, index)))
             for kind in self._encoders
             for index in range(layout.units(kind))
         ]
         self._rng = np.random.default_rng([seed, _LOSS_STREAM])
-        self._starved: _Unit | None = None
+        self._starved: _PublishedUnit | None = None
         self._round = _Round()
         self._layout = layout
         self._silent: frozenset[int] = frozenset()
@@ -105,11 +105,11 @@ class Publisher:
         self._silent, self._starved = arrays, None
         self._speaking = [unit for unit in self._units if self._array(unit) not in arrays]
 
-    def _array(self, unit: _Unit) -> int | None:
+    def _array(self, unit: _PublishedUnit) -> int | None:
         """Return the array that a unit stands in, None where it stands in none."""
-        if unit.kind is Frame.RACK:
+        if unit.kind is UnitKind.RACK:
             return self._layout.array_of(unit.index)
-        return unit.index if unit.kind is Frame.ARRAY else None
+        return unit.index if unit.kind is UnitKind.ARRAY else None
 
     def skip(self, frames: int) -> None:
         """Count as many frames of every unit as made and lost."""
@@ -150,25 +150,25 @@ class Publisher:
         lost = (self._rng.random(len(reporting)) < conditions.frame_loss).tolist()
         first = 0 if self._starved is None else self._speaking.index(self._starved)
         order = self._speaking[first:] + self._speaking[:first]
-        units = [unit for unit in order if unit.kind is not Frame.RACK or reporting[unit.index]]
+        units = [unit for unit in order if unit.kind is not UnitKind.RACK or reporting[unit.index]]
         self._round, self._starved = _Round(len(units)), None
         for unit in units:
             done = self._round.done
             if done % _BATCH == 0:
                 await self._pacer.spread(_SPREAD * done / len(units))
-            rack = unit.kind is Frame.RACK
+            rack = unit.kind is UnitKind.RACK
             payload = self._encode(unit, now + ahead[unit.index] if rack else now)
             if not (rack and lost[unit.index]):
                 await self._hand_over(unit, payload)
             self._round.done += 1
 
-    def _encode(self, unit: _Unit, ts: float) -> bytes:
+    def _encode(self, unit: _PublishedUnit, ts: float) -> bytes:
         sequence = self.sequence[unit.kind]
         payload = self._encoders[unit.kind].encode(unit.index, max(0.0, ts), sequence[unit.index])
         sequence[unit.index] += 1
         return payload
 
-    async def _hand_over(self, unit: _Unit, payload: bytes) -> None:
+    async def _hand_over(self, unit: _PublishedUnit, payload: bytes) -> None:
         bus = self.bus
         try:
             if bus is None:
@@ -185,7 +185,7 @@ class Publisher:
             self._starved = self._starved or unit
             self.overdue += 1
 
-    async def _insist(self, bus: Bus, unit: _Unit, payload: bytes) -> None:
+    async def _insist(self, bus: Bus, unit: _PublishedUnit, payload: bytes) -> None:
         """Publish to a broker that has not taken what came before.
 
         Raises:

@@ -13,14 +13,14 @@ from typing import Protocol
 
 import structlog
 
-from twin.bus import Message
+from twin.bus import InboundMessage
 from twin.emulator.config import EmulatorConfig
 from twin.emulator.pacer import Pacer
 from twin.errors import FrameError
 from twin.plant import Conditions, Plant
 from twin.plant.shard import FacilityPlant, HallsPlant
 from twin.site import FACILITY, Layout, Shard
-from twin.wire import FacilityFeedback, Outputs, ShardDraw, Status, Topics, decode_message
+from twin.wire import EmulatorStatus, FacilityFeedback, Outputs, ShardDraw, Topics, decode_message
 
 __all__ = ["Role", "Word", "role_of"]
 
@@ -86,7 +86,7 @@ class Role(Protocol):
     def begin(self, epoch: float, kept: object) -> bool:
         """Begin with what was kept, or afresh at ``epoch``; return whether that was kept."""
 
-    def hear(self, message: Message, now: float) -> None:
+    def hear(self, message: InboundMessage, now: float) -> None:
         """Take note of what another shard tells.
 
         Raises:
@@ -127,7 +127,7 @@ class WholeRole:
         self.plant = Plant(config.layout, config.seed, config.workload, epoch)
         return False
 
-    def hear(self, message: Message, now: float) -> None:
+    def hear(self, message: InboundMessage, now: float) -> None:
         """Nobody has anything to tell it."""
 
     async def gather(self, pacer: Pacer, tick: int) -> None:
@@ -191,7 +191,7 @@ class HallsRole:
         self.plant = HallsPlant(self._site, self._owned, config.seed, config.workload, epoch)
         return False
 
-    def hear(self, message: Message, now: float) -> None:
+    def hear(self, message: InboundMessage, now: float) -> None:
         if message.topic == self._topics.feedback:
             self._follow(decode_message(FacilityFeedback, message.payload), now)
         elif not message.retain:
@@ -211,11 +211,11 @@ class HallsRole:
             raise FrameError("value", f"standings: {error!r}") from error
         self._heard = word.ts
 
-    def _look(self, message: Message) -> None:
+    def _look(self, message: InboundMessage) -> None:
         """Let go of the arrays that a new shard has, when there are more of them than before."""
         if not message.payload:
             return
-        status = decode_message(Status, message.payload)
+        status = decode_message(EmulatorStatus, message.payload)
         if status.shard is None or status.shard == FACILITY:
             return
         count = int(status.shard.partition("/")[2])
@@ -281,7 +281,7 @@ class FacilityRole:
         self.plant = FacilityPlant(self._site, config.seed, config.workload, epoch)
         return False
 
-    def hear(self, message: Message, now: float) -> None:
+    def hear(self, message: InboundMessage, now: float) -> None:
         word = decode_message(ShardDraw, message.payload)
         interval = self._config.frame_interval
         if abs(now - word.ts) > _FAR * interval:

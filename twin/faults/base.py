@@ -11,11 +11,11 @@ from pydantic import BaseModel, ConfigDict
 from twin.plant import Conditions
 from twin.site import Layout, Target
 
-__all__ = ["Fault", "Impact"]
+__all__ = ["Fault", "FaultContext"]
 
 
 @dataclass(frozen=True, slots=True)
-class Impact:
+class FaultContext:
     """Where and when a fault strikes.
 
     Attributes:
@@ -62,5 +62,5 @@ class Fault(BaseModel, ABC):
     shows: ClassVar[str]
 
     @abstractmethod
-    def strike(self, impact: Impact) -> None:
+    def apply(self, context: FaultContext) -> None:
         """Write this fault into the conditions of ``impact``."""

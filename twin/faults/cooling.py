@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from twin.faults.base import Fault, Impact
+from twin.faults.base import Fault, FaultContext
 
 __all__ = [
     "BothPumpsFailure",
@@ -39,9 +39,9 @@ class PumpFailure(Fault):
         "redundancy is lost, cooling is not."
     )
 
-    def strike(self, impact: Impact) -> None:
+    def apply(self, context: FaultContext) -> None:
         """Stop the pump."""
-        impact.conditions.pump_available[impact.place] = False
+        context.conditions.pump_available[context.place] = False
 
 
 class BothPumpsFailure(Fault):
@@ -61,9 +61,9 @@ class BothPumpsFailure(Fault):
         "Megapacks take up the drop."
     )
 
-    def strike(self, impact: Impact) -> None:
+    def apply(self, context: FaultContext) -> None:
         """Stop the pumps."""
-        impact.conditions.pump_available[impact.target.unit] = False
+        context.conditions.pump_available[context.target.unit] = False
 
 
 class PumpDegraded(Fault):
@@ -85,9 +85,9 @@ class PumpDegraded(Fault):
     head: Annotated[float, Field(gt=0, lt=1)] = 0.6
     """Head that is left of a new pump's."""
 
-    def strike(self, impact: Impact) -> None:
+    def apply(self, context: FaultContext) -> None:
         """Take head away."""
-        impact.conditions.pump_head[impact.place] = self.head
+        context.conditions.pump_head[context.place] = self.head
 
 
 class FilterClogging(Fault):
@@ -111,10 +111,10 @@ class FilterClogging(Fault):
     growth: Annotated[float, Field(gt=0, le=1e7)] = 900.0
     """Seconds until then; the resistance grows evenly."""
 
-    def strike(self, impact: Impact) -> None:
+    def apply(self, context: FaultContext) -> None:
         """Clog as much as the fault is old."""
-        grown = min(impact.age / self.growth, 1.0)
-        impact.conditions.filter_resistance[impact.target.unit] = (
+        grown = min(context.age / self.growth, 1.0)
+        context.conditions.filter_resistance[context.target.unit] = (
             1.0 + (self.resistance - 1.0) * grown
         )
 
@@ -138,9 +138,9 @@ class HeatExchangerFouling(Fault):
     resistance: Annotated[float, Field(gt=1, le=50)] = 3.0
     """Thermal resistance over that of the clean exchanger."""
 
-    def strike(self, impact: Impact) -> None:
+    def apply(self, context: FaultContext) -> None:
         """Add the deposits."""
-        impact.conditions.exchanger_fouling[impact.target.unit] = self.resistance
+        context.conditions.exchanger_fouling[context.target.unit] = self.resistance
 
 
 class CoolantLeak(Fault):
@@ -163,9 +163,9 @@ class CoolantLeak(Fault):
     rate: Annotated[float, Field(gt=0, le=100)] = 1.5
     """Coolant lost in L/min."""
 
-    def strike(self, impact: Impact) -> None:
+    def apply(self, context: FaultContext) -> None:
         """Open the leak."""
-        impact.conditions.coolant_leak[impact.target.unit] = self.rate
+        context.conditions.coolant_leak[context.target.unit] = self.rate
 
 
 class ValveStuck(Fault):
@@ -188,9 +188,9 @@ class ValveStuck(Fault):
     opening: Annotated[float, Field(ge=0, le=1)] = 0.1
     """Opening at which it hangs; training needs about 0.4."""
 
-    def strike(self, impact: Impact) -> None:
+    def apply(self, context: FaultContext) -> None:
         """Hold the valve."""
-        impact.conditions.valve_stuck_at[impact.target.unit] = self.opening
+        context.conditions.valve_stuck_at[context.target.unit] = self.opening
 
 
 class CduPsuFailure(Fault):
@@ -208,9 +208,9 @@ class CduPsuFailure(Fault):
         "Cooling does not change, redundancy is lost: with both gone the pumps stop."
     )
 
-    def strike(self, impact: Impact) -> None:
+    def apply(self, context: FaultContext) -> None:
         """Take the supply away."""
-        impact.conditions.cdu_psu_ok[impact.place] = False
+        context.conditions.cdu_psu_ok[context.place] = False
 
 
 class ChillerFailure(Fault):
@@ -230,9 +230,9 @@ class ChillerFailure(Fault):
         "do coolant, air and GPUs."
     )
 
-    def strike(self, impact: Impact) -> None:
+    def apply(self, context: FaultContext) -> None:
         """Trip the chiller."""
-        impact.conditions.chiller_available[impact.target.device] = False
+        context.conditions.chiller_available[context.target.device] = False
 
 
 class FacilityWaterWarm(Fault):
@@ -254,9 +254,9 @@ class FacilityWaterWarm(Fault):
     excess: Annotated[float, Field(gt=0, le=40)] = 8.0
     """Set point above what it should be in K."""
 
-    def strike(self, impact: Impact) -> None:
+    def apply(self, context: FaultContext) -> None:
         """Shift the set point."""
-        impact.conditions.water_excess[0] = self.excess
+        context.conditions.water_excess[0] = self.excess
 
 
 class HotDay(Fault):
@@ -278,6 +278,6 @@ class HotDay(Fault):
     excess: Annotated[float, Field(gt=0, le=40)] = 15.0
     """Outdoor temperature above the season's in K."""
 
-    def strike(self, impact: Impact) -> None:
+    def apply(self, context: FaultContext) -> None:
         """Warm the outdoor air."""
-        impact.conditions.outdoor_excess[0] = self.excess
+        context.conditions.outdoor_excess[0] = self.excess

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from twin.faults.base import Fault, Impact
+from twin.faults.base import Fault, FaultContext
 
 __all__ = ["AdaptiveRoutingOff", "LeafDown", "SpineDown"]
 
@@ -22,9 +22,9 @@ class LeafDown(Fault):
         "loses its link at the same moment, always the same device number. The job stalls."
     )
 
-    def strike(self, impact: Impact) -> None:
+    def apply(self, context: FaultContext) -> None:
         """Stop the switch."""
-        impact.conditions.leaf_available[impact.place] = False
+        context.conditions.leaf_available[context.place] = False
 
 
 class SpineDown(Fault):
@@ -43,9 +43,9 @@ class SpineDown(Fault):
         "fabric one spine of many is hardly felt."
     )
 
-    def strike(self, impact: Impact) -> None:
+    def apply(self, context: FaultContext) -> None:
         """Stop the switch."""
-        impact.conditions.spine_available[impact.place] = False
+        context.conditions.spine_available[context.place] = False
 
 
 class AdaptiveRoutingOff(Fault):
@@ -64,6 +64,6 @@ class AdaptiveRoutingOff(Fault):
         "and the step rate falls by about 8 %."
     )
 
-    def strike(self, impact: Impact) -> None:
+    def apply(self, context: FaultContext) -> None:
         """Route statically."""
-        impact.conditions.adaptive_routing[impact.target.unit] = False
+        context.conditions.adaptive_routing[context.target.unit] = False

@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field, field_validator
 
 from twin.catalog import XID_TEXT
-from twin.faults.base import Fault, Impact
+from twin.faults.base import Fault, FaultContext
 from twin.plant import ENDS_APPLICATION, FATAL_ERRORS_PER_SECOND, NEEDS_RESET, WARNS
 
 __all__ = [
@@ -42,8 +42,8 @@ _STALLS = (
 )
 
 
-def _raise(impact: Impact, code: int) -> None:
-    impact.conditions.gpu_xid[impact.place] = code
+def _raise(context: FaultContext, code: int) -> None:
+    context.conditions.gpu_xid[context.place] = code
 
 
 class GpuOffBus(Fault):
@@ -62,9 +62,9 @@ class GpuOffBus(Fault):
         "157 W, and after the GPU's return the job restarts from its checkpoint."
     )
 
-    def strike(self, impact: Impact) -> None:
+    def apply(self, context: FaultContext) -> None:
         """Take the GPU off its bus."""
-        impact.conditions.gpu_attached[impact.place] = False
+        context.conditions.gpu_attached[context.place] = False
 
 
 class GpuXid(Fault):
@@ -95,9 +95,9 @@ class GpuXid(Fault):
             raise ValueError(f"the XIDs are {known}; 79 is the fault {GpuOffBus.kind}")
         return code
 
-    def strike(self, impact: Impact) -> None:
+    def apply(self, context: FaultContext) -> None:
         """Raise the code."""
-        _raise(impact, self.code)
+        _raise(context, self.code)
 
 
 class GpuSingleBit(Fault):
@@ -118,9 +118,9 @@ class GpuSingleBit(Fault):
     rate: Annotated[float, Field(gt=0, le=100_000)] = 5.0
     """Corrected errors a second."""
 
-    def strike(self, impact: Impact) -> None:
+    def apply(self, context: FaultContext) -> None:
         """Set the error rate."""
-        impact.conditions.gpu_single_bit_per_second[impact.place] = self.rate
+        context.conditions.gpu_single_bit_per_second[context.place] = self.rate
 
 
 class GpuDoubleBit(Fault):
@@ -138,9 +138,9 @@ class GpuDoubleBit(Fault):
         f"and DCGM_FI_DEV_UNCORRECTABLE_REMAPPED_ROWS rise by one. {_STALLS}"
     )
 
-    def strike(self, impact: Impact) -> None:
+    def apply(self, context: FaultContext) -> None:
         """Raise XID 48."""
-        _raise(impact, _DOUBLE_BIT)
+        _raise(context, _DOUBLE_BIT)
 
 
 class GpuRowRemapFailure(Fault):
@@ -158,9 +158,9 @@ class GpuRowRemapFailure(Fault):
         f"the GPU has to be replaced. {_STALLS}"
     )
 
-    def strike(self, impact: Impact) -> None:
+    def apply(self, context: FaultContext) -> None:
         """Raise XID 64."""
-        _raise(impact, _REMAP_FAILURE)
+        _raise(context, _REMAP_FAILURE)
 
 
 class GspTimeout(Fault):
@@ -175,9 +175,9 @@ class GspTimeout(Fault):
     severity = "critical"
     shows = f"XID {_GSP_TIMEOUT} ({XID_TEXT[_GSP_TIMEOUT]}). {_STALLS}"
 
-    def strike(self, impact: Impact) -> None:
+    def apply(self, context: FaultContext) -> None:
         """Raise XID 119."""
-        _raise(impact, _GSP_TIMEOUT)
+        _raise(context, _GSP_TIMEOUT)
 
 
 class GpuHang(Fault):
@@ -195,9 +195,9 @@ class GpuHang(Fault):
         "draws about 120 W where the others, waiting for it, draw 157 W."
     )
 
-    def strike(self, impact: Impact) -> None:
+    def apply(self, context: FaultContext) -> None:
         """Let the GPU hang."""
-        impact.conditions.gpu_responding[impact.place] = False
+        context.conditions.gpu_responding[context.place] = False
 
 
 class GpuSlow(Fault):
@@ -218,10 +218,10 @@ class GpuSlow(Fault):
     ratio: Annotated[float, Field(gt=0.1, lt=1)] = 0.7
     """Its clock over full clock."""
 
-    def strike(self, impact: Impact) -> None:
+    def apply(self, context: FaultContext) -> None:
         """Limit the clock."""
-        limit = impact.conditions.gpu_clock_limit
-        limit[impact.place] = min(float(limit[impact.place]), self.ratio)
+        limit = context.conditions.gpu_clock_limit
+        limit[context.place] = min(float(limit[context.place]), self.ratio)
 
 
 class GpuColdPlate(Fault):
@@ -243,9 +243,9 @@ class GpuColdPlate(Fault):
     resistance: Annotated[float, Field(gt=1, le=20)] = 3.2
     """Thermal resistance from die to coolant, over normal."""
 
-    def strike(self, impact: Impact) -> None:
+    def apply(self, context: FaultContext) -> None:
         """Raise the thermal resistance."""
-        impact.conditions.gpu_thermal_resistance[impact.place] *= np.float32(self.resistance)
+        context.conditions.gpu_thermal_resistance[context.place] *= np.float32(self.resistance)
 
 
 class GpuPowerBrake(Fault):
@@ -263,9 +263,9 @@ class GpuPowerBrake(Fault):
         "they are cool and far below their limit; the whole job runs at half speed."
     )
 
-    def strike(self, impact: Impact) -> None:
+    def apply(self, context: FaultContext) -> None:
         """Assert the brake."""
-        impact.conditions.power_brake_released[impact.place] = False
+        context.conditions.power_brake_released[context.place] = False
 
 
 class GpuPcieReplay(Fault):
@@ -283,9 +283,9 @@ class GpuPcieReplay(Fault):
     rate: Annotated[float, Field(gt=0, le=10_000)] = 2.0
     """Replays a second."""
 
-    def strike(self, impact: Impact) -> None:
+    def apply(self, context: FaultContext) -> None:
         """Set the replay rate."""
-        impact.conditions.gpu_pcie_replays_per_second[impact.place] = self.rate
+        context.conditions.gpu_pcie_replays_per_second[context.place] = self.rate
 
 
 class NvlinkError(Fault):
@@ -308,9 +308,9 @@ class NvlinkError(Fault):
     rate: Annotated[float, Field(gt=0, le=10_000)] = 60.0
     """Errors a second."""
 
-    def strike(self, impact: Impact) -> None:
+    def apply(self, context: FaultContext) -> None:
         """Set the error rate."""
-        impact.conditions.nvlink_errors_per_second[impact.place] = self.rate
+        context.conditions.nvlink_errors_per_second[context.place] = self.rate
 
 
 class NvswitchFailure(Fault):
@@ -329,11 +329,11 @@ class NvswitchFailure(Fault):
         "not one of them. The job stalls until the time-out and goes on without the server."
     )
 
-    def strike(self, impact: Impact) -> None:
+    def apply(self, context: FaultContext) -> None:
         """Let every link of the server's GPUs fail."""
-        rack, server = impact.place
-        count = impact.layout.site.server.gpus
-        links = impact.conditions.nvlink_errors_per_second[rack]
+        rack, server = context.place
+        count = context.layout.site.server.gpus
+        links = context.conditions.nvlink_errors_per_second[rack]
         links[server * count : (server + 1) * count] = _SWITCH_ERRORS_PER_SECOND
 
 
@@ -352,6 +352,6 @@ class DcgmExporterDown(Fault):
         "the server draws its power and the job goes on: the monitoring is broken, not the GPUs."
     )
 
-    def strike(self, impact: Impact) -> None:
+    def apply(self, context: FaultContext) -> None:
         """Stop the exporter."""
-        impact.conditions.dcgm_running[impact.place] = False
+        context.conditions.dcgm_running[context.place] = False

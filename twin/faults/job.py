@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from twin.faults.base import Fault, Impact
+from twin.faults.base import Fault, FaultContext
 from twin.site.jobs import DEFAULT_JOB
 
 __all__ = ["CheckpointStorm", "DataLoaderSlow", "JobCrash", "SoftwareHang"]
@@ -29,9 +29,9 @@ class JobCrash(Fault):
         "since then; if the cause is still there, it crashes again."
     )
 
-    def strike(self, impact: Impact) -> None:
+    def apply(self, context: FaultContext) -> None:
         """Let the code fail."""
-        impact.conditions.job_sound[impact.target.unit] = False
+        context.conditions.job_sound[context.target.unit] = False
 
 
 class SoftwareHang(Fault):
@@ -50,9 +50,9 @@ class SoftwareHang(Fault):
         "the job crashes and restarts from its checkpoint. The hang does not end by itself."
     )
 
-    def strike(self, impact: Impact) -> None:
+    def apply(self, context: FaultContext) -> None:
         """Hold the rank back."""
-        impact.conditions.job_synchronous[impact.target.unit] = False
+        context.conditions.job_synchronous[context.target.unit] = False
 
 
 class DataLoaderSlow(Fault):
@@ -74,9 +74,9 @@ class DataLoaderSlow(Fault):
     ratio: Annotated[float, Field(gt=0, lt=1)] = 0.6
     """Rate of the input over what the job needs."""
 
-    def strike(self, impact: Impact) -> None:
+    def apply(self, context: FaultContext) -> None:
         """Slow the input."""
-        impact.conditions.job_input_ratio[impact.target.unit] = self.ratio
+        context.conditions.job_input_ratio[context.target.unit] = self.ratio
 
 
 class CheckpointStorm(Fault):
@@ -98,6 +98,6 @@ class CheckpointStorm(Fault):
     every: Annotated[float, Field(ge=10, le=3600)] = 60.0
     """Seconds from the start of one checkpoint to the next."""
 
-    def strike(self, impact: Impact) -> None:
+    def apply(self, context: FaultContext) -> None:
         """Shorten the time between checkpoints."""
-        impact.conditions.job_checkpoint_seconds[impact.target.unit] = self.every
+        context.conditions.job_checkpoint_seconds[context.target.unit] = self.every

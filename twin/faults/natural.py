@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from twin.catalog import Frame
+from twin.catalog import UnitKind
 from twin.errors import ConfigError
 from twin.faults import FAULTS, FaultSchedule
 from twin.site import Layout
@@ -129,7 +129,7 @@ class NaturalFailures:
             self._next = next(self._coming)
         return due
 
-    def strike(self, schedule: FaultSchedule, time: float, epoch: float) -> list[Failure]:
+    def apply(self, schedule: FaultSchedule, time: float, epoch: float) -> list[Failure]:
         """Let the failures up to ``time`` begin and return those that did.
 
         A place where the same fault already strikes cannot fail by it once more.
@@ -190,7 +190,9 @@ class NaturalFailures:
         if kind == "leaf":
             leaf = int(rng.integers(layout.fabric.rails)) + 1
             return f"{layout.array_name(layout.array_of(rack))}/leaf{leaf}"
-        server = f"{layout.unit_name(Frame.RACK, rack)}/n{rng.integers(site.servers_per_rack) + 1}"
+        server = (
+            f"{layout.unit_name(UnitKind.RACK, rack)}/n{rng.integers(site.servers_per_rack) + 1}"
+        )
         if kind == "server":
             return server
         # The last NIC is not the job's: only the compute NICs interrupt it.

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from twin.faults.base import Fault, Impact
+from twin.faults.base import Fault, FaultContext
 
 __all__ = ["NicDegradedRate", "NicDown", "NicFlap", "OpticAgeing", "PacketLoss", "PfcStorm"]
 
@@ -36,10 +36,10 @@ class NicFlap(_OfNic):
     down: Annotated[float, Field(gt=0, le=3600)] = 5.0
     """Seconds without link in each period; with ``period`` or more the link stays down."""
 
-    def strike(self, impact: Impact) -> None:
+    def apply(self, context: FaultContext) -> None:
         """Take the link down for the first part of each period."""
-        if impact.age % self.period < self.down:
-            impact.conditions.nic_link[impact.place] = False
+        if context.age % self.period < self.down:
+            context.conditions.nic_link[context.place] = False
 
 
 class NicDown(_OfNic):
@@ -54,9 +54,9 @@ class NicDown(_OfNic):
         "and the leaf's port shows ifOperStatus 2. The job stalls until the collective times out."
     )
 
-    def strike(self, impact: Impact) -> None:
+    def apply(self, context: FaultContext) -> None:
         """Take the link down."""
-        impact.conditions.nic_link[impact.place] = False
+        context.conditions.nic_link[context.place] = False
 
 
 class NicDegradedRate(_OfNic):
@@ -74,9 +74,9 @@ class NicDegradedRate(_OfNic):
     ratio: Annotated[float, Field(gt=0, lt=1)] = 0.5
     """Rate over nominal: 0.5 is 200 Gb/s on a 400 Gb/s port."""
 
-    def strike(self, impact: Impact) -> None:
+    def apply(self, context: FaultContext) -> None:
         """Lower the rate."""
-        impact.conditions.nic_rate[impact.place] = self.ratio
+        context.conditions.nic_rate[context.place] = self.ratio
 
 
 class OpticAgeing(_OfNic):
@@ -95,10 +95,10 @@ class OpticAgeing(_OfNic):
     seconds: Annotated[float, Field(gt=0, le=1e7)] = 600.0
     """Time in which it is lost; months on real optics."""
 
-    def strike(self, impact: Impact) -> None:
+    def apply(self, context: FaultContext) -> None:
         """Dim the light in proportion to the time."""
-        lost = self.decibels * min(1.0, impact.age / self.seconds)
-        impact.conditions.nic_dimming[impact.place] = lost
+        lost = self.decibels * min(1.0, context.age / self.seconds)
+        context.conditions.nic_dimming[context.place] = lost
 
 
 class PacketLoss(_OfNic):
@@ -116,9 +116,9 @@ class PacketLoss(_OfNic):
     ratio: Annotated[float, Field(gt=0, le=0.5)] = 1e-3
     """Share of the packets that are lost."""
 
-    def strike(self, impact: Impact) -> None:
+    def apply(self, context: FaultContext) -> None:
         """Lose packets."""
-        impact.conditions.nic_loss[impact.place] = self.ratio
+        context.conditions.nic_loss[context.place] = self.ratio
 
 
 class PfcStorm(_OfNic):
@@ -137,6 +137,6 @@ class PfcStorm(_OfNic):
     share: Annotated[float, Field(gt=0, lt=1)] = 0.8
     """Share of the time in which the port lets nothing through."""
 
-    def strike(self, impact: Impact) -> None:
+    def apply(self, context: FaultContext) -> None:
         """Pause the switch."""
-        impact.conditions.nic_pause[impact.place] = self.share
+        context.conditions.nic_pause[context.place] = self.share

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from twin.faults.base import Fault, Impact
+from twin.faults.base import Fault, FaultContext
 
 __all__ = [
     "GensetStartFailure",
@@ -25,10 +25,10 @@ __all__ = [
 _PHASES = 3
 
 
-def _feeds(impact: Impact) -> NDArray[np.intp]:
+def _feeds(context: FaultContext) -> NDArray[np.intp]:
     """Return the feeds that are struck: the one that the target names, or all."""
-    feeds = np.arange(impact.conditions.grid_available.size)
-    number = impact.target.device
+    feeds = np.arange(context.conditions.grid_available.size)
+    number = context.target.device
     return feeds[number - 1 : number] if number else feeds
 
 
@@ -53,9 +53,9 @@ class GridOutage(Fault):
         "after the power's return, in which the racks warm the water."
     )
 
-    def strike(self, impact: Impact) -> None:
+    def apply(self, context: FaultContext) -> None:
         """Take the feed away, or all feeds."""
-        impact.conditions.grid_available[_feeds(impact)] = False
+        context.conditions.grid_available[_feeds(context)] = False
 
 
 class GridSag(Fault):
@@ -79,9 +79,9 @@ class GridSag(Fault):
     voltage: Annotated[float, Field(ge=0.05, le=1.3)] = 0.8
     """Voltage over normal; above 1 it is a swell."""
 
-    def strike(self, impact: Impact) -> None:
+    def apply(self, context: FaultContext) -> None:
         """Lower the voltage."""
-        impact.conditions.grid_voltage[_feeds(impact)] *= self.voltage
+        context.conditions.grid_voltage[_feeds(context)] *= self.voltage
 
 
 class GridFrequency(Fault):
@@ -103,9 +103,9 @@ class GridFrequency(Fault):
     hertz: Annotated[float, Field(ge=-5.0, le=5.0)] = -1.2
     """Offset of the frequency in Hz."""
 
-    def strike(self, impact: Impact) -> None:
+    def apply(self, context: FaultContext) -> None:
         """Shift the frequency."""
-        impact.conditions.grid_frequency_offset[:] += self.hertz
+        context.conditions.grid_frequency_offset[:] += self.hertz
 
 
 class MegapackTrip(Fault):
@@ -124,9 +124,9 @@ class MegapackTrip(Fault):
         "Afterwards it is STARTING for some seconds."
     )
 
-    def strike(self, impact: Impact) -> None:
+    def apply(self, context: FaultContext) -> None:
         """Open the unit's contactor."""
-        impact.conditions.megapack_available[impact.target.unit] = False
+        context.conditions.megapack_available[context.target.unit] = False
 
 
 class MegapackDerate(Fault):
@@ -147,10 +147,10 @@ class MegapackDerate(Fault):
     ratio: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.3
     """Power limit over rated power."""
 
-    def strike(self, impact: Impact) -> None:
+    def apply(self, context: FaultContext) -> None:
         """Lower the unit's limits."""
-        limits = impact.conditions.megapack_power_ratio
-        limits[impact.target.unit] = min(limits[impact.target.unit], self.ratio)
+        limits = context.conditions.megapack_power_ratio
+        limits[context.target.unit] = min(limits[context.target.unit], self.ratio)
 
 
 class GensetStartFailure(Fault):
@@ -169,9 +169,9 @@ class GensetStartFailure(Fault):
         "the others carry what they can."
     )
 
-    def strike(self, impact: Impact) -> None:
+    def apply(self, context: FaultContext) -> None:
         """Keep the engine from firing."""
-        impact.conditions.genset_startable[impact.target.unit] = False
+        context.conditions.genset_startable[context.target.unit] = False
 
 
 class GensetTrip(Fault):
@@ -189,9 +189,9 @@ class GensetTrip(Fault):
         "engine coasts down. On an island the Megapacks and the other units take its share."
     )
 
-    def strike(self, impact: Impact) -> None:
+    def apply(self, context: FaultContext) -> None:
         """Stop the unit."""
-        impact.conditions.genset_available[impact.target.unit] = False
+        context.conditions.genset_available[context.target.unit] = False
 
 
 class PduBreakerTrip(Fault):
@@ -213,9 +213,9 @@ class PduBreakerTrip(Fault):
         "of an hour after the fault. When all PDUs of a rack are open, it is dark."
     )
 
-    def strike(self, impact: Impact) -> None:
+    def apply(self, context: FaultContext) -> None:
         """Open the breaker."""
-        impact.conditions.pdu_breaker[impact.place] = False
+        context.conditions.pdu_breaker[context.place] = False
 
 
 class PduPhaseImbalance(Fault):
@@ -237,7 +237,7 @@ class PduPhaseImbalance(Fault):
     load: Annotated[float, Field(gt=1.0, le=10.0)] = 1.8
     """Load of the first phase over that of the others."""
 
-    def strike(self, impact: Impact) -> None:
+    def apply(self, context: FaultContext) -> None:
         """Load the first phase."""
-        first = impact.target.device * _PHASES
-        impact.conditions.pdu_phase_load[impact.target.unit, first] = self.load
+        first = context.target.device * _PHASES
+        context.conditions.pdu_phase_load[context.target.unit, first] = self.load

@@ -8,15 +8,15 @@ from dataclasses import dataclass, fields, replace
 from pydantic import ValidationError
 
 from twin.errors import ConfigError, did_you_mean
-from twin.faults.base import Fault, Impact
+from twin.faults.base import Fault, FaultContext
 from twin.plant import Conditions
 from twin.site import Layout, Target, validation_message
 
-__all__ = ["FaultSchedule", "Strike", "parse_fault"]
+__all__ = ["AppliedFault", "FaultSchedule", "parse_fault"]
 
 
 @dataclass(frozen=True, slots=True)
-class Strike:
+class AppliedFault:
     """A fault in force.
 
     Attributes:
@@ -66,13 +66,13 @@ class FaultSchedule:
     def __init__(self, layout: Layout, registry: Mapping[str, type[Fault]]) -> None:
         self._layout = layout
         self._registry = registry
-        self._active: list[Strike] = []
+        self._active: list[AppliedFault] = []
         self._healthy = Conditions.healthy(layout)
         for field in fields(self._healthy):
             getattr(self._healthy, field.name).flags.writeable = False
 
     @property
-    def active(self) -> tuple[Strike, ...]:
+    def active(self) -> tuple[AppliedFault, ...]:
         """Faults in force, in order of injection."""
         return tuple(self._active)
 
@@ -84,7 +84,7 @@ class FaultSchedule:
         now: float,
         seconds: float | None = None,
         parameters: Mapping[str, float] | None = None,
-    ) -> Strike:
+    ) -> AppliedFault:
         """Let a fault begin at ``now`` and return it; on an error nothing changes.
 
         Args:
@@ -99,7 +99,7 @@ class FaultSchedule:
             ConfigError: unknown fault, wrong parameter or duration, a target of the wrong kind
                 or that does not exist, or the same fault already strikes there.
         """
-        struck = self.strike_of(identifier, kind, target, (now, now), parameters or {})
+        struck = self.applied_fault(identifier, kind, target, (now, now), parameters or {})
         for other in self._active:
             if other.fault.kind == kind and other.target.meets(struck.target):
                 raise ConfigError(
@@ -113,14 +113,14 @@ class FaultSchedule:
         self._active.append(struck)
         return struck
 
-    def strike_of(
+    def applied_fault(
         self,
         identifier: str,
         kind: str,
         target: str,
         times: tuple[float, float],
         parameters: Mapping[str, float],
-    ) -> Strike:
+    ) -> AppliedFault:
         """Return a fault as it would strike, without letting it.
 
         Args:
@@ -141,9 +141,9 @@ class FaultSchedule:
                 f"fault {kind} strikes a {fault.target}, for example {fault.default_target}; "
                 f"{target!r} is a {place.kind}"
             )
-        return Strike(identifier, fault, place, *times)
+        return AppliedFault(identifier, fault, place, *times)
 
-    def restore(self, strikes: Iterable[Strike]) -> None:
+    def restore(self, strikes: Iterable[AppliedFault]) -> None:
         """Put back the faults that were in force when a state was kept."""
         self._active = list(strikes)
 
@@ -184,5 +184,5 @@ class FaultSchedule:
         conditions = Conditions.healthy(self._layout)
         for active in self._active:
             age = max(0.0, now - active.since)
-            active.fault.strike(Impact(conditions, self._layout, active.target, age))
+            active.fault.apply(FaultContext(conditions, self._layout, active.target, age))
         return conditions

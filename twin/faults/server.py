@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from twin.faults.base import Fault, Impact
+from twin.faults.base import Fault, FaultContext
 
 __all__ = ["PsuFailure", "ServerDown", "ServerPowerCap"]
 
@@ -27,9 +27,9 @@ class PsuFailure(Fault):
         "GPUs' power limit falls and the job slows down. Without any supply the server is off."
     )
 
-    def strike(self, impact: Impact) -> None:
+    def apply(self, context: FaultContext) -> None:
         """Take the supply away."""
-        impact.conditions.psu_available[impact.place] = False
+        context.conditions.psu_available[context.place] = False
 
 
 class ServerPowerCap(Fault):
@@ -51,10 +51,10 @@ class ServerPowerCap(Fault):
     watts: Annotated[float, Field(ge=3000.0, le=20_000.0)] = 5000.0
     """Greatest power at the server's inlets in W."""
 
-    def strike(self, impact: Impact) -> None:
+    def apply(self, context: FaultContext) -> None:
         """Cap the server."""
-        caps = impact.conditions.server_cap
-        caps[impact.place] = min(caps[impact.place], self.watts)
+        caps = context.conditions.server_cap
+        caps[context.place] = min(caps[context.place], self.watts)
 
 
 class ServerDown(Fault):
@@ -73,6 +73,6 @@ class ServerDown(Fault):
         "server boots for two minutes before they answer again."
     )
 
-    def strike(self, impact: Impact) -> None:
+    def apply(self, context: FaultContext) -> None:
         """Switch the server off."""
-        impact.conditions.server_available[impact.place] = False
+        context.conditions.server_available[context.place] = False

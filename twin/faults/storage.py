@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from twin.faults.base import Fault, Impact
+from twin.faults.base import Fault, FaultContext
 
 __all__ = ["ServiceRackDown", "StorageSlow"]
 
@@ -29,9 +29,9 @@ class StorageSlow(Fault):
     ratio: Annotated[float, Field(gt=0, lt=1)] = 0.25
     """Throughput over the rating."""
 
-    def strike(self, impact: Impact) -> None:
+    def apply(self, context: FaultContext) -> None:
         """Slow the rack down."""
-        impact.conditions.storage_speed[impact.target.unit] = self.ratio
+        context.conditions.storage_speed[context.target.unit] = self.ratio
 
 
 class ServiceRackDown(Fault):
@@ -51,6 +51,6 @@ class ServiceRackDown(Fault):
         "a job that has to load one waits as long. All GPUs then show 100 % at about 157 W."
     )
 
-    def strike(self, impact: Impact) -> None:
+    def apply(self, context: FaultContext) -> None:
         """Take the rack's power."""
-        impact.conditions.service_available[impact.target.unit] = False
+        context.conditions.service_available[context.target.unit] = False

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from twin.faults.base import Fault, Impact
+from twin.faults.base import Fault, FaultContext
 
 __all__ = ["ClockSkew", "FramesLost", "GatewaySilent", "SensorDrift", "SensorNoise", "SensorStuck"]
 
@@ -28,9 +28,9 @@ class GatewaySilent(Fault):
         "freeze, and the aggregator says why: timeout."
     )
 
-    def strike(self, impact: Impact) -> None:
+    def apply(self, context: FaultContext) -> None:
         """Silence the gateway."""
-        impact.conditions.gateway_reporting[impact.target.unit] = False
+        context.conditions.gateway_reporting[context.target.unit] = False
 
 
 class FramesLost(Fault):
@@ -51,9 +51,9 @@ class FramesLost(Fault):
     share: Annotated[float, Field(gt=0, le=1)] = 0.3
     """Share of the frames that is lost."""
 
-    def strike(self, impact: Impact) -> None:
+    def apply(self, context: FaultContext) -> None:
         """Lose the frames."""
-        impact.conditions.frame_loss[impact.target.unit] = self.share
+        context.conditions.frame_loss[context.target.unit] = self.share
 
 
 class ClockSkew(Fault):
@@ -75,9 +75,9 @@ class ClockSkew(Fault):
     offset: Annotated[float, Field(ge=-3600, le=3600)] = 30.0
     """Seconds that the clock is ahead."""
 
-    def strike(self, impact: Impact) -> None:
+    def apply(self, context: FaultContext) -> None:
         """Put the clock wrong."""
-        impact.conditions.clock_skew[impact.target.unit] = self.offset
+        context.conditions.clock_skew[context.target.unit] = self.offset
 
 
 class SensorStuck(Fault):
@@ -95,9 +95,9 @@ class SensorStuck(Fault):
         "follow the training steps: `changes()` over some minutes is zero."
     )
 
-    def strike(self, impact: Impact) -> None:
+    def apply(self, context: FaultContext) -> None:
         """Freeze the readings."""
-        impact.conditions.gpu_sensor_stuck[impact.place] = True
+        context.conditions.gpu_sensor_stuck[context.place] = True
 
 
 class SensorDrift(Fault):
@@ -118,10 +118,10 @@ class SensorDrift(Fault):
     kelvin_per_minute: Annotated[float, Field(ge=-10, le=10)] = 0.5
     """Drift in K a minute."""
 
-    def strike(self, impact: Impact) -> None:
+    def apply(self, context: FaultContext) -> None:
         """Let the reading drift."""
-        drift = self.kelvin_per_minute * impact.age / _SECONDS_PER_MINUTE
-        impact.conditions.supply_sensor_drift[impact.target.unit] = drift
+        drift = self.kelvin_per_minute * context.age / _SECONDS_PER_MINUTE
+        context.conditions.supply_sensor_drift[context.target.unit] = drift
 
 
 class SensorNoise(Fault):
@@ -142,6 +142,6 @@ class SensorNoise(Fault):
     ratio: Annotated[float, Field(gt=0, le=1)] = 0.25
     """Standard deviation of the noise as a fraction of the flow."""
 
-    def strike(self, impact: Impact) -> None:
+    def apply(self, context: FaultContext) -> None:
         """Make the reading noisy."""
-        impact.conditions.flow_noise[impact.target.unit] = self.ratio
+        context.conditions.flow_noise[context.target.unit] = self.ratio

@@ -8,13 +8,13 @@ from grafana_foundation_sdk.builders import dashboard as builders
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models import dashboard
 
-from twin.grafana.extras import NOT_EXPORTED, is_optional
-from twin.grafana.links import navigation
-from twin.grafana.looks import ORANGE, PURPLE, RED
-from twin.grafana.pages import TAG, Page
-from twin.grafana.parts import DATASOURCE
+from twin.grafana.colors import ORANGE, PURPLE, RED
+from twin.grafana.dashboard_links import navigation
+from twin.grafana.optional_metrics import NOT_EXPORTED, is_optional
+from twin.grafana.pages import TAG, DashboardPage
+from twin.grafana.panel_parts import DATASOURCE
 from twin.grafana.promql import Expr
-from twin.grafana.queries import marks
+from twin.grafana.queries import chart_annotations
 from twin.grafana.variables import variables_of
 
 __all__ = ["Row", "assemble"]
@@ -23,7 +23,7 @@ Row = tuple[str, Sequence[Builder[dashboard.Panel]]]
 """Title of a row, and its panels from left to right; 24 columns make a line."""
 
 
-def assemble(page: Page, rows: Iterable[Row]) -> dashboard.Dashboard:
+def assemble(page: DashboardPage, rows: Iterable[Row]) -> dashboard.Dashboard:
     """Return the dashboard of a page.
 
     Args:
@@ -61,10 +61,15 @@ def assemble(page: Page, rows: Iterable[Row]) -> dashboard.Dashboard:
 
 def _marks() -> list[Builder[dashboard.AnnotationQuery]]:
     return [
-        _mark("Faults", marks.FAULTS, ORANGE, "{{fault}}", "{{target}}"),
-        _mark("Job", marks.INTERRUPTIONS, RED, "Job {{state}}", "{{training_job}}"),
+        _mark("Faults", chart_annotations.FAULTS, ORANGE, "{{fault}}", "{{target}}"),
+        _mark("Job", chart_annotations.INTERRUPTIONS, RED, "Job {{state}}", "{{training_job}}"),
         _mark(
-            "Checkpoints", marks.CHECKPOINTS, PURPLE, "Checkpoint", "{{training_job}}", shown=False
+            "Checkpoints",
+            chart_annotations.CHECKPOINTS,
+            PURPLE,
+            "Checkpoint",
+            "{{training_job}}",
+            shown=False,
         ),
     ]
 

@@ -9,13 +9,13 @@ from enum import StrEnum
 from itertools import product
 from typing import Any
 
-from twin.grafana.extras import MARKERS, NOT_EXPORTED, is_optional
+from twin.grafana.optional_metrics import MARKERS, NOT_EXPORTED, is_optional
 from twin.grafana.prometheus import Prometheus, QueryError
 from twin.grafana.queries import quiet_until
-from twin.grafana.queries.marks import FAULTS
+from twin.grafana.queries.chart_annotations import FAULTS
 from twin.grafana.substitute import chosen_values, free_choices, substitute
 
-__all__ = ["Checked", "Outcome", "check_dashboard"]
+__all__ = ["Checked", "QueryOutcome", "check_dashboard"]
 
 _SHOWN_SECONDS = 900.0
 """The range of time that the dashboards show at first."""
@@ -31,7 +31,7 @@ _INTERVALS = {
 }
 
 
-class Outcome(StrEnum):
+class QueryOutcome(StrEnum):
     """What came of a query."""
 
     OK = "ok"
@@ -44,7 +44,7 @@ class Outcome(StrEnum):
     @property
     def failed(self) -> bool:
         """Whether the check fails for it."""
-        return self in (Outcome.EMPTY, Outcome.ERROR)
+        return self in (QueryOutcome.EMPTY, QueryOutcome.ERROR)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +65,14 @@ class Checked:
     dashboard: str
     place: str
     query: str
-    outcome: Outcome
+    outcome: QueryOutcome
     series: int
     seconds: float
     detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class _Question:
+class _UnboundQuery:
     """A query before values are put in."""
 
     place: str
@@ -113,8 +113,10 @@ def check_dashboard(
     hidden = {one["name"] for one in dashboard["templating"]["list"] if one.get("hide") == _HIDDEN}
     for name, query, options, value in chosen_values(dashboard, prometheus, window, values):
         values[name] = value
-        empty = Outcome.QUIET if name in hidden else Outcome.EMPTY
-        yield Checked(uid, f"${name}", query, Outcome.OK if options else empty, len(options), 0.0)
+        empty = QueryOutcome.QUIET if name in hidden else QueryOutcome.EMPTY
+        yield Checked(
+            uid, f"${name}", query, QueryOutcome.OK if options else empty, len(options), 0.0
+        )
     faults = _faults_in_force(prometheus, values)
     extras = _has_extras(prometheus, values)
     choices = {name: own for name, own in free_choices(dashboard).items() if name not in chosen}
@@ -130,18 +132,18 @@ def _has_extras(prometheus: Prometheus, values: Mapping[str, str]) -> bool:
     return bool(prometheus.instant(query, prometheus.now()))
 
 
-def _questions(dashboard: Mapping[str, Any]) -> Iterator[_Question]:
+def _questions(dashboard: Mapping[str, Any]) -> Iterator[_UnboundQuery]:
     for mark in dashboard["annotations"]["list"]:
-        yield _Question(mark["name"], mark["expr"], instant=False, may_be_empty=True)
+        yield _UnboundQuery(mark["name"], mark["expr"], instant=False, may_be_empty=True)
     for panel in dashboard["panels"]:
         for target in panel.get("targets", ()):
             # A panel with a time of its own looks at the present only.
             now = bool(target.get("instant") or panel.get("timeFrom"))
-            yield _Question(panel["title"], target["expr"], instant=now)
+            yield _UnboundQuery(panel["title"], target["expr"], instant=now)
 
 
 @dataclass(frozen=True, slots=True)
-class _Answer:
+class _QueryAnswer:
     query: str
     series: int
     seconds: float
@@ -149,12 +151,12 @@ class _Answer:
 
 
 def _ask(
-    question: _Question,
+    question: _UnboundQuery,
     prometheus: Prometheus,
     values: Mapping[str, str],
     choices: Mapping[str, Sequence[str]],
     window: tuple[float, float],
-) -> _Answer:
+) -> _QueryAnswer:
     """Return the best answer over all choices, with the time of the slowest."""
     used = [name for name in choices if f"${name}" in question.text]
     answers = [
@@ -163,15 +165,15 @@ def _ask(
     ]
     best = max(answers, key=lambda answer: (bool(answer.error), answer.series))
     slowest = max(answer.seconds for answer in answers)
-    return _Answer(best.query, best.series, slowest, best.error)
+    return _QueryAnswer(best.query, best.series, slowest, best.error)
 
 
 def _ask_once(
-    question: _Question,
+    question: _UnboundQuery,
     prometheus: Prometheus,
     values: Mapping[str, str],
     window: tuple[float, float],
-) -> _Answer:
+) -> _QueryAnswer:
     query = substitute(question.text, values)
     began = time.perf_counter()
     try:
@@ -180,23 +182,23 @@ def _ask_once(
         else:
             found = prometheus.over_time(query, *window, (window[1] - window[0]) / _POINTS)
     except QueryError as error:
-        return _Answer(query, 0, time.perf_counter() - began, str(error))
-    return _Answer(query, len(found), time.perf_counter() - began)
+        return _QueryAnswer(query, 0, time.perf_counter() - began, str(error))
+    return _QueryAnswer(query, len(found), time.perf_counter() - began)
 
 
 def _judged(
-    uid: str, question: _Question, answer: _Answer, faults: frozenset[str], *, extras: bool
+    uid: str, question: _UnboundQuery, answer: _QueryAnswer, faults: frozenset[str], *, extras: bool
 ) -> Checked:
     fault = quiet_until(question.text)
-    outcome, detail = Outcome.OK, ""
+    outcome, detail = QueryOutcome.OK, ""
     if answer.error:
-        outcome, detail = Outcome.ERROR, answer.error
+        outcome, detail = QueryOutcome.ERROR, answer.error
     elif not answer.series and (question.may_be_empty or (fault and fault not in faults)):
-        outcome, detail = Outcome.QUIET, fault or ""
+        outcome, detail = QueryOutcome.QUIET, fault or ""
     elif not answer.series and not extras and is_optional(question.text):
-        outcome, detail = Outcome.QUIET, NOT_EXPORTED
+        outcome, detail = QueryOutcome.QUIET, NOT_EXPORTED
     elif not answer.series:
-        outcome = Outcome.EMPTY
+        outcome = QueryOutcome.EMPTY
     return Checked(
         uid, question.place, answer.query, outcome, answer.series, answer.seconds, detail
     )

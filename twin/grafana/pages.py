@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 __all__ = ["ALERTS", "ARRAY", "COOLING", "ENERGY", "FOLDER", "JOB", "NETWORK", "PAGES", "PIPELINE",
-           "RACK", "SERVER", "SITE", "TAG", "Page"]  # fmt: skip
+           "RACK", "SERVER", "SITE", "TAG", "DashboardPage"]  # fmt: skip
 
 TAG = "datacenter-twin"
 """Every dashboard has this tag, and nothing else has."""
@@ -14,7 +14,7 @@ FOLDER = "Datacenter twin"
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class DashboardPage:
     """One dashboard.
 
     Attributes:
@@ -43,50 +43,50 @@ class Page:
         return f"{self.name}.json"
 
 
-SITE = Page(
+SITE = DashboardPage(
     "site", "Site",
     "The whole site at a glance: every rack, the job, what carries the load, and what is wrong.",
     ("map",),
 )  # fmt: skip
-ARRAY = Page(
+ARRAY = DashboardPage(
     "array", "Arrays",
     "The racks of one array side by side, and the leaf switches that connect them.",
     ("hall", "array"), site_wide=False,
 )  # fmt: skip
-RACK = Page(
+RACK = DashboardPage(
     "rack", "Rack",
     "One rack: its GPUs, servers, NIC ports, pumps, power supplies and PDUs.",
     ("rack",), site_wide=False,
 )  # fmt: skip
-SERVER = Page(
+SERVER = DashboardPage(
     "server", "Server",
     "Everything of one host and its GPUs, as dcgm-exporter, node_exporter and ipmi_exporter "
     "report it.",
     ("host", "gpu"), site_wide=False,
 )  # fmt: skip
-COOLING = Page(
+COOLING = DashboardPage(
     "cooling", "Cooling",
     "From the chillers to the cold plates: flow, heat, redundancy, leaks, and one rack in full.",
     ("rack",), site_wide=False,
 )  # fmt: skip
-NETWORK = Page(
+NETWORK = DashboardPage(
     "network", "Network",
     "Throughput, congestion, lost links, optics and switches of the fabric.",
     ("array",), site_wide=False,
 )  # fmt: skip
-ENERGY = Page(
+ENERGY = DashboardPage(
     "energy", "Energy",
     "What the load does to the grid, and what Megapacks and generators make of it.",
 )  # fmt: skip
-JOB = Page(
+JOB = DashboardPage(
     "job", "Job",
     "The training job: steps, checkpoints, interruptions, and where its time goes.",
 )  # fmt: skip
-ALERTS = Page(
+ALERTS = DashboardPage(
     "alerts", "Alerts",
     "What fires, what has fired, how soon it was seen, and which rules are noisy.",
 )  # fmt: skip
-PIPELINE = Page(
+PIPELINE = DashboardPage(
     "pipeline", "Pipeline",
     "The telemetry itself: frames, lag, losses, scrapes, and the emulators.",
 )  # fmt: skip

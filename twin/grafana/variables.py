@@ -12,8 +12,8 @@ from grafana_foundation_sdk.builders import dashboard as builders
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models import dashboard
 
-from twin.grafana.pages import Page
-from twin.grafana.parts import DATASOURCE
+from twin.grafana.pages import DashboardPage
+from twin.grafana.panel_parts import DATASOURCE
 from twin.grafana.queries import racks
 from twin.grafana.queries import variables as q
 
@@ -22,7 +22,7 @@ __all__ = ["variables_of"]
 Variable = Builder[dashboard.VariableModel]
 
 
-def variables_of(page: Page) -> list[Variable]:
+def variables_of(page: DashboardPage) -> list[Variable]:
     """Return the variables of a dashboard, the outermost first."""
     made: list[Variable] = [_datasource(), _query("site", "Site", q.SITES, shown=True)]
     for name, (label, text) in _CHOICES.items():

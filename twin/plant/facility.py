@@ -12,12 +12,12 @@ import numpy as np
 
 from twin.plant.chiller import WaterPlant
 from twin.plant.conditions import Conditions
-from twin.plant.exchange import Draw, Feedback
 from twin.plant.genset import Gensets
 from twin.plant.grid import Grid, Meters
+from twin.plant.hall_facility_link import Feedback, LoadReport
 from twin.plant.halls import FABRIC_STREAM
 from twin.plant.megapack import Megapacks
-from twin.plant.ripple import Ripple
+from twin.plant.power_oscillation import PowerOscillation
 from twin.plant.room import Room
 from twin.plant.storage import Storage
 from twin.plant.supply import Supply
@@ -52,10 +52,10 @@ class Facility:
         self.gensets = Gensets(layout, rng)
         self.supply = Supply(layout, self.grid, self.megapacks, self.gensets)
         self.meters = Meters(layout)
-        self.ripple = Ripple(layout)
+        self.ripple = PowerOscillation(layout)
         self._healths: tuple[Health, ...] = ()
 
-    def settle(self, draw: Draw) -> None:
+    def settle(self, draw: LoadReport) -> None:
         """Start from halls that have drawn this for long."""
         self.water.settle(*self._warmth(draw))
         self.supply.settle(self._meter(draw))
@@ -67,7 +67,7 @@ class Facility:
         self.storage.condition(conditions.storage_speed, conditions.service_available & live)
 
     def step(
-        self, dt: float, draw: Draw, conditions: Conditions, now: float, course: Floats
+        self, dt: float, draw: LoadReport, conditions: Conditions, now: float, course: Floats
     ) -> None:
         """Serve the halls for ``dt`` seconds.
 
@@ -112,22 +112,22 @@ class Facility:
             healths=self._healths,
         )
 
-    def _network_power(self, draw: Draw) -> float:
+    def _network_power(self, draw: LoadReport) -> float:
         """Return the power of switches and service racks in W: IT beside the GPU racks."""
         return draw.flows.leaves + self.spines.power + self.storage.power
 
-    def _air_heat(self, draw: Draw) -> float:
+    def _air_heat(self, draw: LoadReport) -> float:
         """Return what the coolant leaves to the air, in W."""
         power = draw.flows.it + draw.flows.cdus
         power += self._network_power(draw)
         return power - draw.flows.absorbed
 
-    def _warmth(self, draw: Draw) -> tuple[float, float]:
+    def _warmth(self, draw: LoadReport) -> tuple[float, float]:
         """Return the heat into the facility water in W and its flow in L/min."""
         heat = draw.flows.rejected + self._air_heat(draw)
         return heat, draw.flows.water + self.room.flow
 
-    def _meter(self, draw: Draw) -> float:
+    def _meter(self, draw: LoadReport) -> float:
         it = draw.flows.it + self._network_power(draw)
         return self.meters.read(it, self.water.power, draw.flows.cdus)
 

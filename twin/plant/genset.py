@@ -59,7 +59,7 @@ def _level(ceiling: Floats, rated: Floats, wanted: float) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class _Units:
+class _EngineParameters:
     """The parameters of all units, generators first, then turbines; arrays are (units,).
 
     The names are those of :class:`twin.site.parameters.Gensets`, which has units and sources.
@@ -79,7 +79,7 @@ class _Units:
     fuel_idle_ratio: Floats
 
     @classmethod
-    def of(cls, site: Site) -> _Units:
+    def of(cls, site: Site) -> _EngineParameters:
         """Return those of a site."""
         kinds = (site.gensets, site.turbines)
         counts = [kind.count for kind in kinds]
@@ -95,7 +95,7 @@ class Gensets:
     """State of all units; arrays are (units,)."""
 
     def __init__(self, layout: Layout, rng: np.random.Generator) -> None:
-        self._p = _Units.of(layout.site)
+        self._p = _EngineParameters.of(layout.site)
         self._hertz = layout.site.grid.frequency_hertz
         units = self._p.power_watts.size
         self.power = np.zeros(units)

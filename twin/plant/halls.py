@@ -14,16 +14,16 @@ import numpy as np
 
 from twin.plant.conditions import Conditions
 from twin.plant.cooling import Cdus
-from twin.plant.exchange import Draw, Feedback, Flows
 from twin.plant.fabric import Fabric
 from twin.plant.gpu import Gpus
+from twin.plant.hall_facility_link import Feedback, Flows, LoadReport
 from twin.plant.neuron import NeuronMonitor
 from twin.plant.nic import Nics
+from twin.plant.port_degradation import PortDegradation
 from twin.plant.rows import random_rows
 from twin.plant.sensors import Sensors
 from twin.plant.server import Servers
 from twin.plant.units import Floats, silenced
-from twin.plant.wear import Wear
 from twin.plant.workload import Demand, Health, Jobs
 from twin.site import Layout, PartLayout
 
@@ -73,7 +73,7 @@ class Halls:
             return conditions
         return conditions.of_part(self._racks, self._arrays)
 
-    def settle(self, water: float, dew: float) -> Draw:
+    def settle(self, water: float, dew: float) -> LoadReport:
         """Let the halls have run for long, and return what they draw.
 
         Args:
@@ -88,7 +88,7 @@ class Halls:
         self.cdus.settle(self._heat(), water, dew)
         return self._draw(shared=False)
 
-    def step(self, dt: float, feedback: Feedback, conditions: Conditions) -> Draw:
+    def step(self, dt: float, feedback: Feedback, conditions: Conditions) -> LoadReport:
         """Advance by ``dt`` seconds, at most about a second, and return what they draw.
 
         Args:
@@ -163,7 +163,7 @@ class Halls:
             demand,
             fabric.links(conditions.nic_link),
             dt,
-            wear=Wear.of(conditions),
+            wear=PortDegradation.of(conditions),
             drops=fabric.drops(),
             storage=feedback.storage,
             levels=feedback.storage_levels,
@@ -172,9 +172,9 @@ class Halls:
 
     # -- what goes out ----------------------------------------------------------
 
-    def _draw(self, *, shared: bool) -> Draw:
+    def _draw(self, *, shared: bool) -> LoadReport:
         cdus, nics = self.cdus, self.nics
-        return Draw(
+        return LoadReport(
             flows=Flows(
                 it=float(self.servers.power.sum()),
                 cdus=float(cdus.power.sum()),

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.plant.exchange import Draw, Flows, worst
+from twin.plant.hall_facility_link import Flows, LoadReport, worst
 from twin.plant.units import Floats
 from twin.plant.workload import Health
 from twin.site import Layout
@@ -36,7 +36,7 @@ class Report:
     arrays: tuple[int, ...]
     owned: tuple[int, ...]
     flows: tuple[Flows, ...]
-    draw: Draw
+    draw: LoadReport
 
 
 @dataclass(slots=True)
@@ -57,7 +57,7 @@ class Ledger:
         racks: those racks.
     """
 
-    def __init__(self, layout: Layout, sample: Draw, racks: Sequence[int]) -> None:
+    def __init__(self, layout: Layout, sample: LoadReport, racks: Sequence[int]) -> None:
         site = layout.site
         self._layout = layout
         self._planned = np.array(
@@ -101,7 +101,7 @@ class Ledger:
         }
         return len(owned) == self._layout.site.arrays
 
-    def draws(self, tick: int, parts: int, powered: NDArray[np.bool_]) -> list[Draw]:
+    def draws(self, tick: int, parts: int, powered: NDArray[np.bool_]) -> list[LoadReport]:
         """Return what all halls of the site drew together, one for each step of a tick.
 
         Args:
@@ -125,7 +125,7 @@ class Ledger:
         into, from_ = self._spines(entries, weights)
         healths, ports = self._jobs(entries, tick)
         return [
-            Draw(
+            LoadReport(
                 self._flows(entries, weights, more, part, parts),
                 racks, into / parts, from_ / parts, healths, ports,
             )

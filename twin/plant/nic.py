@@ -19,10 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.catalog import NIC
+from twin.plant.port_degradation import PortDegradation, corrected_ratio, symbol_errors_per_second
 from twin.plant.ring import Ring
 from twin.plant.sharing import Share, storage_wanted
 from twin.plant.units import Floats, lag
-from twin.plant.wear import Wear, corrected_ratio, symbol_errors_per_second
 from twin.plant.workload import Demand, Level, greatest
 from twin.site import Layout
 
@@ -92,7 +92,7 @@ class Nics:
         self._count = {name: np.zeros(shape) for name in names}
         # A port has come up at least once since boot.
         self._count["changes"] += 2.0
-        self._wear: Wear | None = None
+        self._wear: PortDegradation | None = None
         self._paces: Floats | None = None
         self._dark = np.zeros(shape)
         self._optic_base = site.network.optic_temperature_celsius + rng.normal(0.0, 2.0, shape)
@@ -113,7 +113,7 @@ class Nics:
         link: NDArray[np.bool_],
         dt: float,
         *,
-        wear: Wear | None = None,
+        wear: PortDegradation | None = None,
         drops: Floats | None = None,
         storage: tuple[float, float] = (np.inf, np.inf),
         levels: tuple[float, float] | None = None,
@@ -265,7 +265,7 @@ class Nics:
         count["paused"] += 0.02 * marked
         count["pausing"] += 0.01 * marked
 
-    def _ail(self, wear: Wear, dt: float) -> None:
+    def _ail(self, wear: PortDegradation, dt: float) -> None:
         """Count what ailing ports do."""
         count = self._count
         if wear.loss.any():

@@ -15,8 +15,8 @@ import numpy as np
 
 from twin.plant.chiller import WaterPlant
 from twin.plant.conditions import Conditions
-from twin.plant.exchange import Draw, Feedback, Flows
 from twin.plant.facility import Facility
+from twin.plant.hall_facility_link import Feedback, Flows, LoadReport
 from twin.plant.halls import JOBS_STREAM, Halls, with_software
 from twin.plant.ledger import Ledger, Report
 from twin.plant.plant import parts_of
@@ -199,7 +199,7 @@ class FacilityPlant:
         self._ports = draws[-1].storage_ports
         self.time += dt
 
-    def _shared(self, draw: Draw) -> Draw:
+    def _shared(self, draw: LoadReport) -> LoadReport:
         """Return the draw with the pace at which each job gets at the storage."""
         write, _ = self._shares(draw.storage_ports)
         healths = tuple(

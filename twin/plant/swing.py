@@ -13,7 +13,7 @@ class Swing:
     """Largest minus smallest value of the last minute.
 
     With steps of a second it holds what swings slower than 0.5 Hz; what is faster is told
-    by :class:`twin.plant.ripple.Ripple`.
+    by :class:`twin.plant.power_oscillation.Ripple`.
     """
 
     def __init__(self) -> None:

@@ -11,11 +11,11 @@ from twin.rules.silence import held, why_silent
 from twin.rules.source import Rule, RuleSet
 from twin.scenario import show_duration
 
-__all__ = ["Finding", "audit"]
+__all__ = ["RuleFinding", "audit"]
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class RuleFinding:
     """What is known of a rule after a run.
 
     Attributes:
@@ -123,12 +123,12 @@ def _listed(detects: dict[str, float]) -> str:
     return ", ".join(shown) + more
 
 
-def audit(rules: RuleSet, results: Sequence[ScenarioResult]) -> list[Finding]:
+def audit(rules: RuleSet, results: Sequence[ScenarioResult]) -> list[RuleFinding]:
     """Return the finding on every alerting rule."""
     return [_finding(rule, rules, results) for rule in rules.alerts]
 
 
-def _finding(rule: Rule, rules: RuleSet, results: Sequence[ScenarioResult]) -> Finding:
+def _finding(rule: Rule, rules: RuleSet, results: Sequence[ScenarioResult]) -> RuleFinding:
     detects: dict[str, float] = {}
     pending: dict[str, tuple[float, str]] = {}
     noisy: dict[str, int] = {}
@@ -162,7 +162,7 @@ def _finding(rule: Rule, rules: RuleSet, results: Sequence[ScenarioResult]) -> F
             pending[result.name] = (own_held.together, reason)
         if rule.key in result.affected:
             misses[result.name] = reason
-    return Finding(
+    return RuleFinding(
         rule,
         detects,
         misses,

@@ -19,7 +19,7 @@ import promql_parser
 from numpy.typing import NDArray
 
 from twin.rules.expression import parsed, selector_of
-from twin.rules.history import History, recent
+from twin.rules.history import SeriesHistory, recent
 from twin.rules.interval import Interval, arithmetic, compared, widened
 from twin.rules.sampling import Samples
 
@@ -59,7 +59,7 @@ class Bounds:
         self._at: NDArray[np.float64] = np.arange(self._steps, dtype=np.float64) * interval
         self._recorded = dict(recorded)
         self._open: set[str] = set()
-        self._histories: dict[Any, History] = {}
+        self._histories: dict[Any, SeriesHistory] = {}
         self._unknown = Interval.unknown(self._steps)
 
     def possible(self, expr: str) -> Flags:
@@ -100,7 +100,7 @@ class Bounds:
 
     # -- series ---------------------------------------------------------------
 
-    def _history(self, node: Any) -> History | None:
+    def _history(self, node: Any) -> SeriesHistory | None:
         """Return the series of a selector; None when it is not known which they are."""
         selector = selector_of(node)
         name = selector.name
@@ -111,7 +111,7 @@ class Bounds:
         if selector not in self._histories:
             family = self._samples.families.get(name)
             values = None if family is None else family.chosen([selector]).values
-            self._histories[selector] = History.of(values, self._samples)
+            self._histories[selector] = SeriesHistory.of(values, self._samples)
         return self._histories[selector]
 
     def _instant(self, node: Any) -> Interval:
@@ -153,7 +153,7 @@ class Bounds:
         return self._over_time(name, arguments, history, ranges[0].range.total_seconds())
 
     def _over_time(
-        self, name: str, arguments: list[Any], history: History, seconds: float
+        self, name: str, arguments: list[Any], history: SeriesHistory, seconds: float
     ) -> Interval:
         window = recent(history, self._at, seconds)
         none, most = np.zeros(self._steps), np.full(self._steps, window.samples)

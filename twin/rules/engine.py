@@ -19,12 +19,12 @@ from dataclasses import dataclass, replace
 
 from twin.errors import ConfigError
 from twin.rules.jobs import ALERTS, Candidate, dealt, job_for, linked
+from twin.rules.prefilter import sieve
 from twin.rules.promtool import Found, RuleFailedError, run
 from twin.rules.sampling import Samples
-from twin.rules.sieve import sieve
 from twin.rules.source import RuleSet
 
-__all__ = ["Episode", "Outcome", "begins", "evaluate"]
+__all__ = ["EngineOutcome", "Episode", "begins", "evaluate"]
 
 _MARK = "twin_rule"
 """Label by which a firing alert is traced to its rule."""
@@ -54,7 +54,7 @@ class Episode:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class EngineOutcome:
     """What the engine found.
 
     Attributes:
@@ -74,7 +74,7 @@ def evaluate(
     rules: RuleSet,
     interval: float,
     threads: int = 1,
-) -> Outcome:
+) -> EngineOutcome:
     """Return what the alerts would have done.
 
     Args:
@@ -101,11 +101,11 @@ def _evaluated(
     rules: RuleSet,
     interval: float,
     threads: int,
-) -> Outcome:
+) -> EngineOutcome:
     true, errors = sieve(samples, candidates, rules, interval, threads)
     active = [index for index in sorted(true) if index not in errors]
     if not active:
-        return Outcome([], frozenset(true), errors)
+        return EngineOutcome([], frozenset(true), errors)
     if linked(candidates):
         # Variants of a rule must not be among the alerts that another rule reads.
         own = [[i for i in active if candidates[i].as_it_is is flag] for flag in (True, False)]
@@ -122,7 +122,7 @@ def _evaluated(
     episodes.sort(key=lambda episode: (episode.pending, sorted(episode.labels.items())))
     lasting = [own for own in episodes if own.ended is None or own.ended > first]
     true -= {own.candidate for own in episodes} - {own.candidate for own in lasting}
-    return Outcome(lasting, frozenset(true), errors)
+    return EngineOutcome(lasting, frozenset(true), errors)
 
 
 def begins(samples: Samples, interval: float) -> float:

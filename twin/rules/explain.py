@@ -11,9 +11,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from twin.rules.engine import Episode
-from twin.rules.expression import Part, parts
+from twin.rules.expression import ExpressionPart, parts
 from twin.rules.jobs import Candidate, job_for
-from twin.rules.promtool import Answer, run
+from twin.rules.promtool import PromtoolAnswer, run
 from twin.rules.result import Curve, Panel
 from twin.rules.sampling import Samples
 from twin.rules.silence import held, why_silent
@@ -32,7 +32,7 @@ class _Asked:
     """One part of a rule and the places of its queries."""
 
     rule: Rule
-    part: Part
+    part: ExpressionPart
     value: int
     limit: int | None
 
@@ -69,19 +69,19 @@ def panels(
     ]
 
 
-def signal_of(part: Part) -> str:
+def signal_of(part: ExpressionPart) -> str:
     """Return the query of the series that come nearest to making a part true."""
     pick = "bottomk" if part.comparison.startswith("<") else "topk"
     return f"{pick}({_CURVES}, {part.value})"
 
 
-def limit_of(part: Part) -> str | None:
+def limit_of(part: ExpressionPart) -> str | None:
     """Return the query of what a part compares with; None where that is a number, or nothing."""
     return f"max({part.limit})" if part.limit and not _number(part.limit) else None
 
 
 def panel(
-    alert: str, part: Part, signals: Sequence[Curve], limits: Sequence[Curve], end: float
+    alert: str, part: ExpressionPart, signals: Sequence[Curve], limits: Sequence[Curve], end: float
 ) -> Panel:
     """Return the drawing of a part: its signals, and the limit, be it a number or a signal."""
     if part.limit and _number(part.limit):
@@ -105,7 +105,7 @@ def curves(samples: Iterable[tuple[Mapping[str, str], float, float]]) -> list[Cu
     return [Curve(name, points) for name, points in longest]
 
 
-def _curves(answer: Answer, query: int) -> list[Curve]:
+def _curves(answer: PromtoolAnswer, query: int) -> list[Curve]:
     return curves((own.labels, own.at, own.value) for own in answer.found if own.query == query)
 
 
@@ -160,7 +160,7 @@ def _times(window: tuple[float, float], interval: float) -> list[float]:
     return [first + interval * step for step in range(0, steps, stride)]
 
 
-def _reason(part: Part, answer: Answer, truth: int, value: int) -> str:
+def _reason(part: ExpressionPart, answer: PromtoolAnswer, truth: int, value: int) -> str:
     true = [own.at for own in answer.found if own.query == truth]
     values = [own.value for own in answer.found if own.query == value]
     text = f"{part.join} {part.text}".strip()

@@ -11,8 +11,8 @@ import yaml
 
 from twin.rules.engine import Episode, begins, evaluate
 from twin.rules.jobs import Candidate
-from twin.rules.notation import input_series
 from twin.rules.promtool import seconds_text
+from twin.rules.promtool_series import input_series
 from twin.rules.sampling import known_metrics, sample
 from twin.rules.source import RuleSet
 from twin.rules.suite import wanted_metrics

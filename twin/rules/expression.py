@@ -15,7 +15,7 @@ from typing import Any
 import promql_parser
 
 __all__ = [
-    "Part",
+    "ExpressionPart",
     "Selector",
     "parsed",
     "parts",
@@ -205,7 +205,7 @@ def sievable(expr: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class ExpressionPart:
     """A part of an expression.
 
     Attributes:
@@ -223,16 +223,16 @@ class Part:
     limit: str = ""
 
 
-def parts(expr: str) -> tuple[Part, ...]:
+def parts(expr: str) -> tuple[ExpressionPart, ...]:
     """Return the parts that a set operator joins at the top, each with its comparison."""
     try:
         tree = parsed(expr)
     except ValueError:
-        return (Part(expr, "", expr),)
+        return (ExpressionPart(expr, "", expr),)
     return tuple(_parts(tree, ""))
 
 
-def _parts(node: Any, join: str) -> Iterator[Part]:
+def _parts(node: Any, join: str) -> Iterator[ExpressionPart]:
     while isinstance(node, promql_parser.ParenExpr):
         node = node.expr
     if isinstance(node, promql_parser.BinaryExpr):
@@ -245,9 +245,9 @@ def _parts(node: Any, join: str) -> Iterator[Part]:
             value, limit = _text(node.lhs), _text(node.rhs)
             if isinstance(node.lhs, promql_parser.NumberLiteral):
                 value, limit = limit, value
-            yield Part(_text(node), join, value, f"{operator} {limit}", limit)
+            yield ExpressionPart(_text(node), join, value, f"{operator} {limit}", limit)
             return
-    yield Part(_text(node), join, _text(node))
+    yield ExpressionPart(_text(node), join, _text(node))
 
 
 def _is_bool(node: Any) -> bool:

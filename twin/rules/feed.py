@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.aggregator import Core
-from twin.catalog import Frame
+from twin.catalog import UnitKind
 from twin.errors import ConfigError
 from twin.faults import FAULTS, FaultSchedule
 from twin.plant import Conditions, Plant
 from twin.scenario.loader import LoadedScenario
-from twin.scenario.model import Event
-from twin.wire import ActiveFault, Clock, Faults, Outputs, Snapshot, Status, Topics
+from twin.scenario.model import ScenarioEvent
+from twin.wire import ActiveFault, Clock, EmulatorStatus, Faults, Outputs, Snapshot, Topics
 from twin.wire.schema import rounded
 
 __all__ = ["Feed"]
@@ -35,7 +35,7 @@ class _Telemetry:
     """What is wrong with the telemetry itself at this moment."""
 
     kinds: frozenset[str] = frozenset()
-    silent: frozenset[tuple[Frame, int]] = frozenset()
+    silent: frozenset[tuple[UnitKind, int]] = frozenset()
 
 
 class Feed:
@@ -56,7 +56,7 @@ class Feed:
         self._faults = FaultSchedule(self._layout, FAULTS)
         self._topics = Topics(self._layout.site.name)
         self._rng = np.random.default_rng([scenario.seed, _LOSS_STREAM])
-        self._kinds = [kind for kind in Frame if self._layout.units(kind)]
+        self._kinds = [kind for kind in UnitKind if self._layout.units(kind)]
         self._sequence = {kind: [0] * self._layout.units(kind) for kind in self._kinds}
         self._pending = list(enumerate(scenario.faults, 1))
         self._telemetry = _Telemetry()
@@ -146,15 +146,15 @@ class Feed:
                 self._say("online", now)
                 self._tell_faults(now)
         if connected and "messages-refused" in kinds:
-            topic = self._topics.frame(Frame.RACK, self._layout.unit_name(Frame.RACK, 0))
+            topic = self._topics.frame(UnitKind.RACK, self._layout.unit_name(UnitKind.RACK, 0))
             self.core.handle(topic, b"{", retain=False, now=now)
 
-    def _unit(self, event: Event) -> tuple[Frame, int]:
+    def _unit(self, event: ScenarioEvent) -> tuple[UnitKind, int]:
         place = self._layout.target(event.target or "grid")
-        return Frame(place.kind), place.unit
+        return UnitKind(place.kind), place.unit
 
     def _say(self, state: str, now: float) -> None:
-        status = Status.model_validate(
+        status = EmulatorStatus.model_validate(
             {
                 "emulator": _EMULATOR,
                 "state": state,
@@ -196,13 +196,13 @@ class Feed:
                 if (kind, unit) in self._telemetry.silent:
                     continue
                 at = now
-                if kind is Frame.RACK:
+                if kind is UnitKind.RACK:
                     if not conditions.gateway_reporting[unit]:
                         continue
                     at = max(0.0, now + float(conditions.clock_skew[unit]))
                 sequence = self._sequence[kind]
                 number, sequence[unit] = sequence[unit], sequence[unit] + 1
-                if kind is Frame.RACK and self._lost(float(conditions.frame_loss[unit])):
+                if kind is UnitKind.RACK and self._lost(float(conditions.frame_loss[unit])):
                     continue
                 values = {name: groups[name][:, unit] for name in names}
                 self.core.take(kind, unit, Snapshot(at, number, values), now)

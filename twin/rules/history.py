@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from twin.rules.interval import Interval
 from twin.rules.sampling import Samples
 
-__all__ = ["History", "Window", "recent"]
+__all__ = ["SeriesHistory", "Window", "recent"]
 
 Values = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -22,7 +22,7 @@ _LONG = 800
 
 
 @dataclass(frozen=True)
-class History:
+class SeriesHistory:
     """Some series over all scrapes.
 
     Attributes:
@@ -34,7 +34,7 @@ class History:
     interval: float
 
     @classmethod
-    def of(cls, values: Values | None, samples: Samples) -> History:
+    def of(cls, values: Values | None, samples: Samples) -> SeriesHistory:
         """Return the history of these series; None for none at all."""
         if values is None:
             values = np.empty((0, samples.scrapes))
@@ -128,7 +128,7 @@ class Window:
     fewest_changes: Values
 
 
-def recent(history: History, times: Values, seconds: float) -> Window:
+def recent(history: SeriesHistory, times: Values, seconds: float) -> Window:
     """Return what a range of so many seconds held at these times, both ends included."""
     length = int(seconds // history.interval) + 1
     scrape = (times // history.interval).astype(np.int64) - 1

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.rules.expression import Selector, selectors
-from twin.rules.notation import input_series
-from twin.rules.promtool import Job
+from twin.rules.promtool import PromtoolJob
+from twin.rules.promtool_series import input_series
 from twin.rules.sampling import Samples
 from twin.rules.source import Rule, RuleSet
 
@@ -76,7 +76,7 @@ def job_for(
     rules: RuleSet,
     interval: float,
     read: Sequence[Flags] | None = None,
-) -> Job:
+) -> PromtoolJob:
     """Return a job with the series and the recording rules that these candidates need.
 
     Args:
@@ -98,7 +98,9 @@ def job_for(
         {k: v for k, v in _read(candidates, read).items() if k not in recorded},
     )
     groups = [group_of(recordings)] if recordings else []
-    return Job(series, samples.interval, interval, samples.interval * samples.scrapes, groups)
+    return PromtoolJob(
+        series, samples.interval, interval, samples.interval * samples.scrapes, groups
+    )
 
 
 def _read(candidates: Sequence[Candidate], read: Sequence[Flags] | None) -> dict[Selector, Flags]:

@@ -26,17 +26,17 @@ from twin.faults import FAULTS
 from twin.grafana.login import split_login
 from twin.grafana.prometheus import Prometheus
 from twin.grafana.push import connect
+from twin.rules.chaos_actions import Harms, harm_of
 from twin.rules.engine import Episode
-from twin.rules.harms import Harms, harm_of
 from twin.rules.result import Check, Panel, ScenarioResult, Struck
 from twin.rules.signals import live_panels
 from twin.rules.verdict import check_names, judge
-from twin.scenario import Event, show_duration
+from twin.scenario import ScenarioEvent, show_duration
 from twin.scenario.loader import LoadedScenario
 from twin.stack.command import send_command
 from twin.wire import Clear, Inject
 
-__all__ = ["Servers", "run_live"]
+__all__ = ["StackServers", "run_live"]
 
 _LOOK_SECONDS = 1.0
 """Between two looks at Prometheus and Alertmanager."""
@@ -47,7 +47,7 @@ _Labels = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Servers:
+class StackServers:
     """Where the running stack is.
 
     Attributes:
@@ -70,7 +70,7 @@ class Servers:
 
 
 @dataclass(slots=True)
-class _Watch:
+class _AlertWatch:
     """What was seen so far, in seconds since the start."""
 
     open: dict[_Labels, Episode] = field(default_factory=dict)
@@ -85,7 +85,7 @@ class _Watch:
 
 async def run_live(
     loaded: LoadedScenario,
-    servers: Servers,
+    servers: StackServers,
     say: Callable[[float, str], None],
     clock: Callable[[], float] = time.monotonic,
     *,
@@ -111,7 +111,7 @@ async def run_live(
     rules = await _rules(servers.prometheus)
     known = [str(rule["name"]) for rule in rules]
     check_names(replace(loaded, shipped=False), known)
-    run = _Run(loaded, servers, say, clock)
+    run = _LiveRun(loaded, servers, say, clock)
     try:
         await run.live()
     finally:
@@ -145,7 +145,7 @@ async def run_live(
 
 
 async def _panels(
-    run: _Run,
+    run: _LiveRun,
     rules: Sequence[Mapping[str, Any]],
     checks: Sequence[Check],
     say: Callable[[float, str], None],
@@ -173,17 +173,17 @@ def _refuse_disturbances(loaded: LoadedScenario) -> None:
             )
 
 
-def _target(event: Event) -> str:
+def _target(event: ScenarioEvent) -> str:
     return event.target or (FAULTS[event.kind].default_target if event.is_fault else "")
 
 
-class _Run:
+class _LiveRun:
     """One run under way."""
 
     def __init__(
         self,
         loaded: LoadedScenario,
-        servers: Servers,
+        servers: StackServers,
         say: Callable[[float, str], None],
         clock: Callable[[], float],
     ) -> None:
@@ -194,10 +194,10 @@ class _Run:
         self._start = clock()
         self._epoch = time.time()
         self._pending = list(loaded.scenario.faults)
-        self._struck: list[Event] = []
+        self._struck: list[ScenarioEvent] = []
         self._before: set[_Labels] = set()
         self._harms = Harms(lambda: Stack.connected(servers.project))
-        self.watch = _Watch()
+        self.watch = _AlertWatch()
 
     @property
     def prometheus(self) -> str:
@@ -233,7 +233,7 @@ class _Run:
             await self._look_if_possible()
             await asyncio.sleep(max(0.0, _LOOK_SECONDS - (self._now - now)))
 
-    async def _strike(self, event: Event) -> None:
+    async def _strike(self, event: ScenarioEvent) -> None:
         harm = harm_of(event)
         ends = self._loaded.ends(event)
         said = await (self._inject(event) if harm is None else self._harms.begin(harm, ends))
@@ -241,7 +241,7 @@ class _Run:
         self._say(self._now, said)
         await self._annotate(f"{event.kind} {_target(event)}", event.at, ends)
 
-    async def _inject(self, event: Event) -> str:
+    async def _inject(self, event: ScenarioEvent) -> str:
         command = Inject(
             id=f"scenario-{uuid.uuid4().hex[:16]}",
             fault=event.kind,

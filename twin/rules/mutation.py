@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from twin.rules.engine import Episode
 from twin.rules.jobs import Candidate
-from twin.rules.result import Check, ScenarioResult, Status
+from twin.rules.result import Check, CheckStatus, ScenarioResult
 from twin.rules.source import Rule, RuleSet
 from twin.rules.verdict import judge
 from twin.scenario import show_duration
@@ -137,7 +137,7 @@ def killed(
     for episode in episodes:
         by_candidate.setdefault(episode.candidate, []).append(episode)
     good = [own for index in range(len(names)) for own in by_candidate.get(index, [])]
-    red = {check.text for check in checks if check.status is Status.FAILED}
+    red = {check.text for check in checks if check.status is CheckStatus.FAILED}
     dead = set()
     for candidate, mutant in broken.items():
         index = places[mutant.rule.key]
@@ -146,6 +146,6 @@ def killed(
             continue
         rest = [own for own in good if own.candidate != index]
         after = judge(loaded, [*rest, *mine], names)
-        if any(own.status is Status.FAILED and own.text not in red for own in after):
+        if any(own.status is CheckStatus.FAILED and own.text not in red for own in after):
             dead.add(mutant.key)
     return frozenset(dead)

@@ -21,7 +21,15 @@ from typing import Any
 from twin.errors import ConfigError
 from twin.scenario import parse_duration
 
-__all__ = ["Answer", "Found", "Job", "RuleFailedError", "promtool", "run", "seconds_text"]
+__all__ = [
+    "Found",
+    "PromtoolAnswer",
+    "PromtoolJob",
+    "RuleFailedError",
+    "promtool",
+    "run",
+    "seconds_text",
+]
 
 _PATH = f"{os.environ.get('PATH', '')}:/usr/local/bin:/opt/homebrew/bin:/opt/prometheus"
 _HEAD = re.compile(r'^\s+expr: "(?P<expr>.*)", time: (?P<time>[^,]+),(?: err: (?P<error>.*))?')
@@ -87,7 +95,7 @@ class Found:
 
 
 @dataclass(slots=True)
-class Job:
+class PromtoolJob:
     """What promtool is to evaluate.
 
     Attributes:
@@ -153,7 +161,7 @@ def seconds_text(seconds: float) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class PromtoolAnswer:
     """What promtool said.
 
     Attributes:
@@ -167,7 +175,7 @@ class Answer:
     oversized: frozenset[int] = frozenset()
 
 
-def run(job: Job) -> Answer:
+def run(job: PromtoolJob) -> PromtoolAnswer:
     """Evaluate the rules to the end and return what the queries gave.
 
     Raises:
@@ -189,11 +197,11 @@ def run(job: Job) -> Answer:
             check=False,
         )
     if done.returncode == 0:
-        return Answer([], {})
+        return PromtoolAnswer([], {})
     return _read(done.stdout + done.stderr, job.queries)
 
 
-def _read(text: str, queries: Sequence[tuple[str, Sequence[float]]]) -> Answer:
+def _read(text: str, queries: Sequence[tuple[str, Sequence[float]]]) -> PromtoolAnswer:
     numbers = {expr: index for index, (expr, _) in enumerate(queries)}
     found: list[Found] = []
     errors: dict[int, str] = {}
@@ -216,7 +224,7 @@ def _read(text: str, queries: Sequence[tuple[str, Sequence[float]]]) -> Answer:
             raise RuleFailedError(rule["rule"], _explained(rule["error"]))
     if not found and not errors and not oversized:
         raise ConfigError(f"promtool failed: {' '.join(text.split())[:500]}")
-    return Answer(found, errors, frozenset(oversized))
+    return PromtoolAnswer(found, errors, frozenset(oversized))
 
 
 def _labels(sample: re.Match[str]) -> dict[str, str]:

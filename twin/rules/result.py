@@ -8,10 +8,10 @@ from enum import StrEnum
 
 from twin.rules.engine import Episode
 
-__all__ = ["Check", "Curve", "Panel", "ScenarioResult", "Status", "Struck", "SweepPoint"]
+__all__ = ["Check", "CheckStatus", "Curve", "Panel", "ScenarioResult", "Struck", "SweepPoint"]
 
 
-class Status(StrEnum):
+class CheckStatus(StrEnum):
     """How a check ended."""
 
     PASSED = "passed"
@@ -39,7 +39,7 @@ class Check:
 
     kind: str
     text: str
-    status: Status
+    status: CheckStatus
     detail: str
     place: str
     alert: str = ""
@@ -163,7 +163,7 @@ class ScenarioResult:
     @property
     def passed(self) -> bool:
         """Whether no expectation failed."""
-        return all(check.status is not Status.FAILED for check in self.checks)
+        return all(check.status is not CheckStatus.FAILED for check in self.checks)
 
     @property
     def quiet(self) -> bool:

@@ -13,17 +13,17 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.aggregator import Core, Text
+from twin.aggregator import Core, ExpositionWriter
 from twin.aggregator.discovery import TargetGroup, target_groups
-from twin.aggregator.division import Addresses
-from twin.aggregator.text import Column, Head, label_block
+from twin.aggregator.shard_assignment import Addresses
+from twin.aggregator.text_format import Head, SeriesColumn, label_block
 from twin.catalog import OWN_METRICS, OwnMetric
 from twin.rules.expression import Selector
 from twin.rules.feed import Feed
 from twin.scenario.loader import LoadedScenario
 from twin.site import Layout
 
-__all__ = ["Family", "Samples", "known_metrics", "sample"]
+__all__ = ["MetricFamily", "Samples", "known_metrics", "sample"]
 
 _ADDRESS = "aggregator:9400"
 _PAIR = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\]|\\.)*)"')
@@ -35,7 +35,7 @@ Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
-class Family:
+class MetricFamily:
     """All series of one metric.
 
     Attributes:
@@ -46,7 +46,7 @@ class Family:
     labels: Sequence[Mapping[str, str]]
     values: Values
 
-    def chosen(self, selectors: Iterable[Selector]) -> Family:
+    def chosen(self, selectors: Iterable[Selector]) -> MetricFamily:
         """Return the series that any of these selectors reads."""
         own = list(selectors)
         keep = [
@@ -54,7 +54,7 @@ class Family:
             for index, labels in enumerate(self.labels)
             if any(selector.selects(labels) for selector in own)
         ]
-        return Family([self.labels[index] for index in keep], self.values[keep])
+        return MetricFamily([self.labels[index] for index in keep], self.values[keep])
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class Samples:
 
     interval: float
     scrapes: int
-    families: Mapping[str, Family]
+    families: Mapping[str, MetricFamily]
 
     def series(
         self, selectors: Iterable[Selector], read: Mapping[Selector, Flags] | None = None
@@ -94,7 +94,7 @@ class Samples:
 
 
 @dataclass(slots=True)
-class _Run:
+class _ScrapeRun:
     """Scrapes over which the label blocks of a column stayed the same."""
 
     labels: Sequence[bytes]
@@ -103,19 +103,19 @@ class _Run:
 
 
 @dataclass(slots=True)
-class Capture(Text):
+class Capture(ExpositionWriter):
     """A text that keeps the wanted series as arrays instead of printing them."""
 
     wanted: Collection[str] = ()
     target: Mapping[str, str] = field(default_factory=dict)
     index: int = 0
-    runs: dict[tuple[str, object], list[_Run]] = field(default_factory=dict)
+    runs: dict[tuple[str, object], list[_ScrapeRun]] = field(default_factory=dict)
 
     def wants(self, name: str) -> bool:
         """Return whether somebody asks for the series of that name."""
         return name in self.wanted
 
-    def add(self, metric: Head, columns: Iterable[Column]) -> None:
+    def add(self, metric: Head, columns: Iterable[SeriesColumn]) -> None:
         """Keep the values of this scrape."""
         if metric.name in self.wanted:
             for place, column in enumerate(columns):
@@ -130,7 +130,7 @@ class Capture(Text):
     def _keep(self, key: tuple[str, object], labels: Sequence[bytes], values: Values) -> None:
         runs = self.runs.setdefault(key, [])
         if not runs or (runs[-1].labels is not labels and runs[-1].labels != labels):
-            runs.append(_Run(labels))
+            runs.append(_ScrapeRun(labels))
         runs[-1].at.append(self.index)
         runs[-1].values.append(np.array(values, np.float64))
 
@@ -199,7 +199,7 @@ class _Scraper:
             else:
                 self._core.exposure.write_array(array, capture)
 
-    def families(self, scrapes: int) -> dict[str, Family]:
+    def families(self, scrapes: int) -> dict[str, MetricFamily]:
         """Return all series with the labels that Prometheus gives them."""
         labels: dict[str, list[Mapping[str, str]]] = {}
         values: dict[str, list[Values]] = {}
@@ -212,7 +212,7 @@ class _Scraper:
             if _UP in self._wanted:
                 labels.setdefault(_UP, []).append(capture.target)
                 values.setdefault(_UP, []).append(np.array(self._up))
-        return {name: Family(own, np.array(values[name])) for name, own in labels.items()}
+        return {name: MetricFamily(own, np.array(values[name])) for name, own in labels.items()}
 
 
 def _capture(group: TargetGroup, wanted: Collection[str]) -> Capture:
@@ -249,7 +249,7 @@ def _sample_names(metric: OwnMetric) -> tuple[str, ...]:
 
 
 @dataclass(slots=True)
-class _Names(Text):
+class _Names(ExpositionWriter):
     """A text that only learns which names there are."""
 
     seen: set[str] = field(default_factory=set)
@@ -259,7 +259,7 @@ class _Names(Text):
         self.seen.add(name)
         return False
 
-    def add(self, metric: Head, columns: Iterable[Column]) -> None:
+    def add(self, metric: Head, columns: Iterable[SeriesColumn]) -> None:
         """Take note of the name."""
         del columns
         self.seen.add(metric.name)

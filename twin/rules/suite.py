@@ -18,15 +18,15 @@ import structlog
 from twin.errors import ConfigError
 from twin.faults import FAULTS
 from twin.rules.alertmanager import told_by
-from twin.rules.engine import Episode, Outcome, evaluate
+from twin.rules.engine import EngineOutcome, Episode, evaluate
 from twin.rules.explain import panels, reasons
 from twin.rules.fault_effects import rules_affected
 from twin.rules.jobs import Candidate
-from twin.rules.lacking import unknown_metrics, unmatched
 from twin.rules.mutation import Mutant, killed, mutants
-from twin.rules.result import Check, Panel, ScenarioResult, Status, Struck, SweepPoint
+from twin.rules.result import Check, CheckStatus, Panel, ScenarioResult, Struck, SweepPoint
 from twin.rules.sampling import Samples, known_metrics, sample
 from twin.rules.source import Rule, RuleSet
+from twin.rules.unknown_references import unknown_metrics, unmatched
 from twin.rules.verdict import check_names, judge
 from twin.scenario import load_scenario, parse_duration, scenario_names, show_duration
 from twin.scenario.loader import LoadedScenario
@@ -278,7 +278,7 @@ def _panels(result: ScenarioResult, samples: Samples, rules: RuleSet) -> Sequenc
 def _refused(rule: Rule, reason: str) -> Check:
     """Return the failed check of a rule that the engine cannot evaluate: it will never fire."""
     text = f"{rule.name} can be evaluated"
-    return Check("evaluates", text, Status.FAILED, reason, rule.place, rule.name)
+    return Check("evaluates", text, CheckStatus.FAILED, reason, rule.place, rule.name)
 
 
 def _unless_broken(check: Check, errors: Mapping[str, str]) -> Check:
@@ -286,11 +286,11 @@ def _unless_broken(check: Check, errors: Mapping[str, str]) -> Check:
     broken = (
         sorted(errors) if check.kind == "exactly" else [own for own in errors if own == check.alert]
     )
-    if check.status is not Status.PASSED or not broken:
+    if check.status is not CheckStatus.PASSED or not broken:
         return check
     name = broken[0]
     detail = f"the rule {name} could not be evaluated: {errors[name]}"
-    return replace(check, status=Status.FAILED, detail=detail)
+    return replace(check, status=CheckStatus.FAILED, detail=detail)
 
 
 def _broken(loaded: LoadedScenario, rules: RuleSet, options: Options) -> list[Mutant]:
@@ -309,7 +309,7 @@ def wanted_metrics(rules: RuleSet, metrics: frozenset[str]) -> frozenset[str]:
 def _result(
     loaded: LoadedScenario,
     rules: RuleSet,
-    outcome: Outcome,
+    outcome: EngineOutcome,
     own: Sequence[Episode],
     checks: Sequence[Check],
 ) -> ScenarioResult:
@@ -349,7 +349,7 @@ def _explained(
     episodes: Sequence[Episode],
 ) -> Check:
     """Return a check with the reasons for its miss, if it is one."""
-    if check.kind != "fires" or check.status is not Status.FAILED or check.fired is not None:
+    if check.kind != "fires" or check.status is not CheckStatus.FAILED or check.fired is not None:
         return check
     scenario = loaded.scenario
     match = next(own for own in scenario.expect.fires if own.alert == check.alert)
@@ -364,7 +364,7 @@ def _explained(
 
 
 def _swept(
-    result: ScenarioResult, outcome: Outcome, candidates: Sequence[Candidate], alerts: int
+    result: ScenarioResult, outcome: EngineOutcome, candidates: Sequence[Candidate], alerts: int
 ) -> list[SweepPoint]:
     """Return what the alerts would have done with other values of ``for``."""
     firings: dict[int, list[float]] = {}

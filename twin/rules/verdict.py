@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from twin.errors import ConfigError
 from twin.rules.engine import Episode
-from twin.rules.result import Check, Status
+from twin.rules.result import Check, CheckStatus
 from twin.scenario import AlertClears, AlertFires, AlertMatch, show_duration
 from twin.scenario.loader import LoadedScenario
 
@@ -100,7 +100,7 @@ class _Judge:
         if match.alert in self._known:
             return None
         detail = "no rule makes this alert"
-        return Check(kind, text, Status.SKIPPED, detail, place, match.alert)
+        return Check(kind, text, CheckStatus.SKIPPED, detail, place, match.alert)
 
     def _fires(self, own: AlertFires, index: int) -> Check:
         within = "" if own.within is None else f" within {show_duration(own.within)}"
@@ -112,11 +112,11 @@ class _Judge:
         after = [e for e in self._matching(own) if e.firing is not None and e.firing >= began]
         if not after:
             detail = "did not fire" + (" after the fault" if self._matching(own) else "")
-            return Check("fires", text, Status.FAILED, detail, place, own.alert)
+            return Check("fires", text, CheckStatus.FAILED, detail, place, own.alert)
         first = min(e.firing for e in after if e.firing is not None)
         delay = first - began
         late = own.within is not None and delay > own.within
-        status = Status.FAILED if late else Status.PASSED
+        status = CheckStatus.FAILED if late else CheckStatus.PASSED
         detail = f"fired {show_duration(delay)} after the fault" + (", too late" if late else "")
         cleared = _end(after)
         return Check("fires", text, status, detail, place, own.alert, first, cleared, delay)
@@ -127,11 +127,11 @@ class _Judge:
             return check
         fired = self._matching(own)
         if not fired:
-            return Check("never", text, Status.PASSED, "stayed silent", place, own.alert)
+            return Check("never", text, CheckStatus.PASSED, "stayed silent", place, own.alert)
         first = fired[0]
         detail = f"fired at {_at(first)}: {_labels(first)}"
         return Check(
-            "never", text, Status.FAILED, detail, place, own.alert, first.firing, _end(fired)
+            "never", text, CheckStatus.FAILED, detail, place, own.alert, first.firing, _end(fired)
         )
 
     def _clears(self, own: AlertClears, index: int) -> Check:
@@ -141,17 +141,19 @@ class _Judge:
             return check
         fired = self._matching(own)
         if not fired:
-            return Check("clears", text, Status.FAILED, "did not fire", place, own.alert)
+            return Check("clears", text, CheckStatus.FAILED, "did not fire", place, own.alert)
         faults = self._loaded.scenario.faults
         which = faults if own.after is None else faults[own.after - 1 : own.after]
         over = max((self._loaded.ends(event) for event in which), default=0.0)
         cleared = _end(fired)
         if cleared is None:
             detail = "still fires at the end"
-            return Check("clears", text, Status.FAILED, detail, place, own.alert, fired[0].firing)
+            return Check(
+                "clears", text, CheckStatus.FAILED, detail, place, own.alert, fired[0].firing
+            )
         delay = cleared - over
         late = own.within is not None and delay > own.within
-        status = Status.FAILED if late else Status.PASSED
+        status = CheckStatus.FAILED if late else CheckStatus.PASSED
         when = f"{show_duration(abs(delay))} {'after' if delay >= 0 else 'before'}"
         detail = f"cleared {when} the end of the fault" + (", too late" if late else "")
         return Check(
@@ -165,14 +167,16 @@ class _Judge:
             return check
         if self._told is None:
             detail = "Alertmanager was not asked; add --alertmanager"
-            return Check(kind, text, Status.SKIPPED, detail, place, own.alert)
+            return Check(kind, text, CheckStatus.SKIPPED, detail, place, own.alert)
         if not self._matching(own):
-            return Check(kind, text, Status.FAILED, "did not fire", place, own.alert)
+            return Check(kind, text, CheckStatus.FAILED, "did not fire", place, own.alert)
         told = self._told.get(own.alert)
         if kind == "inhibited" and told is not None and told >= self._over:
             # What outlives its cause is told when the cause is gone.
             told = None
-        status = Status.PASSED if (told is None) is (kind == "inhibited") else Status.FAILED
+        status = (
+            CheckStatus.PASSED if (told is None) is (kind == "inhibited") else CheckStatus.FAILED
+        )
         detail = "nobody was told" if told is None else f"told at {show_duration(told)}"
         return Check(kind, text, status, detail, place, own.alert, self._matching(own)[0].firing)
 
@@ -183,7 +187,7 @@ class _Judge:
         # Rules that the scenario does not know may well see its faults.
         if self._foreign and self._loaded.shipped and (scenario.faults or wanted):
             detail = "these are other rules than it is written for"
-            return Check("exactly", text, Status.SKIPPED, detail, place)
+            return Check("exactly", text, CheckStatus.SKIPPED, detail, place)
         fired = {episode.labels["alertname"] for episode in self._fired}
         problems = []
         if extra := sorted(fired - set(wanted)):
@@ -193,7 +197,7 @@ class _Judge:
             problems.append(f"also fired: {', '.join(shown)}")
         if missing := sorted(set(wanted) - fired):
             problems.append(f"did not fire: {', '.join(missing)}")
-        status = Status.FAILED if problems else Status.PASSED
+        status = CheckStatus.FAILED if problems else CheckStatus.PASSED
         count = len(fired)
         seen = f"{count} alert{'' if count == 1 else 's'} fired" if fired else "nothing fired"
         return Check("exactly", text, status, "; ".join(problems) or seen, place)

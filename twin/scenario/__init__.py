@@ -13,9 +13,9 @@ from twin.scenario.model import (
     AlertClears,
     AlertFires,
     AlertMatch,
-    Event,
     Expect,
     Scenario,
+    ScenarioEvent,
 )
 
 __all__ = [
@@ -25,9 +25,9 @@ __all__ = [
     "AlertFires",
     "AlertMatch",
     "Duration",
-    "Event",
     "Expect",
     "Scenario",
+    "ScenarioEvent",
     "find_scenarios",
     "load_scenario",
     "parse_duration",

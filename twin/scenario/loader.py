@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from twin.errors import ConfigError
 from twin.faults import FAULTS, FaultSchedule
-from twin.scenario.model import CHAOS, PIPELINE, AlertMatch, Event, MisplacedError, Scenario
+from twin.scenario.model import CHAOS, PIPELINE, AlertMatch, MisplacedError, Scenario, ScenarioEvent
 from twin.site import Layout, load_site, parse_site, validation_message
 from twin.site.yamls import VALUE_ERRORS, refuse_bombs
 
@@ -54,7 +54,7 @@ class LoadedScenario:
         """Return file and line of what these keys lead to."""
         return f"{self.path}:{_line(self.root, keys)}"
 
-    def ends(self, event: Event) -> float:
+    def ends(self, event: ScenarioEvent) -> float:
         """Return when an event is over, at the latest with the scenario."""
         lasts = event.lasts
         if lasts is None:
@@ -294,7 +294,7 @@ def _default_target(kind: str) -> str:
     return FAULTS[kind].default_target
 
 
-def _check_chaos(event: Event) -> None:
+def _check_chaos(event: ScenarioEvent) -> None:
     if event.target is None:
         raise ConfigError(f"{event.kind} needs a service as its target, for example mosquitto")
     if "/" in event.target and event.kind != "service-cut":
@@ -304,7 +304,7 @@ def _check_chaos(event: Event) -> None:
         raise ConfigError(f"{event.kind} has no parameter {unknown[0]}; remove it from set")
 
 
-def _check_disturbance(layout: Layout, event: Event) -> None:
+def _check_disturbance(layout: Layout, event: ScenarioEvent) -> None:
     if event.parameters:
         raise ConfigError(f"{event.kind} has no parameters; remove set")
     if event.kind != "unit-silent":

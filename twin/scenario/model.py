@@ -17,10 +17,10 @@ __all__ = [
     "AlertClears",
     "AlertFires",
     "AlertMatch",
-    "Event",
     "Expect",
     "MisplacedError",
     "Scenario",
+    "ScenarioEvent",
 ]
 
 PIPELINE: Mapping[str, str] = MappingProxyType(
@@ -62,7 +62,7 @@ class MisplacedError(ValueError):
         self.keys = keys
 
 
-class _Section(BaseModel):
+class _ScenarioSection(BaseModel):
     model_config = ConfigDict(
         extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True
     )
@@ -72,7 +72,7 @@ def _named(value: Any) -> Any:
     return {"alert": value} if isinstance(value, str) else value
 
 
-class AlertMatch(_Section):
+class AlertMatch(_ScenarioSection):
     """Instances of an alert, by its name and some of its labels."""
 
     alert: _Name
@@ -110,7 +110,7 @@ _Fires = Annotated[AlertFires, BeforeValidator(_named)]
 _Clears = Annotated[AlertClears, BeforeValidator(_named)]
 
 
-class Expect(_Section):
+class Expect(_ScenarioSection):
     """What must and must not be seen."""
 
     fires: tuple[_Fires, ...] = ()
@@ -142,7 +142,7 @@ class Expect(_Section):
         return (*named, *exact)
 
 
-class Event(_Section):
+class ScenarioEvent(_ScenarioSection):
     """Something that goes wrong."""
 
     kind: str
@@ -167,7 +167,7 @@ class Event(_Section):
         return self.kind in CHAOS
 
 
-class Scenario(_Section):
+class Scenario(_ScenarioSection):
     """A slice of a site, what happens to it, and what must be seen."""
 
     title: str
@@ -189,7 +189,7 @@ class Scenario(_Section):
     """Scrape interval, in whole seconds."""
     evaluate: Annotated[Duration, Field(ge=1, le=600)] = 5.0
     """Evaluation interval of the rules, in whole seconds."""
-    faults: tuple[Event, ...] = ()
+    faults: tuple[ScenarioEvent, ...] = ()
     """What goes wrong, in order of time."""
     shows: tuple[_Name, ...] = ()
     """Metrics on which the faults can be seen directly: a rule that reads one and stays silent

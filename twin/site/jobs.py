@@ -7,7 +7,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from twin.site.model import Site
-from twin.site.parameters import Job
+from twin.site.parameters import JobParameters
 
 if TYPE_CHECKING:
     from twin.site.layout import Layout
@@ -61,7 +61,7 @@ def places_of(layout: Layout) -> tuple[JobPlace, ...]:
     )
 
 
-def _placed(layout: Layout, job: Job, racks: range) -> JobPlace:
+def _placed(layout: Layout, job: JobParameters, racks: range) -> JobPlace:
     site = layout.site
     own = {name: getattr(job.training, name) for name in job.training.model_fields_set}
     seen = {

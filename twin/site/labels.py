@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from twin.catalog import DeviceClass, Family, Frame, Signal
+from twin.catalog import DeviceClass, Exporter, Signal, UnitKind
 from twin.site.ec2 import ec2_labels
 
 if TYPE_CHECKING:
@@ -46,14 +46,14 @@ def labels_of(layout: Layout, signal: Signal, device: DeviceClass, unit: int, in
     )
 
 
-def _label_names(layout: Layout, family: Family) -> tuple[str, ...]:
+def _label_names(layout: Layout, family: Exporter) -> tuple[str, ...]:
     if family.key != "dcgm":
         return family.labels
     host = layout.site.telemetry.hostname_label
     return tuple(host if name == "Hostname" else name for name in family.labels)
 
 
-def _job_labels(layout: Layout, family: Family, rack: int) -> Labels:
+def _job_labels(layout: Layout, family: Exporter, rack: int) -> Labels:
     """Return what dcgm-exporter adds to a job's GPUs where the scheduler tells it of jobs."""
     if family.key != "dcgm" or not layout.site.jobs:
         return ()
@@ -62,7 +62,7 @@ def _job_labels(layout: Layout, family: Family, rack: int) -> Labels:
 
 
 def _identity(  # noqa: PLR0911 - one return a device class
-    layout: Layout, family: Family, device: DeviceClass, unit: int, index: int
+    layout: Layout, family: Exporter, device: DeviceClass, unit: int, index: int
 ) -> tuple[str, tuple[str, ...]]:
     """Return the host part of ``instance`` and the exporter's identity values."""
     site = layout.site
@@ -105,7 +105,7 @@ def _identity(  # noqa: PLR0911 - one return a device class
             return _site_identity(family, device, name, index)
 
 
-def _pdu_identity(family: Family, rack: str, index: int) -> tuple[str, tuple[str, ...]]:
+def _pdu_identity(family: Exporter, rack: str, index: int) -> tuple[str, tuple[str, ...]]:
     if family.key == "pdu":
         pdu, phase = divmod(index, len(PHASES))
         return f"{rack}-pdu{pdu + 1}", (str(pdu + 1), PHASES[phase])
@@ -113,7 +113,7 @@ def _pdu_identity(family: Family, rack: str, index: int) -> tuple[str, tuple[str
 
 
 def _neuron_identity(
-    layout: Layout, family: Family, device: DeviceClass, rack: int, index: int
+    layout: Layout, family: Exporter, device: DeviceClass, rack: int, index: int
 ) -> tuple[str, tuple[str, ...]]:
     """Return the same for what neuron-monitor tells of, which numbers server by server."""
     server, number = divmod(index, max(1, layout.per_unit(device) // layout.site.servers_per_rack))
@@ -127,7 +127,7 @@ def _neuron_identity(
 
 
 def _site_identity(
-    family: Family, device: DeviceClass, name: str, index: int
+    family: Exporter, device: DeviceClass, name: str, index: int
 ) -> tuple[str, tuple[str, ...]]:
     """Return the same for what belongs to no array."""
     number = str(index + 1)
@@ -148,7 +148,7 @@ def _site_identity(
 
 
 def _leaf_identity(
-    layout: Layout, family: Family, array: int, index: int
+    layout: Layout, family: Exporter, array: int, index: int
 ) -> tuple[str, tuple[str, ...]]:
     """Return a leaf's host name, and what names its port: alias, description, index, name."""
     shape, name = layout.fabric, layout.array_name(array)
@@ -162,11 +162,11 @@ def _leaf_identity(
         alias = f"{host} mlx5_{leaf}"
     else:
         plane, spine = shape.spine_of(array * shape.rails + leaf, port - shape.downlinks)
-        alias = f"{layout.unit_name(Frame.PLANE, plane)}-spine{spine + 1}"
+        alias = f"{layout.unit_name(UnitKind.PLANE, plane)}-spine{spine + 1}"
     return f"{name}-leaf{leaf + 1}", (alias, interface, str(port + 1), interface)
 
 
-def _nic_identity(layout: Layout, family: Family, nic: int) -> tuple[str, ...]:
+def _nic_identity(layout: Layout, family: Exporter, nic: int) -> tuple[str, ...]:
     network = layout.site.network
     return {
         "infiniband": (f"mlx5_{nic}", "1"),

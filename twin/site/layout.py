@@ -19,10 +19,10 @@ from twin.catalog import (
     ROLLUPS,
     Detail,
     DeviceClass,
-    Frame,
     Level,
     Rollup,
     Signal,
+    UnitKind,
 )
 from twin.site.detail import ARRAY_NAME, DetailPlan, array_index, array_name
 from twin.site.jobs import JobPlace, places_of
@@ -40,16 +40,16 @@ _EXPORTER_OF_UP = {"up_dcgm": "dcgm", "up_neuron": "neuron"}
 """Signals that say whether the exporter of a server's accelerators answers."""
 
 _UNIT_NAMES = {
-    Frame.RACK: "r{:04d}",
-    Frame.ARRAY: ARRAY_NAME,
-    Frame.PLANE: "p{:02d}",
-    Frame.SERVICE: "s{:03d}",
-    Frame.MEGAPACK: "mp{:03d}",
-    Frame.GENSET: "g{:02d}",
-    Frame.GRID: "grid",
+    UnitKind.RACK: "r{:04d}",
+    UnitKind.ARRAY: ARRAY_NAME,
+    UnitKind.PLANE: "p{:02d}",
+    UnitKind.SERVICE: "s{:03d}",
+    UnitKind.MEGAPACK: "mp{:03d}",
+    UnitKind.GENSET: "g{:02d}",
+    UnitKind.GRID: "grid",
 }
 
-_IN_AN_ARRAY = (Frame.RACK, Frame.ARRAY)
+_IN_AN_ARRAY = (UnitKind.RACK, UnitKind.ARRAY)
 """What belongs to an array; its series are on the array's page."""
 
 
@@ -61,17 +61,17 @@ class Layout:
 
     # -- counts ---------------------------------------------------------------
 
-    def units(self, frame: Frame) -> int:
+    def units(self, frame: UnitKind) -> int:
         """Return how many units publish ``frame``."""
         return {
-            Frame.RACK: self.site.racks,
-            Frame.ARRAY: self.site.arrays,
-            Frame.PLANE: self.fabric.planes,
-            Frame.SERVICE: self._service[0],
-            Frame.MEGAPACK: self.site.megapacks.count,
-            Frame.GENSET: self.site.gensets.count + self.site.turbines.count,
-            Frame.GRID: 1,
-            Frame.JOB: len(self.jobs),
+            UnitKind.RACK: self.site.racks,
+            UnitKind.ARRAY: self.site.arrays,
+            UnitKind.PLANE: self.fabric.planes,
+            UnitKind.SERVICE: self._service[0],
+            UnitKind.MEGAPACK: self.site.megapacks.count,
+            UnitKind.GENSET: self.site.gensets.count + self.site.turbines.count,
+            UnitKind.GRID: 1,
+            UnitKind.JOB: len(self.jobs),
         }[frame]
 
     def per_unit(self, device: DeviceClass) -> int:
@@ -139,7 +139,7 @@ class Layout:
         """The device classes that the units of this site have."""
         return tuple(device for device in DEVICES if self.per_unit(device) > 0)
 
-    def devices_of(self, frame: Frame) -> tuple[DeviceClass, ...]:
+    def devices_of(self, frame: UnitKind) -> tuple[DeviceClass, ...]:
         """Return the device classes that travel in ``frame`` on this site."""
         return tuple(device for device in self.devices if device.frame is frame)
 
@@ -196,21 +196,21 @@ class Layout:
 
     # -- names ----------------------------------------------------------------
 
-    def unit_name(self, frame: Frame, unit: int) -> str:
+    def unit_name(self, frame: UnitKind, unit: int) -> str:
         """Return the name of a unit, as it stands in topics and labels."""
-        if frame is Frame.JOB:
+        if frame is UnitKind.JOB:
             return self.jobs[unit].name
         return _UNIT_NAMES[frame].format(unit + 1)
 
-    def unit_index(self, frame: Frame, name: str) -> int | None:
+    def unit_index(self, frame: UnitKind, name: str) -> int | None:
         """Return the index of the unit called ``name``, or None."""
         return self._unit_names[frame].get(name)
 
     @cached_property
-    def _unit_names(self) -> dict[Frame, dict[str, int]]:
+    def _unit_names(self) -> dict[UnitKind, dict[str, int]]:
         return {
             frame: {self.unit_name(frame, i): i for i in range(self.units(frame))}
-            for frame in Frame
+            for frame in UnitKind
         }
 
     @property
@@ -247,7 +247,7 @@ class Layout:
 
     def hostname(self, rack: int, server: int) -> str:
         """Return the host name of a server."""
-        return f"{self.unit_name(Frame.RACK, rack)}-n{server + 1}"
+        return f"{self.unit_name(UnitKind.RACK, rack)}-n{server + 1}"
 
     def gpu_uuid(self, rack: int, gpu: int) -> str:
         """Return a GPU's UUID: the same for the same place of the same site."""
@@ -266,14 +266,14 @@ class Layout:
         """
         return labels_of(self, signal, device, unit, index)
 
-    def place(self, frame: Frame, unit: int) -> Labels:
+    def place(self, frame: UnitKind, unit: int) -> Labels:
         """Return the labels that say where a unit stands."""
         site = ("site", self.site.name)
         if frame not in _IN_AN_ARRAY:
             return (site,)
-        array = unit if frame is Frame.ARRAY else self.array_of(unit)
+        array = unit if frame is UnitKind.ARRAY else self.array_of(unit)
         hall = (site, ("hall", self.hall_name(array)), ("array", self.array_name(array)))
-        return hall if frame is Frame.ARRAY else (*hall, ("rack", self.unit_name(frame, unit)))
+        return hall if frame is UnitKind.ARRAY else (*hall, ("rack", self.unit_name(frame, unit)))
 
     # -- targets --------------------------------------------------------------
 
@@ -298,11 +298,11 @@ class Layout:
             case Level.SITE:
                 return (("site", self.site.name),)
             case Level.HALL:
-                return self.place(Frame.ARRAY, self.hall_arrays[index])[:2]
+                return self.place(UnitKind.ARRAY, self.hall_arrays[index])[:2]
             case Level.ARRAY:
-                return self.place(Frame.ARRAY, index)
+                return self.place(UnitKind.ARRAY, index)
             case Level.RACK:
-                return self.place(Frame.RACK, index)
+                return self.place(UnitKind.RACK, index)
 
     @cached_property
     def detail(self) -> DetailPlan:

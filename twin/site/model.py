@@ -16,25 +16,25 @@ from pydantic import Field, model_validator
 from twin.errors import ConfigError
 from twin.site.detail import DetailPlan
 from twin.site.parameters import (
-    Block,
-    Cooling,
-    Ec2,
-    Facility,
-    Gensets,
+    BlockParameters,
+    CoolingParameters,
+    Ec2Parameters,
+    FacilityParameters,
+    GensetParameters,
     GpuModel,
-    Grid,
-    Job,
-    Megapacks,
-    Network,
-    Pdu,
+    GridParameters,
+    JobParameters,
+    MegapackParameters,
+    NetworkParameters,
+    PduParameters,
     Section,
-    Server,
-    Storage,
-    Supply,
-    Telemetry,
-    Training,
-    Turbines,
-    Water,
+    ServerParameters,
+    StorageParameters,
+    SupplyParameters,
+    TelemetryParameters,
+    TrainingParameters,
+    TurbineParameters,
+    WaterParameters,
 )
 from twin.site.target import is_address
 
@@ -64,26 +64,26 @@ class Site(Section):
     """Three-phase PDUs a rack."""
     gpu: GpuModel
     """GPU model of all servers: the name of a shipped one, or a section of its own."""
-    blocks: tuple[Block, ...] = ()
+    blocks: tuple[BlockParameters, ...] = ()
     """Blocks of racks with GPU models of their own; ``racks`` and ``gpu`` then follow from them."""
-    server: Server = Server()
-    ec2: Ec2 = Ec2()
-    network: Network = Network()
-    storage: Storage = Storage()
-    cooling: Cooling = Cooling()
-    water: Water = Water()
-    megapacks: Megapacks = Megapacks()
-    gensets: Gensets = Gensets()
-    turbines: Turbines = Turbines()
-    grid: Grid = Grid()
-    supply: Supply = Supply()
-    pdu: Pdu = Pdu()
-    facility: Facility = Facility()
-    training: Training = Training()
-    jobs: tuple[Job, ...] = ()
+    server: ServerParameters = ServerParameters()
+    ec2: Ec2Parameters = Ec2Parameters()
+    network: NetworkParameters = NetworkParameters()
+    storage: StorageParameters = StorageParameters()
+    cooling: CoolingParameters = CoolingParameters()
+    water: WaterParameters = WaterParameters()
+    megapacks: MegapackParameters = MegapackParameters()
+    gensets: GensetParameters = GensetParameters()
+    turbines: TurbineParameters = TurbineParameters()
+    grid: GridParameters = GridParameters()
+    supply: SupplyParameters = SupplyParameters()
+    pdu: PduParameters = PduParameters()
+    facility: FacilityParameters = FacilityParameters()
+    training: TrainingParameters = TrainingParameters()
+    jobs: tuple[JobParameters, ...] = ()
     """Jobs that share the site. Without any, a single one called `pretrain` holds all racks;
     racks that no job holds are idle."""
-    telemetry: Telemetry = Telemetry()
+    telemetry: TelemetryParameters = TelemetryParameters()
 
     @model_validator(mode="after")
     def _halls_hold_arrays(self) -> Site:
@@ -176,7 +176,7 @@ class Site(Section):
     @cached_property
     def installed_power_watts(self) -> float:
         """AC power of all servers on the plateau of a training step, in W."""
-        blocks = self.blocks or (Block(racks=self.racks, gpu=self.gpu),)
+        blocks = self.blocks or (BlockParameters(racks=self.racks, gpu=self.gpu),)
         return sum(block.racks * self.rack_power_watts(block.gpu) for block in blocks)
 
     def rack_power_watts(self, model: GpuModel) -> float:

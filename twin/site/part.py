@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from twin.catalog import DeviceClass, Frame, Level, Signal
+from twin.catalog import DeviceClass, Level, Signal, UnitKind
 from twin.site.jobs import JobPlace
 from twin.site.labels import Labels
 from twin.site.layout import Layout
@@ -21,7 +21,7 @@ from twin.site.target import Target
 
 __all__ = ["PartLayout"]
 
-_IN_AN_ARRAY = (Frame.RACK, Frame.ARRAY)
+_IN_AN_ARRAY = (UnitKind.RACK, UnitKind.ARRAY)
 
 
 @dataclass(frozen=True)
@@ -64,17 +64,17 @@ class PartLayout(Layout):
         """The racks of the part by their index on the site, rising."""
         return tuple(rack for array in self.array_numbers for rack in self.whole.racks_of(array))
 
-    def number(self, frame: Frame, unit: int) -> int:
+    def number(self, frame: UnitKind, unit: int) -> int:
         """Return the index that a unit of the part has on the site."""
-        if frame is Frame.RACK:
+        if frame is UnitKind.RACK:
             return self.rack_numbers[unit]
-        return self.array_numbers[unit] if frame is Frame.ARRAY else unit
+        return self.array_numbers[unit] if frame is UnitKind.ARRAY else unit
 
-    def units(self, frame: Frame) -> int:
+    def units(self, frame: UnitKind) -> int:
         """Return how many units of the part publish ``frame``."""
-        if frame is Frame.RACK:
+        if frame is UnitKind.RACK:
             return len(self.rack_numbers)
-        if frame is Frame.ARRAY:
+        if frame is UnitKind.ARRAY:
             return len(self.array_numbers)
         return self.whole.units(frame) if self.facility else 0
 
@@ -115,7 +115,7 @@ class PartLayout(Layout):
 
     # -- names ----------------------------------------------------------------
 
-    def unit_name(self, frame: Frame, unit: int) -> str:
+    def unit_name(self, frame: UnitKind, unit: int) -> str:
         """Return the name of a unit, as it stands in topics and labels."""
         return self.whole.unit_name(frame, self.number(frame, unit))
 
@@ -164,7 +164,7 @@ class PartLayout(Layout):
         """Return all labels of one series, those of the exporter first."""
         return self.whole.labels(signal, device, self.number(device.frame, unit), index)
 
-    def place(self, frame: Frame, unit: int) -> Labels:
+    def place(self, frame: UnitKind, unit: int) -> Labels:
         """Return the labels that say where a unit stands."""
         return self.whole.place(frame, self.number(frame, unit))
 
@@ -172,10 +172,10 @@ class PartLayout(Layout):
         """Return the labels of a roll-up over a rack, an array, a hall or the site."""
         match level:
             case Level.RACK:
-                return self.place(Frame.RACK, index)
+                return self.place(UnitKind.RACK, index)
             case Level.ARRAY:
-                return self.place(Frame.ARRAY, index)
+                return self.place(UnitKind.ARRAY, index)
             case Level.HALL:
-                return self.place(Frame.ARRAY, self.hall_arrays[index])[:2]
+                return self.place(UnitKind.ARRAY, self.hall_arrays[index])[:2]
             case Level.SITE:
                 return self.whole.rollup_labels(level, index)

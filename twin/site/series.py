@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from typing import TYPE_CHECKING
 
-from twin.catalog import PORT, Detail, DeviceClass, Frame, Level
+from twin.catalog import PORT, Detail, DeviceClass, Level, UnitKind
 from twin.site.detail import DetailPlan
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def count_series(layout: Layout, plan: DetailPlan) -> int:
     always = sum(
         layout.units(device.frame) * layout.per_unit(device) * _signals(layout, device)
         for device in layout.devices
-        if device.frame not in (Frame.RACK, Frame.ARRAY)
+        if device.frame not in (UnitKind.RACK, UnitKind.ARRAY)
     )
     groups = _rollups(layout, Level.SITE) + layout.site.halls * _rollups(layout, Level.HALL)
     of_arrays = {detail: _array_series(layout, detail) for detail in Detail}
@@ -68,14 +68,14 @@ def _array_series(layout: Layout, detail: Detail) -> tuple[int, int]:
     for device in layout.devices:
         if not detail.covers(device.detail):
             continue
-        if device.frame is Frame.RACK:
+        if device.frame is UnitKind.RACK:
             a_rack += layout.per_unit(device) * _signals(layout, device)
         elif device is PORT:
             # Ports to racks that a short last array does not have report nothing.
             rails, uplinks = layout.fabric.rails, layout.fabric.uplinks
             own += rails * uplinks * _signals(layout, device)
             a_rack += rails * layout.site.servers_per_rack * _signals(layout, device)
-        elif device.frame is Frame.ARRAY:
+        elif device.frame is UnitKind.ARRAY:
             own += layout.per_unit(device) * _signals(layout, device)
     return own, a_rack
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from twin.catalog import Frame
+from twin.catalog import UnitKind
 from twin.errors import TargetError
 
 if TYPE_CHECKING:
@@ -76,13 +76,13 @@ def find_target(layout: Layout, text: str) -> Target:
     Raises:
         TargetError: it is no address, or the site has no such place.
     """
-    job = layout.unit_index(Frame.JOB, text)
+    job = layout.unit_index(UnitKind.JOB, text)
     if job is not None:
         return Target(text, "job", job)
     match = _ADDRESS.fullmatch(text)
     if match is None:
         raise TargetError(f"target {text!r} is no address; {_forms(layout)}")
-    address = _Address(layout, text, {k: v for k, v in match.groupdict().items() if v})
+    address = _ParsedTarget(layout, text, {k: v for k, v in match.groupdict().items() if v})
     return next(find for part, find in _FINDERS.items() if part in address.parts)(address)
 
 
@@ -94,14 +94,14 @@ def _forms(layout: Layout) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Address:
+class _ParsedTarget:
     """An address of the right form: is there such a place?"""
 
     layout: Layout
     text: str
     parts: dict[str, str]
 
-    def unit(self, frame: Frame) -> int:
+    def unit(self, frame: UnitKind) -> int:
         """Return the index of the unit that the address begins with."""
         name = self.parts[frame.value]
         index = self.layout.unit_index(frame, name)
@@ -126,7 +126,7 @@ class _Address:
         )
 
 
-def _array(address: _Address) -> Target:
+def _array(address: _ParsedTarget) -> Target:
     layout = address.layout
     array = layout.array_index(address.parts["array"])
     if array is None:
@@ -137,13 +137,13 @@ def _array(address: _Address) -> Target:
     return Target(address.text, "array", layout.racks_of(array).start)
 
 
-def _spine(address: _Address) -> Target:
-    plane = address.unit(Frame.PLANE)
+def _spine(address: _ParsedTarget) -> Target:
+    plane = address.unit(UnitKind.PLANE)
     spine = address.numbered("spine", address.layout.fabric.spines, "spines")
     return Target(address.text, "spine", plane, spine)
 
 
-def _chiller(address: _Address) -> Target:
+def _chiller(address: _ParsedTarget) -> Target:
     count = address.layout.site.chillers
     index = int(address.parts["chiller"]) - 1
     if not 0 <= index < count or address.text != f"ch{index + 1:02d}":
@@ -151,16 +151,16 @@ def _chiller(address: _Address) -> Target:
     return Target(address.text, "chiller", 0, index)
 
 
-def _grid(address: _Address) -> Target:
+def _grid(address: _ParsedTarget) -> Target:
     feed = 0
     if "feed" in address.parts:
         feed = 1 + address.numbered("feed", address.layout.site.grid.feeds, "feeds")
     return Target(address.text, "grid", 0, feed)
 
 
-def _rack(address: _Address) -> Target:
+def _rack(address: _ParsedTarget) -> Target:
     site, parts, text = address.layout.site, address.parts, address.text
-    rack = address.unit(Frame.RACK)
+    rack = address.unit(UnitKind.RACK)
     for kind, count, what, name in (
         ("pump", site.cooling.pumps, "pumps", "pump"),
         ("pdu", site.pdus_per_rack, "pdus", "pdu"),
@@ -181,7 +181,7 @@ def _rack(address: _Address) -> Target:
     return Target(text, part, rack, server * count + index - first)
 
 
-_FINDERS: dict[str, Callable[[_Address], Target]] = {
+_FINDERS: dict[str, Callable[[_ParsedTarget], Target]] = {
     "rack": _rack,
     "array": _array,
     "spine": _spine,
@@ -189,8 +189,8 @@ _FINDERS: dict[str, Callable[[_Address], Target]] = {
     "grid": _grid,
     "facility": lambda address: Target(address.text, "facility", 0),
     "fabric": lambda address: Target(address.text, "fabric", 0),
-    "megapack": lambda address: Target(address.text, "megapack", address.unit(Frame.MEGAPACK)),
-    "genset": lambda address: Target(address.text, "genset", address.unit(Frame.GENSET)),
-    "service": lambda address: Target(address.text, "service", address.unit(Frame.SERVICE)),
+    "megapack": lambda address: Target(address.text, "megapack", address.unit(UnitKind.MEGAPACK)),
+    "genset": lambda address: Target(address.text, "genset", address.unit(UnitKind.GENSET)),
+    "service": lambda address: Target(address.text, "service", address.unit(UnitKind.SERVICE)),
 }
 """By the part of the address that tells its form."""

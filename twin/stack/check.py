@@ -17,13 +17,13 @@ import numpy as np
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
-from twin.catalog import PSU, ROLLUPS, SERVER, Frame, Level, Rollup
+from twin.catalog import PSU, ROLLUPS, SERVER, Level, Rollup, UnitKind
 from twin.catalog.own import OWN_METRICS, UNIT_LAST_FRAME, UNIT_REPORTING
 from twin.plant import PowerTrace
 from twin.site import Layout
 from twin.stack.local import LocalStack
 
-__all__ = ["Report", "TraceComparison", "drained", "scrape", "take_report"]
+__all__ = ["RunReport", "TraceComparison", "drained", "scrape", "take_report"]
 
 _TIMEOUT_SECONDS = 30.0
 _LEAST_CORRELATION = 0.99
@@ -102,7 +102,8 @@ class TraceComparison:
         """The racks that replay the trace, and the first server of each, counted in its job."""
         layout = self.layout
         return {
-            layout.unit_name(Frame.RACK, rack): (rack - job.racks.start) * job.site.servers_per_rack
+            layout.unit_name(UnitKind.RACK, rack): (rack - job.racks.start)
+            * job.site.servers_per_rack
             for job in layout.jobs
             if job.workload == "training"
             for rack in job.racks
@@ -134,7 +135,7 @@ class TraceComparison:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class RunReport:
     """What a run shows; the names are those of the JSON output."""
 
     site: str
@@ -188,7 +189,7 @@ async def drained(stack: LocalStack, deadline: float = 5.0) -> None:
 
 async def take_report(
     stack: LocalStack, layout: Layout, seconds: float, trace: TraceComparison | None
-) -> Report:
+) -> RunReport:
     """Scrape every page once and return what the run shows.
 
     Args:
@@ -206,7 +207,7 @@ async def take_report(
     it_power = next((s.value for s in site if s.name == _IT_POWER.metric(Level.SITE)), 0.0)
     summary = stack.aggregator.summary()
     emulator = stack.emulator
-    return Report(
+    return RunReport(
         site=layout.site.name,
         seconds=round(seconds, 1),
         racks=summary.racks,

@@ -6,7 +6,7 @@ import asyncio
 
 from twin.bus import BrokerUrl, Bus, connect
 from twin.errors import BusError, ConfigError, FrameError
-from twin.wire import Ack, Clear, Inject, SetDetail, Status, Topics, decode_message
+from twin.wire import Ack, Clear, EmulatorStatus, Inject, SetDetail, Topics, decode_message
 
 __all__ = ["send_command"]
 
@@ -78,6 +78,6 @@ async def _only_site(bus: Bus, broker: BrokerUrl) -> str:
 
 def _is_online(payload: bytes) -> bool:
     try:
-        return decode_message(Status, payload).state == "online"
+        return decode_message(EmulatorStatus, payload).state == "online"
     except FrameError:
         return False

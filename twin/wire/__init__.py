@@ -8,28 +8,28 @@ from twin.wire.messages import (
     Clock,
     Command,
     DetailSetting,
+    EmulatorStatus,
     Faults,
     Inject,
     RackMeta,
     SetDetail,
-    Status,
     decode_message,
 )
 from twin.wire.rollups import RollupPart, SignalPart
 from twin.wire.shards import FacilityFeedback, ShardDraw
-from twin.wire.topics import Address, Topics
+from twin.wire.topics import TopicAddress, Topics
 
 __all__ = [
     "MAX_FRAME_BYTES",
     "Ack",
     "ActiveFault",
-    "Address",
     "Clear",
     "Clock",
     "Codec",
     "Command",
     "Decoder",
     "DetailSetting",
+    "EmulatorStatus",
     "Encoder",
     "FacilityFeedback",
     "Faults",
@@ -41,7 +41,7 @@ __all__ = [
     "ShardDraw",
     "SignalPart",
     "Snapshot",
-    "Status",
+    "TopicAddress",
     "Topics",
     "decode_message",
 ]

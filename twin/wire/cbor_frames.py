@@ -21,7 +21,7 @@ import numpy as np
 
 from twin.errors import FrameError
 from twin.wire.cbor_form import DTYPES, FLOAT32, FLOAT64, Form, Tags, exact, grows
-from twin.wire.schema import Group, Outputs, Schema, Snapshot, rounded
+from twin.wire.schema import ColumnGroup, Outputs, Schema, Snapshot, rounded
 
 __all__ = ["CborDecoder", "CborEncoder", "is_cbor"]
 
@@ -164,7 +164,7 @@ def _tree(data: bytes) -> Any:
     return tree
 
 
-def _column(group: Group, name: str, value: Any) -> cbor2.CBORTag:
+def _column(group: ColumnGroup, name: str, value: Any) -> cbor2.CBORTag:
     """Return a column that is an array of the right type and length."""
     tagged = isinstance(value, cbor2.CBORTag) and value.tag in DTYPES
     if not tagged or type(value.value) is not bytes:

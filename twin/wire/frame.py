@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from twin.catalog import Frame
+from twin.catalog import UnitKind
 from twin.errors import FrameError
 from twin.site import Layout
 from twin.wire.cbor_frames import CborDecoder, CborEncoder, is_cbor
@@ -43,7 +43,7 @@ class Encoder:
         codec: how frames are written.
     """
 
-    def __init__(self, layout: Layout, kind: Frame, codec: Codec = Codec.JSON) -> None:
+    def __init__(self, layout: Layout, kind: UnitKind, codec: Codec = Codec.JSON) -> None:
         schema = Schema(layout, kind)
         self._codec: JsonEncoder | CborEncoder = (
             CborEncoder(schema, layout.units(kind)) if codec is Codec.CBOR else JsonEncoder(schema)
@@ -67,7 +67,7 @@ class Encoder:
 class Decoder:
     """Decodes and checks frames of one kind against the catalogue and the site."""
 
-    def __init__(self, layout: Layout, kind: Frame) -> None:
+    def __init__(self, layout: Layout, kind: UnitKind) -> None:
         schema = Schema(layout, kind)
         self._json = JsonDecoder(schema)
         self._cbor = CborDecoder(schema)

@@ -10,7 +10,7 @@ import orjson
 from numpy.typing import NDArray
 
 from twin.errors import FrameError
-from twin.wire.schema import VERSION, Group, Outputs, Schema, Snapshot, rounded
+from twin.wire.schema import VERSION, ColumnGroup, Outputs, Schema, Snapshot, rounded
 
 __all__ = ["JsonDecoder", "JsonEncoder"]
 
@@ -23,13 +23,13 @@ class JsonEncoder:
 
     def __init__(self, schema: Schema) -> None:
         self._schema = schema
-        self._rows: dict[str, dict[str, _Column]] = {}
+        self._rows: dict[str, dict[str, _SignalColumn]] = {}
 
     def load(self, outputs: Outputs) -> None:
         """Take over the plant's outputs of one tick."""
         self._rows = {
             group.name: {
-                signal.name: _Column.of(outputs[group.name][signal.name], signal.decimals)
+                signal.name: _SignalColumn.of(outputs[group.name][signal.name], signal.decimals)
                 for signal in group.signals
             }
             for group in self._schema.groups
@@ -44,14 +44,14 @@ class JsonEncoder:
 
 
 @dataclass(frozen=True, slots=True)
-class _Column:
+class _SignalColumn:
     """One signal of all units, rounded: integers where the catalogue has no decimals."""
 
     values: NDArray[Any]
     missing: NDArray[np.bool_] | None
 
     @classmethod
-    def of(cls, values: NDArray[np.floating[Any]], decimals: int) -> _Column:
+    def of(cls, values: NDArray[np.floating[Any]], decimals: int) -> _SignalColumn:
         numbers, missing = rounded(values, decimals)
         if decimals:
             return cls(numbers, missing)
@@ -92,7 +92,7 @@ class JsonDecoder:
         return snapshot
 
 
-def _block(group: Group, tree: Any) -> NDArray[np.float64]:
+def _block(group: ColumnGroup, tree: Any) -> NDArray[np.float64]:
     columns = group.columns(tree)
     for name, column in zip(group.names, columns, strict=True):
         if type(column) is not list or len(column) != group.count:
@@ -100,7 +100,7 @@ def _block(group: Group, tree: Any) -> NDArray[np.float64]:
     return _numbers(group, columns)
 
 
-def _numbers(group: Group, columns: list[list[Any]]) -> NDArray[np.float64]:
+def _numbers(group: ColumnGroup, columns: list[list[Any]]) -> NDArray[np.float64]:
     try:
         block = np.array(columns)
     except (ValueError, OverflowError) as error:

@@ -15,12 +15,12 @@ __all__ = [
     "Clock",
     "Command",
     "DetailSetting",
+    "EmulatorStatus",
     "Faults",
     "Inject",
     "Message",
     "RackMeta",
     "SetDetail",
-    "Status",
     "Strict",
     "decode_message",
 ]
@@ -61,7 +61,7 @@ _OF_SHARDS = frozenset({"shard", "arrays", "feedback_age", "racks_assumed"})
 """What only shards say in their status."""
 
 
-class Status(Message):
+class EmulatorStatus(Message):
     """What an emulator says of itself; its Last Will says ``lost``."""
 
     emulator: _Name

@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.catalog import Frame, Signal
+from twin.catalog import Signal, UnitKind
 from twin.errors import FrameError
 from twin.site import Layout
 
-__all__ = ["VERSION", "Group", "Outputs", "Schema", "Snapshot", "rounded"]
+__all__ = ["VERSION", "ColumnGroup", "Outputs", "Schema", "Snapshot", "rounded"]
 
 VERSION = 1
 
@@ -50,7 +50,7 @@ class Snapshot:
 
 
 @dataclass(frozen=True)
-class Group:
+class ColumnGroup:
     """The columns of one device class.
 
     Attributes:
@@ -103,14 +103,14 @@ class Schema:
         columns: all columns in order: group and signal.
     """
 
-    def __init__(self, layout: Layout, kind: Frame) -> None:
-        groups: list[Group] = []
+    def __init__(self, layout: Layout, kind: UnitKind) -> None:
+        groups: list[ColumnGroup] = []
         start = 0
         for device in layout.devices_of(kind):
             signals = tuple(s for s in layout.reported[device.name] if s.on_wire)
-            groups.append(Group(device.name, signals, layout.per_unit(device), start))
+            groups.append(ColumnGroup(device.name, signals, layout.per_unit(device), start))
             start = groups[-1].part.stop
-        self.groups: Sequence[Group] = tuple(groups)
+        self.groups: Sequence[ColumnGroup] = tuple(groups)
         self.columns = [(group, signal) for group in groups for signal in group.signals]
         self._keys = {"v", "ts", "seq"} | {group.name for group in groups}
         self._low = self.spread([-_FINITE if s.low is None else s.low for _, s in self.columns])

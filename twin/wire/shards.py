@@ -1,6 +1,6 @@
 """What the shards of a site say to each other: the halls' draw, and the facility's feedback.
 
-Both are sent once a tick. They carry :class:`twin.plant.exchange.Draw` and ``Feedback``, so
+Both are sent once a tick. They carry ``LoadReport`` and ``Feedback``, so
 that shards exchange over the bus what the plant of a whole site exchanges in one process.
 """
 
@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import Field
 
 from twin.errors import FrameError
-from twin.plant.exchange import Draw, Feedback, Flows
+from twin.plant.hall_facility_link import Feedback, Flows, LoadReport
 from twin.plant.ledger import Report
 from twin.plant.units import Floats
 from twin.plant.workload import Health
@@ -127,7 +127,7 @@ class ShardDraw(Message):
             arrays=arrays,
             owned=owned,
             flows=tuple(Flows(*values) for values in self.flows),
-            draw=Draw(
+            draw=LoadReport(
                 flows=Flows(*self.flows[-1]),
                 racks=np.array(self.racks),
                 into_spines=_spread(self.into_spines, used, shape, "into_spines"),

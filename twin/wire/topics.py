@@ -25,16 +25,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from twin.catalog import Frame
+from twin.catalog import UnitKind
 
-__all__ = ["Address", "Topics"]
+__all__ = ["TopicAddress", "Topics"]
 
 _ROOT = "twin/v1"
-_SINGLE = Frame.GRID.value
+_SINGLE = UnitKind.GRID.value
 
 
 @dataclass(frozen=True, slots=True)
-class Address:
+class TopicAddress:
     """What a topic says.
 
     Attributes:
@@ -82,13 +82,13 @@ class Topics:
         """Return the topic of an aggregator's part of the roll-ups; ``+`` filters all shards."""
         return f"{_ROOT}/{self.site}/rollup/{replica}/{shard}"
 
-    def frame(self, kind: Frame, name: str) -> str:
+    def frame(self, kind: UnitKind, name: str) -> str:
         """Return the topic of one unit's frames."""
         if kind.value == _SINGLE:
             return f"{_ROOT}/{self.site}/{kind.value}"
         return f"{_ROOT}/{self.site}/{kind.value}/{name}"
 
-    def frames(self, kind: Frame) -> str:
+    def frames(self, kind: UnitKind) -> str:
         """Return the filter for the frames of all units of a kind."""
         return self.frame(kind, "+")
 
@@ -114,7 +114,7 @@ class Topics:
         return f"{_ROOT}/+/status/+"
 
     @staticmethod
-    def parse(topic: str) -> Address | None:
+    def parse(topic: str) -> TopicAddress | None:
         """Return what ``topic`` says, or None when it is not one of ours."""
         match topic.split("/"):
             case ["twin", "v1", site, kind, *rest] if all((site, kind, *rest)):
@@ -122,5 +122,5 @@ class Topics:
             case _:
                 return None
         if kind == _SINGLE:
-            return None if name else Address(site, kind, _SINGLE)
-        return Address(site, kind, name)
+            return None if name else TopicAddress(site, kind, _SINGLE)
+        return TopicAddress(site, kind, name)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from twin.aggregator.page.floor import Floor, floor_signals
-from twin.catalog import Frame
+from twin.catalog import UnitKind
 from twin.site import Layout, load_site, preset_names
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def test_numbers_are_the_racks(feed: Feed) -> None:
 
 def test_silent_racks_have_no_number(feed: Feed) -> None:
     """A rack that does not report has no number in any signal."""
-    feed.frame(Frame.RACK, 1)
+    feed.frame(UnitKind.RACK, 1)
     floor = Floor(feed.core.store)
     for key in KEYS:
         values = floor.values(key)
@@ -47,7 +47,7 @@ def test_throughput_needs_two_frames(feed: Feed) -> None:
     assert np.isnan(floor.values("network")).all()
     feed.outputs["nic"]["tx_bytes"][:] = 3e9
     feed.site(ts=12.0, seq=2)
-    ports = feed.layout.shape(feed.layout.devices_of(Frame.RACK)[1])[1]
+    ports = feed.layout.shape(feed.layout.devices_of(UnitKind.RACK)[1])[1]
     assert floor.values("network").tolist() == [8 * ports] * 3
     feed.outputs["nic"]["tx_bytes"][:] = 0.0
     feed.site(ts=13.0, seq=3)
@@ -60,7 +60,7 @@ def test_the_same_until_something_changes(feed: Feed) -> None:
     floor = Floor(feed.core.store)
     first = floor.values("power")
     assert floor.values("power") is first
-    feed.frame(Frame.RACK, 0, ts=2.0, seq=2)
+    feed.frame(UnitKind.RACK, 0, ts=2.0, seq=2)
     assert floor.values("power") is not first
 
 

@@ -10,7 +10,7 @@ import pytest
 from twin.aggregator.page.floor import Floor
 from twin.aggregator.page.rack import Racks, groups_of
 from twin.aggregator.store import Store
-from twin.catalog import Frame
+from twin.catalog import UnitKind
 from twin.site import Layout, load_site, preset_names
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def test_every_device_of_the_rack(feed: Feed, racks: Racks) -> None:
 
 def test_a_silent_rack_says_why(feed: Feed, racks: Racks) -> None:
     """Of a rack that never reported nothing is known but the reason."""
-    feed.frame(Frame.RACK, 0)
+    feed.frame(UnitKind.RACK, 0)
     rack = racks.describe(1)
     assert (rack["reporting"], rack["missing"], rack["time"]) == (False, "never_seen", None)
     assert set(rack["figures"].values()) == {None}

@@ -12,9 +12,9 @@ import pytest_asyncio
 from twin.aggregator import Token
 from twin.aggregator.access import Access
 from twin.aggregator.app import create_app
-from twin.aggregator.desk import Desk
-from twin.aggregator.division import Addresses
+from twin.aggregator.command_client import CommandClient
 from twin.aggregator.page import LivePage
+from twin.aggregator.shard_assignment import Addresses
 from twin.errors import BusError
 from twin.faults import FAULTS
 from twin.wire import Ack, Clear, Inject
@@ -31,7 +31,7 @@ OURS = {
 }
 
 
-class FakeDesk(Desk):
+class FakeDesk(CommandClient):
     """Takes commands and answers as told."""
 
     def __init__(self) -> None:
@@ -54,7 +54,7 @@ def desk() -> FakeDesk:
     return FakeDesk()
 
 
-def client_of(feed: Feed, desk: Desk | None) -> httpx.AsyncClient:
+def client_of(feed: Feed, desk: CommandClient | None) -> httpx.AsyncClient:
     """Return a client of a page on which commands are allowed if there is a desk."""
     access = Access(command=None if desk is None else TOKEN)
     page = LivePage(feed.core, "mqtt://broker:1883", "twin.example:9400", desk, access)

@@ -14,7 +14,7 @@ from twin.aggregator.page import stream
 from twin.aggregator.page.floor import Floor
 from twin.aggregator.page.rack import Racks
 from twin.aggregator.page.stream import MOST_STREAMS, Place, StreamResponse, Streams
-from twin.catalog import Frame
+from twin.catalog import UnitKind
 from twin.site import Layout, load_site
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def test_a_page_of_before_a_restart_gets_all(feed: Feed) -> None:
 
 def test_silent_racks_are_null(feed: Feed) -> None:
     """A rack that does not report is null, not a number."""
-    feed.frame(Frame.RACK, 0)
+    feed.frame(UnitKind.RACK, 0)
     values = read(streams_of(feed.core).message(Place("temperature")))["floor"]["values"]
     assert values[0] is not None
     assert values[1:] == [None, None]
@@ -104,7 +104,7 @@ def test_size_of_a_large_site() -> None:
     """A second of the colours of 1,563 racks is some ten thousand bytes."""
     layout = Layout(load_site("colossus-100k"))
     core = Core(layout)
-    core.store.units[Frame.RACK].reporting[:] = True
+    core.store.units[UnitKind.RACK].reporting[:] = True
     for device in ("server", "gpu", "cdu"):
         shape = core.store.values[device].shape
         core.store.values[device][:] = 60.0 + (17 * (1 + len(shape))) % 7

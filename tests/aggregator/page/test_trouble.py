@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from twin.aggregator.page.trouble import Troubles
-from twin.catalog import Frame
+from twin.catalog import UnitKind
 from twin.site import Layout
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def test_signs(
 
 def test_silence_is_not_trouble(layout: Layout, healthy: Feed) -> None:
     """A silent rack has neither a level nor words: it is silent, and that is shown apart."""
-    healthy.frame(Frame.RACK, 0)
+    healthy.frame(UnitKind.RACK, 0)
     troubles = Troubles(healthy.core.store)
     assert np.isnan(troubles.levels()[1:]).all()
     assert [troubles.words(rack) for rack in range(layout.site.racks)] == [[], [], []]

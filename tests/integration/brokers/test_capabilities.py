@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import aiomqtt
 import pytest
 
-from twin.bus import BrokerUrl, Bus, Message, Will, connect
+from twin.bus import BrokerUrl, Bus, InboundMessage, Will, connect
 from twin.errors import BusError
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def topic() -> str:
     return f"probe/{secrets.token_hex(4)}"
 
 
-async def heard(bus: Bus, seconds: float = SETTLE_SECONDS) -> Message | None:
+async def heard(bus: Bus, seconds: float = SETTLE_SECONDS) -> InboundMessage | None:
     """Return the next message, None when there is none."""
     try:
         async with asyncio.timeout(seconds):

@@ -14,7 +14,7 @@ import pytest
 
 from twin.aggregator import Aggregator, AggregatorConfig
 from twin.bus import Bus, keep_connected
-from twin.catalog import Frame
+from twin.catalog import UnitKind
 from twin.emulator import Emulator, EmulatorConfig
 from twin.site import Layout, load_site
 from twin.wire import Topics
@@ -54,7 +54,7 @@ class Watcher:
 
     async def listen(self, bus: Bus) -> None:
         """Listen until cancelled; the session of a connection that is kept."""
-        await bus.subscribe(Topics(SITE).frames(Frame.RACK))
+        await bus.subscribe(Topics(SITE).frames(UnitKind.RACK))
         self.listens.set()
         async for message in bus.messages():
             now = time.monotonic()
@@ -113,7 +113,7 @@ async def test_node_lost(
     emulator = Emulator(EmulatorConfig(layout=layout, interval=INTERVAL))
     config, killed = AggregatorConfig(layout, cluster.url_from(1)), cluster.nodes[lost]
     async with watching(cluster, 2) as watcher, Aggregator.running(config) as aggregator:
-        racks = aggregator.store.units[Frame.RACK]
+        racks = aggregator.store.units[UnitKind.RACK]
         running = asyncio.create_task(emulator.run(cluster.url_from(0), stop))
         try:
             await until(lambda: bool(racks.reporting.all()))

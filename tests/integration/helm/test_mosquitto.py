@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from twin.aggregator import Aggregator, AggregatorConfig
-from twin.bus import BrokerUrl, Message, RefusedError, connect
+from twin.bus import BrokerUrl, InboundMessage, RefusedError, connect
 from twin.emulator import Emulator, EmulatorConfig
 from twin.site import Layout, parse_site
 
@@ -96,5 +96,5 @@ async def test_an_aggregator_cannot_feign_a_rack(broker: BrokerUrl) -> None:
         await writer.publish("twin/v1/small/rack/r0001", b"feigned", qos=1)
         await writer.publish("twin/v1/small/command/clear", b"said", qos=1)
         async with asyncio.timeout(20):
-            message: Message = await anext(reader.messages())
+            message: InboundMessage = await anext(reader.messages())
         assert (message.topic, message.payload) == ("twin/v1/small/command/clear", b"said")

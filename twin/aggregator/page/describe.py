@@ -8,8 +8,8 @@ from typing import Any
 from twin import __version__
 from twin.aggregator.live import Chart
 from twin.aggregator.page.floor import FloorSignal
-from twin.aggregator.page.rack import Group
-from twin.catalog import Frame
+from twin.aggregator.page.rack import DeviceTable
+from twin.catalog import UnitKind
 from twin.faults import FAULTS
 from twin.site import Layout
 
@@ -19,7 +19,7 @@ __all__ = ["describe"]
 def describe(
     layout: Layout,
     signals: tuple[FloorSignal, ...],
-    groups: tuple[Group, ...],
+    groups: tuple[DeviceTable, ...],
     charts: tuple[Chart, ...],
     *,
     boot: str,
@@ -43,7 +43,7 @@ def describe(
         "site": site.name,
         "title": site.title,
         "gpus": site.gpus,
-        "racks": [layout.unit_name(Frame.RACK, rack) for rack in range(site.racks)],
+        "racks": [layout.unit_name(UnitKind.RACK, rack) for rack in range(site.racks)],
         "racks_per_array": site.racks_per_array,
         "servers_per_rack": site.servers_per_rack,
         "arrays": [layout.array_name(array) for array in arrays],
@@ -56,7 +56,7 @@ def describe(
     }
 
 
-def _group(layout: Layout, group: Group) -> dict[str, Any]:
+def _group(layout: Layout, group: DeviceTable) -> dict[str, Any]:
     return {
         "key": group.key,
         "title": group.title,

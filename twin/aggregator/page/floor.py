@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from twin.aggregator.page.trouble import Troubles
 from twin.aggregator.store import Store
-from twin.catalog import CDU, GPU, NIC, SERVER, DeviceClass, Frame, Unit
+from twin.catalog import CDU, GPU, NIC, SERVER, DeviceClass, Unit, UnitKind
 from twin.site import Layout
 
 __all__ = ["LINE_SHARE", "Floor", "FloorSignal", "floor_signals"]
@@ -126,14 +126,14 @@ class _Throughput:
     """What each rack sends, from the counters of two frames; NaN until the second one."""
 
     def __init__(self, store: Store) -> None:
-        racks = store.layout.units(Frame.RACK)
+        racks = store.layout.units(UnitKind.RACK)
         self._store = store
         self._ts = np.full(racks, np.nan)
         self._bytes = np.full(racks, np.nan)
         self._rate = np.full(racks, np.nan)
 
     def read(self) -> _Values:
-        units = self._store.units[Frame.RACK]
+        units = self._store.units[UnitKind.RACK]
         total = _total(self._store, NIC, "tx_bytes")
         elapsed = units.ts - self._ts
         # A counter that fell began anew, and so does a clock.
@@ -155,7 +155,7 @@ def _total(store: Store, device: DeviceClass, signal: str) -> _Values:
 
 def _one_a_model(layout: Layout) -> list[int]:
     """Return one rack of each GPU model of the site."""
-    models = {layout.gpu_model(rack).name: rack for rack in range(layout.units(Frame.RACK))}
+    models = {layout.gpu_model(rack).name: rack for rack in range(layout.units(UnitKind.RACK))}
     return list(models.values())
 
 

@@ -23,16 +23,16 @@ from twin.catalog import (
     PUMP_STATES,
     SERVER,
     DeviceClass,
-    Frame,
     Unit,
+    UnitKind,
 )
 from twin.site import Layout
 
-__all__ = ["Column", "Group", "Racks", "groups_of"]
+__all__ = ["DeviceColumn", "DeviceTable", "Racks", "groups_of"]
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class DeviceColumn:
     """One value of every device of a group.
 
     Attributes:
@@ -61,7 +61,7 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class DeviceTable:
     """All devices of one class in a rack.
 
     Attributes:
@@ -76,64 +76,66 @@ class Group:
     title: str
     device: DeviceClass
     rows: int
-    columns: tuple[Column, ...]
+    columns: tuple[DeviceColumn, ...]
 
 
-def groups_of(layout: Layout) -> tuple[Group, ...]:
+def groups_of(layout: Layout) -> tuple[DeviceTable, ...]:
     """Return the groups of devices that the racks of a site have."""
     site = layout.site
     gpu, line = site.gpu, LINE_SHARE * site.network.bytes_per_second
     servers = site.servers_per_rack
     groups = (
-        Group("gpu", "GPUs", GPU, servers, (
-            Column("temperature", "Temperature", Unit.CELSIUS, "gpu_temp",
-                   low=30.0, high=gpu.temperature_slowdown_celsius),
-            Column("power", "Power", Unit.WATTS, "power_usage", low=0.0,
-                   high=gpu.power_limit_watts),
-            Column("utilization", "Utilisation", Unit.PERCENT, "gpu_util", low=0.0, high=100.0),
-            Column("clock", "SM clock", Unit.MEGAHERTZ, "sm_clock", low=0.0,
-                   high=gpu.sm_clock_max_mhz),
-            Column("memory", "Memory temperature", Unit.CELSIUS, "memory_temp",
-                   low=30.0, high=105.0),
-            Column("xid", "Last XID", "", "xid"),
+        DeviceTable("gpu", "GPUs", GPU, servers, (
+            DeviceColumn("temperature", "Temperature", Unit.CELSIUS, "gpu_temp",
+                         low=30.0, high=gpu.temperature_slowdown_celsius),
+            DeviceColumn("power", "Power", Unit.WATTS, "power_usage", low=0.0,
+                         high=gpu.power_limit_watts),
+            DeviceColumn("utilization", "Utilisation", Unit.PERCENT, "gpu_util", low=0.0,
+                         high=100.0),
+            DeviceColumn("clock", "SM clock", Unit.MEGAHERTZ, "sm_clock", low=0.0,
+                         high=gpu.sm_clock_max_mhz),
+            DeviceColumn("memory", "Memory temperature", Unit.CELSIUS, "memory_temp",
+                         low=30.0, high=105.0),
+            DeviceColumn("xid", "Last XID", "", "xid"),
         )),
-        Group("neuroncore", "NeuronCores", NEURONCORE, servers, (
-            Column("utilization", "Utilisation", Unit.PERCENT, "utilization", 0, 100.0, 0.0, 100.0),
+        DeviceTable("neuroncore", "NeuronCores", NEURONCORE, servers, (
+            DeviceColumn("utilization", "Utilisation", Unit.PERCENT, "utilization", 0, 100.0, 0.0,
+                         100.0),
         )),
-        Group("nic", "NIC ports", NIC, servers, (
-            Column("sent", "Sent", "Gb/s", "tx_bytes", low=0.0, high=8e-9 * line, scale=8e-9,
-                   decimals=3, counter=True),
-            Column("received", "Received", "Gb/s", "rx_bytes", low=0.0, high=8e-9 * line,
-                   scale=8e-9, decimals=3, counter=True),
-            Column("module", "Optic temperature", Unit.CELSIUS, "module_temperature",
-                   low=30.0, high=75.0),
-            Column("up", "Link", "", "up", states=("down", "up")),
-            Column("changes", "Carrier changes", "", "carrier_changes"),
+        DeviceTable("nic", "NIC ports", NIC, servers, (
+            DeviceColumn("sent", "Sent", "Gb/s", "tx_bytes", low=0.0, high=8e-9 * line, scale=8e-9,
+                         decimals=3, counter=True),
+            DeviceColumn("received", "Received", "Gb/s", "rx_bytes", low=0.0, high=8e-9 * line,
+                         scale=8e-9, decimals=3, counter=True),
+            DeviceColumn("module", "Optic temperature", Unit.CELSIUS, "module_temperature",
+                         low=30.0, high=75.0),
+            DeviceColumn("up", "Link", "", "up", states=("down", "up")),
+            DeviceColumn("changes", "Carrier changes", "", "carrier_changes"),
         )),
-        Group("pump", "Coolant pumps", PUMP, 0, (
-            Column("state", "State", "", "state", states=_names(PUMP_STATES)),
-            Column("speed", "Speed", Unit.PERCENT, "speed_ratio", 0, 100.0),
-            Column("flow", "Flow", Unit.LITERS_PER_MINUTE, "flow", 1),
-            Column("power", "Power", Unit.WATTS, "power"),
-            Column("pressure", "Inlet", "kPa", "inlet_pressure", 0, 1e-3),
+        DeviceTable("pump", "Coolant pumps", PUMP, 0, (
+            DeviceColumn("state", "State", "", "state", states=_names(PUMP_STATES)),
+            DeviceColumn("speed", "Speed", Unit.PERCENT, "speed_ratio", 0, 100.0),
+            DeviceColumn("flow", "Flow", Unit.LITERS_PER_MINUTE, "flow", 1),
+            DeviceColumn("power", "Power", Unit.WATTS, "power"),
+            DeviceColumn("pressure", "Inlet", "kPa", "inlet_pressure", 0, 1e-3),
         )),
-        Group("cdu", "Coolant unit", CDU, 0, (
-            Column("flow", "Flow", Unit.LITERS_PER_MINUTE, "flow", 1),
-            Column("supply", "Supply", Unit.CELSIUS, "supply_temperature", 1),
-            Column("return", "Return", Unit.CELSIUS, "return_temperature", 1),
-            Column("heat", "Heat", "kW", "heat_removed", 1, 1e-3),
-            Column("level", "Level", Unit.PERCENT, "level", 0, 100.0),
-            Column("leak", "Leak", "", "leak", states=_names(LEAK_STATES)),
+        DeviceTable("cdu", "Coolant unit", CDU, 0, (
+            DeviceColumn("flow", "Flow", Unit.LITERS_PER_MINUTE, "flow", 1),
+            DeviceColumn("supply", "Supply", Unit.CELSIUS, "supply_temperature", 1),
+            DeviceColumn("return", "Return", Unit.CELSIUS, "return_temperature", 1),
+            DeviceColumn("heat", "Heat", "kW", "heat_removed", 1, 1e-3),
+            DeviceColumn("level", "Level", Unit.PERCENT, "level", 0, 100.0),
+            DeviceColumn("leak", "Leak", "", "leak", states=_names(LEAK_STATES)),
         )),
-        Group("server", "Servers", SERVER, 0, (
-            Column("power", "Power", "kW", "power", 2, 1e-3),
-            Column("inlet", "Inlet air", Unit.CELSIUS, "inlet_temperature"),
-            Column("up", "Answers", "", "up_node", states=("no", "yes")),
+        DeviceTable("server", "Servers", SERVER, 0, (
+            DeviceColumn("power", "Power", "kW", "power", 2, 1e-3),
+            DeviceColumn("inlet", "Inlet air", Unit.CELSIUS, "inlet_temperature"),
+            DeviceColumn("up", "Answers", "", "up_node", states=("no", "yes")),
         )),
-        Group("pdu", "PDU phases", PDU, 0, (
-            Column("power", "Power", "kW", "power", 1, 1e-3),
-            Column("current", "Current", Unit.AMPERES, "current", 1),
-            Column("voltage", "Voltage", Unit.VOLTS, "voltage", 1),
+        DeviceTable("pdu", "PDU phases", PDU, 0, (
+            DeviceColumn("power", "Power", "kW", "power", 1, 1e-3),
+            DeviceColumn("current", "Current", Unit.AMPERES, "current", 1),
+            DeviceColumn("voltage", "Voltage", Unit.VOLTS, "voltage", 1),
         )),
     )  # fmt: skip
     return tuple(
@@ -143,7 +145,7 @@ def groups_of(layout: Layout) -> tuple[Group, ...]:
     )
 
 
-def _reported(layout: Layout, group: Group) -> Iterator[Column]:
+def _reported(layout: Layout, group: DeviceTable) -> Iterator[DeviceColumn]:
     names = {signal.name for signal in layout.reported[group.device.name] if signal.on_wire}
     return (column for column in group.columns if column.signal in names)
 
@@ -161,11 +163,11 @@ class Racks:
     def describe(self, rack: int) -> dict[str, Any]:
         """Return everything of one rack, as JSON takes it; None for what is not reported."""
         store, layout = self._store, self._store.layout
-        units = store.units[Frame.RACK]
+        units = store.units[UnitKind.RACK]
         reporting = bool(units.reporting[rack])
         array = layout.array_of(rack)
         return {
-            "rack": layout.unit_name(Frame.RACK, rack),
+            "rack": layout.unit_name(UnitKind.RACK, rack),
             "array": layout.array_name(array),
             "hall": layout.hall_name(array),
             "gpu_model": layout.gpu_model(rack).name,
@@ -177,7 +179,7 @@ class Racks:
             "devices": {group.key: self._columns(group, rack) for group in self.groups},
         }
 
-    def _columns(self, group: Group, rack: int) -> dict[str, list[float | None]]:
+    def _columns(self, group: DeviceTable, rack: int) -> dict[str, list[float | None]]:
         return {
             column.key: _many(
                 np.round(

@@ -24,15 +24,15 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from twin.aggregator.access import Access
+from twin.aggregator.command_client import CommandClient
 from twin.aggregator.core import Core
-from twin.aggregator.desk import Desk
 from twin.aggregator.page.describe import describe
 from twin.aggregator.page.files import CONTENT_SECURITY_POLICY, page_files, render_page
 from twin.aggregator.page.floor import Floor
 from twin.aggregator.page.guard import refusal
 from twin.aggregator.page.rack import Racks
 from twin.aggregator.page.stream import Place, StreamResponse, Streams
-from twin.catalog import Frame
+from twin.catalog import UnitKind
 from twin.errors import BusError
 from twin.wire import Clear, Inject
 
@@ -61,7 +61,7 @@ class LivePage:
         core: Core,
         broker: str,
         advertise: str | None,
-        desk: Desk | None,
+        desk: CommandClient | None,
         access: Access | None = None,
     ) -> None:
         self._layout = core.layout
@@ -120,7 +120,7 @@ class LivePage:
         return Response(self._site, media_type="application/json", headers=_HEADERS)
 
     async def _rack(self, request: Request) -> Response:
-        rack = self._layout.unit_index(Frame.RACK, request.path_params["rack"])
+        rack = self._layout.unit_index(UnitKind.RACK, request.path_params["rack"])
         if rack is None:
             return self._unknown_rack(request.path_params["rack"])
         return _json(self._racks.describe(rack))
@@ -133,7 +133,7 @@ class LivePage:
             return PlainTextResponse(f"There is no signal {signal!r}; choose {known}.\n", 404)
         rack = None
         if name := query.get("rack"):
-            rack = self._layout.unit_index(Frame.RACK, name)
+            rack = self._layout.unit_index(UnitKind.RACK, name)
             if rack is None:
                 return self._unknown_rack(name)
         try:
@@ -144,7 +144,7 @@ class LivePage:
         return StreamResponse(self.streams, Place(signal, rack, since, event))
 
     def _unknown_rack(self, name: str) -> Response:
-        last = self._layout.unit_name(Frame.RACK, self._layout.units(Frame.RACK) - 1)
+        last = self._layout.unit_name(UnitKind.RACK, self._layout.units(UnitKind.RACK) - 1)
         site = self._layout.site.name
         return PlainTextResponse(f"Site {site} has no rack {name!r}; the last is {last}.\n", 404)
 

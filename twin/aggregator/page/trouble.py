@@ -26,7 +26,7 @@ from twin.catalog import (
     PUMP_STATES,
     SERVER,
     DeviceClass,
-    Frame,
+    UnitKind,
 )
 from twin.site import Layout
 
@@ -117,12 +117,12 @@ class Troubles:
     def __init__(self, store: Store) -> None:
         layout = store.layout
         self._store = store
-        self._reporting = store.units[Frame.RACK].reporting
+        self._reporting = store.units[UnitKind.RACK].reporting
         self._signs = [sign for sign in _SIGNS if sign.exists(layout)]
         self._limits = np.array(
             [
                 layout.gpu_model(rack).temperature_max_operating_celsius
-                for rack in range(layout.units(Frame.RACK))
+                for rack in range(layout.units(UnitKind.RACK))
             ]
         )
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from twin.grafana import looks
+from twin.grafana import colors
 from twin.grafana.assemble import Row
+from twin.grafana.colors import BLUE, ORANGE, RED
 from twin.grafana.dashboards.site import firing
-from twin.grafana.looks import BLUE, ORANGE, RED
+from twin.grafana.panel_parts import Query, TableColumn
 from twin.grafana.panels import bars, history, listing, numbers, timeline
-from twin.grafana.parts import Column, Query
 from twin.grafana.queries import alerts as q
 from twin.grafana.queries import pipeline, servers
 
@@ -28,14 +28,14 @@ def _now() -> Row:
             "Critical alerts that fire: somebody has to act now.",
             [Query(q.CRITICAL_COUNT)],
             width=5,
-            steps=looks.NONE_IS_GOOD,
+            steps=colors.NONE_IS_GOOD,
         ),
         numbers(
             "Warnings",
             "Warnings that fire: somebody has to act this shift.",
             [Query(q.WARNING_COUNT)],
             width=5,
-            steps=((None, looks.GREEN), (1, ORANGE)),
+            steps=((None, colors.GREEN), (1, ORANGE)),
         ),
         numbers(
             "Pending",
@@ -66,10 +66,10 @@ def _firing() -> Row:
             "Since when the condition of each firing alert holds.",
             [Query(q.SINCE)],
             [
-                Column("severity", "Severity", width=84, colors=looks.SEVERITIES),
-                Column("alertname", "Alert"),
-                Column("place", "Where", width=140),
-                Column("Value", "Holds for", width=110, decimals=0),
+                TableColumn("severity", "Severity", width=84, colors=colors.SEVERITIES),
+                TableColumn("alertname", "Alert"),
+                TableColumn("place", "Where", width=140),
+                TableColumn("Value", "Holds for", width=110, decimals=0),
             ],
             width=8,
             height=9,
@@ -81,7 +81,7 @@ def _firing() -> Row:
             "Faults in force",
             "Faults that were injected and have not ended: what the alerts should be about.",
             [Query(pipeline.FAULTS)],
-            [Column("fault", "Fault"), Column("target", "Target")],
+            [TableColumn("fault", "Fault"), TableColumn("target", "Target")],
             width=7,
             height=9,
             nothing="No fault is in force",
@@ -95,7 +95,7 @@ def _history() -> Row:
             "What fired when",
             "One lane a rule, coloured while it fires.",
             Query(q.HISTORY, "{{severity}} {{alertname}}"),
-            looks.SEVERITIES,
+            colors.SEVERITIES,
             width=16,
             height=10,
             nothing=_QUIET,
@@ -106,9 +106,9 @@ def _history() -> Row:
             "alert on that rack fired. An earlier alert there is taken for the first.",
             [Query(q.DELAY)],
             [
-                Column("fault", "Fault"),
-                Column("target", "Target"),
-                Column("Value", "Delay", width=90, decimals=0),
+                TableColumn("fault", "Fault"),
+                TableColumn("target", "Target"),
+                TableColumn("Value", "Delay", width=90, decimals=0),
             ],
             width=8,
             height=10,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from twin.alerts import thresholds as limit
 from twin.grafana.assemble import Row
-from twin.grafana.links import drill_down
-from twin.grafana.looks import HEAT
+from twin.grafana.colors import HEAT
+from twin.grafana.dashboard_links import drill_down
 from twin.grafana.pages import ARRAY, RACK
+from twin.grafana.panel_parts import Query, TableColumn
 from twin.grafana.panels import cells, listing, numbers, timeline
-from twin.grafana.parts import Column, Query
 from twin.grafana.queries import array as q
 from twin.grafana.units import COUNT
 
@@ -46,13 +46,13 @@ def _hall() -> Row:
                 Query(q.ARRAY_UTILISATION),
             ],
             [
-                Column("array", "Array", width=80, link=drill_down(ARRAY, array="row.Array")),
-                Column("Value #A", "IT power", width=100),
-                Column("Value #B", "Hottest GPU", steps=HEAT, width=110),
-                Column("Value #C", "GPUs", width=80),
-                Column("Value #D", "Ports down", width=100),
-                Column("Value #E", "Lowest flow", width=110, decimals=1),
-                Column("Value #F", "Utilisation", decimals=0),
+                TableColumn("array", "Array", width=80, link=drill_down(ARRAY, array="row.Array")),
+                TableColumn("Value #A", "IT power", width=100),
+                TableColumn("Value #B", "Hottest GPU", steps=HEAT, width=110),
+                TableColumn("Value #C", "GPUs", width=80),
+                TableColumn("Value #D", "Ports down", width=100),
+                TableColumn("Value #E", "Lowest flow", width=110, decimals=1),
+                TableColumn("Value #F", "Utilisation", decimals=0),
             ],
             width=12,
             nothing="No array reports",

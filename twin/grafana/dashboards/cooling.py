@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from twin.alerts import thresholds as limit
 from twin.catalog import CHILLER_STATES
-from twin.grafana import looks
+from twin.grafana import colors
 from twin.grafana.assemble import Row
-from twin.grafana.links import drill_down
-from twin.grafana.looks import BLUE, GREY, ORANGE, PURPLE, RED, YELLOW
+from twin.grafana.colors import BLUE, GREY, ORANGE, PURPLE, RED, YELLOW
+from twin.grafana.dashboard_links import drill_down
 from twin.grafana.pages import RACK
+from twin.grafana.panel_parts import Query, TableColumn
 from twin.grafana.panels import listing, numbers, states, timeline
-from twin.grafana.parts import Column, Query
 from twin.grafana.queries import cooling as q
 from twin.grafana.queries import energy
 
@@ -36,14 +36,14 @@ def _now() -> Row:
             "Racks whose leak detector does not say OK.",
             [Query(q.LEAKING, "racks")],
             width=3,
-            steps=looks.NONE_IS_GOOD,
+            steps=colors.NONE_IS_GOOD,
         ),
         numbers(
             "Supplies failed",
             "Power supplies of coolant units that have failed; the other one carries the unit.",
             [Query(q.SUPPLIES_FAILED)],
             width=3,
-            steps=looks.NONE_IS_GOOD,
+            steps=colors.NONE_IS_GOOD,
         ),
         numbers(
             "Lowest flow",
@@ -57,7 +57,7 @@ def _now() -> Row:
             "The warmest coolant to the servers of any rack.",
             [Query(q.SUPPLY_HIGHEST)],
             width=3,
-            steps=looks.rising(limit.COOLANT_HOT, 36),
+            steps=colors.rising(limit.COOLANT_HOT, 36),
             decimals=1,
         ),
         numbers(
@@ -156,23 +156,23 @@ def _units() -> Row:
                 Query(q.WORST_PUMPS),
             ],
             [
-                Column("array", "Array", width=70),
-                Column(
+                TableColumn("array", "Array", width=70),
+                TableColumn(
                     "rack",
                     "Rack",
                     width=80,
                     link=drill_down(RACK, rack="row.Rack", array="row.Array"),
                 ),
-                Column("Value #A", "Flow", width=100, decimals=1),
-                Column(
+                TableColumn("Value #A", "Flow", width=100, decimals=1),
+                TableColumn(
                     "Value #B",
                     "Rise",
                     width=90,
-                    steps=looks.rising(limit.COOLANT_RISE, 12),
+                    steps=colors.rising(limit.COOLANT_RISE, 12),
                     decimals=1,
                 ),
-                Column("Value #C", "Filter", width=100, decimals=0),
-                Column("Value #D", "Pumps", steps=((None, RED), (2, "transparent"))),
+                TableColumn("Value #C", "Filter", width=100, decimals=0),
+                TableColumn("Value #D", "Pumps", steps=((None, RED), (2, "transparent"))),
             ],
             width=8,
             nothing="No coolant unit reports",
@@ -183,8 +183,8 @@ def _units() -> Row:
             "Racks whose leak detector does not say OK.",
             [Query(q.LEAKS)],
             [
-                Column("rack", "Rack", link=drill_down(RACK, rack="row.Rack")),
-                Column("state", "Says", colors=looks.STATES),
+                TableColumn("rack", "Rack", link=drill_down(RACK, rack="row.Rack")),
+                TableColumn("state", "Says", colors=colors.STATES),
             ],
             width=4,
             nothing="No leak",

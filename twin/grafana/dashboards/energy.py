@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from twin.alerts import thresholds as limit
 from twin.catalog import GENSET_STATES, INVERTER_STATES
-from twin.grafana import looks
+from twin.grafana import colors
 from twin.grafana.assemble import Row
-from twin.grafana.looks import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, YELLOW
+from twin.grafana.colors import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, YELLOW
+from twin.grafana.panel_parts import Query
 from twin.grafana.panels import bars, numbers, states, timeline
-from twin.grafana.parts import Query
 from twin.grafana.queries import energy as q
 
 __all__ = ["rows"]
@@ -32,7 +32,7 @@ def _now() -> Row:
             "Import as a share of the contracted limit.",
             [Query(q.GRID_USE)],
             width=3,
-            steps=looks.rising(1, 0.95),
+            steps=colors.rising(1, 0.95),
             decimals=1,
         ),
         numbers(
@@ -48,7 +48,7 @@ def _now() -> Row:
             "Mean state of charge of the Megapacks.",
             [Query(q.SOC_MEAN)],
             width=3,
-            steps=looks.falling(limit.MEGAPACK_CHARGE, 0.3),
+            steps=colors.falling(limit.MEGAPACK_CHARGE, 0.3),
             decimals=1,
         ),
         numbers(
@@ -56,7 +56,7 @@ def _now() -> Row:
             "For how long the Megapacks alone could carry the facility as it is.",
             [Query(q.MEGAPACK_RESERVE)],
             width=3,
-            steps=looks.falling(limit.MEGAPACK_RESERVE, 1800),
+            steps=colors.falling(limit.MEGAPACK_RESERVE, 1800),
             decimals=1,
         ),
         numbers(
@@ -72,14 +72,14 @@ def _now() -> Row:
             "Demand that no source could carry.",
             [Query(q.UNSERVED_POWER)],
             width=3,
-            steps=looks.NONE_IS_GOOD,
+            steps=colors.NONE_IS_GOOD,
         ),
         numbers(
             "Racks shed",
             "Racks that are switched off for lack of power.",
             [Query(q.SHED_RACKS)],
             width=3,
-            steps=looks.NONE_IS_GOOD,
+            steps=colors.NONE_IS_GOOD,
         ),
     ]  # fmt: skip
 

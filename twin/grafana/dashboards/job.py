@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from twin.grafana import looks
+from twin.grafana import colors
 from twin.grafana.assemble import Row
-from twin.grafana.looks import GREEN, ORANGE, PURPLE, STATES
+from twin.grafana.colors import GREEN, ORANGE, PURPLE, STATES
+from twin.grafana.panel_parts import Query, TableColumn
 from twin.grafana.panels import bars, history, listing, numbers, timeline
-from twin.grafana.parts import Column, Query
 from twin.grafana.queries import gpus, network, pipeline
 from twin.grafana.queries import job as q
 
@@ -44,7 +44,7 @@ def _now() -> Row:
             "Share of all time that went into steps which were kept.",
             [Query(q.GOODPUT, _NAME)],
             width=3,
-            steps=looks.falling(0.6, 0.85),
+            steps=colors.falling(0.6, 0.85),
             decimals=1,
         ),
         numbers(
@@ -60,7 +60,7 @@ def _now() -> Row:
             "Interruptions within the time that is shown.",
             [Query(q.INTERRUPTIONS_SHOWN, _NAME)],
             width=4,
-            steps=looks.NONE_IS_GOOD,
+            steps=colors.NONE_IS_GOOD,
             decimals=0,
         ),
     ]
@@ -81,7 +81,7 @@ def _course() -> Row:
             "Faults in force",
             "Faults that were injected and have not ended.",
             [Query(pipeline.FAULTS)],
-            [Column("fault", "Fault"), Column("target", "Target")],
+            [TableColumn("fault", "Fault"), TableColumn("target", "Target")],
             width=8,
             height=9,
             nothing="No fault is in force",

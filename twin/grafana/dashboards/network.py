@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from twin.grafana import looks
+from twin.grafana import colors
 from twin.grafana.assemble import Row
-from twin.grafana.links import drill_down
-from twin.grafana.looks import BLUE, GREEN, GREY, ORANGE, RED, YELLOW
+from twin.grafana.colors import BLUE, GREEN, GREY, ORANGE, RED, YELLOW
+from twin.grafana.dashboard_links import drill_down
 from twin.grafana.pages import ARRAY
+from twin.grafana.panel_parts import Query, TableColumn
 from twin.grafana.panels import density, listing, numbers, timeline
-from twin.grafana.parts import Column, Query
 from twin.grafana.queries import network as q
 
 __all__ = ["rows"]
@@ -53,7 +53,7 @@ def _now() -> Row:
             "Bytes a second that leaves received and could not send on.",
             [Query(q.DISCARDED)],
             width=4,
-            steps=looks.NONE_IS_GOOD,
+            steps=colors.NONE_IS_GOOD,
             decimals=1,
         ),
     ]
@@ -138,12 +138,12 @@ def _switches() -> Row:
                 Query(q.BUSIEST_HEAT),
             ],
             [
-                Column("array", "Array", width=80, link=drill_down(ARRAY, array="row.Array")),
-                Column("instance", "Leaf", width=120),
-                Column("Value #A", "Uplinks used", width=120, decimals=1),
-                Column("Value #B", "Uplinks", width=90),
-                Column("Value #C", "Downlinks", width=100),
-                Column("Value #D", "ASIC"),
+                TableColumn("array", "Array", width=80, link=drill_down(ARRAY, array="row.Array")),
+                TableColumn("instance", "Leaf", width=120),
+                TableColumn("Value #A", "Uplinks used", width=120, decimals=1),
+                TableColumn("Value #B", "Uplinks", width=90),
+                TableColumn("Value #C", "Downlinks", width=100),
+                TableColumn("Value #D", "ASIC"),
             ],
             width=10,
             nothing="No leaf reports",
@@ -223,9 +223,9 @@ def _links() -> Row:
             "Ports whose link is down now.",
             [Query(q.LINKS_DOWN)],
             [
-                Column("rack", "Rack"),
-                Column("instance", "Server"),
-                Column("device", "Port"),
+                TableColumn("rack", "Rack"),
+                TableColumn("instance", "Server"),
+                TableColumn("device", "Port"),
             ],
             width=6,
             nothing="All links are up",
@@ -235,9 +235,9 @@ def _links() -> Row:
             "Ports that lost or found their carrier in the last 15 minutes.",
             [Query(q.FLAPPING)],
             [
-                Column("instance", "Server"),
-                Column("device", "Port"),
-                Column("Value", "Changes", decimals=0),
+                TableColumn("instance", "Server"),
+                TableColumn("device", "Port"),
+                TableColumn("Value", "Changes", decimals=0),
             ],
             width=6,
             nothing="No link flaps",
@@ -247,9 +247,9 @@ def _links() -> Row:
             "Ports that run at less than the rate of the others.",
             [Query(q.SLOW_LINKS)],
             [
-                Column("instance", "Server"),
-                Column("device", "Port"),
-                Column("Value", "Rate"),
+                TableColumn("instance", "Server"),
+                TableColumn("device", "Port"),
+                TableColumn("Value", "Rate"),
             ],
             width=6,
             nothing="All links run at full rate",

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from twin.grafana import looks
+from twin.grafana import colors
 from twin.grafana.assemble import Row
-from twin.grafana.looks import BLUE, GREY, ORANGE, PURPLE, RED, YELLOW
+from twin.grafana.colors import BLUE, GREY, ORANGE, PURPLE, RED, YELLOW
+from twin.grafana.panel_parts import Query, TableColumn
 from twin.grafana.panels import listing, numbers, timeline
-from twin.grafana.parts import Column, Query
 from twin.grafana.queries import pipeline as q
 from twin.grafana.queries import servers
 
@@ -41,7 +41,7 @@ def _now() -> Row:
             "Frames that never came, and messages that were refused, in the last five minutes.",
             [Query(q.LOST, "lost"), Query(q.REFUSED, "refused")],
             width=4,
-            steps=looks.NONE_IS_GOOD,
+            steps=colors.NONE_IS_GOOD,
             decimals=0,
         ),
         numbers(
@@ -49,7 +49,7 @@ def _now() -> Row:
             "1 while the aggregator's connection to the broker stands.",
             [Query(q.CONNECTED)],
             width=3,
-            steps=((None, RED), (1, looks.GREEN)),
+            steps=((None, RED), (1, colors.GREEN)),
         ),
         numbers(
             "Targets",
@@ -107,9 +107,9 @@ def _frames() -> Row:
             "Units that do not report, by kind and by why.",
             [Query(q.MISSING)],
             [
-                Column("kind", "Kind"),
-                Column("reason", "Reason"),
-                Column("Value", "Units", width=70),
+                TableColumn("kind", "Kind"),
+                TableColumn("reason", "Reason"),
+                TableColumn("Value", "Units", width=70),
             ],
             width=6,
             nothing="Every unit reports",

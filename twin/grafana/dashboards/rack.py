@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from twin.alerts import thresholds as limit
-from twin.grafana import looks
+from twin.grafana import colors
 from twin.grafana.assemble import Row
-from twin.grafana.links import drill_down
-from twin.grafana.looks import BLUE, HEAT, ORANGE, RED
+from twin.grafana.colors import BLUE, HEAT, ORANGE, RED
+from twin.grafana.dashboard_links import drill_down
 from twin.grafana.pages import SERVER
+from twin.grafana.panel_parts import Query, TableColumn
 from twin.grafana.panels import cells, density, listing, numbers, timeline
-from twin.grafana.parts import Column, Query
 from twin.grafana.queries import rack as q
 
 __all__ = ["rows"]
@@ -54,7 +54,7 @@ def _now() -> Row:
             "Coolant pumps that run. One is enough; with one there is no reserve.",
             [Query(q.PUMPS_RUNNING)],
             width=4,
-            steps=((None, RED), (1, looks.YELLOW), (2, looks.GREEN)),
+            steps=((None, RED), (1, colors.YELLOW), (2, colors.GREEN)),
             nothing=_EMPTY,
         ),
     ]
@@ -86,10 +86,10 @@ def _gpus() -> Row:
             "The last XID of each GPU that had one, by the driver's words.",
             [Query(q.XID)],
             [
-                Column("Hostname", "Server", width=90),
-                Column("gpu", "GPU", width=50),
-                Column("err_code", "XID", width=50),
-                Column("err_msg", "Meaning"),
+                TableColumn("Hostname", "Server", width=90),
+                TableColumn("gpu", "GPU", width=50),
+                TableColumn("err_code", "XID", width=50),
+                TableColumn("err_msg", "Meaning"),
             ],
             width=5,
             height=10,
@@ -162,7 +162,7 @@ def _network() -> Row:
             "Ports down",
             "Ports whose link is down now.",
             [Query(q.PORTS_DOWN)],
-            [Column("instance", "Server"), Column("device", "Port")],
+            [TableColumn("instance", "Server"), TableColumn("device", "Port")],
             width=4,
             nothing="All links are up",
         ),
@@ -245,7 +245,7 @@ def _power() -> Row:
             Query(q.PSU_STATE, "{{instance}}"),
             width=8,
             height=8,
-            steps=looks.rising(2, 1),
+            steps=colors.rising(2, 1),
             nothing=_EMPTY,
         ),
     ]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from twin.alerts import thresholds as limit
-from twin.grafana import looks
+from twin.grafana import colors
 from twin.grafana.assemble import Row
-from twin.grafana.looks import HEAT
+from twin.grafana.colors import HEAT
+from twin.grafana.panel_parts import Query, TableColumn
 from twin.grafana.panels import cells, listing, numbers, timeline
-from twin.grafana.parts import Column, Query
 from twin.grafana.queries import server as q
 
 __all__ = ["rows"]
@@ -30,9 +30,9 @@ def _now() -> Row:
             "What dcgm-exporter says the GPUs are, and their driver.",
             [Query(q.MODEL)],
             [
-                Column("modelName", "GPU"),
-                Column("DCGM_FI_DRIVER_VERSION", "Driver", width=120),
-                Column("Value", "GPUs", width=70),
+                TableColumn("modelName", "GPU"),
+                TableColumn("DCGM_FI_DRIVER_VERSION", "Driver", width=120),
+                TableColumn("Value", "GPUs", width=70),
             ],
             width=8,
             height=4,
@@ -60,7 +60,7 @@ def _now() -> Row:
             "GPUs whose last XID is not zero; it stays until the driver is loaded anew.",
             [Query(q.XID_COUNT)],
             width=3,
-            steps=looks.NONE_IS_GOOD,
+            steps=colors.NONE_IS_GOOD,
         ),
     ]
 
@@ -162,7 +162,7 @@ def _traffic() -> Row:
             Query(q.PORT_STATE, "{{device}}"),
             width=6,
             height=8,
-            steps=looks.falling(2, 4),
+            steps=colors.falling(2, 4),
             nothing=_NO_NODE,
         ),
     ]
@@ -177,7 +177,7 @@ def _errors() -> Row:
             Query(q.XID, _GPU),
             width=6,
             height=8,
-            steps=looks.NONE_IS_GOOD,
+            steps=colors.NONE_IS_GOOD,
         ),
         timeline(
             "Remapped rows",

@@ -9,13 +9,13 @@ from __future__ import annotations
 from grafana_foundation_sdk.builders import table
 
 from twin.alerts import thresholds as limit
-from twin.grafana import looks
+from twin.grafana import colors
 from twin.grafana.assemble import Row
-from twin.grafana.links import drill_down
-from twin.grafana.looks import BLUE, GREEN, GREY, HEAT, ORANGE, PURPLE, RED, YELLOW
+from twin.grafana.colors import BLUE, GREEN, GREY, HEAT, ORANGE, PURPLE, RED, YELLOW
+from twin.grafana.dashboard_links import drill_down
 from twin.grafana.pages import RACK
+from twin.grafana.panel_parts import Query, TableColumn
 from twin.grafana.panels import density, listing, numbers, rack_map, timeline
-from twin.grafana.parts import Column, Query
 from twin.grafana.queries import alerts, cooling, energy, gpus, job, network, pipeline, racks
 from twin.grafana.units import COUNT
 
@@ -38,10 +38,10 @@ def firing(width: int, height: int) -> table.Panel:
         "many devices each fires there.",
         [Query(alerts.BY_PLACE)],
         [
-            Column("severity", "Severity", width=84, colors=looks.SEVERITIES),
-            Column("alertname", "Alert"),
-            Column("place", "Where", width=140),
-            Column("Value", "Devices", width=80),
+            TableColumn("severity", "Severity", width=84, colors=colors.SEVERITIES),
+            TableColumn("alertname", "Alert"),
+            TableColumn("place", "Where", width=140),
+            TableColumn("Value", "Devices", width=80),
         ],
         width=width,
         height=height,
@@ -106,18 +106,18 @@ def _now() -> Row:
             "Alerts that fire at this moment; the table below names them.",
             [Query(alerts.FIRING_COUNT, "firing")],
             width=3,
-            steps=looks.NONE_IS_GOOD,
+            steps=colors.NONE_IS_GOOD,
         ),
     ]
 
 
 def _racks() -> Row:
-    choices: list[tuple[str, looks.Steps]] = [
+    choices: list[tuple[str, colors.Steps]] = [
         ("Hottest GPU", HEAT),
         ("IT power", ((None, "#1F60C4"), (20_000, "#37872D"), (60_000, "#E0B400"), (75_000, RED))),
         ("GPU utilisation", ((None, GREY), (50, "#E0B400"), (90, "#37872D"))),
-        ("GPUs missing", looks.LOST),
-        ("NIC ports down", looks.LOST),
+        ("GPUs missing", colors.LOST),
+        ("NIC ports down", colors.LOST),
         ("Coolant supply", ((None, "#37872D"), (36, "#E0B400"), (limit.COOLANT_HOT.value, RED))),
     ]
     link = drill_down(RACK, rack="rack", array="array")
@@ -214,11 +214,13 @@ def _systems() -> Row:
                 Query(gpus.HOTTEST_GPUS),
             ],
             [
-                Column("array", "Array"),
-                Column("rack", "Rack", link=drill_down(RACK, rack="row.Rack", array="row.Array")),
-                Column("Value #A", "Hottest", steps=HEAT),
-                Column("Value #B", "IT power"),
-                Column("Value #C", "GPUs"),
+                TableColumn("array", "Array"),
+                TableColumn(
+                    "rack", "Rack", link=drill_down(RACK, rack="row.Rack", array="row.Array")
+                ),
+                TableColumn("Value #A", "Hottest", steps=HEAT),
+                TableColumn("Value #B", "IT power"),
+                TableColumn("Value #C", "GPUs"),
             ],
             width=6,
             nothing="No rack reports",

@@ -9,8 +9,8 @@ from grafana_foundation_sdk.builders import dashboard as dashboard_builders
 from grafana_foundation_sdk.builders import stat
 from grafana_foundation_sdk.models import common, dashboard
 
-from twin.grafana.looks import GREY, Steps
-from twin.grafana.parts import (
+from twin.grafana.colors import GREY, Steps
+from twin.grafana.panel_parts import (
     REFERENCES,
     Query,
     by_threshold,

@@ -8,7 +8,7 @@ from grafana_foundation_sdk.models import common
 from grafana_foundation_sdk.models.heatmap import HeatmapColorMode
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
-from twin.grafana.parts import Query, framed, target
+from twin.grafana.panel_parts import Query, framed, target
 
 __all__ = ["density"]
 

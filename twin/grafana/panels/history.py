@@ -7,7 +7,15 @@ from collections.abc import Mapping
 from grafana_foundation_sdk.builders import statetimeline
 from grafana_foundation_sdk.models import common
 
-from twin.grafana.parts import Query, by_threshold, framed, legend, setting, target, thresholds
+from twin.grafana.panel_parts import (
+    Query,
+    by_threshold,
+    framed,
+    legend,
+    setting,
+    target,
+    thresholds,
+)
 
 __all__ = ["history"]
 

@@ -9,7 +9,7 @@ from grafana_foundation_sdk.builders import table
 from grafana_foundation_sdk.models import common, dashboard
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
-from twin.grafana.parts import REFERENCES, Column, Query, cell_look, framed, target
+from twin.grafana.panel_parts import REFERENCES, Query, TableColumn, cell_look, framed, target
 from twin.grafana.units import TEXT
 
 __all__ = ["listing"]
@@ -19,7 +19,7 @@ def listing(
     title: str,
     description: str,
     queries: Sequence[Query],
-    columns: Sequence[Column],
+    columns: Sequence[TableColumn],
     *,
     width: int,
     height: int = 8,
@@ -65,7 +65,7 @@ def listing(
     return panel
 
 
-def _arranged(columns: Sequence[Column]) -> dashboard.DataTransformerConfig:
+def _arranged(columns: Sequence[TableColumn]) -> dashboard.DataTransformerConfig:
     """Return the transformation that names, orders and hides fields."""
     shown = [column.field for column in columns]
     hidden = [name for name in ("Time", "Value", "__name__") if name not in shown]

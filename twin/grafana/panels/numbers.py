@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from grafana_foundation_sdk.builders import stat
 from grafana_foundation_sdk.models import common
 
-from twin.grafana.looks import CALM, Steps
-from twin.grafana.parts import (
+from twin.grafana.colors import CALM, Steps
+from twin.grafana.panel_parts import (
     REFERENCES,
     Query,
     by_threshold,

@@ -8,8 +8,8 @@ from grafana_foundation_sdk.builders import common as common_builders
 from grafana_foundation_sdk.builders import timeseries
 from grafana_foundation_sdk.models import common
 
-from twin.grafana.looks import GREY, RED, STATES
-from twin.grafana.parts import (
+from twin.grafana.colors import GREY, RED, STATES
+from twin.grafana.panel_parts import (
     REFERENCES,
     Query,
     fixed_color,

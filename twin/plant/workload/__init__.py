@@ -13,11 +13,11 @@ from twin.plant.workload.choice import workload_of
 from twin.plant.workload.demand import (
     Demand,
     Health,
+    JobProgress,
     JobState,
     Level,
     Loss,
     Progress,
-    Standing,
     Workload,
     greatest,
     least,
@@ -27,6 +27,21 @@ from twin.plant.workload.jobs import JobRows, Jobs
 from twin.plant.workload.replay import TraceReplay
 from twin.plant.workload.training import TrainingJob
 
-__all__ = ["Demand", "Health", "Idle", "JobRows", "JobState", "Jobs", "Level", "Loss",
-           "Progress", "Standing", "TraceReplay", "TrainingJob", "Workload", "greatest", "least",
-           "workload_of"]  # fmt: skip
+__all__ = [
+    "Demand",
+    "Health",
+    "Idle",
+    "JobProgress",
+    "JobRows",
+    "JobState",
+    "Jobs",
+    "Level",
+    "Loss",
+    "Progress",
+    "TraceReplay",
+    "TrainingJob",
+    "Workload",
+    "greatest",
+    "least",
+    "workload_of",
+]  # fmt: skip

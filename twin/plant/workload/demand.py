@@ -11,8 +11,18 @@ import numpy as np
 
 from twin.plant.units import Floats
 
-__all__ = ["Demand", "Health", "JobState", "Level", "Loss", "Progress", "Standing", "Workload",
-           "greatest", "least"]  # fmt: skip
+__all__ = [
+    "Demand",
+    "Health",
+    "JobProgress",
+    "JobState",
+    "Level",
+    "Loss",
+    "Progress",
+    "Workload",
+    "greatest",
+    "least",
+]  # fmt: skip
 
 Level = float | Floats
 """A number for all racks of the site, or (racks, 1), one for each."""
@@ -145,7 +155,7 @@ class Progress:
         return min(1.0, self.kept_seconds / self.elapsed_seconds) if self.elapsed_seconds else 1.0
 
 
-Standing = Mapping[str, float]
+JobProgress = Mapping[str, float]
 """Where a workload stands: all that decides what it asks for next but noise, by name."""
 
 
@@ -162,11 +172,11 @@ class Workload(Protocol):
     course: Floats
 
     @property
-    def standing(self) -> Standing:
+    def standing(self) -> JobProgress:
         """Where it stands."""
         ...
 
-    def follow(self, standing: Standing) -> None:
+    def follow(self, standing: JobProgress) -> None:
         """Go to where the same workload stands elsewhere."""
         ...
 

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.plant.units import Floats
-from twin.plant.workload.course import NO_COURSE
-from twin.plant.workload.demand import Demand, Health, JobState, Progress, Standing
+from twin.plant.workload.demand import Demand, Health, JobProgress, JobState, Progress
+from twin.plant.workload.power_waveform import NO_COURSE
 
 __all__ = ["Idle"]
 
@@ -26,9 +26,9 @@ class Idle:
         return Demand(nothing, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
 
     @property
-    def standing(self) -> Standing:
+    def standing(self) -> JobProgress:
         """Nowhere in particular."""
         return {}
 
-    def follow(self, standing: Standing) -> None:
+    def follow(self, standing: JobProgress) -> None:
         """Go on idling."""

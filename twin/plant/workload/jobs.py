@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from twin.plant.units import Floats
 from twin.plant.workload.choice import workload_of
-from twin.plant.workload.demand import Demand, Health, Level, Progress, Standing, Workload
+from twin.plant.workload.demand import Demand, Health, JobProgress, Level, Progress, Workload
 from twin.plant.workload.levels import Levels
 from twin.site import Layout, PartLayout
 
@@ -109,11 +109,11 @@ class Jobs:
         return demands[0] if self._alone else self._together(demands)
 
     @property
-    def standings(self) -> tuple[Standing, ...]:
+    def standings(self) -> tuple[JobProgress, ...]:
         """Where each job stands, for other parts of the site to follow."""
         return tuple(job.standing for job in self._jobs)
 
-    def follow(self, standings: Sequence[Standing]) -> None:
+    def follow(self, standings: Sequence[JobProgress]) -> None:
         """Put each job where another part of the site says that it stands."""
         for job, standing in zip(self._jobs, standings, strict=True):
             job.follow(standing)

@@ -6,9 +6,9 @@ import numpy as np
 
 from twin.plant.trace import PowerTrace
 from twin.plant.units import Floats
-from twin.plant.workload.course import NO_COURSE
-from twin.plant.workload.demand import Demand, Health, Progress, Standing
+from twin.plant.workload.demand import Demand, Health, JobProgress, Progress
 from twin.plant.workload.levels import BURST_NETWORK, QUIET_NETWORK, Levels
+from twin.plant.workload.power_waveform import NO_COURSE
 from twin.site import Site
 
 __all__ = ["TraceReplay"]
@@ -57,11 +57,11 @@ class TraceReplay:
         )
 
     @property
-    def standing(self) -> Standing:
+    def standing(self) -> JobProgress:
         """How much of the trace was replayed, in s."""
         return {"time": self._time}
 
-    def follow(self, standing: Standing) -> None:
+    def follow(self, standing: JobProgress) -> None:
         """Go to the same place of the trace."""
         self._time = standing.get("time", self._time)
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from twin.plant.units import Floats
-from twin.plant.workload.course import NO_COURSE, Stretch, course_of
-from twin.plant.workload.demand import Demand, Health, JobState, Loss, Progress, Standing
-from twin.plant.workload.dips import Dips
+from twin.plant.workload.demand import Demand, Health, JobProgress, JobState, Loss, Progress
 from twin.plant.workload.levels import BURST_NETWORK, QUIET_NETWORK, Levels
+from twin.plant.workload.power_waveform import NO_COURSE, Stretch, power_waveform_of
+from twin.plant.workload.sync_stalls import SyncStalls
 from twin.plant.workload.waveform import Waveform
 from twin.site import Site
 
@@ -52,7 +52,7 @@ class _Tally:
     network: float = 0.0
     congestion: float = 0.0
     dip: Floats | None = None
-    course: list[tuple[JobState, Dips, float, float]] = field(default_factory=list)
+    course: list[tuple[JobState, SyncStalls, float, float]] = field(default_factory=list)
 
 
 class TrainingJob:
@@ -124,7 +124,7 @@ class TrainingJob:
     # -- elsewhere ------------------------------------------------------------
 
     @property
-    def standing(self) -> Standing:
+    def standing(self) -> JobProgress:
         """Its state, and all times and counts that decide when the next one comes."""
         return {
             "state": float(self.progress.state),
@@ -133,7 +133,7 @@ class TrainingJob:
             **{name: float(getattr(self, f"_{name}")) for name in _STANDING},
         }
 
-    def follow(self, standing: Standing) -> None:
+    def follow(self, standing: JobProgress) -> None:
         """Take over where the job stands elsewhere; what was drawn at random stays its own.
 
         Raises:
@@ -342,7 +342,7 @@ class TrainingJob:
         if shares[JobState.EVALUATION]:
             rise = fed * pace * (float(wave.evaluation.mean()) - wait)
             level[JobState.EVALUATION] = fed * wait + (1 - fed) * context + rise
-        return course_of(
+        return power_waveform_of(
             [
                 Stretch(level.get(state, 0.0), depth.get(state, 0.0), dips, phase, moved)
                 for state, dips, phase, moved in self._tally.course

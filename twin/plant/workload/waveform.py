@@ -14,7 +14,7 @@ from math import exp, sqrt
 import numpy as np
 
 from twin.plant.units import Floats, lag
-from twin.plant.workload.dips import Dips
+from twin.plant.workload.sync_stalls import SyncStalls
 
 __all__ = ["Waveform"]
 
@@ -73,7 +73,7 @@ class Waveform:
         """Draw the dips around the next step boundary."""
         self.dips = self._drawn()
 
-    def _drawn(self) -> Dips:
+    def _drawn(self) -> SyncStalls:
         rng, shape = self._rng, self._shape
         deep = rng.random(shape, dtype=np.float32) < _DEEP_SHARE
         spread = _LEAST_WIDTH + (1 - _LEAST_WIDTH) * rng.standard_exponential(shape, np.float32)
@@ -82,7 +82,7 @@ class Waveform:
         centre = self._offset + _WANDER * rng.standard_normal(shape, np.float32)
         low, high = _SHALLOW
         shallow = low + (high - low) * rng.random(shape, dtype=np.float32)
-        return Dips(centre, half, np.where(deep, np.float32(1.0), shallow))
+        return SyncStalls(centre, half, np.where(deep, np.float32(1.0), shallow))
 
     def advance(self, dt: float) -> None:
         """Let ``dt`` seconds of fluctuation pass."""

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
 
-from twin.rules.audit import Finding
+from twin.rules.audit import RuleFinding
 from twin.rules.report.drawing import alert_drawing, sweep_drawing
-from twin.rules.result import Check, ScenarioResult, Status
+from twin.rules.result import Check, CheckStatus, ScenarioResult
 from twin.rules.sweep import SweepRow
 from twin.scenario import show_duration
 
@@ -47,17 +47,17 @@ svg text { fill: var(--soft); font: 12px system-ui, sans-serif; }
 .curve { fill: none; stroke-width: 1.6; } .fault { fill: var(--fault); }
 .firing { fill: var(--firing); } .pending { fill: var(--pending); }
 """
-_MARKS = {Status.PASSED: "✓", Status.FAILED: "✗", Status.SKIPPED: "-"}
+_MARKS = {CheckStatus.PASSED: "✓", CheckStatus.FAILED: "✗", CheckStatus.SKIPPED: "-"}
 
 
 def html_report(
-    results: Sequence[ScenarioResult], findings: Sequence[Finding], sweep: Sequence[SweepRow]
+    results: Sequence[ScenarioResult], findings: Sequence[RuleFinding], sweep: Sequence[SweepRow]
 ) -> str:
     """Return the whole page."""
     failed = sum(not result.passed for result in results)
     checks = [check for result in results for check in result.checks]
-    passed = sum(check.status is Status.PASSED for check in checks)
-    wrong = sum(check.status is Status.FAILED for check in checks)
+    passed = sum(check.status is CheckStatus.PASSED for check in checks)
+    wrong = sum(check.status is CheckStatus.FAILED for check in checks)
     state = "failed" if failed else "passed"
     head = (
         f'<h1>Alert rules against physics: <span class="{state}">{state}</span></h1>'
@@ -82,7 +82,7 @@ def html_report(
 
 
 def _scenario(result: ScenarioResult) -> str:
-    state = Status.PASSED if result.passed else Status.FAILED
+    state = CheckStatus.PASSED if result.passed else CheckStatus.FAILED
     opened = "" if result.passed else " open"
     faults = ", ".join(
         f"{escape(own.kind)} {escape(own.target)} from {show_duration(own.at)} "
@@ -104,11 +104,11 @@ def _drawn(result: ScenarioResult) -> Iterable[str]:
 
 
 def _checks(checks: Sequence[Check]) -> str:
-    left_out = Counter(own.detail for own in checks if own.status is Status.SKIPPED)
+    left_out = Counter(own.detail for own in checks if own.status is CheckStatus.SKIPPED)
     notes = "".join(
         f'<p class="soft">{count} left out: {escape(why)}.</p>' for why, count in left_out.items()
     )
-    judged = [own for own in checks if own.status is not Status.SKIPPED]
+    judged = [own for own in checks if own.status is not CheckStatus.SKIPPED]
     if not judged:
         return notes
     rows = "".join(
@@ -129,7 +129,7 @@ def _when(second: float | None) -> str:
     return "" if second is None else show_duration(second)
 
 
-def _findings(findings: Sequence[Finding]) -> str:
+def _findings(findings: Sequence[RuleFinding]) -> str:
     rows = "".join(
         f"<tr><td><code>{escape(own.rule.name)}</code></td>"
         f'<td class="{"passed" if own.good else "failed" if own.noisy else "soft"}">'

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from twin.rules.result import Check, ScenarioResult, Status
+from twin.rules.result import Check, CheckStatus, ScenarioResult
 
 __all__ = ["junit_report"]
 
@@ -19,8 +19,8 @@ def junit_report(results: Sequence[ScenarioResult]) -> bytes:
             "testsuite",
             name=result.name,
             tests=str(len(result.checks)),
-            failures=str(sum(check.status is Status.FAILED for check in result.checks)),
-            skipped=str(sum(check.status is Status.SKIPPED for check in result.checks)),
+            failures=str(sum(check.status is CheckStatus.FAILED for check in result.checks)),
+            skipped=str(sum(check.status is CheckStatus.SKIPPED for check in result.checks)),
             time=f"{result.seconds:.3f}",
         )
         for check in result.checks:
@@ -33,8 +33,8 @@ def _case(suite: Element, result: ScenarioResult, check: Check) -> None:
     file, _, line = check.place.rpartition(":")
     case = SubElement(suite, "testcase", classname=result.name, name=check.text, file=file)
     case.set("line", line)
-    if check.status is Status.FAILED:
+    if check.status is CheckStatus.FAILED:
         failure = SubElement(case, "failure", message=check.detail)
         failure.text = "\n".join([check.place, check.detail, *check.reasons])
-    elif check.status is Status.SKIPPED:
+    elif check.status is CheckStatus.SKIPPED:
         SubElement(case, "skipped", message=check.detail)

@@ -8,9 +8,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from twin.rules.audit import Finding
+from twin.rules.audit import RuleFinding
 from twin.rules.mutation import Mutant
-from twin.rules.result import Check, ScenarioResult, Status
+from twin.rules.result import Check, CheckStatus, ScenarioResult
 from twin.rules.sweep import SweepRow
 from twin.scenario import show_duration
 
@@ -23,16 +23,16 @@ __all__ = [
 ]
 
 _MARKS = {
-    Status.PASSED: "[green]✓[/green]",
-    Status.FAILED: "[red]✗[/red]",
-    Status.SKIPPED: "[dim]-[/dim]",
+    CheckStatus.PASSED: "[green]✓[/green]",
+    CheckStatus.FAILED: "[red]✗[/red]",
+    CheckStatus.SKIPPED: "[dim]-[/dim]",
 }
 
 
 def print_result(console: Console, result: ScenarioResult, *, every: bool, head: str = "") -> None:
     """Print a scenario: a line after ``head``, and its checks if one failed or all are wanted."""
-    mark = _MARKS[Status.PASSED if result.passed else Status.FAILED]
-    counted = [check for check in result.checks if check.status is not Status.SKIPPED]
+    mark = _MARKS[CheckStatus.PASSED if result.passed else CheckStatus.FAILED]
+    counted = [check for check in result.checks if check.status is not CheckStatus.SKIPPED]
     console.print(
         f"{head}{mark} [bold]{result.name}[/bold]  {escape(result.title)}  "
         f"[dim]{len(counted)} checks, {show_duration(result.duration)} in "
@@ -40,20 +40,20 @@ def print_result(console: Console, result: ScenarioResult, *, every: bool, head:
         soft_wrap=True,
     )
     for check in result.checks:
-        if every or check.status is Status.FAILED:
+        if every or check.status is CheckStatus.FAILED:
             _print_check(console, check)
 
 
 def _print_check(console: Console, check: Check) -> None:
     line = f"    {_MARKS[check.status]} {escape(check.text)}: {escape(check.detail)}"
-    if check.status is Status.FAILED:
+    if check.status is CheckStatus.FAILED:
         line += f"  [dim]{escape(check.place)}[/dim]"
     console.print(line, soft_wrap=True)
     for reason in check.reasons:
         console.print(f"        {escape(reason)}", style="dim", soft_wrap=True)
 
 
-def print_findings(console: Console, findings: Sequence[Finding]) -> None:
+def print_findings(console: Console, findings: Sequence[RuleFinding]) -> None:
     """Print what is known of every rule; those that no scenario exercised in one line."""
     table = _table()
     table.add_column("rule", no_wrap=True)
@@ -74,7 +74,7 @@ def _table() -> Table:
     return Table(box=None, pad_edge=False, show_edge=False, padding=(0, 2, 0, 0))
 
 
-def _style(finding: Finding) -> str:
+def _style(finding: RuleFinding) -> str:
     if finding.noisy:
         return "red"
     return "" if finding.good else "yellow"
@@ -129,12 +129,12 @@ def print_survivors(console: Console, left: Sequence[Mutant], total: int) -> Non
 def print_summary(console: Console, results: Sequence[ScenarioResult], seconds: float) -> None:
     """Print the last line."""
     checks = [check for result in results for check in result.checks]
-    count = {status: sum(check.status is status for check in checks) for status in Status}
-    failed = count[Status.FAILED]
+    count = {status: sum(check.status is status for check in checks) for status in CheckStatus}
+    failed = count[CheckStatus.FAILED]
     style = "red" if failed else "green"
-    skipped = f", {count[Status.SKIPPED]} skipped" if count[Status.SKIPPED] else ""
+    skipped = f", {count[CheckStatus.SKIPPED]} skipped" if count[CheckStatus.SKIPPED] else ""
     console.print(
-        f"[{style}]{len(results)} scenarios: {count[Status.PASSED]} checks passed, "
+        f"[{style}]{len(results)} scenarios: {count[CheckStatus.PASSED]} checks passed, "
         f"{failed} failed{skipped}[/{style}] in {seconds:.0f} s",
         soft_wrap=True,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from twin.rules.audit import Finding
+from twin.rules.audit import RuleFinding
 from twin.rules.result import ScenarioResult
 from twin.rules.sweep import SweepRow
 
@@ -13,7 +13,7 @@ __all__ = ["json_report"]
 
 
 def json_report(
-    results: Sequence[ScenarioResult], findings: Sequence[Finding], sweep: Sequence[SweepRow]
+    results: Sequence[ScenarioResult], findings: Sequence[RuleFinding], sweep: Sequence[SweepRow]
 ) -> dict[str, Any]:
     """Return the report as plain values."""
     return {
@@ -75,7 +75,7 @@ def _scenario(result: ScenarioResult) -> dict[str, Any]:
     }
 
 
-def _rule(finding: Finding) -> dict[str, Any]:
+def _rule(finding: RuleFinding) -> dict[str, Any]:
     return {
         "alert": finding.rule.name,
         "place": finding.rule.place,

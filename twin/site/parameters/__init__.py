@@ -12,32 +12,40 @@ Where a description names a measurement, it is one of these public sources:
 
 from __future__ import annotations
 
-from twin.site.parameters.cooling import Cooling, Water
-from twin.site.parameters.gpu import Block, GpuModel
-from twin.site.parameters.network import Network, Storage
-from twin.site.parameters.operation import Job, Telemetry, Training
-from twin.site.parameters.power import Facility, Gensets, Grid, Megapacks, Pdu, Supply, Turbines
+from twin.site.parameters.cooling import CoolingParameters, WaterParameters
+from twin.site.parameters.gpu import BlockParameters, GpuModel
+from twin.site.parameters.network import NetworkParameters, StorageParameters
+from twin.site.parameters.operation import JobParameters, TelemetryParameters, TrainingParameters
+from twin.site.parameters.power import (
+    FacilityParameters,
+    GensetParameters,
+    GridParameters,
+    MegapackParameters,
+    PduParameters,
+    SupplyParameters,
+    TurbineParameters,
+)
 from twin.site.parameters.section import Section
-from twin.site.parameters.server import Ec2, Server
+from twin.site.parameters.server import Ec2Parameters, ServerParameters
 
 __all__ = [
-    "Block",
-    "Cooling",
-    "Ec2",
-    "Facility",
-    "Gensets",
+    "BlockParameters",
+    "CoolingParameters",
+    "Ec2Parameters",
+    "FacilityParameters",
+    "GensetParameters",
     "GpuModel",
-    "Grid",
-    "Job",
-    "Megapacks",
-    "Network",
-    "Pdu",
+    "GridParameters",
+    "JobParameters",
+    "MegapackParameters",
+    "NetworkParameters",
+    "PduParameters",
     "Section",
-    "Server",
-    "Storage",
-    "Supply",
-    "Telemetry",
-    "Training",
-    "Turbines",
-    "Water",
+    "ServerParameters",
+    "StorageParameters",
+    "SupplyParameters",
+    "TelemetryParameters",
+    "TrainingParameters",
+    "TurbineParameters",
+    "WaterParameters",
 ]

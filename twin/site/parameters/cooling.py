@@ -8,10 +8,10 @@ from pydantic import Field, model_validator
 
 from twin.site.parameters.section import Amount, Fraction, Positive, Section
 
-__all__ = ["Cooling", "Water"]
+__all__ = ["CoolingParameters", "WaterParameters"]
 
 
-class Cooling(Section):
+class CoolingParameters(Section):
     """The coolant distribution unit of a rack."""
 
     pumps: Annotated[int, Field(ge=1, le=4)] = 2
@@ -82,7 +82,7 @@ class Cooling(Section):
     """Share of the servers' heat that the coolant takes, est."""
 
 
-class Water(Section):
+class WaterParameters(Section):
     """The facility water plant, the air handlers and the weather."""
 
     chillers: Annotated[int, Field(ge=1, le=999)] | None = None
@@ -149,7 +149,7 @@ class Water(Section):
     """Rise of the facility water in the air handlers at full load, est."""
 
     @model_validator(mode="after")
-    def _some_chillers_are_no_spares(self) -> Water:
+    def _some_chillers_are_no_spares(self) -> WaterParameters:
         if self.chillers is not None and self.spare >= self.chillers:
             raise ValueError(
                 f"spare is {self.spare}, but there are only {self.chillers} chillers; "

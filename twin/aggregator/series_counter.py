@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.aggregator.store import Store
-from twin.catalog import DeviceClass, Frame
+from twin.catalog import DeviceClass, UnitKind
 from twin.site import DetailPlan
 
 __all__ = ["DeviceTally"]
@@ -33,10 +33,10 @@ class DeviceTally:
         )
 
     def _shown(self, device: DeviceClass, plan: DetailPlan) -> NDArray[np.bool_] | slice:
-        if device.frame not in (Frame.RACK, Frame.ARRAY):
+        if device.frame not in (UnitKind.RACK, UnitKind.ARRAY):
             return slice(None)
         arrays = np.array([detail.covers(device.detail) for detail in plan.levels])
-        if device.frame is Frame.ARRAY:
+        if device.frame is UnitKind.ARRAY:
             return arrays
         site = self._store.layout.site
         return arrays[np.arange(site.racks) // site.racks_per_array]

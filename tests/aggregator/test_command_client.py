@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from twin.aggregator import desk as module
-from twin.aggregator.desk import Desk
-from twin.bus import Message
+from twin.aggregator import command_client as module
+from twin.aggregator.command_client import CommandClient
+from twin.bus import InboundMessage
 from twin.errors import BusError
 from twin.wire import Ack, Clear, Inject
 
@@ -20,7 +20,7 @@ class Wire:
     """A connection that remembers what is published and lets the desk hear an answer."""
 
     def __init__(
-        self, desk: Desk, *answers: bytes, topic: str = "twin/v1/small/ack/page-1"
+        self, desk: CommandClient, *answers: bytes, topic: str = "twin/v1/small/ack/page-1"
     ) -> None:
         self.dropped = 0
         self.waiting = 0
@@ -44,7 +44,7 @@ class Wire:
         """Refuse: the aggregator is subscribed to everything already."""
         raise AssertionError(topic_filter, qos)
 
-    def messages(self) -> AsyncIterator[Message]:
+    def messages(self) -> AsyncIterator[InboundMessage]:
         """Refuse: somebody else reads them."""
         raise AssertionError
 
@@ -56,7 +56,7 @@ def ack(identifier: str = "page-1") -> bytes:
 
 async def test_the_answer_comes_back() -> None:
     """A command goes to its topic with QoS 1, and the emulator's answer is returned."""
-    desk = Desk("small")
+    desk = CommandClient("small")
     wire = Wire(desk, ack())
     desk.open(wire)
     answer = await desk.send(COMMAND)
@@ -68,7 +68,7 @@ async def test_the_answer_comes_back() -> None:
 
 async def test_a_strangers_answer_does_not_count() -> None:
     """What is no answer is passed over, and so is a second one."""
-    desk = Desk("small")
+    desk = CommandClient("small")
     desk.open(Wire(desk, b"rubbish", ack(), ack()))
     assert (await desk.send(COMMAND)).accepted
 
@@ -76,7 +76,7 @@ async def test_a_strangers_answer_does_not_count() -> None:
 async def test_nobody_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without an emulator there is a sentence after a while, and nothing is left behind."""
     monkeypatch.setattr(module, "_ANSWER_SECONDS", 0.01)
-    desk = Desk("small")
+    desk = CommandClient("small")
     desk.open(Wire(desk, ack("page-2"), topic="twin/v1/small/ack/page-2"))
     with pytest.raises(BusError, match="no emulator of site 'small' answered"):
         await desk.send(COMMAND)
@@ -85,7 +85,7 @@ async def test_nobody_answers(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def test_no_connection() -> None:
     """While the broker is away a command is refused at once."""
-    desk = Desk("small")
+    desk = CommandClient("small")
     with pytest.raises(BusError, match="not connected"):
         await desk.send(COMMAND)
     desk.open(Wire(desk, ack()))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from twin.aggregator.store import Missing
 from twin.errors import FrameError
-from twin.wire import ActiveFault, Clock, Faults, Status
+from twin.wire import ActiveFault, Clock, EmulatorStatus, Faults
 
-__all__ = ["Announced"]
+__all__ = ["EmulatorRegistry"]
 
 _LEAST_TIMEOUT_SECONDS = 5.0
 _TIMEOUT_INTERVALS = 3.5
@@ -20,7 +20,7 @@ _MOST_EMULATORS = 1000
 """Each makes a few series, and their names come from the network."""
 
 
-class Announced:
+class EmulatorRegistry:
     """The last word of every emulator.
 
     A status does not say which units its emulator feeds. So when every emulator is gone
@@ -33,7 +33,7 @@ class Announced:
     """
 
     def __init__(self, interval: float) -> None:
-        self.emulators: dict[str, Status] = {}
+        self.emulators: dict[str, EmulatorStatus] = {}
         self.faults: tuple[ActiveFault, ...] = ()
         self.faults_known = False
         self.interval = interval
@@ -42,7 +42,7 @@ class Announced:
         self._speed = 1.0
         self._timeout = _timeout(interval, 1.0)
 
-    def take_status(self, status: Status) -> None:
+    def take_status(self, status: EmulatorStatus) -> None:
         """Take over what an emulator says of itself.
 
         Raises:
@@ -102,7 +102,7 @@ class Announced:
         due = self._clock.wall + (ts - self._clock.simulated) / self._speed
         return min(max(0.0, now - due), _MOST_LAG_SECONDS)
 
-    def _online(self) -> list[Status]:
+    def _online(self) -> list[EmulatorStatus]:
         return [status for status in self.emulators.values() if status.state == "online"]
 
 

@@ -12,10 +12,10 @@ import pytest
 from twin.aggregator import Core
 from twin.aggregator.app import create_app
 from twin.aggregator.discovery import target_groups
-from twin.aggregator.division import Addresses, Division
 from twin.aggregator.service import AggregatorConfig
+from twin.aggregator.shard_assignment import Addresses, ShardAssignment
 from twin.bus import BrokerUrl
-from twin.catalog import Frame
+from twin.catalog import UnitKind
 from twin.errors import ConfigError
 from twin.site import Layout, Shard, parse_site
 from twin.wire import Encoder, Outputs, Topics
@@ -44,12 +44,12 @@ class Site:
         self.cores = {index: self.core(Shard(index, shards)) for index in range(shards)}
         self.now = 1_000.0
         self.seq = 0
-        self._encoders = {kind: Encoder(LAYOUT, kind) for kind in Frame if LAYOUT.units(kind)}
+        self._encoders = {kind: Encoder(LAYOUT, kind) for kind in UnitKind if LAYOUT.units(kind)}
 
     @staticmethod
     def core(shard: Shard) -> Core:
         """Return the core of a shard."""
-        core = Core(LAYOUT, None, Division(LAYOUT, shard))
+        core = Core(LAYOUT, None, ShardAssignment(LAYOUT, shard))
         core.connected(connected=True)
         return core
 
@@ -182,7 +182,7 @@ def test_a_new_aggregator_takes_over_once_it_is_ready(site: Site) -> None:
 
 def test_targets_name_each_array_once_where_it_is() -> None:
     """Whoever is asked, all aggregators and all arrays are there; a pair has every one twice."""
-    division = Division(LAYOUT, Shard(1, 3), replicas=2)
+    division = ShardAssignment(LAYOUT, Shard(1, 3), replicas=2)
     addresses = Addresses("http://agg-{replica}-{shard}:9400", division)
     groups = target_groups(LAYOUT, addresses, LAYOUT.detail, 3)
     assert len(groups) == 2 * (3 + LAYOUT.site.arrays)
@@ -212,7 +212,7 @@ def test_targets_name_each_array_once_where_it_is() -> None:
 def test_a_pattern_that_does_not_tell_them_apart_is_refused(template: str, match: str) -> None:
     """Prometheus would ask the wrong one."""
     with pytest.raises(ConfigError, match=match):
-        Addresses(template, Division(LAYOUT, Shard(0, 3), replicas=2))
+        Addresses(template, ShardAssignment(LAYOUT, Shard(0, 3), replicas=2))
 
 
 def test_several_aggregators_need_addresses() -> None:
@@ -227,7 +227,7 @@ def test_several_aggregators_need_addresses() -> None:
 def test_a_replica_that_is_none_is_refused() -> None:
     """Replicas are numbered from 0."""
     with pytest.raises(ConfigError, match="numbered from 0 to 1"):
-        Division(LAYOUT, Shard(0, 2), replica=2, replicas=2)
+        ShardAssignment(LAYOUT, Shard(0, 2), replica=2, replicas=2)
 
 
 async def test_an_array_that_is_elsewhere_is_shown_where(site: Site) -> None:

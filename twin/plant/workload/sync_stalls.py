@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from twin.plant.units import Floats
 
-__all__ = ["Dips"]
+__all__ = ["SyncStalls"]
 
 _FLAT = 0.522
 """Part of a dip's half-width that is flat; the rest is ramps (fitted, as the waveform is)."""
@@ -22,7 +22,7 @@ _POINTS = 1025
 _PHASES = np.linspace(-0.5, 0.5, _POINTS)
 
 
-class Dips:
+class SyncStalls:
     """One dip a server; all arrays are (racks, servers).
 
     Args:

@@ -7,14 +7,14 @@ nobody may scrape is never made.
 
 from __future__ import annotations
 
-from twin.aggregator.announced import Announced
-from twin.aggregator.exposition import Page, array_page, site_page
+from twin.aggregator.emulator_registry import EmulatorRegistry
+from twin.aggregator.exposition import MetricsPage, array_page, site_page
 from twin.aggregator.rollup import Rollups
 from twin.aggregator.rollup_page import RollupPage, exposed_groups
+from twin.aggregator.series_counter import DeviceTally
 from twin.aggregator.state import StatePage
 from twin.aggregator.store import Store
-from twin.aggregator.tally import DeviceTally
-from twin.aggregator.text import Text
+from twin.aggregator.text_format import ExpositionWriter
 from twin.catalog import Detail, Level
 from twin.site import DetailPlan
 
@@ -35,7 +35,7 @@ class Exposure:
     def __init__(
         self,
         store: Store,
-        announced: Announced,
+        announced: EmulatorRegistry,
         rollups: Rollups,
         plan: DetailPlan,
         *,
@@ -47,7 +47,7 @@ class Exposure:
         self._state = StatePage(store, announced, leads=leads)
         self._site = site_page(store)
         self._rolled: RollupPage | None = None
-        self._arrays: dict[int, Page] = {}
+        self._arrays: dict[int, MetricsPage] = {}
         self._tally = DeviceTally(store)
 
     @property
@@ -63,7 +63,7 @@ class Exposure:
         self._rolled = None
         self._plan = plan
 
-    def write_site(self, text: Text) -> None:
+    def write_site(self, text: ExpositionWriter) -> None:
         """Append the state of units, the roll-ups, and everything that belongs to no array."""
         if self._rolled is None:
             self._rolled = RollupPage(self._store.layout, self._rollups, self._plan)
@@ -71,7 +71,7 @@ class Exposure:
         self._rolled.write(text)
         self._site.write(text)
 
-    def write_array(self, array: int, text: Text) -> None:
+    def write_array(self, array: int, text: ExpositionWriter) -> None:
         """Append the devices of one array; nothing of one whose detail is ``site``."""
         if self._plan[array] is Detail.SITE:
             return

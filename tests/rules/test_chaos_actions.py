@@ -10,10 +10,10 @@ from twin.compose import chaos
 from twin.compose.chaos import Harm, Verb
 from twin.compose.engine import Stack
 from twin.errors import ConfigError, ServiceError
-from twin.rules import harms as harms_module
+from twin.rules import chaos_actions as harms_module
+from twin.rules.chaos_actions import Harms, harm_of
 from twin.rules.feed import Feed
-from twin.rules.harms import Harms, harm_of
-from twin.scenario import CHAOS, Event, parse_scenario
+from twin.scenario import CHAOS, ScenarioEvent, parse_scenario
 
 SCENARIO = """
 title: a service fails
@@ -24,7 +24,7 @@ faults:
 """
 
 
-def step(text: str) -> Event:
+def step(text: str) -> ScenarioEvent:
     """Return the one step of a scenario."""
     return parse_scenario(SCENARIO.format(step=text), Path("own.yaml")).scenario.faults[0]
 

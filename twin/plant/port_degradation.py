@@ -8,9 +8,9 @@ import numpy as np
 
 from twin.plant.conditions import Conditions
 from twin.plant.units import Floats
-from twin.site.parameters import Network
+from twin.site.parameters import NetworkParameters
 
-__all__ = ["Wear", "corrected_ratio", "goodput", "symbol_errors_per_second"]
+__all__ = ["PortDegradation", "corrected_ratio", "goodput", "symbol_errors_per_second"]
 
 _WARNING_DBM = -5.0
 """Received light at which forward error correction begins to fail; the module's warning."""
@@ -20,7 +20,7 @@ _MOST_CORRECTED = 1e4
 
 
 @dataclass(frozen=True, slots=True)
-class Wear:
+class PortDegradation:
     """Ailments of all ports, each (racks, NICs a rack).
 
     Attributes:
@@ -36,7 +36,7 @@ class Wear:
     dimming: Floats
 
     @classmethod
-    def of(cls, conditions: Conditions) -> Wear | None:
+    def of(cls, conditions: Conditions) -> PortDegradation | None:
         """Return the ailments of ``conditions``, None when all ports are well."""
         wear = cls(
             conditions.nic_rate,
@@ -49,7 +49,7 @@ class Wear:
         )
         return None if well else wear
 
-    def pace(self, network: Network) -> Floats:
+    def pace(self, network: NetworkParameters) -> Floats:
         """Return what each port can carry over what it could if it were well."""
         carried: Floats = (
             self.rate * goodput(self.loss, network.retransmit_window_packets) * (1.0 - self.pause)

@@ -19,15 +19,15 @@ from grafana_foundation_sdk.builders import common as common_builders
 from grafana_foundation_sdk.builders import dashboard as dashboard_builders
 from grafana_foundation_sdk.models import common, dashboard
 
-from twin.grafana.looks import Steps
+from twin.grafana.colors import Steps
 from twin.grafana.promql import Expr
 from twin.grafana.units import RATIO
 
 __all__ = [
     "DATASOURCE",
     "REFERENCES",
-    "Column",
     "Query",
+    "TableColumn",
     "by_threshold",
     "fixed_color",
     "framed",
@@ -80,7 +80,7 @@ class Query:
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class TableColumn:
     """One column of a table.
 
     Attributes:
@@ -217,7 +217,7 @@ def legend(*, table: bool) -> common_builders.VizLegendOptions:
     )
 
 
-def cell_look(column: Column, unit: str) -> list[dashboard.DynamicConfigValue]:
+def cell_look(column: TableColumn, unit: str) -> list[dashboard.DynamicConfigValue]:
     """Return how the cells of a column look."""
     # The panel's text for "no rows" would otherwise stand in every empty cell.
     properties = [setting("unit", column.unit or unit), setting("noValue", "")]

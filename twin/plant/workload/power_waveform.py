@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from twin.plant.units import Floats
-from twin.plant.workload.dips import Dips
+from twin.plant.workload.sync_stalls import SyncStalls
 
-__all__ = ["NO_COURSE", "POINTS", "Stretch", "course_of"]
+__all__ = ["NO_COURSE", "POINTS", "Stretch", "power_waveform_of"]
 
 POINTS = 8
 """Points of each sample of a workload of 0.2 s: 40 a second, enough for 20 Hz."""
@@ -39,12 +39,12 @@ class Stretch:
 
     level: float
     depth: float
-    dips: Dips
+    dips: SyncStalls
     phase: float
     moved: float
 
 
-def course_of(stretches: Sequence[Stretch]) -> Floats:
+def power_waveform_of(stretches: Sequence[Stretch]) -> Floats:
     """Return the mean activity of a job's servers, (samples times ``POINTS``,)."""
     course: Floats = np.repeat([stretch.level for stretch in stretches], POINTS)
     start = 0

@@ -11,7 +11,7 @@ import numpy as np
 from twin.rules.bounds import Bounds, Flags
 from twin.rules.expression import Selector, reach, sievable
 from twin.rules.jobs import Candidate, job_for, linked
-from twin.rules.promtool import Answer, run
+from twin.rules.promtool import PromtoolAnswer, run
 from twin.rules.sampling import Samples
 from twin.rules.source import RuleSet
 
@@ -28,7 +28,7 @@ a sample of its range. Measured with Prometheus 2.42; only their ratios matter h
 
 
 @dataclass(frozen=True, slots=True)
-class _Question:
+class _Suspect:
     """An expression that might be true somewhere.
 
     Attributes:
@@ -119,14 +119,14 @@ def _questions(
     by_expr: dict[str, list[int]],
     rules: RuleSet,
     interval: float,
-) -> Iterator[_Question]:
+) -> Iterator[_Suspect]:
     bounds = Bounds(samples, interval, {rule.name: rule.expr for rule in rules.recordings})
     for expr, indices in by_expr.items():
         possible = bounds.possible(expr)
         if possible.any():
             candidate = candidates[indices[0]].inlined(rules)
             reads = _reads(samples, candidate, bounds)
-            yield _Question(candidate, indices, possible, reads)
+            yield _Suspect(candidate, indices, possible, reads)
 
 
 def _reads(samples: Samples, candidate: Candidate, bounds: Bounds) -> int:
@@ -145,26 +145,26 @@ def _series_of(samples: Samples, selector: Selector) -> int:
 
 
 def _shared_out(
-    questions: Sequence[_Question],
+    questions: Sequence[_Suspect],
     samples: Samples,
     rules: RuleSet,
     interval: float,
     hands: int,
-) -> list[list[_Question]]:
+) -> list[list[_Suspect]]:
     """Return the questions in parts that take about as long.
 
     Those that need the same recording rules stay together: these are evaluated once a part.
     """
     if hands == 1:
         return [list(questions)] if questions else []
-    groups: dict[tuple[str, ...], list[_Question]] = {}
+    groups: dict[tuple[str, ...], list[_Suspect]] = {}
     costs: dict[tuple[str, ...], float] = {}
     for number, question in enumerate(questions):
         fed = tuple(rule.key for rule in rules.feeding([question.candidate.as_read]))
         key = fed or (f"{number}",)
         groups.setdefault(key, []).append(question)
         costs[key] = costs.get(key, 0.0) + question.cost(samples, interval)
-    parts: list[list[_Question]] = [[] for _ in range(hands)]
+    parts: list[list[_Suspect]] = [[] for _ in range(hands)]
     loads = [0.0] * hands
     for key in sorted(groups, key=lambda own: -costs[own]):
         least = loads.index(min(loads))
@@ -174,8 +174,8 @@ def _shared_out(
 
 
 def _ask(
-    samples: Samples, questions: Sequence[_Question], rules: RuleSet, interval: float
-) -> Answer:
+    samples: Samples, questions: Sequence[_Suspect], rules: RuleSet, interval: float
+) -> PromtoolAnswer:
     candidates = [question.candidate for question in questions]
     read = [question.scrapes(samples, interval) for question in questions]
     job = job_for(samples, candidates, rules, interval, read)

@@ -17,14 +17,14 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from twin.catalog import Kind, OwnMetric
+from twin.catalog import MetricType, OwnMetric
 from twin.site import Labels
 
 __all__ = [
     "OPENMETRICS_END",
-    "Column",
+    "ExpositionWriter",
     "Head",
-    "Text",
+    "SeriesColumn",
     "head",
     "label_block",
     "numbers",
@@ -36,7 +36,7 @@ OPENMETRICS_END = b"# EOF\n"
 _EXACT = 2.0**53
 """Above this a float64 is no longer every whole number, so it is printed as a float."""
 
-_OPENMETRICS_TYPES = {Kind.UNTYPED.value: "unknown"}
+_OPENMETRICS_TYPES = {MetricType.UNTYPED.value: "unknown"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Head:
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class SeriesColumn:
     """Series of one metric that are printed alike.
 
     Attributes:
@@ -70,7 +70,7 @@ class Column:
 
 
 @dataclass(slots=True)
-class Text:
+class ExpositionWriter:
     """A text under construction.
 
     Attributes:
@@ -87,7 +87,7 @@ class Text:
         """Return whether the series of that name are worth computing."""
         return True
 
-    def add(self, metric: Head, columns: Iterable[Column]) -> None:
+    def add(self, metric: Head, columns: Iterable[SeriesColumn]) -> None:
         """Append one metric with all its series; nothing when it has none."""
         start = b"\n" + metric.name.encode()
         parts = [metric.openmetrics if self.openmetrics else metric.plain]
@@ -142,7 +142,7 @@ def head(name: str, kind: str, help_text: str, unit: str = "") -> Head:
     escaped = help_text.replace("\\", r"\\").replace("\n", r"\n")
     plain = f"# HELP {name} {escaped}\n# TYPE {name} {kind}"
     family, known = name, _OPENMETRICS_TYPES.get(kind, kind)
-    if kind == Kind.COUNTER.value:
+    if kind == MetricType.COUNTER.value:
         family = name.removesuffix("_total")
         known = kind if family != name else "unknown"
     quoted = escaped.replace('"', r"\"")
@@ -178,7 +178,7 @@ def _escape(value: str) -> str:
     return value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
 
 
-def _lines(start: bytes, column: Column) -> tuple[bytes, int]:
+def _lines(start: bytes, column: SeriesColumn) -> tuple[bytes, int]:
     """Return the lines, each led by its line break, and how many there are."""
     labels, values = column.labels, column.values
     finite = np.isfinite(values)

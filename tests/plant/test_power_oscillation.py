@@ -7,10 +7,10 @@ import pytest
 
 from twin.catalog import OSCILLATION_BANDS
 from twin.plant import Conditions, Plant
-from twin.plant.ripple import Spectrum
+from twin.plant.power_oscillation import Spectrum
 from twin.plant.units import Floats
 from twin.plant.workload import Health, TrainingJob
-from twin.plant.workload.dips import Dips
+from twin.plant.workload.sync_stalls import SyncStalls
 from twin.site import Layout, load_site, parse_site
 
 BANDS = list(OSCILLATION_BANDS)
@@ -25,11 +25,11 @@ def trained(site: str, seconds: int = 90, dt: float = 1.0) -> Plant:
     return plant
 
 
-def some_dips() -> Dips:
+def some_dips() -> SyncStalls:
     """Return dips of forty servers."""
     rng = np.random.default_rng(0)
     shape = (5, 8)
-    return Dips(rng.normal(0, 0.05, shape), rng.uniform(0.05, 0.3, shape), rng.random(shape))
+    return SyncStalls(rng.normal(0, 0.05, shape), rng.uniform(0.05, 0.3, shape), rng.random(shape))
 
 
 def _area(values: Floats, at: Floats) -> float:
@@ -50,7 +50,7 @@ def test_the_mean_dip_is_the_mean_of_all() -> None:
 
 def test_a_dip_is_a_trapezium() -> None:
     """It is flat for 52 % of its width, and straight ramps join that to the plateau."""
-    dip = Dips(*(np.full((1, 1), value) for value in (0.1, 0.2, 0.8)))
+    dip = SyncStalls(*(np.full((1, 1), value) for value in (0.1, 0.2, 0.8)))
     at = dip.mean_at(np.array([-0.11, 0.1 - 0.1522, 0.0, 0.1, 0.2, 0.31]))
     np.testing.assert_allclose(at, [0.0, 0.4, 0.8, 0.8, 0.8, 0.0], atol=2e-3)
 

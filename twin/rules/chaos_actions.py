@@ -10,7 +10,7 @@ from types import MappingProxyType
 from twin.compose.chaos import VERBS, Harm, Verb, begin
 from twin.compose.engine import Stack
 from twin.errors import TwinError
-from twin.scenario import Event
+from twin.scenario import ScenarioEvent
 
 __all__ = ["Harms", "harm_of"]
 
@@ -27,7 +27,7 @@ _RECOVERY_SECONDS = 30.0
 """For so long after its end whoever was harmed may still be starting."""
 
 
-def harm_of(event: Event) -> Harm | None:
+def harm_of(event: ScenarioEvent) -> Harm | None:
     """Return what is done to which service, None for what is done to none.
 
     Raises:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from twin.plant.units import Floats
 from twin.plant.workload import Health
 
-__all__ = ["Draw", "Feedback", "Flows", "worst"]
+__all__ = ["Feedback", "Flows", "LoadReport", "worst"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class Flows:
 
 
 @dataclass(frozen=True, slots=True)
-class Draw:
+class LoadReport:
     """What the halls ask of the facility after a step.
 
     Attributes:

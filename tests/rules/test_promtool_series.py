@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from twin.rules.notation import series_name, values_text
+from twin.rules.promtool_series import series_name, values_text
 
 NAN = float("nan")
 

@@ -8,12 +8,12 @@ from twin.bus import Bus
 from twin.errors import BusError, FrameError
 from twin.wire import Ack, Clear, Inject, Topics, decode_message
 
-__all__ = ["Desk"]
+__all__ = ["CommandClient"]
 
 _ANSWER_SECONDS = 10.0
 
 
-class Desk:
+class CommandClient:
     """Sends commands over the aggregator's own connection and waits for their answers.
 
     Args:

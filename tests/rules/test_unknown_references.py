@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from twin.rules.expression import selectors
-from twin.rules.lacking import unmatched
-from twin.rules.sampling import Family, Samples
+from twin.rules.sampling import MetricFamily, Samples
 from twin.rules.source import Rule, RuleSet
+from twin.rules.unknown_references import unmatched
 
 FILE = Path("rules.yml")
 JOBS = (
@@ -21,7 +21,7 @@ SAMPLES = Samples(
     5.0,
     2,
     {
-        "up": Family(
+        "up": MetricFamily(
             [{"job": f"job-{number}", "instance": str(number % 2)} for number in range(8)],
             np.ones((8, 2)),
         )

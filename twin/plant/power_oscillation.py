@@ -19,7 +19,7 @@ from twin.plant.megapack import Megapacks
 from twin.plant.units import Floats, lag
 from twin.site import Layout
 
-__all__ = ["Ripple", "Spectrum"]
+__all__ = ["PowerOscillation", "Spectrum"]
 
 _BANDS = tuple(OSCILLATION_BANDS.values())
 _POINTS_PER_SECOND = 40
@@ -64,7 +64,7 @@ class Spectrum:
         return np.sqrt([lines[low:high].sum() for low, high in edges])
 
 
-class Ripple:
+class PowerOscillation:
     """Follows the facility's power and the grid's import within the steps.
 
     Attributes:

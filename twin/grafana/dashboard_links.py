@@ -5,7 +5,7 @@ from __future__ import annotations
 from grafana_foundation_sdk.builders import dashboard as builders
 from grafana_foundation_sdk.models import dashboard
 
-from twin.grafana.pages import PAGES, Page
+from twin.grafana.pages import PAGES, DashboardPage
 
 __all__ = ["drill_down", "navigation"]
 
@@ -26,7 +26,7 @@ def navigation() -> list[builders.DashboardLink]:
     ]
 
 
-def drill_down(page: Page, **variables: str) -> builders.DashboardLink:
+def drill_down(page: DashboardPage, **variables: str) -> builders.DashboardLink:
     """Return a link from one value of a panel to the dashboard of what it belongs to.
 
     Args:

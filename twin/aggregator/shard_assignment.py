@@ -11,18 +11,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from twin.catalog import Frame
+from twin.catalog import UnitKind
 from twin.errors import ConfigError
 from twin.site import Layout, PartLayout, Shard, owners
 from twin.wire import Topics
 
-__all__ = ["Addresses", "Division"]
+__all__ = ["Addresses", "ShardAssignment"]
 
 _SCHEMES = ("http://", "https://")
 
 
 @dataclass(frozen=True)
-class Division:
+class ShardAssignment:
     """An aggregator's share of a site.
 
     Attributes:
@@ -75,14 +75,14 @@ class Division:
         layout, topics = self.layout, Topics(self.whole.site.name)
         units = tuple(
             topics.frame(kind, layout.unit_name(kind, unit))
-            for kind in (Frame.RACK, Frame.ARRAY)
+            for kind in (UnitKind.RACK, UnitKind.ARRAY)
             for unit in range(layout.units(kind))
         )
         shared = (topics.status("+"), topics.faults, topics.detail, topics.ack("+"),
                   topics.rollup(self.replica, "+"))  # fmt: skip
         if not self.leads:
             return (*shared, *units)
-        kinds = (kind for kind in Frame if kind not in (Frame.RACK, Frame.ARRAY))
+        kinds = (kind for kind in UnitKind if kind not in (UnitKind.RACK, UnitKind.ARRAY))
         rest = tuple(topics.frames(kind) for kind in kinds if layout.units(kind))
         return (*shared, topics.command("detail"), *rest, *units)
 
@@ -101,7 +101,7 @@ class Addresses:
     """
 
     template: str
-    division: Division | None = None
+    division: ShardAssignment | None = None
 
     def __post_init__(self) -> None:
         try:

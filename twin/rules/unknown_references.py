@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from twin.rules.expression import Selector
-from twin.rules.sampling import Family, Samples
+from twin.rules.sampling import MetricFamily, Samples
 from twin.rules.source import RuleSet
 
 __all__ = ["unknown_metrics", "unmatched"]
@@ -54,7 +54,7 @@ def unmatched(samples: Samples, rules: RuleSet) -> dict[str, dict[str, str]]:
     return found
 
 
-def _hint(selector: Selector, family: Family) -> str:
+def _hint(selector: Selector, family: MetricFamily) -> str:
     """Return which labels there are instead; empty when the selector finds something."""
     if any(selector.selects(labels) for labels in family.labels):
         return ""

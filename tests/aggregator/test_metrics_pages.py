@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from twin.aggregator import Core
-from twin.aggregator.exposition import Page
-from twin.catalog import CDU, GPU, LEAF, MEGAPACK, NIC, PDU, PORT, Detail, Frame
+from twin.aggregator.exposition import MetricsPage
+from twin.catalog import CDU, GPU, LEAF, MEGAPACK, NIC, PDU, PORT, Detail, UnitKind
 from twin.plant import Conditions, Plant
 from twin.site import DetailPlan, Layout, parse_site
 from twin.wire import Outputs
@@ -121,8 +121,8 @@ def test_summary_tells_the_detail(feed: Feed) -> None:
 
 def test_pages_of_arrays_are_dropped(feed: Feed, monkeypatch: pytest.MonkeyPatch) -> None:
     """Lowering the detail gives back the memory of the labels; other arrays keep theirs."""
-    made: list[weakref.ref[Page]] = []
-    monkeypatch.setattr("twin.aggregator.exposure.array_page", _remembering(made))
+    made: list[weakref.ref[MetricsPage]] = []
+    monkeypatch.setattr("twin.aggregator.metrics_pages.array_page", _remembering(made))
     feed.site()
     feed.lines(0)
     feed.lines(1)
@@ -131,10 +131,10 @@ def test_pages_of_arrays_are_dropped(feed: Feed, monkeypatch: pytest.MonkeyPatch
     assert [page() is None for page in made] == [True, False]
 
 
-def _remembering(made: list[weakref.ref[Page]]) -> Callable[..., Page]:
+def _remembering(made: list[weakref.ref[MetricsPage]]) -> Callable[..., MetricsPage]:
     from twin.aggregator.exposition import array_page  # noqa: PLC0415 - before it is replaced
 
-    def make(*arguments: object) -> Page:
+    def make(*arguments: object) -> MetricsPage:
         page = array_page(*arguments)  # type: ignore[arg-type]  # passed on as they come
         made.append(weakref.ref(page))
         return page
@@ -175,7 +175,7 @@ def test_series_are_counted_as_units_come_and_go(feed: Feed, share: float) -> No
     feed.core.summary()
     feed.wait(4.0)
     if share < 1.0:
-        feed.frame(Frame.RACK, 1, ts=2.0, seq=2)
-        feed.frame(Frame.GRID, 0, ts=2.0, seq=2)
+        feed.frame(UnitKind.RACK, 1, ts=2.0, seq=2)
+        feed.frame(UnitKind.GRID, 0, ts=2.0, seq=2)
     feed.wait(4.0)
     assert feed.core.summary().series == len(_lines(feed, openmetrics=False))

@@ -21,22 +21,22 @@ from prometheus_client.openmetrics.parser import (
 )
 from prometheus_client.parser import text_string_to_metric_families
 
-from twin.aggregator.text import Column, Head, Text, head, label_block
+from twin.aggregator.text_format import ExpositionWriter, Head, SeriesColumn, head, label_block
 
 HEAD = head("m", "gauge", "Help.")
 STRINGS = st.text(st.characters(codec="utf-8"))
 
 
-def _text(*columns: Column, openmetrics: bool = False, metric: Head = HEAD) -> bytes:
-    text = Text(openmetrics)
+def _text(*columns: SeriesColumn, openmetrics: bool = False, metric: Head = HEAD) -> bytes:
+    text = ExpositionWriter(openmetrics)
     text.add(metric, columns)
     text.end()
     return bytes(text)
 
 
-def _column(values: list[float], *, whole: bool = False) -> Column:
+def _column(values: list[float], *, whole: bool = False) -> SeriesColumn:
     labels = [label_block((("i", str(i)),)) for i in range(len(values))]
-    return Column(labels, np.array(values), whole)
+    return SeriesColumn(labels, np.array(values), whole)
 
 
 def _reference(metric: Metric) -> bytes:
@@ -73,7 +73,7 @@ def test_missing_values_give_no_line() -> None:
 
 def test_metric_without_series_is_left_out() -> None:
     """No header stands alone."""
-    text = Text()
+    text = ExpositionWriter()
     text.add(HEAD, [_column([np.nan]), _column([])])
     assert text.chunks == []
     assert text.series == 0
@@ -81,7 +81,7 @@ def test_metric_without_series_is_left_out() -> None:
 
 def test_series_are_counted() -> None:
     """The count is that of the lines with a value."""
-    text = Text()
+    text = ExpositionWriter()
     text.add(HEAD, [_column([1.0, np.nan]), _column([2.0])])
     text.add_family(HEAD, ["m_a", "m_b"], [b" ", b" "], [b"1", b"2"])
     assert text.series == 4
@@ -90,7 +90,7 @@ def test_series_are_counted() -> None:
 
 def test_no_labels_no_braces() -> None:
     """A series without labels is a name and a number."""
-    assert b"\nm 1\n" in _text(Column([label_block(())], np.array([1.0]), whole=True))
+    assert b"\nm 1\n" in _text(SeriesColumn([label_block(())], np.array([1.0]), whole=True))
 
 
 @pytest.mark.parametrize(
@@ -150,14 +150,14 @@ def test_openmetrics_is_prometheus_clients(
     family.add_sample(ours[0], {"l": value}, number)
     name, kind, unit = ours
     metric = head(name, kind, family.documentation, unit)
-    column = Column([label_block((("l", value),))], np.array([number]))
+    column = SeriesColumn([label_block((("l", value),))], np.array([number]))
     assert _text(column, openmetrics=True, metric=metric) == _reference(family)
 
 
 @given(STRINGS)
 def test_any_label_value_survives(value: str) -> None:
     """What is written as a label value is what Prometheus's parsers read."""
-    column = Column([label_block((("l", value),))], np.array([1.0]))
+    column = SeriesColumn([label_block((("l", value),))], np.array([1.0]))
     # Line breaks other than \n are part of a value; the parsers only split at \n.
     for read, openmetrics in (
         (text_string_to_metric_families, False),
