@@ -16,6 +16,7 @@ from typing import Any
 from benchmarks.cluster import Cluster, answers, get
 from twin.bench.process import free_port, started, until
 from twin.grafana.prometheus import Prometheus
+from twin.site import count_series
 
 PROMETHEUS = 2
 LEAST_SCRAPE_SECONDS = 5
@@ -29,7 +30,7 @@ _OF_SITE = ("twin_unit_reporting", "twin_unit_last_frame")
 async def exposed(cluster: Cluster) -> dict[str, Any]:
     """Scrape every target that ``/sd`` names and return whether every series is there once."""
     plan = cluster.layout.detail.changed([cluster.options.detail])
-    expected = cluster.layout.series_of(plan)
+    expected = count_series(cluster.layout, plan)
     found: dict[str, Any] = {}
     for _ in range(10):
         found = await asyncio.to_thread(_scraped, cluster.url(0), expected)

@@ -21,7 +21,7 @@ from twin.bench.plant import measure_step
 from twin.bench.script import parser, run
 from twin.bench.suite import run_scaled
 from twin.cli.options import seconds
-from twin.site import Layout
+from twin.site import Layout, series_by_detail
 
 SIZES = "1024,3072,9984,30016,100032,200000,300032,1000000"
 FASTEST_GPUS = 200_000
@@ -55,7 +55,7 @@ def _measure(options: Namespace) -> dict[str, Any]:
                 {
                     "step_ms": step.step_ms,
                     "outputs_ms": step.outputs_ms,
-                    "series": layout.series(),
+                    "series": series_by_detail(layout),
                     **asdict(report),
                 }
             )

@@ -23,7 +23,7 @@ from twin.bench.script import lines, parser, run
 from twin.bench.site_run import RunningSite, SitePlan, run_site
 from twin.cli.options import seconds
 from twin.errors import ConfigError
-from twin.site import DetailPlan, Layout, load_site
+from twin.site import DetailPlan, Layout, count_series, load_site
 from twin.wire import Codec
 
 
@@ -69,7 +69,7 @@ async def _run(options: Namespace) -> dict[str, Any]:
     (prometheus,) = reports
     return {
         "detail": str(plan),
-        "series": layout.series_of(plan),
+        "series": count_series(layout, plan),
         "held": prometheus.held and site.held,
         "prometheus": asdict(prometheus),
         "site": asdict(site),

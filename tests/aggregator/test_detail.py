@@ -9,7 +9,7 @@ import pytest
 
 from twin.aggregator import Core
 from twin.aggregator.detail import Outgoing
-from twin.site import Layout
+from twin.site import Layout, count_series, series_by_detail
 from twin.wire import Ack, DetailSetting, Outputs, SetDetail, Topics, decode_message
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def test_a_setting_is_kept_and_answered(feed: Feed) -> None:
     kept, answer = feed.detail("rack", "a002=site")
     assert feed.core.plan.settings == _kept(kept)
     ack = _ack(answer)
-    series = feed.layout.series_of(feed.core.plan)
+    series = count_series(feed.layout, feed.core.plan)
     assert (ack.accepted, ack.detail) == (True, f"{feed.core.plan}: {series:,} series")
 
 
@@ -57,7 +57,7 @@ def test_a_wrong_setting_changes_nothing(feed: Feed) -> None:
 def test_an_empty_command_asks(feed: Feed) -> None:
     """It is answered with what is in force and keeps nothing."""
     (answer,) = feed.detail()
-    series = feed.layout.series()["gpu"]
+    series = series_by_detail(feed.layout)["gpu"]
     assert _ack(answer).detail == f"gpu: {series:,} series"
 
 

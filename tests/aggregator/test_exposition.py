@@ -27,7 +27,7 @@ from twin.catalog import (
     Signal,
     UnitKind,
 )
-from twin.site import Layout, parse_site
+from twin.site import Layout, parse_site, series_labels
 from twin.wire import Outputs
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def _expected(feed: Feed, device: DeviceClass, signal: Signal) -> dict[Key, floa
     units, devices = feed.layout.shape(device)
     for unit in range(units):
         for index in range(devices):
-            labels = dict(feed.layout.labels(signal, device, unit, index))
+            labels = dict(series_labels(feed.layout, signal, device, unit, index))
             if signal.constant is not None:
                 value = signal.constant
             else:

@@ -9,11 +9,23 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from twin.aggregator import Core
+from twin.aggregator import Core, exposition
 from twin.aggregator.exposition import MetricsPage
-from twin.catalog import CDU, GPU, LEAF, MEGAPACK, NIC, PDU, PORT, Detail, UnitKind
+from twin.catalog import (
+    CDU,
+    GPU,
+    LEAF,
+    MEGAPACK,
+    NIC,
+    PDU,
+    PORT,
+    Detail,
+    DeviceClass,
+    Signal,
+    UnitKind,
+)
 from twin.plant import Conditions, Plant
-from twin.site import DetailPlan, Layout, parse_site
+from twin.site import DetailPlan, Labels, Layout, count_series, parse_site, series_labels
 from twin.wire import Outputs
 
 if TYPE_CHECKING:
@@ -58,7 +70,7 @@ def _lines(feed: Feed, *, openmetrics: bool) -> list[bytes]:
 def test_series_are_as_many_as_foretold(new_feed: type[Feed], site: str, settings: str) -> None:
     """Of a site that is whole, the arithmetic, the summary and the pages agree exactly."""
     feed = _running(SITES[site], new_feed, settings)
-    foretold = feed.layout.series_of(feed.core.plan)
+    foretold = count_series(feed.layout, feed.core.plan)
     for openmetrics in (False, True):
         lines = _lines(feed, openmetrics=openmetrics)
         assert len(lines) == len(set(lines)) == foretold
@@ -150,13 +162,12 @@ def test_pages_are_made_when_asked_for(
 ) -> None:
     """Neither frames nor the site's page nor a page of racks make labels of single GPUs."""
     devices: set[str] = set()
-    labels = Layout.labels
 
-    def noted(self: Layout, signal: object, device: object, unit: int, index: int) -> object:
-        devices.add(device.name)  # type: ignore[attr-defined]  # a device class
-        return labels(self, signal, device, unit, index)  # type: ignore[arg-type]  # likewise
+    def noted(layout: Layout, signal: Signal, device: DeviceClass, unit: int, index: int) -> Labels:
+        devices.add(device.name)
+        return series_labels(layout, signal, device, unit, index)
 
-    monkeypatch.setattr(Layout, "labels", noted)
+    monkeypatch.setattr(exposition, "series_labels", noted)
     plan = DetailPlan.of(layout.site.arrays, Detail.RACK)
     feed = new_feed(Core(layout, plan), outputs(layout))
     feed.site()

@@ -7,7 +7,7 @@ import pytest
 from twin.bench.data import scaled_site
 from twin.bench.prometheus import detail_of
 from twin.errors import ConfigError
-from twin.site import Layout
+from twin.site import Layout, count_series
 
 LAYOUT = Layout(scaled_site(10 * 512))
 
@@ -16,7 +16,7 @@ LAYOUT = Layout(scaled_site(10 * 512))
 def test_as_many_arrays_as_fit(full: int) -> None:
     """One series less than the next array needs, and it stays a roll-up."""
     plan = detail_of(LAYOUT, _series(full + 1) - 1 if full < 10 else 10**9)
-    assert LAYOUT.series_of(plan) == _series(full)
+    assert count_series(LAYOUT, plan) == _series(full)
 
 
 def test_too_few_series() -> None:
@@ -27,4 +27,4 @@ def test_too_few_series() -> None:
 
 def _series(full: int) -> int:
     plan = LAYOUT.detail.changed(["rack", *(f"a{n + 1:03d}=gpu" for n in range(full))])
-    return LAYOUT.series_of(plan)
+    return count_series(LAYOUT, plan)

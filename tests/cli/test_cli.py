@@ -13,7 +13,7 @@ from twin.cli import main
 from twin.cli.options import seconds
 from twin.errors import ConfigError
 from twin.faults import FAULTS
-from twin.site import Layout, load_site, preset_names
+from twin.site import Layout, load_site, preset_names, series_by_detail
 
 Capture = pytest.CaptureFixture[str]
 
@@ -56,8 +56,8 @@ def test_sites_show_counts_every_detail(monkeypatch: pytest.MonkeyPatch, capsys:
     assert run(monkeypatch, "sites", "show", "demo", *arguments) == 0
     shown = json.loads(capsys.readouterr().out)
     layout = Layout(load_site("demo"))
-    assert shown["series"] == layout.series()
-    assert shown["prometheus_bytes"] == {k: 3200 * n for k, n in layout.series().items()}
+    assert shown["series"] == series_by_detail(layout)
+    assert shown["prometheus_bytes"] == {k: 3200 * n for k, n in series_by_detail(layout).items()}
     assert shown["detail"] in ("rack, a002=gpu", "gpu, a001=rack")
     assert shown["series"]["rack"] < shown["series_as_set"] < shown["series"]["gpu"]
 

@@ -10,7 +10,7 @@ import pytest
 from twin.errors import ConfigError, TargetError
 from twin.faults import FAULTS, FaultSchedule, parse_fault
 from twin.plant import Conditions
-from twin.site import Layout, load_site, parse_site
+from twin.site import Layout, find_target, load_site, parse_site
 
 LAYOUT = Layout(load_site("demo"))
 
@@ -116,7 +116,7 @@ def test_descriptions(kind: str) -> None:
     assert len(fault.shows) > 40
     assert fault.severity in {"warning", "critical"}
     assert fault.default_seconds > 0
-    assert LAYOUT.target(fault.default_target).kind == fault.target
+    assert find_target(LAYOUT, fault.default_target).kind == fault.target
     for field in fault.model_fields.values():
         assert field.description
 

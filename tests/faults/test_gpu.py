@@ -10,7 +10,7 @@ import pytest
 from twin.errors import ConfigError
 from twin.faults import FAULTS, FaultSchedule
 from twin.plant import Plant
-from twin.site import Layout, parse_site
+from twin.site import Layout, find_target, parse_site
 
 LAYOUT = Layout(
     parse_site(
@@ -42,7 +42,7 @@ class Seen(NamedTuple):
 
     def gpu(self, kind: str, signal: str) -> float:
         """Return a signal of the GPU that the fault strikes by default."""
-        place = LAYOUT.target(FAULTS[kind].default_target)
+        place = find_target(LAYOUT, FAULTS[kind].default_target)
         return float(self.plant.outputs()["gpu"][signal][place.unit, place.device])
 
     def job(self, signal: str) -> float:

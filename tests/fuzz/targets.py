@@ -10,7 +10,7 @@ import asyncio
 import re
 from collections.abc import Callable
 from contextlib import suppress
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -31,7 +31,7 @@ from twin.faults import FAULTS, FaultSchedule
 from twin.plant import Conditions, Plant
 from twin.rules.expression import parts, selectors, sievable
 from twin.scenario.loader import parse_scenario
-from twin.site import Layout, parse_site
+from twin.site import Layout, find_target, parse_site
 from twin.wire import Codec, Encoder, Topics
 
 __all__ = ["CORPUS", "TARGETS", "frame_into", "fresh_core", "seeds"]
@@ -163,7 +163,7 @@ def expression(data: bytes) -> None:
 def argument(data: bytes) -> None:
     """A broker's address, a duration, a target, a detail: what stands on a command line."""
     text = data.decode("utf-8", "replace")
-    for parse in (BrokerUrl.parse, seconds, _layout().target):
+    for parse in (BrokerUrl.parse, seconds, partial(find_target, _layout())):
         with suppress(TwinError):
             parse(text)
     with suppress(TwinError):

@@ -21,7 +21,7 @@ from twin.bench.suite import STAGES, Effort, measure
 from twin.bus import Bus
 from twin.catalog import UnitKind
 from twin.errors import ConfigError, ServiceError
-from twin.site import Layout, load_site
+from twin.site import Layout, load_site, series_by_detail
 from twin.wire import EmulatorStatus, Encoder, Topics
 
 pytestmark = pytest.mark.integration
@@ -84,7 +84,7 @@ async def test_a_prometheus_takes_all_in(tmp_path: Path) -> None:
     assert report.targets == 2
     assert report.scrapes_failed == 0
     assert report.scrapes > 0
-    own = report.samples_per_scrape - layout.series()["gpu"]
+    own = report.samples_per_scrape - series_by_detail(layout)["gpu"]
     assert 0 < own < 300
     assert report.series >= report.samples_per_scrape
     assert site.rss_mib["prometheus"] > 0

@@ -20,7 +20,7 @@ from twin.bus import BrokerUrl, connect
 from twin.catalog import UnitKind
 from twin.emulator import Emulator, EmulatorConfig
 from twin.errors import BusError
-from twin.site import FACILITY, Layout, Shard, parse_site
+from twin.site import FACILITY, Layout, Shard, parse_site, series_by_detail
 from twin.wire import EmulatorStatus, Topics, decode_message
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ async def until(probe: Callable[[], Any]) -> None:
 
 async def whole(cluster: Cluster) -> list[str]:
     """Wait until every series is exposed, and the sums of the site are; return the lines."""
-    expected = LAYOUT.series()["gpu"]
+    expected = series_by_detail(LAYOUT)["gpu"]
     gpus = f'site_gpus_reporting{{site="sharded"}} {LAYOUT.site.gpus}'
     async with asyncio.timeout(PATIENCE):
         while True:

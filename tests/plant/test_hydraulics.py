@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from twin.parameters import Cooling
 from twin.plant.hydraulics import PumpCurve, pump_flows
-from twin.site.parameters import CoolingParameters
 
-COOLING = CoolingParameters()
+COOLING = Cooling()
 CURVE = PumpCurve.of(COOLING)
 
 

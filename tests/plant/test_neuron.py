@@ -25,7 +25,7 @@ from twin.docs.schema import frame_schema
 from twin.errors import ConfigError
 from twin.faults import FAULTS, FaultSchedule
 from twin.plant import Conditions, Plant
-from twin.site import Layout, load_site, parse_site
+from twin.site import Layout, load_site, parse_site, series_by_detail
 from twin.wire import Decoder, Encoder, Topics
 
 SMALL = """
@@ -130,7 +130,7 @@ def test_exposition_is_neuron_monitors(layout: Layout) -> None:
     """All announced series are exposed and parse, by the names and labels of the exporter."""
     read = exposed(layout, stepped(layout, Conditions.healthy(layout)))
     own = {key for key in read if not key[0].startswith(("twin_", "python_", "process_"))}
-    assert len(own) == layout.series()["gpu"]
+    assert len(own) == series_by_detail(layout)["gpu"]
     assert not any(name.startswith("DCGM") for name, _ in read)
     ups = [dict(labels) for name, labels in read if name == "up"]
     assert sum(labels["job"] == "neuron-monitor" for labels in ups) == layout.site.servers
@@ -168,7 +168,7 @@ def test_summary_knows_no_temperature(layout: Layout) -> None:
     assert summary.gpus_reporting == summary.gpus == layout.site.gpus
     assert summary.hottest_gpu is None
     assert summary.gpu_temperature_max_celsius is None
-    assert summary.series == layout.series()["gpu"]
+    assert summary.series == series_by_detail(layout)["gpu"]
 
 
 def test_power_and_work_follow_the_model(layout: Layout) -> None:

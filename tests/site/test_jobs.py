@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from twin.catalog import GPU, JOB, NIC, UnitKind
 from twin.errors import ConfigError, TargetError
-from twin.site import Layout, Target, load_site, parse_site
+from twin.site import Layout, Target, find_target, load_site, parse_site, series_labels
 
 THREE = """
 name: mine
@@ -82,27 +82,27 @@ def test_gpus_carry_the_name_of_their_job(layout: Layout, demo: Layout) -> None:
     signal = GPU["gpu_temp"]
 
     def named(place: Layout, rack: int) -> str | None:
-        return dict(place.labels(signal, GPU, rack, 0)).get("hpc_job")
+        return dict(series_labels(place, signal, GPU, rack, 0)).get("hpc_job")
 
     assert [named(layout, rack) for rack in (0, 13, 15, 16)] == ["large", "small", "held", None]
     assert named(demo, 0) is None
-    assert "hpc_job" not in dict(layout.labels(NIC["up"], NIC, 0, 0))
-    labels = [name for name, _ in layout.labels(signal, GPU, 0, 0)]
+    assert "hpc_job" not in dict(series_labels(layout, NIC["up"], NIC, 0, 0))
+    labels = [name for name, _ in series_labels(layout, signal, GPU, 0, 0)]
     assert labels.index("hpc_job") == labels.index("DCGM_FI_DRIVER_VERSION") + 1
 
 
 def test_series_of_a_job_carry_its_name(layout: Layout) -> None:
     """Every job is a target of its own."""
-    labels = [dict(layout.labels(JOB["steps"], JOB, unit, 0)) for unit in range(3)]
+    labels = [dict(series_labels(layout, JOB["steps"], JOB, unit, 0)) for unit in range(3)]
     assert [row["training_job"] for row in labels] == ["large", "small", "held"]
     assert [row["instance"] for row in labels] == ["large:8000", "small:8000", "held:8000"]
 
 
 def test_a_job_is_a_target(layout: Layout) -> None:
     """A fault finds a job by its name; who names another is told which there are."""
-    assert layout.target("small") == Target("small", "job", 1)
+    assert find_target(layout, "small") == Target("small", "job", 1)
     with pytest.raises(TargetError, match=r"or a job \(large, small, held\)"):
-        layout.target("pretrain")
+        find_target(layout, "pretrain")
 
 
 def test_many_jobs_are_not_all_named() -> None:
@@ -110,7 +110,7 @@ def test_many_jobs_are_not_all_named() -> None:
     jobs = ", ".join(f"{{name: job{index}, racks: 1}}" for index in range(100))
     layout = Layout(parse_site(f"{{name: x, racks: 100, jobs: [{jobs}]}}", "x"))
     with pytest.raises(TargetError, match=r"or a job \(job0, job1, job2, job3, job4, …\)"):
-        layout.target("pretrain")
+        find_target(layout, "pretrain")
 
 
 @pytest.mark.parametrize(

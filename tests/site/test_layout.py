@@ -36,7 +36,15 @@ from twin.catalog import (
     UnitKind,
 )
 from twin.errors import TargetError
-from twin.site import Layout, Target, load_site, parse_site
+from twin.site import (
+    Layout,
+    Target,
+    find_target,
+    load_site,
+    parse_site,
+    series_by_detail,
+    series_labels,
+)
 
 PLACE = 'site="demo",hall="h1",array="a002",rack="r0016"'
 LAST = 15
@@ -44,7 +52,7 @@ LAST = 15
 
 def rendered(layout: Layout, device: DeviceClass, signal: Signal, unit: int, index: int) -> str:
     """Return the labels as an exposition writes them."""
-    return ",".join(f'{k}="{v}"' for k, v in layout.labels(signal, device, unit, index))
+    return ",".join(f'{k}="{v}"' for k, v in series_labels(layout, signal, device, unit, index))
 
 
 @pytest.mark.parametrize(
@@ -230,7 +238,7 @@ def test_fabric_has_ports_for_all(racks: int, servers: int, nics: int, in_array:
 def test_hostname_label_follows_the_exporter_version() -> None:
     """A site with a newer dcgm-exporter spells the label in lower case, at the same place."""
     layout = Layout(parse_site("name: x\nracks: 1\ntelemetry: {hostname_label: hostname}", "x"))
-    names = [name for name, _ in layout.labels(GPU["xid"], GPU, 0, 0)]
+    names = [name for name, _ in series_labels(layout, GPU["xid"], GPU, 0, 0)]
     assert names[:7] == [
         "gpu", "UUID", "pci_bus_id", "device", "modelName", "hostname", "DCGM_FI_DRIVER_VERSION",
     ]  # fmt: skip
@@ -245,7 +253,10 @@ def test_every_series_of_the_demo_is_one_series(demo: Layout) -> None:
         for signal in demo.reported[device.name]:
             for unit in range(units):
                 for index in range(per_unit):
-                    key = (signal.metric, frozenset(demo.labels(signal, device, unit, index)))
+                    key = (
+                        signal.metric,
+                        frozenset(series_labels(demo, signal, device, unit, index)),
+                    )
                     assert key not in seen, key
                     seen.add(key)
                     count += signal.series
@@ -253,14 +264,14 @@ def test_every_series_of_the_demo_is_one_series(demo: Layout) -> None:
     rollups = sum(
         rollup.series * groups[level] for rollup, _, _ in demo.rollups for level in rollup.levels
     )
-    assert demo.series()["gpu"] == count + rollups
+    assert series_by_detail(demo)["gpu"] == count + rollups
 
 
 def test_label_names_are_unique_within_a_series(demo: Layout) -> None:
     """A name that occurs twice would make the exposition invalid."""
     for device in DEVICES:
         for signal in device:
-            names = [name for name, _ in demo.labels(signal, device, 0, 0)]
+            names = [name for name, _ in series_labels(demo, signal, device, 0, 0)]
             names += ["state"] * bool(signal.states)
             names += [k for labels in list(signal.value_labels.values())[:1] for k, _ in labels]
             assert len(names) == len(set(names)), signal.metric
@@ -368,7 +379,7 @@ def test_halls_begin_where_their_name_does(racks: int, in_array: int, data: st.D
 )
 def test_target_is_a_place(demo: Layout, text: str, kind: str, unit: int, device: int) -> None:
     """An address leads to the row and the column of the device's arrays."""
-    assert demo.target(text) == Target(text, kind, unit, device)
+    assert find_target(demo, text) == Target(text, kind, unit, device)
 
 
 @pytest.mark.parametrize(
@@ -401,14 +412,14 @@ def test_target_is_a_place(demo: Layout, text: str, kind: str, unit: int, device
 def test_target_that_is_absent_names_the_last_one(demo: Layout, text: str, sentence: str) -> None:
     """Whoever counts one too far is told where the site ends."""
     with pytest.raises(TargetError) as caught:
-        demo.target(text)
+        find_target(demo, text)
     assert str(caught.value) == f"target {text!r} does not exist on site 'demo'; {sentence}"
 
 
 def test_target_on_a_site_without_generators() -> None:
     """Where there is none, the last is none."""
     with pytest.raises(TargetError, match=r"'colossus-array'; the last of its gensets is none$"):
-        Layout(load_site("colossus-array")).target("g01")
+        find_target(Layout(load_site("colossus-array")), "g01")
 
 
 @pytest.mark.parametrize(
@@ -422,7 +433,7 @@ def test_target_on_a_site_without_generators() -> None:
 def test_target_that_is_no_address_is_told_how_to_write_one(demo: Layout, text: str) -> None:
     """The sentence shows every form that there is."""
     with pytest.raises(TargetError, match="is no address; write a rack") as caught:
-        demo.target(text)
+        find_target(demo, text)
     for form in ("r0001/n3/gpu5", "r0001/n3/nic0", "r0001/n3/psu1", "r0001/pump1", "a001"):
         assert form in str(caught.value)
 
@@ -431,7 +442,7 @@ def test_target_that_is_no_address_is_told_how_to_write_one(demo: Layout, text: 
 def test_target_raises_nothing_else(demo: Layout, text: str) -> None:
     """Whatever a command carries, it is a place or a TargetError."""
     try:
-        target: Target | None = demo.target(text)
+        target: Target | None = find_target(demo, text)
     except TargetError:
         target = None
     assert target is None or target.text == text

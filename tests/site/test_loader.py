@@ -8,7 +8,7 @@ import pytest
 
 from twin.catalog import GPU
 from twin.errors import ConfigError
-from twin.site import Layout, load_site, parse_site, preset_names
+from twin.site import Layout, load_site, parse_site, preset_names, series_labels
 
 LEAST = "name: mine\nracks: 3\n"
 MODELS = "b200-sxm, gb200, h100-sxm, h200-sxm, trainium2"
@@ -144,7 +144,7 @@ def test_racks_follow_from_blocks() -> None:
     assert layout.site.racks == 3
     assert layout.site.gpu.key == "h200-sxm"
     assert [layout.gpu_model(rack).key for rack in range(3)] == ["h200-sxm"] * 2 + ["h100-sxm"]
-    labels = [dict(layout.labels(GPU["xid"], GPU, rack, 0)) for rack in range(3)]
+    labels = [dict(series_labels(layout, GPU["xid"], GPU, rack, 0)) for rack in range(3)]
     assert [label["modelName"] for label in labels][1:] == ["NVIDIA H200", "NVIDIA H100 80GB HBM3"]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from twin.catalog import DEVICES, Level, UnitKind
-from twin.site import Layout, PartLayout, Shard, load_site, parse_site
+from twin.site import Layout, PartLayout, Shard, find_target, load_site, parse_site, series_labels
 
 SITE = """
 name: parted
@@ -43,7 +43,7 @@ def test_series_of_the_parts_are_the_sites() -> None:
 
     def labels(layout: Layout) -> list[tuple[str, object]]:
         return [
-            (signal.metric, layout.labels(signal, device, unit, index))
+            (signal.metric, series_labels(layout, signal, device, unit, index))
             for device in DEVICES
             for unit in range(layout.units(device.frame))
             for index in range(layout.per_unit(device))
@@ -79,7 +79,7 @@ def test_a_foreign_array_is_not_there() -> None:
 def test_a_place_is_found_from_any_part() -> None:
     """Faults strike the site: an address means the same in every part of it."""
     for part in parts(WHOLE):
-        assert part.target("r0009/n2") == WHOLE.target("r0009/n2")
+        assert find_target(part, "r0009/n2") == find_target(WHOLE, "r0009/n2")
 
 
 def test_jobs_have_their_racks_of_the_part() -> None:

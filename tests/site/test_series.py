@@ -5,7 +5,15 @@ from __future__ import annotations
 import pytest
 
 from twin.catalog import PORT, Detail
-from twin.site import DetailPlan, Layout, load_site, parse_site, plan_within
+from twin.site import (
+    DetailPlan,
+    Layout,
+    count_series,
+    load_site,
+    parse_site,
+    plan_within,
+    series_by_detail,
+)
 
 
 @pytest.fixture(scope="module")
@@ -16,7 +24,7 @@ def colossus() -> Layout:
 
 def test_series_grow_with_the_detail(colossus: Layout) -> None:
     """Each detail holds the one before; full detail of 100,032 GPUs is some millions."""
-    series = colossus.series()
+    series = series_by_detail(colossus)
     assert list(series) == ["site", "rack", "gpu"]
     assert series["site"] < series["rack"] < series["gpu"]
     assert series["site"] < 30_000
@@ -28,11 +36,11 @@ def test_series_are_those_of_the_arrays(colossus: Layout) -> None:
     arrays = colossus.site.arrays
     base = DetailPlan.of(arrays, Detail.SITE)
     alone = [
-        colossus.series_of(base.changed([f"{colossus.array_name(array)}=rack"]))
+        count_series(colossus, base.changed([f"{colossus.array_name(array)}=rack"]))
         for array in range(arrays)
     ]
-    none = colossus.series_of(base)
-    assert none + sum(series - none for series in alone) == colossus.series()["rack"]
+    none = count_series(colossus, base)
+    assert none + sum(series - none for series in alone) == series_by_detail(colossus)["rack"]
 
 
 def test_ports_to_racks_that_are_not_there_are_not_counted() -> None:
@@ -43,7 +51,7 @@ def test_ports_to_racks_that_are_not_there_are_not_counted() -> None:
     )
     plans = [layout.detail.changed(["site", "a002=gpu"]) for layout in (full, short)]
     more, less = (
-        layout.series_of(plan) - layout.series()["site"]
+        count_series(layout, plan) - series_by_detail(layout)["site"]
         for layout, plan in zip((full, short), plans, strict=True)
     )
     site = full.site
@@ -74,5 +82,5 @@ def test_a_plan_holds_what_it_may_and_no_more(name: str, most: int, plan: str) -
     layout = Layout(load_site(name))
     found = plan_within(layout, most)
     assert str(found) == plan
-    least = layout.series_of(DetailPlan.of(layout.site.arrays, Detail.SITE))
-    assert layout.series_of(found) <= max(most, least)
+    least = count_series(layout, DetailPlan.of(layout.site.arrays, Detail.SITE))
+    assert count_series(layout, found) <= max(most, least)

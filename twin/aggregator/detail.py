@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import structlog
 
 from twin.errors import ConfigError, FrameError
-from twin.site import DetailPlan, Layout
+from twin.site import DetailPlan, Layout, count_series
 from twin.wire import Ack, DetailSetting, SetDetail, Topics, decode_message
 
 __all__ = ["DetailControl", "Outgoing"]
@@ -118,7 +118,7 @@ class DetailControl:
             return [self._answer(command.id, str(error), accepted=False)]
         self._take(plan)
         answer = self._answer(
-            command.id, f"{plan}: {self._layout.series_of(plan):,} series", accepted=True
+            command.id, f"{plan}: {count_series(self._layout, plan):,} series", accepted=True
         )
         self._commanded = bool(command.detail) or (self._commanded and not command.reset)
         if command.reset and not command.detail:
@@ -131,7 +131,7 @@ class DetailControl:
         if plan != self.plan:
             self.plan = plan
             self._apply(plan)
-            _log.info("detail set", detail=str(plan), series=self._layout.series_of(plan))
+            _log.info("detail set", detail=str(plan), series=count_series(self._layout, plan))
 
     def _answer(self, identifier: str, detail: str, *, accepted: bool) -> Outgoing:
         ack = Ack(id=identifier, accepted=accepted, detail=detail)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from twin.aggregator.store import Store
 from twin.aggregator.text_format import ExpositionWriter, Head, SeriesColumn, head, label_block
 from twin.catalog import DEVICES, Detail, DeviceClass, MetricType, Signal, Unit, UnitKind
-from twin.site import Labels, Layout
+from twin.site import Labels, Layout, series_labels
 
 __all__ = ["Metric", "MetricsPage", "array_page", "metrics_of", "site_page"]
 
@@ -186,7 +186,7 @@ class MetricsPage:
         """
         unit, index = divmod(place, size)
         first = self._units[device.frame].start
-        labels = self._layout.labels(signal, device, first + unit, index)
+        labels = series_labels(self._layout, signal, device, first + unit, index)
         split = next(i for i, (name, _) in enumerate(labels) if name == "job")
         return labels[:split], labels[split:]
 

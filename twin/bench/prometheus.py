@@ -22,7 +22,7 @@ from typing import Any
 from twin.bench.process import find_program, free_port, started, until
 from twin.bench.site_run import RunningSite
 from twin.errors import ConfigError, ServiceError
-from twin.site import DetailPlan, Layout
+from twin.site import DetailPlan, Layout, count_series
 
 __all__ = ["PrometheusReport", "detail_of", "scrape_site"]
 
@@ -94,16 +94,16 @@ def detail_of(layout: Layout, series: int) -> DetailPlan:
         first, last = layout.array_name(0), layout.array_name(max(full, 1) - 1)
         return layout.detail.changed(["rack", *([f"{first}-{last}=gpu"] if full else [])])
 
-    if layout.series_of(plan(0)) > series:
+    if count_series(layout, plan(0)) > series:
         raise ConfigError(
             f"--series {series} is too few: the roll-ups of {layout.site.name} alone have "
-            f"{layout.series_of(plan(0)):,}"
+            f"{count_series(layout, plan(0)):,}"
         )
     low, high = 0, arrays
     while low < high:
         middle = (low + high + 1) // 2
         low, high = (
-            (middle, high) if layout.series_of(plan(middle)) <= series else (low, middle - 1)
+            (middle, high) if count_series(layout, plan(middle)) <= series else (low, middle - 1)
         )
     return plan(low)
 

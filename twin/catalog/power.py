@@ -12,8 +12,20 @@ from functools import partial
 
 from twin.catalog.model import Detail, DeviceClass, Exporter, MetricType, Signal, Unit, UnitKind
 
-__all__ = ["CHARGE_STATES", "FACILITY", "GENSET", "GENSET_STATES", "GRID", "INVERTER_STATES",
-           "MEGAPACK", "OSCILLATION_BANDS", "PDU", "PDU_BREAKER", "PDU_BREAKER_STATES"]  # fmt: skip
+__all__ = [
+           "CHARGE_STATES",
+           "FACILITY",
+           "GENSET",
+           "GENSET_STATES",
+           "GRID",
+           "INVERTER_STATES",
+           "MEGAPACK",
+           "OSCILLATION_BANDS",
+           "PDU",
+           "PDU_BREAKER",
+           "PDU_BREAKER_STATES",
+           "PHASES",
+]  # fmt: skip
 
 _PDU = Exporter("pdu", "pdu", 161, ("pdu", "phase"), "DMTF Redfish 2025.4, Prometheus naming")
 _BREAKER = Exporter("pdu_breaker", "pdu", 161, ("pdu",), "DMTF Redfish 2025.4, Prometheus naming")
@@ -21,6 +33,9 @@ _MEGAPACK = Exporter("megapack", "megapack", 502, ("megapack",), "SunSpec 701, 7
 _GENSET = Exporter("genset", "genset", 502, ("genset",), "Prometheus naming")
 _GRID = Exporter("grid", "grid", 502, ("feed",), "Prometheus naming")
 _FACILITY = Exporter("facility", "facility", 502, (), "ISO/IEC 30134-2, Prometheus naming")
+
+PHASES = ("L1", "L2", "L3")
+"""Phases of a PDU, as its metrics call them."""
 
 CHARGE_STATES = {1: "OFF", 2: "EMPTY", 3: "DISCHARGING", 4: "CHARGING", 5: "FULL",
                  6: "HOLDING", 7: "TESTING"}  # fmt: skip

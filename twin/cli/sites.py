@@ -13,7 +13,15 @@ from rich.table import Table
 from twin.catalog import UnitKind
 from twin.cli.completion import complete_site
 from twin.cli.options import DetailSettings, JsonOutput
-from twin.site import BYTES_A_SERIES, Layout, Site, load_site, preset_names
+from twin.site import (
+    BYTES_A_SERIES,
+    Layout,
+    Site,
+    count_series,
+    load_site,
+    preset_names,
+    series_by_detail,
+)
 
 __all__ = ["app"]
 
@@ -133,7 +141,7 @@ def _series(described: dict[str, Any]) -> tuple[tuple[str, str], ...]:
 
 def _describe(site: Site, settings: Iterable[str] = ()) -> dict[str, Any]:
     layout = Layout(site)
-    plan, series = layout.detail.changed(settings), layout.series()
+    plan, series = layout.detail.changed(settings), series_by_detail(layout)
     units = sum(layout.units(frame) for frame in UnitKind)
     return {
         "name": site.name,
@@ -157,7 +165,7 @@ def _describe(site: Site, settings: Iterable[str] = ()) -> dict[str, Any]:
         "series": series,
         "prometheus_bytes": {level: count * BYTES_A_SERIES for level, count in series.items()},
         "detail": str(plan),
-        "series_as_set": layout.series_of(plan),
+        "series_as_set": count_series(layout, plan),
     }
 
 

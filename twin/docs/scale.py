@@ -13,7 +13,7 @@ from typing import Any
 from twin.bench.results import Recorded, load_result
 from twin.docs.chart import Axis, ChartLine, chart
 from twin.docs.markdown import NOTICE, table
-from twin.site import BYTES_A_SERIES, Layout, load_site
+from twin.site import BYTES_A_SERIES, Layout, load_site, series_by_detail
 
 __all__ = ["COMMANDS", "RESULTS", "load_results", "pages", "render", "source"]
 
@@ -349,7 +349,7 @@ def _sizing(result: Recorded | None) -> str:
             _bytes(series / _SCRAPE_SECONDS * _DAY_SECONDS * _BYTES_A_SAMPLE),
         )
         for name in _SIZED
-        for detail, series in Layout(load_site(name)).series().items()
+        for detail, series in series_by_detail(Layout(load_site(name))).items()
     )
     header = ("Site", "Detail", "Series", "Memory", "Cores", "Disk a day")
     return _SIZING.format(basis=basis, table=table(header, rows))

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from twin.errors import ConfigError, did_you_mean
 from twin.faults.base import Fault, FaultContext
 from twin.plant import Conditions
-from twin.site import Layout, Target, validation_message
+from twin.site import Layout, Target, find_target, validation_message
 
 __all__ = ["AppliedFault", "FaultSchedule", "parse_fault"]
 
@@ -135,7 +135,7 @@ class FaultSchedule:
                 that does not exist.
         """
         fault = parse_fault(self._registry, kind, parameters)
-        place = self._layout.target(target)
+        place = find_target(self._layout, target)
         if place.kind != fault.target:
             raise ConfigError(
                 f"fault {kind} strikes a {fault.target}, for example {fault.default_target}; "
@@ -156,7 +156,7 @@ class FaultSchedule:
         """
         if kind is not None:
             _check_kind(self._registry, kind)
-        place = None if target is None else self._layout.target(target)
+        place = None if target is None else find_target(self._layout, target)
         keep = [
             active
             for active in self._active

@@ -4,7 +4,7 @@ A thermal-magnetic breaker has a bimetal a pole. It warms with the square of the
 as a first-order lag, and opens the breaker at the temperature that a little more than the
 rated current would keep up for ever; the magnet opens it at once at several times the
 rated current. One warm pole opens all three. The parameters keep the times that
-IEC 60898-1, IEC 60947-2 and UL 489 ask for; see :class:`twin.site.parameters.Pdu`.
+IEC 60898-1, IEC 60947-2 and UL 489 ask for; see :class:`twin.parameters.Pdu`.
 """
 
 from __future__ import annotations

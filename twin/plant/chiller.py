@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.catalog import CHILLER
+from twin.parameters import Water
 from twin.plant.conditions import Conditions
 from twin.plant.exchanger import WATER_JOULES_PER_LITER_KELVIN
 from twin.plant.units import Floats, lag
 from twin.site import Layout
-from twin.site.parameters import WaterParameters
 
 __all__ = ["WaterPlant", "outdoor_celsius", "performance", "relative_humidity"]
 
@@ -36,7 +36,7 @@ _STANDBY, _STARTING, _RUNNING, _FAILED, _UNPOWERED = 0.0, 1.0, 2.0, 3.0, 4.0
 _HOTTEST_WATER = 90.0
 
 
-def outdoor_celsius(seconds: float, water: WaterParameters) -> float:
+def outdoor_celsius(seconds: float, water: Water) -> float:
     """Return the outdoor temperature in °C: a sine over the day.
 
     Args:
@@ -57,7 +57,7 @@ def relative_humidity(celsius: float, dew: float) -> float:
     return min(pressure(dew) / pressure(celsius), 1.0)
 
 
-def performance(celsius: float, load_ratio: float, water: WaterParameters) -> float:
+def performance(celsius: float, load_ratio: float, water: Water) -> float:
     """Return heat carried off over electrical power, towers and pumps included.
 
     Falls with the outdoor temperature and away from 75 % load (est.).

@@ -62,7 +62,7 @@ def _level(ceiling: Floats, rated: Floats, wanted: float) -> float:
 class _EngineParameters:
     """The parameters of all units, generators first, then turbines; arrays are (units,).
 
-    The names are those of :class:`twin.site.parameters.Gensets`, which has units and sources.
+    The names are those of :class:`twin.parameters.Gensets`, which has units and sources.
     """
 
     power_watts: Floats

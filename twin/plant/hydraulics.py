@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.catalog import PUMP
+from twin.parameters import Cooling
 from twin.plant.conditions import Conditions
 from twin.plant.units import Floats, approach
 from twin.site import Layout
-from twin.site.parameters import CoolingParameters
 
 __all__ = ["Loops", "PumpCurve", "pump_flows"]
 
@@ -53,7 +53,7 @@ class PumpCurve:
     strainer: float
 
     @classmethod
-    def of(cls, cooling: CoolingParameters) -> PumpCurve:
+    def of(cls, cooling: Cooling) -> PumpCurve:
         """Return the curve that gives the nominal flow at the nominal speed of all pumps."""
         flow = cooling.flow_liters_per_minute
         each = flow / cooling.pumps

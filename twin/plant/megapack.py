@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.catalog import CHARGE_STATES, INVERTER_STATES
+from twin.parameters import Megapacks as Parameters
 from twin.plant.ridethrough import RideThrough
 from twin.plant.units import Floats, lag
 from twin.site import Layout
-from twin.site.parameters import MegapackParameters as Parameters
 
 __all__ = ["Megapacks", "cell_voltage", "share_out"]
 

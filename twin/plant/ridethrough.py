@@ -6,7 +6,7 @@ disconnects. It connects again after a time within the normal range.
 
 from __future__ import annotations
 
-from twin.site.parameters import MegapackParameters as Parameters
+from twin.parameters import Megapacks as Parameters
 
 __all__ = ["RideThrough"]
 

@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.catalog import PDU, PSU
+from twin.parameters import Server
 from twin.plant.breaker import Breakers
 from twin.plant.conditions import Conditions
 from twin.plant.host import Hosts
 from twin.plant.units import Floats, silenced
 from twin.site import Layout
-from twin.site.parameters import ServerParameters
 
 __all__ = ["Servers", "supply_loss"]
 
@@ -36,7 +36,7 @@ _INLET_WARNING_CELSIUS, _INLET_CRITICAL_CELSIUS = 40.0, 45.0
 """Upper thresholds of the inlet's sensor, est."""
 
 
-def supply_loss(output: Floats, server: ServerParameters) -> Floats:
+def supply_loss(output: Floats, server: Server) -> Floats:
     """Return the loss of one power supply in W.
 
     Args:

@@ -19,6 +19,7 @@ from twin.faults import FAULTS, FaultSchedule
 from twin.plant import Conditions, Plant
 from twin.scenario.loader import LoadedScenario
 from twin.scenario.model import ScenarioEvent
+from twin.site import find_target
 from twin.wire import ActiveFault, Clock, EmulatorStatus, Faults, Outputs, Snapshot, Topics
 from twin.wire.schema import rounded
 
@@ -150,7 +151,7 @@ class Feed:
             self.core.handle(topic, b"{", retain=False, now=now)
 
     def _unit(self, event: ScenarioEvent) -> tuple[UnitKind, int]:
-        place = self._layout.target(event.target or "grid")
+        place = find_target(self._layout, event.target or "grid")
         return UnitKind(place.kind), place.unit
 
     def _say(self, state: str, now: float) -> None:

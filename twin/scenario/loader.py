@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from twin.errors import ConfigError
 from twin.faults import FAULTS, FaultSchedule
 from twin.scenario.model import CHAOS, PIPELINE, AlertMatch, MisplacedError, Scenario, ScenarioEvent
-from twin.site import Layout, load_site, parse_site, validation_message
+from twin.site import Layout, find_target, load_site, parse_site, validation_message
 from twin.site.yamls import VALUE_ERRORS, refuse_bombs
 
 __all__ = [
@@ -281,7 +281,7 @@ def _check_places(loaded: LoadedScenario) -> None:
                 if label not in match.labels:
                     continue
                 try:
-                    loaded.layout.target(match.labels[label])
+                    find_target(loaded.layout, match.labels[label])
                 except ConfigError as error:
                     place = loaded.place("expect", kind, index)
                     raise ConfigError(f"{place}: {match.alert}: {error}") from error
@@ -312,7 +312,7 @@ def _check_disturbance(layout: Layout, event: ScenarioEvent) -> None:
             raise ConfigError(f"{event.kind} strikes the whole site; remove target")
     elif event.target is None:
         raise ConfigError("unit-silent needs a target, for example mp001")
-    elif layout.target(event.target).kind not in ("megapack", "genset", "grid"):
+    elif find_target(layout, event.target).kind not in ("megapack", "genset", "grid"):
         raise ConfigError(
             f"unit-silent strikes a Megapack, a generator or grid, not {event.target}"
         )

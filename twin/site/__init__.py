@@ -1,7 +1,10 @@
 """Sites: what a datacenter is made of, and the arithmetic between its levels."""
 
+from twin.parameters import GpuModel
+from twin.parameters.site import Site
 from twin.site.detail import DetailPlan
-from twin.site.layout import Labels, Layout, Target
+from twin.site.labels import series_labels
+from twin.site.layout import Labels, Layout
 from twin.site.loader import (
     gpu_model_names,
     load_site,
@@ -9,11 +12,10 @@ from twin.site.loader import (
     preset_names,
     validation_message,
 )
-from twin.site.model import Site
-from twin.site.parameters import GpuModel
 from twin.site.part import PartLayout
-from twin.site.series import BYTES_A_SERIES, plan_within
+from twin.site.series import BYTES_A_SERIES, count_series, plan_within, series_by_detail
 from twin.site.shard import FACILITY, Shard, owners, ranges, replica_of
+from twin.site.target import Target, find_target
 
 __all__ = [
     "BYTES_A_SERIES",
@@ -26,6 +28,8 @@ __all__ = [
     "Shard",
     "Site",
     "Target",
+    "count_series",
+    "find_target",
     "gpu_model_names",
     "load_site",
     "owners",
@@ -34,5 +38,7 @@ __all__ = [
     "preset_names",
     "ranges",
     "replica_of",
+    "series_by_detail",
+    "series_labels",
     "validation_message",
 ]

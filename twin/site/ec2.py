@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 
-from twin.site.model import Site
+from twin.parameters.site import Site
 
 __all__ = ["ec2_labels"]
 

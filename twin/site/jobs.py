@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import TYPE_CHECKING
 
-from twin.site.model import Site
-from twin.site.parameters import JobParameters
-
-if TYPE_CHECKING:
-    from twin.site.layout import Layout
+from twin.parameters import Job
+from twin.parameters.site import Site
 
 __all__ = ["DEFAULT_JOB", "JobPlace", "places_of"]
 
@@ -49,24 +45,22 @@ class JobPlace:
         return self.site.gpus
 
 
-def places_of(layout: Layout) -> tuple[JobPlace, ...]:
+def places_of(site: Site) -> tuple[JobPlace, ...]:
     """Return the jobs of a site in order of their racks."""
-    site = layout.site
     if not site.jobs:
         return (JobPlace(DEFAULT_JOB, "training", range(site.racks), 0, site),)
     ends = accumulate(job.racks for job in site.jobs)
     return tuple(
-        _placed(layout, job, range(end - job.racks, end))
+        _placed(site, job, range(end - job.racks, end))
         for job, end in zip(site.jobs, ends, strict=True)
     )
 
 
-def _placed(layout: Layout, job: JobParameters, racks: range) -> JobPlace:
-    site = layout.site
+def _placed(site: Site, job: Job, racks: range) -> JobPlace:
     own = {name: getattr(job.training, name) for name in job.training.model_fields_set}
     seen = {
         "racks": len(racks),
-        "gpu": layout.gpu_model(racks.start),
+        "gpu": site.gpu_model(racks.start),
         "blocks": (),
         "jobs": (),
         "training": site.training.model_copy(update=own),

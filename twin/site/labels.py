@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from twin.catalog import DeviceClass, Exporter, Signal, UnitKind
+from twin.catalog.power import PHASES
 from twin.site.ec2 import ec2_labels
+from twin.site.layout import Labels, Layout
 
-if TYPE_CHECKING:
-    from twin.site.layout import Layout
-
-__all__ = ["PHASES", "Labels", "labels_of"]
-
-Labels = tuple[tuple[str, str], ...]
-"""Label names and values, in the order in which they are exposed."""
+__all__ = ["series_labels"]
 
 _PCI_BUS = ("18", "2A", "3A", "5D", "9A", "AB", "BA", "DB")
 """PCI buses of the eight GPUs of an HGX H100 host (nvidia-smi)."""
-
-PHASES = ("L1", "L2", "L3")
-"""Phases of a PDU, as its metrics call them."""
 
 _HOST_IDENTITY = {
     "node_disk": ("md0",),
@@ -32,8 +23,19 @@ _HPC_JOB = "hpc_job"
 """Label of a GPU's job (dcgm-exporter, ``--hpc-job-mapping-dir``)."""
 
 
-def labels_of(layout: Layout, signal: Signal, device: DeviceClass, unit: int, index: int) -> Labels:
-    """Return all labels of one series; see :meth:`twin.site.Layout.labels`."""
+def series_labels(
+    layout: Layout, signal: Signal, device: DeviceClass, unit: int, index: int
+) -> Labels:
+    """Return all labels of one series, those of the exporter first.
+
+    Args:
+        layout: the site, or a part of it.
+        signal: the signal.
+        device: its device class.
+        unit: index of the unit.
+        index: index of the device in the unit.
+    """
+    unit, layout = layout.number(device.frame, unit), layout.entire
     family = signal.family
     host, identity = _identity(layout, family, device, unit, index)
     return (

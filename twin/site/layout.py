@@ -12,28 +12,27 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from math import ceil
 
 from twin.catalog import (
     DEVICES,
     ROLLUPS,
-    Detail,
     DeviceClass,
     Level,
     Rollup,
     Signal,
     UnitKind,
 )
+from twin.catalog.power import PHASES
+from twin.parameters import GpuModel
+from twin.parameters.fabric import FabricShape
+from twin.parameters.site import Site
 from twin.site.detail import ARRAY_NAME, DetailPlan, array_index, array_name
 from twin.site.jobs import JobPlace, places_of
-from twin.site.labels import PHASES, Labels, labels_of
-from twin.site.model import Site
-from twin.site.network import FabricShape
-from twin.site.parameters import GpuModel
-from twin.site.series import count_series
-from twin.site.target import Target, find_target
 
-__all__ = ["Labels", "Layout", "Target"]
+__all__ = ["Labels", "Layout"]
+
+Labels = tuple[tuple[str, str], ...]
+"""Label names and values, in the order in which they are exposed."""
 
 _NAMESPACE = uuid.UUID("6f1d6f5e-6a53-4a52-9a54-b7a3cb1f0d0e")
 _EXPORTER_OF_UP = {"up_dcgm": "dcgm", "up_neuron": "neuron"}
@@ -67,7 +66,7 @@ class Layout:
             UnitKind.RACK: self.site.racks,
             UnitKind.ARRAY: self.site.arrays,
             UnitKind.PLANE: self.fabric.planes,
-            UnitKind.SERVICE: self._service[0],
+            UnitKind.SERVICE: self.site.service_racks,
             UnitKind.MEGAPACK: self.site.megapacks.count,
             UnitKind.GENSET: self.site.gensets.count + self.site.turbines.count,
             UnitKind.GRID: 1,
@@ -95,31 +94,32 @@ class Layout:
             "leaf": self.fabric.rails,
             "port": self.fabric.rails * self.fabric.ports,
             "spine": self.fabric.spines,
-            "storage": self._service[1],
-            "cpu": self._service[2],
+            "storage": site.storage_per_service_rack,
+            "cpu": site.cpus_per_service_rack,
             "grid": site.grid.feeds,
         }.get(device.name, 1)
 
-    @cached_property
+    @property
+    def entire(self) -> Layout:
+        """The whole site, of which this may be a part."""
+        return self
+
+    def number(self, frame: UnitKind, unit: int) -> int:  # noqa: ARG002 - parts differ by kind
+        """Return the index that a unit has on the whole site."""
+        return unit
+
+    @property
     def fabric(self) -> FabricShape:
         """Counts of the site's switches and their ports."""
-        return FabricShape.of(self.site)
-
-    @cached_property
-    def _service(self) -> tuple[int, int, int]:
-        """Service racks, and NVMe and CPU servers in each."""
-        storage, thousands = self.site.storage, self.site.gpus / 1000.0
-        servers = max(1, ceil(storage.servers_per_thousand_gpus * thousands))
-        racks = ceil(servers / storage.servers_per_rack)
-        cpus = max(1, ceil(storage.cpu_servers_per_thousand_gpus * thousands))
-        return racks, ceil(servers / racks), ceil(cpus / racks)
+        return self.site.fabric
 
     @cached_property
     def support_power_watts(self) -> float:
         """Power of all switches and service racks at full load, in W."""
         network, storage, fabric = self.site.network, self.site.storage, self.fabric
         switches = fabric.leaves + fabric.planes * fabric.spines
-        racks, servers, cpus = self._service
+        racks, servers = self.site.service_racks, self.site.storage_per_service_rack
+        cpus = self.site.cpus_per_service_rack
         full = storage.server_idle_watts + storage.server_busy_watts
         cpu = storage.cpu_server_idle_watts + storage.cpu_server_busy_watts
         switch = network.switch_idle_watts + network.switch_traffic_watts
@@ -179,16 +179,12 @@ class Layout:
 
     def gpu_model(self, rack: int) -> GpuModel:
         """Return the GPU model of a rack."""
-        return self._models[rack] if self.site.blocks else self.site.gpu
-
-    @cached_property
-    def _models(self) -> list[GpuModel]:
-        return [block.gpu for block in self.site.blocks for _ in range(block.racks)]
+        return self.site.gpu_model(rack)
 
     @cached_property
     def jobs(self) -> tuple[JobPlace, ...]:
         """The jobs of the site, in order of their racks."""
-        return places_of(self)
+        return places_of(self.site)
 
     def job_of(self, rack: int) -> str | None:
         """Return the name of the job that holds a rack, None where the rack is idle."""
@@ -253,19 +249,6 @@ class Layout:
         """Return a GPU's UUID: the same for the same place of the same site."""
         return f"GPU-{uuid.uuid5(_NAMESPACE, f'{self.site.name}/{rack}/{gpu}')}"
 
-    # -- labels ---------------------------------------------------------------
-
-    def labels(self, signal: Signal, device: DeviceClass, unit: int, index: int) -> Labels:
-        """Return all labels of one series, those of the exporter first.
-
-        Args:
-            signal: the signal.
-            device: its device class.
-            unit: index of the unit.
-            index: index of the device in the unit.
-        """
-        return labels_of(self, signal, device, unit, index)
-
     def place(self, frame: UnitKind, unit: int) -> Labels:
         """Return the labels that say where a unit stands."""
         site = ("site", self.site.name)
@@ -274,16 +257,6 @@ class Layout:
         array = unit if frame is UnitKind.ARRAY else self.array_of(unit)
         hall = (site, ("hall", self.hall_name(array)), ("array", self.array_name(array)))
         return hall if frame is UnitKind.ARRAY else (*hall, ("rack", self.unit_name(frame, unit)))
-
-    # -- targets --------------------------------------------------------------
-
-    def target(self, text: str) -> Target:
-        """Return the place that ``text`` names.
-
-        Raises:
-            TargetError: it is no address, or the site has no such place.
-        """
-        return find_target(self, text)
 
     # -- roll-ups and detail --------------------------------------------------
 
@@ -308,17 +281,3 @@ class Layout:
     def detail(self) -> DetailPlan:
         """What the site exposes of each array, unless it is told otherwise."""
         return DetailPlan.of(self.site.arrays).changed([self.site.telemetry.detail])
-
-    def series(self) -> dict[str, int]:
-        """Return the series of the site when all arrays have one detail, by its name."""
-        return {
-            detail.value: self.series_of(DetailPlan.of(self.site.arrays, detail))
-            for detail in Detail
-        }
-
-    def series_of(self, plan: DetailPlan) -> int:
-        """Return how many series the site exposes under a plan when everything reports.
-
-        The aggregator's own, of which most are two a unit, are not among them.
-        """
-        return count_series(self, plan)

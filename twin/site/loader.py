@@ -15,7 +15,9 @@ import yaml
 from pydantic import ValidationError
 
 from twin.errors import ConfigError
-from twin.site.model import Site
+from twin.parameters.site import Site
+from twin.site.detail import DetailPlan
+from twin.site.target import is_address
 from twin.site.yamls import VALUE_ERRORS, refuse_bombs
 
 __all__ = ["gpu_model_names", "load_site", "parse_site", "preset_names", "validation_message"]
@@ -84,9 +86,29 @@ def parse_site(text: str, where: str) -> Site:
         )
     values = _with_models(data, where)
     try:
-        return Site.model_validate(values)
+        site = Site.model_validate(values)
     except ValidationError as error:
         raise ConfigError(validation_message(error, where)) from error
+    _check_words(site, where)
+    return site
+
+
+def _check_words(site: Site, where: str) -> None:
+    """Check what a site's own words must not be taken for, and what they must name.
+
+    Raises:
+        ConfigError: a job has the name of a place, or the detail is of no array.
+    """
+    for job in site.jobs:
+        if is_address(job.name):
+            raise ConfigError(
+                f"{where}: jobs: the name {job.name!r} is that of another place, which faults "
+                "could not tell from the job; choose another"
+            )
+    try:
+        DetailPlan.of(site.arrays).changed([site.telemetry.detail])
+    except ConfigError as error:
+        raise ConfigError(f"{where}: telemetry.{error}") from error
 
 
 class _Loader(yaml.SafeLoader):

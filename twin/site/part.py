@@ -11,13 +11,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from twin.catalog import DeviceClass, Level, Signal, UnitKind
+from twin.catalog import DeviceClass, Level, UnitKind
+from twin.parameters import GpuModel
+from twin.parameters.fabric import FabricShape
 from twin.site.jobs import JobPlace
-from twin.site.labels import Labels
-from twin.site.layout import Layout
-from twin.site.network import FabricShape
-from twin.site.parameters import GpuModel
-from twin.site.target import Target
+from twin.site.layout import Labels, Layout
 
 __all__ = ["PartLayout"]
 
@@ -51,6 +49,11 @@ class PartLayout(Layout):
     def __reduce__(self) -> tuple[type[PartLayout], tuple[object, ...]]:
         # Without what is kept for speed: it is told by the rest.
         return PartLayout, (self.site, self.whole, self.numbers, self.facility)
+
+    @property
+    def entire(self) -> Layout:
+        """The whole site, of which this is a part."""
+        return self.whole
 
     # -- counts ---------------------------------------------------------------
 
@@ -149,20 +152,6 @@ class PartLayout(Layout):
     def gpu_uuid(self, rack: int, gpu: int) -> str:
         """Return a GPU's UUID: the same for the same place of the same site."""
         return self.whole.gpu_uuid(self.rack_numbers[rack], gpu)
-
-    def target(self, text: str) -> Target:
-        """Return the place of the site that ``text`` names, by its index on the whole site.
-
-        Raises:
-            TargetError: it is no address, or the site has no such place.
-        """
-        return self.whole.target(text)
-
-    # -- labels ---------------------------------------------------------------
-
-    def labels(self, signal: Signal, device: DeviceClass, unit: int, index: int) -> Labels:
-        """Return all labels of one series, those of the exporter first."""
-        return self.whole.labels(signal, device, self.number(device.frame, unit), index)
 
     def place(self, frame: UnitKind, unit: int) -> Labels:
         """Return the labels that say where a unit stands."""

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from typing import TYPE_CHECKING
 
 from twin.catalog import PORT, Detail, DeviceClass, Level, UnitKind
 from twin.site.detail import DetailPlan
+from twin.site.layout import Layout
 
-if TYPE_CHECKING:
-    from twin.site.layout import Layout
-
-__all__ = ["BYTES_A_SERIES", "count_series", "plan_within"]
+__all__ = ["BYTES_A_SERIES", "count_series", "plan_within", "series_by_detail"]
 
 BYTES_A_SERIES = 3200
 """Memory of a Prometheus for one series, bytes (measured with 2.42)."""
 
 
 def count_series(layout: Layout, plan: DetailPlan) -> int:
-    """Return how many series a site exposes under a plan when everything reports."""
+    """Return how many series a site exposes under a plan when everything reports.
+
+    The aggregator's own, of which most are two a unit, are not among them.
+    """
     always = sum(
         layout.units(device.frame) * layout.per_unit(device) * _signals(layout, device)
         for device in layout.devices
@@ -32,6 +32,12 @@ def count_series(layout: Layout, plan: DetailPlan) -> int:
         for own, a_rack in (of_arrays[detail],)
     )
     return always + groups + arrays
+
+
+def series_by_detail(layout: Layout) -> dict[str, int]:
+    """Return the series of the site when all arrays have one detail, by its name."""
+    arrays = layout.site.arrays
+    return {each.value: count_series(layout, DetailPlan.of(arrays, each)) for each in Detail}
 
 
 def plan_within(layout: Layout, most: int) -> DetailPlan:

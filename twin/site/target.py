@@ -5,13 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from twin.catalog import UnitKind
 from twin.errors import TargetError
-
-if TYPE_CHECKING:
-    from twin.site.layout import Layout
+from twin.site.layout import Layout
 
 __all__ = ["Target", "find_target", "is_address"]
 
@@ -71,11 +68,12 @@ def is_address(text: str) -> bool:
 
 
 def find_target(layout: Layout, text: str) -> Target:
-    """Return the place of a site that ``text`` names.
+    """Return the place that ``text`` names, by its index on the whole site.
 
     Raises:
         TargetError: it is no address, or the site has no such place.
     """
+    layout = layout.entire
     job = layout.unit_index(UnitKind.JOB, text)
     if job is not None:
         return Target(text, "job", job)

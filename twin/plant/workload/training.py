@@ -64,7 +64,7 @@ class TrainingJob:
     again. A link that comes back before the time-out costs only the wait.
 
     Shape and levels follow the MLPerf v4.0 GPT-3 run on 512 H100; see
-    :class:`twin.site.parameters.Training` for every number and its basis.
+    :class:`twin.parameters.Training` for every number and its basis.
     """
 
     def __init__(self, site: Site, rng: np.random.Generator) -> None:

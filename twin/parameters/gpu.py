@@ -6,9 +6,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from twin.site.parameters.section import Amount, Fraction, Positive, Section
+from twin.parameters.section import Amount, Fraction, Positive, Section
 
-__all__ = ["BlockParameters", "GpuModel"]
+__all__ = ["Block", "GpuModel"]
 
 
 class GpuModel(Section):
@@ -74,7 +74,7 @@ class GpuModel(Section):
     """Cores that neuron-monitor shows of a chip; dcgm-exporter shows a GPU as a whole."""
 
 
-class BlockParameters(Section):
+class Block(Section):
     """Racks of one GPU model; the blocks of a site follow each other in order of racks."""
 
     racks: Annotated[int, Field(ge=1, le=20_000)]

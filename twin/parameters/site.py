@@ -13,30 +13,28 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from twin.errors import ConfigError
-from twin.site.detail import DetailPlan
-from twin.site.parameters import (
-    BlockParameters,
-    CoolingParameters,
-    Ec2Parameters,
-    FacilityParameters,
-    GensetParameters,
+from twin.parameters import (
+    Block,
+    Cooling,
+    Ec2,
+    Facility,
+    Gensets,
     GpuModel,
-    GridParameters,
-    JobParameters,
-    MegapackParameters,
-    NetworkParameters,
-    PduParameters,
+    Grid,
+    Job,
+    Megapacks,
+    Network,
+    Pdu,
     Section,
-    ServerParameters,
-    StorageParameters,
-    SupplyParameters,
-    TelemetryParameters,
-    TrainingParameters,
-    TurbineParameters,
-    WaterParameters,
+    Server,
+    Storage,
+    Supply,
+    Telemetry,
+    Training,
+    Turbines,
+    Water,
 )
-from twin.site.target import is_address
+from twin.parameters.fabric import FabricShape
 
 __all__ = ["Site"]
 
@@ -64,26 +62,26 @@ class Site(Section):
     """Three-phase PDUs a rack."""
     gpu: GpuModel
     """GPU model of all servers: the name of a shipped one, or a section of its own."""
-    blocks: tuple[BlockParameters, ...] = ()
+    blocks: tuple[Block, ...] = ()
     """Blocks of racks with GPU models of their own; ``racks`` and ``gpu`` then follow from them."""
-    server: ServerParameters = ServerParameters()
-    ec2: Ec2Parameters = Ec2Parameters()
-    network: NetworkParameters = NetworkParameters()
-    storage: StorageParameters = StorageParameters()
-    cooling: CoolingParameters = CoolingParameters()
-    water: WaterParameters = WaterParameters()
-    megapacks: MegapackParameters = MegapackParameters()
-    gensets: GensetParameters = GensetParameters()
-    turbines: TurbineParameters = TurbineParameters()
-    grid: GridParameters = GridParameters()
-    supply: SupplyParameters = SupplyParameters()
-    pdu: PduParameters = PduParameters()
-    facility: FacilityParameters = FacilityParameters()
-    training: TrainingParameters = TrainingParameters()
-    jobs: tuple[JobParameters, ...] = ()
+    server: Server = Server()
+    ec2: Ec2 = Ec2()
+    network: Network = Network()
+    storage: Storage = Storage()
+    cooling: Cooling = Cooling()
+    water: Water = Water()
+    megapacks: Megapacks = Megapacks()
+    gensets: Gensets = Gensets()
+    turbines: Turbines = Turbines()
+    grid: Grid = Grid()
+    supply: Supply = Supply()
+    pdu: Pdu = Pdu()
+    facility: Facility = Facility()
+    training: Training = Training()
+    jobs: tuple[Job, ...] = ()
     """Jobs that share the site. Without any, a single one called `pretrain` holds all racks;
     racks that no job holds are idle."""
-    telemetry: TelemetryParameters = TelemetryParameters()
+    telemetry: Telemetry = Telemetry()
 
     @model_validator(mode="after")
     def _halls_hold_arrays(self) -> Site:
@@ -114,19 +112,6 @@ class Site(Section):
         for name in names:
             if names.count(name) > 1:
                 raise ValueError(f"jobs: the name {name!r} is given twice; every job has its own")
-            if is_address(name):
-                raise ValueError(
-                    f"jobs: the name {name!r} is that of another place, which faults could not "
-                    "tell from the job; choose another"
-                )
-        return self
-
-    @model_validator(mode="after")
-    def _detail_is_of_arrays(self) -> Site:
-        try:
-            DetailPlan.of(self.arrays).changed([self.telemetry.detail])
-        except ConfigError as error:
-            raise ValueError(f"telemetry.{error}") from error
         return self
 
     @model_validator(mode="after")
@@ -164,6 +149,41 @@ class Site(Section):
         """GPUs of the site."""
         return self.racks * self.gpus_per_rack
 
+    def gpu_model(self, rack: int) -> GpuModel:
+        """Return the GPU model of a rack."""
+        return self._models[rack] if self.blocks else self.gpu
+
+    @cached_property
+    def _models(self) -> list[GpuModel]:
+        return [block.gpu for block in self.blocks for _ in range(block.racks)]
+
+    @cached_property
+    def fabric(self) -> FabricShape:
+        """Counts of the switches and their ports; one NIC of a server is for storage."""
+        rails = max(1, self.server.nics - 1)
+        downlinks = self.racks_per_array * self.servers_per_rack
+        return FabricShape.of(self.network, self.arrays, rails, downlinks)
+
+    @cached_property
+    def service_racks(self) -> int:
+        """Racks of storage and CPU servers."""
+        return ceil(self._storage_servers / self.storage.servers_per_rack)
+
+    @property
+    def storage_per_service_rack(self) -> int:
+        """NVMe servers in a service rack."""
+        return ceil(self._storage_servers / self.service_racks)
+
+    @property
+    def cpus_per_service_rack(self) -> int:
+        """CPU servers in a service rack."""
+        wanted = self.storage.cpu_servers_per_thousand_gpus * self.gpus / 1000.0
+        return ceil(max(1, ceil(wanted)) / self.service_racks)
+
+    @property
+    def _storage_servers(self) -> int:
+        return max(1, ceil(self.storage.servers_per_thousand_gpus * self.gpus / 1000.0))
+
     @cached_property
     def chillers(self) -> int:
         """Chillers of the site, the spare ones among them."""
@@ -176,7 +196,7 @@ class Site(Section):
     @cached_property
     def installed_power_watts(self) -> float:
         """AC power of all servers on the plateau of a training step, in W."""
-        blocks = self.blocks or (BlockParameters(racks=self.racks, gpu=self.gpu),)
+        blocks = self.blocks or (Block(racks=self.racks, gpu=self.gpu),)
         return sum(block.racks * self.rack_power_watts(block.gpu) for block in blocks)
 
     def rack_power_watts(self, model: GpuModel) -> float:

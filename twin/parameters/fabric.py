@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import ceil
 
-from twin.site.model import Site
+from twin.parameters.network import Network
 
 __all__ = ["FabricShape"]
 
@@ -42,20 +42,17 @@ class FabricShape:
     tiers: int
 
     @classmethod
-    def of(cls, site: Site) -> FabricShape:
-        """Return the smallest fabric that serves a site without oversubscription."""
-        network = site.network
-        rails = max(1, site.server.nics - 1)
-        downlinks = site.racks_per_array * site.servers_per_rack
+    def of(cls, network: Network, arrays: int, rails: int, downlinks: int) -> FabricShape:
+        """Return the smallest fabric that serves so many ports without oversubscription."""
         speed = network.uplink_bytes_per_second / network.bytes_per_second
         uplinks = max(2, ceil(downlinks / speed))
-        leaves = site.arrays * rails
+        leaves = arrays * rails
         if leaves <= network.spine_ports:
             planes = min(uplinks, max(2, ceil(leaves * uplinks / network.spine_ports)))
-            return cls(site.arrays, rails, downlinks, uplinks, planes, 1, leaves, 2)
+            return cls(arrays, rails, downlinks, uplinks, planes, 1, leaves, 2)
         under = network.spine_ports // 2
         spines = ceil(leaves / under)
-        return cls(site.arrays, rails, downlinks, uplinks, uplinks, spines, under, 3)
+        return cls(arrays, rails, downlinks, uplinks, uplinks, spines, under, 3)
 
     @property
     def leaves(self) -> int:

@@ -6,12 +6,12 @@ from typing import Annotated
 
 from pydantic import Field
 
-from twin.site.parameters.section import Amount, Fraction, Positive, Section
+from twin.parameters.section import Amount, Fraction, Positive, Section
 
-__all__ = ["Ec2Parameters", "ServerParameters"]
+__all__ = ["Ec2", "Server"]
 
 
-class ServerParameters(Section):
+class Server(Section):
     """An HGX server of the site."""
 
     gpus: Annotated[int, Field(ge=1, le=16)] = 8
@@ -39,7 +39,7 @@ class ServerParameters(Section):
     """NVIDIA driver of the servers."""
 
 
-class Ec2Parameters(Section):
+class Ec2(Section):
     """What EC2 calls the servers; only neuron-monitor tells it."""
 
     instance_type: str = "trn2.48xlarge"

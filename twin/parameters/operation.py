@@ -6,12 +6,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from twin.site.parameters.section import Amount, Fraction, Positive, Section
+from twin.parameters.section import Amount, Fraction, Positive, Section
 
-__all__ = ["JobParameters", "TelemetryParameters", "TrainingParameters"]
+__all__ = ["Job", "Telemetry", "Training"]
 
 
-class TrainingParameters(Section):
+class Training(Section):
     """The shape of a synchronous training job."""
 
     step_seconds: Positive = 10.64
@@ -46,7 +46,7 @@ class TrainingParameters(Section):
     """Framebuffer that the job holds, est."""
 
 
-class JobParameters(Section):
+class Job(Section):
     """A job that holds racks of the site; the jobs follow each other in order of racks."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
@@ -59,11 +59,11 @@ class JobParameters(Section):
     priority: Annotated[int, Field(ge=0, le=100)] = 50
     """Who goes without when there is not enough power: racks that no job holds first, then the job
     of the lowest priority, and of two equals the later one."""
-    training: TrainingParameters = TrainingParameters()
+    training: Training = Training()
     """What is different from the site's section `training`, with the same keys."""
 
 
-class TelemetryParameters(Section):
+class Telemetry(Section):
     """How the site reports."""
 
     interval_seconds: Positive = 1.0

@@ -6,12 +6,12 @@ from typing import Annotated
 
 from pydantic import Field
 
-from twin.site.parameters.section import Amount, Fraction, Positive, Section
+from twin.parameters.section import Amount, Fraction, Positive, Section
 
-__all__ = ["NetworkParameters", "StorageParameters"]
+__all__ = ["Network", "Storage"]
 
 
-class NetworkParameters(Section):
+class Network(Section):
     """The NICs and how the fabric treats them."""
 
     bytes_per_second: Positive = 5e10
@@ -58,7 +58,7 @@ class NetworkParameters(Section):
     """Further power at full traffic in W, optics included, est."""
 
 
-class StorageParameters(Section):
+class Storage(Section):
     """The service racks: NVMe servers for checkpoints and data, CPU servers for the rest."""
 
     servers_per_thousand_gpus: Positive = 4.0

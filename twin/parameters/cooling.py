@@ -6,12 +6,12 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from twin.site.parameters.section import Amount, Fraction, Positive, Section
+from twin.parameters.section import Amount, Fraction, Positive, Section
 
-__all__ = ["CoolingParameters", "WaterParameters"]
+__all__ = ["Cooling", "Water"]
 
 
-class CoolingParameters(Section):
+class Cooling(Section):
     """The coolant distribution unit of a rack."""
 
     pumps: Annotated[int, Field(ge=1, le=4)] = 2
@@ -82,7 +82,7 @@ class CoolingParameters(Section):
     """Share of the servers' heat that the coolant takes, est."""
 
 
-class WaterParameters(Section):
+class Water(Section):
     """The facility water plant, the air handlers and the weather."""
 
     chillers: Annotated[int, Field(ge=1, le=999)] | None = None
@@ -149,7 +149,7 @@ class WaterParameters(Section):
     """Rise of the facility water in the air handlers at full load, est."""
 
     @model_validator(mode="after")
-    def _some_chillers_are_no_spares(self) -> WaterParameters:
+    def _some_chillers_are_no_spares(self) -> Water:
         if self.chillers is not None and self.spare >= self.chillers:
             raise ValueError(
                 f"spare is {self.spare}, but there are only {self.chillers} chillers; "

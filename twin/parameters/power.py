@@ -6,20 +6,12 @@ from typing import Annotated
 
 from pydantic import Field
 
-from twin.site.parameters.section import Amount, Fraction, Positive, Section, Trips
+from twin.parameters.section import Amount, Fraction, Positive, Section, Trips
 
-__all__ = [
-    "FacilityParameters",
-    "GensetParameters",
-    "GridParameters",
-    "MegapackParameters",
-    "PduParameters",
-    "SupplyParameters",
-    "TurbineParameters",
-]
+__all__ = ["Facility", "Gensets", "Grid", "Megapacks", "Pdu", "Supply", "Turbines"]
 
 
-class MegapackParameters(Section):
+class Megapacks(Section):
     """The battery units of the site."""
 
     count: Annotated[int, Field(ge=0, le=10_000)] = 0
@@ -71,7 +63,7 @@ class MegapackParameters(Section):
     default, from memory)."""
 
 
-class GensetParameters(Section):
+class Gensets(Section):
     """The generators of the site."""
 
     count: Annotated[int, Field(ge=0, le=1_000)] = 0
@@ -103,7 +95,7 @@ class GensetParameters(Section):
     """Consumption without load over that at full load, est."""
 
 
-class TurbineParameters(GensetParameters):
+class Turbines(Gensets):
     """The gas turbines of the site: generators that start slowly and burn gas from a pipeline.
 
     They are numbered after the generators and have the same telemetry; what a piston engine has
@@ -132,7 +124,7 @@ class TurbineParameters(GensetParameters):
     """Consumption without load over that at full load, est.: the compressor takes its part."""
 
 
-class GridParameters(Section):
+class Grid(Section):
     """The feeds of the utility."""
 
     feeds: Annotated[int, Field(ge=1, le=2)] = 1
@@ -150,7 +142,7 @@ class GridParameters(Section):
     """Voltage drop at the import limit, est."""
 
 
-class SupplyParameters(Section):
+class Supply(Section):
     """The energy management: when the site separates from the grid, and what it sheds."""
 
     enforce_limit: bool = False
@@ -168,7 +160,7 @@ class SupplyParameters(Section):
     """Share of the racks that is switched on again a second, est."""
 
 
-class PduParameters(Section):
+class Pdu(Section):
     """The breakers of the rack PDUs, which open by overload."""
 
     breaker_amperes: Positive | None = None
@@ -191,7 +183,7 @@ class PduParameters(Section):
     that opened by overload, est."""
 
 
-class FacilityParameters(Section):
+class Facility(Section):
     """What the building adds to the IT power."""
 
     loss_ratio: Amount = 0.02
