@@ -1,4 +1,4 @@
-"""What a message costs on the bus: to publish, to receive, and how many a second pass.
+"""Bus cost: CPU time of a publish and a receive, and messages a second.
 
 Run: ``python benchmarks/bus.py [--messages 3000] [--json] [--save FILE]``.
 Publisher and subscriber share this process and its one core; the broker has a process of its

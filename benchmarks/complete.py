@@ -1,4 +1,4 @@
-"""Whether a divided site is complete: what its aggregators expose and what two Prometheus have."""
+"""Completeness of a divided site: series exposed, and series in two Prometheus."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a rack's frame costs in either codec: to encode, to decode, and to take over.
+"""Frame cost in each codec: encode, decode, check and store.
 
 Run: ``python benchmarks/decode.py [--site demo] [--seconds 1] [--json] [--save FILE]``.
 The values are those of the plant after ten minutes. Figures are medians of the CPU time of

@@ -1,4 +1,4 @@
-"""How what the twin takes grows with the site: 1 k to 1 M GPUs, end to end in three processes.
+"""Growth of CPU and memory with the site: 1 k to 1 M GPUs in three processes.
 
 Run: ``python benchmarks/growth.py [--duration 60s] [--gpus 1024,9984] [--json] [--save FILE]``.
 Sites like ``colossus-100k`` that differ in nothing but their size, each with a frame a unit

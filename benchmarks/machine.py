@@ -1,4 +1,4 @@
-"""What this machine can do: ``twin bench``, with its result kept in a file.
+"""Limits of this machine: ``twin bench``, with its result kept in a file.
 
 Run: ``python benchmarks/machine.py [--quick] [--json] [--save FILE]``.
 """

@@ -1,4 +1,4 @@
-"""What a second of a site costs the plant: to step it, and to read all its signals.
+"""Plant cost: the step of one second, and reading all its signals.
 
 Run: ``python benchmarks/step.py [--seconds 1] [--json] [--save FILE]``.
 Figures are medians of CPU time; the ratio says how much faster than real time one core is

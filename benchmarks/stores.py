@@ -1,4 +1,4 @@
-"""What it costs to bring a site into a store: Prometheus agent or vmagent, VictoriaMetrics.
+"""Cost of storing a site: Prometheus agent or vmagent into VictoriaMetrics.
 
 Run: ``python benchmarks/stores.py [--site demo] [--interval 5s] [--duration 60s]``. One after
 the other, a Prometheus agent and a vmagent scrape a twin in full, with the configurations of

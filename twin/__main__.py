@@ -1,4 +1,4 @@
-"""``python -m twin`` is the ``twin`` command."""
+"""Entry point of ``python -m twin``."""
 
 from twin.cli import main
 

@@ -1,4 +1,4 @@
-"""Who may read, and who may give commands: the check before every address but ``/healthz``."""
+"""Access control: the check before every address but ``/healthz``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Commands that a person gives on the page: sent over the bus as ``twin inject`` sends them."""
+"""Commands from the page: sent over the bus as ``twin inject`` sends them."""
 
 from __future__ import annotations
 

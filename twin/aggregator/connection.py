@@ -1,4 +1,4 @@
-"""One HTTP connection that cannot be held open for nothing.
+"""HTTP connections with time limits: slow requests, slow readers, idle peers.
 
 uvicorn closes a connection that waits for its next request, and leaves three doors open:
 a client that never finishes its first request, one that does not take what it is sent, and

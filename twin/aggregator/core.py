@@ -1,4 +1,4 @@
-"""The aggregator without any I/O: messages in, texts and figures out."""
+"""Aggregator core, sans-I/O: messages in, expositions and figures out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Detail at run time: the commands that change it, and what the broker keeps of them.
+"""Detail at run time: the commands that change it, and the retained setting.
 
 The setting of a command is retained on the topic ``detail``, so that an aggregator that
 starts anew, or a second one, exposes the same. It outweighs what the aggregator was

@@ -1,4 +1,4 @@
-"""Service discovery for Prometheus: one target an array with devices to tell of, and ourselves."""
+"""Service discovery for Prometheus: one target an array, and the aggregator itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What emulators announce beside their frames: their status and the faults in force."""
+"""Registry of emulators: their status and the faults in force."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What happens on the site, as sentences: faults, job states, units lost and back.
+"""Event log of the site: faults, job states, units lost and back.
 
 A :class:`EventLog` compares what the aggregator knows now with what it knew a moment ago.
 It has no clock and does no I/O, and it keeps a bounded number of events.

@@ -1,4 +1,4 @@
-"""From messages to the store: check, count, take over. Sans-I/O and synchronous.
+"""Ingest: check, count and store each message; sans-I/O and synchronous.
 
 Nothing that comes over the bus can raise out of :meth:`Ingest.handle` or change more
 than the unit it is addressed to.

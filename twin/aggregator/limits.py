@@ -1,4 +1,4 @@
-"""How much one client, and all together, may ask of the HTTP interface."""
+"""Limits of the HTTP interface: per client and in total."""
 
 from __future__ import annotations
 

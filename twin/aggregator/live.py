@@ -1,4 +1,4 @@
-"""What the aggregator remembers for the live page: the meters' last minutes, and events."""
+"""History for the live page: meters of the last minutes, and events."""
 
 from __future__ import annotations
 

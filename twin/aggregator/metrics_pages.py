@@ -1,4 +1,4 @@
-"""The pages that are exposed, each made when it is first asked for.
+"""Pages of metrics: rendered on request, one at a time.
 
 A page holds the label blocks of its series, which are most of the aggregator's memory on
 a large site. So a page is dropped when the detail of its array changes, and one that

@@ -1,4 +1,4 @@
-"""What a client wants to be sent: the format and the coding of an answer."""
+"""Content negotiation: format and compression of an answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One signal reduced to one figure a unit: what every roll-up over it starts from.
+"""Reduction of a signal to one figure a unit, the base of every roll-up.
 
 A reduction is kept up to date unit by unit, so that a frame costs work for its own unit
 only; what is taken over an array, a hall or the site is added up from the units.

@@ -1,4 +1,4 @@
-"""Roll-ups as series: of the site and its halls, and of what is exposed of its arrays."""
+"""Roll-ups as series: site, halls, and the arrays that are exposed."""
 
 from __future__ import annotations
 

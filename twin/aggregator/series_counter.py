@@ -1,4 +1,4 @@
-"""How many series of the devices are exposed, kept up to date unit by unit."""
+"""Count of exposed series, kept up to date unit by unit."""
 
 from __future__ import annotations
 

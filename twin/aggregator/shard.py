@@ -1,4 +1,4 @@
-"""What one of several aggregators has to do with the others.
+"""Exchange between aggregator shards.
 
 It publishes its part of the roll-ups once an interval, by which the others also know that it
 is there. The first shard adds the parts up. When a new shard says that it is ready, the others

@@ -1,4 +1,4 @@
-"""Which part of a site an aggregator exposes, and where the other parts are.
+"""Shard assignment: the part of a site that an aggregator exposes, and the owners of the rest.
 
 Aggregators share a site by its arrays, as emulators do and by the same arithmetic. The first
 shard also leads: it has what stands in no array, and the roll-ups of the halls and the site,

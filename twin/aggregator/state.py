@@ -1,4 +1,4 @@
-"""What the aggregator knows of units, emulators and faults, as series."""
+"""State of units, emulators and faults as series."""
 
 from __future__ import annotations
 

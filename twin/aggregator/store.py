@@ -1,4 +1,4 @@
-"""The last values of every device of the site, and which units report them.
+"""Store of the last values of every device, and of the units that report them.
 
 A value that is not being reported is NaN, never an old number: :meth:`Store.expire`
 and :meth:`Store.lose` blank the rows of units that fell silent, and say why.

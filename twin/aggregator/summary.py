@@ -1,4 +1,4 @@
-"""The key figures of the site: what the page shows and what a run is checked by."""
+"""Key figures of the site, for the page and for checks of a run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The words the alert tables are written in: thresholds, recording rules, alerts.
+"""Row types of the alert tables: thresholds, recording rules, alerts.
 
 A rule is a row. Its expression takes metric names from the catalogue
 (:mod:`twin.alerts.select`) and limits from one table (:mod:`twin.alerts.thresholds`).

@@ -1,4 +1,4 @@
-"""Which alerts each fault fires on the twin, and how soon: proven by tests against the plant."""
+"""Proving faults: the alerts that each fault fires, and the longest delay."""
 
 from __future__ import annotations
 

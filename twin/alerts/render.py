@@ -1,4 +1,4 @@
-"""The rules as Prometheus reads them: YAML that a person can read too."""
+"""Rule files: the tables as YAML for Prometheus and for people."""
 
 from __future__ import annotations
 

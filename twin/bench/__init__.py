@@ -1,4 +1,4 @@
-"""What this machine can do: the measuring behind ``twin bench`` and ``benchmarks/``.
+"""Benchmarks behind ``twin bench`` and ``benchmarks/``.
 
 Costs are CPU time of one thread, medians over rounds. The runs end to end are of real
 processes.

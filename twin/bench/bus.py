@@ -1,4 +1,4 @@
-"""What a message costs on the bus: to publish, to receive, and how many a second pass."""
+"""Bus cost: CPU time of a publish and a receive, and messages a second."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How time is taken: CPU time of one thread, so that other work on the machine hardly shows."""
+"""Clock of the benchmarks: CPU time of one thread, which other work hardly changes."""
 
 from __future__ import annotations
 

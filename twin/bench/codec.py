@@ -1,4 +1,4 @@
-"""What a rack's frame costs in either codec: to encode, to decode, and to take over."""
+"""Frame cost in each codec: encode, decode, check and store."""
 
 from __future__ import annotations
 

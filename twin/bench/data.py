@@ -1,4 +1,4 @@
-"""What is measured on: sites of any size, and values as the plant gives them."""
+"""Benchmark data: sites of any size, with values from the plant."""
 
 from __future__ import annotations
 

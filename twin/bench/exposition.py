@@ -1,4 +1,4 @@
-"""What a series costs to expose: ours against prometheus_client's two ways, same data."""
+"""Exposition cost of a series: the twin beside prometheus_client, on the same data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The largest site that a machine holds, derived from what a smaller one took.
+"""Largest site of a machine, derived from the cost of a smaller one.
 
 What each process takes grows with the frames a second, and its memory with the racks; the
 run of a smaller site gives both. A share of the machine is left for whoever scrapes.

@@ -1,4 +1,4 @@
-"""What an aggregator's own page says, read over HTTP."""
+"""Aggregator metrics of a benchmark run, read over HTTP."""
 
 from __future__ import annotations
 

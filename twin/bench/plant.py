@@ -1,4 +1,4 @@
-"""What a second of a site costs the plant: to step it, and to read all its signals."""
+"""Plant cost: the step of one second, and reading all its signals."""
 
 from __future__ import annotations
 

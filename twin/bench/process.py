@@ -1,4 +1,4 @@
-"""Processes that are started to be measured: how they begin and end, and what they take."""
+"""Processes under measurement: start, end, CPU time and memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A real Prometheus that scrapes a running site, and what it says of that.
+"""Prometheus server that scrapes a running site, and its own metrics.
 
 It finds its targets as the README tells users to: by ``http_sd_configs`` and with
 ``honor_labels``, one target for the site and one an array.

@@ -1,4 +1,4 @@
-"""What a process takes that turns messages into a page for Prometheus, whoever wrote it."""
+"""Cost of a process that turns MQTT messages into a metrics page, whoever wrote it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Measured results as files, so that pages and tables are made from them and never typed."""
+"""Results as files: the source of every figure in the docs."""
 
 from __future__ import annotations
 

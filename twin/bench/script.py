@@ -1,4 +1,4 @@
-"""What the scripts in ``benchmarks/`` have in common: their options, and how they end."""
+"""Options and exit status that the scripts in ``benchmarks/`` share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""All that ``twin bench`` measures, in order, and what came out."""
+"""Suite of ``twin bench``: its measurements in order, and their results."""
 
 from __future__ import annotations
 

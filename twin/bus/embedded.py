@@ -1,4 +1,4 @@
-"""A broker inside this process, so that the twin needs no other: amqtt.
+"""Embedded broker: amqtt inside this process, with its faults mended.
 
 amqtt keeps the protocol and the state; the sockets are ours, through its interface for
 external listeners. That mends what would hurt (each measured on amqtt 0.12):

@@ -1,4 +1,4 @@
-"""An aiomqtt client, mended where aiomqtt 2.5 leaves edges.
+"""MQTT client: aiomqtt with its edges mended.
 
 All that touches the insides of aiomqtt and paho is here:
 

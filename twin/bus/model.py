@@ -1,4 +1,4 @@
-"""What the rest of the twin sees of MQTT."""
+"""Bus interface: all that the rest of the twin sees of MQTT."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keep a connection to a broker for as long as there is work on it."""
+"""Reconnection: a connection to a broker, kept as long as there is work on it."""
 
 from __future__ import annotations
 

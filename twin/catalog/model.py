@@ -1,4 +1,4 @@
-"""The words the catalogue is written in: families, signals, device classes.
+"""Row types of the catalogue: exporters, signals, device classes.
 
 Three ideas are kept apart on purpose:
 

@@ -1,4 +1,4 @@
-"""What the shell completes: names that exist, each with a word about it where that helps."""
+"""Shell completion: names that exist, each with a short help."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every long-running command shares: logs, signals, an end."""
+"""Life of a long-running command: logs, signals, shutdown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What ``twin up`` shows while it runs: a calm live status on a terminal, nothing elsewhere."""
+"""Live status of ``twin up`` on a terminal; silent elsewhere."""
 
 from __future__ import annotations
 

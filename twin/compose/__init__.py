@@ -1,1 +1,1 @@
-"""The stack of ``docker-compose.yml``: its secrets, its health, and what harms it on purpose."""
+"""Stack of ``docker-compose.yml``: its secrets, its health, and chaos on purpose."""

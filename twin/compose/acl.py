@@ -1,4 +1,4 @@
-"""Who may read and write which topics: the access list of a Mosquitto broker.
+"""Access list of the Mosquitto broker: users and their topics.
 
 What is not listed is refused. Patterns of Mosquitto (``%u``) hold for every user, also for
 those who may not write at all, so each user is given its topics by name instead.

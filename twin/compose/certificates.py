@@ -1,4 +1,4 @@
-"""A certificate for the broker: the administrator's own, or one that is made here.
+"""Broker certificate: the administrator's own, or a generated one.
 
 The openssl program makes it; Python's own library can only use certificates. The key of the
 CA is thrown away once it has signed, so that nobody can sign a second certificate with it.

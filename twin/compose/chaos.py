@@ -1,4 +1,4 @@
-"""Harm to a service of the stack, and how it is undone.
+"""Chaos actions on a service of the stack, and their undoing.
 
 Each of these is what happens to a real pipeline: a process that dies, hangs or is starved, a
 host that is gone, a cable that is pulled.

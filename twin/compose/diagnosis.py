@@ -1,4 +1,4 @@
-"""What is wrong with the stack, in sentences, from what is known of its containers.
+"""Diagnosis of the stack in sentences, from the state of its containers.
 
 No I/O: what the engine, Prometheus and the aggregator said is given.
 """

@@ -1,4 +1,4 @@
-"""What is wrong with a running stack: its containers, and what its services say of themselves."""
+"""Doctor of a running stack: its containers, and the health that its services report."""
 
 from __future__ import annotations
 

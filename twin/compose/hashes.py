@@ -1,4 +1,4 @@
-"""Passwords as the servers keep them: hashed, each with a salt of its own."""
+"""Password hashes in the formats of the servers."""
 
 from __future__ import annotations
 

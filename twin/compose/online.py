@@ -1,4 +1,4 @@
-"""Whether the broker holds an emulator for online: what a health check asks."""
+"""Health check: whether the broker holds an emulator's status as online."""
 
 from __future__ import annotations
 

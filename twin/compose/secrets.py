@@ -1,4 +1,4 @@
-"""The secrets of the stack: made once, kept in a volume, and each readable by one service only.
+"""Secrets of the stack: generated once, each readable by one service only.
 
 ::
 

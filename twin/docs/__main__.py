@@ -1,4 +1,4 @@
-"""Make the reference pages: ``python -m twin.docs [--check]``."""
+"""Generator of the reference pages: ``python -m twin.docs [--check]``."""
 
 from __future__ import annotations
 

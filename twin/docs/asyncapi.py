@@ -1,4 +1,4 @@
-"""The AsyncAPI document: every channel of the bus, who sends what, and its schema.
+"""AsyncAPI document: every channel of the bus, its sender and its schema.
 
 It is written from the side of the twin, whose emulator sends telemetry and receives
 commands; those on the detail are received by its aggregator.

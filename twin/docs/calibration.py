@@ -1,4 +1,4 @@
-"""The page of calibration: the twin beside measured data, as a table and as pictures."""
+"""Calibration page: the twin beside measured data, as a table and as pictures."""
 
 from __future__ import annotations
 

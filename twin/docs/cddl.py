@@ -1,4 +1,4 @@
-"""Frames as CBOR, described in CDDL (RFC 8610): which column is which typed array.
+"""CDDL (RFC 8610) of the CBOR frames: the typed array of every column.
 
 The JSON schemas say what the groups and columns mean; this says how their bytes lie.
 """

@@ -1,4 +1,4 @@
-"""The file that tells dcgm-exporter what to export, so that rules and dashboards find it."""
+"""Counters file for dcgm-exporter: the fields that rules and dashboards need."""
 
 from __future__ import annotations
 

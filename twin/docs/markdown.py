@@ -1,4 +1,4 @@
-"""The little Markdown that the pages need."""
+"""Markdown helpers of the pages."""
 
 from __future__ import annotations
 

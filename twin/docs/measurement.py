@@ -1,4 +1,4 @@
-"""The twin beside measured data: what is compared, and what both sides say.
+"""Comparison of the twin with measured data.
 
 :func:`comparisons` runs the twin for an hour of simulated time (some seconds) and
 reads the measured traces that ship with it; the page ``calibration.md`` and the tests

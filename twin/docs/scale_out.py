@@ -1,4 +1,4 @@
-"""What a divided site lost and took, in ``scale-out.md``, from the saved result of a run.
+"""Figures of ``scale-out.md``: losses and cost of a divided site, from a saved run.
 
 The page is written by hand but for what stands between two marks.
 """

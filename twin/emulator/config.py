@@ -1,4 +1,4 @@
-"""What an emulator needs to run."""
+"""Emulator configuration."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a rack's retained metadata say."""
+"""Metadata of a rack: the retained message of models, UUIDs and serials."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a fault is: a named, typed change of the plant's conditions, with a target."""
+"""Base of all faults: a named, typed change of the plant's conditions, with a target."""
 
 from __future__ import annotations
 

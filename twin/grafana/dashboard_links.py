@@ -1,4 +1,4 @@
-"""How one gets from one dashboard to another with all that was chosen."""
+"""Links between dashboards that keep the chosen variables."""
 
 from __future__ import annotations
 

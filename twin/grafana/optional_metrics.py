@@ -1,4 +1,4 @@
-"""Metrics that the real exporters have off by default, and that a large site leaves out."""
+"""Optional metrics: off by default in the real exporters, and left out on a large site."""
 
 from __future__ import annotations
 

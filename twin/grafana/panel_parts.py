@@ -1,4 +1,4 @@
-"""What panels are made of: queries, columns, thresholds, colours, legends."""
+"""Parts of panels: queries, columns, thresholds, colours, legends."""
 
 from __future__ import annotations
 

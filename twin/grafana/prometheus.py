@@ -1,4 +1,4 @@
-"""As much of Prometheus's HTTP API as a check of dashboards needs."""
+"""Prometheus HTTP API, as far as a check of dashboards needs it."""
 
 from __future__ import annotations
 

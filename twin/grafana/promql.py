@@ -1,4 +1,4 @@
-"""PromQL that knows its unit, so that no panel has to be told it a second time."""
+"""PromQL with units, so that a panel gets its unit from the query."""
 
 from __future__ import annotations
 

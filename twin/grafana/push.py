@@ -1,4 +1,4 @@
-"""Puts the dashboards into a Grafana over its HTTP API."""
+"""Upload of the dashboards to a Grafana over its HTTP API."""
 
 from __future__ import annotations
 

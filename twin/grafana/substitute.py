@@ -1,4 +1,4 @@
-"""What Grafana does to a query before it asks: values for variables."""
+"""Substitution of dashboard variables in a query, as Grafana does it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Grafana calls the units of the catalogue."""
+"""Grafana's names of the catalogue's units."""
 
 from __future__ import annotations
 

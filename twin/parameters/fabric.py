@@ -1,4 +1,4 @@
-"""How many switches a site's fabric has, and what hangs on which port.
+"""Fabric of a site: switch counts, and the device on every port.
 
 Rail-optimised: an array has one leaf switch a rail, and NIC ``k`` of every server of
 the array hangs on leaf ``k``. The spines form planes: uplink ``k`` of every leaf goes

@@ -1,4 +1,4 @@
-"""Megapacks, generators, grid feeds, rack PDUs and what the building adds."""
+"""Megapacks, generators, grid feeds, rack PDUs and building loads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What all sections of a site are made of."""
+"""Base of all sections of a site."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Servers, and where those of a cloud stand."""
+"""Servers, and their place in a cloud."""
 
 from __future__ import annotations
 

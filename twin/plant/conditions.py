@@ -1,4 +1,4 @@
-"""What is wrong with the plant: the one input that faults write and physics reads."""
+"""Conditions of the plant: the one input that faults write and physics reads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a GPU model makes of activity, temperature and coolant: pure functions."""
+"""GPU model: power, clock and temperature from activity and coolant, as pure functions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What passes between the halls and the facility, once a step.
+"""Link between halls and facility: the values exchanged once a step.
 
 The halls are all that stands in an array: GPUs, NICs, leaf switches, servers, PDUs, coolant
 units. The facility is all that serves them together: spines, storage, water, air, Megapacks,

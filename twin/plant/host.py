@@ -1,4 +1,4 @@
-"""What the servers tell the devices inside them: power, operating system, power limit."""
+"""Host state that its devices depend on: power, operating system, power limit."""
 
 from __future__ import annotations
 

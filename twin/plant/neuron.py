@@ -1,4 +1,4 @@
-"""What neuron-monitor reads of Trainium chips.
+"""Trainium chips, as neuron-monitor reads them.
 
 The chips themselves are :class:`twin.plant.gpu.Gpus`, as every accelerator: this module
 only tells of them in another exporter's words. What DCGM calls an XID is here an

@@ -1,4 +1,4 @@
-"""What ails NIC ports that still have link, and what each ailment costs."""
+"""NIC port degradation: error rates and reduced link speed."""
 
 from __future__ import annotations
 

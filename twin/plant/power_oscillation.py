@@ -1,4 +1,4 @@
-"""What swings faster than the plant steps: the site's power forty times a second.
+"""Power oscillation faster than a step: the site's power at 40 Hz.
 
 Grid operators watch 0.1 to 20 Hz: below 1 Hz for oscillations between areas, up to 2.5 Hz
 for those of generators nearby, from 7 Hz on for the shafts of turbines (arXiv 2508.14318).

@@ -1,4 +1,4 @@
-"""The order in which servers send to each other: a ring a job."""
+"""Ring of servers: the send order within a job."""
 
 from __future__ import annotations
 

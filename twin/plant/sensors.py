@@ -1,4 +1,4 @@
-"""What instruments make of the truth: stuck, drifting and noisy readings.
+"""Sensor errors: stuck, drifting and noisy readings.
 
 The plant itself is well; only what is read of it is wrong. A fault of an instrument
 changes the outputs after all physics is done, so nothing in the plant reacts to it,

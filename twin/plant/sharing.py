@@ -1,4 +1,4 @@
-"""How ports that want more of something than there is share it."""
+"""Fair sharing of a capacity among ports that ask for more than there is."""
 
 from __future__ import annotations
 

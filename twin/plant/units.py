@@ -1,4 +1,4 @@
-"""Small numerical pieces that several subsystems share."""
+"""Numerical helpers that several subsystems share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which alerts a real Alertmanager would have told of, and which it inhibits.
+"""Alertmanager in a rule test: notified and inhibited alerts, by the real one.
 
 Inhibition is decided by Alertmanager itself: whenever the set of firing alerts changes,
 it is posted, and Alertmanager says of each alert whether another one silences it. Time

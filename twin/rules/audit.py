@@ -1,4 +1,4 @@
-"""What all scenarios together say of each rule."""
+"""Audit of each rule over all scenarios."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bounds of what an expression can be, to leave out what cannot be true.
+"""Bounds of an expression, to leave out what cannot be true.
 
 This evaluates nothing. It walks an expression with an interval for every evaluation,
 from the least and the greatest value of the series that were scraped, and says at which

@@ -1,4 +1,4 @@
-"""Harm to the services of a running stack, as steps of a scenario."""
+"""Chaos actions on a running stack, as steps of a scenario."""
 
 from __future__ import annotations
 

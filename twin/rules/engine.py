@@ -1,4 +1,4 @@
-"""From scraped series to the episodes of every alert, by promtool and nothing else.
+"""Evaluation: the episodes of every alert from scraped series, by promtool alone.
 
 ``promtool test rules`` is the engine of Prometheus, ``for``, staleness and templates
 included, but it evaluates rule by rule and step by step, which costs some 5 µs a series.

@@ -1,4 +1,4 @@
-"""What an expression reads, and the parts it is made of.
+"""Structure of an expression: its selectors and its parts.
 
 Expressions are only taken apart here, never evaluated: that is promtool's business.
 """

@@ -1,4 +1,4 @@
-"""What the series of a selector were, at a moment and over a range."""
+"""Values of a selector's series, at an instant and over a range."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What promtool is given: alerts as they are to be evaluated, and the series they need."""
+"""Input of promtool: alerts to evaluate, and the series they need."""
 
 from __future__ import annotations
 

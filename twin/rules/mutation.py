@@ -1,4 +1,4 @@
-"""Break every rule on purpose, to see whether the scenarios notice.
+"""Mutation testing of rules: each rule broken on purpose, to see whether a scenario notices.
 
 A test suite that stays green whatever is done to a rule proves nothing of it. So each
 alert is evaluated again with its threshold, its ``for`` and its selectors broken; a

@@ -1,4 +1,4 @@
-"""Which alerts were ever true: bounds first, then promtool in windows."""
+"""Prefilter: the alerts that were ever true, by bounds and by promtool in windows."""
 
 from __future__ import annotations
 

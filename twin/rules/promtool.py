@@ -1,4 +1,4 @@
-"""Run ``promtool test rules``, the engine of Prometheus, and read what it found.
+"""Runner of ``promtool test rules``, the engine of Prometheus.
 
 A unit test of promtool says what a query should give and prints what it gave when that
 differs. So every test here expects nothing, and what is printed is the result.

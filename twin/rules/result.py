@@ -1,4 +1,4 @@
-"""What a run found, as plain values that a report can print and a process can send."""
+"""Results of a run, as plain values to print and to send between processes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Prometheus would have scraped: the aggregator's own pages, kept as arrays.
+"""Samples of a scenario: scrapes of the aggregator's own pages, kept as arrays.
 
 A page writes its series into a :class:`Capture` exactly as it writes them into a text.
 Only the metrics that somebody asks for are kept.

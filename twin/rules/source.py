@@ -1,4 +1,4 @@
-"""Read Prometheus rule files as they are, and remember where each rule stands."""
+"""Rule files as they are, with the position of each rule."""
 
 from __future__ import annotations
 

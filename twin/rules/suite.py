@@ -1,4 +1,4 @@
-"""Run scenarios: live through each, sample it, let promtool judge, compare."""
+"""Suite: simulate each scenario, sample it, evaluate by promtool, compare."""
 
 from __future__ import annotations
 

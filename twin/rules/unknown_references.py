@@ -1,4 +1,4 @@
-"""What rules name and a site does not have: metrics, and labels, mostly misspelt."""
+"""Unknown references: metrics and labels in rules that a site does not have."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Read scenarios: shipped ones by name, a user's own by path, errors with file and line."""
+"""Scenario loader: shipped ones by name, a user's own by path, errors with file and line."""
 
 from __future__ import annotations
 

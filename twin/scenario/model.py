@@ -1,4 +1,4 @@
-"""What a scenario is: a slice of a site, a timeline of faults, and what must be seen."""
+"""Scenario model: a slice of a site, a timeline of faults, and the expected alerts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sites: what a datacenter is made of, and the arithmetic between its levels."""
+"""Sites: counts, parameters, and the arithmetic between levels."""
 
 from twin.parameters import GpuModel
 from twin.parameters.site import Site

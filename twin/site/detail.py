@@ -1,4 +1,4 @@
-"""How much of each array is exposed, and the words it is set with.
+"""Detail of each array's exposition, and the words that set it.
 
 A setting is ``rack`` for all arrays, ``a001=gpu`` for one, ``a010-a020=site`` for some in
 a row; of several, a later one overrides an earlier one.

@@ -1,4 +1,4 @@
-"""What EC2 calls the servers of a site with AWS' chips."""
+"""EC2 instance names of servers with AWS' chips."""
 
 from __future__ import annotations
 

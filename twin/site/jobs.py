@@ -1,4 +1,4 @@
-"""Which racks belong to which job."""
+"""Placement of jobs on racks."""
 
 from __future__ import annotations
 

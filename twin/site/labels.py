@@ -1,4 +1,4 @@
-"""The labels of every series: what each exporter calls its devices, and where they stand."""
+"""Labels of every series: the exporter's own, and the place."""
 
 from __future__ import annotations
 

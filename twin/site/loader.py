@@ -1,4 +1,4 @@
-"""Read sites: shipped presets by name, a user's own by path.
+"""Site loader: shipped presets by name, a user's own by path.
 
 Every failure is a :class:`~twin.errors.ConfigError` that names the key, the value it
 had and what is allowed.

@@ -1,4 +1,4 @@
-"""A part of a site: some of its arrays, and perhaps what serves them all.
+"""Part of a site: some of its arrays, with or without its facility.
 
 A part is a layout like any other: its units count from 0 and its arrays have rows for them
 alone, so that whoever holds a part needs memory for a part. Names and labels are those that

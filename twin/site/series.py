@@ -1,4 +1,4 @@
-"""How many series a site exposes, by arithmetic: what a Prometheus has to hold."""
+"""Series count of a site, by arithmetic: the load on a Prometheus."""
 
 from __future__ import annotations
 

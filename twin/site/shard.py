@@ -1,4 +1,4 @@
-"""Which shard of an emulator or aggregator has which arrays.
+"""Assignment of arrays to shards.
 
 Shards share the arrays of a site as evenly as can be, and by arithmetic alone: every
 process, on every machine, comes to the same answer from the number of arrays and of shards.

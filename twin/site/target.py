@@ -1,4 +1,4 @@
-"""Addresses of places that a fault can strike, and what they lead to."""
+"""Fault targets: addresses of places on a site."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What YAML allows and no file of ours needs: aliases that lead to themselves or multiply."""
+"""YAML safety: aliases that loop or multiply."""
 
 from __future__ import annotations
 

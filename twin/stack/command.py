@@ -1,4 +1,4 @@
-"""Send a command to a running emulator and wait for its answer."""
+"""Command to a running emulator, and its answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The bytes that all CBOR frames of one kind share, and where the numbers stand in them."""
+"""CBOR template of a kind of frame: its constant bytes and the places of the numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an aggregator contributes to the roll-ups of the halls and the site.
+"""Roll-up messages: one aggregator shard's part of the halls and the site.
 
 Each shard of the aggregators reduces the devices of its arrays, hall by hall, to the few
 figures from which any roll-up can be made of several: sums, counts, extremes. The first

@@ -1,4 +1,4 @@
-"""What the frames of one kind must look like at a site, whatever codec carries them.
+"""Frame schema of a site, whatever codec carries it.
 
 A frame is a mapping ``{"v": 1, "ts": <unix s>, "seq": <n>, "gpu": {"power_usage":
 […64…], …}, "nic": {…}, …}``. Which groups and signals it has follows from the

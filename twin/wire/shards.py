@@ -1,4 +1,4 @@
-"""What the shards of a site say to each other: the halls' draw, and the facility's feedback.
+"""Shard messages: the halls' load, and the facility's feedback.
 
 Both are sent once a tick. They carry ``LoadReport`` and ``Feedback``, so
 that shards exchange over the bus what the plant of a whole site exchanges in one process.

@@ -1,4 +1,4 @@
-"""What does not change while the aggregator runs: the site, as the live page draws it."""
+"""Static description of the site for the live page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may give commands over HTTP: nobody unless it was allowed, and then who has the token.
+"""Guard of commands over HTTP: off by default, and behind a token of their own.
 
 A browser sends requests to this machine on behalf of any page that its user visits, with the
 password that it remembers. So a command must also come from our own origin, as JSON and with a

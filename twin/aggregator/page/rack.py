@@ -1,4 +1,4 @@
-"""One rack in detail: what the live page shows of its GPUs, NIC ports, pumps and power."""
+"""Rack view of the live page: GPUs, NIC ports, pumps and power of one rack."""
 
 from __future__ import annotations
 

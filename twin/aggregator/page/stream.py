@@ -1,4 +1,4 @@
-"""Server-sent events: what changed, to every open page, once a second.
+"""Server-sent events: one message of changes a second to every open page.
 
 No message is ever queued. Each stream makes its next message when the last one has been
 taken, from the state of that moment, so a slow reader gets fewer messages and not old ones.

@@ -1,4 +1,4 @@
-"""What a rack's own sensors complain of, as a level for the floor and as words.
+"""Rack health from its own sensors, as a level for the floor and as words.
 
 These are the plain signs that an operator would look for first. They are no alert rules:
 those have durations and thresholds of their own, and live with Prometheus.

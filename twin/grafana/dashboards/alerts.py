@@ -1,4 +1,4 @@
-"""What fires, what has fired, how soon it was seen, and which rules are noisy."""
+"""Alerts: firing, past, delay of detection, and noisy rules."""
 
 from __future__ import annotations
 

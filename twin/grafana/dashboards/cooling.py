@@ -1,4 +1,4 @@
-"""From the chillers to the cold plates."""
+"""Cooling: from the chillers to the cold plates."""
 
 from __future__ import annotations
 

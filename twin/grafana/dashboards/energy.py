@@ -1,4 +1,4 @@
-"""What the load does to the grid, and what Megapacks and generators make of it."""
+"""Energy: load, grid, Megapacks and generators."""
 
 from __future__ import annotations
 

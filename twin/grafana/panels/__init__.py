@@ -1,4 +1,4 @@
-"""Panels that all dashboards share: one look, and none without a unit or a text.
+"""Panel types that all dashboards share: one look, each with a unit and a text.
 
 Every function takes the panel's title, a sentence or two on how to read it, its queries
 and its place: ``width`` in grid columns, of which 24 make a row, ``height`` in grid rows.

@@ -1,4 +1,4 @@
-"""How many series have which value over time."""
+"""Heatmaps: the number of series at each value over time."""
 
 from __future__ import annotations
 

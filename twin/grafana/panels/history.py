@@ -1,4 +1,4 @@
-"""Which states there were, and when."""
+"""State timelines: each state and its duration."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables of what is true now."""
+"""Tables of the present."""
 
 from __future__ import annotations
 

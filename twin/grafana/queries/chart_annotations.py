@@ -1,4 +1,4 @@
-"""What is marked in every chart: faults, and events of the job."""
+"""Annotations of every chart: faults, and events of the job."""
 
 from __future__ import annotations
 

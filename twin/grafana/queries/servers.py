@@ -1,4 +1,4 @@
-"""What Prometheus and Alertmanager say of themselves.
+"""Prometheus and Alertmanager: their own metrics.
 
 Their metrics are no part of the catalogue, so their names stand here, and only here.
 """

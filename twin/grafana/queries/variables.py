@@ -1,4 +1,4 @@
-"""What the variables ask, and the names they choose by."""
+"""Queries of the dashboard variables, and the labels they choose by."""
 
 from __future__ import annotations
 

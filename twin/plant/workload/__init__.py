@@ -1,4 +1,4 @@
-"""What the jobs ask of the hardware.
+"""Workloads: the demand of the jobs on the hardware.
 
 Three workloads: a synchronous training job (steps with an all-reduce at the boundary,
 evaluations, checkpoints, stalls, crashes and restarts), the replay of a measured power

@@ -1,4 +1,4 @@
-"""Which workload a word stands for."""
+"""Choice of a workload by its name."""
 
 from __future__ import annotations
 

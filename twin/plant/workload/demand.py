@@ -1,4 +1,4 @@
-"""What passes between a workload and the plant."""
+"""Interface between a workload and the plant."""
 
 from __future__ import annotations
 

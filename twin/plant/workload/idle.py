@@ -1,4 +1,4 @@
-"""Racks that nobody uses."""
+"""Idle racks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the power of a job runs within a step of the plant.
+"""Power waveform of a job within a step of the plant.
 
 The plant's own values are means over a step; a grid operator looks up to 20 Hz. What a
 job's power does in between follows from where its steps begin and end and from the dips

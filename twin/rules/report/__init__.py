@@ -1,4 +1,4 @@
-"""What a run found, for a terminal, for a CI server, and for a browser."""
+"""Reports of a run, for a terminal, a CI server and a browser."""
 
 from __future__ import annotations
 
