@@ -98,8 +98,8 @@ def test_names_are_those_of_the_files() -> None:
             "own.yaml:3: duration must be a multiple of scrape",
         ),
         (HEAD.replace("10m", "soon"), "own.yaml:3: duration: is 'soon'; write a duration such as"),
-        (HEAD + "title: another\n", "own.yaml:4: the key 'title' is given twice"),
-        ("title: [\n", "own.yaml:2: is not YAML"),
+        (HEAD + "title: another\n", "own.yaml:4:1: the key 'title' is given twice"),
+        ("title: [\n", "own.yaml:2:1: is not YAML"),
         ("- 1\n", "own.yaml:1: must be a mapping"),
         (HEAD.replace(SITE, "site: nowhere.yaml\n"), "own.yaml:2: site: nowhere.yaml: cannot"),
         (

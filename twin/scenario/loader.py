@@ -15,8 +15,9 @@ from pydantic import ValidationError
 from twin.errors import ConfigError
 from twin.faults import FAULTS, FaultSchedule
 from twin.scenario.model import CHAOS, PIPELINE, AlertMatch, MisplacedError, Scenario, ScenarioEvent
-from twin.site import Layout, find_target, load_site, parse_site, validation_message
-from twin.site.yamls import VALUE_ERRORS, refuse_bombs
+from twin.site import Layout, find_target, load_site, validation_message
+from twin.site.loader import site_of
+from twin.site.yamls import compose, construct, read_text
 
 __all__ = [
     "LoadedScenario",
@@ -104,11 +105,7 @@ def load_scenario(name_or_path: str) -> LoadedScenario:
         ConfigError: there is no such scenario, or it is wrong.
     """
     path = _paths(name_or_path)[0]
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read: {error}") from error
-    return parse_scenario(text, path)
+    return parse_scenario(read_text(path), path)
 
 
 def parse_scenario(text: str, path: Path) -> LoadedScenario:
@@ -121,8 +118,10 @@ def parse_scenario(text: str, path: Path) -> LoadedScenario:
     Raises:
         ConfigError: with file and line, for the first thing that is wrong.
     """
-    root = _compose(text, path)
-    data = _constructed(root, path)
+    root = compose(text, str(path))
+    if not isinstance(root, yaml.MappingNode):
+        raise ConfigError(f"{path}:1: must be a mapping of keys to values")
+    data = construct(root, str(path))
     try:
         scenario = Scenario.model_validate(data)
     except ValidationError as error:
@@ -136,50 +135,6 @@ def parse_scenario(text: str, path: Path) -> LoadedScenario:
 
 
 # -- YAML with lines ----------------------------------------------------------
-
-
-def _compose(text: str, path: Path) -> yaml.Node:
-    try:
-        root = yaml.compose(text, yaml.SafeLoader)
-        refuse_bombs(root)
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise ConfigError(f"{path}:{line}: is not YAML: {error.problem}") from error
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: is not YAML: {error}") from error
-    except RecursionError as error:
-        raise ConfigError(f"{path}: is not YAML: it is nested too deeply") from error
-    if not isinstance(root, yaml.MappingNode):
-        raise ConfigError(f"{path}:1: must be a mapping of keys to values")
-    _refuse_twins(root, path)
-    return root
-
-
-def _constructed(root: yaml.Node, path: Path) -> Any:
-    try:
-        return yaml.SafeLoader("").construct_document(root)
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise ConfigError(f"{path}:{line}: is not YAML: {error.problem}") from error
-    except VALUE_ERRORS as error:
-        raise ConfigError(f"{path}: a value is neither a number nor a date: {error}") from error
-
-
-def _refuse_twins(node: yaml.Node, path: Path) -> None:
-    """Refuse a key that is given twice, of which one would be lost."""
-    if isinstance(node, yaml.MappingNode):
-        keys: set[str] = set()
-        for key, value in node.value:
-            line = key.start_mark.line + 1
-            if not isinstance(key, yaml.ScalarNode):
-                raise ConfigError(f"{path}:{line}: a key is a word")
-            if key.value in keys:
-                raise ConfigError(f"{path}:{line}: the key {key.value!r} is given twice")
-            keys.add(key.value)
-            _refuse_twins(value, path)
-    elif isinstance(node, yaml.SequenceNode):
-        for value in node.value:
-            _refuse_twins(value, path)
 
 
 def _line(root: yaml.Node, keys: Iterable[str | int]) -> int:
@@ -223,7 +178,7 @@ def _site(scenario: Scenario, path: Path, root: yaml.Node) -> Any:
             base = load_site(_beside(str(preset), path)).model_dump(mode="json", exclude_unset=True)
         merged = _merged(base, own)
         merged.setdefault("name", path.stem)
-        return parse_site(yaml.safe_dump(merged), where)
+        return site_of(merged, where)
     except ConfigError as error:
         text = str(error)
         raise ConfigError(text if text.startswith(where) else f"{where}: {text}") from error

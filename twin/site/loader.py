@@ -11,16 +11,22 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from twin.errors import ConfigError
 from twin.parameters.site import Site
 from twin.site.detail import DetailPlan
 from twin.site.target import is_address
-from twin.site.yamls import VALUE_ERRORS, refuse_bombs
+from twin.site.yamls import load, read_text
 
-__all__ = ["gpu_model_names", "load_site", "parse_site", "preset_names", "validation_message"]
+__all__ = [
+    "gpu_model_names",
+    "load_site",
+    "parse_site",
+    "preset_names",
+    "site_of",
+    "validation_message",
+]
 
 _PRESETS = resources.files("twin.site") / "presets"
 _DEFAULT_MODEL = "h100-sxm"
@@ -54,11 +60,7 @@ def load_site(name_or_path: str) -> Site:
     """
     if "/" in name_or_path or name_or_path.endswith((".yaml", ".yml")):
         path = Path(name_or_path)
-        try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{path}: cannot be read: {error}") from error
-        return parse_site(text, str(path))
+        return parse_site(read_text(path), str(path))
     entry = _PRESETS / f"{name_or_path}.yaml"
     if not entry.is_file():
         known = ", ".join(preset_names())
@@ -79,14 +81,26 @@ def parse_site(text: str, where: str) -> Site:
     Raises:
         ConfigError: the text is not YAML or does not describe a site.
     """
-    data = _read(text, where)
+    data = load(text, where)
     if not isinstance(data, Mapping):
         raise ConfigError(
             f"{where}: must be a mapping of keys to values, not {type(data).__name__}"
         )
-    values = _with_models(data, where)
+    return site_of(data, where)
+
+
+def site_of(values: Mapping[str, Any], where: str) -> Site:
+    """Return the site that these values describe.
+
+    Args:
+        values: as a file has them.
+        where: the file or preset, for error messages.
+
+    Raises:
+        ConfigError: they do not describe a site.
+    """
     try:
-        site = Site.model_validate(values)
+        site = Site.model_validate(_with_models(values, where))
     except ValidationError as error:
         raise ConfigError(validation_message(error, where)) from error
     _check_words(site, where)
@@ -109,38 +123,6 @@ def _check_words(site: Site, where: str) -> None:
         DetailPlan.of(site.arrays).changed([site.telemetry.detail])
     except ConfigError as error:
         raise ConfigError(f"{where}: telemetry.{error}") from error
-
-
-class _Loader(yaml.SafeLoader):
-    """Reads YAML and refuses a key that is given twice, of which one would be lost."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """Return the mapping of ``node``."""
-        mapping = super().construct_mapping(node, deep)
-        if len(mapping) < len(node.value):
-            keys = [key.value for key, _ in node.value]
-            twice = next(key for key in keys if keys.count(key) > 1)
-            problem = f"the key {twice!r} is given twice"
-            raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
-        return mapping
-
-
-def _read(text: str, where: str) -> Any:
-    try:
-        loader = _Loader(text)
-        root = loader.get_single_node()
-        refuse_bombs(root)
-        return None if root is None else loader.construct_document(root)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        line = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-        raise ConfigError(f"{where}: is not YAML: {line}{error.problem}") from error
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{where}: is not YAML: {error}") from error
-    except VALUE_ERRORS as error:
-        raise ConfigError(f"{where}: a value is neither a number nor a date: {error}") from error
-    except RecursionError as error:
-        raise ConfigError(f"{where}: is not YAML: it is nested too deeply") from error
 
 
 def validation_message(error: ValidationError, where: str) -> str:
@@ -194,4 +176,4 @@ def _gpu_model(name: str, where: str, key: str) -> Any:
     if "/" in name or not entry.is_file():
         known = ", ".join(gpu_model_names())
         raise ConfigError(f"{where}: {key}: is {name!r}; the shipped models are {known}")
-    return yaml.safe_load(entry.read_text(encoding="utf-8"))
+    return load(entry.read_text(encoding="utf-8"), f"model {name}")
