@@ -16,7 +16,14 @@ def _status(state: str = "online", name: str = "a", **fields: object) -> Emulato
 
 @pytest.mark.parametrize(
     ("interval", "speed", "timeout"),
-    [(1.0, 1.0, 5.0), (1.0, 60.0, 5.0), (10.0, 1.0, 35.0), (1.0, 0.1, 35.0), (1.0, 1e-300, 3600.0)],
+    [
+        (1.0, 1.0, 5.0),
+        (1.0, 60.0, 5.0),
+        (10.0, 1.0, 35.0),
+        (1.0, 0.1, 35.0),
+        (1.0, 0.001, 3500.0),
+        (3.6e5, 1.0, 3600.0),
+    ],
 )
 def test_timeout_follows_the_pace(interval: float, speed: float, timeout: float) -> None:
     """Three and a half intervals of the wall clock, at least 5 s and at most an hour."""

@@ -12,9 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
+from twin.aggregator.detail import DetailControl
 from twin.aggregator.ingest import Elapsed
 from twin.catalog import GPU, UnitKind
-from twin.wire import MAX_FRAME_BYTES, ActiveFault, Faults
+from twin.wire import MAX_FRAME_BYTES, ActiveFault, Decoder, Faults
 
 if TYPE_CHECKING:
     from tests.aggregator.conftest import Feed
@@ -185,6 +186,67 @@ def test_log_shows_no_control_characters(feed: Feed) -> None:
         feed.send("twin/v1/\x1b[2J\n", b"")
     assert "\x1b" not in logs[0]["topic"]
     assert "\n" not in logs[0]["topic"]
+
+
+@pytest.mark.parametrize("ts", [32_503_680_000.0, 99_999_999_999.0, 1.8e12])
+def test_refuses_a_frame_of_the_far_future(feed: Feed, ts: float) -> None:
+    """Milliseconds and the year 5138 are no time, so they do not make all that follows old."""
+    feed.send(RACK, _edited(feed, ts=ts))
+    assert feed.tally(REFUSED, "value") == 1
+    feed.frame(UnitKind.RACK, 0)
+    assert feed.tally(REFUSED, "stale") == 0
+
+
+def test_refuses_a_frame_ahead_of_its_emulators(feed: Feed) -> None:
+    """No frame is of a time that no emulator can have reached; a wrong clock of a rack is."""
+    feed.clock(simulated=1e9)
+    feed.frame(UnitKind.RACK, 0, ts=1e9 + 3 * 86_400)
+    assert feed.tally(REFUSED, "value") == 1
+    feed.frame(UnitKind.RACK, 0, ts=1e9 + 3_600, seq=1)
+    assert feed.tally(INGESTED, "rack") == 1
+
+
+def test_each_unit_is_given_up_by_its_own_pace(feed: Feed) -> None:
+    """A slow emulator, or one that says so, does not let the units of another look alive."""
+    feed.status(emulator="slow", interval=1_000.0)
+    for number in range(6):
+        feed.frame(UnitKind.RACK, 0, ts=1.0 + number, seq=number)
+        feed.wait(1.0)
+    feed.frame(UnitKind.RACK, 1)
+    feed.wait(6.0)
+    assert feed.core.store.units[UnitKind.RACK].reporting.tolist() == [False, True, False]
+
+
+def test_a_slower_pace_is_followed(feed: Feed) -> None:
+    """A unit whose emulator begins anew with a longer interval is not given up between frames."""
+    for number in range(10):
+        feed.frame(UnitKind.RACK, 0, ts=1.0 + number, seq=number)
+        feed.wait(1.0)
+    feed.status(interval=60.0)
+    for number in range(6):
+        feed.frame(UnitKind.RACK, 0, ts=100.0 + 60.0 * number, seq=number)
+        assert feed.core.store.units[UnitKind.RACK].reporting[0]
+        for _ in range(6):
+            feed.wait(10.0)
+            assert feed.core.store.units[UnitKind.RACK].reporting[0]
+
+
+def test_no_error_of_any_kind_leaves(feed: Feed, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What nobody foresaw is counted and logged like any refusal, and the next message is taken."""
+    feed.frame(UnitKind.RACK, 0)
+    for error in (MemoryError(), RecursionError(), KeyError("x"), OverflowError()):
+
+        def fail(*_: object, error: Exception = error, **__: object) -> None:
+            raise error
+
+        with monkeypatch.context() as broken:
+            broken.setattr(Decoder, "decode", fail)
+            broken.setattr(DetailControl, "handle", fail)
+            feed.frame(UnitKind.RACK, 0, ts=2.0, seq=2)
+            feed.send("twin/v1/small/command/detail", b"{}")
+    assert feed.tally(REFUSED, "unexpected") == 8
+    feed.frame(UnitKind.RACK, 0, ts=2.0, seq=2)
+    assert feed.tally(INGESTED, "rack") == 2
 
 
 def test_takes_over_the_faults_in_force(feed: Feed) -> None:

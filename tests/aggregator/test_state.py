@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
+import pytest
+
 from twin.catalog import UnitKind
+from twin.faults import FaultSchedule
 from twin.wire import ActiveFault, Faults
 
 if TYPE_CHECKING:
@@ -107,7 +111,7 @@ def test_a_part_of_a_site_in_shards_is_named(feed: Feed) -> None:
 def test_nothing_is_known_without_a_broker(feed: Feed) -> None:
     """Emulators and faults are not frozen at their last word when the broker goes."""
     feed.status()
-    fault = ActiveFault(id="f1", fault="pump-failure", target="r0001", since=1.0, until=None)
+    fault = ActiveFault(id="f1", fault="pump-failure", target="r0001/pump1", since=1.0, until=None)
     feed.send("twin/v1/small/faults", Faults(active=(fault,)).encode())
     feed.core.connected(connected=False)
     assert _series(feed, "twin_emulator") == []
@@ -117,16 +121,52 @@ def test_nothing_is_known_without_a_broker(feed: Feed) -> None:
 
 def test_active_faults(feed: Feed) -> None:
     """Each fault in force is a series; one that is listed twice is still one."""
-    fault = ActiveFault(id="f1", fault="pump-failure", target='a"b', since=1.0, until=2.0)
+    fault = ActiveFault(id="f1", fault="pump-failure", target="r0001/pump1", since=1.0, until=2.0)
     feed.send("twin/v1/small/faults", Faults(active=(fault, fault)).encode())
     assert _series(feed, "twin_fault_active") == [
-        'twin_fault_active{fault="pump-failure",target="a\\"b",id="f1"} 1'
+        'twin_fault_active{fault="pump-failure",target="r0001/pump1",id="f1"} 1'
     ]
 
 
-def test_absurd_counts_are_bounded(feed: Feed) -> None:
-    """A count of any length in a status does not break the scrape."""
-    feed.status(ticks=10**400)
-    assert _series(feed, "twin_emulator_ticks") == [
-        f'twin_emulator_ticks_total{{emulator="emulator"}} {float(2**53)}'
-    ]
+@pytest.mark.parametrize(
+    ("fault", "target", "count", "reason"),
+    [
+        ("pump-failure", "r0004/pump1", 1, "foreign"),
+        ("pump-failure", "r0001", 1, "foreign"),
+        ("pump-failure", 'a"b', 1, "foreign"),
+        ("earthquake", "r0001/pump1", 1, "foreign"),
+        ("pump-failure", "r" * 65, 1, "malformed"),
+        ("pump-failure", "r0001/pump1", FaultSchedule.MOST + 1, "malformed"),
+    ],
+)
+def test_faults_that_do_not_fit_the_site(
+    feed: Feed, fault: str, target: str, count: int, reason: str
+) -> None:
+    """A list with a fault or a place that the site has not, or of too many, changes nothing."""
+    known = ActiveFault(id="f1", fault="pump-failure", target="r0001/pump1", since=1.0, until=2.0)
+    feed.send("twin/v1/small/faults", Faults(active=(known,)).encode())
+    before = _series(feed, "twin_fault_active")
+    told = {"id": "f2", "fault": fault, "target": target, "since": 1.0, "until": None}
+    payload = json.dumps({"v": 1, "active": [told] * count}).encode()
+    feed.send("twin/v1/small/faults", payload)
+    assert feed.tally("twin_messages_refused_total", reason) == 1
+    assert _series(feed, "twin_fault_active") == before
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"ticks": 10**400}, {"frames": 2**53 + 2}, {"interval": 1e6}, {"interval": 0},
+        {"speed": 1e-300}, {"blocked_seconds": 1e300}, {"slowdown": 1e300},
+        {"clock": {"simulated": 1e11, "wall": 1.0}}, {"clock": {"simulated": 1.0, "wall": 1e12}},
+    ],
+)  # fmt: skip
+def test_absurd_statuses_are_refused(feed: Feed, fields: dict[str, object]) -> None:
+    """A status out of all bounds does not break the scrape, and not the timeout of any unit."""
+    feed.site()
+    status = {"v": 1, "emulator": "e", "state": "online", **fields}
+    feed.send("twin/v1/small/status/e", json.dumps(status).encode())
+    assert feed.tally("twin_messages_refused_total", "malformed") == 1
+    assert _series(feed, "twin_emulator") == []
+    feed.wait(6.0)
+    assert not any(units.reporting.any() for units in feed.core.store.units.values())

@@ -24,7 +24,7 @@ def _busy(feed: Feed) -> str:
     feed.clock()
     feed.status(emulator="shard-0", shard="0/2", feedback_age=1.0, racks_assumed=3)
     feed.core.telemetry.scraped("metrics", 0.01, 5)
-    fault = ActiveFault(id="f1", fault="pump-failure", target="r0001", since=1.0, until=None)
+    fault = ActiveFault(id="f1", fault="pump-failure", target="r0001/pump1", since=1.0, until=None)
     feed.send("twin/v1/small/faults", Faults(active=(fault,)).encode())
     feed.frame(next(iter(feed.core.store.units)), 0)
     return bytes(feed.core.metrics()).decode()

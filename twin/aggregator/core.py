@@ -6,7 +6,7 @@ import math
 
 from twin.aggregator.detail import DetailControl, Outgoing
 from twin.aggregator.emulator_registry import EmulatorRegistry
-from twin.aggregator.ingest import Ingest, LimitedLog
+from twin.aggregator.ingest import Ingest, LimitedLog, contained
 from twin.aggregator.live import Live
 from twin.aggregator.metrics_pages import Exposure
 from twin.aggregator.rollup import Rollups
@@ -18,7 +18,6 @@ from twin.aggregator.summary import Summary, summarise
 from twin.aggregator.telemetry import OwnTelemetry
 from twin.aggregator.text_format import ExpositionWriter
 from twin.catalog import UnitKind
-from twin.errors import FrameError
 from twin.site import DetailPlan, Layout
 from twin.wire import Snapshot
 
@@ -93,7 +92,8 @@ class Core:
             return
         self._ingest.handle(topic, payload, retain, now, at)
         if topic == self.live.pulse:
-            self.live.sample()
+            with contained(self.telemetry, self._log, topic, now):
+                self.live.sample()
 
     def take(self, kind: UnitKind, unit: int, snapshot: Snapshot, now: float) -> None:
         """Take over a frame that needs no decoding, as :meth:`Ingest.take` says."""
@@ -168,18 +168,12 @@ class Core:
         return DetailPlan(tuple(plan[array] for array in self.layout.array_numbers))
 
     def _handle_part(self, shard: ShardDesk, topic: str, payload: bytes, now: float) -> None:
-        try:
+        with contained(self.telemetry, self._log, topic, now):
             shard.hear(topic, payload, now)
-        except FrameError as error:
-            self.telemetry.refused[error.reason].inc()
-            self._log.refused(error, topic, now)
 
     def _handle_detail(self, topic: str, payload: bytes, retain: bool, now: float) -> None:
-        try:
+        with contained(self.telemetry, self._log, topic, now):
             self._outbox += self._detail.handle(topic, payload, retain)
-        except FrameError as error:
-            self.telemetry.refused[error.reason].inc()
-            self._log.refused(error, topic, now)
 
     def not_ready(self) -> list[str]:
         """Return what is missing before the site can be scraped in full, in sentences."""

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from twin.aggregator.store import Missing
+from twin.aggregator.store import Missing, timeout_of
 from twin.errors import FrameError
 from twin.wire import ActiveFault, Clock, EmulatorStatus, Faults
 
 __all__ = ["EmulatorRegistry"]
 
-_LEAST_TIMEOUT_SECONDS = 5.0
-_TIMEOUT_INTERVALS = 3.5
-"""Three lost frames are no reason to give a unit up; the fourth is."""
-_MOST_TIMEOUT_SECONDS = 3600.0
-
 _MOST_LAG_SECONDS = 86_400.0
 """A clock that is further off is a wrong clock, and must not spoil the histogram's sum."""
+
+_MOST_AHEAD_SECONDS = 2 * 86_400.0
+"""Simulated seconds by which a gateway's clock may be ahead of its emulator's."""
+_SLACK_SECONDS = 600.0
+"""Seconds of the wall clock by which an emulator may run ahead of the clock it announced."""
 
 _MOST_EMULATORS = 1000
 """Each makes a few series, and their names come from the network."""
@@ -40,7 +40,7 @@ class EmulatorRegistry:
         """Seconds of the wall clock between two frames of a unit, as it was told last."""
         self._clock: Clock | None = None
         self._speed = 1.0
-        self._timeout = _timeout(interval, 1.0)
+        self._timeout = timeout_of(interval)
 
     def take_status(self, status: EmulatorStatus) -> None:
         """Take over what an emulator says of itself.
@@ -54,7 +54,7 @@ class EmulatorRegistry:
         self.emulators[status.emulator] = status
         online = self._online()
         if online:
-            self._timeout = max(_timeout(other.interval, other.speed) for other in online)
+            self._timeout = timeout_of(max(other.interval / other.speed for other in online))
             self.interval = max(other.interval / other.speed for other in online)
         if status.state == "online" and status.clock is not None:
             self._clock, self._speed = status.clock, status.speed
@@ -102,10 +102,19 @@ class EmulatorRegistry:
         due = self._clock.wall + (ts - self._clock.simulated) / self._speed
         return min(max(0.0, now - due), _MOST_LAG_SECONDS)
 
+    def is_ahead(self, ts: float, now: float) -> bool:
+        """Whether a frame is of a time that no emulator can have reached yet.
+
+        Such a frame would let all that follow look old. Without a clock nobody can tell.
+
+        Args:
+            ts: the frame's simulated time.
+            now: the wall clock.
+        """
+        if self._clock is None:
+            return False
+        reached = self._clock.simulated + (now - self._clock.wall + _SLACK_SECONDS) * self._speed
+        return ts > reached + _MOST_AHEAD_SECONDS
+
     def _online(self) -> list[EmulatorStatus]:
         return [status for status in self.emulators.values() if status.state == "online"]
-
-
-def _timeout(interval: float, speed: float) -> float:
-    wanted = _TIMEOUT_INTERVALS * interval / speed
-    return min(max(_LEAST_TIMEOUT_SECONDS, wanted), _MOST_TIMEOUT_SECONDS)

@@ -1,10 +1,13 @@
 """Ingest: check, count and store each message; sans-I/O and synchronous.
 
-Nothing that comes over the bus can raise out of :meth:`Ingest.handle` or change more
-than the unit it is addressed to.
+Nothing that comes over the bus can change more than the unit it is addressed to, or raise
+out of :func:`contained`.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import structlog
 
@@ -12,7 +15,8 @@ from twin.aggregator.emulator_registry import EmulatorRegistry
 from twin.aggregator.store import Store
 from twin.aggregator.telemetry import OwnTelemetry
 from twin.catalog import UnitKind
-from twin.errors import FrameError
+from twin.errors import ConfigError, FrameError
+from twin.faults import FAULTS, place_of
 from twin.site import Layout
 from twin.wire import (
     Decoder,
@@ -24,7 +28,7 @@ from twin.wire import (
     decode_message,
 )
 
-__all__ = ["Elapsed", "Ingest", "LimitedLog"]
+__all__ = ["Elapsed", "Ingest", "LimitedLog", "contained"]
 
 _IGNORED = frozenset({"ack", "command", "draw", "feedback", "meta", "rollup"})
 """What else the site publishes and the aggregator has no use for."""
@@ -76,6 +80,26 @@ class LimitedLog:
         )
 
 
+@contextmanager
+def contained(telemetry: OwnTelemetry, log: LimitedLog, topic: str, at: float) -> Iterator[None]:
+    """Count and log what is wrong with a message, whatever it is, and go on after it.
+
+    Args:
+        telemetry: counts it by its reason.
+        log: of refusals.
+        topic: of the message.
+        at: elapsed time.
+    """
+    try:
+        yield
+    except FrameError as error:
+        telemetry.refused[error.reason].inc()
+        log.refused(error, topic, at)
+    except Exception as error:  # noqa: BLE001 - one message must not end a process that serves many
+        telemetry.refused["unexpected"].inc()
+        log.refused(FrameError("unexpected", f"{error!r}; please report it"), topic, at)
+
+
 def _printable(text: str) -> str:
     """Return the head of a text from the network, without anything a terminal would obey."""
     return text[:200].encode("unicode_escape").decode()
@@ -114,17 +138,14 @@ class Ingest:
             at: seconds of a clock that nobody sets; None to make do with ``now``.
         """
         at = self._elapsed.read(now) if at is None else at
-        try:
+        with contained(self._telemetry, self._log, topic, at):
             address = self._address(topic)
             if address.kind in self._kinds:
                 self._frame(self._kinds[address.kind], address.name, payload, retain, now, at)
             elif address.kind == "status":
                 self._status(address.name, payload)
             elif address.kind == "faults":
-                self._announced.take_faults(decode_message(Faults, payload))
-        except FrameError as error:
-            self._telemetry.refused[error.reason].inc()
-            self._log.refused(error, topic, at)
+                self._faults(payload)
 
     def tick(self, now: float, at: float | None = None) -> None:
         """Give up the units that have been silent for too long; call it about once a second."""
@@ -163,6 +184,15 @@ class Ingest:
         elif loss is not self._store.loss:
             self._store.lose(loss)
 
+    def _faults(self, payload: bytes) -> None:
+        faults = decode_message(Faults, payload)
+        for fault in faults.active:
+            try:
+                place_of(FAULTS, self._layout, fault.fault, fault.target)
+            except ConfigError as error:
+                raise FrameError("foreign", str(error)) from error
+        self._announced.take_faults(faults)
+
     # -- frames ---------------------------------------------------------------
 
     def _frame(
@@ -180,6 +210,8 @@ class Ingest:
         except FrameError:
             self._store.refuse(kind, unit, at)
             raise
+        if self._announced.is_ahead(snapshot.ts, now):
+            raise FrameError("value", f"ts {snapshot.ts} is in the emulators' future")
         self._take(kind, unit, snapshot, now, at)
 
     def take(self, kind: UnitKind, unit: int, snapshot: Snapshot, now: float) -> None:

@@ -87,6 +87,7 @@ class Parts:
     def __init__(self, division: ShardAssignment, timeout: Callable[[], float]) -> None:
         self._division = division
         self._timeout = timeout
+        self._known = {f"{d.name}.{s.name}" for _, d, s in division.whole.rollups}
         self._sources: dict[int, _Source] = {}
         self.version = 0
 
@@ -107,6 +108,9 @@ class Parts:
         if index == self._division.shard.index:
             return
         self._check(part)
+        # What is not rolled up here may be of another version; nothing is kept of it.
+        known = {key: own for key, own in part.signals.items() if key in self._known}
+        part = part.model_copy(update={"signals": known})
         source = self._sources.get(index)
         if source is None:
             source = self._sources[index] = _Source(part, at)
@@ -114,6 +118,11 @@ class Parts:
         self.version += 1
 
     def _check(self, part: RollupPart) -> None:
+        last = -1
+        for first, end in part.arrays:
+            if not last < first <= end < self._division.whole.site.arrays:
+                raise FrameError("shape", f"arrays: {first} to {end} are not of the site")
+            last = end
         halls = {self._division.whole.hall_name(a) for a in self._division.whole.hall_arrays}
         if not set(part.halls) <= halls or len(set(part.halls)) != len(part.halls):
             raise FrameError("shape", "halls: not those of the site")

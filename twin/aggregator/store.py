@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,9 @@ from twin.catalog import DEVICES, DeviceClass, Signal, UnitKind, devices_of
 from twin.site import Layout
 from twin.wire import Snapshot
 
-__all__ = ["Missing", "Store", "UnitStates"]
+__all__ = ["Missing", "Store", "UnitStates", "timeout_of"]
+
+_Seconds = TypeVar("_Seconds", float, NDArray[np.float64])
 
 
 class Missing(StrEnum):
@@ -34,6 +37,25 @@ class Missing(StrEnum):
     """The emulators said good-bye."""
 
 
+_LEAST_TIMEOUT_SECONDS = 5.0
+_TIMEOUT_INTERVALS = 3.5
+"""Three lost frames are no reason to give a unit up; the fourth is."""
+_MOST_TIMEOUT_SECONDS = 3600.0
+_PACE_KEPT = 0.9
+"""How much of the longest distance of two frames counts one frame later."""
+_LEAST_FRAMES = 4
+"""Frames after which a unit's own pace is known."""
+
+
+def timeout_of(interval: _Seconds) -> _Seconds:
+    """Return the seconds of silence after which a unit is given up.
+
+    Args:
+        interval: seconds between two of its frames.
+    """
+    return np.clip(_TIMEOUT_INTERVALS * interval, _LEAST_TIMEOUT_SECONDS, _MOST_TIMEOUT_SECONDS)
+
+
 _REASONS = np.array(list(Missing))
 _NEVER_SEEN, _TIMEOUT, _DECODE_ERROR, _WILL, _OFFLINE = range(len(Missing))
 _CODES = {reason: code for code, reason in enumerate(Missing)}
@@ -48,6 +70,8 @@ class UnitStates:
         ts: simulated time of its last frame, unix seconds, NaN before the first.
         seq: running number of its last frame, -1 before the first.
         received: elapsed time at its last frame, seconds, -inf before the first.
+        pace: the longest that its frames were apart lately, in seconds a frame.
+        paced: how many frames tell the pace; few do not.
         refused: elapsed time at its last undecodable frame, seconds, -inf before the first.
         reason: why it is missing, as an index into :class:`Missing`; read :meth:`missing`.
         changed: version of the store at which its values last changed.
@@ -58,6 +82,8 @@ class UnitStates:
     ts: NDArray[np.float64]
     seq: NDArray[np.int64]
     received: NDArray[np.float64]
+    pace: NDArray[np.float64]
+    paced: NDArray[np.int64]
     refused: NDArray[np.float64]
     reason: NDArray[np.int8]
     changed: NDArray[np.int64]
@@ -71,6 +97,8 @@ class UnitStates:
             ts=np.full(count, np.nan),
             seq=np.full(count, -1, np.int64),
             received=np.full(count, -np.inf),
+            pace=np.zeros(count),
+            paced=np.zeros(count, np.int64),
             refused=np.full(count, -np.inf),
             reason=np.full(count, _NEVER_SEEN, np.int8),
             changed=np.zeros(count, np.int64),
@@ -99,6 +127,15 @@ class UnitStates:
         """Return the units that are not reporting, with the reason."""
         absent = np.nonzero(~self.reporting & ~self.released)[0]
         return [(int(unit), Missing(_REASONS[self.reason[unit]])) for unit in absent]
+
+    def timeouts(self, most: float) -> NDArray[np.float64]:
+        """Return the seconds of silence after which each unit is given up.
+
+        Args:
+            most: for a unit whose own pace is not known yet, and the most for any.
+        """
+        own = np.minimum(timeout_of(self.pace), most)
+        return np.where(self.paced >= _LEAST_FRAMES, own, most)
 
     def explain(self, at: float, timeout: float, loss: Missing | None) -> None:
         """Write down why units are missing, as far as it is known at this moment."""
@@ -151,6 +188,14 @@ class Store:
         for device, group in snapshot.groups.items():
             self.values[device][:, unit] = group
         units = self.units[kind]
+        frames = snapshot.seq - int(units.seq[unit])
+        if units.reporting[unit] and 0 < frames < _LEAST_FRAMES:
+            apart = (at - float(units.received[unit])) / frames
+            units.pace[unit] = max(apart, _PACE_KEPT * float(units.pace[unit]))
+            units.paced[unit] += 1
+        else:
+            # It begins anew, perhaps at another pace.
+            units.pace[unit] = units.paced[unit] = 0
         units.reporting[unit] = True
         units.ts[unit] = snapshot.ts
         units.seq[unit] = snapshot.seq
@@ -163,9 +208,16 @@ class Store:
         self.units[kind].refused[unit] = at
 
     def expire(self, at: float, timeout: float) -> None:
-        """Blank the units that sent nothing for ``timeout`` seconds."""
+        """Blank the units that sent nothing for too long.
+
+        Args:
+            at: elapsed time.
+            timeout: seconds of silence by what emulators announce; a unit's own pace may say
+                less, never more: an announcement of one emulator is none of another's units.
+        """
         for kind, units in self.units.items():
-            self._blank(kind, units.reporting & (at - units.received > timeout))
+            silent = at - units.received > units.timeouts(timeout)
+            self._blank(kind, units.reporting & silent)
             units.explain(at, timeout, self.loss)
 
     def lose(self, reason: Missing) -> None:

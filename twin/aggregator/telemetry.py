@@ -28,6 +28,7 @@ REASONS = (
     "value",
     "stale",
     "duplicate",
+    "unexpected",
 )
 """Why a message is refused."""
 

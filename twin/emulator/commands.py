@@ -27,17 +27,22 @@ class Commands:
         self._schedule = schedule
         self._topics = topics
 
-    def handle(self, topic: str, payload: bytes, now: float) -> Ack | None:
+    def handle(self, topic: str, payload: bytes, now: float, *, retain: bool = False) -> Ack | None:
         """Carry out one command and return the answer, or None when nobody can be answered.
 
         Args:
             topic: of the message.
             payload: of the message.
             now: simulated time.
+            retain: whether the broker had kept it: nobody knows its age, so it is refused.
         """
         address = self._topics.parse(topic)
         if address is None or address.kind != "command" or address.name == "detail":
             return None  # the detail is the aggregators' business
+        if retain:
+            _log.warning("command refused", topic=topic, reason="stale",
+                         detail="commands are not retained, so nobody knows its age")  # fmt: skip
+            return None
         try:
             if address.name == "inject":
                 return self._inject(decode_message(Inject, payload), now)

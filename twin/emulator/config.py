@@ -12,6 +12,7 @@ from twin.wire import Codec
 __all__ = ["EmulatorConfig"]
 
 _FRAMES_PER_SECOND = 30.0
+_MOST_SECONDS = 3600.0
 """More frames a second of one unit serve nobody: no scrape is that fast."""
 
 
@@ -54,6 +55,11 @@ class EmulatorConfig:
     shard: Shard | str | None = None
 
     def __post_init__(self) -> None:
+        if not 0.0 < self.frame_interval <= _MOST_SECONDS:
+            raise ConfigError(
+                f"the interval is {self.frame_interval:g} s; a frame must come every hour at "
+                "least: give a shorter --interval"
+            )
         if self.shard is None:
             return
         if self.slow_down:

@@ -168,7 +168,9 @@ class Emulator:
         async for message in bus.messages():
             if self._hear(message):
                 continue
-            answer = self._commands.handle(message.topic, message.payload, self.now)
+            answer = self._commands.handle(
+                message.topic, message.payload, self.now, retain=message.retain
+            )
             if answer is not None:
                 # What was accepted must outlive us: the next tick keeps the state.
                 self._saved_at = -math.inf

@@ -60,7 +60,7 @@ from twin.faults.power import (
     PduBreakerTrip,
     PduPhaseImbalance,
 )
-from twin.faults.schedule import AppliedFault, FaultSchedule, parse_fault
+from twin.faults.schedule import AppliedFault, FaultSchedule, parse_fault, place_of
 from twin.faults.server import PsuFailure, ServerDown, ServerPowerCap
 from twin.faults.storage import ServiceRackDown, StorageSlow
 from twin.faults.telemetry import (
@@ -72,7 +72,7 @@ from twin.faults.telemetry import (
     SensorStuck,
 )
 
-__all__ = ["FAULTS", "AppliedFault", "Fault", "FaultSchedule", "parse_fault"]
+__all__ = ["FAULTS", "AppliedFault", "Fault", "FaultSchedule", "parse_fault", "place_of"]
 
 FAULTS: Mapping[str, type[Fault]] = MappingProxyType(
     {

@@ -12,7 +12,7 @@ from twin.faults.base import Fault, FaultContext
 from twin.plant import Conditions
 from twin.site import Layout, Target, find_target, validation_message
 
-__all__ = ["AppliedFault", "FaultSchedule", "parse_fault"]
+__all__ = ["AppliedFault", "FaultSchedule", "parse_fault", "place_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,22 @@ def parse_fault(
         raise ConfigError(validation_message(error, f"fault {kind}")) from error
 
 
+def place_of(registry: Mapping[str, type[Fault]], layout: Layout, kind: str, target: str) -> Target:
+    """Return the place of a site that a kind of fault strikes.
+
+    Raises:
+        ConfigError: there is no such fault or no such place, or it is a place of another kind.
+    """
+    _check_kind(registry, kind)
+    fault, place = registry[kind], find_target(layout, target)
+    if place.kind != fault.target:
+        raise ConfigError(
+            f"fault {kind} strikes a {fault.target}, for example {fault.default_target}; "
+            f"{target!r} is a {place.kind}"
+        )
+    return place
+
+
 def _check_kind(registry: Mapping[str, type[Fault]], kind: str) -> None:
     if kind not in registry:
         known = did_you_mean(kind, registry) or f"; the faults are {', '.join(registry)}"
@@ -62,6 +78,10 @@ class FaultSchedule:
         layout: the site.
         registry: kind to fault class.
     """
+
+    MOST = 640
+    """Faults in force at a time: what lists them, however long their names, is one message that
+    broker and aggregator take."""
 
     def __init__(self, layout: Layout, registry: Mapping[str, type[Fault]]) -> None:
         self._layout = layout
@@ -97,9 +117,14 @@ class FaultSchedule:
 
         Raises:
             ConfigError: unknown fault, wrong parameter or duration, a target of the wrong kind
-                or that does not exist, or the same fault already strikes there.
+                or that does not exist, the same fault already strikes there, or too many do.
         """
         struck = self.applied_fault(identifier, kind, target, (now, now), parameters or {})
+        if len(self._active) >= self.MOST:
+            raise ConfigError(
+                f"{self.MOST} faults are in force, and the list of more does not fit into a "
+                "message; clear some first"
+            )
         for other in self._active:
             if other.fault.kind == kind and other.target.meets(struck.target):
                 raise ConfigError(
@@ -135,17 +160,12 @@ class FaultSchedule:
                 that does not exist.
         """
         fault = parse_fault(self._registry, kind, parameters)
-        place = find_target(self._layout, target)
-        if place.kind != fault.target:
-            raise ConfigError(
-                f"fault {kind} strikes a {fault.target}, for example {fault.default_target}; "
-                f"{target!r} is a {place.kind}"
-            )
+        place = place_of(self._registry, self._layout, kind, target)
         return AppliedFault(identifier, fault, place, *times)
 
     def restore(self, strikes: Iterable[AppliedFault]) -> None:
-        """Put back the faults that were in force when a state was kept."""
-        self._active = list(strikes)
+        """Put back the faults that were in force, but no more than there may be."""
+        self._active = list(strikes)[: self.MOST]
 
     def clear(self, kind: str | None = None, target: str | None = None) -> int:
         """End the faults of this kind and target (None for any) and return how many.

@@ -66,7 +66,7 @@ class Job(Section):
 class Telemetry(Section):
     """How the site reports."""
 
-    interval_seconds: Positive = 1.0
+    interval_seconds: Annotated[float, Field(gt=0, le=3600)] = 1.0
     """Time between two frames of a unit, in simulated seconds."""
     extra_signals: bool = True
     """Also report what the real exporters have off by default."""

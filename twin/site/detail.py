@@ -85,8 +85,7 @@ class DetailPlan:
                 chosen = _arrays_named(arrays, len(levels)) if arrays else range(len(levels))
             except ValueError as error:
                 raise ConfigError(f"detail {setting!r}: {error}") from error
-            for array in chosen:
-                levels[array] = level
+            levels[chosen.start : chosen.stop] = [level] * len(chosen)
         return DetailPlan(tuple(levels))
 
     @property

@@ -71,6 +71,9 @@ class JsonDecoder:
 
     def __init__(self, schema: Schema) -> None:
         self._schema = schema
+        keys = 3 + len(schema.groups) + len(schema.columns)
+        self._quotes = 2 * keys
+        """Quotation marks of a frame: those of its keys. More are of texts."""
 
     def decode(self, data: bytes) -> Snapshot:
         """Return the snapshot that ``data`` holds.
@@ -83,33 +86,32 @@ class JsonDecoder:
         except orjson.JSONDecodeError as error:
             raise FrameError("malformed", str(error)) from error
         frame = self._schema.opened(tree)
-        blocks = [_block(group, frame[group.name]) for group in self._schema.groups]
-        values = np.concatenate([block.ravel() for block in blocks])
-        snapshot = self._schema.snapshot(frame["ts"], frame["seq"], values)
-        # NumPy would take true for 1. All keys are known here, so the words can only be values.
+        columns = [_columns(group, frame[group.name]) for group in self._schema.groups]
+        # NumPy would take true for 1 and the text "1.5" for a number. All keys are known here,
+        # so words and further quotation marks can only be values, or keys that stand twice.
         if b"true" in data or b"false" in data:
             raise FrameError("value", "a truth value is no number")
-        return snapshot
+        if data.count(b'"') != self._quotes:
+            raise FrameError("value", "a text is no number, and no key may stand twice")
+        blocks = map(_numbers, self._schema.groups, columns)
+        values = np.concatenate([block.ravel() for block in blocks])
+        return self._schema.snapshot(frame["ts"], frame["seq"], values)
 
 
-def _block(group: ColumnGroup, tree: Any) -> NDArray[np.float64]:
+def _columns(group: ColumnGroup, tree: Any) -> list[list[Any]]:
     columns = group.columns(tree)
     for name, column in zip(group.names, columns, strict=True):
         if type(column) is not list or len(column) != group.count:
             raise FrameError("shape", f"{group.name}.{name} must be a list of {group.count}")
-    return _numbers(group, columns)
+    return columns
 
 
 def _numbers(group: ColumnGroup, columns: list[list[Any]]) -> NDArray[np.float64]:
     try:
-        block = np.array(columns)
-    except (ValueError, OverflowError) as error:
+        # None becomes NaN. Without the type NumPy would choose one that holds every value.
+        block = np.array(columns, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError) as error:
         raise FrameError("value", f"{group.name} has a value that is no number") from error
-    if block.dtype.kind in "fiu" and block.ndim == _COLUMNAR:
-        return block.astype(np.float64, copy=False)
-    # None makes an object array; anything but numbers and None is refused by type,
-    # because NumPy would turn the text "1.5" into a number.
-    kinds = {type(value) for column in columns for value in column}
-    if not kinds <= {int, float, type(None)}:
-        raise FrameError("value", f"{group.name} has a value that is no number")
-    return np.array(columns, dtype=np.float64)
+    if block.ndim != _COLUMNAR:
+        raise FrameError("value", f"{group.name} has a list in place of a number")
+    return block

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    FailFast,
+    Field,
+    ValidationError,
+)
 
 from twin.errors import FrameError
+from twin.faults import FaultSchedule
 
 __all__ = [
     "Ack",
@@ -26,6 +34,38 @@ __all__ = [
 ]
 
 MAX_MESSAGE_BYTES = 1 << 18
+MOST_KEYS = 512
+"""Keys of a mapping; a part of the roll-ups has one a signal, some sixty."""
+MOST_INTERVAL_SECONDS = 360_000.0
+"""Simulated seconds between two frames: an hour, times 100 when the emulator slows down."""
+END_OF_TIME = 32_503_680_000
+"""Simulated time stays below it: the year 3000, so that milliseconds are refused."""
+_MOST = 2**53
+"""Greatest number of anything: beyond it a float64 has no place for the next."""
+_Time = Annotated[float, Field(ge=0, lt=END_OF_TIME)]
+_Count = Annotated[int, Field(ge=0, le=_MOST)]
+_Seconds = Annotated[float, Field(ge=0, le=_MOST)]
+_Place = Annotated[str, Field(max_length=64)]
+_Label = Annotated[str, Field(max_length=128)]
+_V = TypeVar("_V")
+Many = Annotated[tuple[_V, ...], FailFast()]
+"""A list whose first wrong element ends the reading: pydantic would keep an error for each, some
+hundred MiB of one message."""
+
+
+def _few(value: object) -> object:
+    """Return a mapping of not too many keys, for the same reason.
+
+    Raises:
+        ValueError: it has too many.
+    """
+    if isinstance(value, dict) and len(value) > MOST_KEYS:
+        raise ValueError(f"has {len(value)} keys, at most {MOST_KEYS}")
+    return value
+
+
+Few = Annotated[dict[str, _V], BeforeValidator(_few)]
+"""A mapping of names to values, of at most :data:`MOST_KEYS`."""
 _Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
 
 
@@ -51,9 +91,9 @@ class Message(Strict):
 class Clock(Strict):
     """How simulated time maps to the wall clock: both in unix seconds, at one instant."""
 
-    simulated: Annotated[float, Field(ge=0)]
+    simulated: _Time
     """Simulated time at that instant."""
-    wall: Annotated[float, Field(ge=0)]
+    wall: _Time
     """Wall clock at that instant."""
 
 
@@ -68,38 +108,38 @@ class EmulatorStatus(Message):
     """Name of the emulator."""
     state: Literal["online", "offline", "lost"]
     """``offline`` after an orderly end, ``lost`` when the broker missed it."""
-    interval: Annotated[float, Field(gt=0)] = 1.0
+    interval: Annotated[float, Field(gt=0, le=MOST_INTERVAL_SECONDS)] = 1.0
     """Simulated seconds between two frames of a unit."""
-    speed: Annotated[float, Field(gt=0)] = 1.0
+    speed: Annotated[float, Field(ge=0.001, le=1e6)] = 1.0
     """Simulated seconds a second."""
     clock: Clock | None = None
     """Maps the frames' ``ts`` to the wall clock, so that lag can be told at any speed."""
-    ticks: Annotated[int, Field(ge=0)] = 0
+    ticks: _Count = 0
     """Ticks done."""
-    late_ticks: Annotated[int, Field(ge=0)] = 0
+    late_ticks: _Count = 0
     """Ticks that began later than they were due by more than a tenth of the interval."""
-    frames: Annotated[int, Field(ge=0)] = 0
+    frames: _Count = 0
     """Frames published."""
-    unsent: Annotated[int, Field(ge=0)] = 0
+    unsent: _Count = 0
     """Frames that could not be published because the broker was away."""
-    overdue: Annotated[int, Field(ge=0)] = 0
+    overdue: _Count = 0
     """Frames given up because the broker did not take those before them in time."""
-    queued: Annotated[int, Field(ge=0)] = 0
+    queued: _Count = 0
     """Frames that are due and that the broker did not take yet, at this moment."""
-    blocked_seconds: Annotated[float, Field(ge=0)] = 0.0
+    blocked_seconds: _Seconds = 0.0
     """Time that frames have waited for the broker to take those before them."""
-    restarts: Annotated[int, Field(ge=0)] = 0
+    restarts: _Count = 0
     """Times the clock began anew because the ticks were hopelessly late."""
-    slowdown: Annotated[float, Field(ge=1)] = 1.0
+    slowdown: Annotated[float, Field(ge=1, le=1e6)] = 1.0
     """``interval`` as a multiple of what was set: above 1 only when told to slow down."""
     shard: Annotated[str, Field(pattern=r"^(\d{1,4}/\d{1,4}|facility)$")] | None = None
     """Which part of the site it runs: ``0/3``, or ``facility``; None for the whole site."""
-    arrays: Annotated[int, Field(ge=0)] | None = None
+    arrays: _Count | None = None
     """Arrays that it publishes; None for all."""
-    feedback_age: Annotated[float, Field(ge=0)] | None = None
+    feedback_age: _Seconds | None = None
     """Simulated seconds since the facility's last feedback reached a shard of the halls, or since
     its start if there was none; None for who needs none."""
-    racks_assumed: Annotated[int, Field(ge=0)] | None = None
+    racks_assumed: _Count | None = None
     """Racks whose shard said nothing to the facility in the last tick; None for who is not it."""
 
     def encode(self) -> bytes:
@@ -112,15 +152,15 @@ class RackMeta(Message):
 
     rack: _Name
     """Name of the rack."""
-    gpu_model: str
+    gpu_model: _Label
     """Product name of the GPUs."""
-    gpu_uuids: tuple[str, ...]
+    gpu_uuids: Many[_Label]
     """UUIDs, in the order of the frame's columns."""
-    hostnames: tuple[str, ...]
+    hostnames: Many[_Label]
     """Host names of the servers, in the order of the frame's columns."""
-    driver_version: str
+    driver_version: _Label
     """NVIDIA driver."""
-    job: str | None = None
+    job: _Label | None = None
     """Job that holds the rack, None where it is idle."""
 
 
@@ -131,20 +171,20 @@ class ActiveFault(Strict):
     """Identifier of the command that injected it."""
     fault: _Name
     """Kind of fault."""
-    target: str
+    target: _Place
     """What it struck."""
-    since: float
+    since: _Time
     """Simulated time at which it began."""
-    until: float | None
+    until: _Time | None
     """Simulated time at which it ends, None when it lasts until it is cleared."""
-    parameters: dict[str, float] = {}
+    parameters: Few[float] = {}
     """Its parameters; told to shards, which make the same fault of them."""
 
 
 class Faults(Message):
     """All faults that are in force."""
 
-    active: tuple[ActiveFault, ...]
+    active: Annotated[Many[ActiveFault], Field(max_length=FaultSchedule.MOST)]
     """In order of injection."""
 
     def encode(self) -> bytes:
@@ -161,11 +201,11 @@ class Inject(Message):
     """Chosen by the sender; the answer comes on ``ack/{id}``."""
     fault: _Name
     """Kind of fault, as ``twin faults`` lists them."""
-    target: Annotated[str, Field(max_length=64)]
+    target: _Place
     """What to strike, for example ``r0003/pump1``."""
     duration: Annotated[float, Field(gt=0, le=1e8, strict=True)] | None = None
     """Simulated seconds; None for the fault's own default."""
-    parameters: dict[str, Annotated[float, Field(strict=True)]] = {}
+    parameters: Few[Annotated[float, Field(strict=True)]] = {}
     """Parameters of the fault."""
 
 
@@ -174,13 +214,13 @@ class Clear(Message):
 
     id: _Name
     """Chosen by the sender; the answer comes on ``ack/{id}``."""
-    target: Annotated[str, Field(max_length=64)] | None = None
+    target: _Place | None = None
     """End the faults of this target; None for all."""
     fault: _Name | None = None
     """End the faults of this kind; None for all."""
 
 
-_Settings = tuple[Annotated[str, Field(max_length=64)], ...]
+_Settings = Annotated[Many[_Place], Field(max_length=2048)]
 
 
 class SetDetail(Message):
@@ -229,6 +269,6 @@ def decode_message(model: type[_M], payload: bytes | bytearray | memoryview) -> 
     try:
         return model.model_validate_json(bytes(payload))
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
+        first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(str(part) for part in first["loc"]) or "message"
         raise FrameError("malformed", f"{place[:100]}: {first['msg'][:200]}") from error

@@ -11,12 +11,14 @@ from typing import Annotated
 
 from pydantic import Field
 
-from twin.wire.messages import Message, Strict
+from twin.wire.messages import Few, Many, Message, Strict
 
 __all__ = ["RollupPart", "SignalPart"]
 
-_Number = float | None
-_Row = tuple[float, ...]
+_MOST = 1e100
+"""Further from zero is no sum of anything, and the sum of many such would be none."""
+_Number = Annotated[float, Field(ge=-_MOST, le=_MOST)] | None
+_Row = Many[Annotated[float, Field(ge=-_MOST, le=_MOST)]]
 _Count = Annotated[int, Field(ge=0)]
 
 
@@ -29,15 +31,15 @@ class SignalPart(Strict):
     """Devices that report."""
     total: _Row
     """Sum of their values."""
-    lowest: tuple[_Number, ...]
+    lowest: Many[_Number]
     """Least value, None without any."""
-    highest: tuple[_Number, ...]
+    highest: Many[_Number]
     """Greatest value, None without any."""
     risen: _Row
     """What counters rose by since the aggregator began."""
-    matching: tuple[_Row, ...]
+    matching: Many[_Row]
     """Devices that each count of the catalogue counts."""
-    buckets: tuple[tuple[_Row, ...], ...]
+    buckets: Many[Many[_Row]]
     """For each distribution of the catalogue and each of its bounds, devices up to it."""
 
 
@@ -48,9 +50,9 @@ class RollupPart(Message):
     """Which shard."""
     ready: bool
     """Whether every rack of the shard has reported."""
-    arrays: tuple[tuple[_Count, _Count], ...]
+    arrays: Many[tuple[_Count, _Count]]
     """Its arrays, counted from 0, as ranges with their first and last."""
-    halls: tuple[str, ...]
+    halls: Many[str]
     """Halls in which it has arrays."""
-    signals: dict[str, SignalPart]
+    signals: Few[SignalPart]
     """The signals that are rolled up, by device class and name."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from heapq import nsmallest
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from twin.catalog import Signal, UnitKind
 from twin.errors import FrameError
 from twin.site import Layout
+from twin.wire.messages import END_OF_TIME
 
 __all__ = ["VERSION", "ColumnGroup", "Outputs", "Schema", "Snapshot", "rounded"]
 
@@ -26,9 +28,9 @@ VERSION = 1
 Outputs = Mapping[str, Mapping[str, NDArray[np.floating[Any]]]]
 """What the plant gives: device class, then signal, to an array (units, devices a unit)."""
 
-_END_OF_TIME = 1e11
-"""``ts`` stays below it: the year 5138, so that milliseconds are refused."""
 _END_OF_SEQ = 2**63
+_NAMED = 8
+"""Groups that an error names."""
 _FINITE = np.finfo(np.float64).max
 """Bound of a signal that has none: CBOR could carry an infinity."""
 
@@ -133,7 +135,7 @@ class Schema:
         if type(version) is not int or version != VERSION:
             raise FrameError("version", f"v is {_shown(version)}, not {VERSION}")
         if frame.keys() != self._keys:
-            odd = sorted(str(key)[:40] for key in frame.keys() ^ self._keys)
+            odd = nsmallest(_NAMED, (str(key)[:40] for key in frame.keys() ^ self._keys))
             raise FrameError("schema", f"groups differ from the catalogue: {', '.join(odd)[:200]}")
         return frame
 
@@ -148,7 +150,7 @@ class Schema:
         Raises:
             FrameError: with the reason ``value``.
         """
-        if type(ts) not in (int, float) or not 0 <= ts < _END_OF_TIME:
+        if type(ts) not in (int, float) or not 0 <= ts < END_OF_TIME:
             raise FrameError("value", f"ts is {_shown(ts)}, not unix seconds")
         if type(seq) is not int or not 0 <= seq < _END_OF_SEQ:
             raise FrameError("value", f"seq is {_shown(seq)}, not a running number")

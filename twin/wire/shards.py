@@ -18,13 +18,13 @@ from twin.plant.ledger import Report
 from twin.plant.units import Floats
 from twin.plant.workload import Health
 from twin.site import Layout, ranges
-from twin.wire.messages import Message, Strict
+from twin.wire.messages import Few, Many, Message, Strict
 
 __all__ = ["FacilityFeedback", "JobHealth", "ShardDraw"]
 
 _Count = Annotated[int, Field(ge=0)]
 _Positive = Annotated[float, Field(ge=0)]
-_Ranges = tuple[tuple[_Count, _Count], ...]
+_Ranges = Many[tuple[_Count, _Count]]
 _MOST_PARTS = 4000
 """Steps of a second in a tick: more than an hour is no interval."""
 
@@ -66,23 +66,23 @@ class ShardDraw(Message):
     owned: _Ranges
     """Those of them that it speaks for."""
     flows: Annotated[
-        tuple[tuple[float, float, float, float, float, float, float, float], ...],
+        Many[tuple[float, float, float, float, float, float, float, float]],
         Field(min_length=1, max_length=_MOST_PARTS),
     ]
     """For each step that the tick was cut into: power of servers, coolant units and leaf switches
     in W, heat absorbed and rejected by the coolant units in W, their facility water in L/min,
     what is written to and read from the storage in B/s."""
-    racks: tuple[_Positive, ...]
+    racks: Many[_Positive]
     """Power of each rack at its PDUs in W."""
     spines: _Ranges
     """Spines of each plane with which its leaves exchanged anything."""
-    into_spines: tuple[_Positive, ...]
+    into_spines: Many[_Positive]
     """Bytes that leaves sent to each of them in the tick, plane by plane."""
-    from_spines: tuple[_Positive, ...]
+    from_spines: Many[_Positive]
     """Bytes that each of them sent to leaves."""
-    jobs: tuple[JobHealth, ...]
+    jobs: Many[JobHealth]
     """How the hardware of each job of the site is doing, as far as it is the shard's."""
-    storage_ports: tuple[_Count, ...]
+    storage_ports: Many[_Count]
     """Ports of each job that reach the storage."""
 
     @classmethod
@@ -159,9 +159,9 @@ class FacilityFeedback(Message):
     """What all storage servers together can write and read, in B/s."""
     storage_levels: tuple[_Positive | None, _Positive | None]
     """The most that one port gets of that, None where there is enough for all."""
-    jobs: tuple[JobHealth, ...]
+    jobs: Many[JobHealth]
     """How the hardware of each job is doing, wherever it stands."""
-    standings: tuple[dict[str, float], ...]
+    standings: Many[Few[float]]
     """Where each job stands."""
 
     @classmethod

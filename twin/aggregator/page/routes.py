@@ -178,7 +178,7 @@ async def _read(request: Request, kind: type[_C]) -> _C | Response:
         value = await _object(request)
         return kind.model_validate({**value, "id": f"page-{secrets.token_hex(8)}"})
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
+        first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(str(part) for part in first["loc"])
         return _refused(f"{place}: {first['msg']}.", 422)
     except ClientDisconnect:
