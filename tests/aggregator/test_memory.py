@@ -13,8 +13,8 @@ PROGRAM = """
 import json, logging, resource, sys
 import structlog
 from twin.aggregator import Core
-from twin.aggregator.shard_assignment import Division
-from twin.catalog import Frame
+from twin.aggregator.shard_assignment import ShardAssignment
+from twin.catalog import UnitKind
 from twin.plant import Conditions, Plant
 from twin.site import Layout, Shard, load_site
 from twin.wire import MAX_FRAME_BYTES, Encoder
@@ -24,10 +24,10 @@ structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.
 layout = Layout(load_site("demo"))
 plant = Plant(layout, seed=0)
 plant.step(1.0, Conditions.healthy(layout))
-encoder = Encoder(layout, Frame.RACK)
+encoder = Encoder(layout, UnitKind.RACK)
 encoder.load(plant.outputs())
 frame = json.loads(encoder.encode(0, 1.0, 1))
-core = Core(layout, division=Division(layout, Shard(0, 2), 0, 1))
+core = Core(layout, division=ShardAssignment(layout, Shard(0, 2), 0, 1))
 RACK, SITE = "twin/v1/demo/rack/r0001", "twin/v1/demo/"
 
 
