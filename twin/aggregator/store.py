@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +17,6 @@ from twin.site import Layout
 from twin.wire import Snapshot
 
 __all__ = ["Missing", "Store", "UnitStates", "timeout_of"]
-
-_Seconds = TypeVar("_Seconds", float, NDArray[np.float64])
 
 
 class Missing(StrEnum):
@@ -47,13 +44,14 @@ _LEAST_FRAMES = 4
 """Frames after which a unit's own pace is known."""
 
 
-def timeout_of(interval: _Seconds) -> _Seconds:
+def timeout_of(interval: float) -> float:
     """Return the seconds of silence after which a unit is given up.
 
     Args:
         interval: seconds between two of its frames.
     """
-    return np.clip(_TIMEOUT_INTERVALS * interval, _LEAST_TIMEOUT_SECONDS, _MOST_TIMEOUT_SECONDS)
+    wanted = _TIMEOUT_INTERVALS * interval
+    return min(max(_LEAST_TIMEOUT_SECONDS, wanted), _MOST_TIMEOUT_SECONDS)
 
 
 _REASONS = np.array(list(Missing))
@@ -134,7 +132,7 @@ class UnitStates:
         Args:
             most: for a unit whose own pace is not known yet, and the most for any.
         """
-        own = np.minimum(timeout_of(self.pace), most)
+        own = np.minimum(np.maximum(_TIMEOUT_INTERVALS * self.pace, _LEAST_TIMEOUT_SECONDS), most)
         return np.where(self.paced >= _LEAST_FRAMES, own, most)
 
     def explain(self, at: float, timeout: float, loss: Missing | None) -> None:
