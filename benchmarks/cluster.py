@@ -6,8 +6,6 @@ import argparse
 import asyncio
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -18,6 +16,7 @@ from twin.bench.process import Child, free_port, started
 from twin.bus import BrokerUrl, Bus, connect
 from twin.catalog import UnitKind
 from twin.cli.options import seconds
+from twin.clients.http import is_ready
 from twin.errors import BusError
 from twin.site import Layout, Shard, load_site
 from twin.wire import Decoder, EmulatorStatus, Topics, decode_message
@@ -84,7 +83,7 @@ class Cluster:
         began = time.monotonic()
         async with asyncio.timeout(SETTLE_SECONDS):
             for index in indices:
-                while not await asyncio.to_thread(answers, f"{self.url(index)}/readyz"):
+                while not await asyncio.to_thread(is_ready, f"{self.url(index)}/readyz"):
                     self.check()
                     await asyncio.sleep(0.2)
         return time.monotonic() - began
@@ -151,19 +150,3 @@ async def listening(cluster: Cluster, racks: Sequence[int]) -> AsyncIterator[Ear
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
-
-
-def get(url: str) -> bytes:
-    """Return what is at an address."""
-    with urllib.request.urlopen(url, timeout=60) as answer:  # noqa: S310 - our own processes
-        body: bytes = answer.read()
-        return body
-
-
-def answers(url: str) -> bool:
-    """Return whether an address answers with success."""
-    try:
-        get(url)
-    except (OSError, urllib.error.HTTPError):
-        return False
-    return True

@@ -13,15 +13,18 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from benchmarks.cluster import Cluster, answers, get
+from benchmarks.cluster import Cluster
 from twin.bench.process import free_port, started, until
-from twin.grafana.prometheus import Prometheus
+from twin.clients.http import fetch, is_ready
+from twin.clients.prometheus import Prometheus
 from twin.site import count_series
 
 PROMETHEUS = 2
 LEAST_SCRAPE_SECONDS = 5
 _BEFORE_SECONDS = 10
 _OF_SITE = ("twin_unit_reporting", "twin_unit_last_frame")
+
+_ANSWER_SECONDS = 60.0
 
 
 # -- what is exposed ----------------------------------------------------------------
@@ -41,14 +44,14 @@ async def exposed(cluster: Cluster) -> dict[str, Any]:
 
 
 def _scraped(base: str, expected: int) -> dict[str, Any]:
-    groups = json.loads(get(f"{base}/sd"))
+    groups = json.loads(fetch(f"{base}/sd", _ANSWER_SECONDS))
     arrays = Counter(group["labels"].get("array", "") for group in groups)
     del arrays[""]
     seen: Counter[int] = Counter()
     counted = 0
     for group in groups:
         url = f"http://{group['targets'][0]}{group['labels']['__metrics_path__']}"
-        for line in get(url).splitlines():
+        for line in fetch(url, _ANSWER_SECONDS).splitlines():
             if line.startswith(b"#") or (line.startswith(b"twin_") and not _of_site(line)):
                 continue
             seen[hash(line.rpartition(b" ")[0])] += 1
@@ -84,7 +87,7 @@ async def prometheus(stack: AsyncExitStack, cluster: Cluster, folder: Path) -> l
                    f"--web.listen-address=127.0.0.1:{port}"]  # fmt: skip
         child = stack.enter_context(started(command, f"Prometheus {number}"))
         url = f"http://127.0.0.1:{port}"
-        await until(partial(answers, f"{url}/-/ready"), child)
+        await until(partial(is_ready, f"{url}/-/ready"), child)
         urls.append(url)
     await asyncio.sleep(2 * cluster.interval + 10)
     return urls

@@ -18,19 +18,20 @@ import shlex
 import sys
 import tempfile
 import time
-import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 import yaml
 
 from twin.bench.broker import BrokerKind, running_broker
 from twin.bench.process import cpu_seconds, free_port, resident_bytes, started, until
 from twin.cli.options import seconds
+from twin.clients.http import fetch, is_ready
 from twin.site import Layout, load_site
 
 _LOOK_SECONDS = 6.0
@@ -90,9 +91,9 @@ async def _run(options: argparse.Namespace) -> dict[str, Any]:
             sender = [*twin, "emulate", *common, "--codec", options.codec]
             sender += shlex.split(options.emulate)
             with started(receiver, "aggregator") as aggregator:
-                await until(lambda: _answers(f"{base}/healthz"), aggregator)
+                await until(lambda: is_ready(f"{base}/healthz"), aggregator)
                 with started(sender, "emulator") as emulator:
-                    await until(lambda: _answers(f"{base}/readyz"), emulator)
+                    await until(lambda: is_ready(f"{base}/readyz"), emulator)
                     pids = {
                         "broker": broker.pid,
                         "emulator": emulator.pid,
@@ -123,7 +124,7 @@ async def _watched(
         task.cancel()
     await asyncio.gather(*scrapers, page, return_exceptions=True)
     took = time.monotonic() - began
-    figures = json.loads(await asyncio.to_thread(_read, f"{base}/api/summary"))
+    figures = json.loads(await asyncio.to_thread(fetch, f"{base}/api/summary", _TIMEOUT_SECONDS))
     return _report(layout, looks, scrapes, figures) | {
         "seconds": round(took),
         "cpu_cores": {name: round((cpu[name] - used[name]) / took, 3) for name in pids},
@@ -209,36 +210,28 @@ async def _scrape_forever(url: str, every: float, first: float, scrapes: _Scrape
     while True:
         began = time.monotonic()
         try:
-            scrapes.bytes += len(await asyncio.to_thread(_read, url))
+            scrapes.bytes += await asyncio.to_thread(_scrape, url)
             scrapes.done += 1
-        except OSError:
+        except httpx.HTTPError:
             scrapes.failed += 1
         took = time.monotonic() - began
         scrapes.slowest = max(scrapes.slowest, took)
         await asyncio.sleep(max(0.0, every - took))
 
 
-def _read(url: str) -> bytes:
-    compressed = {"Accept-Encoding": "gzip"} if url.endswith("metrics") else {}
-    request = urllib.request.Request(url, headers=compressed)  # noqa: S310 - our own aggregator
-    with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as answer:  # noqa: S310 - our own
-        body: bytes = answer.read()
-    return body
-
-
-def _answers(url: str) -> bool:
-    with suppress(OSError):
-        _read(url)
-        return True
-    return False
+def _scrape(url: str) -> int:
+    """Return the bytes of a compressed answer."""
+    with httpx.stream("GET", url, timeout=_TIMEOUT_SECONDS) as answer:
+        return sum(map(len, answer.raise_for_status().iter_raw()))
 
 
 def _stay(url: str, length: float) -> None:
     """Keep a live page open, and read what it is sent."""
     end = time.monotonic() + length
-    with urllib.request.urlopen(url, timeout=_TIMEOUT_SECONDS) as stream:  # noqa: S310 - our own
-        while time.monotonic() < end:
-            stream.readline()
+    with httpx.stream("GET", url, timeout=_TIMEOUT_SECONDS) as stream:
+        for _ in stream.iter_lines():
+            if time.monotonic() >= end:
+                return
 
 
 def _text(report: Mapping[str, Any]) -> str:

@@ -15,14 +15,13 @@ import shutil
 import sys
 import tempfile
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from twin.bench.process import cpu_seconds, free_port, resident_bytes, started
 from twin.cli.options import seconds
+from twin.clients.http import fetch, is_ready
 
 STORES = Path(__file__).parents[1] / "deploy/stores"
 READY_SECONDS = 120.0
@@ -47,7 +46,7 @@ def main() -> None:
         port = free_port()
         start(stack, [sys.executable, "-m", "twin", "up", "--site", given.site,
                       "--port", str(port), "--mqtt-port", "0"])  # fmt: skip
-        until(lambda: get(f"http://127.0.0.1:{port}/readyz") is not None)
+        until(lambda: is_ready(f"http://127.0.0.1:{port}/readyz"))
         for agent in (prometheus_agent, vmagent):
             run(agent, folder / agent.__name__, port, given)
 
@@ -76,7 +75,7 @@ def run(
             "victoria-metrics", f"-httpListenAddr=127.0.0.1:{store}",
             f"-storageDataPath={folder / 'store'}", "-retentionPeriod=1d", "-loggerLevel=ERROR",
         ])  # fmt: skip
-        until(lambda: get(f"http://127.0.0.1:{store}/health") is not None)
+        until(lambda: is_ready(f"http://127.0.0.1:{store}/health"))
         address = f"http://127.0.0.1:{store}/api/v1/write"
         scraping = start(stack, [*agent(folder, own), f"-remoteWrite.url={address}"]
                          if agent is vmagent else agent(folder, own))  # fmt: skip
@@ -102,15 +101,13 @@ class Reading:
     """What two processes, each an id and an HTTP port, have taken up to now."""
 
     def __init__(self, agent: tuple[int, int], store: tuple[int, int], folder: Path) -> None:
-        page = get(f"http://127.0.0.1:{store[1]}/metrics") or ""
+        page = get(f"http://127.0.0.1:{store[1]}/metrics")
         self.at = time.monotonic()
         used = cpu_seconds({"agent": agent[0], "store": store[0]})
         self.agent, self.store = used["agent"], used["store"]
         self.agent_bytes, self.store_bytes = resident_bytes(agent[0]), resident_bytes(store[0])
         self.samples = counter(page, 'vm_rows_inserted_total{type="promremotewrite"}')
-        self.sent = sum(
-            counter(get(f"http://127.0.0.1:{agent[1]}/metrics") or "", name) for name in SENT
-        )
+        self.sent = sum(counter(get(f"http://127.0.0.1:{agent[1]}/metrics"), name) for name in SENT)
         self.series = counter(page, "vm_new_timeseries_created_total")
         self.disk = sum(file.stat().st_size for file in (folder / "store").rglob("*.bin"))
 
@@ -138,14 +135,11 @@ def start(stack: ExitStack, command: list[str]) -> int:
     return stack.enter_context(started(command, command[0])).pid
 
 
-def get(url: str) -> str | None:
-    """Return what is at ``url``, None when nothing answers or it says no."""
-    try:
-        with urllib.request.urlopen(url, timeout=30) as answer:  # noqa: S310 - our own servers
-            text: str = answer.read().decode()
-            return text
-    except (urllib.error.URLError, OSError):
-        return None
+def get(url: str) -> str:
+    """Return what is at ``url``, an empty text when nothing answers or it refuses."""
+    with suppress(OSError):
+        return fetch(url, timeout=30).decode()
+    return ""
 
 
 def until(condition: Callable[[], bool]) -> None:

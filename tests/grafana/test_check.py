@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from twin.clients.prometheus import Prometheus, QueryError
 from twin.grafana.check import Checked, QueryOutcome, check_dashboard
 from twin.grafana.optional_metrics import MARKERS
-from twin.grafana.prometheus import Prometheus, QueryError
 from twin.grafana.queries import quiet_queries
 from twin.grafana.substitute import parse_label_values, substitute
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import urllib.error
-import urllib.request
 from collections.abc import Mapping
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from twin.clients.http import HttpServer, fetch
 from twin.errors import ServiceError
 
 __all__ = ["NO_BROKER", "Samples", "missing", "quantile", "read_own"]
@@ -33,12 +32,10 @@ async def read_own(url: str) -> Samples:
 def missing(base: str) -> str | None:
     """Return what the aggregator says is missing before its site is complete, None for nothing."""
     try:
-        with urllib.request.urlopen(f"{base}/readyz", timeout=_PATIENCE_SECONDS):  # noqa: S310 - http
-            return None
-    except urllib.error.HTTPError as answer:
-        return answer.read().decode()
-    except OSError:
+        answer = HttpServer(base, "the aggregator", _PATIENCE_SECONDS).ask("GET", "/readyz")
+    except ServiceError:
         return NO_BROKER
+    return None if answer.is_success else answer.text
 
 
 def quantile(counts: Mapping[float, float], share: float) -> float:
@@ -63,8 +60,7 @@ def quantile(counts: Mapping[float, float], share: float) -> float:
 
 def _read(url: str) -> Samples:
     try:
-        with urllib.request.urlopen(url, timeout=_PATIENCE_SECONDS) as answer:  # noqa: S310 - http
-            text = answer.read().decode()
+        text = fetch(url, _PATIENCE_SECONDS).decode()
     except OSError as error:
         raise ServiceError(f"the aggregator does not answer on {url}: {error}") from error
     own = "\n".join(line for line in text.splitlines() if "twin_" in line)

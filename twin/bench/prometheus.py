@@ -7,20 +7,16 @@ It finds its targets as the README tells users to: by ``http_sd_configs`` and wi
 from __future__ import annotations
 
 import asyncio
-import json
 import tempfile
 import time
-import urllib.error
-import urllib.parse
-import urllib.request
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from twin.bench.process import find_program, free_port, started, until
 from twin.bench.site_run import RunningSite
+from twin.clients.prometheus import Prometheus
 from twin.errors import ConfigError, ServiceError
 from twin.site import DetailPlan, Layout, count_series
 
@@ -130,7 +126,7 @@ async def scrape_site(running: RunningSite, interval: float, duration: float) ->
     command = _command(program, Path(folder), address, running.base, interval)
     child = running.parts.enter_context(started(command, "prometheus"))
     running.pids["prometheus"] = child.pid
-    server = _PrometheusServer(f"http://{address}")
+    server = Prometheus(f"http://{address}", _QUERY_SECONDS)
     await until(server.ready, child)
     began = time.time()
     await asyncio.sleep(duration)
@@ -151,41 +147,7 @@ def _command(program: str, folder: Path, address: str, base: str, interval: floa
     ]
 
 
-@dataclass(frozen=True, slots=True)
-class _PrometheusServer:
-    """A running Prometheus, by its address."""
-
-    url: str
-
-    def ready(self) -> bool:
-        with suppress(OSError), urllib.request.urlopen(f"{self.url}/-/ready", timeout=2):  # noqa: S310 - http
-            return True
-        return False
-
-    def get(self, path: str, **parameters: str) -> Any:
-        """Return what the API gives.
-
-        Raises:
-            ServiceError: it does not answer.
-        """
-        address = f"{self.url}/api/v1/{path}?{urllib.parse.urlencode(parameters)}"
-        try:
-            with urllib.request.urlopen(address, timeout=_QUERY_SECONDS) as answer:  # noqa: S310 - http
-                return json.load(answer)["data"]
-        except urllib.error.HTTPError as error:
-            raise ServiceError(f"prometheus refuses {path}: {error.read().decode()}") from error
-        except OSError as error:
-            raise ServiceError(f"prometheus does not answer {path}: {error}") from error
-
-    def number(self, expression: str, at: float) -> float:
-        """Return the one value of an instant query, NaN when there is none."""
-        result = self.get("query", query=expression, time=f"{at:.3f}")["result"]
-        return float(result[0]["value"][1]) if result else float("nan")
-
-
-def _report(
-    server: _PrometheusServer, interval: float, began: float, ended: float
-) -> PrometheusReport:
+def _report(server: Prometheus, interval: float, began: float, ended: float) -> PrometheusReport:
     window = f"[{max(1, round(ended - began))}s]"
     first = f"[{max(1, round(2 * interval))}s]"
     durations = f"scrape_duration_seconds{_OWN_JOBS}"

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import urllib.request
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from twin.bench.process import Child, cpu_seconds, listens, peak_bytes, until
 from twin.bus import BrokerUrl, Bus, connect
+from twin.clients.http import fetch
 from twin.errors import ServiceError
 
 __all__ = ["Receiver", "Sent", "measure_receiver", "read_page"]
@@ -104,8 +104,7 @@ async def measure_receiver(
 
 def read_page(url: str) -> str:
     """Return the text of a page, uncompressed."""
-    with urllib.request.urlopen(url, timeout=_PATIENCE_SECONDS) as answer:  # noqa: S310 - http
-        return str(answer.read().decode())
+    return fetch(url, _PATIENCE_SECONDS).decode()
 
 
 async def _subscribed(

@@ -12,10 +12,10 @@ from rich.console import Console
 from rich.table import Table
 
 from twin.cli.options import JsonOutput, seconds
+from twin.clients.prometheus import Prometheus
 from twin.errors import CheckFailedError, ConfigError
 from twin.grafana.check import Checked, QueryOutcome, check_dashboard
 from twin.grafana.pages import FOLDER
-from twin.grafana.prometheus import Prometheus
 from twin.grafana.push import connect, push
 from twin.grafana.shipped import load_all
 

@@ -9,8 +9,8 @@ from enum import StrEnum
 from itertools import product
 from typing import Any
 
+from twin.clients.prometheus import Prometheus, QueryError
 from twin.grafana.optional_metrics import MARKERS, NOT_EXPORTED, is_optional
-from twin.grafana.prometheus import Prometheus, QueryError
 from twin.grafana.queries import quiet_until
 from twin.grafana.queries.chart_annotations import FAULTS
 from twin.grafana.substitute import chosen_values, free_choices, substitute

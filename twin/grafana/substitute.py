@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from twin.grafana.prometheus import Prometheus
+from twin.clients.prometheus import Prometheus
 
 __all__ = ["chosen_values", "free_choices", "parse_label_values", "substitute"]
 

@@ -18,11 +18,8 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.error import URLError
-from urllib.request import Request, urlopen
 
-import orjson
-
+from twin.clients.http import HttpServer, is_ready
 from twin.errors import ConfigError
 from twin.rules.engine import Episode
 
@@ -32,6 +29,7 @@ _PATH = f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/bin:/usr/local/sbin"
 _NAMES = ("alertmanager", "prometheus-alertmanager")
 _START_SECONDS = 15.0
 _POLL_SECONDS = 0.05
+_ALERTS = "/api/v2/alerts"
 _GROUP_WAIT = 30.0
 """Alertmanager's default ``group_wait``."""
 _STARTS, _ENDS = "2000-01-01T00:00:00Z", "2100-01-01T00:00:00Z"
@@ -57,7 +55,7 @@ def told_by(config: Path, episodes: Sequence[Episode], end: float) -> dict[str, 
     moments = sorted({at for own in fired for at in (own.firing, own.ended) if at is not None})
     free: dict[_Labels, float] = {}
     told: dict[str, float] = {}
-    with _running(config) as address:
+    with _running(config) as server:
         for moment, following in zip(moments, [*moments[1:], end], strict=True):
             now = {
                 tuple(sorted(own.labels.items())): own
@@ -66,7 +64,7 @@ def told_by(config: Path, episodes: Sequence[Episode], end: float) -> dict[str, 
                 and own.firing <= moment
                 and (own.ended is None or own.ended > moment)
             }
-            quiet = _inhibited(address, list(now))
+            quiet = _inhibited(server, list(now))
             free = {labels: free.get(labels, moment) for labels in now if labels not in quiet}
             for labels, since in free.items():
                 if following - since >= _GROUP_WAIT or (following == end and end > since):
@@ -74,28 +72,22 @@ def told_by(config: Path, episodes: Sequence[Episode], end: float) -> dict[str, 
     return told
 
 
-def _inhibited(address: str, alerts: Sequence[_Labels]) -> set[_Labels]:
+def _inhibited(server: HttpServer, alerts: Sequence[_Labels]) -> set[_Labels]:
     """Return which of these alerts Alertmanager inhibits while exactly they fire."""
     if not alerts:
         return set()
     # What fires no more is ended in the same message; a generation label would change routing.
-    standing = _get(f"{address}/api/v2/alerts")
+    standing = server.json(_ALERTS)
     wanted = set(alerts)
     over = [own["labels"] for own in standing if tuple(sorted(own["labels"].items())) not in wanted]
     body = [{"labels": dict(labels), "startsAt": _STARTS, "endsAt": _ENDS} for labels in alerts]
     body += [{"labels": labels, "startsAt": _STARTS, "endsAt": _STARTS} for labels in over]
-    request = Request(  # noqa: S310 - the address of the process that we started
-        f"{address}/api/v2/alerts",
-        data=orjson.dumps(body),
-        headers={"Content-Type": "application/json"},
-    )
-    urlopen(request, timeout=10).close()  # noqa: S310 - as above
+    server.ask("POST", _ALERTS, json=body)
     deadline = time.monotonic() + _START_SECONDS
     before: Mapping[_Labels, Mapping[str, str]] = {}
     while True:
         found = {
-            tuple(sorted(own["labels"].items())): own["status"]
-            for own in _get(f"{address}/api/v2/alerts")
+            tuple(sorted(own["labels"].items())): own["status"] for own in server.json(_ALERTS)
         }
         # An alert may be listed before what inhibits it is known, so two answers must agree.
         if found.keys() == wanted and found == before:
@@ -106,15 +98,9 @@ def _inhibited(address: str, alerts: Sequence[_Labels]) -> set[_Labels]:
         time.sleep(_POLL_SECONDS)
 
 
-def _get(url: str) -> list[Mapping[str, dict[str, str]]]:
-    with urlopen(url, timeout=10) as answer:  # noqa: S310 - the address of our own process
-        found: list[Mapping[str, dict[str, str]]] = orjson.loads(answer.read())
-        return found
-
-
 @contextmanager
-def _running(config: Path) -> Iterator[str]:
-    """Start an Alertmanager with this configuration and give its address."""
+def _running(config: Path) -> Iterator[HttpServer]:
+    """Start an Alertmanager with this configuration."""
     found = os.environ.get("ALERTMANAGER") or next(
         filter(None, (shutil.which(name, path=_PATH) for name in _NAMES)), None
     )
@@ -142,7 +128,7 @@ def _running(config: Path) -> Iterator[str]:
             )
         try:
             _wait(process, address, config, log)
-            yield f"http://{address}"
+            yield HttpServer(f"http://{address}", "Alertmanager", timeout=10.0)
         finally:
             process.terminate()
             process.wait()
@@ -151,12 +137,9 @@ def _running(config: Path) -> Iterator[str]:
 def _wait(process: subprocess.Popen[bytes], address: str, config: Path, log: Path) -> None:
     deadline = time.monotonic() + _START_SECONDS
     while process.poll() is None and time.monotonic() < deadline:
-        try:
-            urlopen(f"http://{address}/-/ready", timeout=1).close()
-        except (URLError, OSError):
-            time.sleep(_POLL_SECONDS)
-        else:
+        if is_ready(f"http://{address}/-/ready", timeout=1):
             return
+        time.sleep(_POLL_SECONDS)
     text = log.read_text(encoding="utf-8", errors="replace")
     mistakes = [match["text"] for line in text.splitlines() if (match := _MISTAKE.search(line))]
     raise ConfigError(f"{config}: Alertmanager does not start: {(mistakes or [text])[-1]}")

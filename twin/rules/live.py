@@ -13,18 +13,13 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
-from urllib.error import HTTPError, URLError
-from urllib.parse import urlsplit
-from urllib.request import Request, urlopen
-
-import orjson
 
 from twin.bus import BrokerUrl
+from twin.clients.http import HttpServer
+from twin.clients.prometheus import Prometheus
 from twin.compose.engine import PROJECT, Stack
 from twin.errors import ConfigError, ServiceError, TwinError
 from twin.faults import FAULTS
-from twin.grafana.login import split_login
-from twin.grafana.prometheus import Prometheus
 from twin.grafana.push import connect
 from twin.rules.chaos_actions import Harms, harm_of
 from twin.rules.engine import Episode
@@ -108,10 +103,11 @@ async def run_live(
         ServiceError: Prometheus, Alertmanager or Grafana does not answer.
     """
     _refuse_disturbances(loaded)
-    rules = await _rules(servers.prometheus)
+    prometheus = Prometheus(servers.prometheus, _ANSWER_SECONDS)
+    rules = await _rules(prometheus)
     known = [str(rule["name"]) for rule in rules]
     check_names(replace(loaded, shipped=False), known)
-    run = _LiveRun(loaded, servers, say, clock)
+    run = _LiveRun(loaded, servers, prometheus, say, clock)
     try:
         await run.live()
     finally:
@@ -155,9 +151,7 @@ async def _panels(
     shown |= {check.alert for check in checks}
     chosen = {str(own["name"]): str(own["query"]) for own in rules if own["name"] in shown}
     try:
-        return await asyncio.to_thread(
-            live_panels, Prometheus(run.prometheus), chosen, run.epoch, run.duration
-        )
+        return await asyncio.to_thread(live_panels, run.prometheus, chosen, run.epoch, run.duration)
     except ServiceError as error:
         # What was seen is not lost for want of its drawings.
         say(run.duration, str(error))
@@ -184,11 +178,18 @@ class _LiveRun:
         self,
         loaded: LoadedScenario,
         servers: StackServers,
+        prometheus: Prometheus,
         say: Callable[[float, str], None],
         clock: Callable[[], float],
     ) -> None:
         self._loaded = loaded
         self._servers = servers
+        self.prometheus = prometheus
+        self._alertmanager = (
+            None
+            if servers.alertmanager is None
+            else HttpServer(servers.alertmanager, "Alertmanager", _ANSWER_SECONDS)
+        )
         self._say = say
         self._clock = clock
         self._start = clock()
@@ -198,11 +199,6 @@ class _LiveRun:
         self._before: set[_Labels] = set()
         self._harms = Harms(lambda: Stack.connected(servers.project))
         self.watch = _AlertWatch()
-
-    @property
-    def prometheus(self) -> str:
-        """Address of the Prometheus that is watched."""
-        return self._servers.prometheus
 
     @property
     def epoch(self) -> float:
@@ -313,18 +309,14 @@ class _LiveRun:
         return f", {show_duration(round(now - last.at))} after {last.kind}"
 
     async def _alerts(self) -> dict[_Labels, str]:
-        data = await _get(f"{self._servers.prometheus.rstrip('/')}/api/v1/alerts", "Prometheus")
-        return {
-            tuple(sorted(own["labels"].items())): str(own["state"])
-            for own in data["data"]["alerts"]
-        }
+        data = await asyncio.to_thread(self.prometheus.get, "alerts")
+        return {tuple(sorted(own["labels"].items())): str(own["state"]) for own in data["alerts"]}
 
     async def _look_at_alertmanager(self) -> None:
-        if self._servers.alertmanager is None:
+        if self._alertmanager is None:
             return
-        url = f"{self._servers.alertmanager.rstrip('/')}/api/v2/alerts"
         mine = {dict(own)["alertname"] for own in self.watch.open}
-        for own in await _get(url, "Alertmanager"):
+        for own in await asyncio.to_thread(self._alertmanager.json, "/api/v2/alerts"):
             name = own["labels"]["alertname"]
             if name in mine and name not in self.watch.told and own["status"]["state"] == "active":
                 self.watch.told[name] = float(round(self._now))
@@ -357,28 +349,6 @@ def _shown(labels: _Labels) -> str:
     return f"{own['alertname']} {where}".strip()
 
 
-async def _rules(prometheus: str) -> Sequence[Mapping[str, Any]]:
-    if urlsplit(prometheus).scheme not in ("http", "https"):
-        raise ConfigError(
-            f"Prometheus {prometheus!r} is no address; write for example http://127.0.0.1:9090"
-        )
-    data = await _get(f"{prometheus.rstrip('/')}/api/v1/rules?type=alert", "Prometheus")
-    return [rule for group in data["data"]["groups"] for rule in group["rules"]]
-
-
-async def _get(url: str, who: str) -> Any:
-    address, headers = split_login(url)
-
-    def read() -> bytes:
-        request = Request(address, headers=headers)  # noqa: S310 - the user's own server
-        with urlopen(request, timeout=_ANSWER_SECONDS) as answer:  # noqa: S310 - as above
-            body: bytes = answer.read()
-            return body
-
-    try:
-        return orjson.loads(await asyncio.to_thread(read))
-    except (HTTPError, URLError, OSError, orjson.JSONDecodeError) as error:
-        raise ServiceError(
-            f"{who} does not answer at {address}: {error}; is its address right, and its login "
-            "(http://user:password@host:port)?"
-        ) from error
+async def _rules(prometheus: Prometheus) -> Sequence[Mapping[str, Any]]:
+    data = await asyncio.to_thread(prometheus.get, "rules", type="alert")
+    return [rule for group in data["groups"] for rule in group["rules"]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from twin.grafana.prometheus import Prometheus, QueryError
+from twin.clients.prometheus import Prometheus, QueryError
 from twin.rules.explain import POINTS, curves, limit_of, panel, signal_of
 from twin.rules.expression import parts
 from twin.rules.result import Curve, Panel

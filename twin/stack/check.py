@@ -7,8 +7,6 @@ or the aggregator believe.
 from __future__ import annotations
 
 import asyncio
-import ssl
-import urllib.request
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -19,6 +17,7 @@ from prometheus_client.samples import Sample
 
 from twin.catalog import PSU, ROLLUPS, SERVER, Level, Rollup, UnitKind
 from twin.catalog.own import OWN_METRICS, UNIT_LAST_FRAME, UNIT_REPORTING
+from twin.clients.http import fetch
 from twin.plant import PowerTrace
 from twin.site import Layout
 from twin.stack.local import LocalStack
@@ -57,12 +56,8 @@ def _count(stack: LocalStack, path: str) -> int:
 
 def _fetch(stack: LocalStack, path: str) -> bytes:
     shown = {} if stack.token is None else {"Authorization": f"Bearer {stack.token.value}"}
-    request = urllib.request.Request(f"{stack.aggregator.url}{path}", headers=shown)  # noqa: S310 - our own
-    # Whoever listens there is this very process, whatever names its certificate has.
-    trust = ssl._create_unverified_context()  # noqa: S323, SLF001
-    with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS, context=trust) as response:  # noqa: S310 - our own
-        body: bytes = response.read()
-    return body
+    # The server there is this very process, whatever names its certificate has.
+    return fetch(f"{stack.aggregator.url}{path}", _TIMEOUT_SECONDS, shown, verify=False)
 
 
 def _by_rack(samples: Iterable[Sample], metric: str) -> dict[str, float]:

@@ -6,7 +6,7 @@ import base64
 
 import pytest
 
-from twin.grafana.login import split_login
+from twin.clients.login import split_login
 
 
 @pytest.mark.parametrize(

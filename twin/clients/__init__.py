@@ -1,0 +1,1 @@
+"""HTTP clients of the servers around the twin: Prometheus, Alertmanager, the aggregator."""
