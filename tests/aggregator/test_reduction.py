@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
 from twin.aggregator.reduction import Reduction
-from twin.catalog import GPU, NIC, ROLLUPS, Operation, Rollup, Unit
+from twin.catalog import GPU, ROLLUPS, Operation, Rollup, Unit
 
 VALUES = hnp.arrays(
     np.float64,
@@ -28,7 +28,7 @@ SINGLE = list(
     }.values()
 )
 """One of each kind."""
-COUNTER = Rollup("x_total", NIC, NIC["tx_bytes"], Operation.TOTAL, Unit.NONE, "", scale=0.5)
+COUNTER = Rollup("x_total", "tx_bytes", Operation.TOTAL, Unit.NONE, "", scale=0.5)
 nan = float("nan")
 
 
@@ -96,7 +96,7 @@ def test_distribution_is_what_numpy_says(rollup: Rollup, values: NDArray[np.floa
 @given(values=VALUES, data=st.data())
 def test_updates_add_up(values: NDArray[np.float64], data: st.DataObject) -> None:
     """Values that come in unit by unit give what they give all at once."""
-    rollups = [r for r in ROLLUPS if r.signal is GPU["power_usage"]]
+    rollups = [r for r in GPU.rollups if r.signal == "power_usage"]
     units = len(values)
     order = data.draw(st.lists(st.integers(0, units - 1)))
     piecewise = Reduction(rollups, *values.shape)

@@ -23,6 +23,7 @@ from twin.catalog import (
     UnitKind,
     device_class,
     devices_of,
+    rolled_up,
 )
 
 ROWS = [(device, signal) for device in DEVICES for signal in device]
@@ -196,8 +197,7 @@ def test_rollups_are_named_like_metrics_of_ours() -> None:
             assert "{" not in rollup.help_text(level)
         assert rollup.name.removesuffix("_total").endswith(BASE_UNITS[rollup.unit])
         assert rollup.name.endswith("_total") == (rollup.kind is MetricType.COUNTER)
-        assert rollup.device[rollup.signal.name] is rollup.signal
-        assert rollup.signal.on_wire
+        assert all(signal.on_wire for signal in rolled_up(rollup.name))
 
 
 def test_rollups_collide_with_nothing() -> None:
@@ -220,9 +220,10 @@ def test_rollups_keep_the_unit_of_what_they_sum() -> None:
     scales = {Unit.MILLIJOULES: (1e-3, Unit.JOULES), Unit.NANOSECONDS: (1e-9, Unit.SECONDS)}
     for rollup in ROLLUPS:
         counted = rollup.operation in (Operation.COUNT, Operation.MISSING)
-        own = rollup.signal.unit
-        expected = (1.0, Unit.NONE) if counted else scales.get(own, (1.0, own))
-        assert (rollup.scale, rollup.unit) == expected, rollup.name
+        for signal in rolled_up(rollup.name):
+            own = signal.unit
+            expected = (1.0, Unit.NONE) if counted else scales.get(own, (1.0, own))
+            assert (rollup.scale, rollup.unit) == expected, rollup.name
 
 
 def test_rollups_choose_by_value_only_when_they_count() -> None:
@@ -239,7 +240,7 @@ def test_rollups_choose_by_value_only_when_they_count() -> None:
 def test_rollups_add_counters_only_by_what_they_rise() -> None:
     """A sum of counters would fall when a device goes silent, a total does not."""
     for rollup in ROLLUPS:
-        counter = rollup.signal.kind in (MetricType.COUNTER, MetricType.UNTYPED)
+        counter = rolled_up(rollup.name)[0].kind in (MetricType.COUNTER, MetricType.UNTYPED)
         if counter and rollup.name not in {"gpus_reporting", "gpus_missing"}:
             assert rollup.operation is Operation.TOTAL
         if rollup.operation is Operation.TOTAL:
@@ -248,10 +249,11 @@ def test_rollups_add_counters_only_by_what_they_rise() -> None:
 
 def test_rollups_begin_where_their_devices_are() -> None:
     """A rack has no roll-up over switches, and every roll-up is taken over the site."""
-    for rollup in ROLLUPS:
-        assert rollup.levels == tuple(level for level in Level if level in rollup.levels)
-        assert set(rollup.levels) >= {Level.ARRAY, Level.HALL, Level.SITE}
-        assert Level.RACK not in rollup.levels or rollup.device.frame is UnitKind.RACK
+    for device in DEVICES:
+        for rollup in device.rollups:
+            assert rollup.levels == tuple(level for level in Level if level in rollup.levels)
+            assert set(rollup.levels) >= {Level.ARRAY, Level.HALL, Level.SITE}
+            assert Level.RACK not in rollup.levels or device.frame is UnitKind.RACK
 
 
 def test_a_few_devices_of_a_rack_are_of_its_detail() -> None:

@@ -21,7 +21,6 @@ from twin.site import Layout
 __all__ = ["HallReduction", "Rollups", "first_units"]
 
 _Values = NDArray[np.float64]
-_BY_NAME: Mapping[str, Rollup] = {rollup.name: rollup for rollup in ROLLUPS}
 
 
 def first_units(layout: Layout, frame: UnitKind, level: Level) -> NDArray[np.intp]:
@@ -84,6 +83,7 @@ class Rollups:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._by_name = {rollup.name: rollup for rollup in ROLLUPS}
         self._version = -1
         self._values: dict[tuple[str, Level], _Values] = {}
         self._distributions: dict[tuple[str, Level], Distribution] = {}
@@ -133,7 +133,7 @@ class Rollups:
         self._forget_if_changed()
         key = (name, level)
         if key not in self._values:
-            rollup = _BY_NAME[name]
+            rollup = self._by_name[name]
             if name in self._sources:
                 reduction, first = self._reduction(name, level)
                 self._values[key] = reduction.over(rollup, first)
@@ -151,7 +151,7 @@ class Rollups:
         key = (name, level)
         if key not in self._distributions:
             reduction, first = self._reduction(name, level)
-            self._distributions[key] = reduction.distribution(_BY_NAME[name], first)
+            self._distributions[key] = reduction.distribution(self._by_name[name], first)
         return self._distributions[key]
 
     def site(self, name: str) -> float:

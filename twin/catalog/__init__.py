@@ -7,15 +7,19 @@ device class and the physics that fills it.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from twin.catalog import own
 from twin.catalog.cooling import CDU, CDU_PSU, CDU_PSU_STATES, LEAK_STATES, PUMP, PUMP_STATES
+from twin.catalog.device import Chart, DeviceClass
 from twin.catalog.fabric import LEAF, PORT, SPINE
 from twin.catalog.gpu import GPU, XID_TEXT
 from twin.catalog.job import JOB, JOB_STATES
-from twin.catalog.model import Detail, DeviceClass, Exporter, MetricType, Signal, Unit, UnitKind
+from twin.catalog.model import UP, Detail, Exporter, Labels, MetricType, Signal, Unit
 from twin.catalog.neuron import NEURON, NEURON_LATENCIES, NEURON_RUNTIME, NEURONCORE
 from twin.catalog.nic import NIC
 from twin.catalog.own import ARRAY_JOB, OWN_JOB, OWN_METRICS, OwnMetric
+from twin.catalog.place import CDU_HOST, SERVERS, UNIT_HOST, Hosts, Names, Place, UnitKind
 from twin.catalog.power import (
     CHARGE_STATES,
     FACILITY,
@@ -29,14 +33,17 @@ from twin.catalog.power import (
     PDU_BREAKER,
     PDU_BREAKER_STATES,
 )
-from twin.catalog.rollup import ROLLUPS, Level, Operation, Rollup
+from twin.catalog.rollup import ABOVE_RACK, Level, Operation, Rollup
 from twin.catalog.server import PSU, SERVER
 from twin.catalog.storage import CPU, STORAGE
 from twin.catalog.water import CHILLER, CHILLER_STATES, WATER
+from twin.registry import Registry, View
 
 __all__ = [
+    "ABOVE_RACK",
     "ARRAY_JOB",
     "CDU",
+    "CDU_HOST",
     "CDU_PSU",
     "CDU_PSU_STATES",
     "CHARGE_STATES",
@@ -72,17 +79,25 @@ __all__ = [
     "PUMP_STATES",
     "ROLLUPS",
     "SERVER",
+    "SERVERS",
     "SPINE",
     "STORAGE",
+    "UNIT_HOST",
+    "UP",
     "WATER",
     "XID_TEXT",
+    "Chart",
     "Detail",
     "DeviceClass",
     "Exporter",
+    "Hosts",
+    "Labels",
     "Level",
     "MetricType",
+    "Names",
     "Operation",
     "OwnMetric",
+    "Place",
     "Rollup",
     "Signal",
     "Unit",
@@ -90,9 +105,10 @@ __all__ = [
     "device_class",
     "devices_of",
     "own",
+    "rolled_up",
 ]
 
-DEVICES: tuple[DeviceClass, ...] = (
+DEVICES: Registry[DeviceClass] = Registry(
     GPU,
     NEURON,
     NEURONCORE,
@@ -119,6 +135,28 @@ DEVICES: tuple[DeviceClass, ...] = (
     JOB,
 )
 """All device classes, in the order in which they are shown."""
+
+
+def _rollups() -> Iterable[Rollup]:
+    found: dict[str, Rollup] = {}
+    for device in DEVICES:
+        for rollup in device.rollups:
+            found.setdefault(rollup.name, rollup)
+    return found.values()
+
+
+ROLLUPS: View[Rollup] = View(_rollups)
+"""All roll-ups, each name once: classes of which a site has one at most may share a name."""
+
+
+def rolled_up(name: str) -> tuple[Signal, ...]:
+    """Return the signals that the roll-up of that name is taken over, of which a site has one."""
+    return tuple(
+        device[rollup.signal]
+        for device in DEVICES
+        for rollup in device.rollups
+        if rollup.name == name
+    )
 
 
 def device_class(name: str) -> DeviceClass:

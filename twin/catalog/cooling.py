@@ -12,14 +12,19 @@ from __future__ import annotations
 
 from functools import partial
 
-from twin.catalog.model import Detail, DeviceClass, Exporter, MetricType, Signal, Unit, UnitKind
+from twin.catalog.device import DeviceClass
+from twin.catalog.model import Detail, Exporter, MetricType, Signal, Unit
+from twin.catalog.place import CDU_HOST, UnitKind
+from twin.catalog.rollup import ABOVE_RACK, Operation, Rollup
 
 __all__ = ["CDU", "CDU_PSU", "CDU_PSU_STATES", "LEAK_STATES", "PUMP", "PUMP_STATES"]
 
 _SOURCE = "DMTF Redfish 2025.4, Prometheus naming"
 _CDU = Exporter(key="cdu", job="cdu", port=8080, labels=(), source=_SOURCE)
-_PUMP = Exporter(key="pump", job="cdu", port=8080, labels=("pump",), source=_SOURCE)
-_PSU = Exporter(key="cdu_psu", job="cdu", port=8080, labels=("psu",), source=_SOURCE)
+_PUMP = Exporter(key="pump", job="cdu", port=8080, labels=("pump",), source=_SOURCE,
+                 identify=lambda place: (str(place.slot + 1),))  # fmt: skip
+_PSU = Exporter(key="cdu_psu", job="cdu", port=8080, labels=("psu",), source=_SOURCE,
+                identify=lambda place: (str(place.slot + 1),))  # fmt: skip
 
 PUMP_STATES = {0: "stopped", 1: "running", 2: "failed"}
 CDU_PSU_STATES = {0: "ok", 1: "failed"}
@@ -32,10 +37,20 @@ _cdu = partial(Signal, family=_CDU, kind=MetricType.GAUGE)
 _pascals = partial(_cdu, unit=Unit.PASCALS, high=5_000_000)
 _celsius = partial(_cdu, unit=Unit.CELSIUS, decimals=2, low=-50, high=200)
 
+_PUMP_ROLLUPS = (
+    Rollup("pumps_running", "state", Operation.COUNT, Unit.NONE, "Coolant pumps of the {level} "
+           "that run.", ABOVE_RACK, equals=1.0),
+    Rollup("pumps_failed", "state", Operation.COUNT, Unit.NONE, "Coolant pumps of the {level} "
+           "that have failed.", ABOVE_RACK, equals=2.0),
+)  # fmt: skip
+
 PUMP = DeviceClass(
     name="pump",
     frame=UnitKind.RACK,
     title="coolant pump",
+    rollups=_PUMP_ROLLUPS,
+    hosts=CDU_HOST,
+    per_host=lambda site: site.cooling.pumps,
     detail=Detail.RACK,
     signals=(
         _pump("speed_ratio", "cdu_pump_speed_ratio", unit=Unit.RATIO, decimals=4, high=1.5,
@@ -58,10 +73,19 @@ PUMP = DeviceClass(
     ),
 )  # fmt: skip
 
+_CDU_PSU_ROLLUPS = (
+    Rollup("coolant_unit_psus_failed", "state", Operation.COUNT, Unit.NONE,
+           "Power supplies of the coolant units of the {level} that have failed.", ABOVE_RACK,
+           equals=1.0),
+)  # fmt: skip
+
 CDU_PSU = DeviceClass(
     name="cdu_psu",
     frame=UnitKind.RACK,
     title="coolant unit power supply",
+    rollups=_CDU_PSU_ROLLUPS,
+    hosts=CDU_HOST,
+    per_host=lambda site: site.cooling.psus,
     detail=Detail.RACK,
     signals=(
         _psu("power", "cdu_power_supply_power_watts", unit=Unit.WATTS, decimals=1, high=1_000_000,
@@ -71,10 +95,43 @@ CDU_PSU = DeviceClass(
     ),
 )  # fmt: skip
 
+_CDU_ROLLUPS = (
+    Rollup("coolant_flow_liters_per_minute", "flow", Operation.SUM, Unit.LITERS_PER_MINUTE,
+           "Coolant flow of all loops of the {level} together.", ABOVE_RACK),
+    Rollup("coolant_flow_min_liters_per_minute", "flow", Operation.MIN, Unit.LITERS_PER_MINUTE,
+           "Coolant flow of the loop of the {level} with least.", ABOVE_RACK),
+    Rollup("coolant_flow_mean_liters_per_minute", "flow", Operation.MEAN, Unit.LITERS_PER_MINUTE,
+           "Mean coolant flow of the loops of the {level}.", ABOVE_RACK),
+    Rollup("coolant_supply_temperature_mean_celsius", "supply_temperature", Operation.MEAN,
+           Unit.CELSIUS, "Mean temperature of the coolant to the servers of the {level}.",
+           ABOVE_RACK),
+    Rollup("coolant_supply_temperature_max_celsius", "supply_temperature", Operation.MAX,
+           Unit.CELSIUS, "Warmest coolant to the servers of the {level}."),
+    Rollup("coolant_return_temperature_mean_celsius", "return_temperature", Operation.MEAN,
+           Unit.CELSIUS, "Mean temperature of the coolant from the servers of the {level}.",
+           ABOVE_RACK),
+    Rollup("coolant_return_temperature_max_celsius", "return_temperature", Operation.MAX,
+           Unit.CELSIUS, "Warmest coolant from the servers of the {level}.", ABOVE_RACK),
+    Rollup("coolant_heat_removed_watts", "heat_removed", Operation.SUM, Unit.WATTS,
+           "Heat that the coolant of the {level} carries off.", ABOVE_RACK),
+    Rollup("coolant_level_min_ratio", "level", Operation.MIN, Unit.RATIO,
+           "Coolant in the emptiest reservoir of the {level}, as a fraction of its volume.",
+           ABOVE_RACK),
+    Rollup("coolant_condensation_margin_min_celsius", "condensation_margin", Operation.MIN,
+           Unit.CELSIUS, "Least supply temperature of the {level} above the dew point of the "
+           "room.", ABOVE_RACK),
+    Rollup("coolant_leaks", "leak", Operation.COUNT, Unit.NONE, "Leak detectors of the {level} "
+           "that say Warning or Critical.", ABOVE_RACK, excluding=(0.0, 3.0, 4.0)),
+    Rollup("coolant_unit_power_watts", "power", Operation.SUM, Unit.WATTS,
+           "Electrical power of the coolant units of the {level}.", ABOVE_RACK),
+)  # fmt: skip
+
 CDU = DeviceClass(
     name="cdu",
     frame=UnitKind.RACK,
     title="coolant distribution unit",
+    rollups=_CDU_ROLLUPS,
+    hosts=CDU_HOST,
     detail=Detail.RACK,
     signals=(
         _cdu("flow", "cdu_coolant_flow_liters_per_minute", unit=Unit.LITERS_PER_MINUTE,

@@ -11,16 +11,49 @@ from __future__ import annotations
 
 from functools import partial
 
-from twin.catalog.model import Detail, DeviceClass, Exporter, MetricType, Signal, Unit, UnitKind
+from twin.catalog.device import DeviceClass
+from twin.catalog.model import Detail, Exporter, MetricType, Signal, Unit
+from twin.catalog.place import Hosts, Place, UnitKind
+from twin.catalog.rollup import ABOVE_RACK, Operation, Rollup
 from twin.catalog.server import SERVER
+from twin.parameters import Site
 
 __all__ = ["LEAF", "PORT", "SPINE"]
 
 _snmp = partial(Exporter, job="snmp-exporter", port=None)
+
+
+def _port(place: Place) -> tuple[str, ...]:
+    """Return a leaf port's alias, description, index and name."""
+    shape, site, names = place.site.fabric, place.site, place.names
+    leaf, port = place.host, place.slot
+    interface = shape.port_name(port)
+    if port < shape.downlinks:
+        rack, server = divmod(port, site.servers_per_rack)
+        host = names.hostname(place.unit * site.racks_per_array + rack, server)
+        alias = f"{host} mlx5_{leaf}"
+    else:
+        plane, spine = shape.spine_of(place.unit * shape.rails + leaf, port - shape.downlinks)
+        alias = f"{names.unit_name(UnitKind.PLANE, plane)}-spine{spine + 1}"
+    return alias, interface, str(port + 1), interface
+
+
+def _reporting_ports(site: Site, racks: int) -> int:
+    """Return the ports of an array that report: those to racks that it lacks do not."""
+    return site.fabric.rails * (site.fabric.uplinks + racks * site.servers_per_rack)
+
+
+_LEAVES = Hosts(
+    lambda site: site.fabric.rails, lambda place: f"{place.unit_name}-leaf{place.host + 1}"
+)
+_SPINES = Hosts(
+    lambda site: site.fabric.spines, lambda place: f"{place.unit_name}-spine{place.host + 1}"
+)
 _IF_MIB = _snmp(
     key="if_mib",
     labels=("ifAlias", "ifDescr", "ifIndex", "ifName"),
     source="prometheus/snmp_exporter if_mib",
+    identify=_port,
 )
 _TARGET = _snmp(key="snmp_target", labels=(), source="Prometheus")
 _SWITCH = _snmp(key="switch", labels=(), source="Prometheus naming")
@@ -47,10 +80,22 @@ def _whole(role: str) -> tuple[Signal, ...]:
 _leaf = partial(Signal, family=_SWITCH, labels=(("role", "leaf"),))
 _if = partial(Signal, family=_IF_MIB)
 
+_LEAF_ROLLUPS = (
+    Rollup("leaf_switches_up", "up", Operation.COUNT, Unit.NONE, "Leaf switches of the {level} "
+           "that answer.", ABOVE_RACK, equals=1.0),
+    Rollup("leaf_uplink_utilization_max_ratio", "uplink_utilization", Operation.MAX, Unit.RATIO,
+           "Traffic of the busiest leaf switch of the {level} over what its uplinks in service "
+           "can carry.", ABOVE_RACK),
+    Rollup("leaf_discarded_bytes_total", "discarded_bytes", Operation.TOTAL, Unit.BYTES,
+           "Octets that the leaf switches of the {level} discarded.", ABOVE_RACK),
+)  # fmt: skip
+
 LEAF = DeviceClass(
     name="leaf",
     frame=UnitKind.ARRAY,
     title="leaf switch",
+    rollups=_LEAF_ROLLUPS,
+    hosts=_LEAVES,
     detail=Detail.RACK,
     signals=(
         *_whole("leaf"),
@@ -70,10 +115,21 @@ LEAF = DeviceClass(
     ),
 )  # fmt: skip
 
+_PORT_ROLLUPS = (
+    Rollup("leaf_ports_up", "oper_status", Operation.COUNT, Unit.NONE, "Ports of the leaf "
+           "switches of the {level} that are up.", ABOVE_RACK, equals=1.0),
+    Rollup("leaf_ports_down", "oper_status", Operation.COUNT, Unit.NONE,
+           "Ports of the leaf switches of the {level} that are down.", ABOVE_RACK, equals=2.0),
+)  # fmt: skip
+
 PORT = DeviceClass(
     name="port",
     frame=UnitKind.ARRAY,
     title="leaf switch port",
+    rollups=_PORT_ROLLUPS,
+    hosts=_LEAVES,
+    per_host=lambda site: site.fabric.ports,
+    reporting=_reporting_ports,
     signals=(
         _if("oper_status", "ifOperStatus", kind=MetricType.GAUGE, unit=Unit.NONE, low=1, high=7,
             help="The current operational state of the interface - 1.3.6.1.2.1.2.2.1.8"),
@@ -99,5 +155,9 @@ PORT = DeviceClass(
 )  # fmt: skip
 
 SPINE = DeviceClass(
-    name="spine", frame=UnitKind.PLANE, title="spine switch", signals=_whole("spine")
+    name="spine",
+    frame=UnitKind.PLANE,
+    title="spine switch",
+    hosts=_SPINES,
+    signals=_whole("spine"),
 )

@@ -17,9 +17,37 @@ from __future__ import annotations
 
 from functools import partial
 
-from twin.catalog.model import DeviceClass, Exporter, MetricType, Signal, Unit, UnitKind
+from twin.catalog.device import DeviceClass
+from twin.catalog.model import Exporter, Labels, MetricType, Signal, Unit
+from twin.catalog.place import SERVERS, Place, UnitKind
+from twin.catalog.rollup import ABOVE_RACK, Operation, Rollup
 
-__all__ = ["DCGM", "GPU", "XID_TEXT"]
+__all__ = ["DCGM", "GPU", "XID_TEXT", "accelerator_rollups"]
+
+_PCI_BUS = ("18", "2A", "3A", "5D", "9A", "AB", "BA", "DB")
+"""PCI buses of the eight GPUs of an HGX H100 host (nvidia-smi)."""
+
+
+def _identify(place: Place) -> tuple[str, ...]:
+    """Return what dcgm-exporter calls a GPU."""
+    slot = place.slot
+    bus = _PCI_BUS[slot % len(_PCI_BUS)]
+    return (
+        str(slot),
+        place.names.gpu_uuid(place.unit, place.index),
+        f"{slot // len(_PCI_BUS):08d}:{bus}:00.0",
+        f"nvidia{slot}",
+        place.site.gpu_model(place.unit).name,
+        place.hostname,
+        place.site.server.driver_version,
+    )
+
+
+def _job(place: Place) -> Labels:
+    """Return what ``--hpc-job-mapping-dir`` adds where the scheduler tells of jobs."""
+    job = place.names.job_of(place.unit) if place.site.jobs else None
+    return () if job is None else (("hpc_job", job),)
+
 
 DCGM = Exporter(
     key="dcgm",
@@ -35,6 +63,9 @@ DCGM = Exporter(
         "DCGM_FI_DRIVER_VERSION",
     ),
     source="NVIDIA/dcgm-exporter 4.5.3-4.8.2",
+    identify=_identify,
+    more=_job,
+    renamed=lambda site: (("Hostname", site.telemetry.hostname_label),),
 )
 
 XID_TEXT = {
@@ -64,10 +95,99 @@ _gauge = partial(Signal, family=DCGM, kind=MetricType.GAUGE)
 _counter = partial(Signal, family=DCGM, kind=MetricType.COUNTER)
 _ratio = partial(_gauge, unit=Unit.RATIO, decimals=4, high=1.0)
 
+_CELSIUS = (25, 30, 35, 40, 45, 50, 55, 60, 65, 70, 75, 80, 85, 90, 95, 100)
+"""From a cold GPU to beyond the 95 °C at which an H100 takes itself off the bus."""
+
+_WATTS = (80, 100, 130, 150, 170, 200, 300, 400, 500, 550, 600, 650, 700, 800, 900, 1000, 1200)
+"""Close to each other where an H100 idles (76 W), holds a context (125 W), waits in a
+collective (157 W) and trains (550 to 700 W); up to a B200's limit."""
+
+_USERS_XIDS = (13.0, 31.0, 43.0, 45.0)
+"""XIDs that the user's code raises, not the hardware (NVIDIA's XID catalogue)."""
+
+
+def accelerator_rollups(anchor: str) -> tuple[Rollup, ...]:
+    """Return the roll-ups of accelerators, whatever exporter shows them.
+
+    Args:
+        anchor: a signal that every accelerator reports.
+    """
+    return (
+        Rollup("gpus_reporting", anchor, Operation.COUNT, Unit.NONE,
+               "GPUs of the {level} that report."),
+        Rollup("gpus_missing", anchor, Operation.MISSING, Unit.NONE,
+               "GPUs of the {level} that do not report although their rack does."),
+    )  # fmt: skip
+
+
+_GPU_ROLLUPS = (
+    *accelerator_rollups("gpu_temp"),
+    Rollup("gpus_with_xid", "xid", Operation.COUNT, Unit.NONE, "GPUs of the {level} whose last "
+           "XID is not 0.", excluding=(0.0,)),
+    Rollup("gpus_with_hardware_xid", "xid", Operation.COUNT, Unit.NONE,
+           "GPUs of the {level} whose last XID is none that the user's code raises.",
+           excluding=(0.0, *_USERS_XIDS)),
+    Rollup("gpu_power_watts", "power_usage", Operation.SUM, Unit.WATTS,
+           "Power of the GPUs of the {level}."),
+    Rollup("gpu_power_min_watts", "power_usage", Operation.MIN, Unit.WATTS,
+           "Power of the GPU of the {level} that draws least."),
+    Rollup("gpu_power_mean_watts", "power_usage", Operation.MEAN, Unit.WATTS,
+           "Mean power of the GPUs of the {level}."),
+    Rollup("gpu_power_max_watts", "power_usage", Operation.MAX, Unit.WATTS,
+           "Power of the GPU of the {level} that draws most."),
+    Rollup("gpu_power_distribution_watts", "power_usage", Operation.DISTRIBUTION, Unit.WATTS,
+           "GPUs of the {level} by their present power.", ABOVE_RACK, bounds=_WATTS),
+    Rollup("gpu_energy_joules_total", "energy", Operation.TOTAL, Unit.JOULES,
+           "Energy that the GPUs of the {level} used.", ABOVE_RACK, scale=1e-3),
+    Rollup("gpu_temperature_min_celsius", "gpu_temp", Operation.MIN, Unit.CELSIUS,
+           "Temperature of the coolest GPU of the {level}."),
+    Rollup("gpu_temperature_mean_celsius", "gpu_temp", Operation.MEAN, Unit.CELSIUS,
+           "Mean temperature of the GPUs of the {level}."),
+    Rollup("gpu_temperature_max_celsius", "gpu_temp", Operation.MAX, Unit.CELSIUS,
+           "Temperature of the hottest GPU of the {level}."),
+    Rollup("gpu_temperature_distribution_celsius", "gpu_temp", Operation.DISTRIBUTION,
+           Unit.CELSIUS, "GPUs of the {level} by their present temperature.", ABOVE_RACK,
+           bounds=_CELSIUS),
+    Rollup("gpu_memory_temperature_mean_celsius", "memory_temp", Operation.MEAN, Unit.CELSIUS,
+           "Mean temperature of the GPU memories of the {level}."),
+    Rollup("gpu_memory_temperature_max_celsius", "memory_temp", Operation.MAX, Unit.CELSIUS,
+           "Temperature of the hottest GPU memory of the {level}."),
+    Rollup("gpu_memory_temperature_distribution_celsius", "memory_temp", Operation.DISTRIBUTION,
+           Unit.CELSIUS, "GPU memories of the {level} by their present temperature.", ABOVE_RACK,
+           bounds=_CELSIUS),
+    Rollup("gpu_utilization_min_percent", "gpu_util", Operation.MIN, Unit.PERCENT,
+           "Utilisation of the GPU of the {level} that does least."),
+    Rollup("gpu_utilization_mean_percent", "gpu_util", Operation.MEAN, Unit.PERCENT,
+           "Mean GPU utilisation of the {level}."),
+    Rollup("gpu_utilization_max_percent", "gpu_util", Operation.MAX, Unit.PERCENT,
+           "Utilisation of the GPU of the {level} that does most."),
+    Rollup("gpu_tensor_active_mean_ratio", "tensor_active", Operation.MEAN, Unit.RATIO,
+           "Mean share of cycles in which the tensor pipes of the {level} are active."),
+    Rollup("gpu_sm_clock_min_megahertz", "sm_clock", Operation.MIN, Unit.MEGAHERTZ,
+           "SM clock of the slowest GPU of the {level}."),
+    Rollup("gpu_sm_clock_mean_megahertz", "sm_clock", Operation.MEAN, Unit.MEGAHERTZ,
+           "Mean SM clock of the GPUs of the {level}."),
+    Rollup("gpu_sm_clock_max_megahertz", "sm_clock", Operation.MAX, Unit.MEGAHERTZ,
+           "SM clock of the fastest GPU of the {level}."),
+    Rollup("gpu_thermal_throttling_seconds_total", "thermal_violation", Operation.TOTAL,
+           Unit.SECONDS, "Time that heat slowed GPUs of the {level}, summed over them: its rate "
+           "is how many it slows.", scale=1e-9),
+    Rollup("gpu_power_throttling_seconds_total", "power_violation", Operation.TOTAL, Unit.SECONDS,
+           "Time that the power limit slowed GPUs of the {level}, summed over them: its rate is "
+           "how many it slows.", scale=1e-9),
+    Rollup("gpu_uncorrectable_remapped_rows_total", "uncorrectable_rows", Operation.TOTAL,
+           Unit.NONE, "Memory rows of the GPUs of the {level} that were remapped for "
+           "uncorrectable errors.", ABOVE_RACK),
+)  # fmt: skip
+
 GPU = DeviceClass(
     name="gpu",
     frame=UnitKind.RACK,
     title="GPU",
+    rollups=_GPU_ROLLUPS,
+    hosts=SERVERS,
+    per_host=lambda site: site.server.gpus,
+    accelerators="dcgm",
     signals=(
         _gauge("sm_clock", "DCGM_FI_DEV_SM_CLOCK", unit=Unit.MEGAHERTZ,
                help="SM clock frequency (in MHz)."),

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from functools import partial
 
-from twin.catalog.model import DeviceClass, Exporter, MetricType, Signal, Unit, UnitKind
+from twin.catalog.device import DeviceClass
+from twin.catalog.model import Exporter, MetricType, Signal, Unit
+from twin.catalog.place import UnitKind
 
 __all__ = ["JOB", "JOB_STATES", "LOSS_CAUSES"]
 
-_TRAINER = Exporter("trainer", "trainer", 8000, ("training_job",), "Prometheus naming")
+_TRAINER = Exporter("trainer", "trainer", 8000, ("training_job",), "Prometheus naming",
+                    lambda place: (place.unit_name,))  # fmt: skip
 
 JOB_STATES = {0: "idle", 1: "starting", 2: "training", 3: "evaluation", 4: "checkpoint",
               5: "stalled", 6: "crashed", 7: "loading"}  # fmt: skip

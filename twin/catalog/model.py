@@ -1,23 +1,33 @@
-"""Row types of the catalogue: exporters, signals, device classes.
+"""Row types of the catalogue: exporters, signals, units of values.
 
 Three ideas are kept apart on purpose:
 
 * a **device class** says what a device is, how many there are, and in which
-  frame its values travel (``gpu``: 64 a rack, in the rack frame);
-* a **family** says how one real exporter identifies such a device: its job, its
-  port, its label names in the exporter's own order (a NIC is ``mlx5_0``/``1`` to
-  node_exporter's infiniband collector and ``eth0`` to its netclass collector);
+  frame its values travel (``gpu``: 64 a rack, in the rack frame), see
+  :mod:`twin.catalog.device`;
+* an **exporter** identifies such a device: its job, its port, its label names in the
+  exporter's own order and their values (a NIC is ``mlx5_0``/``1`` to node_exporter's
+  infiniband collector and ``eth0`` to its netclass collector);
 * a **signal** ties the two: one value of a device, the metric name, type, unit
   and help that the real exporter gives it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-__all__ = ["Detail", "DeviceClass", "Exporter", "MetricType", "Signal", "Unit", "UnitKind"]
+from twin.catalog.place import Place
+from twin.parameters import Site
+
+__all__ = ["UP", "Detail", "Exporter", "Labels", "MetricType", "Signal", "Unit"]
+
+UP = "up"
+"""What Prometheus writes for every target that it scrapes."""
+
+Labels = tuple[tuple[str, str], ...]
+"""Label names and values, in the order in which they are exposed."""
 
 
 class MetricType(StrEnum):
@@ -86,17 +96,9 @@ class Detail(StrEnum):
 _DETAILS = tuple(Detail)
 
 
-class UnitKind(StrEnum):
-    """Kind of a frame, which is also the topic level it is published under."""
-
-    RACK = "rack"
-    ARRAY = "array"
-    PLANE = "plane"
-    SERVICE = "service"
-    MEGAPACK = "megapack"
-    GENSET = "genset"
-    GRID = "grid"
-    JOB = "job"
+def _nothing(_: object) -> tuple[()]:
+    """Return no labels."""
+    return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,12 +106,15 @@ class Exporter:
     """How one exporter identifies a device.
 
     Attributes:
-        key: name of the family inside the twin.
+        key: its name inside the twin, another one for each set of labels.
         job: the ``job`` label that the exporter's scrape target would carry.
         port: the exporter's port, the tail of ``instance``; None where ``instance`` is
             a device that the exporter was asked about.
         labels: identity label names, in the exporter's own order.
         source: the public project or specification that names and types follow.
+        identify: returns the values of these labels for a device.
+        more: returns further labels that the exporter adds for some devices.
+        renamed: returns the labels that a site calls otherwise, by their usual names.
     """
 
     key: str
@@ -117,6 +122,14 @@ class Exporter:
     port: int | None
     labels: tuple[str, ...]
     source: str
+    identify: Callable[[Place], tuple[str, ...]] = _nothing
+    more: Callable[[Place], Labels] = _nothing
+    renamed: Callable[[Site], Labels] = _nothing
+
+    def names(self, site: Site) -> tuple[str, ...]:
+        """Return the identity label names on a site."""
+        renamed = dict(self.renamed(site))
+        return tuple(renamed.get(name, name) for name in self.labels)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,43 +181,3 @@ class Signal:
     def series(self) -> int:
         """Series that one device gives for this signal."""
         return len(self.states) or 1
-
-
-@dataclass(frozen=True, slots=True)
-class DeviceClass:
-    """A class of devices and everything they say.
-
-    Attributes:
-        name: key of the group inside a frame.
-        frame: the frame it travels in.
-        title: what a person calls it.
-        signals: all signals; the first that travels is the anchor: a device
-            whose anchor is missing is not reporting.
-        detail: the least detail of its array at which it is exposed; means nothing for
-            what belongs to no array, which is always exposed.
-    """
-
-    name: str
-    frame: UnitKind
-    title: str
-    signals: tuple[Signal, ...]
-    detail: Detail = Detail.GPU
-
-    def __iter__(self) -> Iterator[Signal]:
-        return iter(self.signals)
-
-    def __getitem__(self, name: str) -> Signal:
-        """Return the signal called ``name``.
-
-        Raises:
-            KeyError: there is no such signal.
-        """
-        for signal in self.signals:
-            if signal.name == name:
-                return signal
-        raise KeyError(f"device class {self.name!r} has no signal {name!r}")
-
-    @property
-    def wire_signals(self) -> tuple[Signal, ...]:
-        """The signals that travel in frames, in declared order."""
-        return tuple(signal for signal in self.signals if signal.on_wire)

@@ -8,24 +8,45 @@ meet it too: the memory of a core carries ``memory_location="None"``.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
-from twin.catalog.model import DeviceClass, Exporter, MetricType, Signal, Unit, UnitKind
+from twin.catalog.device import DeviceClass
+from twin.catalog.ec2 import ec2_labels
+from twin.catalog.gpu import accelerator_rollups
+from twin.catalog.model import Exporter, MetricType, Signal, Unit
+from twin.catalog.place import SERVERS, Place, UnitKind
+from twin.catalog.rollup import Operation, Rollup
 
 __all__ = ["NEURON", "NEURONCORE", "NEURON_LATENCIES", "NEURON_RUNTIME"]
 
 _neuron = partial(
     Exporter, job="neuron-monitor", port=8000, source="AWS Neuron neuron-monitor-prometheus.py"
 )
+
+
+def _identify(labels: tuple[str, ...]) -> Callable[[Place], tuple[str, ...]]:
+    """Return how neuron-monitor identifies what it numbers server by server."""
+
+    def values(place: Place) -> tuple[str, ...]:
+        numbers = {"neuron_device_index": str(place.slot), "neuroncore": str(place.slot)}
+        known = {**numbers, **ec2_labels(place.site, place.hostname, place.array_name)}
+        return tuple(known[name] for name in labels)
+
+    return values
+
+
+def _exporter(key: str, *labels: str) -> Exporter:
+    """Return what neuron-monitor shows with these labels beside those of the instance."""
+    names = tuple(sorted((*_BEFORE, *labels, "region", "subnet_id")))
+    return _neuron(key=key, labels=names, identify=_identify(names))
+
+
 _BEFORE = ("availability_zone", "instance_id", "instance_name", "instance_type")
 
-_DEVICE = _neuron(
-    key="neuron_device", labels=(*_BEFORE, "neuron_device_index", "region", "subnet_id")
-)
-_CORE = _neuron(
-    key="neuron_core", labels=(*_BEFORE, "neuroncore", "region", "runtime_tag", "subnet_id")
-)
-_RUNTIME = _neuron(key="neuron_runtime", labels=(*_BEFORE, "region", "runtime_tag", "subnet_id"))
+_DEVICE = _exporter("neuron_device", "neuron_device_index")
+_CORE = _exporter("neuron_core", "neuroncore", "runtime_tag")
+_RUNTIME = _exporter("neuron_runtime", "runtime_tag")
 
 
 def _ecc(event: str) -> Signal:
@@ -74,6 +95,10 @@ NEURON = DeviceClass(
     name="neuron",
     frame=UnitKind.RACK,
     title="Trainium chip",
+    hosts=SERVERS,
+    per_host=lambda site: site.server.gpus,
+    accelerators="neuron",
+    rollups=accelerator_rollups("mem_ecc_corrected"),
     signals=tuple(
         _ecc(event)
         for event in (
@@ -85,10 +110,19 @@ NEURON = DeviceClass(
     ),
 )
 
+_NEURONCORE_ROLLUPS = (
+    Rollup("neuroncore_utilization_mean_ratio", "utilization", Operation.MEAN, Unit.RATIO,
+           "Mean utilisation of the NeuronCores of the {level}."),
+)  # fmt: skip
+
 NEURONCORE = DeviceClass(
     name="neuroncore",
     frame=UnitKind.RACK,
     title="logical NeuronCore",
+    rollups=_NEURONCORE_ROLLUPS,
+    hosts=SERVERS,
+    per_host=lambda site: site.server.gpus * site.gpu.logical_cores,
+    accelerators="neuron",
     signals=(
         Signal("utilization", "neuroncore_utilization_ratio", _CORE, MetricType.GAUGE, Unit.RATIO,
                "NeuronCore utilization ratio", decimals=4, high=1.0),
@@ -104,6 +138,8 @@ NEURON_RUNTIME = DeviceClass(
     name="neuron_runtime",
     frame=UnitKind.RACK,
     title="Neuron runtime of a server",
+    hosts=SERVERS,
+    accelerators="neuron",
     signals=(
         _status("completed"),
         _status("completed_with_err"),

@@ -10,7 +10,10 @@ from __future__ import annotations
 
 from functools import partial
 
-from twin.catalog.model import DeviceClass, Exporter, MetricType, Signal, Unit, UnitKind
+from twin.catalog.device import DeviceClass
+from twin.catalog.model import Exporter, MetricType, Signal, Unit
+from twin.catalog.place import SERVERS, Place, UnitKind
+from twin.catalog.rollup import ABOVE_RACK, Operation, Rollup
 
 __all__ = ["INFINIBAND", "INFINIBAND_INFO", "LASER", "MODULE", "NETDEV", "NIC"]
 
@@ -19,13 +22,24 @@ _optics = partial(
     Exporter, job="transceiver-exporter", port=9458, source="wobcom/transceiver-exporter"
 )
 
-INFINIBAND = _node(key="infiniband", labels=("device", "port"))
+
+def _hca(place: Place) -> tuple[str, ...]:
+    """Return what the infiniband collector says of a port's adapter."""
+    network = place.site.network
+    return network.board_id, f"mlx5_{place.slot}", network.firmware_version, network.hca_type
+
+
+INFINIBAND = _node(key="infiniband", labels=("device", "port"),
+                   identify=lambda place: (f"mlx5_{place.slot}", "1"))  # fmt: skip
 INFINIBAND_INFO = _node(
-    key="infiniband_info", labels=("board_id", "device", "firmware_version", "hca_type")
+    key="infiniband_info",
+    labels=("board_id", "device", "firmware_version", "hca_type"),
+    identify=_hca,
 )
-NETDEV = _node(key="netdev", labels=("device",))
-MODULE = _optics(key="module", labels=("interface",))
-LASER = _optics(key="laser", labels=("interface", "laser_index"))
+NETDEV = _node(key="netdev", labels=("device",), identify=lambda place: (f"eth{place.slot}",))
+MODULE = _optics(key="module", labels=("interface",), identify=NETDEV.identify)
+LASER = _optics(key="laser", labels=("interface", "laser_index"),
+                identify=lambda place: (f"eth{place.slot}", "0"))  # fmt: skip
 
 
 def _ib(name: str, suffix: str, help: str, **fields: object) -> Signal:  # noqa: A002 - as the field
@@ -39,10 +53,38 @@ _ethtool = partial(Signal, family=NETDEV, kind=MetricType.UNTYPED, unit=Unit.NON
 _module = partial(Signal, family=MODULE, kind=MetricType.GAUGE)
 _laser = partial(Signal, family=LASER, kind=MetricType.GAUGE)
 
+_NIC_ROLLUPS = (
+    Rollup("nics_reporting", "up", Operation.COUNT, Unit.NONE, "NIC ports of the {level} that "
+           "report."),
+    Rollup("nics_up", "up", Operation.COUNT, Unit.NONE, "NIC ports of the {level} whose link is "
+           "up.", equals=1.0),
+    Rollup("nics_down", "up", Operation.COUNT, Unit.NONE, "NIC ports of the {level} whose link is "
+           "down.", equals=0.0),
+    Rollup("nic_transmitted_bytes_total", "tx_bytes", Operation.TOTAL, Unit.BYTES,
+           "RDMA octets that the NIC ports of the {level} transmitted."),
+    Rollup("nic_received_bytes_total", "rx_bytes", Operation.TOTAL, Unit.BYTES,
+           "RDMA octets that the NIC ports of the {level} received."),
+    Rollup("nic_ecn_marked_packets_total", "ecn_marked", Operation.TOTAL, Unit.NONE,
+           "Packets marked with congestion that the NIC ports of the {level} received."),
+    Rollup("nic_cnp_packets_sent_total", "cnp_sent", Operation.TOTAL, Unit.NONE,
+           "Congestion notifications that the NIC ports of the {level} sent.", ABOVE_RACK),
+    Rollup("nic_retransmits_total", "adaptive_retransmits", Operation.TOTAL, Unit.NONE,
+           "Adaptive retransmissions of the NIC ports of the {level}.", ABOVE_RACK),
+    Rollup("nic_links_downed_total", "link_downed", Operation.TOTAL, Unit.NONE,
+           "Times that a link of a NIC port of the {level} went down."),
+    Rollup("nic_pause_frames_received_total", "rx_pause", Operation.TOTAL, Unit.NONE,
+           "Priority pause frames that the NIC ports of the {level} received.", ABOVE_RACK),
+    Rollup("nic_pause_frames_transmitted_total", "tx_pause", Operation.TOTAL, Unit.NONE,
+           "Priority pause frames that the NIC ports of the {level} transmitted.", ABOVE_RACK),
+)  # fmt: skip
+
 NIC = DeviceClass(
     name="nic",
     frame=UnitKind.RACK,
     title="NIC port",
+    rollups=_NIC_ROLLUPS,
+    hosts=SERVERS,
+    per_host=lambda site: site.server.nics,
     signals=(
         _ib("state", "state_id",
             "State of the InfiniBand port (0: no change, 1: down, 2: init, 3: armed, 4: active, "

@@ -10,7 +10,10 @@ from __future__ import annotations
 
 from functools import partial
 
-from twin.catalog.model import Detail, DeviceClass, Exporter, MetricType, Signal, Unit, UnitKind
+from twin.catalog.device import DeviceClass
+from twin.catalog.model import Detail, Exporter, MetricType, Signal, Unit
+from twin.catalog.place import Hosts, UnitKind, one
+from twin.catalog.rollup import ABOVE_RACK, Operation, Rollup
 
 __all__ = [
            "CHARGE_STATES",
@@ -27,15 +30,32 @@ __all__ = [
            "PHASES",
 ]  # fmt: skip
 
-_PDU = Exporter("pdu", "pdu", 161, ("pdu", "phase"), "DMTF Redfish 2025.4, Prometheus naming")
-_BREAKER = Exporter("pdu_breaker", "pdu", 161, ("pdu",), "DMTF Redfish 2025.4, Prometheus naming")
-_MEGAPACK = Exporter("megapack", "megapack", 502, ("megapack",), "SunSpec 701, 713, 802, 804")
-_GENSET = Exporter("genset", "genset", 502, ("genset",), "Prometheus naming")
-_GRID = Exporter("grid", "grid", 502, ("feed",), "Prometheus naming")
-_FACILITY = Exporter("facility", "facility", 502, (), "ISO/IEC 30134-2, Prometheus naming")
-
 PHASES = ("L1", "L2", "L3")
 """Phases of a PDU, as its metrics call them."""
+
+_pdus = partial(Exporter, job="pdu", port=161, source="DMTF Redfish 2025.4, Prometheus naming")
+_PDU = _pdus(
+    key="pdu",
+    labels=("pdu", "phase"),
+    identify=lambda place: (str(place.host + 1), PHASES[place.slot]),
+)
+_BREAKER = _pdus(key="pdu_breaker", labels=("pdu",), identify=lambda place: (str(place.host + 1),))
+_modbus = partial(Exporter, port=502, source="Prometheus naming")
+_MEGAPACK = _modbus(key="megapack", job="megapack", labels=("megapack",),
+                    source="SunSpec 701, 713, 802, 804",
+                    identify=lambda place: (place.unit_name,))  # fmt: skip
+_GENSET = _modbus(key="genset", job="genset", labels=("genset",),
+                  identify=lambda place: (place.unit_name,))  # fmt: skip
+_GRID = _modbus(key="grid", job="grid", labels=("feed",),
+                identify=lambda place: (str(place.slot + 1),))  # fmt: skip
+_FACILITY = _modbus(key="facility", job="facility", labels=(),
+                    source="ISO/IEC 30134-2, Prometheus naming")  # fmt: skip
+
+_PDUS = Hosts(
+    lambda site: site.pdus_per_rack, lambda place: f"{place.unit_name}-pdu{place.host + 1}"
+)
+SITE_METERS = Hosts(one, lambda _: "facility")
+"""What serves the site as a whole."""
 
 CHARGE_STATES = {1: "OFF", 2: "EMPTY", 3: "DISCHARGING", 4: "CHARGING", 5: "FULL",
                  6: "HOLDING", 7: "TESTING"}  # fmt: skip
@@ -68,10 +88,22 @@ _grid = partial(Signal, family=_GRID, kind=MetricType.GAUGE)
 _site = partial(Signal, family=_FACILITY, kind=MetricType.GAUGE)
 _site_watts = partial(_site, unit=Unit.WATTS, decimals=0)
 
+_PDU_ROLLUPS = (
+    Rollup("pdu_power_watts", "power", Operation.SUM, Unit.WATTS, "Power that the PDUs of the "
+           "{level} deliver."),
+    Rollup("pdu_energy_joules_total", "energy", Operation.TOTAL, Unit.JOULES,
+           "Energy that the PDUs of the {level} delivered.", ABOVE_RACK),
+    Rollup("pdu_current_max_amperes", "current", Operation.MAX, Unit.AMPERES,
+           "Current of the PDU phase of the {level} that carries most.", ABOVE_RACK),
+)  # fmt: skip
+
 PDU = DeviceClass(
     name="pdu",
     frame=UnitKind.RACK,
     title="PDU phase",
+    rollups=_PDU_ROLLUPS,
+    hosts=_PDUS,
+    per_host=lambda _: len(PHASES),
     detail=Detail.RACK,
     signals=(
         _pdu("current", "pdu_phase_current_amperes", unit=Unit.AMPERES, decimals=2, high=10_000,
@@ -89,6 +121,7 @@ PDU_BREAKER = DeviceClass(
     name="pdu_breaker",
     frame=UnitKind.RACK,
     title="PDU breaker",
+    hosts=_PDUS,
     detail=Detail.RACK,
     signals=(
         _breaker("state", "pdu_breaker_state", unit=Unit.NONE, states=PDU_BREAKER_STATES, high=2,
@@ -186,6 +219,7 @@ GRID = DeviceClass(
     name="grid",
     frame=UnitKind.GRID,
     title="grid feed",
+    per_host=lambda site: site.grid.feeds,
     signals=(
         _grid("power", "grid_import_power_watts", unit=Unit.WATTS, low=-10_000_000_000,
               help="Active power taken from the grid; negative when exporting."),
@@ -217,6 +251,7 @@ FACILITY = DeviceClass(
     name="facility",
     frame=UnitKind.GRID,
     title="site meters",
+    hosts=SITE_METERS,
     signals=(
         _site_watts("power", "facility_power_watts", help="Power of the whole facility."),
         _site_watts("it_power", "facility_it_power_watts",

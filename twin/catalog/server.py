@@ -10,7 +10,10 @@ from __future__ import annotations
 
 from functools import partial
 
-from twin.catalog.model import DeviceClass, Exporter, MetricType, Signal, Unit, UnitKind
+from twin.catalog.device import DeviceClass
+from twin.catalog.model import Exporter, MetricType, Signal, Unit
+from twin.catalog.place import SERVERS, UnitKind
+from twin.catalog.rollup import Operation, Rollup
 
 __all__ = ["PSU", "PSU_INPUT", "PSU_OUTPUT", "SERVER"]
 
@@ -18,9 +21,19 @@ _ipmi = partial(
     Exporter, job="ipmi-exporter", port=9290, source="prometheus-community/ipmi_exporter"
 )
 _IPMI_SERVER = _ipmi(key="ipmi_server", labels=())
-_IPMI_INLET = _ipmi(key="ipmi_inlet", labels=("id", "name"))
-PSU_INPUT = _ipmi(key="psu_input", labels=("id", "name"))
-PSU_OUTPUT = _ipmi(key="psu_output", labels=("id", "name"))
+_IPMI_INLET = _ipmi(key="ipmi_inlet", labels=("id", "name"), identify=lambda _: ("4", "Inlet Temp"))
+
+
+def _supply(side: str, base: int) -> Exporter:
+    """Return the sensors of one side of the supplies, whose numbers follow ``base``."""
+    return _ipmi(
+        key=f"psu_{side.lower()}",
+        labels=("id", "name"),
+        identify=lambda place: (str(base + place.slot), f"PS{place.slot + 1} {side} Power"),
+    )
+
+
+PSU_INPUT, PSU_OUTPUT = _supply("Input", 50), _supply("Output", 60)
 _DCGM_TARGET = Exporter(
     key="dcgm_target", job="dcgm-exporter", port=9400, labels=(), source="Prometheus"
 )
@@ -35,10 +48,21 @@ _UP_HELP = "1 if the target's last scrape succeeded, 0 otherwise."
 _STATES = "Reported state of a {} sensor (0=nominal, 1=warning, 2=critical)."
 _COLLECTED = "'1' if a scrape of the IPMI device was successful, '0' otherwise."
 
+_SERVER_ROLLUPS = (
+    Rollup("it_power_watts", "power", Operation.SUM, Unit.WATTS, "Power of the servers of the "
+           "{level}, at their inlets."),
+    Rollup("servers_up", "up_node", Operation.COUNT, Unit.NONE, "Servers of the {level} whose "
+           "node_exporter answers.", equals=1.0),
+    Rollup("server_inlet_temperature_max_celsius", "inlet_temperature", Operation.MAX,
+           Unit.CELSIUS, "Warmest air into a server of the {level}."),
+)  # fmt: skip
+
 SERVER = DeviceClass(
     name="server",
     frame=UnitKind.RACK,
     title="HGX server",
+    rollups=_SERVER_ROLLUPS,
+    hosts=SERVERS,
     signals=(
         Signal("power", "ipmi_dcmi_power_consumption_watts", _IPMI_SERVER, MetricType.GAUGE,
                Unit.WATTS, "Current power consumption in Watts.", high=100_000),
@@ -57,10 +81,20 @@ SERVER = DeviceClass(
     ),
 )  # fmt: skip
 
+_PSU_ROLLUPS = (
+    Rollup("psu_output_power_watts", "output_power", Operation.SUM, Unit.WATTS,
+           "DC power that the power supplies of the {level} deliver."),
+    Rollup("psus_failed", "state", Operation.COUNT, Unit.NONE, "Power supplies of the servers of "
+           "the {level} whose state is critical.", equals=2.0),
+)  # fmt: skip
+
 PSU = DeviceClass(
     name="psu",
     frame=UnitKind.RACK,
     title="power supply",
+    rollups=_PSU_ROLLUPS,
+    hosts=SERVERS,
+    per_host=lambda site: site.server.psus,
     signals=(
         Signal("input_power", "ipmi_power_watts", PSU_INPUT, MetricType.GAUGE, Unit.WATTS,
                "Power reading in Watts.", decimals=1, high=20_000),

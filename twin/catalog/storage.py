@@ -9,17 +9,21 @@ from __future__ import annotations
 
 from functools import partial
 
-from twin.catalog.model import DeviceClass, Exporter, MetricType, Signal, Unit, UnitKind
+from twin.catalog.device import DeviceClass
+from twin.catalog.model import Exporter, MetricType, Signal, Unit
 from twin.catalog.nic import NIC
+from twin.catalog.place import Hosts, UnitKind
 from twin.catalog.server import SERVER
 
 __all__ = ["CPU", "STORAGE"]
 
 _node = partial(Exporter, job="node-exporter", port=9100, source="prometheus/node_exporter 1.12")
 _HOST = _node(key="node_host", labels=())
-_DISK = _node(key="node_disk", labels=("device",))
+_DISK = _node(key="node_disk", labels=("device",), identify=lambda _: ("md0",))
 _FILESYSTEM = _node(
-    key="node_filesystem", labels=("device", "device_error", "fstype", "mountpoint")
+    key="node_filesystem",
+    labels=("device", "device_error", "fstype", "mountpoint"),
+    identify=lambda _: ("/dev/md0", "", "xfs", "/data"),
 )
 
 _disk = partial(Signal, family=_DISK, kind=MetricType.COUNTER)
@@ -40,6 +44,10 @@ STORAGE = DeviceClass(
     name="storage",
     frame=UnitKind.SERVICE,
     title="storage server",
+    hosts=Hosts(
+        lambda site: site.storage_per_service_rack,
+        lambda place: f"{place.unit_name}-n{place.host + 1}",
+    ),
     signals=(
         *_SERVER,
         _disk("read_bytes", "node_disk_read_bytes_total", unit=Unit.BYTES,
@@ -59,4 +67,13 @@ STORAGE = DeviceClass(
     ),
 )  # fmt: skip
 
-CPU = DeviceClass(name="cpu", frame=UnitKind.SERVICE, title="CPU server", signals=_SERVER)
+CPU = DeviceClass(
+    name="cpu",
+    frame=UnitKind.SERVICE,
+    title="CPU server",
+    hosts=Hosts(
+        lambda site: site.cpus_per_service_rack,
+        lambda place: f"{place.unit_name}-c{place.host + 1}",
+    ),
+    signals=_SERVER,
+)

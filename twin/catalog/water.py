@@ -8,12 +8,16 @@ from __future__ import annotations
 
 from functools import partial
 
-from twin.catalog.model import DeviceClass, Exporter, MetricType, Signal, Unit, UnitKind
+from twin.catalog.device import DeviceClass
+from twin.catalog.model import Exporter, MetricType, Signal, Unit
+from twin.catalog.place import Hosts, UnitKind
+from twin.catalog.power import SITE_METERS
 
 __all__ = ["CHILLER", "CHILLER_STATES", "WATER"]
 
 _SOURCE = "Prometheus naming"
-_CHILLER = Exporter("chiller", "chiller", 47808, ("chiller",), _SOURCE)
+_CHILLER = Exporter("chiller", "chiller", 47808, ("chiller",), _SOURCE,
+                    lambda place: (str(place.host + 1),))  # fmt: skip
 _WATER = Exporter("water", "water", 47808, (), _SOURCE)
 
 CHILLER_STATES = {0: "standby", 1: "starting", 2: "running", 3: "failed", 4: "unpowered"}
@@ -26,6 +30,7 @@ CHILLER = DeviceClass(
     name="chiller",
     frame=UnitKind.GRID,
     title="chiller",
+    hosts=Hosts(lambda site: site.chillers, lambda place: f"chiller{place.host + 1}"),
     signals=(
         _chiller("power", "chiller_power_watts", unit=Unit.WATTS,
                  help="Electrical power of the chiller with its tower and pumps."),
@@ -47,6 +52,7 @@ WATER = DeviceClass(
     name="water",
     frame=UnitKind.GRID,
     title="facility water",
+    hosts=SITE_METERS,
     signals=(
         _celsius("return_temperature", "facility_water_return_temperature_celsius",
                  help="Facility water temperature back to the chillers."),

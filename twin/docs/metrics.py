@@ -16,6 +16,7 @@ from twin.catalog import (
     Rollup,
     Signal,
     Unit,
+    rolled_up,
 )
 from twin.docs.markdown import NOTICE, code
 from twin.docs.markdown import table as markdown_table
@@ -98,6 +99,8 @@ def _device_row(device: DeviceClass, signal: Signal) -> Row:
 
 
 def _rollup_row(rollup: Rollup, level: Level) -> Row:
+    signals = rolled_up(rollup.name)
+    sources = dict.fromkeys(signal.metric for signal in signals)
     return Row(
         metric=rollup.metric(level),
         type=rollup.kind.value,
@@ -109,8 +112,8 @@ def _rollup_row(rollup: Rollup, level: Level) -> Row:
         states=(),
         job="",
         help=rollup.help_text(level),
-        source=f"{rollup.operation.value} over {rollup.signal.metric}",
-        default=not rollup.signal.extra,
+        source=f"{rollup.operation.value} over {' or '.join(sources)}",
+        default=not any(signal.extra for signal in signals),
     )
 
 
@@ -132,7 +135,7 @@ def _own_row(metric: OwnMetric) -> Row:
     )
 
 
-_FEW = [device for device in DEVICES if device.detail is Detail.RACK]
+_FEW = "[[few]]"
 
 _INTRODUCTION = f"""{NOTICE}
 # Metrics
@@ -165,7 +168,7 @@ dashboards can be carried over as they are.
   `histogram_quantile(0.99, site_gpu_temperature_distribution_celsius_bucket)`.
 - **Detail.** How much of an array is exposed is set per array: `gpu` for everything; `rack` for the
   roll-ups over it and its racks and the devices of which a rack or an array has a few
-  ({", ".join(device.title for device in _FEW)});
+  ({_FEW});
   `site` for nothing of its own. Roll-ups over halls and the site always count all arrays,
   whatever their detail.
 - **Formats.** The text format 0.0.4, or OpenMetrics 1.0 for who prefers it in `Accept`, as
@@ -179,7 +182,8 @@ dashboards can be carried over as they are.
 def pages() -> Mapping[str, str]:
     """Return ``metrics.md``."""
     rows = table()
-    parts = [_INTRODUCTION]
+    few = ", ".join(device.title for device in DEVICES if device.detail is Detail.RACK)
+    parts = [_INTRODUCTION.replace(_FEW, few)]
     for device in DEVICES:
         title = device.title[0].upper() + device.title[1:]
         parts.append(f"\n## {title}\n\nGroup `{device.name}` of the {device.frame.value} frame.\n")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from functools import cache
+from collections.abc import Iterator
 
-from twin.catalog import DEVICES, ROLLUPS, Level
+from twin.catalog import DEVICES, Level
 
 __all__ = ["MARKERS", "NOT_EXPORTED", "is_optional"]
 
@@ -14,23 +14,23 @@ NOT_EXPORTED = "Off by default in the exporter, and not exported here"
 
 MARKERS = tuple(
     rollup.metric(Level.SITE)
-    for rollup in ROLLUPS
-    if rollup.signal.extra and Level.SITE in rollup.levels
+    for device in DEVICES
+    for rollup in device.rollups
+    if device[rollup.signal].extra and Level.SITE in rollup.levels
 )
 """Roll-ups of such metrics: a site that has the metrics has one of these."""
 
 _NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 
 
-@cache
-def _metrics() -> frozenset[str]:
-    signals = {signal.metric for device in DEVICES for signal in device if signal.extra}
-    rolled = {
-        rollup.metric(level) for rollup in ROLLUPS if rollup.signal.extra for level in rollup.levels
-    }
-    return frozenset(signals | rolled)
+def _metrics() -> Iterator[str]:
+    for device in DEVICES:
+        yield from (signal.metric for signal in device if signal.extra)
+        for rollup in device.rollups:
+            if device[rollup.signal].extra:
+                yield from map(rollup.metric, rollup.levels)
 
 
 def is_optional(query: str) -> bool:
     """Return whether a query asks for a metric that an exporter has off by default."""
-    return not _metrics().isdisjoint(_NAME.findall(query))
+    return not frozenset(_NAME.findall(query)).isdisjoint(_metrics())

@@ -19,6 +19,7 @@ from twin.parameters.operation import Job, Telemetry, Training
 from twin.parameters.power import Facility, Gensets, Grid, Megapacks, Pdu, Supply, Turbines
 from twin.parameters.section import Section
 from twin.parameters.server import Ec2, Server
+from twin.parameters.site import Site
 
 __all__ = [
     "Block",
@@ -34,6 +35,7 @@ __all__ = [
     "Pdu",
     "Section",
     "Server",
+    "Site",
     "Storage",
     "Supply",
     "Telemetry",

@@ -13,43 +13,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from twin.catalog import (
-    DEVICES,
-    ROLLUPS,
-    DeviceClass,
-    Level,
-    Rollup,
-    Signal,
-    UnitKind,
-)
-from twin.catalog.power import PHASES
-from twin.parameters import GpuModel
+from twin.catalog import DEVICES, UP, DeviceClass, Labels, Level, Rollup, Signal, UnitKind
+from twin.parameters import GpuModel, Site
 from twin.parameters.fabric import FabricShape
-from twin.parameters.site import Site
-from twin.site.detail import ARRAY_NAME, DetailPlan, array_index, array_name
+from twin.site.detail import DetailPlan, array_index, array_name
 from twin.site.jobs import JobPlace, places_of
 
 __all__ = ["Labels", "Layout"]
 
-Labels = tuple[tuple[str, str], ...]
-"""Label names and values, in the order in which they are exposed."""
-
 _NAMESPACE = uuid.UUID("6f1d6f5e-6a53-4a52-9a54-b7a3cb1f0d0e")
-_EXPORTER_OF_UP = {"up_dcgm": "dcgm", "up_neuron": "neuron"}
-"""Signals that say whether the exporter of a server's accelerators answers."""
-
-_UNIT_NAMES = {
-    UnitKind.RACK: "r{:04d}",
-    UnitKind.ARRAY: ARRAY_NAME,
-    UnitKind.PLANE: "p{:02d}",
-    UnitKind.SERVICE: "s{:03d}",
-    UnitKind.MEGAPACK: "mp{:03d}",
-    UnitKind.GENSET: "g{:02d}",
-    UnitKind.GRID: "grid",
-}
-
-_IN_AN_ARRAY = (UnitKind.RACK, UnitKind.ARRAY)
-"""What belongs to an array; its series are on the array's page."""
 
 
 @dataclass(frozen=True)
@@ -62,42 +34,11 @@ class Layout:
 
     def units(self, frame: UnitKind) -> int:
         """Return how many units publish ``frame``."""
-        return {
-            UnitKind.RACK: self.site.racks,
-            UnitKind.ARRAY: self.site.arrays,
-            UnitKind.PLANE: self.fabric.planes,
-            UnitKind.SERVICE: self.site.service_racks,
-            UnitKind.MEGAPACK: self.site.megapacks.count,
-            UnitKind.GENSET: self.site.gensets.count + self.site.turbines.count,
-            UnitKind.GRID: 1,
-            UnitKind.JOB: len(self.jobs),
-        }[frame]
+        return frame.units(self.site)
 
     def per_unit(self, device: DeviceClass) -> int:
         """Return how many devices of the class one unit has."""
-        site = self.site
-        dcgm = site.gpu.exporter == "dcgm"
-        chips = 0 if dcgm else site.gpus_per_rack
-        return {
-            "gpu": site.gpus_per_rack if dcgm else 0,
-            "neuron": chips,
-            "neuroncore": chips * site.gpu.logical_cores,
-            "neuron_runtime": 0 if dcgm else site.servers_per_rack,
-            "nic": site.nics_per_rack,
-            "server": site.servers_per_rack,
-            "psu": site.servers_per_rack * site.server.psus,
-            "pump": site.cooling.pumps,
-            "cdu_psu": site.cooling.psus,
-            "chiller": site.chillers,
-            "pdu": site.pdus_per_rack * len(PHASES),
-            "pdu_breaker": site.pdus_per_rack,
-            "leaf": self.fabric.rails,
-            "port": self.fabric.rails * self.fabric.ports,
-            "spine": self.fabric.spines,
-            "storage": site.storage_per_service_rack,
-            "cpu": site.cpus_per_service_rack,
-            "grid": site.grid.feeds,
-        }.get(device.name, 1)
+        return device.count(self.site)
 
     @property
     def entire(self) -> Layout:
@@ -145,15 +86,20 @@ class Layout:
 
     @cached_property
     def reported(self) -> dict[str, tuple[Signal, ...]]:
-        """Signals that this site reports, by device class."""
+        """Signals that this site reports, by device class.
+
+        An exporter's ``up`` is reported where the site has devices that it shows.
+        """
         extra = self.site.telemetry.extra_signals
-        exporter = self.site.gpu.exporter
+        jobs = {
+            signal.family.job for device in self.devices for signal in device if signal.metric != UP
+        }
         return {
             device.name: tuple(
                 signal
                 for signal in device
                 if (extra or not signal.extra)
-                and _EXPORTER_OF_UP.get(signal.name, exporter) == exporter
+                and (signal.metric != UP or signal.family.job in jobs)
             )
             for device in DEVICES
         }
@@ -161,21 +107,12 @@ class Layout:
     @cached_property
     def rollups(self) -> tuple[tuple[Rollup, DeviceClass, Signal], ...]:
         """The roll-ups that this site has, and what each is taken over."""
-        sources = (
-            (rollup, device, signal)
-            for rollup in ROLLUPS
-            for device, signal in (self._rolled_up(rollup),)
-        )
         return tuple(
-            (rollup, device, signal)
-            for rollup, device, signal in sources
-            if self.per_unit(device) and signal in self.reported[device.name]
+            (rollup, device, device[rollup.signal])
+            for device in self.devices
+            for rollup in device.rollups
+            if device[rollup.signal] in self.reported[device.name]
         )
-
-    def _rolled_up(self, rollup: Rollup) -> tuple[DeviceClass, Signal]:
-        if rollup.instead is None or self.per_unit(rollup.device):
-            return rollup.device, rollup.signal
-        return rollup.instead
 
     def gpu_model(self, rack: int) -> GpuModel:
         """Return the GPU model of a rack."""
@@ -196,7 +133,7 @@ class Layout:
         """Return the name of a unit, as it stands in topics and labels."""
         if frame is UnitKind.JOB:
             return self.jobs[unit].name
-        return _UNIT_NAMES[frame].format(unit + 1)
+        return frame.pattern.format(unit + 1)
 
     def unit_index(self, frame: UnitKind, name: str) -> int | None:
         """Return the index of the unit called ``name``, or None."""
@@ -252,7 +189,7 @@ class Layout:
     def place(self, frame: UnitKind, unit: int) -> Labels:
         """Return the labels that say where a unit stands."""
         site = ("site", self.site.name)
-        if frame not in _IN_AN_ARRAY:
+        if not frame.in_array:
             return (site,)
         array = unit if frame is UnitKind.ARRAY else self.array_of(unit)
         hall = (site, ("hall", self.hall_name(array)), ("array", self.array_name(array)))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from functools import cache, partial
 
-from twin.catalog import PORT, Detail, DeviceClass, Level, UnitKind
+from twin.catalog import Detail, DeviceClass, Level, UnitKind
 from twin.site.detail import DetailPlan
 from twin.site.layout import Layout
 
@@ -22,14 +23,13 @@ def count_series(layout: Layout, plan: DetailPlan) -> int:
     always = sum(
         layout.units(device.frame) * layout.per_unit(device) * _signals(layout, device)
         for device in layout.devices
-        if device.frame not in (UnitKind.RACK, UnitKind.ARRAY)
+        if not device.frame.in_array
     )
     groups = _rollups(layout, Level.SITE) + layout.site.halls * _rollups(layout, Level.HALL)
-    of_arrays = {detail: _array_series(layout, detail) for detail in Detail}
+    array_series = cache(partial(_array_series, layout))
     arrays = sum(
-        own + a_rack * len(layout.racks_of(array))
+        array_series(detail, len(layout.racks_of(array)))
         for array, detail in enumerate(plan.levels)
-        for own, a_rack in (of_arrays[detail],)
     )
     return always + groups + arrays
 
@@ -66,24 +66,18 @@ def plan_within(layout: Layout, most: int) -> DetailPlan:
     return partly(max(0, over - 1), below)
 
 
-def _array_series(layout: Layout, detail: Detail) -> tuple[int, int]:
-    """Return the series of an array at this detail: its own, and those of each of its racks."""
+def _array_series(layout: Layout, detail: Detail, racks: int) -> int:
+    """Return the series of an array of so many racks at this detail."""
     if not detail.covers(Detail.RACK):
-        return 0, 0
-    own, a_rack = _rollups(layout, Level.ARRAY), _rollups(layout, Level.RACK)
+        return 0
+    series = _rollups(layout, Level.ARRAY) + racks * _rollups(layout, Level.RACK)
     for device in layout.devices:
-        if not detail.covers(device.detail):
-            continue
-        if device.frame is UnitKind.RACK:
-            a_rack += layout.per_unit(device) * _signals(layout, device)
-        elif device is PORT:
-            # Ports to racks that a short last array does not have report nothing.
-            rails, uplinks = layout.fabric.rails, layout.fabric.uplinks
-            own += rails * uplinks * _signals(layout, device)
-            a_rack += rails * layout.site.servers_per_rack * _signals(layout, device)
-        elif device.frame is UnitKind.ARRAY:
-            own += layout.per_unit(device) * _signals(layout, device)
-    return own, a_rack
+        if device.frame.in_array and detail.covers(device.detail):
+            count = layout.per_unit(device) * (racks if device.frame is UnitKind.RACK else 1)
+            if device.reporting is not None:
+                count = device.reporting(layout.site, racks)
+            series += count * _signals(layout, device)
+    return series
 
 
 def _signals(layout: Layout, device: DeviceClass) -> int:

@@ -15,7 +15,7 @@ import numpy as np
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
-from twin.catalog import PSU, ROLLUPS, SERVER, Level, Rollup, UnitKind
+from twin.catalog import PSU, SERVER, DeviceClass, Level, Rollup, UnitKind
 from twin.catalog.own import OWN_METRICS, UNIT_LAST_FRAME, UNIT_REPORTING
 from twin.clients.http import fetch
 from twin.plant import PowerTrace
@@ -30,12 +30,12 @@ _LARGEST_ERROR = 0.01
 _LEAST_SAMPLES = 10
 
 
-def _rollup(signal: object) -> Rollup:
-    return next(rollup for rollup in ROLLUPS if rollup.signal is signal)
+def _rollup(device: DeviceClass, signal: str) -> Rollup:
+    return next(rollup for rollup in device.rollups if rollup.signal == signal)
 
 
-_IT_POWER = _rollup(SERVER["power"])
-_DC_POWER = _rollup(PSU["output_power"])
+_IT_POWER = _rollup(SERVER, "power")
+_DC_POWER = _rollup(PSU, "output_power")
 
 
 async def scrape(stack: LocalStack, path: str) -> list[Sample]:

@@ -1,0 +1,95 @@
+"""Device classes: everything that one kind of device is to the twin, in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from twin.catalog.model import Detail, Signal
+from twin.catalog.place import UNIT_HOST, Count, Hosts, UnitKind, one
+from twin.catalog.rollup import Rollup
+from twin.parameters import Site
+
+__all__ = ["Chart", "DeviceClass"]
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A panel of the dashboard of a rack: the values of one signal over time.
+
+    Attributes:
+        title: of the panel.
+        help: what it shows, in a sentence or two.
+        signal: name of the signal.
+        legend: of a device, a template of Grafana such as ``Pump {{pump}}``.
+        decimals: decimals that are shown, None for as many as fit.
+    """
+
+    title: str
+    help: str
+    signal: str
+    legend: str
+    decimals: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceClass:
+    """A class of devices and everything they say.
+
+    Attributes:
+        name: key of the group inside a frame.
+        frame: the frame it travels in.
+        title: what a person calls it.
+        signals: all signals; the first that travels is the anchor: a device
+            whose anchor is missing is not reporting.
+        detail: the least detail of its array at which it is exposed; means nothing for
+            what belongs to no array, which is always exposed.
+        hosts: what its exporters are scraped on.
+        per_host: how many devices a host has.
+        accelerators: name under which a GPU model says that this class shows its chips;
+            empty for a class that is there whatever the model.
+        reporting: how many devices of an array with so many racks report, where that is
+            not all of them.
+        rollups: what the aggregator computes over it.
+        conditions: what can be wrong with a device, by name, and how a healthy one reads;
+            for classes that are added from outside.
+        charts: panels of its own row on the dashboard of a rack.
+    """
+
+    name: str
+    frame: UnitKind
+    title: str
+    signals: tuple[Signal, ...]
+    detail: Detail = Detail.GPU
+    hosts: Hosts = UNIT_HOST
+    per_host: Count = one
+    accelerators: str = ""
+    reporting: Callable[[Site, int], int] | None = None
+    rollups: tuple[Rollup, ...] = ()
+    conditions: Mapping[str, float] = field(default_factory=dict)
+    charts: tuple[Chart, ...] = ()
+
+    def __iter__(self) -> Iterator[Signal]:
+        return iter(self.signals)
+
+    def __getitem__(self, name: str) -> Signal:
+        """Return the signal called ``name``.
+
+        Raises:
+            KeyError: there is no such signal.
+        """
+        for signal in self.signals:
+            if signal.name == name:
+                return signal
+        raise KeyError(f"device class {self.name!r} has no signal {name!r}")
+
+    @property
+    def wire_signals(self) -> tuple[Signal, ...]:
+        """The signals that travel in frames, in declared order."""
+        return tuple(signal for signal in self.signals if signal.on_wire)
+
+    def count(self, site: Site) -> int:
+        """Return how many devices one unit of a site has."""
+        if self.accelerators not in ("", site.gpu.exporter):
+            return 0
+        return self.hosts.count(site) * self.per_host(site)

@@ -1,0 +1,136 @@
+"""Places: the units that publish, the hosts in them, and the devices of a host.
+
+An exporter is scraped on a **host**, and tells of the devices there by a number: a server and
+its GPUs, a coolant unit and its pumps, a leaf switch and its ports. How many of each a site
+has follows from its parameters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol, Self
+
+from twin.parameters import Site
+
+__all__ = ["CDU_HOST", "SERVERS", "UNIT_HOST", "Hosts", "Names", "Place", "UnitKind", "one"]
+
+Count = Callable[[Site], int]
+
+
+def one(_: Site) -> int:
+    """Return 1, whatever the site."""
+    return 1
+
+
+class UnitKind(StrEnum):
+    """Kind of a unit and of its frames, which is also the topic level they are published under."""
+
+    units: Count
+    """How many units of the kind a site has."""
+    pattern: str
+    """Name of a unit by its number, which begins at 1; jobs have names of their own."""
+
+    def __new__(cls, value: str, pattern: str = "", units: Count = one) -> Self:
+        """Return the kind of that name."""
+        kind = str.__new__(cls, value)
+        kind._value_ = value
+        kind.pattern, kind.units = pattern, units
+        return kind
+
+    RACK = "rack", "r{:04d}", lambda site: site.racks
+    ARRAY = "array", "a{:03d}", lambda site: site.arrays
+    PLANE = "plane", "p{:02d}", lambda site: site.fabric.planes
+    SERVICE = "service", "s{:03d}", lambda site: site.service_racks
+    MEGAPACK = "megapack", "mp{:03d}", lambda site: site.megapacks.count
+    GENSET = "genset", "g{:02d}", lambda site: site.gensets.count + site.turbines.count
+    GRID = "grid", "grid", one
+    JOB = "job", "{}", lambda site: max(1, len(site.jobs))
+
+    @property
+    def in_array(self) -> bool:
+        """Whether such a unit belongs to an array, on whose page its series are."""
+        return self in (UnitKind.RACK, UnitKind.ARRAY)
+
+
+class Names(Protocol):
+    """What the units and servers of a site are called."""
+
+    @property
+    def site(self) -> Site:
+        """The site."""
+
+    def unit_name(self, frame: UnitKind, unit: int) -> str:
+        """Return the name of a unit."""
+
+    def hostname(self, rack: int, server: int) -> str:
+        """Return the host name of a server."""
+
+    def gpu_uuid(self, rack: int, gpu: int) -> str:
+        """Return a GPU's UUID."""
+
+    def job_of(self, rack: int) -> str | None:
+        """Return the name of the job that holds a rack, None where the rack is idle."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The place of one device.
+
+    Attributes:
+        names: what things are called.
+        kind: kind of the unit.
+        unit: its index on the site.
+        host: index of the host in the unit.
+        slot: index of the device on the host.
+        index: index of the device in the unit.
+    """
+
+    names: Names
+    kind: UnitKind
+    unit: int
+    host: int
+    slot: int
+    index: int
+
+    @property
+    def site(self) -> Site:
+        """The site."""
+        return self.names.site
+
+    @property
+    def unit_name(self) -> str:
+        """Name of the unit."""
+        return self.names.unit_name(self.kind, self.unit)
+
+    @property
+    def hostname(self) -> str:
+        """Host name of the server."""
+        return self.names.hostname(self.unit, self.host)
+
+    @property
+    def array_name(self) -> str:
+        """Name of the array in which a rack stands."""
+        return self.names.unit_name(UnitKind.ARRAY, self.unit // self.site.racks_per_array)
+
+
+@dataclass(frozen=True, slots=True)
+class Hosts:
+    """What the exporters of a device class are scraped on.
+
+    Attributes:
+        count: how many hosts a unit has.
+        name: of a host: the label ``instance`` without the port.
+    """
+
+    count: Count
+    name: Callable[[Place], str]
+
+
+UNIT_HOST = Hosts(one, lambda place: place.unit_name)
+"""The unit itself."""
+SERVERS = Hosts(lambda site: site.servers_per_rack, lambda place: place.hostname)
+"""The servers of a rack."""
+CDU_HOST = Hosts(one, lambda place: f"{place.unit_name}-cdu")
+"""The coolant unit of a rack."""
