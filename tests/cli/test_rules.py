@@ -61,7 +61,9 @@ def test_a_run_writes_every_report(files: tuple[Path, Path], tmp_path: Path) -> 
     )  # fmt: skip
     assert done.exception is None, done.output
     assert "PumpFailed fires within 20s: fired" in done.output
-    assert "no site has cdu_pump_stat" in " ".join(done.output.split())
+    assert "nobody has cdu_pump_stat (did you mean cdu_pump_state?)" in " ".join(
+        done.output.split()
+    )
     assert "1 scenarios: 1 checks passed, 0 failed" in done.output
     assert ET.parse(junit).getroot()[0].get("tests") == "1"  # noqa: S314 - our own file
     assert "PumpFailed" in page.read_text(encoding="utf-8")
@@ -124,7 +126,11 @@ def test_a_label_that_no_series_has_is_told(files: tuple[Path, Path], options: l
 @pytest.mark.parametrize(
     ("change", "options", "said"),
     [
-        ({}, ["--strict"], r"own\.rules\.yml:8: no site of these has cdu_pump_stat; did you mean"),
+        (
+            {},
+            ["--strict"],
+            r"own\.rules\.yml:8: nobody has cdu_pump_stat; did you mean cdu_pump_state",
+        ),
         ({"alert: PumpFailed, w": "alert: PumpFaild, w"}, [], r"own\.yaml:8: no rule makes"),
         ({}, ["--alertmanager", "/no/such.yml"], "there is no such file"),
         ({}, ["--sweep", "for=1m"], r"for=30s\.\.10m"),

@@ -56,17 +56,71 @@ def test_every_code_has_its_text() -> None:
 
 @pytest.mark.parametrize("code", sorted(XID_TEXT.keys() - {0}))
 def test_code_stays_until_the_reset(errors: GpuErrors, code: int) -> None:
-    """The last XID is shown while its cause lasts, is raised once, and is gone after the reset."""
+    """The last XID is raised once and stays, though its cause ends; only a reset takes it back."""
     for second in range(5):
         errors.step(codes(code), NOTHING, NOTHING, 1.0)
         assert value(errors, "xid") == code
         assert errors.failed.sum() == (code in NEEDS_RESET)
         assert aborted(errors) == (code in ENDS_APPLICATION and second == 0)
+        assert (errors.begun is not None) == (second == 0)
     assert errors.outputs()["xid"].sum() == code
-    errors.step(codes(0), NOTHING, NOTHING, 1.0)
-    assert value(errors, "xid") == 0
+    for _ in range(3):
+        errors.step(codes(0), NOTHING, NOTHING, 1.0)
+    assert value(errors, "xid") == (0 if code in NEEDS_RESET else code)
     assert not errors.failed.any()
     assert aborted(errors) == 0
+
+
+def test_a_reset_takes_back_an_older_code(errors: GpuErrors) -> None:
+    """The reset after a hardware error clears the last XID, whichever it is."""
+    for code in (31, 0, 48, 0):
+        errors.step(codes(code), NOTHING, NOTHING, 1.0)
+    assert value(errors, "xid") == 0
+
+
+EVERYWHERE = np.ones(SHAPE, dtype=np.bool_)
+
+
+def without_one() -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+    """Return flags of all GPUs but that one."""
+    flags = EVERYWHERE.copy()
+    flags[1, 3] = False
+    return flags
+
+
+@pytest.mark.parametrize("code", [31, 48])
+def test_an_exporter_that_restarts_has_forgotten(errors: GpuErrors, code: int) -> None:
+    """After a restart the last XID is 0, even while the cause goes on: nobody raises it again."""
+    errors.step(codes(code), NOTHING, NOTHING, 1.0)
+    errors.watch(EVERYWHERE, EVERYWHERE, 1.0)
+    assert value(errors, "xid") == code
+    errors.watch(EVERYWHERE, without_one(), 1.0)
+    errors.step(codes(code), NOTHING, NOTHING, 1.0)
+    errors.watch(EVERYWHERE, EVERYWHERE, 1.0)
+    assert value(errors, "xid") == 0
+
+
+def test_a_lost_gpu_shows_79_until_the_next_collection(errors: GpuErrors) -> None:
+    """For 30 s a GPU off the bus shows XID 79 and nothing else, then nothing, and 0 once back."""
+    gone = without_one()
+    shown = []
+    for _ in range(40):
+        errors.watch(gone, EVERYWHERE, 1.0)
+        values = errors.reported({**errors.outputs(), "power": np.ones(SHAPE)}, gone)
+        assert np.isnan(values["power"][1, 3])
+        shown.append(float(values["xid"][1, 3]))
+        assert np.delete(values["xid"].ravel(), 11).sum() == 0
+    assert shown[:30] == [79.0] * 30
+    assert np.isnan(shown[30:]).all()
+    errors.watch(EVERYWHERE, EVERYWHERE, 1.0)
+    assert errors.reported(errors.outputs(), EVERYWHERE)["xid"][1, 3] == 0
+
+
+def test_a_host_that_is_down_shows_no_79(errors: GpuErrors) -> None:
+    """GPUs that are gone with their host or its exporter show nothing at all."""
+    gone = without_one()
+    errors.watch(gone, gone, 1.0)
+    assert np.isnan(errors.reported(errors.outputs(), gone)["xid"][1, 3])
 
 
 def test_double_bit_error(errors: GpuErrors) -> None:

@@ -27,6 +27,7 @@ from twin.rules.result import (
 )
 from twin.rules.source import Rule, RuleSet
 from twin.rules.sweep import parse_sweep, sweep_rows
+from twin.rules.unknown_references import Lacking
 
 FILE = Path("rules.yml")
 FAULT = Struck("pump-failure", "r0001/pump1", 60.0, 120.0)
@@ -52,7 +53,6 @@ def result(name: str, episodes: list[Episode], own: Rule, **changed: Any) -> Sce
         "episodes": {own.key: episodes},
         "true": frozenset({own.key} if episodes else ()),
         "errors": {},
-        "unknown": {},
     }
     return ScenarioResult(**{**values, **changed})
 
@@ -79,8 +79,14 @@ def fired(pending: float, firing: float | None, ended: float | None) -> Episode:
         ([("quiet", [fired(10, 40, 50), fired(60, 90, 95)], {"struck": []})],
          "noisy: fires 2 times while nothing is wrong (quiet)"),
         ([("quiet", [fired(5, 35, None)], {"struck": []})], "fires all the time"),
-        ([("s", [], {"unknown": {"rules.yml:3:A": ["b"]}, "shows": []})],
-         "never evaluates to anything: no site has b"),
+        ([("s", [], {"lacking": {"rules.yml:3:A":
+                                 Lacking({}, {"b": "did you mean a?", "c": ""})}})],
+         "never evaluates to anything: nobody has b (did you mean a?), c"),
+        ([("s", [], {"lacking": {"rules.yml:3:A": Lacking({"n": "node-exporter"}, {})}})] * 2,
+         "never evaluates to anything: node-exporter has n, the twin does not yet"),
+        ([("s", [], {"lacking": {"rules.yml:3:A": Lacking({"n": "node-exporter"}, {})},
+                     "affected": frozenset()}), ("t", [], {"affected": frozenset()})],
+         "never true"),
         ([("s", [], {"errors": {"rules.yml:3:A": "too much"}})], "cannot be evaluated: too much"),
         ([("s", [], {"unmatched": {"rules.yml:3:A": {"a{}": "no a{}"}}})] * 2,
          "never evaluates to anything: no a{}"),

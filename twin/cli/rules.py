@@ -23,7 +23,7 @@ from rich.progress import (
 
 from twin.cli.options import JsonOutput, JunitFile, OutputFile, ReportFile
 from twin.cli.process import configure_logs
-from twin.errors import CheckFailedError, ConfigError, did_you_mean
+from twin.errors import CheckFailedError, ConfigError
 from twin.rules.audit import audit
 from twin.rules.export import export
 from twin.rules.mutation import mutants, survivors
@@ -43,7 +43,7 @@ from twin.rules.shipped import write_shipped_rules
 from twin.rules.source import RuleSet, load_rules
 from twin.rules.suite import Options, check_suite, is_foreign, run_suite
 from twin.rules.sweep import parse_sweep, sweep_rows
-from twin.rules.unknown_references import unknown_metrics
+from twin.rules.unknown_references import lacking_metrics
 from twin.scenario import find_scenarios, load_scenario
 from twin.scenario.loader import LoadedScenario
 
@@ -83,7 +83,10 @@ def run_test(
         typer.Option(help="Alertmanager's configuration: check what it inhibits, with a real one."),
     ] = None,
     strict: Annotated[
-        bool, typer.Option("--strict", help="A metric or a label that no site has is an error.")
+        bool,
+        typer.Option(
+            "--strict", help="A metric that nobody has, or a label that no series has, is an error."
+        ),
     ] = False,
     every: Annotated[bool, typer.Option("--all", help="Print the checks that passed too.")] = False,
     jobs: Annotated[
@@ -176,11 +179,12 @@ def _run(
 
 def _refuse_unknown(rules: RuleSet, chosen: Sequence[LoadedScenario]) -> None:
     metrics = frozenset[str]().union(*(known_metrics(loaded.layout) for loaded in chosen))
-    unknown = unknown_metrics(rules, metrics)
+    lacking = lacking_metrics(rules, metrics)
     lines = [
-        f"{rule.file}:{rule.expr_line}: no site of these has {name}{did_you_mean(name, metrics)}"
+        f"{rule.file}:{rule.expr_line}: nobody has {name}{f'; {hint}' if hint else ''}"
         for rule in rules.rules
-        for name in unknown.get(rule.key, ())
+        if rule.key in lacking
+        for name, hint in lacking[rule.key].unknown.items()
     ]
     if lines:
         raise ConfigError("\n".join(lines))

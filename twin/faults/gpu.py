@@ -58,8 +58,11 @@ class GpuOffBus(Fault):
     severity = "critical"
     shows = (
         "All series of the GPU vanish while `up` of its exporter stays 1: seven GPUs report "
-        "where eight should. The job stalls, every other GPU shows 100 % utilisation at about "
-        "157 W, and after the GPU's return the job restarts from its checkpoint."
+        "where eight should. Only DCGM_FI_DEV_XID_ERRORS is 79 for the 30 s until DCGM's next "
+        "collection, which makes every field of a lost GPU blank (NVIDIA/DCGM, "
+        "DcgmCacheManager.cpp): a rule on 79 with a longer `for` never fires. The job stalls, "
+        "every other GPU shows 100 % utilisation at about 157 W, and after the GPU's return the "
+        "job restarts from its checkpoint."
     )
 
     def apply(self, context: FaultContext) -> None:
@@ -78,10 +81,11 @@ class GpuXid(Fault):
     default_seconds = 600.0
     severity = "critical"
     shows = (
-        "DCGM_FI_DEV_XID_ERRORS of the GPU is the code, with its text in err_msg, until the fault "
-        "ends. After 13, 31, 43, 45 (user code), 63 and 94 (contained ECC errors) the job restarts "
-        "at once; 92 is a warning; after all others the GPU runs nothing and the job stalls until "
-        "the fault ends, which is the GPU's reset."
+        "DCGM_FI_DEV_XID_ERRORS of the GPU is the code, with its text in err_msg, until the GPU is "
+        "reset or its exporter restarts (NVIDIA/dcgm-exporter issue 500). After 13, 31, 43, 45 "
+        "(user code), 63 and 94 (contained ECC errors) the job restarts at once, and the code "
+        "stays though the fault ends; 92 is a warning and stays too; after all others the GPU "
+        "runs nothing and the job stalls until the fault ends, which is the GPU's reset."
     )
 
     code: Annotated[int, Field(ge=1, le=255)] = 31

@@ -27,7 +27,7 @@ from twin.plant.gpu_model import (
 )
 from twin.plant.host import Hosts
 from twin.plant.nvlink import NvLinks
-from twin.plant.units import Floats, approach, silenced
+from twin.plant.units import Floats, approach
 from twin.plant.workload import Demand, Level, least
 from twin.site import Layout
 
@@ -179,6 +179,8 @@ class Gpus:
         hung = ~conditions.gpu_responding
         self._hung = hung if hung.any() else None
         self.exporter_up = conditions.dcgm_running
+        running = self.exporter_up if self._hosts is None else self.exporter_up & self._hosts.up
+        self.errors.watch(self.attached, self._per_gpu(running), dt)
 
     def _draw(self, demand: Demand, speed: Level) -> None:
         """Set power and clock from the demand."""
@@ -369,8 +371,7 @@ class Gpus:
             **self.errors.outputs(),
             **self.links.outputs(),
         }
-        reporting = self.reporting
-        return values if reporting.all() else silenced(values, reporting)
+        return self.errors.reported(values, self.reporting)
 
     @property
     def reporting(self) -> NDArray[np.bool_]:

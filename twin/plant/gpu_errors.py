@@ -1,27 +1,36 @@
 """GPU errors: XIDs, ECC counts and remapped rows, and what each does to the job.
 
-An XID is raised once, when its cause begins, and stays as the GPU's last XID until
-the cause is over: that is when an operator has reset the GPU. Some codes leave the
-GPU unusable until then; some end only the application, which can start again on the
-same GPU; the rest are warnings. The split follows NVIDIA's XID catalogue
-(docs.nvidia.com/deploy/xid-errors).
+An XID is raised once, when its cause begins. Some codes leave the GPU unusable until it
+is reset, which is when their cause is over; some end only the application, which can
+start again on the same GPU; the rest are warnings. The split follows NVIDIA's XID
+catalogue (docs.nvidia.com/deploy/xid-errors).
+
+The last XID stays until the GPU is reset or the exporter restarts, though its cause be
+long over: NVIDIA/dcgm-exporter issue 500, NVIDIA/DCGM issue 277. A GPU that falls off
+the bus raises XID 79; DCGM records it at once and marks the GPU as lost, so that its
+next collection, by default after 30 s, makes every field of the GPU blank, that of the
+XID too (NVIDIA/DCGM 4.6.0, dcgmlib/src/DcgmCacheManager.cpp: RecordXidForGpu,
+UpdateLostGpus, NVML_ERROR_GPU_IS_LOST).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.plant.units import Floats
+from twin.plant.units import Floats, silenced
 
 __all__ = ["ENDS_APPLICATION", "NEEDS_RESET", "NVLINK_XID", "WARNS", "Codes", "GpuErrors"]
 
 Codes = NDArray[np.int16]
 
 NVLINK_XID = 74
-NEEDS_RESET = frozenset({48, 64, NVLINK_XID, 79, 95, 119, 120, 140, 145, 149})
+_OFF_BUS_XID = 79
+_COLLECT_SECONDS = 30.0
+"""Between two collections of dcgm-exporter, its default: as long XID 79 of a lost GPU is shown."""
+NEEDS_RESET = frozenset({48, 64, NVLINK_XID, _OFF_BUS_XID, 95, 119, 120, 140, 145, 149})
 """The GPU runs nothing until it is reset or replaced."""
 ENDS_APPLICATION = frozenset({13, 31, 43, 45, 63, 94})
 """The application ends and can start again on the same GPU: user code, contained ECC errors."""
@@ -60,6 +69,7 @@ class GpuErrors:
     Attributes:
         failed: GPUs that run nothing until they are reset.
         aborted: GPUs whose application has ended in the last step, None for none.
+        begun: codes whose cause has begun in the last step, None for none.
     """
 
     def __init__(self, shape: tuple[int, int], rng: np.random.Generator) -> None:
@@ -74,6 +84,8 @@ class GpuErrors:
         self._pcie_replays = np.zeros(shape)
         self._raised: Codes = np.zeros(shape, dtype=np.int16)
         self._pending = False
+        self._lost_for = np.zeros(shape)
+        self.begun: Codes | None = None
         self.failed = np.zeros(shape, dtype=np.bool_)
         self.aborted: NDArray[np.bool_] | None = None
 
@@ -86,7 +98,7 @@ class GpuErrors:
             pcie_replays: replays on the PCIe link a second.
             dt: step in s.
         """
-        self.aborted = None
+        self.aborted = self.begun = None
         present = bool(xid.any())
         if present or self._pending:
             self._raise(xid)
@@ -97,16 +109,45 @@ class GpuErrors:
             self._pcie_replays += self._rng.poisson(pcie_replays * dt)
 
     def _raise(self, xid: Codes) -> None:
-        """Count what has begun, and take back what has ended."""
-        begun = np.where((xid != self._raised) & (xid > 0), xid, 0)
+        """Count what has begun, and take back what a reset has ended."""
+        begun: Codes = np.where((xid != self._raised) & (xid > 0), xid, 0).astype(np.int16)
+        reset = _IS_RESET[self._raised] & (xid != self._raised)
         self.failed = _IS_RESET[xid]
         ended = _IS_END[begun]
         self.aborted = ended if ended.any() else None
-        self._xid[:] = xid
+        self.begun = begun if begun.any() else None
+        self._xid = np.where(begun > 0, begun, np.where(reset, 0.0, self._xid))
         self._double += _IS_DOUBLE_BIT[begun]
         self._uncorrectable_rows += _IS_REMAP[begun]
         self._remap_failure[:] = xid == _REMAP_FAILURE
         self._raised = xid.copy()
+
+    def watch(self, attached: NDArray[np.bool_], running: NDArray[np.bool_], dt: float) -> None:
+        """Forget what the exporter forgets: all of a lost GPU, and all when it restarts.
+
+        Args:
+            attached: GPUs that answer on their bus.
+            running: GPUs whose exporter runs.
+            dt: step in s.
+        """
+        lost = running & ~attached
+        if lost.any() or self._lost_for.any():
+            self._lost_for = np.where(lost, self._lost_for + dt, 0.0)
+        seen = attached & running
+        if not seen.all():
+            self._xid[~seen] = 0.0
+
+    def reported(
+        self, values: Mapping[str, Floats], reporting: NDArray[np.bool_]
+    ) -> dict[str, Floats]:
+        """Return the signals with NaN where a GPU does not report, but for XID 79 of a lost one."""
+        if reporting.all():
+            return dict(values)
+        shown = silenced(values, reporting)
+        last = (self._lost_for > 0.0) & (self._lost_for <= _COLLECT_SECONDS)
+        if last.any():
+            shown["xid"] = np.where(last, _OFF_BUS_XID, shown["xid"])
+        return shown
 
     def _correct(self, errors: NDArray[np.int64]) -> None:
         """Count correctable errors; a row that has had too many is remapped."""

@@ -67,7 +67,6 @@ class NeuronMonitor:
         self._model = np.zeros(self._shape)
         self._hardware = np.zeros(self._shape)
         self._timed_out = np.zeros(self._shape)
-        self._xid: Floats = np.zeros(self._chips)
         self._hung = np.zeros(self._chips, dtype=np.bool_)
 
     def step(self, demand: Demand, responding: NDArray[np.bool_], dt: float) -> None:
@@ -78,13 +77,11 @@ class NeuronMonitor:
             responding: (racks, chips a rack): the chip's programs come to an end.
             dt: step in s.
         """
-        xid = self._gpus.errors.outputs()["xid"]
-        begun = (xid != self._xid) & (xid > 0)
-        if begun.any():
-            user = np.isin(xid, _USER_CODES)
-            self._model += self._of_servers(begun & user)
-            self._hardware += self._of_servers(begun & ~user)
-        self._xid = xid.copy()
+        begun = self._gpus.errors.begun
+        if begun is not None:
+            user = np.isin(begun, _USER_CODES)
+            self._model += self._of_servers(user)
+            self._hardware += self._of_servers((begun > 0) & ~user)
         hung = ~responding
         self._timed_out += self._of_servers(hung & ~self._hung)
         self._hung = hung

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from twin.catalog import DEVICES
 from twin.rules.result import ScenarioResult
 from twin.rules.silence import held, why_silent
 from twin.rules.source import Rule, RuleSet
+from twin.rules.unknown_references import Lacking
 from twin.scenario import show_duration
 
 __all__ = ["RuleFinding", "audit"]
@@ -27,7 +28,8 @@ class RuleFinding:
             time that it held and the reason.
         noisy: scenario to the number of firings while nothing was wrong.
         always: whether it fired all through a quiet scenario.
-        unknown: metrics that it names and no site has.
+        unknown: metrics that it names and neither a site nor a known exporter has, with a hint.
+        real: metrics that it names and a real exporter has, though no site does, with the exporter.
         unmatched: hints at labels that it wants and no series has, in any scenario.
         off: metrics that it reads and the real exporter has off by default, with the exporter.
         error: why the engine could not evaluate it; empty for none.
@@ -39,7 +41,8 @@ class RuleFinding:
     pending: dict[str, tuple[float, str]]
     noisy: dict[str, int]
     always: bool
-    unknown: tuple[str, ...]
+    unknown: dict[str, str]
+    real: dict[str, str]
     unmatched: tuple[str, ...]
     off: dict[str, str]
     error: str
@@ -52,7 +55,9 @@ class RuleFinding:
     @property
     def told(self) -> bool:
         """Whether there is more to say than that no scenario exercised it."""
-        return self.exercised or bool(self.misses or self.unknown or self.unmatched or self.error)
+        return self.exercised or bool(
+            self.misses or self.unknown or self.real or self.unmatched or self.error
+        )
 
     @property
     def good(self) -> bool:
@@ -79,30 +84,30 @@ class RuleFinding:
         if self.pending:
             name, (_, reason) = max(self.pending.items(), key=lambda item: item[1][0])
             return f"never fires: {reason} ({name}){self._missed()}"
-        if self.unknown:
-            return f"never evaluates to anything: no site has {', '.join(self.unknown)}"
-        if self.unmatched:
-            return f"never evaluates to anything: {'; '.join(self.unmatched)}"
+        if reasons := [*self._lacking(), *self.unmatched]:
+            return f"never evaluates to anything: {'; '.join(reasons)}"
         return f"never true{self._missed()}"
 
+    def _lacking(self) -> Iterator[str]:
+        if self.unknown:
+            names = (f"{name} ({hint})" if hint else name for name, hint in self.unknown.items())
+            yield f"nobody has {', '.join(names)}"
+        for exporter, names in _by_value(self.real).items():
+            yield f"{exporter} has {', '.join(names)}, the twin does not yet"
+
     def _silences(self) -> str:
-        by_reason: dict[str, list[str]] = {}
-        for name, reason in self.misses.items():
-            by_reason.setdefault(reason or "never true", []).append(name)
         return "".join(
-            f"; silent in {', '.join(names)} ({reason})" for reason, names in by_reason.items()
+            f"; silent in {', '.join(names)} ({reason or 'never true'})"
+            for reason, names in _by_value(self.misses).items()
         )
 
     def _missed(self) -> str:
         return f"; misses {', '.join(self.misses)}" if self.misses else ""
 
     def _to_switch_on(self) -> str:
-        by_exporter: dict[str, list[str]] = {}
-        for metric, exporter in self.off.items():
-            by_exporter.setdefault(exporter, []).append(metric)
         return "".join(
             f"; {exporter} has {', '.join(metrics)} off by default"
-            for exporter, metrics in by_exporter.items()
+            for exporter, metrics in _by_value(self.off).items()
         )
 
 
@@ -114,6 +119,14 @@ _OFF = {
     if signal.extra and signal.family.job in ("dcgm-exporter", "node-exporter")
 }
 """Metrics that an exporter does not export as it comes, with the exporter."""
+
+
+def _by_value(own: Mapping[str, str]) -> dict[str, list[str]]:
+    """Return the keys of each value."""
+    found: dict[str, list[str]] = {}
+    for key, value in own.items():
+        found.setdefault(value, []).append(key)
+    return found
 
 
 def _listed(detects: dict[str, float]) -> str:
@@ -162,6 +175,7 @@ def _finding(rule: Rule, rules: RuleSet, results: Sequence[ScenarioResult]) -> R
             pending[result.name] = (own_held.together, reason)
         if rule.key in result.affected:
             misses[result.name] = reason
+    lacking = [result.lacking.get(rule.key, Lacking()) for result in results]
     return RuleFinding(
         rule,
         detects,
@@ -169,17 +183,18 @@ def _finding(rule: Rule, rules: RuleSet, results: Sequence[ScenarioResult]) -> R
         pending,
         noisy,
         always,
-        _nowhere(rule, results),
+        _nowhere([own.unknown for own in lacking]),
+        _nowhere([own.real for own in lacking]),
         _unmatched(parts, results),
         {name: _OFF[name] for name in sorted(read & _OFF.keys())},
         next((own.errors[rule.key] for own in results if rule.key in own.errors), ""),
     )
 
 
-def _nowhere(rule: Rule, results: Sequence[ScenarioResult]) -> tuple[str, ...]:
-    """Return the metrics that the rule names and no site of these scenarios has."""
-    missing = [set(result.unknown.get(rule.key, ())) for result in results]
-    return tuple(sorted(set.intersection(*missing))) if missing else ()
+def _nowhere(lacking: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    """Return the metrics that are lacking on the site of every scenario."""
+    first, *others = lacking or [{}]
+    return {name: text for name, text in first.items() if all(name in own for own in others)}
 
 
 def _unmatched(parts: Sequence[Rule], results: Sequence[ScenarioResult]) -> tuple[str, ...]:

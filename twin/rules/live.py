@@ -133,7 +133,6 @@ async def run_live(
         episodes=episodes,
         true=frozenset(episodes),
         errors={},
-        unknown={},
         panels=await _panels(run, rules, checks, say) if report else (),
         told=watch.told,
         seconds=scenario.duration,

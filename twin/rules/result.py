@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from twin.rules.engine import Episode
+from twin.rules.unknown_references import Lacking
 
 __all__ = ["Check", "CheckStatus", "Curve", "Panel", "ScenarioResult", "Struck", "SweepPoint"]
 
@@ -129,7 +130,7 @@ class ScenarioResult:
         episodes: by the key of the rule.
         true: keys of the rules whose expression was ever true.
         errors: why a rule could not be evaluated, by its key.
-        unknown: metrics that a rule names and the site does not have, by the rule's key.
+        lacking: metrics that a rule names and the site does not have, by the rule's key.
         unmatched: by the rule's key, what it reads of metrics that the site has, but with labels
             that none of their series has; each with a hint.
         affected: keys of the rules that read a series which the faults changed.
@@ -151,7 +152,7 @@ class ScenarioResult:
     episodes: Mapping[str, Sequence[Episode]]
     true: frozenset[str]
     errors: Mapping[str, str]
-    unknown: Mapping[str, Sequence[str]]
+    lacking: Mapping[str, Lacking] = field(default_factory=dict)
     unmatched: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     affected: frozenset[str] = frozenset()
     panels: Sequence[Panel] = ()

@@ -26,7 +26,7 @@ from twin.rules.mutation import Mutant, killed, mutants
 from twin.rules.result import Check, CheckStatus, Panel, ScenarioResult, Struck, SweepPoint
 from twin.rules.sampling import Samples, known_metrics, sample
 from twin.rules.source import Rule, RuleSet
-from twin.rules.unknown_references import unknown_metrics, unmatched
+from twin.rules.unknown_references import lacking_metrics, unmatched
 from twin.rules.verdict import check_names, judge
 from twin.scenario import load_scenario, parse_duration, scenario_names, show_duration
 from twin.scenario.loader import LoadedScenario
@@ -252,7 +252,7 @@ def run_scenario(
         result = replace(result, panels=_panels(result, samples, rules))
     return replace(
         result,
-        unknown=unknown_metrics(rules, metrics),
+        lacking=lacking_metrics(rules, metrics),
         unmatched=unmatched(samples, rules),
         affected=rules_affected(samples, rules, loaded.scenario.shows, result.began),
         sweep=_swept(result, outcome, as_they_are, len(alerts)),
@@ -337,7 +337,6 @@ def _result(
         episodes=episodes,
         true=frozenset(alerts[index].key for index in outcome.true if index < len(alerts)),
         errors={alerts[i].key: text for i, text in outcome.errors.items() if i < len(alerts)},
-        unknown={},
     )
 
 

@@ -1,37 +1,92 @@
-"""Unknown references: metrics and labels in rules that a site does not have."""
+"""Unknown references: metrics that real exporters have or nobody has, and labels of no series."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import replace
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
+from functools import cache
+from types import MappingProxyType
 
+from twin.catalog import DEVICES
+from twin.catalog.real_exporters import exporter_of, real_names
 from twin.rules.expression import Selector
 from twin.rules.sampling import MetricFamily, Samples
 from twin.rules.source import RuleSet
 
-__all__ = ["unknown_metrics", "unmatched"]
+__all__ = ["Lacking", "lacking_metrics", "nearest_name", "unmatched"]
 
 _SHOWN = 6
-_PROMETHEUS_OWN = ("ALERTS", "ALERTS_FOR_STATE", "scrape_", "prometheus_", "alertmanager_")
-"""Series that Prometheus makes itself, or that its own job has."""
+_NEAR, _VERY_NEAR = 0.8, 0.9
+"""How alike two names are that one may mean: of the same exporter, and of different ones."""
 
 
-def unknown_metrics(rules: RuleSet, metrics: frozenset[str]) -> dict[str, list[str]]:
-    """Return what each rule names that neither the site nor another rule makes."""
+@dataclass(frozen=True, slots=True)
+class Lacking:
+    """Metrics that a rule names and the site does not have.
+
+    Attributes:
+        real: those that a real exporter has, with the exporter.
+        unknown: those that nobody is known to have, with a hint, which may be empty.
+    """
+
+    real: Mapping[str, str] = field(default_factory=dict)
+    unknown: Mapping[str, str] = field(default_factory=dict)
+
+
+def lacking_metrics(rules: RuleSet, metrics: frozenset[str]) -> dict[str, Lacking]:
+    """Return by each rule's key what it names that neither the site nor another rule makes."""
     made = {rule.name for rule in rules.recordings}
-    found = {
-        rule.key: sorted(
-            {
-                own.name
-                for own in rule.selectors
-                if own.name is not None
-                and own.name not in metrics | made
-                and not own.name.startswith(_PROMETHEUS_OWN)
-            }
-        )
-        for rule in rules.rules
-    }
-    return {key: names for key, names in found.items() if names}
+    found: dict[str, Lacking] = {}
+    for rule in rules.rules:
+        names = sorted({own.name for own in rule.selectors if own.name} - metrics - made)
+        real = {name: exporter for name in names if (exporter := _exporter(name))}
+        unknown = {name: _hint_at(name, metrics) for name in names if name not in real}
+        if names:
+            found[rule.key] = Lacking(real, unknown)
+    return found
+
+
+@cache
+def _on_other_sites() -> Mapping[str, str]:
+    """Return the exporter of every metric of the catalogue."""
+    return MappingProxyType(
+        {signal.metric: signal.family.job for device in DEVICES for signal in device.signals}
+    )
+
+
+def _exporter(name: str) -> str | None:
+    return _on_other_sites().get(name) or exporter_of(name)
+
+
+@cache
+def _hint_at(name: str, metrics: frozenset[str]) -> str:
+    if ":" in name:
+        return "a recording rule would make it; add its file with --rules"
+    near = nearest_name(name, (*metrics, *_on_other_sites(), *real_names()))
+    return f"did you mean {near}?" if near else ""
+
+
+def nearest_name(name: str, known: Iterable[str]) -> str | None:
+    """Return the known metric name that a wrong one may mean; None where none is near.
+
+    Names of the same exporter, which begin alike, may differ more than others; a name that
+    lacks only its unit or ``_total`` means the one that has it.
+    """
+    names: dict[str, str] = {}
+    for own in known:
+        if not own.endswith("*"):
+            names.setdefault(own.lower(), own)
+    wrong = name.lower()
+    first = wrong.partition("_")[0]
+    same = [own for own in names if own.partition("_")[0] == first]
+    longer = [own for own in same if own.rpartition("_")[0] == wrong]
+    near = (
+        longer[:1] * (len(longer) == 1)
+        or get_close_matches(wrong, same, n=1, cutoff=_NEAR)
+        or get_close_matches(wrong, names, n=1, cutoff=_VERY_NEAR)
+    )
+    return names[near[0]] if near else None
 
 
 def unmatched(samples: Samples, rules: RuleSet) -> dict[str, dict[str, str]]:

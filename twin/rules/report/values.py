@@ -86,6 +86,7 @@ def _rule(finding: RuleFinding) -> dict[str, Any]:
         "reasons": {name: why for name, (_, why) in finding.pending.items()},
         "noisy": finding.noisy,
         "unknown_metrics": list(finding.unknown),
+        "real_metrics": finding.real,
         "unmatched": list(finding.unmatched),
         "off_by_default": finding.off,
     }

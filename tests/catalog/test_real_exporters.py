@@ -1,0 +1,63 @@
+"""Names of real exporters that the twin does not have."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+import twin.catalog
+from twin.catalog import DEVICES
+from twin.catalog.real_exporters import exporter_of, real_names
+
+FILES = sorted((Path(twin.catalog.__file__).parent / "names").glob("*.txt"))
+
+
+def test_a_name_stands_in_one_place() -> None:
+    """No name is in two files, and none that the catalogue has: that is where it belongs."""
+    own = {signal.metric for device in DEVICES for signal in device.signals} - {"up"}
+    lines = [line for file in FILES for line in file.read_text(encoding="utf-8").splitlines()]
+    names = Counter(line for line in lines if not line.startswith("#"))
+    assert sorted(own & names.keys()) == []
+    assert [name for name, count in names.items() if count > 1] == []
+    assert names.keys() == real_names().keys()
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_every_list_has_its_source(file: Path) -> None:
+    """A file begins with where its names are from, and then has them in order."""
+    lines = file.read_text(encoding="utf-8").splitlines()
+    assert "/" in lines[0]
+    assert lines[0].startswith("# ")
+    names = [line for line in lines if not line.startswith("#")]
+    assert names == sorted(names)
+
+
+@pytest.mark.parametrize(
+    ("name", "exporter"),
+    [
+        ("DCGM_FI_DEV_CLOCKS_EVENT_REASONS", "dcgm-exporter"),
+        ("DCGM_EXP_XID_ERRORS_TOTAL", "dcgm-exporter"),
+        ("node_timex_offset_seconds", "node-exporter"),
+        ("node_hwmon_humidity", "node-exporter"),
+        ("kube_pod_status_phase", "kube-state-metrics"),
+        ("ipmi_sel_logs_count", "ipmi-exporter"),
+        ("ifAdminStatus", "snmp-exporter"),
+        ("prometheus_http_request_duration_seconds_bucket", "prometheus"),
+        ("ALERTS", "prometheus"),
+        ("alertmanager_notifications_failed_total", "alertmanager"),
+        ("container_memory_working_set_bytes", "cadvisor"),
+        ("kubelet_volume_stats_used_bytes", "kubernetes"),
+        ("slurm_nodes_drain", "slurm"),
+        ("broker_load_messages_received_1min", "mosquitto-exporter"),
+        ("probe_success", "blackbox-exporter"),
+        ("process_start_time_seconds", "client-libraries"),
+        ("node_timex_offset", None),
+        ("DCGM_FI_DEV_GPU_TEMPERATURE", None),
+        ("http_requests_total", None),
+    ],
+)
+def test_real_names_are_known(name: str, exporter: str | None) -> None:
+    """What an exporter's own sources name is its, parts of histograms too; the rest is nobody's."""
+    assert exporter_of(name) == exporter
