@@ -84,6 +84,10 @@ def fired(pending: float, firing: float | None, ended: float | None) -> Episode:
          "never evaluates to anything: nobody has b (did you mean a?), c"),
         ([("s", [], {"lacking": {"rules.yml:3:A": Lacking({"n": "node-exporter"}, {})}})] * 2,
          "never evaluates to anything: node-exporter has n, the twin does not yet"),
+        ([("s", [], {"lacking": {"rules.yml:3:A":
+                                 Lacking({"hardware_ecc_events_total": "neuron-monitor"}, {})}})],
+         ("never evaluates to anything: "
+          "no site of these has hardware_ecc_events_total of neuron-monitor")),
         ([("s", [], {"lacking": {"rules.yml:3:A": Lacking({"n": "node-exporter"}, {})},
                      "affected": frozenset()}), ("t", [], {"affected": frozenset()})],
          "never true"),

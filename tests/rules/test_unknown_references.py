@@ -24,7 +24,8 @@ SAMPLES = Samples(
         "up": MetricFamily(
             [{"job": f"job-{number}", "instance": str(number % 2)} for number in range(8)],
             np.ones((8, 2)),
-        )
+        ),
+        "DCGM_FI_DEV_XID_ERRORS": MetricFamily([{"gpu": "0", "err_code": "0"}], np.zeros((1, 2))),
     },
 )
 
@@ -35,6 +36,11 @@ SAMPLES = Samples(
         ('up{job="job-1"} == 0', []),
         ('up{job=~"job-.*", instance!="7"}', []),
         ("none > 1", []),
+        ('DCGM_FI_DEV_XID_ERRORS{err_code="48"} > 0', []),
+        (
+            'DCGM_FI_DEV_XID_ERRORS{err_code="48", gpu="9"} > 0',
+            ['no series of DCGM_FI_DEV_XID_ERRORS has gpu="9"; there is "0"'],
+        ),
         (
             'up{job="dcgm"} == 0',
             [JOBS],

@@ -36,6 +36,7 @@ PROOFS: tuple[Proof, ...] = (
             "GpuTooHot": 30,
             "RackWithoutPumps": 30,
             "GpuThermalThrottling": 60,
+            "GpuXid": 90,
             "GpuLost": 90,
             "JobStalled": 90,
             "CollectiveHang": 150,
@@ -71,6 +72,7 @@ PROOFS: tuple[Proof, ...] = (
     Proof(
         "gpu-off-bus",
         {
+            "GpuXid": 30,
             "GpuLost": 30,
             "JobStalled": 60,
             "CollectiveHang": 120,

@@ -3,6 +3,9 @@
 What the servers of the GPU racks send over their storage NICs is written here, byte for
 byte, and what they load is read here. Files are striped over all servers, so the
 slowest rack sets the pace of a checkpoint, and without one of them nothing is served.
+The last few checkpoints are kept: the space of the oldest is freed as the next one is
+written, so free space stays as it is (est.; trainers rotate theirs, as `save_total_limit`
+of huggingface/transformers and `save_top_k` of Lightning do).
 """
 
 from __future__ import annotations
@@ -18,8 +21,8 @@ __all__ = ["Storage"]
 
 _LOAD_SECONDS = 60.0
 """Window of ``load1``."""
-_FILL, _CLEARED = 0.80, 0.60
-"""Old checkpoints are deleted when the disks are so full, down to so full, est."""
+_LEAST_USED, _MOST_USED = 0.60, 0.80
+"""How full the disks are, by the data and the checkpoints that are kept, est."""
 _STORAGE_LOAD = 48.0
 """Load of a storage server whose disks are busy all the time, est."""
 _CPU_LOAD, _CPU_LOAD_SIGMA = 22.0, 4.0
@@ -40,7 +43,7 @@ class Storage:
         self._written = np.floor(history * 0.1 * self._p.write_bytes_per_second)
         self._busy = np.floor(0.2 * history)
         self._network = (self._written.copy(), self._read.copy())
-        self._used = rng.uniform(_CLEARED, _FILL, shape) * self._p.capacity_bytes
+        self._used = rng.uniform(_LEAST_USED, _MOST_USED, shape) * self._p.capacity_bytes
         self._load = np.full(shape, 4.0) + rng.normal(0.0, 0.4, shape)
         self._hosts = np.clip(rng.normal(_CPU_LOAD, _CPU_LOAD_SIGMA, hosts), 1.0, None)
         self._host_load = self._hosts.copy()
@@ -90,10 +93,6 @@ class Storage:
         self._read += read_each * dt
         self._network[0][...] += write_each * dt
         self._network[1][...] += read_each * dt
-        self._used += write_each * dt
-        full = self._used > _FILL * p.capacity_bytes
-        if full.any():
-            self._used = np.where(full, _CLEARED * p.capacity_bytes, self._used)
         busy = write_each / p.write_bytes_per_second + read_each / p.read_bytes_per_second
         self._use = np.minimum(busy / np.maximum(self._speeds, 1e-3), 1.0)[:, None] + np.zeros(
             self._read.shape

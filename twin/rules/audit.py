@@ -9,7 +9,7 @@ from twin.catalog import DEVICES
 from twin.rules.result import ScenarioResult
 from twin.rules.silence import held, why_silent
 from twin.rules.source import Rule, RuleSet
-from twin.rules.unknown_references import Lacking
+from twin.rules.unknown_references import Lacking, is_on_other_sites
 from twin.scenario import show_duration
 
 __all__ = ["RuleFinding", "audit"]
@@ -90,10 +90,13 @@ class RuleFinding:
 
     def _lacking(self) -> Iterator[str]:
         if self.unknown:
-            names = (f"{name} ({hint})" if hint else name for name, hint in self.unknown.items())
-            yield f"nobody has {', '.join(names)}"
+            hinted = (f"{name} ({hint})" if hint else name for name, hint in self.unknown.items())
+            yield f"nobody has {', '.join(hinted)}"
         for exporter, names in _by_value(self.real).items():
-            yield f"{exporter} has {', '.join(names)}, the twin does not yet"
+            if elsewhere := [name for name in names if is_on_other_sites(name)]:
+                yield f"no site of these has {', '.join(elsewhere)} of {exporter}"
+            if missing := [name for name in names if name not in elsewhere]:
+                yield f"{exporter} has {', '.join(missing)}, the twin does not yet"
 
     def _silences(self) -> str:
         return "".join(

@@ -14,7 +14,7 @@ from twin.rules.expression import Selector
 from twin.rules.sampling import MetricFamily, Samples
 from twin.rules.source import RuleSet
 
-__all__ = ["Lacking", "lacking_metrics", "nearest_name", "unmatched"]
+__all__ = ["Lacking", "is_on_other_sites", "lacking_metrics", "nearest_name", "unmatched"]
 
 _SHOWN = 6
 _NEAR, _VERY_NEAR = 0.8, 0.9
@@ -55,6 +55,11 @@ def _on_other_sites() -> Mapping[str, str]:
     )
 
 
+def is_on_other_sites(name: str) -> bool:
+    """Return whether the twin has a metric, on whatever site."""
+    return name in _on_other_sites()
+
+
 def _exporter(name: str) -> str | None:
     return _on_other_sites().get(name) or exporter_of(name)
 
@@ -92,7 +97,8 @@ def nearest_name(name: str, known: Iterable[str]) -> str | None:
 def unmatched(samples: Samples, rules: RuleSet) -> dict[str, dict[str, str]]:
     """Return for each rule's key its selectors that match no series of their metric, with a hint.
 
-    A metric of which nothing was scraped at all is left out: that says nothing of labels.
+    A metric of which nothing was scraped at all is left out: that says nothing of labels. So
+    is a label that comes with a value, such as ``err_code``: another value brings another.
     """
     known: dict[Selector, str] = {}
     found: dict[str, dict[str, str]] = {}
@@ -101,12 +107,27 @@ def unmatched(samples: Samples, rules: RuleSet) -> dict[str, dict[str, str]]:
             family = samples.families.get(selector.name or "")
             if family is None:
                 continue
-            plain = replace(selector, seconds=0.0)
+            told = _told_by_value(selector.name or "")
+            lasting = tuple(own for own in selector.matchers if own[0] not in told)
+            plain = replace(selector, matchers=lasting, seconds=0.0)
             if plain not in known:
                 known[plain] = _hint(plain, family)
             if known[plain]:
                 found.setdefault(rule.key, {})[plain.text] = known[plain]
     return found
+
+
+@cache
+def _told_by_value(metric: str) -> frozenset[str]:
+    """Return the labels of a metric that depend on its value."""
+    return frozenset(
+        label
+        for device in DEVICES
+        for signal in device.signals
+        if signal.metric == metric
+        for pairs in (signal.value_labels or {}).values()
+        for label, _ in pairs
+    )
 
 
 def _hint(selector: Selector, family: MetricFamily) -> str:
