@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.conftest import Mosquitto, free_port, program, started
+from tests.integration.conftest import Mosquitto, free_port, started
 from twin.bus import BrokerUrl, connect
 from twin.compose.online import check_online
 from twin.compose.secrets import SecretsConfig, Vault
@@ -219,15 +219,3 @@ async def test_tls(tmp_path: Path) -> None:
             with pytest.raises(BusError, match=words):
                 async with connect(BrokerUrl.parse(url), client_id="b"):
                     pass
-
-
-def test_a_certificate_is_renewed_only_when_it_must_be(tmp_path: Path) -> None:
-    """A certificate that is good for another month is kept; one for another name is not."""
-    program("openssl")
-    vault = Vault(tmp_path, lambda _path, _uid, _gid: None)
-    certificate = tmp_path / "broker/server.pem"
-    seen = []
-    for names in (["localhost"], ["localhost"], ["localhost", "10.0.0.1"], ["10.0.0.1"]):
-        vault.prepare(SecretsConfig("demo", "demo", tls_names=names))
-        seen.append(certificate.read_bytes())
-    assert seen[0] == seen[1] != seen[2] == seen[3]

@@ -1,25 +1,31 @@
 """Broker certificate: the administrator's own, or a generated one.
 
-The openssl program makes it; Python's own library can only use certificates. The key of the
-CA is thrown away once it has signed, so that nobody can sign a second certificate with it.
+The key of the CA is thrown away once it has signed, so that nobody can sign a second
+certificate with it.
 """
 
 from __future__ import annotations
 
 import ipaddress
-import shutil
-import subprocess
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from twin.errors import ConfigError
 
 __all__ = ["Certificate", "is_fresh", "make_certificate", "read_certificate"]
 
-_DAYS = 397
-_RENEW_SECONDS = 30 * 86_400
+_VALID = timedelta(days=397)
+"""Apple's limit for certificates of servers, which other clients follow."""
+_SLACK = timedelta(hours=1)
+"""For clients whose clock is slow."""
+_RENEW = timedelta(days=30)
 _FILES = ("ca.pem", "server.pem", "server.key")
 
 
@@ -59,74 +65,90 @@ def make_certificate(names: Sequence[str]) -> Certificate:
     """Return a certificate of a new CA for these host names and addresses, for 397 days.
 
     Raises:
-        ConfigError: openssl is not there or refuses a name.
+        ConfigError: a name can't stand in a certificate.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        here = Path(folder)
-        (here / "server.ext").write_text(
-            f"subjectAltName={','.join(map(_alternative, names))}\n"
-            "extendedKeyUsage=serverAuth\nbasicConstraints=critical,CA:FALSE\n",
-            encoding="ascii",
+    authority_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
+    authority_name = _common_name("datacenter twin")
+    authority = (
+        _builder(authority_name, authority_name, authority_key)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(_CERT_SIGN, critical=True)
+        .sign(authority_key, hashes.SHA256())
+    )
+    try:
+        alternatives = x509.SubjectAlternativeName([_general_name(name) for name in names])
+        builder = _builder(_common_name(names[0]), authority_name, key)
+    except ValueError as error:
+        raise ConfigError(
+            f"--tls {','.join(names)}: {error}; give host names and addresses"
+        ) from error
+    certificate = (
+        builder.add_extension(alternatives, critical=False)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(  # Python 3.13 refuses a certificate without it
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key()),
+            critical=False,
         )
-        curve = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc"
-        _openssl(
-            here,
-            f"req -x509 {curve} -days {_DAYS} -keyout ca.key -out ca.pem"
-            " -addext basicConstraints=critical,CA:TRUE -addext keyUsage=critical,keyCertSign",
-            "-subj", "/CN=datacenter twin",
-        )  # fmt: skip
-        _openssl(
-            here, f"req {curve} -keyout server.key -out server.csr", "-subj", f"/CN={names[0]}"
-        )
-        _openssl(
-            here,
-            f"x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days {_DAYS}"
-            " -extfile server.ext -out server.pem",
-        )
-        return Certificate(*((here / name).read_bytes() for name in _FILES))
+        .sign(authority_key, hashes.SHA256())
+    )
+    return Certificate(
+        ca=authority.public_bytes(serialization.Encoding.PEM),
+        chain=certificate.public_bytes(serialization.Encoding.PEM),
+        key=key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        ),
+    )
 
 
 def is_fresh(certificate: Path, names: Sequence[str]) -> bool:
     """Return whether a certificate is for all these names and good for another 30 days."""
-    if not certificate.is_file():
-        return False
-    checks = [f"-checkend {_RENEW_SECONDS}", *(f"{_check(name)} {name}" for name in names)]
-    return all(_says_yes(certificate, check) for check in checks)
-
-
-def _says_yes(certificate: Path, check: str) -> bool:
-    done = _run(certificate.parent, ["x509", "-in", certificate.name, "-noout", *check.split()])
-    # A wrong name is told in words only, with exit status 0.
-    return done.returncode == 0 and b"does NOT match" not in done.stdout
-
-
-def _check(name: str) -> str:
-    return "-checkip" if _is_address(name) else "-checkhost"
-
-
-def _alternative(name: str) -> str:
-    return f"IP:{name}" if _is_address(name) else f"DNS:{name}"
-
-
-def _is_address(name: str) -> bool:
     try:
-        ipaddress.ip_address(name)
-    except ValueError:
+        found = x509.load_pem_x509_certificate(certificate.read_bytes())
+        own = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (OSError, ValueError, x509.ExtensionNotFound):
         return False
-    return True
+    good = found.not_valid_after_utc - datetime.now(UTC) > _RENEW
+    return good and {_general_name(name) for name in names} <= set(own)
 
 
-def _openssl(folder: Path, words: str, *more: str) -> None:
-    done = _run(folder, [*words.split(), *more])
-    if done.returncode:
-        said = done.stderr.decode(errors="replace").strip().splitlines()
-        raise ConfigError(f"openssl could not make the certificate: {said[-1] if said else words}")
+_CERT_SIGN = x509.KeyUsage(
+    key_cert_sign=True,
+    crl_sign=False,
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    encipher_only=False,
+    decipher_only=False,
+)
 
 
-def _run(folder: Path, arguments: Sequence[str]) -> subprocess.CompletedProcess[bytes]:
-    program = shutil.which("openssl")
-    if program is None:
-        raise ConfigError("a certificate needs the program openssl; install it or give your own")
-    return subprocess.run(  # noqa: S603 - our own arguments, no shell
-        [program, *arguments], cwd=folder, capture_output=True, check=False
+def _builder(
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey
+) -> x509.CertificateBuilder:
+    now = datetime.now(UTC)
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - _SLACK)
+        .not_valid_after(now + _VALID)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
     )
+
+
+def _common_name(name: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+
+
+def _general_name(name: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)
