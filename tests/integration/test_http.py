@@ -17,6 +17,7 @@ import pytest
 from twin.aggregator import Aggregator, AggregatorConfig, CertificateFiles, Core, Limits, Token
 from twin.aggregator.app import create_app
 from twin.aggregator.server import HttpServer, address, listen, serve_http
+from twin.aggregator.tls import ServerCertificate
 from twin.bus import BrokerUrl
 from twin.catalog import UnitKind
 from twin.site import Layout, load_site
@@ -44,13 +45,15 @@ def core(outputs: Callable[[Layout], Outputs]) -> Core:
 
 
 @asynccontextmanager
-async def serving(core: Core, limits: Limits) -> AsyncIterator[tuple[str, int]]:
+async def serving(
+    core: Core, limits: Limits, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[tuple[str, int]]:
     """Serve over a socket while the context is open; yield its address and port."""
-    server = HttpServer.of(create_app(core, limits=limits), limits, core.telemetry, None)
+    server = HttpServer.of(create_app(core, limits=limits), limits, core.telemetry, tls)
     with listen("127.0.0.1", 0) as listener:
         task = asyncio.create_task(serve_http(server, listener, asyncio.Event()))
         try:
-            yield address(listener, tls=False), listener.getsockname()[1]
+            yield address(listener, tls=tls is not None), listener.getsockname()[1]
         finally:
             task.cancel()
             await asyncio.wait([task])
@@ -131,20 +134,104 @@ async def test_an_idle_connection(core: Core) -> None:
 
 
 async def test_too_many_connections(core: Core, refused: Callable[[str], int]) -> None:
-    """Above the limit a connection is closed at once; those that stand go on."""
-    limits = Limits(connections=2)
-    async with serving(core, limits) as (url, port), httpx.AsyncClient() as client:
-        first = await client.get(f"{url}/healthz")
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        writer.write(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
-        assert b"200 OK" in await reader.readuntil(b"ok\n")
-        third, another = await asyncio.open_connection("127.0.0.1", port)
-        assert await end_of(third) == b""
-        again = await client.get(f"{url}/healthz")
-        writer.close()
-        another.close()
-    assert (first.status_code, again.status_code) == (200, 200)
+    """Where all clients wait for an answer, the next one is closed at once; those stand."""
+    limits = Limits(connections=2, scrapes=1)
+    async with serving(core, limits) as (_, port):
+        with stuck(port) as first, stuck(port):
+            await asyncio.to_thread(first.recv, 1)
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            assert await end_of(reader) == b""
+            writer.close()
     assert refused("connections") == 1
+
+
+async def test_idle_connections_make_room(core: Core, refused: Callable[[str], int]) -> None:
+    """Who waits for nothing of ours goes first, the longest idle before the others."""
+    request = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+    async with serving(core, Limits(connections=20)) as (url, port):
+        idle = [await asyncio.open_connection("127.0.0.1", port) for _ in range(20)]
+        for reader, writer in idle:
+            writer.write(request)
+            assert b"200 OK" in await reader.readuntil(b"ok\n")
+        more = [await asyncio.open_connection("127.0.0.1", port) for _ in range(10)]
+        async with httpx.AsyncClient(timeout=30) as client:
+            assert (await client.get(f"{url}/metrics")).status_code == 200
+        for reader, _ in idle[:11]:
+            assert await end_of(reader) == b""
+        last, writer = idle[-1]
+        writer.write(request)
+        assert b"200 OK" in await last.readuntil(b"ok\n")
+        for _, writer in (*idle, *more):
+            writer.close()
+    assert refused("evicted") == 11
+    assert refused("connections") == 0
+
+
+async def test_connections_without_a_handshake(
+    core: Core,
+    refused: Callable[[str], int],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """TLS connections count from their first moment, are cut soon, and lock nobody out."""
+    files = certificate(tmp_path)
+    trusted = ssl.create_default_context(cafile=files.certificate)
+    limits = Limits(connections=10, handshake_seconds=1.0)
+    before = len(asyncio.all_tasks())
+    async with serving(core, limits, ServerCertificate(files).context) as (url, port):
+        silent = [await asyncio.open_connection("127.0.0.1", port) for _ in range(40)]
+        for _, writer in silent[::2]:
+            writer.write(b"GET / HTTP/1.1\r\n\r\n" * 10)
+        async with httpx.AsyncClient(verify=trusted, timeout=30) as client:
+            assert (await client.get(f"{url}/healthz")).text == "ok\n"
+        assert len(asyncio.all_tasks()) < before + 20
+        for reader, writer in silent:
+            await end_of(reader)
+            writer.close()
+    assert refused("evicted") + refused("handshake") == 40
+    assert refused("evicted") >= 20
+    assert caplog.records == []
+
+
+async def test_a_client_without_trust(
+    core: Core, refused: Callable[[str], int], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A handshake that fails is counted and not logged, however many there are."""
+    files = certificate(tmp_path)
+    async with serving(core, Limits(), ServerCertificate(files).context) as (url, _):
+        for _ in range(3):
+            async with httpx.AsyncClient() as client:
+                with pytest.raises(httpx.ConnectError):
+                    await client.get(f"{url}/healthz")
+        async with httpx.AsyncClient(
+            verify=ssl.create_default_context(cafile=files.certificate)
+        ) as client:
+            assert (await client.get(f"{url}/healthz")).text == "ok\n"
+    assert refused("handshake") >= 1
+    assert caplog.records == []
+
+
+async def test_a_few_slow_readers(core: Core, refused: Callable[[str], int]) -> None:
+    """More slow readers than there are slots delay a scraper, and do not lock it out."""
+    limits = Limits(scrapes=3, hurry_seconds=0.5, stall_seconds=60.0)
+    async with serving(core, limits) as (url, port), httpx.AsyncClient(timeout=60) as client:
+        readers = [stuck(port) for _ in range(5)]
+        answers = [await client.get(f"{url}{page}") for page in ("/metrics", PAGE)]
+        for reader in readers:
+            reader.close()
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert refused("slow_reader") >= 3
+
+
+async def test_more_than_may_wait(core: Core, refused: Callable[[str], int]) -> None:
+    """Who would wait behind too many others is told so at once."""
+    limits = Limits(scrapes=1, queued=1)
+    async with serving(core, limits) as (url, port), httpx.AsyncClient(timeout=30) as client:
+        with stuck(port) as first, stuck(port):
+            await asyncio.to_thread(first.recv, 1)
+            answer = await client.get(f"{url}/metrics")
+    assert answer.status_code == 503
+    assert refused("busy") >= 1
 
 
 async def test_a_header_that_is_too_long(core: Core) -> None:
@@ -154,6 +241,16 @@ async def test_a_header_that_is_too_long(core: Core) -> None:
         writer.write(b"GET / HTTP/1.1\r\nX: " + b"x" * 100_000)
         assert b" 400 " in await end_of(reader)
         writer.close()
+
+
+@pytest.mark.parametrize("size", [33_000, 60_000])
+async def test_a_header_that_comes_at_once(core: Core, size: int) -> None:
+    """A header above the limit is refused also when it comes in one piece."""
+    header = {"X-Long": "x" * size}
+    async with serving(core, Limits()) as (url, _), httpx.AsyncClient() as client:
+        answer = await client.get(f"{url}/healthz", headers=header)
+        assert (await client.get(f"{url}/healthz", headers={"X-Long": "x" * 32_000})).is_success
+    assert answer.status_code in {400, 431}
 
 
 def stuck(port: int) -> socket.socket:

@@ -162,7 +162,7 @@ class _Interface:
                 return StreamingResponse(_sent(text.chunks), headers=headers)
             return Response(bytes(text), headers=headers)
 
-        return _InTurn(made, self._slots, self._limits.scrape_seconds, self._core.telemetry)
+        return _InTurn(made, self._slots, self._core.telemetry)
 
 
 class _InTurn(Response):
@@ -171,22 +171,18 @@ class _InTurn(Response):
     Args:
         make: returns the answer.
         slots: turns.
-        seconds: how long it may take to be sent.
         telemetry: counts those that came to nothing.
     """
 
-    def __init__(
-        self, make: Callable[[], Response], slots: Slots, seconds: float, telemetry: OwnTelemetry
-    ) -> None:
+    def __init__(self, make: Callable[[], Response], slots: Slots, telemetry: OwnTelemetry) -> None:
         super().__init__()
         self._make = make
         self._slots = slots
-        self._seconds = seconds
         self._refused = telemetry.http_refused
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            async with self._slots.one(), asyncio.timeout(self._seconds):
+            async with self._slots.one():
                 await self._make()(scope, receive, send)
         except BusyError:
             self._refused["busy"].inc()

@@ -1,8 +1,9 @@
 """HTTP connections with time limits: slow requests, slow readers, idle peers.
 
-uvicorn closes a connection that waits for its next request, and leaves three doors open:
-a client that never finishes its first request, one that does not take what it is sent, and
-any number of them. Here each has a timer or a limit, and what they cut off is counted.
+uvicorn closes a connection that waits for its next request, and leaves two doors open: a
+client that never finishes its first request, and one that does not take what it is sent. Here
+each has a timer, and what they cut off is counted. How many there may be is the business of
+:mod:`twin.aggregator.door`, which is told who waits for a client and who for us.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from twin.aggregator.door import Door
 from twin.aggregator.limits import Limits
 from twin.aggregator.telemetry import OwnTelemetry
 
@@ -23,17 +25,24 @@ if TYPE_CHECKING:
 __all__ = ["limited"]
 
 
-def limited(limits: Limits, telemetry: OwnTelemetry) -> type[asyncio.Protocol]:
+def limited(limits: Limits, telemetry: OwnTelemetry) -> type[HttpConnection]:
     """Return the class of connections that keep to ``limits`` and count what they cut off."""
 
-    class Limited(_HttpConnection):
+    class Limited(HttpConnection):
         _limits = limits
         _refused = telemetry.http_refused
 
     return Limited
 
 
-class _HttpConnection(H11Protocol):
+class HttpConnection(H11Protocol):
+    """A connection that says at its door whom it waits for.
+
+    Attributes:
+        door: that let it in.
+    """
+
+    door: Door
     _limits: Limits
     _refused: dict[str, Counter]
 
@@ -43,19 +52,14 @@ class _HttpConnection(H11Protocol):
         self._stall = _Timer(self.loop)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
-        if len(self.connections) >= self._limits.connections:
-            self._refused["connections"].inc()
-            self.transport = transport
-            transport.abort()
-            return
         super().connection_made(transport)
         self._expect_request()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._arrival.stop()
         self._stall.stop()
-        if self.flow is not None:  # or it was refused before it began
-            super().connection_lost(exc)
+        self.door.left(self)
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
@@ -63,8 +67,10 @@ class _HttpConnection(H11Protocol):
             return
         if self.conn.their_state in {h11.IDLE, h11.SEND_BODY}:
             self._expect_request()
+            self.door.waits(self)
         else:
             self._arrival.stop()
+            self.door.works(self)
         if not self.flow.write_paused:
             # Whoever asks again has taken what it was sent before.
             self._stall.stop()
@@ -79,6 +85,8 @@ class _HttpConnection(H11Protocol):
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
+        if self.conn.their_state in {h11.IDLE, h11.SEND_BODY}:
+            self.door.waits(self)
         # What is left goes out by itself, but not for ever to one who takes nothing.
         if self.transport.get_write_buffer_size():
             self._watch_reader()

@@ -9,9 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from twin.aggregator.connection import limited
+from twin.aggregator.connection import HttpConnection, limited
+from twin.aggregator.door import Door
 from twin.aggregator.limits import Limits
 from twin.aggregator.telemetry import OwnTelemetry
 from twin.errors import ConfigError
@@ -25,34 +27,82 @@ _BACKLOG = 1024
 
 
 class HttpServer(uvicorn.Server):
-    """A server that leaves signals to whoever owns the process."""
+    """A server with a door, that leaves signals to whoever owns the process."""
+
+    door: Door
 
     @classmethod
     def of(
         cls, app: ASGIApp, limits: Limits, telemetry: OwnTelemetry, tls: ssl.SSLContext | None
     ) -> HttpServer:
         """Return a server of ``app``."""
+        protocol = limited(limits, telemetry)
         config = uvicorn.Config(
-            app,
+            _Bounded(app, limits.header_bytes),
             access_log=False,
             h11_max_incomplete_event_size=limits.header_bytes,
-            http=limited(limits, telemetry),
+            http=protocol,
             lifespan="off",
             log_config=None,
+            # Whoever stands before us in truth is told by --advertise.
+            proxy_headers=False,
             server_header=False,
             timeout_graceful_shutdown=_PATIENCE_SECONDS,
             timeout_keep_alive=round(limits.idle_seconds),
             ws="none",
         )
         config.load()
-        # Given as a context, because that can take over a new certificate.
-        config.ssl = tls
-        return cls(config)
+        server = cls(config)
+
+        def welcome() -> HttpConnection:
+            guest = protocol(config=config, server_state=server.server_state, app_state={})
+            guest.door = server.door
+            return guest
+
+        server.door = Door(welcome, limits, telemetry, tls)
+        return server
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Accept connections: uvicorn would shake hands with any number of them uncounted."""
+        self.servers = []
+        self._accepting = [
+            asyncio.create_task(self.door.serve(listener), name="aggregator door")
+            for listener in sockets or ()
+        ]
+        self.started = True
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Accept no more connections, and let the answers under way end."""
+        for task in self._accepting:
+            task.cancel()
+        await asyncio.gather(*self._accepting, return_exceptions=True)
+        await super().shutdown(sockets)
+        await self.door.close()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Leave them."""
         yield
+
+
+class _Bounded:
+    """An application that is not asked by a header that is too long.
+
+    h11 measures only a header that comes in pieces.
+    """
+
+    def __init__(self, app: ASGIApp, most: int) -> None:
+        self._app = app
+        self._most = most
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        size = len(scope["raw_path"]) + len(scope["query_string"])
+        size += sum(len(name) + len(value) + 4 for name, value in scope["headers"])
+        if size > self._most:
+            text = f"The header has {size} bytes; at most {self._most} are read.\n"
+            await PlainTextResponse(text, 431, {"Connection": "close"})(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
 
 
 def listen(host: str, port: int) -> socket.socket:

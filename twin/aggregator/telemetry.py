@@ -32,7 +32,15 @@ REASONS = (
 )
 """Why a message is refused."""
 
-HTTP_REASONS = ("unauthorized", "busy", "connections", "slow_request", "slow_reader")
+HTTP_REASONS = (
+    "unauthorized",
+    "busy",
+    "connections",
+    "evicted",
+    "handshake",
+    "slow_request",
+    "slow_reader",
+)
 """Why an HTTP request is refused or cut off."""
 
 _LAG_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0,

@@ -1,0 +1,142 @@
+"""The door of the HTTP interface: connections counted from the moment they are accepted.
+
+A TLS connection is one before its handshake, so nobody gets in uncounted. When all places are
+taken, the connection that has waited longest for its own client goes: in a handshake, for a
+request, or between two. Only where every client waits for us the next one is turned away.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+import socket
+import ssl
+from collections.abc import Callable
+
+import structlog
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from twin.aggregator.limits import Limits
+from twin.aggregator.telemetry import OwnTelemetry
+
+__all__ = ["Door"]
+
+_PAUSE_SECONDS = 1.0
+"""After the system had no descriptor left for a connection."""
+_FDS_SHARE = 0.5
+"""Of the descriptors that the process may have, those that connections may take."""
+
+_log = structlog.get_logger(__name__)
+
+
+class Door:
+    """Accepts connections, and evicts them.
+
+    Args:
+        welcome: makes the protocol of a connection.
+        limits: how many there may be, and how long a handshake may take.
+        telemetry: counts those that were cut off.
+        tls: what to shake hands with; None for plain connections.
+    """
+
+    def __init__(
+        self,
+        welcome: Callable[[], H11Protocol],
+        limits: Limits,
+        telemetry: OwnTelemetry,
+        tls: ssl.SSLContext | None,
+    ) -> None:
+        self._welcome = welcome
+        self._limits = limits
+        self._refused = telemetry.http_refused
+        self._tls = tls
+        most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        own = limits.connections
+        self._places = own if most == resource.RLIM_INFINITY else min(own, int(most * _FDS_SHARE))
+        self._inside: dict[H11Protocol, asyncio.Task[None]] = {}
+        self._waiting: dict[H11Protocol, None] = {}
+        """Those who wait for their clients, the longest first."""
+
+    def __len__(self) -> int:
+        return len(self._inside)
+
+    def waits(self, guest: H11Protocol) -> None:
+        """Note that a connection waits for its client, if it did not already."""
+        if guest in self._inside:
+            self._waiting.setdefault(guest)
+
+    def works(self, guest: H11Protocol) -> None:
+        """Note that a client has asked something and waits for the answer."""
+        self._waiting.pop(guest, None)
+
+    def left(self, guest: H11Protocol) -> None:
+        """Note that a connection is gone."""
+        self._waiting.pop(guest, None)
+        self._inside.pop(guest, None)
+
+    async def serve(self, listener: socket.socket) -> None:
+        """Accept connections until cancelled."""
+        listener.setblocking(False)
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                connection, _ = await loop.sock_accept(listener)
+            except OSError as error:
+                # Of a client that is gone again nothing is left to do; without descriptors
+                # the next attempt fails as well, so whoever is idle makes room.
+                if not isinstance(error, ConnectionError):
+                    _log.error("no connection can be accepted", error=error.strerror)
+                    self._evict()
+                    await asyncio.sleep(_PAUSE_SECONDS)
+                continue
+            self._arrive(connection)
+
+    async def close(self) -> None:
+        """Send away those who are not through the handshake."""
+        for task in self._inside.values():
+            task.cancel()
+        if self._inside:
+            await asyncio.wait(set(self._inside.values()))
+
+    def _arrive(self, connection: socket.socket) -> None:
+        if len(self._inside) >= self._places and not self._evict():
+            self._refused["connections"].inc()
+            connection.close()
+            return
+        guest = self._welcome()
+        task = asyncio.create_task(self._enter(guest, connection), name="aggregator connection")
+        self._inside[guest] = task
+        self._waiting[guest] = None
+
+    async def _enter(self, guest: H11Protocol, connection: socket.socket) -> None:
+        seconds = None if self._tls is None else self._limits.handshake_seconds
+        loop = asyncio.get_running_loop()
+        try:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            await loop.connect_accepted_socket(
+                lambda: guest, connection, ssl=self._tls, ssl_handshake_timeout=seconds
+            )
+        except OSError:
+            # Also ssl.SSLError, and the ConnectionAbortedError of one who took too long.
+            self._refused["handshake"].inc()
+            self.left(guest)
+            connection.close()
+        except asyncio.CancelledError:
+            self.left(guest)
+            connection.close()
+            raise
+
+    def _evict(self) -> bool:
+        """Cut off whoever has waited longest for his client; return whether there was one."""
+        guest = next(iter(self._waiting), None)
+        if guest is None:
+            return False
+        self._refused["evicted"].inc()
+        task = self._inside[guest]
+        self.left(guest)
+        task.cancel()
+        # uvicorn says that there is one always, and there is none before the handshake's end.
+        transport: asyncio.Transport | None = guest.transport
+        if transport is not None:
+            transport.abort()
+        return True
