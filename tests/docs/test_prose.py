@@ -71,3 +71,15 @@ def test_own_metrics_exist(page: Path) -> None:
         name = re.match(r"^[A-Za-z]\w+$", word)
         if name and word.startswith(prefixes):
             assert word in known, word
+
+
+def test_the_readme_is_short() -> None:
+    """A first visit reads at most 150 lines; the rest is in the docs."""
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 150
+
+
+def test_the_index_has_every_page() -> None:
+    """Every page of the docs is one link away from their index."""
+    index = (ROOT / "docs/README.md").read_text(encoding="utf-8")
+    links = set(re.findall(r"\]\(([^)#]+)\)", index))
+    assert {page.name for page in ROOT.glob("docs/*.*")} - {"README.md"} <= links
