@@ -160,8 +160,6 @@ async def _quiet(
             "prometheus_series": await stored(cluster, stores),
             "prometheus_targets_down": await down(stores),
             **{name: count - counted[name] for name, count in _counts(ears).items()},
-            "racks_assumed": sum(s.racks_assumed or 0 for s in ears.statuses.values()),
-            "feedback_age_seconds": max(s.feedback_age or 0.0 for s in ears.statuses.values()),
             "gap_seconds": ears.gap(),
             "doubled_frames": ears.doubled(),
             "cpu_cores": {name: round(share, 3) for name, share in used.items()},

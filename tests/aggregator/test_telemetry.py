@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def _busy(feed: Feed) -> str:
     """Return ``/metrics`` of a core in which everything happened once."""
     feed.clock()
-    feed.status(emulator="shard-0", shard="0/2", feedback_age=1.0, racks_assumed=3)
+    feed.status(emulator="shard-0", shard="0/2")
     feed.core.telemetry.scraped("metrics", 0.01, 5)
     fault = ActiveFault(id="f1", fault="pump-failure", target="r0001/pump1", since=1.0, until=None)
     feed.send("twin/v1/small/faults", Faults(active=(fault,)).encode())

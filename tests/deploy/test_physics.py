@@ -18,8 +18,8 @@ import pytest
 from twin.aggregator import Core
 from twin.alerts import PROOFS, Proof
 from twin.catalog import UnitKind
-from twin.faults import FAULTS, FaultSchedule
-from twin.plant import Conditions, Plant
+from twin.faults import FAULTS, FaultSchedule, Gateways
+from twin.plant import Plant
 from twin.site import Layout, parse_site
 from twin.wire import EmulatorStatus, Encoder, Topics
 
@@ -72,31 +72,31 @@ class Twin:
 
     def loses_frames(self, second: int) -> bool:
         """Return whether frames are lost, so that those between two scrapes count too."""
-        return bool(self.faults.conditions(float(second)).frame_loss.any())
+        return bool(self.faults.gateways(float(second)).frame_loss.any())
 
     def publish(self, second: int) -> None:
         """Publish all frames; only those that a scrape will see is much faster than all."""
-        conditions = self.faults.conditions(float(second))
+        gateways = self.faults.gateways(float(second))
         outputs = self.plant.outputs()
         self._sequence += 1
         for kind, encoder in self._encoders.items():
             encoder.load(outputs)
             for unit in range(self.layout.units(kind)):
-                at = self._stamp(conditions, kind, unit, float(second))
+                at = self._stamp(gateways, kind, unit, float(second))
                 if at is not None:
                     topic = self._topics.frame(kind, self.layout.unit_name(kind, unit))
                     frame = encoder.encode(unit, at, self._sequence)
                     self.core.handle(topic, frame, retain=False, now=float(second))
         self.core.tick(float(second))
 
-    def _stamp(self, conditions: Conditions, kind: UnitKind, unit: int, now: float) -> float | None:
+    def _stamp(self, gateways: Gateways, kind: UnitKind, unit: int, now: float) -> float | None:
         """Return the time that a frame bears, None if it is lost or never sent."""
         if kind is not UnitKind.RACK:
             return now
-        lost = self._sequence % 10 < 10 * conditions.frame_loss[unit]
-        if lost or not conditions.gateway_reporting[unit]:
+        lost = self._sequence % 10 < 10 * gateways.frame_loss[unit]
+        if lost or not gateways.reporting[unit]:
             return None
-        return now + float(conditions.clock_skew[unit])
+        return now + float(gateways.clock_skew[unit])
 
     def scrape(self) -> Iterator[tuple[str, str]]:
         """Return every exposed series with its value."""

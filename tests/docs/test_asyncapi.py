@@ -71,8 +71,7 @@ def test_addresses_are_the_topics() -> None:
         assert parsed is not None, topic
         assert parsed.site == "demo"
         kinds.add(parsed.kind)
-    shards = {"draw", "feedback", "rollup"}
-    assert kinds == {*UnitKind, *shards, "status", "meta", "faults", "detail", "command", "ack"}
+    assert kinds == {*UnitKind, "rollup", "status", "meta", "faults", "detail", "command", "ack"}
 
 
 def test_every_channel_has_one_operation() -> None:

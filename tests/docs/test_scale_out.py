@@ -19,7 +19,7 @@ FIGURES: dict[str, Any] = {
     "aggregators": 2, "detail": "rack", "broker": "3 nodes of nats",
     "quiet": {
         "seconds": 60.0, **WHOLE, "prometheus_series": 1000, "late_ticks": 0, "frames": 5000,
-        "unsent": 0, "racks_assumed": 0,
+        "unsent": 0,
         "cpu_cores": {"emulator-0": 0.1, "emulator-1": 0.15, "aggregator-0": 0.05},
         "rss_mib": {"emulator-0": 90, "emulator-1": 100, "aggregator-0": 80},
     },

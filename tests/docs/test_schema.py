@@ -15,7 +15,6 @@ from twin.catalog import UnitKind
 from twin.docs.schema import EXAMPLE_SITE, MESSAGES, frame_schema, message_schema, pages
 from twin.errors import FrameError
 from twin.plant import Conditions, Plant
-from twin.plant.shard import FacilityPlant, HallsPlant
 from twin.site import Layout, load_site, parse_site
 from twin.wire import (
     Ack,
@@ -25,13 +24,11 @@ from twin.wire import (
     Decoder,
     DetailSetting,
     Encoder,
-    FacilityFeedback,
     Faults,
     Inject,
     RackMeta,
     RollupPart,
     SetDetail,
-    ShardDraw,
     SignalPart,
 )
 from twin.wire import EmulatorStatus as StatusMessage
@@ -44,8 +41,6 @@ TINY = Layout(
         "tiny",
     )
 )
-_HALLS = HallsPlant(TINY, (0,), 1, "training", 0.0)
-_FACILITY = FacilityPlant(TINY, 1, "training", 0.0)
 _PART = SignalPart(
     reports=(1.0,),
     count=(2.0,),
@@ -66,8 +61,6 @@ SENT: tuple[Message, ...] = (
     SetDetail(id="a", detail=("rack", "a001=gpu")),
     DetailSetting(detail=("rack", "a001=gpu")),
     Ack(id="a", accepted=True, detail="done"),
-    ShardDraw.of(_HALLS.report((0,)), 7.0),
-    FacilityFeedback.of(_FACILITY.feedback(), 7.0),
     RollupPart(shard="0/2", ready=True, arrays=((0, 3),), halls=("h1",), signals={"gpu.x": _PART}),
 )
 

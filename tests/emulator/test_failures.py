@@ -15,10 +15,10 @@ def test_failures_begin_when_due() -> None:
     """None at the start; once time has passed they are in force, each at its own time."""
     config = EmulatorConfig(LAYOUT, failures="natural:10000", epoch=1e9)
     emulator = Emulator(config, wall=lambda: 1e9)
-    assert not emulator._fail()
-    emulator._role.plant.time = 300.0
-    assert emulator._fail()
-    active = emulator._faults.active
+    assert not emulator.core._fail()
+    emulator.core.plant.time = 300.0
+    assert emulator.core._fail()
+    active = emulator.core.faults.active
     assert active
     assert all(1e9 < strike.since <= 1e9 + 300 for strike in active)
 
@@ -26,8 +26,8 @@ def test_failures_begin_when_due() -> None:
 def test_none_by_default() -> None:
     """Without the option nothing fails by itself."""
     emulator = Emulator(EmulatorConfig(LAYOUT), wall=lambda: 1e9)
-    emulator._role.plant.time = 1e9
-    assert not emulator._fail()
+    emulator.core.plant.time = 1e9
+    assert not emulator.core._fail()
 
 
 def test_unknown_failures_are_refused() -> None:

@@ -39,13 +39,13 @@ def emulator(folder: Path, wall: Wall, speed: float = 1.0) -> Emulator:
 
 def energy(emulator: Emulator) -> float:
     """Return the energy that the first GPU has counted, in the counter's unit."""
-    return float(emulator._role.plant.outputs()["gpu"][ENERGY.name][0, 0])
+    return float(emulator.core.plant.outputs()["gpu"][ENERGY.name][0, 0])
 
 
 async def live(emulator: Emulator, seconds: int) -> None:
     """Let the plant live without waiting for it."""
     for _ in range(seconds):
-        emulator._role.step(1.0, emulator._faults.conditions(emulator.now), 0)
+        emulator.core.step(1.0)
 
 
 @pytest.mark.parametrize(("told", "down"), [(7, 0.5), (29, 3.0), (0, 0.0), (30, 20.0)])
@@ -60,8 +60,8 @@ async def test_counters_never_fall_after_a_kill(
     wall.now += told + down
     second = emulator(tmp_path, wall)
     assert energy(second) >= energy(first)
-    assert second._role.plant.time - first._role.plant.time <= down + 1.0
-    assert second.now == pytest.approx(wall.now, abs=1.0)
+    assert second.core.plant.time - first.core.plant.time <= down + 1.0
+    assert second.core.now == pytest.approx(wall.now, abs=1.0)
 
 
 async def test_what_ended_in_order_goes_on_where_it_was(tmp_path: Path, wall: Wall) -> None:
@@ -72,7 +72,7 @@ async def test_what_ended_in_order_goes_on_where_it_was(tmp_path: Path, wall: Wa
     wall.now += 40.0
     second = emulator(tmp_path, wall)
     assert energy(second) == energy(first)
-    assert second.now == pytest.approx(wall.now - 1.0, abs=0.01)
+    assert second.core.now == pytest.approx(wall.now - 1.0, abs=0.01)
 
 
 @pytest.mark.parametrize("interval", [1.0, 10.0])
@@ -80,7 +80,7 @@ async def test_the_first_frame_describes_the_present(wall: Wall, interval: float
     """A frame bears the end of its interval, which is never ahead of the clock."""
     begun = Emulator(EmulatorConfig(LAYOUT, interval=interval), wall)
     await live(begun, round(interval))
-    assert begun.now == pytest.approx(wall.now, abs=0.01)
+    assert begun.core.now == pytest.approx(wall.now, abs=0.01)
 
 
 @pytest.mark.parametrize("gone", [-3600.0, 86_400.0])
@@ -91,7 +91,7 @@ async def test_a_clock_that_was_set_meanwhile(tmp_path: Path, wall: Wall, gone: 
     await first._save()
     wall.now += gone
     second = emulator(tmp_path, wall)
-    assert 20.0 <= second._role.plant.time <= 80.0
+    assert 20.0 <= second.core.plant.time <= 80.0
 
 
 @pytest.mark.parametrize(("set_by", "told"), [(3600.0, 3600.0), (-5.0, -5.0), (0.1, 0.0)])

@@ -7,6 +7,7 @@ import pytest
 from twin.emulator import Emulator, EmulatorConfig
 from twin.emulator.slowdown import SlowDown
 from twin.site import Layout, load_site
+from twin.wire import EmulatorStatus, decode_message
 
 LAYOUT = Layout(load_site("colossus-array"))
 
@@ -49,23 +50,23 @@ def test_it_stays_where_the_next_shorter_interval_would_be_too_short() -> None:
     assert not any(slow.judge(late=False, idle=0.45) for _ in range(200))
 
 
-async def test_emulator_takes_a_longer_interval_and_tells() -> None:
+def test_emulator_takes_a_longer_interval_and_tells() -> None:
     """The plant steps by it, the status has it, and the clock maps the next frame to now."""
     slow = emulator(slow_down=True)
     slow.pacer.ticks = 7
     for _ in range(3):
-        await slow._adapt(late=0.5)
-    status = slow._status("online")
+        slow._adapt(late=0.5)
+    status = decode_message(EmulatorStatus, slow._status("online").payload)
     assert (status.interval, status.slowdown) == (1.5, 1.5)
     assert slow.pacer.left == pytest.approx(1.5)
     assert status.clock is not None
-    assert (status.clock.simulated, status.clock.wall) == (slow.now + 1.5, 2e9)
+    assert (status.clock.simulated, status.clock.wall) == (slow.core.now + 1.5, 2e9)
 
 
-async def test_emulator_keeps_its_interval_unless_told() -> None:
+def test_emulator_keeps_its_interval_unless_told() -> None:
     """However late it is, by default lateness is counted and the interval stays."""
     kept = emulator(slow_down=False)
     for _ in range(50):
-        await kept._adapt(late=5.0)
-    status = kept._status("online")
+        kept._adapt(late=5.0)
+    status = decode_message(EmulatorStatus, kept._status("online").payload)
     assert (status.interval, status.slowdown) == (1.0, 1.0)

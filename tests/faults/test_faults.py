@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from twin.errors import ConfigError, TargetError
-from twin.faults import FAULTS, FaultSchedule, parse_fault
+from twin.faults import FAULTS, FaultSchedule, Gateways, parse_fault
 from twin.plant import Conditions
 from twin.site import Layout, find_target, load_site, parse_site
 
@@ -21,13 +21,16 @@ def schedule() -> FaultSchedule:
     return FaultSchedule(LAYOUT, FAULTS)
 
 
-def broken(conditions: Conditions) -> dict[str, int]:
-    """Return how many devices of each kind are not as they should be."""
-    healthy = Conditions.healthy(LAYOUT)
+def broken(schedule: FaultSchedule, now: float) -> dict[str, int]:
+    """Return how many devices and gateways of each kind are not as they should be."""
     counts = {}
-    for f in fields(conditions):
-        now, well = getattr(conditions, f.name), getattr(healthy, f.name)
-        counts[f.name] = int((~np.isclose(now, well, equal_nan=True)).sum())
+    for found, healthy in (
+        (schedule.conditions(now), Conditions.healthy(LAYOUT)),
+        (schedule.gateways(now), Gateways.healthy(LAYOUT)),
+    ):
+        for f in fields(healthy):
+            own, well = getattr(found, f.name), getattr(healthy, f.name)
+            counts[f.name] = int((~np.isclose(own, well, equal_nan=True)).sum())
     return {name: count for name, count in counts.items() if count}
 
 
@@ -86,7 +89,7 @@ def broken(conditions: Conditions) -> dict[str, int]:
         ("software-hang", {"job_synchronous": 1}),
         ("data-loader-slow", {"job_input_ratio": 1}),
         ("checkpoint-storm", {"job_checkpoint_seconds": 1}),
-        ("gateway-silent", {"gateway_reporting": 1}),
+        ("gateway-silent", {"reporting": 1}),
         ("frames-lost", {"frame_loss": 1}),
         ("clock-skew", {"clock_skew": 1}),
         ("sensor-stuck", {"gpu_sensor_stuck": 1}),
@@ -96,9 +99,9 @@ def broken(conditions: Conditions) -> dict[str, int]:
 )
 def test_strikes(schedule: FaultSchedule, kind: str, expected: dict[str, int]) -> None:
     """A fault on its default target breaks exactly the devices it names."""
-    assert broken(schedule.conditions(0.0)) == {}
+    assert broken(schedule, 0.0) == {}
     schedule.inject("x", kind, FAULTS[kind].default_target, now=0.0)
-    assert broken(schedule.conditions(1.0)) == expected
+    assert broken(schedule, 1.0) == expected
 
 
 def test_every_fault_is_tested() -> None:
@@ -140,9 +143,9 @@ def test_expiry(schedule: FaultSchedule) -> None:
     """A fault ends when its time is over, not before."""
     schedule.inject("x", "pump-failure", "r0001/pump1", now=10.0, seconds=5.0)
     assert not schedule.expire(14.9)
-    assert broken(schedule.conditions(14.9)) == {"pump_available": 1}
+    assert broken(schedule, 14.9) == {"pump_available": 1}
     assert schedule.expire(15.0)
-    assert broken(schedule.conditions(15.0)) == {}
+    assert broken(schedule, 15.0) == {}
 
 
 def test_clear(schedule: FaultSchedule) -> None:

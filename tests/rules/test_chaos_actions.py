@@ -12,7 +12,7 @@ from twin.compose.engine import Stack
 from twin.errors import ConfigError, ServiceError
 from twin.rules import chaos_actions as harms_module
 from twin.rules.chaos_actions import Harms, harm_of
-from twin.rules.feed import Feed
+from twin.rules.simulation import Simulation
 from twin.scenario import CHAOS, ScenarioEvent, parse_scenario
 
 SCENARIO = """
@@ -74,7 +74,7 @@ def test_a_rule_test_refuses_steps_on_services() -> None:
         SCENARIO.format(step="kind: service-kill, target: mosquitto"), Path("own.yaml")
     )
     with pytest.raises(ConfigError, match=r"own\.yaml:6: service-kill .* use twin scenario run"):
-        Feed(loaded)
+        Simulation(loaded)
 
 
 class Notes:

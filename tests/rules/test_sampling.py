@@ -11,9 +11,9 @@ from twin.aggregator import Core
 from twin.catalog import UnitKind
 from twin.faults import FAULTS, FaultSchedule
 from twin.plant import Plant
-from twin.rules.feed import Feed
 from twin.rules.promtool_series import series_name
 from twin.rules.sampling import known_metrics, sample
+from twin.rules.simulation import Simulation
 from twin.scenario import parse_scenario
 from twin.scenario.loader import LoadedScenario
 from twin.wire import Encoder, Topics
@@ -39,11 +39,11 @@ def test_every_metric_is_the_one_that_is_served(loaded: LoadedScenario) -> None:
     """All series and values of the last scrape are those of the aggregator's pages."""
     known = known_metrics(loaded.layout)
     samples = sample(loaded, known)
-    feed = Feed(loaded)
-    for _ in feed.run(10):
+    simulation = Simulation(loaded)
+    for _ in simulation.run(10):
         pass
     served = {}
-    for number, text in enumerate((feed.core.metrics(), feed.core.array(0))):
+    for number, text in enumerate((simulation.core.metrics(), simulation.core.array(0))):
         for line in bytes(text).decode().splitlines():
             if not line.startswith("#"):
                 served[number, line.rpartition(" ")[0]] = float(line.rpartition(" ")[2])
@@ -65,8 +65,8 @@ def test_every_metric_is_the_one_that_is_served(loaded: LoadedScenario) -> None:
 
 def test_values_are_those_that_travel_over_the_bus(loaded: LoadedScenario) -> None:
     """Frames that are handed over carry what encoding and decoding them would give."""
-    feed = Feed(loaded)
-    for _ in feed.run(10):
+    simulation = Simulation(loaded)
+    for _ in simulation.run(10):
         pass
     layout, topics = loaded.layout, Topics("own")
     plant, core, faults = Plant(layout), Core(layout), FaultSchedule(layout, FAULTS)
@@ -82,7 +82,7 @@ def test_values_are_those_that_travel_over_the_bus(loaded: LoadedScenario) -> No
             frame = encoder.encode(unit, 40.0, 39)
             core.handle(topics.frame(kind, layout.unit_name(kind, unit)), frame, False, 40.0)
     for device, values in core.store.values.items():
-        assert np.array_equal(values, feed.core.store.values[device], equal_nan=True), device
+        assert np.array_equal(values, simulation.core.store.values[device], equal_nan=True), device
 
 
 def test_a_gpu_off_the_bus_has_no_values(loaded: LoadedScenario) -> None:

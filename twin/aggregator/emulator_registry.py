@@ -51,7 +51,8 @@ class EmulatorRegistry:
         known = len(self.emulators)
         if status.emulator not in self.emulators and known >= _MOST_EMULATORS:
             raise FrameError("foreign", f"there are {known} emulators already")
-        self.emulators[status.emulator] = status
+        # Where a shard's jobs stand is for other shards, and may be long.
+        self.emulators[status.emulator] = status.model_copy(update={"jobs": None})
         online = self._online()
         if online:
             self._timeout = timeout_of(max(other.interval / other.speed for other in online))

@@ -30,7 +30,7 @@ from twin.wire import (
 
 __all__ = ["Elapsed", "Ingest", "LimitedLog", "contained"]
 
-_IGNORED = frozenset({"ack", "command", "draw", "feedback", "meta", "rollup"})
+_IGNORED = frozenset({"ack", "command", "meta", "rollup"})
 """What else the site publishes and the aggregator has no use for."""
 
 _MOST_LOST = 100_000

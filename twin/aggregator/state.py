@@ -34,11 +34,6 @@ _EMULATOR_NUMBERS: Mapping[OwnMetric, _Figure] = {
     own.EMULATOR_INTERVAL: lambda status: status.interval,
     own.EMULATOR_SLOWDOWN: lambda status: status.slowdown,
 }
-_SHARD_NUMBERS: Mapping[OwnMetric, Callable[[EmulatorStatus], float | None]] = {
-    own.EMULATOR_FEEDBACK_AGE: lambda status: status.feedback_age,
-    own.EMULATOR_RACKS_ASSUMED: lambda status: status.racks_assumed,
-}
-"""What only shards say of themselves."""
 _UNSENT_REASONS: Mapping[str, _Figure] = {
     "disconnected": lambda status: status.unsent,
     "overdue": lambda status: status.overdue,
@@ -134,10 +129,6 @@ class StatePage:
             for reason, value in _UNSENT_REASONS.items()
         ]
         text.add(own_head(own.EMULATOR_UNSENT), unsent)
-        for metric, optional in _SHARD_NUMBERS.items():
-            of_shards = [s for s in online if optional(s) is not None]
-            numbers = [optional(s) or 0.0 for s in of_shards]
-            text.add(own_head(metric), [_column(of_shards, numbers, whole=False)])
         for metric, number in _EMULATOR_NUMBERS.items():
             text.add(own_head(metric), [_column(online, [number(s) for s in online], whole=False)])
 

@@ -173,39 +173,6 @@ _PIPELINE = (
         steps=("Lower the speed, lengthen the interval, or split the site.",),
     ),
     Alert(
-        name="FacilityUnheard",
-        severity=Severity.WARNING,
-        why="Only a divided site has these series.",
-        expr=f"""
-        {own("emulator_feedback_age_seconds")}
-          > {limit.FEEDBACK_AGE} * {own("emulator_interval_seconds")}
-        """,
-        hold=30,
-        summary="Emulator {{ $labels.emulator }} of {{ $labels.site }} has heard nothing of the "
-        'facility for {{ $value | printf "%.0f" }} s',
-        meaning="Its racks go by the voltage, water and air that it heard last: a fault of the "
-        "facility does not reach them.",
-        steps=(
-            "Does the emulator with `--shard facility` run, and at the same interval?",
-            "May it write `feedback`, and this emulator read it?",
-        ),
-    ),
-    Alert(
-        name="RacksAssumed",
-        severity=Severity.WARNING,
-        why="Only a divided site has this series.",
-        expr=f"{own('emulator_racks_assumed')} > 0",
-        hold=60,
-        summary="The facility of {{ $labels.site }} takes the draw of {{ $value }} racks for "
-        "granted",
-        meaning="Their emulator tells it nothing: grid, Megapacks and water are computed from what "
-        "these racks drew last.",
-        steps=(
-            "Does every shard run, and in time? `EmulatorLost` and `EmulatorLate` tell which.",
-            "Have all shards the same interval and clocks that agree?",
-        ),
-    ),
-    Alert(
         name="RollupsIncomplete",
         severity=Severity.WARNING,
         why="Only the aggregator that takes the sums counts parts.",

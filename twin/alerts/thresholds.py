@@ -197,9 +197,6 @@ GOODPUT_SLOW = Threshold(
 # -- telemetry ------------------------------------------------------------------------
 
 LATE_TICKS = Threshold("late_ticks", 0.05, "of the ticks", "est.: a few are the machine's business")
-FEEDBACK_AGE = Threshold(
-    "feedback_age", 5, "times the interval", "est.: feedback comes every interval"
-)
 REFUSED = Threshold("messages_refused", 10, "in 5 min", "anybody may publish a wrong one by hand")
 CLOCK_SKEW = Threshold("clock_skew", 5, "s", "est.: NTP holds milliseconds")
 HEAT_BALANCE = Threshold(

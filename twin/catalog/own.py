@@ -12,12 +12,10 @@ __all__ = [
     "BUS_DROPPED",
     "BUS_WAITING",
     "EMULATOR_BLOCKED",
-    "EMULATOR_FEEDBACK_AGE",
     "EMULATOR_FRAMES",
     "EMULATOR_INTERVAL",
     "EMULATOR_LATE_TICKS",
     "EMULATOR_QUEUED",
-    "EMULATOR_RACKS_ASSUMED",
     "EMULATOR_RESTARTS",
     "EMULATOR_SLOWDOWN",
     "EMULATOR_TICKS",
@@ -184,19 +182,6 @@ EMULATOR_SLOWDOWN = OwnMetric(
     "The interval as a multiple of what was set; above 1 only when told to slow down.",
     ("emulator",),
 )
-EMULATOR_FEEDBACK_AGE = OwnMetric(
-    "twin_emulator_feedback_age_seconds",
-    "gauge",
-    "Time since the facility's last feedback reached a shard of the halls. Much more than the "
-    "interval: it goes on by itself.",
-    ("emulator",),
-)
-EMULATOR_RACKS_ASSUMED = OwnMetric(
-    "twin_emulator_racks_assumed",
-    "gauge",
-    "Racks whose shard told the facility nothing in the last tick, so that it took what it knew.",
-    ("emulator",),
-)
 ROLLUP_SHARDS = OwnMetric(
     "twin_rollup_shards",
     "gauge",
@@ -240,8 +225,6 @@ OWN_METRICS = (
     EMULATOR_RESTARTS,
     EMULATOR_INTERVAL,
     EMULATOR_SLOWDOWN,
-    EMULATOR_FEEDBACK_AGE,
-    EMULATOR_RACKS_ASSUMED,
     ROLLUP_SHARDS,
     ROLLUP_SHARDS_EXPECTED,
     FAULT_ACTIVE,

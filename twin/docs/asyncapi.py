@@ -128,19 +128,6 @@ _CHANNELS = (
         answered=True,
     ),
     _Channel(
-        "draw",
-        _TOPICS.draw("{shard}"),
-        "draw",
-        "Between shards: what the halls of one ask of the facility.",
-    ),
-    _Channel(
-        "feedback",
-        _TOPICS.feedback,
-        "feedback",
-        "Between shards: what the facility gives to the halls.",
-        retain=True,
-    ),
-    _Channel(
         "rollup",
         _TOPICS.rollup("{replica}", "{shard}"),
         "rollup",

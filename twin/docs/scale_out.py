@@ -54,9 +54,9 @@ def _rows(figures: Mapping[str, Any]) -> Iterator[Row]:
     yield "Series exposed", _complete(quiet)
     if quiet["prometheus_series"] is not None:
         yield "Series in the two Prometheus", f"{quiet['prometheus_series']:,}"
-    counts = ", ".join(f"{quiet[name]:,}" for name in ("late_ticks", "unsent", "racks_assumed"))
+    counts = ", ".join(f"{quiet[name]:,}" for name in ("late_ticks", "unsent"))
     yield (
-        f"Ticks late, frames unsent in {quiet['seconds']:.0f} s, racks assumed at its end",
+        f"Ticks late, frames unsent in {quiet['seconds']:.0f} s",
         f"{counts}; {quiet['frames']:,} frames sent",
     )
     yield from _losses(figures)

@@ -18,13 +18,11 @@ from twin.wire import (
     Clear,
     DetailSetting,
     EmulatorStatus,
-    FacilityFeedback,
     Faults,
     Inject,
     RackMeta,
     RollupPart,
     SetDetail,
-    ShardDraw,
 )
 from twin.wire.frame import VERSION
 from twin.wire.messages import Message
@@ -43,8 +41,6 @@ MESSAGES: Mapping[str, type[Message]] = {
     "detail": DetailSetting,
     "set-detail": SetDetail,
     "ack": Ack,
-    "draw": ShardDraw,
-    "feedback": FacilityFeedback,
     "rollup": RollupPart,
 }
 """Messages beside frames, by the name of their schema."""

@@ -21,10 +21,12 @@ class Commands:
     Args:
         schedule: of the plant.
         topics: of the site.
+        lead: simulated seconds before a command takes effect.
     """
 
-    def __init__(self, schedule: FaultSchedule, topics: Topics) -> None:
+    def __init__(self, schedule: FaultSchedule, topics: Topics, lead: float = 0.0) -> None:
         self._schedule = schedule
+        self._lead = lead
         self._topics = topics
 
     def handle(self, topic: str, payload: bytes, now: float, *, retain: bool = False) -> Ack | None:
@@ -45,9 +47,9 @@ class Commands:
             return None
         try:
             if address.name == "inject":
-                return self._inject(decode_message(Inject, payload), now)
+                return self._inject(decode_message(Inject, payload), now + self._lead)
             if address.name == "clear":
-                return self._clear(decode_message(Clear, payload))
+                return self._clear(decode_message(Clear, payload), now)
         except FrameError as error:
             _log.warning("command refused", topic=topic, reason=error.reason, detail=error.detail)
             return None
@@ -113,9 +115,10 @@ class Commands:
         _log.info("fault injected", fault=command.fault, target=command.target, seconds=seconds)
         return Ack(id=command.id, accepted=True, detail=detail)
 
-    def _clear(self, command: Clear) -> Ack:
+    def _clear(self, command: Clear, now: float) -> Ack:
         try:
-            cleared = self._schedule.clear(command.fault, command.target)
+            at = now + self._lead if self._lead else None
+            cleared = self._schedule.clear(command.fault, command.target, at)
         except ConfigError as error:
             return Ack(id=command.id, accepted=False, detail=str(error))
         _log.info("faults cleared", count=cleared)

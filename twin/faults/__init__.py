@@ -24,6 +24,7 @@ from twin.faults.cooling import (
     ValveStuck,
 )
 from twin.faults.fabric import AdaptiveRoutingOff, LeafDown, SpineDown
+from twin.faults.gateways import Gateways
 from twin.faults.gpu import (
     DcgmExporterDown,
     GpuColdPlate,
@@ -72,7 +73,15 @@ from twin.faults.telemetry import (
     SensorStuck,
 )
 
-__all__ = ["FAULTS", "AppliedFault", "Fault", "FaultSchedule", "parse_fault", "place_of"]
+__all__ = [
+    "FAULTS",
+    "AppliedFault",
+    "Fault",
+    "FaultSchedule",
+    "Gateways",
+    "parse_fault",
+    "place_of",
+]
 
 FAULTS: Mapping[str, type[Fault]] = MappingProxyType(
     {

@@ -9,6 +9,8 @@ from pydantic import ValidationError
 
 from twin.errors import ConfigError, did_you_mean
 from twin.faults.base import Fault, FaultContext
+from twin.faults.gateways import Gateways
+from twin.faults.telemetry import GatewayFault
 from twin.plant import Conditions
 from twin.site import Layout, Target, find_target, validation_message
 
@@ -88,8 +90,10 @@ class FaultSchedule:
         self._registry = registry
         self._active: list[AppliedFault] = []
         self._healthy = Conditions.healthy(layout)
-        for field in fields(self._healthy):
-            getattr(self._healthy, field.name).flags.writeable = False
+        self._healthy_gateways = Gateways.healthy(layout)
+        for whole in (self._healthy, self._healthy_gateways):
+            for field in fields(whole):
+                getattr(whole, field.name).flags.writeable = False
 
     @property
     def active(self) -> tuple[AppliedFault, ...]:
@@ -167,8 +171,15 @@ class FaultSchedule:
         """Put back the faults that were in force, but no more than there may be."""
         self._active = list(strikes)[: self.MOST]
 
-    def clear(self, kind: str | None = None, target: str | None = None) -> int:
+    def clear(
+        self, kind: str | None = None, target: str | None = None, at: float | None = None
+    ) -> int:
         """End the faults of this kind and target (None for any) and return how many.
+
+        Args:
+            kind: of fault.
+            target: the place, as a person writes it.
+            at: simulated time at which they end; None for at once.
 
         Raises:
             ConfigError: the kind does not exist.
@@ -177,14 +188,19 @@ class FaultSchedule:
         if kind is not None:
             _check_kind(self._registry, kind)
         place = None if target is None else find_target(self._layout, target)
-        keep = [
-            active
+        meant = [
+            kind in (None, active.fault.kind) and place in (None, active.target)
             for active in self._active
-            if not (kind in (None, active.fault.kind) and place in (None, active.target))
         ]
-        cleared = len(self._active) - len(keep)
-        self._active = keep
-        return cleared
+        pairs = list(zip(self._active, meant, strict=True))
+        if at is None:
+            self._active = [active for active, ends in pairs if not ends]
+        else:
+            self._active = [
+                replace(active, until=min(active.until, at)) if ends else active
+                for active, ends in pairs
+            ]
+        return sum(meant)
 
     def expire(self, now: float) -> bool:
         """End the faults whose time is over and return whether there were any."""
@@ -199,10 +215,25 @@ class FaultSchedule:
         Without a fault they are the same, read-only, at every call: making them anew
         took a sixth of an array's step.
         """
-        if not self._active:
+        active = [own for own in self._active if own.since <= now]
+        if not active:
             return self._healthy
         conditions = Conditions.healthy(self._layout)
-        for active in self._active:
-            age = max(0.0, now - active.since)
-            active.fault.apply(FaultContext(conditions, self._layout, active.target, age))
+        for own in active:
+            age = max(0.0, now - own.since)
+            own.fault.apply(FaultContext(conditions, self._layout, own.target, age))
         return conditions
+
+    def gateways(self, now: float) -> Gateways:
+        """Return the state of the racks' gateways; without a fault always the same, read-only."""
+        active = [
+            (own.fault, own.target.unit)
+            for own in self._active
+            if isinstance(own.fault, GatewayFault) and own.since <= now
+        ]
+        if not active:
+            return self._healthy_gateways
+        gateways = Gateways.healthy(self._layout)
+        for fault, rack in active:
+            fault.disturb(gateways, rack)
+        return gateways

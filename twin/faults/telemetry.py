@@ -2,24 +2,46 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Annotated
 
 from pydantic import Field
 
 from twin.faults.base import Fault, FaultContext
+from twin.faults.gateways import Gateways
 
-__all__ = ["ClockSkew", "FramesLost", "GatewaySilent", "SensorDrift", "SensorNoise", "SensorStuck"]
+__all__ = [
+    "ClockSkew",
+    "FramesLost",
+    "GatewayFault",
+    "GatewaySilent",
+    "SensorDrift",
+    "SensorNoise",
+    "SensorStuck",
+]
 
 _SECONDS_PER_MINUTE = 60.0
 
 
-class GatewaySilent(Fault):
+class GatewayFault(Fault):
+    """Base of the faults of a rack's gateway: they change telemetry and no condition."""
+
+    target = "rack"
+
+    def apply(self, context: FaultContext) -> None:
+        """Change nothing: the plant is well."""
+
+    @abstractmethod
+    def disturb(self, gateways: Gateways, rack: int) -> None:
+        """Write this fault into the gateway of a rack."""
+
+
+class GatewaySilent(GatewayFault):
     """A rack's gateway stops publishing."""
 
     kind = "gateway-silent"
     system = "telemetry"
     title = "a rack's gateway falls silent"
-    target = "rack"
     default_target = "r0001"
     default_seconds = 120.0
     severity = "warning"
@@ -28,18 +50,17 @@ class GatewaySilent(Fault):
         "freeze, and the aggregator says why: timeout."
     )
 
-    def apply(self, context: FaultContext) -> None:
+    def disturb(self, gateways: Gateways, rack: int) -> None:
         """Silence the gateway."""
-        context.conditions.gateway_reporting[context.target.unit] = False
+        gateways.reporting[rack] = False
 
 
-class FramesLost(Fault):
+class FramesLost(GatewayFault):
     """A rack's gateway loses part of its frames on the way to the broker."""
 
     kind = "frames-lost"
     system = "telemetry"
     title = "frames of a rack are lost"
-    target = "rack"
     default_target = "r0001"
     default_seconds = 300.0
     severity = "warning"
@@ -51,18 +72,17 @@ class FramesLost(Fault):
     share: Annotated[float, Field(gt=0, le=1)] = 0.3
     """Share of the frames that is lost."""
 
-    def apply(self, context: FaultContext) -> None:
+    def disturb(self, gateways: Gateways, rack: int) -> None:
         """Lose the frames."""
-        context.conditions.frame_loss[context.target.unit] = self.share
+        gateways.frame_loss[rack] = self.share
 
 
-class ClockSkew(Fault):
+class ClockSkew(GatewayFault):
     """A rack's gateway has a wrong clock."""
 
     kind = "clock-skew"
     system = "telemetry"
     title = "a rack's clock is wrong"
-    target = "rack"
     default_target = "r0001"
     default_seconds = 300.0
     severity = "warning"
@@ -75,9 +95,9 @@ class ClockSkew(Fault):
     offset: Annotated[float, Field(ge=-3600, le=3600)] = 30.0
     """Seconds that the clock is ahead."""
 
-    def apply(self, context: FaultContext) -> None:
+    def disturb(self, gateways: Gateways, rack: int) -> None:
         """Put the clock wrong."""
-        context.conditions.clock_skew[context.target.unit] = self.offset
+        gateways.clock_skew[rack] = self.offset
 
 
 class SensorStuck(Fault):

@@ -60,7 +60,7 @@ class Fabric:
         self.leaf_up = np.ones(self._leaves, dtype=np.bool_)
         self.spine_up = np.ones((shape.planes, shape.spines), dtype=np.bool_)
         self._adaptive = True
-        arrays = np.array(layout.array_numbers)[:, None]
+        arrays = np.arange(site.arrays)[:, None]
         leaf = (arrays * shape.rails + np.arange(shape.rails)).reshape(-1)
         self._group = leaf // shape.leaves_per_spine
         self._plane = np.arange(shape.uplinks) % shape.planes

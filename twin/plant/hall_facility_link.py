@@ -2,15 +2,13 @@
 
 The halls are all that stands in an array: GPUs, NICs, leaf switches, servers, PDUs, coolant
 units. The facility is all that serves them together: spines, storage, water, air, Megapacks,
-generators and the grid. In one process they hand these two to each other; shards send them
-over the bus. A step of the halls goes by the feedback on the step before, as a controller's
-answer always comes after what it measured.
+generators and the grid. A step of the halls goes by the feedback on the step before, as a
+controller's answer always comes after what it measured.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +16,7 @@ from numpy.typing import NDArray
 from twin.plant.units import Floats
 from twin.plant.workload import Health
 
-__all__ = ["Feedback", "Flows", "LoadReport", "worst"]
+__all__ = ["Feedback", "Flows", "LoadReport"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,21 +43,6 @@ class Flows:
     stored: float
     loaded: float
 
-    @property
-    def values(self) -> tuple[float, ...]:
-        """All of them, in the order of the attributes."""
-        return (self.it, self.cdus, self.leaves, self.absorbed, self.rejected, self.water,
-                self.stored, self.loaded)  # fmt: skip
-
-    @classmethod
-    def total(cls, parts: Sequence[tuple[Flows, float]]) -> Flows:
-        """Return the sum of some flows, each of which counts so many times."""
-        columns = zip(*(part.values for part, _ in parts), strict=True)
-        weights = [weight for _, weight in parts]
-        return cls(
-            *(sum(v * w for v, w in zip(column, weights, strict=True)) for column in columns)
-        )
-
 
 @dataclass(frozen=True, slots=True)
 class LoadReport:
@@ -70,8 +53,7 @@ class LoadReport:
         racks: power of each rack at its PDUs, (racks,) in W.
         into_spines: bytes that leaves sent to spines in the step, (planes, spines a plane).
         from_spines: bytes that spines sent to leaves, likewise.
-        healths: how the hardware of each job is doing as far as it stands in these halls.
-        storage_ports: ports of each job that reach the storage, from these halls.
+        healths: how the hardware of each job is doing.
     """
 
     flows: Flows
@@ -79,7 +61,6 @@ class LoadReport:
     into_spines: Floats
     from_spines: Floats
     healths: tuple[Health, ...]
-    storage_ports: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +75,7 @@ class Feedback:
         dew: dew point of the halls in °C.
         air: air that the handlers supply in °C.
         storage: what all storage servers together can write and read, in B/s.
-        storage_levels: the most that one port gets of that; None where the halls are whole
-            and share it themselves.
-        healths: how the hardware of each job is doing, wherever it stands.
-        standings: where each job stands; None where the halls run the jobs themselves.
+        healths: how the hardware of each job is doing.
     """
 
     voltage_ratio: float
@@ -108,30 +86,8 @@ class Feedback:
     air: float
     storage: tuple[float, float]
     healths: tuple[Health, ...]
-    storage_levels: tuple[float, float] | None = None
-    standings: tuple[Mapping[str, float], ...] | None = None
-
-    def without_standings(self) -> Feedback:
-        """Return all of it but where the jobs stand."""
-        return replace(self, standings=None)
 
     @property
     def live(self) -> bool:
         """Whether there is voltage."""
         return self.voltage_ratio > 0.0
-
-
-def worst(healths: Sequence[Health]) -> Health:
-    """Return the health of a job whose hardware stands in several halls."""
-    if not healths:
-        return Health()
-    first = healths[0]
-    return replace(
-        first,
-        speed=min(health.speed for health in healths),
-        gpus_missing=sum(health.gpus_missing for health in healths),
-        links_down=sum(health.links_down for health in healths),
-        network_speed=min(health.network_speed for health in healths),
-        storage_speed=min(health.storage_speed for health in healths),
-        crashing=any(health.crashing for health in healths),
-    )

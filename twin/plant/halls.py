@@ -1,4 +1,4 @@
-"""The halls: all that stands in an array, of the whole site or of a part of it.
+"""The halls: all that stands in an array.
 
 One step goes workload → GPUs → NICs → leaf switches → servers → cooling → PDUs. What
 comes from outside, voltage, water, air and how the rest of a job is doing, is the feedback
@@ -7,7 +7,6 @@ of the facility on the step before; what goes out is the draw.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -20,58 +19,46 @@ from twin.plant.hall_facility_link import Feedback, Flows, LoadReport
 from twin.plant.neuron import NeuronMonitor
 from twin.plant.nic import Nics
 from twin.plant.port_degradation import PortDegradation
-from twin.plant.rows import random_rows
 from twin.plant.sensors import Sensors
 from twin.plant.server import Servers
 from twin.plant.units import Floats, silenced
 from twin.plant.workload import Demand, Health, Jobs
-from twin.site import Layout, PartLayout
+from twin.site import Layout
 
-__all__ = ["FABRIC_STREAM", "JOBS_STREAM", "Halls", "with_software"]
+__all__ = ["FABRIC_STREAM", "Halls"]
 
-JOBS_STREAM, _GPU_STREAM, _NIC_STREAM, _SERVER_STREAM, _CDU_STREAM = range(5)
+_JOBS_STREAM, _GPU_STREAM, _NIC_STREAM, _SERVER_STREAM, _CDU_STREAM = range(5)
 FABRIC_STREAM, _SENSOR_STREAM = 20, 22
 
 
 class Halls:
-    """What stands in the arrays of a layout.
+    """What stands in the arrays of a site.
 
     Args:
-        layout: the site, or a part of it.
-        seed: of every random number; a device has the same ones in every part.
+        layout: the site.
+        seed: of every random number.
         workload: what the training jobs run.
     """
 
     def __init__(self, layout: Layout, seed: int, workload: str) -> None:
-        site, whole = layout.site, layout
-        racks = arrays = None
-        if isinstance(layout, PartLayout):
-            whole = layout.whole
-            racks, arrays = np.array(layout.rack_numbers), np.array(layout.array_numbers)
+        site = layout.site
         self._layout = layout
-        self._racks, self._arrays = racks, arrays
         self._liquid = site.cooling.liquid_ratio
 
-        def of_racks(stream: int) -> np.random.Generator:
-            return random_rows([seed, stream], racks, whole.site.racks)
+        def random(stream: int) -> np.random.Generator:
+            return np.random.default_rng([seed, stream])
 
-        self.jobs = Jobs(workload, layout, np.random.default_rng([seed, JOBS_STREAM]))
-        self.gpus = Gpus(layout, of_racks(_GPU_STREAM))
+        self.jobs = Jobs(workload, layout, random(_JOBS_STREAM))
+        self.gpus = Gpus(layout, random(_GPU_STREAM))
         dcgm = site.gpu.exporter == "dcgm"
         self.neuron = None if dcgm else NeuronMonitor(layout, self.gpus)
-        self.nics = Nics(layout, of_racks(_NIC_STREAM))
-        self.fabric = Fabric(layout, random_rows([seed, FABRIC_STREAM], arrays, whole.site.arrays))
-        self.servers = Servers(layout, of_racks(_SERVER_STREAM))
-        self.cdus = Cdus(layout, of_racks(_CDU_STREAM))
-        self.sensors = Sensors(layout, of_racks(_SENSOR_STREAM))
+        self.nics = Nics(layout, random(_NIC_STREAM))
+        self.fabric = Fabric(layout, random(FABRIC_STREAM))
+        self.servers = Servers(layout, random(_SERVER_STREAM))
+        self.cdus = Cdus(layout, random(_CDU_STREAM))
+        self.sensors = Sensors(layout, random(_SENSOR_STREAM))
         self._voltage = 1.0
         self._demand: Demand
-
-    def own(self, conditions: Conditions) -> Conditions:
-        """Return the conditions of a site as far as they are those of these halls."""
-        if self._racks is None or self._arrays is None:
-            return conditions
-        return conditions.of_part(self._racks, self._arrays)
 
     def settle(self, water: float, dew: float) -> LoadReport:
         """Let the halls have run for long, and return what they draw.
@@ -86,7 +73,7 @@ class Halls:
         self.servers.step(self.gpus.power)
         self.servers.settle(self.cdus.power)
         self.cdus.settle(self._heat(), water, dew)
-        return self._draw(shared=False)
+        return self._draw()
 
     def step(self, dt: float, feedback: Feedback, conditions: Conditions) -> LoadReport:
         """Advance by ``dt`` seconds, at most about a second, and return what they draw.
@@ -94,11 +81,10 @@ class Halls:
         Args:
             dt: step in s.
             feedback: of the facility, on the step before.
-            conditions: of these halls, see :meth:`own`.
+            conditions: of the site.
         """
         gpus, cdus = self.gpus, self.cdus
-        powered = feedback.powered if self._racks is None else feedback.powered[self._racks]
-        self.servers.sense(conditions, powered, dt)
+        self.servers.sense(conditions, feedback.powered, dt)
         conditions = self._with_power(conditions)
         healths = [
             _with_software(health, job, conditions) for job, health in enumerate(feedback.healths)
@@ -121,7 +107,7 @@ class Halls:
             self._heat(), conditions, feedback.water, feedback.dew, dt, pumped=feedback.live
         )
         self.servers.meter(cdus.power, feedback.voltage_ratio, conditions, dt)
-        return self._draw(shared=feedback.storage_levels is not None)
+        return self._draw()
 
     def take(self, feedback: Feedback) -> None:
         """Take over what instruments show of the facility's last step."""
@@ -166,13 +152,12 @@ class Halls:
             wear=PortDegradation.of(conditions),
             drops=fabric.drops(),
             storage=feedback.storage,
-            levels=feedback.storage_levels,
         )
         fabric.step(nics, dt)
 
     # -- what goes out ----------------------------------------------------------
 
-    def _draw(self, *, shared: bool) -> LoadReport:
+    def _draw(self) -> LoadReport:
         cdus, nics = self.cdus, self.nics
         return LoadReport(
             flows=Flows(
@@ -188,26 +173,18 @@ class Halls:
             racks=self.servers.rack_load,
             into_spines=self.fabric.into_spines,
             from_spines=self.fabric.from_spines,
-            healths=tuple(self._health(job, shared) for job in range(len(self.jobs.rows))),
-            storage_ports=tuple(nics.storage_ports_in(rows.racks) for rows in self.jobs.rows),
+            healths=tuple(self._health(job) for job in range(len(self.jobs.rows))),
         )
 
-    def _health(self, job: int, shared: bool) -> Health:
-        """Return how the hardware of a job in these halls was doing in the last step.
-
-        Args:
-            job: which.
-            shared: whether others share the storage, so that its pace cannot be told here.
-        """
+    def _health(self, job: int) -> Health:
+        """Return how the hardware of a job was doing in the last step."""
         nics, fabric, rows = self.nics, self.fabric, self.jobs.rows[job]
-        if not rows.some:
-            return Health()
         return Health(
             self.gpus.speed_in(rows.racks),
             self.gpus.missing_in(rows.racks),
             nics.links_down_in(rows.racks) + fabric.isolated_in(rows.arrays),
             network_speed=min(nics.pace_in(rows.racks), fabric.pace_in(rows.arrays)),
-            storage_speed=1.0 if shared else nics.storage_pace_in(rows.racks),
+            storage_speed=nics.storage_pace_in(rows.racks),
             crashing=self.gpus.aborted_in(rows.racks),
         )
 
@@ -253,12 +230,8 @@ class Halls:
             outputs[device] = silenced(outputs[device], there)
 
 
-def with_software(healths: Sequence[Health], conditions: Conditions) -> list[Health]:
-    """Return the healths of all jobs with what ails the jobs themselves."""
-    return [_with_software(health, job, conditions) for job, health in enumerate(healths)]
-
-
 def _with_software(health: Health, job: int, conditions: Conditions) -> Health:
+    """Return the health of a job with what ails the job itself."""
     return replace(
         health,
         crashing=health.crashing or not conditions.job_sound[job],

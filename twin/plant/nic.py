@@ -116,7 +116,6 @@ class Nics:
         wear: PortDegradation | None = None,
         drops: Floats | None = None,
         storage: tuple[float, float] = (np.inf, np.inf),
-        levels: tuple[float, float] | None = None,
     ) -> None:
         """Advance by ``dt`` seconds.
 
@@ -128,14 +127,12 @@ class Nics:
             drops: share of each server's traffic that its leaves drop under congestion,
                 (servers, rails), None for nothing.
             storage: what the storage can write and read, in B/s.
-            levels: the most that one port gets of it, where ports that are not among these
-                share it too; None where these are all.
         """
         self._wear = wear
         self._paces = None if wear is None else wear.pace(self._network)
         self._switch(self._lit(link, dt))
         self._send(demand, drops)
-        self._store(demand, storage, levels)
+        self._store(demand, storage)
         self._count_bytes(dt)
         self._congest(demand, dt)
         if wear is not None:
@@ -203,12 +200,7 @@ class Nics:
         by_server[:, : self._rails] = self.sent
         self._rx.reshape(-1, self._per_server)[:, : self._rails] = self.delivered
 
-    def _store(
-        self,
-        demand: Demand,
-        limits: tuple[float, float],
-        levels: tuple[float, float] | None,
-    ) -> None:
+    def _store(self, demand: Demand, limits: tuple[float, float]) -> None:
         """Write to the storage and read from it, as fast as it and the ports allow."""
         self.stored = self.loaded = 0.0
         if self._rails == self._per_server:
@@ -217,14 +209,9 @@ class Nics:
         several = isinstance(demand.storage, np.ndarray)
         ports = self._of_racks(links) if several else int(links.sum())
         wanted = storage_wanted(demand, self._network)
-        if levels is None:
-            write, read = (
-                Share.of(own, ports, limit) for own, limit in zip(wanted, limits, strict=True)
-            )
-        else:
-            write, read = (
-                Share(own, ports, np.inf, level) for own, level in zip(wanted, levels, strict=True)
-            )
+        write, read = (
+            Share.of(own, ports, limit) for own, limit in zip(wanted, limits, strict=True)
+        )
         self._written = write
         self.stored, self.loaded = write.total, read.total
         other = _MANAGEMENT_BYTES_PER_SECOND
@@ -232,11 +219,6 @@ class Nics:
         tx[:, self._rails :] = np.where(links, self._of_servers(write.each) + other, 0.0)
         rx = self._rx.reshape(-1, self._per_server)
         rx[:, self._rails :] = np.where(links, self._of_servers(read.each) + other, 0.0)
-
-    def storage_ports_in(self, racks: slice) -> int:
-        """Return how many ports of these racks reach the storage."""
-        links = self.link[racks].reshape(-1, self._per_server)
-        return int(links[:, self._rails :].sum())
 
     def _count_bytes(self, dt: float) -> None:
         self.tx_bytes += self._tx.astype(np.float64) * dt

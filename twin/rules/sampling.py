@@ -19,7 +19,7 @@ from twin.aggregator.shard_assignment import Addresses
 from twin.aggregator.text_format import Head, SeriesColumn, label_block
 from twin.catalog import OWN_METRICS, OwnMetric
 from twin.rules.expression import Selector
-from twin.rules.feed import Feed
+from twin.rules.simulation import Simulation
 from twin.scenario.loader import LoadedScenario
 from twin.site import Layout
 
@@ -158,10 +158,10 @@ def sample(loaded: LoadedScenario, wanted: Collection[str]) -> Samples:
     """
     every = round(loaded.scenario.scrape)
     scrapes = round(loaded.scenario.duration) // every
-    feed = Feed(loaded)
-    scraper = _Scraper(feed.core, wanted)
-    for second in feed.run(every):
-        scraper.scrape(second // every - 1, answered=feed.scrapable)
+    simulation = Simulation(loaded)
+    scraper = _Scraper(simulation.core, wanted)
+    for second in simulation.run(every):
+        scraper.scrape(second // every - 1, answered=simulation.scrapable)
     return Samples(loaded.scenario.scrape, scrapes, scraper.families(scrapes))
 
 

@@ -13,10 +13,12 @@ from twin.wire.messages import (
     Inject,
     RackMeta,
     SetDetail,
+    ShardJobs,
     decode_message,
 )
+from twin.wire.outbound import OutboundMessage
 from twin.wire.rollups import RollupPart, SignalPart
-from twin.wire.shards import FacilityFeedback, ShardDraw
+from twin.wire.snapshots import SnapshotTable
 from twin.wire.topics import TopicAddress, Topics
 
 __all__ = [
@@ -31,16 +33,17 @@ __all__ = [
     "DetailSetting",
     "EmulatorStatus",
     "Encoder",
-    "FacilityFeedback",
     "Faults",
     "Inject",
+    "OutboundMessage",
     "Outputs",
     "RackMeta",
     "RollupPart",
     "SetDetail",
-    "ShardDraw",
+    "ShardJobs",
     "SignalPart",
     "Snapshot",
+    "SnapshotTable",
     "TopicAddress",
     "Topics",
     "decode_message",

@@ -29,6 +29,7 @@ __all__ = [
     "Message",
     "RackMeta",
     "SetDetail",
+    "ShardJobs",
     "Strict",
     "decode_message",
 ]
@@ -97,8 +98,17 @@ class Clock(Strict):
     """Wall clock at that instant."""
 
 
-_OF_SHARDS = frozenset({"shard", "arrays", "feedback_age", "racks_assumed"})
+_OF_SHARDS = frozenset({"shard", "arrays", "lived", "jobs"})
 """What only shards say in their status."""
+
+
+class ShardJobs(Strict):
+    """Where the jobs of a shard's plant stand."""
+
+    ts: _Time
+    """Simulated time at which they stand there, unix seconds."""
+    standings: Many[Few[float]]
+    """All that decides what each job asks for next, by name."""
 
 
 class EmulatorStatus(Message):
@@ -136,11 +146,10 @@ class EmulatorStatus(Message):
     """Which part of the site it runs: ``0/3``, or ``facility``; None for the whole site."""
     arrays: _Count | None = None
     """Arrays that it publishes; None for all."""
-    feedback_age: _Seconds | None = None
-    """Simulated seconds since the facility's last feedback reached a shard of the halls, or since
-    its start if there was none; None for who needs none."""
-    racks_assumed: _Count | None = None
-    """Racks whose shard said nothing to the facility in the last tick; None for who is not it."""
+    lived: _Seconds | None = None
+    """Simulated seconds that the plant of a shard has run: shards follow the jobs of the oldest."""
+    jobs: ShardJobs | None = None
+    """Where each job stands in the plant of a shard."""
 
     def encode(self) -> bytes:
         """Return the message as JSON; what concerns shards only where it is one."""

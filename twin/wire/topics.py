@@ -11,8 +11,6 @@
 ``twin/v1/{site}/job/{job}``              one frame of a training job
 ``twin/v1/{site}/status/{emulator}``      retained, and the Last Will: who publishes, how fast
 ``twin/v1/{site}/meta/rack/{rack}``       retained: models, UUIDs, driver
-``twin/v1/{site}/draw/{shard}``           what the halls of a shard ask of the facility
-``twin/v1/{site}/feedback``               retained: what the facility gives them
 ``twin/v1/{site}/rollup/{r}/{shard}``     an aggregator's part of the site's roll-ups, a replica
 ``twin/v1/{site}/faults``                 retained: the faults that are active
 ``twin/v1/{site}/detail``                 retained: how much is exposed, once a command set it
@@ -68,15 +66,6 @@ class Topics:
     def detail(self) -> str:
         """Topic of the detail that a command set."""
         return f"{_ROOT}/{self.site}/detail"
-
-    @property
-    def feedback(self) -> str:
-        """Topic of the facility's feedback."""
-        return f"{_ROOT}/{self.site}/feedback"
-
-    def draw(self, shard: str) -> str:
-        """Return the topic of what a shard draws; ``+`` filters all."""
-        return f"{_ROOT}/{self.site}/draw/{shard}"
 
     def rollup(self, replica: int | str, shard: str) -> str:
         """Return the topic of an aggregator's part of the roll-ups; ``+`` filters all shards."""

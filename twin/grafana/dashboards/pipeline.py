@@ -159,14 +159,10 @@ def _emulators() -> Row:
         timeline(
             "Division",
             "Of a site in shards: aggregators whose parts are in the sums of halls and site, and "
-            "how many there should be, racks "
-            "whose draw the facility takes for granted because their emulator told it nothing, and "
-            "the time since a shard heard the facility. A site in one piece has one part and 0.",
+            "how many there should be. A site in one piece has one part.",
             [
                 Query(q.PARTS, "parts", BLUE),
                 Query(q.PARTS_EXPECTED, "parts expected", BLUE, dashed=True),
-                Query(q.ASSUMED, "racks assumed", ORANGE),
-                Query(q.UNHEARD, "facility unheard", GREY, right=True),
             ],
             width=4,
             least=0,

@@ -41,6 +41,3 @@ UNSENT = own("emulator_frames_unsent_total").increase("5m").sum(*_EMULATOR)
 
 PARTS = own("rollup_shards").max()
 PARTS_EXPECTED = own("rollup_shards_expected").max()
-ASSUMED = Expr(f"sum({own('emulator_racks_assumed')}) or vector(0)")
-UNHEARD = Expr(f"max({own('emulator_feedback_age_seconds')}) or vector(0)", SECONDS)
-"""Of a site in one piece both are 0: its one emulator asks nobody."""

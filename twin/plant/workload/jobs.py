@@ -9,16 +9,16 @@ becomes one a rack, (racks, 1), which broadcasts over whatever the rack holds.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from twin.plant.units import Floats
 from twin.plant.workload.choice import workload_of
 from twin.plant.workload.demand import Demand, Health, JobProgress, Level, Progress, Workload
 from twin.plant.workload.levels import Levels
-from twin.site import Layout, PartLayout
+from twin.site import Layout
+from twin.site.jobs import JobPlace
 
 __all__ = ["JobRows", "Jobs"]
 
@@ -28,32 +28,27 @@ class JobRows:
     """Where a job stands in the plant's arrays.
 
     Attributes:
-        racks: its rows in arrays of racks; none where the plant is a part without any of its.
+        racks: its rows in arrays of racks.
         arrays: rows of leaf switches that it hangs on, others perhaps too.
-        own: which of the job's racks they are, None for all.
-        first: whether the job's first rack is among them.
     """
 
     racks: slice
     arrays: slice
-    own: NDArray[np.intp] | None = None
-    first: bool = True
 
-    @property
-    def some(self) -> bool:
-        """Whether the plant has any of its racks."""
-        return bool(self.racks.stop > self.racks.start)
+    @classmethod
+    def of(cls, place: JobPlace) -> JobRows:
+        """Return the rows of a job's racks and arrays."""
+        return cls(
+            slice(place.racks.start, place.racks.stop), slice(place.arrays.start, place.arrays.stop)
+        )
 
 
 class Jobs:
-    """All jobs of a site, as far as they concern the racks of a layout.
-
-    A job is the same in every part of the site, down to its random numbers: it runs over all
-    its racks, and a part takes those that it has. That is a few numbers a server.
+    """All jobs of a site.
 
     Args:
         spec: what the training jobs run, see :func:`twin.plant.workload.workload_of`.
-        layout: the site, or a part of it.
+        layout: the site.
         rng: source of all randomness; with several jobs each has a stream of its own, so that
             what happens to one changes nothing in the others.
 
@@ -72,7 +67,7 @@ class Jobs:
             make[place.workload](place.site, own)
             for place, own in zip(places, streams, strict=True)
         )
-        self.rows = tuple(_rows(layout, job) for job in range(len(places)))
+        self.rows = tuple(JobRows.of(place) for place in places)
         self._spans = [place.gpus * Levels(place.site).span for place in places]
         self._gpus = np.array([[place.gpus] for place in places], dtype=np.float64)
         self._shape = (site.racks, site.servers_per_rack)
@@ -102,19 +97,21 @@ class Jobs:
             dt: step in s.
             healths: how the hardware of each job is doing.
         """
-        demands = [
-            _of_rows(job.step(dt, health), rows)
-            for job, health, rows in zip(self._jobs, healths, self.rows, strict=True)
-        ]
+        demands = [job.step(dt, health) for job, health in zip(self._jobs, healths, strict=True)]
         return demands[0] if self._alone else self._together(demands)
 
     @property
     def standings(self) -> tuple[JobProgress, ...]:
-        """Where each job stands, for other parts of the site to follow."""
+        """Where each job stands, for other shards to follow."""
         return tuple(job.standing for job in self._jobs)
 
     def follow(self, standings: Sequence[JobProgress]) -> None:
-        """Put each job where another part of the site says that it stands."""
+        """Put each job where another shard says that it stands.
+
+        Raises:
+            KeyError: a standing is not complete.
+            ValueError: they are of other jobs, or what one says cannot be.
+        """
         for job, standing in zip(self._jobs, standings, strict=True):
             job.follow(standing)
 
@@ -138,8 +135,7 @@ class Jobs:
         saving = np.zeros((self._shape[0], 1), dtype=np.float32)
         for rows, demand in zip(self.rows, demands, strict=True):
             activity[rows.racks] = demand.activity
-            if rows.first:
-                saving[rows.racks.start] = demand.saving
+            saving[rows.racks.start] = demand.saving
         return Demand(
             activity=activity,
             wait=over([demand.wait for demand in demands]),
@@ -161,27 +157,6 @@ class Jobs:
         values = {name: np.array([[row[name]] for row in rows]) for name in rows[0]}
         values["gpus"] = self._gpus - values["gpus"]
         return values
-
-
-def _rows(layout: Layout, job: int) -> JobRows:
-    place = layout.jobs[job]
-    racks = slice(place.racks.start, place.racks.stop)
-    arrays = slice(place.arrays.start, place.arrays.stop)
-    if not isinstance(layout, PartLayout):
-        return JobRows(racks, arrays)
-    start = layout.whole.jobs[job].racks.start
-    own = np.array(layout.rack_numbers[racks], dtype=np.intp) - start
-    return JobRows(racks, arrays, own, bool(own.size) and own[0] == 0)
-
-
-def _of_rows(demand: Demand, rows: JobRows) -> Demand:
-    """Return a job's demand as far as it concerns these of its racks."""
-    if rows.own is None:
-        return demand
-    activity = demand.activity
-    if activity.shape != (1, 1):
-        activity = activity[rows.own]
-    return replace(demand, activity=activity, saving=demand.saving if rows.first else 0.0)
 
 
 def _report(progress: Progress) -> dict[str, float]:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from dataclasses import replace
 
-import numpy as np
 import pytest
 
 from twin.bus import InboundMessage
 from twin.catalog import UnitKind
 from twin.emulator import Pacer
-from twin.emulator.publisher import Publisher
+from twin.emulator.delivery import Delivery
+from twin.emulator.frame_source import FrameSource
 from twin.errors import BusError
+from twin.faults import Gateways
 from twin.plant import Conditions, Plant
 from twin.site import Layout, parse_site
 from twin.wire import Codec, Decoder, Outputs, Topics
@@ -110,25 +110,23 @@ def time() -> Time:
     return Time()
 
 
-def publisher(time: Time, *, codec: Codec = Codec.CBOR, patient: bool = False) -> Publisher:
-    """Return a publisher with a pacer on that clock."""
+def delivery(time: Time, *, codec: Codec = Codec.CBOR, patient: bool = False) -> Delivery:
+    """Return a delivery with a pacer on that clock."""
     pacer = Pacer(PERIOD, clock=time.clock, sleep=time.sleep)
-    return Publisher(LAYOUT, pacer, codec, seed=0, patient=patient)
+    return Delivery(FrameSource(LAYOUT, codec, seed=0), pacer, patient=patient)
 
 
-async def tick(
-    publisher: Publisher, outputs: Outputs, conditions: Conditions | None = None
-) -> None:
-    """Publish one tick."""
-    await publisher._pacer.tick()
-    healthy = Conditions.healthy(LAYOUT)
-    await publisher.publish(outputs, 50.0, healthy if conditions is None else conditions)
+async def tick(delivery: Delivery, outputs: Outputs, gateways: Gateways | None = None) -> None:
+    """Deliver one tick."""
+    await delivery._pacer.tick()
+    delivery._frames.advance(lambda: outputs, 50.0, gateways or Gateways.healthy(LAYOUT))
+    await delivery.deliver()
 
 
 @pytest.mark.parametrize("codec", Codec)
 async def test_every_unit_has_its_frame(outputs: Outputs, time: Time, codec: Codec) -> None:
     """A quick broker gets one frame of every unit, in the codec that was asked for."""
-    publish, broker = publisher(time, codec=codec), Broker()
+    publish, broker = delivery(time, codec=codec), Broker()
     publish.bus = broker
     await tick(publish, outputs)
     await tick(publish, outputs)
@@ -151,7 +149,7 @@ async def test_every_unit_has_its_frame(outputs: Outputs, time: Time, codec: Cod
 
 async def test_frames_are_spread(outputs: Outputs, time: Time) -> None:
     """The last frames leave after half of the interval and well before its end."""
-    publish = publisher(time)
+    publish = delivery(time)
     publish.bus = Broker()
     await tick(publish, outputs)
     assert 0.4 * PERIOD < time.now - 1000.0 < 0.7 * PERIOD
@@ -159,17 +157,17 @@ async def test_frames_are_spread(outputs: Outputs, time: Time) -> None:
 
 async def test_stuck_broker_costs_frames_and_says_so(outputs: Outputs, time: Time) -> None:
     """What it does not take within the tick is dropped and counted, and leaves a gap."""
-    publish, broker = publisher(time), Broker(room=5)
+    publish, broker = delivery(time), Broker(room=5)
     publish.bus = broker
     await tick(publish, outputs)
     assert (publish.published, publish.overdue, publish.unsent) == (5, FRAMES - 5, 0)
     assert publish.blocked >= 0.25 * PERIOD
-    assert {n for numbers in publish.sequence.values() for n in numbers} == {1}
+    assert {n for numbers in publish._frames.sequence.values() for n in numbers} == {1}
 
 
 async def test_slow_broker_starves_nobody(outputs: Outputs, time: Time) -> None:
     """Each tick begins with the unit that went without, so that all have their turn."""
-    publish, broker = publisher(time), Broker()
+    publish, broker = delivery(time), Broker()
     publish.bus = broker
     for _ in range(-(-FRAMES // 5)):
         broker.room = 5
@@ -179,7 +177,7 @@ async def test_slow_broker_starves_nobody(outputs: Outputs, time: Time) -> None:
 
 async def test_broker_that_recovers_in_time_costs_nothing(outputs: Outputs, time: Time) -> None:
     """A short jam is waited out, and the wait is told."""
-    publish, broker = publisher(time), Broker(room=5)
+    publish, broker = delivery(time), Broker(room=5)
     publish.bus = broker
 
     def recover() -> None:
@@ -194,7 +192,7 @@ async def test_broker_that_recovers_in_time_costs_nothing(outputs: Outputs, time
 
 async def test_queue_is_told_while_the_broker_is_stuck(outputs: Outputs, time: Time) -> None:
     """At the end of the period all that was not taken is due."""
-    publish, broker = publisher(time), Broker(room=5)
+    publish, broker = delivery(time), Broker(room=5)
     publish.bus = broker
     queued = []
 
@@ -212,7 +210,7 @@ async def test_queue_is_told_while_the_broker_is_stuck(outputs: Outputs, time: T
 
 async def test_patient_publisher_drops_nothing(outputs: Outputs, time: Time) -> None:
     """Told to slow down, it waits for the broker for as long as it takes."""
-    publish, broker = publisher(time, patient=True), Broker(room=5)
+    publish, broker = delivery(time, patient=True), Broker(room=5)
     publish.bus = broker
     waits = 0
 
@@ -231,14 +229,14 @@ async def test_patient_publisher_drops_nothing(outputs: Outputs, time: Time) -> 
 
 async def test_broker_away(outputs: Outputs, time: Time) -> None:
     """Without a connection frames are counted by another reason, and time goes on."""
-    publish = publisher(time)
+    publish = delivery(time)
     await tick(publish, outputs)
     assert (publish.published, publish.unsent, publish.overdue) == (0, FRAMES, 0)
 
 
 async def test_connection_that_breaks(outputs: Outputs, time: Time) -> None:
     """A connection that is lost under way costs the frames that it did not take."""
-    publish, broker = publisher(time), Broker(room=5)
+    publish, broker = delivery(time), Broker(room=5)
     publish.bus = broker
 
     def lose() -> None:
@@ -252,17 +250,14 @@ async def test_connection_that_breaks(outputs: Outputs, time: Time) -> None:
 
 async def test_silent_and_lossy_gateways(outputs: Outputs, time: Time) -> None:
     """A silent gateway sends no frame and counts none; a lossy one leaves a gap."""
-    publish, broker = publisher(time), Broker()
+    publish, broker = delivery(time), Broker()
     publish.bus = broker
-    healthy = Conditions.healthy(LAYOUT)
-    reporting = np.array([False] + [True] * 11)
-    loss = np.array([0.0, 1.0] + [0.0] * 10)
-    skew = np.array([0.0, 0.0, 7.0] + [0.0] * 9)
-    conditions = replace(healthy, gateway_reporting=reporting, frame_loss=loss, clock_skew=skew)
-    await tick(publish, outputs, conditions)
+    gateways = Gateways.healthy(LAYOUT)
+    gateways.reporting[0], gateways.frame_loss[1], gateways.clock_skew[2] = False, 1.0, 7.0
+    await tick(publish, outputs, gateways)
     topics = {topic for topic, _ in broker.taken}
     assert {"twin/v1/small/rack/r0001", "twin/v1/small/rack/r0002"}.isdisjoint(topics)
-    assert publish.sequence[UnitKind.RACK][:3] == [0, 1, 1]
+    assert publish._frames.sequence[UnitKind.RACK][:3] == [0, 1, 1]
     assert (publish.published, publish.unsent, publish.overdue) == (FRAMES - 2, 0, 0)
     ahead = dict(broker.taken)["twin/v1/small/rack/r0003"]
     assert Decoder(LAYOUT, UnitKind.RACK).decode(ahead).ts == 57.0

@@ -1,0 +1,136 @@
+"""Delivery: the frames of a tick, spread over the interval, and what became of them.
+
+The plant's time does not wait for the broker. A broker that is away, or takes less than
+is sent, costs frames: they are counted by reason, and the gap in their running numbers
+shows at the other end. The units that went without are the first of the next tick.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from twin.bus import Bus
+from twin.emulator.frame_source import FrameSource, FrameUnit
+from twin.emulator.pacer import Pacer
+from twin.errors import BusError
+from twin.wire import OutboundMessage
+
+__all__ = ["Delivery"]
+
+_SPREAD = 0.6
+"""Frames of a tick are spread over this share of the interval. The rest is for the step of
+the plant before them and for whoever is slower behind them."""
+_BATCH = 8
+"""Frames published between two looks at the clock."""
+_LEAST_PATIENCE = 0.25
+"""A tick that is late itself still waits for the broker for this share of the period."""
+
+
+@dataclass(slots=True)
+class _Round:
+    """How far a tick's frames are."""
+
+    count: int = 0
+    done: int = 0
+    blocked: float = 0.0
+
+
+class Delivery:
+    """Hands the frames of each tick to the broker and counts what became of them.
+
+    Args:
+        frames: what is delivered.
+        pacer: of the ticks.
+        patient: whether to wait for a slow broker for as long as it takes.
+
+    Attributes:
+        bus: the connection, None while there is none.
+        published: frames handed to the broker.
+        unsent: frames that were not, because the broker was away.
+        overdue: frames that were not, because it took too long to take those before them.
+        blocked: seconds that frames waited for the broker.
+    """
+
+    def __init__(self, frames: FrameSource, pacer: Pacer, *, patient: bool) -> None:
+        self.bus: Bus | None = None
+        self.published = self.unsent = self.overdue = 0
+        self.blocked = 0.0
+        self._frames = frames
+        self._pacer = pacer
+        self._patient = patient
+        self._starved: FrameUnit | None = None
+        self._round = _Round()
+
+    @property
+    def figures(self) -> Mapping[str, object]:
+        """What it adds to the emulator's status."""
+        return {
+            "frames": self.published,
+            "unsent": self.unsent,
+            "overdue": self.overdue,
+            "queued": self.queued,
+            "blocked_seconds": round(self.blocked, 3),
+        }
+
+    @property
+    def queued(self) -> int:
+        """Frames of the tick under way that are due and not handed over yet."""
+        left = self._round.count - self._round.done
+        share = min(1.0, self._pacer.elapsed / _SPREAD)
+        return min(left, max(0, math.ceil(share * self._round.count) - self._round.done))
+
+    async def deliver(self) -> None:
+        """Hand over the frames of this tick."""
+        units = self._frames.due()
+        first = units.index(self._starved) if self._starved in units else 0
+        self._round, self._starved = _Round(len(units)), None
+        for unit in units[first:] + units[:first]:
+            done = self._round.done
+            if done % _BATCH == 0:
+                await self._pacer.spread(_SPREAD * done / len(units))
+            stamp = self._frames.stamp(unit)
+            if stamp is not None:
+                await self._hand_over(unit, self._frames.message(stamp))
+            self._round.done += 1
+
+    async def _hand_over(self, unit: FrameUnit, message: OutboundMessage) -> None:
+        bus = self.bus
+        try:
+            if bus is None:
+                self.unsent += 1
+                return
+            if bus.congested:
+                await self._insist(bus, message)
+            else:
+                await bus.publish(message.topic, message.payload)
+            self.published += 1
+        except BusError:
+            self.unsent += 1
+        except TimeoutError:
+            self._starved = self._starved or unit
+            self.overdue += 1
+
+    async def _insist(self, bus: Bus, message: OutboundMessage) -> None:
+        """Publish to a broker that has not taken what came before.
+
+        Raises:
+            TimeoutError: it did not in time.
+        """
+        before = bus.blocked
+        try:
+            async with asyncio.timeout(self._patience()):
+                await bus.publish(message.topic, message.payload)
+        finally:
+            waited = bus.blocked - before
+            self.blocked += waited
+            self._round.blocked += waited
+
+    def _patience(self) -> float | None:
+        """Return how many seconds a frame may wait for the broker, None for any number."""
+        if self._patient:
+            return None
+        least = _LEAST_PATIENCE * self._pacer.period - self._round.blocked
+        return max(self._pacer.left, least, 0.0)

@@ -1,0 +1,185 @@
+"""Frames: one of every unit a tick, numbered, stamped and lost as its gateway does it.
+
+What a frame carries is taken over from the plant only when somebody asks for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twin.catalog import UnitKind
+from twin.faults import Gateways
+from twin.site import Layout, PartLayout
+from twin.wire import Codec, Encoder, OutboundMessage, Outputs, Snapshot, SnapshotTable, Topics
+
+__all__ = ["FrameSource", "FrameStamp", "FrameUnit"]
+
+_LOSS_STREAM = 90
+
+
+@dataclass(frozen=True, slots=True)
+class FrameUnit:
+    """A unit whose frames are published.
+
+    Attributes:
+        kind: of the unit.
+        index: its index on the site.
+        row: its row among the units of its kind that are published here.
+        topic: of its frames.
+    """
+
+    kind: UnitKind
+    index: int
+    row: int
+    topic: str
+
+
+@dataclass(frozen=True, slots=True)
+class FrameStamp:
+    """A frame that is due.
+
+    Attributes:
+        unit: whose it is.
+        ts: simulated time by the clock of its gateway, unix seconds.
+        seq: its running number.
+    """
+
+    unit: FrameUnit
+    ts: float
+    seq: int
+
+
+class FrameSource:
+    """Makes the frames of a site, or of some of its arrays.
+
+    Args:
+        layout: the whole site.
+        codec: how frames are written.
+        seed: of the random numbers that decide which frames a lossy gateway loses.
+
+    Attributes:
+        layout: of what it makes the frames of.
+        sequence: running number of each unit's next frame, by kind; of all units of the site.
+    """
+
+    def __init__(self, layout: Layout, codec: Codec, seed: int) -> None:
+        self._site = layout
+        self._codec = codec
+        self._topics = Topics(layout.site.name)
+        self._rng = np.random.default_rng([seed, _LOSS_STREAM])
+        self.sequence = {kind: [0] * layout.units(kind) for kind in UnitKind}
+        self._gateways = Gateways.healthy(layout)
+        self._lost = np.zeros(layout.units(UnitKind.RACK), dtype=np.bool_)
+        self._now = 0.0
+        self._outputs: Callable[[], Outputs] | None = None
+        self._loaded: set[str] = set()
+        self._use(layout)
+
+    def assign(self, arrays: Sequence[int], *, facility: bool) -> None:
+        """Make frames of these arrays only, and of what stands in no array if ``facility``."""
+        self._use(PartLayout.of(self._site, arrays, facility=facility))
+
+    def _use(self, layout: Layout) -> None:
+        self.layout = layout
+        self._kinds = [kind for kind in UnitKind if layout.units(kind)]
+        numbers = {UnitKind.ARRAY: list(layout.array_numbers)}
+        if isinstance(layout, PartLayout):
+            numbers[UnitKind.RACK] = list(layout.rack_numbers)
+        else:
+            numbers[UnitKind.RACK] = list(range(layout.units(UnitKind.RACK)))
+        self._rows = numbers if isinstance(layout, PartLayout) else {}
+        self._units = [
+            FrameUnit(kind, index, row, self._topics.frame(kind, layout.unit_name(kind, row)))
+            for kind in self._kinds
+            for row, index in enumerate(numbers.get(kind, range(layout.units(kind))))
+        ]
+        self._encoders: dict[UnitKind, Encoder] = {}
+        self._tables: dict[UnitKind, SnapshotTable] = {}
+        self._loaded.clear()
+
+    def advance(self, outputs: Callable[[], Outputs], now: float, gateways: Gateways) -> None:
+        """Begin the frames of a tick.
+
+        Args:
+            outputs: gives what the plant's devices show, valid until its next step.
+            now: simulated unix time.
+            gateways: which are silent, lossy or wrong about the time.
+        """
+        self._outputs, self._now, self._gateways = outputs, now, gateways
+        self._lost = self._rng.random(gateways.frame_loss.size) < gateways.frame_loss
+        self._loaded.clear()
+
+    def due(self) -> list[FrameUnit]:
+        """Return the units that have a frame in this tick: all but those of silent gateways."""
+        reporting = self._gateways.reporting
+        if reporting.all():
+            return self._units
+        return [
+            unit for unit in self._units if unit.kind is not UnitKind.RACK or reporting[unit.index]
+        ]
+
+    def stamp(self, unit: FrameUnit) -> FrameStamp | None:
+        """Count the unit's frame and return it, or None when it is lost on the way."""
+        numbers = self.sequence[unit.kind]
+        seq = numbers[unit.index]
+        numbers[unit.index] = seq + 1
+        if unit.kind is not UnitKind.RACK:
+            return FrameStamp(unit, self._now, seq)
+        if self._lost[unit.index]:
+            return None
+        ts = max(0.0, self._now + float(self._gateways.clock_skew[unit.index]))
+        return FrameStamp(unit, ts, seq)
+
+    def skip(self, frames: int) -> None:
+        """Count as many frames of every unit as made and lost."""
+        for numbers in self.sequence.values():
+            numbers[:] = [number + frames for number in numbers]
+
+    def message(self, stamp: FrameStamp) -> OutboundMessage:
+        """Return a frame of this tick as it travels."""
+        self._load("encoders")
+        unit = stamp.unit
+        payload = self._encoders[unit.kind].encode(unit.row, stamp.ts, stamp.seq)
+        return OutboundMessage(unit.topic, payload)
+
+    def snapshot(self, stamp: FrameStamp) -> Snapshot:
+        """Return what decoding a frame of this tick gives."""
+        self._load("tables")
+        return self._tables[stamp.unit.kind].snapshot(stamp.unit.row, stamp.ts, stamp.seq)
+
+    def _load(self, what: str) -> None:
+        """Take over the plant's outputs of this tick, the first time that they are needed."""
+        if what in self._loaded or self._outputs is None:
+            return
+        outputs = self._cut(self._outputs())
+        if what == "encoders":
+            self._encoders = self._encoders or {
+                kind: Encoder(self.layout, kind, self._codec) for kind in self._kinds
+            }
+            for encoder in self._encoders.values():
+                encoder.load(outputs)
+        else:
+            self._tables = self._tables or {
+                kind: SnapshotTable(self.layout, kind) for kind in self._kinds
+            }
+            for table in self._tables.values():
+                table.load(outputs)
+        self._loaded.add(what)
+
+    def _cut(self, outputs: Outputs) -> Outputs:
+        """Return the outputs of the units that are published here."""
+        if not self._rows:
+            return outputs
+        cut: dict[str, dict[str, NDArray[np.floating]]] = {}
+        for kind in self._kinds:
+            rows = self._rows.get(kind)
+            for device in self.layout.devices_of(kind):
+                group = outputs[device.name]
+                cut[device.name] = {
+                    name: values if rows is None else values[rows] for name, values in group.items()
+                }
+        return cut

@@ -1,0 +1,34 @@
+"""Gateways: what is wrong with the racks' telemetry while the plant itself is well."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twin.catalog import UnitKind
+from twin.site import Layout
+
+__all__ = ["Gateways"]
+
+
+@dataclass(frozen=True, slots=True)
+class Gateways:
+    """The state of every rack's gateway, each an array with a value a rack.
+
+    Attributes:
+        reporting: the gateway publishes.
+        frame_loss: share of its frames that is lost on the way.
+        clock_skew: seconds that its clock is ahead.
+    """
+
+    reporting: NDArray[np.bool_]
+    frame_loss: NDArray[np.float64]
+    clock_skew: NDArray[np.float64]
+
+    @classmethod
+    def healthy(cls, layout: Layout) -> Gateways:
+        """Return gateways without any fault; the arrays may be written to."""
+        racks = layout.units(UnitKind.RACK)
+        return cls(np.ones(racks, dtype=np.bool_), np.zeros(racks), np.zeros(racks))

@@ -1,0 +1,191 @@
+"""A scenario in simulated time: the emulator's core and the aggregator's, without a bus.
+
+It is what ``twin up`` runs, without processes and sockets. Frames are handed over as what
+decoding them gives, and only those that a scrape will see have values; all other messages
+travel as bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from twin.aggregator import Core
+from twin.catalog import UnitKind
+from twin.emulator.config import EmulatorConfig
+from twin.emulator.core import EmulatorCore
+from twin.emulator.frame_source import FrameStamp
+from twin.errors import ConfigError
+from twin.faults import FAULTS
+from twin.scenario.loader import LoadedScenario
+from twin.scenario.model import ScenarioEvent
+from twin.site import find_target
+from twin.wire import OutboundMessage, Snapshot
+
+__all__ = ["Simulation"]
+
+_STATUS_TICKS = 2
+"""As the emulator says how it goes every two seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Disturbance:
+    """What is wrong with the pipeline at this moment."""
+
+    kinds: frozenset[str] = frozenset()
+    silent: frozenset[tuple[UnitKind, int]] = frozenset()
+
+
+class Simulation:
+    """The twin of a scenario, second by second.
+
+    Attributes:
+        emulator: the emulator's core.
+        core: the aggregator's.
+
+    Raises:
+        ConfigError: a step needs services, which only a running stack has.
+    """
+
+    def __init__(self, loaded: LoadedScenario) -> None:
+        _refuse_chaos(loaded)
+        scenario, self._layout = loaded.scenario, loaded.layout
+        self._loaded = loaded
+        config = EmulatorConfig(
+            self._layout, seed=scenario.seed, workload=scenario.workload, interval=1.0
+        )
+        self.emulator = EmulatorCore(config, 0.0, scenario.weather)
+        self._pending = list(enumerate(scenario.faults, 1))
+        self._disturbance = _Disturbance()
+        self._online = True
+        self._ticks = self._frames = self._unsent = 0
+        self.core = Core(self._layout)
+        self._connect(0.0)
+
+    @property
+    def scrapable(self) -> bool:
+        """Whether the aggregator answers."""
+        return "aggregator-down" not in self._disturbance.kinds
+
+    def run(self, every: int) -> Iterator[int]:
+        """Advance through the scenario and yield each ``every``-th second, when all is in place."""
+        for second in range(1, round(self._loaded.scenario.duration) + 1):
+            whole = second % every == 0
+            self._step(second, whole=whole)
+            if whole:
+                yield second
+
+    def _step(self, second: int, *, whole: bool) -> None:
+        now = float(second)
+        self._inject()
+        self._disturb(now)
+        self.emulator.step(1.0)
+        self._ticks += 1
+        for message in self.emulator.outbox():
+            self._publish(message, now)
+        if self._online:
+            self._publish_frames(now, whole=whole)
+            if self._ticks % _STATUS_TICKS == 0:
+                self._publish(self.emulator.status("online", self._figures()), now)
+        self.core.tick(now)
+
+    def _inject(self) -> None:
+        """Let the faults that are due begin."""
+        while self._pending and self._pending[0][1].at <= self.emulator.now:
+            number, event = self._pending.pop(0)
+            if event.is_fault:
+                target = event.target or FAULTS[event.kind].default_target
+                name = f"fault-{number}"
+                self.emulator.inject(name, event.kind, target, event.lasts, event.parameters)
+
+    # -- the pipeline that fails ------------------------------------------------
+
+    def _disturb(self, now: float) -> None:
+        at = self.emulator.now
+        events = [
+            event
+            for event in self._loaded.scenario.faults
+            if not event.is_fault and event.at <= at < self._loaded.ends(event)
+        ]
+        self._disturbance = _Disturbance(
+            frozenset(event.kind for event in events),
+            frozenset(self._unit(event) for event in events if event.kind == "unit-silent"),
+        )
+        kinds = self._disturbance.kinds
+        online = "emulator-lost" not in kinds
+        if online is not self._online:
+            self._online = online
+            if online:
+                self._announce(now)
+            else:
+                self._publish(self.emulator.status("lost", self._figures()), now)
+        connected = "broker-lost" not in kinds
+        if connected is not self.core.telemetry.connected:
+            if connected:
+                self._connect(now)
+            else:
+                self.core.connected(connected=False)
+        if connected and "messages-refused" in kinds:
+            topics = self.emulator.topics
+            topic = topics.frame(UnitKind.RACK, self._layout.unit_name(UnitKind.RACK, 0))
+            self.core.handle(topic, b"{", retain=False, now=now)
+
+    def _unit(self, event: ScenarioEvent) -> tuple[UnitKind, int]:
+        place = find_target(self._layout, event.target or "grid")
+        return UnitKind(place.kind), place.unit
+
+    # -- what the aggregator gets -------------------------------------------------
+
+    def _connect(self, now: float) -> None:
+        self.core.connected(connected=True)
+        self._announce(now)
+
+    def _announce(self, now: float) -> None:
+        for message in self.emulator.announcement(self._figures()):
+            self._publish(message, now)
+
+    def _figures(self) -> Mapping[str, object]:
+        """Return what an emulator on a machine that is fast enough says of time and delivery."""
+        return {
+            "clock": {"simulated": 1.0, "wall": 1.0},
+            "ticks": self._ticks,
+            "frames": self._frames,
+            "unsent": self._unsent,
+        }
+
+    def _publish(self, message: OutboundMessage, now: float) -> None:
+        if self.core.telemetry.connected:
+            self.core.handle(message.topic, message.payload, retain=False, now=now)
+
+    def _publish_frames(self, now: float, *, whole: bool) -> None:
+        """Hand over a frame of every unit.
+
+        Between scrapes nobody reads the values, so those frames only say that they came.
+        """
+        frames, silent = self.emulator.frames, self._disturbance.silent
+        for unit in frames.due():
+            if silent and (unit.kind, unit.index) in silent:
+                continue
+            stamp = frames.stamp(unit)
+            if not self.core.telemetry.connected:
+                self._unsent += 1
+            elif stamp is not None:
+                self._frames += 1
+                self._publish_frame(stamp, now, whole=whole)
+
+    def _publish_frame(self, stamp: FrameStamp, now: float, *, whole: bool) -> None:
+        snapshot = (
+            self.emulator.frames.snapshot(stamp)
+            if whole
+            else Snapshot(round(stamp.ts, 3), stamp.seq, {})
+        )
+        self.core.take(stamp.unit.kind, stamp.unit.row, snapshot, now)
+
+
+def _refuse_chaos(loaded: LoadedScenario) -> None:
+    for index, event in enumerate(loaded.scenario.faults):
+        if event.is_chaos:
+            raise ConfigError(
+                f"{loaded.place('faults', index)}: {event.kind} is done to a service, and a rule "
+                "test has none; use twin scenario run --live"
+            )
