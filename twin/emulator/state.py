@@ -237,7 +237,10 @@ class _Unpickler(pickle.Unpickler):
         return self._layout if pid == _LAYOUT else self._layout.site
 
     def find_class(self, module: str, name: str) -> Any:
-        ours = module.startswith(("twin.plant.", "twin.faults.", "twin.site.")) and "." not in name
+        ours = (
+            module.startswith(("twin.plant.", "twin.faults.", "twin.parameters.", "twin.site."))
+            and "." not in name
+        )
         if ours or (module, name) in _ALLOWED:
             found = super().find_class(module, name)
             if (module, name) in _ALLOWED or isinstance(found, type):
