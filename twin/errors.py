@@ -14,8 +14,12 @@ what the caller must do::
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
 
 __all__ = [
     "BusError",
@@ -27,6 +31,7 @@ __all__ = [
     "TwinError",
     "did_you_mean",
     "first_error",
+    "validation_message",
 ]
 
 
@@ -93,3 +98,22 @@ def first_error(group: BaseExceptionGroup[BaseException]) -> BaseException:
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     return error
+
+
+def validation_message(error: ValidationError, where: str) -> str:
+    """Return one line a problem: the place, the key, the value and what is allowed."""
+    return "\n".join(_problem(dict(detail), where) for detail in error.errors(include_url=False))
+
+
+def _problem(detail: Mapping[str, Any], where: str) -> str:
+    key = ".".join(str(part) for part in detail["loc"])
+    message = str(detail["msg"]).removeprefix("Value error, ")
+    if detail["type"] == "extra_forbidden":
+        return f"{where}: {key}: there is no such key; remove it or correct its spelling"
+    if detail["type"] == "missing":
+        return f"{where}: {key}: is missing and must be given"
+    if detail["type"] == "model_type":
+        return f"{where}: {key}: is {detail['input']!r}; it must be a section of keys and values"
+    if not key:
+        return f"{where}: {message}"
+    return f"{where}: {key}: is {detail['input']!r}; {message[0].lower()}{message[1:]}"

@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from twin.bus import BrokerUrl, embedded_broker
+from twin.bus import BrokerUrl
+from twin.bus.embedded import embedded_broker
 
 
 @pytest.fixture(autouse=True)

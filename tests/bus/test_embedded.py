@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from twin.bus import BrokerUrl, Bus, InboundMessage, Will, connect, embedded, embedded_broker, link
+from twin.bus import BrokerUrl, Bus, InboundMessage, Will, connect, embedded, link
+from twin.bus.embedded import embedded_broker
 from twin.errors import BusError, ConfigError
 
 PATIENCE = 60.0

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from twin.bench import suite
 from twin.bench.bus import BusCost
 from twin.bench.codec import CodecCost
 from twin.bench.exposition import COLLECTOR, GAUGES, OURS, Exposition
@@ -75,7 +76,7 @@ def efforts(monkeypatch: pytest.MonkeyPatch) -> list[Effort]:
             begin(stage)
         return RESULT
 
-    monkeypatch.setattr(command, "measure", measure)
+    monkeypatch.setattr(suite, "measure", measure)
     return asked
 
 
@@ -133,7 +134,7 @@ def test_losses_are_told(
     lossy |= {"frames_missing": 12, "late_ticks": 3, "held": False}
     parts = {name: getattr(RESULT, name) for name in RESULT.__slots__}
     worse = Result(**(parts | {"end_to_end": SiteReport(**lossy)}))
-    monkeypatch.setattr(command, "measure", lambda *_: worse)
+    monkeypatch.setattr(suite, "measure", lambda *_: worse)
     monkeypatch.setenv("COLUMNS", "120")
     assert run(monkeypatch) == 0
     assert "12 frames lost, 3 ticks late" in capsys.readouterr().out
@@ -148,7 +149,7 @@ def test_a_process_that_ends_is_one_sentence(
         begin(STAGES[-1])
         raise ServiceError(f"twin emulate ended with status 2 after {effort.seconds:g} s")
 
-    monkeypatch.setattr(command, "measure", measure)
+    monkeypatch.setattr(suite, "measure", measure)
     assert run(monkeypatch, "--json") == 3
     captured = capsys.readouterr()
     assert captured.out == ""

@@ -15,7 +15,8 @@ from enum import StrEnum
 from pathlib import Path
 
 from twin.bench.process import find_program, free_port, listens, started, until
-from twin.bus import BrokerUrl, embedded_broker
+from twin.bus import BrokerUrl
+from twin.bus.embedded import embedded_broker
 from twin.errors import ConfigError
 
 __all__ = ["BrokerKind", "RunningBroker", "best_broker", "running_broker"]

@@ -1,7 +1,9 @@
-"""The bus: MQTT behind one small interface, and a broker for those who have none."""
+"""The bus: MQTT behind one small interface.
+
+:mod:`twin.bus.embedded` is a broker for those who have none; only who runs it imports it.
+"""
 
 from twin.bus.client import RefusedError, connect
-from twin.bus.embedded import embedded_broker
 from twin.bus.model import Bus, InboundMessage, Will
 from twin.bus.reconnect import Backoff, keep_connected
 from twin.bus.url import BrokerUrl
@@ -14,6 +16,5 @@ __all__ = [
     "RefusedError",
     "Will",
     "connect",
-    "embedded_broker",
     "keep_connected",
 ]

@@ -7,9 +7,11 @@ target is wrong, 3 the broker, or a server that was asked, cannot be reached.
 from __future__ import annotations
 
 import sys
+from typing import Annotated
 
 import typer
 
+from twin import __version__
 from twin.cli.aggregate import aggregate
 from twin.cli.bench import bench
 from twin.cli.chaos import app as chaos
@@ -44,6 +46,24 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"twin {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version.", callback=_tell_version, is_eager=True),
+    ] = False,
+) -> None:
+    pass
+
+
 app.command()(up)
 app.command()(emulate)
 app.command()(aggregate)

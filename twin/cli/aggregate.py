@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from twin.aggregator import AggregatorConfig, serve
-from twin.bus import BrokerUrl
 from twin.cli.options import (
     AllowInject,
     Broker,
@@ -27,7 +25,9 @@ from twin.cli.options import (
 )
 from twin.cli.process import configure_logs, stop_on_signals
 from twin.errors import ConfigError
-from twin.site import FACILITY, Layout, load_site, plan_within, replica_of
+
+if TYPE_CHECKING:
+    from twin.aggregator import AggregatorConfig
 
 __all__ = ["aggregate"]
 
@@ -89,6 +89,10 @@ def aggregate(
       twin aggregate --host 0.0.0.0 --shard 0/3 --advertise twin-aggregator-{shard}:9400
       twin aggregate --token-file token --tls-cert cert.pem --tls-key key.pem
     """  # noqa: D301 - click wants the backspace itself before lines to be kept
+    from twin.aggregator import AggregatorConfig
+    from twin.bus import BrokerUrl
+    from twin.site import FACILITY, Layout, load_site, plan_within, replica_of
+
     configure_logs(log_level)
     layout = Layout(load_site(site))
     if shard == FACILITY:
@@ -122,4 +126,6 @@ def aggregate(
 
 
 async def _run(config: AggregatorConfig) -> None:
+    from twin.aggregator import serve
+
     await serve(config, stop_on_signals())

@@ -7,17 +7,18 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import orjson
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
-from twin.bench.suite import FULL, QUICK, STAGES, Result, measure
 from twin.cli.options import JsonOutput
 from twin.errors import ConfigError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from twin.bench.suite import Result
 
 __all__ = ["bench"]
 
@@ -49,6 +50,10 @@ def bench(
       twin bench --quick
       twin bench --json > bench.json
     """  # noqa: D301 - click wants the backspace itself before lines to be kept
+    from rich.console import Console
+
+    from twin.bench.suite import FULL, QUICK, measure
+
     if not Path(PROC).exists():
         raise ConfigError("twin bench reads /proc, which this system does not have; use Linux")
     # Ended from outside, it takes the processes that it started along.
@@ -73,6 +78,11 @@ def bench(
 @contextmanager
 def _progress() -> Iterator[Callable[[str], None]]:
     """Show on a terminal which stage is under way; yield what is told when one begins."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    from twin.bench.suite import STAGES
+
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     console = Console(stderr=True)
     with Progress(*columns, console=console, transient=True) as progress:
@@ -88,6 +98,8 @@ def _progress() -> Iterator[Callable[[str], None]]:
 
 
 def _costs(result: Result) -> Table:
+    from rich.table import Table
+
     table = Table(box=None, header_style="bold")
     table.add_column("what")
     table.add_column("costs", justify="right")
@@ -149,6 +161,8 @@ def _end_to_end(result: Result) -> Iterator[tuple[str, str, str]]:
 
 
 def _sizes(result: Result) -> Table:
+    from rich.table import Table
+
     table = Table(box=None, header_style="bold")
     table.add_column("largest site of this machine")
     table.add_column("GPUs", justify="right")

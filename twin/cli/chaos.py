@@ -7,7 +7,6 @@ import signal
 import threading
 from typing import Annotated
 
-import structlog
 import typer
 
 from twin.cli.options import LogLevel, seconds
@@ -15,11 +14,8 @@ from twin.cli.process import configure_logs
 from twin.compose.chaos import VERBS, Harm, Verb, begin
 from twin.compose.engine import PROJECT, Stack
 from twin.errors import TwinError
-from twin.scenario import show_duration
 
 __all__ = ["app"]
-
-_log = structlog.get_logger("twin.chaos")
 
 app = typer.Typer(
     help="Harm a service of docker-compose.yml for a time, and undo it; Ctrl-C undoes it too.",
@@ -129,7 +125,10 @@ def harm_at_random(
     Example:
       twin chaos random --every 5m --for 30s --service mosquitto --service emulator
     """  # noqa: D301 - click wants the backspace itself before lines to be kept
+    import structlog
+
     configure_logs(log_level)
+    log = structlog.get_logger("twin.chaos")
     stack, stopped = Stack.connected(project), _stopped_by_signals()
     pause_seconds, harm_seconds = seconds(every), seconds(length)
     chosen = services or sorted(stack.containers())
@@ -142,16 +141,18 @@ def harm_at_random(
             undo = begin(stack, harm)
         except TwinError as error:
             # It may be down for a reason of its own.
-            _log.warning("not harmed", service=harm.service, error=str(error))
+            log.warning("not harmed", service=harm.service, error=str(error))
             continue
-        _log.info("harmed", service=harm.service, how=VERBS[harm.verb], seconds=harm_seconds)
+        log.info("harmed", service=harm.service, how=VERBS[harm.verb], seconds=harm_seconds)
         stopped.wait(harm_seconds)
         undo()
-        _log.info("undone", service=harm.service)
+        log.info("undone", service=harm.service)
 
 
 def _harm(harm: Harm, length: str | None, project: str) -> None:
     """Do it, wait, and undo it whatever happens."""
+    from twin.scenario import show_duration
+
     duration = 0.0 if length is None else seconds(length)
     stack, stopped = Stack.connected(project), _stopped_by_signals()
     undo = begin(stack, harm)

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 from twin.cli.process import LEVELS
-from twin.faults import FAULTS
-from twin.plant.trace import trace_names
-from twin.site import preset_names
 
 __all__ = ["complete_fault", "complete_level", "complete_site", "complete_workload"]
 
 
 def complete_site(incomplete: str) -> list[str]:
     """Return the presets that begin like ``incomplete``."""
+    from twin.site import preset_names
+
     return [name for name in preset_names() if name.startswith(incomplete)]
 
 
 def complete_fault(incomplete: str) -> list[tuple[str, str]]:
     """Return the kinds of faults that begin like ``incomplete``, with their titles."""
+    from twin.faults import FAULTS
+
     return [(kind, fault.title) for kind, fault in FAULTS.items() if kind.startswith(incomplete)]
 
 
 def complete_workload(incomplete: str) -> list[str]:
     """Return the workloads that begin like ``incomplete``."""
+    from twin.plant.trace import trace_names
+
     names = ("training", "idle", *(f"trace:{name}" for name in trace_names()))
     return [name for name in names if name.startswith(incomplete)]
 

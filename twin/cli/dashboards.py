@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import orjson
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from twin.cli.options import JsonOutput, seconds
-from twin.clients.prometheus import Prometheus
 from twin.errors import CheckFailedError, ConfigError
-from twin.grafana.check import Checked, QueryOutcome, check_dashboard
 from twin.grafana.pages import FOLDER
-from twin.grafana.push import connect, push
-from twin.grafana.shipped import load_all
+
+if TYPE_CHECKING:
+    from twin.grafana.check import Checked
 
 __all__ = ["app"]
 
@@ -51,7 +48,7 @@ def build(
       twin dashboards build --output /etc/grafana/dashboards
     """  # noqa: D301 - click wants the backspace itself before lines to be kept
     try:
-        from twin.grafana import build as builder  # noqa: PLC0415 - needs an optional extra
+        from twin.grafana import build as builder
     except ImportError:
         raise ConfigError(
             "building dashboards needs grafana-foundation-sdk; install it with "
@@ -94,6 +91,9 @@ def push_all(
       GRAFANA_TOKEN=glsa_… twin dashboards push --url https://grafana.example.org
       twin dashboards push --url http://127.0.0.1:3000 --user admin
     """  # noqa: D301 - click wants the backspace itself before lines to be kept
+    from twin.grafana.push import connect, push
+    from twin.grafana.shipped import load_all
+
     credential: str | tuple[str, str] | None = token
     if user is not None:
         credential = (user, password or typer.prompt("Password", hide_input=True))
@@ -134,6 +134,10 @@ def check_all(
       twin dashboards check
       twin dashboards check --prometheus http://127.0.0.1:9090 --var site=demo --within 1s
     """  # noqa: D301 - click wants the backspace itself before lines to be kept
+    from twin.clients.prometheus import Prometheus
+    from twin.grafana.check import QueryOutcome, check_dashboard
+    from twin.grafana.shipped import load_all
+
     limit = None if within is None else seconds(within)
     server = Prometheus(prometheus)
     dashboards = _chosen(load_all(source), only)
@@ -171,6 +175,9 @@ def _values(pairs: list[str]) -> dict[str, str]:
 
 def _print(results: list[Checked], slow: list[Checked]) -> None:
     """Print a line a dashboard, and every query that is not as it should be."""
+    from rich.console import Console
+    from rich.table import Table
+
     table = Table(box=None, header_style="bold")
     for column in ("dashboard", "queries", "ok", "quiet", "failed", "slowest", "in"):
         table.add_column(column, justify="left" if column in ("dashboard", "in") else "right")

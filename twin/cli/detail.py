@@ -9,12 +9,9 @@ from typing import Annotated
 import orjson
 import typer
 
-from twin.bus import BrokerUrl
 from twin.cli.faults import SiteOfBroker
 from twin.cli.options import Broker, JsonOutput
 from twin.errors import ConfigError
-from twin.stack.command import send_command
-from twin.wire import SetDetail
 
 __all__ = ["app"]
 
@@ -82,6 +79,10 @@ def _send(
     *,
     reset: bool = False,
 ) -> None:
+    from twin.bus import BrokerUrl
+    from twin.stack.command import send_command
+    from twin.wire import SetDetail
+
     # Commands come from people, outside simulated time: uniqueness matters, not repeatability.
     identifier = f"cli-{uuid.uuid4().hex[:16]}"
     command = SetDetail(id=identifier, detail=settings, reset=reset)

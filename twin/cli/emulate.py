@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from twin.bus import BrokerUrl
 from twin.cli.options import (
     Broker,
     CodecName,
@@ -24,9 +23,11 @@ from twin.cli.options import (
     shard_of,
 )
 from twin.cli.process import configure_logs, stop_on_signals, wait
-from twin.emulator import Emulator, EmulatorConfig
-from twin.site import FACILITY, Layout, Shard, load_site
-from twin.wire import Codec
+
+if TYPE_CHECKING:
+    from twin.bus import BrokerUrl
+    from twin.emulator import EmulatorConfig
+    from twin.site import Shard
 
 __all__ = ["emulate"]
 
@@ -41,7 +42,7 @@ def emulate(
     interval: Interval = None,
     state: State = None,
     failures: Failures = "none",
-    codec: CodecName = Codec.JSON,
+    codec: CodecName = "json",
     slow_down: SlowDown = False,
     shard: ShardName = None,
     shard_count: ShardCount = None,
@@ -67,6 +68,11 @@ def emulate(
       twin emulate --site colossus-100k --codec cbor --shard 0/3
       twin emulate --site colossus-100k --codec cbor --shard facility
     """  # noqa: D301 - click wants the backspace itself before lines to be kept
+    from twin.bus import BrokerUrl
+    from twin.emulator import EmulatorConfig
+    from twin.site import FACILITY, Layout, load_site
+    from twin.wire import Codec
+
     configure_logs(log_level)
     part = FACILITY if shard == FACILITY else shard_of(shard, shard_count)
     config = EmulatorConfig(
@@ -78,7 +84,7 @@ def emulate(
         interval=None if interval is None else seconds(interval),
         state=state,
         failures=failures,
-        codec=codec,
+        codec=Codec(codec),
         slow_down=slow_down,
         shard=part,
     )
@@ -88,12 +94,16 @@ def emulate(
 
 def _name(part: Shard | str | None) -> str:
     """Return what an emulator is called unless it is given a name."""
+    from twin.site import Shard
+
     if part is None:
         return "plant-0"
     return f"shard-{part.index}" if isinstance(part, Shard) else part
 
 
 async def _run(config: EmulatorConfig, broker: BrokerUrl, length: float | None) -> None:
+    from twin.emulator import Emulator
+
     signals, stop = stop_on_signals(), asyncio.Event()
     emulator = Emulator(config)
     running = asyncio.create_task(emulator.run(broker, stop), name="emulator")

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import orjson
 import typer
-from pydantic.fields import FieldInfo
-from rich.console import Console
-from rich.padding import Padding
 
-from twin.bus import BrokerUrl
 from twin.cli.completion import complete_fault
 from twin.cli.options import Broker, JsonOutput, seconds
 from twin.errors import ConfigError
-from twin.faults import FAULTS, Fault, parse_fault
-from twin.stack.command import send_command
-from twin.wire import Ack, Clear, Inject
+
+if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
+
+    from twin.faults import Fault
+    from twin.wire import Ack
 
 __all__ = ["clear", "faults", "inject"]
 
@@ -36,6 +35,11 @@ def faults(as_json: JsonOutput = False) -> None:
     Example:
       twin faults --json
     """  # noqa: D301 - click wants the backspace itself before lines to be kept
+    from rich.console import Console
+    from rich.padding import Padding
+
+    from twin.faults import FAULTS
+
     if as_json:
         typer.echo(orjson.dumps([_describe(fault) for fault in FAULTS.values()]))
         return
@@ -79,6 +83,11 @@ def inject(
       twin inject pump-failure --target r0003/pump1 --for 5m
       twin inject nic-flap --target r0001/n2/nic4 --set period=20 --set down=8
     """  # noqa: D301 - click wants the backspace itself before lines to be kept
+    from twin.bus import BrokerUrl
+    from twin.faults import FAULTS, parse_fault
+    from twin.stack.command import send_command
+    from twin.wire import Inject
+
     values = _parameters(parameters or [])
     parsed = parse_fault(FAULTS, fault, values)
     where = parsed.default_target if target is None else target
@@ -111,6 +120,10 @@ def clear(
       twin clear
       twin clear pump-failure --target r0003/pump1
     """  # noqa: D301 - click wants the backspace itself before lines to be kept
+    from twin.bus import BrokerUrl
+    from twin.stack.command import send_command
+    from twin.wire import Clear
+
     command = Clear(id=_identifier(), fault=fault, target=target)
     _report(asyncio.run(send_command(BrokerUrl.parse(broker), site, command)), as_json)
 

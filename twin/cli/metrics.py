@@ -7,11 +7,8 @@ from typing import Annotated
 
 import orjson
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from twin.cli.options import JsonOutput
-from twin.docs.metrics import table
 from twin.errors import ConfigError
 
 __all__ = ["metrics"]
@@ -30,6 +27,11 @@ def metrics(
       twin metrics pump
       twin metrics --json
     """  # noqa: D301 - click wants the backspace itself before lines to be kept
+    from rich.console import Console
+    from rich.table import Table
+
+    from twin.docs.metrics import table
+
     rows = table()
     devices = list(dict.fromkeys(row.device for row in rows))
     if device is not None and device not in devices:

@@ -6,15 +6,16 @@ import re
 import socket
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from twin.aggregator import CertificateFiles, Token
 from twin.cli.completion import complete_level, complete_site, complete_workload
 from twin.errors import ConfigError
-from twin.site import Shard
-from twin.wire import Codec
+
+if TYPE_CHECKING:
+    from twin.aggregator import CertificateFiles, Token
+    from twin.site import Shard
 
 __all__ = [
     "AllowInject",
@@ -139,7 +140,7 @@ Failures = Annotated[
     ),
 ]
 CodecName = Annotated[
-    Codec,
+    Literal["json", "cbor"],
     typer.Option(
         "--codec",
         envvar="TWIN_CODEC",
@@ -236,6 +237,8 @@ def shard_of(text: str | None, count: int | None, replicas: int = 1) -> Shard | 
     """
     if text is None and count is None:
         return None
+    from twin.site import Shard
+
     word = "auto" if text is None else text
     if "/" not in word and count is not None:
         word = f"{word}/{count}"
@@ -271,6 +274,8 @@ def doors(
     Raises:
         ConfigError: a file is of no use, or a certificate has no key.
     """
+    from twin.aggregator import CertificateFiles, Token
+
     inject = None
     if allow_inject:
         inject = Token.of_file(inject_token_file) if inject_token_file else Token.random()

@@ -7,12 +7,12 @@ import io
 import logging
 import signal
 import sys
-from typing import TextIO, cast
-
-import structlog
-from structlog.typing import Processor
+from typing import TYPE_CHECKING, TextIO, cast
 
 from twin.errors import ConfigError
+
+if TYPE_CHECKING:
+    from structlog.typing import Processor
 
 __all__ = ["LEVELS", "configure_logs", "stop_on_signals", "wait"]
 
@@ -25,6 +25,8 @@ def configure_logs(level: str) -> None:
     Raises:
         ConfigError: there is no such level.
     """
+    import structlog
+
     if level not in LEVELS:
         raise ConfigError(f"log level {level!r} does not exist; choose {', '.join(LEVELS)}")
     terminal = sys.stderr.isatty()

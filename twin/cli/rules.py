@@ -7,45 +7,21 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import orjson
 import typer
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
-    TextColumn,
-    TimeElapsedColumn,
-)
 
 from twin.cli.options import JsonOutput, JunitFile, OutputFile, ReportFile
 from twin.cli.process import configure_logs
 from twin.errors import CheckFailedError, ConfigError
-from twin.rules.audit import audit
-from twin.rules.export import export
-from twin.rules.mutation import mutants, survivors
-from twin.rules.report import (
-    html_report,
-    json_report,
-    junit_report,
-    print_findings,
-    print_result,
-    print_summary,
-    print_survivors,
-    print_sweep,
-)
-from twin.rules.result import ScenarioResult
-from twin.rules.sampling import known_metrics
-from twin.rules.shipped import write_shipped_rules
-from twin.rules.source import RuleSet, load_rules
-from twin.rules.suite import Options, check_suite, is_foreign, run_suite
-from twin.rules.sweep import parse_sweep, sweep_rows
-from twin.rules.unknown_references import lacking_metrics
-from twin.scenario import find_scenarios, load_scenario
-from twin.scenario.loader import LoadedScenario
+
+if TYPE_CHECKING:
+    from twin.rules.audit import RuleFinding
+    from twin.rules.result import ScenarioResult
+    from twin.rules.source import RuleSet
+    from twin.rules.suite import Options
+    from twin.scenario.loader import LoadedScenario
 
 __all__ = ["app"]
 
@@ -102,6 +78,14 @@ def run_test(
       twin rules test --rules 'rules/*.yml' --scenarios gpu-off-bus --report report.html
       twin rules test --rules my.yml --scenarios 'scenarios/*.yaml' --junit rules.xml
     """  # noqa: D301 - click wants the backspace itself before lines to be kept
+    from twin.rules.audit import audit
+    from twin.rules.report import html_report, json_report, junit_report
+    from twin.rules.shipped import write_shipped_rules
+    from twin.rules.source import load_rules
+    from twin.rules.suite import Options, check_suite, is_foreign
+    from twin.rules.sweep import parse_sweep, sweep_rows
+    from twin.scenario import find_scenarios
+
     configure_logs("error")  # what a scenario breaks is told by its checks
     values = () if sweep is None else parse_sweep(sweep)
     if alertmanager is not None and not alertmanager.is_file():
@@ -132,17 +116,7 @@ def run_test(
     if as_json:
         typer.echo(orjson.dumps(json_report(results, findings, rows)))
     else:
-        console = Console(highlight=False)
-        console.print()
-        print_findings(console, findings)
-        if values:
-            console.print()
-            print_sweep(console, rows)
-        if mutate:
-            console.print()
-            print_survivors(console, survivors(own, results), len(mutants(own)))
-        console.print()
-        print_summary(console, results, seconds)
+        _print(own, results, findings, options, seconds)
     failed = [result.name for result in results if not result.passed]
     if failed:
         raise CheckFailedError(f"not as expected: {', '.join(failed)}")
@@ -152,9 +126,49 @@ def run_test(
         raise CheckFailedError(f"labels that no series has: {names}")
 
 
+def _print(
+    rules: RuleSet,
+    results: Sequence[ScenarioResult],
+    findings: Sequence[RuleFinding],
+    options: Options,
+    seconds: float,
+) -> None:
+    """Print what all scenarios together say of the rules."""
+    from rich.console import Console
+
+    from twin.rules.mutation import mutants, survivors
+    from twin.rules.report import print_findings, print_summary, print_survivors, print_sweep
+    from twin.rules.sweep import sweep_rows
+
+    console = Console(highlight=False)
+    console.print()
+    print_findings(console, findings)
+    if options.sweep:
+        console.print()
+        print_sweep(console, sweep_rows(rules, results))
+    if options.mutate:
+        console.print()
+        print_survivors(console, survivors(rules, results), len(mutants(rules)))
+    console.print()
+    print_summary(console, results, seconds)
+
+
 def _run(
     chosen: Sequence[LoadedScenario], rules: RuleSet, options: Options, *, every: bool, quiet: bool
 ) -> list[ScenarioResult]:
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        SpinnerColumn,
+        TextColumn,
+        TimeElapsedColumn,
+    )
+
+    from twin.rules.report import print_result
+    from twin.rules.suite import run_suite
+
     console = Console(highlight=False, stderr=quiet)
     bar = Progress(
         SpinnerColumn(),
@@ -178,6 +192,9 @@ def _run(
 
 
 def _refuse_unknown(rules: RuleSet, chosen: Sequence[LoadedScenario]) -> None:
+    from twin.rules.sampling import known_metrics
+    from twin.rules.unknown_references import lacking_metrics
+
     metrics = frozenset[str]().union(*(known_metrics(loaded.layout) for loaded in chosen))
     lacking = lacking_metrics(rules, metrics)
     lines = [
@@ -205,6 +222,12 @@ def export_command(
     Example:
       twin rules export pump-failure -o pump-failure.test.yml && promtool test rules *.test.yml
     """  # noqa: D301 - click wants the backspace itself before lines to be kept
+    from twin.rules.export import export
+    from twin.rules.shipped import write_shipped_rules
+    from twin.rules.source import load_rules
+    from twin.rules.suite import check_suite
+    from twin.scenario import load_scenario
+
     loaded = load_scenario(scenario)
     if rules is None:
         # A folder of its own: a user's rules may well be called rules/gpu.yml too.

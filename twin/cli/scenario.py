@@ -5,23 +5,19 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Coroutine
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import orjson
 import typer
-from rich.console import Console
-from rich.markup import escape
 
-from twin.bus import BrokerUrl
 from twin.cli.options import Broker, JsonOutput, JunitFile, ReportFile
 from twin.cli.rules import run_test as run_rules_test
 from twin.compose.engine import PROJECT
 from twin.errors import CheckFailedError
-from twin.rules.live import StackServers, run_live
-from twin.rules.report import html_report, json_report, junit_report, print_result
-from twin.rules.result import ScenarioResult
-from twin.scenario import find_scenarios, load_scenario, show_duration
-from twin.scenario.loader import LoadedScenario
+
+if TYPE_CHECKING:
+    from twin.rules.result import ScenarioResult
+    from twin.scenario.loader import LoadedScenario
 
 __all__ = ["app"]
 
@@ -51,15 +47,17 @@ def list_scenarios(as_json: JsonOutput = False) -> None:
     Example:
       twin scenario list --json
     """  # noqa: D301 - click wants the backspace itself before lines to be kept
-    found = find_scenarios([])
+    from rich.console import Console
+
+    from twin.scenario import find_scenarios, shipped_scenarios, show_duration
+
     if as_json:
-        typer.echo(orjson.dumps([_described(loaded) for loaded in found]))
+        typer.echo(orjson.dumps([_described(loaded) for loaded in find_scenarios([])]))
         return
     console = Console(highlight=False)
-    for loaded in found:
+    for name, scenario in shipped_scenarios().items():
         console.print(
-            f"[bold]{loaded.name}[/bold]  {loaded.scenario.title}  "
-            f"[dim]{show_duration(loaded.scenario.duration)}[/dim]",
+            f"[bold]{name}[/bold]  {scenario.title}  [dim]{show_duration(scenario.duration)}[/dim]",
             soft_wrap=True,
         )
 
@@ -74,7 +72,9 @@ def show(
     Example:
       twin scenario show pump-failure >mine.yaml
     """  # noqa: D301 - click wants the backspace itself before lines to be kept
-    typer.echo(load_scenario(scenario).path.read_text(encoding="utf-8"), nl=False)
+    from twin.scenario import scenario_text
+
+    typer.echo(scenario_text(scenario), nl=False)
 
 
 def _described(loaded: LoadedScenario) -> dict[str, object]:
@@ -134,6 +134,14 @@ def run_scenario(
     Example:
       twin scenario run pump-failure --live --alertmanager http://127.0.0.1:9093
     """  # noqa: D301 - click wants the backspace itself before lines to be kept
+    from rich.console import Console
+    from rich.markup import escape
+
+    from twin.bus import BrokerUrl
+    from twin.rules.live import StackServers, run_live
+    from twin.rules.report import html_report, json_report, junit_report, print_result
+    from twin.scenario import load_scenario
+
     loaded = load_scenario(scenario)
     if not live:
         run_rules_test(

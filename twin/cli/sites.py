@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import orjson
 import typer
-from rich.console import Console
-from rich.table import Table
 
-from twin.catalog import UnitKind
 from twin.cli.completion import complete_site
 from twin.cli.options import DetailSettings, JsonOutput
-from twin.site import (
-    BYTES_A_SERIES,
-    Layout,
-    Site,
-    count_series,
-    load_site,
-    preset_names,
-    series_by_detail,
-)
+
+if TYPE_CHECKING:
+    from twin.site import Site
 
 __all__ = ["app"]
 
@@ -41,6 +32,11 @@ def sites(context: typer.Context, as_json: JsonOutput = False) -> None:
     """  # noqa: D301 - click wants the backspace itself before lines to be kept
     if context.invoked_subcommand is not None:
         return
+    from rich.console import Console
+    from rich.table import Table
+
+    from twin.site import load_site, preset_names
+
     described = [_describe(load_site(name)) for name in preset_names()]
     if as_json:
         typer.echo(orjson.dumps(described))
@@ -75,6 +71,11 @@ def show(
       twin sites show colossus-100k
       twin sites show colossus-100k --detail rack --detail a001-a004=gpu
     """  # noqa: D301 - click wants the backspace itself before lines to be kept
+    from rich.console import Console
+    from rich.table import Table
+
+    from twin.site import load_site
+
     site = load_site(name)
     described = _describe(site, detail or ())
     if as_json:
@@ -123,6 +124,8 @@ def _gpus(site: Site) -> str:
 
 def _series(described: dict[str, Any]) -> tuple[tuple[str, str], ...]:
     """Return what each detail costs, and the one that is set."""
+    from twin.site import BYTES_A_SERIES
+
     series, memory = described["series"], described["prometheus_bytes"]
     meanings = {"site": "site only", "rack": "site and racks", "gpu": "full detail"}
     costs = (
@@ -140,6 +143,9 @@ def _series(described: dict[str, Any]) -> tuple[tuple[str, str], ...]:
 
 
 def _describe(site: Site, settings: Iterable[str] = ()) -> dict[str, Any]:
+    from twin.catalog import UnitKind
+    from twin.site import BYTES_A_SERIES, Layout, count_series, series_by_detail
+
     layout = Layout(site)
     plan, series = layout.detail.changed(settings), series_by_detail(layout)
     units = sum(layout.units(frame) for frame in UnitKind)

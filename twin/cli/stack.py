@@ -5,22 +5,17 @@ from __future__ import annotations
 import asyncio
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import orjson
 import typer
-from rich.console import Console
-from rich.table import Table
 
-from twin.bus import BrokerUrl
 from twin.cli.options import AllowInject, Broker, JsonOutput, SiteName
-from twin.compose.diagnosis import ServiceState
-from twin.compose.doctor import examine
 from twin.compose.engine import PROJECT, Stack
-from twin.compose.online import check_online
-from twin.compose.secrets import LOGINS, SecretsConfig, Vault
 from twin.errors import CheckFailedError, ConfigError
-from twin.site import load_site
+
+if TYPE_CHECKING:
+    from twin.compose.diagnosis import ServiceState
 
 __all__ = ["app"]
 
@@ -48,6 +43,9 @@ def status(project: Project = PROJECT, as_json: JsonOutput = False) -> None:
     Example:
       twin stack status
     """  # noqa: D301 - click wants the backspace itself before lines to be kept
+    from rich.console import Console
+    from rich.table import Table
+
     states = _states(Stack.connected(project))
     if as_json:
         typer.echo(orjson.dumps([_plain(own) for own in states]))
@@ -76,6 +74,10 @@ def doctor(project: Project = PROJECT, as_json: JsonOutput = False) -> None:
     Example:
       twin stack doctor
     """  # noqa: D301 - click wants the backspace itself before lines to be kept
+    from rich.console import Console
+
+    from twin.compose.doctor import examine
+
     stack = Stack.connected(project)
     findings = examine(stack, _states(stack))
     if as_json:
@@ -148,6 +150,9 @@ def secrets(
       twin stack secrets --folder ./secrets --site demo
       docker compose run --rm secrets secrets --renew
     """  # noqa: D301 - click wants the backspace itself before lines to be kept
+    from twin.compose.secrets import SecretsConfig, Vault
+    from twin.site import load_site
+
     names = [name.strip() for name in (tls or "").split(",") if name.strip()]
     config = SecretsConfig(
         site=load_site(site).name,
@@ -169,6 +174,10 @@ def logins(folder: Folder = Path("secrets"), as_json: JsonOutput = False) -> Non
       twin stack logins --folder ./secrets
       docker compose run --rm secrets logins
     """  # noqa: D301 - click wants the backspace itself before lines to be kept
+    from rich.console import Console
+
+    from twin.compose.secrets import LOGINS, Vault
+
     found = Vault(folder).logins()
     if as_json:
         typer.echo(orjson.dumps(found))
@@ -193,4 +202,8 @@ def online(
     Example:
       twin stack online plant-0 --site demo
     """  # noqa: D301 - click wants the backspace itself before lines to be kept
+    from twin.bus import BrokerUrl
+    from twin.compose.online import check_online
+    from twin.site import load_site
+
     asyncio.run(check_online(BrokerUrl.parse(broker), load_site(site).name, name))

@@ -6,15 +6,11 @@ import asyncio
 import time
 from contextlib import AsyncExitStack
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import orjson
 import typer
-from rich.console import Console
-from rich.table import Table
 
-from twin.bus import BrokerUrl
-from twin.catalog import Detail
 from twin.cli.options import (
     AllowInject,
     CodecName,
@@ -36,13 +32,11 @@ from twin.cli.options import (
     seconds,
 )
 from twin.cli.process import configure_logs, stop_on_signals, wait
-from twin.cli.status import busy, shown
 from twin.errors import CheckFailedError, ConfigError
-from twin.plant import load_trace
-from twin.site import Layout, load_site
-from twin.stack.check import RunReport, TraceComparison, drained, scrape, take_report
-from twin.stack.local import LocalConfig, LocalStack, local_stack
-from twin.wire import Codec
+
+if TYPE_CHECKING:
+    from twin.stack.check import RunReport, TraceComparison
+    from twin.stack.local import LocalConfig, LocalStack
 
 __all__ = ["up"]
 
@@ -58,7 +52,7 @@ def up(
     interval: Interval = None,
     state: State = None,
     failures: Failures = "none",
-    codec: CodecName = Codec.JSON,
+    codec: CodecName = "json",
     slow_down: SlowDown = False,
     seed: Annotated[int, typer.Option(help="Of all random numbers.", min=0)] = 0,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
@@ -104,6 +98,12 @@ def up(
       twin up --for 20s --check
       twin up --site colossus-array --workload trace:gpt3-512xh100 --speed 60 --for 60s --check
     """  # noqa: D301 - click wants the backspace itself before lines to be kept
+    from twin.bus import BrokerUrl
+    from twin.catalog import Detail
+    from twin.site import Layout, load_site
+    from twin.stack.local import LocalConfig
+    from twin.wire import Codec
+
     configure_logs(log_level)
     if not _SPEEDS[0] <= speed <= _SPEEDS[1]:
         raise ConfigError(f"--speed is {speed:g}; it must be from {_SPEEDS[0]:g} to {_SPEEDS[1]:g}")
@@ -126,7 +126,7 @@ def up(
         interval=None if interval is None else seconds(interval),
         state=state,
         failures=failures,
-        codec=codec,
+        codec=Codec(codec),
         slow_down=slow_down,
         detail=plan,
         token=opened.token,
@@ -146,6 +146,10 @@ async def _run(
     config: LocalConfig, opened: Doors, length: float | None, check: bool
 ) -> RunReport | None:
     """Run until the end and return the report, if one is wanted."""
+    from twin.cli.status import busy, shown
+    from twin.stack.check import drained, take_report
+    from twin.stack.local import local_stack
+
     stop = stop_on_signals()
     async with AsyncExitStack() as exits:
         with busy(f"setting up {config.layout.site.name} …"):
@@ -170,6 +174,8 @@ async def _run(
 
 def _announce(config: LocalConfig, stack: LocalStack, opened: Doors) -> None:
     """Say on standard error where everything is."""
+    from rich.console import Console
+
     site = config.layout.site
     url = stack.aggregator.url
     console = Console(stderr=True, highlight=False)
@@ -188,6 +194,9 @@ def _announce(config: LocalConfig, stack: LocalStack, opened: Doors) -> None:
 
 
 def _comparison(config: LocalConfig, stack: LocalStack) -> TraceComparison | None:
+    from twin.plant import load_trace
+    from twin.stack.check import TraceComparison
+
     kind, _, name = config.workload.partition(":")
     if kind != "trace":
         return None
@@ -196,12 +205,17 @@ def _comparison(config: LocalConfig, stack: LocalStack) -> TraceComparison | Non
 
 async def _sample(stack: LocalStack, trace: TraceComparison | None) -> None:
     """Scrape the roll-ups again and again while a trace is compared."""
+    from twin.stack.check import scrape
+
     while trace is not None:
         await asyncio.sleep(_SCRAPE_SECONDS)
         trace.add(await scrape(stack, "/metrics"))
 
 
 def _print(report: RunReport, as_json: bool) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
     values = {name: value for name, value in asdict(report).items() if value is not None}
     if as_json:
         typer.echo(orjson.dumps(values))

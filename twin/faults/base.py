@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
-from twin.plant import Conditions
-from twin.site import Layout, Target
+if TYPE_CHECKING:  # telling of faults needs neither
+    from twin.plant import Conditions
+    from twin.site import Layout, Target
 
 __all__ = ["Fault", "FaultContext"]
 
@@ -50,7 +51,9 @@ class Fault(BaseModel, ABC):
         shows: what one should see.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True, defer_build=True
+    )
 
     kind: ClassVar[str]
     system: ClassVar[str]

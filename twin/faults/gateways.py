@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
 from twin.catalog import UnitKind
-from twin.site import Layout
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from twin.site import Layout
 
 __all__ = ["Gateways"]
 
@@ -30,5 +33,7 @@ class Gateways:
     @classmethod
     def healthy(cls, layout: Layout) -> Gateways:
         """Return gateways without any fault; the arrays may be written to."""
+        from numpy import bool_, ones, zeros  # noqa: PLC0415 - telling of faults needs no arrays
+
         racks = layout.units(UnitKind.RACK)
-        return cls(np.ones(racks, dtype=np.bool_), np.zeros(racks), np.zeros(racks))
+        return cls(ones(racks, dtype=bool_), zeros(racks), zeros(racks))

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import numpy as np
 from pydantic import Field, field_validator
 
 from twin.catalog import XID_TEXT
 from twin.faults.base import Fault, FaultContext
-from twin.plant import ENDS_APPLICATION, FATAL_ERRORS_PER_SECOND, NEEDS_RESET, WARNS
 
 __all__ = [
     "DcgmExporterDown",
@@ -32,9 +30,8 @@ _OFF_BUS = 79
 _DOUBLE_BIT = 48
 _REMAP_FAILURE = 64
 _GSP_TIMEOUT = 119
-_SWITCH_ERRORS_PER_SECOND = 5.0 * FATAL_ERRORS_PER_SECOND
-"""On the links to a switch that has failed, est."""
-_CODES = sorted((NEEDS_RESET | ENDS_APPLICATION | WARNS) - {_OFF_BUS})
+_SWITCH_ERRORS = 5.0
+"""On the links to a switch that has failed, over what ends a job, est."""
 _STALLS = (
     "The GPU drops to idle power at 0 % utilisation, the job stalls and every other GPU shows "
     "100 % at about 157 W. The end of the fault is the GPU's reset: the code goes back to 0 and "
@@ -94,8 +91,15 @@ class GpuXid(Fault):
     @field_validator("code")
     @classmethod
     def _known(cls, code: int) -> int:
-        if code not in _CODES:
-            known = ", ".join(str(known) for known in _CODES)
+        from twin.plant import (  # noqa: PLC0415 - telling of faults needs no plant
+            ENDS_APPLICATION,
+            NEEDS_RESET,
+            WARNS,
+        )
+
+        codes = sorted((NEEDS_RESET | ENDS_APPLICATION | WARNS) - {_OFF_BUS})
+        if code not in codes:
+            known = ", ".join(str(known) for known in codes)
             raise ValueError(f"the XIDs are {known}; 79 is the fault {GpuOffBus.kind}")
         return code
 
@@ -249,7 +253,7 @@ class GpuColdPlate(Fault):
 
     def apply(self, context: FaultContext) -> None:
         """Raise the thermal resistance."""
-        context.conditions.gpu_thermal_resistance[context.place] *= np.float32(self.resistance)
+        context.conditions.gpu_thermal_resistance[context.place] *= self.resistance
 
 
 class GpuPowerBrake(Fault):
@@ -335,10 +339,12 @@ class NvswitchFailure(Fault):
 
     def apply(self, context: FaultContext) -> None:
         """Let every link of the server's GPUs fail."""
+        from twin.plant import FATAL_ERRORS_PER_SECOND  # noqa: PLC0415 - as above
+
         rack, server = context.place
         count = context.layout.site.server.gpus
         links = context.conditions.nvlink_errors_per_second[rack]
-        links[server * count : (server + 1) * count] = _SWITCH_ERRORS_PER_SECOND
+        links[server * count : (server + 1) * count] = _SWITCH_ERRORS * FATAL_ERRORS_PER_SECOND
 
 
 class DcgmExporterDown(Fault):

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
 from twin.faults.base import Fault, FaultContext
@@ -25,11 +23,10 @@ __all__ = [
 _PHASES = 3
 
 
-def _feeds(context: FaultContext) -> NDArray[np.intp]:
+def _feeds(context: FaultContext) -> slice:
     """Return the feeds that are struck: the one that the target names, or all."""
-    feeds = np.arange(context.conditions.grid_available.size)
     number = context.target.device
-    return feeds[number - 1 : number] if number else feeds
+    return slice(number - 1, number) if number else slice(None)
 
 
 class GridOutage(Fault):

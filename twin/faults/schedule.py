@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from twin.errors import ConfigError, did_you_mean
+from twin.errors import ConfigError, did_you_mean, validation_message
 from twin.faults.base import Fault, FaultContext
 from twin.faults.gateways import Gateways
 from twin.faults.telemetry import GatewayFault
-from twin.plant import Conditions
-from twin.site import Layout, Target, find_target, validation_message
+
+if TYPE_CHECKING:
+    from twin.plant import Conditions
+    from twin.site import Layout, Target
 
 __all__ = ["AppliedFault", "FaultSchedule", "parse_fault", "place_of"]
 
@@ -58,7 +61,7 @@ def place_of(registry: Mapping[str, type[Fault]], layout: Layout, kind: str, tar
         ConfigError: there is no such fault or no such place, or it is a place of another kind.
     """
     _check_kind(registry, kind)
-    fault, place = registry[kind], find_target(layout, target)
+    fault, place = registry[kind], _place(layout, target)
     if place.kind != fault.target:
         raise ConfigError(
             f"fault {kind} strikes a {fault.target}, for example {fault.default_target}; "
@@ -71,6 +74,21 @@ def _check_kind(registry: Mapping[str, type[Fault]], kind: str) -> None:
     if kind not in registry:
         known = did_you_mean(kind, registry) or f"; the faults are {', '.join(registry)}"
         raise ConfigError(f"fault {kind!r} does not exist{known}")
+
+
+# What tells of faults needs neither site nor plant, which take long to import.
+
+
+def _healthy(layout: Layout) -> Conditions:
+    from twin import plant  # noqa: PLC0415
+
+    return plant.Conditions.healthy(layout)
+
+
+def _place(layout: Layout, target: str) -> Target:
+    from twin.site import find_target  # noqa: PLC0415
+
+    return find_target(layout, target)
 
 
 class FaultSchedule:
@@ -89,7 +107,7 @@ class FaultSchedule:
         self._layout = layout
         self._registry = registry
         self._active: list[AppliedFault] = []
-        self._healthy = Conditions.healthy(layout)
+        self._healthy = _healthy(layout)
         self._healthy_gateways = Gateways.healthy(layout)
         for whole in (self._healthy, self._healthy_gateways):
             for field in fields(whole):
@@ -187,7 +205,7 @@ class FaultSchedule:
         """
         if kind is not None:
             _check_kind(self._registry, kind)
-        place = None if target is None else find_target(self._layout, target)
+        place = None if target is None else _place(self._layout, target)
         meant = [
             kind in (None, active.fault.kind) and place in (None, active.target)
             for active in self._active
@@ -218,7 +236,7 @@ class FaultSchedule:
         active = [own for own in self._active if own.since <= now]
         if not active:
             return self._healthy
-        conditions = Conditions.healthy(self._layout)
+        conditions = _healthy(self._layout)
         for own in active:
             age = max(0.0, now - own.since)
             own.fault.apply(FaultContext(conditions, self._layout, own.target, age))

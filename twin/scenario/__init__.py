@@ -6,7 +6,14 @@ The shipped ones are the files of ``twin/scenarios``; a user's own are files lik
 from __future__ import annotations
 
 from twin.scenario.duration import Duration, parse_duration, show_duration
-from twin.scenario.loader import find_scenarios, load_scenario, parse_scenario, scenario_names
+from twin.scenario.loader import (
+    find_scenarios,
+    load_scenario,
+    parse_scenario,
+    scenario_names,
+    scenario_text,
+    shipped_scenarios,
+)
 from twin.scenario.model import (
     CHAOS,
     PIPELINE,
@@ -33,5 +40,7 @@ __all__ = [
     "parse_duration",
     "parse_scenario",
     "scenario_names",
+    "scenario_text",
+    "shipped_scenarios",
     "show_duration",
 ]

@@ -7,17 +7,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 from pydantic import ValidationError
 
-from twin.errors import ConfigError
-from twin.faults import FAULTS, FaultSchedule
+from twin.errors import ConfigError, validation_message
 from twin.scenario.model import CHAOS, PIPELINE, AlertMatch, MisplacedError, Scenario, ScenarioEvent
-from twin.site import Layout, find_target, load_site, validation_message
-from twin.site.loader import site_of
-from twin.site.yamls import compose, construct, read_text
+from twin.yamls import compose, construct, load, read_text
+
+if TYPE_CHECKING:
+    from twin.site import Layout
 
 __all__ = [
     "LoadedScenario",
@@ -25,6 +25,8 @@ __all__ = [
     "load_scenario",
     "parse_scenario",
     "scenario_names",
+    "scenario_text",
+    "shipped_scenarios",
 ]
 
 _LIBRARY = Path(str(resources.files("twin") / "scenarios"))
@@ -59,6 +61,8 @@ class LoadedScenario:
         """Return when an event is over, at the latest with the scenario."""
         lasts = event.lasts
         if lasts is None:
+            from twin.faults import FAULTS  # noqa: PLC0415 - as in _site
+
             fault = FAULTS.get(event.kind)
             lasts = self.scenario.duration if fault is None else fault.default_seconds
         return min(event.at + lasts, self.scenario.duration)
@@ -67,6 +71,23 @@ class LoadedScenario:
 def scenario_names() -> tuple[str, ...]:
     """Return the names of the shipped scenarios."""
     return tuple(sorted(path.stem for path in _LIBRARY.glob("*.yaml")))
+
+
+def shipped_scenarios() -> dict[str, Scenario]:
+    """Return the shipped scenarios by name, not checked against their sites, which takes long."""
+    return {
+        path.stem: Scenario.model_validate(load(read_text(path), str(path)))
+        for path in sorted(_LIBRARY.glob("*.yaml"))
+    }
+
+
+def scenario_text(name_or_path: str) -> str:
+    """Return the text of a scenario's file, whatever it says.
+
+    Raises:
+        ConfigError: there is no such scenario, or it cannot be read.
+    """
+    return read_text(_paths(name_or_path)[0])
 
 
 def find_scenarios(patterns: Sequence[str]) -> list[LoadedScenario]:
@@ -118,6 +139,8 @@ def parse_scenario(text: str, path: Path) -> LoadedScenario:
     Raises:
         ConfigError: with file and line, for the first thing that is wrong.
     """
+    from twin.site import Layout  # noqa: PLC0415 - as in _site
+
     root = compose(text, str(path))
     if not isinstance(root, yaml.MappingNode):
         raise ConfigError(f"{path}:1: must be a mapping of keys to values")
@@ -166,6 +189,10 @@ def _first(error: ValidationError, root: yaml.Node, path: Path) -> str:
 
 
 def _site(scenario: Scenario, path: Path, root: yaml.Node) -> Any:
+    # A list of scenarios needs neither sites nor faults, which take long to import.
+    from twin.site import load_site  # noqa: PLC0415
+    from twin.site.loader import site_of  # noqa: PLC0415
+
     where = f"{path}:{_line(root, ('site',))}: site"
     site = scenario.site
     try:
@@ -206,6 +233,8 @@ def _check_events(loaded: LoadedScenario) -> None:
     Raises:
         ConfigError: with file and line.
     """
+    from twin.faults import FAULTS, FaultSchedule  # noqa: PLC0415 - as in _site
+
     schedule = FaultSchedule(loaded.layout, FAULTS)
     for index, event in enumerate(loaded.scenario.faults):
         try:
@@ -228,6 +257,8 @@ def _check_places(loaded: LoadedScenario) -> None:
     Raises:
         ConfigError: with file and line.
     """
+    from twin.site import find_target  # noqa: PLC0415 - as in _site
+
     expect = loaded.scenario.expect
     for kind in ("fires", "never", "clears", "inhibited", "notified"):
         matches: tuple[AlertMatch, ...] = getattr(expect, kind)
@@ -243,6 +274,8 @@ def _check_places(loaded: LoadedScenario) -> None:
 
 
 def _default_target(kind: str) -> str:
+    from twin.faults import FAULTS  # noqa: PLC0415 - as in _site
+
     if kind not in FAULTS:
         known = ", ".join((*FAULTS, *PIPELINE, *CHAOS))
         raise ConfigError(f"fault {kind!r} does not exist; there are {known}")
@@ -260,6 +293,8 @@ def _check_chaos(event: ScenarioEvent) -> None:
 
 
 def _check_disturbance(layout: Layout, event: ScenarioEvent) -> None:
+    from twin.site import find_target  # noqa: PLC0415 - as in _site
+
     if event.parameters:
         raise ConfigError(f"{event.kind} has no parameters; remove set")
     if event.kind != "unit-silent":

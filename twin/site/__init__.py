@@ -10,7 +10,6 @@ from twin.site.loader import (
     load_site,
     parse_site,
     preset_names,
-    validation_message,
 )
 from twin.site.part import PartLayout
 from twin.site.series import BYTES_A_SERIES, count_series, plan_within, series_by_detail
@@ -40,5 +39,4 @@ __all__ = [
     "replica_of",
     "series_by_detail",
     "series_labels",
-    "validation_message",
 ]

@@ -7,17 +7,18 @@ had and what is allowed.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from twin.errors import ConfigError
+from twin.errors import ConfigError, validation_message
 from twin.parameters.site import Site
 from twin.site.detail import DetailPlan
 from twin.site.target import is_address
-from twin.site.yamls import load, read_text
+from twin.yamls import load, read_text
 
 __all__ = [
     "gpu_model_names",
@@ -25,7 +26,6 @@ __all__ = [
     "parse_site",
     "preset_names",
     "site_of",
-    "validation_message",
 ]
 
 _PRESETS = resources.files("twin.site") / "presets"
@@ -68,7 +68,13 @@ def load_site(name_or_path: str) -> Site:
             f"site {name_or_path!r} does not exist; the presets are {known}, "
             "and a path to a YAML file works too"
         )
-    return parse_site(entry.read_text(encoding="utf-8"), f"preset {name_or_path}")
+    return _preset(name_or_path)
+
+
+@cache
+def _preset(name: str) -> Site:
+    text = (_PRESETS / f"{name}.yaml").read_text(encoding="utf-8")
+    return parse_site(text, f"preset {name}")
 
 
 def parse_site(text: str, where: str) -> Site:
@@ -123,25 +129,6 @@ def _check_words(site: Site, where: str) -> None:
         DetailPlan.of(site.arrays).changed([site.telemetry.detail])
     except ConfigError as error:
         raise ConfigError(f"{where}: telemetry.{error}") from error
-
-
-def validation_message(error: ValidationError, where: str) -> str:
-    """Return one line a problem: the place, the key, the value and what is allowed."""
-    return "\n".join(_problem(dict(detail), where) for detail in error.errors(include_url=False))
-
-
-def _problem(detail: Mapping[str, Any], where: str) -> str:
-    key = ".".join(str(part) for part in detail["loc"])
-    message = str(detail["msg"]).removeprefix("Value error, ")
-    if detail["type"] == "extra_forbidden":
-        return f"{where}: {key}: there is no such key; remove it or correct its spelling"
-    if detail["type"] == "missing":
-        return f"{where}: {key}: is missing and must be given"
-    if detail["type"] == "model_type":
-        return f"{where}: {key}: is {detail['input']!r}; it must be a section of keys and values"
-    if not key:
-        return f"{where}: {message}"
-    return f"{where}: {key}: is {detail['input']!r}; {message[0].lower()}{message[1:]}"
 
 
 def _with_models(data: Mapping[str, Any], where: str) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from twin.aggregator import Aggregator, AggregatorConfig, CertificateFiles, Token
-from twin.bus import BrokerUrl, embedded_broker
+from twin.bus import BrokerUrl
+from twin.bus.embedded import embedded_broker
 from twin.emulator import Emulator, EmulatorConfig
 from twin.errors import first_error
 from twin.site import DetailPlan, Layout

@@ -10,7 +10,7 @@ import pytest
 from twin.errors import ConfigError
 from twin.scenario.loader import parse_scenario
 from twin.site import load_site, parse_site
-from twin.site.yamls import compose, entries, load
+from twin.yamls import compose, entries, load
 
 LAUGHS = "a: &a [x,x,x,x,x,x,x,x,x,x]\n" + "".join(
     f"{name}: &{name} [{','.join(['*' + below] * 10)}]\n"
