@@ -29,6 +29,7 @@ __all__ = [
     "ServiceError",
     "TargetError",
     "TwinError",
+    "certificate_fault",
     "did_you_mean",
     "first_error",
     "validation_message",
@@ -86,6 +87,27 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return a question after the known name that is most like a wrong one; empty for none."""
     near = get_close_matches(name, known, n=1)
     return f"; did you mean {near[0]}?" if near else ""
+
+
+def certificate_fault(reason: str, trust: str) -> str | None:
+    """Return what is wrong with a server's certificate and what to do, None for anything else.
+
+    Args:
+        reason: what OpenSSL says.
+        trust: how to trust another CA, as a sentence's end.
+    """
+    if "CERTIFICATE_VERIFY_FAILED" not in reason:
+        return None
+    if "certificate has expired" in reason:
+        return "its certificate has expired; renew it, or set the clock of this machine right"
+    if "not yet valid" in reason:
+        return "its certificate is not valid yet; set the clock of this machine right"
+    if "mismatch" in reason:
+        return (
+            f"its certificate is for another name ({reason}); use a name that it has, or have one "
+            "issued for this name"
+        )
+    return f"its certificate is not signed by a CA that is trusted ({reason}); {trust}"
 
 
 def first_error(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -20,6 +20,8 @@ from twin.aggregator.shard_assignment import Addresses
 from twin.catalog import GPU, UnitKind
 
 if TYPE_CHECKING:
+    from starlette.types import Receive, Scope, Send
+
     from tests.aggregator.conftest import Feed
 
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
@@ -150,10 +152,38 @@ async def test_array_at_site_detail_is_an_empty_page(feed: Feed, client: httpx.A
     assert [group["labels"].get("array") for group in groups] == [None, "a002"]
 
 
-async def test_discovery_gives_the_clients_own_address(client: httpx.AsyncClient) -> None:
-    """Whoever reached ``/sd`` reaches the targets in the same way."""
-    groups = (await client.get("/sd")).json()
-    assert {target for group in groups for target in group["targets"]} == {"twin.example:9400"}
+@pytest.mark.parametrize(
+    ("host", "target"),
+    [
+        ("localhost:19400", "localhost:19400"),
+        ("127.0.0.1:9400", "127.0.0.1:9400"),
+        ("127.0.0.1", "127.0.0.1"),
+        ("[::1]:9400", "[::1]:9400"),
+        ("10.0.0.7:9400", "10.0.0.7:9400"),
+        ("10.0.0.8:9400", "10.0.0.7:9400"),
+        ("evil.example:9400", "10.0.0.7:9400"),
+        ("169.254.169.254", "10.0.0.7:9400"),
+        ("localhost:99999", "10.0.0.7:9400"),
+        ("localhost/x", "10.0.0.7:9400"),
+        ("u@localhost", "10.0.0.7:9400"),
+        ("{shard}", "10.0.0.7:9400"),
+        ("[", "10.0.0.7:9400"),
+        ("", "10.0.0.7:9400"),
+    ],
+)
+async def test_discovery_gives_an_address_of_ours(feed: Feed, host: str, target: str) -> None:
+    """Whoever came by a name or an address of ours goes on by it; no header sends it elsewhere."""
+    app = create_app(feed.core)
+
+    async def local(scope: Scope, receive: Receive, send: Send) -> None:
+        await app({**scope, "server": ("10.0.0.7", 9400)}, receive, send)
+
+    transport = httpx.ASGITransport(local)
+    headers = {"Host": host, "X-Forwarded-Proto": "https", "X-Forwarded-Host": "evil.example"}
+    async with httpx.AsyncClient(transport=transport, base_url="http://x") as client:
+        groups = (await client.get("/sd", headers=headers)).json()
+    assert {target for group in groups for target in group["targets"]} == {target}
+    assert not any("__scheme__" in group["labels"] for group in groups)
     assert len(groups) == 3
 
 

@@ -253,6 +253,15 @@ async def test_a_header_that_comes_at_once(core: Core, size: int) -> None:
     assert answer.status_code in {400, 431}
 
 
+async def test_no_header_says_that_it_was_https(core: Core) -> None:
+    """What a proxy would say is not believed of anybody: the targets stay plain HTTP."""
+    async with serving(core, Limits()) as (url, port), httpx.AsyncClient() as client:
+        headers = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "1.2.3.4", "Host": "evil"}
+        groups = (await client.get(f"{url}/sd", headers=headers)).json()
+    assert {target for group in groups for target in group["targets"]} == {f"127.0.0.1:{port}"}
+    assert not any("__scheme__" in group["labels"] for group in groups)
+
+
 def stuck(port: int) -> socket.socket:
     """Return a connection that asked for a large page and takes nothing of it."""
     client = socket.socket()

@@ -30,6 +30,7 @@ from starlette.types import Receive, Scope, Send
 
 from twin.aggregator.core import Core
 from twin.aggregator.discovery import target_groups
+from twin.aggregator.hosts import reached_at
 from twin.aggregator.limits import BusyError, Limits, Slots
 from twin.aggregator.negotiation import PLAIN, openmetrics, wants_gzip
 from twin.aggregator.page import LivePage
@@ -61,7 +62,7 @@ def create_app(
     Args:
         core: what is served.
         broker: address of the broker, to be shown on the page.
-        advertise: what ``/sd`` gives; None for the address that the client used.
+        advertise: what ``/sd`` gives; None for the address that the client used, if it is ours.
         page: the live page; None for one on which nobody can give commands.
         limits: how much may be asked; None for the defaults.
     """
@@ -119,7 +120,7 @@ class _Interface:
         return self._exposed("array", partial(self._core.array, array), request)
 
     async def discovery(self, request: Request) -> Response:
-        asked = f"{request.url.scheme}://{request.url.netloc}"
+        asked = f"{request.url.scheme}://{reached_at(request)}"
         addresses, shard = self._advertise or Addresses(asked), self._core.shard
         replica = None
         if shard is not None and (text := request.query_params.get("replica")) is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from twin.aggregator.rivals import Rivals
 from twin.aggregator.store import Missing, timeout_of
 from twin.errors import FrameError
 from twin.wire import ActiveFault, Clock, EmulatorStatus, Faults
@@ -36,6 +37,8 @@ class EmulatorRegistry:
         self.emulators: dict[str, EmulatorStatus] = {}
         self.faults: tuple[ActiveFault, ...] = ()
         self.faults_known = False
+        self.rivals = Rivals()
+        """Emulators that publish the same."""
         self.interval = interval
         """Seconds of the wall clock between two frames of a unit, as it was told last."""
         self._clock: Clock | None = None

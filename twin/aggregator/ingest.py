@@ -143,7 +143,7 @@ class Ingest:
             if address.kind in self._kinds:
                 self._frame(self._kinds[address.kind], address.name, payload, retain, now, at)
             elif address.kind == "status":
-                self._status(address.name, payload)
+                self._status(address.name, payload, None if retain else at)
             elif address.kind == "faults":
                 self._faults(payload)
 
@@ -151,6 +151,7 @@ class Ingest:
         """Give up the units that have been silent for too long; call it about once a second."""
         at = self._elapsed.read(now) if at is None else at
         self._store.expire(at, self._announced.timeout)
+        self._announced.rivals.look(at)
 
     def disconnected(self) -> None:
         """Forget what the broker will repeat; silent units fall to the timeout."""
@@ -168,7 +169,7 @@ class Ingest:
 
     # -- announcements --------------------------------------------------------
 
-    def _status(self, name: str, payload: bytes) -> None:
+    def _status(self, name: str, payload: bytes, at: float | None) -> None:
         if payload:
             status = decode_message(EmulatorStatus, payload)
             if status.emulator != name:
@@ -176,6 +177,8 @@ class Ingest:
                     "foreign", f"emulator {status.emulator!r} on the topic of {name!r}"
                 )
             self._announced.take_status(status)
+            if at is not None:
+                self._announced.rivals.hear(status, at)
         else:
             self._announced.forget_status(name)
         loss = self._announced.loss
@@ -257,6 +260,8 @@ class Ingest:
             if snapshot.seq == last or (snapshot.seq < last and snapshot.ts == units.ts[unit]):
                 raise FrameError("duplicate", f"seq {snapshot.seq} was seen already")
         gap = snapshot.seq - last - 1
+        if self._announced.rivals.names:
+            return  # each counts by itself, so a gap is none
         if older or not 0 <= gap <= _MOST_LOST:
             self._telemetry.restarts[kind.value].inc()
         elif gap:

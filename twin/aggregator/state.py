@@ -96,6 +96,8 @@ class StatePage:
         text.add(own_head(own.SIMULATION_TIME), [SeriesColumn([site], np.array([newest]))])
         self._write_units(text)
         self._write_emulators(text)
+        rivals = float(len(self._announced.rivals.names))
+        text.add(own_head(own.EMULATOR_RIVALS), [SeriesColumn([site], np.array([rivals]))])
         text.add(own_head(own.FAULT_ACTIVE), [_ones(self._faults())])
 
     def _write_units(self, text: ExpositionWriter) -> None:

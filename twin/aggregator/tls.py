@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ssl
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import structlog
+from cryptography import x509
 
 from twin.errors import ConfigError
 
@@ -52,7 +54,8 @@ class ServerCertificate:
         context: for the server; TLS 1.2 or newer.
 
     Raises:
-        ConfigError: the files cannot be read, or do not belong together.
+        ConfigError: the files cannot be read, do not belong together, or the certificate is not
+            valid now.
     """
 
     def __init__(self, files: CertificateFiles) -> None:
@@ -66,6 +69,8 @@ class ServerCertificate:
                 f"TLS certificate {files.certificate} with key {files.key}: {_reason(error)}; "
                 "give two PEM files that belong together, the key without a pass phrase"
             ) from error
+        if (fault := _expired(files.certificate)) is not None:
+            raise ConfigError(f"TLS certificate {files.certificate} {fault}; renew it")
 
     def renew(self) -> None:
         """Take over files that were replaced; connections that stand keep what they began with."""
@@ -81,7 +86,11 @@ class ServerCertificate:
             _log.error("certificate not renewed, the last one stays", error=_reason(error))
         else:
             self._stamp = stamp
-            _log.info("certificate renewed", file=str(self._files.certificate))
+            fault = _expired(self._files.certificate)
+            if fault is None:
+                _log.info("certificate renewed", file=str(self._files.certificate))
+            else:
+                _log.error(f"the new certificate {fault}", file=str(self._files.certificate))
 
     def _load(self, context: ssl.SSLContext) -> None:
         def no_pass_phrase() -> str:
@@ -97,6 +106,17 @@ class ServerCertificate:
             )
         except OSError:
             return None
+
+
+def _expired(file: Path) -> str | None:
+    """Return why the certificate in a file is not valid now, None when it is."""
+    certificate = x509.load_pem_x509_certificate(file.read_bytes())
+    now = datetime.now(UTC)
+    if now > certificate.not_valid_after_utc:
+        return f"expired on {certificate.not_valid_after_utc:%Y-%m-%d %H:%M} UTC"
+    if now < certificate.not_valid_before_utc:
+        return f"is valid only from {certificate.not_valid_before_utc:%Y-%m-%d %H:%M} UTC on"
+    return None
 
 
 def _reason(error: Exception) -> str:

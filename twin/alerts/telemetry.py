@@ -159,6 +159,19 @@ _PIPELINE = (
         steps=("Look at its log; start it again with `--state`, so that counters go on.",),
     ),
     Alert(
+        name="EmulatorsClash",
+        severity=Severity.CRITICAL,
+        expr=f"max by (site) ({own('emulator_rivals')}) > 0",
+        hold=10,
+        summary="{{ $value }} emulators of {{ $labels.site }} publish the same part of it",
+        meaning="Each has its own clock and counters: values and counters jump back and forth, and "
+        "nothing that is shown of these units can be trusted.",
+        steps=(
+            "The aggregator's log names them; stop all but one, or give each its own site.",
+            "Of one name there may be two processes: they throw each other out at the broker.",
+        ),
+    ),
+    Alert(
         name="EmulatorLate",
         severity=Severity.WARNING,
         expr=f"""

@@ -14,7 +14,7 @@ import structlog
 
 from twin.bus.link import Link
 from twin.bus.model import Bus, InboundMessage, Will
-from twin.errors import BusError
+from twin.errors import BusError, certificate_fault
 
 if TYPE_CHECKING:
     from paho.mqtt.reasoncodes import ReasonCode
@@ -228,11 +228,9 @@ def _unreachable(url: BrokerUrl, error: Exception) -> BusError:
     if isinstance(error, aiomqtt.MqttCodeError) and _number(error.rc) != _SERVER_UNAVAILABLE:
         return _refused(url, error)
     reason = _reason(error)
-    if "CERTIFICATE_VERIFY_FAILED" in reason:
-        return BusError(
-            f"the certificate of broker {url} is not trusted ({reason}); "
-            "give the CA that signed it with ?ca=/path/to/ca.pem"
-        )
+    trust = "give the CA that signed it with ?ca=/path/to/ca.pem"
+    if (fault := certificate_fault(reason, trust)) is not None:
+        return BusError(f"broker {url} is not trusted: {fault}")
     return BusError(f"broker {url} cannot be reached ({reason}); start it or give another address")
 
 

@@ -17,6 +17,7 @@ __all__ = [
     "EMULATOR_LATE_TICKS",
     "EMULATOR_QUEUED",
     "EMULATOR_RESTARTS",
+    "EMULATOR_RIVALS",
     "EMULATOR_SLOWDOWN",
     "EMULATOR_TICKS",
     "EMULATOR_UNSENT",
@@ -182,6 +183,12 @@ EMULATOR_SLOWDOWN = OwnMetric(
     "The interval as a multiple of what was set; above 1 only when told to slow down.",
     ("emulator",),
 )
+EMULATOR_RIVALS = OwnMetric(
+    "twin_emulator_rivals",
+    "gauge",
+    "Emulators that publish what another one publishes at the same time: their counters jump back "
+    "and forth. 0 when all is well.",
+)
 ROLLUP_SHARDS = OwnMetric(
     "twin_rollup_shards",
     "gauge",
@@ -225,6 +232,7 @@ OWN_METRICS = (
     EMULATOR_RESTARTS,
     EMULATOR_INTERVAL,
     EMULATOR_SLOWDOWN,
+    EMULATOR_RIVALS,
     ROLLUP_SHARDS,
     ROLLUP_SHARDS_EXPECTED,
     FAULT_ACTIVE,

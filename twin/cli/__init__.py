@@ -20,12 +20,12 @@ from twin.cli.detail import app as detail
 from twin.cli.emulate import emulate
 from twin.cli.faults import clear, faults, inject
 from twin.cli.metrics import metrics
+from twin.cli.output import run
 from twin.cli.rules import app as rules
 from twin.cli.scenario import app as scenario
 from twin.cli.sites import app as sites
 from twin.cli.stack import app as stack
 from twin.cli.up import up
-from twin.errors import TwinError
 
 __all__ = ["app", "main"]
 
@@ -83,8 +83,4 @@ app.add_typer(chaos, name="chaos")
 
 def main() -> None:
     """Run the command line and exit with its status."""
-    try:
-        app()
-    except TwinError as error:
-        sys.stderr.write(f"twin: {error}\n")
-        sys.exit(error.exit_status)
+    sys.exit(run(app))

@@ -7,6 +7,7 @@ import io
 import logging
 import signal
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, TextIO, cast
 
 from twin.errors import ConfigError
@@ -58,10 +59,13 @@ class _Stderr(io.TextIOBase):
     """Standard error, whatever it is at the moment: a live status takes it over for a while."""
 
     def write(self, text: str) -> int:
-        return sys.stderr.write(text)
+        with suppress(OSError):  # a log that cannot be written ends nothing
+            sys.stderr.write(text)
+        return len(text)
 
     def flush(self) -> None:
-        sys.stderr.flush()
+        with suppress(OSError):
+            sys.stderr.flush()
 
 
 _STDERR = cast("TextIO", _Stderr())

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 
 from twin.clients.login import split_login
-from twin.errors import ConfigError, ServiceError
+from twin.errors import ConfigError, ServiceError, certificate_fault
 
 __all__ = ["HttpServer", "fetch", "is_ready"]
 
@@ -76,6 +76,9 @@ class HttpServer:
 
     def silent(self, why: object) -> ServiceError:
         """Return the error that the server gives no proper answer."""
+        trust = "add that CA to the system's, or name its file by SSL_CERT_FILE"
+        if (fault := certificate_fault(str(why), trust)) is not None:
+            return ServiceError(f"{self.name} at {self.url} is not trusted: {fault}")
         return ServiceError(f"{self.name} does not answer at {self.url}: {why}; {self._remedy}")
 
 

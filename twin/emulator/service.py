@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import secrets
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -62,6 +63,7 @@ class Emulator:
     def __init__(self, config: EmulatorConfig, wall: Callable[[], float] = time.time) -> None:
         self._config = config
         self._wall = wall
+        self._instance = secrets.token_hex(8)
         self.pacer = Pacer(config.frame_interval, config.speed)
         self._slow_down = SlowDown() if config.slow_down else None
         self._state = None
@@ -208,6 +210,7 @@ class Emulator:
     def _figures(self) -> Mapping[str, object]:
         """Return what the status says of time and delivery."""
         return {
+            "instance": self._instance,
             "clock": self._clock.model_dump(),
             **self.pacer.status,
             **self._delivery.figures,

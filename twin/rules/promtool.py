@@ -194,6 +194,8 @@ def run(job: PromtoolJob) -> PromtoolAnswer:
             cwd=folder,
             capture_output=True,
             text=True,
+            encoding="utf-8",
+            errors="replace",
             check=False,
         )
     if done.returncode == 0:

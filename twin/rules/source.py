@@ -147,6 +147,8 @@ def _check(file: Path) -> None:
         [promtool(), "check", "rules", "--lint=none", str(file)],
         capture_output=True,
         text=True,
+        encoding="utf-8",
+        errors="replace",
         check=False,
     )
     if done.returncode:

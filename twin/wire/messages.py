@@ -118,6 +118,8 @@ class EmulatorStatus(Message):
     """Name of the emulator."""
     state: Literal["online", "offline", "lost"]
     """``offline`` after an orderly end, ``lost`` when the broker missed it."""
+    instance: Annotated[str, Field(pattern=r"^[0-9a-f]{1,32}$")] | None = None
+    """Which process it is: drawn at its start, so that two of the same name are told apart."""
     interval: Annotated[float, Field(gt=0, le=MOST_INTERVAL_SECONDS)] = 1.0
     """Simulated seconds between two frames of a unit."""
     speed: Annotated[float, Field(ge=0.001, le=1e6)] = 1.0

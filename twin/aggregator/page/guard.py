@@ -8,14 +8,13 @@ no foreign name can be made to point here.
 
 from __future__ import annotations
 
-import ipaddress
-import socket
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from starlette.requests import Request
 
 from twin.aggregator.access import Access
+from twin.aggregator.hosts import is_ours
 
 __all__ = ["HEADER", "Refusal", "refusal"]
 
@@ -63,7 +62,7 @@ def _foreign(request: Request, advertise: str | None) -> Refusal | None:
     """Return why a request may be the work of another page."""
     headers = request.headers
     host = headers.get("host", "")
-    if not _is_ours(host, advertise):
+    if not is_ours(host, advertise):
         return Refusal(
             403, f"{host!r} is no address of this machine; use one, or name it by --advertise."
         )
@@ -77,18 +76,6 @@ def _foreign(request: Request, advertise: str | None) -> Refusal | None:
     if not headers.get(HEADER):
         return Refusal(403, f"The header {HEADER} is missing; send it with any value.")
     return None
-
-
-def _is_ours(host: str, advertise: str | None) -> bool:
-    """Return whether a Host header names this machine and not whatever a stranger's DNS says."""
-    try:
-        name = urlsplit(f"//{host}").hostname or ""
-        if host == advertise or name in {"localhost", socket.gethostname().lower()}:
-            return True
-        ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return True
 
 
 def _place(origin: str) -> str | None:
