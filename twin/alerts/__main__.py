@@ -41,7 +41,7 @@ def limits(settings: Iterable[str] = ()) -> dict[str, float]:
 
 def files(values: Mapping[str, float], runbooks: str) -> dict[str, str]:
     """Return the text of every rule file by its name."""
-    return {f"{rules.domain}.yml": rule_file(rules, values, runbooks) for rules in RULES}
+    return {f"{rules.group}.yml": rule_file(rules, values, runbooks) for rules in RULES}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -121,12 +121,19 @@ class Rules:
         title: what the file is about, in a sentence or two.
         recordings: evaluated first, in this order.
         alerts: in the order of the file.
+        name: of the file and its group; empty for the domain's.
     """
 
     domain: Domain
     title: str
     recordings: tuple[Recording, ...]
     alerts: tuple[Alert, ...]
+    name: str = ""
+
+    @property
+    def group(self) -> str:
+        """Name of the group, and of the file without its suffix."""
+        return self.name or self.domain
 
 
 def fill(text: str, limits: Mapping[str, float]) -> str:

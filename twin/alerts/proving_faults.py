@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from twin.registry import Registry
+
 __all__ = ["PROOFS", "Proof"]
 
 
@@ -26,7 +28,7 @@ class Proof:
     silent: str = ""
 
 
-PROOFS: tuple[Proof, ...] = (
+PROOFS: Registry[Proof] = Registry(
     Proof("pump-failure", {"CoolantPumpFailed": 30}),
     Proof(
         "both-pumps-failure",

@@ -38,7 +38,7 @@ def rule_file(rules: Rules, limits: Mapping[str, float], runbooks: str = RUNBOOK
     """
     blocks = [_recording(rule, limits) for rule in rules.recordings]
     blocks += [_alert(rule, rules, limits, runbooks) for rule in rules.alerts]
-    head = f"# {NOTICE}\n{_comment(rules.title)}groups:\n  - name: {rules.domain}\n    rules:\n"
+    head = f"# {NOTICE}\n{_comment(rules.title)}groups:\n  - name: {rules.group}\n    rules:\n"
     return head + "\n".join(indent(block, " " * 6) for block in blocks)
 
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from operator import attrgetter
+
 from twin.alerts.cooling import COOLING_RULES
 from twin.alerts.gpu import GPU_RULES
 from twin.alerts.grid import GRID_RULES
 from twin.alerts.job import JOB_RULES
-from twin.alerts.model import Alert
+from twin.alerts.model import Alert, Rules
 from twin.alerts.network import NETWORK_RULES
 from twin.alerts.power import POWER_RULES
 from twin.alerts.storage import STORAGE_RULES
 from twin.alerts.telemetry import TELEMETRY_RULES
+from twin.registry import ByName, Registry, View
 
 __all__ = ["ALERTS", "RULES"]
 
-RULES = (
+RULES: Registry[Rules] = Registry(
     GPU_RULES,
     NETWORK_RULES,
     COOLING_RULES,
@@ -26,5 +30,7 @@ RULES = (
 )
 """One for each file of rules."""
 
-ALERTS: dict[str, Alert] = {alert.name: alert for rules in RULES for alert in rules.alerts}
+ALERTS: Mapping[str, Alert] = ByName(
+    View(lambda: (alert for rules in RULES for alert in rules.alerts)), attrgetter("name")
+)
 """All alerts by name."""

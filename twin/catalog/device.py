@@ -22,14 +22,14 @@ class Chart:
         help: what it shows, in a sentence or two.
         signal: name of the signal.
         legend: of a device, a template of Grafana such as ``Pump {{pump}}``.
-        decimals: decimals that are shown, None for as many as fit.
+        least: lower end of its axis, None for that of the values.
     """
 
     title: str
     help: str
     signal: str
     legend: str
-    decimals: int | None = None
+    least: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class DeviceClass:
         rollups: what the aggregator computes over it.
         conditions: what can be wrong with a device, by name, and how a healthy one reads;
             for classes that are added from outside.
-        charts: panels of its own row on the dashboard of a rack.
+        charts: its panels on the dashboard of a rack.
     """
 
     name: str

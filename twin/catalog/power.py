@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from twin.catalog.device import DeviceClass
+from twin.catalog.device import Chart, DeviceClass
 from twin.catalog.model import Detail, Exporter, MetricType, Signal, Unit
 from twin.catalog.place import Hosts, UnitKind, one
 from twin.catalog.rollup import ABOVE_RACK, Operation, Rollup
@@ -104,6 +104,12 @@ PDU = DeviceClass(
     rollups=_PDU_ROLLUPS,
     hosts=_PDUS,
     per_host=lambda _: len(PHASES),
+    charts=(
+        Chart("PDU phases", "Power of each phase of each PDU. A PDU at zero has tripped; phases of "
+              "one PDU should lie close together.", "power", "PDU {{pdu}} {{phase}}", 0),
+        Chart("PDU current", "Current of each phase of each PDU.", "current",
+              "PDU {{pdu}} {{phase}}", 0),
+    ),
     detail=Detail.RACK,
     signals=(
         _pdu("current", "pdu_phase_current_amperes", unit=Unit.AMPERES, decimals=2, high=10_000,

@@ -18,6 +18,7 @@ from twin.cli.chaos import app as chaos
 from twin.cli.dashboards import app as dashboards
 from twin.cli.detail import app as detail
 from twin.cli.emulate import emulate
+from twin.cli.extensions import Extensions, install
 from twin.cli.faults import clear, faults, inject
 from twin.cli.metrics import metrics
 from twin.cli.output import run
@@ -56,12 +57,14 @@ def _tell_version(wanted: bool) -> None:
 
 @app.callback()
 def _options(
+    context: typer.Context,
+    extension: Extensions = None,
     _version: Annotated[
         bool,
         typer.Option("--version", help="Print the version.", callback=_tell_version, is_eager=True),
     ] = False,
 ) -> None:
-    pass
+    install(context, extension)
 
 
 app.command()(up)

@@ -46,7 +46,7 @@ def proven(alert: str) -> dict[str, int]:
 
 
 def _index() -> str:
-    sections = "".join(f"\n## {rules.domain}\n\n{rules.title}\n\n{_list(rules)}" for rules in RULES)
+    sections = "".join(f"\n## {rules.group}\n\n{rules.title}\n\n{_list(rules)}" for rules in RULES)
     return _INTRODUCTION + sections + _silent() + _thresholds()
 
 
@@ -100,7 +100,7 @@ Severity **{alert.severity}**, domain **{rules.domain}**.
 {fill(alert.expr, _LIMITS)}
 ```
 
-{_when(alert)} It is in `deploy/prometheus/rules/{rules.domain}.yml`.
+{_when(alert)} It is in `deploy/prometheus/rules/{rules.group}.yml`.
 {_limits(alert)}
 [All runbooks](README.md)
 """

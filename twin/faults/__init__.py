@@ -1,13 +1,13 @@
 """Faults: each a typed class, grouped by the system it strikes.
 
-To add one, write its class in the module of its system and name it in ``FAULTS``;
+To add one, write its class in the module of its system and name it in ``FAULT_CLASSES``;
 the command line, the bus and ``docs/faults.md`` follow.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import MappingProxyType
+from operator import attrgetter
 
 from twin.faults.base import Fault
 from twin.faults.cooling import (
@@ -72,9 +72,11 @@ from twin.faults.telemetry import (
     SensorNoise,
     SensorStuck,
 )
+from twin.registry import ByName, Registry
 
 __all__ = [
     "FAULTS",
+    "FAULT_CLASSES",
     "AppliedFault",
     "Fault",
     "FaultSchedule",
@@ -83,69 +85,67 @@ __all__ = [
     "place_of",
 ]
 
-FAULTS: Mapping[str, type[Fault]] = MappingProxyType(
-    {
-        fault.kind: fault
-        for fault in (
-            PumpFailure,
-            BothPumpsFailure,
-            PumpDegraded,
-            FilterClogging,
-            HeatExchangerFouling,
-            CoolantLeak,
-            ValveStuck,
-            CduPsuFailure,
-            ChillerFailure,
-            FacilityWaterWarm,
-            HotDay,
-            GpuOffBus,
-            GpuXid,
-            GpuSingleBit,
-            GpuDoubleBit,
-            GpuRowRemapFailure,
-            GspTimeout,
-            GpuHang,
-            GpuSlow,
-            GpuColdPlate,
-            GpuPowerBrake,
-            GpuPcieReplay,
-            NvlinkError,
-            NvswitchFailure,
-            DcgmExporterDown,
-            NicFlap,
-            NicDown,
-            NicDegradedRate,
-            OpticAgeing,
-            PacketLoss,
-            PfcStorm,
-            LeafDown,
-            SpineDown,
-            AdaptiveRoutingOff,
-            StorageSlow,
-            ServiceRackDown,
-            GridOutage,
-            GridSag,
-            GridFrequency,
-            MegapackTrip,
-            MegapackDerate,
-            GensetStartFailure,
-            GensetTrip,
-            PduBreakerTrip,
-            PduPhaseImbalance,
-            PsuFailure,
-            ServerPowerCap,
-            ServerDown,
-            JobCrash,
-            SoftwareHang,
-            DataLoaderSlow,
-            CheckpointStorm,
-            GatewaySilent,
-            FramesLost,
-            ClockSkew,
-            SensorStuck,
-            SensorDrift,
-            SensorNoise,
-        )
-    }
+FAULT_CLASSES: Registry[type[Fault]] = Registry(
+    PumpFailure,
+    BothPumpsFailure,
+    PumpDegraded,
+    FilterClogging,
+    HeatExchangerFouling,
+    CoolantLeak,
+    ValveStuck,
+    CduPsuFailure,
+    ChillerFailure,
+    FacilityWaterWarm,
+    HotDay,
+    GpuOffBus,
+    GpuXid,
+    GpuSingleBit,
+    GpuDoubleBit,
+    GpuRowRemapFailure,
+    GspTimeout,
+    GpuHang,
+    GpuSlow,
+    GpuColdPlate,
+    GpuPowerBrake,
+    GpuPcieReplay,
+    NvlinkError,
+    NvswitchFailure,
+    DcgmExporterDown,
+    NicFlap,
+    NicDown,
+    NicDegradedRate,
+    OpticAgeing,
+    PacketLoss,
+    PfcStorm,
+    LeafDown,
+    SpineDown,
+    AdaptiveRoutingOff,
+    StorageSlow,
+    ServiceRackDown,
+    GridOutage,
+    GridSag,
+    GridFrequency,
+    MegapackTrip,
+    MegapackDerate,
+    GensetStartFailure,
+    GensetTrip,
+    PduBreakerTrip,
+    PduPhaseImbalance,
+    PsuFailure,
+    ServerPowerCap,
+    ServerDown,
+    JobCrash,
+    SoftwareHang,
+    DataLoaderSlow,
+    CheckpointStorm,
+    GatewaySilent,
+    FramesLost,
+    ClockSkew,
+    SensorStuck,
+    SensorDrift,
+    SensorNoise,
 )
+"""All faults, in the order in which they are shown."""
+
+FAULTS: Mapping[str, type[Fault]] = ByName(FAULT_CLASSES, attrgetter("kind"))
 """All faults by kind."""

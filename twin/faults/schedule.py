@@ -108,10 +108,10 @@ class FaultSchedule:
         self._registry = registry
         self._active: list[AppliedFault] = []
         self._healthy = _healthy(layout)
+        self._healthy.freeze()
         self._healthy_gateways = Gateways.healthy(layout)
-        for whole in (self._healthy, self._healthy_gateways):
-            for field in fields(whole):
-                getattr(whole, field.name).flags.writeable = False
+        for field in fields(self._healthy_gateways):
+            getattr(self._healthy_gateways, field.name).flags.writeable = False
 
     @property
     def active(self) -> tuple[AppliedFault, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
@@ -68,8 +68,8 @@ class GpuModel(Section):
     """The clock is lowered from this memory temperature on in °C (H100 product brief)."""
     nvlink_bytes_per_second: Positive
     """NVLink bandwidth, both directions, in B/s."""
-    exporter: Literal["dcgm", "neuron"] = "dcgm"
-    """What tells of it: dcgm-exporter, or neuron-monitor for the chips of AWS."""
+    exporter: str = "dcgm"
+    """What tells of it: `dcgm` for dcgm-exporter, `neuron` for AWS' neuron-monitor."""
     logical_cores: Annotated[int, Field(ge=1, le=16)] = 1
     """Cores that neuron-monitor shows of a chip; dcgm-exporter shows a GPU as a whole."""
 

@@ -6,6 +6,7 @@ wrong with telemetry alone is no condition of the plant, see :mod:`twin.faults.g
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -15,6 +16,7 @@ from numpy.typing import DTypeLike, NDArray
 from twin.catalog import (
     CDU_PSU,
     CHILLER,
+    DEVICES,
     GPU,
     GRID,
     LEAF,
@@ -183,13 +185,31 @@ class Conditions:
     """Error of the supply thermometer in K."""
     flow_noise: NDArray[np.float64] = _each(UnitKind.RACK, healthy=0.0)
     """Standard deviation of the flow reading over the flow."""
+    added: Mapping[tuple[str, str], NDArray[np.float64]] = field(default_factory=dict)
+    """What device classes from outside declare, by class and name."""
+
+    def of(self, device: DeviceClass, name: str) -> NDArray[np.float64]:
+        """Return a condition that a device class declares itself: (units, devices a unit)."""
+        return self.added[device.name, name]
+
+    def freeze(self) -> None:
+        """Let nobody write to the arrays."""
+        for array in (*(getattr(self, name) for name in self.declared()), *self.added.values()):
+            array.flags.writeable = False
 
     @classmethod
     def healthy(cls, layout: Layout) -> Conditions:
         """Return the conditions of a site without any fault; the arrays may be written to."""
-        return cls(**{name: each.array(layout) for name, each in cls.declared().items()})
+        added = {
+            (device.name, name): np.full(layout.shape(device), healthy)
+            for device in DEVICES
+            for name, healthy in device.conditions.items()
+        }
+        return cls(
+            **{name: each.array(layout) for name, each in cls.declared().items()}, added=added
+        )
 
     @classmethod
     def declared(cls) -> dict[str, Condition]:
         """Return the declaration of every condition by its name."""
-        return {each.name: each.metadata[_ONE] for each in fields(cls)}
+        return {each.name: each.metadata[_ONE] for each in fields(cls) if _ONE in each.metadata}

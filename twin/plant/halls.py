@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from twin.catalog import NEURON
 from twin.plant.conditions import Conditions
 from twin.plant.cooling import Cdus
 from twin.plant.fabric import Fabric
@@ -50,8 +51,8 @@ class Halls:
 
         self.jobs = Jobs(workload, layout, random(_JOBS_STREAM))
         self.gpus = Gpus(layout, random(_GPU_STREAM))
-        dcgm = site.gpu.exporter == "dcgm"
-        self.neuron = None if dcgm else NeuronMonitor(layout, self.gpus)
+        monitored = site.gpu.exporter == NEURON.accelerators
+        self.neuron = NeuronMonitor(layout, self.gpus) if monitored else None
         self.nics = Nics(layout, random(_NIC_STREAM))
         self.fabric = Fabric(layout, random(FABRIC_STREAM))
         self.servers = Servers(layout, random(_SERVER_STREAM))

@@ -11,7 +11,10 @@ from __future__ import annotations
 
 from math import ceil
 
+import numpy as np
+
 from twin.plant.conditions import Conditions
+from twin.plant.device_model import MODELS
 from twin.plant.facility import Facility
 from twin.plant.halls import Halls
 from twin.plant.units import Floats
@@ -19,6 +22,7 @@ from twin.site import Layout
 
 __all__ = ["Plant", "parts_of"]
 
+_MODEL_STREAM = 1000
 _LONGEST_STEP = 1.0
 """Longer steps are cut: throttling acts within seconds."""
 
@@ -58,6 +62,10 @@ class Plant:
         self.grid, self.supply, self.meters = facility.grid, facility.supply, facility.meters
         self.ripple = facility.ripple
         facility.settle(halls.settle(self.water.supply, self.water.room_dew))
+        self._models = [
+            make(layout, np.random.default_rng([seed, _MODEL_STREAM, number]))
+            for number, make in enumerate(MODELS)
+        ]
 
     def step(self, dt: float, conditions: Conditions) -> None:
         """Advance by ``dt`` simulated seconds under ``conditions``."""
@@ -77,6 +85,8 @@ class Plant:
         facility.condition(conditions)
         draw = self.halls.step(dt, facility.feedback(), conditions)
         facility.step(dt, draw, conditions, self._epoch + self.time, self.jobs.course)
+        for model in self._models:
+            model.step(dt, self.halls, facility, conditions)
 
     def outputs(self) -> dict[str, dict[str, Floats]]:
         """Return every signal of the catalogue: class, then signal, to (units, devices).
@@ -84,4 +94,7 @@ class Plant:
         The arrays may be the plant's own: they are valid until the next step and must
         not be written to.
         """
-        return {**self.halls.outputs(), **self.facility.outputs(), "job": self.jobs.outputs()}
+        outputs = {**self.halls.outputs(), **self.facility.outputs(), "job": self.jobs.outputs()}
+        for model in self._models:
+            outputs.update({device: dict(own) for device, own in model.outputs().items()})
+        return outputs

@@ -14,6 +14,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from twin.catalog import DEVICES
 from twin.errors import ConfigError, validation_message
 from twin.parameters.site import Site
 from twin.site.detail import DetailPlan
@@ -117,8 +118,14 @@ def _check_words(site: Site, where: str) -> None:
     """Check what a site's own words must not be taken for, and what they must name.
 
     Raises:
-        ConfigError: a job has the name of a place, or the detail is of no array.
+        ConfigError: nothing shows the GPUs, a job has the name of a place, or the detail is of
+            no array.
     """
+    shown = sorted({device.accelerators for device in DEVICES} - {""})
+    if site.gpu.exporter not in shown:
+        raise ConfigError(
+            f"{where}: gpu.exporter: is {site.gpu.exporter!r}; write {' or '.join(shown)}"
+        )
     for job in site.jobs:
         if is_address(job.name):
             raise ConfigError(

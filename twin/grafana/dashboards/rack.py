@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from grafana_foundation_sdk.cog.builder import Builder
+from grafana_foundation_sdk.models import dashboard
+
 from twin.alerts import thresholds as limit
+from twin.catalog import DEVICES, PDU, DeviceClass, UnitKind
 from twin.grafana import colors
 from twin.grafana.assemble import Row
 from twin.grafana.colors import BLUE, HEAT, ORANGE, RED
@@ -11,6 +17,7 @@ from twin.grafana.pages import SERVER
 from twin.grafana.panel_parts import Query, TableColumn
 from twin.grafana.panels import cells, density, listing, numbers, timeline
 from twin.grafana.queries import rack as q
+from twin.grafana.selectors import IN_RACK, of
 
 __all__ = ["rows"]
 
@@ -19,7 +26,7 @@ _EMPTY = "None of them answers, or only the roll-ups of this rack are scraped"
 
 def rows() -> list[Row]:
     """Return the rows."""
-    return [_now(), _gpus(), _pace(), _network(), _cooling(), _power()]
+    return [_now(), _gpus(), _pace(), _network(), _cooling(), _power(), *_others()]
 
 
 def _now() -> Row:
@@ -221,23 +228,7 @@ def _cooling() -> Row:
 
 def _power() -> Row:
     return "Power", [
-        timeline(
-            "PDU phases",
-            "Power of each phase of each PDU. A PDU at zero has tripped; phases of one PDU should "
-            "lie close together.",
-            [Query(q.PDU_POWER, "PDU {{pdu}} {{phase}}")],
-            width=8,
-            least=0,
-            nothing=_EMPTY,
-        ),
-        timeline(
-            "PDU current",
-            "Current of each phase of each PDU.",
-            [Query(q.PDU_CURRENT, "PDU {{pdu}} {{phase}}")],
-            width=8,
-            least=0,
-            nothing=_EMPTY,
-        ),
+        *_charts(PDU, width=8),
         cells(
             "Power supplies",
             "The worst power supply of every server, by its management controller: 0 nominal, "
@@ -249,3 +240,20 @@ def _power() -> Row:
             nothing=_EMPTY,
         ),
     ]
+
+
+def _others() -> Iterator[Row]:
+    """Yield a row for every other device class of a rack that has charts."""
+    for device in DEVICES:
+        if device.charts and device is not PDU and device.frame is UnitKind.RACK:
+            width = max(6, 24 // len(device.charts))
+            yield device.title.capitalize(), list(_charts(device, width))
+
+
+def _charts(device: DeviceClass, width: int) -> Iterator[Builder[dashboard.Panel]]:
+    """Yield the panels that a device class has of its own."""
+    for chart in device.charts:
+        query = Query(of(device, chart.signal, within=IN_RACK), chart.legend)
+        yield timeline(
+            chart.title, chart.help, [query], width=width, least=chart.least, nothing=_EMPTY
+        )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from twin.catalog import CDU, GPU, NIC, PDU, PSU, PUMP, SERVER, Level
+from twin.catalog import CDU, GPU, NIC, PSU, PUMP, SERVER, Level
 from twin.grafana.promql import Expr
 from twin.grafana.selectors import IN_RACK, of, rolled
 from twin.grafana.units import COUNT
@@ -71,5 +71,3 @@ RETURN = _cdu("return_temperature")
 PUMP_SPEED = _pump("speed_ratio")
 PUMP_FLOW = _pump("flow")
 PUMP_POWER = _pump("power")
-PDU_POWER = of(PDU, "power", within=IN_RACK)
-PDU_CURRENT = of(PDU, "current", within=IN_RACK)
