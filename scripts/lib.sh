@@ -69,6 +69,46 @@ make_venv() {
   "$python" -m venv --clear "$venv"
 }
 
+# Install locked packages, and say how far pip is: one line that changes on a terminal, else a line
+# every ten packages. pip's own words are shown if it fails. Usage: install_locks LOCK…
+install_locks() {
+  local total log
+  total=$(cat "$@" | grep -c '^[A-Za-z0-9._-]*==')
+  log=$(mktemp)
+  # Bytecode is made by the first import of a module; most modules of a package are never imported.
+  if ! PYTHONUNBUFFERED=1 "$venv/bin/python" -m pip install --disable-pip-version-check --no-deps \
+    --no-compile --progress-bar=off --require-hashes "${@/#/--requirement=}" 2>&1 |
+    tee "$log" | show_packages "$total"; then
+    tail -n 20 "$log" >&2
+    rm -f "$log"
+    die "pip could not install the packages of $*; its last lines are above"
+  fi
+  rm -f "$log"
+}
+
+# Read what pip says while it installs that many packages, and show what it is at.
+show_packages() {
+  local total=$1 count=0 line name
+  while IFS= read -r line; do
+    case $line in
+    Ignoring\ *) total=$((total - 1)) ;; # its marker does not match this machine
+    Collecting\ *)
+      count=$((count + 1))
+      name=${line#Collecting }
+      if [ -t 2 ]; then
+        printf '\r\033[K  %d of %d packages: %s (%d s)' $count "$total" "${name%%=*}" $SECONDS >&2
+      elif [ $((count % 10)) = 0 ] || [ $count = "$total" ]; then
+        say "  $count of $total packages ($SECONDS s)"
+      fi
+      ;;
+    Installing\ collected\ packages*)
+      [ ! -t 2 ] || printf '\r\033[K' >&2
+      say "  $count packages are here, unpacking them ($SECONDS s)"
+      ;;
+    esac
+  done
+}
+
 # What an installation depends on: the locks, the package's own metadata, Python and the place.
 fingerprint() {
   {
@@ -89,11 +129,12 @@ set_up() {
     ! up_to_date "$kind" "${locks[@]}" || exit 0
     make_venv
     say "Installing the $kind packages into .venv from ${locks[*]} …"
-    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps \
-      --require-hashes "${locks[@]/#/--requirement=}"
+    install_locks "${locks[@]}"
+    say "Installing the twin itself ($SECONDS s) …"
     "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps \
       --no-build-isolation --no-index --editable .
     fingerprint "${locks[@]}" >"$venv/.$kind.stamp"
+    say "Set up after $SECONDS s."
   )
 }
 

@@ -6,6 +6,7 @@ import asyncio
 import functools
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,6 +28,43 @@ _UNBOUNDED = 1e9
 """Stands for the greatest value of a signal that has none."""
 _COROUTINE_SECONDS = 300.0
 """Beyond any coroutine here: what has not ended by then waits for what does not come."""
+
+
+_LEFT = pytest.StashKey[int]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Count the tests that only ``scripts/test --full`` runs, and that this run leaves out."""
+    config.stash[_LEFT] = 0
+
+
+def pytest_deselected(items: list[pytest.Item]) -> None:
+    """Count those of a process that collects."""
+    for item in items:
+        item.config.stash[_LEFT] += item.get_closest_marker("full") is not None
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Tell the count to the process that prints it, which collects nothing itself."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["left"] = session.config.stash[_LEFT]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take over what a worker of xdist counted: each collects all tests."""
+    node.config.stash[_LEFT] = getattr(node, "workeroutput", {}).get("left", 0)
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Say what was left out, so that nothing is left out in silence."""
+    if left := config.stash[_LEFT]:
+        terminalreporter.write_line(
+            f"{left} tests are left to scripts/test --full: other brokers and stores, Helm, "
+            "shifted clocks, mutants of every rule"
+        )
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:

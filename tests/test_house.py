@@ -95,6 +95,32 @@ def test_script_can_be_run(script: str) -> None:
     subprocess.run(["bash", "-n", str(path)], check=True)
 
 
+def test_setting_up_says_how_far_it_is() -> None:
+    """Of pip's words every tenth package is told where nobody watches, and what comes after."""
+    said = [f"Collecting package{number}==1.0" for number in range(1, 13)]
+    pip = ["Ignoring colorama: markers do not match your environment", *said]
+    pip += ["  Downloading package1-1.0.whl (1 kB)", "Installing collected packages: package1"]
+    shown = subprocess.run(
+        ["bash", "-c", ". scripts/lib.sh; show_packages 13"],
+        cwd=ROOT, input="\n".join(pip) + "\n", capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    lines = [re.sub(r" \(\d+ s\)$", "", line) for line in shown.stderr.splitlines()]
+    assert lines == [
+        "  10 of 12 packages",
+        "  12 of 12 packages",
+        "  12 packages are here, unpacking them",
+    ]
+
+
+def test_every_test_is_run_by_continuous_integration() -> None:
+    """CI runs all tests, and what the everyday run leaves out is marked, with the reason."""
+    assert "\nstep scripts/check\nstep scripts/test --full\n" in (ROOT / ".ci/run").read_text()
+    text = (ROOT / "scripts/test").read_text(encoding="utf-8")
+    assert sorted(re.findall(r'-m "([^"]*)"', text)) == ["not full", "not integration"]
+    markers = PROJECT["tool"]["pytest"]["ini_options"]["markers"]
+    assert [marker.partition(":")[0] for marker in markers] == ["integration", "full"]
+
+
 def test_version_is_told_once() -> None:
     """The package, its metadata and the changelog agree."""
     assert PROJECT["project"]["dynamic"] == ["version"]

@@ -13,6 +13,7 @@ from prometheus_client.openmetrics.parser import (
 )
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.every import every
 from twin.aggregator import Core
 from twin.aggregator.exposition import metrics_of
 from twin.catalog import (
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 
 Key = tuple[str, frozenset[tuple[str, str]]]
 SIGNALS = [(device, signal) for device in DEVICES for signal in device]
-NAMES = [f"{device.name}.{signal.name}" for device, signal in SIGNALS]
 
 
 def _read(feed: Feed, *, openmetrics: bool = False) -> dict[Key, float]:
@@ -93,7 +93,7 @@ def _expected(feed: Feed, device: DeviceClass, signal: Signal) -> dict[Key, floa
     return expected
 
 
-@pytest.mark.parametrize(("device", "signal"), SIGNALS, ids=NAMES)
+@every("device, signal", SIGNALS, lambda device, signal: f"{device.name}.{signal.name}")
 def test_every_signal_is_exposed(
     everything: tuple[Feed, dict[Key, float]], device: DeviceClass, signal: Signal
 ) -> None:

@@ -9,6 +9,7 @@ from itertools import pairwise
 import pytest
 
 import twin.catalog
+from tests.every import every
 from twin.catalog import (
     DEVICES,
     GPU,
@@ -28,9 +29,7 @@ from twin.catalog import (
 
 ROWS = [(device, signal) for device in DEVICES for signal in device]
 OWN = "Prometheus naming"
-rows = pytest.mark.parametrize(
-    ("device", "signal"), ROWS, ids=[f"{device.name}.{signal.name}" for device, signal in ROWS]
-)
+rows = every("device, signal", ROWS, lambda device, signal: f"{device.name}.{signal.name}")
 
 BASE_UNITS = {
     Unit.WATTS: "watts",

@@ -14,7 +14,7 @@ from twin.rules.mutation import Mutant, mutants
 from twin.rules.source import load_rules
 from twin.scenario import find_scenarios
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.full]
 
 FOLDER = Path("deploy/prometheus")
 DOMAINS = {alert.name: rules.domain for rules in RULES for alert in rules.alerts}

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
-import pytest
 import yaml
 
+from tests.every import every
 from twin import __version__
 from twin.catalog import UnitKind
 from twin.docs import schema
@@ -42,7 +42,7 @@ def test_document_says_what_it_is() -> None:
     assert yaml.safe_load(pages()["asyncapi.yaml"]) == DOCUMENT
 
 
-@pytest.mark.parametrize("reference", sorted(set(references(DOCUMENT))))
+@every("reference", sorted(set(references(DOCUMENT))))
 def test_reference_leads_somewhere(reference: str) -> None:
     """No reference is dangling, neither inside nor to a schema beside it."""
     if reference.startswith("#/"):

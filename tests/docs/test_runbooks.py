@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import pytest
-
+from tests.every import every
 from twin.alerts import ALERTS, PROOFS, THRESHOLDS
 from twin.alerts.model import used
 from twin.docs.runbooks import pages, proven
@@ -20,7 +19,7 @@ def test_every_alert_has_a_page() -> None:
     assert set(PAGES) == {"runbooks/README.md", *(f"runbooks/{name}.md" for name in ALERTS)}
 
 
-@pytest.mark.parametrize("name", sorted(ALERTS))
+@every("name", sorted(ALERTS))
 def test_page_says_what_to_do(name: str) -> None:
     """A page says what the alert means and what to do, and shows rule and limits with numbers."""
     page, alert = PAGES[f"runbooks/{name}.md"], ALERTS[name]
@@ -31,7 +30,7 @@ def test_page_says_what_to_do(name: str) -> None:
     assert all(f"| `{limit}` | " in page for limit in used(alert))
 
 
-@pytest.mark.parametrize("path", sorted(PAGES))
+@every("path", sorted(PAGES))
 def test_links_lead_somewhere(path: str) -> None:
     """A link of a page leads to a file, or to a heading of one."""
     for target in re.findall(r"\]\(([^)]+)\)", PAGES[path]):

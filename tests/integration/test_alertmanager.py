@@ -13,7 +13,7 @@ import yaml
 from tests.integration.conftest import HTTP_SECONDS
 from twin.alerts import RULES
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("alertmanager")]
 
 CONFIG = Path(__file__).parents[2] / "deploy/alertmanager/alertmanager.yml"
 SITE = {"site": "demo"}

@@ -16,7 +16,7 @@ from twin.compose.secrets import SecretsConfig, Vault
 from twin.errors import BusError
 from twin.wire import EmulatorStatus
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("broker rights")]
 
 SHIPPED = Path(__file__).parents[2] / "deploy/mosquitto"
 SITE, OTHER = "twin/v1/demo", "twin/v1/colossus-100k"

@@ -26,7 +26,7 @@ from twin.wire import Encoder, Outputs, Topics
 if TYPE_CHECKING:
     from tests.integration.conftest import Prometheus
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("http")]
 
 PAGE = "/arrays/a001/metrics"
 QUICK = Limits(request_seconds=0.3, idle_seconds=1, stall_seconds=0.5, queue_seconds=0.2)

@@ -37,7 +37,7 @@ from twin.docs.openapi import document
 from twin.site import Layout, parse_site
 from twin.wire import Ack, Clear, Encoder, Inject, Outputs, Topics
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("http contract")]
 
 EXAMPLES = int(os.environ.get("TWIN_HTTP_EXAMPLES", "25"))
 SITE = "{name: small, racks: 2, servers_per_rack: 1, server: {gpus: 2, nics: 2}}"

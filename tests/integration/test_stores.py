@@ -18,7 +18,7 @@ import yaml
 
 from tests.integration.conftest import HTTP_SECONDS
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.full]
 
 ROOT = Path(__file__).parents[2]
 STORES = ROOT / "deploy/stores"

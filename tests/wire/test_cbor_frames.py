@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from tests.every import every
 from twin.catalog import DEVICES, DeviceClass, Signal, UnitKind
 from twin.errors import FrameError
 from twin.site import Layout
@@ -119,7 +120,7 @@ def test_cbor_of_an_infinite_value_is_a_gap(layout: Layout, outputs: MakeOutputs
     assert np.isnan(snapshots[0].groups["gpu"]).sum() == 2
 
 
-@pytest.mark.parametrize("signal", SIGNALS, ids=lambda s: s.metric)
+@every("signal", SIGNALS, lambda signal: signal.metric)
 def test_cbor_float32_keeps_the_resolution(signal: Signal) -> None:
     """Every step that a signal can take in float32 is the same number after its way."""
     most = 2.0**23 / 10.0**signal.decimals

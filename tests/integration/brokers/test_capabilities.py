@@ -18,7 +18,7 @@ from twin.errors import BusError
 if TYPE_CHECKING:
     from tests.integration.brokers.clusters import Cluster
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.full, pytest.mark.xdist_group("brokers")]
 
 SETTLE_SECONDS = 2.0
 """How long a message that must not come is waited for; what comes takes milliseconds."""

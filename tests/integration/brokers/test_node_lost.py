@@ -22,7 +22,7 @@ from twin.wire import Topics
 if TYPE_CHECKING:
     from tests.integration.brokers.clusters import Cluster
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.full, pytest.mark.xdist_group("brokers")]
 
 SITE = "demo"
 INTERVAL = 0.5

@@ -19,7 +19,7 @@ from twin.site import load_site
 if TYPE_CHECKING:
     from tests.integration.helm.conftest import Object, Rendered
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.full]
 
 SHARDED = (
     "--set",

@@ -19,7 +19,7 @@ from twin.site import Layout, parse_site
 if TYPE_CHECKING:
     from tests.integration.helm.conftest import Rendered
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.full]
 
 SITE = "{name: small, racks: 2, servers_per_rack: 1, server: {gpus: 2, nics: 2}}"
 USERS = ("emulator", "aggregator")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tests.integration.conftest import Mosquitto
     from tests.integration.helm.conftest import Object, Rendered
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.full]
 
 READY_SECONDS = 120.0
 NAMED = ["unshare", *([] if os.geteuid() == 0 else ["--map-root-user"]), "--uts", "sh", "-c"]

@@ -15,7 +15,7 @@ import pytest
 if TYPE_CHECKING:
     from tests.integration.helm.conftest import Rendered
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.full]
 
 OPERATOR = Path(__file__).parent / "operator"
 VERSIONS = ("1.27", "1.37")

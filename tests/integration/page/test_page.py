@@ -19,7 +19,7 @@ import pytest
 if TYPE_CHECKING:
     from tests.integration.page.conftest import Tab, Twin
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("page")]
 
 LIVE = "document.getElementById('state').dataset.state === 'live'"
 STALE = "document.getElementById('state').dataset.state === 'stale'"

@@ -20,7 +20,7 @@ from tests.integration.reliability.pipeline import RACKS, UNITS, Pipeline
 if TYPE_CHECKING:
     from tests.integration.reliability.conftest import Fault, Figures, Running
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("reliability")]
 
 PAUSE_SECONDS = float(os.environ.get("TWIN_PAUSE_SECONDS", "0"))
 CLOCK_TRIES = 3
@@ -247,7 +247,13 @@ FAULTS: tuple[tuple[Fault, dict[str, Any]], ...] = (
 )
 
 
-@pytest.mark.parametrize(("fault", "options"), FAULTS, ids=[fault.__name__ for fault, _ in FAULTS])
+@pytest.mark.parametrize(
+    ("fault", "options"),
+    [
+        pytest.param(*row, id=row[0].__name__, marks=[pytest.mark.full] * (row[0] is clock_set))
+        for row in FAULTS  # a shifted clock needs libfaketime
+    ],
+)
 def test_survived(running: Running, fault: Fault, options: dict[str, Any]) -> None:
     """The fault is seen, alerted on and over as its function says, and nothing more is lost."""
     assert options is not None
