@@ -111,6 +111,23 @@ def test_a_missed_expectation_is_exit_status_1(files: tuple[Path, Path]) -> None
 
 
 @pytest.mark.integration
+def test_nothing_checked_is_not_green(files: tuple[Path, Path], tmp_path: Path) -> None:
+    """A run whose scenarios expect nothing fails, says so, and its reports agree."""
+    rules, scenario = files
+    scenario.write_text(SCENARIO.partition("expect:")[0], encoding="utf-8")
+    junit, page = tmp_path / "rules.xml", tmp_path / "rules.html"
+    done = runner.invoke(
+        app,
+        ["rules", "test", "-r", str(rules), "-s", str(scenario), "--junit", str(junit),
+         "--report", str(page)],
+    )  # fmt: skip
+    assert isinstance(done.exception, CheckFailedError)
+    assert "nothing was checked" in done.output
+    assert ET.parse(junit).getroot()[-1].get("failures") == "1"  # noqa: S314 - our own file
+    assert "<title>twin rules test: nothing was checked</title>" in page.read_text("utf-8")
+
+
+@pytest.mark.integration
 @pytest.mark.parametrize("options", [[], ["--strict"]])
 def test_a_label_that_no_series_has_is_told(files: tuple[Path, Path], options: list[str]) -> None:
     """A misspelt label is told with those that there are, and is an error under --strict."""

@@ -7,8 +7,9 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from twin.docs import calibration
-from twin.docs.chart import Axis, ChartLine, chart
+from twin.docs.chart import chart
 from twin.docs.measurement import comparisons
+from twin.drawing import Axis, DrawnLine
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -42,7 +43,7 @@ def test_chart_places_points() -> None:
         "Title",
         Axis("x", [0, 1, 2]),
         Axis("y", [0, 10]),
-        [ChartLine("a", "red", [(0, 0), (2, 99)])],
+        [DrawnLine("a", "red", [(0, 0), (2, 99)])],
     )
     assert 'points="70.0,328.0 740.0,46.0"' in text
 

@@ -12,8 +12,8 @@ import pytest
 from twin.bench.machine import Machine
 from twin.bench.results import Recorded
 from twin.docs import readme, scale
-from twin.docs.chart import Axis
 from twin.docs.markdown import BEGIN, END
+from twin.drawing import Axis
 
 SVG = "{http://www.w3.org/2000/svg}"
 ROOT = Path(__file__).parents[2]

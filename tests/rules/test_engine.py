@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from twin.errors import ConfigError
+from twin.rules.conclusion import conclude
 from twin.rules.engine import EngineOutcome, evaluate
 from twin.rules.export import export
 from twin.rules.jobs import Candidate
@@ -209,7 +210,8 @@ def test_a_for_that_is_too_long_is_told(loaded: LoadedScenario, rule_file: Path)
     text = rule_file.read_text(encoding="utf-8").replace("for: 10s", "for: 5m")
     rule_file.write_text(text, encoding="utf-8")
     result = run_scenario(loaded, load_rules([str(rule_file)]), Options())
-    assert result.checks[0].reasons == ["the expression was true for at most 1m; for is 5m"]
+    reason = "the expression was true for at most 1m: the fault lasts 1m, for is 5m"
+    assert result.checks[0].reasons == [reason]
 
 
 def test_a_division_by_zero_is_a_gap_in_its_drawing(loaded: LoadedScenario, tmp_path: Path) -> None:
@@ -225,7 +227,7 @@ def test_a_division_by_zero_is_a_gap_in_its_drawing(loaded: LoadedScenario, tmp_
     result = run_scenario(loaded, load_rules([str(path)]), Options(report=True))
     drawn = [panel for panel in result.panels if panel.alert == "PumpFailed"]
     assert [bool(panel.curves) for panel in drawn] == [False, True]
-    assert "PumpFailed" in html_report([result], [], [])
+    assert "PumpFailed" in html_report([result], [], [], conclude([result]))
 
 
 def test_an_exported_scenario_runs_without_the_twin(

@@ -81,7 +81,7 @@ def test_matchers_hold_as_in_prometheus(matcher: tuple[str, str, str], chosen: b
 def test_an_expression_is_cut_at_its_joints() -> None:
     """Set operators part an expression, a comparison parts what is compared from the limit."""
     assert parts("(a > 5 and on (x) rate(b[1m]) <= c) unless d") == (
-        ExpressionPart("a > 5", "", "a", "> 5", "5"),
+        ExpressionPart("a > 5", "", "a", "> 5", "5", scalar=True),
         ExpressionPart("rate(b[1m]) <= c", "and", "rate(b[1m])", "<= c", "c"),
         ExpressionPart("d", "unless", "d"),
     )
@@ -111,3 +111,22 @@ def test_a_range_beyond_any_duration() -> None:
     """A number that no duration holds is no crash of the parser; digits after a point are none."""
     assert selectors("up[99999999999999999999s]") == (Selector("up"), Selector("s"))
     assert selectors("a * 0.12345678901234567890") == (Selector("a"),)
+
+
+@pytest.mark.parametrize(
+    ("expr", "value", "comparison", "scalar"),
+    [
+        ("10 < a", "a", "> 10", True),
+        ("0.9 * 10 >= a", "a", "<= 0.9 * 10", True),
+        ("a > 5 * 60", "a", "> 5 * 60", True),
+        ("a == scalar(b)", "a", "== scalar(b)", True),
+        ("time() - a > 600", "time() - a", "> 600", True),
+        ("a > on (x) group_left b", "a", "> b", False),
+    ],
+)
+def test_a_comparison_has_its_value_and_its_limit(
+    expr: str, value: str, comparison: str, *, scalar: bool
+) -> None:
+    """Whichever side the number stands on, the vector is the value and the number the limit."""
+    (part,) = parts(expr)
+    assert (part.value, part.comparison, part.scalar) == (value, comparison, scalar)

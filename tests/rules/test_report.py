@@ -13,9 +13,17 @@ from rich.console import Console
 
 from twin.errors import ConfigError
 from twin.rules.audit import audit
+from twin.rules.conclusion import conclude
 from twin.rules.engine import Episode
 from twin.rules.expression import selectors
-from twin.rules.report import html_report, json_report, junit_report, print_sweep
+from twin.rules.report import (
+    html_report,
+    json_report,
+    junit_report,
+    print_findings,
+    print_summary,
+    print_sweep,
+)
 from twin.rules.result import (
     Check,
     CheckStatus,
@@ -128,7 +136,8 @@ def checks() -> list[Check]:
 
 def test_junit_has_a_case_an_expectation() -> None:
     """A CI server sees suites, cases, failures, skips, and where each expectation stands."""
-    report = junit_report([result("s", [], rule(), checks=checks())])
+    found = [result("s", [], rule(), checks=checks())]
+    report = junit_report(found, conclude(found))
     suite = ET.fromstring(report)[0]  # noqa: S314 - our own text
     assert (suite.get("tests"), suite.get("failures"), suite.get("skipped")) == ("3", "1", "1")
     failure = suite[1].find("failure")
@@ -146,13 +155,15 @@ def test_the_page_stands_alone() -> None:
     found = result("s", [fired(65, 95, 130)], own, checks=checks(), panels=[panel],
                    sweep=[SweepPoint(own.key, 30.0, 35.0, 0)])  # fmt: skip
     rules = RuleSet((FILE,), (own,))
-    page = html_report([found], audit(rules, [found]), sweep_rows(rules, [found]))
+    page = html_report(
+        [found], audit(rules, [found]), sweep_rows(rules, [found]), conclude([found])
+    )
     assert "a &lt;title&gt;" in page
     assert "<1>" not in page
     assert not re.search(r"(?:src|href)=|url\(|https?://(?!www\.w3)", page)
-    assert page.count('class="firing"') == 1
-    assert page.count('class="pending"') == 1
-    assert 'class="curve limit"' in page
+    assert page.count("fill:var(--firing)") == 1
+    assert page.count("fill:var(--pending)") == 1
+    assert "stroke:var(--limit)" in page
     assert "prefers-color-scheme: dark" in page
     assert "1 left out: not asked." in page
 
@@ -161,7 +172,8 @@ def test_json_has_what_a_script_needs() -> None:
     """Verdicts, delays and firings are values, not text."""
     own = rule()
     found = result("s", [fired(65, 95, 130)], own, checks=checks())
-    report = json_report([found], audit(RuleSet((FILE,), (own,)), [found]), [])
+    findings = audit(RuleSet((FILE,), (own,)), [found])
+    report = json_report([found], findings, [], conclude([found]))
     assert report["passed"] is False
     assert report["scenarios"][0]["checks"][0]["delay_seconds"] == 35.0
     assert report["scenarios"][0]["firings"][0]["firing_at"] == 95
@@ -195,3 +207,81 @@ def test_a_longer_for_trades_delay_for_silence() -> None:
     print_sweep(narrow, rows)
     assert "35s/4" in narrow.file.getvalue()  # type: ignore[attr-defined]  # a StringIO
     assert "missed/1" in narrow.file.getvalue()  # type: ignore[attr-defined]  # as above
+
+
+LONG = "OneOrMoreGraphicsProcessorsOfThisServerHaveFallenOffTheBusOrDoNotAnswer"
+
+
+def printed(width: int, *names: str, terminal: bool) -> str:
+    """Return the findings on rules of these names as a console of that width shows them."""
+    rules = [rule(name) for name in names]
+    found = [result("s", [Episode(0, {"alertname": own.name}, 65, 95, 130)], own) for own in rules]
+    file = StringIO()
+    console = Console(width=width, file=file, force_terminal=terminal, color_system=None)
+    for own, only in zip(rules, found, strict=True):
+        print_findings(console, audit(RuleSet((FILE,), (own,)), [only]))
+    return file.getvalue()
+
+
+def test_a_long_name_leaves_room_for_the_finding() -> None:
+    """In 80 columns the finding stands below a long name, whole, and beside a short one."""
+    text = printed(80, LONG, "Short", terminal=True)
+    assert LONG in text
+    assert text.count("detects s after 35s") == 2
+    assert re.search(r"Short  rules\.yml:3\s+detects s after 35s", text)
+    assert max(len(line) for line in text.splitlines()) <= 90
+
+
+def test_a_pipe_gets_a_finding_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is piped into grep is not wrapped, however narrow the default of a pipe is."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+    own = rule("A")
+    found = [result(f"scenario-{n:02}", [fired(65, 95, 130)], own) for n in range(9)]
+    console = Console(width=80, file=StringIO())
+    print_findings(console, audit(RuleSet((FILE,), (own,)), found))
+    lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]  # a StringIO
+    assert len(lines) == 1
+    assert lines[0].endswith("and 5 more")
+
+
+def test_names_are_no_markup() -> None:
+    """A rule may have any name, brackets too."""
+    assert "[red]A[/red]" in printed(80, "[red]A[/red]", terminal=False)
+
+
+def skipped() -> list[Check]:
+    """Return a check that could not be judged."""
+    return [Check("fires", "B fires", CheckStatus.SKIPPED, "no rule makes this alert", "s.yaml:5")]
+
+
+@pytest.mark.parametrize(
+    ("own_checks", "strict", "word"),
+    [
+        (checks()[:1], False, "passed"),
+        (checks(), False, "failed"),
+        (skipped(), False, "nothing was checked"),
+        ([], True, "nothing was checked"),
+        (checks()[:1], True, "failed"),
+    ],
+)
+def test_all_reports_agree(own_checks: list[Check], word: str, *, strict: bool) -> None:
+    """Page, JUnit, JSON, the last line and the exit status say the same of a run."""
+    own = rule()
+    found = [result("s", [], own, checks=own_checks, unmatched={own.key: {"a{}": "no a{}"}})]
+    findings = audit(RuleSet((FILE,), (own,)), found)
+    conclusion = conclude(found, findings, strict=strict)
+    assert conclusion.word == word
+    good = word == "passed"
+    assert conclusion.good is good
+    page = html_report(found, findings, [], conclusion)
+    assert f"<title>twin rules test: {word}</title>" in page
+    suites = ET.fromstring(junit_report(found, conclusion))  # noqa: S314 - our own text
+    failures = sum(int(suite.get("failures", "0")) for suite in suites)
+    assert (failures == 0) is good
+    report = json_report(found, findings, [], conclusion)
+    assert (report["passed"], report["conclusion"]) == (good, word)
+    console = Console(width=200, file=StringIO())
+    print_summary(conclusion, 1, 1.0, console)
+    assert ("nothing was checked" in console.file.getvalue()) is (  # type: ignore[attr-defined]  # a StringIO
+        word == "nothing was checked"
+    )

@@ -79,7 +79,8 @@ def run_test(
       twin rules test --rules my.yml --scenarios 'scenarios/*.yaml' --junit rules.xml
     """  # noqa: D301 - click wants the backspace itself before lines to be kept
     from twin.rules.audit import audit
-    from twin.rules.report import html_report, json_report, junit_report
+    from twin.rules.conclusion import conclude
+    from twin.rules.report import html_report, json_report, junit_report, print_summary
     from twin.rules.shipped import write_shipped_rules
     from twin.rules.source import load_rules
     from twin.rules.suite import Options, check_suite, is_foreign
@@ -109,21 +110,18 @@ def run_test(
         seconds = time.perf_counter() - began
     findings = audit(own, results)
     rows = sweep_rows(own, results)
+    conclusion = conclude(results, findings, strict=strict)
     if junit is not None:
-        junit.write_bytes(junit_report(results))
+        junit.write_bytes(junit_report(results, conclusion))
     if report is not None:
-        report.write_text(html_report(results, findings, rows), encoding="utf-8")
+        report.write_text(html_report(results, findings, rows, conclusion), encoding="utf-8")
     if as_json:
-        typer.echo(orjson.dumps(json_report(results, findings, rows)))
+        typer.echo(orjson.dumps(json_report(results, findings, rows, conclusion)))
     else:
-        _print(own, results, findings, options, seconds)
-    failed = [result.name for result in results if not result.passed]
-    if failed:
-        raise CheckFailedError(f"not as expected: {', '.join(failed)}")
-    deaf = [own for own in findings if own.unmatched and not own.exercised]
-    if strict and deaf:
-        names = ", ".join(own.rule.name for own in deaf)
-        raise CheckFailedError(f"labels that no series has: {names}")
+        _print(own, results, findings, options)
+        print_summary(conclusion, len(results), seconds)
+    if not conclusion.good:
+        raise CheckFailedError("; ".join(conclusion.complaints))
 
 
 def _print(
@@ -131,13 +129,12 @@ def _print(
     results: Sequence[ScenarioResult],
     findings: Sequence[RuleFinding],
     options: Options,
-    seconds: float,
 ) -> None:
     """Print what all scenarios together say of the rules."""
     from rich.console import Console
 
     from twin.rules.mutation import mutants, survivors
-    from twin.rules.report import print_findings, print_summary, print_survivors, print_sweep
+    from twin.rules.report import print_findings, print_survivors, print_sweep
     from twin.rules.sweep import sweep_rows
 
     console = Console(highlight=False)
@@ -150,7 +147,6 @@ def _print(
         console.print()
         print_survivors(console, survivors(rules, results), len(mutants(rules)))
     console.print()
-    print_summary(console, results, seconds)
 
 
 def _run(

@@ -138,6 +138,7 @@ def run_scenario(
     from rich.markup import escape
 
     from twin.bus import BrokerUrl
+    from twin.rules.conclusion import conclude
     from twin.rules.live import StackServers, run_live
     from twin.rules.report import html_report, json_report, junit_report, print_result
     from twin.scenario import load_scenario
@@ -157,13 +158,14 @@ def run_scenario(
         console.print(f"[dim]{at:7.1f}s[/dim]  {escape(text)}", soft_wrap=True)
 
     result = asyncio.run(_run(run_live(loaded, servers, say, report=report is not None)))
+    conclusion = conclude([result])
     if junit is not None:
-        junit.write_bytes(junit_report([result]))
+        junit.write_bytes(junit_report([result], conclusion))
     if report is not None:
-        report.write_text(html_report([result], [], []), encoding="utf-8")
+        report.write_text(html_report([result], [], [], conclusion), encoding="utf-8")
     if as_json:
-        typer.echo(orjson.dumps(json_report([result], [], [])))
+        typer.echo(orjson.dumps(json_report([result], [], [], conclusion)))
     else:
         print_result(console, result, every=True)
-    if not result.passed:
-        raise CheckFailedError(f"not as expected: {result.name}")
+    if not conclusion.good:
+        raise CheckFailedError("; ".join(conclusion.complaints))

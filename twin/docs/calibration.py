@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.docs.chart import Axis, ChartLine, chart
+from twin.docs.chart import chart
 from twin.docs.markdown import NOTICE, table
 from twin.docs.measurement import Comparison, comparisons, quantiles, spectrum, training
+from twin.drawing import Axis, DrawnLine
 from twin.plant import load_trace
 
 __all__ = ["pages"]
@@ -127,9 +128,9 @@ def _nodes() -> str:
         Axis("node power, kW DC", [2.5 + 0.5 * i for i in range(11)]),
         Axis("samples below, %", range(0, 101, 20)),
         [
-            ChartLine("measured, GPT-3 run", _MEASURED,
+            DrawnLine("measured, GPT-3 run", _MEASURED,
                       _cumulative(load_trace("gpt3-512xh100").watts, 1e3)),
-            ChartLine("twin", _TWIN, _cumulative(training().nodes, 1e3)),
+            DrawnLine("twin", _TWIN, _cumulative(training().nodes, 1e3)),
         ],
     )  # fmt: skip
 
@@ -146,9 +147,9 @@ def _array() -> str:
         Axis("time, s", range(0, 301, 30)),
         Axis("array power, kW DC", range(340, 481, 20)),
         [
-            ChartLine("measured, GPT-3 run", _MEASURED,
+            DrawnLine("measured, GPT-3 run", _MEASURED,
                       list(zip(times.tolist(), measured.tolist(), strict=True))),
-            ChartLine("twin", _TWIN, [(2.0 * i, float(value)) for i, value in enumerate(twin)]),
+            DrawnLine("twin", _TWIN, [(2.0 * i, float(value)) for i, value in enumerate(twin)]),
         ],
     )  # fmt: skip
 
@@ -162,7 +163,7 @@ def _spectrum() -> str:
         periods, amplitude = spectrum(nodes, seconds)
         shown = (periods >= _SHORTEST) & (periods <= _LONGEST)
         points = zip(periods[shown].tolist(), amplitude[shown].tolist(), strict=True)
-        lines.append(ChartLine(name, colour, list(points)))
+        lines.append(DrawnLine(name, colour, list(points)))
     return chart(
         "Spectrum of the array's power",
         Axis("period, s", range(4, 17)),
@@ -179,7 +180,7 @@ def _temperature() -> str:
         Axis("die temperature, °C", range(10, 81, 10)),
         Axis("GPUs below, %", range(0, 101, 20)),
         [
-            ChartLine("measured, A100 in air", _MEASURED, measured),
-            ChartLine("twin, H100 with coolant", _TWIN, _cumulative(training().dies, 1.0)),
+            DrawnLine("measured, A100 in air", _MEASURED, measured),
+            DrawnLine("twin, H100 with coolant", _TWIN, _cumulative(training().dies, 1.0)),
         ],
     )

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from twin.bench.results import Recorded, load_result
-from twin.docs.chart import Axis, ChartLine, chart
+from twin.docs.chart import chart
 from twin.docs.markdown import NOTICE, table
+from twin.drawing import Axis, DrawnLine
 from twin.site import BYTES_A_SERIES, Layout, load_site, series_by_detail
 
 __all__ = ["COMMANDS", "RESULTS", "load_results", "pages", "render", "source"]
@@ -369,9 +370,9 @@ def _losses(run: Mapping[str, Any]) -> str:
 
 
 def _pictures(rows: list[Mapping[str, Any]]) -> Mapping[str, str]:
-    def lines(figure: Callable[[Mapping[str, Any]], float]) -> list[ChartLine]:
+    def lines(figure: Callable[[Mapping[str, Any]], float]) -> list[DrawnLine]:
         return [
-            ChartLine(
+            DrawnLine(
                 name,
                 colour,
                 [(row["gpus"], figure(row)) for row in rows if row["interval_seconds"] == interval],

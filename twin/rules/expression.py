@@ -214,6 +214,7 @@ class ExpressionPart:
         value: what is compared, when the part is a comparison; else the part.
         comparison: the rest of a comparison, such as ``> 85``; empty for none.
         limit: what it is compared with; empty for none.
+        scalar: whether the limit is one number and no vector.
     """
 
     text: str
@@ -221,6 +222,7 @@ class ExpressionPart:
     value: str
     comparison: str = ""
     limit: str = ""
+    scalar: bool = False
 
 
 def parts(expr: str) -> tuple[ExpressionPart, ...]:
@@ -242,12 +244,34 @@ def _parts(node: Any, join: str) -> Iterator[ExpressionPart]:
             yield from _parts(node.rhs, operator)
             return
         if operator in _COMPARISONS and not _is_bool(node):
-            value, limit = _text(node.lhs), _text(node.rhs)
-            if isinstance(node.lhs, promql_parser.NumberLiteral):
-                value, limit = limit, value
-            yield ExpressionPart(_text(node), join, value, f"{operator} {limit}", limit)
+            value, limit = node.lhs, node.rhs
+            if _is_scalar(value):
+                value, limit, operator = limit, value, _MIRRORED.get(operator, operator)
+            text = _text(limit)
+            constant = _is_scalar(limit)
+            yield ExpressionPart(
+                _text(node), join, _text(value), f"{operator} {text}", text, constant
+            )
             return
     yield ExpressionPart(_text(node), join, _text(node))
+
+
+_MIRRORED = {">": "<", "<": ">", ">=": "<=", "<=": ">="}
+_SCALARS = frozenset({"pi", "scalar", "time"})
+"""Functions whose value is a number and no vector."""
+
+
+def _is_scalar(node: Any) -> bool:
+    """Return whether a part of an expression is one number and no vector."""
+    if isinstance(node, promql_parser.NumberLiteral):
+        return True
+    if isinstance(node, promql_parser.Call):
+        return str(node.func.name) in _SCALARS
+    if isinstance(node, promql_parser.BinaryExpr):
+        return _is_scalar(node.lhs) and _is_scalar(node.rhs)
+    if isinstance(node, promql_parser.ParenExpr | promql_parser.UnaryExpr):
+        return _is_scalar(node.expr)
+    return False
 
 
 def _is_bool(node: Any) -> bool:

@@ -1,13 +1,12 @@
-"""The signals behind alerts, asked of a Prometheus that saw them live."""
+"""The charts of alerts, asked of a Prometheus that saw them live."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from twin.clients.prometheus import Prometheus, QueryError
-from twin.rules.explain import POINTS, curves, limit_of, panel, signal_of
-from twin.rules.expression import parts
-from twin.rules.result import Curve, Panel
+from twin.rules.charts import POINTS, Series, drawn, gathered
+from twin.rules.result import Panel
 
 __all__ = ["live_panels"]
 
@@ -15,7 +14,7 @@ __all__ = ["live_panels"]
 def live_panels(
     prometheus: Prometheus, expressions: Mapping[str, str], start: float, duration: float
 ) -> list[Panel]:
-    """Return the signals behind alerts, in seconds since the start.
+    """Return the charts of alerts, in seconds since the start.
 
     Args:
         prometheus: who evaluates the rules.
@@ -28,22 +27,19 @@ def live_panels(
     """
     step = max(1.0, duration / POINTS)
 
-    def ask(query: str | None) -> list[Curve]:
-        if query is None:
-            return []
+    def asked(query: str) -> list[Series]:
         try:
             found = prometheus.over_time(query, start, start + duration, step)
         except QueryError:
             # What it evaluates as a rule may be too much over the whole scenario.
             return []
-        return curves(
+        return gathered(
             (series["metric"], float(at) - start, float(value))
             for series in found
             for at, value in series.get("values", ())
         )
 
-    return [
-        panel(alert, part, ask(signal_of(part)), ask(limit_of(part)), duration)
-        for alert, expr in expressions.items()
-        for part in parts(expr)
-    ]
+    def ask(queries: Sequence[str]) -> list[list[Series]]:
+        return [asked(query) for query in queries]
+
+    return drawn(list(expressions.items()), ask, duration)

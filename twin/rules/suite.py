@@ -18,8 +18,9 @@ import structlog
 from twin.errors import ConfigError
 from twin.faults import FAULTS
 from twin.rules.alertmanager import told_by
+from twin.rules.charts import panels
 from twin.rules.engine import EngineOutcome, Episode, evaluate
-from twin.rules.explain import panels, reasons
+from twin.rules.explain import reasons
 from twin.rules.fault_effects import rules_affected
 from twin.rules.jobs import Candidate
 from twin.rules.mutation import Mutant, killed, mutants

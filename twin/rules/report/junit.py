@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
+from twin.rules.conclusion import NOT_AS_EXPECTED, Conclusion
 from twin.rules.result import Check, CheckStatus, ScenarioResult
 
 __all__ = ["junit_report"]
 
 
-def junit_report(results: Sequence[ScenarioResult]) -> bytes:
-    """Return one test suite a scenario, one test case an expectation."""
+def junit_report(results: Sequence[ScenarioResult], conclusion: Conclusion) -> bytes:
+    """Return one test suite a scenario, one test case an expectation.
+
+    What is wrong with the run as a whole is a suite of its own, so that a CI server shows the
+    run as failed whenever the exit status says so.
+    """
     root = Element("testsuites", name="twin rules test")
     for result in results:
         suite = SubElement(
@@ -25,6 +30,12 @@ def junit_report(results: Sequence[ScenarioResult]) -> bytes:
         )
         for check in result.checks:
             _case(suite, result, check)
+    if complaints := [own for own in conclusion.complaints if not own.startswith(NOT_AS_EXPECTED)]:
+        count = str(len(complaints))
+        suite = SubElement(root, "testsuite", name="run", tests=count, failures=count)
+        for complaint in complaints:
+            case = SubElement(suite, "testcase", classname="run", name=complaint.split(":")[0])
+            SubElement(case, "failure", message=complaint).text = complaint
     indent(root)
     return bytes(tostring(root, encoding="utf-8", xml_declaration=True))
 

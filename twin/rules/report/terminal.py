@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from textwrap import wrap
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from twin.rules.audit import RuleFinding
+from twin.rules.conclusion import Conclusion
 from twin.rules.mutation import Mutant
 from twin.rules.result import Check, CheckStatus, ScenarioResult
 from twin.rules.sweep import SweepRow
@@ -22,6 +26,11 @@ __all__ = [
     "print_sweep",
 ]
 
+_NAME_WIDTH = 40
+"""A name and its place that are longer stand above the finding."""
+_LEAST_ROOM = 30
+"""Columns that a finding gets on the narrowest screen."""
+_NO_WIDTH = 1_000_000
 _MARKS = {
     CheckStatus.PASSED: "[green]✓[/green]",
     CheckStatus.FAILED: "[red]✗[/red]",
@@ -34,7 +43,7 @@ def print_result(console: Console, result: ScenarioResult, *, every: bool, head:
     mark = _MARKS[CheckStatus.PASSED if result.passed else CheckStatus.FAILED]
     counted = [check for check in result.checks if check.status is not CheckStatus.SKIPPED]
     console.print(
-        f"{head}{mark} [bold]{result.name}[/bold]  {escape(result.title)}  "
+        f"{head}{mark} [bold]{escape(result.name)}[/bold]  {escape(result.title)}  "
         f"[dim]{len(counted)} checks, {show_duration(result.duration)} in "
         f"{result.seconds:.1f} s[/dim]",
         soft_wrap=True,
@@ -54,20 +63,41 @@ def _print_check(console: Console, check: Check) -> None:
 
 
 def print_findings(console: Console, findings: Sequence[RuleFinding]) -> None:
-    """Print what is known of every rule; those that no scenario exercised in one line."""
-    table = _table()
-    table.add_column("rule", no_wrap=True)
-    table.add_column("finding", overflow="fold")
-    for finding in findings:
-        if finding.told:
-            where = f"{finding.rule.name}  [dim]{finding.rule.file.name}:{finding.rule.line}[/dim]"
-            table.add_row(where, escape(finding.verdict), style=_style(finding))
-    console.print(table)
+    """Print what is known of every rule; those that no scenario exercised in one line.
+
+    The finding stands beside the rule's name, or below it where the name is long. A pipe has
+    no width: there a finding is one line, so that it can be searched.
+    """
+    told = [(own, _named(own)) for own in findings if own.told]
+    short = [name.cell_len for _, name in told if name.cell_len <= _NAME_WIDTH]
+    column = max(short, default=len("rule"))
+    for finding, name in told:
+        beside = name.cell_len <= column
+        if not beside:
+            console.print(name, soft_wrap=True)
+        room = console.width - column - 2 if _has_width(console) else _NO_WIDTH
+        lines = wrap(finding.verdict, max(room, _LEAST_ROOM)) or [""]
+        for index, line in enumerate(lines):
+            head = name if beside and index == 0 else Text()
+            head.pad_right(column + 2 - head.cell_len)
+            console.print(head.append(line, style=_style(finding)), soft_wrap=True)
     rest = [finding.rule.name for finding in findings if not finding.told]
     if rest:
         console.print(
-            f"[yellow]{len(rest)} rules that no scenario exercised:[/yellow] {', '.join(rest)}"
+            f"[yellow]{len(rest)} rules that no scenario exercised:[/yellow] "
+            f"{escape(', '.join(rest))}"
         )
+
+
+def _named(finding: RuleFinding) -> Text:
+    """Return the name of a rule and its place."""
+    place = f"  {finding.rule.file.name}:{finding.rule.line}"
+    return Text(finding.rule.name).append(place, style="dim")
+
+
+def _has_width(console: Console) -> bool:
+    """Return whether lines are read on a screen, or by something that gave a width."""
+    return console.is_terminal or "COLUMNS" in os.environ
 
 
 def _table() -> Table:
@@ -97,7 +127,7 @@ def print_sweep(console: Console, rows: Sequence[SweepRow]) -> None:
             else f"-/{p.false_alarms}"
             for p in row.points
         ]
-        table.add_row(row.rule.name, *cells)
+        table.add_row(escape(row.rule.name), *cells)
     # A log has no width to fit into, and a figure cut short says nothing.
     wide = console.measure(table, options=console.options.update(width=10_000)).maximum
     console.width = max(wide, console.width)
@@ -121,20 +151,19 @@ def print_survivors(console: Console, left: Sequence[Mutant], total: int) -> Non
     for own in by_rule.values():
         kinds = ", ".join(_BROKEN[mutant.kind] for mutant in own)
         rule = own[0].rule
-        console.print(
-            f"  {rule.name}  [dim]{rule.file.name}:{rule.line}[/dim]  {kinds}", soft_wrap=True
-        )
+        where = f"[dim]{rule.file.name}:{rule.line}[/dim]"
+        console.print(f"  {escape(rule.name)}  {where}  {kinds}", soft_wrap=True)
 
 
-def print_summary(console: Console, results: Sequence[ScenarioResult], seconds: float) -> None:
+def print_summary(
+    own: Conclusion, scenarios: int, seconds: float, console: Console | None = None
+) -> None:
     """Print the last line."""
-    checks = [check for result in results for check in result.checks]
-    count = {status: sum(check.status is status for check in checks) for status in CheckStatus}
-    failed = count[CheckStatus.FAILED]
-    style = "red" if failed else "green"
-    skipped = f", {count[CheckStatus.SKIPPED]} skipped" if count[CheckStatus.SKIPPED] else ""
-    console.print(
-        f"[{style}]{len(results)} scenarios: {count[CheckStatus.PASSED]} checks passed, "
-        f"{failed} failed{skipped}[/{style}] in {seconds:.0f} s",
+    style = "green" if own.good else "red"
+    checked = f"{own.passed} checks passed, {own.failed} failed"
+    text = checked if own.passed or own.failed else own.word
+    skipped = f", {own.skipped} skipped" if own.skipped else ""
+    (console or Console(highlight=False)).print(
+        f"[{style}]{scenarios} scenarios: {text}{skipped}[/{style}] in {seconds:.0f} s",
         soft_wrap=True,
     )

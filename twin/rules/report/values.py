@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from twin.rules.audit import RuleFinding
+from twin.rules.conclusion import Conclusion
 from twin.rules.result import ScenarioResult
 from twin.rules.sweep import SweepRow
 
@@ -13,11 +14,16 @@ __all__ = ["json_report"]
 
 
 def json_report(
-    results: Sequence[ScenarioResult], findings: Sequence[RuleFinding], sweep: Sequence[SweepRow]
+    results: Sequence[ScenarioResult],
+    findings: Sequence[RuleFinding],
+    sweep: Sequence[SweepRow],
+    conclusion: Conclusion,
 ) -> dict[str, Any]:
     """Return the report as plain values."""
     return {
-        "passed": all(result.passed for result in results),
+        "passed": conclusion.good,
+        "conclusion": conclusion.word,
+        "complaints": list(conclusion.complaints),
         "scenarios": [_scenario(result) for result in results],
         "rules": [_rule(finding) for finding in findings],
         "sweep": [
