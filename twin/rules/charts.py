@@ -82,7 +82,13 @@ def drawn(expressions: Sequence[tuple[str, str]], ask: Asker, end: float) -> lis
 def _curves(found: Sequence[Series], wanted: Sequence[_Labels]) -> list[Curve]:
     """Return the curves of the wanted series, in their order."""
     by_key = {_key(own.labels): own for own in found}
-    return [Curve(_name(by_key[key]), by_key[key].points) for key in wanted if key in by_key]
+    keys = [key for key in wanted if key in by_key]
+    # What all have in common does not tell one from the other.
+    common = set(keys[0]).intersection(*keys[1:]) if len(keys) > 1 else set()
+    return [
+        Curve(_name([item for item in key if item not in common]), by_key[key].points)
+        for key in keys
+    ]
 
 
 def _truth(part: ExpressionPart) -> str:
@@ -146,8 +152,8 @@ def _spanned(
     return points
 
 
-def _name(own: Series) -> str:
-    return ", ".join(f"{name}={value}" for name, value in own.labels.items()) or "value"
+def _name(labels: Sequence[tuple[str, str]]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in labels) or "value"
 
 
 # -- by promtool --------------------------------------------------------------

@@ -167,6 +167,13 @@ class ScenarioResult:
         return all(check.status is not CheckStatus.FAILED for check in self.checks)
 
     @property
+    def mark(self) -> CheckStatus:
+        """How the scenario ended: skipped when none of its expectations could be judged."""
+        if all(check.status is CheckStatus.SKIPPED for check in self.checks):
+            return CheckStatus.SKIPPED
+        return CheckStatus.PASSED if self.passed else CheckStatus.FAILED
+
+    @property
     def quiet(self) -> bool:
         """Whether nothing is wrong in it."""
         return not self.struck and not any(check.kind == "fires" for check in self.checks)

@@ -40,7 +40,7 @@ _MARKS = {
 
 def print_result(console: Console, result: ScenarioResult, *, every: bool, head: str = "") -> None:
     """Print a scenario: a line after ``head``, and its checks if one failed or all are wanted."""
-    mark = _MARKS[CheckStatus.PASSED if result.passed else CheckStatus.FAILED]
+    mark = _MARKS[result.mark]
     counted = [check for check in result.checks if check.status is not CheckStatus.SKIPPED]
     console.print(
         f"{head}{mark} [bold]{escape(result.name)}[/bold]  {escape(result.title)}  "
