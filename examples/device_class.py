@@ -23,10 +23,12 @@ from twin.catalog import (
     Chart,
     Detail,
     DeviceClass,
+    DeviceColumn,
     Exporter,
     Hosts,
     MetricType,
     Operation,
+    PageTable,
     Rollup,
     Signal,
     Unit,
@@ -76,6 +78,10 @@ REAR_DOOR = DeviceClass(
         Rollup("rear_door_air_temperature_max_celsius", "air", Operation.MAX, Unit.CELSIUS,
                "Warmest air behind a rear-door fan of the {level}."),
     ),
+    table=PageTable("Rear-door fans", (
+        DeviceColumn("speed", "Speed", Unit.PERCENT, "speed", 0, 100.0),
+        DeviceColumn("air", "Air", Unit.CELSIUS, "air", 1),
+    )),
     charts=(
         Chart("Air behind the door", "Air temperature behind each fan.", "air", "Fan {{fan}}"),
     ),

@@ -14,6 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from typer.testing import CliRunner
 
 from twin.aggregator import Core
+from twin.aggregator.page.rack import groups_of
 from twin.alerts import ALERTS, PROOFS, RULES, rule_file
 from twin.catalog import (
     DEVICES,
@@ -147,6 +148,13 @@ def test_documentation_tells_of_a_class_from_outside(installed: Layout) -> None:
     assert all(f"`{name}`" in page for name in (AIR, f"hall_{HOTTEST}"))
     assert "rear-door-blocked" in faults_page.pages()["faults.md"]
     assert "RearDoorHot" in runbooks.pages()["runbooks/README.md"]
+
+
+def test_the_live_page_has_a_table_of_a_class_from_outside(installed: Layout) -> None:
+    """A rack shows it with the columns that the class names."""
+    tables = {table.key: table for table in groups_of(installed)}
+    assert tables["rear_door"].title == "Rear-door fans"
+    assert [column.signal for column in tables["rear_door"].columns] == ["speed", "air"]
 
 
 def test_an_alert_from_outside_is_a_rule_of_its_own_file(installed: Layout) -> None:

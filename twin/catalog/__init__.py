@@ -19,6 +19,7 @@ from twin.catalog.model import UP, Detail, Exporter, Labels, MetricType, Signal,
 from twin.catalog.neuron import NEURON, NEURON_LATENCIES, NEURON_RUNTIME, NEURONCORE
 from twin.catalog.nic import NIC
 from twin.catalog.own import ARRAY_JOB, OWN_JOB, OWN_METRICS, OwnMetric
+from twin.catalog.page import DeviceColumn, PageTable
 from twin.catalog.place import CDU_HOST, SERVERS, UNIT_HOST, Hosts, Names, Place, UnitKind
 from twin.catalog.power import (
     CHARGE_STATES,
@@ -89,6 +90,7 @@ __all__ = [
     "Chart",
     "Detail",
     "DeviceClass",
+    "DeviceColumn",
     "Exporter",
     "Hosts",
     "Labels",
@@ -97,6 +99,7 @@ __all__ = [
     "Names",
     "Operation",
     "OwnMetric",
+    "PageTable",
     "Place",
     "Rollup",
     "Signal",

@@ -14,6 +14,7 @@ from functools import partial
 
 from twin.catalog.device import DeviceClass
 from twin.catalog.model import Detail, Exporter, MetricType, Signal, Unit
+from twin.catalog.page import DeviceColumn, PageTable
 from twin.catalog.place import CDU_HOST, UnitKind
 from twin.catalog.rollup import ABOVE_RACK, Operation, Rollup
 
@@ -44,10 +45,19 @@ _PUMP_ROLLUPS = (
            "that have failed.", ABOVE_RACK, equals=2.0),
 )  # fmt: skip
 
+_PUMP_TABLE = PageTable("Coolant pumps", (
+        DeviceColumn("state", "State", "", "state"),
+        DeviceColumn("speed", "Speed", Unit.PERCENT, "speed_ratio", 0, 100.0),
+        DeviceColumn("flow", "Flow", Unit.LITERS_PER_MINUTE, "flow", 1),
+        DeviceColumn("power", "Power", Unit.WATTS, "power"),
+        DeviceColumn("pressure", "Inlet", "kPa", "inlet_pressure", 0, 1e-3),
+))  # fmt: skip
+
 PUMP = DeviceClass(
     name="pump",
     frame=UnitKind.RACK,
     title="coolant pump",
+    table=_PUMP_TABLE,
     rollups=_PUMP_ROLLUPS,
     hosts=CDU_HOST,
     per_host=lambda site: site.cooling.pumps,
@@ -126,10 +136,20 @@ _CDU_ROLLUPS = (
            "Electrical power of the coolant units of the {level}.", ABOVE_RACK),
 )  # fmt: skip
 
+_CDU_TABLE = PageTable("Coolant unit", (
+        DeviceColumn("flow", "Flow", Unit.LITERS_PER_MINUTE, "flow", 1),
+        DeviceColumn("supply", "Supply", Unit.CELSIUS, "supply_temperature", 1),
+        DeviceColumn("return", "Return", Unit.CELSIUS, "return_temperature", 1),
+        DeviceColumn("heat", "Heat", "kW", "heat_removed", 1, 1e-3),
+        DeviceColumn("level", "Level", Unit.PERCENT, "level", 0, 100.0),
+        DeviceColumn("leak", "Leak", "", "leak"),
+))  # fmt: skip
+
 CDU = DeviceClass(
     name="cdu",
     frame=UnitKind.RACK,
     title="coolant distribution unit",
+    table=_CDU_TABLE,
     rollups=_CDU_ROLLUPS,
     hosts=CDU_HOST,
     detail=Detail.RACK,

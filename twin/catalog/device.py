@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from twin.catalog.model import Detail, Signal
+from twin.catalog.page import PageTable
 from twin.catalog.place import UNIT_HOST, Count, Hosts, UnitKind, one
 from twin.catalog.rollup import Rollup
 from twin.parameters import Site
@@ -54,6 +55,7 @@ class DeviceClass:
         conditions: what can be wrong with a device, by name, and how a healthy one reads;
             for classes that are added from outside.
         charts: its panels on the dashboard of a rack.
+        table: what the live page shows of it in a rack, None for nothing.
     """
 
     name: str
@@ -68,6 +70,7 @@ class DeviceClass:
     rollups: tuple[Rollup, ...] = ()
     conditions: Mapping[str, float] = field(default_factory=dict)
     charts: tuple[Chart, ...] = ()
+    table: PageTable | None = None
 
     def __iter__(self) -> Iterator[Signal]:
         return iter(self.signals)

@@ -19,6 +19,7 @@ from functools import partial
 
 from twin.catalog.device import DeviceClass
 from twin.catalog.model import Exporter, Labels, MetricType, Signal, Unit
+from twin.catalog.page import DeviceColumn, PageTable
 from twin.catalog.place import SERVERS, Place, UnitKind
 from twin.catalog.rollup import ABOVE_RACK, Operation, Rollup
 
@@ -180,10 +181,25 @@ _GPU_ROLLUPS = (
            "uncorrectable errors.", ABOVE_RACK),
 )  # fmt: skip
 
+_GPU_TABLE = PageTable("GPUs", (
+        DeviceColumn("temperature", "Temperature", Unit.CELSIUS, "gpu_temp",
+                     low=30.0, high=lambda site: site.gpu.temperature_slowdown_celsius),
+        DeviceColumn("power", "Power", Unit.WATTS, "power_usage", low=0.0,
+                     high=lambda site: site.gpu.power_limit_watts),
+        DeviceColumn("utilization", "Utilisation", Unit.PERCENT, "gpu_util", low=0.0,
+                     high=100.0),
+        DeviceColumn("clock", "SM clock", Unit.MEGAHERTZ, "sm_clock", low=0.0,
+                     high=lambda site: site.gpu.sm_clock_max_mhz),
+        DeviceColumn("memory", "Memory temperature", Unit.CELSIUS, "memory_temp",
+                     low=30.0, high=105.0),
+        DeviceColumn("xid", "Last XID", "", "xid"),
+), by_server=True)  # fmt: skip
+
 GPU = DeviceClass(
     name="gpu",
     frame=UnitKind.RACK,
     title="GPU",
+    table=_GPU_TABLE,
     rollups=_GPU_ROLLUPS,
     hosts=SERVERS,
     per_host=lambda site: site.server.gpus,

@@ -15,6 +15,7 @@ from twin.catalog.device import DeviceClass
 from twin.catalog.ec2 import ec2_labels
 from twin.catalog.gpu import accelerator_rollups
 from twin.catalog.model import Exporter, MetricType, Signal, Unit
+from twin.catalog.page import DeviceColumn, PageTable
 from twin.catalog.place import SERVERS, Place, UnitKind
 from twin.catalog.rollup import Operation, Rollup
 
@@ -115,10 +116,16 @@ _NEURONCORE_ROLLUPS = (
            "Mean utilisation of the NeuronCores of the {level}."),
 )  # fmt: skip
 
+_NEURONCORE_TABLE = PageTable("NeuronCores", (
+        DeviceColumn("utilization", "Utilisation", Unit.PERCENT, "utilization", 0, 100.0, 0.0,
+                     100.0),
+), by_server=True)  # fmt: skip
+
 NEURONCORE = DeviceClass(
     name="neuroncore",
     frame=UnitKind.RACK,
     title="logical NeuronCore",
+    table=_NEURONCORE_TABLE,
     rollups=_NEURONCORE_ROLLUPS,
     hosts=SERVERS,
     per_host=lambda site: site.server.gpus * site.gpu.logical_cores,

@@ -12,10 +12,12 @@ from functools import partial
 
 from twin.catalog.device import DeviceClass
 from twin.catalog.model import Exporter, MetricType, Signal, Unit
+from twin.catalog.page import DeviceColumn, PageTable
 from twin.catalog.place import SERVERS, Place, UnitKind
 from twin.catalog.rollup import ABOVE_RACK, Operation, Rollup
+from twin.parameters import Site
 
-__all__ = ["INFINIBAND", "INFINIBAND_INFO", "LASER", "MODULE", "NETDEV", "NIC"]
+__all__ = ["INFINIBAND", "INFINIBAND_INFO", "LASER", "LINE_SHARE", "MODULE", "NETDEV", "NIC"]
 
 _node = partial(Exporter, job="node-exporter", port=9100, source="prometheus/node_exporter 1.12")
 _optics = partial(
@@ -78,10 +80,32 @@ _NIC_ROLLUPS = (
            "Priority pause frames that the NIC ports of the {level} transmitted.", ABOVE_RACK),
 )  # fmt: skip
 
+LINE_SHARE = 0.2
+"""Upper end of the network's scale, over the line rate: training sends in bursts, and over the
+second of a frame it stays far below."""
+
+
+def _line_share(site: Site) -> float:
+    """Return that upper end for a port, in Gb/s."""
+    return 8e-9 * LINE_SHARE * site.network.bytes_per_second
+
+
+_NIC_TABLE = PageTable("NIC ports", (
+        DeviceColumn("sent", "Sent", "Gb/s", "tx_bytes", low=0.0, high=_line_share, scale=8e-9,
+                     decimals=3, counter=True),
+        DeviceColumn("received", "Received", "Gb/s", "rx_bytes", low=0.0, high=_line_share,
+                     scale=8e-9, decimals=3, counter=True),
+        DeviceColumn("module", "Optic temperature", Unit.CELSIUS, "module_temperature",
+                     low=30.0, high=75.0),
+        DeviceColumn("up", "Link", "", "up", states=("down", "up")),
+        DeviceColumn("changes", "Carrier changes", "", "carrier_changes"),
+), by_server=True)  # fmt: skip
+
 NIC = DeviceClass(
     name="nic",
     frame=UnitKind.RACK,
     title="NIC port",
+    table=_NIC_TABLE,
     rollups=_NIC_ROLLUPS,
     hosts=SERVERS,
     per_host=lambda site: site.server.nics,

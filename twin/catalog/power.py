@@ -12,6 +12,7 @@ from functools import partial
 
 from twin.catalog.device import Chart, DeviceClass
 from twin.catalog.model import Detail, Exporter, MetricType, Signal, Unit
+from twin.catalog.page import DeviceColumn, PageTable
 from twin.catalog.place import Hosts, UnitKind, one
 from twin.catalog.rollup import ABOVE_RACK, Operation, Rollup
 
@@ -97,10 +98,17 @@ _PDU_ROLLUPS = (
            "Current of the PDU phase of the {level} that carries most.", ABOVE_RACK),
 )  # fmt: skip
 
+_PDU_TABLE = PageTable("PDU phases", (
+        DeviceColumn("power", "Power", "kW", "power", 1, 1e-3),
+        DeviceColumn("current", "Current", Unit.AMPERES, "current", 1),
+        DeviceColumn("voltage", "Voltage", Unit.VOLTS, "voltage", 1),
+))  # fmt: skip
+
 PDU = DeviceClass(
     name="pdu",
     frame=UnitKind.RACK,
     title="PDU phase",
+    table=_PDU_TABLE,
     rollups=_PDU_ROLLUPS,
     hosts=_PDUS,
     per_host=lambda _: len(PHASES),

@@ -12,6 +12,7 @@ from functools import partial
 
 from twin.catalog.device import DeviceClass
 from twin.catalog.model import Exporter, MetricType, Signal, Unit
+from twin.catalog.page import DeviceColumn, PageTable
 from twin.catalog.place import SERVERS, UnitKind
 from twin.catalog.rollup import Operation, Rollup
 
@@ -57,10 +58,17 @@ _SERVER_ROLLUPS = (
            Unit.CELSIUS, "Warmest air into a server of the {level}."),
 )  # fmt: skip
 
+_SERVER_TABLE = PageTable("Servers", (
+        DeviceColumn("power", "Power", "kW", "power", 2, 1e-3),
+        DeviceColumn("inlet", "Inlet air", Unit.CELSIUS, "inlet_temperature"),
+        DeviceColumn("up", "Answers", "", "up_node", states=("no", "yes")),
+))  # fmt: skip
+
 SERVER = DeviceClass(
     name="server",
     frame=UnitKind.RACK,
     title="HGX server",
+    table=_SERVER_TABLE,
     rollups=_SERVER_ROLLUPS,
     hosts=SERVERS,
     signals=(

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from twin.aggregator.page.trouble import Troubles
 from twin.aggregator.store import Store
 from twin.catalog import CDU, GPU, NIC, SERVER, DeviceClass, Unit, UnitKind
+from twin.catalog.nic import LINE_SHARE
 from twin.site import Layout
 
-__all__ = ["LINE_SHARE", "Floor", "FloorSignal", "floor_signals"]
+__all__ = ["Floor", "FloorSignal", "floor_signals"]
 
 _Values = NDArray[np.float64]
 
@@ -25,9 +26,6 @@ _FLOW_RATIO = 1.2
 """Upper end of the flow's scale, over the flow that the coolant unit holds."""
 _POWER_RATIO = 1.2
 """Upper end of the power's scale, over the plateau of a training step."""
-LINE_SHARE = 0.2
-"""Upper end of the network's scale, over the line rate: training sends in bursts, and over the
-second of a frame it stays far below."""
 _GIGABITS = 8e-9
 
 

@@ -2,62 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.aggregator.page.floor import LINE_SHARE, Floor
+from twin.aggregator.page.floor import Floor
 from twin.aggregator.page.trouble import Troubles
 from twin.aggregator.store import Store
-from twin.catalog import (
-    CDU,
-    GPU,
-    LEAK_STATES,
-    NEURONCORE,
-    NIC,
-    PDU,
-    PUMP,
-    PUMP_STATES,
-    SERVER,
-    DeviceClass,
-    Unit,
-    UnitKind,
-)
+from twin.catalog import DeviceClass, DeviceColumn, UnitKind
 from twin.site import Layout
 
-__all__ = ["DeviceColumn", "DeviceTable", "Racks", "groups_of"]
-
-
-@dataclass(frozen=True, slots=True)
-class DeviceColumn:
-    """One value of every device of a group.
-
-    Attributes:
-        key: its name in the answer.
-        title: its name for people.
-        unit: unit as sent.
-        signal: signal of the device class.
-        decimals: decimals that are sent.
-        scale: what the signal is multiplied by.
-        low: lower end of its colour scale, None for a value that is not coloured.
-        high: upper end.
-        states: names of the values, for a state.
-        counter: whether people want its rate and not its value.
-    """
-
-    key: str
-    title: str
-    unit: str
-    signal: str
-    decimals: int = 0
-    scale: float = 1.0
-    low: float | None = None
-    high: float | None = None
-    states: tuple[str, ...] = ()
-    counter: bool = False
+__all__ = ["DeviceTable", "Racks", "groups_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,73 +39,28 @@ class DeviceTable:
 
 def groups_of(layout: Layout) -> tuple[DeviceTable, ...]:
     """Return the groups of devices that the racks of a site have."""
-    site = layout.site
-    gpu, line = site.gpu, LINE_SHARE * site.network.bytes_per_second
-    servers = site.servers_per_rack
-    groups = (
-        DeviceTable("gpu", "GPUs", GPU, servers, (
-            DeviceColumn("temperature", "Temperature", Unit.CELSIUS, "gpu_temp",
-                         low=30.0, high=gpu.temperature_slowdown_celsius),
-            DeviceColumn("power", "Power", Unit.WATTS, "power_usage", low=0.0,
-                         high=gpu.power_limit_watts),
-            DeviceColumn("utilization", "Utilisation", Unit.PERCENT, "gpu_util", low=0.0,
-                         high=100.0),
-            DeviceColumn("clock", "SM clock", Unit.MEGAHERTZ, "sm_clock", low=0.0,
-                         high=gpu.sm_clock_max_mhz),
-            DeviceColumn("memory", "Memory temperature", Unit.CELSIUS, "memory_temp",
-                         low=30.0, high=105.0),
-            DeviceColumn("xid", "Last XID", "", "xid"),
-        )),
-        DeviceTable("neuroncore", "NeuronCores", NEURONCORE, servers, (
-            DeviceColumn("utilization", "Utilisation", Unit.PERCENT, "utilization", 0, 100.0, 0.0,
-                         100.0),
-        )),
-        DeviceTable("nic", "NIC ports", NIC, servers, (
-            DeviceColumn("sent", "Sent", "Gb/s", "tx_bytes", low=0.0, high=8e-9 * line, scale=8e-9,
-                         decimals=3, counter=True),
-            DeviceColumn("received", "Received", "Gb/s", "rx_bytes", low=0.0, high=8e-9 * line,
-                         scale=8e-9, decimals=3, counter=True),
-            DeviceColumn("module", "Optic temperature", Unit.CELSIUS, "module_temperature",
-                         low=30.0, high=75.0),
-            DeviceColumn("up", "Link", "", "up", states=("down", "up")),
-            DeviceColumn("changes", "Carrier changes", "", "carrier_changes"),
-        )),
-        DeviceTable("pump", "Coolant pumps", PUMP, 0, (
-            DeviceColumn("state", "State", "", "state", states=_names(PUMP_STATES)),
-            DeviceColumn("speed", "Speed", Unit.PERCENT, "speed_ratio", 0, 100.0),
-            DeviceColumn("flow", "Flow", Unit.LITERS_PER_MINUTE, "flow", 1),
-            DeviceColumn("power", "Power", Unit.WATTS, "power"),
-            DeviceColumn("pressure", "Inlet", "kPa", "inlet_pressure", 0, 1e-3),
-        )),
-        DeviceTable("cdu", "Coolant unit", CDU, 0, (
-            DeviceColumn("flow", "Flow", Unit.LITERS_PER_MINUTE, "flow", 1),
-            DeviceColumn("supply", "Supply", Unit.CELSIUS, "supply_temperature", 1),
-            DeviceColumn("return", "Return", Unit.CELSIUS, "return_temperature", 1),
-            DeviceColumn("heat", "Heat", "kW", "heat_removed", 1, 1e-3),
-            DeviceColumn("level", "Level", Unit.PERCENT, "level", 0, 100.0),
-            DeviceColumn("leak", "Leak", "", "leak", states=_names(LEAK_STATES)),
-        )),
-        DeviceTable("server", "Servers", SERVER, 0, (
-            DeviceColumn("power", "Power", "kW", "power", 2, 1e-3),
-            DeviceColumn("inlet", "Inlet air", Unit.CELSIUS, "inlet_temperature"),
-            DeviceColumn("up", "Answers", "", "up_node", states=("no", "yes")),
-        )),
-        DeviceTable("pdu", "PDU phases", PDU, 0, (
-            DeviceColumn("power", "Power", "kW", "power", 1, 1e-3),
-            DeviceColumn("current", "Current", Unit.AMPERES, "current", 1),
-            DeviceColumn("voltage", "Voltage", Unit.VOLTS, "voltage", 1),
-        )),
-    )  # fmt: skip
     return tuple(
-        replace(group, columns=tuple(_reported(layout, group)))
-        for group in groups
-        if layout.per_unit(group.device)
+        DeviceTable(
+            device.name,
+            device.table.title,
+            device,
+            layout.site.servers_per_rack if device.table.by_server else 0,
+            tuple(_reported(layout, device, device.table.columns)),
+        )
+        for device in layout.devices_of(UnitKind.RACK)
+        if device.table is not None
     )
 
 
-def _reported(layout: Layout, group: DeviceTable) -> Iterator[DeviceColumn]:
-    names = {signal.name for signal in layout.reported[group.device.name] if signal.on_wire}
-    return (column for column in group.columns if column.signal in names)
+def _reported(
+    layout: Layout, device: DeviceClass, columns: Iterable[DeviceColumn]
+) -> Iterator[DeviceColumn]:
+    """Yield the columns of signals that the site reports."""
+    signals = {signal.name: signal for signal in layout.reported[device.name] if signal.on_wire}
+    for column in columns:
+        if column.signal in signals:
+            states = column.states or tuple(signals[column.signal].states.values())
+            yield replace(column.of(layout.site), states=states)
 
 
 class Racks:
@@ -189,10 +102,6 @@ class Racks:
             )
             for column in group.columns
         }
-
-
-def _names(states: Mapping[int, str]) -> tuple[str, ...]:
-    return tuple(states[code] for code in range(len(states)))
 
 
 def _one(value: float) -> float | None:
