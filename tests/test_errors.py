@@ -14,6 +14,7 @@ from twin.errors import (
     FrameError,
     TargetError,
     TwinError,
+    certificate_fault,
     did_you_mean,
     first_error,
 )
@@ -73,7 +74,11 @@ def test_module_shows_the_tree_that_it_has() -> None:
     drawing = errors.__doc__ or ""
     for kind in CLASSES:
         assert kind.__name__ in drawing
-    own = {n for n, v in vars(errors).items() if getattr(v, "__module__", "") == errors.__name__}
+    own = {
+        name
+        for name, value in vars(errors).items()
+        if getattr(value, "__module__", "") == errors.__name__ and not name.startswith("_")
+    }
     assert set(errors.__all__) == own
 
 
@@ -83,3 +88,27 @@ def test_a_wrong_name_is_answered_with_the_nearest() -> None:
         "; did you mean pump-failure?"
     )
     assert did_you_mean("zzz", ["gpu-xid", "pump-failure"]) == ""
+
+
+VERIFY = "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: {} (_ssl.c:1006)"
+
+
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [
+        (VERIFY.format("certificate has expired"), "has expired; renew it"),
+        (VERIFY.format("certificate is not yet valid"), "not valid yet; set the clock"),
+        (VERIFY.format("Hostname mismatch, certificate is not valid for 'x'."), "another name"),
+        (VERIFY.format("IP address mismatch, certificate is not valid for '::1'."), "another name"),
+        (VERIFY.format("self-signed certificate"), "trust me"),
+        (VERIFY.format("unable to get local issuer certificate"), "trust me"),
+        ("[Errno 111] Connection refused", None),
+    ],
+)
+def test_advice_for_a_certificate(reason: str, words: str | None) -> None:
+    """Only an unknown CA is mended by trusting another CA; each fault has advice of its own."""
+    fault = certificate_fault(reason, "trust me")
+    assert (fault is None) is (words is None)
+    if fault is not None and words is not None:
+        assert words in fault
+        assert ("trust me" in fault) is (words == "trust me")

@@ -7,7 +7,9 @@ anything else that it raises is a finding.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import re
+import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cache, partial
@@ -22,17 +24,19 @@ from twin.aggregator.access import Access, Guarded
 from twin.aggregator.app import create_app
 from twin.aggregator.command_client import CommandClient
 from twin.aggregator.page import LivePage
+from twin.aggregator.shard_assignment import ShardAssignment
 from twin.bus import BrokerUrl
 from twin.catalog import UnitKind
 from twin.cli.options import seconds
-from twin.emulator.commands import Commands
+from twin.emulator import EmulatorConfig
+from twin.emulator.core import EmulatorCore
+from twin.emulator.state import StateFile
 from twin.errors import TwinError
-from twin.faults import FAULTS, FaultSchedule
 from twin.plant import Conditions, Plant
 from twin.rules.expression import parts, selectors, sievable
 from twin.scenario.loader import parse_scenario
-from twin.site import Layout, find_target, parse_site
-from twin.wire import Codec, Encoder, Topics
+from twin.site import Layout, Shard, find_target, parse_site
+from twin.wire import Codec, Encoder, RackMeta, Topics, decode_message
 
 __all__ = ["CORPUS", "TARGETS", "frame_into", "fresh_core", "seeds"]
 
@@ -49,8 +53,10 @@ gensets: {count: 1}
 """
 TOPICS = Topics("tiny")
 KINDS = tuple(UnitKind)
-MESSAGES = ("status/plant-0", "faults", "meta/rack/r0001", "detail", "command/detail",
-            "command/inject", "command/clear", "ack/x", "rack", "")  # fmt: skip
+ANNOUNCEMENTS = ("faults", "detail", "rollup/0/1", "ack/x", "feedback", "rack", "")
+COMMANDS = ("inject", "clear", "detail", "explode")
+SELDOM = 512
+"""Of so many messages that change no value one is followed by a look at what is exposed."""
 TOKEN = Token("a-token-that-nobody-guesses")
 
 
@@ -70,8 +76,16 @@ def _core() -> Core:
 
 
 @cache
-def _commands() -> Commands:
-    return Commands(FaultSchedule(_layout(), FAULTS), TOPICS)
+def _shard() -> Core:
+    """Return the first of two aggregators, which adds up what the other one sends."""
+    return Core(_layout(), division=ShardAssignment(_layout(), Shard(0, 2), 0, 1))
+
+
+@cache
+def _emulators() -> tuple[EmulatorCore, ...]:
+    """Return an emulator of the whole site, and one of its shards, which listens to others."""
+    configs = EmulatorConfig(_layout()), EmulatorConfig(_layout(), shard=Shard(0, 2))
+    return tuple(EmulatorCore(config, epoch=_TIME.now) for config in configs)
 
 
 class _Time:
@@ -87,9 +101,14 @@ class _Time:
 _TIME = _Time()
 
 
-def frame(data: bytes) -> None:
+def json(data: bytes) -> None:
     """A frame of any kind, from whoever likes: the first byte chooses the kind and the unit."""
     frame_into(_core(), data)
+
+
+def cbor(data: bytes) -> None:
+    """The same, as a CBOR map whatever its first byte is."""
+    frame_into(_core(), data[:1] + bytes(0xA0 | byte & 0x1F for byte in data[1:2]) + data[2:])
 
 
 def frame_into(core: Core, data: bytes) -> None:
@@ -101,13 +120,52 @@ def frame_into(core: Core, data: bytes) -> None:
     _handled(core, topic, data[1:], retain=chosen > 250)
 
 
-def message(data: bytes) -> None:
-    """Announcements and commands: the first byte chooses the topic."""
-    core = _core()
-    topic = f"twin/v1/tiny/{MESSAGES[(data[0] if data else 0) % len(MESSAGES)]}"
-    _handled(core, topic, data[1:], retain=False)
-    core.outbox()
-    _commands().handle(topic, data[1:], _TIME.now)
+def status(data: bytes) -> None:
+    """What an emulator says of itself, to aggregators and to other emulators."""
+    _told("status/shard-1", data)
+
+
+def metadata(data: bytes) -> None:
+    """What a rack is made of, also as a message by itself."""
+    _told("meta/rack/r0001", data)
+    with suppress(TwinError):
+        decode_message(RackMeta, data)
+
+
+def command(data: bytes) -> None:
+    """Commands: the first byte chooses which, and whether the broker had kept it."""
+    chosen = data[0] if data else 0
+    _told(f"command/{COMMANDS[chosen % len(COMMANDS)]}", data[1:], retain=chosen > 250)
+
+
+def announcement(data: bytes) -> None:
+    """Everything else beside frames: the first byte chooses the topic."""
+    _told(ANNOUNCEMENTS[(data[0] if data else 0) % len(ANNOUNCEMENTS)], data[1:])
+
+
+def _told(name: str, payload: bytes, *, retain: bool = False) -> None:
+    """Hand a message to everybody who hears it."""
+    topic = f"twin/v1/tiny/{name}"
+    for core in (_core(), _shard()):
+        _handled(core, topic, payload, retain=retain)
+        core.outbox()
+    for emulator in _emulators():
+        emulator.on_message(topic, payload, retain=retain)
+        emulator.outbox()
+        emulator.faults.restore(())
+
+
+def state(data: bytes) -> None:
+    """A state that an emulator finds on its disk."""
+    file = _state_file()
+    file.path.write_bytes(data)
+    with suppress(TwinError):
+        file.load()
+
+
+@cache
+def _state_file() -> StateFile:
+    return StateFile(Path(tempfile.mkdtemp(prefix="fuzz-state-")), _layout(), "training")
 
 
 def topic(data: bytes) -> None:
@@ -116,14 +174,18 @@ def topic(data: bytes) -> None:
     _handled(_core(), name.decode("utf-8", "replace"), payload, retain=False)
 
 
+_LOOKS = itertools.count(1)
+
+
 def _handled(core: Core, topic: str, payload: bytes, *, retain: bool) -> None:
     """Hand a message over; what is exposed afterwards must be a page that Prometheus can read."""
     before = core.store.version
-    tallies = core.telemetry.tallies()["twin_messages_refused_total"]
     core.handle(topic, payload, retain, _TIME.read())
-    refused = core.telemetry.tallies()["twin_messages_refused_total"] != tallies
-    if core.store.version != before or not refused:
+    if core.store.version != before or next(_LOOKS) % SELDOM == 0:
+        core.tick(_TIME.now)
         _readable(core)
+        refused = core.telemetry.tallies()["twin_messages_refused_total"]
+        assert not refused["unexpected"], "an error that nobody foresaw"
 
 
 def _readable(core: Core) -> None:
@@ -227,19 +289,35 @@ async def _answer(scope: dict[str, Any], body: bytes) -> int:
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
     target.__name__: target
-    for target in (frame, message, topic, site, scenario, expression, argument, http)
+    for target in (
+        json,
+        cbor,
+        topic,
+        status,
+        metadata,
+        command,
+        announcement,
+        http,
+        state,
+        site,
+        scenario,
+        expression,
+        argument,
+    )
 }
 
 
 def seeds() -> dict[str, list[bytes]]:
-    """Return valid inputs of the targets whose input has to be made: frames in both codecs."""
+    """Return valid inputs of the targets whose input has to be made: frames, a state."""
     layout = _layout()
     plant = Plant(layout, seed=0)
     plant.step(1.0, Conditions.healthy(layout))
-    frames = []
+    found: dict[str, list[bytes]] = {"json": [], "cbor": []}
     for number, kind in enumerate(KINDS):
         for codec in Codec:
             encoder = Encoder(layout, kind, codec)
             encoder.load(plant.outputs())
-            frames.append(bytes([number]) + encoder.encode(0, 1.0, 1))
-    return {"frame": frames}
+            found[codec.value].append(bytes([number]) + encoder.encode(0, 1.0, 1))
+    core = EmulatorCore(EmulatorConfig(layout), epoch=_TIME.now)
+    found["state"] = [_state_file().dump(core.state())]
+    return found

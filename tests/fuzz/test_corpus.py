@@ -49,7 +49,7 @@ def test_every_target_has_a_corpus() -> None:
 def test_frames_are_valid() -> None:
     """The frames that fuzzing begins with are taken over, or it would never get past the head."""
     core = fresh_core()
-    for data in seeds()["frame"]:
+    for data in (*seeds()["json"], *seeds()["cbor"]):
         frame_into(core, data)
     tallies = core.telemetry.tallies()
     assert sum(tallies["twin_frames_ingested_total"].values()) == len(UnitKind)

@@ -80,17 +80,15 @@ class ServerCertificate:
         try:
             # First into another context: a failure half way must leave this one whole.
             self._load(ssl.create_default_context(ssl.Purpose.CLIENT_AUTH))
+            if (fault := _expired(self._files.certificate)) is not None:
+                raise ValueError(f"the new one {fault}")  # noqa: TRY301 - as any that is of no use
             self._load(self.context)
         except (OSError, ValueError) as error:
             # One file was replaced and the other not yet, perhaps: the next look tells.
             _log.error("certificate not renewed, the last one stays", error=_reason(error))
         else:
             self._stamp = stamp
-            fault = _expired(self._files.certificate)
-            if fault is None:
-                _log.info("certificate renewed", file=str(self._files.certificate))
-            else:
-                _log.error(f"the new certificate {fault}", file=str(self._files.certificate))
+            _log.info("certificate renewed", file=str(self._files.certificate))
 
     def _load(self, context: ssl.SSLContext) -> None:
         def no_pass_phrase() -> str:
@@ -110,7 +108,10 @@ class ServerCertificate:
 
 def _expired(file: Path) -> str | None:
     """Return why the certificate in a file is not valid now, None when it is."""
-    certificate = x509.load_pem_x509_certificate(file.read_bytes())
+    try:
+        certificate = x509.load_pem_x509_certificate(file.read_bytes())
+    except ValueError:
+        return None  # OpenSSL, which reads it for use, takes more than is in the standard
     now = datetime.now(UTC)
     if now > certificate.not_valid_after_utc:
         return f"expired on {certificate.not_valid_after_utc:%Y-%m-%d %H:%M} UTC"
