@@ -47,6 +47,8 @@ def test_takes_over_every_unit(feed: Feed) -> None:
         "twin/v1/small/grid/1",
         "twin/v1/small/toaster/t1",
         "twin/v1/small/job/other",
+        "twin/v1/small/meta/pump/r0001",
+        "twin/v1/small/meta",
     ],
 )
 def test_refuses_foreign_topics(feed: Feed, topic: str) -> None:
@@ -57,8 +59,8 @@ def test_refuses_foreign_topics(feed: Feed, topic: str) -> None:
 
 
 def test_ignores_what_the_site_says_to_others(feed: Feed) -> None:
-    """Commands, answers and metadata are neither taken over nor refused."""
-    for topic in ("command/inject", "ack/1", "meta/rack/r0001"):
+    """Commands and answers are neither taken over nor refused."""
+    for topic in ("command/inject", "ack/1"):
         feed.send(f"twin/v1/small/{topic}", b"anything")
     assert sum(feed.core.telemetry.tallies()[REFUSED].values()) == 0
 

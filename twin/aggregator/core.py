@@ -91,6 +91,7 @@ class Core:
             self._handle_part(self.shard, topic, payload, now)
             return
         self._ingest.handle(topic, payload, retain, now, at)
+        self._rename()
         if topic == self.live.pulse:
             with contained(self.telemetry, self._log, topic, now):
                 self.live.sample()
@@ -104,6 +105,7 @@ class Core:
     def tick(self, now: float, at: float | None = None) -> None:
         """Give up the units that have been silent for too long; clocks as for :meth:`handle`."""
         self._ingest.tick(now, at)
+        self._rename()
         if self.shard is None or self.shard.division.leads:
             self._outbox += self._detail.remind()
         if self.shard is not None:
@@ -159,6 +161,14 @@ class Core:
             self._announced,
             self.telemetry,
         )
+
+    def _rename(self) -> None:
+        """Make the labels of the racks anew whose identity has changed."""
+        for rack in self._ingest.renamed:
+            own = self.layout.unit_index(UnitKind.RACK, self.whole.unit_name(UnitKind.RACK, rack))
+            if own is not None:
+                self._exposure.rename(self.layout.array_of(own))
+        self._ingest.renamed.clear()
 
     def _expose(self, plan: DetailPlan) -> None:
         self._exposure.plan = self._own(plan)

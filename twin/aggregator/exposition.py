@@ -186,7 +186,7 @@ class MetricsPage:
         """
         unit, index = divmod(place, size)
         first = self._units[device.frame].start
-        labels = series_labels(self._layout, signal, device, first + unit, index)
+        labels = series_labels(self._layout, signal, device, first + unit, index, self._store.names)
         split = next(i for i, (name, _) in enumerate(labels) if name == "job")
         return labels[:split], labels[split:]
 

@@ -22,6 +22,7 @@ from twin.wire import (
     Decoder,
     EmulatorStatus,
     Faults,
+    RackMeta,
     Snapshot,
     TopicAddress,
     Topics,
@@ -30,7 +31,7 @@ from twin.wire import (
 
 __all__ = ["Elapsed", "Ingest", "LimitedLog", "contained"]
 
-_IGNORED = frozenset({"ack", "command", "meta", "rollup"})
+_IGNORED = frozenset({"ack", "command", "rollup"})
 """What else the site publishes and the aggregator has no use for."""
 
 _MOST_LOST = 100_000
@@ -110,12 +111,14 @@ class Ingest:
 
     Attributes:
         lag: lag of the last frame in seconds, None while it cannot be told.
+        renamed: racks, by their index on the site, whose identity changed; who reads it clears it.
     """
 
     def __init__(
         self, layout: Layout, store: Store, announced: EmulatorRegistry, telemetry: OwnTelemetry
     ) -> None:
         self.lag: float | None = None
+        self.renamed: set[int] = set()
         self._layout = layout
         self._store = store
         self._announced = announced
@@ -146,12 +149,15 @@ class Ingest:
                 self._status(address.name, payload, None if retain else at)
             elif address.kind == "faults":
                 self._faults(payload)
+            elif address.kind == "meta":
+                self._metadata(address.name, payload, at)
 
     def tick(self, now: float, at: float | None = None) -> None:
         """Give up the units that have been silent for too long; call it about once a second."""
         at = self._elapsed.read(now) if at is None else at
         self._store.expire(at, self._announced.timeout)
         self._announced.rivals.look(at)
+        self.renamed.update(self._store.names.settle(at))
 
     def disconnected(self) -> None:
         """Forget what the broker will repeat; silent units fall to the timeout."""
@@ -163,7 +169,7 @@ class Ingest:
         if address is None or address.site != self._layout.site.name:
             raise FrameError("foreign", f"the topic is not one of site {self._layout.site.name!r}")
         known = address.kind in self._kinds or address.kind in _IGNORED
-        if not known and address.kind not in {"status", "faults"}:
+        if not known and address.kind not in {"status", "faults", "meta"}:
             raise FrameError("foreign", f"there is no topic level {address.kind!r}")
         return address
 
@@ -195,6 +201,15 @@ class Ingest:
             except ConfigError as error:
                 raise FrameError("foreign", str(error)) from error
         self._announced.take_faults(faults)
+
+    def _metadata(self, name: str, payload: bytes, at: float) -> None:
+        kind, _, rack = name.partition("/")
+        if kind != UnitKind.RACK.value:
+            raise FrameError("foreign", f"there is no metadata of a {kind!r}")
+        meta = decode_message(RackMeta, payload) if payload else None
+        renamed = self._store.names.announce(rack, meta, at)
+        if renamed is not None:
+            self.renamed.add(renamed)
 
     # -- frames ---------------------------------------------------------------
 

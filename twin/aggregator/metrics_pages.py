@@ -63,6 +63,10 @@ class Exposure:
         self._rolled = None
         self._plan = plan
 
+    def rename(self, array: int) -> None:
+        """Make the labels of an array anew: its devices have other names."""
+        self._arrays.pop(array, None)
+
     def write_site(self, text: ExpositionWriter) -> None:
         """Append the state of units, the roll-ups, and everything that belongs to no array."""
         if self._rolled is None:

@@ -78,6 +78,10 @@ class ShardAssignment:
             for kind in (UnitKind.RACK, UnitKind.ARRAY)
             for unit in range(layout.units(kind))
         )
+        units += tuple(
+            topics.meta(layout.unit_name(UnitKind.RACK, rack))
+            for rack in range(layout.units(UnitKind.RACK))
+        )
         shared = (topics.status("+"), topics.faults, topics.detail, topics.ack("+"),
                   topics.rollup(self.replica, "+"))  # fmt: skip
         if not self.leads:

@@ -12,6 +12,7 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from twin.aggregator.identity import Identities
 from twin.catalog import DEVICES, DeviceClass, Signal, UnitKind, devices_of
 from twin.site import Layout
 from twin.wire import Snapshot
@@ -151,6 +152,7 @@ class Store:
 
     Attributes:
         layout: the site.
+        names: of its hosts and GPUs.
         values: device class to an array (signals that travel, units, devices a unit),
             float64, NaN where nothing is reported.
         units: kind of frame to its units.
@@ -160,6 +162,7 @@ class Store:
 
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
+        self.names = Identities(layout)
         self.units = {kind: UnitStates.of(layout.units(kind)) for kind in UnitKind}
         self.loss: Missing | None = None
         self.version = 0

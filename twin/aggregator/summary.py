@@ -211,7 +211,7 @@ def _hottest(store: Store) -> str | None:
         return None
     rack, index = divmod(int(np.nanargmax(temperatures)), temperatures.shape[1])
     server, gpu = divmod(index, layout.site.server.gpus)
-    return f"{layout.hostname(rack, server)} gpu {gpu}"
+    return f"{store.names.hostname(layout.number(UnitKind.RACK, rack), server)} gpu {gpu}"
 
 
 def _single(store: Store, device: DeviceClass, signal: str) -> float | None:

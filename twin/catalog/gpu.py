@@ -25,22 +25,18 @@ from twin.catalog.rollup import ABOVE_RACK, Operation, Rollup
 
 __all__ = ["DCGM", "GPU", "XID_TEXT", "accelerator_rollups"]
 
-_PCI_BUS = ("18", "2A", "3A", "5D", "9A", "AB", "BA", "DB")
-"""PCI buses of the eight GPUs of an HGX H100 host (nvidia-smi)."""
-
 
 def _identify(place: Place) -> tuple[str, ...]:
     """Return what dcgm-exporter calls a GPU."""
-    slot = place.slot
-    bus = _PCI_BUS[slot % len(_PCI_BUS)]
+    names, rack, gpu = place.names, place.unit, place.index
     return (
-        str(slot),
-        place.names.gpu_uuid(place.unit, place.index),
-        f"{slot // len(_PCI_BUS):08d}:{bus}:00.0",
-        f"nvidia{slot}",
-        place.site.gpu_model(place.unit).name,
+        str(place.slot),
+        names.gpu_uuid(rack, gpu),
+        names.gpu_pci_address(rack, gpu),
+        f"nvidia{place.slot}",
+        names.gpu_model_name(rack),
         place.hostname,
-        place.site.server.driver_version,
+        names.driver_version(rack),
     )
 
 

@@ -70,6 +70,15 @@ class Names(Protocol):
     def gpu_uuid(self, rack: int, gpu: int) -> str:
         """Return a GPU's UUID."""
 
+    def gpu_model_name(self, rack: int) -> str:
+        """Return the product name of a rack's GPUs."""
+
+    def gpu_pci_address(self, rack: int, gpu: int) -> str:
+        """Return the PCI address of a GPU in its server."""
+
+    def driver_version(self, rack: int) -> str:
+        """Return the version of NVIDIA's driver in a rack."""
+
     def job_of(self, rack: int) -> str | None:
         """Return the name of the job that holds a rack, None where the rack is idle."""
 

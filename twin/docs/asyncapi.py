@@ -86,7 +86,7 @@ _CHANNELS = (
         "rackMeta",
         _TOPICS.meta("{rack}"),
         "rack-meta",
-        "What a rack is made of.",
+        "Identity of the hosts and GPUs of a rack; its labels are taken from it.",
         retain=True,
     ),
     _Channel(

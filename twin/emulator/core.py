@@ -16,13 +16,12 @@ from twin.emulator.array_ownership import ArrayOwnership
 from twin.emulator.commands import Commands
 from twin.emulator.config import EmulatorConfig
 from twin.emulator.frame_source import FrameSource
-from twin.emulator.meta import rack_meta
 from twin.errors import FrameError
 from twin.faults import FAULTS, FaultSchedule
 from twin.faults.natural import failures_of
 from twin.plant import Plant
 from twin.site import FACILITY, Shard
-from twin.wire import EmulatorStatus, OutboundMessage, Topics, decode_message
+from twin.wire import EmulatorStatus, OutboundMessage, Topics, decode_message, rack_meta
 
 __all__ = ["EmulatorCore"]
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from twin.catalog import DeviceClass, Labels, Place, Signal
+from twin.catalog import DeviceClass, Labels, Names, Place, Signal
 from twin.site.layout import Layout
 
 __all__ = ["series_labels"]
 
 
 def series_labels(
-    layout: Layout, signal: Signal, device: DeviceClass, unit: int, index: int
+    layout: Layout,
+    signal: Signal,
+    device: DeviceClass,
+    unit: int,
+    index: int,
+    names: Names | None = None,
 ) -> Labels:
     """Return all labels of one series, those of the exporter first.
 
@@ -19,10 +24,11 @@ def series_labels(
         device: its device class.
         unit: index of the unit.
         index: index of the device in the unit.
+        names: of hosts and GPUs; None for those of the site file.
     """
     layout, unit = layout.entire, layout.number(device.frame, unit)
     host, slot = divmod(index, device.per_host(layout.site))
-    place = Place(layout, device.frame, unit, host, slot, index)
+    place = Place(names or layout, device.frame, unit, host, slot, index)
     exporter, name = signal.family, device.hosts.name(place)
     return (
         *zip(exporter.names(layout.site), exporter.identify(place), strict=True),

@@ -21,6 +21,9 @@ from twin.site.jobs import JobPlace, places_of
 
 __all__ = ["Labels", "Layout"]
 
+_PCI_BUSES = ("18", "2A", "3A", "5D", "9A", "AB", "BA", "DB")
+"""PCI buses of the eight GPUs of an HGX H100 host (nvidia-smi)."""
+
 _NAMESPACE = uuid.UUID("6f1d6f5e-6a53-4a52-9a54-b7a3cb1f0d0e")
 
 
@@ -185,6 +188,19 @@ class Layout:
     def gpu_uuid(self, rack: int, gpu: int) -> str:
         """Return a GPU's UUID: the same for the same place of the same site."""
         return f"GPU-{uuid.uuid5(_NAMESPACE, f'{self.site.name}/{rack}/{gpu}')}"
+
+    def gpu_model_name(self, rack: int) -> str:
+        """Return the product name of a rack's GPUs."""
+        return self.gpu_model(rack).name
+
+    def gpu_pci_address(self, rack: int, gpu: int) -> str:  # noqa: ARG002 - racks are built alike
+        """Return the PCI address of a GPU in its server."""
+        domain, slot = divmod(gpu % self.site.server.gpus, len(_PCI_BUSES))
+        return f"{domain:08d}:{_PCI_BUSES[slot]}:00.0"
+
+    def driver_version(self, rack: int) -> str:  # noqa: ARG002 - racks are built alike
+        """Return the version of NVIDIA's driver in a rack."""
+        return self.site.server.driver_version
 
     def place(self, frame: UnitKind, unit: int) -> Labels:
         """Return the labels that say where a unit stands."""

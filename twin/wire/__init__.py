@@ -16,6 +16,7 @@ from twin.wire.messages import (
     ShardJobs,
     decode_message,
 )
+from twin.wire.metadata import rack_meta
 from twin.wire.outbound import OutboundMessage
 from twin.wire.rollups import RollupPart, SignalPart
 from twin.wire.snapshots import SnapshotTable
@@ -47,4 +48,5 @@ __all__ = [
     "TopicAddress",
     "Topics",
     "decode_message",
+    "rack_meta",
 ]

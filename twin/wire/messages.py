@@ -159,7 +159,7 @@ class EmulatorStatus(Message):
 
 
 class RackMeta(Message):
-    """What a rack is made of."""
+    """Identity of a rack's hosts and GPUs, as their exporters give it."""
 
     rack: _Name
     """Name of the rack."""
@@ -167,6 +167,8 @@ class RackMeta(Message):
     """Product name of the GPUs."""
     gpu_uuids: Many[_Label]
     """UUIDs, in the order of the frame's columns."""
+    gpu_pci_addresses: Many[_Label] = ()
+    """PCI addresses in their servers, in the same order; left out where they are not known."""
     hostnames: Many[_Label]
     """Host names of the servers, in the order of the frame's columns."""
     driver_version: _Label

@@ -83,7 +83,7 @@ class Racks:
             "rack": layout.unit_name(UnitKind.RACK, rack),
             "array": layout.array_name(array),
             "hall": layout.hall_name(array),
-            "gpu_model": layout.gpu_model(rack).name,
+            "gpu_model": store.names.gpu_model_name(layout.number(UnitKind.RACK, rack)),
             "reporting": reporting,
             "missing": None if reporting else dict(units.missing())[rack].value,
             "time": _one(units.ts[rack]),
