@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
 from twin.alerts import ALERTS, RULES
+from twin.rules.jobs import grouped
 from twin.rules.mutation import Mutant, mutants
+from twin.rules.rule_yaml import groups_yaml
 from twin.rules.source import load_rules
 from twin.scenario import find_scenarios
 
@@ -32,13 +33,12 @@ def by_hand() -> list[str]:
 def noticed(mutant: Mutant, root: Path, folder: Path) -> bool:
     """Return whether promtool's tests of an alert fail when it is broken."""
     file = mutant.rule.file
-    content: dict[str, Any] = yaml.safe_load(file.read_text(encoding="utf-8"))
-    for group in content["groups"]:
-        group["rules"] = [
-            mutant.candidate.body if own.get("alert") == mutant.rule.name else own
-            for own in group["rules"]
-        ]
-    (folder / file.name).write_text(yaml.safe_dump(content), encoding="utf-8")
+    rules = load_rules([str(file)])
+    broken = [
+        (rule, mutant.candidate.body if rule.name == mutant.rule.name else rule.body)
+        for rule in rules.rules
+    ]
+    (folder / file.name).write_text(groups_yaml(grouped(broken, rules)), encoding="utf-8")
     tests = yaml.safe_load((root / FOLDER / "tests" / file.name).read_text(encoding="utf-8"))
     own = [
         test

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 import subprocess
 from pathlib import Path
@@ -142,15 +143,38 @@ def test_a_rule_whose_alerts_are_the_same_is_told_alone(tmp_path: Path, reader: 
     )
 
 
-def test_a_recording_rule_that_fails_is_named_with_its_place(tmp_path: Path) -> None:
-    """Nothing can be said without what it records, so it ends the run, and says where it is."""
-    with pytest.raises(ConfigError, match=r"rules\.yml:4: rule r: .*same labelset"):
-        outcome(
-            "      - {record: r, expr: a, labels: {x: all}}\n"
-            "      - {alert: A, expr: r offset 5s > 1 or r > 1}\n",
-            tmp_path,
-            a={"1": [2, 2], "2": [2, 2]},
-        )
+def test_a_recording_that_fails_takes_only_its_readers_along(tmp_path: Path) -> None:
+    """It is told in the engine's words, with all that reads it, and the rest is judged."""
+    found = outcome(
+        "      - {record: r, expr: a, labels: {x: all}}\n"
+        "      - {record: s, expr: min(r)}\n"
+        "      - {record: q, expr: max(a)}\n"
+        "      - {alert: A, expr: s < 1 or absent(s)}\n"
+        "      - {alert: B, expr: q > 1}\n",
+        tmp_path,
+        a={"1": [2, 2], "2": [2, 2]},
+    )
+    first, second = found.failed.values()
+    assert first.startswith("cannot be evaluated: ")
+    assert "same labelset" in first
+    assert second == f"reads r, which {first}"
+    assert dict(found.errors) == {0: f"it reads s, which {second}"}
+    assert [own.labels["alertname"] for own in found.episodes] == ["B"]
+    assert list(found.recorded.values()) == [1]
+
+
+def test_records_of_alerts_that_fail_do_not_end_the_run(tmp_path: Path) -> None:
+    """What is recorded of ALERTS is evaluated with the alerts, and taken out when it fails."""
+    found = outcome(
+        "      - {record: r, expr: 'ALERTS', labels: {x: all}}\n"
+        "      - {alert: A, expr: count(r) > 0}\n"
+        "      - {alert: B, expr: a > 1}\n",
+        tmp_path,
+        a={"1": [2, 2], "2": [2, 2]},
+    )
+    assert list(found.errors) == [0]
+    assert "it reads r, which cannot be evaluated: " in found.errors[0]
+    assert {own.labels["alertname"] for own in found.episodes} == {"B"}
 
 
 def test_a_failed_rule_is_told_whole_by_another_process() -> None:
@@ -295,3 +319,43 @@ def test_a_rule_that_cannot_be_evaluated_fails_what_wants_it_silent(
     (told,) = [check for check in result.checks if check.kind == "evaluates"]
     assert told.status is CheckStatus.FAILED
     assert told.place == f"{rule_file}:8"
+
+
+def test_a_groups_limit_is_the_engines(tmp_path: Path) -> None:
+    """More alerts than a group allows are an error in its words, and no alert."""
+    path = tmp_path / "limit.yml"
+    path.write_text(
+        "groups:\n  - name: g\n    limit: 2\n    rules:\n      - {alert: A, expr: a > 1}\n"
+        "      - {alert: B, expr: a > 2}\n",
+        encoding="utf-8",
+    )
+    own = load_rules([str(path)])
+    samples = Samples(
+        5.0, 3, {"a": MetricFamily([{"x": k} for k in "123"], np.array([[2, 2, 3.0]] * 3))}
+    )
+    found = evaluate(samples, [Candidate(rule, rule.body) for rule in own.alerts], own, 5.0)
+    assert found.errors == dict.fromkeys((0, 1), "exceeded limit of 2 with 3 alerts")
+    assert not found.episodes
+
+
+def test_groups_are_evaluated_in_the_order_of_what_they_read(tmp_path: Path) -> None:
+    """A recording comes before its readers in other groups, but in its own as the file has it."""
+    path = tmp_path / "order.yml"
+    path.write_text(
+        "groups:\n"
+        "  - {name: first, rules: [{alert: A, expr: r > 1}]}\n"
+        "  - name: second\n    rules:\n"
+        "      - {alert: B, expr: r > 1}\n      - {record: r, expr: max(a)}\n",
+        encoding="utf-8",
+    )
+    own = load_rules([str(path)])
+    samples = Samples(5.0, 4, {"a": MetricFamily([{}], np.array([[0.0, 2, 2, 2]]))})
+    found = evaluate(samples, [Candidate(rule, rule.body) for rule in own.alerts], own, 5.0)
+    assert [(e.labels["alertname"], e.pending) for e in found.episodes] == [("A", 10), ("B", 15)]
+
+
+@pytest.mark.parametrize("name", ["Größe ist über 5 %", "a.b-c d", 'say "so"', "{x}", "λ, time: 5"])
+def test_any_name_is_an_alerts(name: str, tmp_path: Path) -> None:
+    """Alert names are any UTF-8 to Prometheus: they come back as they went in."""
+    found = outcome(f"      - {{alert: {json.dumps(name)}, expr: a > 1}}\n", tmp_path, a={"1": [2]})
+    assert [own.labels["alertname"] for own in found.episodes] == [name]

@@ -46,10 +46,23 @@ def test_rules_know_their_lines(tmp_path: Path) -> None:
     [
         (GOOD.replace("sum(a)", "sum(a"), r"own\.yml:5: .*parse expression"),
         (GOOD.replace("for:", "fro:"), r"own\.yml:10: .*field fro not found"),
-        (GOOD.replace("{alert: B", "{alert: [B"), r"own\.yml:13: is not YAML: "),
+        (GOOD.replace("{alert: B", "{alert: [B"), r"own\.yml:13:32: is not YAML: "),
         (GOOD.replace("1m30s", "1x"), r'own\.yml:10: not a valid duration string: "1x"'),
-        ("kind: PrometheusRule\nspec: {}\n", r"own\.yml:1: is an object of Kubernetes"),
-        ("groups:\n  - name: g\n    rules:\n      - {record: r, expr: a}\n", "no alerting rule"),
+        ("groups: []\n", r"own\.yml: there is no rule to test"),
+        ("", r"own\.yml: there is no rule to test"),
+        ("- a\n", r"own\.yml:1: cannot unmarshal"),
+        (
+            GOOD.replace("expr: q", "expr: &q q") + "      - {alert: C, expr: *q}\n",
+            r"own\.yml:14: expr is an alias, of which Prometheus 2 reads the name",
+        ),
+        (
+            GOOD.replace("sum(a)", "abs(" * 5000 + "a" + ")" * 5000),
+            r"own\.yml:5: the expression has 5000 brackets inside each other",
+        ),
+        (
+            GOOD.replace("sum(a)", "a + " * 5000 + "a"),
+            r"own\.yml:5: the expression has 5000 operators and brackets",
+        ),
     ],
 )
 def test_a_broken_file_is_told_with_its_line(text: str, said: str, tmp_path: Path) -> None:

@@ -93,6 +93,7 @@ def run_test(
         raise ConfigError(f"--alertmanager {alertmanager}: there is no such file")
     with TemporaryDirectory(prefix="twin-rules-") as folder:
         own = load_rules(rules or [write_shipped_rules(Path(folder))])
+        _tell(own.notes, strict=strict)
         chosen = find_scenarios(scenarios or [])
         check_suite(chosen, own)
         if strict:
@@ -147,6 +148,14 @@ def _print(
         console.print()
         print_survivors(console, survivors(rules, results), len(mutants(rules)))
     console.print()
+
+
+def _tell(notes: Sequence[str], *, strict: bool) -> None:
+    """Tell what Prometheus would not read; under ``--strict`` it is an error."""
+    if notes and strict:
+        raise ConfigError("\n".join(notes))
+    for note in notes:
+        typer.echo(f"twin: {note}", err=True)
 
 
 def _run(
@@ -231,6 +240,7 @@ def export_command(
         folder.mkdir(parents=True, exist_ok=True)
         rules = [write_shipped_rules(folder)]
     own = load_rules(rules)
+    _tell(own.notes, strict=False)
     check_suite([loaded], own)
     text = export(loaded, own, output.parent if output is not None else Path())
     if output is None:

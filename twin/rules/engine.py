@@ -13,21 +13,26 @@ lost.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
-from twin.errors import ConfigError
-from twin.rules.jobs import ALERTS, Candidate, dealt, job_for, linked
+from twin.rules.jobs import ALERTS, Candidate, dealt, fed_by, grouped, job_for, linked
 from twin.rules.prefilter import sieve
-from twin.rules.promtool import Found, RuleFailedError, run
+from twin.rules.promtool import Found, RuleFailedError, run, workers
+from twin.rules.promtool_series import series_name
+from twin.rules.recordings import evaluate_recordings
+from twin.rules.rule_yaml import Value, labels_of, scalar, with_labels
 from twin.rules.sampling import Samples
-from twin.rules.source import RuleSet
+from twin.rules.source import Rule, RuleSet
+from twin.scenario import parse_duration
 
 __all__ = ["EngineOutcome", "Episode", "begins", "evaluate"]
 
 _MARK = "twin_rule"
-"""Label by which a firing alert is traced to its rule."""
+"""Label by which a firing alert is traced to its rule, where another has the same name."""
+_TEMPLATE = "{{"
+_WORD = re.compile(r"\w+")
 _TOO_MANY = (
     "it is true of so many series that its alerts are more than the 10,000 samples that promtool "
     "allows a query; aggregate in the rule, or take a smaller slice of the site"
@@ -61,11 +66,15 @@ class EngineOutcome:
         episodes: of all candidates, in order of time.
         true: indices of the candidates whose expression was ever true.
         errors: why a candidate could not be evaluated, by its index.
+        failed: why a recording rule could not be evaluated, by its key.
+        recorded: most series at a time of every other recording rule, by its key.
     """
 
     episodes: Sequence[Episode]
     true: frozenset[int]
     errors: Mapping[int, str]
+    failed: Mapping[str, str] = field(default_factory=dict)
+    recorded: Mapping[str, int] = field(default_factory=dict)
 
 
 def evaluate(
@@ -85,14 +94,31 @@ def evaluate(
         threads: promtools at a time.
 
     Raises:
-        ConfigError: promtool is not there, or it cannot evaluate a recording rule, without
-            which nothing can be said.
+        ConfigError: promtool is not there, or takes too long.
     """
-    try:
-        return _evaluated(samples, candidates, rules, interval, threads)
-    except RuleFailedError as error:
-        places = (rule.place for rule in rules.recordings if rule.name == error.rule)
-        raise ConfigError(f"{next(places, 'rules')}: {error}") from None
+    recorded = evaluate_recordings(samples, rules, interval, threads)
+    failing = {rule.name: recorded.errors[rule.key] for rule in rules.recordings
+               if rule.key in recorded.errors}  # fmt: skip
+    errors = {}
+    for index, candidate in enumerate(candidates):
+        read = sorted(name for own in candidate.reads for name in own.names(failing))
+        if read:
+            errors[index] = f"it reads {read[0]}, which {failing[read[0]]}"
+    rest = [index for index in range(len(candidates)) if index not in errors]
+    outcome = _evaluated(
+        samples,
+        [candidates[index] for index in rest],
+        rules.without(recorded.errors),
+        interval,
+        threads,
+    )
+    return EngineOutcome(
+        [replace(own, candidate=rest[own.candidate]) for own in outcome.episodes],
+        frozenset(rest[index] for index in outcome.true),
+        errors | {rest[index]: text for index, text in outcome.errors.items()},
+        recorded.errors,
+        recorded.series,
+    )
 
 
 def _evaluated(
@@ -102,18 +128,28 @@ def _evaluated(
     interval: float,
     threads: int,
 ) -> EngineOutcome:
-    true, errors = sieve(samples, candidates, rules, interval, threads)
-    active = [index for index in sorted(true) if index not in errors]
-    if not active:
-        return EngineOutcome([], frozenset(true), errors)
-    if linked(candidates):
+    true, settled = sieve(samples, candidates, rules, interval, threads)
+    errors: dict[int, str] = {}
+    active = sorted(true)
+    end = samples.interval * samples.scrapes
+    cuts = {
+        index: _cut(candidates[index].body, settled[index], interval)
+        for index in active
+        if index in settled
+    }
+    if linked(candidates, rules):
         # Variants of a rule must not be among the alerts that another rule reads.
         own = [[i for i in active if candidates[i].as_it_is is flag] for flag in (True, False)]
-        chunks = [chunk for chunk in own if chunk]
+        chunks = [(chunk, end) for chunk in own if chunk]
     else:
-        chunks = dealt(active, threads)
-    with ThreadPoolExecutor(threads) as pool:
-        found = pool.map(lambda chunk: _judged(samples, candidates, chunk, rules, interval), chunks)
+        early = [index for index in active if cuts.get(index, end) < end]
+        late = [index for index in active if cuts.get(index, end) >= end]
+        chunks = [(chunk, max(cuts[index] for index in chunk)) for chunk in dealt(early, threads)]
+        chunks += [(chunk, end) for chunk in dealt(late, threads)]
+    with workers(threads) as pool:
+        found = pool.map(
+            lambda own: _judged(samples, candidates, own[0], rules, interval, own[1]), chunks
+        )
         episodes: list[Episode] = []
         for part, wrong in found:
             episodes += (own for own in part if own.candidate not in wrong)
@@ -123,6 +159,19 @@ def _evaluated(
     lasting = [own for own in episodes if own.ended is None or own.ended > first]
     true -= {own.candidate for own in episodes} - {own.candidate for own in lasting}
     return EngineOutcome(lasting, frozenset(true), errors)
+
+
+def _cut(body: Mapping[str, Value], settled: float, interval: float) -> float:
+    """Return when nothing can change any more of a rule that is true of the same series for good.
+
+    Every instance fires by then, and goes on until the end; what was let go on by
+    ``keep_firing_for`` is over. Labels with templates may change at any evaluation.
+    """
+    if any(_TEMPLATE in scalar(value) for value in labels_of(body).values()):
+        return math.inf
+    held = (scalar(body.get(key)) for key in ("for", "keep_firing_for"))
+    longest = max(0.0 if own in ("", "0") else parse_duration(own) for own in held)
+    return interval * (math.ceil((settled + longest) / interval) + 2)
 
 
 def begins(samples: Samples, interval: float) -> float:
@@ -143,6 +192,7 @@ def _judged(
     chosen: Sequence[int],
     rules: RuleSet,
     interval: float,
+    end: float,
 ) -> tuple[list[Episode], dict[int, str]]:
     """Return the episodes of these candidates, and why some could not be evaluated.
 
@@ -150,12 +200,12 @@ def _judged(
     are judged without it.
     """
     try:
-        episodes, oversized = _judge(samples, candidates, chosen, rules, interval)
+        episodes, oversized = _judge(samples, candidates, chosen, rules, interval, end)
     except RuleFailedError as error:
         failed = [index for index in chosen if candidates[index].rule.name == error.rule]
         if not failed:
-            raise
-        if len(chosen) == 1 or linked(candidates):
+            return _without(samples, candidates, chosen, rules, interval, end, error)
+        if len(failed) == 1 or linked(candidates, rules):
             wrong = dict.fromkeys(failed, error.reason)
             parts = [[index for index in chosen if index not in wrong]]
         else:
@@ -164,11 +214,39 @@ def _judged(
             parts = [[index for index in chosen if index not in failed], *([i] for i in failed)]
         found: list[Episode] = []
         for part in filter(None, parts):
-            own, also_wrong = _judged(samples, candidates, part, rules, interval)
+            own, also_wrong = _judged(samples, candidates, part, rules, interval, end)
             found += own
             wrong |= also_wrong
         return found, wrong
     return episodes, dict.fromkeys(oversized, _TOO_MANY)
+
+
+def _without(
+    samples: Samples,
+    candidates: Sequence[Candidate],
+    chosen: Sequence[int],
+    rules: RuleSet,
+    interval: float,
+    end: float,
+    error: RuleFailedError,
+) -> tuple[list[Episode], dict[int, str]]:
+    """Return what is found without a failing recording that reads the alerts."""
+    failed = [rule for rule in rules.recordings if rule.name == error.rule]
+    if not failed:
+        raise error
+    keys = {rule.key for rule in failed}
+    text = f"it reads {error.rule}, which cannot be evaluated: {error.reason}"
+    wrong = {
+        index: text
+        for index in chosen
+        if any(rule.key in keys for rule in rules.feeding([candidates[index].as_read]))
+    }
+    rest = [index for index in chosen if index not in wrong]
+    left = rules.without(keys)
+    if not rest:
+        return [], wrong
+    found, also_wrong = _judged(samples, candidates, rest, left, interval, end)
+    return found, wrong | also_wrong
 
 
 def _judge(
@@ -177,30 +255,74 @@ def _judge(
     chosen: Sequence[int],
     rules: RuleSet,
     interval: float,
+    end: float,
 ) -> tuple[list[Episode], set[int]]:
     """Return the episodes of these candidates, and those with too many of them to be told."""
     own = [candidates[index] for index in chosen]
     job = job_for(samples, own, rules, interval)
-    marked = [
-        {**own.body, "labels": {**(own.body.get("labels") or {}), _MARK: str(index)}}
-        for index, own in zip(chosen, own, strict=True)
-    ]
-    job.groups = [*job.groups, {"name": "alerts", "rules": marked}]
+    job.end = min(end, job.end)
+    recordings = fed_by(own, rules)
+    taken = None if linked(own, rules) else _label_names(samples, own, recordings)
+    names = [candidate.rule.name for candidate in own]
+    members = [(rule, rule.body) for rule in recordings]
+    constant: dict[int, dict[str, str]] = {}
+    asked: dict[str, int] = {}
+    for index, candidate in zip(chosen, own, strict=True):
+        constant[index] = {} if taken is None else _constant(candidate.body, taken)
+        mark = {"alertname": candidate.rule.name}
+        body = _lean(candidate.body, constant[index])
+        if names.count(candidate.rule.name) > 1:
+            mark = {_MARK: str(index)}
+            body = with_labels(body, {**labels_of(body), **mark})
+        members.append((candidate.rule, body))
+        asked[series_name(ALERTS, mark)] = index
+    job.groups = grouped(members, rules)
     steps = [step * interval for step in range(round(job.end / interval) + 1)]
     # A query for each, since the engine's limit of samples is one of a query.
-    asked = {job.ask(_change(index, interval), steps): index for index in chosen}
+    places = {job.ask(_change(now, interval), steps): index for now, index in asked.items()}
     answer = run(job)
-    return _episodes(answer.found), {asked[place] for place in answer.oversized}
+    episodes = [
+        replace(own, labels=dict(sorted({**own.labels, **constant[own.candidate]}.items())))
+        for own in _episodes(answer.found, places)
+    ]
+    return episodes, {places[place] for place in answer.oversized}
 
 
-def _change(index: int, interval: float) -> str:
+def _lean(body: Mapping[str, Value], constant: Collection[str]) -> dict[str, Value]:
+    """Return a rule without what promtool expands for every instance and no verdict needs."""
+    lean = {key: value for key, value in body.items() if key != "annotations"}
+    if not constant:
+        return lean
+    return with_labels(lean, {k: v for k, v in labels_of(body).items() if k not in constant})
+
+
+def _constant(body: Mapping[str, Value], taken: Collection[str]) -> dict[str, str]:
+    """Return the labels that every instance has alike, and that nothing but the rule gives it."""
+    labels = {name: scalar(value) for name, value in labels_of(body).items()}
+    return {
+        name: value
+        for name, value in labels.items()
+        if value and _TEMPLATE not in value and name not in taken and not name.startswith("alert")
+    }
+
+
+def _label_names(
+    samples: Samples, candidates: Sequence[Candidate], recordings: Sequence[Rule]
+) -> set[str]:
+    """Return every label name that a result of these expressions could have, and more."""
+    names = {name for family in samples.families.values() for own in family.labels for name in own}
+    for expr in (*(own.expr for own in candidates), *(own.expr for own in recordings)):
+        names.update(_WORD.findall(expr))
+    return names.union(*(own.labels for own in recordings))
+
+
+def _change(now: str, interval: float) -> str:
     """Return a query for what is pending or firing of a candidate, or has just ceased to be."""
-    now = f'{ALERTS}{{{_MARK}="{index}"}}'
     before = f"{now} offset {round(interval)}s"
     return f"({now} unless {before}) or 0 * ({before} unless {now})"
 
 
-def _episodes(found: Sequence[Found]) -> list[Episode]:
+def _episodes(found: Sequence[Found], places: Mapping[int, int]) -> list[Episode]:
     """Return the episodes that the beginnings and ends of ALERTS series make."""
     open_: dict[tuple[tuple[str, str], ...], Episode] = {}
     done: list[Episode] = []
@@ -212,7 +334,8 @@ def _episodes(found: Sequence[Found]) -> list[Episode]:
             over = [key for key, own in open_.items() if own.ended is not None]
             done.extend(open_.pop(key) for key in over)
         labels = {k: v for k, v in sample.labels.items() if k != "__name__"}
-        state, index = labels.pop("alertstate"), int(labels.pop(_MARK))
+        state, index = labels.pop("alertstate"), places[sample.query]
+        labels.pop(_MARK, None)
         key = (("", str(index)), *sorted(labels.items()))
         episode = open_.get(key)
         if sample.value > 0:

@@ -17,6 +17,7 @@ import promql_parser
 __all__ = [
     "ExpressionPart",
     "Selector",
+    "nested_too_deeply",
     "parsed",
     "parts",
     "reach",
@@ -37,6 +38,9 @@ _NESTS = re.compile(r"[-+*/%^<>=!(\[{]|\b(?:and|or|unless|atan2)\b")
 _HUGE = re.compile(r"(?<![.\d])\d{16,}")
 _MOST_NESTS = 400
 """The longest rule that ships has 25; Python's own stack ends at some 900 levels."""
+_MOST_LEVELS = 100
+_MOST_OPERATORS = 1000
+"""What promtool takes to evaluate grows with the square of either: 5,000 take it minutes."""
 _LOOKBACK = 300.0
 """How old a sample may be that stands for the present, in seconds: Prometheus's own default."""
 
@@ -88,6 +92,20 @@ def _holds(matcher: tuple[str, str, str], value: str) -> bool:
     except re.error:
         return True  # RE2 knows it and Python does not: rather read too much than too little
     return match is (operator == "=~")
+
+
+def nested_too_deeply(expr: str) -> str:
+    """Return why promtool could evaluate an expression only for hours; empty when it can."""
+    bare = _STRING.sub("", expr)
+    level = deepest = 0
+    for bracket in re.findall(r"[()\[\]{}]", bare):
+        level += 1 if bracket in "([{" else -1
+        deepest = max(deepest, level)
+    if deepest > _MOST_LEVELS:
+        return f"{deepest} brackets inside each other, and more than {_MOST_LEVELS} are not read"
+    if (operators := sum(1 for _ in _NESTS.finditer(bare))) > _MOST_OPERATORS:
+        return f"{operators} operators and brackets, and more than {_MOST_OPERATORS} are not read"
+    return ""
 
 
 def parsed(expr: str) -> Any:

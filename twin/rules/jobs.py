@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,15 +12,27 @@ from numpy.typing import NDArray
 from twin.rules.expression import Selector, selectors
 from twin.rules.promtool import PromtoolJob
 from twin.rules.promtool_series import input_series
+from twin.rules.rule_yaml import RuleGroup, Value, scalar
 from twin.rules.sampling import Samples
 from twin.rules.source import Rule, RuleSet
 
-__all__ = ["ALERTS", "Candidate", "dealt", "group_of", "job_for", "linked"]
+__all__ = [
+    "ALERTS",
+    "Candidate",
+    "dealt",
+    "fed_by",
+    "grouped",
+    "job_for",
+    "linked",
+    "linked_rules",
+    "recording_job",
+]
 
 Flags = NDArray[np.bool_]
 
 ALERTS = "ALERTS"
 """Series that Prometheus makes of alerts."""
+_OF_ALERTS = frozenset({ALERTS, f"{ALERTS}_FOR_STATE"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +45,12 @@ class Candidate:
     """
 
     rule: Rule
-    body: Mapping[str, Any]
+    body: Mapping[str, Value]
 
     @property
     def expr(self) -> str:
         """Its expression."""
-        return str(self.body["expr"]).strip()
+        return scalar(self.body["expr"]).strip()
 
     @property
     def as_it_is(self) -> bool:
@@ -47,7 +59,7 @@ class Candidate:
 
     def inlined(self, rules: RuleSet) -> Candidate:
         """Return the candidate without recorded names, where they can be spared."""
-        return replace(self, body={**self.body, "expr": rules.inlined(self.expr)})
+        return replace(self, body={**self.body, "expr": rules.inlined(self.expr, self.rule)})
 
     @property
     def as_read(self) -> Rule:
@@ -60,9 +72,39 @@ class Candidate:
         return self.rule.selectors if self.expr == self.rule.expr else selectors(self.expr)
 
 
-def linked(candidates: Iterable[Candidate]) -> bool:
-    """Return whether an alert reads the alerts, so that all must be evaluated together."""
-    return any(selector.name == ALERTS for own in candidates for selector in own.reads)
+def linked(candidates: Sequence[Candidate], rules: RuleSet) -> bool:
+    """Return whether one reads the alerts, so that all must be evaluated together."""
+    return linked_rules([candidate.as_read for candidate in candidates], rules)
+
+
+def linked_rules(chosen: Sequence[Rule], rules: RuleSet) -> bool:
+    """Return whether a rule reads the alerts, or a record that is made of them."""
+    return any(
+        selector.names(_OF_ALERTS)
+        for rule in (*chosen, *rules.feeding(chosen))
+        for selector in rule.selectors
+    )
+
+
+def fed_by(candidates: Sequence[Candidate], rules: RuleSet) -> tuple[Rule, ...]:
+    """Return the recording rules that these alerts need."""
+    if linked(candidates, rules):
+        return rules.recordings
+    return rules.feeding([own.as_read for own in candidates])
+
+
+def recording_job(
+    samples: Samples, recordings: Sequence[Rule], rules: RuleSet, interval: float
+) -> PromtoolJob:
+    """Return a job that evaluates these recording rules."""
+    read = dict.fromkeys(own for rule in recordings for own in rule.selectors)
+    return PromtoolJob(
+        input_series(samples, list(read)),
+        samples.interval,
+        interval,
+        samples.interval * samples.scrapes,
+        grouped([(rule, rule.body) for rule in recordings], rules),
+    )
 
 
 def dealt(items: Sequence[Any], hands: int) -> list[list[Any]]:
@@ -86,9 +128,7 @@ def job_for(
         interval: seconds between two evaluations.
         read: of each candidate, the scrapes that it reads; None if each reads all.
     """
-    recordings = rules.feeding([own.as_read for own in candidates])
-    if linked(candidates):
-        recordings = rules.recordings
+    recordings = fed_by(candidates, rules)
     recorded = {selector for rule in recordings for selector in rule.selectors}
     wanted = [selector for own in candidates for selector in own.reads]
     series = input_series(
@@ -97,7 +137,7 @@ def job_for(
         # A recording rule is evaluated from the start to the end, and reads all.
         {k: v for k, v in _read(candidates, read).items() if k not in recorded},
     )
-    groups = [group_of(recordings)] if recordings else []
+    groups = grouped([(rule, rule.body) for rule in recordings], rules)
     return PromtoolJob(
         series, samples.interval, interval, samples.interval * samples.scrapes, groups
     )
@@ -112,6 +152,39 @@ def _read(candidates: Sequence[Candidate], read: Sequence[Flags] | None) -> dict
     return found
 
 
-def group_of(rules: Iterable[Rule]) -> dict[str, Any]:
-    """Return these rules as one group."""
-    return {"name": "recordings", "rules": [dict(rule.body) for rule in rules]}
+def grouped(
+    members: Sequence[tuple[Rule, Mapping[str, Value]]], rules: RuleSet
+) -> list[tuple[RuleGroup, list[Mapping[str, Value]]]]:
+    """Return rules in the groups that they are of, in the order of their evaluation.
+
+    Groups stand as in the files, but one that records comes before those that read it: Prometheus
+    evaluates them side by side, and promtool in any order unless it is told one.
+    """
+    place = {rule.key: index for index, rule in enumerate(rules.rules)}
+    ordered = sorted(members, key=lambda own: place[own[0].key])
+    waiting: dict[int, list[tuple[Rule, Mapping[str, Value]]]] = {}
+    for rule, body in ordered:
+        waiting.setdefault(rule.home.number, []).append((rule, body))
+    records = {
+        number: {rule.name for rule, _ in own if not rule.alerting}
+        for number, own in waiting.items()
+    }
+    reads = {
+        number: {
+            other
+            for other, names in records.items()
+            if other != number and any(s.names(names) for rule, _ in own for s in rule.selectors)
+        }
+        for number, own in waiting.items()
+    }
+    found: list[tuple[RuleGroup, list[Mapping[str, Value]]]] = []
+    names: set[str] = set()
+    while waiting:
+        free = (number for number in waiting if reads[number].isdisjoint(waiting))
+        number = next(free, next(iter(waiting)))
+        own = waiting.pop(number)
+        home = own[0][0].home
+        name = home.name if home.name not in names else f"{home.name} {number}"
+        names.add(name)
+        found.append((replace(home, name=name), [body for _, body in own]))
+    return found

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +10,7 @@ import numpy as np
 from twin.rules.bounds import Bounds, Flags
 from twin.rules.expression import Selector, reach, sievable
 from twin.rules.jobs import Candidate, job_for, linked
-from twin.rules.promtool import PromtoolAnswer, run
+from twin.rules.promtool import PromtoolAnswer, run, workers
 from twin.rules.sampling import Samples
 from twin.rules.source import RuleSet
 
@@ -19,6 +18,8 @@ __all__ = ["sieve"]
 
 _BUDGET = 4000
 """Samples that a window may read: promtool holds at most 10,000, results included."""
+_TIMES = "twin_times"
+"""Label of the number of evaluations of a window at which a series was there."""
 _WINDOW_SECONDS = 1e-4
 _LOAD_SECONDS = 1.5e-6
 _READ_SECONDS = 5e-6
@@ -87,30 +88,55 @@ def sieve(
     rules: RuleSet,
     interval: float,
     threads: int,
-) -> tuple[set[int], dict[int, str]]:
-    """Return the candidates that were ever true, and why some could not be evaluated.
+) -> tuple[set[int], dict[int, float]]:
+    """Return the candidates that were ever true, and since when some are true for good.
 
-    A candidate that cannot be asked in windows, or that is too large for one, is taken to
-    have been true.
+    A candidate that cannot be asked in windows, or that is too large for one, or that the engine
+    refuses, is taken to have been true. One is true for good from a moment on when it is true of
+    the same series at every evaluation up to the end.
     """
     by_expr: dict[str, list[int]] = {}
     true: set[int] = set()
+    settled: dict[int, float] = {}
     for index, candidate in enumerate(candidates):
-        if sievable(candidate.expr) and not linked([candidate]):
+        if sievable(candidate.expr) and not linked([candidate], rules):
             by_expr.setdefault(candidate.expr, []).append(index)
         else:
             true.add(index)
     questions = list(_questions(samples, candidates, by_expr, rules, interval))
     parts = _shared_out(questions, samples, rules, interval, threads)
-    errors: dict[int, str] = {}
-    with ThreadPoolExecutor(threads) as pool:
+    with workers(threads) as pool:
         answers = pool.map(lambda part: _ask(samples, part, rules, interval), parts)
         for part, answer in zip(parts, answers, strict=True):
-            for place in {found.query for found in answer.found} | answer.oversized:
+            for place in {found.query for found in answer.found}:
+                since = _settled(part[place], place, answer, interval)
+                if since is not None and place not in answer.errors:
+                    settled.update(dict.fromkeys(part[place].indices, since))
+            for place in {own.query for own in answer.found} | answer.oversized | {*answer.errors}:
                 true.update(part[place].indices)
-            for place, text in answer.errors.items():
-                errors.update(dict.fromkeys(part[place].indices, text))
-    return true, errors
+    return true, settled
+
+
+def _settled(
+    question: _Suspect, place: int, answer: PromtoolAnswer, interval: float
+) -> float | None:
+    """Return from when on the expression is true of the same series until the end.
+
+    A window shares its first evaluation with the one before. So when in each of them every series
+    has as many values as there are evaluations, it is the same series in all.
+    """
+    counts: dict[int, set[str]] = {}
+    for found in answer.found:
+        if found.query == place:
+            counts.setdefault(round(found.at / interval), set()).add(found.labels[_TIMES])
+    since = None
+    after = len(question.possible) - 1 + question.steps
+    for end in reversed(question.ends):
+        if counts.get(end) != {str(question.steps + 1)} or after - end > question.steps:
+            break
+        since = max(0.0, (end - question.steps) * interval)
+        after = end
+    return None if question.ends[-1] < len(question.possible) - 1 else since
 
 
 def _questions(
@@ -180,7 +206,9 @@ def _ask(
     read = [question.scrapes(samples, interval) for question in questions]
     job = job_for(samples, candidates, rules, interval, read)
     for question in questions:
-        window = f"{round(question.steps * interval)}s:{round(interval)}s"
-        query = f"count(last_over_time(({question.candidate.expr}\n)[{window}]))"
-        job.ask(query, [end * interval for end in question.ends])
+        # Half an interval more than it needs: whether a range has its first moment, that is
+        # another in Prometheus 3.
+        window = f"{round((question.steps + 0.5) * interval * 1000)}ms:{round(interval)}s"
+        inside = f"count_over_time(({question.candidate.expr}\n)[{window}])"
+        job.ask(f'count_values("{_TIMES}", {inside})', [end * interval for end in question.ends])
     return run(job)

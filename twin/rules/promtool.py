@@ -12,13 +12,17 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from twin.errors import ConfigError
+from twin.rules.rule_yaml import RuleGroup, Value, groups_yaml
 from twin.scenario import parse_duration
 
 __all__ = [
@@ -26,9 +30,12 @@ __all__ = [
     "PromtoolAnswer",
     "PromtoolJob",
     "RuleFailedError",
+    "call",
     "promtool",
     "run",
     "seconds_text",
+    "stop_all",
+    "workers",
 ]
 
 _PATH = f"{os.environ.get('PATH', '')}:/usr/local/bin:/opt/homebrew/bin:/opt/prometheus"
@@ -42,6 +49,10 @@ _SAMPLE = re.compile(
 )
 _PAIR = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\]|\\.)*)"')
 _TOO_MANY = "too many samples"
+_MOST_SECONDS = 1800.0
+"""An hour of an array of 512 GPUs takes the shipped rules about a minute on one core."""
+_running: set[subprocess.Popen[str]] = set()
+_lock = threading.Lock()
 
 
 @cache
@@ -58,6 +69,62 @@ def promtool() -> str:
             "brew install prometheus, or a release from prometheus.io), or set PROMTOOL"
         )
     return found
+
+
+def call(
+    arguments: Sequence[str], folder: str, seconds: float = _MOST_SECONDS
+) -> subprocess.CompletedProcess[str]:
+    """Run promtool in a folder and return what it said; it never outlives its caller.
+
+    Raises:
+        ConfigError: it is not there, takes too long, or was ended by a signal.
+    """
+    command = [promtool(), *arguments]
+    with subprocess.Popen(  # noqa: S603 - the program that the user installed
+        command,
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+        errors="replace",
+    ) as process:
+        with _lock:
+            _running.add(process)
+        try:
+            out, err = process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            raise ConfigError(
+                f"promtool {arguments[0]} rules has not ended within {seconds:g} s; test fewer "
+                "rules at a time, or a smaller or shorter scenario"
+            ) from None
+        finally:
+            process.kill()
+            with _lock:
+                _running.discard(process)
+    if process.returncode < 0:
+        raise ConfigError(f"promtool was ended by signal {-process.returncode}; try again")
+    return subprocess.CompletedProcess(command, process.returncode, out, err)
+
+
+def stop_all() -> None:
+    """End every promtool that this process runs."""
+    with _lock:
+        for process in _running:
+            process.kill()
+
+
+@contextmanager
+def workers(count: int) -> Iterator[ThreadPoolExecutor]:
+    """Yield threads to run so many promtools at a time; an error ends them all."""
+    pool = ThreadPoolExecutor(count)
+    try:
+        yield pool
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        stop_all()
+        raise
+    finally:
+        pool.shutdown()
 
 
 class RuleFailedError(ConfigError):
@@ -103,7 +170,7 @@ class PromtoolJob:
         interval: seconds between two values.
         evaluate: seconds between two evaluations of the rules.
         end: last evaluation.
-        groups: rule groups, as a rule file has them, in the order of their evaluation.
+        groups: rule groups with their rules, in the order of their evaluation.
         queries: expressions with the times at which they are asked.
     """
 
@@ -111,7 +178,7 @@ class PromtoolJob:
     interval: float
     evaluate: float
     end: float
-    groups: Sequence[Mapping[str, Any]] = ()
+    groups: Sequence[tuple[RuleGroup, Sequence[Mapping[str, Value]]]] = ()
     queries: list[tuple[str, Sequence[float]]] = field(default_factory=list)
 
     def ask(self, expr: str, times: Sequence[float]) -> int:
@@ -142,7 +209,7 @@ class PromtoolJob:
             "rule_files": [] if rule_file is None else [rule_file],
             "evaluation_interval": seconds_text(self.evaluate),
             # promtool takes groups in any order unless it is told one.
-            "group_eval_order": [group["name"] for group in self.groups],
+            "group_eval_order": [group.name for group, _ in self.groups],
             "tests": [
                 {
                     "interval": seconds_text(self.interval),
@@ -185,19 +252,11 @@ def run(job: PromtoolJob) -> PromtoolAnswer:
     with tempfile.TemporaryDirectory(prefix="twin-rules-") as folder:
         rules = Path(folder) / "rules.yml"
         if job.groups:
-            rules.write_text(json.dumps({"groups": list(job.groups)}), encoding="utf-8")
+            rules.write_text(groups_yaml(job.groups), encoding="utf-8")
         test = Path(folder) / "test.yml"
         document = job.document(rules.name if job.groups else None)
         test.write_text(json.dumps(document), encoding="utf-8")  # JSON is YAML
-        done = subprocess.run(  # noqa: S603 - the program that the user installed
-            [promtool(), "test", "rules", test.name],
-            cwd=folder,
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-            check=False,
-        )
+        done = call(["test", "rules", test.name], folder)
     if done.returncode == 0:
         return PromtoolAnswer([], {})
     return _read(done.stdout + done.stderr, job.queries)

@@ -130,6 +130,7 @@ class ScenarioResult:
         episodes: by the key of the rule.
         true: keys of the rules whose expression was ever true.
         errors: why a rule could not be evaluated, by its key.
+        recorded: most series at a time of every recording rule that could be, by its key.
         lacking: metrics that a rule names and the site does not have, by the rule's key.
         unmatched: by the rule's key, what it reads of metrics that the site has, but with labels
             that none of their series has; each with a hint.
@@ -154,6 +155,7 @@ class ScenarioResult:
     errors: Mapping[str, str]
     lacking: Mapping[str, Lacking] = field(default_factory=dict)
     unmatched: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    recorded: Mapping[str, int] = field(default_factory=dict)
     affected: frozenset[str] = frozenset()
     panels: Sequence[Panel] = ()
     sweep: Sequence[SweepPoint] = ()

@@ -1,27 +1,31 @@
-"""Rule files as they are, with the position of each rule."""
+"""Rule files as rules: what each reads, where it stands, and what promtool refuses."""
 
 from __future__ import annotations
 
 import glob
 import re
-import subprocess
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import count
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
 
 import yaml
 
 from twin.errors import ConfigError
-from twin.rules.expression import Selector, selectors
-from twin.rules.promtool import promtool
+from twin.rules.documents import RulePart, read_parts
+from twin.rules.expression import Selector, nested_too_deeply, selectors
+from twin.rules.promtool import call
+from twin.rules.rule_yaml import RuleGroup, Value, bare, scalar
 from twin.scenario import parse_duration
+from twin.site.yamls import entries
 
 __all__ = ["Rule", "RuleSet", "load_rules"]
 
 _FRAME = re.compile(r"^Checking|^FAILED|unmarshal errors:$")
 _LINE = re.compile(r"line (\d+): (.*)")
 _PLACE = re.compile(r"(?:^|\s)(?P<line>\d+):(?P<column>\d+): (?P<text>.*)", re.DOTALL)
+_CHECK_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +42,9 @@ class Rule:
         file: where it stands.
         line: of the rule in the file.
         expr_line: of the expression.
-        body: the rule as the file has it.
+        body: the rule as the file has it, by its keys.
         selectors: what its expression reads.
+        home: the group that it is of.
     """
 
     name: str
@@ -51,8 +56,9 @@ class Rule:
     file: Path
     line: int
     expr_line: int
-    body: Mapping[str, Any]
+    body: Mapping[str, Value]
     selectors: tuple[Selector, ...]
+    home: RuleGroup = field(default_factory=lambda: RuleGroup("", {}))
 
     @property
     def place(self) -> str:
@@ -72,10 +78,12 @@ class RuleSet:
     Attributes:
         files: that were read.
         rules: all of them.
+        notes: what the files hold and Prometheus does not read, with file and line.
     """
 
     files: tuple[Path, ...]
     rules: tuple[Rule, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def alerts(self) -> tuple[Rule, ...]:
@@ -91,16 +99,28 @@ class RuleSet:
         """Return the alerting rules of that name."""
         return tuple(rule for rule in self.alerts if rule.name == name)
 
-    def inlined(self, expr: str) -> str:
+    def without(self, keys: Collection[str]) -> RuleSet:
+        """Return the rules but those with these keys."""
+        return replace(self, rules=tuple(own for own in self.rules if own.key not in keys))
+
+    def reading(self, names: Collection[str]) -> tuple[Rule, ...]:
+        """Return the rules that read any of these recorded names, directly."""
+        return tuple(rule for rule in self.rules if any(own.names(names) for own in rule.selectors))
+
+    def inlined(self, expr: str, reader: Rule) -> str:
         """Return an expression with recorded names replaced by what is recorded.
 
         Only where that is the same: a name alone, recorded once, without labels of its own,
-        by a rule that does not read itself.
+        by a rule that does not read itself and that is evaluated before its reader.
         """
+        place = {rule.key: index for index, rule in enumerate(self.rules)}
         for rule in self.recordings:
             same = [own for own in self.recordings if own.name == rule.name]
             itself = any(own.name == rule.name for own in rule.selectors)
-            if len(same) == 1 and not rule.labels and not itself:
+            late = rule.home.number == reader.home.number and (
+                place[rule.key] > place.get(reader.key, len(place))
+            )
+            if len(same) == 1 and not rule.labels and not itself and not late:
                 alone = rf"(?<![\w:.\"]){re.escape(rule.name)}(?![\w:(])(?!\s*(?:[{{\[@]|offset\b))"
                 expr = re.sub(alone, lambda _, own=rule: f"({own.expr}\n)", expr)  # type: ignore[misc]  # bound at once
         return expr
@@ -131,119 +151,132 @@ def load_rules(patterns: Sequence[str]) -> RuleSet:
         if not found:
             raise ConfigError(f"{pattern}: no rule file matches")
         files.update((Path(name), None) for name in found)
-    rules: list[Rule] = []
+    parts: list[RulePart] = []
+    notes: list[str] = []
     for file in files:
-        _check(file)
-        rules.extend(_read(file))
-    if not any(rule.alerting for rule in rules):
-        raise ConfigError(f"{', '.join(map(str, files))}: there is no alerting rule to test")
-    return RuleSet(tuple(files), tuple(rules))
+        own, told = read_parts(file)
+        parts += own
+        notes += told
+    _refuse_deep(parts)
+    _check(parts)
+    numbers = count()
+    rules = tuple(rule for part in parts for rule in _read(part, numbers))
+    if not rules:
+        why = f" ({notes[0]})" if notes else ""
+        raise ConfigError(f"{', '.join(map(str, files))}: there is no rule to test{why}")
+    return RuleSet(tuple(files), rules, tuple(notes))
 
 
-def _check(file: Path) -> None:
-    """Let promtool judge the file: what it takes, Prometheus loads."""
-    _refuse_others(file)
-    done = subprocess.run(  # noqa: S603 - the program that the user installed
-        [promtool(), "check", "rules", "--lint=none", str(file)],
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        errors="replace",
-        check=False,
-    )
-    if done.returncode:
-        raise ConfigError(_complaint(file, done.stderr + done.stdout))
+def _check(parts: Sequence[RulePart]) -> None:
+    """Let promtool judge the parts: what it takes, Prometheus loads.
+
+    Raises:
+        ConfigError: with file and line of its first complaint.
+    """
+    with TemporaryDirectory(prefix="twin-rules-") as folder:
+        names = [f"{index}.yml" for index in range(len(parts))]
+        for name, part in zip(names, parts, strict=True):
+            (Path(folder) / name).write_text(part.text, encoding="utf-8")
+        command = ["check", "rules", "--lint=none"]
+        if not call([*command, *names], folder, _CHECK_SECONDS).returncode:
+            return
+        for name, part in zip(names, parts, strict=True):
+            done = call([*command, name], folder, _CHECK_SECONDS)
+            if done.returncode:
+                raise ConfigError(_complaint(part, name, done.stderr + done.stdout))
+        raise ConfigError(f"promtool takes these rule files one by one, but not together: {names}")
 
 
-def _refuse_others(file: Path) -> None:
-    """Refuse what is no YAML, with the line, and what another program calls a rule file.
+def _refuse_deep(parts: Sequence[RulePart]) -> None:
+    """Refuse what promtool would evaluate for hours, and what it reads otherwise than it looks.
 
     Raises:
         ConfigError: with file and line.
     """
-    try:
-        root = yaml.compose(file.read_text(encoding="utf-8"), yaml.SafeLoader)
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise ConfigError(f"{file}:{line}: is not YAML: {error.problem}") from error
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"{file}: cannot be read: {error}") from error
-    if root is not None and _value(root, "kind") is not root:
-        raise ConfigError(
-            f"{file}:{root.start_mark.line + 1}: is an object of Kubernetes and no rule file; "
-            f"take what is under its spec, for example with yq .spec {file}"
-        )
+    for part in parts:
+        for _, node in _rules_of(part):
+            for key, value in node.value:
+                place = f"{part.file}:{key.start_mark.line + 1}"
+                if value.start_mark.index < key.start_mark.index and key.value in _NODES:
+                    raise ConfigError(
+                        f"{place}: {key.value} is an alias, of which Prometheus 2 reads the name "
+                        "and not the value; write it out"
+                    )
+                reason = nested_too_deeply(scalar(value)) if key.value == "expr" else ""
+                if reason:
+                    raise ConfigError(f"{place}: the expression has {reason}; split it up")
 
 
-def _complaint(file: Path, text: str) -> str:
+_NODES = ("alert", "record", "expr")
+
+
+def _complaint(part: RulePart, name: str, text: str) -> str:
     """Return promtool's first complaint with file and line."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     told = [line for line in lines if not _FRAME.search(line)]
     first = told[0] if told else "promtool refuses it"
-    first = first.replace(f"{file}: ", "", 1)
+    first = first.replace(f"{name}: ", "", 1)
     match = _PLACE.search(first)
     if match is None:
         line = _LINE.search(first)
         if line is None:
-            return f"{file}:{_line_of(file, first)}: {first}"
-        return f"{file}:{line[1]}: {line[2]}"
-    return f"{file}:{match['line']}: {match['text']}"
+            return f"{part.file}:{_line_of(part, first)}: {first}"
+        return f"{part.file}:{line[1]}: {line[2]}"
+    return f"{part.file}:{match['line']}: {match['text']}"
 
 
-def _line_of(file: Path, complaint: str) -> int:
+def _line_of(part: RulePart, complaint: str) -> int:
     """Return the line that has what a complaint quotes last, the first one if none has."""
     quoted = re.findall(r'"([^"]+)"', complaint)
-    lines = file.read_text(encoding="utf-8").splitlines()
+    lines = part.text.splitlines()
     return next((i for i, own in enumerate(lines, 1) if quoted and quoted[-1] in own), 1)
 
 
-def _read(file: Path) -> list[Rule]:
-    text = file.read_text(encoding="utf-8")
-    root = yaml.compose(text, yaml.SafeLoader)
-    if root is None:
-        return []
-    data = yaml.safe_load(text) or {}
-    rules = []
-    for group, group_node in _pairs(data, root, "groups"):
-        for body, node in _pairs(group, group_node, "rules"):
-            rules.append(_rule(body, node, str(group["name"]), file))
-    return rules
+def _rules_of(part: RulePart) -> Iterator[tuple[yaml.Node, yaml.MappingNode]]:
+    """Yield the nodes of every group and rule."""
+    for group in _items(entries(part.root).get("groups")):
+        for rule in _items(entries(group).get("rules")):
+            if isinstance(rule, yaml.MappingNode):
+                yield group, rule
 
 
-def _rule(body: Mapping[str, Any], node: yaml.Node, group: str, file: Path) -> Rule:
-    expr = str(body["expr"])
-    value = _value(node, "expr")
+def _items(node: yaml.Node | None) -> list[yaml.Node]:
+    return list(node.value) if isinstance(node, yaml.SequenceNode) else []
+
+
+def _read(part: RulePart, numbers: Iterator[int]) -> Iterator[Rule]:
+    homes: dict[int, RuleGroup] = {}
+    for group, node in _rules_of(part):
+        if id(group) not in homes:
+            homes[id(group)] = _group(group, next(numbers))
+        yield _rule(node, homes[id(group)], part.file)
+
+
+def _group(node: yaml.Node, number: int) -> RuleGroup:
+    attributes = {k: bare(v) for k, v in entries(node).items() if k not in ("name", "rules")}
+    return RuleGroup(scalar(entries(node).get("name")), attributes, number)
+
+
+def _rule(node: yaml.Node, home: RuleGroup, file: Path) -> Rule:
+    own = entries(node)
+    value = own["expr"]
+    expr = scalar(value)
     block = isinstance(value, yaml.ScalarNode) and value.style in ("|", ">")
     return Rule(
-        name=str(body.get("alert") or body["record"]),
-        alerting="alert" in body,
+        name=scalar(own.get("alert")) or scalar(own.get("record")),
+        alerting=bool(scalar(own.get("alert"))),
         expr=expr.strip(),
-        lasts=_seconds(body.get("for")),
-        labels={str(k): str(v) for k, v in (body.get("labels") or {}).items()},
-        group=group,
+        lasts=_seconds(scalar(own.get("for"))),
+        labels={name: scalar(text) for name, text in entries(own.get("labels")).items()},
+        group=home.name,
         file=file,
         line=node.start_mark.line + 1,
         expr_line=value.start_mark.line + 1 + block,
-        body=body,
+        body={key: bare(part) for key, part in own.items()},
         selectors=selectors(expr),
+        home=home,
     )
 
 
-def _seconds(duration: Any) -> float:
-    return 0.0 if duration in (None, "", 0, "0") else parse_duration(str(duration))
-
-
-def _value(node: yaml.Node, key: str) -> yaml.Node:
-    if isinstance(node, yaml.MappingNode):
-        for own, value in node.value:
-            if own.value == key:
-                return value  # type: ignore[no-any-return]  # the stubs leave the items untyped
-    return node
-
-
-def _pairs(data: Mapping[str, Any], node: yaml.Node, key: str) -> list[tuple[Any, yaml.Node]]:
-    """Return the elements of a list with their nodes."""
-    sequence = _value(node, key)
-    if not isinstance(sequence, yaml.SequenceNode):
-        return []
-    return list(zip(data[key] or [], sequence.value, strict=True))
+def _seconds(duration: str) -> float:
+    return 0.0 if duration in ("", "0") else parse_duration(duration)

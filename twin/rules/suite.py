@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import os
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
-from multiprocessing import get_context, parent_process
+from multiprocessing import active_children, get_context
 from pathlib import Path
-
-import structlog
 
 from twin.errors import ConfigError
 from twin.faults import FAULTS
@@ -24,7 +20,9 @@ from twin.rules.explain import reasons
 from twin.rules.fault_effects import rules_affected
 from twin.rules.jobs import Candidate
 from twin.rules.mutation import Mutant, killed, mutants
+from twin.rules.processes import ended_in_order, prepare, single_threaded
 from twin.rules.result import Check, CheckStatus, Panel, ScenarioResult, Struck, SweepPoint
+from twin.rules.rule_yaml import Value, scalar
 from twin.rules.sampling import Samples, known_metrics, sample
 from twin.rules.source import Rule, RuleSet
 from twin.rules.unknown_references import lacking_metrics, unmatched
@@ -33,8 +31,6 @@ from twin.scenario import load_scenario, parse_duration, scenario_names, show_du
 from twin.scenario.loader import LoadedScenario
 
 __all__ = ["Options", "check_suite", "is_foreign", "run_scenario", "run_suite"]
-
-_ERROR = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +116,10 @@ def run_suite(
         ordered = [*ordered[-options.processes :], *ordered[: -options.processes]]
     alone = len(scenarios) == 1 or options.processes == 1
     found: dict[str, ScenarioResult] = {}
-    for result in (_in_turn if alone else _side_by_side)(ordered, rules, options):
-        found[result.file] = result
-        progress(result)
+    with ended_in_order():
+        for result in (_in_turn if alone else _side_by_side)(ordered, rules, options):
+            found[result.file] = result
+            progress(result)
     return [found[str(loaded.path)] for loaded in scenarios]
 
 
@@ -140,9 +137,9 @@ def _side_by_side(
 ) -> Iterator[ScenarioResult]:
     waiting = iter(scenarios)
     with (
-        _single_threaded(),
+        single_threaded(),
         ProcessPoolExecutor(
-            options.processes, mp_context=get_context("spawn"), initializer=_prepare
+            options.processes, mp_context=get_context("spawn"), initializer=prepare
         ) as pool,
     ):
 
@@ -164,6 +161,9 @@ def _side_by_side(
                     yield result
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
+            # What the others have begun is of no use to anybody.
+            for process in active_children():
+                process.terminate()
             raise
 
 
@@ -173,36 +173,6 @@ def _learnt(options: Options, result: ScenarioResult) -> Options:
 
 def _size(loaded: LoadedScenario) -> float:
     return loaded.scenario.duration * loaded.layout.site.racks
-
-
-@contextmanager
-def _single_threaded() -> Iterator[None]:
-    """Let the processes that start in here leave the other cores to each other."""
-    name = "OPENBLAS_NUM_THREADS"
-    before = os.environ.get(name)
-    os.environ[name] = "1"
-    try:
-        yield
-    finally:
-        if before is None:
-            os.environ.pop(name)
-        else:
-            os.environ[name] = before
-
-
-def _prepare() -> None:
-    """Make a process ready for scenarios."""
-    # What the aggregator logs is left out: refused messages are part of a scenario.
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(_ERROR))
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    """End this process when the one that started it is killed, which would leave it waiting."""
-    parent = parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
 
 
 def _run_path(path: str, rules: RuleSet, options: Options) -> ScenarioResult:
@@ -237,20 +207,26 @@ def run_scenario(
         if index not in outcome.errors
     }
     own = [episode for episode in outcome.episodes if episode.candidate < len(alerts)]
+    healthy = rules.without(outcome.failed)
     told = None
     if options.alertmanager is not None:
         told = told_by(options.alertmanager, own, loaded.scenario.duration)
     errors = {alerts[i].name: text for i, text in outcome.errors.items() if i < len(alerts)}
     checks = [
-        _unless_broken(_explained(check, loaded, samples, rules, own), errors)
+        _unless_broken(_explained(check, loaded, samples, healthy, own), errors)
         for check in judge(
             loaded, own, [rule.name for rule in alerts], told, foreign=options.foreign
         )
     ]
+    checks += [
+        _refused(rule, outcome.failed[rule.key])
+        for rule in rules.recordings
+        if rule.key in outcome.failed
+    ]
     checks += [_refused(alerts[i], text) for i, text in outcome.errors.items() if i < len(alerts)]
     result = _result(loaded, rules, outcome, own, checks)
     if options.report:
-        result = replace(result, panels=_panels(result, samples, rules))
+        result = replace(result, panels=_panels(result, samples, healthy))
     return replace(
         result,
         lacking=lacking_metrics(rules, metrics),
@@ -279,7 +255,8 @@ def _panels(result: ScenarioResult, samples: Samples, rules: RuleSet) -> Sequenc
 def _refused(rule: Rule, reason: str) -> Check:
     """Return the failed check of a rule that the engine cannot evaluate: it will never fire."""
     text = f"{rule.name} can be evaluated"
-    return Check("evaluates", text, CheckStatus.FAILED, reason, rule.place, rule.name)
+    detail = reason.removeprefix("cannot be evaluated: ")
+    return Check("evaluates", text, CheckStatus.FAILED, detail, rule.place, rule.name)
 
 
 def _unless_broken(check: Check, errors: Mapping[str, str]) -> Check:
@@ -337,7 +314,11 @@ def _result(
         checks=checks,
         episodes=episodes,
         true=frozenset(alerts[index].key for index in outcome.true if index < len(alerts)),
-        errors={alerts[i].key: text for i, text in outcome.errors.items() if i < len(alerts)},
+        errors={
+            **outcome.failed,
+            **{alerts[i].key: text for i, text in outcome.errors.items() if i < len(alerts)},
+        },
+        recorded=outcome.recorded,
     )
 
 
@@ -390,5 +371,5 @@ def _swept(
     return points
 
 
-def _for(body: Mapping[str, object]) -> float:
-    return parse_duration(str(body["for"]))
+def _for(body: Mapping[str, Value]) -> float:
+    return parse_duration(scalar(body["for"]))

@@ -47,6 +47,7 @@ CHAOS: Mapping[str, str] = MappingProxyType(
 """What is done to a service of docker-compose.yml, on a running stack only."""
 
 _DAY = 86_400.0
+_AlertName = Annotated[str, Field(min_length=1)]
 _Name = Annotated[str, Field(pattern=r"^[a-zA-Z_:][a-zA-Z0-9_:]*$")]
 
 
@@ -75,8 +76,8 @@ def _named(value: Any) -> Any:
 class AlertMatch(_ScenarioSection):
     """Instances of an alert, by its name and some of its labels."""
 
-    alert: _Name
-    """Name of the alert."""
+    alert: _AlertName
+    """Name of the alert; any words, as for Prometheus."""
     labels: dict[str, str] = {}
     """Labels that the instance has; more do not matter."""
 
@@ -119,7 +120,7 @@ class Expect(_ScenarioSection):
     """Alerts that must not fire at any time."""
     clears: tuple[_Clears, ...] = ()
     """Alerts that must end."""
-    exactly: tuple[_Name, ...] | None = None
+    exactly: tuple[_AlertName, ...] | None = None
     """All alerts that fire, by name, and no other; an empty list for none at all."""
     inhibited: tuple[_Match, ...] = ()
     """Alerts that fire, but of which Alertmanager tells nobody before the faults are over."""
