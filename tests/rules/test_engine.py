@@ -15,7 +15,7 @@ from twin.rules.conclusion import conclude
 from twin.rules.engine import EngineOutcome, evaluate
 from twin.rules.export import export
 from twin.rules.jobs import Candidate
-from twin.rules.promtool import PromtoolJob, RuleFailedError, promtool, run
+from twin.rules.promtool import PromtoolAnswer, PromtoolJob, RuleFailedError, promtool, run
 from twin.rules.report import html_report
 from twin.rules.result import CheckStatus
 from twin.rules.sampling import MetricFamily, Samples
@@ -359,3 +359,48 @@ def test_any_name_is_an_alerts(name: str, tmp_path: Path) -> None:
     """Alert names are any UTF-8 to Prometheus: they come back as they went in."""
     found = outcome(f"      - {{alert: {json.dumps(name)}, expr: a > 1}}\n", tmp_path, a={"1": [2]})
     assert [own.labels["alertname"] for own in found.episodes] == [name]
+
+
+def test_a_rule_that_is_true_all_the_time_is_judged_for_little(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is asked only where it may change ends as what is asked at every evaluation."""
+    chance = np.random.default_rng(7)
+    steady = np.where(chance.random((40, 1)) < 0.7, 3.0, 0.0) * np.ones(200)
+    flapping = np.repeat(chance.integers(0, 4, (40, 20)), 10, axis=1).astype(float)
+    late, gone = steady.copy(), steady.copy()
+    late[:, :90], gone[::2, 150:] = np.nan, np.nan
+    values = {"a": steady, "b": flapping, "c": late, "d": gone}
+    families = {
+        name: MetricFamily([{"x": str(i)} for i in range(40)], own) for name, own in values.items()
+    }
+    path = tmp_path / "rules.yml"
+    more = ("", ", keep_firing_for: 40s", ", labels: {severity: warning, v: '{{ $value }}'}")
+    path.write_text(
+        "groups:\n  - name: g\n    rules:\n"
+        + "".join(
+            f"      - {{alert: {name}{index}{held}, expr: {name} > 1, for: {held}s{extra}}}\n"
+            for name in values
+            for index, extra in enumerate(more)
+            for held in (0, 30)
+        ),
+        encoding="utf-8",
+    )
+    rules = load_rules([str(path)])
+    samples = Samples(5.0, 200, families)
+    candidates = [Candidate(rule, rule.body) for rule in rules.alerts]
+    asked: list[int] = []
+    original = run
+
+    def counting(job: PromtoolJob) -> PromtoolAnswer:
+        asked.append(sum(len(times) for _, times in job.queries))
+        return original(job)
+
+    monkeypatch.setattr("twin.rules.engine.run", counting)
+    little = evaluate(samples, candidates, rules, 5.0)
+    few = sum(asked)
+    asked.clear()
+    monkeypatch.setattr("twin.rules.engine._asked", lambda *_: list(range(201)))
+    assert little == evaluate(samples, candidates, rules, 5.0)
+    assert few < 0.9 * sum(asked)
+    assert len(little.episodes) > 1000

@@ -16,7 +16,7 @@ from pathlib import Path
 import yaml
 
 from twin.errors import ConfigError
-from twin.site.yamls import compose_all, entries, read_text
+from twin.yamls import compose_all, entries, read_text
 
 __all__ = ["RulePart", "read_parts"]
 

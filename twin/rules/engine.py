@@ -17,6 +17,9 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+from numpy.typing import NDArray
+
 from twin.rules.jobs import ALERTS, Candidate, dealt, fed_by, grouped, job_for, linked
 from twin.rules.prefilter import sieve
 from twin.rules.promtool import Found, RuleFailedError, run, workers
@@ -29,9 +32,13 @@ from twin.scenario import parse_duration
 
 __all__ = ["EngineOutcome", "Episode", "begins", "evaluate"]
 
+Flags = NDArray[np.bool_]
+
 _MARK = "twin_rule"
 """Label by which a firing alert is traced to its rule, where another has the same name."""
 _TEMPLATE = "{{"
+_ALIKE = 1.2
+"""How much later than another an alert may end to be judged together with it."""
 _WORD = re.compile(r"\w+")
 _TOO_MANY = (
     "it is true of so many series that its alerts are more than the 10,000 samples that promtool "
@@ -128,27 +135,22 @@ def _evaluated(
     interval: float,
     threads: int,
 ) -> EngineOutcome:
-    true, settled = sieve(samples, candidates, rules, interval, threads)
+    true, changing = sieve(samples, candidates, rules, interval, threads)
     errors: dict[int, str] = {}
     active = sorted(true)
-    end = samples.interval * samples.scrapes
-    cuts = {
-        index: _cut(candidates[index].body, settled[index], interval)
+    asked = {
+        index: _asked(candidates[index].body, changing.get(index), samples, interval)
         for index in active
-        if index in settled
     }
     if linked(candidates, rules):
         # Variants of a rule must not be among the alerts that another rule reads.
         own = [[i for i in active if candidates[i].as_it_is is flag] for flag in (True, False)]
-        chunks = [(chunk, end) for chunk in own if chunk]
+        chunks = [chunk for chunk in own if chunk]
     else:
-        early = [index for index in active if cuts.get(index, end) < end]
-        late = [index for index in active if cuts.get(index, end) >= end]
-        chunks = [(chunk, max(cuts[index] for index in chunk)) for chunk in dealt(early, threads)]
-        chunks += [(chunk, end) for chunk in dealt(late, threads)]
+        chunks = _alike(active, asked, threads)
     with workers(threads) as pool:
         found = pool.map(
-            lambda own: _judged(samples, candidates, own[0], rules, interval, own[1]), chunks
+            lambda chunk: _judged(samples, candidates, chunk, rules, interval, asked), chunks
         )
         episodes: list[Episode] = []
         for part, wrong in found:
@@ -161,17 +163,37 @@ def _evaluated(
     return EngineOutcome(lasting, frozenset(true), errors)
 
 
-def _cut(body: Mapping[str, Value], settled: float, interval: float) -> float:
-    """Return when nothing can change any more of a rule that is true of the same series for good.
+def _asked(
+    body: Mapping[str, Value], changing: Flags | None, samples: Samples, interval: float
+) -> list[int]:
+    """Return the evaluations at which an alert of a rule may begin, fire or end.
 
-    Every instance fires by then, and goes on until the end; what was let go on by
-    ``keep_firing_for`` is over. Labels with templates may change at any evaluation.
+    That is some time after its expression was true of other series than before: ``for`` and
+    ``keep_firing_for`` go by. Labels with templates may change at any evaluation.
     """
-    if any(_TEMPLATE in scalar(value) for value in labels_of(body).values()):
-        return math.inf
+    steps = round(samples.interval * samples.scrapes / interval) + 1
+    if changing is None or any(_TEMPLATE in scalar(own) for own in labels_of(body).values()):
+        return list(range(steps))
     held = (scalar(body.get(key)) for key in ("for", "keep_firing_for"))
     longest = max(0.0 if own in ("", "0") else parse_duration(own) for own in held)
-    return interval * (math.ceil((settled + longest) / interval) + 2)
+    after = math.ceil(longest / interval) + 2
+    edges = np.zeros(steps + 1, np.int64)
+    begins_at = np.flatnonzero(changing)
+    np.add.at(edges, begins_at, 1)
+    np.add.at(edges, np.minimum(begins_at + after, steps), -1)
+    return [int(step) for step in np.flatnonzero(np.cumsum(edges)[:-1])]
+
+
+def _alike(active: Sequence[int], asked: Mapping[int, list[int]], threads: int) -> list[list[int]]:
+    """Return the candidates in parts that end at about the same time."""
+    waiting = sorted(active, key=lambda index: asked[index][-1])
+    chunks: list[list[int]] = []
+    while waiting:
+        end = asked[waiting[0]][-1] * _ALIKE
+        alike = [index for index in waiting if asked[index][-1] <= end]
+        chunks += dealt(alike, threads)
+        waiting = waiting[len(alike) :]
+    return chunks
 
 
 def begins(samples: Samples, interval: float) -> float:
@@ -192,7 +214,7 @@ def _judged(
     chosen: Sequence[int],
     rules: RuleSet,
     interval: float,
-    end: float,
+    asked: Mapping[int, Sequence[int]],
 ) -> tuple[list[Episode], dict[int, str]]:
     """Return the episodes of these candidates, and why some could not be evaluated.
 
@@ -200,11 +222,11 @@ def _judged(
     are judged without it.
     """
     try:
-        episodes, oversized = _judge(samples, candidates, chosen, rules, interval, end)
+        episodes, oversized = _judge(samples, candidates, chosen, rules, interval, asked)
     except RuleFailedError as error:
         failed = [index for index in chosen if candidates[index].rule.name == error.rule]
         if not failed:
-            return _without(samples, candidates, chosen, rules, interval, end, error)
+            return _without(samples, candidates, chosen, rules, interval, asked, error)
         if len(failed) == 1 or linked(candidates, rules):
             wrong = dict.fromkeys(failed, error.reason)
             parts = [[index for index in chosen if index not in wrong]]
@@ -214,7 +236,7 @@ def _judged(
             parts = [[index for index in chosen if index not in failed], *([i] for i in failed)]
         found: list[Episode] = []
         for part in filter(None, parts):
-            own, also_wrong = _judged(samples, candidates, part, rules, interval, end)
+            own, also_wrong = _judged(samples, candidates, part, rules, interval, asked)
             found += own
             wrong |= also_wrong
         return found, wrong
@@ -227,7 +249,7 @@ def _without(
     chosen: Sequence[int],
     rules: RuleSet,
     interval: float,
-    end: float,
+    asked: Mapping[int, Sequence[int]],
     error: RuleFailedError,
 ) -> tuple[list[Episode], dict[int, str]]:
     """Return what is found without a failing recording that reads the alerts."""
@@ -245,7 +267,7 @@ def _without(
     left = rules.without(keys)
     if not rest:
         return [], wrong
-    found, also_wrong = _judged(samples, candidates, rest, left, interval, end)
+    found, also_wrong = _judged(samples, candidates, rest, left, interval, asked)
     return found, wrong | also_wrong
 
 
@@ -255,18 +277,18 @@ def _judge(
     chosen: Sequence[int],
     rules: RuleSet,
     interval: float,
-    end: float,
+    asked: Mapping[int, Sequence[int]],
 ) -> tuple[list[Episode], set[int]]:
     """Return the episodes of these candidates, and those with too many of them to be told."""
     own = [candidates[index] for index in chosen]
     job = job_for(samples, own, rules, interval)
-    job.end = min(end, job.end)
+    job.end = max(interval, interval * max(asked[index][-1] for index in chosen))
     recordings = fed_by(own, rules)
     taken = None if linked(own, rules) else _label_names(samples, own, recordings)
     names = [candidate.rule.name for candidate in own]
     members = [(rule, rule.body) for rule in recordings]
     constant: dict[int, dict[str, str]] = {}
-    asked: dict[str, int] = {}
+    found_by: dict[str, int] = {}
     for index, candidate in zip(chosen, own, strict=True):
         constant[index] = {} if taken is None else _constant(candidate.body, taken)
         mark = {"alertname": candidate.rule.name}
@@ -275,11 +297,13 @@ def _judge(
             mark = {_MARK: str(index)}
             body = with_labels(body, {**labels_of(body), **mark})
         members.append((candidate.rule, body))
-        asked[series_name(ALERTS, mark)] = index
+        found_by[series_name(ALERTS, mark)] = index
     job.groups = grouped(members, rules)
-    steps = [step * interval for step in range(round(job.end / interval) + 1)]
     # A query for each, since the engine's limit of samples is one of a query.
-    places = {job.ask(_change(now, interval), steps): index for now, index in asked.items()}
+    places = {
+        job.ask(_change(now, interval), [step * interval for step in asked[index]]): index
+        for now, index in found_by.items()
+    }
     answer = run(job)
     episodes = [
         replace(own, labels=dict(sorted({**own.labels, **constant[own.candidate]}.items())))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 import numpy as np
 
@@ -88,16 +89,16 @@ def sieve(
     rules: RuleSet,
     interval: float,
     threads: int,
-) -> tuple[set[int], dict[int, float]]:
-    """Return the candidates that were ever true, and since when some are true for good.
+) -> tuple[set[int], dict[int, Flags]]:
+    """Return the candidates that were ever true, and the evaluations at which some may change.
 
     A candidate that cannot be asked in windows, or that is too large for one, or that the engine
-    refuses, is taken to have been true. One is true for good from a moment on when it is true of
-    the same series at every evaluation up to the end.
+    refuses, is taken to have been true. Of any other it is known at which evaluations it was true
+    of the same series as before.
     """
     by_expr: dict[str, list[int]] = {}
     true: set[int] = set()
-    settled: dict[int, float] = {}
+    changing: dict[int, Flags] = {}
     for index, candidate in enumerate(candidates):
         if sievable(candidate.expr) and not linked([candidate], rules):
             by_expr.setdefault(candidate.expr, []).append(index)
@@ -109,34 +110,33 @@ def sieve(
         answers = pool.map(lambda part: _ask(samples, part, rules, interval), parts)
         for part, answer in zip(parts, answers, strict=True):
             for place in {found.query for found in answer.found}:
-                since = _settled(part[place], place, answer, interval)
-                if since is not None and place not in answer.errors:
-                    settled.update(dict.fromkeys(part[place].indices, since))
+                if place not in {*answer.errors, *answer.oversized}:
+                    flags = _changing(part[place], place, answer, interval)
+                    changing.update(dict.fromkeys(part[place].indices, flags))
             for place in {own.query for own in answer.found} | answer.oversized | {*answer.errors}:
                 true.update(part[place].indices)
-    return true, settled
+    return true, changing
 
 
-def _settled(
-    question: _Suspect, place: int, answer: PromtoolAnswer, interval: float
-) -> float | None:
-    """Return from when on the expression is true of the same series until the end.
+def _changing(question: _Suspect, place: int, answer: PromtoolAnswer, interval: float) -> Flags:
+    """Return the evaluations at which the expression may be true of other series than before.
 
-    A window shares its first evaluation with the one before. So when in each of them every series
-    has as many values as there are evaluations, it is the same series in all.
+    A window shares its first evaluation with the one before. So when every series of it has as
+    many values as there are evaluations, it is true of the same series all through.
     """
     counts: dict[int, set[str]] = {}
     for found in answer.found:
         if found.query == place:
             counts.setdefault(round(found.at / interval), set()).add(found.labels[_TIMES])
-    since = None
-    after = len(question.possible) - 1 + question.steps
-    for end in reversed(question.ends):
-        if counts.get(end) != {str(question.steps + 1)} or after - end > question.steps:
-            break
-        since = max(0.0, (end - question.steps) * interval)
-        after = end
-    return None if question.ends[-1] < len(question.possible) - 1 else since
+    flags = np.zeros(len(question.possible), np.bool_)
+    never = len(flags) + question.steps
+    for end, after in zip_longest(question.ends, question.ends[1:], fillvalue=never):
+        if counts.get(end, set()) - {str(question.steps + 1)}:
+            flags[max(0, end - question.steps) : end + 1] = True
+        if after - question.steps > end:
+            flags[end + 1 : end + 2] = True  # where it cannot be true, it is no more
+    flags[0] = True
+    return flags
 
 
 def _questions(

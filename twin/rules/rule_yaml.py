@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import yaml
 
-from twin.site.yamls import CoreResolver, entries
+from twin.yamls import CoreResolver, entries
 
 __all__ = ["RuleGroup", "Value", "bare", "groups_yaml", "labels_of", "scalar", "with_labels"]
 

@@ -18,7 +18,7 @@ from twin.rules.expression import Selector, nested_too_deeply, selectors
 from twin.rules.promtool import call
 from twin.rules.rule_yaml import RuleGroup, Value, bare, scalar
 from twin.scenario import parse_duration
-from twin.site.yamls import entries
+from twin.yamls import entries
 
 __all__ = ["Rule", "RuleSet", "load_rules"]
 
