@@ -10,7 +10,7 @@ import pytest
 from twin.errors import ConfigError
 from twin.faults import FAULTS, FaultSchedule
 from twin.plant import Plant
-from twin.site import Layout, find_target, parse_site
+from twin.site import Layout, Site, find_target, load_site, parse_site
 
 LAYOUT = Layout(
     parse_site(
@@ -232,3 +232,18 @@ def test_exporter_down_is_a_blind_spot(seen: Seen) -> None:
     assert out["server"]["power"][0, 0] > 5_000
     assert seen.job("interruptions") == 0
     assert seen.job("state") == TRAINING
+
+
+@pytest.mark.parametrize(
+    ("kind", "target"), [("nvlink-error", "r0001/n1/gpu0"), ("nvswitch-failure", "r0001/n1")]
+)
+def test_a_card_without_nvlink_has_no_faults_of_it(kind: str, target: str) -> None:
+    """A fault of NVLinks is refused where there are none, by the name of the GPU."""
+    gpu = {
+        **load_site("demo").gpu.model_dump(),
+        "name": "NVIDIA L40S",
+        "nvlink_bytes_per_second": 0,
+    }
+    layout = Layout(Site.model_validate({"name": "mine", "racks": 1, "gpu": gpu}))
+    with pytest.raises(ConfigError, match="the NVIDIA L40S has no NVLink"):
+        FaultSchedule(layout, FAULTS).inject("x", kind, target, 0.0)

@@ -8,7 +8,15 @@ import pytest
 
 from twin.catalog import GPU
 from twin.errors import ConfigError
-from twin.site import Layout, load_site, parse_site, preset_names, series_labels
+from twin.site import (
+    Layout,
+    gpu_model_names,
+    load_site,
+    parse_site,
+    preset_names,
+    series_labels,
+    short_model_name,
+)
 
 LEAST = "name: mine\nracks: 3\n"
 MODELS = "b200-sxm, gb200, h100-sxm, h200-sxm, trainium2"
@@ -25,6 +33,21 @@ def test_site_is_read_from_a_file(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text(LEAST)
     assert load_site(str(path)).racks == 3
+
+
+@pytest.mark.parametrize(("short", "name"), [("h200", "h200-sxm"), ("gb200", "gb200")])
+def test_gpu_model_has_a_short_name(short: str, name: str) -> None:
+    """A shipped model is found by its name and by the part of it before the dash."""
+    for known in (short, name):
+        assert parse_site(f"{LEAST}gpu: {known}", "x").gpu.key == name
+    blocks = f"name: mine\nblocks: [{{racks: 1, gpu: {short}}}]"
+    assert parse_site(blocks, "x").blocks[0].gpu.key == name
+
+
+def test_short_names_are_one_models_each() -> None:
+    """No short name is that of two models, nor the name of another one."""
+    names = gpu_model_names()
+    assert len({short_model_name(name) for name in names}) == len(names)
 
 
 def test_gpu_model_may_be_a_section(tmp_path: Path) -> None:
@@ -70,8 +93,16 @@ def test_number_may_be_written_with_an_exponent() -> None:
             "mine.yaml: server.gpu: there is no such key; remove it or correct its spelling",
         ),
         (
+            f"{LEAST}cooling: {{loop_pressure_pascals: 400000}}",
+            (
+                "mine.yaml: cooling: is {'loop_pressure_pascals': 400000}; loop_pressure_pascals "
+                "is 400,000, but at pump_nominal_ratio 0.6 the pumps give 302,400 Pa even without "
+                "flow; raise pump_head_pascals or pump_nominal_ratio"
+            ),
+        ),
+        (
             f"{LEAST}server: {{gpus: 99}}",
-            "mine.yaml: server.gpus: is 99; input should be less than or equal to 16",
+            "mine.yaml: server.gpus: is 99; input should be less than or equal to 32",
         ),
         (
             f"{LEAST}server: 3",
@@ -90,8 +121,8 @@ def test_number_may_be_written_with_an_exponent() -> None:
             "mine.yaml: cooling.liquid_ratio: is nan; input should be less than or equal to 1",
         ),
         (
-            f"{LEAST}gpu: h200",
-            f"mine.yaml: gpu: is 'h200'; the shipped models are {MODELS}",
+            f"{LEAST}gpu: h20",
+            f"mine.yaml: gpu: is 'h20'; the shipped models are {MODELS}",
         ),
         (
             f"{LEAST}gpu: ../devices/h100-sxm",

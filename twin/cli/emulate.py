@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from twin.cli.fit import warn_of_misfits
 from twin.cli.options import (
     Broker,
     CodecName,
@@ -70,13 +71,16 @@ def emulate(
     """  # noqa: D301 - click wants the backspace itself before lines to be kept
     from twin.bus import BrokerUrl
     from twin.emulator import EmulatorConfig
-    from twin.site import FACILITY, Layout, load_site
+    from twin.site import FACILITY, Layout, Shard, load_site
     from twin.wire import Codec
 
     configure_logs(log_level)
     part = FACILITY if shard == FACILITY else shard_of(shard, shard_count)
+    layout = Layout(load_site(site))
+    if not isinstance(part, Shard):  # of many shards, the facility says it
+        warn_of_misfits(layout.site, site)
     config = EmulatorConfig(
-        layout=Layout(load_site(site)),
+        layout=layout,
         name=name or _name(part),
         seed=seed,
         workload=workload,

@@ -87,6 +87,8 @@ def show(
     for row in (*_counts(site, described), *_series(described)):
         table.add_row(*row)
     console.print(table)
+    for misfit in described["misfits"]:
+        console.print(f"\ndoes not fit: {misfit}")
     if site.sources:
         console.print("\nSources")
         for source in site.sources:
@@ -103,6 +105,8 @@ def _counts(site: Site, described: dict[str, Any]) -> tuple[tuple[str, str], ...
         ("jobs", _jobs(described)),
         ("NIC ports", f"{site.racks * site.nics_per_rack:,}"),
         ("IT power while training", _megawatts(site.installed_power_watts)),
+        ("coolant unit", _coolant(site)),
+        ("chillers", _units(site.chillers, _chiller_watts(site))),
         ("grid limit", _megawatts(site.grid.limit_watts)),
         ("Megapacks", _units(site.megapacks.count, site.megapacks.power_watts)
          + f", {site.megapacks.energy_joules / 3.6e9:.1f} MWh each"),
@@ -110,6 +114,22 @@ def _counts(site: Site, described: dict[str, Any]) -> tuple[tuple[str, str], ...
         ("gas turbines", _units(site.turbines.count, site.turbines.power_watts)),
         ("frames a second", f"{described['frames_per_second']:,.0f}"),
     )  # fmt: skip
+
+
+def _coolant(site: Site) -> str:
+    """Return what the coolant unit of a rack is made for."""
+    cooling = site.cooling
+    heat, flow = cooling.nominal_heat_watts / 1e3, cooling.flow_liters_per_minute
+    return f"{heat:,.1f} kW and {flow:g} L/min a rack of {_rack_watts(site) / 1e3:,.1f} kW"
+
+
+def _rack_watts(site: Site) -> float:
+    return max(site.rack_power_watts(model) for model in site.models)
+
+
+def _chiller_watts(site: Site) -> float:
+    needed = max(site.chillers - site.water.spare, 1)
+    return (1.0 + site.water.margin_ratio) * site.installed_power_watts / needed
 
 
 def _gpus(site: Site) -> str:
@@ -143,6 +163,7 @@ def _series(described: dict[str, Any]) -> tuple[tuple[str, str], ...]:
 
 
 def _describe(site: Site, settings: Iterable[str] = ()) -> dict[str, Any]:
+    from twin.alerts.fit import misfits
     from twin.catalog import UnitKind
     from twin.site import BYTES_A_SERIES, Layout, count_series, series_by_detail
 
@@ -172,6 +193,7 @@ def _describe(site: Site, settings: Iterable[str] = ()) -> dict[str, Any]:
         "prometheus_bytes": {level: count * BYTES_A_SERIES for level, count in series.items()},
         "detail": str(plan),
         "series_as_set": count_series(layout, plan),
+        "misfits": [str(misfit) for misfit in misfits(site)],
     }
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import orjson
 import typer
 
+from twin.cli.fit import warn_of_misfits
 from twin.cli.options import (
     AllowInject,
     CodecName,
@@ -110,6 +111,7 @@ def up(
     if check and duration is None:
         raise ConfigError("--check needs an end: add --for, for example --for 20s")
     layout = Layout(load_site(site))
+    warn_of_misfits(layout.site, site)
     plan = layout.detail.changed(detail or ())
     if check and workload.startswith("trace:") and Detail.SITE in plan.levels:
         raise ConfigError("--check compares the trace rack by rack: use --detail rack or gpu")

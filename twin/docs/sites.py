@@ -10,9 +10,21 @@ from pydantic.fields import FieldInfo
 
 from twin.catalog import UnitKind
 from twin.docs.markdown import NOTICE, code, plain, table
-from twin.site import Layout, Site, load_site, preset_names
+from twin.site import (
+    Layout,
+    Site,
+    gpu_model_names,
+    load_gpu_model,
+    load_site,
+    preset_names,
+    short_model_name,
+)
+from twin.site.sizing import SIZED
 
 __all__ = ["pages"]
+
+_MODELS = "__MODELS__"
+"""Where the table of GPU models stands in the introduction."""
 
 _INTRODUCTION = f"""{NOTICE}
 # Sites
@@ -29,6 +41,48 @@ megapacks: {{count: 3}}
 grid: {{limit_watts: 3e6}}
 ```
 
+## Sizing
+
+Defaults are those of a rack of eight servers of eight H100, and of sixteen such racks. What is
+marked *sized* below follows, unless you give it, from what you give: the GPUs' power sizes cold
+plates and power supplies, the rack's heat its coolant unit, the heat of the site chillers and air
+handlers, its load the grid feed. What you give is never changed. An NVL72 is thus only
+
+```yaml
+name: nvl72
+racks: 2
+servers_per_rack: 18
+gpu: gb200
+server: {{gpus: 4, psus: 2}}
+```
+
+Megapacks and generators are never added. Where what is given does not fit (coolant for half the
+heat, a feed below the load, no Megapack between the training steps and the grid),
+`twin sites show mine.yaml` says which key, by how much, and which alerts of the shipped rules
+follow; `twin up` and `twin emulate` say it at the start.
+
+## A site of your own in containers
+
+The folder `sites/` is mounted into the services that read a site, so a file there has the same path
+inside and outside:
+
+```console
+$ SITE=sites/mine.yaml docker compose up
+```
+
+The Helm chart takes a file with `--set site.name=mine --set-file site.definition=mine.yaml`.
+
+## GPU models
+
+`gpu:` takes one of these names, or a section of its own with the keys of [gpu](#gpu).
+
+{_MODELS}
+
+A card without NVLink has `nvlink_bytes_per_second: 0`: its NVLink series are not there, as with
+the real exporter, and the faults of NVLinks are refused.
+
+## Jobs
+
 One job has the whole site, unless the site says which jobs share it. Each holds its racks in order,
 is told of its own hardware only, and has frames, metrics and faults under its own name; racks that
 are left over are idle. The GPUs of a job carry its name in the label `hpc_job`. The shipped site
@@ -42,7 +96,7 @@ jobs:
     training: {{step_seconds: 3.5, checkpoint_every_seconds: 300}}
 ```
 
-The shipped sites:
+## Shipped sites
 
 """
 
@@ -72,7 +126,28 @@ def pages() -> Mapping[str, str]:
         ],
     )
     sections = (f"\n## {title}\n\n{text}\n\n{_fields(model)}" for title, text, model in _sections())
-    return {"sites.md": _INTRODUCTION + overview + "".join(sections)}
+    introduction = _INTRODUCTION.replace(_MODELS, _models())
+    return {"sites.md": introduction + overview + "".join(sections)}
+
+
+def _models() -> str:
+    """Return the table of the shipped GPU models."""
+    models = [(name, load_gpu_model(name)) for name in gpu_model_names()]
+    return table(
+        ("Name", "or", "Product", "Framebuffer", "Power limit", "While training", "NVLink"),
+        [
+            (
+                code(name),
+                code(short_model_name(name)) if short_model_name(name) != name else "",
+                model.name,
+                f"{model.framebuffer_mib:,} MiB",
+                f"{model.power_limit_watts:g} W",
+                f"{model.power_training_watts:g} W",
+                f"{model.nvlink_bytes_per_second / 1e9:,.0f} GB/s",
+            )
+            for name, model in models
+        ],
+    )
 
 
 def _sections() -> Iterator[tuple[str, str, type[BaseModel]]]:
@@ -96,7 +171,7 @@ def _fields(model: type[BaseModel]) -> str:
         [
             (
                 code(name),
-                _default(field),
+                _default(field) + ", sized" * (name in SIZED.get(model, ())),
                 _allowed(properties[name]),
                 field.description or f"See [{name}](#{name}).",
             )

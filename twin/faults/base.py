@@ -64,6 +64,12 @@ class Fault(BaseModel, ABC):
     severity: ClassVar[str]
     shows: ClassVar[str]
 
+    @classmethod
+    def refusal(cls, layout: Layout, target: Target) -> str | None:
+        """Return why the place cannot have this fault, None where it can."""
+        del layout, target
+        return None
+
     @abstractmethod
     def apply(self, context: FaultContext) -> None:
         """Write this fault into the conditions of ``impact``."""

@@ -8,6 +8,7 @@ from pydantic import Field, field_validator
 
 from twin.catalog import XID_TEXT
 from twin.faults.base import Fault, FaultContext
+from twin.site import Layout, Target
 
 __all__ = [
     "DcgmExporterDown",
@@ -41,6 +42,12 @@ _STALLS = (
 
 def _raise(context: FaultContext, code: int) -> None:
     context.conditions.gpu_xid[context.place] = code
+
+
+def _without_nvlink(layout: Layout, target: Target) -> str | None:
+    """Return that the GPUs of a rack have no NVLink, None where they have."""
+    model = layout.gpu_model(target.unit)
+    return None if model.nvlink_bytes_per_second else f"the {model.name} has no NVLink"
 
 
 class GpuOffBus(Fault):
@@ -316,6 +323,11 @@ class NvlinkError(Fault):
     rate: Annotated[float, Field(gt=0, le=10_000)] = 60.0
     """Errors a second."""
 
+    @classmethod
+    def refusal(cls, layout: Layout, target: Target) -> str | None:
+        """Return why the GPU cannot have it."""
+        return _without_nvlink(layout, target)
+
     def apply(self, context: FaultContext) -> None:
         """Set the error rate."""
         context.conditions.nvlink_errors_per_second[context.place] = self.rate
@@ -336,6 +348,11 @@ class NvswitchFailure(Fault):
         f"of them raise XID 74 ({XID_TEXT[74]}) at the same moment: what they share is to blame, "
         "not one of them. The job stalls until the time-out and goes on without the server."
     )
+
+    @classmethod
+    def refusal(cls, layout: Layout, target: Target) -> str | None:
+        """Return why the server cannot have it."""
+        return _without_nvlink(layout, target)
 
     def apply(self, context: FaultContext) -> None:
         """Let every link of the server's GPUs fail."""

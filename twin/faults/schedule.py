@@ -58,7 +58,8 @@ def place_of(registry: Mapping[str, type[Fault]], layout: Layout, kind: str, tar
     """Return the place of a site that a kind of fault strikes.
 
     Raises:
-        ConfigError: there is no such fault or no such place, or it is a place of another kind.
+        ConfigError: there is no such fault or no such place, it is a place of another kind, or
+            it has nothing that could fail so.
     """
     _check_kind(registry, kind)
     fault, place = registry[kind], _place(layout, target)
@@ -67,6 +68,9 @@ def place_of(registry: Mapping[str, type[Fault]], layout: Layout, kind: str, tar
             f"fault {kind} strikes a {fault.target}, for example {fault.default_target}; "
             f"{target!r} is a {place.kind}"
         )
+    refusal = fault.refusal(layout, place)
+    if refusal is not None:
+        raise ConfigError(f"fault {kind} cannot strike {target}: {refusal}")
     return place
 
 

@@ -81,6 +81,17 @@ class Cooling(Section):
     liquid_ratio: Fraction = 0.87
     """Share of the servers' heat that the coolant takes, est."""
 
+    @model_validator(mode="after")
+    def _pumps_give_the_pressure(self) -> Cooling:
+        head = self.pump_head_pascals * self.pump_nominal_ratio**2
+        if head <= self.loop_pressure_pascals:
+            raise ValueError(
+                f"loop_pressure_pascals is {self.loop_pressure_pascals:,.0f}, but at "
+                f"pump_nominal_ratio {self.pump_nominal_ratio:g} the pumps give {head:,.0f} Pa "
+                "even without flow; raise pump_head_pascals or pump_nominal_ratio"
+            )
+        return self
+
 
 class Water(Section):
     """The facility water plant, the air handlers and the weather."""
@@ -147,6 +158,16 @@ class Water(Section):
     """Time constant of the air in the halls, est."""
     air_water_rise_kelvin: Positive = 6.0
     """Rise of the facility water in the air handlers at full load, est."""
+
+    @property
+    def hottest_capacity_ratio(self) -> float:
+        """Capacity of the chillers in the hottest hour of the day over that they are rated at."""
+        return self.capacity_ratio(self.outdoor_celsius + self.outdoor_swing_kelvin)
+
+    def capacity_ratio(self, outdoor: float) -> float:
+        """Return the chillers' capacity over the rated one at an outdoor temperature in °C."""
+        hot = max(outdoor - self.capacity_reference_celsius, 0.0)
+        return max(1.0 - self.capacity_per_kelvin * hot, 0.2)
 
     @model_validator(mode="after")
     def _some_chillers_are_no_spares(self) -> Water:

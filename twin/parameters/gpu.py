@@ -66,8 +66,9 @@ class GpuModel(Section):
     """Memory above the die at training power, est. 8 to 12 K (A100 fleet: 10 K)."""
     memory_temperature_max_celsius: Positive = 95.0
     """The clock is lowered from this memory temperature on in °C (H100 product brief)."""
-    nvlink_bytes_per_second: Positive
-    """NVLink bandwidth, both directions, in B/s."""
+    nvlink_bytes_per_second: Amount
+    """NVLink bandwidth, both directions, in B/s; 0 for a card without NVLink, of which
+    dcgm-exporter has no NVLink series."""
     exporter: str = "dcgm"
     """What tells of it: `dcgm` for dcgm-exporter, `neuron` for AWS' neuron-monitor."""
     logical_cores: Annotated[int, Field(ge=1, le=16)] = 1

@@ -14,9 +14,9 @@ __all__ = ["Ec2", "Server"]
 class Server(Section):
     """An HGX server of the site."""
 
-    gpus: Annotated[int, Field(ge=1, le=16)] = 8
+    gpus: Annotated[int, Field(ge=1, le=32)] = 8
     """GPUs a server."""
-    nics: Annotated[int, Field(ge=1, le=32)] = 9
+    nics: Annotated[int, Field(ge=1, le=64)] = 9
     """NIC ports a server: one for each GPU and one for storage and management."""
     psus: Annotated[int, Field(ge=1, le=16)] = 4
     """Power supplies a server, which share the load."""
@@ -37,6 +37,22 @@ class Server(Section):
     """From power at the supplies to GPUs that answer, est. 2 to 10 min on real hosts."""
     driver_version: str = "570.124.06"
     """NVIDIA driver of the servers."""
+
+    def output_watts(self, gpu_watts: float) -> float:
+        """Return what the supplies of a server give when each of its GPUs draws this, in W."""
+        gpus = self.gpus * gpu_watts
+        return self.base_power_watts + gpus * (1 + self.base_power_per_gpu_watt)
+
+    def ac_power_watts(self, gpu_watts: float) -> float:
+        """Return what a server then draws at its inlets, in W."""
+        output = self.output_watts(gpu_watts)
+        share = output / self.psus
+        loss = (
+            self.psu_loss_idle_watts
+            + self.psu_loss_ratio * share
+            + self.psu_loss_quadratic * share**2 / self.psu_rating_watts
+        )
+        return output + self.psus * loss
 
 
 class Ec2(Section):

@@ -38,6 +38,9 @@ from twin.parameters.fabric import FabricShape
 
 __all__ = ["Site"]
 
+_LEAST_AIR = 0.02
+"""Share of the servers' heat that goes into the air even with the best of cold plates, est."""
+
 
 class Site(Section):
     """A GPU datacenter."""
@@ -125,6 +128,21 @@ class Site(Section):
         return self
 
     @property
+    def all_blocks(self) -> tuple[Block, ...]:
+        """The blocks of the site, or the one that it is made of."""
+        return self.blocks or (Block(racks=self.racks, gpu=self.gpu),)
+
+    @property
+    def models(self) -> tuple[GpuModel, ...]:
+        """GPU models of the blocks."""
+        return tuple(block.gpu for block in self.all_blocks)
+
+    @property
+    def has_nvlink(self) -> bool:
+        """Whether any of the site's GPUs has NVLinks."""
+        return any(model.nvlink_bytes_per_second for model in self.models)
+
+    @property
     def arrays(self) -> int:
         """Arrays of the site."""
         return -(-self.racks // self.racks_per_array)
@@ -196,17 +214,14 @@ class Site(Section):
     @cached_property
     def installed_power_watts(self) -> float:
         """AC power of all servers on the plateau of a training step, in W."""
-        blocks = self.blocks or (Block(racks=self.racks, gpu=self.gpu),)
-        return sum(block.racks * self.rack_power_watts(block.gpu) for block in blocks)
+        return sum(block.racks * self.rack_power_watts(block.gpu) for block in self.all_blocks)
 
     def rack_power_watts(self, model: GpuModel) -> float:
         """Return the AC power of a rack of this model on the plateau of a training step, in W."""
-        gpus = self.server.gpus * model.power_training_watts
-        output = self.server.base_power_watts + gpus * (1 + self.server.base_power_per_gpu_watt)
-        share = output / self.server.psus
-        loss = (
-            self.server.psu_loss_idle_watts
-            + self.server.psu_loss_ratio * share
-            + self.server.psu_loss_quadratic * share**2 / self.server.psu_rating_watts
-        )
-        return self.servers_per_rack * (output + self.server.psus * loss)
+        return self.servers_per_rack * self.server.ac_power_watts(model.power_training_watts)
+
+    @property
+    def air_heat_watts(self) -> float:
+        """Heat of the servers that the coolant leaves to the air, in W, never none."""
+        rest = max(1.0 - self.cooling.liquid_ratio, _LEAST_AIR)
+        return rest * self.installed_power_watts

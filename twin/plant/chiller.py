@@ -116,8 +116,7 @@ class WaterPlant:
     @property
     def unit_capacity(self) -> float:
         """Heat that one chiller can carry off at this outdoor temperature, in W."""
-        hot = max(self.outdoor - self._p.capacity_reference_celsius, 0.0)
-        return self._rated * max(1.0 - self._p.capacity_per_kelvin * hot, 0.2)
+        return self._rated * self._p.capacity_ratio(self.outdoor)
 
     @property
     def capacity(self) -> float:

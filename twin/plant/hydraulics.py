@@ -202,7 +202,7 @@ class Loops:
         resting = (
             (np.abs(self.speeds - target) < _STILL).all(axis=1) & (asked < 1.0) & (running > 0)
         )
-        error = np.where(resting, setpoint / np.maximum(self.flow, 1.0) - 1.0, 0.0)
+        error = np.where(resting, setpoint / np.maximum(self.flow, min(setpoint, 1.0)) - 1.0, 0.0)
         if (np.abs(error) > _STILL).any():
             share = min(dt / _TRIM_SECONDS, 1.0)
             small = np.abs(error) <= _STILL

@@ -6,9 +6,11 @@ from twin.plant.exchanger import WATER_JOULES_PER_LITER_KELVIN
 from twin.plant.units import lag
 from twin.site import Layout
 
-__all__ = ["Room"]
+__all__ = ["AIR_JOULES_PER_KILOGRAM_KELVIN", "Room"]
 
-_JOULES_PER_KILOGRAM_KELVIN = 1006.0
+AIR_JOULES_PER_KILOGRAM_KELVIN = 1006.0
+_USUAL_MARGIN = 0.6
+"""Margin beyond the servers' part that the other heat takes up on a large site, est."""
 
 
 class Room:
@@ -25,13 +27,14 @@ class Room:
         self._water = site.cooling.facility_supply_celsius
         self._set = site.facility.air_celsius
         self._seconds = site.water.air_seconds
-        rest = (1.0 - site.cooling.liquid_ratio) * site.installed_power_watts
+        rest = site.air_heat_watts
         self._capacity = (1.0 + site.water.air_margin_ratio) * rest
         stream = site.water.air_kilograms_per_second * site.servers
-        self._stream = stream * _JOULES_PER_KILOGRAM_KELVIN
+        self._stream = stream * AIR_JOULES_PER_KILOGRAM_KELVIN
         self.air = self._set
         """Air to the servers in °C."""
-        self._full = self._flow(site.water.air_water_rise_kelvin, rest)
+        full = max(rest, self._capacity / (1.0 + _USUAL_MARGIN))
+        self._full = self._flow(site.water.air_water_rise_kelvin, full)
         self._live = True
 
     @staticmethod

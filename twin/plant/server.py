@@ -16,9 +16,9 @@ from twin.plant.breaker import Breakers
 from twin.plant.conditions import Conditions
 from twin.plant.host import Hosts
 from twin.plant.units import Floats, silenced
-from twin.site import Layout
+from twin.site import Layout, Site
 
-__all__ = ["Servers", "supply_loss"]
+__all__ = ["Servers", "largest_pdu_share", "phase_amperes", "supply_loss"]
 
 _POWER_FACTOR_IDLE, _POWER_FACTOR_LOADED = 0.968, 0.986
 """Measured at a DGX H100's inlet: 2.57 kW and 5.71 kW (MLPerf inference v4.0, spl.txt)."""
@@ -45,6 +45,17 @@ def supply_loss(output: Floats, server: Server) -> Floats:
     """
     square = server.psu_loss_quadratic * output**2 / server.psu_rating_watts
     return server.psu_loss_idle_watts + server.psu_loss_ratio * output + square
+
+
+def phase_amperes(watts: float) -> float:
+    """Return the current of each phase of a PDU that carries so many W, in A."""
+    return watts / _PHASES / (_PHASE_VOLTS * _POWER_FACTOR_LOADED)
+
+
+def largest_pdu_share(site: Site) -> float:
+    """Return the largest part of a rack's servers that hangs on one of its PDUs."""
+    supplies = np.bincount(np.arange(site.server.psus) % site.pdus_per_rack)
+    return float(supplies.max()) / site.server.psus
 
 
 class Servers:
@@ -104,7 +115,7 @@ class Servers:
         watts = server.psu_rating_watts
         power = supplies * (watts + float(supply_loss(np.array(watts), server)))
         power += cooling.pumps * cooling.pump_power_watts + cooling.control_power_watts
-        return float(power) / _PHASES / (_PHASE_VOLTS * _POWER_FACTOR_LOADED)
+        return phase_amperes(float(power))
 
     # -- state -----------------------------------------------------------------
 

@@ -7,9 +7,11 @@ from twin.site.labels import series_labels
 from twin.site.layout import Labels, Layout
 from twin.site.loader import (
     gpu_model_names,
+    load_gpu_model,
     load_site,
     parse_site,
     preset_names,
+    short_model_name,
 )
 from twin.site.part import PartLayout
 from twin.site.series import BYTES_A_SERIES, count_series, plan_within, series_by_detail
@@ -30,6 +32,7 @@ __all__ = [
     "count_series",
     "find_target",
     "gpu_model_names",
+    "load_gpu_model",
     "load_site",
     "owners",
     "parse_site",
@@ -39,4 +42,5 @@ __all__ = [
     "replica_of",
     "series_by_detail",
     "series_labels",
+    "short_model_name",
 ]

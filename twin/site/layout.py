@@ -25,6 +25,8 @@ _PCI_BUSES = ("18", "2A", "3A", "5D", "9A", "AB", "BA", "DB")
 """PCI buses of the eight GPUs of an HGX H100 host (nvidia-smi)."""
 
 _NAMESPACE = uuid.UUID("6f1d6f5e-6a53-4a52-9a54-b7a3cb1f0d0e")
+_NVLINK = "nvlink_"
+"""What the names of signals of NVLinks begin with."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,7 @@ class Layout:
         An exporter's ``up`` is reported where the site has devices that it shows.
         """
         extra = self.site.telemetry.extra_signals
+        linked = self.site.has_nvlink
         jobs = {
             signal.family.job for device in self.devices for signal in device if signal.metric != UP
         }
@@ -103,6 +106,7 @@ class Layout:
                 for signal in device
                 if (extra or not signal.extra)
                 and (signal.metric != UP or signal.family.job in jobs)
+                and (linked or not signal.name.startswith(_NVLINK))
             )
             for device in DEVICES
         }

@@ -16,16 +16,20 @@ from pydantic import ValidationError
 
 from twin.catalog import DEVICES
 from twin.errors import ConfigError, validation_message
+from twin.parameters import GpuModel
 from twin.parameters.site import Site
 from twin.site.detail import DetailPlan
+from twin.site.sizing import sized
 from twin.site.target import is_address
 from twin.yamls import load, read_text
 
 __all__ = [
     "gpu_model_names",
+    "load_gpu_model",
     "load_site",
     "parse_site",
     "preset_names",
+    "short_model_name",
     "site_of",
 ]
 
@@ -107,7 +111,7 @@ def site_of(values: Mapping[str, Any], where: str) -> Site:
         ConfigError: they do not describe a site.
     """
     try:
-        site = Site.model_validate(_with_models(values, where))
+        site = sized(Site.model_validate(_with_models(values, where)))
     except ValidationError as error:
         raise ConfigError(validation_message(error, where)) from error
     _check_words(site, where)
@@ -166,8 +170,24 @@ def _with_model(section: Mapping[str, Any], where: str, key: str) -> dict[str, A
 
 
 def _gpu_model(name: str, where: str, key: str) -> Any:
-    entry = _DEVICES / f"{name}.yaml"
-    if "/" in name or not entry.is_file():
-        known = ", ".join(gpu_model_names())
+    """Return the values of a shipped model by its name, or by the first part of it."""
+    names = gpu_model_names()
+    full = next((known for known in names if name in (known, short_model_name(known))), None)
+    if full is None:
+        known = ", ".join(names)
         raise ConfigError(f"{where}: {key}: is {name!r}; the shipped models are {known}")
-    return load(entry.read_text(encoding="utf-8"), f"model {name}")
+    return load((_DEVICES / f"{full}.yaml").read_text(encoding="utf-8"), f"model {full}")
+
+
+def short_model_name(name: str) -> str:
+    """Return how a shipped GPU model may be called too: ``h200`` for ``h200-sxm``."""
+    return name.partition("-")[0]
+
+
+def load_gpu_model(name: str) -> GpuModel:
+    """Return a shipped GPU model.
+
+    Raises:
+        ConfigError: there is none of that name.
+    """
+    return GpuModel.model_validate(_gpu_model(name, "GPU model", "name"))

@@ -1,0 +1,305 @@
+"""Fit of a site: what it gives that does not suit the rest, and the alerts that follow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import ceil
+
+import numpy as np
+
+from twin.alerts import thresholds as limit
+from twin.plant.exchanger import Exchanger
+from twin.plant.room import AIR_JOULES_PER_KILOGRAM_KELVIN
+from twin.plant.server import largest_pdu_share, phase_amperes
+from twin.site import GpuModel, Site
+from twin.site.sizing import air_heat_watts, heat_watts, load_watts, unit_power_watts
+
+__all__ = ["Misfit", "misfits"]
+
+_SPREAD = 3.0
+"""Standard deviations by which the worst GPU of a site is hotter than the mean."""
+_COLD_KELVIN = 1.0
+"""Kelvin by which a supply misses its set point before it is told of."""
+_MEAN_LOAD = 0.85
+"""Heat of a training site over that on the plateau of its steps, est."""
+_PACED = 0.7
+"""Part of the drop from a step's plateau that Megapacks have to give or take, est.: their
+low-pass lies between the two."""
+_RAMP = 0.55
+"""Part of that drop that comes within a second, est.: ranks do not end a step at once."""
+
+_STEADY = 0.25
+"""Part of it by which the power still swings between evaluations, as seconds average it, est."""
+
+
+@dataclass(frozen=True, slots=True)
+class Misfit:
+    """Something that a site gives and that does not suit the rest of it.
+
+    Attributes:
+        key: of the site's file.
+        problem: what it is, what is needed and what to do.
+        alerts: of the shipped rules that follow from it.
+    """
+
+    key: str
+    problem: str
+    alerts: tuple[str, ...]
+
+    def __str__(self) -> str:
+        follows = f" (alerts: {', '.join(self.alerts)})" if self.alerts else ""
+        return f"{self.key}: {self.problem}{follows}"
+
+
+def misfits(site: Site) -> tuple[Misfit, ...]:
+    """Return what does not fit in a site, in the order in which its power and heat go."""
+    checks = (_gpus, _supplies, _breakers, _filters, _flow, _exchanger, _setpoints, _chillers, _air,
+              _weather, _feed, _steps)  # fmt: skip
+    return tuple(misfit for check in checks for misfit in check(site))
+
+
+def _models(site: Site) -> list[GpuModel]:
+    return list({model.key: model for model in site.models}.values())
+
+
+def _hottest(site: Site) -> GpuModel:
+    return max(_models(site), key=lambda model: model.power_training_watts)
+
+
+def _rack_watts(site: Site) -> float:
+    return site.rack_power_watts(_hottest(site))
+
+
+def _gpus(site: Site) -> Iterator[Misfit]:
+    """Check that cold plates keep the GPUs of a training job below their limits."""
+    for model in _models(site):
+        spread = 1.0 + _SPREAD * model.thermal_resistance_spread_ratio
+        rise = spread * model.thermal_resistance_kelvin_per_watt * model.power_training_watts
+        die = site.cooling.supply_celsius + rise
+        memory = die + model.memory_offset_kelvin + _SPREAD
+        hot = {
+            "GpuTooHot": die >= min(limit.GPU_HOT.value, model.temperature_max_operating_celsius),
+            "GpuMemoryTooHot": memory >= min(limit.GPU_MEMORY_HOT.value,
+                                             model.memory_temperature_max_celsius),
+        }  # fmt: skip
+        if any(hot.values()):
+            yield Misfit(
+                "gpu.thermal_resistance_kelvin_per_watt",
+                f"is {model.thermal_resistance_kelvin_per_watt:g}, so that an {model.name} at "
+                f"{model.power_training_watts:g} W reaches {die:.0f} °C and its memory "
+                f"{memory:.0f} °C with coolant of {site.cooling.supply_celsius:g} °C; lower it or "
+                "cooling.supply_celsius",
+                (*(name for name, fires in hot.items() if fires), "GpuThermalThrottling"),
+            )
+
+
+def _supplies(site: Site) -> Iterator[Misfit]:
+    server = site.server
+    output, rated = _output(site), server.psus * server.psu_rating_watts
+    if output > rated:
+        yield Misfit(
+            "server.psu_rating_watts",
+            f"{server.psus} supplies of {server.psu_rating_watts:,.0f} W give {rated:,.0f} W, but "
+            f"a server takes {output:,.0f} W; raise server.psus or psu_rating_watts",
+            (),
+        )
+
+
+def _output(site: Site) -> float:
+    return site.server.output_watts(_hottest(site).power_training_watts)
+
+
+def _breakers(site: Site) -> Iterator[Misfit]:
+    pdu = site.pdu
+    if pdu.breaker_amperes is None:
+        return
+    share = largest_pdu_share(site)
+    watts = share * _rack_watts(site) + unit_power_watts(site.cooling) / site.pdus_per_rack
+    amperes = phase_amperes(watts)
+    if amperes >= 0.9 * pdu.hold_ratio * pdu.breaker_amperes:
+        yield Misfit(
+            "pdu.breaker_amperes",
+            f"is {pdu.breaker_amperes:g} A, but a phase carries {amperes:,.0f} A; raise it, or "
+            "leave it out and it follows from the power supplies",
+            ("RackWithoutPower",),  # the other PDU has twice its load then, and opens too
+        )
+
+
+def _filters(site: Site) -> Iterator[Misfit]:
+    cooling = site.cooling
+    drop = cooling.filter_pressure_ratio * cooling.loop_pressure_pascals
+    if drop > limit.FILTER_PRESSURE.value:
+        yield Misfit(
+            "cooling.filter_pressure_ratio",
+            f"is {cooling.filter_pressure_ratio:g}: a clean filter takes {drop:,.0f} Pa; lower it",
+            ("CoolantFilterClogged",),
+        )
+
+
+def _flow(site: Site) -> Iterator[Misfit]:
+    """Check that the coolant of a rack suffices for its heat."""
+    cooling, rack = site.cooling, _rack_watts(site)
+    flow = cooling.flow_liters_per_minute
+    rate = cooling.coolant_joules_per_liter_kelvin / 60.0
+    least = limit.COOLANT_FLOW.value * rack / 1e3
+    cool = cooling.liquid_ratio * rack / (limit.COOLANT_RISE.value * rate)
+    alerts = {"CoolantFlowLow": flow < 1.03 * least, "CoolantRiseHigh": flow < 1.03 * cool}
+    if any(alerts.values()):
+        yield Misfit(
+            "cooling.flow_liters_per_minute",
+            f"is {flow:g}, but a rack of {rack / 1e3:,.1f} kW needs "
+            f"{ceil(1.05 * max(least, cool))} or more; raise it, or leave it out and it is sized",
+            tuple(name for name, fires in alerts.items() if fires),
+        )
+
+
+def _exchanger(site: Site) -> Iterator[Misfit]:
+    """Check that the exchanger holds the supply temperature with its valve full open."""
+    cooling = site.cooling
+    if cooling.supply_celsius <= cooling.facility_supply_celsius:
+        return
+    exchanger, heat = Exchanger.of(cooling), cooling.liquid_ratio * _rack_watts(site)
+    hot, cold = np.array(exchanger.hot_rate), np.array(exchanger.cold_rate)
+    carried = exchanger.rate(hot, cold, np.ones(())).item()
+    coolest = cooling.facility_supply_celsius + heat / carried - heat / exchanger.hot_rate
+    above = coolest - cooling.supply_celsius
+    if above > _COLD_KELVIN:
+        alerts = ["CoolantHot"] * (coolest > limit.COOLANT_HOT.value)
+        mixed = len({model.power_training_watts for model in _models(site)}) > 1
+        alerts += ["CoolantAboveOthers"] * (mixed and above > limit.COOLANT_ABOVE_OTHERS.value)
+        yield Misfit(
+            "cooling.facility_flow_liters_per_minute",
+            f"is {cooling.facility_flow_liters_per_minute:g} with nominal_heat_watts of "
+            f"{cooling.nominal_heat_watts:,.0f}: with {heat / 1e3:,.1f} kW a rack the coolant "
+            f"leaves at {coolest:.1f} °C instead of {cooling.supply_celsius:g} °C; raise them, or "
+            "leave them out and they are sized",
+            tuple(alerts),
+        )
+
+
+def _setpoints(site: Site) -> Iterator[Misfit]:
+    cooling, water = site.cooling, site.water
+    if cooling.supply_celsius <= cooling.facility_supply_celsius:
+        yield Misfit(
+            "cooling.supply_celsius",
+            f"is {cooling.supply_celsius:g} °C and the facility water "
+            f"{cooling.facility_supply_celsius:g} °C, which cannot cool it so far; raise it or "
+            "lower facility_supply_celsius",
+            (),
+        )
+    damp = water.outdoor_dew_celsius - water.room_dew_celsius
+    dew = water.room_dew_celsius + water.room_infiltration_ratio * max(damp, 0.0)
+    supply = max(cooling.supply_celsius, dew + cooling.dew_margin_kelvin)
+    checks = (
+        ("cooling.supply_celsius", supply > limit.COOLANT_HOT.value, f"{supply:g} °C",
+         "CoolantHot"),
+        ("cooling.dew_margin_kelvin", supply - dew < limit.CONDENSATION_MARGIN.value,
+         f"{supply - dew:.1f} K", "CondensationRisk"),
+        ("cooling.facility_supply_celsius",
+         cooling.facility_supply_celsius > limit.WATER_WARM.value,
+         f"{cooling.facility_supply_celsius:g} °C", "FacilityWaterWarm"),
+        ("facility.air_celsius", site.facility.air_celsius > limit.ROOM_WARM.value,
+         f"{site.facility.air_celsius:g} °C", "RoomTooWarm"),
+        ("water.room_dew_celsius", dew > limit.ROOM_DEW_POINT.value, f"{dew:.1f} °C",
+         "RoomDewPointHigh"),
+    )  # fmt: skip
+    for key, wrong, value, alert in checks:
+        if wrong:
+            yield Misfit(key, f"leads to {value}, which the shipped rules call wrong", (alert,))
+
+
+def _chillers(site: Site) -> Iterator[Misfit]:
+    """Check that the chillers carry the site's heat in the hottest hour, and one of them less."""
+    water, heat = site.water, heat_watts(site)
+    needed = max(site.chillers - water.spare, 1)
+    rated = (1.0 + water.margin_ratio) * site.installed_power_watts / needed
+    each = rated * water.hottest_capacity_ratio
+    alerts = {
+        "ChillersWithoutReserve": each * (site.chillers - 1) < heat,
+        "FacilityWaterWarm": each * site.chillers < _MEAN_LOAD * heat,
+    }
+    if any(alerts.values()):
+        yield Misfit(
+            "water.margin_ratio" if water.spare else "water.spare",
+            f"{site.chillers} chillers of {each / 1e3:,.0f} kW in the hottest hour, one of them "
+            f"lost, do not carry {heat / 1e3:,.0f} kW; raise water.spare or margin_ratio",
+            tuple(name for name, fires in alerts.items() if fires),
+        )
+
+
+def _air(site: Site) -> Iterator[Misfit]:
+    water = site.water
+    capacity = (1.0 + water.air_margin_ratio) * site.air_heat_watts
+    stream = water.air_kilograms_per_second * site.servers * AIR_JOULES_PER_KILOGRAM_KELVIN
+    air = site.facility.air_celsius + max(air_heat_watts(site) - capacity, 0.0) / stream
+    if air > limit.ROOM_WARM.value >= site.facility.air_celsius:
+        yield Misfit(
+            "water.air_margin_ratio",
+            f"is {water.air_margin_ratio:g}: {air_heat_watts(site) / 1e3:,.0f} kW go into the air, "
+            f"and its handlers carry {capacity / 1e3:,.0f} kW; raise it, or leave it out and it is "
+            "sized",
+            ("RoomTooWarm",),
+        )
+
+
+def _weather(site: Site) -> Iterator[Misfit]:
+    hottest = site.water.outdoor_celsius + site.water.outdoor_swing_kelvin
+    if hottest > limit.OUTDOOR_HOT.value:
+        yield Misfit(
+            "water.outdoor_celsius",
+            f"is {site.water.outdoor_celsius:g} °C, and the day reaches {hottest:g} °C",
+            ("OutdoorHeat",),
+        )
+
+
+def _feed(site: Site) -> Iterator[Misfit]:
+    import_watts, load = site.grid.feeds * site.grid.limit_watts, load_watts(site)
+    if load > import_watts:
+        yield Misfit(
+            "grid.limit_watts",
+            f"allows {import_watts / 1e6:,.2f} MW in all, but the site takes up to "
+            f"{load / 1e6:,.2f} MW; raise it, or leave it out and it is sized",
+            ("GridImportAboveLimit",),
+        )
+
+
+def _steps(site: Site) -> Iterator[Misfit]:
+    """Check that Megapacks keep the steps of training from the grid."""
+    grid, packs = site.grid, site.megapacks
+    drop = max((_drop_watts(site, first, last) for first, last in _training(site)), default=0.0)
+    rest = drop * max(1.0 - packs.count * packs.power_watts / (_PACED * drop), 0.0) if drop else 0.0
+    allowed = limit.GRID_RAMP.value * grid.limit_watts * grid.feeds
+    swings = _STEADY * rest > limit.GRID_SWING.value * grid.limit_watts * grid.feeds
+    if _RAMP * rest > allowed:
+        count = ceil(_PACED * drop / packs.power_watts)
+        yield Misfit(
+            "megapacks.count",
+            f"is {packs.count}: the grid sees the steps of training, up to "
+            f"{_RAMP * rest / 1e6:,.2f} MW/s where the limit allows {allowed / 1e6:,.2f}; "
+            f"{count} smooth them",
+            ("GridImportRamp", *["GridImportSwing"] * swings),
+        )
+
+
+def _training(site: Site) -> Iterator[tuple[int, int]]:
+    """Yield the racks of each training job, first and one past the last."""
+    if not site.jobs:
+        yield 0, site.racks
+    first = 0
+    for job in site.jobs:
+        if job.workload == "training":
+            yield first, first + job.racks
+        first += job.racks
+
+
+def _drop_watts(site: Site, first: int, last: int) -> float:
+    """Return how far the power of racks falls when their GPUs wait for each other, in W."""
+    drop, start = 0.0, 0
+    for block in site.all_blocks:
+        racks = max(min(last, start + block.racks) - max(first, start), 0)
+        plateau = site.server.ac_power_watts(block.gpu.power_training_watts)
+        waiting = site.server.ac_power_watts(block.gpu.power_wait_watts)
+        drop += racks * site.servers_per_rack * (plateau - waiting)
+        start += block.racks
+    return drop
