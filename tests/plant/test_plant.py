@@ -230,7 +230,11 @@ def test_the_numbers_of_a_seed_stay_what_they_are() -> None:
     """
     text = """
     {name: pinned, racks: 3, racks_per_array: 2, servers_per_rack: 2,
-     server: {gpus: 2, nics: 3, psus: 2}, megapacks: {count: 2}, gensets: {count: 2}}
+     server: {gpus: 2, nics: 3, psus: 2}, megapacks: {count: 2}, gensets: {count: 2},
+     cooling: {flow_liters_per_minute: 75, facility_flow_liters_per_minute: 110,
+               nominal_heat_watts: 60000, control_power_watts: 60},
+     water: {margin_ratio: 0.2, air_margin_ratio: 0.6, liters_per_kilowatt: 10},
+     facility: {fixed_power_watts: 20000}}
     """
     layout = Layout(parse_site(text, "pinned"))
     plant, conditions = Plant(layout, 11, "training", 1_000.0), Conditions.healthy(layout)
