@@ -58,7 +58,7 @@ class Simulation:
         self._pending = list(enumerate(scenario.faults, 1))
         self._disturbance = _Disturbance()
         self._online = True
-        self._ticks = self._frames = self._unsent = 0
+        self._ticks = self._frames = 0
         self.core = Core(self._layout)
         self._connect(0.0)
 
@@ -150,7 +150,6 @@ class Simulation:
             "clock": {"simulated": 1.0, "wall": 1.0},
             "ticks": self._ticks,
             "frames": self._frames,
-            "unsent": self._unsent,
         }
 
     def _publish(self, message: OutboundMessage, now: float) -> None:
@@ -167,13 +166,13 @@ class Simulation:
             if silent and (unit.kind, unit.index) in silent:
                 continue
             stamp = frames.stamp(unit)
-            if not self.core.telemetry.connected:
-                self._unsent += 1
-            elif stamp is not None:
+            if stamp is not None:
                 self._frames += 1
                 self._publish_frame(stamp, now, whole=whole)
 
     def _publish_frame(self, stamp: FrameStamp, now: float, *, whole: bool) -> None:
+        if not self.core.telemetry.connected:
+            return
         snapshot = (
             self.emulator.frames.snapshot(stamp)
             if whole
