@@ -87,7 +87,7 @@ second of a frame it stays far below."""
 
 def _line_share(site: Site) -> float:
     """Return that upper end for a port, in Gb/s."""
-    return 8e-9 * LINE_SHARE * site.network.bytes_per_second
+    return 8e-9 * (LINE_SHARE * site.network.bytes_per_second)
 
 
 _NIC_TABLE = PageTable("NIC ports", (
