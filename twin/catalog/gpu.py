@@ -22,6 +22,7 @@ from twin.catalog.model import Exporter, Labels, MetricType, Signal, Unit
 from twin.catalog.page import DeviceColumn, PageTable
 from twin.catalog.place import SERVERS, Place, UnitKind
 from twin.catalog.rollup import ABOVE_RACK, Operation, Rollup
+from twin.parameters import Site
 
 __all__ = ["DCGM", "GPU", "XID_TEXT", "accelerator_rollups"]
 
@@ -46,6 +47,12 @@ def _job(place: Place) -> Labels:
     return () if job is None else (("hpc_job", job),)
 
 
+def _renamed(site: Site) -> Labels:
+    """Return what a site calls otherwise than dcgm-exporter does by default."""
+    host = site.telemetry.hostname_label
+    return () if host == "Hostname" else (("Hostname", host),)
+
+
 DCGM = Exporter(
     key="dcgm",
     job="dcgm-exporter",
@@ -62,7 +69,7 @@ DCGM = Exporter(
     source="NVIDIA/dcgm-exporter 4.5.3-4.8.2",
     identify=_identify,
     more=_job,
-    renamed=lambda site: (("Hostname", site.telemetry.hostname_label),),
+    renamed=_renamed,
 )
 
 XID_TEXT = {

@@ -129,6 +129,8 @@ class Exporter:
     def names(self, site: Site) -> tuple[str, ...]:
         """Return the identity label names on a site."""
         renamed = dict(self.renamed(site))
+        if not renamed:
+            return self.labels
         return tuple(renamed.get(name, name) for name in self.labels)
 
 

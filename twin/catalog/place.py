@@ -83,9 +83,9 @@ class Names(Protocol):
         """Return the name of the job that holds a rack, None where the rack is idle."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Place:
-    """The place of one device.
+    """The place of one device. One is made for each label block, and a frozen one takes longer.
 
     Attributes:
         names: what things are called.
