@@ -116,7 +116,11 @@ def test_no_service_holds_anothers_password(vault: Vault, tmp_path: Path) -> Non
         "emulator-scale": {"scale-0"},
         "aggregator": {"aggregator", "guest", "command-token"},
         "aggregator-scale": {"aggregator-scale", "guest"},
-        "monitoring": {"guest", "prometheus", "victoriametrics"},
+        "prometheus": {"guest", "prometheus", "health"},
+        "prometheus-scale": {"guest", "prometheus", "health"},
+        "alertmanager": {"health"},
+        "victoriametrics": {"guest", "prometheus", "victoriametrics"},
+        "vmalert": {"prometheus", "victoriametrics"},
         "grafana": {"admin", "grafana", "victoriametrics"},
     }
 
@@ -126,7 +130,7 @@ def test_a_guest_is_not_let_into_alertmanager(vault: Vault, tmp_path: Path) -> N
     vault.prepare(CONFIG)
     logins = vault.logins()
     doors = {
-        door: json.loads((tmp_path / f"monitoring/{door}-web.yml").read_bytes())["basic_auth_users"]
+        door: json.loads((tmp_path / f"{door}/web.yml").read_bytes())["basic_auth_users"]
         for door in ("prometheus", "alertmanager")
     }
     assert bcrypt.checkpw(logins["guest"].encode(), doors["prometheus"]["guest"].encode())

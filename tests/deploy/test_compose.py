@@ -10,7 +10,10 @@ import pytest
 import yaml
 
 from twin import __version__
+from twin.alerts.fit import misfits
+from twin.compose import doctor
 from twin.compose.secrets import UIDS
+from twin.site import load_site
 from twin.wire import MAX_FRAME_BYTES
 
 _VARIABLE = re.compile(r"\$\{(\w+):-([^}]*)\}")
@@ -27,12 +30,12 @@ ALWAYS = (
 )
 PROFILES = {
     "scale": {"emulator-scale", "aggregator-scale", "prometheus-scale"},
-    "victoriametrics": {"victoriametrics", "victoriametrics-volume", "vmalert"},
+    "victoriametrics": {"victoriametrics", "vmalert"},
     "chaos": {"chaos"},
 }
 SERVICES = (*ALWAYS, *sorted(name for names in PROFILES.values() for name in names))
-ONCE = ("secrets", "victoriametrics-volume")
-"""They run as root, for a moment, to give files to others."""
+ONCE = ("secrets",)
+"""It runs as root, for a moment, to give files to others."""
 OURS = {name for name in SERVICES if name.startswith(("emulator", "aggregator"))}
 FOREIGN = tuple(name for name in SERVICES if name not in {*ONCE, *OURS, "chaos"})
 
@@ -50,6 +53,8 @@ def test_services(compose: Any) -> None:
 def test_image_is_pinned(compose: Any, name: str) -> None:
     """Every image has an exact version, and the twin's is that of the package."""
     image = compose["services"][name]["image"]
+    assert image.startswith(("datacenter-twin", "${"))
+    image = re.sub(r"^\$\{[A-Z]+_IMAGE:-(.*)\}$", r"\1", image)
     assert _EXACT.match(image)
     if image.startswith("datacenter-twin"):
         assert image.rpartition(":")[2] == __version__
@@ -70,6 +75,9 @@ def test_service_is_confined(compose: Any, name: str) -> None:
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
     assert service["mem_limit"]
+    assert service["cpu_period"] == 100_000
+    quota = _VARIABLE.sub(r"\2", str(service["cpu_quota"]))
+    assert 100_000 <= int(quota) <= 400_000
     assert service["pids_limit"] <= 256
     assert service["logging"]["options"] == {"max-size": "10m", "max-file": "3"}
 
@@ -102,24 +110,104 @@ def test_only_who_gives_files_away_is_root(compose: Any, name: str) -> None:
     assert bool(sockets) is (name == "chaos")
 
 
-def test_nobody_shares_a_user_with_whom_it_must_not_trust(compose: Any) -> None:
-    """A service cannot read another's secrets, for it runs as another user."""
-    users = {name: compose["services"][name].get("user", "10001:10001") for name in SERVICES}
-    apart = {name: int(user.partition(":")[0]) for name, user in users.items() if name in OURS}
-    assert sorted(apart.values()) == [10001, 10002, 10003, 10004]
-    folders = {"emulator": 10001, "aggregator": 10002, "broker": 1883, "monitoring": 65534}
-    folders |= {"emulator-scale": 10003, "aggregator-scale": 10004, "grafana": 472}
-    assert {name: UIDS[name] for name in folders} == folders
-    assert apart == {name: UIDS[name] for name in apart}
+def test_every_service_is_a_user_of_its_own(compose: Any) -> None:
+    """No two services run as one user, so that none can read or stop another's."""
+    users = {
+        name: int(compose["services"][name].get("user", "10001:10001").partition(":")[0])
+        for name in SERVICES
+        if name not in {*ONCE, "chaos"}
+    }
+    assert len(set(users.values())) == len(users)
+    assert users == {
+        name: UIDS["broker" if name == "mosquitto" else name] for name in users
+    }  # fmt: skip
+
+
+_OWN = {"mosquitto": "broker"}
+"""Folder of the secrets of a service that is called otherwise."""
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_secrets_are_mounted_to_be_read(compose: Any, name: str) -> None:
-    """Only who makes the secrets may write them, and no secret is in a setting."""
+def test_a_service_mounts_its_own_secrets_only(compose: Any, name: str) -> None:
+    """Each service has a volume with its secrets, to be read; only who makes them has them all."""
     service = compose["services"][name]
-    mounts = [v for v in service.get("volumes", []) if v.startswith("secrets:")]
-    assert mounts in ([], ["secrets:/secrets" if name == "secrets" else "secrets:/secrets:ro"])
+    mounts = [v for v in service.get("volumes", []) if v.startswith("secrets")]
+    own = _OWN.get(name, name)
+    if name == "secrets":
+        folders = {f"secrets-{folder}:/secrets/{folder}" for folder in UIDS}
+        assert set(mounts) == {"secrets:/secrets", *folders}
+    elif own in UIDS:
+        (mount,) = mounts
+        assert re.fullmatch(rf"secrets-{own}:/secrets/({own}|monitoring):ro", mount)
+    else:
+        assert mounts == []
     assert not [key for key in service.get("environment", {}) if "PASSWORD" in key]
+
+
+def test_tls_adds_the_public_certificate_only(root: Path) -> None:
+    """With TLS a service mounts beside its own secrets what is public."""
+    tls = yaml.safe_load(
+        (root / "deploy/compose/tls.yml").read_text("utf-8").replace("!override", "")
+    )
+    mounts = {
+        volume
+        for name, service in tls["services"].items()
+        if name not in {"secrets", "mosquitto"}
+        for volume in service["volumes"]
+    }
+    assert mounts == {"secrets-public:/secrets/public:ro"}
+
+
+def test_stores_belong_to_their_services(compose: Any) -> None:
+    """Who gives files away gives every store to its service, and no image takes it back."""
+    given = [v.split(":") for v in compose["services"]["secrets"]["volumes"] if ":/stores/" in v]
+    for volume, folder in given:
+        name = folder.removeprefix("/stores/")
+        assert name in UIDS
+        mounts = compose["services"][name]["volumes"]
+        assert [own for own in mounts if re.fullmatch(rf"{volume}:/[a-z]+:nocopy", own)]
+    named = {volume for volume, _ in given}
+    assert named == {"prometheus", "prometheus-scale", "alertmanager", "victoriametrics"}
+
+
+_SHOWN = re.compile(r"\$\(|`|(?i:authorization|--header|--user|password|token)|://[^/]*@|^-[HuP]")
+"""What puts a login among the arguments of a process, which all users of a container can read."""
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_no_health_check_shows_a_login(compose: Any, name: str) -> None:
+    """A health check runs one program, which takes its login from a file if it needs any."""
+    test = compose["services"][name].get("healthcheck", {}).get("test", ["CMD"])
+    assert test[0] == "CMD"
+    assert [word for word in test if _SHOWN.search(word)] == []
+    files = [word.partition("=")[2] for word in test if word.startswith("--http.config.file=")]
+    assert files in ([], ["/secrets/monitoring/health.yml"])
+
+
+def test_the_doctor_shows_no_login() -> None:
+    """What is run in a container to ask a service takes its login from a file."""
+    for script in (doctor._ASK, doctor._READY):
+        assert "$(" not in script
+        assert 'open("/secrets' in script or "open(token)" in script
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_who_reads_a_site_reads_files_of_sites(compose: Any, name: str) -> None:
+    """`SITE=sites/mine.yaml` is the same file inside a container and outside."""
+    service = compose["services"][name]
+    mounted = "./sites:/sites:ro" in service.get("volumes", [])
+    assert mounted is ("TWIN_SITE" in service.get("environment", {}))
+    assert "working_dir" not in service  # so that it is the root, as of the image
+
+
+def test_the_example_of_a_site_is_one(root: Path) -> None:
+    """The file in the folder of own sites loads, fits together, and has the name of its file."""
+    files = sorted((root / "sites").glob("*.yaml"))
+    assert files
+    for file in files:
+        site = load_site(str(file))
+        assert misfits(site) == ()
+        assert site.name == file.stem
 
 
 @pytest.mark.parametrize("name", FOREIGN)
@@ -139,7 +227,8 @@ def test_own_image_does_not_run_as_root(root: Path) -> None:
         assert "USER" not in stage[name]
     images = [line.split()[1] for line in lines if line.startswith("FROM")]
     stages = {"build", "base"}
-    assert set(images) - stages == {"python:3.13-slim-trixie"}
+    assert set(images) - stages == {"${PYTHON_IMAGE}"}
+    assert "ARG PYTHON_IMAGE=python:3.13-slim-trixie" in lines
 
 
 def test_mounted_files_exist(compose: Any, root: Path) -> None:

@@ -136,6 +136,13 @@ def secrets(
             help="Folder with your own ca.pem, server.pem and server.key; one is made otherwise.",
         ),
     ] = None,
+    stores: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="TWIN_STORES",
+            help="Folder with the services' stores, each of which is given to its service.",
+        ),
+    ] = None,
     renew: Annotated[
         bool, typer.Option("--renew", help="Make all passwords anew, but for Grafana's.")
     ] = False,
@@ -150,7 +157,8 @@ def secrets(
       twin stack secrets --folder ./secrets --site demo
       docker compose run --rm secrets secrets --renew
     """  # noqa: D301 - click wants the backspace itself before lines to be kept
-    from twin.compose.secrets import SecretsConfig, Vault
+    from twin.compose.secrets import UIDS, SecretsConfig, Vault
+    from twin.compose.stores import give_stores
     from twin.site import load_site
 
     names = [name.strip() for name in (tls or "").split(",") if name.strip()]
@@ -163,6 +171,8 @@ def secrets(
         renew=renew,
     )
     Vault(folder).prepare(config)
+    if stores is not None:
+        give_stores(stores, UIDS)
 
 
 @app.command()

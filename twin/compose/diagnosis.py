@@ -132,7 +132,7 @@ def _unwell(own: ServiceState) -> Iterator[str]:
         yield "is still starting"
     if own.restarts >= _RESTARTS:
         yield f"was started again {own.restarts} times; see: docker compose logs {own.service}"
-    if own.cpu_share is not None:
+    if own.cpu_share is not None and own.cpu_share < 1.0:  # the compose file gives whole ones
         yield (
             f"is held to {own.cpu_share:g} of a core; end that with: "
             f"docker compose up -d --force-recreate {own.service}"

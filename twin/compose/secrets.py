@@ -7,13 +7,13 @@
     emulator/ …       one folder a service: what it needs to be let in elsewhere
     public/ca.pem     for everybody: what the broker's certificate is checked against
 
-Services run as users of their own, and a file belongs to the one that reads it, mode 0400.
-So whoever takes over one service has that service's secrets and no other's.
+Each folder but the first is a volume of its own, which only its service mounts. Services run as
+users of their own, and a file belongs to the one that reads it, mode 0400. So a service that is
+taken over gives away its own secrets and no other's.
 """
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 import secrets
@@ -53,14 +53,21 @@ UIDS = {
     "aggregator": 10002,
     "emulator-scale": 10003,
     "aggregator-scale": 10004,
-    "monitoring": 65534,
+    "prometheus": 10005,
+    "alertmanager": 10006,
+    "prometheus-scale": 10007,
+    "victoriametrics": 10008,
+    "vmalert": 10009,
     "grafana": 472,
     "public": 0,
 }
 """Folder of a service to the user that it runs as, as docker-compose.yml says."""
 
+_READERS = ("aggregator", "aggregator-scale", "prometheus", "prometheus-scale", "victoriametrics")
+"""Who scrapes the aggregator is a guest; the aggregator takes one token from all of them."""
 _DOORS = {
     "prometheus": ("control", "guest", "grafana", "prometheus", "health"),
+    "prometheus-scale": ("control", "guest", "grafana", "prometheus", "health"),
     "alertmanager": ("control", "grafana", "prometheus", "health"),
 }
 """Who is let in where. Alertmanager knows no rights: whoever is let in may silence."""
@@ -186,16 +193,17 @@ class Vault:
             ("aggregator-scale", "aggregator-scale"),
         ):
             self._give(folder, "broker", logins[login])
-        for folder in ("aggregator", "aggregator-scale", "monitoring"):
-            # Who reads is a guest; the aggregator takes one token from all of them.
+        for folder in _READERS:
             self._give(folder, "read-token", logins["guest"])
         self._give("aggregator", "command-token", logins["command-token"])
         for door, names in _DOORS.items():
-            self._give("monitoring", f"{door}-web.yml", _web_config(names, logins))
-        for name in ("prometheus", "victoriametrics"):
-            self._give("monitoring", name, logins[name])
-        basic = base64.b64encode(f"health:{logins['health']}".encode()).decode()
-        self._give("monitoring", "health", f"Authorization: Basic {basic}")
+            self._give(door, "web.yml", _web_config(names, logins))
+            # promtool and amtool read their login from such a file, as mosquitto_sub does.
+            self._give(door, "health.yml", _client_config("health", logins))
+        for folder in ("prometheus", "prometheus-scale", "victoriametrics", "vmalert"):
+            self._give(folder, "prometheus", logins["prometheus"])
+        for folder in ("victoriametrics", "vmalert"):
+            self._give(folder, "victoriametrics", logins["victoriametrics"])
         for name, login in (
             ("admin", "admin"), ("prometheus", "grafana"), ("victoriametrics", "victoriametrics")
         ):  # fmt: skip
@@ -223,3 +231,8 @@ class Vault:
 def _web_config(names: Sequence[str], logins: Mapping[str, str]) -> str:
     """Return the web configuration of Prometheus or Alertmanager, which YAML reads as JSON."""
     return json.dumps({"basic_auth_users": {name: web_hash(logins[name]) for name in names}})
+
+
+def _client_config(name: str, logins: Mapping[str, str]) -> str:
+    """Return the HTTP configuration of a client of theirs."""
+    return json.dumps({"basic_auth": {"username": name, "password": logins[name]}})

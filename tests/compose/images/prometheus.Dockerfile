@@ -10,7 +10,7 @@ RUN sed -i 's/ trixie / sid /' /etc/apt/sources.list \
     && apt-get -q -o Acquire::Check-Valid-Until=false update \
     && apt-get -q download prometheus \
     && dpkg-deb -x prometheus_*.deb unpacked \
-    && install unpacked/usr/bin/prometheus /bin/ \
+    && install unpacked/usr/bin/prometheus unpacked/usr/bin/promtool /bin/ \
     && rm -rf /tmp/* /var/lib/apt/lists/*
 USER nobody
 WORKDIR /prometheus
