@@ -327,8 +327,18 @@ def test_restarts_lose_nothing(stack: Stack, note: Callable[..., None]) -> None:
 
 
 def _counted(stack: Stack) -> tuple[float, float]:
-    """Return what the job's counter of steps is, and what it was at first."""
-    steps, first = stack.query(STEPS), stack.query(FIRST)
+    """Return what the job's counter of steps is, and what it was at first, once both are there.
+
+    On a busy machine a scrape or a query that takes too long leaves a gap.
+    """
+    found: list[float | None] = []
+
+    def both() -> bool:
+        found[:] = [stack.query(STEPS), stack.query(FIRST)]
+        return None not in found
+
+    eventually(both, why=lambda: f"{STEPS} and {FIRST}: {found}")
+    steps, first = found
     assert steps is not None
     assert first is not None
     return steps, first
