@@ -97,7 +97,9 @@ class StatePage:
         self._write_units(text)
         self._write_emulators(text)
         rivals = float(len(self._announced.rivals.names))
-        text.add(own_head(own.EMULATOR_RIVALS), [SeriesColumn([site], np.array([rivals]))])
+        text.add(
+            own_head(own.EMULATOR_RIVALS), [SeriesColumn([site], np.array([rivals]), whole=True)]
+        )
         text.add(own_head(own.FAULT_ACTIVE), [_ones(self._faults())])
 
     def _write_units(self, text: ExpositionWriter) -> None:

@@ -81,8 +81,8 @@ class UnitStates:
     ts: NDArray[np.float64]
     seq: NDArray[np.int64]
     received: NDArray[np.float64]
-    pace: NDArray[np.float64]
-    paced: NDArray[np.int64]
+    pace: list[float]
+    paced: list[int]
     refused: NDArray[np.float64]
     reason: NDArray[np.int8]
     changed: NDArray[np.int64]
@@ -96,8 +96,8 @@ class UnitStates:
             ts=np.full(count, np.nan),
             seq=np.full(count, -1, np.int64),
             received=np.full(count, -np.inf),
-            pace=np.zeros(count),
-            paced=np.zeros(count, np.int64),
+            pace=[0.0] * count,
+            paced=[0] * count,
             refused=np.full(count, -np.inf),
             reason=np.full(count, _NEVER_SEEN, np.int8),
             changed=np.zeros(count, np.int64),
@@ -133,8 +133,9 @@ class UnitStates:
         Args:
             most: for a unit whose own pace is not known yet, and the most for any.
         """
-        own = np.minimum(np.maximum(_TIMEOUT_INTERVALS * self.pace, _LEAST_TIMEOUT_SECONDS), most)
-        return np.where(self.paced >= _LEAST_FRAMES, own, most)
+        own = np.maximum(_TIMEOUT_INTERVALS * np.array(self.pace), _LEAST_TIMEOUT_SECONDS)
+        known = np.array(self.paced) >= _LEAST_FRAMES
+        return np.where(known, np.minimum(own, most), most)
 
     def explain(self, at: float, timeout: float, loss: Missing | None) -> None:
         """Write down why units are missing, as far as it is known at this moment."""
@@ -189,14 +190,14 @@ class Store:
         for device, group in snapshot.groups.items():
             self.values[device][:, unit] = group
         units = self.units[kind]
-        frames = snapshot.seq - int(units.seq[unit])
-        if units.reporting[unit] and 0 < frames < _LEAST_FRAMES:
-            apart = (at - float(units.received[unit])) / frames
-            units.pace[unit] = max(apart, _PACE_KEPT * float(units.pace[unit]))
+        frames = snapshot.seq - units.seq.item(unit)
+        if 0 < frames < _LEAST_FRAMES and units.reporting.item(unit):
+            apart = (at - units.received.item(unit)) / frames
+            units.pace[unit] = max(apart, _PACE_KEPT * units.pace[unit])
             units.paced[unit] += 1
         else:
             # It begins anew, perhaps at another pace.
-            units.pace[unit] = units.paced[unit] = 0
+            units.pace[unit], units.paced[unit] = 0.0, 0
         units.reporting[unit] = True
         units.ts[unit] = snapshot.ts
         units.seq[unit] = snapshot.seq
