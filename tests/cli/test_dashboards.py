@@ -71,12 +71,12 @@ def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "grafana_client", None)
     failed = run(app, ["dashboards", "push", "--url", "http://127.0.0.1:1", "--token", "x"])
     assert isinstance(failed.exception, ConfigError)
-    assert 'pip install "datacenter-twin[grafana]"' in str(failed.exception)
+    assert "pip install 'grafana-client<6'" in str(failed.exception)
     monkeypatch.delattr(twin.grafana, "build", raising=False)
     monkeypatch.setitem(sys.modules, "twin.grafana.build", None)
     failed = run(app, ["dashboards", "build"])
     assert isinstance(failed.exception, ConfigError)
-    assert 'pip install "datacenter-twin[dashboards]"' in str(failed.exception)
+    assert "pip install grafana-foundation-sdk==0.0.21" in str(failed.exception)
 
 
 def test_push_puts_all_into_one_folder() -> None:

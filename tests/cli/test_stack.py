@@ -39,11 +39,11 @@ def test_without_an_engine_the_remedy_is_told(
 
 
 def test_without_the_sdk_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The SDK is an extra; who lacks it is told its name."""
+    """The SDK is an extra; who lacks it is told how to install it."""
     monkeypatch.setitem(sys.modules, "docker", None)
     result = RUNNER.invoke(app, ["stack", "status"])
     assert isinstance(result.exception, ConfigError)
-    assert "datacenter-twin[docker]" in str(result.exception)
+    assert "pip install 'docker>=7.1,<8'" in str(result.exception)
 
 
 class FakeStack:

@@ -118,3 +118,15 @@ def test_page_is_marked_as_made(pages: Mapping[str, str]) -> None:
 def test_table_escapes_markup() -> None:
     """A bar, a tag or a line break inside a cell does not break the table."""
     assert table(("A",), [("x|y <z>\n``w``",)]) == "| A |\n| --- |\n| x\\|y &lt;z> `w` |\n"
+
+
+def test_what_is_installed_can_be_found() -> None:
+    """No page and no error tells to install the twin by name: no package index has it."""
+    root = Path(__file__).parents[2]
+    texts = [*root.glob("*.md"), *root.glob("docs/**/*.md"), *root.glob("twin/**/*.py")]
+    wrong = [
+        str(file.relative_to(root))
+        for file in texts
+        if re.search(r"pip install +[\"']?datacenter-twin", file.read_text(encoding="utf-8"))
+    ]
+    assert wrong == []

@@ -52,7 +52,7 @@ def build(
     except ImportError:
         raise ConfigError(
             "building dashboards needs grafana-foundation-sdk; install it with "
-            'pip install "datacenter-twin[dashboards]"'
+            "pip install grafana-foundation-sdk==0.0.21"
         ) from None
     if check:
         different = builder.differences(output)

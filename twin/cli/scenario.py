@@ -66,7 +66,7 @@ def list_scenarios(as_json: JsonOutput = False) -> None:
 def show(
     scenario: Annotated[str, typer.Argument(help="A shipped scenario's name, or a file.")],
 ) -> None:
-    """Print the file of a scenario, for a start of your own.
+    """Print a scenario that stands alone, with its site, for a start of your own.
 
     \b
     Example:

@@ -69,7 +69,7 @@ class Stack:
             import docker  # noqa: PLC0415 - the extra is loaded by who uses it
         except ImportError as error:
             raise ConfigError(
-                "this needs the Docker SDK; install it with: pip install 'datacenter-twin[docker]'"
+                "this needs the Docker SDK; install it with: pip install 'docker>=7.1,<8'"
             ) from error
         with engine_errors("be reached (is it running, and may you use its socket?)"):
             client = docker.from_env(timeout=_ANSWER_SECONDS)

@@ -32,7 +32,7 @@ def connect(url: str, credential: str | tuple[str, str] | None) -> Grafana:
         client = import_module("grafana_client")
     except ImportError:
         raise ConfigError(
-            'pushing needs grafana-client; install it with pip install "datacenter-twin[grafana]"'
+            "pushing needs grafana-client; install it with pip install 'grafana-client<6'"
         ) from None
     if not url.startswith(("http://", "https://")):
         raise ConfigError(f"Grafana {url!r} is no address; write for example http://127.0.0.1:3000")

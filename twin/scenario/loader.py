@@ -82,12 +82,43 @@ def shipped_scenarios() -> dict[str, Scenario]:
 
 
 def scenario_text(name_or_path: str) -> str:
-    """Return the text of a scenario's file, whatever it says.
+    """Return the text of a scenario that stands alone: a site's file is written into it.
 
     Raises:
-        ConfigError: there is no such scenario, or it cannot be read.
+        ConfigError: there is no such scenario, or it or its site is wrong.
     """
-    return read_text(_paths(name_or_path)[0])
+    path = _paths(name_or_path)[0]
+    text = read_text(path)
+    loaded = parse_scenario(text, path)
+    site = loaded.scenario.site
+    told = site if isinstance(site, str) else str(site.get("preset", ""))
+    if not _is_file(told):
+        return text
+    if isinstance(site, str):
+        values = load(read_text(Path(_beside(site, path))), site)
+    else:
+        values = _based(site, path)
+    values = {"name": path.stem, **values}
+    return _with_site(
+        text, loaded.root, yaml.safe_dump(values, sort_keys=False, width=96, allow_unicode=True)
+    )
+
+
+def _with_site(text: str, root: yaml.Node, site: str) -> str:
+    """Return the text of a scenario with another section for its site, all else as it was."""
+    keys = {key.value: (key, value) for key, value in root.value}
+    if root.flow_style:
+        others = {name: node for name, node in keys.items() if name != "site"}
+        kept = {name: construct(value, "") for name, (_, value) in others.items()}
+        return yaml.safe_dump({**kept, "site": load(site, "")}, sort_keys=False, allow_unicode=True)
+    lines = text.splitlines(keepends=True)
+    key, value = keys["site"]
+    first, last = key.start_mark.line, value.end_mark.line
+    # The end of a block is the beginning of what comes next, with comments before it.
+    while last > first and (last >= len(lines) or not lines[last][:1].isspace()):
+        last -= 1
+    indented = "".join(f"  {line}" for line in site.splitlines(keepends=True))
+    return "".join([*lines[:first], "site:\n", indented, *lines[last + 1 :]])
 
 
 def find_scenarios(patterns: Sequence[str]) -> list[LoadedScenario]:
@@ -198,23 +229,31 @@ def _site(scenario: Scenario, path: Path, root: yaml.Node) -> Any:
     try:
         if isinstance(site, str):
             return load_site(_beside(site, path))
-        own = dict(site)
-        preset = own.pop("preset", None)
-        base: dict[str, Any] = {}
-        if preset is not None:
-            base = load_site(_beside(str(preset), path)).model_dump(mode="json", exclude_unset=True)
-        merged = _merged(base, own)
-        merged.setdefault("name", path.stem)
-        return site_of(merged, where)
+        return site_of({"name": path.stem, **_based(site, path)}, where)
     except ConfigError as error:
         text = str(error)
         raise ConfigError(text if text.startswith(where) else f"{where}: {text}") from error
 
 
+def _based(site: Mapping[str, Any], path: Path) -> dict[str, Any]:
+    """Return the values of a site's section, with those of the preset that it is based on."""
+    from twin.site import load_site  # noqa: PLC0415 - as in _site
+
+    own = dict(site)
+    preset = own.pop("preset", None)
+    if preset is None:
+        return own
+    base = load_site(_beside(str(preset), path)).model_dump(mode="json", exclude_unset=True)
+    return _merged(base, own)
+
+
+def _is_file(site: str) -> bool:
+    return "/" in site or site.endswith((".yaml", ".yml"))
+
+
 def _beside(site: str, path: Path) -> str:
     """Return a preset's name as it is, and a path as one from the scenario's folder."""
-    is_file = "/" in site or site.endswith((".yaml", ".yml"))
-    return str(path.parent / site) if is_file else site
+    return str(path.parent / site) if _is_file(site) else site
 
 
 def _merged(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
