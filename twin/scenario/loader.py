@@ -107,7 +107,7 @@ def scenario_text(name_or_path: str) -> str:
 def _with_site(text: str, root: yaml.Node, site: str) -> str:
     """Return the text of a scenario with another section for its site, all else as it was."""
     keys = {key.value: (key, value) for key, value in root.value}
-    if root.flow_style:
+    if isinstance(root, yaml.MappingNode) and root.flow_style:
         others = {name: node for name, node in keys.items() if name != "site"}
         kept = {name: construct(value, "") for name, (_, value) in others.items()}
         return yaml.safe_dump({**kept, "site": load(site, "")}, sort_keys=False, allow_unicode=True)
