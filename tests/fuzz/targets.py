@@ -33,6 +33,7 @@ from twin.emulator.core import EmulatorCore
 from twin.emulator.state import StateFile
 from twin.errors import TwinError
 from twin.plant import Conditions, Plant
+from twin.plant.state import PlantStateError
 from twin.rules.expression import parts, selectors, sievable
 from twin.scenario.loader import parse_scenario
 from twin.site import Layout, Shard, find_target, parse_site
@@ -159,8 +160,9 @@ def state(data: bytes) -> None:
     """A state that an emulator finds on its disk."""
     file = _state_file()
     file.path.write_bytes(data)
-    with suppress(TwinError):
-        file.load()
+    with suppress(TwinError, PlantStateError):
+        kept = file.load()
+        EmulatorCore(EmulatorConfig(_layout()), epoch=_TIME.now, kept=kept).step(1.0)
 
 
 @cache

@@ -7,7 +7,6 @@ clock and publishes what it says; the rule tests step it as fast as they can.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 import structlog
 
@@ -16,12 +15,14 @@ from twin.emulator.array_ownership import ArrayOwnership
 from twin.emulator.commands import Commands
 from twin.emulator.config import EmulatorConfig
 from twin.emulator.frame_source import FrameSource
+from twin.emulator.state import KeptState
 from twin.errors import FrameError
 from twin.faults import FAULTS, FaultSchedule
 from twin.faults.natural import failures_of
 from twin.plant import Plant
+from twin.plant.state import PlantStateError, restore_plant, state_of
 from twin.site import FACILITY, Shard
-from twin.wire import EmulatorStatus, OutboundMessage, Topics, decode_message, rack_meta
+from twin.wire import EmulatorStatus, Faults, OutboundMessage, Topics, decode_message, rack_meta
 
 __all__ = ["EmulatorCore"]
 
@@ -50,6 +51,8 @@ class EmulatorCore:
     Raises:
         ConfigError: the workload or the kind of failures does not exist, or the site has fewer
             arrays than there are shards.
+        FrameError: a fault of the kept state does not exist.
+        PlantStateError: the kept state does not fit the site.
     """
 
     def __init__(
@@ -57,7 +60,7 @@ class EmulatorCore:
         config: EmulatorConfig,
         epoch: float,
         weather: float | None = None,
-        kept: Mapping[str, Any] | None = None,
+        kept: KeptState | None = None,
     ) -> None:
         layout = config.layout
         self._config = config
@@ -77,15 +80,10 @@ class EmulatorCore:
         self.frames = FrameSource(layout, config.codec, config.seed)
         self._outbox: list[OutboundMessage] = []
         self._epoch = epoch
-        if kept is None:
-            start = epoch if weather is None else weather
-            self.plant = Plant(layout, config.seed, config.workload, start)
-        else:
-            self.plant = kept["plant"]
-            self.move_to(kept["now"])
-            self.faults.restore(kept["strikes"])
-            for kind in UnitKind:
-                self.frames.sequence[kind][:] = kept["sequence"][kind.value]
+        start = epoch if weather is None else weather
+        self.plant = Plant(layout, config.seed, config.workload, start)
+        if kept is not None:
+            self._restore(kept)
         if self._failures is not None:
             # Those of the time before a restart are past.
             self._failures.until(self.plant.time + self._lead)
@@ -107,14 +105,32 @@ class EmulatorCore:
         self._epoch = round(now - self.plant.time, 3)
         self.plant.resume(self._epoch)
 
-    def state(self) -> dict[str, Any]:
-        """Return what the next emulator needs to go on from here."""
-        return {
-            "plant": self.plant,
-            "now": self.now,
-            "strikes": self.faults.active,
-            "sequence": {kind.value: list(n) for kind, n in self.frames.sequence.items()},
-        }
+    def state(self, *, ended: bool = False, wall: float = 0.0) -> KeptState:
+        """Return what the next emulator needs to go on from here.
+
+        Args:
+            ended: whether nothing is published any more.
+            wall: the wall clock, unix seconds.
+        """
+        return KeptState(
+            plant=state_of(self.plant),
+            now=self.now,
+            faults=self._commands.report(parameters=True).active,
+            sequence={kind.value: tuple(n) for kind, n in self.frames.sequence.items()},
+            ended=ended,
+            wall=wall,
+        )
+
+    def _restore(self, kept: KeptState) -> None:
+        restore_plant(self.plant, kept.plant)
+        self.move_to(kept.now)
+        self._commands.follow(Faults(active=kept.faults).encode())
+        for kind, numbers in self.frames.sequence.items():
+            saved = kept.sequence.get(kind.value, ())
+            if len(saved) != len(numbers):
+                raise PlantStateError(f"it counts the frames of {len(saved)} {kind.value} units, "
+                                    f"not of {len(numbers)}")  # fmt: skip
+            numbers[:] = saved
 
     # -- what comes in ----------------------------------------------------------
 

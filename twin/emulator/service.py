@@ -16,7 +16,6 @@ import secrets
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Any
 
 import structlog
 
@@ -27,7 +26,8 @@ from twin.emulator.delivery import Delivery
 from twin.emulator.pacer import Pacer
 from twin.emulator.slowdown import SlowDown
 from twin.emulator.state import SAVE_SECONDS, StateFile, repeated_steps
-from twin.errors import BusError, first_error
+from twin.errors import BusError, FrameError, first_error
+from twin.plant.state import PlantStateError
 from twin.wire import Clock, OutboundMessage
 
 __all__ = ["Emulator"]
@@ -102,22 +102,25 @@ class Emulator:
         present = self._wall() - self.pacer.interval
         epoch = round(present if config.epoch is None else config.epoch, 3)
         kept = None if self._state is None else self._state.load()
-        core = EmulatorCore(config, epoch, kept=kept)
-        if kept is None:
-            return core
+        if self._state is None or kept is None:
+            return EmulatorCore(config, epoch)
+        try:
+            core = EmulatorCore(config, epoch, kept=kept)
+        except (PlantStateError, FrameError) as error:
+            raise self._state.useless(f"does not fit this site: {error}") from error
         missed = 0
         if core.aligned:
             self._behind = True
         else:
-            if not kept["ended"]:
-                missed = repeated_steps(self._wall() - kept["wall"], self.pacer.period)
+            if not kept.ended:
+                missed = repeated_steps(self._wall() - kept.wall, self.pacer.period)
             # Simulated time is the present again; what was not lived through is left out.
             core.move_to(epoch - missed * self.pacer.interval)
         for _ in range(missed):
             core.replay(self.pacer.interval)
         _log.info("state taken up", simulated_seconds=core.plant.time,
                   lived_through_again=missed * self.pacer.interval,
-                  file=None if self._state is None else str(self._state.path))  # fmt: skip
+                  file=str(self._state.path))  # fmt: skip
         return core
 
     async def run(self, broker: BrokerUrl, stop: asyncio.Event) -> None:
@@ -323,8 +326,7 @@ class Emulator:
         if self._state is None:
             return
         self._saved_at = self.pacer.clock()
-        kept: dict[str, Any] = {**self.core.state(), "ended": ended, "wall": self._wall()}
-        data = self._state.dump(kept)
+        data = self._state.dump(self.core.state(ended=ended, wall=self._wall()))
         try:
             await asyncio.to_thread(self._state.write, data)
         except OSError as error:

@@ -1,30 +1,35 @@
-"""The state of a plant on disk, so that counters and charge go on after a restart.
+"""State of an emulator on disk, so that counters and charge go on after a restart.
 
-One file, ``plant.state``, or ``plant-0.state`` for the shard 0: a line of JSON that says
-what it belongs to, then the pickled state. It is written beside and renamed, so that it is
-whole at any moment.
-Reading admits only the twin's own classes and NumPy's arrays and generators: a file
-that somebody else wrote cannot run code.
+One file, ``plant.state``, or ``plant-0.state`` for the shard 0: an uncompressed zip archive
+with ``head.json`` (what the state belongs to, faults, running numbers), ``tree.json`` (plain
+values) and one ``.npy`` file an array, under its name; ``numpy.load`` reads the arrays. It is
+written beside and renamed, so that it is whole at any moment. Nothing in it is code.
 """
 
 from __future__ import annotations
 
 import hashlib
 import io
+import json
 import math
 import os
-import pickle
-from dataclasses import dataclass
+import zipfile
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-import orjson
+import numpy as np
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+from pydantic import Field, ValidationError
 
 from twin import __version__
 from twin.errors import ConfigError
+from twin.plant.state import PlantState
 from twin.site import Layout
+from twin.wire.messages import END_OF_TIME, ActiveFault, Strict
 
-__all__ = ["SAVE_SECONDS", "Identity", "StateFile", "repeated_steps"]
+__all__ = ["SAVE_SECONDS", "KeptState", "StateFile", "repeated_steps"]
 
 SAVE_SECONDS = 30.0
 """Between two times that an emulator keeps its state."""
@@ -32,30 +37,22 @@ _MOST_REPEATED_SECONDS = 2 * SAVE_SECONDS
 """Between a state that was kept and the kill; more is a pause, which is left out."""
 _NAME = "plant.state"
 _PART_NAME = "plant-{}.state"
-_FORMAT = 3
-"""Rises when what is kept has another shape."""
-_LAYOUT = "layout"
-_ALLOWED = {
-    ("builtins", "complex"),
-    ("builtins", "set"),
-    ("builtins", "frozenset"),
-    ("builtins", "range"),
-    ("builtins", "slice"),
-    ("collections", "deque"),
-    ("copyreg", "_reconstructor"),
-    ("builtins", "object"),
-    ("numpy", "dtype"),
-    ("numpy", "ndarray"),
-    ("numpy._core.multiarray", "_reconstruct"),
-    ("numpy._core.multiarray", "scalar"),
-    ("numpy._core.numeric", "_frombuffer"),
-    ("numpy.random._pickle", "__bit_generator_ctor"),
-    ("numpy.random._pickle", "__generator_ctor"),
-    ("numpy.random._pcg64", "PCG64"),
-    ("numpy.random.bit_generator", "__pyx_unpickle_SeedSequence"),
-    ("numpy.random.bit_generator", "SeedSequence"),
-}
-"""Names from outside the twin that a state may refer to."""
+_FORMAT = 4
+"""Rises when the file has another shape. A part of the plant that is new or gone is none."""
+_HEAD, _TREE, _ARRAY = "head.json", "tree.json", ".npy"
+_UNREADABLE = (
+    zipfile.BadZipFile,  # no archive, or a checksum that does not hold
+    NotImplementedError,  # compressed or encrypted in a way that zipfile does not know
+    RuntimeError,  # encrypted; nested too deeply
+    KeyError,
+    ValueError,
+    TypeError,
+    EOFError,
+    OSError,
+)
+"""What reading bytes of a stranger may raise."""
+
+_Time = Annotated[float, Field(ge=0, lt=END_OF_TIME)]
 
 
 def repeated_steps(gone: float, period: float) -> int:
@@ -73,27 +70,39 @@ def repeated_steps(gone: float, period: float) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
-    """What a state belongs to: it is of no use to anything else.
+class KeptState:
+    """All that the next emulator needs to go on from here.
 
     Attributes:
-        version: version of the twin.
-        site: name of the site.
-        site_digest: digest of the site's whole description.
-        workload: workload that the plant runs.
+        plant: its state.
+        now: simulated unix time.
+        faults: those in force, with their parameters.
+        sequence: running number of each unit's next frame, by kind of unit.
+        ended: whether nothing is published any more.
+        wall: wall clock at which it was kept, unix seconds.
     """
 
+    plant: PlantState
+    now: float
+    faults: tuple[ActiveFault, ...] = ()
+    sequence: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    ended: bool = False
+    wall: float = 0.0
+
+
+class _Head(Strict):
+    """What a state belongs to, and all of it that is not the plant's."""
+
+    format: int
     version: str
     site: str
     site_digest: str
     workload: str
-
-    @classmethod
-    def of(cls, layout: Layout, workload: str) -> Identity:
-        """Return the identity of a site under a workload."""
-        text = layout.site.model_dump_json().encode()
-        digest = hashlib.sha256(text).hexdigest()
-        return cls(__version__, layout.site.name, digest, workload)
+    now: _Time
+    wall: _Time
+    ended: bool
+    faults: tuple[ActiveFault, ...]
+    sequence: dict[str, tuple[Annotated[int, Field(ge=0, lt=2**53)], ...]]
 
 
 class StateFile:
@@ -103,7 +112,7 @@ class StateFile:
         folder: where it lies; made when it is not there.
         layout: the site.
         workload: what the plant runs.
-        part: part of the site that the plant is, for a file of its own; None for all of it.
+        part: part of the site that is published, for a file of its own; None for all of it.
 
     Raises:
         ConfigError: the folder cannot be made.
@@ -119,10 +128,11 @@ class StateFile:
                 f"--state {folder}: cannot be made: {error}; choose a folder that can be written to"
             ) from error
         self.path = folder / (_NAME if part is None else _PART_NAME.format(part))
-        self._layout = layout
-        self._identity = Identity.of(layout, workload)
+        self._site = layout.site.name
+        self._digest = hashlib.sha256(layout.site.model_dump_json().encode()).hexdigest()
+        self._workload = workload
 
-    def save(self, state: Any) -> None:
+    def save(self, state: KeptState) -> None:
         """Write ``state``; until it is whole the old file stands.
 
         Raises:
@@ -130,20 +140,28 @@ class StateFile:
         """
         self.write(self.dump(state))
 
-    def dump(self, state: Any) -> bytes:
+    def dump(self, state: KeptState) -> bytes:
         """Return ``state`` as the bytes of the file."""
+        head = _Head(
+            format=_FORMAT,
+            version=__version__,
+            site=self._site,
+            site_digest=self._digest,
+            workload=self._workload,
+            now=state.now,
+            wall=state.wall,
+            ended=state.ended,
+            faults=state.faults,
+            sequence=state.sequence,
+        )
         body = io.BytesIO()
-        _Pickler(body, self._layout).dump(state)
-        payload = body.getvalue()
-        head = {
-            "format": _FORMAT,
-            "version": self._identity.version,
-            "site": self._identity.site,
-            "site_digest": self._identity.site_digest,
-            "workload": self._identity.workload,
-            "sha256": hashlib.sha256(payload).hexdigest(),
-        }
-        return orjson.dumps(head) + b"\n" + payload
+        with zipfile.ZipFile(body, "w", zipfile.ZIP_STORED) as archive:
+            archive.writestr(_HEAD, head.model_dump_json())
+            archive.writestr(_TREE, json.dumps(state.plant.tree))
+            for name, array in state.plant.arrays.items():
+                with archive.open(f"{name}{_ARRAY}", "w") as file:
+                    npy.write_array(file, array, allow_pickle=False)
+        return body.getvalue()
 
     def write(self, data: bytes) -> None:
         """Put ``data`` in place of the file, in one step.
@@ -162,11 +180,11 @@ class StateFile:
             beside.unlink(missing_ok=True)
             raise
 
-    def load(self) -> Any:
+    def load(self) -> KeptState | None:
         """Return the state, or None when there is none yet.
 
         Raises:
-            ConfigError: the file is damaged, or belongs to another site, workload or version.
+            ConfigError: the file is damaged, or belongs to another site, workload or format.
         """
         try:
             data = self.path.read_bytes()
@@ -174,75 +192,70 @@ class StateFile:
             return None
         except OSError as error:
             raise ConfigError(f"{self.path}: cannot be read: {error}") from error
-        head, _, payload = data.partition(b"\n")
-        self._check(head, payload)
+        if data.startswith(b'{"format":'):
+            raise self.useless("was written by a twin before 0.1.0, in a format that is gone")
         try:
-            return _Unpickler(io.BytesIO(payload), self._layout).load()
-        except (
-            pickle.UnpicklingError,
-            AttributeError,
-            ImportError,
-            TypeError,
-            ValueError,
-        ) as error:
-            raise self._useless(f"holds what is no state of a plant ({error})") from error
+            return self._read(data)
+        except _UNREADABLE as error:
+            raise self.useless("is damaged") from error
 
-    def _check(self, head: bytes, payload: bytes) -> None:
-        try:
-            found = orjson.loads(head)
-        except orjson.JSONDecodeError as error:
-            raise self._useless("is damaged") from error
-        if not isinstance(found, dict) or "sha256" not in found:
-            raise self._useless("is damaged")
-        if found["sha256"] != hashlib.sha256(payload).hexdigest():
-            raise self._useless("is damaged")
-        if found.get("format") != _FORMAT:
-            raise self._useless("was written by a twin that divided the plant otherwise")
-        wanted = self._identity
-        for what, value in (
-            ("version", wanted.version),
-            ("site", wanted.site),
-            ("workload", wanted.workload),
-        ):
-            if found.get(what) != value:
-                raise self._useless(f"is of {what} {found.get(what)!r}, not {value!r}")
-        if found.get("site_digest") != wanted.site_digest:
-            raise self._useless(f"is of a site {wanted.site!r} with other counts or parameters")
-
-    def _useless(self, what: str) -> ConfigError:
+    def useless(self, what: str) -> ConfigError:
+        """Return the error that the file cannot be taken up."""
         return ConfigError(
             f"{self.path}: {what}; remove it to start afresh, or choose another --state"
         )
 
-
-class _Pickler(pickle.Pickler):
-    """Leaves the site out: whoever reads the state has it."""
-
-    def __init__(self, file: io.BytesIO, layout: Layout) -> None:
-        super().__init__(file, protocol=pickle.HIGHEST_PROTOCOL)
-        self._parts = {id(layout): _LAYOUT, id(layout.site): "site"}
-
-    def persistent_id(self, obj: Any) -> str | None:
-        return self._parts.get(id(obj))
-
-
-class _Unpickler(pickle.Unpickler):
-    """Admits only what a state consists of."""
-
-    def __init__(self, file: io.BytesIO, layout: Layout) -> None:
-        super().__init__(file)
-        self._layout = layout
-
-    def persistent_load(self, pid: str) -> Any:
-        return self._layout if pid == _LAYOUT else self._layout.site
-
-    def find_class(self, module: str, name: str) -> Any:
-        ours = (
-            module.startswith(("twin.plant.", "twin.faults.", "twin.parameters.", "twin.site."))
-            and "." not in name
+    def _read(self, data: bytes) -> KeptState:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            names = archive.namelist()
+            if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
+                raise ValueError("it is compressed")  # and might be a thousand times as large
+            head = self._head(archive.read(_HEAD))
+            tree = json.loads(archive.read(_TREE))
+            arrays = {
+                name.removesuffix(_ARRAY): _array(archive.read(name))
+                for name in names
+                if name.endswith(_ARRAY)
+            }
+        return KeptState(
+            PlantState(tree, arrays), head.now, head.faults, head.sequence, head.ended, head.wall
         )
-        if ours or (module, name) in _ALLOWED:
-            found = super().find_class(module, name)
-            if (module, name) in _ALLOWED or isinstance(found, type):
-                return found
-        raise pickle.UnpicklingError(f"{module}.{name} has no place in it")
+
+    def _head(self, text: bytes) -> _Head:
+        found: Any = json.loads(text)
+        if not isinstance(found, dict):
+            raise TypeError("the head is no object")
+        if found.get("format") != _FORMAT:
+            raise self.useless(f"is of format {found.get('format')}, and this twin reads {_FORMAT}")
+        try:
+            head = _Head.model_validate(found)
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(map(str, first["loc"]))
+            raise self.useless(f"has a wrong {place} in its head ({first['msg']})") from error
+        for what, value, wanted in (
+            ("site", head.site, self._site),
+            ("workload", head.workload, self._workload),
+        ):
+            if value != wanted:
+                raise self.useless(f"is of {what} {value!r}, not {wanted!r}")
+        if head.site_digest != self._digest:
+            raise self.useless(f"is of a site {self._site!r} with other counts or parameters")
+        return head
+
+
+def _array(data: bytes) -> NDArray[Any]:
+    """Return the array of an ``.npy`` file, which may be written to.
+
+    Raises:
+        ValueError: it is none, or its size is not that of its shape.
+    """
+    file = io.BytesIO(data)
+    version = npy.read_magic(file)
+    read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+    shape, fortran, dtype = read(file)
+    body = data[file.tell() :]
+    if dtype.hasobject or math.prod(shape) * dtype.itemsize != len(body):
+        raise ValueError(f"{len(body)} bytes are no {dtype} of the shape {shape}")
+    flat = np.frombuffer(bytearray(body), dtype)
+    return flat.reshape(shape, order="F" if fortran else "C")

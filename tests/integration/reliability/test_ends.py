@@ -80,7 +80,9 @@ def test_disk_full(
     eventually(lambda: "state taken up" in emulator.log.read_text())
     eventually(lambda: state.read_bytes() != kept)
     assert emulator.end() == 0
-    assert StateFile(tiny_disk, layout, "training").load()["ended"]
+    ended = StateFile(tiny_disk, layout, "training").load()
+    assert ended is not None
+    assert ended.ended
 
 
 @pytest.mark.parametrize("command", ["emulate", "aggregate", "up"])
