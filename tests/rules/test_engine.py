@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from twin.errors import ConfigError
 from twin.rules.conclusion import conclude
@@ -16,7 +17,7 @@ from twin.rules.engine import EngineOutcome, evaluate
 from twin.rules.export import export
 from twin.rules.jobs import Candidate
 from twin.rules.promtool import PromtoolAnswer, PromtoolJob, RuleFailedError, promtool, run
-from twin.rules.report import html_report
+from twin.rules.report import html_report, print_recordings
 from twin.rules.result import CheckStatus
 from twin.rules.sampling import MetricFamily, Samples
 from twin.rules.source import load_rules
@@ -161,6 +162,26 @@ def test_a_recording_that_fails_takes_only_its_readers_along(tmp_path: Path) -> 
     assert dict(found.errors) == {0: f"it reads s, which {second}"}
     assert [own.labels["alertname"] for own in found.episodes] == ["B"]
     assert list(found.recorded.values()) == [1]
+
+
+def test_every_recording_is_told_by_its_series(
+    loaded: LoadedScenario, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A file of recordings alone is evaluated: so many series, or nothing."""
+    path = tmp_path / "records.yml"
+    path.write_text(
+        "groups:\n  - name: g\n    rules:\n"
+        "      - {record: util, expr: DCGM_FI_DEV_GPU_UTIL}\n"
+        "      - {record: none, expr: DCGM_FI_DEV_GPU_UTIL > 1000}\n",
+        encoding="utf-8",
+    )
+    rules = load_rules([str(path)])
+    result = run_scenario(loaded, rules, Options())
+    print_recordings(Console(width=200), rules, [result])
+    assert capsys.readouterr().out.splitlines() == [
+        "util  records.yml:4  records 8 series",
+        "none  records.yml:5  records nothing",
+    ]
 
 
 def test_records_of_alerts_that_fail_do_not_end_the_run(tmp_path: Path) -> None:

@@ -135,12 +135,18 @@ def _print(
     from rich.console import Console
 
     from twin.rules.mutation import mutants, survivors
-    from twin.rules.report import print_findings, print_survivors, print_sweep
+    from twin.rules.report import (
+        print_findings,
+        print_recordings,
+        print_survivors,
+        print_sweep,
+    )
     from twin.rules.sweep import sweep_rows
 
     console = Console(highlight=False)
     console.print()
     print_findings(console, findings)
+    print_recordings(console, rules, results)
     if options.sweep:
         console.print()
         print_sweep(console, sweep_rows(rules, results))

@@ -9,14 +9,17 @@ from typing import Any
 
 import yaml
 
+from twin.errors import ConfigError
+from twin.rules.documents import read_parts
 from twin.rules.engine import Episode, begins, evaluate
-from twin.rules.jobs import Candidate
+from twin.rules.jobs import Candidate, grouped
 from twin.rules.promtool import seconds_text
 from twin.rules.promtool_series import input_series
 from twin.rules.sampling import known_metrics, sample
 from twin.rules.source import RuleSet
 from twin.rules.suite import wanted_metrics
 from twin.scenario.loader import LoadedScenario
+from twin.yamls import read_text
 
 __all__ = ["export"]
 
@@ -33,12 +36,20 @@ def export(loaded: LoadedScenario, rules: RuleSet, folder: Path) -> str:
         folder: in which the file will lie; the rule files are named relative to it.
 
     Raises:
-        ConfigError: promtool is not there, or cannot evaluate a recording rule.
+        ConfigError: promtool is not there, or cannot read a rule file as it is.
     """
     scenario = loaded.scenario
+    for file in rules.files:
+        if [part.text for part in read_parts(file)[0]] != [read_text(file)]:
+            raise ConfigError(
+                f"{file}: promtool reads plain rule files only; write what is under its spec into "
+                "one, for example with yq .spec, and export with that"
+            )
     samples = sample(loaded, wanted_metrics(rules, known_metrics(loaded.layout)))
     candidates = [Candidate(rule, rule.body) for rule in rules.alerts]
     outcome = evaluate(samples, candidates, rules, scenario.evaluate)
+    # As it was judged: promtool takes groups in any order unless it is told one.
+    groups = grouped([(rule, rule.body) for rule in rules.rules], rules)
     selectors = [own for rule in rules.rules for own in rule.selectors]
     fired = [own for own in outcome.episodes if own.firing is not None]
     moments = {begins(samples, scenario.evaluate), scenario.duration}
@@ -46,6 +57,7 @@ def export(loaded: LoadedScenario, rules: RuleSet, folder: Path) -> str:
     document = {
         "rule_files": [os.path.relpath(file, folder) for file in rules.files],
         "evaluation_interval": seconds_text(scenario.evaluate),
+        "group_eval_order": list(dict.fromkeys(group.name for group, _ in groups)),
         "tests": [
             {
                 "name": loaded.name,

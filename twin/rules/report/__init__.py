@@ -6,6 +6,7 @@ from twin.rules.report.html import html_report
 from twin.rules.report.junit import junit_report
 from twin.rules.report.terminal import (
     print_findings,
+    print_recordings,
     print_result,
     print_summary,
     print_survivors,
@@ -18,6 +19,7 @@ __all__ = [
     "json_report",
     "junit_report",
     "print_findings",
+    "print_recordings",
     "print_result",
     "print_summary",
     "print_survivors",

@@ -14,12 +14,15 @@ from rich.text import Text
 from twin.rules.audit import RuleFinding
 from twin.rules.conclusion import Conclusion
 from twin.rules.mutation import Mutant
+from twin.rules.recordings import MOST_COUNTED
 from twin.rules.result import Check, CheckStatus, ScenarioResult
+from twin.rules.source import RuleSet
 from twin.rules.sweep import SweepRow
 from twin.scenario import show_duration
 
 __all__ = [
     "print_findings",
+    "print_recordings",
     "print_result",
     "print_summary",
     "print_survivors",
@@ -60,6 +63,18 @@ def _print_check(console: Console, check: Check) -> None:
     console.print(line, soft_wrap=True)
     for reason in check.reasons:
         console.print(f"        {escape(reason)}", style="dim", soft_wrap=True)
+
+
+def print_recordings(console: Console, rules: RuleSet, results: Sequence[ScenarioResult]) -> None:
+    """Print of every recording rule how many series it gives, or why none."""
+    for rule in rules.recordings:
+        error = next((own.errors[rule.key] for own in results if rule.key in own.errors), "")
+        most = max((own.recorded.get(rule.key, 0) for own in results), default=0)
+        count = f"more than {MOST_COUNTED:,}" if most > MOST_COUNTED else f"{most:,}"
+        text = error or (f"records {count} series" if most else "records nothing")
+        style = "red" if error else "green" if most else "yellow"
+        line = Text(rule.name).append(f"  {rule.file.name}:{rule.line}  ", style="dim")
+        console.print(line.append(text, style=style), soft_wrap=True)
 
 
 def print_findings(console: Console, findings: Sequence[RuleFinding]) -> None:

@@ -52,6 +52,7 @@ def _scenario(result: ScenarioResult) -> dict[str, Any]:
         "passed": result.passed,
         "duration_seconds": result.duration,
         "run_seconds": round(result.seconds, 3),
+        "recorded": dict(result.recorded),
         "checks": [
             {
                 "kind": check.kind,
