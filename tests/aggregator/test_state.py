@@ -127,9 +127,29 @@ def test_active_faults(feed: Feed) -> None:
     """Each fault in force is a series; one that is listed twice is still one."""
     fault = ActiveFault(id="f1", fault="pump-failure", target="r0001/pump1", since=1.0, until=2.0)
     feed.send("twin/v1/small/faults", Faults(active=(fault, fault)).encode())
-    assert _series(feed, "twin_fault_active") == [
-        'twin_fault_active{fault="pump-failure",target="r0001/pump1",id="f1"} 1'
-    ]
+    (series,) = _series(feed, "twin_fault_active")
+    assert series.startswith('twin_fault_active{fault="pump-failure",target="r0001/pump1",id="f1",')
+
+
+@pytest.mark.parametrize(
+    ("fault", "target", "place"),
+    [
+        ("gpu-off-bus", "r0002/n1/gpu1", 'hall="h1",array="a001",rack="r0002",host="r0002-n1"'),
+        ("server-down", "r0001/n2", 'hall="h1",array="a001",rack="r0001",host="r0001-n2"'),
+        ("pump-failure", "r0002/pump1", 'hall="h1",array="a001",rack="r0002"'),
+        ("leaf-down", "a001/leaf1", 'hall="h1",array="a001"'),
+        ("megapack-trip", "mp001", ""),
+        ("grid-outage", "grid", ""),
+    ],
+)
+def test_a_fault_says_where_it_is(feed: Feed, fault: str, target: str, place: str) -> None:
+    """A fault has the labels of its target's place, so that a chart can show those of its own."""
+    told = ActiveFault(id="f1", fault=fault, target=target, since=1.0, until=None)
+    feed.send("twin/v1/small/faults", Faults(active=(told,)).encode())
+    (series,) = _series(feed, "twin_fault_active")
+    assert series == f'twin_fault_active{{fault="{fault}",target="{target}",id="f1"' + (
+        f",{place}}} 1" if place else "} 1"
+    )
 
 
 @pytest.mark.parametrize(

@@ -16,13 +16,14 @@ from grafana_foundation_sdk.models import units
 from twin.catalog import DEVICES, OWN_METRICS, ROLLUPS, Detail, DeviceClass, Level, UnitKind
 from twin.faults import FAULTS
 from twin.grafana.build import build_all, differences, write_all
+from twin.grafana.dashboard_links import PLACES
 from twin.grafana.pages import PAGES, SITE, TAG, DashboardPage
 from twin.grafana.queries import quiet_queries
 from twin.grafana.queries.servers import NAMES
 from twin.grafana.substitute import parse_label_values, substitute
 
 COMMITTED = Path(__file__).parents[2] / "dashboards"
-CUSTOM_UNITS = {"si:W/s", "string"}
+CUSTOM_UNITS = {"si:W/s", "string", "suffix:MHz", "suffix:mm/s", "suffix:kV"}
 UNITS = {value for value in vars(units).values() if isinstance(value, str)} | CUSTOM_UNITS
 INTERNAL = {"__rate_interval", "__range", "__range_s", "__interval"}
 ALERTS = {"ALERTS", "ALERTS_FOR_STATE", "up"}
@@ -178,8 +179,10 @@ def test_panels_stand_under_a_row_title(page: DashboardPage, built: dict[str, An
 def test_dashboards_are_one_product(page: DashboardPage, built: dict[str, Any]) -> None:
     """All share the range of time, the refresh, the marks, the links and the variables."""
     dashboard, first = built[page.file], built[SITE.file]
-    for shared in ("time", "refresh", "annotations", "links", "graphTooltip", "timezone"):
+    for shared in ("time", "refresh", "links", "graphTooltip", "timezone"):
         assert dashboard[shared] == first[shared], shared
+    named = [[mark["name"] for mark in one["annotations"]["list"]] for one in (dashboard, first)]
+    assert named[0] == named[1]
     names = [variable["name"] for variable in dashboard["templating"]["list"]]
     assert names[:7] == ["datasource", "site", "hall", "array", "rack", "host", "gpu"]
     shown = {v["name"] for v in dashboard["templating"]["list"] if v.get("hide") != 2}
@@ -197,12 +200,57 @@ def test_links_lead_to_dashboards_and_choose_what_they_have(
         assert link["url"].removeprefix("/d/") in targets
         assert link["includeVars"]
         assert link["keepTime"]
-    text = json.dumps(built[page.file])
-    for uid, query in re.findall(r'"/d/([\w-]+)\?([^"\\]*(?:\\.[^"\\]*)*)"', text):
-        known = {variable["name"] for variable in targets[uid]["templating"]["list"]}
-        assert set(re.findall(r"var-(\w+)=", query)) <= known
+    for address in drill_downs(built[page.file]):
+        uid, _, query = address.removeprefix("/d/").partition("?")
+        carried = set(re.findall(r"var-(\w+)=|\$\{(\w+):queryparam\}", query))
+        names = {first or second for first, second in carried}
+        assert {"datasource", "site"} <= names
         assert "${__url_time_range}" in query
-        assert "${datasource:queryparam}" in query
+        # All that says where the reader is, down to what was chosen: no gap in between.
+        chosen = [place for place in PLACES if place in names]
+        assert chosen == list(PLACES[: len(chosen)])
+        if uid in targets:
+            variables = {one["name"] for one in targets[uid]["templating"]["list"]}
+            assert names <= variables
+            needed = set(targets_of(uid).variables) - {"gpu", "map"}
+            assert needed <= names, address
+
+
+def drill_downs(dashboard: Any) -> Iterator[str]:
+    """Yield the addresses of the links of panels, columns and cells."""
+    for panel in panels_of(dashboard):
+        yield from (link["url"] for link in panel["fieldConfig"]["defaults"].get("links") or ())
+        for override in panel["fieldConfig"].get("overrides", ()):
+            for change in override["properties"]:
+                if change["id"] == "links":
+                    yield from (link["url"] for link in change["value"])
+
+
+def targets_of(uid: str) -> DashboardPage:
+    """Return the page of a dashboard."""
+    return next(page for page in PAGES if page.uid == uid)
+
+
+def test_variables_narrow_each_other(built: dict[str, Any]) -> None:
+    """A rack is chosen among those of the array, a host among those of the rack."""
+    for dashboard in built.values():
+        queries = {one["name"]: one.get("query") for one in dashboard["templating"]["list"]}
+        for outer, inner in pairwise(PLACES):
+            assert f"${outer}" in queries[inner], (dashboard["uid"], inner)
+
+
+def test_alerts_lead_to_their_place(built: dict[str, Any]) -> None:
+    """A row of an alert links to the dashboard that its labels name, with array and rack."""
+    for name in ("site.json", "alerts.json"):
+        for panel in panels_of(built[name]):
+            if panel["title"] not in ("Firing alerts", "For how long") or panel["type"] != "table":
+                continue
+            (url,) = set(drill_downs({"panels": [panel]}))
+            assert url.startswith('/d/${__data.fields["Board"]}?')
+            assert 'var-rack=${__data.fields["Rack"]}' in url
+            assert 'var-array=${__data.fields["Array"]}' in url
+            for uid in ("twin-rack", "twin-array", "twin-energy", "twin-job"):
+                assert f'"{uid}"' in panel["targets"][0]["expr"]
 
 
 @pages

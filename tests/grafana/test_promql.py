@@ -27,8 +27,8 @@ def test_scopes_narrow_down() -> None:
 
 
 def test_units_that_grafana_lacks_are_scaled() -> None:
-    """MHz become Hz and mJ become J, once, outside of rates and sums."""
-    assert of(GPU, "sm_clock").mean().text.startswith("1e+06 * avg(DCGM")
+    """Vibration becomes mm/s and mJ become J, once, outside of rates and sums."""
+    assert of(PUMP, "vibration").mean().text.startswith("1000 * avg(cdu_pump_vibration")
     power = of(GPU, "energy").rate("1m").sum("Hostname")
     assert power.text.startswith("0.001 * sum by (Hostname) (rate(DCGM")
     assert power.unit == "watt"

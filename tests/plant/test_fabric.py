@@ -228,3 +228,18 @@ def test_ports_without_a_server_do_not_report() -> None:
     assert status.shape[2] == layout.per_unit(PORT) // 8
     assert np.isfinite(status[0]).all()
     assert (np.isnan(status[1]).sum(axis=1) == 8).all()
+
+
+def test_uplink_counter_holds_what_the_gauge_shows_now_and_then(array: Layout) -> None:
+    """The increase of the octets over the capacity is the mean of the use of every second."""
+    plant = Plant(array, seed=1)
+    run(plant, Conditions.healthy(array), 5)
+    before = plant.outputs()["leaf"]["uplink_tx_bytes"].copy()
+    seen = []
+    for _ in range(40):
+        run(plant, Conditions.healthy(array), 1)
+        seen.append(plant.outputs()["leaf"]["uplink_utilization"].copy())
+    leaf = plant.outputs()["leaf"]
+    mean = (leaf["uplink_tx_bytes"] - before) / (40 * leaf["uplink_capacity"])
+    assert mean == pytest.approx(np.mean(seen, axis=0), rel=1e-6)
+    assert np.max(seen) > 3 * mean.max()

@@ -375,7 +375,7 @@ def test_power_and_time_add_up(racks: list[int], idle: int, seed: int) -> None:
             assert not any(np.isinf(values).any() for values in group.values())
     np.testing.assert_allclose(plant.gpus.energy_joules - energy, drawn, rtol=1e-6)
     for progress in plant.jobs.progress:
-        booked = progress.kept_seconds + progress.evaluation_seconds + sum(progress.lost.values())
+        booked = progress.kept_seconds + sum(progress.lost.values())
         assert booked == pytest.approx(progress.elapsed_seconds, abs=1e-6)
         assert progress.elapsed_seconds == pytest.approx(40.0, abs=0.01)
         assert 0.0 <= progress.goodput <= 1.0

@@ -223,7 +223,7 @@ HEALTH = st.builds(
 @given(st.lists(st.tuples(HEALTH, st.integers(1, 40)), max_size=12), st.floats(0.2, 1.5))
 @settings(deadline=None, max_examples=25)
 def test_time_adds_up(parts: list[tuple[Health, int]], dt: float) -> None:
-    """Kept, evaluation and lost time make up all time, and demand stays within bounds."""
+    """Kept and lost time make up all time, goodput is the rest, and demand stays within bounds."""
     site = load_site("colossus-array").model_copy(update={"racks": 1})
     job = TrainingJob(site, np.random.default_rng(0))
     for health, times in parts:
@@ -235,8 +235,10 @@ def test_time_adds_up(parts: list[tuple[Health, int]], dt: float) -> None:
             assert np.isfinite(demand.activity).all()
             assert -0.01 <= demand.activity.min() <= demand.activity.max() <= 1.2
     progress = job.progress
-    booked = progress.kept_seconds + progress.evaluation_seconds + sum(progress.lost.values())
+    booked = progress.kept_seconds + sum(progress.lost.values())
     assert booked == pytest.approx(progress.elapsed_seconds, abs=1e-6)
+    lost = sum(progress.lost.values()) / progress.elapsed_seconds
+    assert progress.goodput + lost == pytest.approx(1.0, abs=1e-9)
     assert min(progress.lost.values()) >= 0
     assert progress.kept_seconds >= -1e-9
 

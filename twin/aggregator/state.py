@@ -12,7 +12,7 @@ from twin.aggregator.emulator_registry import EmulatorRegistry
 from twin.aggregator.store import Store, UnitStates
 from twin.aggregator.text_format import ExpositionWriter, SeriesColumn, label_block, own_head
 from twin.catalog import OwnMetric, UnitKind, own
-from twin.site import Labels, Layout
+from twin.site import Labels, Layout, labels_of_target
 from twin.wire import EmulatorStatus
 
 __all__ = ["StatePage", "simulation_time"]
@@ -138,7 +138,12 @@ class StatePage:
 
     def _faults(self) -> Iterable[Labels]:
         labels = (
-            (("fault", fault.fault), ("target", fault.target), ("id", fault.id))
+            (
+                ("fault", fault.fault),
+                ("target", fault.target),
+                ("id", fault.id),
+                *labels_of_target(self._store.layout, fault.target),
+            )
             for fault in self._announced.faults
         )
         # The list comes from the network; a series must not appear twice.

@@ -43,8 +43,13 @@ _STORAGE = (
     Alert(
         name="MegapackReserveShort",
         severity=Severity.CRITICAL,
+        why="What a unit in fault holds cannot be used.",
         expr=f"""
-        sum by (site) ({_pack("energy_available")})
+        sum by (site) (
+            {_pack("energy_available")}
+          unless on (site, megapack)
+            {_pack("inverter_state", 'state=~"FAULT|OFF"')} == 1
+        )
           / (sum by (site) (avg_over_time({_pack("power")}[1m])) > 0)
           < {limit.MEGAPACK_RESERVE}
         """,

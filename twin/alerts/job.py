@@ -14,7 +14,8 @@ __all__ = ["JOB_RULES"]
 _job, _gpu = partial(of, JOB), partial(of, GPU)
 _JOB = "Job {{ $labels.training_job }} of {{ $labels.site }}"
 _NAME = "site, training_job"
-_LOST = where(JOB["lost_stall"].metric)
+_LOST = where(JOB["lost_stall"].metric, 'cause!="evaluation"')
+"""Evaluations are planned: the goodput that the budget is of allows for them."""
 _WINDOWS = ("5m", "30m", "1h", "6h")
 _STEP = _job("step_seconds")
 
@@ -32,7 +33,7 @@ _RECORDINGS = tuple(
     Recording(
         _lost(window),
         f"sum by ({_NAME}) (rate({_LOST}[{window}]))",
-        f"Share of the last {window} that did not go into steps which were kept.",
+        f"Share of the last {window} that was lost; an evaluation is planned, and no loss.",
     )
     for window in _WINDOWS
 )

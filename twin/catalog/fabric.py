@@ -12,7 +12,7 @@ from __future__ import annotations
 from functools import partial
 
 from twin.catalog.device import DeviceClass
-from twin.catalog.model import Detail, Exporter, MetricType, Signal, Unit
+from twin.catalog.model import UP_CODES, Detail, Exporter, MetricType, Signal, Unit
 from twin.catalog.place import Hosts, Place, UnitKind
 from twin.catalog.rollup import ABOVE_RACK, Operation, Rollup
 from twin.catalog.server import SERVER
@@ -59,6 +59,11 @@ _TARGET = _snmp(key="snmp_target", labels=(), source="Prometheus")
 _SWITCH = _snmp(key="switch", labels=(), source="Prometheus naming")
 
 
+_OPER_CODES = {1: "up", 2: "down", 3: "testing", 4: "unknown", 5: "dormant", 6: "not present",
+               7: "lower layer down"}  # fmt: skip
+"""IF-MIB ``ifOperStatus``."""
+
+
 def _whole(role: str) -> tuple[Signal, ...]:
     """Return what a switch says of itself."""
     gauge = partial(Signal, family=_SWITCH, kind=MetricType.GAUGE, labels=(("role", role),))
@@ -66,7 +71,8 @@ def _whole(role: str) -> tuple[Signal, ...]:
         Signal, family=_SWITCH, kind=MetricType.COUNTER, unit=Unit.BYTES, labels=(("role", role),)
     )
     return (
-        Signal("up", "up", _TARGET, MetricType.GAUGE, Unit.NONE, SERVER["up_node"].help, high=1),
+        Signal("up", "up", _TARGET, MetricType.GAUGE, Unit.NONE, SERVER["up_node"].help, high=1,
+               codes=UP_CODES),
         gauge("power", "switch_power_watts", unit=Unit.WATTS, decimals=1, high=100_000,
               help="Electrical power of the switch."),
         gauge("temperature", "switch_asic_temperature_celsius", unit=Unit.CELSIUS, decimals=1,
@@ -107,7 +113,13 @@ LEAF = DeviceClass(
               unit=Unit.NONE, help="Priority pause frames sent to servers."),
         _leaf("uplink_utilization", "switch_uplink_utilization_ratio", kind=MetricType.GAUGE,
               unit=Unit.RATIO, decimals=4, high=2,
-              help="Traffic to the spines over what the uplinks in service can carry."),
+              help="Traffic to the spines over what the uplinks in service can carry, within the "
+                   "last second or so: a sample of it misses the bursts between two scrapes."),
+        _leaf("uplink_tx_bytes", "switch_uplink_transmitted_bytes_total", kind=MetricType.COUNTER,
+              unit=Unit.BYTES, help="Octets transmitted to the spines."),
+        _leaf("uplink_capacity", "switch_uplink_capacity_bytes_per_second", kind=MetricType.GAUGE,
+              unit=Unit.BYTES_PER_SECOND,
+              help="What the uplinks in service can carry to the spines."),
         _leaf("uplinks_up", "switch_uplinks_up", kind=MetricType.GAUGE, unit=Unit.NONE,
               help="Uplinks in service."),
         _leaf("downlinks_up", "switch_downlinks_up", kind=MetricType.GAUGE, unit=Unit.NONE,
@@ -132,6 +144,7 @@ PORT = DeviceClass(
     reporting=_reporting_ports,
     signals=(
         _if("oper_status", "ifOperStatus", kind=MetricType.GAUGE, unit=Unit.NONE, low=1, high=7,
+            codes=_OPER_CODES,
             help="The current operational state of the interface - 1.3.6.1.2.1.2.2.1.8"),
         _if("in_octets", "ifHCInOctets", kind=MetricType.COUNTER, unit=Unit.BYTES, extra=True,
             help="The total number of octets received on the interface, including framing "

@@ -23,6 +23,7 @@ LOSS_CAUSES = (
     ("loading", "loading a checkpoint"),
     ("rework", "work since the last checkpoint that a crash threw away"),
     ("checkpoint", "writing checkpoints"),
+    ("evaluation", "evaluating the model between steps"),
     ("slow", "steps that took longer than they should"),
 )
 """Causes of lost time, and what each is."""

@@ -21,7 +21,7 @@ from enum import StrEnum
 from twin.catalog.place import Place
 from twin.parameters import Site
 
-__all__ = ["UP", "Detail", "Exporter", "Labels", "MetricType", "Signal", "Unit"]
+__all__ = ["UP", "UP_CODES", "Detail", "Exporter", "Labels", "MetricType", "Signal", "Unit"]
 
 UP = "up"
 """What Prometheus writes for every target that it scrapes."""
@@ -101,6 +101,10 @@ def _nothing(_: object) -> tuple[()]:
     return ()
 
 
+UP_CODES = {0: "down", 1: "up"}
+"""Words of ``up``, and of ``node_network_up``."""
+
+
 @dataclass(frozen=True, slots=True)
 class Exporter:
     """How one exporter identifies a device.
@@ -153,6 +157,7 @@ class Signal:
         labels: fixed labels, for one metric that several signals share.
         states: code to state name, for an enumeration: exposed as one series a
             state with the label ``state``, of which exactly one is 1.
+        codes: value to word, where the value itself says the state (``ifOperStatus``).
         value_labels: value to labels that the exporter derives from the value
             (dcgm-exporter's ``err_code`` and ``err_msg``).
         constant: a value that never changes and so does not travel: it is
@@ -171,6 +176,7 @@ class Signal:
     extra: bool = False
     labels: tuple[tuple[str, str], ...] = ()
     states: Mapping[int, str] = field(default_factory=dict)
+    codes: Mapping[int, str] = field(default_factory=dict)
     value_labels: Mapping[int, tuple[tuple[str, str], ...]] = field(default_factory=dict)
     constant: float | None = None
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from functools import partial
 
 from twin.catalog.device import DeviceClass
-from twin.catalog.model import Exporter, MetricType, Signal, Unit
+from twin.catalog.model import UP_CODES, Exporter, MetricType, Signal, Unit
 from twin.catalog.page import DeviceColumn, PageTable
 from twin.catalog.place import SERVERS, Place, UnitKind
 from twin.catalog.rollup import ABOVE_RACK, Operation, Rollup
@@ -42,6 +42,11 @@ NETDEV = _node(key="netdev", labels=("device",), identify=lambda place: (f"eth{p
 MODULE = _optics(key="module", labels=("interface",), identify=NETDEV.identify)
 LASER = _optics(key="laser", labels=("interface", "laser_index"),
                 identify=lambda place: (f"eth{place.slot}", "0"))  # fmt: skip
+
+
+_PORT_CODES = {0: "no change", 1: "down", 2: "init", 3: "armed", 4: "active", 5: "deferred"}
+_PHYSICAL_CODES = {0: "no change", 1: "sleep", 2: "polling", 3: "disabled", 4: "shift",
+                   5: "link up", 6: "recovering", 7: "test"}  # fmt: skip
 
 
 def _ib(name: str, suffix: str, help: str, **fields: object) -> Signal:  # noqa: A002 - as the field
@@ -112,11 +117,11 @@ NIC = DeviceClass(
     signals=(
         _ib("state", "state_id",
             "State of the InfiniBand port (0: no change, 1: down, 2: init, 3: armed, 4: active, "
-            "5: act defer)", kind=MetricType.GAUGE, high=5),
+            "5: act defer)", kind=MetricType.GAUGE, high=5, codes=_PORT_CODES),
         _ib("physical_state", "physical_state_id",
             "Physical state of the InfiniBand port (0: no change, 1: sleep, 2: polling, "
             "3: disable, 4: shift, 5: link up, 6: link error recover, 7: phytest)",
-            kind=MetricType.GAUGE, high=7),
+            kind=MetricType.GAUGE, high=7, codes=_PHYSICAL_CODES),
         _ib("rate", "rate_bytes_per_second", "Maximum signal transfer rate",
             kind=MetricType.GAUGE, unit=Unit.BYTES_PER_SECOND),
         Signal("info", "node_infiniband_info", INFINIBAND_INFO, MetricType.GAUGE, Unit.NONE,
@@ -171,7 +176,7 @@ NIC = DeviceClass(
         _ib("adaptive_retransmits", "roce_adp_retransmits_total",
             "The number of adaptive retransmissions for RoCE traffic. The counter was added in "
             "MLNX_OFED rev 5.0-1.0.0.0 and kernel v5.6.0"),
-        _net("up", "node_network_up", kind=MetricType.GAUGE, unit=Unit.NONE, high=1,
+        _net("up", "node_network_up", kind=MetricType.GAUGE, unit=Unit.NONE, high=1, codes=UP_CODES,
              help="Value is 1 if operstate is 'up', 0 otherwise."),
         _net("carrier_changes", "node_network_carrier_changes_total", kind=MetricType.COUNTER,
              unit=Unit.NONE, help="Network device property: carrier_changes_total"),

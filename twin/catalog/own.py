@@ -202,7 +202,11 @@ ROLLUP_SHARDS_EXPECTED = OwnMetric(
     "site; 0 where another one takes them.",
 )
 FAULT_ACTIVE = OwnMetric(
-    "twin_fault_active", "gauge", "1 for each fault in force.", ("fault", "target", "id")
+    "twin_fault_active",
+    "gauge",
+    "1 for each fault in force; hall, array, rack and host are those of its target, as far as it "
+    "has one.",
+    ("fault", "target", "id", "hall", "array", "rack", "host"),
 )
 
 OWN_METRICS = (

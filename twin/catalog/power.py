@@ -257,7 +257,7 @@ GRID = DeviceClass(
         _grid("energy", "grid_import_energy_joules_total", unit=Unit.JOULES,
               kind=MetricType.COUNTER, help="Energy taken from the grid."),
         _grid("breaker", "grid_breaker_closed", unit=Unit.NONE, high=1,
-              help="1 while the feed's breaker is closed."),
+              help="1 while the feed's breaker is closed.", codes={0: "open", 1: "closed"}),
     ),
 )  # fmt: skip
 

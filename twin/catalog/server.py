@@ -11,12 +11,12 @@ from __future__ import annotations
 from functools import partial
 
 from twin.catalog.device import DeviceClass
-from twin.catalog.model import Exporter, MetricType, Signal, Unit
+from twin.catalog.model import UP_CODES, Exporter, MetricType, Signal, Unit
 from twin.catalog.page import DeviceColumn, PageTable
 from twin.catalog.place import SERVERS, UnitKind
 from twin.catalog.rollup import Operation, Rollup
 
-__all__ = ["PSU", "PSU_INPUT", "PSU_OUTPUT", "SERVER"]
+__all__ = ["IPMI_CODES", "PSU", "PSU_INPUT", "PSU_OUTPUT", "SERVER"]
 
 _ipmi = partial(
     Exporter, job="ipmi-exporter", port=9290, source="prometheus-community/ipmi_exporter"
@@ -45,6 +45,7 @@ _NEURON_TARGET = Exporter(
     key="neuron_target", job="neuron-monitor", port=8000, labels=(), source="Prometheus"
 )
 
+IPMI_CODES = {0: "nominal", 1: "warning", 2: "critical"}
 _UP_HELP = "1 if the target's last scrape succeeded, 0 otherwise."
 _STATES = "Reported state of a {} sensor (0=nominal, 1=warning, 2=critical)."
 _COLLECTED = "'1' if a scrape of the IPMI device was successful, '0' otherwise."
@@ -77,15 +78,19 @@ SERVER = DeviceClass(
         Signal("inlet_temperature", "ipmi_temperature_celsius", _IPMI_INLET, MetricType.GAUGE,
                Unit.CELSIUS, "Temperature reading in degree Celsius.", low=-40, high=150),
         Signal("inlet_state", "ipmi_temperature_state", _IPMI_INLET, MetricType.GAUGE, Unit.NONE,
-               _STATES.format("temperature"), high=2),
+               _STATES.format("temperature"), high=2, codes=IPMI_CODES),
         Signal("collector_ipmi", "ipmi_up", _IPMI_SERVER, MetricType.GAUGE, Unit.NONE, _COLLECTED,
                labels=(("collector", "ipmi"),), constant=1.0),
         Signal("collector_dcmi", "ipmi_up", _IPMI_SERVER, MetricType.GAUGE, Unit.NONE, _COLLECTED,
                labels=(("collector", "dcmi"),), constant=1.0),
-        Signal("up_dcgm", "up", _DCGM_TARGET, MetricType.GAUGE, Unit.NONE, _UP_HELP, high=1),
-        Signal("up_neuron", "up", _NEURON_TARGET, MetricType.GAUGE, Unit.NONE, _UP_HELP, high=1),
-        Signal("up_node", "up", _NODE_TARGET, MetricType.GAUGE, Unit.NONE, _UP_HELP, high=1),
-        Signal("up_ipmi", "up", _IPMI_SERVER, MetricType.GAUGE, Unit.NONE, _UP_HELP, high=1),
+        Signal("up_dcgm", "up", _DCGM_TARGET, MetricType.GAUGE, Unit.NONE, _UP_HELP, high=1,
+               codes=UP_CODES),
+        Signal("up_neuron", "up", _NEURON_TARGET, MetricType.GAUGE, Unit.NONE, _UP_HELP, high=1,
+               codes=UP_CODES),
+        Signal("up_node", "up", _NODE_TARGET, MetricType.GAUGE, Unit.NONE, _UP_HELP, high=1,
+               codes=UP_CODES),
+        Signal("up_ipmi", "up", _IPMI_SERVER, MetricType.GAUGE, Unit.NONE, _UP_HELP, high=1,
+               codes=UP_CODES),
     ),
 )  # fmt: skip
 
@@ -109,9 +114,9 @@ PSU = DeviceClass(
         Signal("output_power", "ipmi_power_watts", PSU_OUTPUT, MetricType.GAUGE, Unit.WATTS,
                "Power reading in Watts.", decimals=1, high=20_000),
         Signal("state", "ipmi_power_state", PSU_INPUT, MetricType.GAUGE, Unit.NONE,
-               _STATES.format("power"), high=2),
+               _STATES.format("power"), high=2, codes=IPMI_CODES),
         # It has upper limits only: to give nothing is no fault of the output's sensor.
         Signal("output_state", "ipmi_power_state", PSU_OUTPUT, MetricType.GAUGE, Unit.NONE,
-               _STATES.format("power"), constant=0.0),
+               _STATES.format("power"), constant=0.0, codes=IPMI_CODES),
     ),
 )  # fmt: skip

@@ -10,7 +10,7 @@ from __future__ import annotations
 from functools import partial
 
 from twin.catalog.device import DeviceClass
-from twin.catalog.model import Exporter, MetricType, Signal, Unit
+from twin.catalog.model import UP_CODES, Exporter, MetricType, Signal, Unit
 from twin.catalog.nic import NIC
 from twin.catalog.place import Hosts, UnitKind
 from twin.catalog.server import SERVER
@@ -32,7 +32,7 @@ _host = partial(Signal, family=_HOST, kind=MetricType.GAUGE)
 
 _SERVER = (
     Signal("up_node", "up", SERVER["up_node"].family, MetricType.GAUGE, Unit.NONE,
-           SERVER["up_node"].help, high=1),
+           SERVER["up_node"].help, high=1, codes=UP_CODES),
     Signal("power", SERVER["power"].metric, SERVER["power"].family, MetricType.GAUGE, Unit.WATTS,
            SERVER["power"].help, high=100_000),
     _host("load1", "node_load1", unit=Unit.NONE, decimals=2, help="1m load average."),

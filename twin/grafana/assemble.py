@@ -8,7 +8,7 @@ from grafana_foundation_sdk.builders import dashboard as builders
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models import dashboard
 
-from twin.grafana.colors import ORANGE, PURPLE, RED
+from twin.grafana.colors import GREY, ORANGE, PURPLE, RED
 from twin.grafana.dashboard_links import navigation
 from twin.grafana.optional_metrics import NOT_EXPORTED, is_optional
 from twin.grafana.pages import TAG, DashboardPage
@@ -37,11 +37,11 @@ def assemble(page: DashboardPage, rows: Iterable[Row]) -> dashboard.Dashboard:
         .tags([TAG])
         .timezone("browser")
         .time("now-15m", "now")
-        .refresh("5s")
-        .timepicker(builders.TimePicker().refresh_intervals(["5s", "10s", "30s", "1m", "5m"]))
+        .refresh("15s")
+        .timepicker(builders.TimePicker().refresh_intervals(["15s", "30s", "1m", "5m"]))
         .tooltip(dashboard.DashboardCursorSync.CROSSHAIR)
         .readonly()
-        .annotations(_marks())
+        .annotations(_marks(page))
     )
     for link in navigation():
         builder = builder.link(link)
@@ -59,10 +59,12 @@ def assemble(page: DashboardPage, rows: Iterable[Row]) -> dashboard.Dashboard:
     return built
 
 
-def _marks() -> list[Builder[dashboard.AnnotationQuery]]:
+def _marks(page: DashboardPage) -> list[Builder[dashboard.AnnotationQuery]]:
+    began, ended = chart_annotations.FAULTS[page.scope], chart_annotations.FAULTS_ENDED[page.scope]
     return [
-        _mark("Faults", chart_annotations.FAULTS, ORANGE, "{{fault}}", "{{target}}"),
-        _mark("Job", chart_annotations.INTERRUPTIONS, RED, "Job {{state}}", "{{training_job}}"),
+        _mark("Faults", began, ORANGE, "{{fault}} begins", "{{target}}"),
+        _mark("Ends of faults", ended, GREY, "{{fault}} ends", "{{target}}", shown=False),
+        _mark("Job", chart_annotations.INTERRUPTIONS, RED, "Job interrupted", "{{training_job}}"),
         _mark(
             "Checkpoints",
             chart_annotations.CHECKPOINTS,
@@ -77,10 +79,9 @@ def _marks() -> list[Builder[dashboard.AnnotationQuery]]:
 def _mark(
     name: str, expr: Expr, color: str, title: str, text: str, *, shown: bool = True
 ) -> builders.AnnotationQuery:
-    """Mark the time in which a series is there.
+    """Mark the moments at which a query answers, each by a thin line.
 
-    Grafana asks for some 100 points whatever the range is, and joins those that are no
-    further apart than ``step``; this step joins them for ranges up to an hour.
+    Grafana asks for some 100 points whatever the range is, but for none closer than ``step``.
     """
     return (
         builders.AnnotationQuery()
@@ -90,7 +91,7 @@ def _mark(
         .hide(hide=False)
         .icon_color(color)
         .expr(expr.text)
-        .step("30s")
+        .step("5s")
         .title_format(title)
         .text_format(text)
     )

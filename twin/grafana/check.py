@@ -11,8 +11,8 @@ from typing import Any
 
 from twin.clients.prometheus import Prometheus, QueryError
 from twin.grafana.optional_metrics import MARKERS, NOT_EXPORTED, is_optional
-from twin.grafana.queries import quiet_until
-from twin.grafana.queries.chart_annotations import FAULTS
+from twin.grafana.queries import quiet_until, reason_to_be_empty
+from twin.grafana.queries.chart_annotations import IN_FORCE
 from twin.grafana.substitute import chosen_values, free_choices, substitute
 
 __all__ = ["Checked", "QueryOutcome", "check_dashboard"]
@@ -83,7 +83,7 @@ class _UnboundQuery:
 
 def _faults_in_force(prometheus: Prometheus, values: Mapping[str, str]) -> frozenset[str]:
     """Return the kinds of the faults that are in force on the site that is shown."""
-    found = prometheus.instant(substitute(FAULTS.text, values), prometheus.now())
+    found = prometheus.instant(substitute(IN_FORCE.text, values), prometheus.now())
     return frozenset(series["metric"].get("fault", "") for series in found)
 
 
@@ -195,6 +195,8 @@ def _judged(
         outcome, detail = QueryOutcome.ERROR, answer.error
     elif not answer.series and (question.may_be_empty or (fault and fault not in faults)):
         outcome, detail = QueryOutcome.QUIET, fault or ""
+    elif not answer.series and (reason := reason_to_be_empty(question.text)):
+        outcome, detail = QueryOutcome.QUIET, reason
     elif not answer.series and not extras and is_optional(question.text):
         outcome, detail = QueryOutcome.QUIET, NOT_EXPORTED
     elif not answer.series:

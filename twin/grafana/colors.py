@@ -11,16 +11,22 @@ from twin.alerts.model import Threshold
 __all__ = [
     "BLUE",
     "CALM",
+    "GONE",
     "GREEN",
     "GREY",
     "HEAT",
+    "IN_A_TABLE",
     "LOST",
+    "NONE_IS_BAD",
     "NONE_IS_GOOD",
     "ORANGE",
     "PURPLE",
     "RED",
     "SEVERITIES",
+    "SILENT",
+    "SOME_IS_BAD",
     "STATES",
+    "STILL",
     "YELLOW",
     "Steps",
     "falling",
@@ -37,38 +43,40 @@ CALM: Steps = ((None, "text"),)
 NONE_IS_GOOD: Steps = ((None, GREEN), (1, RED))
 LOST: Steps = ((None, "#37872D"), (1, "#C4162A"))
 """For cells: nothing is missing, or something is."""
+SOME_IS_BAD: Steps = ((None, "text"), (1, RED))
+"""For a number beside others: it stands out only when it is not 0."""
+IN_A_TABLE: Steps = ((None, "transparent"), (1, RED))
+STILL: Steps = ((None, RED), (1, "transparent"))
+"""For cells of a table: some are bad, and none is bad."""
+NONE_IS_BAD: Steps = ((None, RED), (1, GREEN))
+GONE, SILENT = "#C4162A", "#8F3BB8"
+"""Of a place on a map whose devices do not answer, and that does not answer itself."""
 
 SEVERITIES: Mapping[str, str] = MappingProxyType({"critical": RED, "warning": ORANGE, "info": BLUE})
+_GOOD = ("running", "RUNNING", "training", "ok", "OK", "nominal", "up", "active", "link up",
+         "closed", "connected", "none", "no", "FULL")  # fmt: skip
+_CALM = ("standby", "STANDBY", "evaluation", "DISCHARGING", "CHARGING", "HOLDING", "TESTING",
+         "cooling")  # fmt: skip
+_PASSING = ("starting", "STARTING", "loading", "synchronising", "init", "armed", "deferred",
+            "polling", "recovering", "test", "testing", "shift", "dormant")  # fmt: skip
+_POOR = ("Warning", "warning", "EMPTY")
+_BAD = ("failed", "FAULT", "crashed", "stalled", "Critical", "critical", "down", "lower layer down",
+        "tripped", "open", "unpowered", "disconnected", "lost")  # fmt: skip
+_ABSENT = ("stopped", "idle", "off", "OFF", "Unavailable", "Absent", "unknown", "not present",
+           "no change", "sleep", "disabled")  # fmt: skip
+
 STATES: Mapping[str, str] = MappingProxyType(
     {
-        "running": GREEN,
-        "RUNNING": GREEN,
-        "training": GREEN,
-        "ok": GREEN,
-        "OK": GREEN,
-        "standby": BLUE,
-        "STANDBY": BLUE,
-        "evaluation": BLUE,
         "checkpoint": PURPLE,
-        "starting": YELLOW,
-        "STARTING": YELLOW,
-        "loading": YELLOW,
-        "synchronising": YELLOW,
-        "cooling": YELLOW,
-        "Warning": ORANGE,
-        "stalled": ORANGE,
-        "failed": RED,
-        "FAULT": RED,
-        "crashed": RED,
-        "Critical": RED,
-        "stopped": GREY,
-        "idle": GREY,
-        "OFF": GREY,
-        "Unavailable": GREY,
-        "Absent": GREY,
+        **dict.fromkeys(_GOOD, GREEN),
+        **dict.fromkeys(_CALM, BLUE),
+        **dict.fromkeys(_PASSING, YELLOW),
+        **dict.fromkeys(_POOR, ORANGE),
+        **dict.fromkeys(_BAD, RED),
+        **dict.fromkeys(_ABSENT, GREY),
     }
 )
-"""Colour of the states that a device or the job can be in; others are grey."""
+"""Colour of every word that a device, a link or a job can be described by."""
 
 
 def rising(threshold: Threshold | float, near: float) -> Steps:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 __all__ = ["ALERTS", "ARRAY", "COOLING", "ENERGY", "FOLDER", "JOB", "NETWORK", "PAGES", "PIPELINE",
            "RACK", "SERVER", "SITE", "TAG", "DashboardPage"]  # fmt: skip
@@ -24,6 +25,7 @@ class DashboardPage:
         variables: the variables that its reader chooses by, besides data source and site.
         site_wide: whether it needs only what a site of any size exposes: roll-ups and
             the meters of the site, no single rack's devices.
+        scope: how much of the site it shows, by which events are marked in its charts.
     """
 
     name: str
@@ -31,6 +33,7 @@ class DashboardPage:
     description: str
     variables: tuple[str, ...] = ()
     site_wide: bool = True
+    scope: Literal["site", "array", "rack", "host"] = "site"
 
     @property
     def uid(self) -> str:
@@ -51,23 +54,23 @@ SITE = DashboardPage(
 ARRAY = DashboardPage(
     "array", "Arrays",
     "The racks of one array side by side, and the leaf switches that connect them.",
-    ("hall", "array"), site_wide=False,
+    ("hall", "array"), site_wide=False, scope="array",
 )  # fmt: skip
 RACK = DashboardPage(
     "rack", "Rack",
     "One rack: its GPUs, servers, NIC ports, pumps, power supplies and PDUs.",
-    ("rack",), site_wide=False,
+    ("array", "rack"), site_wide=False, scope="rack",
 )  # fmt: skip
 SERVER = DashboardPage(
     "server", "Server",
     "Everything of one host and its GPUs, as dcgm-exporter, node_exporter and ipmi_exporter "
     "report it.",
-    ("host", "gpu"), site_wide=False,
+    ("array", "rack", "host", "gpu"), site_wide=False, scope="host",
 )  # fmt: skip
 COOLING = DashboardPage(
     "cooling", "Cooling",
     "From the chillers to the cold plates: flow, heat, redundancy, leaks, and one rack in full.",
-    ("rack",), site_wide=False,
+    ("array", "rack"), site_wide=False, scope="site",
 )  # fmt: skip
 NETWORK = DashboardPage(
     "network", "Network",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import TypeVar
 
 from grafana_foundation_sdk.builders import (
@@ -19,9 +21,9 @@ from grafana_foundation_sdk.builders import common as common_builders
 from grafana_foundation_sdk.builders import dashboard as dashboard_builders
 from grafana_foundation_sdk.models import common, dashboard
 
-from twin.grafana.colors import Steps
+from twin.grafana.colors import STATES, Steps
 from twin.grafana.promql import Expr
-from twin.grafana.units import RATIO
+from twin.grafana.units import RATIO, SCALED, TEXT
 
 __all__ = [
     "DATASOURCE",
@@ -29,6 +31,7 @@ __all__ = [
     "Query",
     "TableColumn",
     "by_threshold",
+    "entries",
     "fixed_color",
     "framed",
     "last_value",
@@ -36,13 +39,21 @@ __all__ = [
     "line_look",
     "named_colors",
     "setting",
+    "shown_name",
     "target",
     "thresholds",
     "unit_of",
+    "words_of",
 ]
 
 DATASOURCE = common.DataSourceRef(type_val="prometheus", uid="${datasource}")
 """The data source that the dashboard's variable names."""
+
+_VALUES = {"state": 8, "severity": 3, "cause": 8, "kind": 8, "band": 4, "feed": 2, "phase": 3,
+           "pump": 2, "psu": 2, "training_job": 3, "job": 2, "gpu": 8, "endpoint": 6}  # fmt: skip
+"""How many values a label has as a rule; of others there may be any number."""
+_ANY_NUMBER = 99
+_LABEL = re.compile(r"\{\{(\w+)\}\}")
 
 REFERENCES = "ABCDEFGHIJKLMNOP"
 """The letters by which a panel knows its queries."""
@@ -69,6 +80,7 @@ class Query:
         dashed: draw a dashed line, for limits and the like.
         bold: draw a thick line, for the one that the panel is about.
         right: draw it on the right axis, with its own unit.
+        steps: thresholds of its own that colour its number, None for those of the panel.
     """
 
     expr: Expr
@@ -77,6 +89,7 @@ class Query:
     dashed: bool = False
     bold: bool = False
     right: bool = False
+    steps: Steps | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +105,7 @@ class TableColumn:
         colors: text to the colour of its cell.
         decimals: digits after the point, None for as many as are needed.
         link: where a click on a cell leads.
+        hidden: not shown, for what only a link needs.
     """
 
     field: str
@@ -102,6 +116,7 @@ class TableColumn:
     colors: Mapping[str, str] | None = None
     decimals: int | None = None
     link: dashboard_builders.DashboardLink | None = None
+    hidden: bool = False
 
 
 def framed(panel: Frame, title: str, description: str, unit: str, width: int, height: int) -> Frame:
@@ -137,7 +152,9 @@ def line_look(query: Query, panel_unit: str) -> list[dashboard.DynamicConfigValu
         properties.append(fixed_color(query.color))
     if query.right:
         properties.append(setting("custom.axisPlacement", "right"))
-        if query.expr.unit == RATIO:
+        if query.expr.unit in SCALED:
+            properties.append(setting("custom.axisSoftMin", 0))
+        elif query.expr.unit == RATIO:
             # A share that stands still gets an axis up to 10,000 % otherwise.
             properties += [setting("custom.axisSoftMin", 0), setting("custom.axisSoftMax", 1)]
     if query.right or query.expr.unit != panel_unit:
@@ -193,6 +210,22 @@ def named_colors(colors: Mapping[str, str]) -> dashboard.ValueMap:
     )
 
 
+def words_of(expr: Expr) -> list[dashboard.ValueMap]:
+    """Return the mapping of an expression's values to words with colours, none without any."""
+    if not expr.codes:
+        return []
+    options = {
+        str(code): dashboard.ValueMappingResult(color=STATES[word], text=word, index=index)
+        for index, (code, word) in enumerate(expr.codes)
+    }
+    return [dashboard.ValueMap(options=options)]
+
+
+def shown_name(legend: str) -> str:
+    """Return a legend as Grafana wants the name of a field, with its labels."""
+    return _LABEL.sub(r"${__field.labels.\1}", legend)
+
+
 def last_value() -> common_builders.ReduceDataOptions:
     """Return the reduction of a series to its last value."""
     return common_builders.ReduceDataOptions().calcs(["lastNotNull"]).values(values=False)
@@ -203,24 +236,35 @@ def fixed_color(color: str) -> dashboard.DynamicConfigValue:
     return setting("color", {"mode": "fixed", "fixedColor": color})
 
 
-def legend(*, table: bool) -> common_builders.VizLegendOptions:
-    """Return a legend: names in a line below, or a table with values on the right."""
+def entries(legends: Iterable[str]) -> int:
+    """Return how many entries the legend of a panel has on a site as they ship, at most."""
+    return sum(
+        prod(_VALUES.get(label, _ANY_NUMBER) for label in _LABEL.findall(legend))
+        for legend in legends
+    )
+
+
+def legend(calculated: Sequence[str] | None = None) -> common_builders.VizLegendOptions:
+    """Return a legend: names in lines below, or a table on the right with what is calculated."""
     mode, place = common.LegendDisplayMode.LIST, common.LegendPlacement.BOTTOM
-    if table:
+    if calculated is not None:
         mode, place = common.LegendDisplayMode.TABLE, common.LegendPlacement.RIGHT
     return (
         common_builders.VizLegendOptions()
         .display_mode(mode)
         .placement(place)
         .show_legend(show_legend=True)
-        .calcs(["min", "max", "lastNotNull"] if table else [])
+        .calcs(list(calculated or ()))
     )
 
 
-def cell_look(column: TableColumn, unit: str) -> list[dashboard.DynamicConfigValue]:
-    """Return how the cells of a column look."""
+def cell_look(column: TableColumn, query: Query | None) -> list[dashboard.DynamicConfigValue]:
+    """Return how the cells of a column look, those of a label or of a query's values."""
+    unit = column.unit or (query.expr.unit if query else TEXT)
     # The panel's text for "no rows" would otherwise stand in every empty cell.
-    properties = [setting("unit", column.unit or unit), setting("noValue", "")]
+    properties = [setting("unit", unit), setting("noValue", "")]
+    if column.hidden:
+        return [*properties, setting("custom.hidden", value=True)]
     if column.width is not None:
         properties.append(setting("custom.width", column.width))
     if column.decimals is not None:
@@ -230,9 +274,12 @@ def cell_look(column: TableColumn, unit: str) -> list[dashboard.DynamicConfigVal
             setting("thresholds", thresholds(column.steps).build()),
             setting("custom.cellOptions", {"type": "color-background", "mode": "basic"}),
         ]
+    words = words_of(query.expr) if query else []
     if column.colors:
+        words = [named_colors(column.colors)]
+    if words:
         properties += [
-            setting("mappings", [named_colors(column.colors)]),
+            setting("mappings", words),
             setting("custom.cellOptions", {"type": "color-text"}),
         ]
     if column.link is not None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from twin.grafana.units import NUMBER, PER_SECOND, RATIO
+from twin.grafana.units import CELSIUS, KELVIN, NUMBER, PER_SECOND, RATIO
 
 __all__ = ["Expr", "select"]
 
@@ -20,12 +21,18 @@ class Expr:
         unit: unit in Grafana.
         factor: from the exporter's unit to Grafana's.
         shown_by: kind of the fault that makes it answer; None when it always does.
+        unless: why it may answer nothing on a healthy site too; empty when it always does.
+        states: values of the label ``state``, where a series stands for a state.
+        codes: value to word, where the value itself says a state.
     """
 
     raw: str
     unit: str = NUMBER
     factor: float = 1.0
     shown_by: str | None = None
+    unless: str = ""
+    states: tuple[str, ...] = ()
+    codes: tuple[tuple[int, str], ...] = ()
 
     @property
     def text(self) -> str:
@@ -40,13 +47,21 @@ class Expr:
         """Return the same, declared to answer nothing until ``fault`` is in force."""
         return replace(self, shown_by=fault)
 
-    def in_unit(self, unit: str) -> Expr:
-        """Return the same under another unit."""
-        return replace(self, unit=unit)
+    def empty_when(self, reason: str) -> Expr:
+        """Return the same, declared to answer nothing for some reason that is no fault."""
+        return replace(self, unless=reason)
+
+    def in_unit(self, unit: str, factor: float = 1.0) -> Expr:
+        """Return the same under another unit, which is ``factor`` of its own one."""
+        return replace(self, unit=unit, factor=self.factor * factor)
+
+    def saying(self, codes: Mapping[int, str]) -> Expr:
+        """Return the same, whose values have these words."""
+        return replace(self, codes=tuple(codes.items()))
 
     def sum(self, *by: str) -> Expr:
         """Return the sum, over all or by these labels."""
-        return self._aggregate("sum", by)
+        return replace(self._aggregate("sum", by), codes=())
 
     def mean(self, *by: str) -> Expr:
         """Return the mean, over all or by these labels."""
@@ -62,7 +77,7 @@ class Expr:
 
     def count(self, *by: str) -> Expr:
         """Return the number of series, of all or by these labels."""
-        return replace(self._aggregate("count", by), unit=NUMBER, factor=1.0)
+        return replace(self._aggregate("count", by), unit=NUMBER, factor=1.0, codes=())
 
     def rate(self, window: str = _WINDOW) -> Expr:
         """Return a counter's increase a second; that of seconds is a share of the time.
@@ -70,7 +85,9 @@ class Expr:
         Raises:
             KeyError: its unit has no rate in :data:`twin.grafana.units.PER_SECOND`.
         """
-        return replace(self, raw=f"rate({self.raw}[{window}])", unit=PER_SECOND[self.unit])
+        return replace(
+            self, raw=f"rate({self.raw}[{window}])", unit=PER_SECOND[self.unit], codes=()
+        )
 
     def increase(self, window: str) -> Expr:
         """Return a counter's increase within ``window``."""
@@ -93,8 +110,9 @@ class Expr:
         return Expr(f"{_operand(self)} / {_operand(other)}", unit, shown_by=self.shown_by)
 
     def minus(self, other: Expr) -> Expr:
-        """Return the difference."""
-        return replace(self, raw=f"{_operand(self)} - {_operand(other)}", factor=1.0)
+        """Return the difference; that of two temperatures is in kelvin."""
+        unit = KELVIN if self.unit == CELSIUS else self.unit
+        return replace(self, raw=f"{_operand(self)} - {_operand(other)}", factor=1.0, unit=unit)
 
     def kept_by(self, other: Expr) -> Expr:
         """Return only the series whose labels ``other`` has too."""

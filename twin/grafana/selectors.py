@@ -7,9 +7,25 @@ works where nobody gave them a site or a rack.
 
 from __future__ import annotations
 
-from twin.catalog import OWN_METRICS, ROLLUPS, DeviceClass, Level, Rollup
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from twin.catalog import (
+    DEVICES,
+    LEAF,
+    NIC,
+    OWN_METRICS,
+    PORT,
+    ROLLUPS,
+    SPINE,
+    DeviceClass,
+    Level,
+    Rollup,
+    Signal,
+    Unit,
+)
 from twin.grafana.promql import Expr, select
-from twin.grafana.units import GRAFANA, NUMBER, SECONDS
+from twin.grafana.units import GRAFANA, KELVIN, NUMBER, OF_A_NETWORK, SECONDS
 
 __all__ = [
     "HOST",
@@ -17,6 +33,7 @@ __all__ = [
     "IN_RACK",
     "NODE",
     "ON_SITE",
+    "SCOPES",
     "Scope",
     "buckets",
     "of",
@@ -36,6 +53,21 @@ HOST: Scope = (_ANY_SITE, 'Hostname="$host"')
 NODE: Scope = (_ANY_SITE, 'instance=~"$host(:[0-9]+)?"')
 """One server to the exporters that name it by their target only."""
 
+SCOPES: Mapping[str, Scope] = MappingProxyType(
+    {
+        "site": (),
+        "array": ('array=~"$array|"',),
+        "rack": ('array=~"$array|"', 'rack=~"$rack|"'),
+        "host": ('array=~"$array|"', 'rack=~"$rack|"', 'host=~"$host|"'),
+    }
+)
+"""What concerns an array, a rack or a host: its own, and what has no such place, because it
+concerns all."""
+
+_NETWORK = frozenset(device.name for device in (NIC, LEAF, SPINE, PORT))
+_DIFFERENCES = frozenset({"condensation_margin"})
+"""Signals in °C that say by how much two temperatures differ."""
+
 
 def of(device: DeviceClass, signal: str, *matchers: str, within: Scope = ON_SITE) -> Expr:
     """Return one signal of the catalogue.
@@ -45,8 +77,23 @@ def of(device: DeviceClass, signal: str, *matchers: str, within: Scope = ON_SITE
     """
     found = device[signal]
     fixed = tuple(f'{label}="{value}"' for label, value in found.labels)
-    unit, factor = GRAFANA[found.unit]
-    return Expr(select(found.metric, *within, *fixed, *matchers), unit, factor)
+    unit, factor = _unit(device, found, found.unit)
+    return Expr(
+        select(found.metric, *within, *fixed, *matchers),
+        unit,
+        factor,
+        states=tuple(found.states.values()),
+        codes=tuple(found.codes.items()),
+    )
+
+
+def _unit(device: DeviceClass, signal: Signal, exposed: Unit) -> tuple[str, float]:
+    """Return the unit in Grafana of a signal or a roll-up of it, and the factor to it."""
+    if signal.name in _DIFFERENCES:
+        return KELVIN, 1.0
+    if device.name in _NETWORK and exposed in OF_A_NETWORK:
+        return OF_A_NETWORK[exposed]
+    return GRAFANA[exposed]
 
 
 def rollup(level: Level, name: str) -> Rollup:
@@ -68,7 +115,8 @@ def rolled(level: Level, name: str, *matchers: str, within: Scope = ON_SITE) -> 
         KeyError: it is not taken at this level.
     """
     found = rollup(level, name)
-    unit, factor = GRAFANA[found.unit]
+    device = next(device for device in DEVICES if found in device.rollups)
+    unit, factor = _unit(device, device[found.signal], found.unit)
     return Expr(select(found.metric(level), *within, *matchers), unit, factor)
 
 

@@ -7,7 +7,9 @@ from types import MappingProxyType
 
 from twin.catalog import Unit
 
-__all__ = ["COUNT", "GRAFANA", "NUMBER", "PER_SECOND", "RATIO", "SECONDS", "TEXT", "WATTS"]
+__all__ = ["BITS", "BITS_PER_SECOND", "CELSIUS", "COUNT", "GRAFANA", "KELVIN", "KILOVOLTS",
+           "NUMBER", "OF_A_NETWORK", "PER_SECOND", "RATIO", "SCALED", "SECONDS", "TEXT",
+           "WATTS"]  # fmt: skip
 
 NUMBER = "none"
 COUNT = "locale"
@@ -15,6 +17,11 @@ COUNT = "locale"
 RATIO = "percentunit"
 SECONDS = "s"
 TEXT = "string"
+CELSIUS = "celsius"
+KELVIN = "kelvin"
+"""Of differences of temperatures."""
+KILOVOLTS = "suffix:kV"
+BITS, BITS_PER_SECOND = "decbits", "bps"
 WATTS = "watt"
 
 GRAFANA: Mapping[Unit, tuple[str, float]] = MappingProxyType(
@@ -23,8 +30,8 @@ GRAFANA: Mapping[Unit, tuple[str, float]] = MappingProxyType(
         Unit.WATTS: (WATTS, 1.0),
         Unit.JOULES: ("joule", 1.0),
         Unit.MILLIJOULES: ("joule", 1e-3),
-        Unit.CELSIUS: ("celsius", 1.0),
-        Unit.MEGAHERTZ: ("hertz", 1e6),
+        Unit.CELSIUS: (CELSIUS, 1.0),
+        Unit.MEGAHERTZ: ("suffix:MHz", 1.0),
         Unit.HERTZ: ("hertz", 1.0),
         Unit.PERCENT: ("percent", 1.0),
         Unit.RATIO: (RATIO, 1.0),
@@ -32,7 +39,7 @@ GRAFANA: Mapping[Unit, tuple[str, float]] = MappingProxyType(
         Unit.BYTES: ("decbytes", 1.0),
         Unit.BYTES_PER_SECOND: ("Bps", 1.0),
         Unit.MEGABYTES_PER_SECOND: ("MBs", 1.0),
-        Unit.MEGABITS_PER_SECOND: ("Mbits", 1.0),
+        Unit.MEGABITS_PER_SECOND: (BITS_PER_SECOND, 1e6),
         Unit.NANOSECONDS: (SECONDS, 1e-9),
         Unit.SECONDS: (SECONDS, 1.0),
         Unit.VOLTS: ("volt", 1.0),
@@ -42,18 +49,37 @@ GRAFANA: Mapping[Unit, tuple[str, float]] = MappingProxyType(
         Unit.RPM: ("rotrpm", 1.0),
         Unit.PASCALS: ("pressurepa", 1.0),
         Unit.LITERS_PER_MINUTE: ("flowlpm", 1.0),
-        Unit.METERS_PER_SECOND: ("velocityms", 1.0),
+        Unit.METERS_PER_SECOND: ("suffix:mm/s", 1e3),
         Unit.WATTS_PER_SECOND: ("si:W/s", 1.0),
         Unit.LITERS_PER_HOUR: ("litreh", 1.0),
         Unit.VARS: ("voltampreact", 1.0),
     }
 )
-"""Unit as exposed to the unit in Grafana and the factor between them."""
+"""Unit as exposed to the unit in Grafana and the factor between them.
+
+Clocks stay in MHz and vibration is in mm/s, without a prefix of Grafana's choice: clocks lie so
+close together that "1.98 GHz" would stand five times on an axis.
+"""
+
+OF_A_NETWORK: Mapping[Unit, tuple[str, float]] = MappingProxyType(
+    {Unit.BYTES: (BITS, 8.0), Unit.BYTES_PER_SECOND: (BITS_PER_SECOND, 8.0)}
+)
+"""The same of what ports and switches carry: links are bought and spoken of in bits."""
+
+SCALED = frozenset(
+    {
+        WATTS, "joule", "hertz", "decbytes", "Bps", BITS, BITS_PER_SECOND, "volt", "amp", "mamp",
+        "pressurepa", "voltampreact", "si:W/s", "cps", "pps", "mbytes", "MBs",
+    }
+)  # fmt: skip
+"""Units to which Grafana puts a prefix, with a few digits: the numbers on an axis that does not
+begin at 0 would then be alike."""
 
 PER_SECOND: Mapping[str, str] = MappingProxyType(
     {
         "joule": WATTS,
         "decbytes": "Bps",
+        BITS: BITS_PER_SECOND,
         SECONDS: RATIO,
         NUMBER: "cps",
     }

@@ -225,6 +225,7 @@ class Fabric:
         """Return all signals of the catalogue's leaf class, NaN where a leaf is down but ``up``."""
         marked, pause = self._of_rails(nics.marked), self._of_rails(nics.paused)
         links = self._of_rails(nics.link.astype(np.float32))
+        in_service = self._uplinks.sum(axis=1).reshape(self._leaves).astype(float)
         values = {
             "power": self._leaf_power(),
             "temperature": self._base + self._rise,
@@ -234,7 +235,9 @@ class Fabric:
             "ecn_marked": marked,
             "pause": pause,
             "uplink_utilization": np.minimum(self._use, 2.0),
-            "uplinks_up": self._uplinks.sum(axis=1).reshape(self._leaves).astype(float),
+            "uplink_tx_bytes": self._uplink.transmitted.sum(axis=1).reshape(self._leaves),
+            "uplink_capacity": self._network.uplink_bytes_per_second * in_service,
+            "uplinks_up": in_service,
             "downlinks_up": links,
         }
         return {"up": self.leaf_up.astype(float), **known(values, self.leaf_up)}

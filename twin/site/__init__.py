@@ -16,7 +16,7 @@ from twin.site.loader import (
 from twin.site.part import PartLayout
 from twin.site.series import BYTES_A_SERIES, count_series, plan_within, series_by_detail
 from twin.site.shard import FACILITY, Shard, owners, ranges, replica_of
-from twin.site.target import Target, find_target
+from twin.site.target import Target, find_target, labels_of_target
 
 __all__ = [
     "BYTES_A_SERIES",
@@ -32,6 +32,7 @@ __all__ = [
     "count_series",
     "find_target",
     "gpu_model_names",
+    "labels_of_target",
     "load_gpu_model",
     "load_site",
     "owners",

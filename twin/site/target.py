@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from twin.catalog import UnitKind
 from twin.errors import TargetError
-from twin.site.layout import Layout
+from twin.site.layout import Labels, Layout
 
-__all__ = ["Target", "find_target", "is_address"]
+__all__ = ["Target", "find_target", "is_address", "labels_of_target"]
 
 _NUMBER = r"(?:\d|[1-9]\d{1,3})"
 _ADDRESS = re.compile(
@@ -82,6 +82,33 @@ def find_target(layout: Layout, text: str) -> Target:
         raise TargetError(f"target {text!r} is no address; {_forms(layout)}")
     address = _ParsedTarget(layout, text, {k: v for k, v in match.groupdict().items() if v})
     return next(find for part, find in _FINDERS.items() if part in address.parts)(address)
+
+
+def labels_of_target(layout: Layout, text: str) -> Labels:
+    """Return hall, array, rack and host of a target, as far as it has them.
+
+    A place that the site does not have, and one that stands in no array, has none.
+    """
+    layout = layout.entire
+    try:
+        target = find_target(layout, text)
+    except TargetError:
+        return ()
+    match target.kind:
+        case "leaf":
+            return layout.place(UnitKind.ARRAY, target.unit)[1:]
+        case "array":
+            return layout.place(UnitKind.ARRAY, layout.array_of(target.unit))[1:]
+        case "rack" | "pump" | "pdu" | "cdu_psu":
+            return layout.place(UnitKind.RACK, target.unit)[1:]
+        case "server" | "gpu" | "nic" | "psu":
+            own = layout.site.server
+            per_server = {"gpu": own.gpus, "nic": own.nics, "psu": own.psus}
+            server = target.device // per_server.get(target.kind, 1)
+            host = layout.hostname(target.unit, server)
+            return (*layout.place(UnitKind.RACK, target.unit)[1:], ("host", host))
+        case _:
+            return ()
 
 
 def _forms(layout: Layout) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from twin.grafana import colors
 from twin.grafana.assemble import Row
 from twin.grafana.colors import BLUE, ORANGE, RED
-from twin.grafana.dashboards.site import firing
+from twin.grafana.dashboards.site import alert_columns, firing
 from twin.grafana.panel_parts import Query, TableColumn
 from twin.grafana.panels import bars, history, listing, numbers, timeline
 from twin.grafana.queries import alerts as q
@@ -63,14 +63,9 @@ def _firing() -> Row:
         firing(9, 9),
         listing(
             "For how long",
-            "Since when the condition of each firing alert holds.",
+            "Since when the condition of each firing alert holds. A click opens the place.",
             [Query(q.SINCE)],
-            [
-                TableColumn("severity", "Severity", width=84, colors=colors.SEVERITIES),
-                TableColumn("alertname", "Alert"),
-                TableColumn("place", "Where", width=140),
-                TableColumn("Value", "Holds for", width=110, decimals=0),
-            ],
+            [*alert_columns(), TableColumn("Value", "Holds for", width=110, decimals=0)],
             width=8,
             height=9,
             nothing="Nothing fires",
@@ -126,23 +121,28 @@ def _rules() -> Row:
             "Alerts that fire, by severity.",
             [Query(q.BY_SEVERITY, "{{severity}}")],
             width=8,
+            colors=colors.SEVERITIES,
             least=0,
-            decimals=0,
+            whole=True,
             nothing=_QUIET,
         ),
         bars(
             "Noisiest rules",
-            "How often each rule began to hold, over all devices, in the time shown.",
-            [Query(q.NOISIEST, "{{alertname}}")],
+            "How often each rule began to fire, over all devices, in the time shown; what was only "
+            "pending does not count.",
+            [Query(q.NOISIEST, "{{alertname}} {{severity}}")],
             width=8,
+            colors=colors.SEVERITIES,
             decimals=0,
             nothing=_QUIET,
         ),
         bars(
             "Longest firing",
-            "For how long each rule fired, summed over its devices, in the time shown.",
-            [Query(q.LONGEST, "{{alertname}}")],
+            "For how long each rule fired in the time shown, on the device on which it fired "
+            "longest.",
+            [Query(q.LONGEST, "{{alertname}} {{severity}}")],
             width=8,
+            colors=colors.SEVERITIES,
             decimals=0,
             nothing=_QUIET,
         ),
@@ -177,6 +177,6 @@ def _path() -> Row:
             width=8,
             least=0,
             most=1,
-            decimals=0,
+            whole=True,
         ),
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from twin.alerts import thresholds as limit
+from twin.grafana import colors
 from twin.grafana.assemble import Row
 from twin.grafana.colors import HEAT
 from twin.grafana.dashboard_links import drill_down
@@ -50,8 +51,8 @@ def _hall() -> Row:
                 TableColumn("Value #A", "IT power", width=100),
                 TableColumn("Value #B", "Hottest GPU", steps=HEAT, width=110),
                 TableColumn("Value #C", "GPUs", width=80),
-                TableColumn("Value #D", "Ports down", width=100),
-                TableColumn("Value #E", "Lowest flow", width=110, decimals=1),
+                TableColumn("Value #D", "Ports down", width=100, steps=colors.IN_A_TABLE),
+                TableColumn("Value #E", "Lowest flow", width=110, decimals=1, steps=colors.STILL),
                 TableColumn("Value #F", "Utilisation", decimals=0),
             ],
             width=12,
@@ -73,13 +74,16 @@ def _now() -> Row:
         numbers(
             "GPUs",
             "GPUs of the array that report, and those that do not although their rack does.",
-            [Query(q.GPUS, "reporting"), Query(q.GPUS_MISSING, "missing")],
+            [
+                Query(q.GPUS, "reporting"),
+                Query(q.GPUS_MISSING, "missing", steps=colors.SOME_IS_BAD),
+            ],
             width=5,
         ),
         numbers(
             "NIC ports",
             "Ports of the array's servers whose link is up, and those whose link is down.",
-            [Query(q.NICS, "up"), Query(q.NICS_DOWN, "down")],
+            [Query(q.NICS, "up"), Query(q.NICS_DOWN, "down", steps=colors.SOME_IS_BAD)],
             width=5,
         ),
         numbers(
@@ -101,7 +105,7 @@ def _racks() -> Row:
             "Racks",
             "Hottest GPU of every rack of the array now. A click opens the rack.",
             Query(q.RACK_HEAT, "{{rack}}"),
-            width=6,
+            width=12,
             height=8,
             steps=HEAT,
             link=drill_down(RACK, rack="rack", array="array"),
@@ -110,14 +114,14 @@ def _racks() -> Row:
             "Hottest GPU",
             "Hottest GPU of every rack. In a healthy array the lines lie within a few kelvin.",
             [Query(q.RACK_HEAT, "{{rack}}")],
-            width=6,
+            width=12,
             least=30,
         ),
         timeline(
             "IT power",
             "Power of every rack's servers. All racks of a synchronous job move together.",
             [Query(q.RACK_POWER, "{{rack}}")],
-            width=6,
+            width=12,
             least=0,
             every="1s",
         ),
@@ -126,7 +130,7 @@ def _racks() -> Row:
             "Mean SM clock of every rack. A rack that lags behind is throttled, and the whole job "
             "waits for it.",
             [Query(q.RACK_CLOCK, "{{rack}}")],
-            width=6,
+            width=12,
         ),
     ]
 
@@ -138,22 +142,29 @@ def _cooling() -> Row:
             "Coolant flow of every rack. After a pump failure it dips for some seconds, until the "
             "other pump has taken over.",
             [Query(q.FLOW, "{{rack}}")],
-            width=8,
+            width=12,
             least=0,
             nothing=_EMPTY,
         ),
         timeline(
-            "Supply and return",
-            "Coolant to the servers of every rack, and from them.",
-            [Query(q.RETURN, "{{rack}} return"), Query(q.SUPPLY, "{{rack}} supply")],
-            width=8,
+            "Supply",
+            "Coolant to the servers of every rack.",
+            [Query(q.SUPPLY, "{{rack}}")],
+            width=12,
+            nothing=_EMPTY,
+        ),
+        timeline(
+            "Return",
+            "Coolant from the servers of every rack.",
+            [Query(q.RETURN, "{{rack}}")],
+            width=12,
             nothing=_EMPTY,
         ),
         timeline(
             "Rise",
             "Return minus supply of every rack: 8 to 12 K are usual. A rise means too little flow.",
             [Query(q.RISE, "{{rack}}")],
-            width=8,
+            width=12,
             least=0,
             limit=limit.COOLANT_RISE.value,
             nothing=_EMPTY,
@@ -165,7 +176,7 @@ def _leaves() -> Row:
     return "Leaf switches", [
         timeline(
             "Traffic",
-            "Bytes a second that every leaf switch receives: bursts at the end of each step.",
+            "Bits a second that every leaf switch receives: bursts at the end of each step.",
             [Query(q.LEAF_RECEIVED, "{{instance}}")],
             width=8,
             least=0,
@@ -173,7 +184,8 @@ def _leaves() -> Row:
         ),
         timeline(
             "Use of the uplinks",
-            "Traffic to the spines over what the uplinks in service can carry.",
+            "Traffic to the spines over what the uplinks in service can carry, as a mean between "
+            "two points: bursts at the end of a step are far higher.",
             [Query(q.LEAF_UPLINKS_USED, "{{instance}}")],
             width=8,
             least=0,
@@ -189,7 +201,7 @@ def _leaves() -> Row:
             ],
             width=8,
             least=0,
-            decimals=0,
+            whole=True,
             nothing=_EMPTY,
         ),
     ]
@@ -201,7 +213,7 @@ def _traffic() -> Row:
             "ECN marks",
             "Packets a second that every leaf marked with congestion; only in the bursts.",
             [Query(q.LEAF_MARKED, "{{instance}}")],
-            width=6,
+            width=12,
             least=0,
             nothing=_EMPTY,
         ),
@@ -210,15 +222,15 @@ def _traffic() -> Row:
             "Priority pause frames a second to servers. Many of them are a storm: a NIC that "
             "does not take its packets.",
             [Query(q.LEAF_PAUSES, "{{instance}}")],
-            width=6,
+            width=12,
             least=0,
             nothing=_EMPTY,
         ),
         timeline(
             "Discards",
-            "Bytes a second that a leaf received and did not send on, for want of a way.",
+            "Bits a second that a leaf received and did not send on, for want of a way.",
             [Query(q.LEAF_DISCARDS, "{{instance}}")],
-            width=6,
+            width=12,
             least=0,
             nothing=_EMPTY,
         ),
@@ -229,7 +241,7 @@ def _traffic() -> Row:
                 Query(q.LEAF_HEAT, "{{instance}}"),
                 Query(q.LEAF_POWER, "{{instance}} power", right=True),
             ],
-            width=6,
+            width=12,
             nothing=_EMPTY,
         ),
     ]

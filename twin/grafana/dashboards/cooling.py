@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from twin.alerts import thresholds as limit
-from twin.catalog import CHILLER_STATES
 from twin.grafana import colors
 from twin.grafana.assemble import Row
 from twin.grafana.colors import BLUE, GREY, ORANGE, PURPLE, RED, YELLOW
@@ -28,7 +27,10 @@ def _now() -> Row:
             "Pumps",
             "Coolant pumps that run, and those that have failed. Every rack has two, of which one "
             "is enough.",
-            [Query(q.PUMPS_RUNNING, "running"), Query(q.PUMPS_FAILED, "failed")],
+            [
+                Query(q.PUMPS_RUNNING, "running"),
+                Query(q.PUMPS_FAILED, "failed", steps=colors.SOME_IS_BAD),
+            ],
             width=5,
         ),
         numbers(
@@ -50,6 +52,7 @@ def _now() -> Row:
             "The least coolant flow of any rack.",
             [Query(q.FLOW_LOWEST)],
             width=3,
+            steps=colors.NONE_IS_BAD,
             decimals=1,
         ),
         numbers(
@@ -163,7 +166,7 @@ def _units() -> Row:
                     width=80,
                     link=drill_down(RACK, rack="row.Rack", array="row.Array"),
                 ),
-                TableColumn("Value #A", "Flow", width=100, decimals=1),
+                TableColumn("Value #A", "Flow", width=100, decimals=1, steps=colors.STILL),
                 TableColumn(
                     "Value #B",
                     "Rise",
@@ -183,7 +186,10 @@ def _units() -> Row:
             "Racks whose leak detector does not say OK.",
             [Query(q.LEAKS)],
             [
-                TableColumn("rack", "Rack", link=drill_down(RACK, rack="row.Rack")),
+                TableColumn("array", "Array"),
+                TableColumn(
+                    "rack", "Rack", link=drill_down(RACK, rack="row.Rack", array="row.Array")
+                ),
                 TableColumn("state", "Says", colors=colors.STATES),
             ],
             width=4,
@@ -210,7 +216,6 @@ def _water() -> Row:
             "Chillers",
             "Chillers by state. One or more stand by.",
             Query(q.CHILLER_STATES, "{{state}}"),
-            tuple(CHILLER_STATES.values()),
             width=6,
         ),
         timeline(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from twin.alerts import thresholds as limit
-from twin.catalog import GENSET_STATES, INVERTER_STATES
 from twin.grafana import colors
 from twin.grafana.assemble import Row
 from twin.grafana.colors import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, YELLOW
@@ -37,7 +36,8 @@ def _now() -> Row:
         ),
         numbers(
             "PUE",
-            "Power usage effectiveness: facility power over IT power (ISO/IEC 30134-2).",
+            "Power usage effectiveness: facility power over IT power (ISO/IEC 30134-2), of the "
+            "last half hour.",
             [Query(q.PUE)],
             unit="none",
             width=3,
@@ -53,7 +53,8 @@ def _now() -> Row:
         ),
         numbers(
             "Reserve",
-            "For how long the Megapacks alone could carry the facility as it is.",
+            "For how long the Megapacks alone could carry the facility as it is; those in fault do "
+            "not count.",
             [Query(q.MEGAPACK_RESERVE)],
             width=3,
             steps=colors.falling(limit.MEGAPACK_RESERVE, 1800),
@@ -61,11 +62,11 @@ def _now() -> Row:
         ),
         numbers(
             "Energy a step",
-            "Energy of the whole facility for one optimizer step, over five minutes; 0 while there "
-            "are none.",
+            "Energy of the whole facility for one optimizer step, over five minutes.",
             [Query(q.ENERGY_PER_STEP)],
             width=3,
             decimals=2,
+            nothing="no step in 5 minutes",
         ),
         numbers(
             "Unserved",
@@ -192,7 +193,6 @@ def _grid() -> Row:
             "Frequency of the grid: 59.5 to 60.5 Hz is its normal range.",
             [Query(q.GRID_FREQUENCY, "feed {{feed}}")],
             width=6,
-            decimals=2,
             every=_SECOND,
         ),
         timeline(
@@ -200,7 +200,6 @@ def _grid() -> Row:
             "Line voltage where the site is connected.",
             [Query(q.GRID_VOLTAGE, "feed {{feed}}")],
             width=6,
-            decimals=2,
         ),
         timeline(
             "Use of the limit",
@@ -242,7 +241,6 @@ def _storage() -> Row:
             "Inverters",
             "Megapacks by the state of their inverter.",
             Query(q.MEGAPACK_STATES, "{{state}}"),
-            tuple(INVERTER_STATES.values()),
             width=6,
         ),
         timeline(
@@ -263,7 +261,6 @@ def _generators() -> Row:
             "Generators",
             "Generators by state. Healthy is standby; they start when the grid is gone.",
             Query(q.GENSET_STATES, "{{state}}"),
-            tuple(GENSET_STATES.values()),
             width=8,
         ),
         timeline(

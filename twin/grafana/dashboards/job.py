@@ -26,7 +26,7 @@ def _now() -> Row:
             "State",
             "What the job does now: training, evaluation and checkpoint are normal; stalled means "
             "that it waits for a device that does not answer.",
-            [Query(q.STATE, "{{state}}")],
+            [Query(q.STATE, "{{training_job}} {{state}}")],
             width=4,
             names_only=True,
         ),
@@ -70,10 +70,11 @@ def _course() -> Row:
     return "Course", [
         history(
             "States",
-            "What the job did when. Faults are marked in orange, interruptions in red; "
-            "checkpoints can be marked as well, by the switch above.",
+            "What the job did when. A thin line marks where a fault begins (orange) or the job is "
+            "interrupted (red); "
+            "checkpoints and ends of faults can be marked as well, by the switches above.",
             Query(q.STATE, "{{training_job}} {{state}}"),
-            {state: STATES[state] for state in _STATES},
+            {state: STATES[state] for state in q.STATE.states},
             width=16,
             height=9,
         ),
@@ -89,18 +90,6 @@ def _course() -> Row:
     ]
 
 
-_STATES = (
-    "idle",
-    "starting",
-    "loading",
-    "training",
-    "evaluation",
-    "checkpoint",
-    "stalled",
-    "crashed",
-)
-
-
 def _pace() -> Row:
     return "Pace", [
         timeline(
@@ -108,7 +97,6 @@ def _pace() -> Row:
             "Duration of the last optimizer step. Steps of a job differ by 1 %.",
             [Query(q.STEP_SECONDS, _NAME)],
             width=6,
-            decimals=2,
         ),
         timeline(
             "Pace of the slowest part",
@@ -145,8 +133,8 @@ def _lost() -> Row:
         timeline(
             "Time lost by cause",
             "Share of the last five minutes that did not go into steps which were kept: waiting "
-            "(stall), restarting, starting, loading, rework after a crash, checkpoints, slow "
-            "steps.",
+            "(stall), restarting, starting, loading, rework after a crash, checkpoints, "
+            "evaluations, slow steps.",
             [Query(q.LOST_SHARE, "{{cause}}")],
             width=8,
             least=0,
@@ -177,12 +165,13 @@ def _lost() -> Row:
             ],
             width=6,
             least=0,
-            decimals=0,
+            whole=True,
         ),
         numbers(
             "Time between interruptions",
-            "The time that is shown over the interruptions within it.",
-            [Query(q.MEAN_TIME_BETWEEN, _NAME)],
+            "The time that is shown over the interruptions within it. After a single one it is a "
+            "bound, not a mean.",
+            [Query(q.TIME_BETWEEN, _NAME), Query(q.TIME_BETWEEN_AT_LEAST, f"{_NAME} at least")],
             width=8,
             height=5,
             nothing="no interruption",
@@ -202,6 +191,6 @@ def _lost() -> Row:
             [Query(network.PORTS_UP, "ports", GREEN)],
             width=8,
             height=5,
-            decimals=0,
+            whole=True,
         ),
     ]

@@ -26,13 +26,16 @@ def _now() -> Row:
         numbers(
             "Server ports",
             "Ports of the servers whose link is up, and those whose link is down.",
-            [Query(q.PORTS_UP, "up"), Query(q.PORTS_DOWN_ALL, "down")],
+            [Query(q.PORTS_UP, "up"), Query(q.PORTS_DOWN_ALL, "down", steps=colors.SOME_IS_BAD)],
             width=6,
         ),
         numbers(
             "Switch ports",
             "Ports of the leaf switches that are up, and those that are down.",
-            [Query(q.LEAF_PORTS_UP, "up"), Query(q.LEAF_PORTS_DOWN, "down")],
+            [
+                Query(q.LEAF_PORTS_UP, "up"),
+                Query(q.LEAF_PORTS_DOWN, "down", steps=colors.SOME_IS_BAD),
+            ],
             width=6,
         ),
         numbers(
@@ -43,14 +46,14 @@ def _now() -> Row:
         ),
         numbers(
             "Busiest uplinks",
-            "The highest use of the uplinks of any leaf, now.",
+            "The highest use of the uplinks of any leaf, as a mean over the last minute.",
             [Query(q.UPLINKS_USED_HIGHEST)],
             width=3,
             decimals=1,
         ),
         numbers(
             "Discarded",
-            "Bytes a second that leaves received and could not send on.",
+            "Bits a second that leaves received and could not send on.",
             [Query(q.DISCARDED)],
             width=4,
             steps=colors.NONE_IS_GOOD,
@@ -63,7 +66,7 @@ def _fabric() -> Row:
     return "Fabric", [
         timeline(
             "Throughput",
-            "Bytes a second that all RDMA ports send and receive: quiet in the step, at line rate "
+            "Bits a second that all RDMA ports send and receive: quiet in the step, at line rate "
             "at its end, when gradients are exchanged.",
             [Query(q.TRANSMITTED, "sent", BLUE), Query(q.RECEIVED, "received", GREEN)],
             width=6,
@@ -84,7 +87,7 @@ def _fabric() -> Row:
         timeline(
             "Use of the uplinks",
             "Traffic to the spines over what the uplinks in service can carry, of the leaf that "
-            "uses most.",
+            "uses most, as a mean over the time between two points.",
             [Query(q.UPLINKS_USED_HIGHEST, "busiest leaf", ORANGE)],
             width=6,
             least=0,
@@ -109,7 +112,7 @@ def _switches() -> Row:
     return "Switches", [
         timeline(
             "Spines",
-            "Bytes a second that the spines receive. They carry alike as long as routing is "
+            "Bits a second that the spines receive. They carry alike as long as routing is "
             "adaptive.",
             [
                 Query(q.SPINE_HIGHEST, "busiest", ORANGE),
@@ -157,9 +160,9 @@ def _ports() -> Row:
     return "Server ports of $array", [
         timeline(
             "Sent",
-            "Bytes a second that the servers of each rack send.",
+            "Bits a second that the servers of each rack send.",
             [Query(q.SENT, "{{rack}}")],
-            width=6,
+            width=12,
             least=0,
             nothing=_EMPTY,
         ),
@@ -171,7 +174,7 @@ def _ports() -> Row:
                 Query(q.CNP, "CNP sent", YELLOW),
                 Query(q.CNP_HANDLED, "CNP handled", BLUE),
             ],
-            width=6,
+            width=12,
             least=0,
             nothing=_EMPTY,
         ),
@@ -183,7 +186,7 @@ def _ports() -> Row:
                 Query(q.PFC_SENT, "sent", RED),
                 Query(q.PFC_RECEIVED, "received", ORANGE),
             ],
-            width=6,
+            width=12,
             least=0,
         ),
         timeline(
@@ -195,7 +198,7 @@ def _ports() -> Row:
                 Query(q.OUT_OF_SEQUENCE, "out of sequence", ORANGE),
                 Query(q.ACK_TIMEOUTS, "acknowledgements timed out", RED),
             ],
-            width=6,
+            width=12,
             least=0,
             most=10,
             nothing=_EMPTY,
@@ -215,7 +218,7 @@ def _links() -> Row:
             width=6,
             least=0,
             most=4,
-            decimals=0,
+            whole=True,
             nothing=_EMPTY,
         ),
         listing(
@@ -261,18 +264,21 @@ def _optics() -> Row:
     return "Optics of $array", [
         density(
             "Light received",
-            "How many lasers are received at which power. One that ages leaves the band downwards.",
+            "How many lasers are received at which power. One that ages leaves the band downwards; "
+            "those without any light are counted beside.",
             Query(q.OPTIC_LIGHT, "{{instance}} {{interface}}"),
             width=8,
             bucket=0.25,
         ),
         timeline(
             "Weakest light",
-            "The weakest light that any port receives, the mean, and the module's own warning.",
+            "The weakest light that any port receives, the mean, and the module's own warning "
+            "(left); ports that receive none at all (right).",
             [
                 Query(q.OPTIC_LIGHT_MEAN, "mean", BLUE),
                 Query(q.OPTIC_LIGHT_LOWEST, "weakest", ORANGE),
                 Query(q.OPTIC_WARNING, "warning", GREY, dashed=True),
+                Query(q.OPTIC_DARK, "ports without light", RED, right=True),
             ],
             width=5,
             nothing=_EMPTY,

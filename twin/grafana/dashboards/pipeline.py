@@ -46,10 +46,9 @@ def _now() -> Row:
         ),
         numbers(
             "Broker",
-            "1 while the aggregator's connection to the broker stands.",
+            "Whether the aggregator's connection to the broker stands.",
             [Query(q.CONNECTED)],
             width=3,
-            steps=((None, RED), (1, colors.GREEN)),
         ),
         numbers(
             "Targets",
@@ -97,10 +96,10 @@ def _frames() -> Row:
                 Query(q.REFUSED_BY_REASON, "refused: {{reason}}"),
                 Query(q.DROPPED, "dropped", RED),
             ],
-            width=6,
+            width=12,
             least=0,
             most=4,
-            decimals=0,
+            whole=True,
         ),
         listing(
             "Missing units",
@@ -111,7 +110,7 @@ def _frames() -> Row:
                 TableColumn("reason", "Reason"),
                 TableColumn("Value", "Units", width=70),
             ],
-            width=6,
+            width=24,
             nothing="Every unit reports",
         ),
     ]
@@ -123,7 +122,7 @@ def _emulators() -> Row:
             "Ticks",
             "Ticks a second of each emulator.",
             [Query(q.TICKS, "{{emulator}}")],
-            width=5,
+            width=8,
             least=0,
         ),
         timeline(
@@ -131,16 +130,16 @@ def _emulators() -> Row:
             "Ticks that began late, in the last five minutes. The emulator leaves none out, so "
             "late ones mean that its machine is too slow.",
             [Query(q.LATE, "{{emulator}}")],
-            width=5,
+            width=8,
             least=0,
             most=4,
-            decimals=0,
+            whole=True,
         ),
         timeline(
             "Published",
             "Frames a second that each emulator publishes.",
             [Query(q.PUBLISHED, "{{emulator}}")],
-            width=5,
+            width=8,
             least=0,
         ),
         timeline(
@@ -151,10 +150,10 @@ def _emulators() -> Row:
                 Query(q.UNSENT, "{{emulator}}"),
                 Query(q.RESTARTS, "restarts of units", PURPLE),
             ],
-            width=5,
+            width=12,
             least=0,
             most=4,
-            decimals=0,
+            whole=True,
         ),
         timeline(
             "Division",
@@ -164,10 +163,10 @@ def _emulators() -> Row:
                 Query(q.PARTS, "parts", BLUE),
                 Query(q.PARTS_EXPECTED, "parts expected", BLUE, dashed=True),
             ],
-            width=4,
+            width=12,
             least=0,
             most=4,
-            decimals=0,
+            whole=True,
         ),
     ]
 

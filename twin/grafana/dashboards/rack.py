@@ -31,7 +31,15 @@ def rows() -> list[Row]:
 
 def _now() -> Row:
     return "Rack $rack", [
-        numbers("GPUs", "GPUs of the rack that report.", [Query(q.GPUS)], width=4),
+        numbers(
+            "GPUs",
+            "GPUs of the rack that report, and those that do not.",
+            [
+                Query(q.GPUS, "reporting"),
+                Query(q.GPUS_MISSING, "missing", steps=colors.SOME_IS_BAD),
+            ],
+            width=4,
+        ),
         numbers(
             "Hottest GPU", "The hottest GPU of the rack.", [Query(q.HEAT)], width=4, steps=HEAT
         ),
@@ -43,9 +51,9 @@ def _now() -> Row:
             decimals=1,
         ),
         numbers(
-            "NIC ports up",
-            "Ports of the rack's servers whose link is up.",
-            [Query(q.NICS)],
+            "NIC ports",
+            "Ports of the rack's servers whose link is up, and those whose link is down.",
+            [Query(q.NICS, "up"), Query(q.NICS_DOWN, "down", steps=colors.SOME_IS_BAD)],
             width=4,
         ),
         numbers(
@@ -53,6 +61,7 @@ def _now() -> Row:
             "Coolant flow in the rack's loop.",
             [Query(q.FLOW)],
             width=4,
+            steps=colors.NONE_IS_BAD,
             decimals=1,
             nothing=_EMPTY,
         ),
@@ -71,12 +80,14 @@ def _gpus() -> Row:
     return "GPUs", [
         cells(
             "GPU temperature",
-            "Every GPU of the rack now: server and number of the GPU. A click opens the server.",
+            "Every GPU of the rack now: server and number of the GPU. One that does not answer "
+            "keeps its place and is red. A click opens the server.",
             Query(q.GPU_HEAT, "{{Hostname}} {{gpu}}"),
             width=14,
             height=10,
             steps=HEAT,
-            link=drill_down(SERVER, rack="rack", host="Hostname", gpu="gpu"),
+            link=drill_down(SERVER, array="array", rack="rack", host="Hostname"),
+            words={q.LOST: ("lost", colors.GONE)},
             nothing=_EMPTY,
         ),
         density(
@@ -111,7 +122,7 @@ def _pace() -> Row:
             "Hottest GPU of each server",
             "The hottest of each server's eight GPUs.",
             [Query(q.HOST_HEAT, "{{Hostname}}")],
-            width=6,
+            width=12,
             least=30,
             limit=limit.GPU_HOT.value,
             nothing=_EMPTY,
@@ -121,7 +132,7 @@ def _pace() -> Row:
             "Mean SM clock of each server's GPUs. All GPUs of a server at half clock is the power "
             "brake.",
             [Query(q.HOST_CLOCK, "{{Hostname}}")],
-            width=6,
+            width=12,
             nothing=_EMPTY,
         ),
         timeline(
@@ -132,7 +143,7 @@ def _pace() -> Row:
                 Query(q.THROTTLED_BY_HEAT, "{{Hostname}} heat"),
                 Query(q.THROTTLED_BY_POWER, "{{Hostname}} power limit"),
             ],
-            width=6,
+            width=12,
             least=0,
             nothing="The exporter does not count throttling",
         ),
@@ -140,7 +151,7 @@ def _pace() -> Row:
             "Server power",
             "Power at the inlet of each server.",
             [Query(q.SERVER_POWER, "{{instance}}")],
-            width=6,
+            width=12,
             least=0,
             nothing=_EMPTY,
         ),
@@ -151,9 +162,9 @@ def _network() -> Row:
     return "Network", [
         timeline(
             "Sent",
-            "Bytes a second that the ports of each server send: bursts at the end of each step.",
+            "Bits a second that the ports of each server send: bursts at the end of each step.",
             [Query(q.SENT, "{{instance}}")],
-            width=8,
+            width=12,
             least=0,
             nothing=_EMPTY,
         ),
@@ -161,7 +172,7 @@ def _network() -> Row:
             "ECN marks received",
             "Packets a second that came marked with congestion, by server.",
             [Query(q.MARKED, "{{instance}}")],
-            width=8,
+            width=12,
             least=0,
             nothing=_EMPTY,
         ),
@@ -170,17 +181,17 @@ def _network() -> Row:
             "Ports whose link is down now.",
             [Query(q.PORTS_DOWN)],
             [TableColumn("instance", "Server"), TableColumn("device", "Port")],
-            width=4,
+            width=12,
             nothing="All links are up",
         ),
         timeline(
             "Links lost",
             "Links that each server lost in the last 15 minutes.",
             [Query(q.LINKS_LOST, "{{instance}}")],
-            width=4,
+            width=12,
             least=0,
             most=4,
-            decimals=0,
+            whole=True,
             nothing=_EMPTY,
         ),
     ]
@@ -231,8 +242,7 @@ def _power() -> Row:
         *_charts(PDU, width=8),
         cells(
             "Power supplies",
-            "The worst power supply of every server, by its management controller: 0 nominal, "
-            "1 warning, 2 critical.",
+            "The worst power supply of every server, by its management controller.",
             Query(q.PSU_STATE, "{{instance}}"),
             width=8,
             height=8,

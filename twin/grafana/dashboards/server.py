@@ -19,12 +19,18 @@ _NO_IPMI = "No ipmi_exporter of this host is scraped"
 
 def rows() -> list[Row]:
     """Return the rows."""
-    return [_now(), _heat(), _work(), _traffic(), _errors(), _host()]
+    return [_now(), _states(), _heat(), _work(), _traffic(), _errors(), _host()]
 
 
 def _now() -> Row:
     return "$host", [
-        numbers("GPUs", "GPUs of the host that report.", [Query(q.GPUS)], width=3),
+        numbers(
+            "GPUs",
+            "GPUs of the host that report, of those that have within a day.",
+            [Query(q.GPUS, "{{here}} of {{ever}}", steps=colors.NONE_IS_GOOD)],
+            width=3,
+            names_only=True,
+        ),
         listing(
             "Model",
             "What dcgm-exporter says the GPUs are, and their driver.",
@@ -67,6 +73,16 @@ def _now() -> Row:
 
 def _heat() -> Row:
     return "Heat and power", [
+        cells(
+            "GPUs",
+            "Temperature of every GPU that has answered within a day. One that does not answer "
+            "keeps its place and is red.",
+            Query(q.TILES, _GPU),
+            width=24,
+            height=4,
+            steps=HEAT,
+            words={q.LOST: ("lost", colors.GONE)},
+        ),
         timeline(
             "GPU temperature",
             "Temperature of each die; the dashed line is the limit of the alert rule.",
@@ -138,31 +154,22 @@ def _traffic() -> Row:
             "NVLink",
             "Traffic of each GPU's NVLinks, as dcgm-exporter reports it.",
             [Query(q.NVLINK, _GPU)],
-            width=6,
+            width=8,
             least=0,
         ),
         timeline(
             "PCIe",
             "Bytes a second over PCIe, headers included.",
             [Query(q.PCIE_SENT, f"{_GPU} sent"), Query(q.PCIE_RECEIVED, f"{_GPU} received")],
-            width=6,
+            width=8,
             least=0,
         ),
         timeline(
             "NIC ports",
-            "Bytes a second that each RDMA port sends.",
+            "Bits a second that each RDMA port sends.",
             [Query(q.SENT, "{{device}}")],
-            width=6,
+            width=8,
             least=0,
-            nothing=_NO_NODE,
-        ),
-        cells(
-            "Port state",
-            "State of each RDMA port: 4 active, 1 down.",
-            Query(q.PORT_STATE, "{{device}}"),
-            width=6,
-            height=8,
-            steps=colors.falling(2, 4),
             nothing=_NO_NODE,
         ),
     ]
@@ -172,12 +179,25 @@ def _errors() -> Row:
     return "Errors", [
         cells(
             "Last XID",
-            "The last XID of each GPU, 0 for none. 79 is a GPU that fell off the bus; then its "
-            "series vanish as well.",
+            "The last XID of each GPU. It stays until the driver is loaded anew; 79 is a GPU that "
+            "fell off the bus, whose series vanish as well.",
             Query(q.XID, _GPU),
-            width=6,
+            width=8,
             height=8,
             steps=colors.NONE_IS_GOOD,
+        ),
+        timeline(
+            "ECC errors",
+            "Memory errors since the driver was loaded: single-bit ones were mended, double-bit "
+            "ones were not. dcgm-exporter has these counters off by default.",
+            [
+                Query(q.ECC_SINGLE, f"{_GPU} single-bit"),
+                Query(q.ECC_DOUBLE, f"{_GPU} double-bit"),
+            ],
+            width=8,
+            least=0,
+            most=4,
+            whole=True,
         ),
         timeline(
             "Remapped rows",
@@ -188,16 +208,29 @@ def _errors() -> Row:
                 Query(q.ROWS_UNCORRECTABLE, f"{_GPU} uncorrectable"),
                 Query(q.ROW_REMAP_FAILURE, f"{_GPU} remapping failed"),
             ],
-            width=6,
+            width=8,
             least=0,
             most=4,
-            decimals=0,
+            whole=True,
+        ),
+        timeline(
+            "NVLink errors",
+            "Checksum errors, retries and recoveries a second; none on a healthy link. "
+            "dcgm-exporter has these counters off by default.",
+            [
+                Query(q.NVLINK_CRC, f"{_GPU} checksum"),
+                Query(q.NVLINK_REPLAYS, f"{_GPU} retries"),
+                Query(q.NVLINK_RECOVERIES, f"{_GPU} recoveries"),
+            ],
+            width=8,
+            least=0,
+            most=1,
         ),
         timeline(
             "PCIe replays",
             "Packets a second that PCIe had to send again; zero on a healthy link.",
             [Query(q.PCIE_REPLAYS, _GPU)],
-            width=6,
+            width=8,
             least=0,
             most=1,
         ),
@@ -209,25 +242,66 @@ def _errors() -> Row:
                 Query(q.THROTTLED_BY_HEAT, f"{_GPU} heat"),
                 Query(q.THROTTLED_BY_POWER, f"{_GPU} power limit"),
             ],
-            width=6,
+            width=8,
             least=0,
             most=0.1,
         ),
     ]
 
 
+def _states() -> Row:
+    return "State of the host", [
+        cells(
+            "Exporters",
+            "Whether the exporters of the host could be scraped.",
+            Query(q.EXPORTERS, "{{job}}"),
+            width=6,
+            height=5,
+            steps=colors.NONE_IS_BAD,
+            nothing="No exporter of this host is scraped",
+        ),
+        cells(
+            "Port state",
+            "State of each RDMA port.",
+            Query(q.PORT_STATE, "{{device}}"),
+            width=10,
+            height=5,
+            steps=colors.falling(2, 4),
+            nothing=_NO_NODE,
+        ),
+        cells(
+            "Power supplies",
+            "State of each power supply's input, by the management controller.",
+            Query(q.PSU_STATE, "{{name}}"),
+            width=5,
+            height=5,
+            steps=colors.rising(2, 1),
+            nothing=_NO_IPMI,
+        ),
+        cells(
+            "Inlet",
+            "Whether the management controller finds the inlet air too warm.",
+            Query(q.INLET_STATE, "{{name}}"),
+            width=3,
+            height=5,
+            steps=colors.rising(2, 1),
+            nothing=_NO_IPMI,
+        ),
+    ]
+
+
 def _host() -> Row:
-    return "Host", [
+    return "Power and air of the host", [
         timeline(
             "Host power",
             "Power at the inlet of the host, by its management controller.",
-            [Query(q.HOST_POWER, "{{instance}}")],
+            [Query(q.HOST_POWER, "power")],
             width=8,
             least=0,
             nothing=_NO_IPMI,
         ),
         timeline(
-            "Power supplies",
+            "Power of the supplies",
             "Power into and out of each supply, by its management controller.",
             [Query(q.PSU_OUTPUT, "{{name}}")],
             width=8,

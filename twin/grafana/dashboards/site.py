@@ -12,14 +12,14 @@ from twin.alerts import thresholds as limit
 from twin.grafana import colors
 from twin.grafana.assemble import Row
 from twin.grafana.colors import BLUE, GREEN, GREY, HEAT, ORANGE, PURPLE, RED, YELLOW
-from twin.grafana.dashboard_links import drill_down
+from twin.grafana.dashboard_links import drill_down, drill_down_by_row
 from twin.grafana.pages import RACK
 from twin.grafana.panel_parts import Query, TableColumn
 from twin.grafana.panels import density, listing, numbers, rack_map, timeline
 from twin.grafana.queries import alerts, cooling, energy, gpus, job, network, pipeline, racks
 from twin.grafana.units import COUNT
 
-__all__ = ["firing", "rows"]
+__all__ = ["alert_columns", "firing", "rows"]
 
 SECOND = "1s"
 """The site's own series are scraped this often, so that a training step can be seen."""
@@ -30,19 +30,25 @@ def rows() -> list[Row]:
     return [_now(), _racks(), _power(), _systems()]
 
 
+def alert_columns() -> list[TableColumn]:
+    """Return the columns that name an alert, of which the place leads to its dashboard."""
+    link = drill_down_by_row("Open the place", "Board", array="row.Array", rack="row.Rack")
+    return [
+        TableColumn("severity", "Severity", width=84, colors=colors.SEVERITIES),
+        TableColumn("alertname", "Alert"),
+        TableColumn("place", "Where", width=140, link=link),
+        *(TableColumn(name, name.title(), hidden=True) for name in ("board", "array", "rack")),
+    ]
+
+
 def firing(width: int, height: int) -> table.Panel:
     """Return the table of what fires."""
     return listing(
         "Firing alerts",
         "Alerts that fire, worst first, by the rack or the device that they name, and on how "
-        "many devices each fires there.",
+        "many devices each fires there. A click opens the place.",
         [Query(alerts.BY_PLACE)],
-        [
-            TableColumn("severity", "Severity", width=84, colors=colors.SEVERITIES),
-            TableColumn("alertname", "Alert"),
-            TableColumn("place", "Where", width=140),
-            TableColumn("Value", "Devices", width=80),
-        ],
+        [*alert_columns(), TableColumn("Value", "Devices", width=80)],
         width=width,
         height=height,
         nothing="Nothing fires",
@@ -57,7 +63,7 @@ def _now() -> Row:
             "GPUs that report, GPUs that do not although their rack does, and GPUs that jobs hold.",
             [
                 Query(gpus.REPORTING, "reporting"),
-                Query(gpus.MISSING, "missing"),
+                Query(gpus.MISSING, "missing", steps=colors.SOME_IS_BAD),
                 Query(job.GPUS.sum(), "in jobs"),
             ],
             unit=COUNT,
@@ -65,8 +71,12 @@ def _now() -> Row:
         ),
         numbers(
             "Racks",
-            "Racks whose frames arrive, and racks that the site has.",
-            [Query(racks.REPORTING, "reporting"), Query(racks.INSTALLED, "installed")],
+            "Racks whose frames arrive, those whose frames do not, and racks that the site has.",
+            [
+                Query(racks.REPORTING, "reporting"),
+                Query(racks.SILENT_COUNT, "silent", steps=colors.SOME_IS_BAD),
+                Query(racks.INSTALLED, "installed"),
+            ],
             unit=COUNT,
             width=4,
         ),
@@ -74,7 +84,7 @@ def _now() -> Row:
             "Job",
             "State of the training job: training, evaluation and checkpoint are normal; stalled "
             "means that it waits for a device that does not answer.",
-            [Query(job.STATE, "{{state}}")],
+            [Query(job.STATE, "{{training_job}} {{state}}")],
             width=3,
             names_only=True,
         ),
@@ -95,7 +105,8 @@ def _now() -> Row:
         ),
         numbers(
             "PUE",
-            "Power usage effectiveness: facility power over IT power (ISO/IEC 30134-2).",
+            "Power usage effectiveness: facility power over IT power (ISO/IEC 30134-2), of the "
+            "last half hour.",
             [Query(energy.PUE, "PUE")],
             unit="none",
             width=2,
@@ -124,10 +135,15 @@ def _racks() -> Row:
     return "Racks", [
         rack_map(
             "Every rack",
-            "One cell a rack, coloured by what is chosen above as “Map shows”; racks "
-            "without a value come last, in grey. A click opens the rack.",
+            "One cell a rack, coloured by what is chosen above as “Map shows”. A rack whose "
+            "devices do not answer is “gone”, one that does not report at all is “silent”; each "
+            "keeps its place. A click opens the rack.",
             [(Query(racks.map_of(title), "{{rack}}"), steps) for title, steps in choices],
-            Query(racks.WITHOUT_VALUE, "{{rack}}"),
+            {
+                racks.GONE: ("gone", colors.GONE),
+                racks.SILENT: ("silent", colors.SILENT),
+                racks.NONE: ("none", GREY),
+            },
             width=24,
             height=13,
             link=link,
@@ -271,11 +287,11 @@ def _systems() -> Row:
                 Query(network.PORTS_DOWN_ALL, "down", RED, right=True),
             ],
             width=6,
-            decimals=0,
+            whole=True,
         ),
         timeline(
             "Throughput",
-            "Bytes a second that all RDMA ports send: quiet in the step, at line rate at its end, "
+            "Bits a second that all RDMA ports send: quiet in the step, at line rate at its end, "
             "when gradients are exchanged.",
             [Query(network.TRANSMITTED, "sent", BLUE)],
             width=6,
@@ -286,7 +302,6 @@ def _systems() -> Row:
             "Duration of the last optimizer step of each job. Steps differ by 1 %.",
             [Query(job.STEP_SECONDS, "{{training_job}}")],
             width=6,
-            decimals=2,
         ),
         timeline(
             "Telemetry",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from grafana_foundation_sdk.builders import bargauge
 from grafana_foundation_sdk.models import common
@@ -12,8 +12,11 @@ from twin.grafana.panel_parts import (
     REFERENCES,
     Query,
     by_threshold,
+    fixed_color,
     framed,
     last_value,
+    setting,
+    shown_name,
     target,
     thresholds,
     unit_of,
@@ -32,6 +35,7 @@ def bars(
     steps: Steps = ((None, BLUE),),
     upright: bool = False,
     decimals: int | None = None,
+    colors: Mapping[str, str] | None = None,
     nothing: str | None = None,
 ) -> bargauge.Panel:
     """Return a panel of bars.
@@ -45,6 +49,7 @@ def bars(
         steps: thresholds that colour the bars.
         upright: let the bars stand, for a spectrum.
         decimals: digits after the point, None for as many as are needed.
+        colors: word at the end of a bar's name to its colour.
         nothing: what to say when there is no bar.
     """
     turned = common.VizOrientation.VERTICAL if upright else common.VizOrientation.HORIZONTAL
@@ -65,4 +70,10 @@ def bars(
         panel = panel.no_value(nothing)
     for reference, query in zip(REFERENCES, queries, strict=False):
         panel = panel.with_target(target(reference, query).instant())
+        # Grafana leaves out the name of an only bar, unless a name is set.
+        panel = panel.override_by_query(
+            reference, [setting("displayName", shown_name(query.legend))]
+        )
+    for word, color in (colors or {}).items():
+        panel = panel.override_by_regexp(rf"/ {word}$/", [fixed_color(color)])
     return panel

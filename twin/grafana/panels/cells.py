@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from grafana_foundation_sdk.builders import common as common_builders
 from grafana_foundation_sdk.builders import dashboard as dashboard_builders
 from grafana_foundation_sdk.builders import stat
 from grafana_foundation_sdk.models import common, dashboard
 
-from twin.grafana.colors import GREY, Steps
+from twin.grafana.colors import Steps
 from twin.grafana.panel_parts import (
     REFERENCES,
     Query,
@@ -19,10 +20,13 @@ from twin.grafana.panel_parts import (
     setting,
     target,
     thresholds,
+    words_of,
 )
 
 __all__ = ["cells", "rack_map"]
 
+Words = Mapping[int, tuple[str, str]]
+"""Value to its word and the colour of its cell."""
 _NOW = "15s"
 """The time that cells look back over: what has vanished is not to be shown."""
 
@@ -37,6 +41,7 @@ def cells(
     steps: Steps,
     link: dashboard_builders.DashboardLink | None = None,
     decimals: int = 0,
+    words: Words = MappingProxyType({}),
     nothing: str | None = None,
 ) -> stat.Panel:
     """Return a panel of one cell a series with its name and value.
@@ -50,6 +55,7 @@ def cells(
         steps: thresholds that colour the cells.
         link: where a click on a cell leads.
         decimals: digits after the point.
+        words: values that stand for something, to its word and colour.
         nothing: what to say when there is no cell.
     """
     panel = _cells(title, description, query.expr.unit, width, height)
@@ -59,6 +65,8 @@ def cells(
         .text(common_builders.VizTextDisplayOptions().title_size(13).value_size(20))
         .with_target(target("A", query))
     )
+    if mapped := [*words_of(query.expr), *_mapped(words)]:
+        panel = panel.mappings(mapped)
     if link is not None:
         panel = panel.data_links([link])
     return panel.no_value(nothing) if nothing is not None else panel
@@ -68,7 +76,7 @@ def rack_map(
     title: str,
     description: str,
     choices: Sequence[tuple[Query, Steps]],
-    rest: Query,
+    words: Words,
     *,
     width: int,
     height: int,
@@ -80,7 +88,7 @@ def rack_map(
         title: title.
         description: how to read it.
         choices: queries of which only one answers, each with its own thresholds.
-        rest: the racks that have no value, with 0.
+        words: values that stand for something, to its word and colour.
         width: grid columns.
         height: grid rows.
         link: where a click on a cell leads.
@@ -95,11 +103,15 @@ def rack_map(
                 setting("thresholds", thresholds(steps).build()),
             ],
         )
-    last = REFERENCES[len(choices)]
-    said = dashboard.ValueMap(options={"0": dashboard.ValueMappingResult(color=GREY, text="none")})
-    return panel.with_target(target(last, rest)).override_by_query(
-        last, [setting("mappings", [said])]
-    )
+    return panel.mappings(_mapped(words))
+
+
+def _mapped(words: Words) -> list[dashboard.ValueMap]:
+    options = {
+        str(value): dashboard.ValueMappingResult(color=color, text=text, index=index)
+        for index, (value, (text, color)) in enumerate(words.items())
+    }
+    return [dashboard.ValueMap(options=options)] if options else []
 
 
 def _cells(title: str, description: str, unit: str, width: int, height: int) -> stat.Panel:

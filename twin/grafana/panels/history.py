@@ -36,7 +36,7 @@ def history(
         title: title.
         description: how to read it.
         query: the series, which are there while what they name is so.
-        colors: text in the name of a series to the colour of its lane.
+        colors: word in the name of a series to the colour of its lane.
         width: grid columns.
         height: grid rows.
         nothing: what to say when there is no series.
@@ -50,10 +50,10 @@ def history(
         .row_height(0.85)
         .fill_opacity(80)
         .line_width(0)
-        .legend(legend(table=False).show_legend(show_legend=False))
+        .legend(legend().show_legend(show_legend=False))
         .with_target(target("A", query))
     )
     for text, color in colors.items():
         painted = thresholds(((None, "transparent"), (1, color))).build()
-        panel = panel.override_by_regexp(f"/{text}/", [setting("thresholds", painted)])
+        panel = panel.override_by_regexp(rf"/(^| ){text}( |$)/", [setting("thresholds", painted)])
     return panel.no_value(nothing) if nothing is not None else panel

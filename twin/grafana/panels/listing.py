@@ -46,11 +46,11 @@ def listing(
         .show_header(show_header=True)
         .cell_height(common.TableCellHeight.SM)
     )
-    units = {}
+    answers = {}
     for reference, query in zip(REFERENCES, queries, strict=False):
         asked = target(reference, query).instant().format(PromQueryFormat.TABLE)
         panel = panel.with_target(asked)
-        units[f"Value #{reference}" if len(queries) > 1 else "Value"] = query.expr.unit
+        answers[f"Value #{reference}" if len(queries) > 1 else "Value"] = query
     if sort is not None:
         order = common_builders.TableSortByFieldState().display_name(sort).desc(desc=descending)
         panel = panel.sort_by([order])
@@ -60,8 +60,8 @@ def listing(
         )
     panel = panel.with_transformation(_arranged(columns))
     for column in columns:
-        unit = units.get(column.field, TEXT)
-        panel = panel.override_by_name(column.title, cell_look(column, unit))
+        look = cell_look(column, answers.get(column.field))
+        panel = panel.override_by_name(column.title, look)
     return panel
 
 

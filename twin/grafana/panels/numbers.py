@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from grafana_foundation_sdk.builders import stat
-from grafana_foundation_sdk.models import common
+from grafana_foundation_sdk.models import common, dashboard
 
-from twin.grafana.colors import CALM, Steps
+from twin.grafana.colors import CALM, STATES, Steps
 from twin.grafana.panel_parts import (
     REFERENCES,
     Query,
     by_threshold,
+    fixed_color,
     framed,
     last_value,
     setting,
     target,
     thresholds,
     unit_of,
+    words_of,
 )
 
 __all__ = ["numbers"]
@@ -72,6 +74,21 @@ def numbers(
         panel = panel.no_value(nothing)
     for reference, query in zip(REFERENCES, queries, strict=False):
         panel = panel.with_target(target(reference, query).instant())
-        if query.expr.unit != shown and unit is None:
-            panel = panel.override_by_query(reference, [setting("unit", query.expr.unit)])
+        properties = _look(query, shown if unit is None else query.expr.unit)
+        if properties:
+            panel = panel.override_by_query(reference, properties)
+        for state in query.expr.states if names_only else ():
+            panel = panel.override_by_regexp(rf"/(^| ){state}$/", [fixed_color(STATES[state])])
     return panel
+
+
+def _look(query: Query, shown: str) -> list[dashboard.DynamicConfigValue]:
+    """Return how the number of a query differs from those of its panel."""
+    properties = []
+    if query.expr.unit != shown:
+        properties.append(setting("unit", query.expr.unit))
+    if query.steps is not None:
+        properties.append(setting("thresholds", thresholds(query.steps).build()))
+    if words := words_of(query.expr):
+        properties.append(setting("mappings", words))
+    return properties

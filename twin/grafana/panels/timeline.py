@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from grafana_foundation_sdk.builders import common as common_builders
 from grafana_foundation_sdk.builders import timeseries
 from grafana_foundation_sdk.models import common
 
-from twin.grafana.colors import GREY, RED, STATES
+from twin.grafana.colors import RED, STATES
 from twin.grafana.panel_parts import (
     REFERENCES,
     Query,
+    entries,
     fixed_color,
     framed,
     legend,
@@ -20,10 +21,13 @@ from twin.grafana.panel_parts import (
     thresholds,
     unit_of,
 )
+from twin.grafana.units import SCALED
 
 __all__ = ["states", "timeline"]
 
 _FEW = 2
+_MOST_NAMES = 8
+"""Of a legend in lines: what lies beyond is cut off, so more names are a table."""
 _FILLED = 8
 """Per cent; areas under more than a few lines only hide each other."""
 
@@ -39,8 +43,9 @@ def timeline(
     least: float | None = None,
     most: float | None = None,
     table: bool = False,
-    decimals: int | None = None,
+    whole: bool = False,
     every: str | None = None,
+    colors: Mapping[str, str] | None = None,
     limit: float | None = None,
     nothing: str | None = None,
 ) -> timeseries.Panel:
@@ -56,8 +61,9 @@ def timeline(
         least: value that the left axis reaches down to at least.
         most: value that the left axis reaches up to at least.
         table: show a legend on the right with the least, greatest and last values.
-        decimals: digits after the point, None for as many as are needed.
+        whole: values are whole numbers: no fractions on the axis.
         every: finest step, where the data come faster than the data source says.
+        colors: name of a series to its colour.
         limit: limit of an alert rule, drawn as a dashed line.
         nothing: what to say when there is no line.
     """
@@ -70,17 +76,12 @@ def timeline(
         .line_width(1)
         .fill_opacity(_FILLED if len(queries) <= _FEW and not several else 0)
         .show_points(common.VisibilityMode.NEVER)
-        .legend(legend(table=table))
+        .legend(_legend(queries, table=table))
         .tooltip(_tooltip())
     )
     if every is not None:
         panel = panel.interval(every)
-    if least is not None:
-        panel = panel.axis_soft_min(least)
-    if most is not None:
-        panel = panel.axis_soft_max(most)
-    if decimals is not None:
-        panel = panel.decimals(decimals)
+    panel = _with_axis(panel, 0 if least is None and shown in SCALED else least, most, whole=whole)
     if nothing is not None:
         panel = panel.no_value(nothing)
     if limit is not None:
@@ -89,6 +90,8 @@ def timeline(
         panel = panel.with_target(target(reference, query))
         if look := line_look(query, shown):
             panel = panel.override_by_query(reference, look)
+    for name, color in (colors or {}).items():
+        panel = panel.override_by_name(name, [fixed_color(color)])
     return panel
 
 
@@ -96,7 +99,6 @@ def states(
     title: str,
     description: str,
     query: Query,
-    names: Sequence[str],
     *,
     width: int,
     height: int = 8,
@@ -107,7 +109,6 @@ def states(
         title: title.
         description: how to read it.
         query: one series a state, named by the state.
-        names: the states.
         width: grid columns.
         height: grid rows.
     """
@@ -119,14 +120,14 @@ def states(
         .fill_opacity(70)
         .show_points(common.VisibilityMode.NEVER)
         .stacking(common_builders.StackingConfig().mode(common.StackingMode.NORMAL).group("A"))
-        .legend(legend(table=False))
+        .legend(legend())
         .tooltip(_tooltip())
         .axis_soft_min(0)
         .decimals(0)
         .with_target(target("A", query))
     )
-    for name in names:
-        panel = panel.override_by_name(name, [fixed_color(STATES.get(name, GREY))])
+    for name in query.expr.states:
+        panel = panel.override_by_name(name, [fixed_color(STATES[name])])
     return panel
 
 
@@ -136,6 +137,24 @@ def _tooltip() -> common_builders.VizTooltipOptions:
         .mode(common.TooltipDisplayMode.MULTI)
         .sort(common.SortOrder.DESCENDING)
     )
+
+
+def _legend(queries: Sequence[Query], *, table: bool) -> common_builders.VizLegendOptions:
+    """Return a legend with all names: beyond a few of them a table."""
+    if table:
+        return legend(["min", "max", "lastNotNull"])
+    several = entries(query.legend for query in queries) > _MOST_NAMES
+    return legend(["lastNotNull"] if several else None)
+
+
+def _with_axis(
+    panel: timeseries.Panel, least: float | None, most: float | None, *, whole: bool
+) -> timeseries.Panel:
+    if least is not None:
+        panel = panel.axis_soft_min(least)
+    if most is not None:
+        panel = panel.axis_soft_max(most)
+    return panel.decimals(0) if whole else panel
 
 
 def _limited(panel: timeseries.Panel, limit: float) -> timeseries.Panel:

@@ -12,19 +12,30 @@ from pkgutil import iter_modules
 
 from twin.grafana.promql import Expr
 
-__all__ = ["quiet_queries", "quiet_until"]
+__all__ = ["quiet_queries", "quiet_until", "reason_to_be_empty"]
 
 
 @cache
 def quiet_queries() -> dict[str, str]:
     """Return the text of every query that needs a fault to answer, and the kind of fault."""
+    return {one.text: one.shown_by for one in _all() if one.shown_by is not None}
+
+
+@cache
+def _all() -> tuple[Expr, ...]:
     modules = [import_module(f"{__name__}.{found.name}") for found in iter_modules(__path__)]
-    return {
-        value.text: value.shown_by
-        for module in modules
-        for value in vars(module).values()
-        if isinstance(value, Expr) and value.shown_by is not None
-    }
+    values = (value for module in modules for value in vars(module).values())
+    return tuple(value for value in values if isinstance(value, Expr))
+
+
+@cache
+def _reasons() -> dict[str, str]:
+    return {one.text: one.unless for one in _all() if one.unless}
+
+
+def reason_to_be_empty(text: str) -> str:
+    """Return why a query may answer nothing although no fault is in force; empty for never."""
+    return _reasons().get(text, "")
 
 
 def quiet_until(text: str) -> str | None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from twin.grafana.pages import ARRAY, COOLING, ENERGY, JOB, PIPELINE, RACK, SITE
 from twin.grafana.promql import Expr
-from twin.grafana.queries.servers import RULE_INTERVAL
 from twin.grafana.selectors import own
 from twin.grafana.units import SECONDS
 
@@ -16,10 +16,30 @@ _LISTED = 10
 
 _FIRING = f'{_STATE}{{alertstate="firing", {_HERE}}}'
 _PENDING = f'{_STATE}{{alertstate="pending", {_HERE}}}'
-_PLACED = (
-    'label_replace(label_replace({0}, "place", "$1", "instance", "(.*)"), '
-    '"place", "$1", "rack", "(.+)")'
-)
+_WHERE = ("severity", "alertname", "place", "board", "array", "rack")
+
+
+def _label(inner: str, label: str, value: str, source: str) -> str:
+    """Return PromQL that sets a label where another one is there."""
+    return f'label_replace({inner}, "{label}", "{value}", "{source}", "(.+)")'
+
+
+def _placed(alerts: str) -> str:
+    """Return alerts with their place and its dashboard, from their labels.
+
+    Of several labels the last one says it: an alert on a rack's device is about the rack.
+    """
+    placed = f'label_replace({alerts}, "board", "{SITE.uid}", "", "")'
+    for source, page in _BOARDS:
+        placed = _label(_label(placed, "place", "$1", source), "board", page.uid, source)
+    return placed
+
+
+_BOARDS = (
+    ("instance", SITE), ("kind", PIPELINE), ("emulator", PIPELINE), ("feed", ENERGY),
+    ("megapack", ENERGY), ("genset", ENERGY), ("chiller", COOLING), ("training_job", JOB),
+    ("array", ARRAY), ("rack", RACK),
+)  # fmt: skip
 _SHOWS = "pump-failure"
 """A fault that makes an alert fire, so that what names alerts shows something."""
 
@@ -28,23 +48,30 @@ PENDING_COUNT = Expr(f"count({_PENDING}) or vector(0)")
 CRITICAL_COUNT = Expr(f'count({_FIRING[:-1]}, severity="critical"}}) or vector(0)')
 WARNING_COUNT = Expr(f'count({_FIRING[:-1]}, severity="warning"}}) or vector(0)')
 RULES_FIRING = Expr(f"count(count by (alertname) ({_FIRING})) or vector(0)")
-BY_PLACE = Expr(f"count by (severity, alertname, place) ({_PLACED.format(_FIRING)})").during(_SHOWS)
+_BY = f"by ({', '.join(_WHERE)})"
+BY_PLACE = Expr(f"count {_BY} ({_placed(_FIRING)})").during(_SHOWS)
 BY_SEVERITY = Expr(f"count by (severity) ({_FIRING})").during(_SHOWS)
 HISTORY = Expr(f"max by (severity, alertname) ({_FIRING})").during(_SHOWS)
 SINCE = Expr(
-    f"time() - min by (severity, alertname, place) ({_PLACED.format(_SINCE + '{' + _HERE + '}')})"
-    f" and {BY_PLACE.raw}",
+    f"time() - min {_BY} ({_placed(_SINCE + '{' + _HERE + '}')}) and {BY_PLACE.raw}",
     SECONDS,
 ).during(_SHOWS)
 
+_STEP = 15
+"""Seconds between two looks at what fires, over the time shown."""
+_LOOKED = f"[$__range:{_STEP}s]"
+
 NOISIEST = Expr(
-    f"topk({_LISTED}, sum by (alertname) (changes({_SINCE}{{{_HERE}}}[$__range]) + 1))"
+    f"topk({_LISTED}, sum by (alertname, severity) "
+    f"(count_over_time(({_FIRING} unless {_FIRING} offset {_STEP}s){_LOOKED})))"
 ).during(_SHOWS)
+"""How often a rule began to fire; what only was pending does not count."""
 LONGEST = Expr(
-    f"topk({_LISTED}, sum by (alertname) (count_over_time({_FIRING}[$__range])) "
-    f"* on () group_left () {RULE_INTERVAL})",
+    f"topk({_LISTED}, {_STEP} * max by (alertname, severity) "
+    f"(count_over_time({_FIRING}{_LOOKED})))",
     SECONDS,
 ).during(_SHOWS)
+"""The device on which a rule fired longest."""
 
 _FAULT = own("fault_active").raw
 _STRUCK = f'label_replace({_FAULT}, "rack", "$1", "target", "(r[0-9]+).*")'

@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 
 from twin.catalog import CDU, LEAF, Level
-from twin.grafana.promql import Expr
 from twin.grafana.selectors import IN_ARRAY, ON_SITE, of, rolled
 from twin.grafana.units import COUNT
 
@@ -43,10 +42,10 @@ RACK_CLOCK = _rack("gpu_sm_clock_mean_megahertz")
 FLOW = of(CDU, "flow", within=IN_ARRAY)
 SUPPLY = of(CDU, "supply_temperature", within=IN_ARRAY)
 RETURN = of(CDU, "return_temperature", within=IN_ARRAY)
-RISE = Expr(f"{RETURN} - {SUPPLY}", SUPPLY.unit)
+RISE = RETURN.minus(SUPPLY)
 
 LEAF_RECEIVED = _leaf("rx_bytes").rate()
-LEAF_UPLINKS_USED = _leaf("uplink_utilization")
+LEAF_UPLINKS_USED = _leaf("uplink_tx_bytes").rate().per(_leaf("uplink_capacity"))
 LEAF_UPLINKS = _leaf("uplinks_up")
 LEAF_DOWNLINKS = _leaf("downlinks_up")
 LEAF_MARKED = _leaf("ecn_marked").rate().in_unit("pps")

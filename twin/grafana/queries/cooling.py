@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 
 from twin.catalog import CDU, CHILLER, FACILITY, PUMP, WATER, Level
-from twin.grafana.promql import Expr
 from twin.grafana.selectors import IN_RACK, of, rolled
 from twin.grafana.units import COUNT, RATIO
 
@@ -34,7 +33,7 @@ HEAT_REMOVED = _site("coolant_heat_removed_watts")
 MARGIN_LOWEST = _site("coolant_condensation_margin_min_celsius")
 LEVEL_LOWEST = _site("coolant_level_min_ratio")
 
-_RISES = Expr(f"({_cdu('return_temperature')} - {_cdu('supply_temperature')})", "celsius")
+_RISES = _cdu("return_temperature").minus(_cdu("supply_temperature"))
 VALVE_MEAN = _cdu("valve_position").mean()
 VALVE_HIGHEST = _cdu("valve_position").max()
 FILTER_HIGHEST = _cdu("filter_pressure").max()

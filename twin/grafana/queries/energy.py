@@ -9,7 +9,7 @@ from twin.catalog import FACILITY, GENSET, GRID, MEGAPACK
 from twin.grafana.promql import Expr, select
 from twin.grafana.queries.job import STEPS_PER_MINUTE
 from twin.grafana.selectors import ON_SITE, of
-from twin.grafana.units import SECONDS, WATTS
+from twin.grafana.units import KILOVOLTS, SECONDS, WATTS
 
 FREQUENCIES = (0.02, 0.05, 0.094, 0.12, 0.15, 0.188, 0.25, 0.282, 0.35, 0.42)
 """Hz: what samples of one second can show. A training step of 10.6 s swings at 0.094 Hz
@@ -23,7 +23,12 @@ COOLING_POWER = of(FACILITY, "cooling_power")
 LOSS_POWER = of(FACILITY, "loss_power")
 UNSERVED_POWER = of(FACILITY, "unserved_power")
 SHED_RACKS = of(FACILITY, "shed_racks")
-PUE = of(FACILITY, "pue")
+_PUE_WINDOW = "30m"
+"""Long enough for a few checkpoints: in each the IT power falls, and what cools does not."""
+PUE = Expr(
+    f"avg_over_time({FACILITY_POWER}[{_PUE_WINDOW}]) / on (site) "
+    f"avg_over_time({IT_POWER}[{_PUE_WINDOW}])"
+)
 FACILITY_SWING = of(FACILITY, "load_swing")
 FACILITY_OSCILLATION = Expr(select(FACILITY["load_oscillation_lines"].metric, *ON_SITE), WATTS)
 
@@ -37,16 +42,21 @@ GRID_OSCILLATION = Expr(select(GRID["oscillation_lines"].metric, *ON_SITE), WATT
 GRID_RAMP = of(GRID, "ramp").sum()
 GRID_RAMP_LIMIT = Expr(f"{limit.GRID_RAMP.value:g} * {GRID_LIMIT}", GRID_RAMP.unit)
 GRID_FREQUENCY = of(GRID, "frequency")
-GRID_VOLTAGE = of(GRID, "voltage")
+GRID_VOLTAGE = of(GRID, "voltage").in_unit(KILOVOLTS, 1e-3)
+GRID_BREAKERS = of(GRID, "breaker")
 
+_OUT = 'state=~"FAULT|OFF"'
 MEGAPACK_POWER = of(MEGAPACK, "power").sum()
 SOC_MEAN = of(MEGAPACK, "soc").mean()
 SOC_LOWEST = of(MEGAPACK, "soc").min()
 SOC_HIGHEST = of(MEGAPACK, "soc").max()
 MEGAPACK_STATES = of(MEGAPACK, "inverter_state").sum("state")
 MEGAPACK_RESERVE = Expr(
-    f"{of(MEGAPACK, 'energy_available').sum()} / sum({FACILITY_POWER})", SECONDS
+    f"sum({of(MEGAPACK, 'energy_available')} unless on (megapack) "
+    f"({of(MEGAPACK, 'inverter_state', _OUT)} == 1)) / sum({FACILITY_POWER})",
+    SECONDS,
 )
+"""Of the units that could give it; what a unit in fault holds is out of reach."""
 MEGAPACK_MODULE_HEAT = of(MEGAPACK, "module_temperature_max").max()
 MEGAPACK_CELL_SPREAD = (
     of(MEGAPACK, "cell_voltage_max").minus(of(MEGAPACK, "cell_voltage_min")).max()
@@ -58,11 +68,10 @@ GENSET_STATES = of(GENSET, "state").sum("state")
 GENSET_FUEL = of(GENSET, "fuel_level").min()
 
 ENERGY_PER_STEP = Expr(
-    f"(avg_over_time({FACILITY_POWER}[5m]) * 60 / on (site) group_right () "
-    f"({STEPS_PER_MINUTE} > 0)) or on (site) 0 * {FACILITY_POWER}",
+    f"avg_over_time({FACILITY_POWER}[5m]) * 60 / on (site) group_right () ({STEPS_PER_MINUTE} > 0)",
     "joule",
-)
-"""Of the whole facility; 0 while there are no steps."""
+).empty_when("no step within five minutes")
+"""Of the whole facility."""
 
 
 def amplitude(selector: Expr, frequency: float, window: str = _WINDOW) -> Expr:

@@ -17,7 +17,6 @@ __all__ = [
     "INTERRUPTIONS_SHOWN",
     "LOST",
     "LOST_SHARE",
-    "MEAN_TIME_BETWEEN",
     "PACE",
     "STALLED",
     "STATE",
@@ -25,6 +24,8 @@ __all__ = [
     "STEPS",
     "STEPS_PER_MINUTE",
     "STEP_SECONDS",
+    "TIME_BETWEEN",
+    "TIME_BETWEEN_AT_LEAST",
 ]
 
 STATES = of(JOB, "state")
@@ -45,8 +46,16 @@ CHECKPOINT_AGE = Expr(f"time() - ({_WRITTEN} or {_SEEN_FIRST})", SECONDS)
 CHECKPOINT_SHARE = Expr(f"avg_over_time({_WRITING}[30m])", "percentunit")
 
 INTERRUPTIONS = of(JOB, "interruptions")
-INTERRUPTIONS_SHOWN = INTERRUPTIONS.increase("$__range")
-MEAN_TIME_BETWEEN = Expr(f"$__range_s / ({INTERRUPTIONS_SHOWN} > 0)", SECONDS).during("job-crash")
+INTERRUPTIONS_SHOWN = Expr(f"round({INTERRUPTIONS.increase('$__range')})")
+_WATCHED = f"15 * count_over_time({INTERRUPTIONS}[$__range:15s])"
+"""Seconds of the time shown in which the job was watched."""
+TIME_BETWEEN = Expr(f"{_WATCHED} / ({INTERRUPTIONS_SHOWN} > 1)", SECONDS).empty_when(
+    "less than two interruptions"
+)
+TIME_BETWEEN_AT_LEAST = Expr(f"{_WATCHED} / ({INTERRUPTIONS_SHOWN} == 1)", SECONDS).during(
+    "job-crash"
+)
+"""After a single interruption the time that was watched is a bound and no mean."""
 
 _LOST = Expr(select(JOB["lost_stall"].metric, *ON_SITE), SECONDS)
 """All causes: the signals of one metric differ by the label ``cause`` only."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from functools import partial
 
+from twin.alerts import thresholds as limit
 from twin.catalog import LEAF, NIC, SPINE, Level
 from twin.grafana.promql import Expr
 from twin.grafana.selectors import IN_ARRAY, of, rolled
-from twin.grafana.units import COUNT
+from twin.grafana.units import BITS_PER_SECOND, COUNT
 
 _PACKETS = "pps"
 _LISTED = 10
@@ -34,7 +35,8 @@ _SPINES = of(SPINE, "rx_bytes").rate()
 SPINE_HIGHEST = _SPINES.max()
 SPINE_MEAN = _SPINES.mean()
 SPINE_LOWEST = _SPINES.min()
-UPLINKS_USED_HIGHEST = _site("leaf_uplink_utilization_max_ratio")
+_UPLINKS_USED = _leaf("uplink_tx_bytes").rate().per(_leaf("uplink_capacity"))
+UPLINKS_USED_HIGHEST = _UPLINKS_USED.max()
 MARKED = _site("nic_ecn_marked_packets_total").rate().in_unit(_PACKETS)
 NOTIFIED = _site("nic_cnp_packets_sent_total").rate().in_unit(_PACKETS)
 PAUSES = _site("nic_pause_frames_transmitted_total").rate().in_unit(_PACKETS)
@@ -44,7 +46,7 @@ DISCARDED = _site("leaf_discarded_bytes_total").rate("1m")
 SPINE_HEAT = of(SPINE, "temperature").max()
 SPINE_POWER = of(SPINE, "power").sum()
 
-BUSIEST_USED = _leaf("uplink_utilization").max(*_BY_LEAF).top(_LISTED)
+BUSIEST_USED = _UPLINKS_USED.max(*_BY_LEAF).top(_LISTED)
 BUSIEST_UPLINKS = _leaf("uplinks_up").max(*_BY_LEAF).kept_by(BUSIEST_USED)
 BUSIEST_DOWNLINKS = _leaf("downlinks_up").max(*_BY_LEAF).kept_by(BUSIEST_USED)
 BUSIEST_HEAT = _leaf("temperature").max(*_BY_LEAF).kept_by(BUSIEST_USED)
@@ -65,15 +67,21 @@ FLAPS = _nic("carrier_changes").increase("15m").sum()
 LINKS_DOWN = _nic("up").equals(0).during("nic-down")
 FLAPPING = Expr(f"({_nic('carrier_changes').increase('15m')} > 0)").top(_LISTED).during("nic-flap")
 SLOW_LINKS = Expr(
-    f"{_nic('rate')} < on (site) group_left () max by (site) ({_nic('rate')})", "Bps"
+    f"8 * ({_nic('rate').raw} < on (site) group_left () max by (site) ({_nic('rate').raw}))",
+    BITS_PER_SECOND,
 ).during("nic-degraded-rate")
 SYMBOL_ERRORS = _nic("symbol_errors_phy").rate("1m").sum()
 CORRECTED_BITS = _nic("corrected_bits_phy").rate("1m").sum()
 
 OPTIC_HEAT = _nic("module_temperature").max()
 OPTIC_HEAT_MEAN = _nic("module_temperature").mean()
-OPTIC_LIGHT = _nic("laser_rx_power")
-OPTIC_LIGHT_LOWEST = _nic("laser_rx_power").min()
-OPTIC_LIGHT_MEAN = _nic("laser_rx_power").mean()
+OPTIC_LIGHT = Expr(f"{_nic('laser_rx_power')} > {limit.OPTIC_DARK.value:g}", "dBm")
+"""Of the lasers that are received at all: a dark one is at -40 dBm, far from all others."""
+OPTIC_LIGHT_LOWEST = OPTIC_LIGHT.min()
+OPTIC_LIGHT_MEAN = OPTIC_LIGHT.mean()
+OPTIC_DARK = Expr(
+    f"count({_nic('laser_rx_power')} <= {limit.OPTIC_DARK.value:g}) or "
+    f"0 * count({_nic('laser_rx_power')})"
+)
 OPTIC_WARNING = Expr(f"max({_nic('laser_rx_power_low_warning')})", "dBm")
 OPTIC_BIAS = _nic("laser_bias").max()

@@ -16,7 +16,7 @@ def _quantile(share: float, buckets: Expr) -> Expr:
 
 
 FAULTS = own("fault_active").equals(1).max("fault", "target").during("pump-failure")
-CONNECTED = own("broker_connected")
+CONNECTED = own("broker_connected").saying({0: "disconnected", 1: "connected"})
 FRAMES = own("frames_ingested_total").rate("1m").sum("kind")
 FRAMES_TOTAL = own("frames_ingested_total").rate("1m").sum()
 LOST = own("frames_lost_total").increase("5m").sum()

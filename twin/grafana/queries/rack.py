@@ -31,14 +31,25 @@ def _cdu(signal: str, *matchers: str) -> Expr:
 # -- now ------------------------------------------------------------------------------
 
 GPUS = _rack("gpus_reporting").in_unit(COUNT)
+GPUS_MISSING = _rack("gpus_missing").in_unit(COUNT)
 NICS = _rack("nics_up").in_unit(COUNT)
+NICS_DOWN = _rack("nics_down").in_unit(COUNT)
 POWER = _rack("it_power_watts")
 HEAT = _rack("gpu_temperature_max_celsius")
 PUMPS_RUNNING = _pump("state", 'state="running"').sum()
 
+_BY_GPU = "max by (array, rack, Hostname, gpu)"
+
 # -- GPUs -----------------------------------------------------------------------------
 
-GPU_HEAT = _gpu("gpu_temp").max("rack", "Hostname", "gpu")
+_SEEN = "1d"
+LOST = -1
+GPU_HEAT = Expr(
+    f"{_BY_GPU} ({_gpu('gpu_temp')}) or "
+    f"{_BY_GPU} ({LOST} + 0 * last_over_time({_gpu('gpu_temp')}[{_SEEN}]))",
+    _gpu("gpu_temp").unit,
+)
+"""Of every GPU that has answered within a day, :data:`LOST` for one that does not now."""
 GPU_POWER = _gpu("power_usage")
 GPU_CLOCK = _gpu("sm_clock")
 HOST_HEAT = _gpu("gpu_temp").max("Hostname")

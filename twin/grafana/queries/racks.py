@@ -12,12 +12,15 @@ from twin.grafana.units import GRAFANA
 
 _RACKS = own("unit_reporting", 'kind="rack"')
 
+_BY = "max by (hall, array, rack)"
+_MISSING = rollup(Level.SITE, "gpus_missing").metric(Level.SITE) + '{site="$site"}'
+
 REPORTING = _RACKS.sum()
 INSTALLED = _RACKS.count()
-WITHOUT_VALUE = Expr(
-    f'0 * {_RACKS} unless on (rack) {{__name__=~"$map", {", ".join(ON_SITE)}}}'
-).during("gateway-silent")
-"""Racks that are silent, or whose devices that are asked for are."""
+SILENT_COUNT = INSTALLED.minus(REPORTING)
+GONE, SILENT, NONE = -1, -2, -3
+"""What the map has instead of a value: a rack whose devices do not answer, a rack that does not
+report at all, and one that never had any of what the map shows."""
 
 _MAP: Mapping[str, str] = {
     "Hottest GPU": "gpu_temperature_max_celsius",
@@ -37,10 +40,22 @@ CHOICES: Mapping[str, str] = MappingProxyType(
 def map_of(title: str) -> Expr:
     """Return the values of all racks, which answer only while ``$map`` chooses them.
 
+    Every rack has a value, so that each keeps its place: sorted by hall, array and rack.
+
     Raises:
         KeyError: the map has no such choice.
     """
     found = rollup(Level.RACK, _MAP[title])
+    metric = found.metric(Level.RACK)
     unit, factor = GRAFANA[found.unit]
-    chosen = f'__name__="{found.metric(Level.RACK)}", __name__=~"$map"'
-    return Expr(f"{{{chosen}, {', '.join(ON_SITE)}}}", unit, factor)
+    where = ", ".join(ON_SITE)
+    known = Expr(f'{{__name__="{metric}", __name__=~"$map", {where}}}', unit, factor)
+    chosen = 'and on () (label_replace(vector(1), "map", "$map", "", "") and on (map) '
+    chosen += f'label_replace(vector(1), "map", "{metric}", "", ""))'
+    expected = f'count by (site) ({{__name__="{metric}", {where}}}) or ({_MISSING} > 0)'
+    raw = (
+        f"{_BY} ({known})"
+        f" or {_BY} (({SILENT} + {_RACKS} and on (site) ({expected})) {chosen})"
+        f" or {_BY} ((({SILENT} - {_RACKS})) {chosen})"
+    )
+    return Expr(raw, unit)

@@ -20,7 +20,25 @@ def _nic(signal: str) -> Expr:
 
 # -- now ------------------------------------------------------------------------------
 
-GPUS = of(GPU, "gpu_temp", within=HOST).count().in_unit(COUNT)
+_SEEN = "1d"
+"""A GPU that has answered within this time belongs to the host, whether it answers now or not."""
+_ALL = of(GPU, "gpu_temp", within=HOST)
+_HERE = f"(count(count by (gpu) ({_ALL})) or vector(0))"
+_EVER = f"count(count by (gpu) (last_over_time({_ALL}[{_SEEN}])))"
+GPUS = Expr(
+    f'(count_values("here", {_HERE}) * on () group_left (ever) count_values("ever", {_EVER})) '
+    f"* on () group_left () ({_EVER} - {_HERE})",
+    COUNT,
+)
+"""How many GPUs are lost; the labels ``here`` and ``ever`` say of how many."""
+LOST = -1
+_CHOSEN_SEEN = of(GPU, "gpu_temp", _CHOSEN, within=HOST)
+TILES = Expr(
+    f"max by (gpu) ({_CHOSEN_SEEN}) or "
+    f"max by (gpu) ({LOST} + 0 * last_over_time({_CHOSEN_SEEN}[{_SEEN}]))",
+    _ALL.unit,
+)
+"""Temperature of every GPU that the host has, :data:`LOST` for one that does not answer."""
 MODEL = of(GPU, "gpu_temp", within=HOST).count("modelName", "DCGM_FI_DRIVER_VERSION")
 HEAT_HIGHEST = _gpu("gpu_temp").max()
 GPU_POWER_TOTAL = _gpu("power_usage").sum()
@@ -48,7 +66,12 @@ PCIE_REPLAYS = _gpu("pcie_replay").rate("5m").max("gpu")
 ROWS_CORRECTABLE = _gpu("correctable_rows").max("gpu")
 ROWS_UNCORRECTABLE = _gpu("uncorrectable_rows").max("gpu")
 ROW_REMAP_FAILURE = _gpu("row_remap_failure").max("gpu")
-XID = _gpu("xid").max("gpu")
+XID = _gpu("xid").max("gpu").saying({0: "none"})
+ECC_SINGLE = _gpu("ecc_sbe_volatile").max("gpu")
+ECC_DOUBLE = _gpu("ecc_dbe_volatile").max("gpu")
+NVLINK_CRC = _gpu("nvlink_crc_flit").rate("5m").max("gpu")
+NVLINK_REPLAYS = _gpu("nvlink_replay").rate("5m").max("gpu")
+NVLINK_RECOVERIES = _gpu("nvlink_recovery").rate("5m").max("gpu")
 THROTTLED_BY_HEAT = _gpu("thermal_violation").rate().max("gpu")
 THROTTLED_BY_POWER = _gpu("power_violation").rate().max("gpu")
 
@@ -60,3 +83,7 @@ PSU_OUTPUT = of(PSU, "output_power", within=NODE)
 SENT = _nic("tx_bytes").rate()
 RECEIVED = _nic("rx_bytes").rate()
 PORT_STATE = _nic("state")
+PSU_STATE = of(PSU, "state", within=NODE)
+INLET_STATE = of(SERVER, "inlet_state", within=NODE)
+_TARGETS = "|".join(SERVER[name].family.job for name in ("up_dcgm", "up_node", "up_ipmi"))
+EXPORTERS = of(SERVER, "up_node", f'job=~"{_TARGETS}"', within=NODE).max("job")

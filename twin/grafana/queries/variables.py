@@ -20,11 +20,11 @@ def _values(label: str, metric: str, *matchers: str) -> str:
 _OF_RACKS = _metric(Level.RACK, "it_power_watts")
 _OF_GPUS = GPU["gpu_temp"].metric
 _SITE = 'site="$site"'
-_ANY_SITE, _ANY_RACK = 'site=~"$site|"', 'rack=~"$rack|"'
+_ANY_SITE, _ANY_ARRAY, _ANY_RACK = 'site=~"$site|"', 'array=~"$array|"', 'rack=~"$rack|"'
 
 SITES = _values("site", _metric(Level.SITE, "it_power_watts"))
 HALLS = _values("hall", _OF_RACKS, _SITE)
 ARRAYS = _values("array", _OF_RACKS, _SITE, 'hall=~"$hall"')
-RACKS = _values("rack", _OF_RACKS, _SITE)
-HOSTS = _values("Hostname", _OF_GPUS, _ANY_SITE, _ANY_RACK)
+RACKS = _values("rack", _OF_RACKS, _SITE, 'array=~"$array|"')
+HOSTS = _values("Hostname", _OF_GPUS, _ANY_SITE, _ANY_ARRAY, _ANY_RACK)
 GPUS = _values("gpu", _OF_GPUS, _ANY_SITE, 'Hostname="$host"')

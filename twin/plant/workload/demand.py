@@ -60,6 +60,7 @@ class Loss(StrEnum):
     LOADING = "loading"
     REWORK = "rework"
     CHECKPOINT = "checkpoint"
+    EVALUATION = "evaluation"
     SLOW = "slow"
 
 
@@ -133,7 +134,7 @@ class Demand:
 class Progress:
     """What the job says of itself; times in simulated seconds.
 
-    ``elapsed_seconds`` is ``kept_seconds`` plus ``evaluation_seconds`` plus all of ``lost``.
+    ``elapsed_seconds`` is ``kept_seconds`` plus all of ``lost``.
     """
 
     state: JobState = JobState.TRAINING
@@ -145,7 +146,6 @@ class Progress:
     gpus_excluded: int = 0
     stalled_seconds: float = 0.0
     kept_seconds: float = 0.0
-    evaluation_seconds: float = 0.0
     elapsed_seconds: float = 0.0
     lost: dict[Loss, float] = field(default_factory=lambda: dict.fromkeys(Loss, 0.0))
 

@@ -33,6 +33,7 @@ _LOSSES = {
     JobState.STARTING: Loss.STARTUP,
     JobState.LOADING: Loss.LOADING,
     JobState.CHECKPOINT: Loss.CHECKPOINT,
+    JobState.EVALUATION: Loss.EVALUATION,
 }
 
 
@@ -263,15 +264,13 @@ class TrainingJob:
             self._to(JobState.EVALUATION, training.eval_seconds)
 
     def _account(self, state: JobState, h: float, pace: float) -> None:
-        """Book the sample: kept, evaluation, or lost and why."""
+        """Book the sample: kept, or lost and why."""
         progress = self.progress
         if state is JobState.TRAINING:
             done = h * min(1.0, pace)
             progress.kept_seconds += done
             self._since_checkpoint += done
             progress.lost[Loss.SLOW] += h - done
-        elif state is JobState.EVALUATION:
-            progress.evaluation_seconds += h
         else:
             progress.lost[_LOSSES[state]] += h
 

@@ -1,0 +1,276 @@
+"""Legibility: colours and words of states, units, axes, legends, annotations, on all dashboards."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from twin.catalog import CDU, DEVICES, LEAF, NIC, PORT, ROLLUPS, SPINE, Level, Signal, Unit
+from twin.grafana.colors import GREY, SEVERITIES, STATES
+from twin.grafana.pages import PAGES, DashboardPage
+from twin.grafana.units import SCALED
+
+pages = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+
+MOST_NAMES = 8
+FEW = {"state": 8, "severity": 3, "cause": 8, "kind": 8, "band": 4, "feed": 2, "phase": 3,
+       "pump": 2, "training_job": 3, "job": 2, "gpu": 8, "endpoint": 6}  # fmt: skip
+"""Labels with a known number of values; of all others a site has any number."""
+COUNTING = re.compile(r"^\s*(count|sum|round|\(?count)\b")
+
+
+def panels_of(dashboard: Any, *kinds: str) -> list[Any]:
+    """Return the panels of these kinds; of all kinds without any."""
+    panels = [panel for panel in dashboard["panels"] if panel["type"] != "row"]
+    return [panel for panel in panels if not kinds or panel["type"] in kinds]
+
+
+def overrides(panel: Any, reference: str) -> Iterator[tuple[str, Any]]:
+    """Yield the settings of the series that one query of a panel gives."""
+    for override in panel["fieldConfig"].get("overrides", ()):
+        if override["matcher"] == {"id": "byFrameRefID", "options": reference}:
+            yield from ((one["id"], one["value"]) for one in override["properties"])
+
+
+def unit_of(panel: Any, reference: str) -> str:
+    """Return the unit in which a query is shown."""
+    return str(
+        dict(overrides(panel, reference)).get("unit", panel["fieldConfig"]["defaults"]["unit"])
+    )
+
+
+def metrics(*signals: Signal) -> set[str]:
+    """Return the metrics of signals and of all roll-ups over them."""
+    rolled = {
+        rollup.metric(level)
+        for device in DEVICES
+        for rollup in device.rollups
+        if device[rollup.signal] in signals
+        for level in Level
+    }
+    return {signal.metric for signal in signals} | rolled
+
+
+def named(query: str) -> set[str]:
+    """Return all words of a query that may be metrics."""
+    return set(re.findall(r"[a-zA-Z_:][a-zA-Z0-9_:]*", query))
+
+
+SIGNALS = [signal for device in DEVICES for signal in device]
+
+
+def test_every_word_has_a_colour() -> None:
+    """What a device, a link or a job may be called has a colour; grey is for what is not there."""
+    words = {word for s in SIGNALS for word in (*s.states.values(), *s.codes.values())}
+    assert words <= STATES.keys()
+    for bad in ("stalled", "crashed", "failed", "FAULT", "down", "tripped", "open", "Critical"):
+        assert STATES[bad] == "red"
+    assert STATES["running"] == STATES["up"] == STATES["training"] == "green"
+    assert GREY not in {STATES[word] for word in ("stalled", "crashed", "failed", "down")}
+
+
+@pages
+def test_a_code_is_shown_as_a_word_with_a_colour(
+    page: DashboardPage, built: dict[str, Any]
+) -> None:
+    """Where a value says a state by a number, the panel says it by a word in its colour."""
+    coded = {signal.metric: signal for signal in SIGNALS if signal.codes}
+    for panel in panels_of(built[page.file], "stat", "table", "bargauge"):
+        for target in panel["targets"]:
+            found = named(target["expr"]) & coded.keys()
+            if (
+                not found
+                or COUNTING.match(target["expr"])
+                or re.search(r"== [01]$", target["expr"])
+            ):
+                continue
+            signal = coded[found.pop()]
+            said = json.dumps(panel["fieldConfig"])
+            for code, word in signal.codes.items():
+                entry = panel_words(panel)[str(code)]
+                assert entry == {"color": STATES[word], "text": word}, (panel["title"], said)
+
+
+def panel_words(panel: Any) -> dict[str, Any]:
+    """Return all words that the values of a panel are mapped to."""
+    config = panel["fieldConfig"]
+    mappings = list(config["defaults"].get("mappings") or ())
+    for override in config.get("overrides", ()):
+        for change in override["properties"]:
+            if change["id"] == "mappings":
+                mappings += change["value"]
+    return {
+        value: {"color": result["color"], "text": result["text"]}
+        for mapping in mappings
+        for value, result in mapping["options"].items()
+    }
+
+
+@pages
+def test_a_state_is_shown_in_its_colour(page: DashboardPage, built: dict[str, Any]) -> None:
+    """Where a series stands for a state and is called by it, it has the state's colour."""
+    stated = {signal.metric: signal for signal in SIGNALS if signal.states}
+    for panel in panels_of(built[page.file], "stat", "timeseries", "state-timeline"):
+        for target in panel["targets"]:
+            found = named(target["expr"]) & stated.keys()
+            if "{{state}}" not in target.get("legendFormat", "") or not found:
+                continue
+            text = json.dumps(panel["fieldConfig"]["overrides"])
+            for state in stated[found.pop()].states.values():
+                rule = next(
+                    one["properties"] for one in panel["fieldConfig"]["overrides"]
+                    if re.search(rf"\b{state}\b", str(one["matcher"]["options"]))
+                )  # fmt: skip
+                assert f'"{STATES[state]}"' in json.dumps(rule), (panel["title"], state, text)
+
+
+@pages
+def test_severities_keep_their_colours(page: DashboardPage, built: dict[str, Any]) -> None:
+    """Critical is red and a warning orange in every panel that tells alerts by severity."""
+    for panel in panels_of(built[page.file], "timeseries", "bargauge", "state-timeline"):
+        if not any("{{severity}}" in one.get("legendFormat", "") for one in panel["targets"]):
+            continue
+        for severity, color in SEVERITIES.items():
+            rules = [
+                json.dumps(one["properties"]) for one in panel["fieldConfig"]["overrides"]
+                if severity in str(one["matcher"]["options"])
+            ]  # fmt: skip
+            assert any(f'"{color}"' in rule for rule in rules), panel["title"]
+
+
+@pages
+def test_numbers_of_what_is_lost_turn_red(page: DashboardPage, built: dict[str, Any]) -> None:
+    """A number that counts what is missing, down, failed or lost is red from 1 on."""
+    for panel in panels_of(built[page.file], "stat"):
+        for target in panel["targets"]:
+            if target.get("legendFormat") in ("missing", "down", "failed", "lost", "silent"):
+                steps = dict(overrides(panel, target["refId"])).get(
+                    "thresholds", panel["fieldConfig"]["defaults"]["thresholds"]
+                )["steps"]
+                assert steps[-1] == {"value": 1, "color": "red"}, panel["title"]
+
+
+@pages
+def test_networks_are_in_bits(page: DashboardPage, built: dict[str, Any]) -> None:
+    """What ports and switches carry is shown in bits a second, and never in bytes."""
+    carried = metrics(*(
+        signal for device in (NIC, LEAF, SPINE, PORT) for signal in device
+        if signal.unit in (Unit.BYTES, Unit.BYTES_PER_SECOND)
+    ))  # fmt: skip
+    for panel in panels_of(built[page.file]):
+        for target in panel["targets"]:
+            if named(target["expr"]) & carried:
+                assert unit_of(panel, target["refId"]) not in ("Bps", "decbytes"), panel["title"]
+
+
+@pages
+def test_differences_of_temperatures_are_in_kelvin(
+    page: DashboardPage, built: dict[str, Any]
+) -> None:
+    """A difference of two temperatures, and the margin to the dew point, is no temperature."""
+    margin = metrics(CDU["condensation_margin"])
+    celsius = {s.metric for s in SIGNALS if s.unit is Unit.CELSIUS}
+    celsius |= {r.metric(level) for r in ROLLUPS if r.unit is Unit.CELSIUS for level in Level}
+    for panel in panels_of(built[page.file]):
+        config = json.dumps(panel["fieldConfig"])
+        for target in panel["targets"]:
+            expr = target["expr"]
+            differs = re.search(r"\} - [a-z_]+\{", expr) and named(expr) & celsius
+            if differs or named(expr) & margin:
+                assert '"kelvin"' in config, panel["title"]
+
+
+@pages
+def test_vibration_and_clocks_have_units_of_their_trade(
+    page: DashboardPage, built: dict[str, Any]
+) -> None:
+    """Vibration is in mm/s, and a clock in MHz, of which every axis has different numbers."""
+    units = {Unit.METERS_PER_SECOND: "suffix:mm/s", Unit.MEGAHERTZ: "suffix:MHz"}
+    for exposed, unit in units.items():
+        names = {s.metric for s in SIGNALS if s.unit is exposed}
+        names |= {r.metric(level) for r in ROLLUPS if r.unit is exposed for level in Level}
+        for panel in panels_of(built[page.file]):
+            for target in panel["targets"]:
+                if named(target["expr"]) & names:
+                    assert unit_of(panel, target["refId"]) == unit, panel["title"]
+
+
+@pages
+def test_an_axis_has_no_number_twice(page: DashboardPage, built: dict[str, Any]) -> None:
+    """Digits are Grafana's choice or none, and an axis with prefixed units begins at 0."""
+    for panel in panels_of(built[page.file], "timeseries"):
+        defaults = panel["fieldConfig"]["defaults"]
+        digits = defaults.get("decimals")
+        assert digits in (None, 0), panel["title"]
+        for target in panel["targets"]:
+            own = dict(overrides(panel, target["refId"]))
+            unit = unit_of(panel, target["refId"])
+            assert not (digits == 0 and unit in SCALED), panel["title"]
+            if own.get("custom.axisPlacement") == "right":
+                least = own.get("custom.axisSoftMin")
+            else:
+                least = defaults["custom"].get("axisSoftMin")
+            assert unit not in SCALED or least == 0, (panel["title"], target["refId"])
+
+
+@pages
+def test_legends_are_not_cut(page: DashboardPage, built: dict[str, Any]) -> None:
+    """A legend in lines has at most eight names; more are a table that scrolls."""
+    for panel in panels_of(built[page.file], "timeseries"):
+        legend = panel["options"]["legend"]
+        if legend["displayMode"] == "table" or not legend["showLegend"]:
+            continue
+        names = 0
+        for target in panel["targets"]:
+            product = 1
+            for label in re.findall(r"\{\{(\w+)\}\}", target.get("legendFormat", "")):
+                product *= FEW.get(label, 1000)
+            names += product
+        assert names <= MOST_NAMES, panel["title"]
+
+
+@pages
+def test_tables_in_legends_have_room(page: DashboardPage, built: dict[str, Any]) -> None:
+    """A legend that is a table stands in a panel of at least a quarter of the width."""
+    for panel in panels_of(built[page.file], "timeseries"):
+        if panel["options"]["legend"]["displayMode"] == "table":
+            assert panel["gridPos"]["w"] >= 8, panel["title"]
+
+
+@pages
+def test_an_only_bar_has_a_name(page: DashboardPage, built: dict[str, Any]) -> None:
+    """Grafana hides the name of an only bar unless it is set, so it always is."""
+    for panel in panels_of(built[page.file], "bargauge"):
+        for target in panel["targets"]:
+            name = dict(overrides(panel, target["refId"]))["displayName"]
+            assert name == re.sub(r"\{\{(\w+)\}\}", r"${__field.labels.\1}", target["legendFormat"])
+
+
+@pages
+def test_annotations_are_moments_of_what_is_shown(
+    page: DashboardPage, built: dict[str, Any]
+) -> None:
+    """An annotation answers once where something begins or ends, and only for what is shown."""
+    scoped = {"site": (), "array": ("$array",), "rack": ("$array", "$rack"),
+              "host": ("$array", "$rack", "$host")}  # fmt: skip
+    marks = {mark["name"]: mark for mark in built[page.file]["annotations"]["list"]}
+    assert [name for name, mark in marks.items() if mark["enable"]] == ["Faults", "Job"]
+    for mark in marks.values():
+        assert " unless " in mark["expr"]
+        assert "offset $__interval" in mark["expr"]
+    for name in ("Faults", "Ends of faults"):
+        used = set(re.findall(r"\$(?:array|rack|host)", marks[name]["expr"]))
+        assert used == set(scoped[page.scope])
+
+
+@pages
+def test_dashboards_ask_seldom(page: DashboardPage, built: dict[str, Any]) -> None:
+    """No dashboard refreshes more often than every 15 s, nor offers to."""
+    dashboard = built[page.file]
+    for interval in (dashboard["refresh"], *dashboard["timepicker"]["refresh_intervals"]):
+        number, unit = int(interval[:-1]), interval[-1]
+        assert number * {"s": 1, "m": 60}[unit] >= 15
