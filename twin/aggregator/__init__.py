@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from twin.aggregator.core import Core
+from twin.aggregator.firing_alerts import AlertServer
 from twin.aggregator.limits import Limits
 from twin.aggregator.service import Aggregator, AggregatorConfig, serve
 from twin.aggregator.store import Missing, Store
@@ -14,6 +15,7 @@ from twin.aggregator.tokens import Token
 __all__ = [
     "Aggregator",
     "AggregatorConfig",
+    "AlertServer",
     "ArrayFigures",
     "CertificateFiles",
     "Core",

@@ -19,6 +19,7 @@ from twin.aggregator.access import Access, Guarded
 from twin.aggregator.app import create_app
 from twin.aggregator.command_client import CommandClient
 from twin.aggregator.core import Core
+from twin.aggregator.firing_alerts import AlertServer, AlertsWatch
 from twin.aggregator.limits import Limits
 from twin.aggregator.page import LivePage
 from twin.aggregator.server import HttpServer, address, listen, serve_http
@@ -61,6 +62,7 @@ class AggregatorConfig:
         inject_token: opens what injects and clears faults, and all that can be read; None
             when that cannot be done over HTTP.
         tls: certificate for HTTPS; None for plain HTTP.
+        alerts: who knows the alerts that fire; None for nobody.
         limits: of the HTTP interface.
 
     Raises:
@@ -81,6 +83,7 @@ class AggregatorConfig:
     token: Token | None = None
     inject_token: Token | None = None
     tls: CertificateFiles | None = None
+    alerts: AlertServer | None = None
     limits: Limits = field(default_factory=Limits)
 
     @property
@@ -147,7 +150,8 @@ class Aggregator:
         desk = CommandClient(config.layout.site.name)
         certificate = None if config.tls is None else ServerCertificate(config.tls)
         context = None if certificate is None else certificate.context
-        app, page = _application(core, config, addresses, desk)
+        alerts = AlertsWatch(config.alerts, config.layout.site.name)
+        app, page = _application(core, config, addresses, desk, alerts)
         server = HttpServer.of(app, config.limits, core.telemetry, context)
         try:
             with listen(config.host, config.port) as listener:
@@ -162,9 +166,11 @@ class Aggregator:
                     ]
                     url = address(listener, tls=certificate is not None)
                     _log.info("aggregator listens", url=url, broker=str(config.broker))
+                    alerts.start()
                     try:
                         yield Aggregator(core, url, subscribed)
                     finally:
+                        alerts.stop()
                         for task in tasks:
                             task.cancel()
         except BaseExceptionGroup as group:
@@ -183,7 +189,11 @@ async def serve(config: AggregatorConfig, stop: asyncio.Event) -> None:
 
 
 def _application(
-    core: Core, config: AggregatorConfig, addresses: Addresses | None, desk: CommandClient
+    core: Core,
+    config: AggregatorConfig,
+    addresses: Addresses | None,
+    desk: CommandClient,
+    alerts: AlertsWatch,
 ) -> tuple[Guarded, LivePage]:
     access = Access(config.token, config.inject_token)
     page = LivePage(
@@ -192,6 +202,7 @@ def _application(
         None if addresses is None else addresses.own,
         None if access.command is None else desk,
         access,
+        alerts,
     )
     app = create_app(core, advertise=addresses, page=page, limits=config.limits)
     return Guarded(app, access, core.telemetry), page

@@ -9,17 +9,20 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from twin.cli.options import (
+    AlertmanagerUrl,
     AllowInject,
     Broker,
     DetailSettings,
     InjectTokenFile,
     LogLevel,
+    PrometheusUrl,
     ShardCount,
     ShardName,
     SiteName,
     TlsCert,
     TlsKey,
     TokenFile,
+    alert_server,
     doors,
     shard_of,
 )
@@ -77,6 +80,8 @@ def aggregate(
     ] = None,
     allow_inject: AllowInject = False,
     inject_token_file: InjectTokenFile = None,
+    prometheus: PrometheusUrl = None,
+    alertmanager: AlertmanagerUrl = None,
     log_level: LogLevel = "info",
 ) -> None:
     """Take frames from a broker and serve them to Prometheus.
@@ -119,6 +124,7 @@ def aggregate(
         token=opened.token,
         inject_token=opened.inject_token,
         tls=opened.tls,
+        alerts=alert_server(prometheus, alertmanager),
     )
     if opened.made_up and opened.inject_token is not None:
         typer.echo(f"Faults from the page: add #token={opened.inject_token.value}", err=True)

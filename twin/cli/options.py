@@ -14,10 +14,11 @@ from twin.cli.completion import complete_level, complete_site, complete_workload
 from twin.errors import ConfigError
 
 if TYPE_CHECKING:
-    from twin.aggregator import CertificateFiles, Token
+    from twin.aggregator import AlertServer, CertificateFiles, Token
     from twin.site import Shard
 
 __all__ = [
+    "AlertmanagerUrl",
     "AllowInject",
     "Broker",
     "CodecName",
@@ -30,6 +31,7 @@ __all__ = [
     "JunitFile",
     "LogLevel",
     "OutputFile",
+    "PrometheusUrl",
     "ReportFile",
     "ShardCount",
     "ShardName",
@@ -40,6 +42,7 @@ __all__ = [
     "TlsKey",
     "TokenFile",
     "Workload",
+    "alert_server",
     "doors",
     "seconds",
     "shard_of",
@@ -243,6 +246,41 @@ def shard_of(text: str | None, count: int | None, replicas: int = 1) -> Shard | 
     if "/" not in word and count is not None:
         word = f"{word}/{count}"
     return Shard.parse(word, socket.gethostname(), replicas)
+
+
+PrometheusUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--prometheus",
+        envvar="TWIN_PROMETHEUS",
+        help="Prometheus whose firing alerts the page shows, as http://127.0.0.1:9090 or "
+        "http://user@host:9090?password_file=/path.",
+    ),
+]
+AlertmanagerUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--alertmanager",
+        envvar="TWIN_ALERTMANAGER",
+        help="The same of an Alertmanager, without what it silences or inhibits.",
+    ),
+]
+
+
+def alert_server(prometheus: str | None, alertmanager: str | None) -> AlertServer | None:
+    """Return who knows the alerts that fire, None for nobody.
+
+    Raises:
+        ConfigError: an address is of no use, or there are two.
+    """
+    # Imported only where it is needed: so many options are asked for their help alone.
+    from twin.aggregator import AlertServer
+
+    if prometheus and alertmanager:
+        raise ConfigError("--prometheus and --alertmanager tell the same alerts; leave one out")
+    if prometheus:
+        return AlertServer.parse("Prometheus", prometheus)
+    return AlertServer.parse("Alertmanager", alertmanager) if alertmanager else None
 
 
 @dataclass(frozen=True, slots=True)

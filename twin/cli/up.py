@@ -13,6 +13,7 @@ import typer
 
 from twin.cli.fit import warn_of_misfits
 from twin.cli.options import (
+    AlertmanagerUrl,
     AllowInject,
     CodecName,
     DetailSettings,
@@ -22,6 +23,7 @@ from twin.cli.options import (
     Interval,
     JsonOutput,
     LogLevel,
+    PrometheusUrl,
     SiteName,
     SlowDown,
     State,
@@ -29,6 +31,7 @@ from twin.cli.options import (
     TlsKey,
     TokenFile,
     Workload,
+    alert_server,
     doors,
     seconds,
 )
@@ -87,6 +90,8 @@ def up(
     tls_key: TlsKey = None,
     allow_inject: AllowInject = False,
     inject_token_file: InjectTokenFile = None,
+    prometheus: PrometheusUrl = None,
+    alertmanager: AlertmanagerUrl = None,
     as_json: JsonOutput = False,
     log_level: LogLevel = "warning",
 ) -> None:
@@ -134,6 +139,7 @@ def up(
         token=opened.token,
         inject_token=opened.inject_token,
         tls=opened.tls,
+        alerts=alert_server(prometheus, alertmanager),
     )
     length = None if duration is None else seconds(duration)
     report = asyncio.run(_run(config, opened, length, check))

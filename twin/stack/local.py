@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from twin.aggregator import Aggregator, AggregatorConfig, CertificateFiles, Token
+from twin.aggregator import (
+    Aggregator,
+    AggregatorConfig,
+    AlertServer,
+    CertificateFiles,
+    Token,
+)
 from twin.bus import BrokerUrl
 from twin.bus.embedded import embedded_broker
 from twin.emulator import Emulator, EmulatorConfig
-from twin.errors import first_error
+from twin.errors import ConfigError, first_error
 from twin.site import DetailPlan, Layout
 from twin.wire import Codec
 
@@ -41,6 +49,7 @@ class LocalConfig:
         token: opens all that can be read over HTTP; None when anybody may read.
         inject_token: opens faults over HTTP; None when nobody may.
         tls: certificate for HTTPS; None for plain HTTP.
+        alerts: who knows the alerts that fire; None for nobody.
     """
 
     layout: Layout
@@ -60,6 +69,7 @@ class LocalConfig:
     token: Token | None = None
     inject_token: Token | None = None
     tls: CertificateFiles | None = None
+    alerts: AlertServer | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +87,36 @@ class LocalStack:
     aggregator: Aggregator
     emulator: Emulator
     token: Token | None = None
+
+
+def _find_taken(config: LocalConfig) -> None:
+    """Tell of every port that is taken before the first one is opened.
+
+    Raises:
+        ConfigError: one of them is, or both.
+    """
+    wanted = {"--port": config.port}
+    if config.broker is None:
+        wanted = {"--mqtt-port": config.mqtt_port, **wanted}
+    taken = {option: port for option, port in wanted.items() if port and _taken(config.host, port)}
+    if not taken:
+        return
+    ports = " and ".join(map(str, taken.values()))
+    several = len(taken) > 1
+    plural, verb, choice = ("s", "are", "others") if several else ("", "is", "another")
+    raise ConfigError(
+        f"port{plural} {ports} of {config.host} {verb} taken; stop what listens there, or choose "
+        f"{choice} with {' and '.join(taken)}"
+    )
+
+
+def _taken(host: str, port: int) -> bool:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        socket.create_server((host, port), family=family).close()
+    except OSError as error:
+        return error.errno == errno.EADDRINUSE
+    return False
 
 
 @asynccontextmanager
@@ -104,6 +144,7 @@ async def local_stack(config: LocalConfig) -> AsyncIterator[LocalStack]:
             slow_down=config.slow_down,
         )
     )
+    _find_taken(config)
     async with AsyncExitStack() as stack:
         broker = config.broker
         if broker is None:
@@ -119,6 +160,7 @@ async def local_stack(config: LocalConfig) -> AsyncIterator[LocalStack]:
                     token=config.token,
                     inject_token=config.inject_token,
                     tls=config.tls,
+                    alerts=config.alerts,
                 )
             )
         )

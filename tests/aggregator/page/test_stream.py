@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def streams_of(core: Core, clock: Callable[[], float] = lambda: 0.0) -> Streams:
     """Return the streams of a core."""
     floor = Floor(core.store)
-    return Streams(core, floor, Racks(core.store, floor), "boot", clock)
+    return Streams(core, floor, Racks(core.store, floor), "boot", clock, lambda: {"count": 0})
 
 
 def read(message: bytes) -> dict[str, Any]:
@@ -47,6 +47,7 @@ def test_a_message(feed: Feed) -> None:
     assert "arrays" not in update["summary"]
     assert update["floor"]["signal"] == "power"
     assert len(update["floor"]["values"]) == 3
+    assert update["alerts"] == {"count": 0}
     assert update["points"]["time"] == [5.0]
     assert [event["id"] for event in update["events"]] == list(range(1, place.event + 1))
     assert update["rack"]["rack"] == "r0002"

@@ -103,6 +103,26 @@ def test_colours(page: Tab, signal: str) -> None:
     assert legend[signal] in page.text("#legend")
 
 
+def test_a_colour_means_the_same_in_both_themes(page: Tab) -> None:
+    """Little is dark and much is bright, whatever theme the reader prefers."""
+    asked = """import('/page/colour.js').then(({ramp}) => [0, 1].map((share) =>
+      ramp(share).fill.match(/\\d+/g).map(Number).reduce((sum, part) => sum + part)))"""
+    seen = []
+    for scheme in ("light", "dark"):
+        page.dress(1600, 1000, scheme)
+        seen.append(page.value(asked))
+    assert seen[0] == seen[1]
+    assert seen[0][0] < seen[0][1]
+
+
+def test_says_that_no_alerts_are_known(page: Tab) -> None:
+    """Where no Prometheus and no Alertmanager is known the page says so, and what to do."""
+    page.until(LIVE)
+    said = page.text("#alerts-said")
+    assert "no Prometheus or Alertmanager is known" in said
+    assert "--prometheus" in said
+
+
 def test_hover(page: Tab) -> None:
     """The rack under the pointer tells all its figures."""
     page.until(LIVE)

@@ -26,6 +26,7 @@ from starlette.routing import Route
 from twin.aggregator.access import Access
 from twin.aggregator.command_client import CommandClient
 from twin.aggregator.core import Core
+from twin.aggregator.firing_alerts import AlertsWatch
 from twin.aggregator.page.describe import describe
 from twin.aggregator.page.files import CONTENT_SECURITY_POLICY, page_files, render_page
 from twin.aggregator.page.floor import Floor
@@ -54,6 +55,7 @@ class LivePage:
         advertise: host and port by which the aggregator is known, None for none.
         desk: sends commands; None when nobody may give any.
         access: who may give commands; None for nobody.
+        alerts: the alerts that fire; None where nobody knows them.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class LivePage:
         advertise: str | None,
         desk: CommandClient | None,
         access: Access | None = None,
+        alerts: AlertsWatch | None = None,
     ) -> None:
         self._layout = core.layout
         self._telemetry = core.telemetry
@@ -72,7 +75,8 @@ class LivePage:
         self._floor = Floor(core.store)
         self._racks = Racks(core.store, self._floor)
         boot = secrets.token_hex(8)
-        self.streams = Streams(core, self._floor, self._racks, boot, time.monotonic)
+        watch = alerts or AlertsWatch(None, core.layout.site.name)
+        self.streams = Streams(core, self._floor, self._racks, boot, time.monotonic, watch.view)
         """The open streams."""
         self._page = render_page(core.layout.site, broker)
         self._files = page_files()

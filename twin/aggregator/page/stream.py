@@ -61,10 +61,17 @@ class Streams:
         racks: details of a rack.
         boot: changes with every start of the aggregator.
         clock: seconds of a clock that never runs backwards.
+        alerts: returns what is known of the alerts that fire.
     """
 
     def __init__(
-        self, core: Core, floor: Floor, racks: Racks, boot: str, clock: Callable[[], float]
+        self,
+        core: Core,
+        floor: Floor,
+        racks: Racks,
+        boot: str,
+        clock: Callable[[], float],
+        alerts: Callable[[], Mapping[str, Any]],
     ) -> None:
         self.open = 0
         """Streams that are open."""
@@ -75,6 +82,7 @@ class Streams:
         self._racks = racks
         self._boot = boot
         self._clock = clock
+        self._alerts = alerts
         self._made: dict[str, tuple[float, orjson.Fragment]] = {}
 
     @contextmanager
@@ -100,6 +108,7 @@ class Streams:
             "floor": self._shared(f"floor {place.signal}", lambda: self._colours(place.signal)),
             "points": {"time": times, "values": columns},
             "events": [asdict(event) for event in events],
+            "alerts": self._shared("alerts", self._alerts),
         }
         if place.rack is not None:
             update["rack"] = self._racks.describe(place.rack)

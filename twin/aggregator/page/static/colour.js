@@ -31,14 +31,14 @@ const RAMP = Array.from({length: STEPS}, (_, step) => {
 });
 
 /**
- * The colour of a share of the scale. Much stands out from the background: it is bright on
- * dark, and dark on light.
+ * The colour of a share of the scale: little is dark and much is bright, in both themes, so that
+ * a picture says the same whoever looks at it.
  * @param {number} share from 0 to 1; beyond is cut
  * @returns {Colour}
  */
 export function ramp(share) {
   const kept = Math.min(Math.max(share, 0), 1);
-  return RAMP[Math.round((darkness.matches ? kept : 1 - kept) * (STEPS - 1))];
+  return RAMP[Math.round(kept * (STEPS - 1))];
 }
 
 /** @param {number} level 0, 1 or 2 @returns {Colour} */

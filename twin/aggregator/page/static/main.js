@@ -1,5 +1,6 @@
 // The live page: what the stream brings goes to the floor, the lines, the events and a rack.
 
+import {Alerts} from "./alerts.js";
 import {followArrays} from "./arrays.js";
 import {Charts} from "./charts.js";
 import {byId, make, setText} from "./dom.js";
@@ -30,6 +31,7 @@ class Page {
     this.charts = new Charts(site.charts);
     this.events = new Events((target) => this.open(target.split("/")[0]),
       dialog && ((fault) => dialog.clear(fault)));
+    this.alerts = new Alerts((rack) => this.floor.index.has(rack) && this.open(rack));
     this.panel = new RackPanel(site, () => this.close(), dialog && ((rack) => dialog.open(rack)));
     byId("strike").hidden = dialog === null;
     byId("strike").onclick = () => dialog?.open(this.rack ?? "");
@@ -105,6 +107,7 @@ class Page {
     if (update.floor.signal === this.signal.key) this.floor.show(update.floor.values, summary.faults);
     this.charts.draw();
     this.events.showFaults(summary.faults);
+    this.alerts.show(update.alerts);
     if (update.rack && update.rack.rack === this.rack) this.panel.show(update.rack);
     const time = summary.simulated_time;
     setText(byId("time"), time === null ? "" : `${day(time)} ${clock(time)} UTC, simulated`);
