@@ -65,8 +65,8 @@ def cells(
         .text(common_builders.VizTextDisplayOptions().title_size(13).value_size(20))
         .with_target(target("A", query))
     )
-    if mapped := [*words_of(query.expr), *_mapped(words)]:
-        panel = panel.mappings(mapped)
+    if query.expr.codes or words:
+        panel = panel.mappings([*words_of(query.expr), *_mapped(words)])
     if link is not None:
         panel = panel.data_links([link])
     return panel.no_value(nothing) if nothing is not None else panel
@@ -103,7 +103,7 @@ def rack_map(
                 setting("thresholds", thresholds(steps).build()),
             ],
         )
-    return panel.mappings(_mapped(words))
+    return panel.mappings([*_mapped(words)])
 
 
 def _mapped(words: Words) -> list[dashboard.ValueMap]:
