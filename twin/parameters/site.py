@@ -130,7 +130,8 @@ class Site(Section):
     @property
     def all_blocks(self) -> tuple[Block, ...]:
         """The blocks of the site, or the one that it is made of."""
-        return self.blocks or (Block(racks=self.racks, gpu=self.gpu),)
+        # A part of a site may have no rack, which is no block that can be written down.
+        return self.blocks or (Block.model_construct(racks=self.racks, gpu=self.gpu),)
 
     @property
     def models(self) -> tuple[GpuModel, ...]:
