@@ -149,6 +149,17 @@ def test_many_alerts_are_cut_and_counted() -> None:
     assert view["alerts"][0]["name"] == "JobStalled"
 
 
+def test_a_place_is_named_once() -> None:
+    """Of 64 GPUs of a rack the page has one row, with their number."""
+    gpus = [({**PUMP, "alertname": "GpuLost", "gpu": str(gpu)}, "firing") for gpu in range(64)]
+    with serving(prometheus_says(*gpus, (PUMP, "firing"))) as (address, _):
+        view = asked(address)
+    assert view["count"] == 65
+    assert [(one["name"], one["devices"]) for one in view["alerts"]] == [
+        ("CoolantPumpFailed", 1), ("GpuLost", 64),
+    ]  # fmt: skip
+
+
 def test_login_comes_from_the_address_or_a_file(tmp_path: Path) -> None:
     """A password is shown to the server and to nobody else."""
     file = tmp_path / "password"

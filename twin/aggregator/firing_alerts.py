@@ -7,9 +7,10 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from http.client import HTTPException
+from itertools import groupby, islice
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -160,6 +161,7 @@ class FiringAlert:
         site: its label, empty for none.
         since: when its condition began to hold, in RFC 3339.
         summary: its annotation.
+        devices: on how many devices of the place it fires.
     """
 
     rank: int
@@ -170,6 +172,7 @@ class FiringAlert:
     site: str
     since: str
     summary: str
+    devices: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +183,7 @@ class FiringAlerts:
         source: the server that was asked, in words; None where none is known.
         problem: why nothing is known; None when it is.
         count: alerts that fire on this site.
-        alerts: the worst of them, at most so many as can be shown.
+        alerts: the worst of them by rule and place, at most so many as can be shown.
     """
 
     source: str | None = None
@@ -241,12 +244,20 @@ class AlertsWatch:
             self._known = replace(empty, problem=_reason(error))
             return
         self._answered = self._clock()
-        self._known = replace(empty, count=len(alerts), alerts=tuple(alerts[:_MOST_ALERTS]))
+        shown = tuple(islice(_by_place(alerts), _MOST_ALERTS))
+        self._known = replace(empty, count=len(alerts), alerts=shown)
 
     def _run(self) -> None:
         while not self._stop.is_set():
             self.ask()
             self._stop.wait(_PERIOD_SECONDS)
+
+
+def _by_place(alerts: Sequence[FiringAlert]) -> Iterator[FiringAlert]:
+    """Yield one alert a rule and place: the one that fires longest there."""
+    for _, same in groupby(alerts, key=lambda one: (one.rank, one.name, one.place, one.severity)):
+        group = list(same)
+        yield replace(min(group, key=lambda one: one.since), devices=len(group))
 
 
 def _rank(severity: str) -> int:

@@ -36,9 +36,9 @@ def _placed(alerts: str) -> str:
 
 
 _BOARDS = (
-    ("instance", SITE), ("kind", PIPELINE), ("emulator", PIPELINE), ("feed", ENERGY),
-    ("megapack", ENERGY), ("genset", ENERGY), ("chiller", COOLING), ("training_job", JOB),
-    ("array", ARRAY), ("rack", RACK),
+    ("site", SITE), ("instance", SITE), ("kind", PIPELINE), ("emulator", PIPELINE),
+    ("feed", ENERGY), ("megapack", ENERGY), ("genset", ENERGY), ("chiller", COOLING),
+    ("training_job", JOB), ("array", ARRAY), ("rack", RACK),
 )  # fmt: skip
 _SHOWS = "pump-failure"
 """A fault that makes an alert fire, so that what names alerts shows something."""

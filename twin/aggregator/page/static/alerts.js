@@ -26,7 +26,8 @@ export class Alerts {
 
   /** @param {FiringAlert} alert */
   row(alert) {
-    const text = `${alert.name}${alert.place ? ` ${alert.place}` : ""}`;
+    const devices = alert.devices > 1 ? `, ${alert.devices} devices` : "";
+    const text = `${alert.name}${alert.place ? ` ${alert.place}` : ""}${devices}`;
     const title = alert.summary || text;
     const name = alert.rack
       ? make("button", {type: "button", title, onclick: () => this.onRack(alert.rack)}, text)
@@ -41,6 +42,7 @@ function said({source, problem, count, alerts}) {
   if (source === null) return UNKNOWN;
   if (problem !== null) return `Alerts are not known: ${source}: ${problem}.`;
   if (!count) return `No alert fires, says ${source}.`;
-  const most = count > alerts.length ? `, the worst ${alerts.length} of them` : "";
+  const told = alerts.reduce((sum, alert) => sum + alert.devices, 0);
+  const most = count > told ? `, the worst ${told} of them below` : "";
   return `${count} alert${count === 1 ? "" : "s"} firing${most}, says ${source}.`;
 }

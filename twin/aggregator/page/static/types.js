@@ -28,7 +28,7 @@
  *   missing: ?string, time: ?number, figures: Record<string, ?number>, troubles: string[],
  *   devices: Record<string, Record<string, (?number)[]>>}} Rack  the answer of api/racks/…
  * @typedef {{name: string, place: string, severity: string, rack: string, since: string,
- *   summary: string}} FiringAlert
+ *   summary: string, devices: number}} FiringAlert
  * @typedef {{source: ?string, problem: ?string, count: number, alerts: FiringAlert[]}} FiringAlerts
  *   what Prometheus or Alertmanager says; source is null where none is known
  * @typedef {{boot: string, summary: Summary, floor: {signal: string, values: (?number)[]},
