@@ -155,7 +155,6 @@ async def _run(
 ) -> RunReport | None:
     """Run until the end and return the report, if one is wanted."""
     from twin.cli.status import busy, shown
-    from twin.stack.check import drained, take_report
     from twin.stack.local import local_stack
 
     stop = stop_on_signals()
@@ -174,6 +173,8 @@ async def _run(
             await asyncio.gather(sampler, return_exceptions=True)
         if not check:
             return None
+        from twin.stack.check import drained, take_report
+
         with busy("waiting for the last frames and reading every page …"):
             await stack.emulator.halt()
             await drained(stack)
@@ -213,9 +214,11 @@ def _comparison(config: LocalConfig, stack: LocalStack) -> TraceComparison | Non
 
 async def _sample(stack: LocalStack, trace: TraceComparison | None) -> None:
     """Scrape the roll-ups again and again while a trace is compared."""
+    if trace is None:
+        return
     from twin.stack.check import scrape
 
-    while trace is not None:
+    while True:
         await asyncio.sleep(_SCRAPE_SECONDS)
         trace.add(await scrape(stack, "/metrics"))
 
