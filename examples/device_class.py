@@ -20,8 +20,8 @@ from pydantic import Field
 from twin.alerts import Alert, Domain, Proof, Rules, Severity
 from twin.alerts.select import of
 from twin.catalog import (
-    Chart,
     Detail,
+    DeviceChart,
     DeviceClass,
     DeviceColumn,
     Exporter,
@@ -83,7 +83,8 @@ REAR_DOOR = DeviceClass(
         DeviceColumn("air", "Air", Unit.CELSIUS, "air", 1),
     )),
     charts=(
-        Chart("Air behind the door", "Air temperature behind each fan.", "air", "Fan {{fan}}"),
+        DeviceChart("Air behind the door", "Air temperature behind each fan.", "air",
+                    "Fan {{fan}}"),
     ),
 )  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import subprocess
@@ -126,3 +127,29 @@ def test_version_is_told_once() -> None:
     assert PROJECT["project"]["dynamic"] == ["version"]
     assert re.fullmatch(r"\d+\.\d+\.\d+", __version__)
     assert __version__ in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+MODULES = {
+    path.relative_to(ROOT): ast.parse(path.read_text(encoding="utf-8"))
+    for path in sorted(ROOT.glob("twin/**/*.py"))
+}
+
+
+def test_a_class_name_stands_once() -> None:
+    """No two classes of the package have one name, private ones included."""
+    places: dict[str, list[str]] = {}
+    for path, tree in MODULES.items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ClassDef):
+                places.setdefault(node.name.lstrip("_"), []).append(str(path))
+    assert {name: found for name, found in places.items() if len(found) > 1} == {}
+
+
+def test_a_module_opens_with_its_subject() -> None:
+    """The first line of a module is a noun phrase that ends with a full stop."""
+    opener = re.compile(r"(What|How|Who|Whether|Where|Why|When|Which|Whose)\b")
+    firsts = {
+        path: (ast.get_docstring(tree) or "").split("\n")[0] for path, tree in MODULES.items()
+    }
+    assert {path: line for path, line in firsts.items() if opener.match(line)} == {}
+    assert [path for path, line in firsts.items() if not line.endswith(".")] == []

@@ -36,7 +36,7 @@ _BOMS = (
 )
 
 
-class _RefusedError(yaml.MarkedYAMLError):
+class _YamlRefusedError(yaml.MarkedYAMLError):
     """YAML that no file needs, and that is not read."""
 
 
@@ -195,13 +195,13 @@ def _place(where: str, mark: Any) -> str:
 
 def _told(error: yaml.MarkedYAMLError, where: str) -> str:
     mark = error.problem_mark or error.context_mark
-    kind = "" if isinstance(error, _RefusedError) else "is not YAML: "
+    kind = "" if isinstance(error, _YamlRefusedError) else "is not YAML: "
     return f"{_place(where, mark)}: {kind}{error.problem}"
 
 
 def _refuse(at: yaml.Node | yaml.Event, problem: str) -> NoReturn:
     mark: Any = at.start_mark  # the stubs know the marks of the parser in Python only
-    raise _RefusedError(problem=problem, problem_mark=mark)
+    raise _YamlRefusedError(problem=problem, problem_mark=mark)
 
 
 def _composed(loader: _Loader) -> Iterator[yaml.Node]:

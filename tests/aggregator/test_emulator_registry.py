@@ -28,7 +28,7 @@ def _status(state: str = "online", name: str = "a", **fields: object) -> Emulato
 def test_timeout_follows_the_pace(interval: float, speed: float, timeout: float) -> None:
     """Three and a half intervals of the wall clock, at least 5 s and at most an hour."""
     announced = EmulatorRegistry(1.0)
-    announced.take_status(_status(interval=interval, speed=speed))
+    announced.on_status(_status(interval=interval, speed=speed))
     assert announced.timeout == pytest.approx(timeout)
 
 
@@ -40,8 +40,8 @@ def test_timeout_before_any_status() -> None:
 def test_slowest_emulator_decides() -> None:
     """Nobody knows which units an emulator feeds, so the slowest one sets the timeout."""
     announced = EmulatorRegistry(1.0)
-    announced.take_status(_status(name="slow", interval=10.0))
-    announced.take_status(_status(name="fast", interval=1.0))
+    announced.on_status(_status(name="slow", interval=10.0))
+    announced.on_status(_status(name="fast", interval=1.0))
     assert announced.timeout == 35.0
 
 
@@ -60,14 +60,14 @@ def test_loss_needs_all_emulators_gone(states: list[str], loss: Missing | None) 
     """One emulator online is enough not to speak of a loss."""
     announced = EmulatorRegistry(1.0)
     for number, state in enumerate(states):
-        announced.take_status(_status(state, f"e{number}"))
+        announced.on_status(_status(state, f"e{number}"))
     assert announced.loss == loss
 
 
 def test_deleted_status_is_forgotten() -> None:
     """Who deletes a retained status takes the emulator off the list."""
     announced = EmulatorRegistry(1.0)
-    announced.take_status(_status("lost"))
+    announced.on_status(_status("lost"))
     announced.forget_status("a")
     assert announced.loss is None
 
@@ -75,7 +75,7 @@ def test_deleted_status_is_forgotten() -> None:
 def test_lag_at_any_speed() -> None:
     """Lag is told in wall time: at speed 60 a frame of simulated second 120 is due after 2 s."""
     announced = EmulatorRegistry(1.0)
-    announced.take_status(_status(speed=60.0, clock={"simulated": 1_000.0, "wall": 500.0}))
+    announced.on_status(_status(speed=60.0, clock={"simulated": 1_000.0, "wall": 500.0}))
     assert announced.lag(1_120.0, 502.25) == pytest.approx(0.25)
 
 
@@ -88,7 +88,7 @@ def test_lag_needs_a_clock() -> None:
 def test_lag_of_a_wrong_clock_is_bounded(ts: float, lag: float) -> None:
     """A clock far ahead or far behind cannot spoil the histogram's sum."""
     announced = EmulatorRegistry(1.0)
-    announced.take_status(_status(clock={"simulated": 1e9, "wall": 1_000.0}))
+    announced.on_status(_status(clock={"simulated": 1e9, "wall": 1_000.0}))
     assert announced.lag(1e9 - 1_000.0 + ts if ts else 0.0, 1_000.0) == lag
 
 
@@ -96,7 +96,7 @@ def test_number_of_emulators_is_bounded() -> None:
     """Names come from the network, so there is an end to them."""
     announced = EmulatorRegistry(1.0)
     for number in range(1_000):
-        announced.take_status(_status(name=f"e{number}"))
+        announced.on_status(_status(name=f"e{number}"))
     with pytest.raises(FrameError, match="1000 emulators already"):
-        announced.take_status(_status(name="one-more"))
-    announced.take_status(_status("lost", name="e0"))
+        announced.on_status(_status(name="one-more"))
+    announced.on_status(_status("lost", name="e0"))

@@ -21,13 +21,19 @@ from prometheus_client.openmetrics.parser import (
 )
 from prometheus_client.parser import text_string_to_metric_families
 
-from twin.aggregator.text_format import ExpositionWriter, Head, SeriesColumn, head, label_block
+from twin.aggregator.text_format import (
+    ExpositionWriter,
+    MetricHead,
+    SeriesColumn,
+    head,
+    label_block,
+)
 
 HEAD = head("m", "gauge", "Help.")
 STRINGS = st.text(st.characters(codec="utf-8"))
 
 
-def _text(*columns: SeriesColumn, openmetrics: bool = False, metric: Head = HEAD) -> bytes:
+def _text(*columns: SeriesColumn, openmetrics: bool = False, metric: MetricHead = HEAD) -> bytes:
     text = ExpositionWriter(openmetrics)
     text.add(metric, columns)
     text.end()

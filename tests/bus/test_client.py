@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from twin.bus import BrokerUrl, Bus, RefusedError, Will, client, connect, keep_connected, link
+from twin.bus import BrokerRefusedError, BrokerUrl, Bus, Will, client, connect, keep_connected, link
 from twin.errors import BusError, ConfigError
 
 CONNACK = b"\x20\x02\x00\x00"
@@ -104,14 +104,16 @@ async def test_refused(code: int, refused: bool, words: str) -> None:
         with pytest.raises(BusError, match=words) as caught:
             async with connect(url, client_id="a"):
                 pass
-    assert isinstance(caught.value, RefusedError) is refused
+    assert isinstance(caught.value, BrokerRefusedError) is refused
     assert "secret" not in str(caught.value)
 
 
 async def test_refused_without_a_user() -> None:
     """Who gave no user is told that one is wanted."""
     async with fake_broker(NOT_AUTHORIZED) as (url, _):
-        with pytest.raises(RefusedError, match="wants a user: give mqtt://user:password@host"):
+        with pytest.raises(
+            BrokerRefusedError, match="wants a user: give mqtt://user:password@host"
+        ):
             async with connect(BrokerUrl(url.host, url.port), client_id="a"):
                 pass
 
@@ -126,7 +128,7 @@ async def test_refusal_ends_keep_connected() -> None:
 async def test_subscription_refused() -> None:
     """A subscription that the broker does not allow is an error, not a silence."""
     async with fake_broker(CONNACK, SUBSCRIBE_REFUSED) as (url, _):
-        with pytest.raises(RefusedError, match="refuses the subscription to twin/#"):
+        with pytest.raises(BrokerRefusedError, match="refuses the subscription to twin/#"):
             async with connect(url, client_id="a") as bus:
                 await bus.subscribe("twin/#")
 
@@ -317,6 +319,6 @@ async def test_takes_the_first_node_that_is_there(broker: BrokerUrl, unused_tcp_
 async def test_a_refusal_is_not_passed_over(broker: BrokerUrl) -> None:
     """A node that refuses us speaks for its cluster."""
     async with fake_broker(NOT_AUTHORIZED) as (url, _):
-        with pytest.raises(RefusedError):
+        with pytest.raises(BrokerRefusedError):
             async with connect(replace(url, others=(broker,)), client_id="test"):
                 pass

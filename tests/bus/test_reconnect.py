@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from twin.bus import Backoff, Bus, InboundMessage, RefusedError
+from twin.bus import Backoff, BrokerRefusedError, Bus, InboundMessage
 from twin.bus.reconnect import ELECTION_SECONDS, Reconnector
 from twin.errors import BusError
 
@@ -210,7 +210,7 @@ async def test_other_errors_of_the_session_go_through() -> None:
 
 async def test_a_refusal_is_final() -> None:
     """A broker that does not let us in is not asked again."""
-    world = World(away(), RefusedError("wrong password"))
+    world = World(away(), BrokerRefusedError("wrong password"))
     with pytest.raises(BusError, match="wrong password"):
         await world.keep(content)
     assert len(world.waits) == 1
@@ -283,7 +283,7 @@ async def test_goes_round_the_nodes() -> None:
 
 async def test_a_refusal_after_good_times_is_a_loss() -> None:
     """Who was let in once and is refused later tries again."""
-    world, sessions = World(None, RefusedError("no leader"), None), 0
+    world, sessions = World(None, BrokerRefusedError("no leader"), None), 0
 
     async def session(_: Bus) -> None:
         nonlocal sessions
@@ -300,15 +300,15 @@ async def test_a_refused_subscription_is_no_good_time() -> None:
     """Who is let in but refused what it asks for gives up at once."""
 
     async def session(_: Bus) -> None:
-        raise RefusedError("no right to read")
+        raise BrokerRefusedError("no right to read")
 
-    with pytest.raises(RefusedError):
+    with pytest.raises(BrokerRefusedError):
         await World().keep(session)
 
 
 async def test_a_cluster_may_refuse_until_it_has_a_leader() -> None:
     """A subscription that a cluster refuses from the start is tried again until it is taken."""
-    world, refusals = World(), iter([RefusedError("no leader")] * 5)
+    world, refusals = World(), iter([BrokerRefusedError("no leader")] * 5)
 
     async def session(_: Bus) -> None:
         for refusal in refusals:
@@ -323,16 +323,16 @@ async def test_a_cluster_that_goes_on_refusing_means_it() -> None:
     world = World()
 
     async def session(_: Bus) -> None:
-        raise RefusedError("no right to read")
+        raise BrokerRefusedError("no right to read")
 
-    with pytest.raises(RefusedError, match="no right to read"):
+    with pytest.raises(BrokerRefusedError, match="no right to read"):
         await world.keep(session, nodes=3)
     assert ELECTION_SECONDS <= world.now < ELECTION_SECONDS + Backoff().limit
 
 
 async def test_a_cluster_that_refuses_our_password_means_it() -> None:
     """Who is not let in by a node of a cluster gives up at once."""
-    world = World(RefusedError("wrong password"))
-    with pytest.raises(RefusedError, match="wrong password"):
+    world = World(BrokerRefusedError("wrong password"))
+    with pytest.raises(BrokerRefusedError, match="wrong password"):
         await world.keep(content, nodes=3)
     assert world.waits == []

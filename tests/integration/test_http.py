@@ -16,7 +16,7 @@ import pytest
 
 from twin.aggregator import Aggregator, AggregatorConfig, CertificateFiles, Core, Limits, Token
 from twin.aggregator.app import create_app
-from twin.aggregator.server import HttpServer, address, listen, serve_http
+from twin.aggregator.server import UvicornServer, address, listen, serve_http
 from twin.aggregator.tls import ServerCertificate
 from twin.bus import BrokerUrl
 from twin.catalog import UnitKind
@@ -49,7 +49,7 @@ async def serving(
     core: Core, limits: Limits, tls: ssl.SSLContext | None = None
 ) -> AsyncIterator[tuple[str, int]]:
     """Serve over a socket while the context is open; yield its address and port."""
-    server = HttpServer.of(create_app(core, limits=limits), limits, core.telemetry, tls)
+    server = UvicornServer.of(create_app(core, limits=limits), limits, core.telemetry, tls)
     with listen("127.0.0.1", 0) as listener:
         task = asyncio.create_task(serve_http(server, listener, asyncio.Event()))
         try:

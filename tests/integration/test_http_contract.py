@@ -31,7 +31,7 @@ from twin.aggregator.access import Access, Guarded
 from twin.aggregator.app import create_app
 from twin.aggregator.command_client import CommandClient
 from twin.aggregator.page import LivePage
-from twin.aggregator.server import HttpServer, address, listen, serve_http
+from twin.aggregator.server import UvicornServer, address, listen, serve_http
 from twin.catalog import UnitKind
 from twin.docs.openapi import document
 from twin.site import Layout, parse_site
@@ -79,7 +79,7 @@ def url(outputs: Callable[[Layout], Outputs]) -> Iterator[str]:
     app = Guarded(create_app(core, page=page), access, core.telemetry)
     loop, closing = asyncio.new_event_loop(), asyncio.Event()
     with listen("127.0.0.1", 0) as listener:
-        server = HttpServer.of(app, Limits(), core.telemetry, None)
+        server = UvicornServer.of(app, Limits(), core.telemetry, None)
         serving = loop.create_task(serve_http(server, listener, closing))
         thread = threading.Thread(target=loop.run_until_complete, args=(serving,))
         thread.start()

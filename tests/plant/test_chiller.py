@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from twin.parameters import Water
+from twin.parameters import WaterParameters
 from twin.plant import Conditions, Plant
 from twin.plant.chiller import WaterPlant, outdoor_celsius, performance, relative_humidity
 from twin.site import Layout
 
-WATER = Water()
+WATER = WaterParameters()
 DAY = 86_400.0
 FLOW = 400.0
 _STANDBY, _STARTING, _RUNNING, _FAILED = range(4)

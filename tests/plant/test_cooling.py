@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from twin.parameters import Cooling
+from twin.parameters import CoolingParameters
 from twin.plant import Conditions
 from twin.plant.cooling import Cdus
 from twin.plant.exchanger import WATER_JOULES_PER_LITER_KELVIN
 from twin.site import Layout
 
-COOLING = Cooling()
+COOLING = CoolingParameters()
 HEAT = np.full(8, 48_000.0)
 WATER, DEW = 24.0, 11.0
 

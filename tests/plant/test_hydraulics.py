@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twin.parameters import Cooling
+from twin.parameters import CoolingParameters
 from twin.plant.hydraulics import PumpCurve, pump_flows
 
-COOLING = Cooling()
+COOLING = CoolingParameters()
 CURVE = PumpCurve.of(COOLING)
 
 

@@ -11,7 +11,7 @@ from twin.compose.chaos import Harm, Verb
 from twin.compose.engine import Stack
 from twin.errors import ConfigError, ServiceError
 from twin.rules import chaos_actions as harms_module
-from twin.rules.chaos_actions import Harms, harm_of
+from twin.rules.chaos_actions import ChaosActions, harm_of
 from twin.rules.simulation import Simulation
 from twin.scenario import CHAOS, ScenarioEvent, parse_scenario
 
@@ -104,9 +104,9 @@ def notes(monkeypatch: pytest.MonkeyPatch) -> Notes:
     return notes
 
 
-def harms() -> Harms:
+def harms() -> ChaosActions:
     """Return harms on a stack that nobody looks at."""
-    return Harms(lambda: Stack(None, "p"))
+    return ChaosActions(lambda: Stack(None, "p"))
 
 
 async def test_what_is_over_is_undone_and_no_more(notes: Notes) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from twin.parameters import Cooling, Water
+from twin.parameters import CoolingParameters, WaterParameters
 from twin.site import Layout, Site, load_site, parse_site, preset_names
 from twin.site.sizing import (
     SIZED,
@@ -27,12 +27,12 @@ def site_of(body: str) -> Site:
 def test_presets_keep_the_numbers_that_they_had(name: str) -> None:
     """Every shipped site has the coolant unit, chillers and feed of before sites were sized."""
     site = load_site(name)
-    defaults = Cooling()
-    for key in SIZED[Cooling]:
+    defaults = CoolingParameters()
+    for key in SIZED[CoolingParameters]:
         given = key in site.cooling.model_fields_set
         assert given or getattr(site.cooling, key) == getattr(defaults, key)
-    for key in SIZED[Water]:
-        assert getattr(site.water, key) == getattr(Water(), key)
+    for key in SIZED[WaterParameters]:
+        assert getattr(site.water, key) == getattr(WaterParameters(), key)
     assert site.server.psu_rating_watts == 3000.0
     assert "limit_watts" in site.grid.model_fields_set
 
@@ -40,7 +40,7 @@ def test_presets_keep_the_numbers_that_they_had(name: str) -> None:
 def test_racks_of_64_h100_have_the_default_unit() -> None:
     """Whatever their number, racks of eight servers of eight H100 have the default coolant unit."""
     for racks in (1, 7, 400):
-        assert site_of(f"racks: {racks}").cooling == Cooling()
+        assert site_of(f"racks: {racks}").cooling == CoolingParameters()
 
 
 def test_the_flow_goes_with_the_heat() -> None:
@@ -49,9 +49,11 @@ def test_the_flow_goes_with_the_heat() -> None:
     rack = site_of(NVL72).rack_power_watts(site_of(NVL72).gpu)
     assert rack == pytest.approx(113_800, rel=0.01)
     assert 1.2 < cooling.flow_liters_per_minute / (rack / 1e3) < 1.5
-    ratio = cooling.flow_liters_per_minute / Cooling().flow_liters_per_minute
+    ratio = cooling.flow_liters_per_minute / CoolingParameters().flow_liters_per_minute
     for key in ("pump_power_watts", "facility_flow_liters_per_minute", "nominal_heat_watts"):
-        assert getattr(cooling, key) == pytest.approx(ratio * getattr(Cooling(), key), rel=0.01)
+        assert getattr(cooling, key) == pytest.approx(
+            ratio * getattr(CoolingParameters(), key), rel=0.01
+        )
     small = site_of("racks: 1, servers_per_rack: 1, server: {gpus: 1}").cooling
     assert small.flow_liters_per_minute < 4
     assert unit_power_watts(small) < 50
@@ -63,7 +65,7 @@ def test_what_is_given_sizes_the_rest() -> None:
     assert (heat.nominal_heat_watts, heat.flow_liters_per_minute) == (120_000, 150)
     flow = site_of("racks: 1, cooling: {flow_liters_per_minute: 30}").cooling
     assert (flow.flow_liters_per_minute, flow.pump_power_watts) == (30, 740)
-    assert flow.nominal_heat_watts == Cooling().nominal_heat_watts
+    assert flow.nominal_heat_watts == CoolingParameters().nominal_heat_watts
 
 
 def test_everything_may_be_given() -> None:

@@ -8,9 +8,9 @@ from twin.aggregator.detail import DetailControl, Outgoing
 from twin.aggregator.emulator_registry import EmulatorRegistry
 from twin.aggregator.ingest import Ingest, LimitedLog, contained
 from twin.aggregator.live import Live
-from twin.aggregator.metrics_pages import Exposure
+from twin.aggregator.metrics_pages import MetricsPages
 from twin.aggregator.rollup import Rollups
-from twin.aggregator.shard import ShardDesk
+from twin.aggregator.shard import ShardLink
 from twin.aggregator.shard_assignment import ShardAssignment
 from twin.aggregator.state import simulation_time
 from twin.aggregator.store import Store
@@ -60,11 +60,11 @@ class Core:
         self.shard = None
         self._rollups = Rollups(self.store)
         if division is not None:
-            self.shard = ShardDesk(division, self.store, self.telemetry, self._announced)
+            self.shard = ShardLink(division, self.store, self.telemetry, self._announced)
             self._rollups = self.shard.rollups
         plan = detail or self.whole.detail
         leads = division is None or division.leads
-        self._exposure = Exposure(
+        self._exposure = MetricsPages(
             self.store, self._announced, self._rollups, self._own(plan), leads=leads
         )
         self._detail = DetailControl(self.whole, plan, self._expose)
@@ -147,7 +147,7 @@ class Core:
         return text
 
     @property
-    def exposure(self) -> Exposure:
+    def exposure(self) -> MetricsPages:
         """What is exposed, for whoever wants it otherwise than as a text."""
         return self._exposure
 
@@ -177,7 +177,7 @@ class Core:
         """Return what a plan of the site says of our arrays."""
         return DetailPlan(tuple(plan[array] for array in self.layout.array_numbers))
 
-    def _handle_part(self, shard: ShardDesk, topic: str, payload: bytes, now: float) -> None:
+    def _handle_part(self, shard: ShardLink, topic: str, payload: bytes, now: float) -> None:
         with contained(self.telemetry, self._log, topic, now):
             shard.hear(topic, payload, now)
 

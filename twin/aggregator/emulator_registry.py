@@ -45,7 +45,7 @@ class EmulatorRegistry:
         self._speed = 1.0
         self._timeout = timeout_of(interval)
 
-    def take_status(self, status: EmulatorStatus) -> None:
+    def on_status(self, status: EmulatorStatus) -> None:
         """Take over what an emulator says of itself.
 
         Raises:
@@ -63,7 +63,7 @@ class EmulatorRegistry:
         if status.state == "online" and status.clock is not None:
             self._clock, self._speed = status.clock, status.speed
 
-    def take_faults(self, faults: Faults) -> None:
+    def on_faults(self, faults: Faults) -> None:
         """Take over the list of faults in force."""
         self.faults = faults.active
         self.faults_known = True

@@ -122,11 +122,11 @@ class EventLog:
         if connected is not self._connected:
             self._broker(connected)
         if connected:
-            self._look_at_emulators()
-            self._look_at_faults()
-        self._look_at_jobs()
+            self._poll_emulators()
+            self._poll_faults()
+        self._poll_jobs()
         for kind in _KINDS:
-            self._look_at_units(kind)
+            self._poll_units(kind)
 
     def _add(self, kind: str, level: Level, text: str, target: str | None = None) -> None:
         self._last += 1
@@ -139,14 +139,14 @@ class EventLog:
         elif not first:
             self._add("broker", "critical", "The connection to the broker is lost.")
 
-    def _look_at_emulators(self) -> None:
+    def _poll_emulators(self) -> None:
         for name, status in self._announced.emulators.items():
             if self._emulators.get(name) != status.state:
                 self._emulators[name] = status.state
                 level, words = _EMULATOR[status.state]
                 self._add("emulator", level, f"Emulator {name} {words}.")
 
-    def _look_at_faults(self) -> None:
+    def _poll_faults(self) -> None:
         # Without the retained list nobody knows which faults are in force.
         if not self._announced.faults_known:
             return
@@ -158,7 +158,7 @@ class EventLog:
             self._add("fault", "good", f"{fault.fault} on {fault.target} is over.", fault.target)
         self._faults = now
 
-    def _look_at_jobs(self) -> None:
+    def _poll_jobs(self) -> None:
         states = self._store.column(JOB, "state")[:, 0]
         for job in np.nonzero(np.isfinite(states))[0].tolist():
             code = int(states[job])
@@ -168,7 +168,7 @@ class EventLog:
                 name = self._layout.unit_name(UnitKind.JOB, job)
                 self._add("job", _JOB_LEVELS.get(state, "info"), f"Job {name}: {state}.")
 
-    def _look_at_units(self, kind: UnitKind) -> None:
+    def _poll_units(self, kind: UnitKind) -> None:
         units = self._store.units[kind]
         before, now = self._reporting[kind], units.reporting
         self._rest[kind] -= 1

@@ -13,7 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.aggregator.store import Store
-from twin.aggregator.text_format import ExpositionWriter, Head, SeriesColumn, head, label_block
+from twin.aggregator.text_format import (
+    ExpositionWriter,
+    MetricHead,
+    SeriesColumn,
+    head,
+    label_block,
+)
 from twin.catalog import DEVICES, Detail, DeviceClass, MetricType, Signal, Unit, UnitKind
 from twin.site import Labels, Layout, series_labels
 
@@ -42,7 +48,7 @@ class Metric:
     signals: tuple[tuple[DeviceClass, Signal], ...]
 
     @property
-    def head(self) -> Head:
+    def head(self) -> MetricHead:
         """What stands before its series."""
         return head(self.name, self.kind.value, self.help, self.unit.word)
 

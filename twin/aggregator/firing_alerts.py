@@ -118,7 +118,7 @@ def _opener() -> urllib.request.OpenerDirector:
 _OPENER = _opener()
 
 
-class _Alert(BaseModel):
+class _AlertmanagerAlert(BaseModel):
     labels: dict[str, str]
     annotations: dict[str, str] = Field(default_factory=dict)
     state: str = "firing"
@@ -141,7 +141,7 @@ class _Alert(BaseModel):
 
 
 class _Told(BaseModel):
-    alerts: list[_Alert]
+    alerts: list[_AlertmanagerAlert]
 
 
 class _Answer(BaseModel):

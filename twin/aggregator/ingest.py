@@ -188,7 +188,7 @@ class Ingest:
                 raise FrameError(
                     "foreign", f"emulator {status.emulator!r} on the topic of {name!r}"
                 )
-            self._announced.take_status(status)
+            self._announced.on_status(status)
             if at is not None:
                 self._announced.rivals.hear(status, at)
         else:
@@ -206,7 +206,7 @@ class Ingest:
                 place_of(FAULTS, self._layout, fault.fault, fault.target)
             except ConfigError as error:
                 raise FrameError("foreign", str(error)) from error
-        self._announced.take_faults(faults)
+        self._announced.on_faults(faults)
 
     def _metadata(self, name: str, payload: bytes, at: float) -> None:
         kind, _, rack = name.partition("/")

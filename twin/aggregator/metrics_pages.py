@@ -11,17 +11,17 @@ from twin.aggregator.emulator_registry import EmulatorRegistry
 from twin.aggregator.exposition import MetricsPage, array_page, site_page
 from twin.aggregator.rollup import Rollups
 from twin.aggregator.rollup_page import RollupPage, exposed_groups
-from twin.aggregator.series_counter import DeviceTally
+from twin.aggregator.series_counter import SeriesCounter
 from twin.aggregator.state import StatePage
 from twin.aggregator.store import Store
 from twin.aggregator.text_format import ExpositionWriter
 from twin.catalog import Detail, Level
 from twin.site import DetailPlan
 
-__all__ = ["Exposure"]
+__all__ = ["MetricsPages"]
 
 
-class Exposure:
+class MetricsPages:
     """What is exposed of a store.
 
     Args:
@@ -48,7 +48,7 @@ class Exposure:
         self._site = site_page(store)
         self._rolled: RollupPage | None = None
         self._arrays: dict[int, MetricsPage] = {}
-        self._tally = DeviceTally(store)
+        self._tally = SeriesCounter(store)
 
     @property
     def plan(self) -> DetailPlan:

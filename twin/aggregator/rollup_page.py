@@ -13,7 +13,7 @@ from twin.aggregator.reduction import Distribution
 from twin.aggregator.rollup import Rollups
 from twin.aggregator.text_format import (
     ExpositionWriter,
-    Head,
+    MetricHead,
     SeriesColumn,
     head,
     label_block,
@@ -113,7 +113,7 @@ def _decimals(rollup: Rollup, signal: Signal) -> int:
     return signal.decimals + round(-math.log10(rollup.scale))
 
 
-def _head(rollup: Rollup, level: Level, name: str, kind: MetricType) -> Head:
+def _head(rollup: Rollup, level: Level, name: str, kind: MetricType) -> MetricHead:
     return head(name, kind.value, rollup.help_text(level), rollup.unit.word)
 
 

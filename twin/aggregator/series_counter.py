@@ -9,10 +9,10 @@ from twin.aggregator.store import Store
 from twin.catalog import DeviceClass, UnitKind
 from twin.site import DetailPlan
 
-__all__ = ["DeviceTally"]
+__all__ = ["SeriesCounter"]
 
 
-class DeviceTally:
+class SeriesCounter:
     """Counts the series of every device class, unit by unit."""
 
     def __init__(self, store: Store) -> None:

@@ -18,7 +18,7 @@ from twin.aggregator.limits import Limits
 from twin.aggregator.telemetry import OwnTelemetry
 from twin.errors import ConfigError
 
-__all__ = ["HttpServer", "address", "listen", "serve_http"]
+__all__ = ["UvicornServer", "address", "listen", "serve_http"]
 
 _PATIENCE_SECONDS = 2
 """How long answers under way may take to end at shutdown."""
@@ -26,7 +26,7 @@ _BACKLOG = 1024
 """Connections that may wait to be accepted: hundreds of scrapers may come at the same moment."""
 
 
-class HttpServer(uvicorn.Server):
+class UvicornServer(uvicorn.Server):
     """A server with a door, that leaves signals to whoever owns the process."""
 
     door: Door
@@ -34,7 +34,7 @@ class HttpServer(uvicorn.Server):
     @classmethod
     def of(
         cls, app: ASGIApp, limits: Limits, telemetry: OwnTelemetry, tls: ssl.SSLContext | None
-    ) -> HttpServer:
+    ) -> UvicornServer:
         """Return a server of ``app``."""
         protocol = limited(limits, telemetry)
         config = uvicorn.Config(
@@ -129,7 +129,9 @@ def address(listener: socket.socket, *, tls: bool) -> str:
     return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
-async def serve_http(server: HttpServer, listener: socket.socket, closing: asyncio.Event) -> None:
+async def serve_http(
+    server: UvicornServer, listener: socket.socket, closing: asyncio.Event
+) -> None:
     """Answer requests until cancelled; then let the answers under way end.
 
     ``closing`` tells the streams of open pages, which have no end of their own.

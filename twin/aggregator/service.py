@@ -22,7 +22,7 @@ from twin.aggregator.core import Core
 from twin.aggregator.firing_alerts import AlertServer, AlertsWatch
 from twin.aggregator.limits import Limits
 from twin.aggregator.page import LivePage
-from twin.aggregator.server import HttpServer, address, listen, serve_http
+from twin.aggregator.server import UvicornServer, address, listen, serve_http
 from twin.aggregator.shard_assignment import Addresses, ShardAssignment
 from twin.aggregator.store import Store
 from twin.aggregator.summary import Summary
@@ -152,7 +152,7 @@ class Aggregator:
         context = None if certificate is None else certificate.context
         alerts = AlertsWatch(config.alerts, config.layout.site.name)
         app, page = _application(core, config, addresses, desk, alerts)
-        server = HttpServer.of(app, config.limits, core.telemetry, context)
+        server = UvicornServer.of(app, config.limits, core.telemetry, context)
         try:
             with listen(config.host, config.port) as listener:
                 async with asyncio.TaskGroup() as spawned:

@@ -21,7 +21,7 @@ from twin.aggregator.telemetry import OwnTelemetry
 from twin.catalog import UnitKind
 from twin.wire import RollupPart, Topics, decode_message
 
-__all__ = ["ShardDesk"]
+__all__ = ["ShardLink"]
 
 _LEAST_SECONDS = 1.0
 """Between two parts, also at a shorter interval: nobody scrapes roll-ups more often."""
@@ -29,7 +29,7 @@ _LEAST_SECONDS = 1.0
 _log = structlog.get_logger(__name__)
 
 
-class ShardDesk:
+class ShardLink:
     """Speaks with the site's other aggregators.
 
     Args:

@@ -9,7 +9,7 @@ import numpy as np
 
 from twin.aggregator.emulator_registry import EmulatorRegistry
 from twin.aggregator.ingest import Ingest
-from twin.aggregator.metrics_pages import Exposure
+from twin.aggregator.metrics_pages import MetricsPages
 from twin.aggregator.rollup import Rollups, first_units
 from twin.aggregator.state import simulation_time
 from twin.aggregator.store import Store
@@ -124,7 +124,7 @@ class Summary:
 def summarise(
     store: Store,
     rollups: Rollups,
-    exposure: Exposure,
+    exposure: MetricsPages,
     ingest: Ingest,
     announced: EmulatorRegistry,
     telemetry: OwnTelemetry,

@@ -4,7 +4,7 @@ This is the hot path of the aggregator: a line is the metric's name, a label blo
 was escaped once, and a number that orjson printed together with all its neighbours.
 
 The lines are the same in both formats; what differs stands in the comments before them,
-which a :class:`Head` holds for both.
+which a :class:`MetricHead` holds for both.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from twin.site import Labels
 __all__ = [
     "OPENMETRICS_END",
     "ExpositionWriter",
-    "Head",
+    "MetricHead",
     "SeriesColumn",
     "head",
     "label_block",
@@ -40,7 +40,7 @@ _OPENMETRICS_TYPES = {MetricType.UNTYPED.value: "unknown"}
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
+class MetricHead:
     """What stands before the series of a metric.
 
     Attributes:
@@ -87,7 +87,7 @@ class ExpositionWriter:
         """Return whether the series of that name are worth computing."""
         return True
 
-    def add(self, metric: Head, columns: Iterable[SeriesColumn]) -> None:
+    def add(self, metric: MetricHead, columns: Iterable[SeriesColumn]) -> None:
         """Append one metric with all its series; nothing when it has none."""
         start = b"\n" + metric.name.encode()
         parts = [metric.openmetrics if self.openmetrics else metric.plain]
@@ -100,7 +100,11 @@ class ExpositionWriter:
             self.chunks.append(b"".join(parts))
 
     def add_family(
-        self, family: Head, names: Sequence[str], labels: Sequence[bytes], values: Sequence[bytes]
+        self,
+        family: MetricHead,
+        names: Sequence[str],
+        labels: Sequence[bytes],
+        values: Sequence[bytes],
     ) -> None:
         """Append a metric whose samples have several names: one of each a line."""
         parts = [b"\n"] * (4 * len(names))
@@ -125,7 +129,7 @@ class ExpositionWriter:
         return b"".join(self.chunks)
 
 
-def head(name: str, kind: str, help_text: str, unit: str = "") -> Head:
+def head(name: str, kind: str, help_text: str, unit: str = "") -> MetricHead:
     """Return the comments of a metric.
 
     OpenMetrics names a family, not a sample: a counter's without ``_total``. It knows no
@@ -149,10 +153,10 @@ def head(name: str, kind: str, help_text: str, unit: str = "") -> Head:
     lines = [f"# HELP {family} {quoted}", f"# TYPE {family} {known}"]
     if unit and family.endswith(f"_{unit}"):
         lines.append(f"# UNIT {family} {unit}")
-    return Head(name, plain.encode(), "\n".join(lines).encode())
+    return MetricHead(name, plain.encode(), "\n".join(lines).encode())
 
 
-def own_head(metric: OwnMetric) -> Head:
+def own_head(metric: OwnMetric) -> MetricHead:
     """Return what stands before the series of one of the aggregator's own metrics."""
     return head(metric.name, metric.kind, metric.help)
 

@@ -3,17 +3,17 @@
 :mod:`twin.bus.embedded` is a broker for those who have none; only who runs it imports it.
 """
 
-from twin.bus.client import RefusedError, connect
+from twin.bus.client import BrokerRefusedError, connect
 from twin.bus.model import Bus, InboundMessage, Will
 from twin.bus.reconnect import Backoff, keep_connected
 from twin.bus.url import BrokerUrl
 
 __all__ = [
     "Backoff",
+    "BrokerRefusedError",
     "BrokerUrl",
     "Bus",
     "InboundMessage",
-    "RefusedError",
     "Will",
     "connect",
     "keep_connected",

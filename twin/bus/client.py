@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from twin.bus.url import BrokerUrl
 
-__all__ = ["RefusedError", "connect"]
+__all__ = ["BrokerRefusedError", "connect"]
 
 FAIR_SHARE = 32
 """Messages read in a row before the event loop gets a turn."""
@@ -39,7 +39,7 @@ _T = TypeVar("_T")
 _log = structlog.get_logger("twin.bus")
 
 
-class RefusedError(BusError):
+class BrokerRefusedError(BusError):
     """The broker is there but does not let us in: waiting would not help."""
 
 
@@ -76,7 +76,7 @@ async def _open(url: BrokerUrl, client_id: str, will: Will | None) -> tuple[Brok
     for node in others:
         try:
             return node, await _open_one(node, client_id, will)
-        except RefusedError:
+        except BrokerRefusedError:
             raise
         except BusError as error:
             _log.debug("next broker", error=str(error))
@@ -142,7 +142,7 @@ class Connection:
         call = self._client.subscribe(topic_filter, qos, timeout=math.inf)
         codes = await self._answer(call)
         if any(_number(code) >= _SUBACK_FAILURE for code in codes):
-            raise RefusedError(
+            raise BrokerRefusedError(
                 f"broker {self._url} refuses the subscription to {topic_filter}; "
                 "give the user the right to read it"
             )
@@ -234,14 +234,14 @@ def _unreachable(url: BrokerUrl, error: Exception) -> BusError:
     return BusError(f"broker {url} cannot be reached ({reason}); start it or give another address")
 
 
-def _refused(url: BrokerUrl, error: aiomqtt.MqttCodeError) -> RefusedError:
+def _refused(url: BrokerUrl, error: aiomqtt.MqttCodeError) -> BrokerRefusedError:
     if _number(error.rc) not in _BAD_CREDENTIALS:
         remedy = "it must speak MQTT 3.1.1 and allow our client identifier"
     elif url.username is None:
         remedy = "it wants a user: give mqtt://user:password@host:port"
     else:
         remedy = f"the password is wrong or {url.username!r} has no access: correct the address"
-    return RefusedError(f"broker {url} refused us ({error.rc}); {remedy}")
+    return BrokerRefusedError(f"broker {url} refused us ({error.rc}); {remedy}")
 
 
 def _reason(error: BaseException) -> str:

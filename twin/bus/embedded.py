@@ -85,7 +85,7 @@ async def embedded_broker(host: str, port: int) -> AsyncIterator[BrokerUrl]:
     listener = ListenerConfig(type=ListenerType.EXTERNAL)
     broker = _Broker(BrokerConfig(listeners={_LISTENER: listener}, plugins=_ANYONE))
     await broker.start()
-    door = _Door(broker)
+    door = _ClientLimiter(broker)
     try:
         server = await _listen(door, host, port)
         try:
@@ -152,7 +152,7 @@ class _SeldomLog:
         _log.warning(event, suppressed=self._suppressed.pop(event, 0), **details)
 
 
-class _Door:
+class _ClientLimiter:
     """Lets connections in to a broker and throws them out."""
 
     def __init__(self, broker: Broker) -> None:
@@ -248,7 +248,7 @@ class _Reader(StreamReaderAdapter):  # type: ignore[misc]  # amqtt has no types
 class _Writer:
     """Sends to one client without ever waiting for it; amqtt's WriterAdapter by shape."""
 
-    def __init__(self, stream: asyncio.StreamWriter, door: _Door, log: _SeldomLog) -> None:
+    def __init__(self, stream: asyncio.StreamWriter, door: _ClientLimiter, log: _SeldomLog) -> None:
         self._stream = stream
         self._door = door
         self._log = log
@@ -286,7 +286,7 @@ class _Writer:
         return None
 
 
-async def _listen(door: _Door, host: str, port: int) -> asyncio.Server:
+async def _listen(door: _ClientLimiter, host: str, port: int) -> asyncio.Server:
     try:
         return await asyncio.start_server(door.enter, host, port)
     except OSError as error:

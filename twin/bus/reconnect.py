@@ -13,7 +13,7 @@ from itertools import cycle
 
 import structlog
 
-from twin.bus.client import RefusedError, connect
+from twin.bus.client import BrokerRefusedError, connect
 from twin.bus.model import Bus, Will
 from twin.bus.url import BrokerUrl
 from twin.errors import BusError
@@ -177,7 +177,7 @@ class Reconnector:
                     self._on_state(False)
         except* BusError as group:
             failures = list(_leaves(group))
-        refusals = [failure for failure in failures if isinstance(failure, RefusedError)]
+        refusals = [failure for failure in failures if isinstance(failure, BrokerRefusedError)]
         if refusals and not self._had and not (stood and self._may_elect()):
             raise refusals[0]
         self._had |= stood and not refusals

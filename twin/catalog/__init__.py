@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from twin.catalog import own
 from twin.catalog.cooling import CDU, CDU_PSU, CDU_PSU_STATES, LEAK_STATES, PUMP, PUMP_STATES
-from twin.catalog.device import Chart, DeviceClass
+from twin.catalog.device import DeviceChart, DeviceClass
 from twin.catalog.fabric import LEAF, PORT, SPINE
 from twin.catalog.gpu import GPU, XID_TEXT
 from twin.catalog.job import JOB, JOB_STATES
@@ -87,8 +87,8 @@ __all__ = [
     "UP",
     "WATER",
     "XID_TEXT",
-    "Chart",
     "Detail",
+    "DeviceChart",
     "DeviceClass",
     "DeviceColumn",
     "Exporter",

@@ -11,11 +11,11 @@ from twin.catalog.place import UNIT_HOST, Count, Hosts, UnitKind, one
 from twin.catalog.rollup import Rollup
 from twin.parameters import Site
 
-__all__ = ["Chart", "DeviceClass"]
+__all__ = ["DeviceChart", "DeviceClass"]
 
 
 @dataclass(frozen=True, slots=True)
-class Chart:
+class DeviceChart:
     """A panel of the dashboard of a rack: the values of one signal over time.
 
     Attributes:
@@ -69,7 +69,7 @@ class DeviceClass:
     reporting: Callable[[Site, int], int] | None = None
     rollups: tuple[Rollup, ...] = ()
     conditions: Mapping[str, float] = field(default_factory=dict)
-    charts: tuple[Chart, ...] = ()
+    charts: tuple[DeviceChart, ...] = ()
     table: PageTable | None = None
 
     def __iter__(self) -> Iterator[Signal]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from twin.catalog.device import Chart, DeviceClass
+from twin.catalog.device import DeviceChart, DeviceClass
 from twin.catalog.model import Detail, Exporter, MetricType, Signal, Unit
 from twin.catalog.page import DeviceColumn, PageTable
 from twin.catalog.place import Hosts, UnitKind, one
@@ -113,10 +113,11 @@ PDU = DeviceClass(
     hosts=_PDUS,
     per_host=lambda _: len(PHASES),
     charts=(
-        Chart("PDU phases", "Power of each phase of each PDU. A PDU at zero has tripped; phases of "
-              "one PDU should lie close together.", "power", "PDU {{pdu}} {{phase}}", 0),
-        Chart("PDU current", "Current of each phase of each PDU.", "current",
-              "PDU {{pdu}} {{phase}}", 0),
+        DeviceChart("PDU phases", "Power of each phase of each PDU. A PDU at zero has tripped; "
+                    "phases of one PDU should lie close together.", "power",
+                    "PDU {{pdu}} {{phase}}", 0),
+        DeviceChart("PDU current", "Current of each phase of each PDU.", "current",
+                    "PDU {{pdu}} {{phase}}", 0),
     ),
     detail=Detail.RACK,
     signals=(

@@ -1,4 +1,4 @@
-"""What a site is made of: every number of the model, with its unit and its basis.
+"""Parameters of a site: every number of the model, with its unit and its basis.
 
 Each section in these modules is a part of a site's YAML. A number that is not measured is an
 engineering estimate (marked *est.*) and can be overridden in the preset by its name.
@@ -12,34 +12,42 @@ Where a description names a measurement, it is one of these public sources:
 
 from __future__ import annotations
 
-from twin.parameters.cooling import Cooling, Water
-from twin.parameters.gpu import Block, GpuModel
-from twin.parameters.network import Network, Storage
-from twin.parameters.operation import Job, Telemetry, Training
-from twin.parameters.power import Facility, Gensets, Grid, Megapacks, Pdu, Supply, Turbines
+from twin.parameters.cooling import CoolingParameters, WaterParameters
+from twin.parameters.gpu import BlockParameters, GpuModel
+from twin.parameters.network import NetworkParameters, StorageParameters
+from twin.parameters.operation import JobParameters, TelemetryParameters, TrainingParameters
+from twin.parameters.power import (
+    FacilityParameters,
+    GensetParameters,
+    GridParameters,
+    MegapackParameters,
+    PduParameters,
+    SupplyParameters,
+    TurbineParameters,
+)
 from twin.parameters.section import Section
-from twin.parameters.server import Ec2, Server
+from twin.parameters.server import Ec2Parameters, ServerParameters
 from twin.parameters.site import Site
 
 __all__ = [
-    "Block",
-    "Cooling",
-    "Ec2",
-    "Facility",
-    "Gensets",
+    "BlockParameters",
+    "CoolingParameters",
+    "Ec2Parameters",
+    "FacilityParameters",
+    "GensetParameters",
     "GpuModel",
-    "Grid",
-    "Job",
-    "Megapacks",
-    "Network",
-    "Pdu",
+    "GridParameters",
+    "JobParameters",
+    "MegapackParameters",
+    "NetworkParameters",
+    "PduParameters",
     "Section",
-    "Server",
+    "ServerParameters",
     "Site",
-    "Storage",
-    "Supply",
-    "Telemetry",
-    "Training",
-    "Turbines",
-    "Water",
+    "StorageParameters",
+    "SupplyParameters",
+    "TelemetryParameters",
+    "TrainingParameters",
+    "TurbineParameters",
+    "WaterParameters",
 ]

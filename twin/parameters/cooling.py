@@ -8,10 +8,10 @@ from pydantic import Field, model_validator
 
 from twin.parameters.section import Amount, Fraction, Positive, Section
 
-__all__ = ["Cooling", "Water"]
+__all__ = ["CoolingParameters", "WaterParameters"]
 
 
-class Cooling(Section):
+class CoolingParameters(Section):
     """The coolant distribution unit of a rack."""
 
     pumps: Annotated[int, Field(ge=1, le=4)] = 2
@@ -82,7 +82,7 @@ class Cooling(Section):
     """Share of the servers' heat that the coolant takes, est."""
 
     @model_validator(mode="after")
-    def _pumps_give_the_pressure(self) -> Cooling:
+    def _pumps_give_the_pressure(self) -> CoolingParameters:
         head = self.pump_head_pascals * self.pump_nominal_ratio**2
         if head <= self.loop_pressure_pascals:
             raise ValueError(
@@ -93,7 +93,7 @@ class Cooling(Section):
         return self
 
 
-class Water(Section):
+class WaterParameters(Section):
     """The facility water plant, the air handlers and the weather."""
 
     chillers: Annotated[int, Field(ge=1, le=999)] | None = None
@@ -170,7 +170,7 @@ class Water(Section):
         return max(1.0 - self.capacity_per_kelvin * hot, 0.2)
 
     @model_validator(mode="after")
-    def _some_chillers_are_no_spares(self) -> Water:
+    def _some_chillers_are_no_spares(self) -> WaterParameters:
         if self.chillers is not None and self.spare >= self.chillers:
             raise ValueError(
                 f"spare is {self.spare}, but there are only {self.chillers} chillers; "

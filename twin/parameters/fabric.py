@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import ceil
 
-from twin.parameters.network import Network
+from twin.parameters.network import NetworkParameters
 
 __all__ = ["FabricShape"]
 
@@ -42,7 +42,7 @@ class FabricShape:
     tiers: int
 
     @classmethod
-    def of(cls, network: Network, arrays: int, rails: int, downlinks: int) -> FabricShape:
+    def of(cls, network: NetworkParameters, arrays: int, rails: int, downlinks: int) -> FabricShape:
         """Return the smallest fabric that serves so many ports without oversubscription."""
         speed = network.uplink_bytes_per_second / network.bytes_per_second
         uplinks = max(2, ceil(downlinks / speed))

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from twin.parameters.section import Amount, Fraction, Positive, Section
 
-__all__ = ["Block", "GpuModel"]
+__all__ = ["BlockParameters", "GpuModel"]
 
 
 class GpuModel(Section):
@@ -75,7 +75,7 @@ class GpuModel(Section):
     """Cores that neuron-monitor shows of a chip; dcgm-exporter shows a GPU as a whole."""
 
 
-class Block(Section):
+class BlockParameters(Section):
     """Racks of one GPU model; the blocks of a site follow each other in order of racks."""
 
     racks: Annotated[int, Field(ge=1, le=20_000)]

@@ -8,10 +8,10 @@ from pydantic import Field
 
 from twin.parameters.section import Amount, Fraction, Positive, Section
 
-__all__ = ["Network", "Storage"]
+__all__ = ["NetworkParameters", "StorageParameters"]
 
 
-class Network(Section):
+class NetworkParameters(Section):
     """The NICs and how the fabric treats them."""
 
     bytes_per_second: Positive = 5e10
@@ -58,7 +58,7 @@ class Network(Section):
     """Further power at full traffic in W, optics included, est."""
 
 
-class Storage(Section):
+class StorageParameters(Section):
     """The service racks: NVMe servers for checkpoints and data, CPU servers for the rest."""
 
     servers_per_thousand_gpus: Positive = 4.0

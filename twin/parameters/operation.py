@@ -8,10 +8,10 @@ from pydantic import Field
 
 from twin.parameters.section import Amount, Fraction, Positive, Section
 
-__all__ = ["Job", "Telemetry", "Training"]
+__all__ = ["JobParameters", "TelemetryParameters", "TrainingParameters"]
 
 
-class Training(Section):
+class TrainingParameters(Section):
     """The shape of a synchronous training job."""
 
     step_seconds: Positive = 10.64
@@ -46,7 +46,7 @@ class Training(Section):
     """Framebuffer that the job holds, est."""
 
 
-class Job(Section):
+class JobParameters(Section):
     """A job that holds racks of the site; the jobs follow each other in order of racks."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
@@ -59,11 +59,11 @@ class Job(Section):
     priority: Annotated[int, Field(ge=0, le=100)] = 50
     """Who goes without when there is not enough power: racks that no job holds first, then the job
     of the lowest priority, and of two equals the later one."""
-    training: Training = Training()
+    training: TrainingParameters = TrainingParameters()
     """What is different from the site's section `training`, with the same keys."""
 
 
-class Telemetry(Section):
+class TelemetryParameters(Section):
     """How the site reports."""
 
     interval_seconds: Annotated[float, Field(gt=0, le=3600)] = 1.0

@@ -8,10 +8,18 @@ from pydantic import Field
 
 from twin.parameters.section import Amount, Fraction, Positive, Section, Trips
 
-__all__ = ["Facility", "Gensets", "Grid", "Megapacks", "Pdu", "Supply", "Turbines"]
+__all__ = [
+    "FacilityParameters",
+    "GensetParameters",
+    "GridParameters",
+    "MegapackParameters",
+    "PduParameters",
+    "SupplyParameters",
+    "TurbineParameters",
+]
 
 
-class Megapacks(Section):
+class MegapackParameters(Section):
     """The battery units of the site."""
 
     count: Annotated[int, Field(ge=0, le=10_000)] = 0
@@ -63,7 +71,7 @@ class Megapacks(Section):
     default, from memory)."""
 
 
-class Gensets(Section):
+class GensetParameters(Section):
     """The generators of the site."""
 
     count: Annotated[int, Field(ge=0, le=1_000)] = 0
@@ -95,7 +103,7 @@ class Gensets(Section):
     """Consumption without load over that at full load, est."""
 
 
-class Turbines(Gensets):
+class TurbineParameters(GensetParameters):
     """The gas turbines of the site: generators that start slowly and burn gas from a pipeline.
 
     They are numbered after the generators and have the same telemetry; what a piston engine has
@@ -124,7 +132,7 @@ class Turbines(Gensets):
     """Consumption without load over that at full load, est.: the compressor takes its part."""
 
 
-class Grid(Section):
+class GridParameters(Section):
     """The feeds of the utility."""
 
     feeds: Annotated[int, Field(ge=1, le=2)] = 1
@@ -142,7 +150,7 @@ class Grid(Section):
     """Voltage drop at the import limit, est."""
 
 
-class Supply(Section):
+class SupplyParameters(Section):
     """The energy management: when the site separates from the grid, and what it sheds."""
 
     enforce_limit: bool = False
@@ -160,7 +168,7 @@ class Supply(Section):
     """Share of the racks that is switched on again a second, est."""
 
 
-class Pdu(Section):
+class PduParameters(Section):
     """The breakers of the rack PDUs, which open by overload."""
 
     breaker_amperes: Positive | None = None
@@ -183,7 +191,7 @@ class Pdu(Section):
     that opened by overload, est."""
 
 
-class Facility(Section):
+class FacilityParameters(Section):
     """What the building adds to the IT power."""
 
     loss_ratio: Amount = 0.02

@@ -8,10 +8,10 @@ from pydantic import Field
 
 from twin.parameters.section import Amount, Fraction, Positive, Section
 
-__all__ = ["Ec2", "Server"]
+__all__ = ["Ec2Parameters", "ServerParameters"]
 
 
-class Server(Section):
+class ServerParameters(Section):
     """An HGX server of the site."""
 
     gpus: Annotated[int, Field(ge=1, le=32)] = 8
@@ -55,7 +55,7 @@ class Server(Section):
         return output + self.psus * loss
 
 
-class Ec2(Section):
+class Ec2Parameters(Section):
     """What EC2 calls the servers; only neuron-monitor tells it."""
 
     instance_type: str = "trn2.48xlarge"

@@ -14,25 +14,25 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from twin.parameters import (
-    Block,
-    Cooling,
-    Ec2,
-    Facility,
-    Gensets,
+    BlockParameters,
+    CoolingParameters,
+    Ec2Parameters,
+    FacilityParameters,
+    GensetParameters,
     GpuModel,
-    Grid,
-    Job,
-    Megapacks,
-    Network,
-    Pdu,
+    GridParameters,
+    JobParameters,
+    MegapackParameters,
+    NetworkParameters,
+    PduParameters,
     Section,
-    Server,
-    Storage,
-    Supply,
-    Telemetry,
-    Training,
-    Turbines,
-    Water,
+    ServerParameters,
+    StorageParameters,
+    SupplyParameters,
+    TelemetryParameters,
+    TrainingParameters,
+    TurbineParameters,
+    WaterParameters,
 )
 from twin.parameters.fabric import FabricShape
 
@@ -65,26 +65,26 @@ class Site(Section):
     """Three-phase PDUs a rack."""
     gpu: GpuModel
     """GPU model of all servers: the name of a shipped one, or a section of its own."""
-    blocks: tuple[Block, ...] = ()
+    blocks: tuple[BlockParameters, ...] = ()
     """Blocks of racks with GPU models of their own; ``racks`` and ``gpu`` then follow from them."""
-    server: Server = Server()
-    ec2: Ec2 = Ec2()
-    network: Network = Network()
-    storage: Storage = Storage()
-    cooling: Cooling = Cooling()
-    water: Water = Water()
-    megapacks: Megapacks = Megapacks()
-    gensets: Gensets = Gensets()
-    turbines: Turbines = Turbines()
-    grid: Grid = Grid()
-    supply: Supply = Supply()
-    pdu: Pdu = Pdu()
-    facility: Facility = Facility()
-    training: Training = Training()
-    jobs: tuple[Job, ...] = ()
+    server: ServerParameters = ServerParameters()
+    ec2: Ec2Parameters = Ec2Parameters()
+    network: NetworkParameters = NetworkParameters()
+    storage: StorageParameters = StorageParameters()
+    cooling: CoolingParameters = CoolingParameters()
+    water: WaterParameters = WaterParameters()
+    megapacks: MegapackParameters = MegapackParameters()
+    gensets: GensetParameters = GensetParameters()
+    turbines: TurbineParameters = TurbineParameters()
+    grid: GridParameters = GridParameters()
+    supply: SupplyParameters = SupplyParameters()
+    pdu: PduParameters = PduParameters()
+    facility: FacilityParameters = FacilityParameters()
+    training: TrainingParameters = TrainingParameters()
+    jobs: tuple[JobParameters, ...] = ()
     """Jobs that share the site. Without any, a single one called `pretrain` holds all racks;
     racks that no job holds are idle."""
-    telemetry: Telemetry = Telemetry()
+    telemetry: TelemetryParameters = TelemetryParameters()
 
     @model_validator(mode="after")
     def _halls_hold_arrays(self) -> Site:
@@ -128,10 +128,10 @@ class Site(Section):
         return self
 
     @property
-    def all_blocks(self) -> tuple[Block, ...]:
+    def all_blocks(self) -> tuple[BlockParameters, ...]:
         """The blocks of the site, or the one that it is made of."""
         # A part of a site may have no rack, which is no block that can be written down.
-        return self.blocks or (Block.model_construct(racks=self.racks, gpu=self.gpu),)
+        return self.blocks or (BlockParameters.model_construct(racks=self.racks, gpu=self.gpu),)
 
     @property
     def models(self) -> tuple[GpuModel, ...]:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.catalog import CHILLER
-from twin.parameters import Water
+from twin.parameters import WaterParameters
 from twin.plant.conditions import Conditions
 from twin.plant.exchanger import WATER_JOULES_PER_LITER_KELVIN
 from twin.plant.units import Floats, lag
@@ -36,7 +36,7 @@ _STANDBY, _STARTING, _RUNNING, _FAILED, _UNPOWERED = 0.0, 1.0, 2.0, 3.0, 4.0
 _HOTTEST_WATER = 90.0
 
 
-def outdoor_celsius(seconds: float, water: Water) -> float:
+def outdoor_celsius(seconds: float, water: WaterParameters) -> float:
     """Return the outdoor temperature in °C: a sine over the day.
 
     Args:
@@ -57,7 +57,7 @@ def relative_humidity(celsius: float, dew: float) -> float:
     return min(pressure(dew) / pressure(celsius), 1.0)
 
 
-def performance(celsius: float, load_ratio: float, water: Water) -> float:
+def performance(celsius: float, load_ratio: float, water: WaterParameters) -> float:
     """Return heat carried off over electrical power, towers and pumps included.
 
     Falls with the outdoor temperature and away from 75 % load (est.).

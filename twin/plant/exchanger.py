@@ -12,7 +12,7 @@ from math import log
 
 import numpy as np
 
-from twin.parameters import Cooling
+from twin.parameters import CoolingParameters
 from twin.plant.units import Floats, approach
 
 __all__ = ["WATER_JOULES_PER_LITER_KELVIN", "Exchanger", "Valves"]
@@ -38,7 +38,7 @@ class Exchanger:
     cold_rate: float
 
     @classmethod
-    def of(cls, cooling: Cooling) -> Exchanger:
+    def of(cls, cooling: CoolingParameters) -> Exchanger:
         """Return the exchanger that has the given approach at nominal heat and an open valve."""
         hot = (
             cooling.flow_liters_per_minute
@@ -77,7 +77,7 @@ class Exchanger:
 class Valves:
     """The facility water valve of each rack: a controller, and an actuator that takes time."""
 
-    def __init__(self, cooling: Cooling, racks: int) -> None:
+    def __init__(self, cooling: CoolingParameters, racks: int) -> None:
         self._cooling = cooling
         self.command: Floats = np.ones(racks)
         """Opening that the controller asks for."""

@@ -25,7 +25,7 @@ from twin.plant.gpu_model import (
     memory_clock,
     thermal_clock,
 )
-from twin.plant.host import Hosts
+from twin.plant.host import HostStates
 from twin.plant.nvlink import NvLinks
 from twin.plant.units import Floats, approach
 from twin.plant.workload import Demand, Level, least
@@ -92,7 +92,7 @@ class Gpus:
         self._slowed = False
         self._dead: NDArray[np.bool_] | None = None
         self._hung: NDArray[np.bool_] | None = None
-        self._hosts: Hosts | None = None
+        self._hosts: HostStates | None = None
         self._shut_down_for = np.full(shape, -1.0, dtype=np.float32)
         self._any_shut_down = False
         uptime = rng.uniform(3.0, 30.0, shape) * 86_400.0
@@ -126,7 +126,7 @@ class Gpus:
         flow_ratio: Floats,
         conditions: Conditions,
         dt: float,
-        hosts: Hosts | None = None,
+        hosts: HostStates | None = None,
     ) -> None:
         """Advance by ``dt`` seconds.
 

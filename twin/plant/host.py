@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from twin.plant.units import Floats
 
-__all__ = ["Hosts"]
+__all__ = ["HostStates"]
 
 
 @dataclass(frozen=True, slots=True)
-class Hosts:
+class HostStates:
     """State of all servers while any of them is not as it should be.
 
     Attributes:

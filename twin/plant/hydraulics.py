@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.catalog import PUMP
-from twin.parameters import Cooling
+from twin.parameters import CoolingParameters
 from twin.plant.conditions import Conditions
 from twin.plant.units import Floats, approach
 from twin.site import Layout
@@ -53,7 +53,7 @@ class PumpCurve:
     strainer: float
 
     @classmethod
-    def of(cls, cooling: Cooling) -> PumpCurve:
+    def of(cls, cooling: CoolingParameters) -> PumpCurve:
         """Return the curve that gives the nominal flow at the nominal speed of all pumps."""
         flow = cooling.flow_liters_per_minute
         each = flow / cooling.pumps

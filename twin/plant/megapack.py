@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.catalog import CHARGE_STATES, INVERTER_STATES
-from twin.parameters import Megapacks as Parameters
+from twin.parameters import MegapackParameters as Parameters
 from twin.plant.ridethrough import RideThrough
 from twin.plant.units import Floats, lag
 from twin.site import Layout

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from twin.catalog import NEURON_LATENCIES
 from twin.plant.gpu import Gpus
-from twin.plant.host import Hosts
+from twin.plant.host import HostStates
 from twin.plant.units import Floats, silenced
 from twin.plant.workload import Demand
 from twin.site import Layout
@@ -98,7 +98,7 @@ class NeuronMonitor:
         count: Floats = chips.reshape(*self._shape, -1).sum(axis=2, dtype=np.float64)
         return count
 
-    def outputs(self, demand: Demand, hosts: Hosts | None) -> dict[str, dict[str, Floats]]:
+    def outputs(self, demand: Demand, hosts: HostStates | None) -> dict[str, dict[str, Floats]]:
         """Return all signals of the catalogue's Neuron classes, NaN where nothing reports.
 
         Args:

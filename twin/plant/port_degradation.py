@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from twin.parameters import Network
+from twin.parameters import NetworkParameters
 from twin.plant.conditions import Conditions
 from twin.plant.units import Floats
 
@@ -49,7 +49,7 @@ class PortDegradation:
         )
         return None if well else wear
 
-    def pace(self, network: Network) -> Floats:
+    def pace(self, network: NetworkParameters) -> Floats:
         """Return what each port can carry over what it could if it were well."""
         carried: Floats = (
             self.rate * goodput(self.loss, network.retransmit_window_packets) * (1.0 - self.pause)

@@ -6,7 +6,7 @@ disconnects. It connects again after a time within the normal range.
 
 from __future__ import annotations
 
-from twin.parameters import Megapacks as Parameters
+from twin.parameters import MegapackParameters as Parameters
 
 __all__ = ["RideThrough"]
 

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.catalog import PDU, PSU
-from twin.parameters import Server
+from twin.parameters import ServerParameters
 from twin.plant.breaker import Breakers
 from twin.plant.conditions import Conditions
-from twin.plant.host import Hosts
+from twin.plant.host import HostStates
 from twin.plant.units import Floats, silenced
 from twin.site import Layout, Site
 
@@ -36,7 +36,7 @@ _INLET_WARNING_CELSIUS, _INLET_CRITICAL_CELSIUS = 40.0, 45.0
 """Upper thresholds of the inlet's sensor, est."""
 
 
-def supply_loss(output: Floats, server: Server) -> Floats:
+def supply_loss(output: Floats, server: ServerParameters) -> Floats:
     """Return the loss of one power supply in W.
 
     Args:
@@ -84,7 +84,7 @@ class Servers:
         self._breaker: NDArray[np.bool_] | None = None
         self._fed: NDArray[np.bool_] = np.ones(racks, dtype=np.bool_)
         self._weights: Floats | None = None
-        self.hosts: Hosts | None = None
+        self.hosts: HostStates | None = None
         """State of the servers, or None while all are well."""
         self.rack_powered: NDArray[np.bool_] = np.ones(racks, dtype=np.bool_)
         """Racks of which at least one PDU is live, (racks,)."""
@@ -152,7 +152,7 @@ class Servers:
         left = np.maximum(self._boot - dt, 0.0)
         self._boot = np.where(powered, left, self._server.boot_seconds)
         up = powered & (self._boot <= 0.0)
-        self.hosts = Hosts(powered, up, self._gpu_limit(conditions.server_cap))
+        self.hosts = HostStates(powered, up, self._gpu_limit(conditions.server_cap))
 
     def _gpu_limit(self, cap: Floats) -> Floats | None:
         """Return the power that each GPU of a server may draw, (racks, servers) in W."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from twin.parameters import Network
+from twin.parameters import NetworkParameters
 from twin.plant.units import Floats
 from twin.plant.workload import Demand, Level
 
@@ -15,7 +15,7 @@ __all__ = ["Share", "fair_level", "storage_wanted"]
 _STORAGE_READ_RATIO = 0.004
 
 
-def storage_wanted(demand: Demand, network: Network) -> tuple[Level, Level]:
+def storage_wanted(demand: Demand, network: NetworkParameters) -> tuple[Level, Level]:
     """Return what a port would write to the storage and read from it, in B/s."""
     rate = network.bytes_per_second
     return demand.storage * rate, _STORAGE_READ_RATIO * rate * demand.compute

@@ -12,7 +12,7 @@ from twin.compose.engine import Stack
 from twin.errors import TwinError
 from twin.scenario import ScenarioEvent
 
-__all__ = ["Harms", "harm_of"]
+__all__ = ["ChaosActions", "harm_of"]
 
 _DISTURBANCES: Mapping[str, Harm] = MappingProxyType(
     {
@@ -41,7 +41,7 @@ def harm_of(event: ScenarioEvent) -> Harm | None:
     )
 
 
-class Harms:
+class ChaosActions:
     """What is done to the services, and not undone yet.
 
     Args:

@@ -21,7 +21,7 @@ from twin.compose.engine import PROJECT, Stack
 from twin.errors import ConfigError, ServiceError, TwinError
 from twin.faults import FAULTS
 from twin.grafana.push import connect
-from twin.rules.chaos_actions import Harms, harm_of
+from twin.rules.chaos_actions import ChaosActions, harm_of
 from twin.rules.engine import Episode
 from twin.rules.result import Check, Panel, ScenarioResult, Struck
 from twin.rules.signals import live_panels
@@ -196,7 +196,7 @@ class _LiveRun:
         self._pending = list(loaded.scenario.faults)
         self._struck: list[ScenarioEvent] = []
         self._before: set[_Labels] = set()
-        self._harms = Harms(lambda: Stack.connected(servers.project))
+        self._harms = ChaosActions(lambda: Stack.connected(servers.project))
         self.watch = _AlertWatch()
 
     @property
@@ -225,7 +225,7 @@ class _LiveRun:
                 await self._strike(self._pending.pop(0))
             for sentence in await self._harms.end(self._now):
                 self._say(self._now, sentence)
-            await self._look_if_possible()
+            await self._poll_if_possible()
             await asyncio.sleep(max(0.0, _LOOK_SECONDS - (self._now - now)))
 
     async def _strike(self, event: ScenarioEvent) -> None:
@@ -268,7 +268,7 @@ class _LiveRun:
 
     # -- what is seen ---------------------------------------------------------
 
-    async def _look_if_possible(self) -> None:
+    async def _poll_if_possible(self) -> None:
         try:
             await self._look()
         except ServiceError:
@@ -288,7 +288,7 @@ class _LiveRun:
         self._before &= states.keys()
         for labels in states.keys() - self._before:
             await self._take(labels, states[labels], now)
-        await self._look_at_alertmanager()
+        await self._poll_alertmanager()
 
     async def _take(self, labels: _Labels, state: str, now: float) -> None:
         episode = self.watch.open.get(labels) or Episode(0, dict(labels), now, None, None)
@@ -311,7 +311,7 @@ class _LiveRun:
         data = await asyncio.to_thread(self.prometheus.get, "alerts")
         return {tuple(sorted(own["labels"].items())): str(own["state"]) for own in data["alerts"]}
 
-    async def _look_at_alertmanager(self) -> None:
+    async def _poll_alertmanager(self) -> None:
         if self._alertmanager is None:
             return
         mine = {dict(own)["alertname"] for own in self.watch.open}

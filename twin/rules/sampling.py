@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from twin.aggregator import Core, ExpositionWriter
 from twin.aggregator.discovery import TargetGroup, target_groups
 from twin.aggregator.shard_assignment import Addresses
-from twin.aggregator.text_format import Head, SeriesColumn, label_block
+from twin.aggregator.text_format import MetricHead, SeriesColumn, label_block
 from twin.catalog import OWN_METRICS, OwnMetric
 from twin.rules.expression import Selector
 from twin.rules.simulation import Simulation
@@ -115,7 +115,7 @@ class Capture(ExpositionWriter):
         """Return whether somebody asks for the series of that name."""
         return name in self.wanted
 
-    def add(self, metric: Head, columns: Iterable[SeriesColumn]) -> None:
+    def add(self, metric: MetricHead, columns: Iterable[SeriesColumn]) -> None:
         """Keep the values of this scrape."""
         if metric.name in self.wanted:
             for place, column in enumerate(columns):
@@ -235,7 +235,7 @@ def known_metrics(layout: Layout) -> frozenset[str]:
 
 def _names(core: Core) -> set[str]:
     """Return the names of all series that pages write."""
-    names = _Names()
+    names = _SeriesNames()
     core.exposure.write_site(names)
     for array in range(core.layout.site.arrays):
         core.exposure.write_array(array, names)
@@ -249,7 +249,7 @@ def _sample_names(metric: OwnMetric) -> tuple[str, ...]:
 
 
 @dataclass(slots=True)
-class _Names(ExpositionWriter):
+class _SeriesNames(ExpositionWriter):
     """A text that only learns which names there are."""
 
     seen: set[str] = field(default_factory=set)
@@ -259,7 +259,7 @@ class _Names(ExpositionWriter):
         self.seen.add(name)
         return False
 
-    def add(self, metric: Head, columns: Iterable[SeriesColumn]) -> None:
+    def add(self, metric: MetricHead, columns: Iterable[SeriesColumn]) -> None:
         """Take note of the name."""
         del columns
         self.seen.add(metric.name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import accumulate
 
-from twin.parameters import Job
+from twin.parameters import JobParameters
 from twin.parameters.site import Site
 
 __all__ = ["DEFAULT_JOB", "JobPlace", "places_of"]
@@ -56,7 +56,7 @@ def places_of(site: Site) -> tuple[JobPlace, ...]:
     )
 
 
-def _placed(site: Site, job: Job, racks: range) -> JobPlace:
+def _placed(site: Site, job: JobParameters, racks: range) -> JobPlace:
     own = {name: getattr(job.training, name) for name in job.training.model_fields_set}
     seen = {
         "racks": len(racks),

@@ -18,13 +18,13 @@ from typing import TypeVar
 from pydantic import BaseModel
 
 from twin.parameters import (
-    Cooling,
-    Facility,
+    CoolingParameters,
+    FacilityParameters,
     GpuModel,
-    Grid,
+    GridParameters,
     Section,
-    Server,
-    Water,
+    ServerParameters,
+    WaterParameters,
 )
 from twin.parameters.site import Site
 from twin.site.layout import Layout
@@ -35,7 +35,7 @@ _S = TypeVar("_S", bound=Section)
 
 _GPU_WATTS = 625.0
 """Training power of an H100, for which the default cold plate stands."""
-_RACK_WATTS = 8 * Server().ac_power_watts(_GPU_WATTS)
+_RACK_WATTS = 8 * ServerParameters().ac_power_watts(_GPU_WATTS)
 """AC power of a rack of 64 H100, for which the default coolant unit stands."""
 _BLOCK_WATTS = 16 * _RACK_WATTS
 """AC power of sixteen such racks, for which the default building stands."""
@@ -43,17 +43,17 @@ _BLOCK_WATTS = 16 * _RACK_WATTS
 SIZED: Mapping[type[BaseModel], tuple[str, ...]] = MappingProxyType(
     {
         GpuModel: ("thermal_resistance_kelvin_per_watt",),
-        Server: ("nics", "psus", "psu_rating_watts"),
-        Cooling: (
+        ServerParameters: ("nics", "psus", "psu_rating_watts"),
+        CoolingParameters: (
             "flow_liters_per_minute",
             "pump_power_watts",
             "control_power_watts",
             "facility_flow_liters_per_minute",
             "nominal_heat_watts",
         ),
-        Facility: ("fixed_power_watts",),
-        Water: ("margin_ratio", "air_margin_ratio", "liters_per_kilowatt"),
-        Grid: ("limit_watts",),
+        FacilityParameters: ("fixed_power_watts",),
+        WaterParameters: ("margin_ratio", "air_margin_ratio", "liters_per_kilowatt"),
+        GridParameters: ("limit_watts",),
     }
 )
 """What is sized where a site does not give it."""
@@ -83,7 +83,7 @@ def sized(site: Site) -> Site:
     return _with(site, grid=_grid(site))
 
 
-def unit_power_watts(cooling: Cooling) -> float:
+def unit_power_watts(cooling: CoolingParameters) -> float:
     """Return the electrical power of a coolant unit that gives its nominal flow, in W."""
     pumps = cooling.pumps * cooling.pump_power_watts * cooling.pump_nominal_ratio**3
     return pumps + cooling.control_power_watts
@@ -116,7 +116,7 @@ def _gpu(model: GpuModel) -> GpuModel:
     return _filled(model, thermal_resistance_kelvin_per_watt=_rounded(resistance * ratio))
 
 
-def _server(server: Server, gpu: GpuModel) -> Server:
+def _server(server: ServerParameters, gpu: GpuModel) -> ServerParameters:
     server = _filled(server, nics=server.gpus + 1)
     carried = _SUPPLY_LOAD * server.psu_rating_watts
     output = server.output_watts(gpu.power_training_watts)
@@ -128,9 +128,9 @@ def _server(server: Server, gpu: GpuModel) -> Server:
     return _filled(server, psu_rating_watts=_SUPPLY_STEP_WATTS * ceil(rating / _SUPPLY_STEP_WATTS))
 
 
-def _cooling(cooling: Cooling, rack_watts: float) -> Cooling:
+def _cooling(cooling: CoolingParameters, rack_watts: float) -> CoolingParameters:
     ratio = rack_watts / _RACK_WATTS
-    defaults = Cooling()
+    defaults = CoolingParameters()
     cooling = _filled(cooling, nominal_heat_watts=_rounded(ratio * defaults.nominal_heat_watts))
     ratio = cooling.nominal_heat_watts / defaults.nominal_heat_watts
     flow = max(_rounded(ratio * defaults.flow_liters_per_minute), _LEAST_FLOW)
@@ -144,27 +144,31 @@ def _cooling(cooling: Cooling, rack_watts: float) -> Cooling:
     return _filled(cooling, pump_power_watts=_rounded(pumped * defaults.pump_power_watts))
 
 
-def _facility(facility: Facility, installed_watts: float) -> Facility:
+def _facility(facility: FacilityParameters, installed_watts: float) -> FacilityParameters:
     share = min(installed_watts / _BLOCK_WATTS, 1.0)
-    return _filled(facility, fixed_power_watts=_rounded(share * Facility().fixed_power_watts))
+    return _filled(
+        facility, fixed_power_watts=_rounded(share * FacilityParameters().fixed_power_watts)
+    )
 
 
-def _water(site: Site) -> Water:
+def _water(site: Site) -> WaterParameters:
     water, installed = site.water, site.installed_power_watts
     needed = _RESERVE * heat_watts(site) / water.hottest_capacity_ratio
     margin = max(water.margin_ratio, _up(needed / installed - 1.0))
     rest = site.air_heat_watts
     air = max(water.air_margin_ratio, _up(_RESERVE * air_heat_watts(site) / rest - 1.0))
     # As much water a kilowatt of heat as a site has whose servers make nearly all of it.
-    liters = water.liters_per_kilowatt * max((1.0 + margin) / (1.0 + Water().margin_ratio), 1.0)
+    liters = water.liters_per_kilowatt * max(
+        (1.0 + margin) / (1.0 + WaterParameters().margin_ratio), 1.0
+    )
     return _filled(
         water, margin_ratio=margin, air_margin_ratio=air, liters_per_kilowatt=_rounded(liters)
     )
 
 
-def _grid(site: Site) -> Grid:
+def _grid(site: Site) -> GridParameters:
     limit = _FEED_RESERVE * load_watts(site) / site.grid.feeds
-    default = Grid().limit_watts
+    default = GridParameters().limit_watts
     return _filled(site.grid, limit_watts=default if limit <= default else _rounded(limit, 2))
 
 

@@ -13,7 +13,7 @@ from twin.aggregator import Core, Summary
 from twin.aggregator.page import stream
 from twin.aggregator.page.floor import Floor
 from twin.aggregator.page.rack import Racks
-from twin.aggregator.page.stream import MOST_STREAMS, Place, StreamResponse, Streams
+from twin.aggregator.page.stream import MOST_STREAMS, StreamResponse, Streams, StreamSlot
 from twin.catalog import UnitKind
 from twin.site import Layout, load_site
 
@@ -40,7 +40,7 @@ def test_a_message(feed: Feed) -> None:
     """A message has the figures, the chosen signal of all racks, and what is new."""
     feed.site(ts=5.0)
     feed.core.tick(feed.now)
-    place = Place("power", rack=1)
+    place = StreamSlot("power", rack=1)
     update = read(streams_of(feed.core).message(place))
     assert update["boot"] == "boot"
     assert update["summary"]["racks_reporting"] == 3
@@ -55,7 +55,7 @@ def test_a_message(feed: Feed) -> None:
 
 def test_nothing_is_sent_twice(feed: Feed) -> None:
     """The next message has only the rows and events that came since."""
-    streams, place = streams_of(feed.core), Place("power")
+    streams, place = streams_of(feed.core), StreamSlot("power")
     feed.site(ts=5.0)
     feed.core.tick(feed.now)
     read(streams.message(place))
@@ -70,13 +70,13 @@ def test_a_page_of_before_a_restart_gets_all(feed: Feed) -> None:
     """Events are sent from the first to a page that has more than there are."""
     feed.core.connected(True)
     feed.core.tick(feed.now)
-    assert read(streams_of(feed.core).message(Place("power", event=999)))["events"]
+    assert read(streams_of(feed.core).message(StreamSlot("power", event=999)))["events"]
 
 
 def test_silent_racks_are_null(feed: Feed) -> None:
     """A rack that does not report is null, not a number."""
     feed.frame(UnitKind.RACK, 0)
-    values = read(streams_of(feed.core).message(Place("temperature")))["floor"]["values"]
+    values = read(streams_of(feed.core).message(StreamSlot("temperature")))["floor"]["values"]
     assert values[0] is not None
     assert values[1:] == [None, None]
 
@@ -94,10 +94,10 @@ def test_what_several_need_is_made_once(feed: Feed, monkeypatch: pytest.MonkeyPa
     now = 0.0
     streams = streams_of(feed.core, lambda: now)
     for _ in range(5):
-        streams.message(Place("power"))
+        streams.message(StreamSlot("power"))
     assert len(made) == 1
     now = 0.6
-    streams.message(Place("power"))
+    streams.message(StreamSlot("power"))
     assert len(made) == 2
 
 
@@ -111,7 +111,7 @@ def test_size_of_a_large_site() -> None:
         core.store.values[device][:] = 60.0 + (17 * (1 + len(shape))) % 7
     streams = streams_of(core)
     for signal in ("temperature", "power", "flow", "trouble"):
-        assert len(streams.message(Place(signal))) < 20_000, signal
+        assert len(streams.message(StreamSlot(signal))) < 20_000, signal
 
 
 class Reader:
@@ -155,7 +155,7 @@ async def test_a_reader_that_leaves(feed: Feed, monkeypatch: pytest.MonkeyPatch)
     """Messages come one after the other until the reader leaves, and its place is free then."""
     monkeypatch.setattr(stream, "_PERIOD_SECONDS", 0.001)
     streams, reader = streams_of(feed.core), Reader(3)
-    response = StreamResponse(streams, Place("power"))
+    response = StreamResponse(streams, StreamSlot("power"))
     async with asyncio.timeout(5):
         await response({"type": "http"}, reader.receive, reader.send)
     assert [read(body)["boot"] for body in reader.bodies[:3]] == ["boot"] * 3
@@ -170,7 +170,9 @@ async def test_a_reader_that_takes_nothing(feed: Feed, monkeypatch: pytest.Monke
     monkeypatch.setattr(stream, "_PATIENCE_SECONDS", 0.01)
     streams, reader = streams_of(feed.core), Reader(1, stuck=True)
     async with asyncio.timeout(5):
-        await StreamResponse(streams, Place("power"))({"type": "http"}, reader.receive, reader.send)
+        await StreamResponse(streams, StreamSlot("power"))(
+            {"type": "http"}, reader.receive, reader.send
+        )
     assert reader.bodies == []
     assert streams.open == 0
 
@@ -178,7 +180,7 @@ async def test_a_reader_that_takes_nothing(feed: Feed, monkeypatch: pytest.Monke
 async def test_the_end_of_the_process_ends_streams(feed: Feed) -> None:
     """When the process ends, a stream ends at once and in order."""
     streams, reader = streams_of(feed.core), Reader(99)
-    response = StreamResponse(streams, Place("power"))
+    response = StreamResponse(streams, StreamSlot("power"))
     running = asyncio.create_task(response({"type": "http"}, reader.receive, reader.send))
     async with asyncio.timeout(5):
         await reader.first.wait()
@@ -191,7 +193,9 @@ async def test_streams_are_limited(feed: Feed) -> None:
     """One page too many gets a sentence and no stream."""
     streams, reader = streams_of(feed.core), Reader(1)
     streams.open = MOST_STREAMS
-    await StreamResponse(streams, Place("power"))({"type": "http"}, reader.receive, reader.send)
+    await StreamResponse(streams, StreamSlot("power"))(
+        {"type": "http"}, reader.receive, reader.send
+    )
     assert reader.sent[0]["status"] == 503
     assert b"close one" in reader.bodies[0]
     assert streams.open == MOST_STREAMS

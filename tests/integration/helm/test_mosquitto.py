@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from twin.aggregator import Aggregator, AggregatorConfig
-from twin.bus import BrokerUrl, InboundMessage, RefusedError, connect
+from twin.bus import BrokerRefusedError, BrokerUrl, InboundMessage, connect
 from twin.emulator import Emulator, EmulatorConfig
 from twin.site import Layout, parse_site
 
@@ -81,7 +81,7 @@ async def test_the_rights_suffice(broker: BrokerUrl) -> None:
 
 async def test_nobody_else_comes_in(broker: BrokerUrl) -> None:
     """Who has no user is refused."""
-    with pytest.raises(RefusedError, match="it wants a user"):
+    with pytest.raises(BrokerRefusedError, match="it wants a user"):
         async with connect(broker, client_id="stranger"):
             pass
 

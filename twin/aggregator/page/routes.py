@@ -32,7 +32,7 @@ from twin.aggregator.page.files import CONTENT_SECURITY_POLICY, page_files, rend
 from twin.aggregator.page.floor import Floor
 from twin.aggregator.page.guard import refusal
 from twin.aggregator.page.rack import Racks
-from twin.aggregator.page.stream import Place, StreamResponse, Streams
+from twin.aggregator.page.stream import StreamResponse, Streams, StreamSlot
 from twin.catalog import UnitKind
 from twin.errors import BusError
 from twin.wire import Clear, Inject
@@ -145,7 +145,7 @@ class LivePage:
             event = int(query.get("event", "0")[:_MOST_EVENT_DIGITS])
         except ValueError:
             return PlainTextResponse("since and event are numbers.\n", 400)
-        return StreamResponse(self.streams, Place(signal, rack, since, event))
+        return StreamResponse(self.streams, StreamSlot(signal, rack, since, event))
 
     def _unknown_rack(self, name: str) -> Response:
         last = self._layout.unit_name(UnitKind.RACK, self._layout.units(UnitKind.RACK) - 1)

@@ -21,7 +21,7 @@ from twin.aggregator.core import Core
 from twin.aggregator.page.floor import Floor
 from twin.aggregator.page.rack import Racks
 
-__all__ = ["MOST_STREAMS", "Place", "StreamResponse", "Streams"]
+__all__ = ["MOST_STREAMS", "StreamResponse", "StreamSlot", "Streams"]
 
 MOST_STREAMS = 64
 """Pages that may be open at a time."""
@@ -36,7 +36,7 @@ _JSON = orjson.OPT_SERIALIZE_NUMPY
 
 
 @dataclass(slots=True)
-class Place:
+class StreamSlot:
     """What one page looks at, and what it has got already.
 
     Attributes:
@@ -94,7 +94,7 @@ class Streams:
         finally:
             self.open -= 1
 
-    def message(self, place: Place) -> bytes:
+    def message(self, place: StreamSlot) -> bytes:
         """Return the next message to a page, and note in ``place`` what it has got now."""
         live = self._core.live
         times, columns = live.rows(place.since)
@@ -135,7 +135,7 @@ class Streams:
 class StreamResponse(Response):
     """Sends messages to one page until it leaves, is too slow, or the process ends."""
 
-    def __init__(self, streams: Streams, place: Place) -> None:
+    def __init__(self, streams: Streams, place: StreamSlot) -> None:
         super().__init__(media_type="text/event-stream", headers={"Cache-Control": "no-store"})
         # A body of unknown length; Response would say that there is none.
         del self.headers["content-length"]
