@@ -34,7 +34,7 @@ from twin.emulator.state import StateFile
 from twin.errors import TwinError
 from twin.plant import Conditions, Plant
 from twin.plant.state import PlantStateError
-from twin.rules.expression import parts, selectors, sievable
+from twin.rules.expression import parts, reach, selectors, sievable
 from twin.scenario.loader import parse_scenario
 from twin.site import Layout, Shard, find_target, parse_site
 from twin.wire import Codec, Encoder, RackMeta, Topics, decode_message
@@ -222,6 +222,7 @@ def expression(data: bytes) -> None:
         selectors(text)
         parts(text)
         sievable(text)
+        reach(text)
 
 
 def argument(data: bytes) -> None:

@@ -131,10 +131,10 @@ def selectors(expr: str) -> tuple[Selector, ...]:
     read every word in it.
     """
     try:
-        tree = parsed(expr)
-    except ValueError:
+        # The parser makes a range only when it is looked at: one beyond all time is no range.
+        return tuple(_walk(parsed(expr), 0.0))
+    except (ValueError, OverflowError):
         return tuple(Selector(word) for word in dict.fromkeys(_WORD.findall(expr)))
-    return tuple(_walk(tree, 0.0))
 
 
 def _walk(node: Any, seconds: float) -> Iterator[Selector]:
@@ -156,7 +156,7 @@ def reach(expr: str) -> float:
     """
     try:
         return _reach(parsed(expr))
-    except ValueError:
+    except (ValueError, OverflowError):
         return math.inf
 
 
@@ -165,7 +165,9 @@ def _reach(node: Any) -> float:
         return _seconds(node.range) + _shift(node.vector_selector)
     if isinstance(node, promql_parser.VectorSelector):
         return _LOOKBACK + _shift(node)
-    below = max((_reach(child) for child in _below(node)), default=0.0)
+    below = 0.0
+    for child in _below(node):  # one call a level, which Python's own stack allows
+        below = max(below, _reach(child))
     if isinstance(node, promql_parser.SubqueryExpr):
         # It begins at the multiple of its step before the range.
         step = _seconds(node.step) or _LOOKBACK
