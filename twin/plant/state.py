@@ -195,7 +195,10 @@ class _Restorer:
     def _object(self, saved: dict[str, Any], new: Any, name: str) -> Any:
         kind = self._class(saved["$object"], new, name)
         frozen = getattr(getattr(kind, "__dataclass_params__", None), "frozen", False)
-        made = new if type(new) is kind and not frozen else object.__new__(kind)
+        # Two objects of the state may be one in the new plant: only the first may be it.
+        taken = any(new is other for other in self._made.values())
+        reused = type(new) is kind and not frozen and not taken
+        made = new if reused else object.__new__(kind)
         known = dict(_attributes(new)) if type(new) is kind else {}
         if made is not new:
             for key, own in known.items():
