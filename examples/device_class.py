@@ -18,7 +18,6 @@ import numpy as np
 from pydantic import Field
 
 from twin.alerts import Alert, Domain, Proof, Rules, Severity
-from twin.alerts.select import of
 from twin.catalog import (
     Detail,
     DeviceChart,
@@ -34,6 +33,7 @@ from twin.catalog import (
     Unit,
     UnitKind,
 )
+from twin.catalog.selectors import of
 from twin.extension import Extension
 from twin.faults import Fault
 from twin.faults.base import FaultContext

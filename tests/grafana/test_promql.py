@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from twin.catalog import CDU, GPU, JOB, LEAF, PUMP, Level, Unit
-from twin.grafana.promql import Expr, select
-from twin.grafana.selectors import HOST, IN_RACK, buckets, of, own, rolled
+from twin.catalog.selectors import select
+from twin.grafana.promql import Expr
 from twin.grafana.units import GRAFANA
+from twin.grafana.values import HOST, IN_RACK, buckets, of, own, rolled
 
 
 def test_selectors_take_names_and_units_from_the_catalogue() -> None:

@@ -6,8 +6,8 @@ from functools import partial
 
 from twin.alerts import thresholds as limit
 from twin.alerts.model import Alert, Domain, Rules, Severity
-from twin.alerts.select import PLACE, of
 from twin.catalog import CDU, CDU_PSU, CHILLER, FACILITY, PUMP, SERVER, WATER
+from twin.catalog.selectors import PLACE, of
 
 __all__ = ["COOLING_RULES"]
 

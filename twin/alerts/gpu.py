@@ -7,8 +7,8 @@ from functools import partial
 from twin.alerts import thresholds as limit
 from twin.alerts.model import Alert, Domain, Recording, Rules, Severity, Threshold
 from twin.alerts.rolled import ROLLED_GPU
-from twin.alerts.select import ARRAY, HOST, of, up, where
 from twin.catalog import GPU, NEURON, SERVER
+from twin.catalog.selectors import ARRAY, HOST, of, select, up
 
 __all__ = ["GPU_RULES"]
 
@@ -21,7 +21,7 @@ _COUNT, _KNOWN = "instance:dcgm_gpus:count", "instance:dcgm_gpus:known"
 _UP = up(SERVER["up_dcgm"])
 _THROTTLED = f"rate({_gpu('power_violation')}[2m]) / 1e9"
 _CLOCK = f"({_gpu('sm_clock')} and {_gpu('gpu_util')} >= 90)"
-_UNCORRECTED = where(NEURON["mem_ecc_uncorrected"].metric, 'event_type=~".*_uncorrected"')
+_UNCORRECTED = select(NEURON["mem_ecc_uncorrected"].metric, 'event_type=~".*_uncorrected"')
 _POWER = f"avg_over_time({_gpu('power_usage')}[1m])"
 
 

@@ -6,8 +6,8 @@ from functools import partial
 
 from twin.alerts import thresholds as limit
 from twin.alerts.model import Alert, Domain, Rules, Severity
-from twin.alerts.select import of
 from twin.catalog import FACILITY, GENSET, GRID, MEGAPACK
+from twin.catalog.selectors import of
 
 __all__ = ["GRID_RULES"]
 

@@ -6,15 +6,15 @@ from functools import partial
 
 from twin.alerts import thresholds as limit
 from twin.alerts.model import Alert, Domain, Recording, Rules, Severity
-from twin.alerts.select import of, where
 from twin.catalog import GPU, JOB
+from twin.catalog.selectors import of, select
 
 __all__ = ["JOB_RULES"]
 
 _job, _gpu = partial(of, JOB), partial(of, GPU)
 _JOB = "Job {{ $labels.training_job }} of {{ $labels.site }}"
 _NAME = "site, training_job"
-_LOST = where(JOB["lost_stall"].metric, 'cause!="evaluation"')
+_LOST = select(JOB["lost_stall"].metric, 'cause!="evaluation"')
 """Evaluations are planned: the goodput that the budget is of allows for them."""
 _WINDOWS = ("5m", "30m", "1h", "6h")
 _STEP = _job("step_seconds")

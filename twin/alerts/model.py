@@ -1,7 +1,7 @@
 """Row types of the alert tables: thresholds, recording rules, alerts.
 
 A rule is a row. Its expression takes metric names from the catalogue
-(:mod:`twin.alerts.select`) and limits from one table (:mod:`twin.alerts.thresholds`).
+(:mod:`twin.catalog.selectors`) and limits from one table (:mod:`twin.alerts.thresholds`).
 In a text a threshold stands as a placeholder, so that the files can be made with other
 limits than those of the table.
 """

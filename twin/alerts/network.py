@@ -7,8 +7,8 @@ from functools import partial
 from twin.alerts import thresholds as limit
 from twin.alerts.model import Alert, Domain, Recording, Rules, Severity
 from twin.alerts.rolled import ROLLED_NETWORK
-from twin.alerts.select import ARRAY, of, up
 from twin.catalog import LEAF, NIC
+from twin.catalog.selectors import ARRAY, of, up
 
 __all__ = ["NETWORK_RULES"]
 

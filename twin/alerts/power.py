@@ -6,8 +6,8 @@ from functools import partial
 
 from twin.alerts import thresholds as limit
 from twin.alerts.model import Alert, Domain, Rules, Severity
-from twin.alerts.select import PLACE, host, of, up
 from twin.catalog import PDU, PSU, SERVER
+from twin.catalog.selectors import PLACE, host, of, up
 
 __all__ = ["POWER_RULES"]
 

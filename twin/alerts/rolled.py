@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from twin.alerts import thresholds as limit
 from twin.alerts.model import Alert, Severity
-from twin.alerts.select import ARRAY, of, rollup
 from twin.catalog import GPU, NIC, Level
+from twin.catalog.selectors import ARRAY, of, rollup
 
 __all__ = ["ROLLED_GPU", "ROLLED_NETWORK"]
 
@@ -17,9 +17,10 @@ _RACK = "rack {{ $labels.rack }} of {{ $labels.site }}"
 _DETAIL = ("Have the array exposed in detail, and look at the alerts that then fire.",)
 
 
-def _unseen(condition: str, device: str) -> str:
-    """Return a condition, restricted to arrays whose devices have no series of their own."""
-    return f"{condition}\nunless on ({ARRAY}) group by ({ARRAY}) ({device})"
+def _unseen(name: str, comparison: str, device: str) -> str:
+    """Compare a roll-up of racks, where an array's devices have no series of their own."""
+    metric = rollup(Level.RACK, name).metric(Level.RACK)
+    return f"{metric} {comparison}\nunless on ({ARRAY}) group by ({ARRAY}) ({device})"
 
 
 _GPUS = of(GPU, "gpu_temp")
@@ -28,7 +29,7 @@ ROLLED_GPU = (
     Alert(
         name="RackGpusMissing",
         severity=Severity.CRITICAL,
-        expr=_unseen(f"{rollup(Level.RACK, 'gpus_missing')} > 0", _GPUS),
+        expr=_unseen("gpus_missing", "> 0", _GPUS),
         hold=15,
         summary=f"{{{{ $value }}}} GPUs of {_RACK} do not report",
         meaning="GPUs fell off the bus, a server is down, or an exporter is.",
@@ -37,7 +38,7 @@ ROLLED_GPU = (
     Alert(
         name="RackGpusWithXid",
         severity=Severity.CRITICAL,
-        expr=_unseen(f"{rollup(Level.RACK, 'gpus_with_hardware_xid')} > 0", _GPUS),
+        expr=_unseen("gpus_with_hardware_xid", "> 0", _GPUS),
         summary=f"{{{{ $value }}}} GPUs of {_RACK} report an XID of the hardware",
         meaning="The driver reports errors that user code does not raise; the job may stall.",
         steps=_DETAIL,
@@ -46,7 +47,9 @@ ROLLED_GPU = (
         name="RackTooHot",
         severity=Severity.CRITICAL,
         expr=_unseen(
-            f"{rollup(Level.RACK, 'gpu_temperature_max_celsius')} >= {limit.GPU_HOT}", _GPUS
+            "gpu_temperature_max_celsius",
+            f">= {limit.GPU_HOT}",
+            _GPUS,
         ),
         summary=f"The hottest GPU of {_RACK} is at {{{{ $value }}}} °C",
         meaning="An H100 slows down at 87 °C and takes itself off the bus at 95 °C.",
@@ -58,7 +61,7 @@ ROLLED_NETWORK = (
     Alert(
         name="RackNicsDown",
         severity=Severity.CRITICAL,
-        expr=_unseen(f"{rollup(Level.RACK, 'nics_down')} > 0", of(NIC, "state")),
+        expr=_unseen("nics_down", "> 0", of(NIC, "state")),
         hold=15,
         summary=f"{{{{ $value }}}} NIC ports of {_RACK} have no link",
         meaning="The job waits for these ranks until its collective times out.",

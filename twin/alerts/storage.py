@@ -6,8 +6,8 @@ from functools import partial
 
 from twin.alerts import thresholds as limit
 from twin.alerts.model import Alert, Domain, Rules, Severity
-from twin.alerts.select import of
 from twin.catalog import STORAGE
+from twin.catalog.selectors import of
 
 __all__ = ["STORAGE_RULES"]
 

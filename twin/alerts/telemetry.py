@@ -6,14 +6,14 @@ from functools import partial
 
 from twin.alerts import thresholds as limit
 from twin.alerts.model import Alert, Domain, Rules, Severity
-from twin.alerts.select import host, of, own, up, where
 from twin.catalog import ARRAY_JOB, CDU, GPU, LEAF, OWN_JOB, PUMP, SERVER
+from twin.catalog.selectors import host, of, own, select, up
 
 __all__ = ["TELEMETRY_RULES"]
 
 _gpu, _cdu = partial(of, GPU), partial(of, CDU)
 _EXPORTERS = (SERVER["up_dcgm"], SERVER["up_neuron"], SERVER["up_node"], SERVER["up_ipmi"])
-_OWN_TARGETS = where(SERVER["up_node"].metric, f'job=~"{OWN_JOB}|{ARRAY_JOB}"')
+_OWN_TARGETS = select(SERVER["up_node"].metric, f'job=~"{OWN_JOB}|{ARRAY_JOB}"')
 _ALL = up(*_EXPORTERS, LEAF["up"])
 _MOVES = f"changes({_gpu('power_usage')}[5m])"
 _RACKS = 'kind="rack"'

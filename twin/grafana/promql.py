@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from twin.grafana.units import CELSIUS, KELVIN, NUMBER, PER_SECOND, RATIO
 
-__all__ = ["Expr", "select"]
+__all__ = ["Expr"]
 
 _WINDOW = "$__rate_interval"
 
@@ -121,11 +121,6 @@ class Expr:
     def _aggregate(self, name: str, by: tuple[str, ...]) -> Expr:
         grouping = f" by ({', '.join(by)}) " if by else ""
         return replace(self, raw=f"{name}{grouping}({self.raw})")
-
-
-def select(metric: str, *matchers: str) -> str:
-    """Return the selector of a metric."""
-    return f"{metric}{{{', '.join(matchers)}}}" if matchers else metric
 
 
 def _operand(expr: Expr) -> str:

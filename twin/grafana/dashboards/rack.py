@@ -17,7 +17,7 @@ from twin.grafana.pages import SERVER
 from twin.grafana.panel_parts import Query, TableColumn
 from twin.grafana.panels import cells, density, listing, numbers, timeline
 from twin.grafana.queries import rack as q
-from twin.grafana.selectors import IN_RACK, of
+from twin.grafana.values import IN_RACK, of
 
 __all__ = ["rows"]
 

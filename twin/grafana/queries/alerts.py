@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from twin.grafana.pages import ARRAY, COOLING, ENERGY, JOB, PIPELINE, RACK, SITE
 from twin.grafana.promql import Expr
-from twin.grafana.selectors import own
 from twin.grafana.units import SECONDS
+from twin.grafana.values import own
 
 _HERE = 'site=~"$site|"'
 _STATE = "ALERTS"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import partial
 
 from twin.catalog import CDU, LEAF, Level
-from twin.grafana.selectors import IN_ARRAY, ON_SITE, of, rolled
 from twin.grafana.units import COUNT
+from twin.grafana.values import IN_ARRAY, ON_SITE, of, rolled
 
 _IN_HALL = (*ON_SITE, 'hall=~"$hall"')
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from twin.catalog import JOB
 from twin.grafana.promql import Expr
-from twin.grafana.selectors import SCOPES, of, own
+from twin.grafana.values import SCOPES, of, own
 
 __all__ = ["CHECKPOINTS", "FAULTS", "FAULTS_ENDED", "INTERRUPTIONS", "IN_FORCE"]
 

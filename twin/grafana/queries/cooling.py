@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import partial
 
 from twin.catalog import CDU, CHILLER, FACILITY, PUMP, WATER, Level
-from twin.grafana.selectors import IN_RACK, of, rolled
 from twin.grafana.units import COUNT, RATIO
+from twin.grafana.values import IN_RACK, of, rolled
 
 _WORST = 10
 _BY_RACK = ("array", "rack")

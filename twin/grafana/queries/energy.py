@@ -6,10 +6,11 @@ from math import pi
 
 from twin.alerts import thresholds as limit
 from twin.catalog import FACILITY, GENSET, GRID, MEGAPACK
-from twin.grafana.promql import Expr, select
+from twin.catalog.selectors import select
+from twin.grafana.promql import Expr
 from twin.grafana.queries.job import STEPS_PER_MINUTE
-from twin.grafana.selectors import ON_SITE, of
 from twin.grafana.units import KILOVOLTS, SECONDS, WATTS
+from twin.grafana.values import ON_SITE, of
 
 FREQUENCIES = (0.02, 0.05, 0.094, 0.12, 0.15, 0.188, 0.25, 0.282, 0.35, 0.42)
 """Hz: what samples of one second can show. A training step of 10.6 s swings at 0.094 Hz

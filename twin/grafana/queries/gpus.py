@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import partial
 
 from twin.catalog import Level
-from twin.grafana.selectors import buckets, rolled
 from twin.grafana.units import COUNT
+from twin.grafana.values import buckets, rolled
 
 _LISTED_RACKS = 8
 _BY_RACK = ("array", "rack")

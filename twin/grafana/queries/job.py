@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from twin.catalog import JOB
-from twin.grafana.promql import Expr, select
-from twin.grafana.selectors import ON_SITE, of
+from twin.catalog.selectors import select
+from twin.grafana.promql import Expr
 from twin.grafana.units import SECONDS
+from twin.grafana.values import ON_SITE, of
 
 __all__ = [
     "CHECKPOINTS",

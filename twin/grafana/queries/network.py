@@ -7,8 +7,8 @@ from functools import partial
 from twin.alerts import thresholds as limit
 from twin.catalog import LEAF, NIC, SPINE, Level
 from twin.grafana.promql import Expr
-from twin.grafana.selectors import IN_ARRAY, of, rolled
 from twin.grafana.units import BITS_PER_SECOND, COUNT
+from twin.grafana.values import IN_ARRAY, of, rolled
 
 _PACKETS = "pps"
 _LISTED = 10

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from twin.grafana.promql import Expr
-from twin.grafana.selectors import own
 from twin.grafana.units import SECONDS
+from twin.grafana.values import own
 
 _EMULATOR = ("emulator",)
 _LAG = own("ingest_lag_seconds", suffix="_bucket").rate("1m").sum("le")

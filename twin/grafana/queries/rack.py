@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from twin.catalog import CDU, GPU, NIC, PSU, PUMP, SERVER, Level
 from twin.grafana.promql import Expr
-from twin.grafana.selectors import IN_RACK, of, rolled
 from twin.grafana.units import COUNT
+from twin.grafana.values import IN_RACK, of, rolled
 
 
 def _rack(name: str) -> Expr:

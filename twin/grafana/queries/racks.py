@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from twin.catalog import Level
+from twin.catalog.selectors import rollup
 from twin.grafana.promql import Expr
-from twin.grafana.selectors import ON_SITE, own, rollup
 from twin.grafana.units import GRAFANA
+from twin.grafana.values import ON_SITE, own
 
 _RACKS = own("unit_reporting", 'kind="rack"')
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from twin.catalog import GPU, NIC, PSU, SERVER
 from twin.grafana.promql import Expr
-from twin.grafana.selectors import HOST, NODE, of
 from twin.grafana.units import COUNT, RATIO
+from twin.grafana.values import HOST, NODE, of
 
 _CHOSEN = 'gpu=~"$gpu"'
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from twin.catalog import GPU, Level
-from twin.grafana.promql import select
-from twin.grafana.selectors import rollup
+from twin.catalog.selectors import rollup, select
 
 __all__ = ["ARRAYS", "GPUS", "HALLS", "HOSTS", "RACKS", "SITES"]
 

@@ -1,4 +1,4 @@
-"""Selectors of the metrics that the catalogue declares; no metric is named by hand.
+"""Values of the catalogue as a dashboard shows them: selector, scope and unit.
 
 A *scope* is the matchers that narrow a metric down to what a dashboard's variables
 name. Servers are found by the labels of the exporters alone, so that the same query
@@ -14,17 +14,16 @@ from twin.catalog import (
     DEVICES,
     LEAF,
     NIC,
-    OWN_METRICS,
     PORT,
-    ROLLUPS,
     SPINE,
     DeviceClass,
     Level,
-    Rollup,
     Signal,
     Unit,
+    selectors,
 )
-from twin.grafana.promql import Expr, select
+from twin.catalog.selectors import rollup, select
+from twin.grafana.promql import Expr
 from twin.grafana.units import GRAFANA, KELVIN, NUMBER, OF_A_NETWORK, SECONDS
 
 __all__ = [
@@ -39,7 +38,6 @@ __all__ = [
     "of",
     "own",
     "rolled",
-    "rollup",
 ]
 
 Scope = tuple[str, ...]
@@ -76,10 +74,9 @@ def of(device: DeviceClass, signal: str, *matchers: str, within: Scope = ON_SITE
         KeyError: the device class has no such signal.
     """
     found = device[signal]
-    fixed = tuple(f'{label}="{value}"' for label, value in found.labels)
     unit, factor = _unit(device, found, found.unit)
     return Expr(
-        select(found.metric, *within, *fixed, *matchers),
+        selectors.of(device, signal, *matchers, within=within),
         unit,
         factor,
         states=tuple(found.states.values()),
@@ -94,18 +91,6 @@ def _unit(device: DeviceClass, signal: Signal, exposed: Unit) -> tuple[str, floa
     if device.name in _NETWORK and exposed in OF_A_NETWORK:
         return OF_A_NETWORK[exposed]
     return GRAFANA[exposed]
-
-
-def rollup(level: Level, name: str) -> Rollup:
-    """Return a roll-up of the catalogue, by its name without the level.
-
-    Raises:
-        KeyError: it is not taken at this level.
-    """
-    for found in ROLLUPS:
-        if found.name == name and level in found.levels:
-            return found
-    raise KeyError(f"there is no roll-up {name!r} over a {level}")
 
 
 def rolled(level: Level, name: str, *matchers: str, within: Scope = ON_SITE) -> Expr:
@@ -137,8 +122,5 @@ def own(name: str, *matchers: str, suffix: str = "") -> Expr:
     Raises:
         KeyError: the aggregator has no such metric.
     """
-    for metric in OWN_METRICS:
-        if metric.name == f"twin_{name}":
-            unit = SECONDS if metric.name.endswith("_seconds") and not suffix else NUMBER
-            return Expr(select(metric.name + suffix, *ON_SITE, *matchers), unit)
-    raise KeyError(f"the aggregator has no metric {name!r}")
+    unit = SECONDS if name.endswith("_seconds") and not suffix else NUMBER
+    return Expr(selectors.own(name, *ON_SITE, *matchers, suffix=suffix), unit)

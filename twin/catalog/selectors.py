@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from twin.catalog import OWN_METRICS, ROLLUPS, DeviceClass, Level, Signal
+from twin.catalog import OWN_METRICS, ROLLUPS, DeviceClass, Level, Rollup, Signal
 
-__all__ = ["ARRAY", "HOST", "PLACE", "host", "of", "own", "rollup", "up", "where"]
+__all__ = ["ARRAY", "HOST", "PLACE", "host", "of", "own", "rollup", "select", "up"]
 
 ARRAY = "site, hall, array"
 """Labels of an array. A cluster that has none of them is one large array."""
@@ -14,25 +14,32 @@ HOST = f"{PLACE}, instance"
 """Labels of a server, as one exporter of it is scraped."""
 
 
-def where(metric: str, *matchers: str) -> str:
+def select(metric: str, *matchers: str) -> str:
     """Return the selector of a metric with some label matchers."""
     return f"{metric}{{{', '.join(matchers)}}}" if matchers else metric
 
 
-def of(device: DeviceClass, signal: str, *matchers: str) -> str:
+def of(device: DeviceClass, signal: str, *matchers: str, within: tuple[str, ...] = ()) -> str:
     """Return the selector of one signal, with the labels that set it apart from others.
+
+    Args:
+        device: the device class.
+        signal: name of the signal.
+        matchers: what follows those labels.
+        within: what comes before them.
 
     Raises:
         KeyError: the device class has no such signal.
     """
     found = device[signal]
-    return where(found.metric, *(f'{name}="{value}"' for name, value in found.labels), *matchers)
+    fixed = (f'{name}="{value}"' for name, value in found.labels)
+    return select(found.metric, *within, *fixed, *matchers)
 
 
 def up(*signals: Signal, matchers: tuple[str, ...] = ()) -> str:
     """Return the selector of the ``up`` of these signals' scrape targets."""
     jobs = "|".join(dict.fromkeys(signal.family.job for signal in signals))
-    return where(signals[0].metric, f'job{"=~" if "|" in jobs else "="}"{jobs}"', *matchers)
+    return select(signals[0].metric, f'job{"=~" if "|" in jobs else "="}"{jobs}"', *matchers)
 
 
 def own(name: str, *matchers: str, suffix: str = "") -> str:
@@ -43,7 +50,7 @@ def own(name: str, *matchers: str, suffix: str = "") -> str:
     """
     for metric in OWN_METRICS:
         if metric.name == f"twin_{name}":
-            return where(metric.name + suffix, *matchers)
+            return select(metric.name + suffix, *matchers)
     raise KeyError(f"the aggregator has no metric {name!r}")
 
 
@@ -52,13 +59,13 @@ def host(selector: str) -> str:
     return f'label_replace({selector}, "host", "$1", "instance", "([^:]+).*")'
 
 
-def rollup(level: Level, name: str) -> str:
-    """Return the name of a roll-up.
+def rollup(level: Level, name: str) -> Rollup:
+    """Return a roll-up, by its name without the level.
 
     Raises:
-        KeyError: there is no such roll-up at that level.
+        KeyError: it is not taken at this level.
     """
-    for each in ROLLUPS:
-        if each.name == name and level in each.levels:
-            return each.metric(level)
+    for found in ROLLUPS:
+        if found.name == name and level in found.levels:
+            return found
     raise KeyError(f"there is no roll-up {name!r} over a {level}")
