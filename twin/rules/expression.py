@@ -35,7 +35,8 @@ _CHILDREN = ("expr", "lhs", "rhs", "param", "vector_selector")
 
 _STRING = re.compile(r'"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])*\'|`[^`]*`', re.DOTALL)
 _NESTS = re.compile(r"[-+*/%^<>=!(\[{]|\b(?:and|or|unless|atan2)\b")
-_HUGE = re.compile(r"(?<![.\d])\d{16,}")
+_HUGE = re.compile(r"(?<![.\d])\d{16,}|(?:[\[:]|\boffset\b)\s*[-+]?\s*[\d._]+e", re.IGNORECASE)
+"""Numbers that make the parser panic: of many digits, or a duration with an exponent."""
 _MOST_NESTS = 400
 """The longest rule that ships has 25; Python's own stack ends at some 900 levels."""
 _MOST_LEVELS = 100
