@@ -2,9 +2,11 @@
 
     twin --extension examples/device_class.py up
     twin --extension examples/device_class.py inject rear-door-blocked --target r0001
+    twin --extension examples/device_class.py inject rear-door-fan-stopped --target r0001/door2
 
 A rack gets a door with two fans, which blow the heat that its coolant leaves to the air
-through a coil. When the coil is blocked, the air behind the door warms.
+through a coil. When the coil is blocked, the air behind the door warms; when a fan stops, the
+air behind that fan.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from pydantic import Field
 from twin.alerts import Alert, Domain, Proof, Rules, Severity
 from twin.catalog import (
     Detail,
+    DeviceAddress,
     DeviceChart,
     DeviceClass,
     DeviceColumn,
@@ -65,7 +68,8 @@ REAR_DOOR = DeviceClass(
     detail=Detail.RACK,
     hosts=Hosts(lambda _: 1, lambda place: f"{place.unit_name}-door"),
     per_host=lambda _: FANS,
-    conditions={"blocked": 0.0},
+    address=DeviceAddress("door", "rear-door fans", lambda _: FANS),
+    conditions={"blocked": 0.0, "stopped": 0.0},
     signals=(
         _gauge("speed", "rear_door_fan_speed_ratio", unit=Unit.RATIO, decimals=3, high=1,
                help="Speed of the fan over its rated speed."),
@@ -103,7 +107,8 @@ class RearDoors:
         """Follow the heat of the servers and the air that comes in."""
         heat = self._to_air * halls.servers.power.sum(axis=1, keepdims=True) / FANS
         self._open = 1.0 - conditions.of(REAR_DOOR, "blocked")
-        self._speed = np.clip(heat / 2500.0, 0.2, 1.0) * self._share
+        runs = 1.0 - conditions.of(REAR_DOOR, "stopped")
+        self._speed = np.clip(heat / 2500.0, 0.2, 1.0) * self._share * runs
         flow = np.maximum(self._speed * self._open, 0.05)
         settled = facility.room.air + RATED_KELVIN_PER_WATT * heat / flow
         self._air = settled + (self._air - settled) * exp(-dt / SETTLING_SECONDS)
@@ -140,10 +145,27 @@ class RearDoorBlocked(Fault):
         context.conditions.of(REAR_DOOR, "blocked")[context.target.unit] = self.share
 
 
+class RearDoorFanStopped(Fault):
+    """A fan of a rack's rear door stands still."""
+
+    kind = "rear-door-fan-stopped"
+    system = "cooling"
+    title = "a rear-door fan stops"
+    target = "rear_door"
+    default_target = "r0001/door1"
+    default_seconds = 600.0
+    severity = "warning"
+    shows = "The fan's speed is 0, and the air behind it warms within a minute."
+
+    def apply(self, context: FaultContext) -> None:
+        """Stop the one fan that the address names."""
+        context.conditions.of(REAR_DOOR, "stopped")[context.place] = 1.0
+
+
 EXTENSION = Extension(
     devices=(REAR_DOOR,),
     models=(RearDoors,),
-    faults=(RearDoorBlocked,),
+    faults=(RearDoorBlocked, RearDoorFanStopped),
     rules=(
         Rules(
             domain=Domain.COOLING,
@@ -163,5 +185,8 @@ EXTENSION = Extension(
             ),
         ),
     ),
-    proofs=(Proof("rear-door-blocked", {"RearDoorHot": 120}),),
+    proofs=(
+        Proof("rear-door-blocked", {"RearDoorHot": 120}),
+        Proof("rear-door-fan-stopped", {"RearDoorHot": 120}),
+    ),
 )

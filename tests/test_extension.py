@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from twin.catalog import (
     DEVICES,
     GPU,
     NEURON,
+    PUMP,
     ROLLUPS,
     SERVERS,
     UP,
@@ -35,14 +37,15 @@ from twin.cli import app
 from twin.docs import faults as faults_page
 from twin.docs import metrics as metrics_page
 from twin.docs import runbooks
-from twin.errors import ConfigError, TwinError
+from twin.errors import ConfigError, TargetError, TwinError
 from twin.extension import Extension, load_extension
 from twin.faults import FAULTS, FaultSchedule
 from twin.plant import Conditions, Plant
 from twin.plant.facility import Facility
 from twin.plant.halls import Halls
 from twin.plant.units import Floats
-from twin.site import Layout, count_series, parse_site
+from twin.site import Layout, count_series, find_target, labels_of_target, parse_site
+from twin.site.target import is_address
 from twin.wire import Encoder, Topics
 
 EXAMPLE = Path(__file__).parents[1] / "examples/device_class.py"
@@ -120,6 +123,35 @@ def test_a_fault_from_outside_acts_on_its_class(installed: Layout) -> None:
     for second in range(120):
         again.step(1.0, schedule.conditions(float(second)))
     assert np.all(again.outputs()["rear_door"]["air"] < 45.0)
+
+
+def test_a_fault_from_outside_strikes_one_device_by_its_address(installed: Layout) -> None:
+    """The fan that its address names stands still, and the other fan of the door runs."""
+    schedule = FaultSchedule(installed, FAULTS)
+    schedule.inject("1", "rear-door-fan-stopped", "r0002/door2", 0.0)
+    plant = Plant(installed, seed=1)
+    for second in range(120):
+        plant.step(1.0, schedule.conditions(float(second)))
+    doors = plant.outputs()["rear_door"]
+    assert np.argwhere(doors["speed"] == 0.0).tolist() == [[1, 1]]
+    assert np.argwhere(doors["air"] > 45.0).tolist() == [[1, 1]]
+    places = dict(labels_of_target(installed, "r0002/door2"))
+    assert places == {"hall": "h1", "array": "a001", "rack": "r0002"}
+
+
+def test_addresses_of_a_class_from_outside_are_told(installed: Layout) -> None:
+    """One who counts too far learns the last of them, and one who writes none how to."""
+    with pytest.raises(TargetError, match="last of its rear-door fans is door2"):
+        find_target(installed, "r0001/door3")
+    with pytest.raises(TargetError, match=r"is no address; write .*r0001/door1"):
+        find_target(installed, "r0001/fan1")
+
+
+def test_an_address_from_outside_is_none_when_the_context_ends(example: Extension) -> None:
+    """A job may have its form for a name again."""
+    with example.installed():
+        assert is_address("r0001/door1")
+    assert not is_address("r0001/door1")
 
 
 def test_a_class_from_outside_changes_nothing_that_ships(example: Extension) -> None:
@@ -246,6 +278,9 @@ def test_a_name_that_is_taken_is_refused(example: Extension) -> None:
             stack.enter_context(example.installed())
     with ExitStack() as stack, pytest.raises(ConfigError, match="'rear-door-blocked' exists"):
         stack.enter_context(Extension(faults=example.faults * 2).installed())
+    pumps = replace(PUMP, name="other_pump")
+    with ExitStack() as stack, pytest.raises(ConfigError, match="address 'rack/pump' exists"):
+        stack.enter_context(Extension(devices=(pumps,)).installed())
 
 
 @pytest.mark.parametrize(

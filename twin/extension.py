@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from collections.abc import Iterator
+from collections.abc import Container, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,8 +63,9 @@ class Extension:
 
     def _check_names(self) -> None:
         alerts = [alert.name for rules in self.rules for alert in rules.alerts]
-        taken = (
+        taken: tuple[tuple[str, list[str], Container[str]], ...] = (
             ("device class", [each.name for each in self.devices], {d.name for d in DEVICES}),
+            ("address", _addresses(self.devices), _addresses(DEVICES)),
             ("fault", [each.kind for each in self.faults], FAULTS),
             ("group of rules", [each.group for each in self.rules], {r.group for r in RULES}),
             ("alert", alerts, ALERTS),
@@ -73,6 +74,15 @@ class Extension:
             for name in names:
                 if name in known or names.count(name) > 1:
                     raise ConfigError(f"{what} {name!r} exists already; give it another name")
+
+
+def _addresses(devices: Iterable[DeviceClass]) -> list[str]:
+    """Return how the addresses of device classes begin, as far as they have any."""
+    return [
+        f"{device.frame}/{'server/' * device.address.in_server}{device.address.word}"
+        for device in devices
+        if device.address is not None
+    ]
 
 
 def load_extension(path: Path) -> Extension:

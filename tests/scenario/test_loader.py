@@ -58,7 +58,7 @@ def test_names_are_those_of_the_files() -> None:
         ),
         (
             HEAD + "faults:\n  - kind: pump-failure\n    at: 1m\n    target: r0009/pump1\n",
-            "own.yaml:5: target 'r0009' does not exist on site 'own'",
+            "own.yaml:5: target 'r0009/pump1' does not exist on site 'own'",
         ),
         (
             HEAD + "faults:\n  - {kind: gpu-xid, at: 1m, set: {colour: 3}}\n",

@@ -20,7 +20,16 @@ from twin.catalog.neuron import NEURON, NEURON_LATENCIES, NEURON_RUNTIME, NEURON
 from twin.catalog.nic import NIC
 from twin.catalog.own import ARRAY_JOB, OWN_JOB, OWN_METRICS, OwnMetric
 from twin.catalog.page import DeviceColumn, PageTable
-from twin.catalog.place import CDU_HOST, SERVERS, UNIT_HOST, Hosts, Names, Place, UnitKind
+from twin.catalog.place import (
+    CDU_HOST,
+    SERVERS,
+    UNIT_HOST,
+    DeviceAddress,
+    Hosts,
+    Names,
+    Place,
+    UnitKind,
+)
 from twin.catalog.power import (
     CHARGE_STATES,
     FACILITY,
@@ -88,6 +97,7 @@ __all__ = [
     "WATER",
     "XID_TEXT",
     "Detail",
+    "DeviceAddress",
     "DeviceChart",
     "DeviceClass",
     "DeviceColumn",

@@ -15,7 +15,7 @@ from functools import partial
 from twin.catalog.device import DeviceClass
 from twin.catalog.model import Detail, Exporter, MetricType, Signal, Unit
 from twin.catalog.page import DeviceColumn, PageTable
-from twin.catalog.place import CDU_HOST, UnitKind
+from twin.catalog.place import CDU_HOST, DeviceAddress, UnitKind
 from twin.catalog.rollup import ABOVE_RACK, Operation, Rollup
 
 __all__ = ["CDU", "CDU_PSU", "CDU_PSU_STATES", "LEAK_STATES", "PUMP", "PUMP_STATES"]
@@ -59,6 +59,7 @@ PUMP = DeviceClass(
     title="coolant pump",
     table=_PUMP_TABLE,
     rollups=_PUMP_ROLLUPS,
+    address=DeviceAddress("pump", "pumps", lambda site: site.cooling.pumps),
     hosts=CDU_HOST,
     per_host=lambda site: site.cooling.pumps,
     detail=Detail.RACK,
@@ -94,6 +95,9 @@ CDU_PSU = DeviceClass(
     frame=UnitKind.RACK,
     title="coolant unit power supply",
     rollups=_CDU_PSU_ROLLUPS,
+    address=DeviceAddress(
+        "cdu/psu", "supplies a coolant unit", lambda site: site.cooling.psus
+    ),
     hosts=CDU_HOST,
     per_host=lambda site: site.cooling.psus,
     detail=Detail.RACK,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from twin.catalog.model import Detail, Signal
 from twin.catalog.page import PageTable
-from twin.catalog.place import UNIT_HOST, Count, Hosts, UnitKind, one
+from twin.catalog.place import UNIT_HOST, Count, DeviceAddress, Hosts, UnitKind, one
 from twin.catalog.rollup import Rollup
 from twin.parameters import Site
 
@@ -56,6 +56,7 @@ class DeviceClass:
             for classes that are added from outside.
         charts: its panels on the dashboard of a rack.
         table: what the live page shows of it in a rack, None for nothing.
+        address: how a fault names one of its devices, None where it strikes the unit.
     """
 
     name: str
@@ -71,6 +72,7 @@ class DeviceClass:
     conditions: Mapping[str, float] = field(default_factory=dict)
     charts: tuple[DeviceChart, ...] = ()
     table: PageTable | None = None
+    address: DeviceAddress | None = None
 
     def __iter__(self) -> Iterator[Signal]:
         return iter(self.signals)

@@ -13,7 +13,7 @@ from functools import partial
 
 from twin.catalog.device import DeviceClass
 from twin.catalog.model import UP_CODES, Detail, Exporter, MetricType, Signal, Unit
-from twin.catalog.place import Hosts, Place, UnitKind
+from twin.catalog.place import DeviceAddress, Hosts, Place, UnitKind
 from twin.catalog.rollup import ABOVE_RACK, Operation, Rollup
 from twin.catalog.server import SERVER
 from twin.parameters import Site
@@ -101,6 +101,7 @@ LEAF = DeviceClass(
     frame=UnitKind.ARRAY,
     title="leaf switch",
     rollups=_LEAF_ROLLUPS,
+    address=DeviceAddress("leaf", "leaves", _LEAVES.count),
     hosts=_LEAVES,
     detail=Detail.RACK,
     signals=(
@@ -171,6 +172,7 @@ SPINE = DeviceClass(
     name="spine",
     frame=UnitKind.PLANE,
     title="spine switch",
+    address=DeviceAddress("spine", "spines", _SPINES.count),
     hosts=_SPINES,
     signals=_whole("spine"),
 )

@@ -20,7 +20,7 @@ from functools import partial
 from twin.catalog.device import DeviceClass
 from twin.catalog.model import Exporter, Labels, MetricType, Signal, Unit
 from twin.catalog.page import DeviceColumn, PageTable
-from twin.catalog.place import SERVERS, Place, UnitKind
+from twin.catalog.place import SERVERS, DeviceAddress, Place, UnitKind
 from twin.catalog.rollup import ABOVE_RACK, Operation, Rollup
 from twin.parameters import Site
 
@@ -204,6 +204,9 @@ GPU = DeviceClass(
     title="GPU",
     table=_GPU_TABLE,
     rollups=_GPU_ROLLUPS,
+    address=DeviceAddress(
+        "gpu", "gpus a server", lambda site: site.server.gpus, first=0, in_server=True
+    ),
     hosts=SERVERS,
     per_host=lambda site: site.server.gpus,
     accelerators="dcgm",

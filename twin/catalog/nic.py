@@ -13,7 +13,7 @@ from functools import partial
 from twin.catalog.device import DeviceClass
 from twin.catalog.model import UP_CODES, Exporter, MetricType, Signal, Unit
 from twin.catalog.page import DeviceColumn, PageTable
-from twin.catalog.place import SERVERS, Place, UnitKind
+from twin.catalog.place import SERVERS, DeviceAddress, Place, UnitKind
 from twin.catalog.rollup import ABOVE_RACK, Operation, Rollup
 from twin.parameters import Site
 
@@ -112,6 +112,9 @@ NIC = DeviceClass(
     title="NIC port",
     table=_NIC_TABLE,
     rollups=_NIC_ROLLUPS,
+    address=DeviceAddress(
+        "nic", "nics a server", lambda site: site.server.nics, first=0, in_server=True
+    ),
     hosts=SERVERS,
     per_host=lambda site: site.server.nics,
     signals=(

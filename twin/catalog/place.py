@@ -14,7 +14,17 @@ from typing import Protocol, Self
 
 from twin.parameters import Site
 
-__all__ = ["CDU_HOST", "SERVERS", "UNIT_HOST", "Hosts", "Names", "Place", "UnitKind", "one"]
+__all__ = [
+    "CDU_HOST",
+    "SERVERS",
+    "UNIT_HOST",
+    "DeviceAddress",
+    "Hosts",
+    "Names",
+    "Place",
+    "UnitKind",
+    "one",
+]
 
 Count = Callable[[Site], int]
 
@@ -135,6 +145,25 @@ class Hosts:
 
     count: Count
     name: Callable[[Place], str]
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceAddress:
+    """The addresses of a device class: that of the unit, a word and the number of the device.
+
+    Attributes:
+        word: before the number: ``pump`` in ``r0001/pump1``.
+        plural: what the devices are called.
+        count: how many a unit has, or a server where they are numbered in their server.
+        first: number of the first one.
+        in_server: whether a server stands before the word, as in ``r0001/n3/gpu5``.
+    """
+
+    word: str
+    plural: str
+    count: Count
+    first: int = 1
+    in_server: bool = False
 
 
 UNIT_HOST = Hosts(one, lambda place: place.unit_name)

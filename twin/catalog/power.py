@@ -13,7 +13,7 @@ from functools import partial
 from twin.catalog.device import DeviceChart, DeviceClass
 from twin.catalog.model import Detail, Exporter, MetricType, Signal, Unit
 from twin.catalog.page import DeviceColumn, PageTable
-from twin.catalog.place import Hosts, UnitKind, one
+from twin.catalog.place import DeviceAddress, Hosts, UnitKind, one
 from twin.catalog.rollup import ABOVE_RACK, Operation, Rollup
 
 __all__ = [
@@ -110,6 +110,7 @@ PDU = DeviceClass(
     title="PDU phase",
     table=_PDU_TABLE,
     rollups=_PDU_ROLLUPS,
+    address=DeviceAddress("pdu", "pdus", _PDUS.count),
     hosts=_PDUS,
     per_host=lambda _: len(PHASES),
     charts=(

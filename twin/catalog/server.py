@@ -13,7 +13,7 @@ from functools import partial
 from twin.catalog.device import DeviceClass
 from twin.catalog.model import UP_CODES, Exporter, MetricType, Signal, Unit
 from twin.catalog.page import DeviceColumn, PageTable
-from twin.catalog.place import SERVERS, UnitKind
+from twin.catalog.place import SERVERS, DeviceAddress, UnitKind
 from twin.catalog.rollup import Operation, Rollup
 
 __all__ = ["IPMI_CODES", "PSU", "PSU_INPUT", "PSU_OUTPUT", "SERVER"]
@@ -71,6 +71,7 @@ SERVER = DeviceClass(
     title="HGX server",
     table=_SERVER_TABLE,
     rollups=_SERVER_ROLLUPS,
+    address=DeviceAddress("n", "servers a rack", SERVERS.count),
     hosts=SERVERS,
     signals=(
         Signal("power", "ipmi_dcmi_power_consumption_watts", _IPMI_SERVER, MetricType.GAUGE,
@@ -106,6 +107,7 @@ PSU = DeviceClass(
     frame=UnitKind.RACK,
     title="power supply",
     rollups=_PSU_ROLLUPS,
+    address=DeviceAddress("psu", "psus a server", lambda site: site.server.psus, in_server=True),
     hosts=SERVERS,
     per_host=lambda site: site.server.psus,
     signals=(

@@ -5,30 +5,37 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
-from twin.catalog import UnitKind
+from twin.catalog import DEVICES, SERVER, DeviceAddress, DeviceClass, UnitKind
 from twin.errors import TargetError
 from twin.site.layout import Labels, Layout
 
 __all__ = ["Target", "find_target", "is_address", "labels_of_target"]
 
 _NUMBER = r"(?:\d|[1-9]\d{1,3})"
-_ADDRESS = re.compile(
-    r"(?P<rack>r\d{4,6})(?:"
-    rf"/(?P<server>n(?:\d|[1-9]\d))(?:/(?P<part>gpu|nic|psu)(?P<index>\d|[1-9]\d))?"
-    r"|/pump(?P<pump>\d)|/pdu(?P<pdu>\d)|/cdu/psu(?P<cdu_psu>\d))?"
-    rf"|(?P<array>a\d{{3,5}})(?:/leaf(?P<leaf>{_NUMBER}))?"
-    rf"|(?P<plane>p\d{{2,3}})/spine(?P<spine>{_NUMBER})"
-    r"|(?P<megapack>mp\d{3,5})|(?P<genset>g\d{2,4})|(?P<service>s\d{3,4})"
-    r"|(?P<grid>grid)(?:/feed(?P<feed>\d))?|ch(?P<chiller>\d{2,3})"
+_UNITS = {
+    UnitKind.RACK: r"r\d{4,6}",
+    UnitKind.ARRAY: r"a\d{3,5}",
+    UnitKind.PLANE: r"p\d{2,3}",
+    UnitKind.MEGAPACK: r"mp\d{3,5}",
+    UnitKind.GENSET: r"g\d{2,4}",
+    UnitKind.SERVICE: r"s\d{3,4}",
+    UnitKind.GRID: r"grid",
+}
+"""Names of the units that addresses begin with."""
+_PLACES = re.compile(
+    "|".join(
+        f"(?P<{kind}>{name})" for kind, name in _UNITS.items() if kind not in ("plane", "grid")
+    )
+    + r"|(?P<grid>grid)(?:/feed(?P<feed>\d))?|ch(?P<chiller>\d{2,3})"
     r"|(?P<facility>facility)|(?P<fabric>fabric)",
     re.ASCII,
 )
+"""Addresses of what is no device of a unit."""
 _FORMS = (
-    "write a rack (r0001), a server (r0001/n3), a part (r0001/n3/gpu5, r0001/n3/nic0, "
-    "r0001/n3/psu1, r0001/pump1, r0001/pdu1), an array (a001), a leaf switch (a001/leaf1), a spine "
-    "switch (p01/spine1), fabric, a service rack (s001), a Megapack (mp001), a generator (g01), "
-    "a chiller (ch01), facility, grid or a job ({jobs})"
+    "write a rack (r0001), a part ({parts}), an array (a001), fabric, a service rack (s001), "
+    "a Megapack (mp001), a generator (g01), a chiller (ch01), facility, grid or a job ({jobs})"
 )
 
 _NAMED_JOBS = 5
@@ -41,9 +48,9 @@ class Target:
 
     Attributes:
         text: as a person writes it, for example ``r0003/n2/gpu5``.
-        kind: ``rack``, ``server``, ``gpu``, ``nic``, ``psu``, ``pump``, ``pdu``, ``cdu_psu``,
-            ``array``, ``leaf``, ``spine``, ``fabric``, ``service``, ``megapack``, ``genset``,
-            ``chiller``, ``facility``, ``grid`` or ``job``.
+        kind: ``rack``, ``array``, ``fabric``, ``service``, ``megapack``, ``genset``,
+            ``chiller``, ``facility``, ``grid``, ``job``, or the name of a device class that
+            has addresses.
         unit: index of the unit (of the first rack, for an array).
         device: index of the device in its unit; 0 where there is only one. For the grid the
             number of the feed, 0 for all.
@@ -64,7 +71,7 @@ class Target:
 
 def is_address(text: str) -> bool:
     """Whether ``text`` has the form of an address, so that no job can be called so."""
-    return _ADDRESS.fullmatch(text) is not None
+    return _PLACES.fullmatch(text) is not None or _device_of(text) is not None
 
 
 def find_target(layout: Layout, text: str) -> Target:
@@ -77,11 +84,15 @@ def find_target(layout: Layout, text: str) -> Target:
     job = layout.unit_index(UnitKind.JOB, text)
     if job is not None:
         return Target(text, "job", job)
-    match = _ADDRESS.fullmatch(text)
+    found = _device_of(text)
+    if found is not None:
+        device, address, parts = found
+        return _device(_ParsedTarget(layout, text, parts), device, address)
+    match = _PLACES.fullmatch(text)
     if match is None:
         raise TargetError(f"target {text!r} is no address; {_forms(layout)}")
-    address = _ParsedTarget(layout, text, {k: v for k, v in match.groupdict().items() if v})
-    return next(find for part, find in _FINDERS.items() if part in address.parts)(address)
+    place = _ParsedTarget(layout, text, {k: v for k, v in match.groupdict().items() if v})
+    return next(find for part, find in _FINDERS.items() if part in place.parts)(place)
 
 
 def labels_of_target(layout: Layout, text: str) -> Labels:
@@ -94,28 +105,51 @@ def labels_of_target(layout: Layout, text: str) -> Labels:
         target = find_target(layout, text)
     except TargetError:
         return ()
-    match target.kind:
-        case "leaf":
-            return layout.place(UnitKind.ARRAY, target.unit)[1:]
-        case "array":
-            return layout.place(UnitKind.ARRAY, layout.array_of(target.unit))[1:]
-        case "rack" | "pump" | "pdu" | "cdu_psu":
-            return layout.place(UnitKind.RACK, target.unit)[1:]
-        case "server" | "gpu" | "nic" | "psu":
-            own = layout.site.server
-            per_server = {"gpu": own.gpus, "nic": own.nics, "psu": own.psus}
-            server = target.device // per_server.get(target.kind, 1)
-            host = layout.hostname(target.unit, server)
-            return (*layout.place(UnitKind.RACK, target.unit)[1:], ("host", host))
-        case _:
-            return ()
+    if target.kind == "array":
+        return layout.place(UnitKind.ARRAY, layout.array_of(target.unit))[1:]
+    if target.kind == "rack":
+        return layout.place(UnitKind.RACK, target.unit)[1:]
+    found = _device_of(text)
+    if found is None:
+        return ()
+    device, address, _ = found
+    place = layout.place(device.frame, target.unit)[1:]
+    if device is not SERVER and not address.in_server:
+        return place
+    server = target.device // (address.count(layout.site) if address.in_server else 1)
+    return (*place, ("host", layout.hostname(target.unit, server)))
 
 
 def _forms(layout: Layout) -> str:
     """Return how the addresses of a site are written; of many jobs only the first are named."""
+    parts = ", ".join(
+        f"{device.frame.pattern.format(1)}/{'n3/' * address.in_server}{address.word}{address.first}"
+        for device, address in _addressed()
+    )
     names = [job.name for job in layout.jobs]
     more = ", …" if len(names) > _NAMED_JOBS else ""
-    return _FORMS.format(jobs=", ".join(names[:_NAMED_JOBS]) + more)
+    return _FORMS.format(parts=parts, jobs=", ".join(names[:_NAMED_JOBS]) + more)
+
+
+def _addressed() -> list[tuple[DeviceClass, DeviceAddress]]:
+    """Return the device classes that have addresses."""
+    return [(device, device.address) for device in DEVICES if device.address is not None]
+
+
+def _device_of(text: str) -> tuple[DeviceClass, DeviceAddress, dict[str, str]] | None:
+    """Return whose address it is, and its parts; None where it has the form of none."""
+    for device, address in _addressed():
+        match = _form(device.frame, address).fullmatch(text)
+        if match is not None:
+            return device, address, match.groupdict()
+    return None
+
+
+@lru_cache
+def _form(frame: UnitKind, address: DeviceAddress) -> re.Pattern[str]:
+    server = rf"/n(?P<server>{_NUMBER})" if address.in_server else ""
+    number = rf"/{re.escape(address.word)}(?P<number>{_NUMBER})"
+    return re.compile(rf"(?P<{frame}>{_UNITS[frame]}){server}{number}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,94 +162,71 @@ class _ParsedTarget:
 
     def unit(self, frame: UnitKind) -> int:
         """Return the index of the unit that the address begins with."""
-        name = self.parts[frame.value]
-        index = self.layout.unit_index(frame, name)
+        index = self.layout.unit_index(frame, self.parts[frame.value])
         if index is None:
             count = self.layout.units(frame)
             last = self.layout.unit_name(frame, count - 1) if count else "none"
-            raise self.absent(f"{frame.value}s", last, name)
+            raise self.absent(f"{frame.value}s", last)
         return index
 
-    def numbered(self, part: str, count: int, what: str, name: str = "") -> int:
-        """Return the index of a device whose numbers go from 1 to ``count``."""
-        index = int(self.parts[part].lstrip("n")) - 1
+    def numbered(self, part: str, address: DeviceAddress) -> int:
+        """Return the index of what has a number, in its unit or server."""
+        count, index = address.count(self.layout.site), int(self.parts[part]) - address.first
         if not 0 <= index < count:
-            raise self.absent(what, f"{name or part}{count}")
+            word = address.word.rpartition("/")[2]
+            last = f"{word}{address.first + count - 1}" if count else "none"
+            raise self.absent(address.plural, last)
         return index
 
-    def absent(self, what: str, last: str, text: str = "") -> TargetError:
+    def absent(self, what: str, last: str) -> TargetError:
         """Return the error of one who counts too far."""
         return TargetError(
-            f"target {text or self.text!r} does not exist on site {self.layout.site.name!r}; "
+            f"target {self.text!r} does not exist on site {self.layout.site.name!r}; "
             f"the last of its {what} is {last}"
         )
 
 
-def _array(address: _ParsedTarget) -> Target:
-    layout = address.layout
-    array = layout.array_index(address.parts["array"])
-    if array is None:
-        raise address.absent("arrays", layout.array_name(layout.site.arrays - 1))
-    if "leaf" in address.parts:
-        leaf = address.numbered("leaf", layout.fabric.rails, "leaves")
-        return Target(address.text, "leaf", array, leaf)
-    return Target(address.text, "array", layout.racks_of(array).start)
+_FEED = DeviceAddress("feed", "feeds", lambda site: site.grid.feeds)
 
 
-def _spine(address: _ParsedTarget) -> Target:
-    plane = address.unit(UnitKind.PLANE)
-    spine = address.numbered("spine", address.layout.fabric.spines, "spines")
-    return Target(address.text, "spine", plane, spine)
+def _device(place: _ParsedTarget, device: DeviceClass, address: DeviceAddress) -> Target:
+    unit, first = place.unit(device.frame), 0
+    if address.in_server and SERVER.address is not None:
+        first = place.numbered("server", SERVER.address) * address.count(place.layout.site)
+    return Target(place.text, device.name, unit, first + place.numbered("number", address))
 
 
-def _chiller(address: _ParsedTarget) -> Target:
-    count = address.layout.site.chillers
-    index = int(address.parts["chiller"]) - 1
-    if not 0 <= index < count or address.text != f"ch{index + 1:02d}":
-        raise address.absent("chillers", f"ch{count:02d}")
-    return Target(address.text, "chiller", 0, index)
+def _array(place: _ParsedTarget) -> Target:
+    array = place.unit(UnitKind.ARRAY)
+    return Target(place.text, "array", place.layout.racks_of(array).start)
 
 
-def _grid(address: _ParsedTarget) -> Target:
-    feed = 0
-    if "feed" in address.parts:
-        feed = 1 + address.numbered("feed", address.layout.site.grid.feeds, "feeds")
-    return Target(address.text, "grid", 0, feed)
+def _chiller(place: _ParsedTarget) -> Target:
+    count = place.layout.site.chillers
+    index = int(place.parts["chiller"]) - 1
+    if not 0 <= index < count or place.text != f"ch{index + 1:02d}":
+        raise place.absent("chillers", f"ch{count:02d}")
+    return Target(place.text, "chiller", 0, index)
 
 
-def _rack(address: _ParsedTarget) -> Target:
-    site, parts, text = address.layout.site, address.parts, address.text
-    rack = address.unit(UnitKind.RACK)
-    for kind, count, what, name in (
-        ("pump", site.cooling.pumps, "pumps", "pump"),
-        ("pdu", site.pdus_per_rack, "pdus", "pdu"),
-        ("cdu_psu", site.cooling.psus, "supplies a coolant unit", "psu"),
-    ):
-        if kind in parts:
-            return Target(text, kind, rack, address.numbered(kind, count, what, name))
-    if "server" not in parts:
-        return Target(text, "rack", rack)
-    server = address.numbered("server", site.servers_per_rack, "servers a rack", "n")
-    if "part" not in parts:
-        return Target(text, "server", rack, server)
-    part, index = parts["part"], int(parts["index"])
-    first = 1 if part == "psu" else 0
-    count = {"gpu": site.server.gpus, "nic": site.server.nics, "psu": site.server.psus}[part]
-    if not first <= index < first + count:
-        raise address.absent(f"{part}s a server", f"{part}{first + count - 1}")
-    return Target(text, part, rack, server * count + index - first)
+def _grid(place: _ParsedTarget) -> Target:
+    feed = 1 + place.numbered("feed", _FEED) if "feed" in place.parts else 0
+    return Target(place.text, "grid", 0, feed)
+
+
+def _unit(kind: UnitKind) -> Callable[[_ParsedTarget], Target]:
+    return lambda place: Target(place.text, kind.value, place.unit(kind))
 
 
 _FINDERS: dict[str, Callable[[_ParsedTarget], Target]] = {
-    "rack": _rack,
     "array": _array,
-    "spine": _spine,
     "chiller": _chiller,
     "grid": _grid,
-    "facility": lambda address: Target(address.text, "facility", 0),
-    "fabric": lambda address: Target(address.text, "fabric", 0),
-    "megapack": lambda address: Target(address.text, "megapack", address.unit(UnitKind.MEGAPACK)),
-    "genset": lambda address: Target(address.text, "genset", address.unit(UnitKind.GENSET)),
-    "service": lambda address: Target(address.text, "service", address.unit(UnitKind.SERVICE)),
+    "facility": lambda place: Target(place.text, "facility", 0),
+    "fabric": lambda place: Target(place.text, "fabric", 0),
+    "rack": _unit(UnitKind.RACK),
+    "megapack": _unit(UnitKind.MEGAPACK),
+    "genset": _unit(UnitKind.GENSET),
+    "service": _unit(UnitKind.SERVICE),
 }
 """By the part of the address that tells its form."""
