@@ -21,7 +21,8 @@ from twin.rules.report import html_report, print_recordings
 from twin.rules.result import CheckStatus
 from twin.rules.sampling import MetricFamily, Samples
 from twin.rules.source import load_rules
-from twin.rules.suite import Options, run_scenario
+from twin.rules.suite import Options, check_suite, run_scenario
+from twin.scenario import parse_scenario
 from twin.scenario.loader import LoadedScenario
 
 pytestmark = pytest.mark.integration
@@ -382,6 +383,31 @@ def test_any_name_is_an_alerts(name: str, tmp_path: Path) -> None:
     assert [own.labels["alertname"] for own in found.episodes] == [name]
 
 
+def test_a_scenario_expects_alerts_of_any_name(loaded: LoadedScenario, tmp_path: Path) -> None:
+    """Spaces, umlauts, dashes and dots of an alert's name are read and judged in a scenario."""
+    fires, silent = "Kühlung: Pumpe-1 v2.0 fällt aus", "GPU zu heiß (> 95 °C)"
+    text = loaded.path.read_text(encoding="utf-8")
+    for plain, odd in (("PumpFailed", fires), ("GpuHot", silent)):
+        text = text.replace(plain, json.dumps(odd, ensure_ascii=False))
+    own = parse_scenario(text, tmp_path / "odd.yaml")
+    path = tmp_path / "rules.yml"
+    path.write_text(
+        "groups:\n  - name: g\n    rules:\n"
+        f"      - alert: '{fires}'\n        expr: 'cdu_pump_state{{state=\"failed\"}} == 1'\n"
+        f"        for: 10s\n      - alert: '{silent}'\n        expr: DCGM_FI_DEV_GPU_TEMP > 95\n",
+        encoding="utf-8",
+    )
+    rules = load_rules([str(path)])
+    check_suite([own], rules)
+    result = run_scenario(own, rules, Options())
+    assert [(c.kind, c.alert, c.status.value) for c in result.checks] == [
+        ("fires", fires, "passed"),
+        ("never", silent, "passed"),
+        ("clears", fires, "passed"),
+        ("exactly", "", "passed"),
+    ]
+
+
 def test_a_rule_that_is_true_all_the_time_is_judged_for_little(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -413,11 +439,11 @@ def test_a_rule_that_is_true_all_the_time_is_judged_for_little(
     asked: list[int] = []
     original = run
 
-    def counting(job: PromtoolJob) -> PromtoolAnswer:
+    def counting(job: PromtoolJob, seconds: float | None = None) -> PromtoolAnswer:
         asked.append(sum(len(times) for _, times in job.queries))
-        return original(job)
+        return original(job, seconds)
 
-    monkeypatch.setattr("twin.rules.engine.run", counting)
+    monkeypatch.setattr("twin.rules.judging.run", counting)
     little = evaluate(samples, candidates, rules, 5.0)
     few = sum(asked)
     asked.clear()

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from twin.rules.expression import ExpressionPart, parts
 from twin.rules.jobs import Candidate, job_for
-from twin.rules.promtool import PromtoolAnswer, run
+from twin.rules.promtool import PromtoolAnswer, UnfinishedError, run
 from twin.rules.result import Curve, Panel
 from twin.rules.sampling import Samples
 from twin.rules.source import Rule, RuleSet
@@ -173,7 +173,10 @@ def panels(
     def ask(queries: Sequence[str]) -> list[list[Series]]:
         own = replace(job, queries=[])
         places = [own.ask(query, times) for query in queries]
-        answer = run(own)
+        try:
+            answer = run(own)
+        except UnfinishedError:
+            answer = PromtoolAnswer([], {})  # a report without a chart is one still
         return [_series(answer, place) for place in places]
 
     return drawn([(rule.name, rule.expr) for rule in chosen], ask, end)

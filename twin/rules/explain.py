@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from twin.rules.engine import Episode
 from twin.rules.expression import ExpressionPart, parts
 from twin.rules.jobs import Candidate, job_for
-from twin.rules.promtool import PromtoolAnswer, run
+from twin.rules.promtool import PromtoolAnswer, UnfinishedError, run
 from twin.rules.sampling import Samples
 from twin.rules.silence import held, why_silent
 from twin.rules.source import Rule, RuleSet
@@ -55,7 +55,10 @@ def reasons(
         pick = "min" if part.comparison.startswith("<") else "max"
         truth, value = f"count({part.text})", f"{pick}({part.value})"
         asked.append((part, job.ask(truth, times), job.ask(value, times)))
-    answer = run(job)
+    try:
+        answer = run(job)
+    except UnfinishedError as error:
+        return [f"which part of it was false cannot be told: {error}"]
     return [_reason(part, answer, truth, value) for part, truth, value in asked]
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
+from itertools import chain, zip_longest
 
 import numpy as np
 
 from twin.rules.bounds import Bounds, Flags
 from twin.rules.expression import Selector, reach, sievable
-from twin.rules.jobs import Candidate, job_for, linked
-from twin.rules.promtool import PromtoolAnswer, run, workers
+from twin.rules.jobs import Candidate, dealt, job_for, linked
+from twin.rules.promtool import PromtoolAnswer, UnfinishedError, run, shorter, workers
 from twin.rules.sampling import Samples
 from twin.rules.source import RuleSet
 
@@ -93,8 +93,8 @@ def sieve(
     """Return the candidates that were ever true, and the evaluations at which some may change.
 
     A candidate that cannot be asked in windows, or that is too large for one, or that the engine
-    refuses, is taken to have been true. Of any other it is known at which evaluations it was true
-    of the same series as before.
+    refuses or does not finish, is taken to have been true. Of any other it is known at which
+    evaluations it was true of the same series as before.
     """
     by_expr: dict[str, list[int]] = {}
     true: set[int] = set()
@@ -107,9 +107,9 @@ def sieve(
     questions = list(_questions(samples, candidates, by_expr, rules, interval))
     parts = _shared_out(questions, samples, rules, interval, threads)
     with workers(threads) as pool:
-        answers = pool.map(lambda part: _ask(samples, part, rules, interval), parts)
-        for part, answer in zip(parts, answers, strict=True):
-            for place in {found.query for found in answer.found}:
+        found = pool.map(lambda part: list(_asked(samples, part, rules, interval)), parts)
+        for part, answer in chain.from_iterable(found):
+            for place in {own.query for own in answer.found}:
                 if place not in {*answer.errors, *answer.oversized}:
                     flags = _changing(part[place], place, answer, interval)
                     changing.update(dict.fromkeys(part[place].indices, flags))
@@ -199,8 +199,30 @@ def _shared_out(
     return [part for part in parts if part]
 
 
+def _asked(
+    samples: Samples,
+    questions: Sequence[_Suspect],
+    rules: RuleSet,
+    interval: float,
+    seconds: float | None = None,
+) -> Iterator[tuple[Sequence[_Suspect], PromtoolAnswer]]:
+    """Yield the questions with their answers, in smaller parts where they take too long."""
+    try:
+        yield questions, _ask(samples, questions, rules, interval, seconds)
+    except UnfinishedError as error:
+        if len(questions) == 1:
+            yield questions, PromtoolAnswer([], {0: str(error)})
+            return
+        for half in dealt(questions, 2):
+            yield from _asked(samples, half, rules, interval, shorter(seconds))
+
+
 def _ask(
-    samples: Samples, questions: Sequence[_Suspect], rules: RuleSet, interval: float
+    samples: Samples,
+    questions: Sequence[_Suspect],
+    rules: RuleSet,
+    interval: float,
+    seconds: float | None,
 ) -> PromtoolAnswer:
     candidates = [question.candidate for question in questions]
     read = [question.scrapes(samples, interval) for question in questions]
@@ -211,4 +233,4 @@ def _ask(
         window = f"{round((question.steps + 0.5) * interval * 1000)}ms:{round(interval)}s"
         inside = f"count_over_time(({question.candidate.expr}\n)[{window}])"
         job.ask(f'count_values("{_TIMES}", {inside})', [end * interval for end in question.ends])
-    return run(job)
+    return run(job, seconds)

@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -30,10 +31,12 @@ __all__ = [
     "PromtoolAnswer",
     "PromtoolJob",
     "RuleFailedError",
+    "UnfinishedError",
     "call",
     "promtool",
     "run",
     "seconds_text",
+    "shorter",
     "stop_all",
     "workers",
 ]
@@ -51,6 +54,8 @@ _PAIR = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\]|\\.)*)"')
 _TOO_MANY = "too many samples"
 _MOST_SECONDS = 1800.0
 """An hour of an array of 512 GPUs takes the shipped rules about a minute on one core."""
+_FEWEST_SECONDS = 120.0
+"""What the smallest part of a job may take that was not done in time as a whole."""
 _running: set[subprocess.Popen[str]] = set()
 _lock = threading.Lock()
 
@@ -71,15 +76,31 @@ def promtool() -> str:
     return found
 
 
+@cache
+def _ended_with_caller() -> tuple[str, ...]:
+    """Return the beginning of a command that Linux ends when its caller is killed.
+
+    Where there is no such command, a caller that is killed leaves promtool to end by itself.
+    """
+    setpriv = shutil.which("setpriv") if sys.platform == "linux" else None
+    if setpriv is None:
+        return ()
+    command = (setpriv, "--pdeathsig", "KILL", "--")
+    tried = subprocess.run([*command, "true"], capture_output=True, check=False)  # noqa: S603 - of Linux
+    return () if tried.returncode else command
+
+
 def call(
-    arguments: Sequence[str], folder: str, seconds: float = _MOST_SECONDS
+    arguments: Sequence[str], folder: str, seconds: float | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Run promtool in a folder and return what it said; it never outlives its caller.
 
     Raises:
-        ConfigError: it is not there, takes too long, or was ended by a signal.
+        ConfigError: it is not there.
+        UnfinishedError: it takes too long, or was ended by a signal.
     """
-    command = [promtool(), *arguments]
+    seconds = _MOST_SECONDS if seconds is None else seconds
+    command = [*_ended_with_caller(), promtool(), *arguments]
     with subprocess.Popen(  # noqa: S603 - the program that the user installed
         command,
         cwd=folder,
@@ -93,16 +114,18 @@ def call(
         try:
             out, err = process.communicate(timeout=seconds)
         except subprocess.TimeoutExpired:
-            raise ConfigError(
-                f"promtool {arguments[0]} rules has not ended within {seconds:g} s; test fewer "
-                "rules at a time, or a smaller or shorter scenario"
+            raise UnfinishedError(
+                f"promtool has not finished within {seconds:g} s; simplify the expression, or "
+                "take a smaller or shorter scenario"
             ) from None
         finally:
             process.kill()
             with _lock:
+                stopped = process not in _running
                 _running.discard(process)
     if process.returncode < 0:
-        raise ConfigError(f"promtool was ended by signal {-process.returncode}; try again")
+        text = f"promtool was ended by signal {-process.returncode}; try again"
+        raise ConfigError(text) if stopped else UnfinishedError(text)
     return subprocess.CompletedProcess(command, process.returncode, out, err)
 
 
@@ -111,6 +134,7 @@ def stop_all() -> None:
     with _lock:
         for process in _running:
             process.kill()
+        _running.clear()
 
 
 @contextmanager
@@ -125,6 +149,16 @@ def workers(count: int) -> Iterator[ThreadPoolExecutor]:
         raise
     finally:
         pool.shutdown()
+
+
+class UnfinishedError(ConfigError):
+    """promtool did not come to the end of a job; a smaller one may be done."""
+
+
+def shorter(seconds: float | None) -> float:
+    """Return what each half of a job may take that was not done in so many seconds."""
+    whole = _MOST_SECONDS if seconds is None else seconds
+    return max(whole / 2, min(whole, _FEWEST_SECONDS))
 
 
 class RuleFailedError(ConfigError):
@@ -242,11 +276,16 @@ class PromtoolAnswer:
     oversized: frozenset[int] = frozenset()
 
 
-def run(job: PromtoolJob) -> PromtoolAnswer:
+def run(job: PromtoolJob, seconds: float | None = None) -> PromtoolAnswer:
     """Evaluate the rules to the end and return what the queries gave.
+
+    Args:
+        job: what to evaluate.
+        seconds: that it may take; None for as many as a whole scenario may.
 
     Raises:
         RuleFailedError: the engine cannot evaluate a rule.
+        UnfinishedError: it takes too long.
         ConfigError: promtool is not there.
     """
     with tempfile.TemporaryDirectory(prefix="twin-rules-") as folder:
@@ -256,7 +295,7 @@ def run(job: PromtoolJob) -> PromtoolAnswer:
         test = Path(folder) / "test.yml"
         document = job.document(rules.name if job.groups else None)
         test.write_text(json.dumps(document), encoding="utf-8")  # JSON is YAML
-        done = call(["test", "rules", test.name], folder)
+        done = call(["test", "rules", test.name], folder, seconds)
     if done.returncode == 0:
         return PromtoolAnswer([], {})
     return _read(done.stdout + done.stderr, job.queries)

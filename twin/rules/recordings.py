@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from twin.rules.jobs import dealt, linked_rules, recording_job
-from twin.rules.promtool import PromtoolJob, RuleFailedError, run, workers
+from twin.rules.promtool import PromtoolJob, RuleFailedError, UnfinishedError, run, shorter, workers
 from twin.rules.promtool_series import series_name
 from twin.rules.sampling import Samples
 from twin.rules.source import Rule, RuleSet
@@ -72,20 +72,30 @@ def _apart(recordings: Sequence[Rule], rules: RuleSet, threads: int) -> list[lis
 
 
 def _evaluated(
-    samples: Samples, recordings: Sequence[Rule], rules: RuleSet, interval: float
+    samples: Samples,
+    recordings: Sequence[Rule],
+    rules: RuleSet,
+    interval: float,
+    seconds: float | None = None,
 ) -> tuple[dict[str, str], dict[str, int]]:
     errors: dict[str, str] = {}
     while left := [rule for rule in recordings if rule.key not in errors]:
-        job = recording_job(samples, left, rules, interval)
+        job = recording_job(samples, _with_feeding(left, rules), rules, interval)
         places = {_count(job, rule, interval): rule.key for rule in left}
         try:
-            answer = run(job)
+            answer = run(job, seconds)
         except RuleFailedError as error:
             failed = [rule for rule in left if rule.name == error.rule]
             if not failed:
                 raise
             _blame(failed, left, error.reason, errors)
             continue
+        except UnfinishedError as error:
+            if len(left) == 1:
+                _blame(left, left, str(error), errors)
+                continue
+            wrong, series = _in_halves(samples, left, rules, interval, shorter(seconds))
+            return errors | wrong, series
         series = dict.fromkeys((rule.key for rule in left), 0)
         for found in answer.found:
             key = places[found.query]
@@ -93,6 +103,27 @@ def _evaluated(
         series.update((places[place], MOST_COUNTED + 1) for place in answer.oversized)
         return errors, series
     return errors, {}
+
+
+def _with_feeding(recordings: Sequence[Rule], rules: RuleSet) -> list[Rule]:
+    keys = {rule.key for rule in (*recordings, *rules.feeding(recordings))}
+    return [rule for rule in rules.recordings if rule.key in keys]
+
+
+def _in_halves(
+    samples: Samples, left: Sequence[Rule], rules: RuleSet, interval: float, seconds: float
+) -> tuple[dict[str, str], dict[str, int]]:
+    """Return what becomes of rules that take too long together.
+
+    The first half reads nothing of the second; so what is too slow is known before its readers.
+    """
+    ordered = sorted(left, key=lambda rule: len(rules.feeding([rule])))
+    half = len(ordered) // 2
+    errors, series = _evaluated(samples, ordered[:half], rules, interval, seconds)
+    _blame([rule for rule in ordered if rule.key in errors], ordered, None, errors)
+    rest = [rule for rule in ordered[half:] if rule.key not in errors]
+    wrong, more = _evaluated(samples, rest, rules, interval, seconds)
+    return errors | wrong, series | more
 
 
 def _count(job: PromtoolJob, rule: Rule, interval: float) -> int:
@@ -105,10 +136,11 @@ def _count(job: PromtoolJob, rule: Rule, interval: float) -> int:
 
 
 def _blame(
-    failed: Sequence[Rule], left: Sequence[Rule], reason: str, errors: dict[str, str]
+    failed: Sequence[Rule], left: Sequence[Rule], reason: str | None, errors: dict[str, str]
 ) -> None:
-    """Add a rule that fails, and all that read what it would record, directly or not."""
-    errors.update((rule.key, f"cannot be evaluated: {reason}") for rule in failed)
+    """Add rules that fail, if not yet, and all that read what they would record."""
+    if reason is not None:
+        errors.update((rule.key, f"cannot be evaluated: {reason}") for rule in failed)
     told = {rule.name: errors[rule.key] for rule in failed}
     while told:
         found: dict[str, str] = {}
