@@ -6,18 +6,20 @@ import json
 import pickle
 import subprocess
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
 from rich.console import Console
 
 from twin.errors import ConfigError
+from twin.rules.audit import audit_recordings
 from twin.rules.conclusion import conclude
 from twin.rules.engine import EngineOutcome, evaluate
 from twin.rules.export import export
 from twin.rules.jobs import Candidate
 from twin.rules.promtool import PromtoolAnswer, PromtoolJob, RuleFailedError, promtool, run
-from twin.rules.report import html_report, print_recordings
+from twin.rules.report import html_report, junit_report, print_recordings
 from twin.rules.result import CheckStatus
 from twin.rules.sampling import MetricFamily, Samples
 from twin.rules.source import load_rules
@@ -178,11 +180,23 @@ def test_every_recording_is_told_by_its_series(
     )
     rules = load_rules([str(path)])
     result = run_scenario(loaded, rules, Options())
-    print_recordings(Console(width=200), rules, [result])
+    recorded = audit_recordings(rules, [result])
+    print_recordings(Console(width=200), recorded)
     assert capsys.readouterr().out.splitlines() == [
         "util  records.yml:4  records 8 series",
         "none  records.yml:5  records nothing",
     ]
+    conclusion = conclude([result])
+    page = html_report([result], [], [], conclusion, recorded)
+    assert "records 8 series" in page
+    assert "records nothing" in page
+    suites = ET.fromstring(junit_report([result], conclusion, recorded))  # noqa: S314 - our own text
+    own = next(suite for suite in suites if suite.get("name") == "recordings")
+    util, none = own
+    assert (util.get("name"), util.get("line"), util.findtext("system-out")) == (
+        "util", "4", "records 8 series"
+    )  # fmt: skip
+    assert (own.get("failures"), own.get("skipped"), none[0].tag) == ("0", "1", "skipped")
 
 
 def test_records_of_alerts_that_fail_do_not_end_the_run(tmp_path: Path) -> None:

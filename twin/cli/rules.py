@@ -17,7 +17,7 @@ from twin.cli.process import configure_logs
 from twin.errors import CheckFailedError, ConfigError
 
 if TYPE_CHECKING:
-    from twin.rules.audit import RuleFinding
+    from twin.rules.audit import RecordingFinding, RuleFinding
     from twin.rules.result import ScenarioResult
     from twin.rules.source import RuleSet
     from twin.rules.suite import Options
@@ -78,7 +78,7 @@ def run_test(
       twin rules test --rules 'rules/*.yml' --scenarios gpu-off-bus --report report.html
       twin rules test --rules my.yml --scenarios 'scenarios/*.yaml' --junit rules.xml
     """  # noqa: D301 - click wants the backspace itself before lines to be kept
-    from twin.rules.audit import audit
+    from twin.rules.audit import audit, audit_recordings
     from twin.rules.conclusion import conclude
     from twin.rules.report import html_report, json_report, junit_report, print_summary
     from twin.rules.shipped import write_shipped_rules
@@ -109,17 +109,19 @@ def run_test(
         began = time.perf_counter()
         results = _run(chosen, own, options, every=every, quiet=as_json)
         seconds = time.perf_counter() - began
-    findings = audit(own, results)
+    findings, recorded = audit(own, results), audit_recordings(own, results)
     rows = sweep_rows(own, results)
     conclusion = conclude(results, findings, strict=strict)
     if junit is not None:
-        junit.write_bytes(junit_report(results, conclusion))
+        junit.write_bytes(junit_report(results, conclusion, recorded))
     if report is not None:
-        report.write_text(html_report(results, findings, rows, conclusion), encoding="utf-8")
+        report.write_text(
+            html_report(results, findings, rows, conclusion, recorded), encoding="utf-8"
+        )
     if as_json:
         typer.echo(orjson.dumps(json_report(results, findings, rows, conclusion)))
     else:
-        _print(own, results, findings, options)
+        _print(own, results, findings, recorded, options)
         print_summary(conclusion, len(results), seconds)
     if not conclusion.good:
         raise CheckFailedError("; ".join(conclusion.complaints))
@@ -129,6 +131,7 @@ def _print(
     rules: RuleSet,
     results: Sequence[ScenarioResult],
     findings: Sequence[RuleFinding],
+    recorded: Sequence[RecordingFinding],
     options: Options,
 ) -> None:
     """Print what all scenarios together say of the rules."""
@@ -146,7 +149,7 @@ def _print(
     console = Console(highlight=False)
     console.print()
     print_findings(console, findings)
-    print_recordings(console, rules, results)
+    print_recordings(console, recorded)
     if options.sweep:
         console.print()
         print_sweep(console, sweep_rows(rules, results))

@@ -6,13 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from twin.catalog import DEVICES
+from twin.rules.recordings import MOST_COUNTED
 from twin.rules.result import ScenarioResult
 from twin.rules.silence import held, why_silent
 from twin.rules.source import Rule, RuleSet
 from twin.rules.unknown_references import Lacking, is_on_other_sites
 from twin.scenario import show_duration
 
-__all__ = ["RuleFinding", "audit"]
+__all__ = ["RecordingFinding", "RuleFinding", "audit", "audit_recordings"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +193,41 @@ def _finding(rule: Rule, rules: RuleSet, results: Sequence[ScenarioResult]) -> R
         {name: _OFF[name] for name in sorted(read & _OFF.keys())},
         next((own.errors[rule.key] for own in results if rule.key in own.errors), ""),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingFinding:
+    """What is known of one recording rule.
+
+    Attributes:
+        rule: the rule.
+        error: why the engine cannot evaluate it; empty if it can.
+        most: series that it gives at a time.
+    """
+
+    rule: Rule
+    error: str
+    most: int
+
+    @property
+    def verdict(self) -> str:
+        """The finding in a few words."""
+        if self.error or not self.most:
+            return self.error or "records nothing"
+        count = f"more than {MOST_COUNTED:,}" if self.most > MOST_COUNTED else f"{self.most:,}"
+        return f"records {count} series"
+
+
+def audit_recordings(rules: RuleSet, results: Sequence[ScenarioResult]) -> list[RecordingFinding]:
+    """Return the finding on every recording rule."""
+    return [
+        RecordingFinding(
+            rule,
+            next((own.errors[rule.key] for own in results if rule.key in own.errors), ""),
+            max((own.recorded.get(rule.key, 0) for own in results), default=0),
+        )
+        for rule in rules.recordings
+    ]
 
 
 def _nowhere(lacking: Sequence[Mapping[str, str]]) -> dict[str, str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from twin.rules.audit import RuleFinding
+from twin.rules.audit import RecordingFinding, RuleFinding
 from twin.rules.conclusion import Conclusion
 from twin.rules.report.drawing import bars_drawing, instances, panel_drawing, sweep_drawing
 from twin.rules.result import CheckStatus, ScenarioResult
@@ -28,6 +28,7 @@ def html_report(
     findings: Sequence[RuleFinding],
     sweep: Sequence[SweepRow],
     conclusion: Conclusion,
+    recorded: Sequence[RecordingFinding] = (),
 ) -> str:
     """Return the whole page."""
     pages = Environment(
@@ -42,6 +43,7 @@ def html_report(
         conclusion=conclusion,
         results=results,
         findings=findings,
+        recorded=recorded,
         sweep=sweep,
         marks=_MARKS,
         left_out=_left_out,

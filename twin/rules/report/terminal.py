@@ -11,12 +11,10 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from twin.rules.audit import RuleFinding
+from twin.rules.audit import RecordingFinding, RuleFinding
 from twin.rules.conclusion import Conclusion
 from twin.rules.mutation import Mutant
-from twin.rules.recordings import MOST_COUNTED
 from twin.rules.result import Check, CheckStatus, ScenarioResult
-from twin.rules.source import RuleSet
 from twin.rules.sweep import SweepRow
 from twin.scenario import show_duration
 
@@ -65,16 +63,11 @@ def _print_check(console: Console, check: Check) -> None:
         console.print(f"        {escape(reason)}", style="dim", soft_wrap=True)
 
 
-def print_recordings(console: Console, rules: RuleSet, results: Sequence[ScenarioResult]) -> None:
+def print_recordings(console: Console, recorded: Sequence[RecordingFinding]) -> None:
     """Print of every recording rule how many series it gives, or why none."""
-    for rule in rules.recordings:
-        error = next((own.errors[rule.key] for own in results if rule.key in own.errors), "")
-        most = max((own.recorded.get(rule.key, 0) for own in results), default=0)
-        count = f"more than {MOST_COUNTED:,}" if most > MOST_COUNTED else f"{most:,}"
-        text = error or (f"records {count} series" if most else "records nothing")
-        style = "red" if error else "green" if most else "yellow"
-        line = Text(rule.name).append(f"  {rule.file.name}:{rule.line}  ", style="dim")
-        console.print(line.append(text, style=style), soft_wrap=True)
+    for own in recorded:
+        style = "red" if own.error else "green" if own.most else "yellow"
+        console.print(_named(own).append("  ").append(own.verdict, style=style), soft_wrap=True)
 
 
 def print_findings(console: Console, findings: Sequence[RuleFinding]) -> None:
@@ -104,7 +97,7 @@ def print_findings(console: Console, findings: Sequence[RuleFinding]) -> None:
         )
 
 
-def _named(finding: RuleFinding) -> Text:
+def _named(finding: RuleFinding | RecordingFinding) -> Text:
     """Return the name of a rule and its place."""
     place = f"  {finding.rule.file.name}:{finding.rule.line}"
     return Text(finding.rule.name).append(place, style="dim")
