@@ -268,6 +268,55 @@ def test_annotations_are_moments_of_what_is_shown(
 
 
 @pages
+def test_words_for_nothing_stand_in_no_axis(page: DashboardPage, built: dict[str, Any]) -> None:
+    """What an empty panel with axes says is not the text of a number that is missing."""
+    cleared = {"id": "noValue", "value": ""}
+    for panel in panels_of(built[page.file], "timeseries", "heatmap"):
+        config = panel["fieldConfig"]
+        if config["defaults"].get("noValue"):
+            last = config["overrides"][-1]
+            assert last["matcher"] == {"id": "byType", "options": "number"}, panel["title"]
+            assert last["properties"] == [cleared], panel["title"]
+
+
+@pages
+def test_tables_show_their_columns_alone(page: DashboardPage, built: dict[str, Any]) -> None:
+    """No other label of the series makes a column of its own."""
+    for panel in panels_of(built[page.file], "table"):
+        organize, only = panel["transformations"][-2:]
+        titles = organize["options"]["renameByName"].values()
+        assert only["id"] == "filterFieldsByName"
+        assert set(only["options"]["include"]["names"]) == set(titles), panel["title"]
+
+
+def test_racks_keep_their_place(built: dict[str, Any]) -> None:
+    """A rack without a value is red and says that it is gone, or purple and that it is silent."""
+    said = {"-1": ("gone", "#C4162A"), "-2": ("silent", "#8F3BB8")}
+    for name, title in (("site.json", "Every rack"), ("array.json", "Racks")):
+        panel = next(
+            p for p in panels_of(built[name], "stat") if p["title"] == title and p.get("timeFrom")
+        )
+        words = panel_words(panel)
+        for value, (text, color) in said.items():
+            assert words[value] == {"color": color, "text": text}
+        for target in panel["targets"]:
+            assert "twin_unit_reporting" in target["expr"]
+            assert " or " in target["expr"]
+
+
+def test_lost_gpus_keep_their_tile(built: dict[str, Any]) -> None:
+    """A GPU that answered within a day and does not now is a red tile, and counted."""
+    for name, title in (("server.json", "GPUs"), ("rack.json", "GPU temperature")):
+        panel = next(
+            p for p in panels_of(built[name], "stat") if p["title"] == title and p.get("timeFrom")
+        )
+        assert panel_words(panel)["-1"] == {"color": "#C4162A", "text": "lost"}
+        assert "last_over_time" in panel["targets"][0]["expr"]
+    number = next(p for p in panels_of(built["server.json"], "stat") if p["title"] == "GPUs")
+    assert number["targets"][0]["legendFormat"] == "{{here}} of {{ever}}"
+
+
+@pages
 def test_dashboards_ask_seldom(page: DashboardPage, built: dict[str, Any]) -> None:
     """No dashboard refreshes more often than every 15 s, nor offers to."""
     dashboard = built[page.file]

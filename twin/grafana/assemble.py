@@ -19,6 +19,13 @@ from twin.grafana.variables import variables_of
 
 __all__ = ["Row", "assemble"]
 
+_WITH_AXES = ("timeseries", "heatmap")
+_NO_WORDS = dashboard.DashboardFieldConfigSourceOverrides(
+    matcher=dashboard.MatcherConfig(id_val="byType", options="number"),
+    properties=[dashboard.DynamicConfigValue(id_val="noValue", value="")],
+)
+"""What a panel says when it is empty is for the panel: its axes would print it beside ticks."""
+
 Row = tuple[str, Sequence[Builder[dashboard.Panel]]]
 """Title of a row, and its panels from left to right; 24 columns make a line."""
 
@@ -103,3 +110,5 @@ def _explain_nothing(panel: dashboard.Panel) -> None:
     if queries and all(map(is_optional, queries)) and panel.field_config is not None:
         defaults = panel.field_config.defaults
         defaults.no_value = defaults.no_value or NOT_EXPORTED
+    if panel.type_val in _WITH_AXES and panel.field_config and panel.field_config.defaults.no_value:
+        panel.field_config.overrides = [*(panel.field_config.overrides or []), _NO_WORDS]

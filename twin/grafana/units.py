@@ -32,7 +32,7 @@ GRAFANA: Mapping[Unit, tuple[str, float]] = MappingProxyType(
         Unit.MILLIJOULES: ("joule", 1e-3),
         Unit.CELSIUS: (CELSIUS, 1.0),
         Unit.MEGAHERTZ: ("suffix:MHz", 1.0),
-        Unit.HERTZ: ("hertz", 1.0),
+        Unit.HERTZ: ("suffix:Hz", 1.0),
         Unit.PERCENT: ("percent", 1.0),
         Unit.RATIO: (RATIO, 1.0),
         Unit.MEBIBYTES: ("mbytes", 1.0),
@@ -57,8 +57,8 @@ GRAFANA: Mapping[Unit, tuple[str, float]] = MappingProxyType(
 )
 """Unit as exposed to the unit in Grafana and the factor between them.
 
-Clocks stay in MHz and vibration is in mm/s, without a prefix of Grafana's choice: clocks lie so
-close together that "1.98 GHz" would stand five times on an axis.
+Clocks stay in MHz, frequencies in Hz and vibration in mm/s, without a prefix of Grafana's
+choice: clocks lie so close together that "1.98 GHz" would stand five times on an axis.
 """
 
 OF_A_NETWORK: Mapping[Unit, tuple[str, float]] = MappingProxyType(
@@ -68,7 +68,7 @@ OF_A_NETWORK: Mapping[Unit, tuple[str, float]] = MappingProxyType(
 
 SCALED = frozenset(
     {
-        WATTS, "joule", "hertz", "decbytes", "Bps", BITS, BITS_PER_SECOND, "volt", "amp", "mamp",
+        WATTS, "joule", "decbytes", "Bps", BITS, BITS_PER_SECOND, "volt", "amp", "mamp",
         "pressurepa", "voltampreact", "si:W/s", "cps", "pps", "mbytes", "MBs",
     }
 )  # fmt: skip

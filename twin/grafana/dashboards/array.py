@@ -11,6 +11,7 @@ from twin.grafana.pages import ARRAY, RACK
 from twin.grafana.panel_parts import Query, TableColumn
 from twin.grafana.panels import cells, listing, numbers, timeline
 from twin.grafana.queries import array as q
+from twin.grafana.queries import racks
 from twin.grafana.units import COUNT
 
 __all__ = ["rows"]
@@ -103,8 +104,10 @@ def _racks() -> Row:
     return "Racks side by side", [
         cells(
             "Racks",
-            "Hottest GPU of every rack of the array now. A click opens the rack.",
-            Query(q.RACK_HEAT, "{{rack}}"),
+            "Hottest GPU of every rack of the array. A rack whose GPUs do not answer is “gone”, "
+            "one that does not report is “silent”. A click opens the rack.",
+            Query(q.RACK_TILES, "{{rack}}"),
+            words=racks.WORDS,
             width=12,
             height=8,
             steps=HEAT,

@@ -67,7 +67,10 @@ def _now() -> Row:
             "Chillers",
             "Heat over what the running chillers can carry off, and heat over the electrical "
             "power that it takes (COP).",
-            [Query(q.CAPACITY_USED, "used"), Query(q.PERFORMANCE, "COP")],
+            [
+                Query(q.CAPACITY_USED, "used", steps=colors.rising(1, 0.95)),
+                Query(q.PERFORMANCE, "COP"),
+            ],
             width=5,
             decimals=1,
         ),

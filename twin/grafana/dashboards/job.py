@@ -165,6 +165,7 @@ def _lost() -> Row:
             ],
             width=6,
             least=0,
+            most=4,
             whole=True,
         ),
         numbers(

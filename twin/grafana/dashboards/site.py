@@ -139,11 +139,7 @@ def _racks() -> Row:
             "devices do not answer is “gone”, one that does not report at all is “silent”; each "
             "keeps its place. A click opens the rack.",
             [(Query(racks.map_of(title), "{{rack}}"), steps) for title, steps in choices],
-            {
-                racks.GONE: ("gone", colors.GONE),
-                racks.SILENT: ("silent", colors.SILENT),
-                racks.NONE: ("none", GREY),
-            },
+            racks.WORDS,
             width=24,
             height=13,
             link=link,
@@ -230,12 +226,15 @@ def _systems() -> Row:
                 Query(gpus.HOTTEST_GPUS),
             ],
             [
-                TableColumn("array", "Array"),
+                TableColumn("array", "Array", width=60),
                 TableColumn(
-                    "rack", "Rack", link=drill_down(RACK, rack="row.Rack", array="row.Array")
+                    "rack",
+                    "Rack",
+                    width=65,
+                    link=drill_down(RACK, rack="row.Rack", array="row.Array"),
                 ),
-                TableColumn("Value #A", "Hottest", steps=HEAT),
-                TableColumn("Value #B", "IT power"),
+                TableColumn("Value #A", "Hottest", steps=HEAT, width=75),
+                TableColumn("Value #B", "IT power", width=85),
                 TableColumn("Value #C", "GPUs"),
             ],
             width=6,

@@ -58,7 +58,7 @@ def listing(
         panel = panel.with_transformation(
             dashboard.DataTransformerConfig(id_val="merge", options={})
         )
-    panel = panel.with_transformation(_arranged(columns))
+    panel = panel.with_transformation(_arranged(columns)).with_transformation(_only(columns))
     for column in columns:
         look = cell_look(column, answers.get(column.field))
         panel = panel.override_by_name(column.title, look)
@@ -76,4 +76,12 @@ def _arranged(columns: Sequence[TableColumn]) -> dashboard.DataTransformerConfig
             "indexByName": {name: place for place, name in enumerate(shown)},
             "renameByName": {column.field: column.title for column in columns},
         },
+    )
+
+
+def _only(columns: Sequence[TableColumn]) -> dashboard.DataTransformerConfig:
+    """Return the transformation that leaves out every other label of the series."""
+    return dashboard.DataTransformerConfig(
+        id_val="filterFieldsByName",
+        options={"include": {"names": [column.title for column in columns]}},
     )

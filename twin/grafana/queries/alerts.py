@@ -12,7 +12,7 @@ _STATE = "ALERTS"
 _SINCE = "ALERTS_FOR_STATE"
 """The two series that Prometheus writes of every alert; the second is the time since
 which its expression holds."""
-_LISTED = 10
+_LISTED = 8
 
 _FIRING = f'{_STATE}{{alertstate="firing", {_HERE}}}'
 _PENDING = f'{_STATE}{{alertstate="pending", {_HERE}}}'

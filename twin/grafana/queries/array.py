@@ -5,8 +5,10 @@ from __future__ import annotations
 from functools import partial
 
 from twin.catalog import CDU, LEAF, Level
+from twin.grafana.promql import Expr
+from twin.grafana.queries.racks import SILENT
 from twin.grafana.units import COUNT
-from twin.grafana.values import IN_ARRAY, ON_SITE, of, rolled
+from twin.grafana.values import IN_ARRAY, ON_SITE, of, own, rolled
 
 _IN_HALL = (*ON_SITE, 'hall=~"$hall"')
 
@@ -36,6 +38,10 @@ HEAT = _array("gpu_temperature_max_celsius")
 PUMPS_FAILED = _array("pumps_failed")
 
 RACK_HEAT = _rack("gpu_temperature_max_celsius")
+_TILE = "max by (hall, array, rack)"
+_REPORTS = own("unit_reporting", 'kind="rack"', 'array="$array"')
+RACK_TILES = Expr(f"{_TILE} ({RACK_HEAT}) or {_TILE} ({SILENT} + {_REPORTS})", RACK_HEAT.unit)
+"""The hottest GPU of every rack of the array; those without any keep their place."""
 RACK_POWER = _rack("it_power_watts")
 RACK_CLOCK = _rack("gpu_sm_clock_mean_megahertz")
 

@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from twin.catalog import Level
 from twin.catalog.selectors import rollup
+from twin.grafana import colors
 from twin.grafana.promql import Expr
 from twin.grafana.units import GRAFANA
 from twin.grafana.values import ON_SITE, own
@@ -22,6 +23,15 @@ SILENT_COUNT = INSTALLED.minus(REPORTING)
 GONE, SILENT, NONE = -1, -2, -3
 """What the map has instead of a value: a rack whose devices do not answer, a rack that does not
 report at all, and one that never had any of what the map shows."""
+
+WORDS: Mapping[int, tuple[str, str]] = MappingProxyType(
+    {
+        GONE: ("gone", colors.GONE),
+        SILENT: ("silent", colors.SILENT),
+        NONE: ("none", colors.GREY),
+    }
+)
+"""What they are called, and the colour of their cell."""
 
 _MAP: Mapping[str, str] = {
     "Hottest GPU": "gpu_temperature_max_celsius",
