@@ -21,18 +21,21 @@ from pydantic import Field
 
 from twin.alerts import Alert, Domain, Proof, Rules, Severity
 from twin.catalog import (
+    DEGRADED,
     Detail,
     DeviceAddress,
     DeviceChart,
     DeviceClass,
     DeviceColumn,
     Exporter,
+    FloorValue,
     Hosts,
     MetricType,
     Operation,
     PageTable,
     Rollup,
     Signal,
+    TroubleSign,
     Unit,
     UnitKind,
 )
@@ -86,6 +89,14 @@ REAR_DOOR = DeviceClass(
         DeviceColumn("speed", "Speed", Unit.PERCENT, "speed", 0, 100.0),
         DeviceColumn("air", "Air", Unit.CELSIUS, "air", 1),
     )),
+    floor=(
+        FloorValue("door", "Door air", "warmest air behind the door", Unit.CELSIUS, 0, "air",
+                   Operation.MAX, lambda _: (20.0, 60.0)),
+    ),
+    signs=(
+        TroubleSign(DEGRADED, ("a rear-door fan stands still", "{} rear-door fans stand still"),
+                    "speed", equals=0),
+    ),
     charts=(
         DeviceChart("Air behind the door", "Air temperature behind each fan.", "air",
                     "Fan {{fan}}"),

@@ -15,9 +15,12 @@ from prometheus_client.parser import text_string_to_metric_families
 from typer.testing import CliRunner
 
 from twin.aggregator import Core
+from twin.aggregator.page.floor import Floor
 from twin.aggregator.page.rack import groups_of
+from twin.aggregator.page.trouble import Troubles
 from twin.alerts import ALERTS, PROOFS, RULES, rule_file
 from twin.catalog import (
+    CDU,
     DEVICES,
     GPU,
     NEURON,
@@ -189,6 +192,21 @@ def test_the_live_page_has_a_table_of_a_class_from_outside(installed: Layout) ->
     assert [column.signal for column in tables["rear_door"].columns] == ["speed", "air"]
 
 
+def test_the_floor_and_the_troubles_of_a_rack_have_a_class_from_outside(installed: Layout) -> None:
+    """The floor can be coloured by its value, and a fan that stands still is a rack's trouble."""
+    plant = Plant(installed, seed=1)
+    schedule = FaultSchedule(installed, FAULTS)
+    schedule.inject("1", "rear-door-fan-stopped", "r0002/door1", 0.0)
+    plant.step(1.0, schedule.conditions(0.0))
+    core = exposed(installed, plant)
+    floor, troubles = Floor(core.store), Troubles(core.store)
+    assert list(floor.signals)[-2:] == ["door", "trouble"]
+    warmest = np.round(plant.outputs()["rear_door"]["air"].max(axis=1))
+    assert floor.values("door").tolist() == warmest.tolist()
+    assert [troubles.words(rack) for rack in range(3)] == [[], ["a rear-door fan stands still"], []]
+    assert floor.values("trouble").tolist() == [0, 1, 0]
+
+
 def test_an_alert_from_outside_is_a_rule_of_its_own_file(installed: Layout) -> None:
     """It stands in a group of its own name, over the metric that the catalogue has."""
     del installed
@@ -278,6 +296,9 @@ def test_a_name_that_is_taken_is_refused(example: Extension) -> None:
             stack.enter_context(example.installed())
     with ExitStack() as stack, pytest.raises(ConfigError, match="'rear-door-blocked' exists"):
         stack.enter_context(Extension(faults=example.faults * 2).installed())
+    flows = replace(CDU, name="other_cdu")
+    with ExitStack() as stack, pytest.raises(ConfigError, match="floor value 'temperature' exists"):
+        stack.enter_context(Extension(devices=(flows,)).installed())
     pumps = replace(PUMP, name="other_pump")
     with ExitStack() as stack, pytest.raises(ConfigError, match="address 'rack/pump' exists"):
         stack.enter_context(Extension(devices=(pumps,)).installed())

@@ -66,6 +66,7 @@ class Extension:
         taken: tuple[tuple[str, list[str], Container[str]], ...] = (
             ("device class", [each.name for each in self.devices], {d.name for d in DEVICES}),
             ("address", _addresses(self.devices), _addresses(DEVICES)),
+            ("floor value", _floor(self.devices), (*_floor(DEVICES), "trouble")),
             ("fault", [each.kind for each in self.faults], FAULTS),
             ("group of rules", [each.group for each in self.rules], {r.group for r in RULES}),
             ("alert", alerts, ALERTS),
@@ -74,6 +75,11 @@ class Extension:
             for name in names:
                 if name in known or names.count(name) > 1:
                     raise ConfigError(f"{what} {name!r} exists already; give it another name")
+
+
+def _floor(devices: Iterable[DeviceClass]) -> list[str]:
+    """Return the names of what device classes colour the floor by."""
+    return [value.key for device in devices for value in device.floor]
 
 
 def _addresses(devices: Iterable[DeviceClass]) -> list[str]:

@@ -32,6 +32,7 @@ OWN = "Prometheus naming"
 rows = every("device, signal", ROWS, lambda device, signal: f"{device.name}.{signal.name}")
 
 BASE_UNITS = {
+    Unit.BYTES_PER_SECOND: "bytes_per_second",
     Unit.WATTS: "watts",
     Unit.JOULES: "joules",
     Unit.CELSIUS: "celsius",

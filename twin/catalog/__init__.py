@@ -19,7 +19,15 @@ from twin.catalog.model import UP, Detail, Exporter, Labels, MetricType, Signal,
 from twin.catalog.neuron import NEURON, NEURON_LATENCIES, NEURON_RUNTIME, NEURONCORE
 from twin.catalog.nic import NIC
 from twin.catalog.own import ARRAY_JOB, OWN_JOB, OWN_METRICS, OwnMetric
-from twin.catalog.page import DeviceColumn, PageTable
+from twin.catalog.page import (
+    DEGRADED,
+    SERIOUS,
+    DeviceColumn,
+    FloorValue,
+    PageTable,
+    TroubleSign,
+    scale_end,
+)
 from twin.catalog.place import (
     CDU_HOST,
     SERVERS,
@@ -60,6 +68,7 @@ __all__ = [
     "CHILLER",
     "CHILLER_STATES",
     "CPU",
+    "DEGRADED",
     "DEVICES",
     "FACILITY",
     "GENSET",
@@ -88,6 +97,7 @@ __all__ = [
     "PUMP",
     "PUMP_STATES",
     "ROLLUPS",
+    "SERIOUS",
     "SERVER",
     "SERVERS",
     "SPINE",
@@ -102,6 +112,7 @@ __all__ = [
     "DeviceClass",
     "DeviceColumn",
     "Exporter",
+    "FloorValue",
     "Hosts",
     "Labels",
     "Level",
@@ -113,12 +124,14 @@ __all__ = [
     "Place",
     "Rollup",
     "Signal",
+    "TroubleSign",
     "Unit",
     "UnitKind",
     "device_class",
     "devices_of",
     "own",
     "rolled_up",
+    "scale_end",
 ]
 
 DEVICES: Registry[DeviceClass] = Registry(

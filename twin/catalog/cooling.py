@@ -14,7 +14,15 @@ from functools import partial
 
 from twin.catalog.device import DeviceClass
 from twin.catalog.model import Detail, Exporter, MetricType, Signal, Unit
-from twin.catalog.page import DeviceColumn, PageTable
+from twin.catalog.page import (
+    DEGRADED,
+    SERIOUS,
+    DeviceColumn,
+    FloorValue,
+    PageTable,
+    TroubleSign,
+    scale_end,
+)
 from twin.catalog.place import CDU_HOST, DeviceAddress, UnitKind
 from twin.catalog.rollup import ABOVE_RACK, Operation, Rollup
 
@@ -53,6 +61,14 @@ _PUMP_TABLE = PageTable("Coolant pumps", (
         DeviceColumn("pressure", "Inlet", "kPa", "inlet_pressure", 0, 1e-3),
 ))  # fmt: skip
 
+_RUNNING, _FAILED = 1, 2
+_PUMP_SIGNS = (
+    TroubleSign(SERIOUS, ("no coolant pump runs", ""), "state", none_equals=_RUNNING, rank=1),
+    TroubleSign(DEGRADED, ("a pump has failed", "{} pumps have failed"), "state", equals=_FAILED,
+                rank=1),
+)  # fmt: skip
+
+
 PUMP = DeviceClass(
     name="pump",
     frame=UnitKind.RACK,
@@ -60,6 +76,7 @@ PUMP = DeviceClass(
     table=_PUMP_TABLE,
     rollups=_PUMP_ROLLUPS,
     address=DeviceAddress("pump", "pumps", lambda site: site.cooling.pumps),
+    signs=_PUMP_SIGNS,
     hosts=CDU_HOST,
     per_host=lambda site: site.cooling.pumps,
     detail=Detail.RACK,
@@ -90,6 +107,13 @@ _CDU_PSU_ROLLUPS = (
            equals=1.0),
 )  # fmt: skip
 
+_CDU_PSU_SIGNS = (
+    TroubleSign(DEGRADED, ("a power supply of the coolant unit has failed",
+                           "{} power supplies of the coolant unit have failed"),
+                "state", equals=1, rank=3),
+)  # fmt: skip
+
+
 CDU_PSU = DeviceClass(
     name="cdu_psu",
     frame=UnitKind.RACK,
@@ -98,6 +122,7 @@ CDU_PSU = DeviceClass(
     address=DeviceAddress(
         "cdu/psu", "supplies a coolant unit", lambda site: site.cooling.psus
     ),
+    signs=_CDU_PSU_SIGNS,
     hosts=CDU_HOST,
     per_host=lambda site: site.cooling.psus,
     detail=Detail.RACK,
@@ -149,12 +174,29 @@ _CDU_TABLE = PageTable("Coolant unit", (
         DeviceColumn("leak", "Leak", "", "leak"),
 ))  # fmt: skip
 
+_FLOW_RATIO = 1.2
+"""Upper end of the flow's scale, over the flow that the coolant unit holds."""
+_CDU_FLOOR = (
+    FloorValue("temperature", "Temperature", "coolant from the servers", Unit.CELSIUS, 1,
+               "return_temperature", Operation.MAX, lambda _: (25.0, 60.0), rank=1),
+    FloorValue("flow", "Flow", "coolant through the rack", Unit.LITERS_PER_MINUTE, 1, "flow",
+               Operation.SUM, lambda site: (
+                   0.0, scale_end(_FLOW_RATIO * site.cooling.flow_liters_per_minute)), rank=3),
+)  # fmt: skip
+_CDU_SIGNS = (
+    TroubleSign(SERIOUS, ("the coolant leaks", ""), "leak", equals=2, rank=2),
+    TroubleSign(DEGRADED, ("the leak detector warns", ""), "leak", equals=1, rank=2),
+)
+
+
 CDU = DeviceClass(
     name="cdu",
     frame=UnitKind.RACK,
     title="coolant distribution unit",
     table=_CDU_TABLE,
     rollups=_CDU_ROLLUPS,
+    floor=_CDU_FLOOR,
+    signs=_CDU_SIGNS,
     hosts=CDU_HOST,
     detail=Detail.RACK,
     signals=(

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from twin.catalog.model import Detail, Signal
-from twin.catalog.page import PageTable
+from twin.catalog.page import FloorValue, PageTable, TroubleSign
 from twin.catalog.place import UNIT_HOST, Count, DeviceAddress, Hosts, UnitKind, one
 from twin.catalog.rollup import Rollup
 from twin.parameters import Site
@@ -56,6 +56,8 @@ class DeviceClass:
             for classes that are added from outside.
         charts: its panels on the dashboard of a rack.
         table: what the live page shows of it in a rack, None for nothing.
+        floor: what the live page can colour its racks by.
+        signs: what it takes for trouble of its rack.
         address: how a fault names one of its devices, None where it strikes the unit.
     """
 
@@ -72,6 +74,8 @@ class DeviceClass:
     conditions: Mapping[str, float] = field(default_factory=dict)
     charts: tuple[DeviceChart, ...] = ()
     table: PageTable | None = None
+    floor: tuple[FloorValue, ...] = ()
+    signs: tuple[TroubleSign, ...] = ()
     address: DeviceAddress | None = None
 
     def __iter__(self) -> Iterator[Signal]:

@@ -19,7 +19,7 @@ from functools import partial
 
 from twin.catalog.device import DeviceClass
 from twin.catalog.model import Exporter, Labels, MetricType, Signal, Unit
-from twin.catalog.page import DeviceColumn, PageTable
+from twin.catalog.page import DEGRADED, SERIOUS, DeviceColumn, FloorValue, PageTable, TroubleSign
 from twin.catalog.place import SERVERS, DeviceAddress, Place, UnitKind
 from twin.catalog.rollup import ABOVE_RACK, Operation, Rollup
 from twin.parameters import Site
@@ -198,6 +198,21 @@ _GPU_TABLE = PageTable("GPUs", (
         DeviceColumn("xid", "Last XID", "", "xid"),
 ), by_server=True)  # fmt: skip
 
+_COLDEST_CELSIUS = 30.0
+"""Lower end of the temperature scale: about the coolant's temperature to the servers."""
+_GPU_FLOOR = (
+    FloorValue("temperature", "Temperature", "hottest GPU", Unit.CELSIUS, 0, "gpu_temp",
+               Operation.MAX, lambda site: (_COLDEST_CELSIUS,
+                                            round(site.gpu.temperature_slowdown_celsius)),
+               rank=1),
+)  # fmt: skip
+_GPU_SIGNS = (
+    TroubleSign(SERIOUS, ("a GPU is too hot", "{} GPUs are too hot"), "gpu_temp",
+                above=lambda model: model.temperature_max_operating_celsius, rank=3),
+    TroubleSign(DEGRADED, ("a GPU does not report", "{} GPUs do not report"), "gpu_temp", rank=4),
+)  # fmt: skip
+
+
 GPU = DeviceClass(
     name="gpu",
     frame=UnitKind.RACK,
@@ -207,6 +222,8 @@ GPU = DeviceClass(
     address=DeviceAddress(
         "gpu", "gpus a server", lambda site: site.server.gpus, first=0, in_server=True
     ),
+    floor=_GPU_FLOOR,
+    signs=_GPU_SIGNS,
     hosts=SERVERS,
     per_host=lambda site: site.server.gpus,
     accelerators="dcgm",

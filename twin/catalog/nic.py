@@ -12,12 +12,12 @@ from functools import partial
 
 from twin.catalog.device import DeviceClass
 from twin.catalog.model import UP_CODES, Exporter, MetricType, Signal, Unit
-from twin.catalog.page import DeviceColumn, PageTable
+from twin.catalog.page import DEGRADED, DeviceColumn, FloorValue, PageTable, TroubleSign, scale_end
 from twin.catalog.place import SERVERS, DeviceAddress, Place, UnitKind
 from twin.catalog.rollup import ABOVE_RACK, Operation, Rollup
 from twin.parameters import Site
 
-__all__ = ["INFINIBAND", "INFINIBAND_INFO", "LASER", "LINE_SHARE", "MODULE", "NETDEV", "NIC"]
+__all__ = ["INFINIBAND", "INFINIBAND_INFO", "LASER", "MODULE", "NETDEV", "NIC"]
 
 _node = partial(Exporter, job="node-exporter", port=9100, source="prometheus/node_exporter 1.12")
 _optics = partial(
@@ -85,14 +85,14 @@ _NIC_ROLLUPS = (
            "Priority pause frames that the NIC ports of the {level} transmitted.", ABOVE_RACK),
 )  # fmt: skip
 
-LINE_SHARE = 0.2
+_LINE_SHARE = 0.2
 """Upper end of the network's scale, over the line rate: training sends in bursts, and over the
 second of a frame it stays far below."""
 
 
 def _line_share(site: Site) -> float:
     """Return that upper end for a port, in Gb/s."""
-    return 8e-9 * (LINE_SHARE * site.network.bytes_per_second)
+    return 8e-9 * (_LINE_SHARE * site.network.bytes_per_second)
 
 
 _NIC_TABLE = PageTable("NIC ports", (
@@ -106,6 +106,16 @@ _NIC_TABLE = PageTable("NIC ports", (
         DeviceColumn("changes", "Carrier changes", "", "carrier_changes"),
 ), by_server=True)  # fmt: skip
 
+_NIC_FLOOR = (
+    FloorValue("network", "Network", "sent by all NIC ports", "Gb/s", 0, "tx_bytes", Operation.SUM,
+               lambda site: (0.0, scale_end(_line_share(site) * NIC.count(site))), factor=8e-9,
+               counter=True, rank=4),
+)  # fmt: skip
+_NIC_SIGNS = (
+    TroubleSign(DEGRADED, ("a NIC port is down", "{} NIC ports are down"), "up", equals=0, rank=5),
+)
+
+
 NIC = DeviceClass(
     name="nic",
     frame=UnitKind.RACK,
@@ -115,6 +125,8 @@ NIC = DeviceClass(
     address=DeviceAddress(
         "nic", "nics a server", lambda site: site.server.nics, first=0, in_server=True
     ),
+    floor=_NIC_FLOOR,
+    signs=_NIC_SIGNS,
     hosts=SERVERS,
     per_host=lambda site: site.server.nics,
     signals=(

@@ -1,13 +1,23 @@
-"""Tables of the live page: what it shows of the devices of a class in one rack."""
+"""The live page: what it shows of the devices of a class, in one rack and on the floor."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from twin.parameters import Site
+from twin.catalog.rollup import Operation
+from twin.parameters import GpuModel, Site
 
-__all__ = ["DeviceColumn", "PageTable"]
+__all__ = [
+    "DEGRADED",
+    "SERIOUS",
+    "DeviceColumn",
+    "FloorValue",
+    "PageTable",
+    "TroubleSign",
+    "scale_end",
+]
 
 Bound = float | Callable[[Site], float] | None
 
@@ -58,3 +68,70 @@ class PageTable:
     title: str
     columns: tuple[DeviceColumn, ...]
     by_server: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FloorValue:
+    """One number a rack, by which the floor can be coloured.
+
+    Attributes:
+        key: its name in addresses; of the classes of a site that share it the first has it.
+        title: its name for people.
+        help: what the number of a rack is.
+        unit: unit of the numbers.
+        decimals: decimals that are sent.
+        signal: signal of the device class.
+        operation: how the values of a rack's devices become one: MAX or SUM.
+        ends: lower and upper end of the colour scale, by the site.
+        factor: what the signal is multiplied by.
+        counter: whether people want its rate and not its value.
+        rank: place among all of them, the least first.
+    """
+
+    key: str
+    title: str
+    help: str
+    unit: str
+    decimals: int
+    signal: str
+    operation: Operation
+    ends: Callable[[Site], tuple[float, float]]
+    factor: float = 1.0
+    counter: bool = False
+    rank: int = 100
+
+
+DEGRADED, SERIOUS = 1, 2
+"""How much a sign of trouble matters."""
+
+
+@dataclass(frozen=True, slots=True)
+class TroubleSign:
+    """A sign of trouble that an operator would look for in a rack's own sensors.
+
+    It counts the devices whose signal is missing, if nothing else is said.
+
+    Attributes:
+        level: how much it matters.
+        words: for one device, and for several with ``{}`` in place of their number.
+        signal: signal of the device class.
+        equals: count those whose value is this.
+        none_equals: count 1 if all devices of the rack report and none has this value.
+        above: count those above this limit of the rack's GPUs.
+        rank: place among those of the same level, the least first.
+    """
+
+    level: int
+    words: tuple[str, str]
+    signal: str
+    equals: float | None = None
+    none_equals: float | None = None
+    above: Callable[[GpuModel], float] | None = None
+    rank: int = 100
+
+
+def scale_end(value: float) -> float:
+    """Return the next number that a scale can end with: 1, 1.5, 2, 2.5, 3, 4, 5, 6, 8 times 10ⁿ."""
+    power = 10.0 ** math.floor(math.log10(value))
+    steps = (1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
+    return next(step * power for step in steps if value <= step * power * (1 + 1e-9))

@@ -12,7 +12,7 @@ from functools import partial
 
 from twin.catalog.device import DeviceChart, DeviceClass
 from twin.catalog.model import Detail, Exporter, MetricType, Signal, Unit
-from twin.catalog.page import DeviceColumn, PageTable
+from twin.catalog.page import DEGRADED, DeviceColumn, PageTable, TroubleSign
 from twin.catalog.place import DeviceAddress, Hosts, UnitKind, one
 from twin.catalog.rollup import ABOVE_RACK, Operation, Rollup
 
@@ -104,6 +104,12 @@ _PDU_TABLE = PageTable("PDU phases", (
         DeviceColumn("voltage", "Voltage", Unit.VOLTS, "voltage", 1),
 ))  # fmt: skip
 
+_PDU_SIGNS = (
+    TroubleSign(DEGRADED, ("a PDU phase is dead", "{} PDU phases are dead"), "voltage", equals=0,
+                rank=7),
+)  # fmt: skip
+
+
 PDU = DeviceClass(
     name="pdu",
     frame=UnitKind.RACK,
@@ -111,6 +117,7 @@ PDU = DeviceClass(
     table=_PDU_TABLE,
     rollups=_PDU_ROLLUPS,
     address=DeviceAddress("pdu", "pdus", _PDUS.count),
+    signs=_PDU_SIGNS,
     hosts=_PDUS,
     per_host=lambda _: len(PHASES),
     charts=(

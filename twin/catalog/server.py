@@ -12,9 +12,10 @@ from functools import partial
 
 from twin.catalog.device import DeviceClass
 from twin.catalog.model import UP_CODES, Exporter, MetricType, Signal, Unit
-from twin.catalog.page import DeviceColumn, PageTable
+from twin.catalog.page import DEGRADED, DeviceColumn, FloorValue, PageTable, TroubleSign, scale_end
 from twin.catalog.place import SERVERS, DeviceAddress, UnitKind
 from twin.catalog.rollup import Operation, Rollup
+from twin.parameters import Site
 
 __all__ = ["IPMI_CODES", "PSU", "PSU_INPUT", "PSU_OUTPUT", "SERVER"]
 
@@ -65,6 +66,26 @@ _SERVER_TABLE = PageTable("Servers", (
         DeviceColumn("up", "Answers", "", "up_node", states=("no", "yes")),
 ))  # fmt: skip
 
+_POWER_RATIO = 1.2
+"""Upper end of the power's scale, over the plateau of a training step."""
+
+
+def _highest_power(site: Site) -> float:
+    """Return that upper end for a rack, in kW."""
+    plateau = max(site.rack_power_watts(model) for model in site.models)
+    return scale_end(_POWER_RATIO * plateau / 1e3)
+
+
+_SERVER_FLOOR = (
+    FloorValue("power", "Power", "servers, at their inlets", "kW", 1, "power", Operation.SUM,
+               lambda site: (0.0, _highest_power(site)), factor=1e-3, rank=2),
+)  # fmt: skip
+_SERVER_SIGNS = (
+    TroubleSign(DEGRADED, ("a server does not answer", "{} servers do not answer"), "up_node",
+                equals=0, rank=6),
+)  # fmt: skip
+
+
 SERVER = DeviceClass(
     name="server",
     frame=UnitKind.RACK,
@@ -72,6 +93,8 @@ SERVER = DeviceClass(
     table=_SERVER_TABLE,
     rollups=_SERVER_ROLLUPS,
     address=DeviceAddress("n", "servers a rack", SERVERS.count),
+    floor=_SERVER_FLOOR,
+    signs=_SERVER_SIGNS,
     hosts=SERVERS,
     signals=(
         Signal("power", "ipmi_dcmi_power_consumption_watts", _IPMI_SERVER, MetricType.GAUGE,

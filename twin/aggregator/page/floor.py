@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -11,22 +10,12 @@ from numpy.typing import NDArray
 
 from twin.aggregator.page.trouble import Troubles
 from twin.aggregator.store import Store
-from twin.catalog import CDU, GPU, NIC, SERVER, DeviceClass, Unit, UnitKind
-from twin.catalog.nic import LINE_SHARE
+from twin.catalog import DeviceClass, FloorValue, Operation, UnitKind
 from twin.site import Layout
 
 __all__ = ["Floor", "FloorSignal", "floor_signals"]
 
 _Values = NDArray[np.float64]
-
-_COLDEST_CELSIUS = 30.0
-"""Lower end of the temperature scale: about the coolant's temperature to the servers."""
-_RETURN_CELSIUS = (25.0, 60.0)
-_FLOW_RATIO = 1.2
-"""Upper end of the flow's scale, over the flow that the coolant unit holds."""
-_POWER_RATIO = 1.2
-"""Upper end of the power's scale, over the plateau of a training step."""
-_GIGABITS = 8e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,30 +45,26 @@ class FloorSignal:
 
 def floor_signals(layout: Layout) -> tuple[FloorSignal, ...]:
     """Return what the floor of a site can be coloured by."""
-    site = layout.site
-    if layout.per_unit(GPU):
-        temperature = FloorSignal(
-            "temperature", "Temperature", "hottest GPU", Unit.CELSIUS, 0, _COLDEST_CELSIUS,
-            round(site.gpu.temperature_slowdown_celsius),
-        )  # fmt: skip
-    else:
-        temperature = FloorSignal(
-            "temperature", "Temperature", "coolant from the servers", Unit.CELSIUS, 1,
-            *_RETURN_CELSIUS,
-        )  # fmt: skip
-    plateau = max(site.rack_power_watts(layout.gpu_model(rack)) for rack in _one_a_model(layout))
-    line = LINE_SHARE * _GIGABITS * site.network.bytes_per_second * layout.per_unit(NIC)
-    flow = site.cooling.flow_liters_per_minute
+    site = layout.entire.site
+    declared = (
+        FloorSignal(each.key, each.title, each.help, each.unit, each.decimals, *each.ends(site))
+        for _, each in _declared(layout)
+    )
     return (
-        temperature,
-        FloorSignal("power", "Power", "servers, at their inlets", "kW", 1, 0.0,
-                    _nice(_POWER_RATIO * plateau / 1e3)),
-        FloorSignal("flow", "Flow", "coolant through the rack", Unit.LITERS_PER_MINUTE, 1, 0.0,
-                    _nice(_FLOW_RATIO * flow)),
-        FloorSignal("network", "Network", "sent by all NIC ports", "Gb/s", 0, 0.0, _nice(line)),
+        *declared,
         FloorSignal("trouble", "Trouble", "what its own sensors complain of", "", 0, 0.0, 2.0,
                     steps=("none", "degraded", "serious")),
     )  # fmt: skip
+
+
+def _declared(layout: Layout) -> list[tuple[DeviceClass, FloorValue]]:
+    """Return what the classes of a site's racks declare for the floor, each key once."""
+    found: dict[str, tuple[DeviceClass, FloorValue]] = {}
+    for device in layout.devices_of(UnitKind.RACK):
+        for value in device.floor:
+            if device[value.signal] in layout.reported[device.name]:
+                found.setdefault(value.key, (device, value))
+    return sorted(found.values(), key=lambda each: each[1].rank)
 
 
 class Floor:
@@ -87,14 +72,10 @@ class Floor:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._throughput = _Throughput(store)
         self._sources: dict[str, Callable[[], _Values]] = {
-            "temperature": self._temperature,
-            "power": lambda: _total(store, SERVER, "power") / 1e3,
-            "flow": lambda: store.column(CDU, "flow")[:, 0],
-            "network": self._throughput.read,
-            "trouble": Troubles(store).levels,
-        }
+            value.key: (_Rate if value.counter else _Value)(store, device, value).read
+            for device, value in _declared(store.layout)
+        } | {"trouble": Troubles(store).levels}
         self._kept: dict[str, tuple[int, _Values]] = {}
         self.signals = {signal.key: signal for signal in floor_signals(store.layout)}
         """What can be asked for, by its key."""
@@ -111,54 +92,45 @@ class Floor:
             self._kept[key] = (self._store.version, values)
         return values
 
-    def _temperature(self) -> _Values:
-        if not self._store.layout.per_unit(GPU):
-            values: _Values = self._store.column(CDU, "return_temperature")[:, 0]
-            return values
-        temperatures = self._store.column(GPU, "gpu_temp")
-        highest = np.where(np.isfinite(temperatures), temperatures, -np.inf).max(axis=1)
-        return np.where(np.isfinite(highest), highest, np.nan)
+
+class _Value:
+    """One number over each rack's devices, NaN where none reports."""
+
+    def __init__(self, store: Store, device: DeviceClass, value: FloorValue) -> None:
+        self._store, self._device, self._value = store, device, value
+
+    def read(self) -> _Values:
+        """Return the numbers in the floor's unit."""
+        return self._value.factor * self._over_devices()
+
+    def _over_devices(self) -> _Values:
+        values = self._store.column(self._device, self._value.signal)
+        finite = np.isfinite(values)
+        if self._value.operation is Operation.MAX:
+            result: _Values = np.where(finite, values, -np.inf).max(axis=1)
+        else:
+            result = np.where(finite, values, 0.0).sum(axis=1)
+        return np.where(finite.any(axis=1), result, np.nan)
 
 
-class _Throughput:
-    """What each rack sends, from the counters of two frames; NaN until the second one."""
+class _Rate(_Value):
+    """What each rack's counters rise by in a second, from two frames; NaN until the second one."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, device: DeviceClass, value: FloorValue) -> None:
+        super().__init__(store, device, value)
         racks = store.layout.units(UnitKind.RACK)
-        self._store = store
         self._ts = np.full(racks, np.nan)
-        self._bytes = np.full(racks, np.nan)
+        self._total = np.full(racks, np.nan)
         self._rate = np.full(racks, np.nan)
 
     def read(self) -> _Values:
-        units = self._store.units[UnitKind.RACK]
-        total = _total(self._store, NIC, "tx_bytes")
+        """Return the rates in the floor's unit."""
+        units, total = self._store.units[UnitKind.RACK], self._over_devices()
         elapsed = units.ts - self._ts
         # A counter that fell began anew, and so does a clock.
-        known = (elapsed > 0) & (total >= self._bytes)
+        known = (elapsed > 0) & (total >= self._total)
         new = units.ts != self._ts
-        rate = np.divide(total - self._bytes, elapsed, where=known, out=np.full(len(total), np.nan))
-        self._rate[new] = _GIGABITS * rate[new]
-        self._ts[new], self._bytes[new] = units.ts[new], total[new]
+        rate = np.divide(total - self._total, elapsed, where=known, out=np.full(len(total), np.nan))
+        self._rate[new] = self._value.factor * rate[new]
+        self._ts[new], self._total[new] = units.ts[new], total[new]
         return np.where(units.reporting, self._rate, np.nan)
-
-
-def _total(store: Store, device: DeviceClass, signal: str) -> _Values:
-    """Return the sum over each rack's devices, NaN where none reports."""
-    values = store.column(device, signal)
-    finite = np.isfinite(values)
-    total: _Values = np.where(finite, values, 0.0).sum(axis=1)
-    return np.where(finite.any(axis=1), total, np.nan)
-
-
-def _one_a_model(layout: Layout) -> list[int]:
-    """Return one rack of each GPU model of the site."""
-    models = {layout.gpu_model(rack).name: rack for rack in range(layout.units(UnitKind.RACK))}
-    return list(models.values())
-
-
-def _nice(value: float) -> float:
-    """Return the next number that a scale can end with: 1, 1.5, 2, 2.5, 3, 4, 5, 6, 8 times 10ⁿ."""
-    power = 10.0 ** math.floor(math.log10(value))
-    steps = (1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
-    return next(step * power for step in steps if value <= step * power * (1 + 1e-9))

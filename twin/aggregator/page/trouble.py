@@ -1,136 +1,50 @@
 """Rack health from its own sensors, as a level for the floor and as words.
 
-These are the plain signs that an operator would look for first. They are no alert rules:
-those have durations and thresholds of their own, and live with Prometheus.
+These are the plain signs that an operator would look for first, as the device classes of the
+catalogue declare them. They are no alert rules: those have durations and thresholds of their
+own, and live with Prometheus.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from twin.aggregator.store import Store
-from twin.catalog import (
-    CDU,
-    CDU_PSU,
-    CDU_PSU_STATES,
-    GPU,
-    LEAK_STATES,
-    NIC,
-    PDU,
-    PUMP,
-    PUMP_STATES,
-    SERVER,
-    DeviceClass,
-    UnitKind,
-)
+from twin.catalog import DeviceClass, TroubleSign, UnitKind
 from twin.site import Layout
 
 __all__ = ["Troubles"]
 
 _Values = NDArray[np.float64]
 
-_DEGRADED, _SERIOUS = 1, 2
 _EVERY = slice(None)
 
 
-@dataclass(frozen=True, slots=True)
-class _Sign:
-    """One sign of trouble.
+class _Sign(NamedTuple):
+    """A sign of trouble, and whose it is."""
 
-    Attributes:
-        level: how much it matters.
-        words: for one, and for several with ``{}`` in place of their number.
-        device: device class whose values are looked at.
-        signal: its signal.
-        wrong: returns which of the values are signs of trouble, by the values, shape
-            (racks, devices a rack), and the temperature limit of each rack's GPUs.
-    """
-
-    level: int
-    words: tuple[str, str]
     device: DeviceClass
-    signal: str
-    wrong: Callable[[_Values, _Values], NDArray[np.bool_]]
-
-    def exists(self, layout: Layout) -> bool:
-        """Return whether the site has such a signal."""
-        names = {signal.name for signal in layout.reported[self.device.name]}
-        return layout.per_unit(self.device) > 0 and self.signal in names
-
-
-def _equal(values: _Values, _: _Values, *, to: float) -> NDArray[np.bool_]:
-    equal: NDArray[np.bool_] = values == to
-    return equal
-
-
-def _missing(values: _Values, _: _Values) -> NDArray[np.bool_]:
-    return np.isnan(values)
-
-
-def _hot(values: _Values, limits: _Values) -> NDArray[np.bool_]:
-    hot: NDArray[np.bool_] = values > limits[:, None]
-    return hot
-
-
-def _none_runs(values: _Values, _: _Values) -> NDArray[np.bool_]:
-    running = np.equal(values, _code(PUMP_STATES, "running")).any(axis=1)
-    known = np.isfinite(values).all(axis=1)
-    stopped: NDArray[np.bool_] = np.asarray(known & ~running, bool)[:, None]
-    return stopped
-
-
-def _code(states: Mapping[int, str], name: str) -> int:
-    return next(code for code, state in states.items() if state == name)
-
-
-_failed = partial(_equal, to=_code(PUMP_STATES, "failed"))
-_down = partial(_equal, to=0.0)
-
-_SIGNS = (
-    _Sign(_SERIOUS, ("no coolant pump runs", ""), PUMP, "state", _none_runs),
-    _Sign(_SERIOUS, ("the coolant leaks", ""), CDU, "leak",
-          partial(_equal, to=_code(LEAK_STATES, "Critical"))),
-    _Sign(_SERIOUS, ("a GPU is too hot", "{} GPUs are too hot"), GPU, "gpu_temp", _hot),
-    _Sign(_DEGRADED, ("a pump has failed", "{} pumps have failed"), PUMP, "state", _failed),
-    _Sign(_DEGRADED, ("the leak detector warns", ""), CDU, "leak",
-          partial(_equal, to=_code(LEAK_STATES, "Warning"))),
-    _Sign(_DEGRADED, ("a power supply of the coolant unit has failed",
-                      "{} power supplies of the coolant unit have failed"),
-          CDU_PSU, "state", partial(_equal, to=_code(CDU_PSU_STATES, "failed"))),
-    _Sign(_DEGRADED, ("a GPU does not report", "{} GPUs do not report"),
-          GPU, "gpu_temp", _missing),
-    _Sign(_DEGRADED, ("a NIC port is down", "{} NIC ports are down"), NIC, "up", _down),
-    _Sign(_DEGRADED, ("a server does not answer", "{} servers do not answer"),
-          SERVER, "up_node", _down),
-    _Sign(_DEGRADED, ("a PDU phase is dead", "{} PDU phases are dead"), PDU, "voltage", _down),
-)  # fmt: skip
+    what: TroubleSign
+    limits: _Values
+    """What the values of each rack must not be above, if that is the sign; shape (racks, 1)."""
 
 
 class Troubles:
     """The signs of trouble of a site's racks."""
 
     def __init__(self, store: Store) -> None:
-        layout = store.layout
         self._store = store
         self._reporting = store.units[UnitKind.RACK].reporting
-        self._signs = [sign for sign in _SIGNS if sign.exists(layout)]
-        self._limits = np.array(
-            [
-                layout.gpu_model(rack).temperature_max_operating_celsius
-                for rack in range(layout.units(UnitKind.RACK))
-            ]
-        )
+        self._signs = _signs_of(store.layout)
 
     def levels(self) -> _Values:
         """Return 0, 1 (degraded) or 2 (serious) a rack, NaN where the rack is silent."""
-        levels = np.zeros(len(self._limits))
+        levels = np.zeros(len(self._reporting))
         for sign in self._signs:
-            np.maximum(levels, sign.level * self._wrong(sign, _EVERY).any(axis=1), out=levels)
+            np.maximum(levels, sign.what.level * self._wrong(sign, _EVERY).any(axis=1), out=levels)
         return np.where(self._reporting, levels, np.nan)
 
     def words(self, rack: int) -> list[str]:
@@ -138,9 +52,35 @@ class Troubles:
         if not self._reporting[rack]:
             return []
         counts = (
-            (sign, int(self._wrong(sign, slice(rack, rack + 1)).sum())) for sign in self._signs
+            (sign.what, int(self._wrong(sign, slice(rack, rack + 1)).sum())) for sign in self._signs
         )
-        return [sign.words[count > 1].format(count) for sign, count in counts if count]
+        return [what.words[count > 1].format(count) for what, count in counts if count]
 
     def _wrong(self, sign: _Sign, racks: slice) -> NDArray[np.bool_]:
-        return sign.wrong(self._store.column(sign.device, sign.signal)[racks], self._limits[racks])
+        """Return which devices of the racks are in trouble: (racks, devices a rack)."""
+        what, values = sign.what, self._store.column(sign.device, sign.what.signal)[racks]
+        if what.equals is not None:
+            return np.equal(values, what.equals)
+        if what.none_equals is not None:
+            found = np.equal(values, what.none_equals).any(axis=1, keepdims=True)
+            return np.asarray(np.isfinite(values).all(axis=1, keepdims=True) & ~found, bool)
+        if what.above is not None:
+            return np.greater(values, sign.limits[racks])
+        return np.isnan(values)
+
+
+def _signs_of(layout: Layout) -> list[_Sign]:
+    """Return the signs of what the racks of a site report, the most serious first."""
+    found = [
+        _Sign(device, what, _limits(layout, what))
+        for device in layout.devices_of(UnitKind.RACK)
+        for what in device.signs
+        if device[what.signal] in layout.reported[device.name]
+    ]
+    return sorted(found, key=lambda sign: (-sign.what.level, sign.what.rank))
+
+
+def _limits(layout: Layout, what: TroubleSign) -> _Values:
+    racks = range(layout.units(UnitKind.RACK) if what.above is not None else 0)
+    limits = [[what.above(layout.gpu_model(rack))] for rack in racks if what.above is not None]
+    return np.array(limits, float)
