@@ -106,10 +106,15 @@ _NIC_TABLE = PageTable("NIC ports", (
         DeviceColumn("changes", "Carrier changes", "", "carrier_changes"),
 ), by_server=True)  # fmt: skip
 
+
+def _highest_traffic(site: Site) -> float:
+    """Return the upper end for all ports of a rack, in Gb/s."""
+    return scale_end(_line_share(site) * SERVERS.count(site) * site.server.nics)
+
+
 _NIC_FLOOR = (
     FloorValue("network", "Network", "sent by all NIC ports", "Gb/s", 0, "tx_bytes", Operation.SUM,
-               lambda site: (0.0, scale_end(_line_share(site) * NIC.count(site))), factor=8e-9,
-               counter=True, rank=4),
+               lambda site: (0.0, _highest_traffic(site)), factor=8e-9, counter=True, rank=4),
 )  # fmt: skip
 _NIC_SIGNS = (
     TroubleSign(DEGRADED, ("a NIC port is down", "{} NIC ports are down"), "up", equals=0, rank=5),
