@@ -465,3 +465,45 @@ def test_a_rule_that_is_true_all_the_time_is_judged_for_little(
     assert little == evaluate(samples, candidates, rules, 5.0)
     assert few < 0.9 * sum(asked)
     assert len(little.episodes) > 1000
+
+
+def test_what_is_noisy_for_certain_is_not_judged_to_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A rule that flaps over many series costs a part, ends as noisy, and no other changes."""
+    chance = np.random.default_rng(3)
+    flaps = np.repeat(chance.integers(0, 3, (150, 40)), 10, axis=1).astype(float)
+    few = flaps[:3]
+    path = tmp_path / "rules.yml"
+    path.write_text(
+        "groups:\n  - name: g\n    rules:\n"
+        "      - {alert: Noisy, expr: a > 1, for: 30s}\n"
+        "      - {alert: Wanted, expr: a > 1, for: 40s}\n"
+        "      - {alert: Few, expr: b > 1, for: 30s}\n",
+        encoding="utf-8",
+    )
+    rules = load_rules([str(path)])
+    families = {
+        name: MetricFamily([{"x": str(i)} for i in range(len(own))], own)
+        for name, own in {"a": flaps, "b": few}.items()
+    }
+    samples = Samples(5.0, 400, families)
+    candidates = [Candidate(rule, rule.body) for rule in rules.alerts]
+    whole = evaluate(samples, candidates, rules, 5.0)
+    ends: list[float] = []
+
+    def ending(job: PromtoolJob, seconds: float | None = None) -> PromtoolAnswer:
+        ends.append(job.end)
+        return run(job, seconds)
+
+    monkeypatch.setattr("twin.rules.judging.run", ending)
+    calm = {0: 2000.0, 2: 2000.0}
+    part = evaluate(samples, candidates, rules, 5.0, calm=calm)
+    assert part.cut == {0}
+    assert part.true == whole.true
+    assert [own for own in part.episodes if own.candidate] == [
+        own for own in whole.episodes if own.candidate
+    ]
+    noisy = [own for own in part.episodes if own.candidate == 0 and own.firing is not None]
+    assert len(noisy) >= 100
+    assert min(ends) < 0.6 * max(ends)

@@ -34,6 +34,7 @@ class RuleFinding:
         unmatched: hints at labels that it wants and no series has, in any scenario.
         off: metrics that it reads and the real exporter has off by default, with the exporter.
         error: why the engine could not evaluate it; empty for none.
+        cut: whether it was not judged to the end of a scenario, being noisy for certain.
     """
 
     rule: Rule
@@ -47,6 +48,7 @@ class RuleFinding:
     unmatched: tuple[str, ...]
     off: dict[str, str]
     error: str
+    cut: bool = False
 
     @property
     def exercised(self) -> bool:
@@ -77,7 +79,10 @@ class RuleFinding:
             return "fires all the time"
         count = sum(self.noisy.values())
         where = ", ".join(self.noisy)
-        return f"noisy: fires {count} times while nothing is wrong ({where})" if count else ""
+        least = "at least " if self.cut else ""
+        return (
+            f"noisy: fires {least}{count} times while nothing is wrong ({where})" if count else ""
+        )
 
     def _detection(self) -> str:
         if self.detects:
@@ -160,7 +165,11 @@ def _finding(rule: Rule, rules: RuleSet, results: Sequence[ScenarioResult]) -> R
                 noisy[result.name] = len(firings)
                 first = min(own.firing for own in firings if own.firing is not None)
                 late = 0.1 * result.duration + rule.lasts
-                always |= first < late and any(own.ended is None for own in firings)
+                always |= (
+                    first < late
+                    and rule.key not in result.cut
+                    and any(own.ended is None for own in firings)
+                )
             continue
         began = result.began
         early = [own for own in firings if own.firing is not None and own.firing < began]
@@ -192,6 +201,7 @@ def _finding(rule: Rule, rules: RuleSet, results: Sequence[ScenarioResult]) -> R
         _unmatched(parts, results),
         {name: _OFF[name] for name in sorted(read & _OFF.keys())},
         next((own.errors[rule.key] for own in results if rule.key in own.errors), ""),
+        any(rule.key in own.cut for own in results),
     )
 
 

@@ -13,7 +13,8 @@ lost.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -33,6 +34,10 @@ __all__ = ["EngineOutcome", "Episode", "begins", "evaluate"]
 
 Flags = NDArray[np.bool_]
 
+_ENOUGH = 100
+"""Firings while nothing is wrong after which it is certain that a rule is noisy."""
+_STARTS = 0.6
+"""Part of the evaluations that may be judged in vain, to see whether they are enough."""
 _ALIKE = 1.2
 """How much later than another an alert may end to be judged together with it."""
 
@@ -47,6 +52,7 @@ class EngineOutcome:
         errors: why a candidate could not be evaluated, by its index.
         failed: why a recording rule could not be evaluated, by its key.
         recorded: most series at a time of every other recording rule, by its key.
+        cut: indices of the candidates that were not judged to the end, being noisy for certain.
     """
 
     episodes: Sequence[Episode]
@@ -54,6 +60,7 @@ class EngineOutcome:
     errors: Mapping[int, str]
     failed: Mapping[str, str] = field(default_factory=dict)
     recorded: Mapping[str, int] = field(default_factory=dict)
+    cut: frozenset[int] = frozenset()
 
 
 def evaluate(
@@ -62,6 +69,7 @@ def evaluate(
     rules: RuleSet,
     interval: float,
     threads: int = 1,
+    calm: Mapping[int, float] | None = None,
 ) -> EngineOutcome:
     """Return what the alerts would have done.
 
@@ -71,6 +79,8 @@ def evaluate(
         rules: where they come from, for the recording rules that feed them.
         interval: seconds between two evaluations.
         threads: promtools at a time.
+        calm: until when, in seconds, each firing of a candidate is one too many, by its index;
+            it need not be judged further when there are many.
 
     Raises:
         ConfigError: promtool is not there, or takes too long.
@@ -90,6 +100,7 @@ def evaluate(
         rules.without(recorded.errors),
         interval,
         threads,
+        {place: calm[index] for place, index in enumerate(rest) if calm and index in calm},
     )
     return EngineOutcome(
         [replace(own, candidate=rest[own.candidate]) for own in outcome.episodes],
@@ -97,6 +108,7 @@ def evaluate(
         errors | {rest[index]: text for index, text in outcome.errors.items()},
         recorded.errors,
         recorded.series,
+        frozenset(rest[index] for index in outcome.cut),
     )
 
 
@@ -106,6 +118,7 @@ def _evaluated(
     rules: RuleSet,
     interval: float,
     threads: int,
+    calm: Mapping[int, float],
 ) -> EngineOutcome:
     true, changing = sieve(samples, candidates, rules, interval, threads)
     errors: dict[int, str] = {}
@@ -114,25 +127,65 @@ def _evaluated(
         index: _asked(candidates[index].body, changing.get(index), samples, interval)
         for index in active
     }
-    if linked(candidates, rules):
-        # Variants of a rule must not be among the alerts that another rule reads.
-        own = [[i for i in active if candidates[i].as_it_is is flag] for flag in (True, False)]
-        chunks = [chunk for chunk in own if chunk]
-    else:
-        chunks = _alike(active, asked, threads)
+    episodes: list[Episode] = []
     with workers(threads) as pool:
-        found = pool.map(
-            lambda chunk: judged(samples, candidates, chunk, rules, interval, asked), chunks
-        )
-        episodes: list[Episode] = []
-        for part, wrong in found:
+
+        def judge(
+            chunks: Sequence[Sequence[int]], asked: Mapping[int, Sequence[int]]
+        ) -> Iterator[tuple[list[Episode], dict[int, str]]]:
+            return pool.map(
+                lambda chunk: judged(samples, candidates, chunk, rules, interval, asked), chunks
+            )
+
+        cut: set[int] = set()
+        if linked(candidates, rules):
+            # Variants of a rule must not be among the alerts that another rule reads.
+            own = [[i for i in active if candidates[i].as_it_is is flag] for flag in (True, False)]
+            chunks = [chunk for chunk in own if chunk]
+        else:
+            early = _early(candidates, asked, calm, interval)
+            for part, wrong in judge(dealt(list(early), threads), early):
+                noisy = _noisy(part, calm) - set(wrong)
+                episodes += (own for own in part if own.candidate in noisy)
+                cut |= noisy
+            chunks = _alike([index for index in active if index not in cut], asked, threads)
+        for part, wrong in judge(chunks, asked):
             episodes += (own for own in part if own.candidate not in wrong)
             errors.update(wrong)
     first = begins(samples, interval)
     episodes.sort(key=lambda episode: (episode.pending, sorted(episode.labels.items())))
     lasting = [own for own in episodes if own.ended is None or own.ended > first]
     true -= {own.candidate for own in episodes} - {own.candidate for own in lasting}
-    return EngineOutcome(lasting, frozenset(true), errors)
+    return EngineOutcome(lasting, frozenset(true), errors, cut=frozenset(cut))
+
+
+def _early(
+    candidates: Sequence[Candidate],
+    asked: Mapping[int, list[int]],
+    calm: Mapping[int, float],
+    interval: float,
+) -> dict[int, list[int]]:
+    """Return the first evaluations of what flaps, where much is spared if these are enough."""
+    early: dict[int, list[int]] = {}
+    for index in asked.keys() & calm.keys():
+        steps = asked[index]
+        most = _STARTS * steps[-1]
+        last = min(math.ceil(_held(candidates[index].body) / interval) + most / 4, most)
+        first = [step for step in steps if step <= last]
+        flaps = len(steps) > steps[-1] / 2
+        if flaps and last < most and last * interval <= calm[index]:
+            early[index] = first
+    return early
+
+
+def _noisy(episodes: Sequence[Episode], calm: Mapping[int, float]) -> set[int]:
+    """Return the candidates that fired many times while nothing was wrong."""
+    count = Counter(
+        own.candidate
+        for own in episodes
+        if own.firing is not None and own.firing < calm[own.candidate]
+    )
+    return {index for index, firings in count.items() if firings >= _ENOUGH}
 
 
 def _asked(
@@ -146,14 +199,18 @@ def _asked(
     steps = round(samples.interval * samples.scrapes / interval) + 1
     if changing is None or any(TEMPLATE in scalar(own) for own in labels_of(body).values()):
         return list(range(steps))
-    held = (scalar(body.get(key)) for key in ("for", "keep_firing_for"))
-    longest = max(0.0 if own in ("", "0") else parse_duration(own) for own in held)
-    after = math.ceil(longest / interval) + 2
+    after = math.ceil(_held(body) / interval) + 2
     edges = np.zeros(steps + 1, np.int64)
     begins_at = np.flatnonzero(changing)
     np.add.at(edges, begins_at, 1)
     np.add.at(edges, np.minimum(begins_at + after, steps), -1)
     return [int(step) for step in np.flatnonzero(np.cumsum(edges)[:-1])]
+
+
+def _held(body: Mapping[str, Value]) -> float:
+    """Return for how long an alert waits at most, in seconds, before it begins or ends to fire."""
+    held = (scalar(body.get(key)) for key in ("for", "keep_firing_for"))
+    return max(0.0 if own in ("", "0") else parse_duration(own) for own in held)
 
 
 def _alike(active: Sequence[int], asked: Mapping[int, list[int]], threads: int) -> list[list[int]]:

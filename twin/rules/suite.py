@@ -199,7 +199,8 @@ def run_scenario(
     broken = _broken(loaded, rules, options) if options.mutate else []
     as_they_are = [*(Candidate(rule, rule.body) for rule in alerts), *variants]
     candidates = [*as_they_are, *(mutant.candidate for mutant in broken)]
-    outcome = evaluate(samples, candidates, rules, loaded.scenario.evaluate, threads)
+    calm = _calm(loaded, alerts, options)
+    outcome = evaluate(samples, candidates, rules, loaded.scenario.evaluate, threads, calm)
     # A mutant that the engine refuses proves nothing.
     evaluated = {
         index: mutant
@@ -237,6 +238,21 @@ def run_scenario(
         told=told,
         seconds=time.perf_counter() - began,
     )
+
+
+def _calm(loaded: LoadedScenario, alerts: Sequence[Rule], options: Options) -> dict[int, float]:
+    """Return until when each firing of an alert is one too many, by the alert's index.
+
+    Not of an alert that is expected, and not where all that fires is wanted.
+    """
+    scenario = loaded.scenario
+    if options.report or options.sweep or options.mutate or options.alertmanager:
+        return {}
+    if scenario.expect.fires and not scenario.faults:
+        return {}
+    end = scenario.faults[0].at if scenario.faults else scenario.duration
+    expected = {name for _, name in scenario.expect.alerts()}
+    return {index: end for index, rule in enumerate(alerts) if rule.name not in expected}
 
 
 def _panels(result: ScenarioResult, samples: Samples, rules: RuleSet) -> Sequence[Panel]:
@@ -319,6 +335,7 @@ def _result(
             **{alerts[i].key: text for i, text in outcome.errors.items() if i < len(alerts)},
         },
         recorded=outcome.recorded,
+        cut=frozenset(alerts[index].key for index in outcome.cut),
     )
 
 

@@ -53,6 +53,7 @@ def _scenario(result: ScenarioResult) -> dict[str, Any]:
         "duration_seconds": result.duration,
         "run_seconds": round(result.seconds, 3),
         "recorded": dict(result.recorded),
+        "judged_in_part": sorted(result.cut),
         "checks": [
             {
                 "kind": check.kind,
