@@ -299,7 +299,7 @@ def test_unit_names_are_the_inverse_of_unit_indices(colossus: Layout, frame: Uni
 def test_array_names_are_the_inverse_of_array_indices(colossus: Layout) -> None:
     """A name in a URL leads back to its array, and to nothing when it is misspelt."""
     for array in range(colossus.site.arrays):
-        assert colossus.array_index(colossus.array_name(array)) == array
+        assert colossus.unit_index(UnitKind.ARRAY, colossus.array_name(array)) == array
     for wrong in (
         "a000",
         "a197",
@@ -311,7 +311,7 @@ def test_array_names_are_the_inverse_of_array_indices(colossus: Layout) -> None:
         "a\u0660\u0660\u0661",
         "",
     ):
-        assert colossus.array_index(wrong) is None
+        assert colossus.unit_index(UnitKind.ARRAY, wrong) is None
 
 
 def test_rollup_labels_say_where(demo: Layout) -> None:

@@ -65,13 +65,13 @@ def test_places_of_the_parts_are_the_sites() -> None:
             assert part.rollup_labels(Level.RACK, rack) == WHOLE.rollup_labels(Level.RACK, number)
             array = part.array_of(rack)
             assert part.array_name(array) == WHOLE.array_name(WHOLE.array_of(number))
-            assert part.array_index(part.array_name(array)) == array
+            assert part.unit_index(UnitKind.ARRAY, part.array_name(array)) == array
 
 
 def test_a_foreign_array_is_not_there() -> None:
     """Who asks a part for another's array or rack gets None."""
     first, second, _ = parts(WHOLE)
-    assert first.array_index(second.array_name(0)) is None
+    assert first.unit_index(UnitKind.ARRAY, second.array_name(0)) is None
     assert first.unit_index(UnitKind.RACK, second.unit_name(UnitKind.RACK, 0)) is None
     assert second.unit_index(UnitKind.MEGAPACK, "mp001") is None
 

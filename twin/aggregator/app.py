@@ -37,6 +37,7 @@ from twin.aggregator.page import LivePage
 from twin.aggregator.shard_assignment import Addresses
 from twin.aggregator.telemetry import OwnTelemetry
 from twin.aggregator.text_format import ExpositionWriter
+from twin.catalog import UnitKind
 
 __all__ = ["create_app"]
 
@@ -102,7 +103,7 @@ class _Interface:
 
     async def array(self, request: Request) -> Response:
         name = request.path_params["array"]
-        number = self._core.whole.array_index(name)
+        number = self._core.whole.unit_index(UnitKind.ARRAY, name)
         shard, elsewhere = self._core.shard, None
         if shard is not None and number is not None and self._advertise is not None:
             owner = shard.owner(number)
@@ -111,7 +112,7 @@ class _Interface:
         if elsewhere is not None and self._advertise is not None:
             # Prometheus may not have heard yet that the array is another aggregator's.
             return RedirectResponse(f"{self._advertise.scheme}://{elsewhere}{request.url.path}")
-        array = self._core.layout.array_index(name)
+        array = self._core.layout.unit_index(UnitKind.ARRAY, name)
         if array is None:
             last = self._core.whole.array_name(self._core.whole.site.arrays - 1)
             return PlainTextResponse(

@@ -217,6 +217,17 @@ class Site(Section):
         """AC power of all servers on the plateau of a training step, in W."""
         return sum(block.racks * self.rack_power_watts(block.gpu) for block in self.all_blocks)
 
+    @cached_property
+    def support_power_watts(self) -> float:
+        """Power of all switches and service racks at full load, in W."""
+        network, storage, fabric = self.network, self.storage, self.fabric
+        switches = fabric.leaves + fabric.planes * fabric.spines
+        full = storage.server_idle_watts + storage.server_busy_watts
+        cpu = storage.cpu_server_idle_watts + storage.cpu_server_busy_watts
+        switch = network.switch_idle_watts + network.switch_traffic_watts
+        service_rack = self.storage_per_service_rack * full + self.cpus_per_service_rack * cpu
+        return switches * switch + self.service_racks * service_rack
+
     def rack_power_watts(self, model: GpuModel) -> float:
         """Return the AC power of a rack of this model on the plateau of a training step, in W."""
         return self.servers_per_rack * self.server.ac_power_watts(model.power_training_watts)

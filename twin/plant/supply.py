@@ -64,7 +64,7 @@ class Supply:
         self._overhead = 1.0 + site.facility.loss_ratio
         planned = np.array([site.rack_power_watts(layout.gpu_model(r)) for r in range(site.racks)])
         self._planned = planned * (self._overhead + 1.0 / site.water.cop)
-        self._fixed = site.facility.fixed_power_watts + layout.support_power_watts
+        self._fixed = site.facility.fixed_power_watts + layout.entire.site.support_power_watts
         self._on_grid = True
         self._calling = False
         self._alive = True

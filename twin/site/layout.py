@@ -16,7 +16,7 @@ from functools import cached_property
 from twin.catalog import DEVICES, UP, DeviceClass, Labels, Level, Rollup, Signal, UnitKind
 from twin.parameters import GpuModel, Site
 from twin.parameters.fabric import FabricShape
-from twin.site.detail import DetailPlan, array_index, array_name
+from twin.site.detail import DetailPlan
 from twin.site.jobs import JobPlace, places_of
 
 __all__ = ["Labels", "Layout"]
@@ -58,18 +58,6 @@ class Layout:
     def fabric(self) -> FabricShape:
         """Counts of the site's switches and their ports."""
         return self.site.fabric
-
-    @cached_property
-    def support_power_watts(self) -> float:
-        """Power of all switches and service racks at full load, in W."""
-        network, storage, fabric = self.site.network, self.site.storage, self.fabric
-        switches = fabric.leaves + fabric.planes * fabric.spines
-        racks, servers = self.site.service_racks, self.site.storage_per_service_rack
-        cpus = self.site.cpus_per_service_rack
-        full = storage.server_idle_watts + storage.server_busy_watts
-        cpu = storage.cpu_server_idle_watts + storage.cpu_server_busy_watts
-        switch = network.switch_idle_watts + network.switch_traffic_watts
-        return switches * switch + racks * (servers * full + cpus * cpu)
 
     def shape(self, device: DeviceClass) -> tuple[int, int]:
         """Return the shape of every array of the class: units, devices a unit."""
@@ -164,11 +152,7 @@ class Layout:
 
     def array_name(self, array: int) -> str:
         """Return the name of an array."""
-        return array_name(array)
-
-    def array_index(self, name: str) -> int | None:
-        """Return the index of the array called ``name``, or None."""
-        return array_index(name, self.site.arrays)
+        return self.unit_name(UnitKind.ARRAY, array)
 
     def racks_of(self, array: int) -> range:
         """Return the racks of an array."""

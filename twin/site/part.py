@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from twin.catalog import DeviceClass, Level, UnitKind
+from twin.catalog import DeviceClass, UnitKind
 from twin.parameters import GpuModel
 from twin.parameters.fabric import FabricShape
 from twin.site.jobs import JobPlace
@@ -90,11 +90,6 @@ class PartLayout(Layout):
         """Counts of the site's switches, with the leaves of the part."""
         return replace(self.whole.fabric, arrays=len(self.array_numbers))
 
-    @property
-    def support_power_watts(self) -> float:
-        """Power of all switches and service racks of the site at full load, in W."""
-        return self.whole.support_power_watts
-
     def gpu_model(self, rack: int) -> GpuModel:
         """Return the GPU model of a rack."""
         return self.whole.gpu_model(self.rack_numbers[rack])
@@ -126,19 +121,6 @@ class PartLayout(Layout):
         """Return the name of the job that holds a rack, None where the rack is idle."""
         return self.whole.job_of(self.rack_numbers[rack])
 
-    def array_name(self, array: int) -> str:
-        """Return the name of an array."""
-        return self.whole.array_name(self.array_numbers[array])
-
-    def array_index(self, name: str) -> int | None:
-        """Return the index of the part's array called ``name``, or None."""
-        number = self.whole.array_index(name)
-        return self._places.get(number) if number is not None else None
-
-    @cached_property
-    def _places(self) -> dict[int, int]:
-        return {number: place for place, number in enumerate(self.array_numbers)}
-
     def hall_name(self, array: int) -> str:
         """Return the hall of an array."""
         return self.whole.hall_name(self.array_numbers[array])
@@ -156,15 +138,3 @@ class PartLayout(Layout):
     def place(self, frame: UnitKind, unit: int) -> Labels:
         """Return the labels that say where a unit stands."""
         return self.whole.place(frame, self.number(frame, unit))
-
-    def rollup_labels(self, level: Level, index: int) -> Labels:
-        """Return the labels of a roll-up over a rack, an array, a hall or the site."""
-        match level:
-            case Level.RACK:
-                return self.place(UnitKind.RACK, index)
-            case Level.ARRAY:
-                return self.place(UnitKind.ARRAY, index)
-            case Level.HALL:
-                return self.place(UnitKind.ARRAY, self.hall_arrays[index])[:2]
-            case Level.SITE:
-                return self.whole.rollup_labels(level, index)

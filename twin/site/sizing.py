@@ -27,7 +27,6 @@ from twin.parameters import (
     WaterParameters,
 )
 from twin.parameters.site import Site
-from twin.site.layout import Layout
 
 __all__ = ["SIZED", "air_heat_watts", "heat_watts", "load_watts", "sized", "unit_power_watts"]
 
@@ -92,7 +91,7 @@ def unit_power_watts(cooling: CoolingParameters) -> float:
 def heat_watts(site: Site) -> float:
     """Return the heat of servers, switches, service racks and coolant units at work, in W."""
     units = site.racks * unit_power_watts(site.cooling)
-    return site.installed_power_watts + Layout(site).support_power_watts + units
+    return site.installed_power_watts + site.support_power_watts + units
 
 
 def air_heat_watts(site: Site) -> float:
