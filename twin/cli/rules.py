@@ -229,8 +229,8 @@ def export_command(
 ) -> None:
     """Write a scenario as a unit test for promtool, which needs no twin to run.
 
-    Rule files are named in it as they are given here; the shipped ones are written beside it,
-    into twin-rules/.
+    Rule files are named in it as they are given here; the shipped ones, and objects of Kubernetes
+    as plain groups, are written beside it, into twin-rules/.
 
     \b
     Example:

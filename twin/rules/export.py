@@ -9,23 +9,25 @@ from typing import Any
 
 import yaml
 
-from twin.errors import ConfigError
 from twin.rules.documents import read_parts
 from twin.rules.engine import Episode, begins, evaluate
 from twin.rules.jobs import Candidate, grouped
 from twin.rules.promtool import seconds_text
 from twin.rules.promtool_series import input_series
+from twin.rules.rule_yaml import groups_yaml
 from twin.rules.sampling import known_metrics, sample
 from twin.rules.source import RuleSet
 from twin.rules.suite import wanted_metrics
 from twin.scenario.loader import LoadedScenario
-from twin.yamls import read_text
 
 __all__ = ["export"]
 
 
 def export(loaded: LoadedScenario, rules: RuleSet, folder: Path) -> str:
     """Return the test file: the series as they were scraped, and when each alert fires.
+
+    Rule files that promtool cannot read as they are, such as objects of Kubernetes, are written
+    beside it as one that has their groups.
 
     What is expected is what the rules do now, alert by alert whenever one begins or ends
     to fire, so that the file fails when a rule is changed in what it sees.
@@ -36,15 +38,9 @@ def export(loaded: LoadedScenario, rules: RuleSet, folder: Path) -> str:
         folder: in which the file will lie; the rule files are named relative to it.
 
     Raises:
-        ConfigError: promtool is not there, or cannot read a rule file as it is.
+        ConfigError: promtool is not there.
     """
     scenario = loaded.scenario
-    for file in rules.files:
-        if [part.text for part in read_parts(file)[0]] != [read_text(file)]:
-            raise ConfigError(
-                f"{file}: promtool reads plain rule files only; write what is under its spec into "
-                "one, for example with yq .spec, and export with that"
-            )
     samples = sample(loaded, wanted_metrics(rules, known_metrics(loaded.layout)))
     candidates = [Candidate(rule, rule.body) for rule in rules.alerts]
     outcome = evaluate(samples, candidates, rules, scenario.evaluate)
@@ -54,8 +50,13 @@ def export(loaded: LoadedScenario, rules: RuleSet, folder: Path) -> str:
     fired = [own for own in outcome.episodes if own.firing is not None]
     moments = {begins(samples, scenario.evaluate), scenario.duration}
     moments |= {at for own in fired for at in (own.firing, own.ended) if at is not None}
+    files = rules.files
+    if not all(_is_plain(file) for file in files):
+        files = (folder / "twin-rules" / f"{loaded.name}.rules.yml",)
+        files[0].parent.mkdir(parents=True, exist_ok=True)
+        files[0].write_text(groups_yaml(groups), encoding="utf-8")
     document = {
-        "rule_files": [os.path.relpath(file, folder) for file in rules.files],
+        "rule_files": [os.path.relpath(file, folder) for file in files],
         "evaluation_interval": seconds_text(scenario.evaluate),
         "group_eval_order": list(dict.fromkeys(group.name for group, _ in groups)),
         "tests": [
@@ -71,6 +72,11 @@ def export(loaded: LoadedScenario, rules: RuleSet, folder: Path) -> str:
         ],
     }
     return _head(loaded) + yaml.safe_dump(document, sort_keys=False, width=10_000)
+
+
+def _is_plain(file: Path) -> bool:
+    """Return whether promtool reads of a file what the twin reads."""
+    return [part.text.encode() for part in read_parts(file)[0]] == [file.read_bytes()]
 
 
 def _head(loaded: LoadedScenario) -> str:
