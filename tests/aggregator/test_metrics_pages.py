@@ -21,6 +21,7 @@ from twin.catalog import (
     PORT,
     Detail,
     DeviceClass,
+    Names,
     Signal,
     UnitKind,
 )
@@ -163,9 +164,11 @@ def test_pages_are_made_when_asked_for(
     """Neither frames nor the site's page nor a page of racks make labels of single GPUs."""
     devices: set[str] = set()
 
-    def noted(layout: Layout, signal: Signal, device: DeviceClass, unit: int, index: int) -> Labels:
+    def noted(
+        layout: Layout, signal: Signal, device: DeviceClass, unit: int, index: int, names: Names
+    ) -> Labels:
         devices.add(device.name)
-        return series_labels(layout, signal, device, unit, index)
+        return series_labels(layout, signal, device, unit, index, names)
 
     monkeypatch.setattr(exposition, "series_labels", noted)
     plan = DetailPlan.of(layout.site.arrays, Detail.RACK)

@@ -34,6 +34,7 @@ rows = every("device, signal", ROWS, lambda device, signal: f"{device.name}.{sig
 BASE_UNITS = {
     Unit.BYTES_PER_SECOND: "bytes_per_second",
     Unit.WATTS: "watts",
+    Unit.BYTES_PER_SECOND: "bytes_per_second",
     Unit.JOULES: "joules",
     Unit.CELSIUS: "celsius",
     Unit.HERTZ: "hertz",

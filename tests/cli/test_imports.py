@@ -35,9 +35,9 @@ COMMANDS: dict[str, set[str]] = {
     "faults --json": HEAVY - {"pydantic", "rich"},
     "metrics": HEAVY - {"pydantic", "rich"},
     "scenario list": HEAVY - {"pydantic", "rich", "yaml"},
-    "scenario show pump-failure": HEAVY - {"pydantic", "yaml"},
+    "scenario show pump-failure": HEAVY - {"pydantic", "yaml", "numpy", "twin.plant", "twin.site"},
     "sites": HEAVY - {"pydantic", "rich", "yaml", "twin.site"},
-    "sites show demo": HEAVY - {"pydantic", "rich", "yaml", "twin.site"},
+    "sites show demo": HEAVY - {"pydantic", "rich", "yaml", "twin.site", "twin.plant", "numpy"},
     "rules": HEAVY - {"pydantic"},
 }
 """Arguments to what may not be imported on their account."""

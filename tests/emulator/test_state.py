@@ -250,7 +250,7 @@ SOC = ("facility", "megapacks", "soc")
         (SOC, {"$array": "nowhere"}, "the array nowhere is missing"),
         (
             SOC,
-            {"$array": "plant.facility.grid.energy"},
+            {"$array": "plant.halls.cdus.loops.speeds"},
             "plant.facility.megapacks.soc has the shape",
         ),
         (SOC, {"$same": "nowhere"}, "plant.facility.megapacks.soc is no state of a plant"),

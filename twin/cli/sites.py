@@ -74,10 +74,12 @@ def show(
     from rich.console import Console
     from rich.table import Table
 
+    from twin.alerts.fit import misfits
     from twin.site import load_site
 
     site = load_site(name)
     described = _describe(site, detail or ())
+    described["misfits"] = [str(misfit) for misfit in misfits(site)]
     if as_json:
         typer.echo(orjson.dumps(described))
         return
@@ -163,7 +165,6 @@ def _series(described: dict[str, Any]) -> tuple[tuple[str, str], ...]:
 
 
 def _describe(site: Site, settings: Iterable[str] = ()) -> dict[str, Any]:
-    from twin.alerts.fit import misfits
     from twin.catalog import UnitKind
     from twin.site import BYTES_A_SERIES, Layout, count_series, series_by_detail
 
@@ -193,7 +194,6 @@ def _describe(site: Site, settings: Iterable[str] = ()) -> dict[str, Any]:
         "prometheus_bytes": {level: count * BYTES_A_SERIES for level, count in series.items()},
         "detail": str(plan),
         "series_as_set": count_series(layout, plan),
-        "misfits": [str(misfit) for misfit in misfits(site)],
     }
 
 

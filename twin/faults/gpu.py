@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field, field_validator
 
 from twin.catalog import XID_TEXT
 from twin.faults.base import Fault, FaultContext
-from twin.site import Layout, Target
+
+if TYPE_CHECKING:
+    from twin.site import Layout, Target
 
 __all__ = [
     "DcgmExporterDown",
