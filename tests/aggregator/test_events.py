@@ -53,7 +53,7 @@ def test_faults_come_and_go(feed: Feed, watch: EventLog) -> None:
     watch.look(connected=True, ts=4.0)
     events = [event for event in watch.since(0) if event.kind == "fault"]
     assert [(event.ts, event.level, event.text, event.target) for event in events] == [
-        (2.0, "warning", "pump-failure strikes r0001/pump1 for 60 s.", "r0001/pump1"),
+        (2.0, "warning", "pump-failure is applied to r0001/pump1 for 60 s.", "r0001/pump1"),
         (4.0, "good", "pump-failure on r0001/pump1 is over.", "r0001/pump1"),
     ]
 

@@ -61,7 +61,7 @@ def test_a_run_writes_every_report(files: tuple[Path, Path], tmp_path: Path) -> 
     )  # fmt: skip
     assert done.exception is None, done.output
     assert "PumpFailed fires within 20s: fired" in done.output
-    assert "nobody has cdu_pump_stat (did you mean cdu_pump_state?)" in " ".join(
+    assert "no known exporter has cdu_pump_stat (did you mean cdu_pump_state?)" in " ".join(
         done.output.split()
     )
     assert "1 scenarios: 1 checks passed, 0 failed" in done.output
@@ -146,7 +146,7 @@ def test_a_label_that_no_series_has_is_told(files: tuple[Path, Path], options: l
         (
             {},
             ["--strict"],
-            r"own\.rules\.yml:8: nobody has cdu_pump_stat; did you mean cdu_pump_state",
+            r"own\.rules\.yml:8: no known exporter has cdu_pump_stat; did you mean cdu_pump_state",
         ),
         ({"alert: PumpFailed, w": "alert: PumpFaild, w"}, [], r"own\.yaml:8: no rule makes"),
         ({}, ["--alertmanager", "/no/such.yml"], "there is no such file"),

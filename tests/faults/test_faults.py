@@ -165,7 +165,7 @@ def test_clear(schedule: FaultSchedule) -> None:
     ("kind", "target", "parameters", "error", "match"),
     [
         ("pump", "r0001/pump1", {}, ConfigError, "the faults are pump-failure"),
-        ("pump-failure", "r0001", {}, ConfigError, "strikes a pump, for example r0001/pump1"),
+        ("pump-failure", "r0001", {}, ConfigError, "is applied to a pump, for example r0001/pump1"),
         ("pump-failure", "r0099/pump1", {}, TargetError, "the last of its racks is r0016"),
         ("nic-flap", "r0001/n1/nic0", {"period": 0}, ConfigError, "period: is 0"),
         ("nic-flap", "r0001/n1/nic0", {"perod": 5}, ConfigError, "perod: there is no such key"),
@@ -188,7 +188,7 @@ def test_refusals(
 def test_overlap(schedule: FaultSchedule) -> None:
     """The same fault does not strike the same place twice."""
     schedule.inject("x", "pump-failure", "r0001/pump1", now=0.0)
-    with pytest.raises(ConfigError, match="already strikes r0001/pump1 for another 590 s"):
+    with pytest.raises(ConfigError, match="already applied to r0001/pump1 for another 590 s"):
         schedule.inject("y", "pump-failure", "r0001/pump1", now=10.0)
 
 
@@ -196,7 +196,7 @@ def test_overlap(schedule: FaultSchedule) -> None:
 def test_overlap_of_a_part_and_the_whole(schedule: FaultSchedule, first: str, second: str) -> None:
     """A feed is a part of the grid, so the two are not struck at once."""
     schedule.inject("x", "grid-sag", first, now=0.0)
-    with pytest.raises(ConfigError, match=f"already strikes {first} for another"):
+    with pytest.raises(ConfigError, match=f"already applied to {first} for another"):
         schedule.inject("y", "grid-sag", second, now=0.0)
     assert [strike.id for strike in schedule.active] == ["x"]
 

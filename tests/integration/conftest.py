@@ -278,7 +278,7 @@ def inject(*arguments: str) -> None:
             check=False,
         )
         # A command whose answer came too late has struck all the same.
-        if done.returncode == 0 or (number and "already strikes" in done.stderr):
+        if done.returncode == 0 or (number and "already applied to" in done.stderr):
             return
         if done.returncode != NO_ANSWER:
             break

@@ -94,7 +94,7 @@ async def test_a_live_run_gives_the_same_report(
         result = await run_live(loaded, servers, lambda _, text: said.append(text), report=True)
     missed = [own.text for own in result.checks if own.status is not CheckStatus.PASSED]
     assert missed == []
-    assert any("pump-failure strikes r0001/pump1" in line for line in said)
+    assert any("pump-failure is applied to r0001/pump1" in line for line in said)
     assert any(line.startswith("PumpFailed") and "after pump-failure" in line for line in said)
     assert any(line.endswith("clears") for line in said)
     (panel,) = result.panels

@@ -91,7 +91,7 @@ def fired(pending: float, firing: float | None, ended: float | None) -> Episode:
          "noisy: fires at least 1 times while nothing is wrong (quiet)"),
         ([("s", [], {"lacking": {"rules.yml:3:A":
                                  Lacking({}, {"b": "did you mean a?", "c": ""})}})],
-         "never evaluates to anything: nobody has b (did you mean a?), c"),
+         "never evaluates to anything: no known exporter has b (did you mean a?), c"),
         ([("s", [], {"lacking": {"rules.yml:3:A": Lacking({"n": "node-exporter"}, {})}})] * 2,
          "never evaluates to anything: node-exporter has n, the twin does not yet"),
         ([("s", [], {"lacking": {"rules.yml:3:A":

@@ -109,7 +109,7 @@ def test_names_are_those_of_the_files() -> None:
         (HEAD + "faults:\n  - {kind: unit-silent, at: 1m}\n", "own.yaml:5: unit-silent needs a"),
         (
             HEAD + "faults:\n  - {kind: broker-lost, at: 1m, target: r0001}\n",
-            "own.yaml:5: broker-lost strikes the whole site",
+            "own.yaml:5: broker-lost is applied to the whole site",
         ),
     ],
 )

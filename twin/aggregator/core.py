@@ -148,7 +148,7 @@ class Core:
 
     @property
     def exposure(self) -> MetricsPages:
-        """What is exposed, for whoever wants it otherwise than as a text."""
+        """Exposed series, for uses other than the text format."""
         return self._exposure
 
     def summary(self) -> Summary:

@@ -1,8 +1,8 @@
 """The door of the HTTP interface: connections counted from the moment they are accepted.
 
-A TLS connection is one before its handshake, so nobody gets in uncounted. When all places are
-taken, the connection that has waited longest for its own client goes: in a handshake, for a
-request, or between two. Only where every client waits for us the next one is turned away.
+A TLS connection counts before its handshake, so every connection is counted. When the limit is
+reached, the connection that has waited longest for its own client is closed: in a handshake, for
+a request, or between two. Only if every client waits for the server, the new one is refused.
 """
 
 from __future__ import annotations
@@ -127,7 +127,7 @@ class Door:
             raise
 
     def _evict(self) -> bool:
-        """Cut off whoever has waited longest for his client; return whether there was one."""
+        """Close the connection that has waited longest for its client; return whether one was."""
         guest = next(iter(self._waiting), None)
         if guest is None:
             return False

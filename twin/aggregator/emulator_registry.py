@@ -46,7 +46,7 @@ class EmulatorRegistry:
         self._timeout = timeout_of(interval)
 
     def on_status(self, status: EmulatorStatus) -> None:
-        """Take over what an emulator says of itself.
+        """Ingest the status of an emulator.
 
         Raises:
             FrameError: with the reason ``foreign``, for more emulators than a site has.

@@ -152,7 +152,7 @@ class EventLog:
             return
         now = {fault.id: fault for fault in self._announced.faults}
         for fault in (fault for key, fault in now.items() if key not in self._faults):
-            text = f"{fault.fault} strikes {fault.target}{_length(fault)}."
+            text = f"{fault.fault} is applied to {fault.target}{_length(fault)}."
             self._add("fault", "warning", text, fault.target)
         for fault in (fault for key, fault in self._faults.items() if key not in now):
             self._add("fault", "good", f"{fault.fault} on {fault.target} is over.", fault.target)

@@ -26,7 +26,7 @@ from twin.site import Labels, Layout, series_labels
 __all__ = ["Metric", "MetricsPage", "array_page", "metrics_of", "site_page"]
 
 _UNKNOWN_ERROR = "Unknown Error"
-"""What dcgm-exporter says of an XID that it has no text for."""
+"""Text of dcgm-exporter for an XID that it has no text for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ __all__ = ["is_ours", "reached_at"]
 
 
 def is_ours(host: str, advertise: str | None) -> bool:
-    """Return whether a Host header names this machine and not whatever a stranger's DNS says."""
+    """Return whether a Host header names this machine, not a name from foreign DNS."""
     try:
         name = urlsplit(f"//{host}").hostname or ""
         if host == advertise or name in {"localhost", socket.gethostname().lower()}:

@@ -54,8 +54,8 @@ class BusyError(Exception):
 class Slots:
     """Lets a few scrapes in at a time, in the order in which they came.
 
-    While others wait, whoever has held a slot longest gives it up when its hurry is over: a few
-    slow readers lock nobody out.
+    While others wait, the longest holder of a slot gives it up after ``hurry_seconds``, so a
+    few slow readers cannot lock out the rest.
     """
 
     def __init__(self, limits: Limits) -> None:

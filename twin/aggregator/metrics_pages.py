@@ -1,8 +1,8 @@
 """Pages of metrics: rendered on request, one at a time.
 
 A page holds the label blocks of its series, which are most of the aggregator's memory on
-a large site. So a page is dropped when the detail of its array changes, and one that
-nobody may scrape is never made.
+a large site. So a page is dropped when the detail of its array changes, and a page that
+is not exposed is never built.
 """
 
 from __future__ import annotations

@@ -223,7 +223,7 @@ class Store:
             units.explain(at, timeout, self.loss)
 
     def lose(self, reason: Missing) -> None:
-        """Blank every unit at once: nobody is left who could report."""
+        """Blank every unit at once: no emulator is left to report."""
         self.loss = reason
         for kind, units in self.units.items():
             self._blank(kind, units.reporting.copy())

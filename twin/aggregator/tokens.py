@@ -24,7 +24,7 @@ _log = structlog.get_logger(__name__)
 
 
 class Token:
-    """A secret that whoever asks must show.
+    """A secret that every request must carry.
 
     A token of a file follows the file: when that is replaced, the next request needs the new
     one. While the file is unreadable or empty the last token stays in force.
@@ -41,7 +41,7 @@ class Token:
 
     @classmethod
     def random(cls) -> Token:
-        """Return a token that nobody knows yet."""
+        """Return a new random token."""
         return cls(secrets.token_urlsafe(24))
 
     @classmethod

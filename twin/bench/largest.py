@@ -1,7 +1,7 @@
 """Largest site of a machine, derived from the cost of a smaller one.
 
-What each process takes grows with the frames a second, and its memory with the racks; the
-run of a smaller site gives both. A share of the machine is left for whoever scrapes.
+The CPU of each process grows with the frames per second, and its memory with the racks; a
+run of a smaller site gives both. A share of the machine is left for Prometheus.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Cost of a process that turns MQTT messages into a metrics page, whoever wrote it."""
+"""Cost of a process that turns MQTT messages into a metrics page: ours or another's."""
 
 from __future__ import annotations
 

@@ -3,18 +3,18 @@
 amqtt keeps the protocol and the state; the sockets are ours, through its interface for
 external listeners. That mends what would hurt (each measured on amqtt 0.12):
 
-* A subscriber that stops reading makes amqtt pile up every later message for ever. Here
-  it is thrown out when :data:`BACKLOG_BYTES` wait for it, or :data:`BACKLOGS_BYTES` for all;
-  nobody else notices.
+* A subscriber that stops reading makes amqtt queue every later message without bound. Here
+  it is disconnected when :data:`BACKLOG_BYTES` wait for it, or :data:`BACKLOGS_BYTES` for all;
+  other clients are unaffected.
 * A packet may claim 256 MiB, and is kept while it comes in. Here it is no larger than
   :data:`MAX_PACKET_BYTES`, as with the Mosquitto of the compose file, and comes in whole within
   :data:`PACKET_SECONDS`.
 * Any number of clients may connect, and any number of messages be retained. Here they are
   :data:`CONNECTIONS` and :data:`RETAINED_BYTES` at most.
-* A client that connects gets the retained messages of everybody's subscriptions. Here
+* A client that connects gets the retained messages of all clients' subscriptions. Here
   it gets those of its own.
-* A client identifier used twice leaves the first client connected but deaf. Here it is
-  thrown out, as MQTT has it.
+* A client identifier used twice leaves the first client connected but without messages. Here
+  the first client is disconnected, as MQTT requires.
 """
 
 from __future__ import annotations

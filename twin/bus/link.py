@@ -8,9 +8,9 @@ All that touches the insides of aiomqtt and paho is here:
 * Packets are written at once. aiomqtt asks the event loop to watch the socket and
   writes in a later turn, which takes twice the time and, when the connection breaks in
   between, leaves the loop watching a socket that is closed.
-* A message of QoS 0 is handed to paho as it is: nobody waits for a confirmation.
-* The socket can be closed without a goodbye, so that the broker publishes our Will.
-* An attempt to connect that is given up leaves no socket behind.
+* A QoS 0 message is handed to paho directly, since it has no confirmation to wait for.
+* The socket can be closed without a DISCONNECT, so that the broker publishes our Will.
+* A failed attempt to connect leaves no socket behind.
 """
 
 from __future__ import annotations

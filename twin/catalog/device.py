@@ -58,7 +58,7 @@ class DeviceClass:
         table: what the live page shows of it in a rack, None for nothing.
         floor: what the live page can colour its racks by.
         signs: what it takes for trouble of its rack.
-        address: how a fault names one of its devices, None where it strikes the unit.
+        address: how a fault names one of its devices, None where it is applied to the unit.
     """
 
     name: str

@@ -1,10 +1,10 @@
 """Leaf and spine switches of the fabric, and the ports of the leaves.
 
 Ports follow snmp_exporter's ``if_mib`` module (``snmp.yml``, Apache-2.0): names, types,
-help and labels; the exporter's ``instance`` is the switch that it was asked about and
-has no port. What a switch says of itself as a whole has no name that all vendors
-share, so it follows the Prometheus naming rules. Of a port only its state is reported
-by default here: the rest would be a series each for every port of a large site.
+help and labels; the exporter's ``instance`` is the probed switch, without a
+port. Metrics of a whole switch have no name common to all vendors,
+so they follow the Prometheus naming rules. By default only a port's state is
+exposed: each further metric would be one series per port of a large site.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ _OPER_CODES = {1: "up", 2: "down", 3: "testing", 4: "unknown", 5: "dormant", 6: 
 
 
 def _whole(role: str) -> tuple[Signal, ...]:
-    """Return what a switch says of itself."""
+    """Return the metrics of a switch as a whole."""
     gauge = partial(Signal, family=_SWITCH, kind=MetricType.GAUGE, labels=(("role", role),))
     count = partial(
         Signal, family=_SWITCH, kind=MetricType.COUNTER, unit=Unit.BYTES, labels=(("role", role),)

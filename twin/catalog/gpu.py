@@ -42,7 +42,7 @@ def _identify(place: Place) -> tuple[str, ...]:
 
 
 def _job(place: Place) -> Labels:
-    """Return what ``--hpc-job-mapping-dir`` adds where the scheduler tells of jobs."""
+    """Return the label that ``--hpc-job-mapping-dir`` adds where a scheduler reports jobs."""
     job = place.names.job_of(place.unit) if place.site.jobs else None
     return () if job is None else (("hpc_job", job),)
 

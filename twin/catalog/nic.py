@@ -26,7 +26,7 @@ _optics = partial(
 
 
 def _hca(place: Place) -> tuple[str, ...]:
-    """Return what the infiniband collector says of a port's adapter."""
+    """Return the infiniband collector's information about a port's adapter."""
     network = place.site.network
     return network.board_id, f"mlx5_{place.slot}", network.firmware_version, network.hca_type
 

@@ -1,4 +1,4 @@
-"""Metrics of the aggregator itself: what the twin tells of its own work."""
+"""Metrics of the aggregator itself: health, throughput and losses of the pipeline."""
 
 from __future__ import annotations
 

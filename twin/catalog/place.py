@@ -1,8 +1,8 @@
 """Places: the units that publish, the hosts in them, and the devices of a host.
 
-An exporter is scraped on a **host**, and tells of the devices there by a number: a server and
-its GPUs, a coolant unit and its pumps, a leaf switch and its ports. How many of each a site
-has follows from its parameters.
+An exporter is scraped on a **host**, and numbers the devices there: a server and
+its GPUs, a coolant unit and its pumps, a leaf switch and its ports. The site's parameters
+give the number of each.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ _MILLION = 1e6
 _DERIVED = """
 Derived from that run: a process may take 70 % of a core, all together 70 % of the {cores} cores
 and of the memory that is free, a tick 30 % of the interval before its first frame leaves. The
-rest is for whoever scrapes."""
+rest is for Prometheus."""
 
 
 def bench(

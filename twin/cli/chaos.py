@@ -42,7 +42,7 @@ def stop(service: Service, length: Length = "30s", project: Project = PROJECT) -
 
 @app.command()
 def pause(service: Service, length: Length = "30s", project: Project = PROJECT) -> None:
-    """Freeze a service: its connections stand, and nobody answers.
+    """Freeze a service: its connections stay open without an answer.
 
     \b
     Example:

@@ -47,7 +47,7 @@ def faults(as_json: JsonOutput = False) -> None:
     for fault in FAULTS.values():
         console.print(f"[bold]{fault.kind}[/bold]  {fault.title}", soft_wrap=True)
         console.print(
-            f"  strikes a {fault.target} (by default {fault.default_target}) "
+            f"  is applied to a {fault.target} (by default {fault.default_target}) "
             f"for {fault.default_seconds:g} s; {fault.severity}"
         )
         for name, field in fault.model_fields.items():

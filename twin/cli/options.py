@@ -73,7 +73,7 @@ AllowInject = Annotated[
     typer.Option(
         "--allow-inject",
         envvar="TWIN_ALLOW_INJECT",
-        help="Let faults be injected and cleared from the page, by whoever has the token: that of "
+        help="Let faults be injected and cleared from the page, with a token: that of "
         "--inject-token-file, or one that is made up and printed.",
     ),
 ]

@@ -52,7 +52,7 @@ def run_test(
     ] = None,
     mutate: Annotated[
         bool,
-        typer.Option("--mutate", help="Break every rule on purpose; tell what nobody noticed."),
+        typer.Option("--mutate", help="Break every rule on purpose; report mutants not caught."),
     ] = False,
     alertmanager: Annotated[
         Path | None,
@@ -61,7 +61,8 @@ def run_test(
     strict: Annotated[
         bool,
         typer.Option(
-            "--strict", help="A metric that nobody has, or a label that no series has, is an error."
+            "--strict",
+            help="A metric that no known exporter has, or a label that no series has, is an error.",
         ),
     ] = False,
     every: Annotated[bool, typer.Option("--all", help="Print the checks that passed too.")] = False,
@@ -212,7 +213,7 @@ def _refuse_unknown(rules: RuleSet, chosen: Sequence[LoadedScenario]) -> None:
     metrics = frozenset[str]().union(*(known_metrics(loaded.layout) for loaded in chosen))
     lacking = lacking_metrics(rules, metrics)
     lines = [
-        f"{rule.file}:{rule.expr_line}: nobody has {name}{f'; {hint}' if hint else ''}"
+        f"{rule.file}:{rule.expr_line}: no known exporter has {name}{f'; {hint}' if hint else ''}"
         for rule in rules.rules
         if rule.key in lacking
         for name, hint in lacking[rule.key].unknown.items()

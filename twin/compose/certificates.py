@@ -1,7 +1,7 @@
 """Broker certificate: the administrator's own, or a generated one.
 
-The key of the CA is thrown away once it has signed, so that nobody can sign a second
-certificate with it.
+The CA's key is discarded after signing, so that no second certificate can be signed
+with it.
 """
 
 from __future__ import annotations

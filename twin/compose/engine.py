@@ -1,7 +1,7 @@
 """The containers of a compose project, by the Docker SDK.
 
-The SDK is an extra of its own (``docker``), because whoever reaches the Docker socket is root
-on the machine.
+The SDK is a separate extra (``docker``), because access to the Docker socket is root access
+to the machine.
 """
 
 from __future__ import annotations

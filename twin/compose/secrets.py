@@ -64,13 +64,13 @@ UIDS = {
 """Folder of a service to the user that it runs as, as docker-compose.yml says."""
 
 _READERS = ("aggregator", "aggregator-scale", "prometheus", "prometheus-scale", "victoriametrics")
-"""Who scrapes the aggregator is a guest; the aggregator takes one token from all of them."""
+"""Scrapers of the aggregator, which are guests: it accepts one token from all of them."""
 _DOORS = {
     "prometheus": ("control", "guest", "grafana", "prometheus", "health"),
     "prometheus-scale": ("control", "guest", "grafana", "prometheus", "health"),
     "alertmanager": ("control", "grafana", "prometheus", "health"),
 }
-"""Who is let in where. Alertmanager knows no rights: whoever is let in may silence."""
+"""Logins of each service. Alertmanager has no permissions: every login can create silences."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +214,7 @@ class Vault:
         self._put(self._folder / folder / name, content, mode, UIDS[folder])
 
     def _put(self, path: Path, content: str | bytes, mode: int, uid: int | None = None) -> None:
-        """Write a file in one step; nobody sees it before it belongs to its reader."""
+        """Write a file in one step; it is never visible before it belongs to its reader."""
         beside = path.with_name(f".{path.name}.new")
         beside.unlink(missing_ok=True)
         data = content.encode() if isinstance(content, str) else content

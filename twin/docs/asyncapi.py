@@ -78,7 +78,7 @@ _CHANNELS = (
         "status",
         _TOPICS.status("{emulator}"),
         "status",
-        "Who publishes, how fast, and whether it kept up. Also the emulator's Last Will.",
+        "The publishing emulator, its interval and its losses. Also the emulator's Last Will.",
         qos=1,
         retain=True,
     ),

@@ -18,8 +18,8 @@ _WIDTH = 92
 _INTRODUCTION = f"""{NOTICE}
 # Command line
 
-What `--help` says of every command. What is listed is listed as JSON with `--json`. Options with
-an `env var` can be set in the environment instead.
+The `--help` text of every command. Commands that list something print JSON with `--json`.
+Options with an `env var` can be set in the environment instead.
 
 ## Exit status
 

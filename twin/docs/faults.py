@@ -92,8 +92,8 @@ def _section(fault: type[Fault]) -> str:
 
 {_alerts(fault.kind)}
 
-It strikes one {fault.target} for {fault.default_seconds:g} s of simulated time unless `--for` says
-otherwise.
+It is applied to one {fault.target} for {fault.default_seconds:g} s of simulated time
+unless `--for` says otherwise.
 
 ```sh
 twin inject {fault.kind} --target {fault.default_target}{settings}

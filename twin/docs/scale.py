@@ -66,7 +66,7 @@ the figures below were measured by the scripts in `benchmarks/`, and each sectio
 _PARTS = """
 The largest site that this machine holds, derived from these: {largest}.
 A process may take 70 % of a core, all together 70 % of all cores and of the memory, a tick 30 % of
-the interval before its first frame leaves; the rest is for whoever scrapes.
+the interval before its first frame leaves; the rest is for Prometheus.
 """
 _BESIDE = """\
 From MQTT to a scraped page: CPU time of the receiving process, the same values of {gpus} GPUs over

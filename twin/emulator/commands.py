@@ -30,13 +30,13 @@ class Commands:
         self._topics = topics
 
     def handle(self, topic: str, payload: bytes, now: float, *, retain: bool = False) -> Ack | None:
-        """Carry out one command and return the answer, or None when nobody can be answered.
+        """Carry out one command and return the answer, or None when there is no one to answer.
 
         Args:
             topic: of the message.
             payload: of the message.
             now: simulated time.
-            retain: whether the broker had kept it: nobody knows its age, so it is refused.
+            retain: whether the broker had retained it: its age is unknown, so it is refused.
         """
         address = self._topics.parse(topic)
         if address is None or address.kind != "command" or address.name == "detail":
@@ -111,7 +111,9 @@ class Commands:
         except ConfigError as error:
             return Ack(id=command.id, accepted=False, detail=str(error))
         seconds = strike.until - strike.since
-        detail = f"{command.fault} strikes {command.target} for {seconds:g} s of simulated time"
+        detail = (
+            f"{command.fault} is applied to {command.target} for {seconds:g} s of simulated time"
+        )
         _log.info("fault injected", fault=command.fault, target=command.target, seconds=seconds)
         return Ack(id=command.id, accepted=True, detail=detail)
 

@@ -198,7 +198,7 @@ class EmulatorCore:
         return True
 
     def _on_status(self, status: EmulatorStatus) -> None:
-        """Follow what another shard says of itself."""
+        """Follow the status of another shard."""
         if not self.aligned or status.emulator == self._config.name:
             return
         if self._ownership is not None:

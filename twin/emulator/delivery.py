@@ -1,8 +1,8 @@
-"""Delivery: the frames of a tick, spread over the interval, and what became of them.
+"""Delivery: the frames of a tick, spread over the interval, and their outcomes.
 
-The plant's time does not wait for the broker. A broker that is away, or takes less than
-is sent, costs frames: they are counted by reason, and the gap in their running numbers
-shows at the other end. The units that went without are the first of the next tick.
+Simulated time does not wait for the broker. If the broker is down or too slow, frames are
+lost: they are counted by reason, and the gap in their sequence numbers shows at the
+aggregator. The units without a frame go first on the next tick.
 """
 
 from __future__ import annotations

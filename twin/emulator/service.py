@@ -1,11 +1,10 @@
 """The emulator's process: from its configuration to its end.
 
-The core (:mod:`twin.emulator.core`) has the plant and all that is said of it; here it is
-paced by the wall clock, connected to the broker and kept on disk. Three tasks live side by
-side: one keeps the connection and takes what comes over it, one steps the plant and delivers
-the frames, one publishes everything else. Simulated time never waits for the broker, and the
-interval stays what was set, unless the emulator is told to slow down; what cannot be kept is
-counted.
+The core (:mod:`twin.emulator.core`) has the plant and its messages; the service paces it by
+the wall clock, connects it to the broker and saves its state. It runs three tasks: one keeps
+the connection and handles incoming messages, one steps the plant and delivers the frames, one
+publishes everything else. Simulated time never waits for the broker, and the interval stays as
+set unless ``--slow-down`` is given; frames that cannot be sent in time are counted.
 """
 
 from __future__ import annotations
@@ -114,7 +113,7 @@ class Emulator:
         else:
             if not kept.ended:
                 missed = repeated_steps(self._wall() - kept.wall, self.pacer.period)
-            # Simulated time is the present again; what was not lived through is left out.
+            # Simulated time is the present again; the downtime is skipped, not simulated.
             core.move_to(epoch - missed * self.pacer.interval)
         for _ in range(missed):
             core.replay(self.pacer.interval)

@@ -3,7 +3,7 @@
 One file, ``plant.state``, or ``plant-0.state`` for the shard 0: an uncompressed zip archive
 with ``head.json`` (what the state belongs to, faults, running numbers), ``tree.json`` (plain
 values) and one ``.npy`` file an array, under its name; ``numpy.load`` reads the arrays. It is
-written beside and renamed, so that it is whole at any moment. Nothing in it is code.
+written to a temporary file and renamed, so it is always complete. It contains no code.
 """
 
 from __future__ import annotations
@@ -58,9 +58,9 @@ _Time = Annotated[float, Field(ge=0, lt=END_OF_TIME)]
 def repeated_steps(gone: float, period: float) -> int:
     """Return the steps that were published after a state was kept, at most.
 
-    Counters must not fall: Prometheus takes the smallest fall for a restart from nothing,
-    and adds all that was ever counted. So an emulator that was killed lives through again
-    what it may have told since it last kept its state.
+    Counters must not decrease: Prometheus takes the smallest decrease for a restart from 0
+    and adds the whole value again. So a killed emulator recomputes the steps that it may
+    have published since it last saved its state.
 
     Args:
         gone: seconds of the wall clock since then.

@@ -1,4 +1,4 @@
-"""Faults: each a typed class, grouped by the system it strikes.
+"""Faults: each a typed class, grouped by the system that it affects.
 
 To add one, write its class in the module of its system and name it in ``FAULT_CLASSES``;
 the command line, the bus and ``docs/faults.md`` follow.

@@ -17,7 +17,7 @@ __all__ = ["Fault", "FaultContext"]
 
 @dataclass(frozen=True, slots=True)
 class FaultContext:
-    """Where and when a fault strikes.
+    """Place and age of a fault, and the conditions that it changes.
 
     Attributes:
         conditions: of the whole site; the fault writes itself into them.
@@ -44,11 +44,11 @@ class Fault(BaseModel, ABC):
         kind: name on the command line and on the bus.
         system: the part of the site it belongs to.
         title: what happens, in a few words.
-        target: kind of place it strikes.
-        default_target: the place it strikes when none is named.
-        default_seconds: how long it lasts when nothing else is said.
+        target: kind of place that it is applied to.
+        default_target: the place that it is applied to when none is given.
+        default_seconds: duration when none is given.
         severity: ``warning`` or ``critical``, as an operator would see it.
-        shows: what one should see.
+        shows: the symptoms that one should see.
     """
 
     model_config = ConfigDict(

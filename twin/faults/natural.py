@@ -85,7 +85,7 @@ class Failure:
         at: simulated seconds since the start.
         cause: name of its cause.
         kind: of fault.
-        target: the place it strikes.
+        target: the place that it affects.
         seconds: how long it lasts.
     """
 
@@ -132,7 +132,7 @@ class NaturalFailures:
     def apply(self, schedule: FaultSchedule, time: float, epoch: float) -> list[Failure]:
         """Let the failures up to ``time`` begin and return those that did.
 
-        A place where the same fault already strikes cannot fail by it once more.
+        A place where the same fault is in force cannot fail by it again.
 
         Args:
             schedule: where they begin.

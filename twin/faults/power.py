@@ -24,7 +24,7 @@ _PHASES = 3
 
 
 def _feeds(context: FaultContext) -> slice:
-    """Return the feeds that are struck: the one that the target names, or all."""
+    """Return the affected feeds: the one that the target names, or all."""
     number = context.target.device
     return slice(number - 1, number) if number else slice(None)
 

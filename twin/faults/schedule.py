@@ -27,7 +27,7 @@ class AppliedFault:
     Attributes:
         id: identifier of the command that injected it.
         fault: the fault with its parameters.
-        target: where it strikes.
+        target: the place that it is applied to.
         since: simulated time at which it began, in seconds.
         until: simulated time at which it ends.
     """
@@ -55,7 +55,7 @@ def parse_fault(
 
 
 def place_of(registry: Mapping[str, type[Fault]], layout: Layout, kind: str, target: str) -> Target:
-    """Return the place of a site that a kind of fault strikes.
+    """Return the place of a site that a kind of fault is applied to.
 
     Raises:
         ConfigError: there is no such fault or no such place, it is a place of another kind, or
@@ -65,7 +65,7 @@ def place_of(registry: Mapping[str, type[Fault]], layout: Layout, kind: str, tar
     fault, place = registry[kind], _place(layout, target)
     if place.kind != fault.target:
         raise ConfigError(
-            f"fault {kind} strikes a {fault.target}, for example {fault.default_target}; "
+            f"fault {kind} is applied to a {fault.target}, for example {fault.default_target}; "
             f"{target!r} is a {place.kind}"
         )
     refusal = fault.refusal(layout, place)
@@ -143,7 +143,7 @@ class FaultSchedule:
 
         Raises:
             ConfigError: unknown fault, wrong parameter or duration, a target of the wrong kind
-                or that does not exist, the same fault already strikes there, or too many do.
+                or that does not exist, the same fault is in force there, or too many are.
         """
         struck = self.applied_fault(identifier, kind, target, (now, now), parameters or {})
         if len(self._active) >= self.MOST:
@@ -154,7 +154,7 @@ class FaultSchedule:
         for other in self._active:
             if other.fault.kind == kind and other.target.meets(struck.target):
                 raise ConfigError(
-                    f"fault {kind} already strikes {other.target.text} for another "
+                    f"fault {kind} is already applied to {other.target.text} for another "
                     f"{other.until - now:.0f} s; clear it first"
                 )
         lasting = struck.fault.default_seconds if seconds is None else seconds

@@ -1,4 +1,4 @@
-"""Faults of the telemetry itself: the plant is well, but what one hears of it is wrong."""
+"""Faults of the telemetry itself: the plant is healthy, but its reported values are wrong."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 A *scope* is the matchers that narrow a metric down to what a dashboard's variables
 name. Servers are found by the labels of the exporters alone, so that the same query
-works where nobody gave them a site or a rack.
+works on series without the labels site and rack.
 """
 
 from __future__ import annotations

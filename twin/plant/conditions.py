@@ -193,7 +193,7 @@ class Conditions:
         return self.added[device.name, name]
 
     def freeze(self) -> None:
-        """Let nobody write to the arrays."""
+        """Make the arrays read-only."""
         for array in (*(getattr(self, name) for name in self.declared()), *self.added.values()):
             array.flags.writeable = False
 

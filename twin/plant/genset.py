@@ -3,7 +3,7 @@
 A unit cranks for its start time, up to so many attempts; it then closes its breaker
 onto the bus and takes load no faster than its ramp. Units that run share the load in
 proportion to what they can carry. They give load back at once: a governor closes
-quickly. While nobody calls and all stand by, nothing changes.
+quickly. While all are on standby and none is called, nothing changes.
 """
 
 from __future__ import annotations

@@ -220,7 +220,7 @@ class Halls:
         return self.neuron.outputs(self._demand, self.servers.hosts)
 
     def _darken(self, outputs: dict[str, dict[str, Floats]]) -> None:
-        """Make the signals of what has no power NaN: nobody answers there."""
+        """Make the signals of devices without power NaN: they do not answer."""
         hosts = self.servers.hosts
         if hosts is None:
             return

@@ -1,8 +1,8 @@
 """Trainium chips, as neuron-monitor reads them.
 
-The chips themselves are :class:`twin.plant.gpu.Gpus`, as every accelerator: this module
-only tells of them in another exporter's words. What DCGM calls an XID is here an
-execution error, and an uncorrectable memory error besides where it is one.
+The chips themselves are :class:`twin.plant.gpu.Gpus`, like every accelerator; this module
+only converts their state to another exporter's signals. An XID of DCGM is an
+execution error here, and also an uncorrectable memory error where it is one.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ def storage_wanted(demand: Demand, network: NetworkParameters) -> tuple[Level, L
 def fair_level(wanted: Floats, members: Floats, limit: float) -> float:
     """Return the most that anyone gets when a limit is shared max-min fairly.
 
-    Who wants less gets what it wants, all others get the same, and nothing is left over.
+    A port that wants less than its share gets what it wants; the others share the rest equally.
 
     Args:
         wanted: by each member of a group, (groups,).

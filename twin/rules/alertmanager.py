@@ -1,9 +1,9 @@
 """Alertmanager in a rule test: notified and inhibited alerts, by the real one.
 
 Inhibition is decided by Alertmanager itself: whenever the set of firing alerts changes,
-it is posted, and Alertmanager says of each alert whether another one silences it. Time
-is simulated, so no group has to be waited for: an alert is told when it has fired
-uninhibited for as long as a group usually waits.
+it is posted, and Alertmanager reports for each alert whether another one inhibits it. Time
+is simulated, so there is no group wait: an alert counts as notified when it has fired
+uninhibited for as long as the usual group wait.
 """
 
 from __future__ import annotations

@@ -97,7 +97,7 @@ class RuleFinding:
     def _lacking(self) -> Iterator[str]:
         if self.unknown:
             hinted = (f"{name} ({hint})" if hint else name for name, hint in self.unknown.items())
-            yield f"nobody has {', '.join(hinted)}"
+            yield f"no known exporter has {', '.join(hinted)}"
         for exporter, names in _by_value(self.real).items():
             if elsewhere := [name for name in names if is_on_other_sites(name)]:
                 yield f"no site of these has {', '.join(elsewhere)} of {exporter}"

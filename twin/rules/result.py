@@ -56,7 +56,7 @@ class Struck:
 
     Attributes:
         kind: of fault.
-        target: what it struck; empty for the whole site.
+        target: the place that it is applied to; empty for the whole site.
         at: when it began.
         ends: when it was over.
     """

@@ -1,4 +1,4 @@
-"""Unknown references: metrics that real exporters have or nobody has, and labels of no series."""
+"""Unknown references: metrics of real exporters or of none, and labels of no series."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Lacking:
 
     Attributes:
         real: those that a real exporter has, with the exporter.
-        unknown: those that nobody is known to have, with a hint, which may be empty.
+        unknown: those that no known exporter has, with a hint, which may be empty.
     """
 
     real: Mapping[str, str] = field(default_factory=dict)

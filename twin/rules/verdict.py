@@ -177,7 +177,7 @@ class _Judge:
         status = (
             CheckStatus.PASSED if (told is None) is (kind == "inhibited") else CheckStatus.FAILED
         )
-        detail = "nobody was told" if told is None else f"told at {show_duration(told)}"
+        detail = "no notification" if told is None else f"told at {show_duration(told)}"
         return Check(kind, text, status, detail, place, own.alert, self._matching(own)[0].firing)
 
     def _exactly(self, wanted: Sequence[str]) -> Check:

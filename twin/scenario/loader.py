@@ -338,10 +338,10 @@ def _check_disturbance(layout: Layout, event: ScenarioEvent) -> None:
         raise ConfigError(f"{event.kind} has no parameters; remove set")
     if event.kind != "unit-silent":
         if event.target is not None:
-            raise ConfigError(f"{event.kind} strikes the whole site; remove target")
+            raise ConfigError(f"{event.kind} is applied to the whole site; remove target")
     elif event.target is None:
         raise ConfigError("unit-silent needs a target, for example mp001")
     elif find_target(layout, event.target).kind not in ("megapack", "genset", "grid"):
         raise ConfigError(
-            f"unit-silent strikes a Megapack, a generator or grid, not {event.target}"
+            f"unit-silent is applied to a Megapack, a generator or grid, not {event.target}"
         )

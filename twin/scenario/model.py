@@ -123,7 +123,7 @@ class Expect(_ScenarioSection):
     exactly: tuple[_AlertName, ...] | None = None
     """All alerts that fire, by name, and no other; an empty list for none at all."""
     inhibited: tuple[_Match, ...] = ()
-    """Alerts that fire, but of which Alertmanager tells nobody before the faults are over."""
+    """Alerts that fire, but that Alertmanager does not notify about until the faults are over."""
     notified: tuple[_Match, ...] = ()
     """Alerts of which Alertmanager tells somebody."""
 
@@ -149,7 +149,7 @@ class ScenarioEvent(_ScenarioSection):
     kind: str
     """A fault of ``twin faults``, a disturbance of the telemetry, or harm to a service."""
     target: str | None = None
-    """What it strikes; None for the fault's own default."""
+    """Place that it is applied to; None for the fault's own default."""
     at: Annotated[Duration, Field(ge=0)]
     """Simulated time at which it begins."""
     lasts: Annotated[Annotated[Duration, Field(gt=0)] | None, Field(alias="for")] = None

@@ -1,8 +1,8 @@
 """Part of a site: some of its arrays, with or without its facility.
 
 A part is a layout like any other: its units count from 0 and its arrays have rows for them
-alone, so that whoever holds a part needs memory for a part. Names and labels are those that
-the units have on the whole site.
+alone, so a process with a part needs memory for that part only. Names and labels are those
+of the units on the whole site.
 """
 
 from __future__ import annotations

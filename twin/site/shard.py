@@ -1,7 +1,7 @@
 """Assignment of arrays to shards.
 
-Shards share the arrays of a site as evenly as can be, and by arithmetic alone: every
-process, on every machine, comes to the same answer from the number of arrays and of shards.
+Arrays are divided as evenly as possible, by arithmetic alone: every process on every machine
+computes the same result from the numbers of arrays and shards.
 """
 
 from __future__ import annotations

@@ -112,7 +112,7 @@ class ShardJobs(Strict):
 
 
 class EmulatorStatus(Message):
-    """What an emulator says of itself; its Last Will says ``lost``."""
+    """Status of an emulator; its Last Will says ``lost``."""
 
     emulator: _Name
     """Name of the emulator."""
@@ -185,7 +185,7 @@ class ActiveFault(Strict):
     fault: _Name
     """Kind of fault."""
     target: _Place
-    """What it struck."""
+    """Place that it is applied to."""
     since: _Time
     """Simulated time at which it began."""
     until: _Time | None

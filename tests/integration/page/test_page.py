@@ -228,9 +228,9 @@ def test_a_fault_from_the_page(page: Tab, demo: Twin) -> None:
           form.requestSubmit();
         })()""".replace("TOKEN", demo.token)
     )
-    assert "strikes r0009/pump1" in page.until(ANSWERED, PATIENCE)
+    assert "is applied to r0009/pump1" in page.until(ANSWERED, PATIENCE)
     page.value("document.getElementById('inject').close()")
-    page.until("document.getElementById('events').textContent.includes('pump-failure strikes')")
+    page.until("document.getElementById('events').textContent.includes('pump-failure is applied')")
     page.until("page.floor.struck.has(8)")
     page.value("document.querySelector('#signals input[value=trouble]').click()")
     page.until("page.floor.signal.key === 'trouble' && page.floor.values[8] === 1")
@@ -382,7 +382,7 @@ def test_pictures(
         answer = httpx.post(f"{running.url}/api/inject", json=fault, headers=headers, timeout=60)
         if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE:
             return False  # a busy emulator did not answer in time, and may have struck all the same
-        assert answer.json()["accepted"] or "already strikes" in answer.text, answer.text
+        assert answer.json()["accepted"] or "already applied to" in answer.text, answer.text
         return True
 
     eventually(struck, patience)

@@ -13,7 +13,7 @@ __all__ = ["Idle"]
 
 
 class Idle:
-    """Racks that nobody uses."""
+    """Racks without a job."""
 
     def __init__(self) -> None:
         self.progress = Progress(state=JobState.IDLE)

@@ -75,7 +75,7 @@ class Jobs:
 
     @property
     def progress(self) -> tuple[Progress, ...]:
-        """What each job says of itself."""
+        """Report of each job."""
         return tuple(job.progress for job in self._jobs)
 
     @property
