@@ -269,8 +269,8 @@ def test_annotations_are_moments_of_what_is_shown(
 
 @pages
 def test_words_for_nothing_stand_in_no_axis(page: DashboardPage, built: dict[str, Any]) -> None:
-    """What an empty panel with axes says is not the text of a number that is missing."""
-    cleared = {"id": "noValue", "value": ""}
+    """A number that is missing is a dash in axes and tips, and a gap, which 0 or nothing is not."""
+    cleared = {"id": "noValue", "value": "-"}
     for panel in panels_of(built[page.file], "timeseries", "heatmap"):
         config = panel["fieldConfig"]
         if config["defaults"].get("noValue"):

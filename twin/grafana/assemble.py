@@ -22,9 +22,12 @@ __all__ = ["Row", "assemble"]
 _WITH_AXES = ("timeseries", "heatmap")
 _NO_WORDS = dashboard.DashboardFieldConfigSourceOverrides(
     matcher=dashboard.MatcherConfig(id_val="byType", options="number"),
-    properties=[dashboard.DynamicConfigValue(id_val="noValue", value="")],
+    properties=[dashboard.DynamicConfigValue(id_val="noValue", value="-")],
 )
-"""What a panel says when it is empty is for the panel: its axes would print it beside ticks."""
+"""What a panel says when it is empty is for the panel: its axes would print it beside ticks.
+
+No number, and not empty: Grafana would draw a gap as that number, and an empty text as 0.
+"""
 
 Row = tuple[str, Sequence[Builder[dashboard.Panel]]]
 """Title of a row, and its panels from left to right; 24 columns make a line."""
