@@ -58,6 +58,7 @@ PROOFS: Registry[Proof] = Registry(
             "CoolantFlowLow": 420,
             "GpuThermalThrottling": 420,
             "GpuTooHot": 420,
+            "GpuXid": 420,
             "RackWithoutPumps": 420,
         },
         watch=420,
@@ -69,7 +70,7 @@ PROOFS: Registry[Proof] = Registry(
     ),
     Proof("cdu-psu-failure", {"CduPowerSupplyFailed": 30}),
     Proof("chiller-failure", {"ChillerFailed": 30, "ChillersWithoutReserve": 330}, watch=330),
-    Proof("facility-water-warm", {"FacilityWaterWarm": 240}, watch=300),
+    Proof("facility-water-warm", {"FacilityWaterWarm": 270}, watch=300),
     Proof("hot-day", {"OutdoorHeat": 630}, watch=630),
     Proof(
         "gpu-off-bus",
