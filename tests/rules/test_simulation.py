@@ -118,6 +118,7 @@ def served(loaded: LoadedScenario, monkeypatch: pytest.MonkeyPatch) -> Sent:
         emulator = Emulator(config, wall=lambda: 1.0 + selector.now)
         emulator.pacer.clock = loop.time
         emulator._restart_clock()
+        emulator._instance = None  # of this process, which the rule tests have none of
         stop = asyncio.Event()
         running = asyncio.create_task(emulator.run(BrokerUrl.parse("mqtt://nowhere"), stop))
         for number, event in enumerate(loaded.scenario.faults, 1):

@@ -62,7 +62,7 @@ class Emulator:
     def __init__(self, config: EmulatorConfig, wall: Callable[[], float] = time.time) -> None:
         self._config = config
         self._wall = wall
-        self._instance = secrets.token_hex(8)
+        self._instance: str | None = secrets.token_hex(8)
         self.pacer = Pacer(config.frame_interval, config.speed)
         self._slow_down = SlowDown() if config.slow_down else None
         self._state = None
