@@ -81,8 +81,9 @@ liquid-cooled H100 of the twin, all in one job.*
 
 ## Sources
 
-* *MLPerf DC*, *MLPerf AC*: MLCommons `training_results_v4.0`, Supermicro, GPT-3 on 64 nodes of 8
-  H100 and llama2-70b-lora on one; Apache-2.0.
+* *MLPerf DC*, *MLPerf AC*: MLCommons `training_results_v4.0`, Sustainable Metal Cloud, whose
+  servers stand in immersion tanks without fans: GPT-3 on 64 nodes of 8 H100 and
+  llama2-70b-lora on one; Apache-2.0.
 * *Acme*: InternLM/AcmeTrace, cluster Kalos, quantiles of August 2023; CC-BY-4.0.
 * *nvidia-smi*: published outputs of H100 hosts.
 * *100 ms trace*: levels read from a published trace that has no licence and so does not ship here.

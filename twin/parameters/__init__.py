@@ -4,7 +4,7 @@ Each section in these modules is a part of a site's YAML. A number that is not m
 engineering estimate (marked *est.*) and can be overridden in the preset by its name.
 Where a description names a measurement, it is one of these public sources:
 
-* *MLPerf DC*: MLCommons ``training_results_v4.0``, Supermicro 64x8 H100, GPT-3, power
+* *MLPerf DC*: MLCommons ``training_results_v4.0``, Sustainable Metal Cloud, 64x8 H100, GPT-3, power
   of every node in watts DC (the trace that ships with the twin);
 * *MLPerf AC*: the same repository, llama2-70b-lora on one node, AC and DC;
 * *nvidia-smi*: ``nvidia-smi -q`` of H100 SXM hosts, as published in thamada/nvidia-smi.
