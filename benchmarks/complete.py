@@ -17,7 +17,7 @@ from benchmarks.cluster import Cluster
 from twin.bench.process import free_port, started, until
 from twin.clients.http import fetch, is_ready
 from twin.clients.prometheus import Prometheus
-from twin.site import count_series
+from twin.site import DetailPlan, count_series
 
 PROMETHEUS = 2
 LEAST_SCRAPE_SECONDS = 5
@@ -32,7 +32,7 @@ _ANSWER_SECONDS = 60.0
 
 async def exposed(cluster: Cluster) -> dict[str, Any]:
     """Scrape every target that ``/sd`` names and return whether every series is there once."""
-    plan = cluster.layout.detail.changed([cluster.options.detail])
+    plan = DetailPlan.of_site(cluster.layout.site).changed([cluster.options.detail])
     expected = count_series(cluster.layout, plan)
     found: dict[str, Any] = {}
     for _ in range(10):

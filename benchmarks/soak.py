@@ -30,6 +30,7 @@ import yaml
 
 from twin.bench.broker import BrokerKind, running_broker
 from twin.bench.process import cpu_seconds, free_port, resident_bytes, started, until
+from twin.catalog import UnitKind
 from twin.cli.options import seconds
 from twin.clients.http import fetch, is_ready
 from twin.site import Layout, load_site
@@ -107,7 +108,10 @@ async def _watched(
     layout: Layout, base: str, pids: Mapping[str, int], options: argparse.Namespace
 ) -> dict[str, Any]:
     arrays = range(layout.site.arrays)
-    pages = ["/metrics", *(f"/arrays/{layout.array_name(array)}/metrics" for array in arrays)]
+    pages = [
+        "/metrics",
+        *(f"/arrays/{layout.unit_name(UnitKind.ARRAY, array)}/metrics" for array in arrays),
+    ]
     every, length = seconds(options.scrape), seconds(options.duration)
     scrapes, looks = _Scrapes(), _Looks()
     used, began = cpu_seconds(pids), time.monotonic()

@@ -9,7 +9,7 @@ import pytest
 
 from twin.aggregator import Core
 from twin.aggregator.detail import Outgoing
-from twin.site import Layout, count_series, series_by_detail
+from twin.site import DetailPlan, Layout, count_series, series_by_detail
 from twin.wire import Ack, DetailSetting, Outputs, SetDetail, Topics, decode_message
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def test_an_empty_command_asks(feed: Feed) -> None:
 
 def test_reset_goes_back_to_the_start(layout: Layout, new_feed: type[Feed]) -> None:
     """What the aggregator was started with is in force again, and nothing is kept."""
-    feed = new_feed(Core(layout, layout.detail.changed(["rack"])), {})
+    feed = new_feed(Core(layout, DetailPlan.of_site(layout.site).changed(["rack"])), {})
     feed.detail("a001=site")
     forgotten, answer = feed.detail(reset=True)
     assert forgotten == Outgoing(TOPICS.detail, b"", retain=True)
@@ -73,7 +73,7 @@ def test_reset_goes_back_to_the_start(layout: Layout, new_feed: type[Feed]) -> N
 
 def test_reset_and_set_at_once(layout: Layout, new_feed: type[Feed]) -> None:
     """Settings may follow a reset in the same command."""
-    feed = new_feed(Core(layout, layout.detail.changed(["rack"])), {})
+    feed = new_feed(Core(layout, DetailPlan.of_site(layout.site).changed(["rack"])), {})
     feed.detail("site")
     kept, _ = feed.detail("a002=gpu", reset=True)
     assert [level.value for level in feed.core.plan.levels] == ["rack", "gpu"]
@@ -86,7 +86,7 @@ def test_what_was_kept_is_taken_over(feed: Feed) -> None:
     assert [level.value for level in feed.core.plan.levels] == ["rack", "gpu"]
     assert feed.core.outbox() == []
     feed.send(TOPICS.detail, b"")
-    assert feed.core.plan == feed.layout.detail
+    assert feed.core.plan == DetailPlan.of_site(feed.layout.site)
 
 
 def test_the_own_setting_that_comes_back_changes_nothing(feed: Feed) -> None:

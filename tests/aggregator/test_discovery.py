@@ -10,7 +10,7 @@ from twin.site import DetailPlan, Layout, load_site
 
 def test_one_target_an_array_and_the_aggregator(layout: Layout) -> None:
     """Every page with series is a target, once."""
-    groups = target_groups(layout, Addresses("twin:9400"), layout.detail)
+    groups = target_groups(layout, Addresses("twin:9400"), DetailPlan.of_site(layout.site))
     assert [group["labels"]["__metrics_path__"] for group in groups] == [
         "/metrics",
         "/arrays/a001/metrics",
@@ -21,7 +21,7 @@ def test_one_target_an_array_and_the_aggregator(layout: Layout) -> None:
 
 def test_an_array_of_site_detail_is_no_target(layout: Layout) -> None:
     """Where nothing would be found, Prometheus is not sent; with the racks' detail it is."""
-    plan = layout.detail.changed(["a001=site", "a002=rack"])
+    plan = DetailPlan.of_site(layout.site).changed(["a001=site", "a002=rack"])
     groups = target_groups(layout, Addresses("twin:9400"), plan)
     assert [group["labels"]["__metrics_path__"] for group in groups] == [
         "/metrics",
@@ -31,7 +31,7 @@ def test_an_array_of_site_detail_is_no_target(layout: Layout) -> None:
 
 def test_targets_say_where_they_are(layout: Layout) -> None:
     """Prometheus's own series of an array carry the labels of its racks."""
-    own, first, _ = target_groups(layout, Addresses("twin:9400"), layout.detail)
+    own, first, _ = target_groups(layout, Addresses("twin:9400"), DetailPlan.of_site(layout.site))
     assert own["labels"] == {"__metrics_path__": "/metrics", "job": "twin", "site": "small"}
     labels = first["labels"].copy()
     del labels["__metrics_path__"]

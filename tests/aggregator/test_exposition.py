@@ -205,7 +205,7 @@ def test_gpu_line_is_dcgm_exporters(feed: Feed) -> None:
     feed.outputs["gpu"]["gpu_temp"][0, 3] = 61.0
     feed.frame(UnitKind.RACK, 0)
     lines = [line for line in feed.lines(0) if line.startswith(GPU["gpu_temp"].metric)]
-    uuid = feed.layout.gpu_uuid(0, 3)
+    uuid = feed.layout.names.rack(0).gpu_uuids[3]
     assert lines[3] == (
         f'DCGM_FI_DEV_GPU_TEMP{{gpu="1",UUID="{uuid}",pci_bus_id="00000000:2A:00.0",'
         'device="nvidia1",modelName="NVIDIA H100 80GB HBM3",Hostname="r0001-n2",'
@@ -279,9 +279,9 @@ def test_device_that_is_gone_has_no_series(feed: Feed) -> None:
     for values in feed.outputs["gpu"].values():
         values[0, 1] = np.nan
     feed.frame(UnitKind.RACK, 0)
-    uuid = feed.layout.gpu_uuid(0, 1)
+    uuid = feed.layout.names.rack(0).gpu_uuids[1]
     assert not [line for line in feed.lines(0) if uuid in line]
-    assert [line for line in feed.lines(0) if feed.layout.gpu_uuid(0, 0) in line]
+    assert [line for line in feed.lines(0) if feed.layout.names.rack(0).gpu_uuids[0] in line]
 
 
 def test_single_missing_value_takes_only_itself(feed: Feed) -> None:

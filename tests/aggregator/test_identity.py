@@ -60,7 +60,7 @@ def test_what_the_twin_announces_is_what_the_site_file_says(feed: Feed) -> None:
     """An emulated rack keeps its names and no series begins anew."""
     before = page(feed)
     for rack in range(3):
-        meta = rack_meta(feed.layout, rack)
+        meta = rack_meta(feed.layout.names, rack)
         feed.send(f"twin/v1/small/meta/rack/{meta.rack}", meta.encode())
     assert page(feed) == before
 

@@ -21,12 +21,13 @@ from twin.catalog import (
     PORT,
     Detail,
     DeviceClass,
+    Labels,
     Names,
     Signal,
     UnitKind,
 )
 from twin.plant import Conditions, Plant
-from twin.site import DetailPlan, Labels, Layout, count_series, parse_site, series_labels
+from twin.site import DetailPlan, Layout, count_series, parse_site, series_labels
 from twin.wire import Outputs
 
 if TYPE_CHECKING:
@@ -52,7 +53,9 @@ def _running(text: str, new_feed: type[Feed], *settings: str) -> Feed:
     layout = Layout(parse_site(text, "test"))
     plant = Plant(layout)
     plant.step(1.0, Conditions.healthy(layout))
-    feed = new_feed(Core(layout, layout.detail.changed(settings)), plant.outputs())
+    feed = new_feed(
+        Core(layout, DetailPlan.of_site(layout.site).changed(settings)), plant.outputs()
+    )
     feed.site()
     return feed
 

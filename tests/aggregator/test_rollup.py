@@ -62,7 +62,7 @@ def test_switches_roll_up_by_array(halls: Feed) -> None:
     halls.outputs["leaf"]["up"][:] = 1.0
     halls.outputs["leaf"]["up"][1] = 0.0
     halls.site()
-    rollups, rails = Rollups(halls.core.store), halls.layout.fabric.rails
+    rollups, rails = Rollups(halls.core.store), halls.layout.site.fabric.rails
     assert rollups.value("leaf_switches_up", Level.ARRAY).tolist() == [rails, 0, rails]
     assert rollups.value("leaf_switches_up", Level.HALL).tolist() == [rails, rails]
     assert not _labels(halls.lines(), "rack_leaf_switches_up")

@@ -17,7 +17,7 @@ from twin.aggregator.service import ingest
 from twin.bus import BrokerUrl, Bus, InboundMessage
 from twin.catalog import UnitKind
 from twin.errors import BusError, CheckFailedError, ConfigError
-from twin.site import Layout
+from twin.site import DetailPlan, Layout
 from twin.wire import SetDetail, Topics
 
 if TYPE_CHECKING:
@@ -208,7 +208,7 @@ async def test_commands_on_the_detail_are_answered(layout: Layout) -> None:
 
 async def test_starts_with_the_detail_that_is_given(layout: Layout, bus: FakeBus) -> None:
     """What it is started with outweighs what the site says."""
-    plan = layout.detail.changed(["site"])
+    plan = DetailPlan.of_site(layout.site).changed(["site"])
     config = AggregatorConfig(layout, BrokerUrl("broker"), detail=plan)
     async with (
         Aggregator.running(config) as aggregator,

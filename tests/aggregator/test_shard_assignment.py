@@ -17,7 +17,7 @@ from twin.aggregator.shard_assignment import Addresses, ShardAssignment
 from twin.bus import BrokerUrl
 from twin.catalog import UnitKind
 from twin.errors import ConfigError
-from twin.site import Layout, Shard, parse_site
+from twin.site import DetailPlan, Layout, Shard, parse_site
 from twin.wire import Encoder, Outputs, Topics
 
 SITE = """
@@ -176,7 +176,7 @@ def test_a_new_aggregator_takes_over_once_it_is_ready(site: Site) -> None:
     found = [lines(core) for core in site.cores.values()]
     assert max(Counter(name for own in found for name in own).values()) == 1
     assert {name for own in found for name in own} == set(lines(site.whole))
-    name = LAYOUT.array_name(moved[0])
+    name = LAYOUT.unit_name(UnitKind.ARRAY, moved[0])
     assert [any(f'array="{name}"' in key for key in own) for own in found] == [False] * 3 + [True]
 
 
@@ -184,7 +184,7 @@ def test_targets_name_each_array_once_where_it_is() -> None:
     """Whoever is asked, all aggregators and all arrays are there; a pair has every one twice."""
     division = ShardAssignment(LAYOUT, Shard(1, 3), replicas=2)
     addresses = Addresses("http://agg-{replica}-{shard}:9400", division)
-    groups = target_groups(LAYOUT, addresses, LAYOUT.detail, 3)
+    groups = target_groups(LAYOUT, addresses, DetailPlan.of_site(LAYOUT.site), 3)
     assert len(groups) == 2 * (3 + LAYOUT.site.arrays)
     arrays = {
         (group["labels"]["replica"], group["labels"]["array"]): group["targets"]
@@ -193,7 +193,7 @@ def test_targets_name_each_array_once_where_it_is() -> None:
     }
     owners = division.owners(3)
     assert arrays["1", "a005"] == [f"agg-1-{owners[4]}:9400"]
-    of_one = target_groups(LAYOUT, addresses, LAYOUT.detail, 3, replica=1)
+    of_one = target_groups(LAYOUT, addresses, DetailPlan.of_site(LAYOUT.site), 3, replica=1)
     assert {t for group in of_one for t in group["targets"]} == {
         f"agg-1-{shard}:9400" for shard in range(3)
     }
@@ -238,11 +238,13 @@ async def test_an_array_that_is_elsewhere_is_shown_where(site: Site) -> None:
     addresses = Addresses("agg-{shard}:9400", core.shard.division)
     transport = httpx.ASGITransport(create_app(core, advertise=addresses))
     owners = core.shard.division.owners(3)
-    name = LAYOUT.array_name(owners.index(2))
+    name = LAYOUT.unit_name(UnitKind.ARRAY, owners.index(2))
     async with httpx.AsyncClient(transport=transport, base_url="http://agg-0:9400") as client:
         answer = await client.get(f"/arrays/{name}/metrics")
         assert answer.headers["location"] == f"http://agg-2:9400/arrays/{name}/metrics"
-        own = await client.get(f"/arrays/{LAYOUT.array_name(owners.index(0))}/metrics")
+        own = await client.get(
+            f"/arrays/{LAYOUT.unit_name(UnitKind.ARRAY, owners.index(0))}/metrics"
+        )
         assert own.status_code == httpx.codes.OK
         assert (await client.get("/arrays/a999/metrics")).status_code == httpx.codes.NOT_FOUND
         assert (await client.get("/sd?replica=1")).status_code == httpx.codes.NOT_FOUND

@@ -7,7 +7,7 @@ import pytest
 from twin.bench.data import scaled_site
 from twin.bench.prometheus import detail_of
 from twin.errors import ConfigError
-from twin.site import Layout, count_series
+from twin.site import DetailPlan, Layout, count_series
 
 LAYOUT = Layout(scaled_site(10 * 512))
 
@@ -26,5 +26,7 @@ def test_too_few_series() -> None:
 
 
 def _series(full: int) -> int:
-    plan = LAYOUT.detail.changed(["rack", *(f"a{n + 1:03d}=gpu" for n in range(full))])
+    plan = DetailPlan.of_site(LAYOUT.site).changed(
+        ["rack", *(f"a{n + 1:03d}=gpu" for n in range(full))]
+    )
     return count_series(LAYOUT, plan)

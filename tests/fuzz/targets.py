@@ -36,7 +36,7 @@ from twin.plant import Conditions, Plant
 from twin.plant.state import PlantStateError
 from twin.rules.expression import parts, reach, selectors, sievable
 from twin.scenario.loader import parse_scenario
-from twin.site import Layout, Shard, find_target, parse_site
+from twin.site import DetailPlan, Layout, Shard, find_target, parse_site
 from twin.wire import Codec, Encoder, RackMeta, Topics, decode_message
 
 __all__ = ["CORPUS", "TARGETS", "frame_into", "fresh_core", "seeds"]
@@ -232,7 +232,7 @@ def argument(data: bytes) -> None:
         with suppress(TwinError):
             parse(text)
     with suppress(TwinError):
-        _layout().detail.changed([text])
+        DetailPlan.of_site(_layout().site).changed([text])
 
 
 @cache

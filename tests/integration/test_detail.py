@@ -16,7 +16,7 @@ from twin.bus import connect
 from twin.catalog import Level, UnitKind
 from twin.errors import BusError
 from twin.plant import Conditions, Plant
-from twin.site import Layout, count_series, parse_site, series_by_detail
+from twin.site import DetailPlan, Layout, count_series, parse_site, series_by_detail
 from twin.stack.command import send_command
 from twin.wire import Encoder, SetDetail, Topics
 
@@ -147,7 +147,10 @@ async def test_prometheus_follows_the_detail(
 
         await _until(series_by_detail(layout)["gpu"], count)
         await _set(mosquitto, "rack", "a002=site")
-        await _until(count_series(layout, layout.detail.changed(["rack", "a002=site"])), count)
+        await _until(
+            count_series(layout, DetailPlan.of_site(layout.site).changed(["rack", "a002=site"])),
+            count,
+        )
         name = "gpu_temperature_distribution_celsius"
 
         async def sites() -> list[str]:

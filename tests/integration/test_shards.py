@@ -324,7 +324,7 @@ async def test_growing_moves_the_fewest_arrays_and_doubles_nothing(cluster: Clus
         )
     await cluster.aggregate(Shard(2, 3))
     await until(cluster.ready)
-    array = LAYOUT.array_name(Shard(2, 3).arrays(LAYOUT.site.arrays)[0])
+    array = LAYOUT.unit_name(UnitKind.ARRAY, Shard(2, 3).arrays(LAYOUT.site.arrays)[0])
     async with httpx.AsyncClient() as client, asyncio.timeout(PATIENCE):
         url = f"{cluster.aggregators[0][0].url}/arrays/{array}/metrics"
         while not (await client.get(url)).is_redirect:  # noqa: ASYNC110 - as above

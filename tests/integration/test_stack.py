@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from tests.integration.conftest import HTTP_SECONDS, inject
-from twin.site import Layout, load_site
+from twin.site import Layout, load_site, site_rollups
 
 pytestmark = pytest.mark.integration
 
@@ -146,7 +146,7 @@ def test_from_fault_to_alert(
     wanted = {signal.metric for device in layout.devices for signal in device}
     wanted |= {
         name
-        for rollup, _, _ in layout.rollups
+        for rollup, _, _ in site_rollups(layout)
         for level in rollup.levels
         for name in rollup.names(level)
     }

@@ -27,7 +27,7 @@ def run(plant: Plant, conditions: Conditions, seconds: int) -> None:
 def rails(layout: Layout, values: Floats) -> float:
     """Return the sum over all compute ports."""
     servers = values.reshape(-1, layout.site.server.nics)
-    return float(servers[:, : layout.fabric.rails].sum())
+    return float(servers[:, : layout.site.fabric.rails].sum())
 
 
 def moved(plant: Plant) -> dict[str, Floats]:
@@ -102,7 +102,7 @@ def test_stored_bytes_are_written(array: Layout) -> None:
     before = moved(plant)
     run(plant, Conditions.healthy(array), 1000)
     gained = {name: value - before[name] for name, value in moved(plant).items()}
-    storage = slice(array.fabric.rails, None)
+    storage = slice(array.site.fabric.rails, None)
     sent = gained["nic.net_tx_bytes"].reshape(-1, array.site.server.nics)[:, storage].sum()
     management = 2e6 * 1000 * array.site.servers
     assert gained["storage.written_bytes"].sum() == pytest.approx(sent - management, rel=1e-5)
@@ -138,7 +138,7 @@ def test_spine_loss_downs_its_uplinks_and_slows_the_steps(array: Layout) -> None
     run(plant, conditions, 200)
     out = plant.outputs()
     assert (out["leaf"]["uplinks_up"] == 24).all()
-    downlinks = array.fabric.downlinks
+    downlinks = array.site.fabric.downlinks
     ports = out["port"]["oper_status"].reshape(8, -1)
     assert (ports[:, :downlinks] == 1).all()
     assert (ports[0, downlinks:] == np.tile([1, 2, 1, 1], 8)).all()
@@ -160,7 +160,7 @@ def test_no_spine_at_all_stalls_the_job(array: Layout) -> None:
 def test_one_spine_of_many_is_hardly_felt() -> None:
     """Where a leaf has 32 ways up, adaptive routing makes good for the loss of one."""
     layout = Layout(parse_site("{name: large, racks: 80}", "large"))
-    assert (layout.fabric.tiers, layout.shape(SPINE)) == (3, (32, 3))
+    assert (layout.site.fabric.tiers, layout.shape(SPINE)) == (3, (32, 3))
     plant = Plant(layout, seed=1)
     conditions = Conditions.healthy(layout)
     conditions.spine_available[4, 2] = False

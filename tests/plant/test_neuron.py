@@ -90,7 +90,7 @@ def test_site_has_the_classes_of_its_exporter(layout: Layout) -> None:
     """Chips and cores instead of GPUs; a site of GPUs has none of them."""
     assert {device.name for device in layout.devices} > NEURONS
     assert GPU not in layout.devices
-    assert layout.shape(NEURON) == layout.accelerators == (4, 32)
+    assert layout.shape(NEURON) == layout.site.accelerators == (4, 32)
     assert layout.shape(NEURONCORE) == (4, 128)
     assert layout.shape(NEURON_RUNTIME) == (4, 2)
     demo = Layout(load_site("demo"))

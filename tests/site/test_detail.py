@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from twin.catalog import Detail
 from twin.errors import ConfigError
-from twin.site import DetailPlan, Layout, load_site, parse_site
+from twin.site import DetailPlan, load_site, parse_site
 
 SITE, RACK, GPU = Detail
 
@@ -88,7 +88,11 @@ def test_nothing_else_is_raised(settings: list[str]) -> None:
 def test_a_site_says_its_detail() -> None:
     """A site's file gives the detail in the same words."""
     text = "{name: x, racks: 48, telemetry: {detail: 'rack, a001=gpu, a003-a004=site'}}"
-    assert Layout(parse_site(text, "x")).detail.settings == ("rack", "a001=gpu", "a003-a004=site")
+    assert DetailPlan.of_site(parse_site(text, "x")).settings == (
+        "rack",
+        "a001=gpu",
+        "a003-a004=site",
+    )
 
 
 @pytest.mark.parametrize(
@@ -108,5 +112,5 @@ def test_a_site_with_a_wrong_detail_is_refused(detail: str, words: str) -> None:
 
 def test_a_million_gpus_are_not_exposed_one_by_one() -> None:
     """The largest site begins with its racks; every other one exposes all."""
-    assert Layout(load_site("colossus-1m")).detail.settings == ("rack",)
-    assert Layout(load_site("colossus-100k")).detail.settings == ("gpu",)
+    assert DetailPlan.of_site(load_site("colossus-1m")).settings == ("rack",)
+    assert DetailPlan.of_site(load_site("colossus-100k")).settings == ("gpu",)

@@ -8,7 +8,16 @@ from hypothesis import strategies as st
 
 from twin.catalog import GPU, JOB, NIC, UnitKind
 from twin.errors import ConfigError, TargetError
-from twin.site import Layout, Target, find_target, load_site, parse_site, series_labels
+from twin.site import (
+    Layout,
+    Target,
+    find_target,
+    job_of,
+    job_places,
+    load_site,
+    parse_site,
+    series_labels,
+)
 
 THREE = """
 name: mine
@@ -29,18 +38,22 @@ def layout() -> Layout:
 
 def test_a_site_without_jobs_has_one(demo: Layout) -> None:
     """It has all racks, the name it always had and the site's own parameters."""
-    (job,) = demo.jobs
+    (job,) = job_places(demo.site)
     assert (job.name, job.workload, job.racks) == ("pretrain", "training", range(16))
     assert job.site is demo.site
-    assert demo.job_of(15) == "pretrain"
+    assert job_of(demo.site, 15) == "pretrain"
 
 
 def test_jobs_follow_each_other(layout: Layout) -> None:
     """Racks go to the jobs in order, and those left over are idle."""
-    assert [job.racks for job in layout.jobs] == [range(10), range(10, 14), range(14, 16)]
-    assert [job.arrays for job in layout.jobs] == [range(2), range(1, 2), range(1, 2)]
-    assert [job.gpus for job in layout.jobs] == [640, 256, 128]
-    held = [layout.job_of(rack) for rack in (0, 9, 10, 14, 16, 19)]
+    assert [job.racks for job in job_places(layout.site)] == [
+        range(10),
+        range(10, 14),
+        range(14, 16),
+    ]
+    assert [job.arrays for job in job_places(layout.site)] == [range(2), range(1, 2), range(1, 2)]
+    assert [job.gpus for job in job_places(layout.site)] == [640, 256, 128]
+    held = [job_of(layout.site, rack) for rack in (0, 9, 10, 14, 16, 19)]
     assert held == ["large", "large", "small", "held", None, None]
     assert layout.units(UnitKind.JOB) == 3
     assert [layout.unit_name(UnitKind.JOB, unit) for unit in range(3)] == ["large", "small", "held"]
@@ -53,15 +66,15 @@ def test_every_rack_has_one_job_at_most(racks: list[int], idle: int) -> None:
     jobs = ", ".join(f"{{name: job{index}, racks: {count}}}" for index, count in enumerate(racks))
     site = parse_site(f"{{name: x, racks: {sum(racks) + idle}, jobs: [{jobs}]}}", "x")
     layout = Layout(site)
-    assert [len(job.racks) for job in layout.jobs] == racks
-    held = [rack for job in layout.jobs for rack in job.racks]
+    assert [len(job.racks) for job in job_places(layout.site)] == racks
+    held = [rack for job in job_places(layout.site) for rack in job.racks]
     assert held == list(range(sum(racks)))
-    assert all(layout.job_of(rack) is None for rack in range(sum(racks), site.racks))
+    assert all(job_of(layout.site, rack) is None for rack in range(sum(racks), site.racks))
 
 
 def test_a_job_overrides_what_it_names(layout: Layout) -> None:
     """What a job does not say of its training is as the site says, and then as by default."""
-    large, small, _ = (job.site.training for job in layout.jobs)
+    large, small, _ = (job.site.training for job in job_places(layout.site))
     assert (large.step_seconds, large.eval_seconds) == (10.64, 9.0)
     assert (small.step_seconds, small.eval_seconds) == (3.0, 9.0)
     assert small.checkpoint_seconds == 16.0
@@ -73,7 +86,7 @@ def test_a_job_has_the_model_of_its_racks() -> None:
         "name: x\nblocks: [{racks: 2, gpu: h100-sxm}, {racks: 2, gpu: h200-sxm}]\n"
         "jobs: [{name: old, racks: 2}, {name: new, racks: 2}]"
     )
-    models = [job.site.gpu.key for job in Layout(parse_site(text, "x")).jobs]
+    models = [job.site.gpu.key for job in job_places(parse_site(text, "x"))]
     assert models == ["h100-sxm", "h200-sxm"]
 
 
@@ -155,8 +168,8 @@ def test_defaults_of_a_job() -> None:
 def test_shipped_example() -> None:
     """Two jobs of different size and pace, and idle racks."""
     layout = Layout(load_site("shared"))
-    assert [(job.name, len(job.racks)) for job in layout.jobs] == [
+    assert [(job.name, len(job.racks)) for job in job_places(layout.site)] == [
         ("pretrain", 10),
         ("finetune", 4),
     ]
-    assert layout.job_of(15) is None
+    assert job_of(layout.site, 15) is None

@@ -42,8 +42,11 @@ from twin.site import (
     find_target,
     load_site,
     parse_site,
+    place_labels,
+    rollup_labels,
     series_by_detail,
     series_labels,
+    site_rollups,
 )
 
 PLACE = 'site="demo",hall="h1",array="a002",rack="r0016"'
@@ -200,7 +203,7 @@ def test_labels_of_switches_and_service_racks(
 
 def test_fabric_follows_the_arrays(demo: Layout, colossus: Layout) -> None:
     """Eight leaves an array, uplinks as fast as downlinks, a third tier for a large site."""
-    small, large = demo.fabric, colossus.fabric
+    small, large = demo.site.fabric, colossus.site.fabric
     assert (small.rails, small.downlinks, small.uplinks) == (8, 64, 32)
     assert (small.leaves, small.planes, small.spines, small.tiers) == (16, 8, 1, 2)
     assert (large.leaves, large.planes, large.spines, large.tiers) == (1_568, 32, 49, 3)
@@ -225,7 +228,7 @@ def test_fabric_has_ports_for_all(racks: int, servers: int, nics: int, in_array:
             "x",
         )
     )
-    shape, ports = layout.fabric, layout.site.network.spine_ports
+    shape, ports = layout.site.fabric, layout.site.network.spine_ports
     assert 1 <= shape.planes <= shape.uplinks
     assert shape.spines * shape.leaves_per_spine >= shape.leaves
     links = -(-shape.uplinks // shape.planes) * min(shape.leaves_per_spine, shape.leaves)
@@ -262,7 +265,9 @@ def test_every_series_of_the_demo_is_one_series(demo: Layout) -> None:
                     count += signal.series
     groups = {Level.SITE: 1, Level.HALL: 1, Level.ARRAY: 2, Level.RACK: 16}
     rollups = sum(
-        rollup.series * groups[level] for rollup, _, _ in demo.rollups for level in rollup.levels
+        rollup.series * groups[level]
+        for rollup, _, _ in site_rollups(demo)
+        for level in rollup.levels
     )
     assert series_by_detail(demo)["gpu"] == count + rollups
 
@@ -281,10 +286,10 @@ def test_label_names_are_unique_within_a_series(demo: Layout) -> None:
 def test_gpu_uuids_are_stable_and_unique(demo: Layout) -> None:
     """A GPU keeps its UUID between runs, and no two places share one, even across sites."""
     other = Layout(load_site("colossus-array"))
-    uuids = [demo.gpu_uuid(rack, gpu) for rack in range(16) for gpu in range(64)]
-    uuids += [other.gpu_uuid(rack, gpu) for rack in range(8) for gpu in range(64)]
+    uuids = [demo.names.rack(rack).gpu_uuids[gpu] for rack in range(16) for gpu in range(64)]
+    uuids += [other.names.rack(rack).gpu_uuids[gpu] for rack in range(8) for gpu in range(64)]
     assert len(set(uuids)) == 1_024 + 512
-    assert demo.gpu_uuid(0, 0) == "GPU-41958860-efa6-51be-9a62-be1e2a7097d0"
+    assert demo.names.rack(0).gpu_uuids[0] == "GPU-41958860-efa6-51be-9a62-be1e2a7097d0"
 
 
 @pytest.mark.parametrize("frame", UnitKind)
@@ -292,14 +297,16 @@ def test_unit_names_are_the_inverse_of_unit_indices(colossus: Layout, frame: Uni
     """A name in a topic leads back to its row."""
     for unit in range(colossus.units(frame)):
         assert colossus.unit_index(frame, colossus.unit_name(frame, unit)) == unit
-    assert colossus.unit_index(frame, colossus.unit_name(UnitKind.RACK, 99_999)) is None
+    assert colossus.unit_index(frame, colossus.names.unit_name(UnitKind.RACK, 99_999)) is None
     assert colossus.unit_index(frame, "") is None
 
 
 def test_array_names_are_the_inverse_of_array_indices(colossus: Layout) -> None:
     """A name in a URL leads back to its array, and to nothing when it is misspelt."""
     for array in range(colossus.site.arrays):
-        assert colossus.unit_index(UnitKind.ARRAY, colossus.array_name(array)) == array
+        assert (
+            colossus.unit_index(UnitKind.ARRAY, colossus.unit_name(UnitKind.ARRAY, array)) == array
+        )
     for wrong in (
         "a000",
         "a197",
@@ -316,16 +323,17 @@ def test_array_names_are_the_inverse_of_array_indices(colossus: Layout) -> None:
 
 def test_rollup_labels_say_where(demo: Layout) -> None:
     """A roll-up carries the place of what it is taken over, and nothing below."""
-    assert demo.rollup_labels(Level.SITE, 0) == (("site", "demo"),)
-    assert demo.rollup_labels(Level.HALL, 0) == (("site", "demo"), ("hall", "h1"))
-    assert demo.rollup_labels(Level.ARRAY, 1) == demo.place(UnitKind.ARRAY, 1)
-    assert demo.rollup_labels(Level.RACK, 15) == demo.place(UnitKind.RACK, 15)
+    assert rollup_labels(demo, Level.SITE, 0) == (("site", "demo"),)
+    assert rollup_labels(demo, Level.HALL, 0) == (("site", "demo"), ("hall", "h1"))
+    assert rollup_labels(demo, Level.ARRAY, 1) == place_labels(demo, UnitKind.ARRAY, 1)
+    assert rollup_labels(demo, Level.RACK, 15) == place_labels(demo, UnitKind.RACK, 15)
 
 
 def test_rollups_are_those_that_the_site_reports(demo: Layout, colossus: Layout) -> None:
     """Signals that are off, and devices that a site has not, have no roll-up there."""
     names = {
-        layout: {rollup.name for rollup, _, _ in layout.rollups} for layout in (demo, colossus)
+        layout: {rollup.name for rollup, _, _ in site_rollups(layout)}
+        for layout in (demo, colossus)
     }
     off = {r.name for d in DEVICES for r in d.rollups if d[r.signal].extra}
     assert names[demo] - names[colossus] == off != set()
@@ -333,7 +341,7 @@ def test_rollups_are_those_that_the_site_reports(demo: Layout, colossus: Layout)
         "neuroncore_utilization_mean_ratio"
     }
     chips = Layout(parse_site("{name: x, racks: 1, gpu: trainium2}", "x"))
-    sources = {rollup.name: device.name for rollup, device, _ in chips.rollups}
+    sources = {rollup.name: device.name for rollup, device, _ in site_rollups(chips)}
     assert sources["gpus_reporting"] == sources["gpus_missing"] == "neuron"
     assert "gpu_power_watts" not in sources
 

@@ -171,7 +171,7 @@ def test_racks_follow_from_blocks() -> None:
     )
     assert layout.site.racks == 3
     assert layout.site.gpu.key == "h200-sxm"
-    assert [layout.gpu_model(rack).key for rack in range(3)] == ["h200-sxm"] * 2 + ["h100-sxm"]
+    assert [layout.site.gpu_model(rack).key for rack in range(3)] == ["h200-sxm"] * 2 + ["h100-sxm"]
     labels = [dict(series_labels(layout, GPU["xid"], GPU, rack, 0)) for rack in range(3)]
     assert [label["modelName"] for label in labels][1:] == ["NVIDIA H200", "NVIDIA H100 80GB HBM3"]
 

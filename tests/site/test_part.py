@@ -5,7 +5,16 @@ from __future__ import annotations
 import pytest
 
 from twin.catalog import DEVICES, Level, UnitKind
-from twin.site import Layout, PartLayout, Shard, find_target, load_site, parse_site, series_labels
+from twin.site import (
+    Layout,
+    PartLayout,
+    Shard,
+    find_target,
+    load_site,
+    parse_site,
+    rollup_labels,
+    series_labels,
+)
 
 SITE = """
 name: parted
@@ -55,23 +64,23 @@ def test_series_of_the_parts_are_the_sites() -> None:
 
 
 def test_places_of_the_parts_are_the_sites() -> None:
-    """Host names, UUIDs, models, halls and jobs do not depend on the part."""
+    """Names and places of racks and arrays do not depend on the part."""
     for part in parts(WHOLE):
         for rack, number in enumerate(part.rack_numbers):
-            assert part.hostname(rack, 1) == WHOLE.hostname(number, 1)
-            assert part.gpu_uuid(rack, 3) == WHOLE.gpu_uuid(number, 3)
-            assert part.gpu_model(rack) is WHOLE.gpu_model(number)
-            assert part.job_of(rack) == WHOLE.job_of(number)
-            assert part.rollup_labels(Level.RACK, rack) == WHOLE.rollup_labels(Level.RACK, number)
+            assert part.number(UnitKind.RACK, rack) == number
+            for level in (Level.RACK, Level.SITE):
+                whole = rollup_labels(WHOLE, level, number)
+                assert rollup_labels(part, level, rack) == whole
             array = part.array_of(rack)
-            assert part.array_name(array) == WHOLE.array_name(WHOLE.array_of(number))
-            assert part.unit_index(UnitKind.ARRAY, part.array_name(array)) == array
+            name = part.unit_name(UnitKind.ARRAY, array)
+            assert name == WHOLE.unit_name(UnitKind.ARRAY, WHOLE.array_of(number))
+            assert part.unit_index(UnitKind.ARRAY, name) == array
 
 
 def test_a_foreign_array_is_not_there() -> None:
     """Who asks a part for another's array or rack gets None."""
     first, second, _ = parts(WHOLE)
-    assert first.unit_index(UnitKind.ARRAY, second.array_name(0)) is None
+    assert first.unit_index(UnitKind.ARRAY, second.unit_name(UnitKind.ARRAY, 0)) is None
     assert first.unit_index(UnitKind.RACK, second.unit_name(UnitKind.RACK, 0)) is None
     assert second.unit_index(UnitKind.MEGAPACK, "mp001") is None
 
@@ -82,17 +91,8 @@ def test_a_place_is_found_from_any_part() -> None:
         assert find_target(part, "r0009/n2") == find_target(WHOLE, "r0009/n2")
 
 
-def test_jobs_have_their_racks_of_the_part() -> None:
-    """Together the parts of a job are the job; the job itself knows all its GPUs."""
-    for job, whole in enumerate(WHOLE.jobs):
-        racks = [part.rack_numbers[r] for part in parts(WHOLE) for r in part.jobs[job].racks]
-        assert sorted(racks) == list(whole.racks)
-        assert parts(WHOLE)[0].jobs[job].gpus == whole.gpus
-
-
 def test_a_million_gpus_are_parted_fast_and_in_full() -> None:
     """A part of the largest site has its racks only."""
     whole = Layout(load_site("colossus-1m"))
     part = PartLayout.of(whole, Shard(15, 16).arrays(whole.site.arrays))
     assert part.units(UnitKind.RACK) == len(part.rack_numbers) == part.site.racks < 1000
-    assert part.gpu_model(0) is whole.gpu_model(part.rack_numbers[0])

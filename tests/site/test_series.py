@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from twin.catalog import PORT, Detail
+from twin.catalog import PORT, Detail, UnitKind
 from twin.site import (
     DetailPlan,
     Layout,
@@ -13,6 +13,7 @@ from twin.site import (
     parse_site,
     plan_within,
     series_by_detail,
+    site_rollups,
 )
 
 
@@ -36,7 +37,7 @@ def test_series_are_those_of_the_arrays(colossus: Layout) -> None:
     arrays = colossus.site.arrays
     base = DetailPlan.of(arrays, Detail.SITE)
     alone = [
-        count_series(colossus, base.changed([f"{colossus.array_name(array)}=rack"]))
+        count_series(colossus, base.changed([f"{colossus.unit_name(UnitKind.ARRAY, array)}=rack"]))
         for array in range(arrays)
     ]
     none = count_series(colossus, base)
@@ -49,19 +50,21 @@ def test_ports_to_racks_that_are_not_there_are_not_counted() -> None:
         Layout(parse_site(f"{{name: x, racks: {racks}, telemetry: {{extra_signals: false}}}}", "x"))
         for racks in (16, 9)
     )
-    plans = [layout.detail.changed(["site", "a002=gpu"]) for layout in (full, short)]
+    plans = [
+        DetailPlan.of_site(layout.site).changed(["site", "a002=gpu"]) for layout in (full, short)
+    ]
     more, less = (
         count_series(layout, plan) - series_by_detail(layout)["site"]
         for layout, plan in zip((full, short), plans, strict=True)
     )
     site = full.site
     ports = sum(signal.series for signal in full.reported[PORT.name])
-    of_a_rack = full.fabric.rails * site.servers_per_rack * ports
+    of_a_rack = site.fabric.rails * site.servers_per_rack * ports
     one_rack = (more - less) / 7
     assert one_rack == int(one_rack)
     devices = [d for d in full.devices if d.frame.value == "rack"]
     own = sum(full.per_unit(d) * sum(s.series for s in full.reported[d.name]) for d in devices)
-    rollups = sum(r.series for r, _, _ in full.rollups if "rack" in r.levels)
+    rollups = sum(r.series for r, _, _ in site_rollups(full) if "rack" in r.levels)
     assert one_rack == own + rollups + of_a_rack
 
 

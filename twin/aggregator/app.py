@@ -114,7 +114,7 @@ class _Interface:
             return RedirectResponse(f"{self._advertise.scheme}://{elsewhere}{request.url.path}")
         array = self._core.layout.unit_index(UnitKind.ARRAY, name)
         if array is None:
-            last = self._core.whole.array_name(self._core.whole.site.arrays - 1)
+            last = self._core.whole.unit_name(UnitKind.ARRAY, self._core.whole.site.arrays - 1)
             return PlainTextResponse(
                 f"Site {self._site.name} has no array {name!r}; the last is {last}.\n", 404
             )

@@ -62,7 +62,7 @@ class Core:
         if division is not None:
             self.shard = ShardLink(division, self.store, self.telemetry, self._announced)
             self._rollups = self.shard.rollups
-        plan = detail or self.whole.detail
+        plan = detail or DetailPlan.of_site(self.whole.site)
         leads = division is None or division.leads
         self._exposure = MetricsPages(
             self.store, self._announced, self._rollups, self._own(plan), leads=leads

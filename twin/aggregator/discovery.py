@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TypedDict
 
 from twin.aggregator.shard_assignment import Addresses
-from twin.catalog import ARRAY_JOB, OWN_JOB, Detail
+from twin.catalog import ARRAY_JOB, OWN_JOB, Detail, UnitKind
 from twin.site import DetailPlan, Layout
 
 __all__ = ["TargetGroup", "target_groups"]
@@ -69,7 +69,7 @@ def target_groups(
 
 
 def _array(layout: Layout, array: int, address: str, more: dict[str, str]) -> TargetGroup:
-    name = layout.array_name(array)
+    name = layout.unit_name(UnitKind.ARRAY, array)
     return {
         "targets": [address],
         "labels": {

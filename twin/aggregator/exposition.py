@@ -20,8 +20,8 @@ from twin.aggregator.text_format import (
     head,
     label_block,
 )
-from twin.catalog import DEVICES, Detail, DeviceClass, MetricType, Signal, Unit, UnitKind
-from twin.site import Labels, Layout, series_labels
+from twin.catalog import DEVICES, Detail, DeviceClass, Labels, MetricType, Signal, Unit, UnitKind
+from twin.site import Layout, series_labels
 
 __all__ = ["Metric", "MetricsPage", "array_page", "metrics_of", "site_page"]
 

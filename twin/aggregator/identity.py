@@ -6,7 +6,7 @@ rename the devices of that rack.
 
 from __future__ import annotations
 
-from twin.catalog import GPU, UnitKind
+from twin.catalog import GPU, RackIdentity, UnitKind
 from twin.errors import FrameError
 from twin.parameters import Site
 from twin.site import Layout
@@ -56,7 +56,10 @@ class Identities:
             raise FrameError("foreign", f"the site has no rack {name!r}")
         if meta is not None:
             self._check(name, meta)
-            if meta == rack_meta(self._whole, rack):
+            own = rack_meta(self._whole.names, rack)
+            if not meta.gpu_pci_addresses:
+                meta = meta.model_copy(update={"gpu_pci_addresses": own.gpu_pci_addresses})
+            if meta == own:
                 meta = None
         if meta == self._announced.get(rack):
             self._waiting.pop(rack, None)
@@ -92,7 +95,7 @@ class Identities:
     def _claimed(self, rack: int, meta: RackMeta | None) -> str | None:
         """Return a name that another rack has, None where all are free."""
         if meta is None:
-            names: tuple[str, ...] = rack_meta(self._whole, rack).hostnames
+            names: tuple[str, ...] = self._whole.names.rack(rack).hostnames
         else:
             names = (*meta.hostnames, *meta.gpu_uuids)
         for name in names:
@@ -140,34 +143,6 @@ class Identities:
         """Return the name of a unit."""
         return self._whole.unit_name(frame, unit)
 
-    def hostname(self, rack: int, server: int) -> str:
-        """Return the host name of a server."""
-        meta = self._announced.get(rack)
-        return self._whole.hostname(rack, server) if meta is None else meta.hostnames[server]
-
-    def gpu_uuid(self, rack: int, gpu: int) -> str:
-        """Return a GPU's UUID."""
-        meta = self._announced.get(rack)
-        return self._whole.gpu_uuid(rack, gpu) if meta is None else meta.gpu_uuids[gpu]
-
-    def gpu_model_name(self, rack: int) -> str:
-        """Return the product name of a rack's GPUs."""
-        meta = self._announced.get(rack)
-        return self._whole.gpu_model_name(rack) if meta is None else meta.gpu_model
-
-    def gpu_pci_address(self, rack: int, gpu: int) -> str:
-        """Return the PCI address of a GPU in its server."""
-        meta = self._announced.get(rack)
-        if meta is None or not meta.gpu_pci_addresses:
-            return self._whole.gpu_pci_address(rack, gpu)
-        return meta.gpu_pci_addresses[gpu]
-
-    def driver_version(self, rack: int) -> str:
-        """Return the version of NVIDIA's driver in a rack."""
-        meta = self._announced.get(rack)
-        return self._whole.driver_version(rack) if meta is None else meta.driver_version
-
-    def job_of(self, rack: int) -> str | None:
-        """Return the name of the job that holds a rack, None where the rack is idle."""
-        meta = self._announced.get(rack)
-        return self._whole.job_of(rack) if meta is None else meta.job
+    def rack(self, rack: int) -> RackIdentity:
+        """Return the identity of a rack."""
+        return self._announced.get(rack) or self._whole.names.rack(rack)

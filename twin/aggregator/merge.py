@@ -14,7 +14,7 @@ from twin.aggregator.shard_assignment import ShardAssignment
 from twin.aggregator.store import Store
 from twin.catalog import Level
 from twin.errors import FrameError
-from twin.site import ranges
+from twin.site import ranges, site_rollups
 from twin.wire import RollupPart, SignalPart
 
 __all__ = ["MergedRollups", "Parts", "part_of"]
@@ -87,7 +87,7 @@ class Parts:
     def __init__(self, division: ShardAssignment, timeout: Callable[[], float]) -> None:
         self._division = division
         self._timeout = timeout
-        self._known = {f"{d.name}.{s.name}" for _, d, s in division.whole.rollups}
+        self._known = {f"{d.name}.{s.name}" for _, d, s in site_rollups(division.whole)}
         self._sources: dict[int, _Source] = {}
         self.version = 0
 

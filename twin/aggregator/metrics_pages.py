@@ -16,7 +16,7 @@ from twin.aggregator.state import StatePage
 from twin.aggregator.store import Store
 from twin.aggregator.text_format import ExpositionWriter
 from twin.catalog import Detail, Level
-from twin.site import DetailPlan
+from twin.site import DetailPlan, site_rollups
 
 __all__ = ["MetricsPages"]
 
@@ -90,7 +90,7 @@ class MetricsPages:
             rollup.series * int(self._rollups.known(rollup, level)[groups].sum())
             for level in Level
             for groups in (exposed_groups(layout, self._plan, level),)
-            for rollup, _, _ in layout.rollups
+            for rollup, _, _ in site_rollups(layout)
             if level in rollup.levels
         )
         return rolled + self._tally.exposed(self._plan)

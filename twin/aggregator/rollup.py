@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from twin.aggregator.reduction import Distribution, Figures, Reduction
 from twin.aggregator.store import Store
 from twin.catalog import ROLLUPS, DeviceClass, Level, Operation, Rollup, Signal, UnitKind
-from twin.site import Layout
+from twin.site import Layout, site_rollups
 
 __all__ = ["HallReduction", "Rollups", "first_units"]
 
@@ -102,7 +102,7 @@ class Rollups:
         """Every signal that is rolled up, reduced, and its roll-ups, by device and name."""
         grouped: dict[tuple[str, str], list[Rollup]] = {}
         devices: dict[str, DeviceClass] = {}
-        for rollup, device, signal in self._store.layout.rollups:
+        for rollup, device, signal in site_rollups(self._store.layout):
             grouped.setdefault((device.name, signal.name), []).append(rollup)
             devices[device.name] = device
         found: dict[str, tuple[_Kept, UnitKind, list[Rollup]]] = {}

@@ -19,8 +19,8 @@ from twin.aggregator.text_format import (
     label_block,
     numbers,
 )
-from twin.catalog import Detail, Level, MetricType, Operation, Rollup, Signal, UnitKind
-from twin.site import DetailPlan, Labels, Layout
+from twin.catalog import Detail, Labels, Level, MetricType, Operation, Rollup, Signal, UnitKind
+from twin.site import DetailPlan, Layout, rollup_labels, site_rollups
 
 __all__ = ["RollupPage", "exposed_groups"]
 
@@ -34,10 +34,10 @@ _FROM_TOP = (Level.SITE, Level.HALL, Level.ARRAY, Level.RACK)
 
 def exposed_groups(layout: Layout, plan: DetailPlan, level: Level) -> NDArray[np.intp]:
     """Return the racks, arrays or halls whose roll-ups are exposed, by their index."""
-    if level in (Level.SITE, Level.HALL):
-        if layout.summed is None:
+    if level in _TOP:
+        if not layout.with_facility:
             return np.arange(0)
-        return np.arange(layout.summed.site.halls if level is Level.HALL else 1)
+        return np.arange(layout.entire.site.halls if level is Level.HALL else 1)
     shown = np.array([detail.covers(Detail.RACK) for detail in plan.levels])
     if level is Level.RACK:
         shown = shown[np.arange(layout.units(UnitKind.RACK)) // layout.site.racks_per_array]
@@ -52,13 +52,13 @@ class RollupPage:
         self._groups = {level: exposed_groups(layout, plan, level) for level in Level}
         places = {
             level: [
-                (layout.summed or layout if level in _TOP else layout).rollup_labels(level, group)
+                rollup_labels(layout.entire if level in _TOP else layout, level, group)
                 for group in groups.tolist()
             ]
             for level, groups in self._groups.items()
         }
         self._labels = {level: [label_block(own) for own in places[level]] for level in Level}
-        of_site = [(rollup, signal) for rollup, _, signal in layout.rollups]
+        of_site = [(rollup, signal) for rollup, _, signal in site_rollups(layout)]
         self._singles = [
             _Single(rollup, level, signal)
             for level in _FROM_TOP

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from twin.aggregator.emulator_registry import EmulatorRegistry
 from twin.aggregator.store import Store, UnitStates
 from twin.aggregator.text_format import ExpositionWriter, SeriesColumn, label_block, own_head
-from twin.catalog import OwnMetric, UnitKind, own
-from twin.site import Labels, Layout, labels_of_target
+from twin.catalog import Labels, OwnMetric, UnitKind, own
+from twin.site import Layout, labels_of_target, place_labels
 from twin.wire import EmulatorStatus
 
 __all__ = ["StatePage", "simulation_time"]
@@ -55,7 +55,7 @@ class _UnitLabels:
         names = tuple(
             (("kind", kind.value), ("unit", layout.unit_name(kind, unit))) for unit in units
         )
-        places = tuple(layout.place(kind, unit) for unit in units)
+        places = tuple(place_labels(layout, kind, unit) for unit in units)
         blocks = tuple(
             label_block((*name, *place)) for name, place in zip(names, places, strict=True)
         )

@@ -25,7 +25,7 @@ from twin.catalog import (
     UnitKind,
     own,
 )
-from twin.site import DetailPlan
+from twin.site import DetailPlan, job_places
 
 __all__ = ["ArrayFigures", "JobFigures", "Summary", "summarise"]
 
@@ -175,7 +175,7 @@ def _arrays(store: Store, rollups: Rollups, plan: DetailPlan) -> tuple[ArrayFigu
     reporting = np.add.reduceat(store.units[UnitKind.RACK].reporting.astype(int), first).tolist()
     return tuple(
         ArrayFigures(
-            name=layout.array_name(array),
+            name=layout.unit_name(UnitKind.ARRAY, array),
             hall=layout.hall_name(array),
             detail=plan[array].value,
             racks=len(layout.racks_of(array)),
@@ -200,7 +200,9 @@ def _jobs(store: Store) -> tuple[JobFigures, ...]:
             goodput_ratio=goodput,
         )
         # An aggregator of other parts of the site knows of no job.
-        for job, (state, steps, goodput) in zip(store.layout.jobs, known, strict=False)
+        for job, (state, steps, goodput) in zip(
+            job_places(store.layout.entire.site), known, strict=False
+        )
     )
 
 
@@ -211,7 +213,8 @@ def _hottest(store: Store) -> str | None:
         return None
     rack, index = divmod(int(np.nanargmax(temperatures)), temperatures.shape[1])
     server, gpu = divmod(index, layout.site.server.gpus)
-    return f"{store.names.hostname(layout.number(UnitKind.RACK, rack), server)} gpu {gpu}"
+    host = store.names.rack(layout.number(UnitKind.RACK, rack)).hostnames[server]
+    return f"{host} gpu {gpu}"
 
 
 def _single(store: Store, device: DeviceClass, signal: str) -> float | None:

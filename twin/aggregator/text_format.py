@@ -17,8 +17,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from twin.catalog import MetricType, OwnMetric
-from twin.site import Labels
+from twin.catalog import Labels, MetricType, OwnMetric
 
 __all__ = [
     "OPENMETRICS_END",

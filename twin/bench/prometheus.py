@@ -19,6 +19,7 @@ from twin.bench.site_run import RunningSite
 from twin.clients.prometheus import Prometheus
 from twin.errors import ConfigError, ServiceError
 from twin.site import DetailPlan, Layout, count_series
+from twin.site.detail import array_name
 
 __all__ = ["PrometheusReport", "detail_of", "scrape_site"]
 
@@ -87,8 +88,10 @@ def detail_of(layout: Layout, series: int) -> DetailPlan:
     arrays = layout.site.arrays
 
     def plan(full: int) -> DetailPlan:
-        first, last = layout.array_name(0), layout.array_name(max(full, 1) - 1)
-        return layout.detail.changed(["rack", *([f"{first}-{last}=gpu"] if full else [])])
+        first, last = array_name(0), array_name(max(full, 1) - 1)
+        return DetailPlan.of_site(layout.site).changed(
+            ["rack", *([f"{first}-{last}=gpu"] if full else [])]
+        )
 
     if count_series(layout, plan(0)) > series:
         raise ConfigError(

@@ -36,6 +36,7 @@ from twin.catalog.place import (
     Hosts,
     Names,
     Place,
+    RackIdentity,
     UnitKind,
 )
 from twin.catalog.power import (
@@ -122,6 +123,7 @@ __all__ = [
     "OwnMetric",
     "PageTable",
     "Place",
+    "RackIdentity",
     "Rollup",
     "Signal",
     "TroubleSign",

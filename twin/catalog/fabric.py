@@ -30,7 +30,7 @@ def _port(place: Place) -> tuple[str, ...]:
     interface = shape.port_name(port)
     if port < shape.downlinks:
         rack, server = divmod(port, site.servers_per_rack)
-        host = names.hostname(place.unit * site.racks_per_array + rack, server)
+        host = names.rack(place.unit * site.racks_per_array + rack).hostnames[server]
         alias = f"{host} mlx5_{leaf}"
     else:
         plane, spine = shape.spine_of(place.unit * shape.rails + leaf, port - shape.downlinks)

@@ -29,21 +29,21 @@ __all__ = ["DCGM", "GPU", "XID_TEXT", "accelerator_rollups"]
 
 def _identify(place: Place) -> tuple[str, ...]:
     """Return what dcgm-exporter calls a GPU."""
-    names, rack, gpu = place.names, place.unit, place.index
+    rack = place.names.rack(place.unit)
     return (
         str(place.slot),
-        names.gpu_uuid(rack, gpu),
-        names.gpu_pci_address(rack, gpu),
+        rack.gpu_uuids[place.index],
+        rack.gpu_pci_addresses[place.index],
         f"nvidia{place.slot}",
-        names.gpu_model_name(rack),
+        rack.gpu_model,
         place.hostname,
-        names.driver_version(rack),
+        rack.driver_version,
     )
 
 
 def _job(place: Place) -> Labels:
     """Return the label that ``--hpc-job-mapping-dir`` adds where a scheduler reports jobs."""
-    job = place.names.job_of(place.unit) if place.site.jobs else None
+    job = place.names.rack(place.unit).job if place.site.jobs else None
     return () if job is None else (("hpc_job", job),)
 
 
@@ -51,6 +51,11 @@ def _renamed(site: Site) -> Labels:
     """Return what a site calls otherwise than dcgm-exporter does by default."""
     host = site.telemetry.hostname_label
     return () if host == "Hostname" else (("Hostname", host),)
+
+
+def _nvlink(site: Site) -> bool:
+    """Whether the site's GPUs have NVLinks; without, dcgm-exporter shows no series of them."""
+    return site.has_nvlink
 
 
 DCGM = Exporter(
@@ -264,7 +269,8 @@ GPU = DeviceClass(
                help="Framebuffer memory reserved (in MiB)."),
         _counter("nvlink_bandwidth", "DCGM_FI_DEV_NVLINK_BANDWIDTH_TOTAL",
                  unit=Unit.MEGABYTES_PER_SECOND,
-                 help="Total number of NVLink bandwidth counters for all lanes."),
+                 help="Total number of NVLink bandwidth counters for all lanes.",
+                 needs=_nvlink),
         _gauge("vgpu_license", "DCGM_FI_DEV_VGPU_LICENSE_STATUS", unit=Unit.NONE,
                help="vGPU License status", constant=0.0),
         _counter("uncorrectable_rows", "DCGM_FI_DEV_UNCORRECTABLE_REMAPPED_ROWS", unit=Unit.NONE,
@@ -300,12 +306,14 @@ GPU = DeviceClass(
         _counter("ecc_dbe_aggregate", "DCGM_FI_DEV_ECC_DBE_AGG_TOTAL", unit=Unit.NONE,
                  help="Total number of double-bit persistent ECC errors.", extra=True),
         _counter("nvlink_crc_flit", "DCGM_FI_DEV_NVLINK_CRC_FLIT_ERROR_COUNT_TOTAL",
-                 unit=Unit.NONE, extra=True,
+                 unit=Unit.NONE, extra=True, needs=_nvlink,
                  help="Total number of NVLink flow-control CRC errors."),
         _counter("nvlink_replay", "DCGM_FI_DEV_NVLINK_REPLAY_ERROR_COUNT_TOTAL",
-                 unit=Unit.NONE, extra=True, help="Total number of NVLink retries."),
+                 unit=Unit.NONE, extra=True, needs=_nvlink,
+                 help="Total number of NVLink retries."),
         _counter("nvlink_recovery", "DCGM_FI_DEV_NVLINK_RECOVERY_ERROR_COUNT_TOTAL",
-                 unit=Unit.NONE, extra=True, help="Total number of NVLink recovery errors."),
+                 unit=Unit.NONE, extra=True, needs=_nvlink,
+                 help="Total number of NVLink recovery errors."),
         _ratio("sm_active", "DCGM_FI_PROF_SM_ACTIVE", extra=True,
                help="The ratio of cycles an SM has at least 1 warp assigned."),
         _ratio("sm_occupancy", "DCGM_FI_PROF_SM_OCCUPANCY", extra=True,

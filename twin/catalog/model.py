@@ -101,6 +101,10 @@ def _nothing(_: object) -> tuple[()]:
     return ()
 
 
+def _always(_: Site) -> bool:
+    return True
+
+
 UP_CODES = {0: "down", 1: "up"}
 """Words of ``up``, and of ``node_network_up``."""
 
@@ -162,6 +166,7 @@ class Signal:
             (dcgm-exporter's ``err_code`` and ``err_msg``).
         constant: a value that never changes and so does not travel: it is
             exposed while the device reports.
+        needs: whether the devices of a site have the signal at all.
     """
 
     name: str
@@ -179,6 +184,7 @@ class Signal:
     codes: Mapping[int, str] = field(default_factory=dict)
     value_labels: Mapping[int, tuple[tuple[str, str], ...]] = field(default_factory=dict)
     constant: float | None = None
+    needs: Callable[[Site], bool] = _always
 
     @property
     def on_wire(self) -> bool:

@@ -7,7 +7,7 @@ give the number of each.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol, Self
@@ -22,6 +22,7 @@ __all__ = [
     "Hosts",
     "Names",
     "Place",
+    "RackIdentity",
     "UnitKind",
     "one",
 ]
@@ -40,7 +41,7 @@ class UnitKind(StrEnum):
     units: Count
     """How many units of the kind a site has."""
     pattern: str
-    """Name of a unit by its number, which begins at 1; jobs have names of their own."""
+    """Name of a unit by its number, which begins at 1; empty for jobs, which the site names."""
 
     def __new__(cls, value: str, pattern: str = "", units: Count = one) -> Self:
         """Return the kind of that name."""
@@ -56,16 +57,48 @@ class UnitKind(StrEnum):
     MEGAPACK = "megapack", "mp{:03d}", lambda site: site.megapacks.count
     GENSET = "genset", "g{:02d}", lambda site: site.gensets.count + site.turbines.count
     GRID = "grid", "grid", one
-    JOB = "job", "{}", lambda site: max(1, len(site.jobs))
+    JOB = "job", "", lambda site: len(site.job_names)
 
     @property
     def in_array(self) -> bool:
         """Whether such a unit belongs to an array, on whose page its series are."""
         return self in (UnitKind.RACK, UnitKind.ARRAY)
 
+    def unit_name(self, site: Site, unit: int) -> str:
+        """Return the name of a unit, by its index on the whole site."""
+        return self.pattern.format(unit + 1) if self.pattern else site.job_names[unit]
+
+
+class RackIdentity(Protocol):
+    """Names of what stands in a rack."""
+
+    @property
+    def hostnames(self) -> Sequence[str]:
+        """Host names of the servers."""
+
+    @property
+    def gpu_model(self) -> str:
+        """Product name of the GPUs."""
+
+    @property
+    def gpu_uuids(self) -> Sequence[str]:
+        """UUIDs of the GPUs, server by server."""
+
+    @property
+    def gpu_pci_addresses(self) -> Sequence[str]:
+        """PCI addresses of the GPUs in their servers, in the same order."""
+
+    @property
+    def driver_version(self) -> str:
+        """Version of the GPUs' driver."""
+
+    @property
+    def job(self) -> str | None:
+        """Name of the job that holds the rack, None where it is idle."""
+
 
 class Names(Protocol):
-    """What the units and servers of a site are called."""
+    """Names of the units and racks of a site."""
 
     @property
     def site(self) -> Site:
@@ -74,23 +107,8 @@ class Names(Protocol):
     def unit_name(self, frame: UnitKind, unit: int) -> str:
         """Return the name of a unit."""
 
-    def hostname(self, rack: int, server: int) -> str:
-        """Return the host name of a server."""
-
-    def gpu_uuid(self, rack: int, gpu: int) -> str:
-        """Return a GPU's UUID."""
-
-    def gpu_model_name(self, rack: int) -> str:
-        """Return the product name of a rack's GPUs."""
-
-    def gpu_pci_address(self, rack: int, gpu: int) -> str:
-        """Return the PCI address of a GPU in its server."""
-
-    def driver_version(self, rack: int) -> str:
-        """Return the version of NVIDIA's driver in a rack."""
-
-    def job_of(self, rack: int) -> str | None:
-        """Return the name of the job that holds a rack, None where the rack is idle."""
+    def rack(self, rack: int) -> RackIdentity:
+        """Return the identity of a rack."""
 
 
 @dataclass(slots=True)
@@ -98,7 +116,7 @@ class Place:
     """The place of one device. One is made for each label block, and a frozen one takes longer.
 
     Attributes:
-        names: what things are called.
+        names: of units, hosts and GPUs.
         kind: kind of the unit.
         unit: its index on the site.
         host: index of the host in the unit.
@@ -126,7 +144,7 @@ class Place:
     @property
     def hostname(self) -> str:
         """Host name of the server."""
-        return self.names.hostname(self.unit, self.host)
+        return self.names.rack(self.unit).hostnames[self.host]
 
     @property
     def array_name(self) -> str:

@@ -8,6 +8,7 @@ target: the twin writes it for each exporter of each server, so that rules like
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 from twin.catalog.device import DeviceClass
@@ -45,6 +46,12 @@ _NODE_TARGET = Exporter(
 _NEURON_TARGET = Exporter(
     key="neuron_target", job="neuron-monitor", port=8000, labels=(), source="Prometheus"
 )
+
+
+def _shown_by(exporter: str) -> Callable[[Site], bool]:
+    """Return whether this exporter shows the accelerators of a site."""
+    return lambda site: site.gpu.exporter == exporter
+
 
 IPMI_CODES = {0: "nominal", 1: "warning", 2: "critical"}
 _UP_HELP = "1 if the target's last scrape succeeded, 0 otherwise."
@@ -108,9 +115,9 @@ SERVER = DeviceClass(
         Signal("collector_dcmi", "ipmi_up", _IPMI_SERVER, MetricType.GAUGE, Unit.NONE, _COLLECTED,
                labels=(("collector", "dcmi"),), constant=1.0),
         Signal("up_dcgm", "up", _DCGM_TARGET, MetricType.GAUGE, Unit.NONE, _UP_HELP, high=1,
-               codes=UP_CODES),
+               codes=UP_CODES, needs=_shown_by("dcgm")),
         Signal("up_neuron", "up", _NEURON_TARGET, MetricType.GAUGE, Unit.NONE, _UP_HELP, high=1,
-               codes=UP_CODES),
+               codes=UP_CODES, needs=_shown_by("neuron")),
         Signal("up_node", "up", _NODE_TARGET, MetricType.GAUGE, Unit.NONE, _UP_HELP, high=1,
                codes=UP_CODES),
         Signal("up_ipmi", "up", _IPMI_SERVER, MetricType.GAUGE, Unit.NONE, _UP_HELP, high=1,

@@ -96,7 +96,7 @@ def aggregate(
     """  # noqa: D301 - click wants the backspace itself before lines to be kept
     from twin.aggregator import AggregatorConfig
     from twin.bus import BrokerUrl
-    from twin.site import FACILITY, Layout, load_site, plan_within, replica_of
+    from twin.site import FACILITY, DetailPlan, Layout, load_site, plan_within, replica_of
 
     configure_logs(log_level)
     layout = Layout(load_site(site))
@@ -110,7 +110,9 @@ def aggregate(
         auto = part is not None and (shard is None or shard.startswith("auto"))
         replica = replica_of(socket.gethostname(), replicas) if auto and replicas > 1 else 0
     opened = doors(token_file, allow_inject, inject_token_file, tls_cert, tls_key)
-    plan = layout.detail if most_series is None else plan_within(layout, most_series)
+    plan = (
+        DetailPlan.of_site(layout.site) if most_series is None else plan_within(layout, most_series)
+    )
     config = AggregatorConfig(
         layout=layout,
         broker=BrokerUrl.parse(broker),

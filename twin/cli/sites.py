@@ -166,10 +166,17 @@ def _series(described: dict[str, Any]) -> tuple[tuple[str, str], ...]:
 
 def _describe(site: Site, settings: Iterable[str] = ()) -> dict[str, Any]:
     from twin.catalog import UnitKind
-    from twin.site import BYTES_A_SERIES, Layout, count_series, series_by_detail
+    from twin.site import (
+        BYTES_A_SERIES,
+        DetailPlan,
+        Layout,
+        count_series,
+        job_places,
+        series_by_detail,
+    )
 
     layout = Layout(site)
-    plan, series = layout.detail.changed(settings), series_by_detail(layout)
+    plan, series = DetailPlan.of_site(layout.site).changed(settings), series_by_detail(layout)
     units = sum(layout.units(frame) for frame in UnitKind)
     return {
         "name": site.name,
@@ -182,7 +189,7 @@ def _describe(site: Site, settings: Iterable[str] = ()) -> dict[str, Any]:
         "gpu_model": site.gpu.name,
         "jobs": [
             {"name": job.name, "racks": len(job.racks), "workload": job.workload}
-            for job in layout.jobs
+            for job in job_places(layout.site)
         ],
         "megapacks": site.megapacks.count,
         "gensets": site.gensets.count,

@@ -106,7 +106,7 @@ def up(
     """  # noqa: D301 - click wants the backspace itself before lines to be kept
     from twin.bus import BrokerUrl
     from twin.catalog import Detail
-    from twin.site import Layout, load_site
+    from twin.site import DetailPlan, Layout, load_site
     from twin.stack.local import LocalConfig
     from twin.wire import Codec
 
@@ -117,7 +117,7 @@ def up(
         raise ConfigError("--check needs an end: add --for, for example --for 20s")
     layout = Layout(load_site(site))
     warn_of_misfits(layout.site, site)
-    plan = layout.detail.changed(detail or ())
+    plan = DetailPlan.of_site(layout.site).changed(detail or ())
     if check and workload.startswith("trace:") and Detail.SITE in plan.levels:
         raise ConfigError("--check compares the trace rack by rack: use --detail rack or gpu")
     opened = doors(token_file, allow_inject, inject_token_file, tls_cert, tls_key)
@@ -185,6 +185,8 @@ def _announce(config: LocalConfig, stack: LocalStack, opened: Doors) -> None:
     """Say on standard error where everything is."""
     from rich.console import Console
 
+    from twin.catalog import UnitKind
+
     site = config.layout.site
     url = stack.aggregator.url
     console = Console(stderr=True, highlight=False)
@@ -193,7 +195,7 @@ def _announce(config: LocalConfig, stack: LocalStack, opened: Doors) -> None:
     rows = (
         ("page", f"{url}/#token={secret}" if secret else f"{url}/"),
         ("metrics", f"{url}/metrics"),
-        ("array metrics", f"{url}/arrays/{config.layout.array_name(0)}/metrics"),
+        ("array metrics", f"{url}/arrays/{config.layout.unit_name(UnitKind.ARRAY, 0)}/metrics"),
         ("discovery", f"{url}/sd"),
         ("broker", str(stack.broker)),
     )

@@ -276,7 +276,7 @@ class EmulatorCore:
             yield self.faults_message()
         layout = self.frames.layout
         for rack in range(layout.units(UnitKind.RACK)):
-            meta = rack_meta(layout, rack)
+            meta = rack_meta(layout.names, layout.number(UnitKind.RACK, rack))
             yield OutboundMessage(self.topics.meta(meta.rack), meta.encode(), retain=True)
 
     def status(self, state: str, figures: Mapping[str, object]) -> OutboundMessage:

@@ -86,12 +86,11 @@ class FrameSource:
     def _use(self, layout: Layout) -> None:
         self.layout = layout
         self._kinds = [kind for kind in UnitKind if layout.units(kind)]
-        numbers = {UnitKind.ARRAY: list(layout.array_numbers)}
-        if isinstance(layout, PartLayout):
-            numbers[UnitKind.RACK] = list(layout.rack_numbers)
-        else:
-            numbers[UnitKind.RACK] = list(range(layout.units(UnitKind.RACK)))
-        self._rows = numbers if isinstance(layout, PartLayout) else {}
+        numbers = {
+            UnitKind.ARRAY: list(layout.array_numbers),
+            UnitKind.RACK: list(layout.rack_numbers),
+        }
+        self._rows = {} if layout is layout.entire else numbers
         self._units = [
             FrameUnit(kind, index, row, self._topics.frame(kind, layout.unit_name(kind, row)))
             for kind in self._kinds

@@ -48,7 +48,7 @@ def _raise(context: FaultContext, code: int) -> None:
 
 def _without_nvlink(layout: Layout, target: Target) -> str | None:
     """Return that the GPUs of a rack have no NVLink, None where they have."""
-    model = layout.gpu_model(target.unit)
+    model = layout.entire.site.gpu_model(target.unit)
     return None if model.nvlink_bytes_per_second else f"the {model.name} has no NVLink"
 
 

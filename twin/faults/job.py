@@ -7,11 +7,9 @@ from typing import Annotated
 from pydantic import Field
 
 from twin.faults.base import Fault, FaultContext
+from twin.parameters.site import DEFAULT_JOB
 
 __all__ = ["CheckpointStorm", "DataLoaderSlow", "JobCrash", "SoftwareHang"]
-
-_DEFAULT_JOB = "pretrain"
-"""Of a site that names no jobs, as in twin.site.jobs."""
 
 
 class JobCrash(Fault):
@@ -21,7 +19,7 @@ class JobCrash(Fault):
     system = "job"
     title = "the training job crashes by itself"
     target = "job"
-    default_target = _DEFAULT_JOB
+    default_target = DEFAULT_JOB
     default_seconds = 30.0
     severity = "critical"
     shows = (
@@ -43,7 +41,7 @@ class SoftwareHang(Fault):
     system = "job"
     title = "a rank hangs in software (NCCL time-out)"
     target = "job"
-    default_target = _DEFAULT_JOB
+    default_target = DEFAULT_JOB
     default_seconds = 60.0
     severity = "critical"
     shows = (
@@ -64,7 +62,7 @@ class DataLoaderSlow(Fault):
     system = "job"
     title = "the data loader does not keep up"
     target = "job"
-    default_target = _DEFAULT_JOB
+    default_target = DEFAULT_JOB
     default_seconds = 600.0
     severity = "warning"
     shows = (
@@ -88,7 +86,7 @@ class CheckpointStorm(Fault):
     system = "job"
     title = "the job checkpoints far too often"
     target = "job"
-    default_target = _DEFAULT_JOB
+    default_target = DEFAULT_JOB
     default_seconds = 1800.0
     severity = "warning"
     shows = (

@@ -17,7 +17,7 @@ import numpy as np
 from twin.catalog import UnitKind
 from twin.errors import ConfigError
 from twin.faults import FAULTS, FaultSchedule
-from twin.site import Layout
+from twin.site import Layout, job_places
 
 __all__ = ["CAUSES", "Cause", "Failure", "NaturalFailures", "failures_of"]
 
@@ -107,7 +107,7 @@ class NaturalFailures:
 
     def __init__(self, layout: Layout, seed: int = 0, factor: float = 1.0) -> None:
         self._layout = layout
-        self._training = [job for job in layout.jobs if job.workload == "training"]
+        self._training = [job for job in job_places(layout.site) if job.workload == "training"]
         self._factor = factor
         self._coming = heapq.merge(
             *(
@@ -188,8 +188,8 @@ class NaturalFailures:
             return self._job(rng)
         rack = int(rng.integers(site.racks))
         if kind == "leaf":
-            leaf = int(rng.integers(layout.fabric.rails)) + 1
-            return f"{layout.array_name(layout.array_of(rack))}/leaf{leaf}"
+            leaf = int(rng.integers(layout.site.fabric.rails)) + 1
+            return f"{layout.unit_name(UnitKind.ARRAY, layout.array_of(rack))}/leaf{leaf}"
         server = (
             f"{layout.unit_name(UnitKind.RACK, rack)}/n{rng.integers(site.servers_per_rack) + 1}"
         )

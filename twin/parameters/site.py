@@ -36,7 +36,10 @@ from twin.parameters import (
 )
 from twin.parameters.fabric import FabricShape
 
-__all__ = ["Site"]
+__all__ = ["DEFAULT_JOB", "Site"]
+
+DEFAULT_JOB = "pretrain"
+"""The job of a site which names none."""
 
 _LEAST_AIR = 0.02
 """Share of the servers' heat that goes into the air even with the best of cold plates, est."""
@@ -167,6 +170,16 @@ class Site(Section):
     def gpus(self) -> int:
         """GPUs of the site."""
         return self.racks * self.gpus_per_rack
+
+    @property
+    def accelerators(self) -> tuple[int, int]:
+        """Racks and accelerators a rack, whatever exporter shows them."""
+        return self.racks, self.gpus_per_rack
+
+    @cached_property
+    def job_names(self) -> tuple[str, ...]:
+        """Names of the jobs; a site which names none has one that holds all racks."""
+        return tuple(job.name for job in self.jobs) or (DEFAULT_JOB,)
 
     def gpu_model(self, rack: int) -> GpuModel:
         """Return the GPU model of a rack."""

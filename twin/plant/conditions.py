@@ -66,7 +66,7 @@ class Condition:
         if not isinstance(self.owner, DeviceClass):
             return (layout.units(self.owner),)
         if self.owner is GPU:
-            return layout.accelerators
+            return layout.site.accelerators
         shape = layout.shape(self.owner)
         return shape[1:] if self.kind is UnitKind.GRID else shape
 

@@ -47,7 +47,7 @@ class Fabric:
 
     def __init__(self, layout: Layout, rng: np.random.Generator) -> None:
         self._network = layout.site.network
-        shape = self._shape = layout.fabric
+        shape = self._shape = layout.site.fabric
         site = layout.site
         self._racks = (site.racks, site.servers_per_rack)
         self._detailed = site.telemetry.extra_signals

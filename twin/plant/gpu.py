@@ -67,7 +67,7 @@ class Gpus:
         self._per_server = site.server.gpus
         self._nic_bytes_per_second = site.network.bytes_per_second
         self._rng = rng
-        shape = layout.accelerators
+        shape = layout.site.accelerators
 
         def spread(ratio: Floats) -> NDArray[np.float32]:
             return (1.0 + ratio * rng.standard_normal(shape)).astype(np.float32)

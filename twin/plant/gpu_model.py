@@ -53,7 +53,7 @@ class ModelValues:
     @classmethod
     def of(cls, layout: Layout) -> ModelValues:
         """Return the numbers of a site's racks."""
-        return cls.of_models([layout.gpu_model(rack) for rack in range(layout.site.racks)])
+        return cls.of_models([layout.site.gpu_model(rack) for rack in range(layout.site.racks)])
 
     @classmethod
     def of_models(cls, models: Sequence[GpuModel]) -> ModelValues:

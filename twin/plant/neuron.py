@@ -59,7 +59,7 @@ class NeuronMonitor:
         site = layout.site
         self._gpus = gpus
         self._shape = (site.racks, site.servers_per_rack)
-        self._chips = layout.accelerators
+        self._chips = layout.site.accelerators
         self._cores = site.gpu.logical_cores
         self._bytes = site.gpu.framebuffer_mib * 2.0**20
         self._median = np.full(self._shape, 1.0 / _EXECUTIONS_PER_SECOND)

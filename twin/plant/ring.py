@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.site import Layout
+from twin.site import Layout, job_places
 
 __all__ = ["Ring"]
 
@@ -25,11 +25,11 @@ class Ring:
         size = layout.site.servers_per_rack
         self._next = np.arange(layout.site.servers)
         self._previous = self._next.copy()
-        for job in layout.jobs:
+        for job in job_places(layout.site):
             servers = np.arange(job.racks.start * size, job.racks.stop * size)
             self._next[servers] = np.roll(servers, -1)
             self._previous[servers] = np.roll(servers, 1)
-        self._one = len(layout.jobs[0].racks) == layout.site.racks
+        self._one = len(job_places(layout.site)[0].racks) == layout.site.racks
 
     def of_next(self, values: NDArray[_T]) -> NDArray[Any]:
         """Return, for each server, the values of the one that it sends to."""

@@ -20,7 +20,7 @@ from twin.plant.genset import Gensets
 from twin.plant.grid import Grid
 from twin.plant.megapack import Megapacks
 from twin.plant.units import Floats
-from twin.site import Layout
+from twin.site import Layout, job_places
 
 __all__ = ["Supply"]
 
@@ -35,7 +35,7 @@ _NO_JOB = -1
 def _shedding_order(layout: Layout) -> NDArray[np.intp]:
     """Return the racks in the order in which they are shed."""
     priority = np.full(layout.site.racks, _NO_JOB)
-    for job in layout.jobs:
+    for job in job_places(layout.site):
         priority[job.racks.start : job.racks.stop] = job.priority
     order: NDArray[np.intp] = np.lexsort((-np.arange(priority.size), priority))
     return order
@@ -62,7 +62,7 @@ class Supply:
         """Demand of the last step that no source could carry, in W."""
         self._order = _shedding_order(layout)
         self._overhead = 1.0 + site.facility.loss_ratio
-        planned = np.array([site.rack_power_watts(layout.gpu_model(r)) for r in range(site.racks)])
+        planned = np.array([site.rack_power_watts(site.gpu_model(r)) for r in range(site.racks)])
         self._planned = planned * (self._overhead + 1.0 / site.water.cop)
         self._fixed = site.facility.fixed_power_watts + layout.entire.site.support_power_watts
         self._on_grid = True

@@ -41,7 +41,7 @@ class Spines:
 
     def __init__(self, layout: Layout, rng: np.random.Generator) -> None:
         self._network = layout.site.network
-        self._tiers = layout.fabric.tiers
+        self._tiers = layout.site.fabric.tiers
         shape = layout.shape(SPINE)
         rng.normal(0.0, 1.0, layout.shape(LEAF))
         self._base = IDLE_CELSIUS + rng.normal(0.0, 1.0, shape)

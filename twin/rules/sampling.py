@@ -17,7 +17,7 @@ from twin.aggregator import Core, ExpositionWriter
 from twin.aggregator.discovery import TargetGroup, target_groups
 from twin.aggregator.shard_assignment import Addresses
 from twin.aggregator.text_format import MetricHead, SeriesColumn, label_block
-from twin.catalog import OWN_METRICS, OwnMetric
+from twin.catalog import OWN_METRICS, OwnMetric, UnitKind
 from twin.rules.expression import Selector
 from twin.rules.simulation import Simulation
 from twin.scenario.loader import LoadedScenario
@@ -178,7 +178,10 @@ class _Scraper:
             for name in _sample_names(metric)
             if name in wanted and name not in pages
         ]
-        arrays = {core.layout.array_name(array): array for array in range(core.layout.site.arrays)}
+        arrays = {
+            core.layout.unit_name(UnitKind.ARRAY, array): array
+            for array in range(core.layout.site.arrays)
+        }
         self._targets = [
             (arrays.get(group["labels"].get("array", "")), _capture(group, wanted))
             for group in target_groups(core.layout, Addresses(_ADDRESS), core.plan)

@@ -3,8 +3,10 @@
 from twin.parameters import GpuModel
 from twin.parameters.site import Site
 from twin.site.detail import DetailPlan
-from twin.site.labels import series_labels
-from twin.site.layout import Labels, Layout
+from twin.site.identity import SiteNames
+from twin.site.jobs import JobPlace, job_of, job_places
+from twin.site.labels import place_labels, series_labels
+from twin.site.layout import Layout
 from twin.site.loader import (
     gpu_model_names,
     load_gpu_model,
@@ -14,6 +16,7 @@ from twin.site.loader import (
     short_model_name,
 )
 from twin.site.part import PartLayout
+from twin.site.rollups import rollup_labels, site_rollups
 from twin.site.series import BYTES_A_SERIES, count_series, plan_within, series_by_detail
 from twin.site.shard import FACILITY, Shard, owners, ranges, replica_of
 from twin.site.target import Target, find_target, labels_of_target
@@ -23,25 +26,31 @@ __all__ = [
     "FACILITY",
     "DetailPlan",
     "GpuModel",
-    "Labels",
+    "JobPlace",
     "Layout",
     "PartLayout",
     "Shard",
     "Site",
+    "SiteNames",
     "Target",
     "count_series",
     "find_target",
     "gpu_model_names",
+    "job_of",
+    "job_places",
     "labels_of_target",
     "load_gpu_model",
     "load_site",
     "owners",
     "parse_site",
+    "place_labels",
     "plan_within",
     "preset_names",
     "ranges",
     "replica_of",
+    "rollup_labels",
     "series_by_detail",
     "series_labels",
     "short_model_name",
+    "site_rollups",
 ]

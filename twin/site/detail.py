@@ -11,18 +11,16 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
-from twin.catalog import Detail
+from twin.catalog import Detail, UnitKind
 from twin.errors import ConfigError
+from twin.parameters import Site
 
-__all__ = ["ARRAY_NAME", "DetailPlan", "array_index", "array_name"]
-
-ARRAY_NAME = "a{:03d}"
-"""How the arrays are called, counted from 1."""
+__all__ = ["DetailPlan", "array_index", "array_name"]
 
 
 def array_name(array: int) -> str:
     """Return the name of an array."""
-    return ARRAY_NAME.format(array + 1)
+    return UnitKind.ARRAY.pattern.format(array + 1)
 
 
 def array_index(name: str, arrays: int) -> int | None:
@@ -59,6 +57,11 @@ class DetailPlan:
     """
 
     levels: tuple[Detail, ...]
+
+    @classmethod
+    def of_site(cls, site: Site) -> DetailPlan:
+        """Return the plan that the site file sets."""
+        return cls.of(site.arrays).changed([site.telemetry.detail])
 
     @classmethod
     def of(cls, arrays: int, level: Detail = Detail.GPU) -> DetailPlan:

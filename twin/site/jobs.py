@@ -8,10 +8,7 @@ from itertools import accumulate
 from twin.parameters import JobParameters
 from twin.parameters.site import Site
 
-__all__ = ["DEFAULT_JOB", "JobPlace", "places_of"]
-
-DEFAULT_JOB = "pretrain"
-"""The job that holds all racks of a site which names none."""
+__all__ = ["JobPlace", "job_of", "job_places"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +42,18 @@ class JobPlace:
         return self.site.gpus
 
 
-def places_of(site: Site) -> tuple[JobPlace, ...]:
+def job_of(site: Site, rack: int) -> str | None:
+    """Return the name of the job that holds a rack, None where the rack is idle."""
+    if not site.jobs:
+        return site.job_names[0]
+    ends = accumulate(job.racks for job in site.jobs)
+    return next((job.name for job, end in zip(site.jobs, ends, strict=True) if rack < end), None)
+
+
+def job_places(site: Site) -> tuple[JobPlace, ...]:
     """Return the jobs of a site in order of their racks."""
     if not site.jobs:
-        return (JobPlace(DEFAULT_JOB, "training", range(site.racks), 0, site),)
+        return (JobPlace(site.job_names[0], "training", range(site.racks), 0, site),)
     ends = accumulate(job.racks for job in site.jobs)
     return tuple(
         _placed(site, job, range(end - job.racks, end))

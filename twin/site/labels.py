@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
-from twin.catalog import DeviceClass, Labels, Names, Place, Signal
+from twin.catalog import DeviceClass, Labels, Names, Place, Signal, UnitKind
 from twin.site.layout import Layout
 
-__all__ = ["series_labels"]
+__all__ = ["place_labels", "series_labels"]
+
+
+def place_labels(layout: Layout, frame: UnitKind, unit: int) -> Labels:
+    """Return the labels that say where a unit stands."""
+    site = ("site", layout.site.name)
+    if not frame.in_array:
+        return (site,)
+    array = unit if frame is UnitKind.ARRAY else layout.array_of(unit)
+    name = layout.unit_name(UnitKind.ARRAY, array)
+    hall = (site, ("hall", layout.hall_name(array)), ("array", name))
+    return hall if frame is UnitKind.ARRAY else (*hall, ("rack", layout.unit_name(frame, unit)))
 
 
 def series_labels(
@@ -28,7 +39,7 @@ def series_labels(
     """
     layout, unit = layout.entire, layout.number(device.frame, unit)
     host, slot = divmod(index, device.per_host(layout.site))
-    place = Place(names or layout, device.frame, unit, host, slot, index)
+    place = Place(names or layout.names, device.frame, unit, host, slot, index)
     exporter, name = signal.family, device.hosts.name(place)
     return (
         *zip(exporter.names(layout.site), exporter.identify(place), strict=True),
@@ -36,5 +47,5 @@ def series_labels(
         *signal.labels,
         ("job", exporter.job),
         ("instance", name if exporter.port is None else f"{name}:{exporter.port}"),
-        *layout.place(device.frame, unit),
+        *place_labels(layout, device.frame, unit),
     )

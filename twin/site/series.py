@@ -6,6 +6,7 @@ from bisect import bisect_right
 from functools import cache, partial
 
 from twin.catalog import Detail, DeviceClass, Level, UnitKind
+from twin.site import site_rollups
 from twin.site.detail import DetailPlan
 from twin.site.layout import Layout
 
@@ -51,7 +52,7 @@ def plan_within(layout: Layout, most: int) -> DetailPlan:
         layout: the site.
         most: how many series it may expose; fewer than those of ``site`` are not possible.
     """
-    wanted = layout.detail
+    wanted = DetailPlan.of_site(layout.site)
     if count_series(layout, wanted) <= most:
         return wanted
 
@@ -87,4 +88,4 @@ def _signals(layout: Layout, device: DeviceClass) -> int:
 
 def _rollups(layout: Layout, level: Level) -> int:
     """Return the roll-up series of one rack, array, hall or site."""
-    return sum(rollup.series for rollup, _, _ in layout.rollups if level in rollup.levels)
+    return sum(rollup.series for rollup, _, _ in site_rollups(layout) if level in rollup.levels)

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
-from twin.catalog import DEVICES, SERVER, DeviceAddress, DeviceClass, UnitKind
+from twin.catalog import DEVICES, SERVER, DeviceAddress, DeviceClass, Labels, UnitKind
 from twin.errors import TargetError
-from twin.site.layout import Labels, Layout
+from twin.site import place_labels
+from twin.site.layout import Layout
 
 __all__ = ["Target", "find_target", "is_address", "labels_of_target"]
 
@@ -106,18 +107,18 @@ def labels_of_target(layout: Layout, text: str) -> Labels:
     except TargetError:
         return ()
     if target.kind == "array":
-        return layout.place(UnitKind.ARRAY, layout.array_of(target.unit))[1:]
+        return place_labels(layout, UnitKind.ARRAY, layout.array_of(target.unit))[1:]
     if target.kind == "rack":
-        return layout.place(UnitKind.RACK, target.unit)[1:]
+        return place_labels(layout, UnitKind.RACK, target.unit)[1:]
     found = _device_of(text)
     if found is None:
         return ()
     device, address, _ = found
-    place = layout.place(device.frame, target.unit)[1:]
+    place = place_labels(layout, device.frame, target.unit)[1:]
     if device is not SERVER and not address.in_server:
         return place
     server = target.device // (address.count(layout.site) if address.in_server else 1)
-    return (*place, ("host", layout.hostname(target.unit, server)))
+    return (*place, ("host", layout.names.rack(target.unit).hostnames[server]))
 
 
 def _forms(layout: Layout) -> str:
@@ -126,7 +127,7 @@ def _forms(layout: Layout) -> str:
         f"{device.frame.pattern.format(1)}/{'n3/' * address.in_server}{address.word}{address.first}"
         for device, address in _addressed()
     )
-    names = [job.name for job in layout.jobs]
+    names = layout.site.job_names
     more = ", …" if len(names) > _NAMED_JOBS else ""
     return _FORMS.format(parts=parts, jobs=", ".join(names[:_NAMED_JOBS]) + more)
 

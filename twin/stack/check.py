@@ -19,7 +19,7 @@ from twin.catalog import PSU, SERVER, DeviceClass, Level, Rollup, UnitKind
 from twin.catalog.own import OWN_METRICS, UNIT_LAST_FRAME, UNIT_REPORTING
 from twin.clients.http import fetch
 from twin.plant import PowerTrace
-from twin.site import Layout
+from twin.site import Layout, job_places
 from twin.stack.local import LocalStack
 
 __all__ = ["RunReport", "TraceComparison", "drained", "scrape", "take_report"]
@@ -99,7 +99,7 @@ class TraceComparison:
         return {
             layout.unit_name(UnitKind.RACK, rack): (rack - job.racks.start)
             * job.site.servers_per_rack
-            for job in layout.jobs
+            for job in job_places(layout.site)
             if job.workload == "training"
             for rack in job.racks
         }
@@ -197,7 +197,7 @@ async def take_report(
     own = {metric.name for metric in OWN_METRICS}
     series = sum(1 for sample in site if not _is_own(sample.name, own))
     for array in range(layout.site.arrays):
-        page = f"/arrays/{layout.array_name(array)}/metrics"
+        page = f"/arrays/{layout.unit_name(UnitKind.ARRAY, array)}/metrics"
         series += await asyncio.to_thread(_count, stack, page)
     it_power = next((s.value for s in site if s.name == _IT_POWER.metric(Level.SITE)), 0.0)
     summary = stack.aggregator.summary()

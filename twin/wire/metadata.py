@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from twin.catalog import GPU, UnitKind
-from twin.site import Layout
+from twin.catalog import UnitKind
+from twin.site import SiteNames
 from twin.wire.messages import RackMeta
 
 __all__ = ["rack_meta"]
 
 
-def rack_meta(layout: Layout, rack: int) -> RackMeta:
-    """Return what stands in a rack and what it is called.
+def rack_meta(names: SiteNames, rack: int) -> RackMeta:
+    """Return what stands in a rack and what it is called, by the site file.
 
     Args:
-        layout: of the site, or of the part that is published.
-        rack: its index there.
+        names: of the site.
+        rack: its index on the whole site.
     """
-    site, gpus = layout.site, range(layout.per_unit(GPU))
+    own = names.rack(rack)
     return RackMeta(
-        rack=layout.unit_name(UnitKind.RACK, rack),
-        gpu_model=layout.gpu_model_name(rack),
-        gpu_uuids=tuple(layout.gpu_uuid(rack, gpu) for gpu in gpus),
-        gpu_pci_addresses=tuple(layout.gpu_pci_address(rack, gpu) for gpu in gpus),
-        hostnames=tuple(layout.hostname(rack, n) for n in range(site.servers_per_rack)),
-        driver_version=layout.driver_version(rack),
-        job=layout.job_of(rack),
+        rack=names.unit_name(UnitKind.RACK, rack),
+        gpu_model=own.gpu_model,
+        gpu_uuids=own.gpu_uuids,
+        gpu_pci_addresses=own.gpu_pci_addresses,
+        hostnames=own.hostnames,
+        driver_version=own.driver_version,
+        job=own.job,
     )

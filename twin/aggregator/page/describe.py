@@ -46,7 +46,7 @@ def describe(
         "racks": [layout.unit_name(UnitKind.RACK, rack) for rack in range(site.racks)],
         "racks_per_array": site.racks_per_array,
         "servers_per_rack": site.servers_per_rack,
-        "arrays": [layout.array_name(array) for array in arrays],
+        "arrays": [layout.unit_name(UnitKind.ARRAY, array) for array in arrays],
         "halls": [layout.hall_name(array) for array in arrays],
         "signals": [asdict(signal) for signal in signals],
         "devices": [_group(layout, group) for group in groups],

@@ -81,9 +81,9 @@ class Racks:
         array = layout.array_of(rack)
         return {
             "rack": layout.unit_name(UnitKind.RACK, rack),
-            "array": layout.array_name(array),
+            "array": layout.unit_name(UnitKind.ARRAY, array),
             "hall": layout.hall_name(array),
-            "gpu_model": store.names.gpu_model_name(layout.number(UnitKind.RACK, rack)),
+            "gpu_model": store.names.rack(layout.number(UnitKind.RACK, rack)).gpu_model,
             "reporting": reporting,
             "missing": None if reporting else dict(units.missing())[rack].value,
             "time": _one(units.ts[rack]),

@@ -82,5 +82,9 @@ def _signs_of(layout: Layout) -> list[_Sign]:
 
 def _limits(layout: Layout, what: TroubleSign) -> _Values:
     racks = range(layout.units(UnitKind.RACK) if what.above is not None else 0)
-    limits = [[what.above(layout.gpu_model(rack))] for rack in racks if what.above is not None]
+    limits = [
+        [what.above(layout.entire.site.gpu_model(layout.number(UnitKind.RACK, rack)))]
+        for rack in racks
+        if what.above is not None
+    ]
     return np.array(limits, float)

@@ -17,7 +17,7 @@ from twin.plant.units import Floats
 from twin.plant.workload.choice import workload_of
 from twin.plant.workload.demand import Demand, Health, JobProgress, Level, Progress, Workload
 from twin.plant.workload.levels import Levels
-from twin.site import Layout
+from twin.site import Layout, job_places
 from twin.site.jobs import JobPlace
 
 __all__ = ["JobRows", "Jobs"]
@@ -60,7 +60,7 @@ class Jobs:
     """
 
     def __init__(self, spec: str, layout: Layout, rng: np.random.Generator) -> None:
-        places, site = layout.jobs, layout.site
+        places, site = job_places(layout.site), layout.site
         make = {"training": workload_of(spec), "idle": workload_of("idle")}
         streams = [rng] if len(places) == 1 else rng.spawn(len(places))
         self._jobs: tuple[Workload, ...] = tuple(

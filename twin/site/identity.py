@@ -1,0 +1,89 @@
+"""Identity of hosts and GPUs by the site file: host names, UUIDs, PCI addresses, driver, job."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from twin.catalog import GPU, UnitKind
+from twin.parameters import Site
+from twin.site.jobs import job_of
+
+__all__ = ["SiteNames", "SiteRack"]
+
+_PCI_BUSES = ("18", "2A", "3A", "5D", "9A", "AB", "BA", "DB")
+"""PCI buses of the eight GPUs of an HGX H100 host (nvidia-smi)."""
+
+_NAMESPACE = uuid.UUID("6f1d6f5e-6a53-4a52-9a54-b7a3cb1f0d0e")
+
+_KEPT = 64
+"""Racks whose names are kept: the most that an array has, as labels are made array by array."""
+
+
+@dataclass(frozen=True)
+class SiteRack:
+    """Identity of one rack: the same for the same place of the same site.
+
+    Attributes:
+        site: the whole site.
+        rack: index of the rack.
+    """
+
+    site: Site
+    rack: int
+
+    @cached_property
+    def hostnames(self) -> tuple[str, ...]:
+        """Host names of the servers."""
+        name = UnitKind.RACK.unit_name(self.site, self.rack)
+        return tuple(f"{name}-n{server + 1}" for server in range(self.site.servers_per_rack))
+
+    @property
+    def gpu_model(self) -> str:
+        """Product name of the GPUs."""
+        return self.site.gpu_model(self.rack).name
+
+    @cached_property
+    def gpu_uuids(self) -> tuple[str, ...]:
+        """UUIDs of the GPUs."""
+        place = f"{self.site.name}/{self.rack}"
+        gpus = range(GPU.count(self.site))
+        return tuple(f"GPU-{uuid.uuid5(_NAMESPACE, f'{place}/{gpu}')}" for gpu in gpus)
+
+    @cached_property
+    def gpu_pci_addresses(self) -> tuple[str, ...]:
+        """PCI addresses of the GPUs in their servers."""
+        in_server = (gpu % self.site.server.gpus for gpu in range(GPU.count(self.site)))
+        places = (divmod(gpu, len(_PCI_BUSES)) for gpu in in_server)
+        return tuple(f"{domain:08d}:{_PCI_BUSES[slot]}:00.0" for domain, slot in places)
+
+    @property
+    def driver_version(self) -> str:
+        """Version of the GPUs' driver."""
+        return self.site.server.driver_version
+
+    @cached_property
+    def job(self) -> str | None:
+        """Name of the job that holds the rack, None where it is idle."""
+        return job_of(self.site, self.rack)
+
+
+@dataclass(frozen=True)
+class SiteNames:
+    """Names of the units and racks of a whole site."""
+
+    site: Site
+    _racks: dict[int, SiteRack] = field(default_factory=dict, repr=False, compare=False)
+
+    def unit_name(self, frame: UnitKind, unit: int) -> str:
+        """Return the name of a unit."""
+        return frame.unit_name(self.site, unit)
+
+    def rack(self, rack: int) -> SiteRack:
+        """Return the identity of a rack."""
+        if rack not in self._racks:
+            if len(self._racks) >= _KEPT:
+                self._racks.clear()
+            self._racks[rack] = SiteRack(self.site, rack)
+        return self._racks[rack]
