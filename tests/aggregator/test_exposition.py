@@ -178,7 +178,7 @@ def test_a_metric_stands_together(feed: Feed) -> None:
 
 def test_shared_metrics_agree(layout: Layout) -> None:
     """Signals that share a metric name share its type and help too."""
-    for metric in metrics_of(layout, DEVICES):
+    for metric in metrics_of(layout.reported, DEVICES):
         assert {signal.kind for _, signal in metric.signals} == {metric.kind}, metric.name
         assert {signal.help for _, signal in metric.signals} == {metric.help}, metric.name
 

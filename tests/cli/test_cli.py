@@ -104,9 +104,34 @@ def test_metrics_of_one_class(monkeypatch: pytest.MonkeyPatch, capsys: Capture) 
     assert "DCGM" not in text
 
 
+def test_metrics_of_an_edition(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    """``--exporter`` lists the names and units of that edition."""
+    assert run(monkeypatch, "metrics", "gpu", "--json", "--exporter", "dcgm=4.9.0") == 0
+    rows = {row["signal"]: row for row in json.loads(capsys.readouterr().out)}
+    assert rows["sm_clock"]["metric"] == "DCGM_FI_DEV_SM_CLOCK_HERTZ"
+    assert rows["sm_clock"]["unit"] == "Hz"
+    assert "hostname" in rows["sm_clock"]["labels"]
+
+
+def test_metrics_of_a_counters_file(
+    monkeypatch: pytest.MonkeyPatch, capsys: Capture, tmp_path: Path
+) -> None:
+    """``--counters`` lists what the file lists, and says on standard error what is not here."""
+    file = tmp_path / "mine.csv"
+    file.write_text("DCGM_FI_DEV_GPU_TEMP, gauge, x\nDCGM_FI_DEV_FAN_SPEED, gauge, y\n")
+    assert run(monkeypatch, "metrics", "gpu", "--json", "--counters", str(file)) == 0
+    captured = capsys.readouterr()
+    assert [row["metric"] for row in json.loads(captured.out)] == ["DCGM_FI_DEV_GPU_TEMP"]
+    assert f"{file}:2: the twin does not have DCGM_FI_DEV_FAN_SPEED" in captured.err
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        (("up", "--exporter", "dcgm=5.0"), "edition '5.0' is not known; choose 4.8.2"),
+        (("aggregate", "--exporter", "dcgm=a9=4.9.0"), "names no array of this site"),
+        (("emulate", "--exporter", "node=1.0"), "write for example dcgm=4.9.0"),
+        (("up", "--counters", "absent.csv"), "absent.csv: cannot be read"),
         (("up", "--site", "nowhere"), "the presets are colossus-array, demo, "),
         (("up", "--site", "./absent.yaml"), "absent.yaml: cannot be read"),
         (("up", "--workload", "sleep"), "choose training, idle or trace:gpt3-512xh100"),

@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 from twin.catalog import DEVICES, OWN_METRICS, ROLLUPS, Level
+from twin.catalog.editions import EDITIONS
 from twin.cli import app
 
 ROOT = Path(__file__).parents[2]
@@ -64,6 +65,7 @@ def test_commands_exist(page: Path) -> None:
 def test_own_metrics_exist(page: Path) -> None:
     """A metric of ours that a page names is one that we expose."""
     known = {signal.metric for device in DEVICES for signal in device}
+    known |= {name for own in EDITIONS.values() for edition in own for name in edition.fields}
     known |= {rollup.metric(level) for rollup in ROLLUPS for level in Level}
     known |= {metric.name for metric in OWN_METRICS}
     prefixes = ("twin_", "DCGM_FI_DEV", "node_", "ipmi_")

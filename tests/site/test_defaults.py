@@ -261,7 +261,8 @@ DEFAULTS = {
     "telemetry": {
         "interval_seconds": 1.0,
         "extra_signals": True,
-        "hostname_label": "Hostname",
+        "exporters": {"dcgm": "4.8.2", "dcgm_counters": ""},
+        "hostname_label": None,
         "detail": "gpu",
     },
 }

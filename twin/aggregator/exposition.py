@@ -21,7 +21,7 @@ from twin.aggregator.text_format import (
     label_block,
 )
 from twin.catalog import DEVICES, Detail, DeviceClass, Labels, MetricType, Signal, Unit, UnitKind
-from twin.site import Layout, series_labels
+from twin.site import series_labels
 
 __all__ = ["Metric", "MetricsPage", "array_page", "metrics_of", "site_page"]
 
@@ -53,15 +53,21 @@ class Metric:
         return head(self.name, self.kind.value, self.help, self.unit.word)
 
 
-def metrics_of(layout: Layout, devices: Iterable[DeviceClass]) -> tuple[Metric, ...]:
+def metrics_of(
+    signals: Mapping[str, Iterable[Signal]], devices: Iterable[DeviceClass]
+) -> tuple[Metric, ...]:
     """Return the metrics of these device classes.
 
     The text format wants all series of a metric together, so signals are grouped by
     metric name, in the order of the first.
+
+    Args:
+        signals: that are exposed, by device class.
+        devices: the device classes.
     """
     grouped: dict[str, list[tuple[DeviceClass, Signal]]] = {}
     for device in devices:
-        for signal in layout.reported[device.name]:
+        for signal in signals[device.name]:
             grouped.setdefault(signal.metric, []).append((device, signal))
     return tuple(
         Metric(name, first.kind, first.unit, first.help, tuple(signals))
@@ -80,26 +86,39 @@ def array_page(store: Store, array: int, detail: Detail) -> MetricsPage:
         for device in store.layout.devices_of(kind)
         if detail.covers(device.detail)
     )
-    return MetricsPage(store, covered, units)
+    exposed = store.layout.exposed[store.layout.editions[array]]
+    return MetricsPage(store, covered, units, exposed)
 
 
 def site_page(store: Store) -> MetricsPage:
     """Return the page of everything that belongs to no array."""
     kinds = [kind for kind in UnitKind if kind not in (UnitKind.RACK, UnitKind.ARRAY)]
     devices = tuple(device for device in DEVICES if device.frame in kinds)
-    return MetricsPage(store, devices, {kind: slice(0, store.layout.units(kind)) for kind in kinds})
+    units = {kind: slice(0, store.layout.units(kind)) for kind in kinds}
+    return MetricsPage(store, devices, units, store.layout.reported)
 
 
 class MetricsPage:
-    """The series of some units."""
+    """The series of some units.
+
+    Args:
+        store: the last values.
+        devices: the device classes.
+        units: that are covered, of each kind.
+        signals: as they are exposed, by device class.
+    """
 
     def __init__(
-        self, store: Store, devices: tuple[DeviceClass, ...], units: Mapping[UnitKind, slice]
+        self,
+        store: Store,
+        devices: tuple[DeviceClass, ...],
+        units: Mapping[UnitKind, slice],
+        signals: Mapping[str, Iterable[Signal]],
     ) -> None:
         self._store = store
         self._layout = store.layout
         self._units = units
-        self._metrics = [(metric, metric.head) for metric in metrics_of(store.layout, devices)]
+        self._metrics = [(metric, metric.head) for metric in metrics_of(signals, devices)]
         self._anchors = {
             device.name: next(s for s in store.layout.reported[device.name] if s.on_wire)
             for device in devices
@@ -117,7 +136,8 @@ class MetricsPage:
         if signal.constant is not None:
             anchor = self._values(device, self._anchors[device.name])
             values = np.where(np.isfinite(anchor), signal.constant, np.nan)
-            return SeriesColumn(self._plain(device, signal), values, signal.constant.is_integer())
+            whole = whole and signal.constant.is_integer()
+            return SeriesColumn(self._plain(device, signal), _in_unit(values, signal.factor), whole)
         values = self._values(device, signal)
         if signal.states:
             return SeriesColumn(
@@ -125,9 +145,12 @@ class MetricsPage:
             )
         if signal.value_labels:
             return SeriesColumn(self._by_value(device, signal, values), values, whole)
-        return SeriesColumn(self._plain(device, signal), values, whole)
+        return SeriesColumn(self._plain(device, signal), _in_unit(values, signal.factor), whole)
 
     def _values(self, device: DeviceClass, signal: Signal) -> NDArray[np.float64]:
+        if signal.sum_of:
+            parts = [self._values(device, device[name]) for name in signal.sum_of]
+            return np.sum(parts, axis=0, dtype=np.float64)
         row = self._store.row(device, signal)
         values: NDArray[np.float64] = self._store.values[device.name]
         return values[row, self._units[device.frame]].reshape(-1)
@@ -195,6 +218,13 @@ class MetricsPage:
         labels = series_labels(self._layout, signal, device, first + unit, index, self._store.names)
         split = next(i for i, (name, _) in enumerate(labels) if name == "job")
         return labels[:split], labels[split:]
+
+
+def _in_unit(values: NDArray[np.float64], factor: float) -> NDArray[np.float64]:
+    """Return values in an edition's unit, with the exporter's six decimals at most."""
+    if factor == 1.0:
+        return values
+    return values * factor if factor > 1.0 else np.round(values / round(1.0 / factor), 6)
 
 
 def _one_hot(values: NDArray[np.float64], signal: Signal) -> NDArray[np.float64]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 from numpy.typing import NDArray
 
 from twin.aggregator.store import Store
-from twin.catalog import DeviceClass, UnitKind
+from twin.catalog import DeviceClass, Signal, UnitKind
 from twin.site import DetailPlan
 
 __all__ = ["SeriesCounter"]
@@ -53,12 +55,31 @@ class SeriesCounter:
     def _count(self, device: DeviceClass, units: NDArray[np.intp] | slice) -> NDArray[np.int64]:
         """Return the series of some units; signal by signal, since together they are large."""
         values = self._store.values[device.name]
-        weights = np.zeros(len(values), np.int64)
-        for signal in self._store.layout.reported[device.name]:
-            # A constant is exposed while the anchor, which is the first row, reports.
-            weights[self._store.row(device, signal) if signal.on_wire else 0] += signal.series
+        weights = self._weights(device)[:, units]
         counts: NDArray[np.int64] = sum(
             weight * np.isfinite(row[units]).sum(axis=1)
             for weight, row in zip(weights, values, strict=True)
         )
         return counts
+
+    def _weights(self, device: DeviceClass) -> NDArray[np.int64]:
+        """Return how many series each value of a unit is exposed as: (signals, units)."""
+        layout, rows = self._store.layout, len(self._store.values[device.name])
+        shape = (rows, layout.units(device.frame))
+        if not device.frame.in_array:
+            own = self._weights_of(device, layout.reported[device.name])
+            return np.broadcast_to(own[:, None], shape)
+        by_edition = {
+            edition: self._weights_of(device, signals[device.name])
+            for edition, signals in layout.exposed.items()
+        }
+        racks = device.frame is UnitKind.RACK
+        units = [layout.array_of(unit) if racks else unit for unit in range(shape[1])]
+        return np.stack([by_edition[layout.editions[array]] for array in units], axis=1)
+
+    def _weights_of(self, device: DeviceClass, signals: Iterable[Signal]) -> NDArray[np.int64]:
+        weights = np.zeros(len(self._store.values[device.name]), np.int64)
+        for signal in signals:
+            # What does not travel is exposed while the anchor, which is the first row, reports.
+            weights[self._store.row(device, signal) if signal.on_wire else 0] += signal.series
+        return weights

@@ -50,7 +50,7 @@ def _job(place: Place) -> Labels:
 def _renamed(site: Site) -> Labels:
     """Return what a site calls otherwise than dcgm-exporter does by default."""
     host = site.telemetry.hostname_label
-    return () if host == "Hostname" else (("Hostname", host),)
+    return () if host is None else (("Hostname", host), ("hostname", host))
 
 
 def _nvlink(site: Site) -> bool:
@@ -267,6 +267,9 @@ GPU = DeviceClass(
                help="Framebuffer memory used (in MiB)."),
         _gauge("fb_reserved", "DCGM_FI_DEV_FB_RESERVED", unit=Unit.MEBIBYTES,
                help="Framebuffer memory reserved (in MiB)."),
+        _gauge("fb_capacity", "DCGM_FI_DEV_FB_TOTAL", unit=Unit.MEBIBYTES,
+               help="Framebuffer memory in all (in MiB).", listed=True,
+               sum_of=("fb_free", "fb_used", "fb_reserved")),
         _counter("nvlink_bandwidth", "DCGM_FI_DEV_NVLINK_BANDWIDTH_TOTAL",
                  unit=Unit.MEGABYTES_PER_SECOND,
                  help="Total number of NVLink bandwidth counters for all lanes.",

@@ -167,6 +167,10 @@ class Signal:
         constant: a value that never changes and so does not travel: it is
             exposed while the device reports.
         needs: whether the devices of a site have the signal at all.
+        sum_of: signals of the same device whose sum it is, so that it does not travel either.
+        factor: from the value on the wire to the exposed one; other than 1 only where an
+            edition of the exporter has another unit (:mod:`twin.catalog.editions`).
+        listed: True for what is exposed only where a counters file lists it.
     """
 
     name: str
@@ -185,11 +189,14 @@ class Signal:
     value_labels: Mapping[int, tuple[tuple[str, str], ...]] = field(default_factory=dict)
     constant: float | None = None
     needs: Callable[[Site], bool] = _always
+    sum_of: tuple[str, ...] = ()
+    factor: float = 1.0
+    listed: bool = False
 
     @property
     def on_wire(self) -> bool:
         """Whether the value travels in frames."""
-        return self.constant is None
+        return self.constant is None and not self.sum_of
 
     @property
     def series(self) -> int:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from twin.cli.exporters import CountersFile, ExporterSettings, with_exporters
 from twin.cli.options import (
     AlertmanagerUrl,
     AllowInject,
@@ -50,6 +51,8 @@ def aggregate(
         ),
     ] = None,
     detail: DetailSettings = None,
+    exporter: ExporterSettings = None,
+    counters: CountersFile = None,
     shard: ShardName = None,
     shard_count: ShardCount = None,
     replicas: Annotated[
@@ -99,7 +102,7 @@ def aggregate(
     from twin.site import FACILITY, DetailPlan, Layout, load_site, plan_within, replica_of
 
     configure_logs(log_level)
-    layout = Layout(load_site(site))
+    layout = Layout(with_exporters(load_site(site), exporter, counters))
     if shard == FACILITY:
         raise ConfigError(
             "--shard facility is an emulator's; the aggregator of the facility is the first one, "

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from twin.cli.exporters import CountersFile, ExporterSettings, with_exporters
 from twin.cli.fit import warn_of_misfits
 from twin.cli.options import (
     Broker,
@@ -45,6 +46,8 @@ def emulate(
     failures: Failures = "none",
     codec: CodecName = "json",
     slow_down: SlowDown = False,
+    exporter: ExporterSettings = None,
+    counters: CountersFile = None,
     shard: ShardName = None,
     shard_count: ShardCount = None,
     seed: Annotated[int, typer.Option(help="Of all random numbers.", min=0)] = 0,
@@ -76,7 +79,7 @@ def emulate(
 
     configure_logs(log_level)
     part = FACILITY if shard == FACILITY else shard_of(shard, shard_count)
-    layout = Layout(load_site(site))
+    layout = Layout(with_exporters(load_site(site), exporter, counters))
     if not isinstance(part, Shard):  # of many shards, the facility says it
         warn_of_misfits(layout.site, site)
     config = EmulatorConfig(

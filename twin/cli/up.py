@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import orjson
 import typer
 
+from twin.cli.exporters import CountersFile, ExporterSettings, with_exporters
 from twin.cli.fit import warn_of_misfits
 from twin.cli.options import (
     AlertmanagerUrl,
@@ -85,6 +86,8 @@ def up(
         ),
     ] = False,
     detail: DetailSettings = None,
+    exporter: ExporterSettings = None,
+    counters: CountersFile = None,
     token_file: TokenFile = None,
     tls_cert: TlsCert = None,
     tls_key: TlsKey = None,
@@ -102,6 +105,7 @@ def up(
       twin up
       twin up --site colossus-100k --interval 10s --allow-inject
       twin up --for 20s --check
+      twin up --exporter dcgm=4.9.0
       twin up --site colossus-array --workload trace:gpt3-512xh100 --speed 60 --for 60s --check
     """  # noqa: D301 - click wants the backspace itself before lines to be kept
     from twin.bus import BrokerUrl
@@ -115,7 +119,7 @@ def up(
         raise ConfigError(f"--speed is {speed:g}; it must be from {_SPEEDS[0]:g} to {_SPEEDS[1]:g}")
     if check and duration is None:
         raise ConfigError("--check needs an end: add --for, for example --for 20s")
-    layout = Layout(load_site(site))
+    layout = Layout(with_exporters(load_site(site), exporter, counters))
     warn_of_misfits(layout.site, site)
     plan = DetailPlan.of_site(layout.site).changed(detail or ())
     if check and workload.startswith("trace:") and Detail.SITE in plan.levels:

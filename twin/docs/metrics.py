@@ -18,6 +18,7 @@ from twin.catalog import (
     Unit,
     rolled_up,
 )
+from twin.catalog.editions import EDITIONS, Edition
 from twin.docs.markdown import NOTICE, code
 from twin.docs.markdown import table as markdown_table
 
@@ -49,6 +50,7 @@ class Row:
         help: help text as exposed.
         source: the exporter or the specification that is followed.
         default: whether the real exporter has it on by default.
+        listed: whether the twin, too, has it on only where a counters file lists it.
     """
 
     metric: str
@@ -63,12 +65,21 @@ class Row:
     help: str
     source: str
     default: bool
+    listed: bool = False
 
 
-def table() -> list[Row]:
-    """Return all metrics: devices first, then roll-ups, then the aggregator's own."""
+def table(edition: Edition | None = None) -> list[Row]:
+    """Return all metrics: devices first, then roll-ups, then the aggregator's own.
+
+    Args:
+        edition: of an exporter; None for what the catalogue says.
+    """
     return [
-        *(_device_row(device, signal) for device in DEVICES for signal in device),
+        *(
+            _device_row(device, signal)
+            for device in DEVICES
+            for signal in (device if edition is None else edition.shown(device))
+        ),
         *(
             _rollup_row(rollup, level)
             for level in Level
@@ -94,7 +105,8 @@ def _device_row(device: DeviceClass, signal: Signal) -> Row:
         job=signal.family.job,
         help=signal.help,
         source=signal.family.source,
-        default=not signal.extra,
+        default=not (signal.extra or signal.listed),
+        listed=signal.listed,
     )
 
 
@@ -136,6 +148,7 @@ def _own_row(metric: OwnMetric) -> Row:
 
 
 _FEW = "[[few]]"
+_DEFAULT = EDITIONS["dcgm"][0].version
 
 _INTRODUCTION = f"""{NOTICE}
 # Metrics
@@ -157,6 +170,10 @@ dashboards can be carried over as they are.
   `telemetry: {{extra_signals: false}}`; with `deploy/dcgm-exporter/counters.csv` a real
   dcgm-exporter does so too. The twin never reports that exporter's own `DCGM_EXP_*` counters, which
   are commented out in its default file; XIDs are in the gauge of the last one.
+- **Listed** marks what only a counters file switches on, here as there: `--counters FILE`, or
+  `telemetry: {{exporters: {{dcgm_counters: …}}}}`.
+- **Editions.** The tables have the names of dcgm-exporter {_DEFAULT}; those of other versions stand
+  in [editions](editions.md), which says how to choose one.
 - A series whose device does not report disappears; `twin_unit_missing` says why.
 - **Roll-ups** are taken by the aggregator over racks, arrays, halls and the site, and stand on
   `/metrics`. A `total` is a counter: what the counters of the devices rose by since the aggregator
@@ -215,7 +232,7 @@ def _family(job: str, labels: tuple[str, ...], source: str, rows: list[Row]) -> 
             row.unit,
             code(row.signal),
             *[_adds(row)] * adds,
-            *["" if row.default else "off"] * off,
+            *["" if row.default else "listed" if row.listed else "off"] * off,
             row.help,
         ]
         for row in rows

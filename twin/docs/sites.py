@@ -157,6 +157,16 @@ def _sections() -> Iterator[tuple[str, str, type[BaseModel]]]:
         for kind in (field.annotation, *get_args(field.annotation)):
             if isinstance(kind, type) and issubclass(kind, BaseModel):
                 yield code(name), plain(kind.__doc__ or ""), kind
+                yield from _nested(name, kind)
+
+
+def _nested(name: str, model: type[BaseModel]) -> Iterator[tuple[str, str, type[BaseModel]]]:
+    """Yield the sections of a section that no section of the site is."""
+    own = {field.annotation for field in Site.model_fields.values()}
+    for key, field in model.model_fields.items():
+        kind = _section(field)
+        if kind is not None and kind not in own:
+            yield code(f"{name}.{key}"), plain(kind.__doc__ or ""), kind
 
 
 def _section(field: FieldInfo) -> type[BaseModel] | None:

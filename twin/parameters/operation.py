@@ -8,7 +8,7 @@ from pydantic import Field
 
 from twin.parameters.section import Amount, Fraction, Positive, Section
 
-__all__ = ["JobParameters", "TelemetryParameters", "TrainingParameters"]
+__all__ = ["ExporterVersions", "JobParameters", "TelemetryParameters", "TrainingParameters"]
 
 
 class TrainingParameters(Section):
@@ -63,6 +63,18 @@ class JobParameters(Section):
     """What is different from the site's section `training`, with the same keys."""
 
 
+class ExporterVersions(Section):
+    """Editions of exporters whose names, units or labels differ by version."""
+
+    dcgm: str = "4.8.2"
+    """Edition of dcgm-exporter: `4.8.2`, `4.8.3`, `4.8.4` or `4.9.0`, or the whole tag such as
+    `4.5.3-4.8.2`. One for all arrays, then those that differ, for example
+    `4.8.2, a003=4.9.0, a010-a020=4.9.0` for a fleet in mid-migration."""
+    dcgm_counters: str = ""
+    """What dcgm-exporter exports: the text of a counters file as `-f` takes it, which replaces the
+    edition's own list; empty for that list."""
+
+
 class TelemetryParameters(Section):
     """How the site reports."""
 
@@ -70,8 +82,11 @@ class TelemetryParameters(Section):
     """Time between two frames of a unit, in simulated seconds."""
     extra_signals: bool = True
     """Also report what the real exporters have off by default."""
-    hostname_label: Annotated[str, Field(pattern=r"^(Hostname|hostname)$")] = "Hostname"
-    """dcgm-exporter's host label: releases say ``Hostname``, main since May 2026 ``hostname``."""
+    exporters: ExporterVersions = ExporterVersions()
+    """Editions of the exporters, see [exporters](#telemetryexporters)."""
+    hostname_label: Literal["Hostname", "hostname"] | None = None
+    """dcgm-exporter's host label, where it is relabelled: by default its edition's own, `Hostname`
+    up to 4.8.2 and `hostname` after."""
     detail: str = "gpu"
     """How much of each array is exposed: `gpu` for everything, `rack` for roll-ups over it and its
     racks and the devices of which a rack has a few, `site` for nothing of its own. One word for all

@@ -3,6 +3,7 @@
 from twin.parameters import GpuModel
 from twin.parameters.site import Site
 from twin.site.detail import DetailPlan
+from twin.site.editions import editions_of, exporting
 from twin.site.identity import SiteNames
 from twin.site.jobs import JobPlace, job_of, job_places
 from twin.site.labels import place_labels, series_labels
@@ -34,6 +35,8 @@ __all__ = [
     "SiteNames",
     "Target",
     "count_series",
+    "editions_of",
+    "exporting",
     "find_target",
     "gpu_model_names",
     "job_of",

@@ -15,7 +15,7 @@ from twin.catalog import Detail, UnitKind
 from twin.errors import ConfigError
 from twin.parameters import Site
 
-__all__ = ["DetailPlan", "array_index", "array_name"]
+__all__ = ["DetailPlan", "array_index", "array_name", "chosen_arrays", "split_settings"]
 
 
 def array_name(array: int) -> str:
@@ -30,12 +30,14 @@ def array_index(name: str, arrays: int) -> int | None:
     return index if 0 <= index < arrays and array_name(index) == name else None
 
 
-def _arrays_named(text: str, arrays: int) -> range:
-    """Return the arrays that ``a010`` or ``a010-a020`` names on a site of so many.
+def chosen_arrays(text: str, arrays: int) -> range:
+    """Return the arrays that ``a010`` or ``a010-a020`` names on a site of so many; all for none.
 
     Raises:
         ValueError: there are no such arrays, or the first comes after the last.
     """
+    if not text:
+        return range(arrays)
     first, _, last = text.partition("-")
     found = [array_index(name, arrays) for name in (first, last or first)]
     if found[0] is None or found[1] is None or (last == "" and "-" in text):
@@ -75,7 +77,7 @@ class DetailPlan:
             ConfigError: a setting names no detail or no array of this site.
         """
         levels = list(self.levels)
-        for setting in _split(settings):
+        for setting in split_settings(settings):
             arrays, _, word = setting.rpartition("=")
             try:
                 level = Detail(word)
@@ -85,7 +87,7 @@ class DetailPlan:
                     "or for example a001=gpu or a010-a020=rack"
                 ) from error
             try:
-                chosen = _arrays_named(arrays, len(levels)) if arrays else range(len(levels))
+                chosen = chosen_arrays(arrays, len(levels))
             except ValueError as error:
                 raise ConfigError(f"detail {setting!r}: {error}") from error
             levels[chosen.start : chosen.stop] = [level] * len(chosen)
@@ -107,7 +109,8 @@ class DetailPlan:
         return ", ".join(self.settings)
 
 
-def _split(settings: Iterable[str]) -> Iterator[str]:
+def split_settings(settings: Iterable[str]) -> Iterator[str]:
+    """Yield each of some settings, of which one may be several with commas."""
     for setting in settings:
         yield from (part.strip() for part in setting.split(","))
 

@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from twin.catalog import DEVICES, DeviceClass, Signal, UnitKind
+from twin.catalog.editions import Edition
 from twin.parameters import Site
+from twin.site.editions import editions_of
 from twin.site.identity import SiteNames
 
 __all__ = ["Layout"]
@@ -84,10 +86,30 @@ class Layout:
     def reported(self) -> dict[str, tuple[Signal, ...]]:
         """Signals that this site reports, by device class."""
         site = self.entire.site
-        extra = site.telemetry.extra_signals
         return {
-            device.name: tuple(s for s in device if (extra or not s.extra) and s.needs(site))
+            device.name: tuple(s for s in device if self._has(s) and s.needs(site))
             for device in DEVICES
+        }
+
+    def _has(self, signal: Signal) -> bool:
+        """Return whether a signal is reported by default, or because an edition exposes it."""
+        if not signal.extra and not signal.listed:
+            return True
+        extra = signal.extra and self.entire.site.telemetry.extra_signals
+        return extra or any(own.exposes(signal) for own in self.editions)
+
+    @cached_property
+    def editions(self) -> tuple[Edition, ...]:
+        """The edition of dcgm-exporter of every array."""
+        whole = editions_of(self.entire.site)
+        return tuple(whole[array] for array in self.array_numbers)
+
+    @cached_property
+    def exposed(self) -> dict[Edition, dict[str, tuple[Signal, ...]]]:
+        """Signals as each edition exposes them, by device class."""
+        return {
+            edition: {name: edition.shown(signals) for name, signals in self.reported.items()}
+            for edition in dict.fromkeys(self.editions)
         }
 
     # -- names ----------------------------------------------------------------

@@ -19,6 +19,7 @@ from twin.errors import ConfigError, validation_message
 from twin.parameters import GpuModel
 from twin.parameters.site import Site
 from twin.site.detail import DetailPlan
+from twin.site.editions import editions_of
 from twin.site.sizing import sized
 from twin.site.target import is_address
 from twin.yamls import load, read_text
@@ -122,8 +123,8 @@ def _check_words(site: Site, where: str) -> None:
     """Check what a site's own words must not be taken for, and what they must name.
 
     Raises:
-        ConfigError: nothing shows the GPUs, a job has the name of a place, or the detail is of
-            no array.
+        ConfigError: nothing shows the GPUs, a job has the name of a place, or the detail or an
+            exporter's edition is of no array.
     """
     shown = sorted({device.accelerators for device in DEVICES} - {""})
     if site.gpu.exporter not in shown:
@@ -136,6 +137,10 @@ def _check_words(site: Site, where: str) -> None:
                 f"{where}: jobs: the name {job.name!r} is that of another place, which faults "
                 "could not tell from the job; choose another"
             )
+    try:
+        editions_of(site)
+    except ConfigError as error:
+        raise ConfigError(f"{where}: telemetry.exporters: {error}") from error
     try:
         DetailPlan.of(site.arrays).changed([site.telemetry.detail])
     except ConfigError as error:

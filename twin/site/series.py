@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Iterable
 from functools import cache, partial
 
-from twin.catalog import Detail, DeviceClass, Level, UnitKind
+from twin.catalog import Detail, Level, Signal, UnitKind
+from twin.catalog.editions import Edition
 from twin.site import site_rollups
 from twin.site.detail import DetailPlan
 from twin.site.layout import Layout
@@ -22,14 +24,14 @@ def count_series(layout: Layout, plan: DetailPlan) -> int:
     The aggregator's own, of which most are two a unit, are not among them.
     """
     always = sum(
-        layout.units(device.frame) * layout.per_unit(device) * _signals(layout, device)
+        layout.units(device.frame) * layout.per_unit(device) * _series(layout.reported[device.name])
         for device in layout.devices
         if not device.frame.in_array
     )
     groups = _rollups(layout, Level.SITE) + layout.site.halls * _rollups(layout, Level.HALL)
     array_series = cache(partial(_array_series, layout))
     arrays = sum(
-        array_series(detail, len(layout.racks_of(array)))
+        array_series(detail, len(layout.racks_of(array)), layout.editions[array])
         for array, detail in enumerate(plan.levels)
     )
     return always + groups + arrays
@@ -67,8 +69,8 @@ def plan_within(layout: Layout, most: int) -> DetailPlan:
     return partly(max(0, over - 1), below)
 
 
-def _array_series(layout: Layout, detail: Detail, racks: int) -> int:
-    """Return the series of an array of so many racks at this detail."""
+def _array_series(layout: Layout, detail: Detail, racks: int, edition: Edition) -> int:
+    """Return the series of an array of so many racks at this detail, in this edition."""
     if not detail.covers(Detail.RACK):
         return 0
     series = _rollups(layout, Level.ARRAY) + racks * _rollups(layout, Level.RACK)
@@ -77,13 +79,13 @@ def _array_series(layout: Layout, detail: Detail, racks: int) -> int:
             count = layout.per_unit(device) * (racks if device.frame is UnitKind.RACK else 1)
             if device.reporting is not None:
                 count = device.reporting(layout.site, racks)
-            series += count * _signals(layout, device)
+            series += count * _series(layout.exposed[edition][device.name])
     return series
 
 
-def _signals(layout: Layout, device: DeviceClass) -> int:
+def _series(signals: Iterable[Signal]) -> int:
     """Return the series of one device."""
-    return sum(signal.series for signal in layout.reported[device.name])
+    return sum(signal.series for signal in signals)
 
 
 def _rollups(layout: Layout, level: Level) -> int:

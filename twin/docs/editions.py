@@ -1,0 +1,123 @@
+"""Page on editions: how to choose one, and what each calls otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from twin.catalog import GPU, Signal
+from twin.catalog.editions import EDITIONS, Edition
+from twin.docs.markdown import NOTICE, code, table
+
+__all__ = ["pages"]
+
+_INTRODUCTION = f"""{NOTICE}
+# Editions of an exporter
+
+dcgm-exporter renames 23 of its fields in 4.9.0, and eleven of them have another unit, too. Rules
+and dashboards that name the old ones say nothing any more: an alert without series never fires, and
+nobody is told. The twin has each edition, so that a migration can be tried before it is done.
+
+## Choose an edition
+
+```console
+$ twin up --exporter dcgm=4.9.0
+$ twin metrics gpu --exporter dcgm=4.9.0
+```
+
+`--exporter` takes the short version or the whole tag (`dcgm=4.5.3-4.8.2`). `twin up`,
+`twin emulate`, `twin aggregate` and `twin metrics` know it, and so does a site's file:
+
+```yaml
+telemetry:
+  exporters: {{dcgm: 4.9.0}}
+```
+
+A fleet in mid-migration has both at once, by array:
+
+```console
+$ twin up --exporter dcgm=4.8.2,a002=4.9.0
+```
+
+Frames on the bus are the same in every edition; only what the aggregator exposes differs. Roll-ups
+and the live page do not depend on it.
+
+## A counters file of your own
+
+`--counters FILE` takes the file that dcgm-exporter takes with `-f`, or the text of its ConfigMap:
+
+```text
+# name, type, help
+DCGM_FI_DEV_GPU_TEMP, gauge, GPU temperature (in C).
+DCGM_FI_DRIVER_VERSION, label, Driver version.
+```
+
+As with the exporter, the file replaces the list and does not add to it, and a name that the edition
+does not know is an error, here with its line. A field that the exporter has and the twin does not
+is said on standard error and gives no series. In a site's file the text stands in
+`telemetry: {{exporters: {{dcgm_counters: …}}}}`.
+
+A metric is called what the file says. **4.9.0 takes the old names, too, and then gives the old
+units**: with [`deploy/dcgm-exporter/counters.csv`](../deploy/dcgm-exporter/counters.csv) a new
+exporter shows what the old one did, but for the label `hostname`, which only a relabelling or
+`--no-hostname` changes. [`counters-4.9.0.csv`](../deploy/dcgm-exporter/counters-4.9.0.csv) has the
+same fields under their new names.
+
+## Traps
+
+- The NVLink rate goes by 1.024e6 and not by 1e6: DCGM divided KiB by 1,000 and called it MB.
+- `DCGM_FI_DEV_GPU_UTIL_RATIO` in a counters file is a percentage from 0 to 100 with the DCGM 4.6 of
+  4.8.3 and 4.8.4, where it is a second name of the old field, and a ratio from 4.9.0 on.
+- An `or` of old and new names must carry the factor.
+- `DCGM_FI_DEV_NVLINK_BANDWIDTH_TOTAL` is a rate in every edition; up to 4.8.2 the exporter calls it
+  a counter.
+- The Helm chart of 4.8.2 and the GPU operator have lists of their own, without
+  `DCGM_FI_DEV_FB_RESERVED` and without the driver's label.
+
+## What each edition calls otherwise
+
+*From* is the first edition with the new name. A new value is the old one times the factor. Rows
+that are off by default in every edition are among them.
+
+"""
+
+_SOURCES = """
+Sources: `etc/default-counters.csv` of [NVIDIA/dcgm-exporter](https://github.com/NVIDIA/dcgm-exporter)
+at 691c927 (4.5.3-4.8.2), 7ad5832 (4.8.3) and 8dc9e11 (4.8.4), its release notes of 4.9.0, and
+`pkg/dcgm/dcgm_fields.h` of [NVIDIA/go-dcgm](https://github.com/NVIDIA/go-dcgm) at b7fa315
+(DCGM 4.6.1) and a9ee3d7 (DCGM 4.7) for names, ids and units. The help texts of 4.9.0 are ours.
+"""
+
+
+def pages() -> Mapping[str, str]:
+    """Return ``editions.md``."""
+    return {"editions.md": _INTRODUCTION + _table() + _SOURCES}
+
+
+def _table() -> str:
+    """Return what the editions of dcgm-exporter call each GPU signal that they differ in."""
+    first, *others = EDITIONS["dcgm"]
+    rows = [
+        [code(before.metric), edition.version, code(after.metric), after.kind.value,
+         after.unit.value, f"{after.factor:.12g}" if after.factor != 1.0 else ""]
+        for signal in GPU
+        for before, edition, after in _changes(signal, first, others)
+    ]  # fmt: skip
+    labels = [
+        [code(old), edition.version, code(new), "label", "", ""]
+        for before, edition in zip(EDITIONS["dcgm"], others, strict=False)
+        for old, new in edition.labels.items()
+        if before.labels.get(old) != new
+    ]
+    return table((first.version, "From", "Name", "Type", "Unit", "Factor"), [*labels, *rows])
+
+
+def _changes(
+    signal: Signal, first: Edition, others: Iterable[Edition]
+) -> Iterator[tuple[Signal, Edition, Signal]]:
+    """Yield a signal in the first edition, and each later edition that changes it."""
+    before = last = first.row(signal)
+    for edition in others:
+        after = edition.row(signal)
+        if (after.metric, after.kind, after.unit) != (last.metric, last.kind, last.unit):
+            yield before, edition, after
+        last = after
