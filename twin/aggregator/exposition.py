@@ -94,7 +94,7 @@ def site_page(store: Store) -> MetricsPage:
     """Return the page of everything that belongs to no array."""
     kinds = [kind for kind in UnitKind if kind not in (UnitKind.RACK, UnitKind.ARRAY)]
     devices = tuple(device for device in DEVICES if device.frame in kinds)
-    units = {kind: slice(0, store.layout.units(kind)) for kind in kinds}
+    units: dict[UnitKind, slice] = {kind: slice(0, store.layout.units(kind)) for kind in kinds}
     return MetricsPage(store, devices, units, store.layout.reported)
 
 
@@ -150,7 +150,8 @@ class MetricsPage:
     def _values(self, device: DeviceClass, signal: Signal) -> NDArray[np.float64]:
         if signal.sum_of:
             parts = [self._values(device, device[name]) for name in signal.sum_of]
-            return np.sum(parts, axis=0, dtype=np.float64)
+            total: NDArray[np.float64] = np.sum(parts, axis=0)
+            return total
         row = self._store.row(device, signal)
         values: NDArray[np.float64] = self._store.values[device.name]
         return values[row, self._units[device.frame]].reshape(-1)

@@ -54,7 +54,9 @@ def with_exporters(
     text = "" if counters is None else read_text(counters)
     where = "telemetry.exporters.dcgm_counters" if counters is None else str(counters)
     chosen = exporting(site, settings or (), text, where)
-    notes = dict.fromkeys(note for own in dict.fromkeys(editions_of(chosen)) for note in own.notes)
+    notes = dict.fromkeys(
+        note for own in dict.fromkeys(editions_of(chosen, where)) for note in own.notes
+    )
     if not quiet:
         for note in notes:
             typer.echo(f"twin: {note}", err=True)
