@@ -18,6 +18,7 @@ DEFAULTS = {
         "pdus_per_rack": 2,
         "blocks": (),
         "jobs": (),
+        "job_mix": (),
     },
     "gpu": {
         "key": "h100-sxm",
@@ -257,6 +258,17 @@ DEFAULTS = {
         "replace_seconds": 180.0,
         "reload_seconds": 60.0,
         "framebuffer_ratio": 0.86,
+    },
+    "scheduler": {
+        "kind": "none",
+        "load_ratio": 0.95,
+        "queue_jobs": 256,
+        "partition": "batch",
+        "start_seconds": 40.0,
+        "detect_seconds": 40.0,
+        "repair_seconds": 300.0,
+        "requeue_seconds": 30.0,
+        "keep_seconds": 300.0,
     },
     "telemetry": {
         "interval_seconds": 1.0,

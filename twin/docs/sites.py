@@ -96,6 +96,17 @@ jobs:
     training: {{step_seconds: 3.5, checkpoint_every_seconds: 300}}
 ```
 
+With a scheduler, jobs come and go on the racks that no job of `jobs` holds, GPU by GPU or in whole
+servers. Users submit them at random, of a few kinds; those that do not fit wait, the more important
+ones preempt, and the jobs of a node that fails are requeued from their last checkpoint:
+
+```yaml
+scheduler: {{kind: slurm}}
+job_mix:
+  - {{name: train, share: 1, gpus: [16, 32], seconds: 3600, priority: 60}}
+  - {{name: eval, share: 20, gpus: [1, 2, 4], seconds: 300, preemptible: true}}
+```
+
 ## Shipped sites
 
 """

@@ -25,11 +25,13 @@ from twin.parameters.power import (
     SupplyParameters,
     TurbineParameters,
 )
+from twin.parameters.scheduler import DEFAULT_MIX, JobMixParameters, SchedulerParameters
 from twin.parameters.section import Section
 from twin.parameters.server import Ec2Parameters, ServerParameters
 from twin.parameters.site import Site
 
 __all__ = [
+    "DEFAULT_MIX",
     "BlockParameters",
     "CoolingParameters",
     "Ec2Parameters",
@@ -37,10 +39,12 @@ __all__ = [
     "GensetParameters",
     "GpuModel",
     "GridParameters",
+    "JobMixParameters",
     "JobParameters",
     "MegapackParameters",
     "NetworkParameters",
     "PduParameters",
+    "SchedulerParameters",
     "Section",
     "ServerParameters",
     "Site",

@@ -14,6 +14,7 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from twin.parameters import (
+    DEFAULT_MIX,
     BlockParameters,
     CoolingParameters,
     Ec2Parameters,
@@ -21,10 +22,12 @@ from twin.parameters import (
     GensetParameters,
     GpuModel,
     GridParameters,
+    JobMixParameters,
     JobParameters,
     MegapackParameters,
     NetworkParameters,
     PduParameters,
+    SchedulerParameters,
     Section,
     ServerParameters,
     StorageParameters,
@@ -86,7 +89,11 @@ class Site(Section):
     training: TrainingParameters = TrainingParameters()
     jobs: tuple[JobParameters, ...] = ()
     """Jobs that share the site. Without any, a single one called `pretrain` holds all racks;
-    racks that no job holds are idle."""
+    racks that no job holds are idle, or the scheduler's."""
+    scheduler: SchedulerParameters = SchedulerParameters()
+    job_mix: tuple[JobMixParameters, ...] = ()
+    """Kinds of jobs that users submit to the scheduler; without any, four kinds from pre-training
+    to notebooks."""
     telemetry: TelemetryParameters = TelemetryParameters()
 
     @model_validator(mode="after")
@@ -121,6 +128,33 @@ class Site(Section):
         return self
 
     @model_validator(mode="after")
+    def _scheduler_has_gpus_for_a_kind_of_job(self) -> Site:
+        names = [kind.name for kind in self.job_mix]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(
+                    f"job_mix: the name {name!r} is given twice; every kind has its own"
+                )
+        if not self.scheduled:
+            if self.job_mix:
+                raise ValueError(
+                    "job_mix is given, but scheduler.kind is none; make it slurm or kubernetes"
+                )
+            return self
+        free = self.gpus - sum(job.racks for job in self.jobs) * self.gpus_per_rack
+        if all(min(kind.gpus) > free for kind in self.mix):
+            raise ValueError(
+                f"scheduler: no kind of job fits into the {free} GPUs that it has; take racks from "
+                "jobs, or give job_mix smaller gpus"
+            )
+        if self.gpu.exporter != "dcgm":
+            raise ValueError(
+                f"scheduler: jobs are placed on GPUs that dcgm-exporter shows, not on those of the "
+                f"exporter {self.gpu.exporter!r}; leave scheduler out"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _one_exporter_tells_of_all(self) -> Site:
         models = [self.gpu, *(block.gpu for block in self.blocks)]
         if len({(model.exporter, model.logical_cores) for model in models}) > 1:
@@ -129,6 +163,16 @@ class Site(Section):
                 "make two sites of it"
             )
         return self
+
+    @property
+    def scheduled(self) -> bool:
+        """Whether a scheduler places jobs on the racks that no job of the site file holds."""
+        return self.scheduler.kind != "none"
+
+    @property
+    def mix(self) -> tuple[JobMixParameters, ...]:
+        """Kinds of jobs that users submit to the scheduler."""
+        return self.job_mix or DEFAULT_MIX
 
     @property
     def all_blocks(self) -> tuple[BlockParameters, ...]:
@@ -178,8 +222,9 @@ class Site(Section):
 
     @cached_property
     def job_names(self) -> tuple[str, ...]:
-        """Names of the jobs; a site which names none has one that holds all racks."""
-        return tuple(job.name for job in self.jobs) or (DEFAULT_JOB,)
+        """Names of the jobs; a site which names none and has no scheduler has one on all racks."""
+        default = () if self.scheduled else (DEFAULT_JOB,)
+        return tuple(job.name for job in self.jobs) or default
 
     def gpu_model(self, rack: int) -> GpuModel:
         """Return the GPU model of a rack."""

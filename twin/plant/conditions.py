@@ -179,6 +179,10 @@ class Conditions:
     """Rate of its input over what it needs."""
     job_checkpoint_seconds: NDArray[np.float64] = _each(UnitKind.JOB, healthy=np.inf)
     """Time between its checkpoints, infinite for as configured."""
+    container_sound: Flags = _each(SERVER, healthy=True)
+    """Containers of the scheduler's jobs run on the server."""
+    scheduler_running: Flags = _each(None, healthy=True)
+    """The scheduler places jobs."""
     gpu_sensor_stuck: Flags = _each(GPU, healthy=False)
     """Temperature and power readings freeze."""
     supply_sensor_drift: NDArray[np.float64] = _each(UnitKind.RACK, healthy=0.0)

@@ -142,6 +142,18 @@ class Fabric:
         """Return the same of the slowest leaf of these arrays."""
         return float(self._pace[arrays].min())
 
+    @property
+    def isolated_arrays(self) -> NDArray[np.bool_]:
+        """Arrays of which a leaf runs but has no way to a spine."""
+        isolated: NDArray[np.bool_] = self._isolated.any(axis=1)
+        return isolated
+
+    @property
+    def array_paces(self) -> Floats:
+        """Throughput of the slowest leaf of each array over that of a healthy fabric."""
+        paces: Floats = self._pace.min(axis=1)
+        return paces
+
     def links(self, held: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Return which NICs have link, given which can hold one, both (racks, NICs a rack)."""
         if self.leaf_up.all():

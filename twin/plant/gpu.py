@@ -23,6 +23,7 @@ from twin.plant.gpu_model import (
     capped_clock,
     die_temperature,
     memory_clock,
+    power_noise,
     thermal_clock,
 )
 from twin.plant.host import HostStates
@@ -195,7 +196,9 @@ class Gpus:
         idle = model.power_idle_watts
         dynamic = activity * ((model.power_training_watts - idle) * factor)
         if not demand.measured:
-            dynamic = dynamic + self._noise(activity, shared=not demand.fluctuates)
+            servers = 0 if demand.fluctuates else self._servers
+            noise = power_noise(self._rng, model, self.die.shape, servers)
+            dynamic = dynamic + noise * np.minimum(activity, 1.0)
             leakage = model.power_leakage_ratio_per_kelvin * (self.die - _LEAKAGE_CELSIUS)
             dynamic = dynamic * (1.0 + leakage)
         if self._dead is not None:
@@ -255,27 +258,11 @@ class Gpus:
         limit: Floats = np.minimum(own, self._per_gpu(self._hosts.gpu_limit))
         return limit
 
-    def _noise(self, activity: Floats, *, shared: bool) -> Floats:
-        """Return power noise in W, in proportion to activity.
-
-        Args:
-            activity: of the GPUs, (racks, GPUs) or (1, 1).
-            shared: whether to include what is common to a server's GPUs.
-        """
-        model = self._model
-        common = model.power_noise_correlation
-        own = self._rng.standard_normal(self.die.shape, dtype=np.float32)
-        noise = np.sqrt(1.0 - common) * own
-        if shared:
-            size = (self.die.shape[0], self._servers)
-            servers = self._rng.standard_normal(size, dtype=np.float32)
-            noise = noise + np.sqrt(common) * self._per_gpu(servers)
-        scaled: Floats = model.power_noise_watts * noise * np.minimum(activity, 1.0)
-        return scaled
-
     def _per_gpu(self, servers: NDArray[Any]) -> NDArray[Any]:
-        """Return values of servers, (racks, servers) or (1, 1), spread to their GPUs."""
-        return servers if servers.shape == (1, 1) else np.repeat(servers, self._per_server, axis=1)
+        """Return values of servers spread to their GPUs; those of all or of GPUs as they are."""
+        if servers.shape in ((1, 1), self.die.shape):
+            return servers
+        return np.repeat(servers, self._per_server, axis=1)
 
     @property
     def _memory_temperature(self) -> Floats:
@@ -310,6 +297,16 @@ class Gpus:
         """GPUs without which a job cannot go on: off the bus, failed or hanging."""
         return self.missing_in(_ALL)
 
+    @property
+    def lost(self) -> NDArray[np.bool_]:
+        """GPUs that do nothing for their job, (racks, GPUs a rack)."""
+        return self._lost_in(_ALL)
+
+    @property
+    def paces(self) -> Floats | None:
+        """Pace of every GPU over its full one, None where all have it."""
+        return self._pace_in(_ALL) if self._slowed or self.links.pace is not None else None
+
     def missing_in(self, racks: slice) -> int:
         """Return how many GPUs of these racks are missing."""
         return int(self._lost_in(racks).sum())
@@ -340,7 +337,10 @@ class Gpus:
         if stopped is not None:
             work = np.where(stopped, 0.0, work)
         used = demand.framebuffer * model.framebuffer_mib
-        nic = (demand.network * self._nic_bytes_per_second + 4e7) * np.maximum(demand.busy, 0.01)
+        network = demand.network
+        if isinstance(network, np.ndarray) and network.shape[1] > 1:
+            network = self._per_gpu(network)
+        nic = (network * self._nic_bytes_per_second + 4e7) * np.maximum(demand.busy, 0.01)
         bandwidth = work * (_OCCUPANCY["nvlink"] * model.nvlink_bytes_per_second / 1e6)
         if self.links.pace is not None:
             bandwidth = bandwidth * self.links.pace

@@ -10,7 +10,14 @@ import numpy as np
 from twin.plant.units import Floats
 from twin.site import GpuModel, Layout
 
-__all__ = ["ModelValues", "capped_clock", "die_temperature", "memory_clock", "thermal_clock"]
+__all__ = [
+    "ModelValues",
+    "capped_clock",
+    "die_temperature",
+    "memory_clock",
+    "power_noise",
+    "thermal_clock",
+]
 
 _HARDWARE_SLOWDOWN = 0.25
 """Clock ratio under hardware slowdown, est.: NVML documents a factor of 2 or more."""
@@ -134,3 +141,23 @@ def die_temperature(
     gain = -np.expm1(-rate * dt) / rate
     moved: Floats = die + (power / capacity - rate * (die - coolant)) * gain
     return moved
+
+
+def power_noise(
+    rng: np.random.Generator, model: ModelValues, shape: tuple[int, ...], servers: int
+) -> Floats:
+    """Return the power noise of GPUs at full activity in W, (racks, GPUs).
+
+    Args:
+        rng: source of all randomness.
+        model: the numbers of the GPU models.
+        shape: racks, GPUs a rack.
+        servers: servers a rack whose GPUs share a part of it; 0 where activity has that part.
+    """
+    common = model.power_noise_correlation
+    noise = np.sqrt(1.0 - common) * rng.standard_normal(shape, dtype=np.float32)
+    if servers:
+        own = rng.standard_normal((shape[0], servers), dtype=np.float32)
+        noise = noise + np.sqrt(common) * np.repeat(own, shape[1] // servers, axis=1)
+    scaled: Floats = model.power_noise_watts * noise
+    return scaled

@@ -20,6 +20,7 @@ from twin.plant.hall_facility_link import Feedback, Flows, LoadReport
 from twin.plant.neuron import NeuronMonitor
 from twin.plant.nic import Nics
 from twin.plant.port_degradation import PortDegradation
+from twin.plant.scheduled import ScheduledHalls
 from twin.plant.sensors import Sensors
 from twin.plant.server import Servers
 from twin.plant.units import Floats, silenced
@@ -29,7 +30,7 @@ from twin.site import Layout
 __all__ = ["FABRIC_STREAM", "Halls"]
 
 _JOBS_STREAM, _GPU_STREAM, _NIC_STREAM, _SERVER_STREAM, _CDU_STREAM = range(5)
-FABRIC_STREAM, _SENSOR_STREAM = 20, 22
+FABRIC_STREAM, _SENSOR_STREAM, _SCHEDULER_STREAM = 20, 22, 23
 
 
 class Halls:
@@ -58,6 +59,7 @@ class Halls:
         self.servers = Servers(layout, random(_SERVER_STREAM))
         self.cdus = Cdus(layout, random(_CDU_STREAM))
         self.sensors = Sensors(layout, random(_SENSOR_STREAM))
+        self.batch = ScheduledHalls(layout, random(_SCHEDULER_STREAM)) if site.scheduled else None
         self._voltage = 1.0
         self._demand: Demand
 
@@ -68,7 +70,10 @@ class Halls:
             water: facility water supply in °C.
             dew: dew point of the halls in °C.
         """
-        self._demand = demand = self.jobs.step(1e-3, [Health()] * len(self.jobs.rows))
+        demand = self.jobs.step(1e-3, [Health()] * len(self.jobs.rows))
+        if self.batch is not None:
+            demand = self.batch.settle(demand, self.nics)
+        self._demand = demand
         self.gpus.settle(demand, self._layout.site.cooling.supply_celsius)
         self.nics.settle(demand)
         self.servers.step(self.gpus.power)
@@ -90,10 +95,14 @@ class Halls:
         healths = [
             _with_software(health, job, conditions) for job, health in enumerate(feedback.healths)
         ]
-        self._demand = demand = self.jobs.step(dt, healths)
+        demand = self.jobs.step(dt, healths)
+        speed = self.jobs.over_racks([health.speed for health in healths], elsewhere=1.0)
+        if self.batch is not None:
+            demand, speed = self.batch.step(demand, speed, dt, conditions, self)
+        self._demand = demand
         gpus.step(
             demand,
-            self.jobs.over_racks([health.speed for health in healths], elsewhere=1.0),
+            speed,
             cdus.supply[:, None],
             cdus.flow_ratio[:, None],
             conditions,

@@ -105,7 +105,7 @@ class Nics:
     def settle(self, demand: Demand) -> None:
         """Put the optics where this demand would hold them."""
         rise = self._network.optic_temperature_rise_kelvin
-        self._optic = self._optic_base + rise * demand.network
+        self._optic = self._optic_base + rise * self._of_ports(demand.network)
 
     def step(
         self,
@@ -235,7 +235,8 @@ class Nics:
         count["corrected"] += np.where(self.link, _CORRECTED_BITS_PER_SECOND * dt, 0.0)
         if greatest(demand.congestion) <= 0.0:
             return
-        packets = network.bytes_per_second / network.packet_bytes * demand.congestion * dt
+        congestion = self._of_ports(demand.congestion)
+        packets = network.bytes_per_second / network.packet_bytes * congestion * dt
         marked = np.where(self._rx > 0, packets * network.mark_ratio, 0.0)
         marked.reshape(-1, self._per_server)[:, self._rails :] = 0.0
         count["marked"] += marked
@@ -284,9 +285,15 @@ class Nics:
         return count
 
     def _of_servers(self, level: Level) -> Level:
-        """Return a level of racks as one of servers, (servers, 1); a plain number as it is."""
+        """Return a level of racks or servers as (servers, 1); a plain number as it is."""
         if isinstance(level, np.ndarray):
-            return np.repeat(level, self._rack_servers, axis=0)
+            return np.repeat(level.reshape(-1, 1), self._rack_servers // level.shape[1], axis=0)
+        return level
+
+    def _of_ports(self, level: Level) -> Level:
+        """Return a level of servers as one of ports, (racks, NICs a rack); others as they are."""
+        if isinstance(level, np.ndarray) and level.shape[1] > 1:
+            return np.repeat(level, self._per_server, axis=1)
         return level
 
     def _on_rails(self, values: NDArray[_T]) -> NDArray[_T]:
@@ -294,6 +301,16 @@ class Nics:
         return values.reshape(-1, self._per_server)[:, : self._rails]
 
     # -- readings -------------------------------------------------------------
+
+    def join(self, first: int, groups: NDArray[np.int32]) -> None:
+        """Let the servers of scheduled jobs send round, see :meth:`twin.plant.ring.Ring.join`."""
+        self._ring.join(first, groups)
+
+    @property
+    def unlinked(self) -> NDArray[np.bool_]:
+        """Servers of which a compute port has no link, (servers,)."""
+        linked: NDArray[np.bool_] = self._on_rails(self.link).min(axis=1)
+        return ~linked
 
     def links_down_in(self, racks: slice) -> int:
         """Return how many compute ports of these racks have no link."""

@@ -25,11 +25,33 @@ class Ring:
         size = layout.site.servers_per_rack
         self._next = np.arange(layout.site.servers)
         self._previous = self._next.copy()
-        for job in job_places(layout.site):
+        places = job_places(layout.site)
+        for job in places:
             servers = np.arange(job.racks.start * size, job.racks.stop * size)
             self._next[servers] = np.roll(servers, -1)
             self._previous[servers] = np.roll(servers, 1)
-        self._one = len(job_places(layout.site)[0].racks) == layout.site.racks
+        self._one = [job.racks for job in places] == [range(layout.site.racks)]
+
+    def join(self, first: int, groups: NDArray[np.int32]) -> None:
+        """Make rings of the servers of scheduled jobs anew.
+
+        Args:
+            first: the first server that the scheduler has.
+            groups: (servers from there on,): the job of each server, negative for none.
+        """
+        servers = np.arange(first, first + groups.size)
+        self._next[first:] = self._previous[first:] = servers
+        order = np.argsort(groups, kind="stable")
+        order = order[groups[order] >= 0]
+        if not order.size:
+            return
+        jobs = groups[order]
+        begins = np.concatenate(([True], jobs[1:] != jobs[:-1]))
+        firsts = order[begins][np.cumsum(begins) - 1]
+        ends = np.append(begins[1:], True)
+        following = np.where(ends, firsts, np.roll(order, -1))
+        self._next[first + order] = first + following
+        self._previous[first + following] = first + order
 
     def of_next(self, values: NDArray[_T]) -> NDArray[Any]:
         """Return, for each server, the values of the one that it sends to."""

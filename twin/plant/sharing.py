@@ -17,8 +17,10 @@ _STORAGE_READ_RATIO = 0.004
 
 def storage_wanted(demand: Demand, network: NetworkParameters) -> tuple[Level, Level]:
     """Return what a port would write to the storage and read from it, in B/s."""
-    rate = network.bytes_per_second
-    return demand.storage * rate, _STORAGE_READ_RATIO * rate * demand.compute
+    rate, compute = network.bytes_per_second, demand.compute
+    if isinstance(compute, np.ndarray) and compute.shape[1] > 1:
+        compute = compute.mean(axis=1, keepdims=True)
+    return demand.storage * rate, _STORAGE_READ_RATIO * rate * compute
 
 
 def fair_level(wanted: Floats, members: Floats, limit: float) -> float:

@@ -45,13 +45,15 @@ class JobPlace:
 def job_of(site: Site, rack: int) -> str | None:
     """Return the name of the job that holds a rack, None where the rack is idle."""
     if not site.jobs:
-        return site.job_names[0]
+        return next(iter(site.job_names), None)
     ends = accumulate(job.racks for job in site.jobs)
     return next((job.name for job, end in zip(site.jobs, ends, strict=True) if rack < end), None)
 
 
 def job_places(site: Site) -> tuple[JobPlace, ...]:
     """Return the jobs of a site in order of their racks."""
+    if not site.jobs and site.scheduled:
+        return ()  # all racks are the scheduler's
     if not site.jobs:
         return (JobPlace(site.job_names[0], "training", range(site.racks), 0, site),)
     ends = accumulate(job.racks for job in site.jobs)

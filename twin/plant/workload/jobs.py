@@ -71,7 +71,7 @@ class Jobs:
         self._spans = [place.gpus * Levels(place.site).span for place in places]
         self._gpus = np.array([[place.gpus] for place in places], dtype=np.float64)
         self._shape = (site.racks, site.servers_per_rack)
-        self._alone = places[0].racks == range(site.racks)
+        self._alone = [place.racks for place in places] == [range(site.racks)]
 
     @property
     def progress(self) -> tuple[Progress, ...]:
@@ -154,8 +154,11 @@ class Jobs:
     def outputs(self) -> dict[str, Floats]:
         """Return all signals of the catalogue's job class, (jobs, 1)."""
         rows = [_report(progress) for progress in self.progress]
-        values = {name: np.array([[row[name]] for row in rows]) for name in rows[0]}
-        values["gpus"] = self._gpus - values["gpus"]
+        values = {
+            name: np.array([[row[name]] for row in rows]).reshape(-1, 1)
+            for name in _report(Progress())
+        }
+        values["gpus"] = self._gpus.reshape(-1, 1) - values["gpus"]
         return values
 
 
