@@ -39,8 +39,13 @@ class Registry(View[T]):
     """
 
     def __init__(self, *shipped: T) -> None:
-        self._items = shipped
+        self._shipped = self._items = shipped
         super().__init__(lambda: self._items)
+
+    @property
+    def is_extended(self) -> bool:
+        """Whether something was added to what ships with the package."""
+        return len(self._items) > len(self._shipped)
 
     @contextmanager
     def extended(self, items: Iterable[T]) -> Iterator[None]:

@@ -69,6 +69,10 @@ def run_test(
     jobs: Annotated[
         int | None, typer.Option("--jobs", "-j", help="Processes; by default one a core.", min=1)
     ] = None,
+    cached: Annotated[
+        bool,
+        typer.Option("--cache/--no-cache", help="Reuse what earlier runs simulated and evaluated."),
+    ] = True,
     as_json: JsonOutput = False,
 ) -> None:
     """Live through scenarios and let promtool say what the rules do; exit 1 if one is wrong.
@@ -80,6 +84,7 @@ def run_test(
       twin rules test --rules my.yml --scenarios 'scenarios/*.yaml' --junit rules.xml
     """  # noqa: D301 - click wants the backspace itself before lines to be kept
     from twin.rules.audit import audit, audit_recordings
+    from twin.rules.cache import Cache, default_folder
     from twin.rules.conclusion import conclude
     from twin.rules.report import html_report, json_report, junit_report, print_summary
     from twin.rules.shipped import write_shipped_rules
@@ -106,6 +111,7 @@ def run_test(
             mutate=mutate,
             alertmanager=alertmanager,
             jobs=jobs,
+            cache=Cache(default_folder()) if cached else None,
         )
         began = time.perf_counter()
         results = _run(chosen, own, options, every=every, quiet=as_json)
@@ -220,6 +226,23 @@ def _refuse_unknown(rules: RuleSet, chosen: Sequence[LoadedScenario]) -> None:
     ]
     if lines:
         raise ConfigError("\n".join(lines))
+
+
+@app.command("cache")
+def show_cache(
+    *,
+    clear: Annotated[bool, typer.Option("--clear", help="Drop all that it has.")] = False,
+) -> None:
+    """Show where earlier runs are kept and how much that is; rule tests reuse them.
+
+    TWIN_RULES_CACHE names another folder, to be kept between runs of CI.
+    """
+    from twin.rules.cache import Cache, default_folder
+
+    cache = Cache(default_folder())
+    use = cache.clear() if clear else cache.use()
+    size = f"{use.entries} entries, {use.size / 1e6:,.1f} MB"
+    typer.echo(f"{'dropped ' if clear else ''}{size} in {cache.folder}")
 
 
 @app.command("export")

@@ -14,16 +14,19 @@ from pathlib import Path
 from twin.errors import ConfigError
 from twin.faults import FAULTS
 from twin.rules.alertmanager import told_by
+from twin.rules.cache import Cache
 from twin.rules.charts import panels
-from twin.rules.engine import EngineOutcome, Episode, evaluate
+from twin.rules.engine import EngineOutcome, Episode
 from twin.rules.explain import reasons
 from twin.rules.fault_effects import rules_affected
 from twin.rules.jobs import Candidate
+from twin.rules.kept_outcomes import OutcomeCache, kept_outcome
+from twin.rules.kept_samples import cacheable, kept_sample, scenario_key
 from twin.rules.mutation import Mutant, killed, mutants
 from twin.rules.processes import ended_in_order, prepare, single_threaded
 from twin.rules.result import Check, CheckStatus, Panel, ScenarioResult, Struck, SweepPoint
 from twin.rules.rule_yaml import Value, scalar
-from twin.rules.sampling import Samples, known_metrics, sample
+from twin.rules.sampling import Samples, known_metrics
 from twin.rules.source import Rule, RuleSet
 from twin.rules.unknown_references import lacking_metrics, unmatched
 from twin.rules.verdict import check_names, judge
@@ -46,6 +49,7 @@ class Options:
             tried again.
         alertmanager: a configuration by which alerts are to be inhibited; None for none.
         jobs: processes at a time; None for one a core.
+        cache: where samples and outcomes are kept; None for nowhere.
     """
 
     foreign: bool = False
@@ -55,6 +59,7 @@ class Options:
     noticed: frozenset[str] = frozenset()
     alertmanager: Path | None = None
     jobs: int | None = None
+    cache: Cache | None = None
 
     @property
     def processes(self) -> int:
@@ -189,7 +194,8 @@ def run_scenario(
     """
     began = time.perf_counter()
     metrics = known_metrics(loaded.layout)
-    samples = sample(loaded, wanted_metrics(rules, metrics))
+    cache = options.cache if cacheable() else None
+    samples = kept_sample(loaded, wanted_metrics(rules, metrics), cache)
     alerts = rules.alerts
     variants = [
         Candidate(rule, {**rule.body, "for": show_duration(lasts)})
@@ -200,7 +206,16 @@ def run_scenario(
     as_they_are = [*(Candidate(rule, rule.body) for rule in alerts), *variants]
     candidates = [*as_they_are, *(mutant.candidate for mutant in broken)]
     calm = _calm(loaded, alerts, options)
-    outcome = evaluate(samples, candidates, rules, loaded.scenario.evaluate, threads, calm)
+    outcome = kept_outcome(
+        samples,
+        candidates,
+        rules,
+        loaded.scenario.evaluate,
+        threads,
+        calm,
+        # Mutants are many, and each is tried until one scenario notices it.
+        None if options.mutate or cache is None else OutcomeCache(cache, scenario_key(loaded)),
+    )
     # A mutant that the engine refuses proves nothing.
     evaluated = {
         index: mutant

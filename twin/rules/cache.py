@@ -1,0 +1,164 @@
+"""Cache of rule tests: files under content keys, checked when read, bounded in size.
+
+Entries are shared by processes without locks: each is written beside its place and moved
+there, a reader keeps what it opened, and an entry that is cut or changed counts as absent.
+Nothing in an entry is executed, so a cache from another machine can be used.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+import zlib
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from twin.errors import ConfigError
+
+__all__ = ["CACHE_FOLDER", "DEFAULT_LIMIT", "Cache", "CacheUse", "default_folder", "digest"]
+
+CACHE_FOLDER = "TWIN_RULES_CACHE"
+"""Environment variable that names the folder."""
+DEFAULT_LIMIT = 2 << 30
+"""Bytes that all entries together may take."""
+
+_MAGIC = b"twin-rules-cache-1\n"
+_DIGEST_BYTES = 32
+_FAST = 1
+_SUFFIX = ".entry"
+_MOST_INFLATED = 4 << 30
+"""Bytes that one entry may become when it is inflated: far more than any scenario has."""
+
+
+def digest(*parts: bytes | str) -> str:
+    """Return a key of these parts, in their order."""
+    own = hashlib.blake2b(digest_size=_DIGEST_BYTES)
+    for part in parts:
+        data = part.encode() if isinstance(part, str) else part
+        own.update(len(data).to_bytes(8, "big"))
+        own.update(data)
+    return own.hexdigest()
+
+
+def default_folder() -> Path:
+    """Return the folder that the environment names, or the user's own cache folder."""
+    named = os.environ.get(CACHE_FOLDER)
+    if named:
+        return Path(named)
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "datacenter-twin" / "rules"
+
+
+@dataclass(frozen=True, slots=True)
+class CacheUse:
+    """How full a cache is.
+
+    Attributes:
+        entries: how many there are.
+        size: their bytes on disk.
+    """
+
+    entries: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cache:
+    """Entries of one folder.
+
+    Attributes:
+        folder: where they are; made with the first entry.
+        limit: bytes that all may take; the ones unused for longest go first.
+    """
+
+    folder: Path
+    limit: int = DEFAULT_LIMIT
+
+    def read(self, key: str) -> bytes | None:
+        """Return the content under a key, None where there is none that is whole."""
+        path = self._path(key)
+        try:
+            data = path.read_bytes()
+        except OSError:
+            return None
+        head = len(_MAGIC) + _DIGEST_BYTES
+        body = data[head:]
+        if data[:head] != _MAGIC + _sum(key, body):
+            with suppress(OSError):
+                path.unlink()
+            return None
+        with suppress(OSError):
+            os.utime(path)  # used just now
+        inflater = zlib.decompressobj()
+        content = inflater.decompress(body, _MOST_INFLATED)
+        return content if inflater.eof else None
+
+    def write(self, key: str, content: bytes) -> None:
+        """Keep a content under a key, and drop the oldest entries above the limit.
+
+        A folder that cannot be written to keeps nothing: a cache is no condition of a run.
+        """
+        body = zlib.compress(content, _FAST)
+        if len(body) > self.limit:
+            return
+        with suppress(OSError):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(dir=self.folder, prefix=".new-")
+            try:
+                with os.fdopen(handle, "wb") as file:
+                    file.write(_MAGIC + _sum(key, body) + body)
+                Path(name).replace(self._path(key))
+            except BaseException:
+                Path(name).unlink(missing_ok=True)
+                raise
+            self._shrink()
+
+    def use(self) -> CacheUse:
+        """Return how full it is."""
+        sizes = [size for _, size, _ in self._entries()]
+        return CacheUse(len(sizes), sum(sizes))
+
+    def clear(self) -> CacheUse:
+        """Drop all entries and return what they were.
+
+        Raises:
+            ConfigError: one cannot be dropped.
+        """
+        before = self.use()
+        for _, _, path in list(self._entries()):
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as error:
+                raise ConfigError(f"{path}: {error.strerror or error}") from error
+        return before
+
+    def _path(self, key: str) -> Path:
+        return self.folder / f"{key}{_SUFFIX}"
+
+    def _entries(self) -> Iterator[tuple[float, int, Path]]:
+        """Yield when each entry was last used, its size and its path."""
+        with suppress(OSError), os.scandir(self.folder) as found:
+            for entry in found:
+                if entry.name.endswith(_SUFFIX):
+                    with suppress(OSError):
+                        status = entry.stat()
+                        yield status.st_mtime, status.st_size, Path(entry.path)
+
+    def _shrink(self) -> None:
+        entries = sorted(self._entries())
+        excess = sum(size for _, size, _ in entries) - self.limit
+        for _, size, path in entries:
+            if excess <= 0:
+                break
+            path.unlink(missing_ok=True)
+            excess -= size
+
+
+def _sum(key: str, body: bytes) -> bytes:
+    """Return what an entry says of itself: no other key may have its content."""
+    own = hashlib.blake2b(key.encode(), digest_size=_DIGEST_BYTES)
+    own.update(body)
+    return own.digest()
