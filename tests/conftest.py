@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
+import os
 from collections.abc import Awaitable, Callable, Mapping
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,7 @@ from hypothesis import settings
 from numpy.typing import NDArray
 
 from twin.catalog import DEVICES, Signal
+from twin.rules.cache import CACHE_FOLDER
 from twin.site import Layout
 
 # What fails must fail again, and not by chance in the run of a change that has nothing to do with
@@ -34,8 +37,13 @@ _LEFT = pytest.StashKey[int]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Count the tests that only ``scripts/test --full`` runs, and that this run leaves out."""
+    """Count the tests that this run leaves out, and give rule tests a cache of their own."""
     config.stash[_LEFT] = 0
+    if not hasattr(config, "workerinput"):
+        # Of this run alone, and of all its workers: what it keeps is of this code.
+        folder = TemporaryDirectory(prefix="twin-rules-cache-")
+        os.environ[CACHE_FOLDER] = folder.name
+        config.add_cleanup(folder.cleanup)
 
 
 def pytest_deselected(items: list[pytest.Item]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import select
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -85,7 +86,7 @@ def test_a_run_that_is_killed_leaves_no_process(files: tuple[Path, Path]) -> Non
     rules, scenario = files
     long = scenario.with_name("long.yaml")
     long.write_text(SCENARIO.replace("duration: 3m", "duration: 24h"), encoding="utf-8")
-    command = [sys.executable, "-m", "twin", "rules", "test", "--jobs", "2"]
+    command = [sys.executable, "-m", "twin", "rules", "test", "--no-cache", "--jobs", "2"]
     command += ["-r", str(rules), "-s", str(long), "-s", str(scenario)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as run:
         assert run.stdout is not None
@@ -97,6 +98,66 @@ def test_a_run_that_is_killed_leaves_no_process(files: tuple[Path, Path]) -> Non
     for end in ends:  # a file that can be read once its process has ended
         assert select.select([end], [], [], PATIENCE_SECONDS)[0] == [end]
         os.close(end)
+
+
+@pytest.mark.integration
+def test_the_cache_can_be_seen_spared_and_dropped(
+    files: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run keeps two entries a scenario where TWIN_RULES_CACHE says, --no-cache none."""
+    folder = tmp_path / "kept"
+    monkeypatch.setenv("TWIN_RULES_CACHE", str(folder))
+    rules, scenario = files
+    command = ["rules", "test", "-r", str(rules), "-s", str(scenario), "--json"]
+
+    def told(*options: str) -> object:
+        return orjson.loads(runner.invoke(app, [*command, *options]).stdout)
+
+    plain = told("--no-cache")
+    assert runner.invoke(app, ["rules", "cache"]).stdout == f"0 entries, 0.0 MB in {folder}\n"
+    assert told() == plain
+    assert told() == plain
+    assert runner.invoke(app, ["rules", "cache"]).stdout.startswith("2 entries, ")
+    assert runner.invoke(app, ["rules", "cache", "--clear"]).stdout.startswith("dropped 2 entries")
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.integration
+def test_watch_tells_what_a_save_changed(files: tuple[Path, Path]) -> None:
+    """A saved rule is tested at once, a broken file is one sentence, and Ctrl-C ends it well."""
+    rules, scenario = files
+    command = [
+        sys.executable,
+        "-m",
+        "twin",
+        "rules",
+        "watch",
+        "-r",
+        str(rules),
+        "-s",
+        str(scenario),
+    ]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as run:
+        assert run.stdout is not None
+
+        def until(text: str) -> str:
+            """Return what was printed up to a line that has the text."""
+            lines = []
+            for line in run.stdout or ():
+                lines.append(line)
+                if text in line:
+                    return "".join(lines)
+            raise AssertionError("".join(lines))
+
+        until("1 passed, 0 failed")
+        rules.write_text(RULES.replace('"failed"', '"broken"'), encoding="utf-8")
+        assert "✗ own: PumpFailed" in until("0 passed, 1 failed")
+        rules.write_text("groups: [", encoding="utf-8")
+        until(f"twin: {rules}:")
+        rules.write_text(RULES, encoding="utf-8")
+        assert "✓ own: PumpFailed" in until("1 passed, 0 failed")
+        run.send_signal(signal.SIGINT)
+        assert run.wait(PATIENCE_SECONDS) == 0
 
 
 @pytest.mark.integration

@@ -40,6 +40,10 @@ Scenarios = Annotated[
     ),
 ]
 
+Jobs = Annotated[
+    int | None, typer.Option("--jobs", "-j", help="Processes; by default one a core.", min=1)
+]
+
 
 @app.command("test")
 def run_test(
@@ -66,9 +70,7 @@ def run_test(
         ),
     ] = False,
     every: Annotated[bool, typer.Option("--all", help="Print the checks that passed too.")] = False,
-    jobs: Annotated[
-        int | None, typer.Option("--jobs", "-j", help="Processes; by default one a core.", min=1)
-    ] = None,
+    jobs: Jobs = None,
     cached: Annotated[
         bool,
         typer.Option("--cache/--no-cache", help="Reuse what earlier runs simulated and evaluated."),
@@ -226,6 +228,25 @@ def _refuse_unknown(rules: RuleSet, chosen: Sequence[LoadedScenario]) -> None:
     ]
     if lines:
         raise ConfigError("\n".join(lines))
+
+
+@app.command("watch")
+def run_watch(
+    rules: Annotated[
+        list[str], typer.Option("--rules", "-r", help="Rule files, also as a pattern.")
+    ],
+    scenarios: Scenarios = None,
+    jobs: Jobs = None,
+) -> None:
+    """Test rules again whenever a rule file or a scenario is saved, and show what changed.
+
+    \b
+    Example:
+      twin rules watch --rules 'rules/*.yml' --scenarios gpu-off-bus
+    """  # noqa: D301 - click wants the backspace itself before lines to be kept
+    from twin.cli.rules_watch import watch
+
+    watch(rules, scenarios or [], jobs)
 
 
 @app.command("cache")

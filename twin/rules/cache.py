@@ -77,6 +77,9 @@ class Cache:
     folder: Path
     limit: int = DEFAULT_LIMIT
 
+    def __contains__(self, key: str) -> bool:
+        return self._path(key).is_file()
+
     def read(self, key: str) -> bytes | None:
         """Return the content under a key, None where there is none that is whole."""
         path = self._path(key)

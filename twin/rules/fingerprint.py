@@ -17,6 +17,7 @@ __all__ = ["PHYSICS", "evaluation_code", "physics_code"]
 PHYSICS = (
     "__init__.py",
     "aggregator",
+    "bus",
     "catalog",
     "emulator",
     "errors.py",

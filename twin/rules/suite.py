@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import chain, islice
 from multiprocessing import active_children, get_context
 from pathlib import Path
 
@@ -119,13 +119,28 @@ def run_suite(
     if options.mutate:
         # Most mutants are noticed by any scenario, and the shortest ones do it for the least.
         ordered = [*ordered[-options.processes :], *ordered[: -options.processes]]
-    alone = len(scenarios) == 1 or options.processes == 1
+    kept = [loaded for loaded in ordered if _is_kept(loaded, options)]
+    paths = {loaded.path for loaded in kept}
+    rest = [loaded for loaded in ordered if loaded.path not in paths]
+    alone = len(rest) == 1 or options.processes == 1
     found: dict[str, ScenarioResult] = {}
     with ended_in_order():
-        for result in (_in_turn if alone else _side_by_side)(ordered, rules, options):
+        # A process of its own takes longer to start than most of what is kept takes to judge.
+        for result in chain(
+            _in_turn(kept, rules, options),
+            (_in_turn if alone else _side_by_side)(rest, rules, options),
+        ):
             found[result.file] = result
             progress(result)
     return [found[str(loaded.path)] for loaded in scenarios]
+
+
+def _is_kept(loaded: LoadedScenario, options: Options) -> bool:
+    """Return whether a scenario needs not be lived through, nor its mutants be judged."""
+    cache = options.cache
+    return (
+        cache is not None and not options.mutate and cacheable() and scenario_key(loaded) in cache
+    )
 
 
 def _in_turn(
