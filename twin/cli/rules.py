@@ -257,7 +257,11 @@ def show_cache(
     """Show where earlier runs are kept and how much that is; rule tests reuse them.
 
     TWIN_RULES_CACHE names another folder, to be kept between runs of CI.
-    """
+
+    \b
+    Example:
+      twin rules cache --clear
+    """  # noqa: D301 - click wants the backspace itself before lines to be kept
     from twin.rules.cache import Cache, default_folder
 
     cache = Cache(default_folder())
