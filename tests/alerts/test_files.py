@@ -25,7 +25,7 @@ def test_a_changed_file_is_noticed(tmp_path: Path, capsys: pytest.CaptureFixture
     (tmp_path / "gpu.yml").write_text("groups: []\n")
     (tmp_path / "old.yml").write_text("groups: []\n")
     assert main(["--out", str(tmp_path), "--check"]) == 1
-    assert capsys.readouterr().err.startswith("gpu.yml, old.yml: not what")
+    assert capsys.readouterr().err.startswith("gpu.yml, old.yml: outdated")
 
 
 def test_files_read_as_the_tables_say() -> None:
@@ -60,7 +60,7 @@ def test_other_limits_and_runbooks(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("setting", "reason"),
-    [("gpu_hott=70", "there is no threshold 'gpu_hott'"), ("gpu_hot=warm", "'warm' is no number")],
+    [("gpu_hott=70", "there is no threshold 'gpu_hott'"), ("gpu_hot=warm", "'warm' is not a number")],
 )
 def test_a_wrong_setting_is_named(setting: str, reason: str) -> None:
     """What is wrong with a setting is said before a file is written."""

@@ -1,8 +1,8 @@
 """The alert rules as data: tables of typed rows.
 
 ``python -m twin.alerts`` makes ``deploy/prometheus/rules`` and ``docs/runbooks`` from them.
-Metric names come from the catalogue, limits from one table, so that a name or a number
-stands in one place. To add an alert, add a row to the table of its domain.
+Metric names come from the catalogue and limits from one table, so that each name and number
+is written once. To add an alert, add a row to the table of its domain.
 """
 
 from twin.alerts.model import Alert, Domain, Recording, Rules, Severity, Threshold

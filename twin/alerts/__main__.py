@@ -1,4 +1,4 @@
-"""``python -m twin.alerts [--check]``: make the rule files, or compare them."""
+"""``python -m twin.alerts [--check]``: write the rule files, or compare them."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def limits(settings: Iterable[str] = ()) -> dict[str, float]:
         try:
             values[name] = float(value)
         except ValueError:
-            raise ConfigError(f"--set {setting}: {value!r} is no number") from None
+            raise ConfigError(f"--set {setting}: {value!r} is not a number") from None
     return values
 
 
@@ -63,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given.check:
         if different:
             sys.stderr.write(
-                f"{', '.join(different)}: not what twin/alerts makes; run python -m twin.alerts\n"
+                f"{', '.join(different)}: outdated; run python -m twin.alerts\n"
             )
         return 1 if different else 0
     given.out.mkdir(parents=True, exist_ok=True)
@@ -81,10 +81,10 @@ def _parser() -> argparse.ArgumentParser:
         "--out", type=Path, default=_FOLDER, metavar="DIR", help="folder of the rule files"
     )
     parser.add_argument(
-        "--runbooks", default=RUNBOOKS, metavar="URL", help="what stands before a runbook's name"
+        "--runbooks", default=RUNBOOKS, metavar="URL", help="base URL of the runbooks"
     )
     parser.add_argument(
-        "--set", action="append", default=[], metavar="NAME=VALUE", help="another limit"
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="set a threshold"
     )
     return parser
 

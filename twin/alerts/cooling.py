@@ -25,10 +25,10 @@ _PUMPS = (
         expr=_pump("state", 'state="failed"') + " == 1",
         hold=5,
         summary=f"Pump {{{{ $labels.pump }}}} of {_RACK} has failed",
-        meaning="Redundancy is lost: the rack depends on its last pump, which runs at about 95 % "
-        "speed. Temperatures hardly move.",
+        meaning="The rack has no redundant pump: the remaining one runs at about 95 % speed. "
+        "Temperatures hardly change.",
         steps=(
-            "Change the pump; it is hot-swappable.",
+            "Replace the pump; it is hot-swappable.",
             "Until then do not service the other pump or its power supply.",
         ),
     ),
@@ -37,18 +37,18 @@ _PUMPS = (
         severity=Severity.CRITICAL,
         expr=f"sum by ({PLACE}) ({_RUNNING}) == 0",
         summary=f"No coolant pump of {_RACK} is running",
-        meaning="Without flow a GPU at 600 W warms by about 2.4 K a second: the clocks slow after "
+        meaning="Without flow a GPU at 600 W warms by about 2.4 K a second: clocks slow after "
         "some 15 s and the GPUs switch off soon after.",
         steps=(
             "Stop the job on this rack now.",
-            "Look at the coolant level, at the unit's power supplies and then at the pumps.",
+            "Check the coolant level, then the unit's power supplies, then the pumps.",
         ),
     ),
     Alert(
         name="CoolantPumpWorn",
         severity=Severity.WARNING,
-        why="Vibration goes with the square of speed, so it is compared at equal speed: a pump "
-        "that runs alone shakes more and is well.",
+        why="Vibration rises with the square of speed, so it is compared at equal speed: a "
+        "healthy pump that runs alone vibrates more.",
         expr=f"""
         {_VIBRATION}
           > on (site) group_left ()
@@ -56,9 +56,12 @@ _PUMPS = (
         """,
         hold=60,
         summary=f"Pump {{{{ $labels.pump }}}} of {_RACK} vibrates far more than the site's others",
-        meaning="A worn impeller or bearing: the pump gives less head at the same speed and will "
-        "fail. Should the other pump fail first, this one cannot hold the flow.",
-        steps=("Compare the flow of both pumps.", "Change the pump at the next service."),
+        meaning="The impeller or a bearing is worn: the pump gives less head at the same speed "
+        "and will fail. If the other pump fails first, this one cannot keep up the flow.",
+        steps=(
+            "Compare the flow of both pumps.",
+            "Replace the pump at the next maintenance.",
+        ),
     ),
     Alert(
         name="CduPowerSupplyFailed",
@@ -66,8 +69,8 @@ _PUMPS = (
         expr=of(CDU_PSU, "state", 'state="failed"') + " == 1",
         hold=5,
         summary=f"Power supply {{{{ $labels.psu }}}} of the coolant unit of {_RACK} has failed",
-        meaning="The other supply carries the unit. With both gone the pumps stop.",
-        steps=("Is its PDU live? Then change the supply; it is hot-swappable.",),
+        meaning="The other supply carries the unit. If both fail the pumps stop.",
+        steps=("Check that its PDU is live, then replace the supply; it is hot-swappable.",),
     ),
 )
 
@@ -75,8 +78,8 @@ _LOOP = (
     Alert(
         name="CoolantFlowLow",
         severity=Severity.CRITICAL,
-        why="Flow is measured against the rack's load, so that the rule fits racks of any size. "
-        "When one pump fails the other takes over within 10 s, which is no reason to wake anybody.",
+        why="Flow is compared with the rack's load, so that the rule fits racks of any size. When "
+        "one pump fails the other takes over within 10 s, which needs no page.",
         expr=f"""
         {_cdu("flow")}
           < on ({PLACE}) group_left ()
@@ -85,9 +88,8 @@ _LOOP = (
         hold=15,
         summary=f'Coolant flow of {_RACK} is {{{{ $value | printf "%.0f" }}}} L/min, too little '
         "for its load",
-        meaning="The coolant warms by more than it should, and the GPUs with it, until they "
-        "throttle.",
-        steps=("Look for failed pumps, a blocked filter, a closed valve, a kinked hose.",),
+        meaning="The coolant warms more than it should and heats the GPUs until they throttle.",
+        steps=("Look for failed pumps, a clogged filter, a closed valve, a kinked hose.",),
     ),
     Alert(
         name="CoolantRiseHigh",
@@ -95,8 +97,11 @@ _LOOP = (
         expr=f"{_cdu('return_temperature')} - {_SUPPLY} > {limit.COOLANT_RISE}",
         hold=60,
         summary=f'Coolant of {_RACK} warms by {{{{ $value | printf "%.1f" }}}} K',
-        meaning="Too little flow for the heat, or a thermometer that is wrong.",
-        steps=("Compare with flow and server power.", "Look at pumps and filter."),
+        meaning="The flow is too low for the heat, or a thermometer is wrong.",
+        steps=(
+            "Compare with flow and server power.",
+            "Check pumps and filter.",
+        ),
     ),
     Alert(
         name="CoolantHot",
@@ -104,10 +109,10 @@ _LOOP = (
         expr=f"{_SUPPLY} > {limit.COOLANT_HOT}",
         hold=30,
         summary=f'Coolant to the servers of {_RACK} has {{{{ $value | printf "%.1f" }}}} °C',
-        meaning="The GPUs are as much hotter as the coolant; they throttle at 87 °C.",
+        meaning="GPU temperatures rise by as much as the coolant; GPUs throttle at 87 °C.",
         steps=(
-            "All racks: it is the facility water. One rack: its valve or heat exchanger.",
-            "Lower the load of the rack before its GPUs do.",
+            "All racks: check the facility water. One rack: check its valve and heat exchanger.",
+            "Lower the rack's load before its GPUs throttle.",
         ),
     ),
     Alert(
@@ -122,11 +127,11 @@ _LOOP = (
         hold=120,
         summary=f'Coolant to the servers of {_RACK} is {{{{ $value | printf "%.1f" }}}} K above '
         "the other racks'",
-        meaning="The rack's coolant unit no longer holds its set point though the facility water "
-        "serves the others well: fouled exchanger, stuck valve, or a thermometer that drifts.",
+        meaning="The rack's coolant unit misses its set point although the facility water is cold "
+        "enough for the other racks: fouled exchanger, stuck valve, or a drifting thermometer.",
         steps=(
-            "Valve full open: the exchanger is fouled, clean it.",
-            "Valve where it was and GPUs no warmer: it is the thermometer.",
+            "Valve fully open: the exchanger is fouled, clean it.",
+            "Valve position unchanged and GPUs no warmer: the thermometer is wrong.",
         ),
     ),
     Alert(
@@ -134,10 +139,10 @@ _LOOP = (
         severity=Severity.CRITICAL,
         expr=_cdu("leak", 'state=~"Warning|Critical"') + " == 1",
         summary=f"Leak detector of {_RACK} says {{{{ $labels.state }}}}",
-        meaning="Coolant is where it must not be. In a few minutes the pumps run dry and stop.",
+        meaning="Coolant has leaked into the rack. In a few minutes the pumps run dry and stop.",
         steps=(
-            "Cut the rack's power before the pumps.",
-            "Close the manifold's valves and look for the leak.",
+            "Cut the rack's power before the pumps stop.",
+            "Close the manifold's valves and find the leak.",
         ),
     ),
     Alert(
@@ -146,9 +151,12 @@ _LOOP = (
         expr=f"{_cdu('level')} < {limit.COOLANT_LEVEL}",
         hold=10,
         summary=f"The coolant reservoir of {_RACK} is at {{{{ $value | humanizePercentage }}}}",
-        meaning="The loop loses coolant. At a fifth the pumps stop so as not to run dry, and the "
-        "rack overheats within a minute.",
-        steps=("Look for a leak.", "Fill up; drain the rack if the level goes on falling."),
+        meaning="The loop loses coolant. At a fifth of the level the pumps stop to protect "
+        "themselves, and the rack overheats within a minute.",
+        steps=(
+            "Look for a leak.",
+            "Refill; drain the rack if the level keeps falling.",
+        ),
     ),
     Alert(
         name="CoolantFilterClogged",
@@ -156,14 +164,17 @@ _LOOP = (
         expr=f"{_cdu('filter_pressure')} > {limit.FILTER_PRESSURE}",
         hold=60,
         summary=f"The coolant filter of {_RACK} takes {{{{ $value | humanize }}}}Pa",
-        meaning="The filter clogs. The pumps run faster to hold the flow; when they are at full "
-        "speed the flow falls.",
-        steps=("Change the filter.", "Take a sample of the coolant: what clogs it?"),
+        meaning="The filter is clogging. The pumps speed up to keep the flow; at full speed the "
+        "flow falls.",
+        steps=(
+            "Replace the filter.",
+            "Take a coolant sample to find out what clogs it.",
+        ),
     ),
     Alert(
         name="FacilityValveStuck",
         severity=Severity.WARNING,
-        why="While the controller moves the valve the position lags by a second or two.",
+        why="While the controller moves the valve its position lags by a second or two.",
         expr=f"""
         abs(
           {_cdu("valve_command")}
@@ -172,9 +183,12 @@ _LOOP = (
         """,
         hold=60,
         summary=f"The facility water valve of {_RACK} does not go where it is told",
-        meaning="The valve hangs. Nearly closed, the rack overheats within minutes; open, it "
-        "cools too much and comes nearer to the dew point.",
-        steps=("Open the bypass or move the valve by hand.", "Change the actuator."),
+        meaning="The valve is stuck. Nearly closed, the rack overheats within minutes; open, the "
+        "coolant gets too cold and comes nearer to the dew point.",
+        steps=(
+            "Open the bypass or move the valve by hand.",
+            "Replace the actuator.",
+        ),
     ),
     Alert(
         name="CondensationRisk",
@@ -183,7 +197,10 @@ _LOOP = (
         hold=60,
         summary=f'Coolant of {_RACK} is only {{{{ $value | printf "%.1f" }}}} K above dew point',
         meaning="Water will condense on pipes and cold plates, above live boards.",
-        steps=("Raise the supply set point.", "Dry the hall's air; look at the air handlers."),
+        steps=(
+            "Raise the supply set point.",
+            "Dry the hall's air; check the air handlers.",
+        ),
     ),
 )
 
@@ -194,14 +211,17 @@ _PLANT = (
         expr=of(CHILLER, "state", 'state="failed"') + " == 1",
         hold=5,
         summary="Chiller {{ $labels.chiller }} of {{ $labels.site }} has failed",
-        meaning="The spare one starts and runs after some minutes; until then the water warms a "
-        "little.",
-        steps=("See that a spare starts.", "Call the service of the plant."),
+        meaning="A spare chiller starts and takes over after some minutes; until then the water "
+        "warms a little.",
+        steps=(
+            "Check that a spare starts.",
+            "Call plant maintenance.",
+        ),
     ),
     Alert(
         name="ChillersWithoutReserve",
         severity=Severity.WARNING,
-        why="Loss of the largest chiller is what N+1 is meant to survive.",
+        why="N+1 has to survive the loss of the largest chiller.",
         expr=f"""
         sum by (site) ({_CAPACITY}) - max by (site) ({_CAPACITY})
           < on (site)
@@ -210,10 +230,10 @@ _PLANT = (
         hold=300,
         summary="The chillers of {{ $labels.site }} have no reserve: without the largest one they "
         "carry {{ $value | humanize }}W",
-        meaning="Should one more chiller fail, the facility water goes on warming, and with it "
-        "coolant, air and GPUs. Failed chillers or hot weather take the reserve.",
+        meaning="If one more chiller fails, the facility water keeps warming, and with it "
+        "coolant, air and GPUs. Failed chillers or hot weather use up the reserve.",
         steps=(
-            "Get failed chillers back.",
+            "Repair the failed chillers.",
             "Otherwise lower the load: cap the GPUs' power or pause a job.",
         ),
     ),
@@ -223,10 +243,10 @@ _PLANT = (
         expr=f"{of(FACILITY, 'water_temperature')} > {limit.WATER_WARM}",
         hold=60,
         summary='Facility water of {{ $labels.site }} has {{ $value | printf "%.1f" }} °C',
-        meaning="The valves of all coolant units are full open, and their supply temperature "
+        meaning="The valves of all coolant units are fully open, and their supply temperature "
         "rises: soon every GPU of the site is hotter.",
         steps=(
-            "Look at the chillers' states and at the set point.",
+            "Check the chillers' states and the set point.",
             "Lower the site's load before the GPUs throttle.",
         ),
     ),
@@ -236,8 +256,8 @@ _PLANT = (
         expr=f"{of(WATER, 'room_temperature')} > {limit.ROOM_WARM}",
         hold=300,
         summary='Air to the servers of {{ $labels.site }} has {{ $value | printf "%.1f" }} °C',
-        meaning="What is not cooled by liquid overheats: memory, supplies, switches, storage.",
-        steps=("Look at the air handlers and at the facility water.",),
+        meaning="Air-cooled parts overheat: memory, power supplies, switches, storage.",
+        steps=("Check the air handlers and the facility water.",),
     ),
     Alert(
         name="RoomDewPointHigh",
@@ -245,9 +265,9 @@ _PLANT = (
         expr=f"{of(WATER, 'room_dew_point')} > {limit.ROOM_DEW_POINT}",
         hold=300,
         summary='The dew point in halls of {{ $labels.site }} is {{ $value | printf "%.1f" }} °C',
-        meaning="Coolant units raise their supply temperature to stay above it; then GPUs are "
-        "hotter. Where they don't, water condenses.",
-        steps=("Look at the air handlers' drying and for doors that stand open.",),
+        meaning="Coolant units raise their supply temperature to stay above the dew point, which "
+        "makes GPUs hotter. Units that do not will have condensation.",
+        steps=("Check the air handlers' dehumidification and look for open doors.",),
     ),
     Alert(
         name="OutdoorHeat",
@@ -255,9 +275,9 @@ _PLANT = (
         expr=f"{of(WATER, 'outdoor_temperature')} > {limit.OUTDOOR_HOT}",
         hold=600,
         summary='It is {{ $value | printf "%.0f" }} °C outside {{ $labels.site }}',
-        meaning="Chillers need more power for the same heat and lose capacity. It explains a "
+        meaning="Chillers need more power for the same heat and lose capacity. This explains a "
         "higher PUE and a lack of reserve.",
-        steps=("Postpone service of chillers and cooling towers.",),
+        steps=("Postpone maintenance of chillers and cooling towers.",),
     ),
 )
 

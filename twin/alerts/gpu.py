@@ -36,7 +36,8 @@ _RECORDINGS = (
     Recording(
         _COUNT,
         f"count by ({HOST}) ({_gpu('gpu_temp')})",
-        "GPUs that a host reports. One that fell off the bus has no series, so it is counted.",
+        "GPUs that a host reports. A GPU that fell off the bus has no series, so only a count "
+        "shows it.",
     ),
     Recording(
         _KNOWN,
@@ -48,8 +49,8 @@ _RECORDINGS = (
         )
         and on (site, instance) {_UP}
         """,
-        "The most GPUs that a host has reported. It remembers by reading itself, so it costs one "
-        "series a host; a host that is not scraped for an hour is forgotten.",
+        "The most GPUs that a host has reported. The rule keeps its value by reading itself, at "
+        "the cost of one series a host; it forgets a host that is not scraped for an hour.",
     ),
 )
 
@@ -58,7 +59,7 @@ _LOST = (
         name="GpuLost",
         severity=Severity.CRITICAL,
         why="The second half is a host that lost all its GPUs. A silent rack or a dead exporter "
-        "has nothing to count and stays out of this.",
+        "has no series to count and does not fire this.",
         expr=f"""
         {_COUNT} < {_KNOWN}
         or
@@ -72,42 +73,42 @@ _LOST = (
         detail=f'{{{{ range query (printf "last_over_time({_gpu("gpu_temp")}{{instance=%q}}[1h]) '
         f'unless on (UUID) {_gpu("gpu_temp")}{{instance=%q}}" $labels.instance '
         "$labels.instance) }}GPU {{ .Labels.gpu }} ({{ .Labels.UUID }}) is gone. {{ end -}}",
-        meaning="A GPU answers no more, most often XID 79: all its series vanish, so nothing "
-        "that looks at a value can see it. A synchronous job stalls on a lost GPU.",
+        meaning="The GPU no longer answers, most often after XID 79. All its series are gone, so "
+        "no rule on a value can detect it. A synchronous job stalls on a lost GPU.",
         steps=(
             "Drain the host, so that the job restarts without it.",
-            "Look for XID 79 and for heat just before: `dmesg -T | grep -i xid`.",
-            "Reset the GPU or power the host off and on; if it is lost again, replace it.",
+            "Look for XID 79, and for heat just before it: `dmesg -T | grep -i xid`.",
+            "Reset the GPU or power-cycle the host; if the GPU is lost again, replace it.",
         ),
     ),
     Alert(
         name="GpuXid",
         severity=Severity.CRITICAL,
-        why=f"{_USER_CODE.replace('|', ', ')} are raised by the user's code, "
-        f"{_CONTAINED.replace('|', ', ')} do not stop the GPU. The metric is the last XID and "
-        "not a count, so no increase() is taken of it.",
+        why=f"User code raises {_USER_CODE.replace('|', ', ')}; "
+        f"{_CONTAINED.replace('|', ', ')} do not stop the GPU. The metric is the last XID, not a "
+        "count, so increase() does not apply.",
         expr=_gpu("xid", f'err_code!~"0|{_USER_CODE}|{_CONTAINED}"') + " > 0",
         summary=f"XID {{{{ $value }}}} on {_WHO}",
         detail="{{ $labels.err_msg }} ({{ $labels.UUID }}).",
-        meaning="The driver reports an error after which the GPU runs nothing more until it is "
-        "reset; the job stalls.",
+        meaning="The driver reports an error after which the GPU runs nothing until it is reset; "
+        "the job stalls.",
         steps=(
-            "Look the code up in NVIDIA's XID catalogue.",
+            "Look up the code in NVIDIA's XID catalogue.",
             "Drain the host and reset the GPU; the job restarts from its checkpoint.",
-            "The same code again within days: have the GPU replaced.",
+            "If the same code returns within days, have the GPU replaced.",
         ),
     ),
     Alert(
         name="GpuXidContained",
         severity=Severity.WARNING,
         expr=_gpu("xid", f'err_code=~"{_CONTAINED}"') + " > 0",
-        summary=f"XID {{{{ $value }}}} on {_WHO}: the memory begins to fail",
+        summary=f"XID {{{{ $value }}}} on {_WHO}: the memory is starting to fail",
         detail="{{ $labels.err_msg }} ({{ $labels.UUID }}).",
-        meaning="The GPU goes on, but its memory had an error that was contained or is repaired "
-        "by remapping a row at the next reset.",
+        meaning="The GPU keeps running, but its memory had an error that was contained or that "
+        "the next reset repairs by remapping a row.",
         steps=(
             "Reset the GPU at the next pause of the job, so that the row is remapped.",
-            "Watch its remapped rows: memory that goes on failing has to be replaced.",
+            "Watch its remapped rows: memory with repeated errors has to be replaced.",
         ),
     ),
     Alert(
@@ -116,26 +117,26 @@ _LOST = (
         expr=_gpu("xid", f'err_code=~"{_USER_CODE}"') + " > 0",
         summary=f"XID {{{{ $value }}}} on {_WHO}, most likely raised by the application",
         detail="{{ $labels.err_msg }} ({{ $labels.UUID }}).",
-        meaning="These codes are nearly always raised by the user's code. The value stays until "
-        "the driver is loaded anew, so the alert says that it happened, not that it goes on.",
+        meaning="User code raises nearly all of these codes. The value stays until the driver is "
+        "reloaded, so the alert means that the error happened, not that it persists.",
         steps=(
-            "Look at the job's log before the hardware.",
-            "Always the same GPU with different jobs: test it with `dcgmi diag -r 3`.",
+            "Read the job's log before you suspect the hardware.",
+            "If it is always the same GPU with different jobs, test it with `dcgmi diag -r 3`.",
         ),
     ),
     Alert(
         name="GpuHang",
         severity=Severity.CRITICAL,
-        why="Who waits in a collective draws more than who does not get there.",
+        why="Ranks that wait in a collective draw more power than the rank that never arrives.",
         expr=f"({_below_peers(_POWER, limit.GPU_HANG_POWER)})\n"
         f"and max_over_time({_gpu('tensor_active')}[1m]) < {limit.GPU_SPINNING_TENSOR}\n"
         f"and min_over_time({_gpu('gpu_util')}[1m]) >= {limit.GPU_SPINNING_UTILIZATION}",
         hold=30,
         summary=f'{_WHO} hangs at {{{{ $value | printf "%.0f" }}}} W',
-        meaning="All GPUs show full utilisation and compute nothing: they wait. This one draws "
-        "less than the others, so it is the one that they wait for. There may be no XID.",
+        meaning="All GPUs show full utilisation and compute nothing: they wait. This GPU draws "
+        "less power than the others, so it is the one they wait for. There may be no XID.",
         steps=(
-            "Take a stack of its process (`py-spy dump`) and the flight recorder of NCCL.",
+            "Take a stack trace of its process (`py-spy dump`) and NCCL's flight recorder.",
             "Kill the process, drain the host, reset the GPU.",
         ),
     ),
@@ -155,11 +156,11 @@ _MEMORY = (
         severity=Severity.WARNING,
         expr=f"increase({_gpu('uncorrectable_rows')}[15m]) > 0",
         summary=f"{_WHO} remaps a memory row after an uncorrectable error",
-        meaning="The row is out of use after the next reset of the GPU; until then the error may "
-        "come again.",
+        meaning="The row is taken out of use at the next reset of the GPU; until then the error "
+        "may recur.",
         steps=(
             "Reset the GPU at the next pause of the job.",
-            "Eight such rows in a bank, or rows that fail every week: replace the GPU.",
+            "Eight such rows in a bank, or new rows every week: replace the GPU.",
         ),
     ),
     Alert(
@@ -167,9 +168,12 @@ _MEMORY = (
         severity=Severity.CRITICAL,
         expr=f"increase({_gpu('ecc_dbe_volatile')}[5m]) > 0",
         summary=f'{_WHO} had {{{{ $value | printf "%.0f" }}}} double-bit errors in five minutes',
-        meaning="Data was lost in memory. The application on the GPU was ended, and the job "
-        "restarts from its checkpoint.",
-        steps=("Reset the GPU, so that the row is remapped.", "Look at its remapped rows."),
+        meaning="Data in memory was lost. The driver ended the application on the GPU, and the "
+        "job restarts from its checkpoint.",
+        steps=(
+            "Reset the GPU, so that the row is remapped.",
+            "Check its remapped rows.",
+        ),
     ),
     Alert(
         name="GpuEccSingleBit",
@@ -177,9 +181,12 @@ _MEMORY = (
         expr=f"rate({_gpu('ecc_sbe_volatile')}[5m]) > {limit.GPU_SINGLE_BIT}",
         hold=60,
         summary=f'{_WHO} corrects {{{{ $value | printf "%.1f" }}}} memory errors a second',
-        meaning="Single-bit errors are corrected and the job does not notice, but memory that "
-        "shows them steadily tends to fail.",
-        steps=("Plan a reset of the GPU.", "If they come back, replace it before it fails."),
+        meaning="Single-bit errors are corrected and do not affect the job, but memory with a "
+        "steady rate of them tends to fail.",
+        steps=(
+            "Schedule a reset of the GPU.",
+            "If the errors return, replace the GPU before it fails.",
+        ),
     ),
 )
 
@@ -190,10 +197,13 @@ _HEAT = (
         expr=f"{_gpu('gpu_temp')} >= {limit.GPU_HOT}",
         summary=f"{_WHO} is at {{{{ $value }}}} °C",
         meaning="An H100 slows down at 87 °C and takes itself off the bus at 95 °C; at 600 W "
-        "without flow that is seconds away. Every GPU of the job waits for a slow one.",
+        "without flow that takes seconds. Every GPU of the job waits for a slow one.",
         steps=(
-            "Look at the rack's coolant first: flow, pumps, supply temperature.",
-            "Is it one GPU of eight, it is its cold plate: drain the host and reseat it.",
+            "Check the rack's coolant first: flow, pumps, supply temperature.",
+            (
+                "If only one GPU of a host is hot, its cold plate is at fault: drain the host and "
+                "reseat it."
+            ),
         ),
     ),
     Alert(
@@ -202,8 +212,8 @@ _HEAT = (
         expr=f"{_gpu('memory_temp')} >= {limit.GPU_MEMORY_HOT}",
         hold=30,
         summary=f"The memory of {_WHO} is at {{{{ $value }}}} °C",
-        meaning="At 95 °C the clock of the memory's GPU is lowered, and the job with it.",
-        steps=("Look at the rack's coolant, then at the GPU's cold plate and pads.",),
+        meaning="At 95 °C the GPU lowers its clock, which slows the whole job.",
+        steps=("Check the rack's coolant, then the GPU's cold plate and pads.",),
     ),
     Alert(
         name="GpuThermalThrottling",
@@ -211,9 +221,9 @@ _HEAT = (
         expr=f"rate({_gpu('thermal_violation')}[2m]) / 1e9 > {limit.GPU_THROTTLED}",
         summary=f"{_WHO} throttles on heat",
         detail="Heat slowed it for {{ $value | humanizePercentage }} of the last two minutes.",
-        meaning="The clock is lowered to keep the die within its limits, and every GPU of the "
+        meaning="The GPU lowers its clock to keep the die within its limits, and every GPU of the "
         "job waits for it.",
-        steps=("Look at the rack's coolant first, then at the GPU's cold plate.",),
+        steps=("Check the rack's coolant first, then the GPU's cold plate.",),
     ),
 )
 
@@ -221,7 +231,7 @@ _PACE = (
     Alert(
         name="GpuPowerBrake",
         severity=Severity.CRITICAL,
-        why="Of every GPU of a host the clock is about half of what the array runs at.",
+        why="All GPUs of the host run at about half the array's clock.",
         expr=f"""
         max by ({HOST}, modelName) ({_CLOCK})
           < on ({_PEERS}) group_left ()
@@ -230,19 +240,19 @@ _PACE = (
         hold=30,
         summary="All GPUs of {{ $labels.instance }} in rack {{ $labels.rack }} run at "
         "{{ $value }} MHz",
-        meaning="A whole host at half clock is the power brake: a pin that the board asserts "
-        "when a supply fails or power is short. The whole job runs at half speed.",
+        meaning="A whole host at half clock is the power brake: a pin that the board asserts when "
+        "a supply fails or power is short. The whole job runs at half speed.",
         steps=(
-            "`nvidia-smi -q -d PERFORMANCE` says which slowdown is active.",
-            "Look at the host's power supplies and at the PDU.",
+            "`nvidia-smi -q -d PERFORMANCE` shows which slowdown is active.",
+            "Check the host's power supplies and the PDU.",
             "Drain the host if the brake does not release.",
         ),
     ),
     Alert(
         name="ServerPowerThrottling",
         severity=Severity.WARNING,
-        why="The array's median is taken off, because training may run at the power limit as a "
-        "rule; then this is a host that is held back more than the others.",
+        why="The array's median is subtracted, because training may run at the power limit all "
+        "the time. What remains is a host that is limited more than the others.",
         expr=f"""
         min by ({HOST}, modelName) ({_THROTTLED})
           - on ({_PEERS}) group_left ()
@@ -253,22 +263,22 @@ _PACE = (
         summary="All GPUs of {{ $labels.instance }} in rack {{ $labels.rack }} are short of power",
         detail="Power slows them for {{ $value | humanizePercentage }} of the time more than the "
         "array's median.",
-        meaning="The host gives its GPUs less power than the others have: a cap, lost supplies, "
-        "or the power brake. The whole job waits for them at every step.",
+        meaning="The host gives its GPUs less power than other hosts do: a cap, lost supplies, or "
+        "the power brake. The whole job waits for them at every step.",
         steps=(
-            "Look at the host's power supplies, at its PDUs and for a power cap in its BMC.",
+            "Check the host's power supplies, its PDUs, and its BMC for a power cap.",
             "Compare its power limits with another host's: `nvidia-smi -q -d POWER`.",
         ),
     ),
     Alert(
         name="GpuClockLow",
         severity=Severity.WARNING,
-        why="Busy GPUs are compared with busy ones: an idle GPU rests at a low clock.",
+        why="Only busy GPUs are compared: an idle GPU has a low clock.",
         expr=_below_peers(_CLOCK, limit.GPU_CLOCK_LOW),
         hold=60,
         summary=f"{_WHO} runs at {{{{ $value }}}} MHz, far below its array",
-        meaning="A synchronous job runs at the pace of its slowest GPU. This one is slower than "
-        "the others though they do the same work.",
+        meaning="A synchronous job runs at the pace of its slowest GPU. This GPU is slower than "
+        "the others at the same work.",
         steps=(
             "Rule out heat and power: temperature, violation counters, alerts of its rack.",
             "`nvidia-smi -q -d CLOCK,PERFORMANCE`: reset locked clocks (`nvidia-smi -rgc`).",
@@ -281,11 +291,11 @@ _PACE = (
         expr=f"rate({_gpu('pcie_replay')}[5m]) > {limit.GPU_REPLAYS}",
         hold=60,
         summary=f'{_WHO} repeats {{{{ $value | printf "%.1f" }}}} PCIe packets a second',
-        meaning="The link of the GPU to its host has bit errors. They are repaired by sending "
-        "again; a link that gets worse is retrained at a lower rate or lost.",
+        meaning="The PCIe link of the GPU has bit errors. Packets are sent again; a link that "
+        "gets worse retrains to a lower rate or is lost.",
         steps=(
             "Compare width and rate of the link: `nvidia-smi -q -d PCIE`.",
-            "At the next service reseat the board or the riser.",
+            "Reseat the board or the riser at the next maintenance.",
         ),
     ),
     Alert(
@@ -299,10 +309,13 @@ _PACE = (
         """,
         hold=30,
         summary=f'{_WHO} has {{{{ $value | printf "%.0f" }}}} NVLink errors a second',
-        meaning="Links with errors send again and lose bandwidth, and the job its pace; when they "
-        "cannot be trained any more the GPU raises XID 74 and the job stalls.",
+        meaning="Links with errors send packets again and lose bandwidth, which slows the job. "
+        "When a link can no longer be trained, the GPU raises XID 74 and the job stalls.",
         steps=(
-            "`nvidia-smi nvlink -e -i <gpu>` says which link; look at the switch at its end.",
+            (
+                "`nvidia-smi nvlink -e -i <gpu>` shows which link has errors; check the switch at "
+                "its other end."
+            ),
             "Drain the host and reset GPUs and NVSwitches together.",
         ),
     ),
@@ -320,7 +333,7 @@ _PACE = (
 GPU_RULES = Rules(
     Domain.GPU,
     "GPUs by the names of dcgm-exporter, Trainium by those of neuron-monitor. A GPU is compared "
-    "with the others of its array, so the rules know no clock, no power and no number of GPUs.",
+    "with the others of its array, so the rules need no nominal clock, power or number of GPUs.",
     _RECORDINGS,
     (*_LOST, *_MEMORY, *_HEAT, *_PACE, *ROLLED_GPU),
 )

@@ -24,10 +24,10 @@ _STORAGE = (
         expr=_pack("inverter_state", 'state="FAULT"') + " == 1",
         hold=5,
         summary=f"{_PACK} is in fault",
-        meaning="Its share of the training swing falls to the other units, and what they cannot "
-        "take reaches the grid.",
+        meaning="The other units take its share of the training swing, and the rest of the swing "
+        "reaches the grid.",
         steps=(
-            "All units at once: the grid left its normal range; they come back in five minutes.",
+            "All units at once: the grid left its normal range; the units return in five minutes.",
             "Read the inverter's events; call the manufacturer.",
         ),
     ),
@@ -38,12 +38,12 @@ _STORAGE = (
         hold=60,
         summary=f"{_PACK} holds {{{{ $value | humanizePercentage }}}}",
         meaning="The unit stops discharging at 10 %: it can soon no longer smooth the load.",
-        steps=("Is the import at its limit? Then load has to go, or generators have to start.",),
+        steps=("If the import is at its limit, shed load or start generators.",),
     ),
     Alert(
         name="MegapackReserveShort",
         severity=Severity.CRITICAL,
-        why="What a unit in fault holds cannot be used.",
+        why="Energy in a unit that is in fault cannot be used.",
         expr=f"""
         sum by (site) (
             {_pack("energy_available")}
@@ -55,8 +55,12 @@ _STORAGE = (
         """,
         hold=30,
         summary="The Megapacks of {{ $labels.site }} last for {{ $value | humanizeDuration }}",
-        meaning="At the present power the units are empty then. On an island the site goes dark.",
-        steps=("Start generators.", "Shed load in order before the energy management has to."),
+        meaning="At the present power the units are empty after this time. In island operation "
+        "the site then goes dark.",
+        steps=(
+            "Start generators.",
+            "Shed load in order before the energy management has to.",
+        ),
     ),
     Alert(
         name="MegapackDerated",
@@ -71,9 +75,9 @@ _STORAGE = (
         """,
         hold=60,
         summary=f"{_PACK} can give only {{{{ $value | humanize }}}}W",
-        meaning="Some of its inverter modules are out, or it is hot or nearly empty. The others "
-        "take the rest.",
-        steps=("Look at its temperature and charge, then at its inverter modules.",),
+        meaning="Some of its inverter modules are out of service, or it is hot or nearly empty. "
+        "The other units supply the rest.",
+        steps=("Check its temperature and charge, then its inverter modules.",),
     ),
     Alert(
         name="MegapackHot",
@@ -81,8 +85,11 @@ _STORAGE = (
         expr=f"{_pack('module_temperature_max')} > {limit.MEGAPACK_HOT}",
         hold=60,
         summary=f'A module of {_PACK} has {{{{ $value | printf "%.0f" }}}} °C',
-        meaning="The unit lowers its power limits to save its cells, and ages faster.",
-        steps=("Look at the unit's cooling.", "One module only: have it isolated."),
+        meaning="The unit lowers its power limits to protect its cells, and ages faster.",
+        steps=(
+            "Check the unit's cooling.",
+            "If only one module is hot, have it isolated.",
+        ),
     ),
     Alert(
         name="MegapackCellSpread",
@@ -94,9 +101,12 @@ _STORAGE = (
         """,
         hold=600,
         summary=f'Cells of {_PACK} differ by {{{{ $value | printf "%.3f" }}}} V',
-        meaning="A weak cell ends the discharge of the whole string early, and is the first to "
-        "overheat. Near empty a wide spread is normal.",
-        steps=("Let the unit balance at the top of its window.", "Have the module changed."),
+        meaning="A weak cell ends the discharge of the whole string early and is the first to "
+        "overheat. A wide spread is normal near empty.",
+        steps=(
+            "Let the unit balance at the top of its charge window.",
+            "Have the module replaced.",
+        ),
     ),
 )
 
@@ -106,32 +116,32 @@ _FEEDS = (
         severity=Severity.CRITICAL,
         expr=f"{_grid('breaker')} == 0",
         summary=f"The breaker of {_FEED} is open",
-        meaning="The site runs on its Megapacks, then on its generators; what they cannot carry "
-        "is shed.",
+        meaning="The site runs on its Megapacks, then on its generators; load that they cannot "
+        "carry is shed.",
         steps=(
-            "See that the generators start and take over.",
-            "Call the utility: how long will it take?",
-            "Longer than the Megapacks last: end jobs with a checkpoint now.",
+            "Check that the generators start and take over.",
+            "Call the utility and ask how long the outage will last.",
+            "If it outlasts the Megapacks, end jobs with a checkpoint now.",
         ),
     ),
     Alert(
         name="GridVoltageAbnormal",
         severity=Severity.CRITICAL,
-        why="Compared with the feed's own last day, so that no nominal voltage has to be known.",
+        why="Compared with the feed's own last day, so that the rule needs no nominal voltage.",
         expr=f"""
         abs(
           {_grid("voltage")} / quantile_over_time(0.5, {_grid("voltage")}[1d]) - 1
         ) > {limit.GRID_VOLTAGE}
         """,
         summary=f"The voltage of {_FEED} is off by {{{{ $value | humanizePercentage }}}}",
-        meaning="Supplies draw more current to keep their power. After two seconds below 88 % the "
-        "Megapacks trip and the import follows every training step for five minutes.",
+        meaning="Power supplies draw more current to keep their power. After two seconds below 88 "
+        "% the Megapacks trip and the import follows every training step for five minutes.",
         steps=("Watch the Megapacks' states.", "Call the utility."),
     ),
     Alert(
         name="GridFrequencyAbnormal",
         severity=Severity.CRITICAL,
-        why="Off the nearest multiple of ten, so that it holds for 50 and for 60 Hz.",
+        why="Compared with the nearest multiple of ten, so that it works at 50 and at 60 Hz.",
         expr=f"""
         abs(
           {_HERTZ} - 10 * round({_HERTZ} / 10)
@@ -139,9 +149,12 @@ _FEEDS = (
         and {_HERTZ} > 0
         """,
         summary=f'The frequency of {_FEED} is off by {{{{ $value | printf "%.2f" }}}} Hz',
-        meaning="The grid is short of power or has too much of it. Below 58.5 Hz the Megapacks of "
-        "a 60 Hz grid ride through for 300 s, below 56.5 Hz not at all.",
-        steps=("Lower the load if the utility asks for it.", "Be ready to run on the island."),
+        meaning="The grid has too little power or too much. Below 58.5 Hz the Megapacks of a 60 "
+        "Hz grid ride through for 300 s, below 56.5 Hz not at all.",
+        steps=(
+            "Lower the load if the utility asks for it.",
+            "Prepare for island operation.",
+        ),
     ),
     Alert(
         name="GridImportAboveLimit",
@@ -159,8 +172,8 @@ _FEEDS = (
         severity=Severity.WARNING,
         expr=f"max_over_time(abs({_grid('ramp')})[1m:]) > {limit.GRID_RAMP} * {_LIMIT}",
         summary=f"The import of {_FEED} jumps by {{{{ $value | humanize }}}}W a second",
-        meaning="The Megapacks do not smooth the load, or more of it came or went at once than "
-        "they can take. Utilities limit ramps, because generators cannot follow.",
+        meaning="The Megapacks do not smooth the load, or more load came or went at once than "
+        "they can take. Utilities limit ramps, because generators cannot follow them.",
         steps=("Look for Megapacks in fault.", "Stagger the start of large jobs."),
     ),
     Alert(
@@ -192,11 +205,11 @@ _BALANCE = (
         severity=Severity.CRITICAL,
         expr=f"{of(FACILITY, 'shed_racks')} > 0",
         summary="{{ $value }} racks of {{ $labels.site }} are switched off for lack of power",
-        meaning="The energy management sheds racks from the highest number down, so that the "
-        "rest goes on. Every job with a GPU there stalls.",
+        meaning="The energy management sheds racks from the highest number down to keep the rest "
+        "running. Every job with a GPU there stalls.",
         steps=(
-            "Find out what is missing: grid, Megapacks, generators.",
-            "Let jobs restart on the racks that are left.",
+            "Find the source that is missing: grid, Megapacks, generators.",
+            "Let jobs restart on the racks that remain.",
         ),
     ),
     Alert(
@@ -205,9 +218,12 @@ _BALANCE = (
         expr=_genset("state", 'state="failed"') + " == 1",
         hold=5,
         summary="Generator {{ $labels.genset }} of {{ $labels.site }} has failed",
-        meaning="It tripped, or did not start after three attempts. On an island its share falls "
-        "to the other units and the Megapacks.",
-        steps=("Look at starter battery, fuel and oil.", "Reset its protection and start it."),
+        meaning="It tripped, or did not start after three attempts. In island operation the other "
+        "units and the Megapacks take its share.",
+        steps=(
+            "Check starter battery, fuel and oil.",
+            "Reset its protection and start it.",
+        ),
     ),
     Alert(
         name="GensetFuelLow",
@@ -222,7 +238,7 @@ _BALANCE = (
 
 GRID_RULES = Rules(
     Domain.GRID,
-    "Megapacks by the meanings of SunSpec, generators, the grid feed and the site's meters. They "
+    "Megapacks by SunSpec's definitions, generators, the grid feed and the site's meters. They "
     "have no common exporter: names follow the Prometheus naming rules.",
     (),
     (*_STORAGE, *_FEEDS, *_BALANCE),

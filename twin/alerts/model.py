@@ -2,7 +2,7 @@
 
 A rule is a row. Its expression takes metric names from the catalogue
 (:mod:`twin.catalog.selectors`) and limits from one table (:mod:`twin.alerts.thresholds`).
-In a text a threshold stands as a placeholder, so that the files can be made with other
+Texts hold a placeholder for each threshold, so that the files can be made with other
 limits than those of the table.
 """
 
@@ -22,18 +22,18 @@ _PLACEHOLDER = re.compile(r"\[\[(\w+)\]\]")
 
 
 class Severity(StrEnum):
-    """How soon somebody has to act."""
+    """Urgency of an alert."""
 
     CRITICAL = "critical"
-    """Now: work is lost, or equipment is in danger."""
+    """Act now: work is lost, or equipment is in danger."""
     WARNING = "warning"
-    """This shift: redundancy or pace is lost."""
+    """Act this shift: redundancy or pace is lost."""
     INFO = "info"
-    """Nobody is called; it explains other alerts."""
+    """No notification; it explains other alerts."""
 
 
 class Domain(StrEnum):
-    """Whose business an alert is, and the file it is in."""
+    """Area of an alert, and the file it is in."""
 
     GPU = "gpu"
     NETWORK = "network"
@@ -86,14 +86,14 @@ class Alert:
 
     Attributes:
         name: of the alert.
-        severity: how soon somebody has to act.
-        expr: PromQL, over as many lines as it reads well.
-        hold: seconds for which it must hold before it fires, the rule's ``for``.
+        severity: its urgency.
+        expr: PromQL, wrapped for reading.
+        hold: seconds in the state pending before it fires, the rule's ``for``.
         summary: one line that names the culprit; a template of Prometheus.
-        meaning: what is wrong and what follows, plain text.
-        steps: what to do, in order.
-        detail: what the description says first, a template of Prometheus.
-        why: comment in the file: what a reader of the expression would ask.
+        meaning: the problem and its effects, plain text.
+        steps: the response, in order.
+        detail: first sentence of the description, a template of Prometheus.
+        why: comment in the file that explains the expression.
     """
 
     name: str
@@ -118,7 +118,7 @@ class Rules:
 
     Attributes:
         domain: of all its alerts.
-        title: what the file is about, in a sentence or two.
+        title: the file's subject, in a sentence or two.
         recordings: evaluated first, in this order.
         alerts: in the order of the file.
         name: of the file and its group; empty for the domain's.

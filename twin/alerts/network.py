@@ -33,15 +33,15 @@ _LINKS = (
     Alert(
         name="NicLinkDown",
         severity=Severity.CRITICAL,
-        why='State 4 is "active". Only RDMA ports have a state, so no virtual device is meant.',
+        why='State 4 is "active". Only RDMA ports have a state, so virtual devices do not match.',
         expr=f"{_nic('state')} < 4",
         hold=15,
         summary=f"{_PORT} is down",
         detail="The link is in state {{ $value }} and not 4 (active).",
         meaning="The job waits for this rank until its collective times out.",
         steps=(
-            "The same port of all servers of an array: it is the leaf, not the NIC.",
-            "Look at light and errors of the optic, then at the cable and the switch port.",
+            "If the same port is down on all servers of an array, the leaf is at fault.",
+            "Check light and errors of the optic, then the cable and the switch port.",
             "Drain the server if the link does not come back.",
         ),
     ),
@@ -51,13 +51,14 @@ _LINKS = (
         expr=f"increase({_nic('link_downed')}[15m]) > {limit.NIC_FLAPS}",
         summary=f"{_PORT} flaps",
         detail='The link went down about {{ $value | printf "%.0f" }} times in 15 minutes.',
-        meaning="Each time stalls the job for as long as the link is away.",
-        steps=("Clean or change the transceiver before it fails for good.",),
+        meaning="Each flap stalls the job until the link is back.",
+        steps=("Clean or replace the transceiver before it fails for good.",),
     ),
     Alert(
         name="NicDegradedRate",
         severity=Severity.WARNING,
-        why="Compared with the same device of the array's other servers, whatever its rate is.",
+        why="Compared with the same device of the array's other servers, so that the rule fits "
+        "any rate.",
         expr=f"""
         {_nic("rate")}
           < on ({ARRAY}, device) group_left ()
@@ -65,11 +66,11 @@ _LINKS = (
         """,
         hold=60,
         summary=f"{_PORT} runs at {{{{ $value | humanize }}}}B/s, below its peers",
-        meaning="The link came up at a lower rate or with fewer lanes. Nothing is down, but the "
+        meaning="The link came up at a lower rate or with fewer lanes. No link is down, but the "
         "collective waits for the slowest link at every step.",
         steps=(
             "`mlxlink -d <device> -m` shows lanes and the reason of the last downshift.",
-            "Take the link down and up; if it comes back slow, change optic or cable.",
+            "Take the link down and up; if it stays slow, replace optic or cable.",
         ),
     ),
     Alert(
@@ -82,9 +83,12 @@ _LINKS = (
         """,
         hold=30,
         summary=f"{_PORT} loses {{{{ $value | humanizePercentage }}}} of its packets",
-        meaning="RoCE sends a whole window again for each lost packet, so that 0.1 % of loss "
-        "costs about a sixth of the throughput, and the job its pace.",
-        steps=("Look at the symbol errors and the light of the optic.", "Change cable or optic."),
+        meaning="RoCE resends a whole window for each lost packet: 0.1 % of loss costs about a "
+        "sixth of the throughput and slows the job.",
+        steps=(
+            "Check symbol errors and light of the optic.",
+            "Replace cable or optic.",
+        ),
     ),
     Alert(
         name="NicSymbolErrors",
@@ -93,8 +97,11 @@ _LINKS = (
         hold=60,
         summary=f'{_PORT} has {{{{ $value | printf "%.0f" }}}} symbol errors a second',
         meaning="There are more bit errors than forward error correction repairs: the optic, the "
-        "fibre or a connector gets worse, and the link will flap next.",
-        steps=("Clean the connectors.", "Change the optic at the next pause of the job."),
+        "fibre or a connector degrades, and the link will flap next.",
+        steps=(
+            "Clean the connectors.",
+            "Replace the optic at the next pause of the job.",
+        ),
     ),
     Alert(
         name="OpticRxPowerLow",
@@ -109,11 +116,11 @@ _LINKS = (
         """,
         hold=60,
         summary=f'{_OPTIC} receives {{{{ $value | printf "%.1f" }}}} dBm',
-        meaning="The received light is below the warning that the module itself gives. A decibel "
-        "or two further the link flaps and stalls the job.",
+        meaning="The received light is below the module's own warning threshold. A decibel or two "
+        "lower, the link flaps and stalls the job.",
         steps=(
-            "Compare with the transmitted light at the other end: fibre, or laser?",
-            "Clean the connectors; change the optic whose laser fades.",
+            "Compare with the transmitted light at the other end to tell fibre from laser.",
+            "Clean the connectors; replace the optic whose laser fades.",
         ),
     ),
 )
@@ -124,10 +131,10 @@ _FABRIC = (
         severity=Severity.CRITICAL,
         expr=f"rate({_nic('tx_pause')}[2m]) > {limit.PFC_PAUSES}",
         summary=f'{_PORT} floods its leaf with {{{{ $value | printf "%.0f" }}}} pauses a second',
-        meaning="A NIC that cannot take what it gets pauses its leaf, which pauses all others on "
+        meaning="A NIC that cannot accept its traffic pauses its leaf, which pauses all others on "
         "the rail. No link is down, but throughput falls and steps take much longer.",
         steps=(
-            "Take the port down: the job loses a rank, the rail gets free.",
+            "Take the port down: the job loses a rank, but the rail recovers.",
             "Look for a hung host or full receive buffers; PFC watchdogs on the switch help.",
         ),
     ),
@@ -138,11 +145,11 @@ _FABRIC = (
         hold=60,
         summary="{{ $value | humanizePercentage }} of the packets of {{ $labels.site }} bring a "
         "congestion mark",
-        meaning="Flows collide in the fabric: adaptive routing is off or not working, spines are "
-        "missing, or jobs share links. Bursts last longer, and so do steps.",
+        meaning="Flows collide in the fabric: adaptive routing is off or broken, spines are down, "
+        "or jobs share links. Bursts take longer, and so do steps.",
         steps=(
             "Compare the utilisation of the leaves' uplinks.",
-            "Look for a change of routing, and for spines and uplinks out of service.",
+            "Look for a routing change, and for spines and uplinks out of service.",
         ),
     ),
     Alert(
@@ -155,8 +162,8 @@ _FABRIC = (
         meaning="One NIC of every server of the array loses its link at the same moment, always "
         "the same device. The job stalls.",
         steps=(
-            "Links up though the switch does not answer: it is its management only.",
-            "Power the switch off and on; otherwise put the spare in.",
+            "If the links are up, only the switch's management is down.",
+            "Power-cycle the switch; otherwise install the spare.",
         ),
     ),
     Alert(
@@ -165,14 +172,17 @@ _FABRIC = (
         expr=up(LEAF["up"], matchers=('array=""',)) + " == 0",
         hold=15,
         summary="Spine {{ $labels.instance }} of {{ $labels.site }} does not answer",
-        meaning="The other spines carry its share. In a large fabric one of many is hardly felt; "
-        "where they cannot, bursts and steps take longer.",
-        steps=("Power the switch off and on, or replace it.", "Watch the leaves' uplinks."),
+        meaning="The other spines carry its share. A large fabric with many spines hardly slows; "
+        "a small one does: bursts and steps take longer.",
+        steps=(
+            "Power-cycle the switch, or replace it.",
+            "Watch the leaves' uplinks.",
+        ),
     ),
     Alert(
         name="LeafUplinksLost",
         severity=Severity.WARNING,
-        why="When a spine fails all leaves lose the same, which is another alert.",
+        why="When a spine fails all leaves lose as many, which is another alert.",
         expr=f"""
         {_UPLINKS}
           < on (site) group_left ()
@@ -181,16 +191,16 @@ _FABRIC = (
         hold=60,
         summary="Leaf {{ $labels.instance }} of array {{ $labels.array }} has only "
         "{{ $value }} uplinks",
-        meaning="The leaf has fewer ways to the spines than the others, so its rail is the "
+        meaning="The leaf has fewer paths to the spines than the others, so its rail is the "
         "slowest of the job.",
-        steps=("Look at the ports that are down, their optics and the spines at the other end.",),
+        steps=("Check the ports that are down, their optics and the spines at the other end.",),
     ),
 )
 
 NETWORK_RULES = Rules(
     Domain.NETWORK,
     "NIC ports by the names of node_exporter, optics by those of transceiver-exporter, switches "
-    "by snmp_exporter's `up`. What a switch says of itself has no common name.",
+    "by snmp_exporter's `up`. Metrics of switches have no common names.",
     _RECORDINGS,
     (*_LINKS, *_FABRIC, *ROLLED_NETWORK),
 )

@@ -32,8 +32,8 @@ POWER_RULES = Rules(
             meaning="All its PDUs are dead: GPUs, NICs and coolant unit are off, and the job "
             "stalls. The energy management sheds racks on purpose when power is short.",
             steps=(
-                "Many racks: look at grid, Megapacks and generators.",
-                "One rack: look at its breakers and at the busway.",
+                "Many racks: check grid, Megapacks and generators.",
+                "One rack: check its breakers and the busway.",
             ),
         ),
         Alert(
@@ -45,11 +45,11 @@ POWER_RULES = Rules(
             max by ({PLACE}) ({_VOLTS}) >= {limit.PDU_DEAD}
             """,
             summary=f"{_PDU} is dead",
-            meaning="The other PDU carries twice its load and half of every server's supplies are "
-            "out. What is left does not suffice for full load, so the servers lower the power "
-            "limit of their GPUs and the whole job slows down.",
+            meaning="The other PDU carries twice its load, and half of every server's supplies "
+            "are out. The rest cannot supply full load, so the servers lower the power limit of "
+            "their GPUs and the whole job slows down.",
             steps=(
-                "See that the other PDU is not overloaded; otherwise lower the load first.",
+                "Check that the other PDU is not overloaded; otherwise lower the load first.",
                 "Find out why the breaker tripped, then close it.",
             ),
         ),
@@ -63,9 +63,9 @@ POWER_RULES = Rules(
             """,
             hold=5,
             summary=f"Phase {{{{ $labels.phase }}}} of {_PDU} is lost",
-            meaning="A fuse or a contact: the supplies on this phase are out, and the other "
-            "phases carry more.",
-            steps=("Look at fuses and terminals of the PDU and of the busway's tap.",),
+            meaning="A fuse or a contact has failed: the supplies on this phase are out, and the "
+            "other phases carry more.",
+            steps=("Check fuses and terminals of the PDU and of the busway's tap.",),
         ),
         Alert(
             name="PduPhaseImbalance",
@@ -84,8 +84,8 @@ POWER_RULES = Rules(
             """,
             hold=60,
             summary=f"The phases of {_PDU} differ by {{{{ $value | humanizePercentage }}}}",
-            meaning="One phase is loaded far more than the others and trips first, long before "
-            "the PDU is at its rating.",
+            meaning="One phase carries far more load than the others and trips first, long before "
+            "the PDU reaches its rating.",
             steps=("Move supplies to other outlets.", "Look for failed supplies on one phase."),
         ),
         Alert(
@@ -96,28 +96,28 @@ POWER_RULES = Rules(
             hold=5,
             summary="{{ $labels.name }} of {{ $labels.instance }} in rack {{ $labels.rack }} is "
             "critical",
-            meaning="The other supplies of the server carry its share. When more are lost the "
-            "server lowers the power limit of its GPUs, and the job slows down.",
-            steps=("Is its PDU live? Then change the supply; it is hot-swappable.",),
+            meaning="The server's other supplies carry its share. If more fail the server lowers "
+            "the power limit of its GPUs, and the job slows down.",
+            steps=("Check that its PDU is live, then replace the supply; it is hot-swappable.",),
         ),
         Alert(
             name="ServerDown",
             severity=Severity.CRITICAL,
-            why="None of the server's exporters answers, not even that of its controller.",
+            why="None of the server's exporters answers, nor does its controller's.",
             expr=f"max by ({PLACE}, host) (\n  {_HOST_UP}\n) == 0",
             hold=15,
             summary="Server {{ $labels.host }} in rack {{ $labels.rack }} is down",
             meaning="Its GPUs and NICs are gone and the job stalls. Its controller does not "
             "answer either, so it has no power or no management network.",
             steps=(
-                "Neighbours well? Then look at its power supplies.",
-                "Power it off and on; drain it if it does not come back.",
+                "If its neighbours are up, check its power supplies.",
+                "Power-cycle it; drain it if it does not come back.",
             ),
         ),
         Alert(
             name="ServerNotRunning",
             severity=Severity.CRITICAL,
-            why="Its controller answers, its operating system does not.",
+            why="The controller answers, the operating system does not.",
             expr=f"""
             max by ({PLACE}, host) (
               {_EXPORTERS}
@@ -129,10 +129,10 @@ POWER_RULES = Rules(
             """,
             hold=60,
             summary="Server {{ $labels.host }} in rack {{ $labels.rack }} is on and does not run",
-            meaning="It boots, hangs or has crashed. The job stalls for its GPUs.",
+            meaning="It is booting, hangs, or has crashed. The job stalls without its GPUs.",
             steps=(
-                "A server needs two to ten minutes to boot; wait for that.",
-                "Look at its console by way of its controller.",
+                "Wait two to ten minutes, in case it is booting.",
+                "Open its console through its controller.",
             ),
         ),
         Alert(
@@ -142,8 +142,8 @@ POWER_RULES = Rules(
             hold=60,
             summary="{{ $labels.instance }} in rack {{ $labels.rack }} draws "
             '{{ $value | printf "%.0f" }} W: it is switched off',
-            meaning="Its controller answers, but the server is off: by hand, by a power policy, or "
-            "by its own protection.",
+            meaning="Its controller answers, but the server is off: switched off by hand, by a "
+            "power policy, or by its own protection.",
             steps=("Read the controller's event log.", "Switch it on."),
         ),
     ),

@@ -12,14 +12,14 @@ __all__ = ["PROOFS", "Proof"]
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """What a fault fires, at its default target and with its default parameters.
+    """Alerts that a fault fires, at its default target and with its default parameters.
 
     Attributes:
         fault: kind of fault.
-        fires: all alerts that it fires, with the seconds within which each does, scraped
-            and evaluated every 15 s.
-        watch: seconds after the fault's begin in which these and no others fire.
-        silent: why nothing fires; empty where something does.
+        fires: all alerts that it fires, each with its longest delay in s, at a scrape and
+            evaluation interval of 15 s.
+        watch: seconds after the fault's start in which these and no others fire.
+        silent: the reason why no alert fires; empty where one does.
     """
 
     fault: str
@@ -205,7 +205,7 @@ PROOFS: Registry[Proof] = Registry(
     Proof(
         "genset-start-failure",
         {},
-        silent="nothing is seen until generators are called; then `GensetFailed` fires.",
+        silent="it has no effect until generators have to start; then `GensetFailed` fires.",
     ),
     Proof("genset-trip", {"GensetFailed": 30}),
     Proof(

@@ -1,7 +1,7 @@
 """Alerts on racks whose devices are not scraped one by one: they read roll-ups.
 
-A large site exposes single GPUs only for the arrays that matter. Where it does, the
-rules on GPUs name the culprit and these keep silent.
+A large site exposes single GPUs only for some arrays. There the rules on GPUs name the
+culprit and these do not fire.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from twin.catalog.selectors import ARRAY, of, rollup
 __all__ = ["ROLLED_GPU", "ROLLED_NETWORK"]
 
 _RACK = "rack {{ $labels.rack }} of {{ $labels.site }}"
-_DETAIL = ("Have the array exposed in detail, and look at the alerts that then fire.",)
+_DETAIL = ("Expose the array in detail, and look at the alerts that then fire.",)
 
 
 def _unseen(name: str, comparison: str, device: str) -> str:
-    """Compare a roll-up of racks, where an array's devices have no series of their own."""
+    """Return a comparison of racks' roll-ups where an array's devices have no series."""
     metric = rollup(Level.RACK, name).metric(Level.RACK)
     return f"{metric} {comparison}\nunless on ({ARRAY}) group by ({ARRAY}) ({device})"
 
@@ -32,14 +32,14 @@ ROLLED_GPU = (
         expr=_unseen("gpus_missing", "> 0", _GPUS),
         hold=15,
         summary=f"{{{{ $value }}}} GPUs of {_RACK} do not report",
-        meaning="GPUs fell off the bus, a server is down, or an exporter is.",
+        meaning="GPUs fell off the bus, or a server or an exporter is down.",
         steps=_DETAIL,
     ),
     Alert(
         name="RackGpusWithXid",
         severity=Severity.CRITICAL,
         expr=_unseen("gpus_with_hardware_xid", "> 0", _GPUS),
-        summary=f"{{{{ $value }}}} GPUs of {_RACK} report an XID of the hardware",
+        summary=f"{{{{ $value }}}} GPUs of {_RACK} report a hardware XID",
         meaning="The driver reports errors that user code does not raise; the job may stall.",
         steps=_DETAIL,
     ),

@@ -24,9 +24,14 @@ STORAGE_RULES = Rules(
             expr=f"rate({_storage('io_seconds')}[5m]) > {limit.DISK_BUSY}",
             hold=300,
             summary="Disk {{ $labels.device }} of {{ $labels.instance }} is never idle",
-            meaning="More is asked of the disk than it can do: checkpoints take longer, and all "
-            "GPUs wait for them.",
-            steps=("Who reads or writes? `iotop`, then the job's data loader.",),
+            meaning="The disk gets more requests than it can serve: checkpoints take longer, and "
+            "all GPUs wait for them.",
+            steps=(
+                (
+                    "Find the process that reads or writes with `iotop`, then check the job's data "
+                    "loader."
+                ),
+            ),
         ),
         Alert(
             name="FilesystemFilling",
@@ -41,7 +46,10 @@ STORAGE_RULES = Rules(
             summary="{{ $labels.mountpoint }} of {{ $labels.instance }} has "
             "{{ $value | humanizePercentage }} left",
             meaning="When it is full the next checkpoint fails, and the job with it.",
-            steps=("Delete old checkpoints.", "Look at who keeps what: `du -x -d 2`."),
+            steps=(
+                "Delete old checkpoints.",
+                "Find the largest directories: `du -x -d 2`.",
+            ),
         ),
     ),
 )

@@ -31,8 +31,11 @@ _SCRAPES = (
         expr=f"{host(up(*_EXPORTERS))}\n  == 0",
         hold=15,
         summary="{{ $labels.job }} on {{ $labels.instance }} in rack {{ $labels.rack }} is down",
-        meaning="The server may be well: only this exporter does not answer.",
-        steps=("Restart the exporter.", "Look at its memory limit: dcgm-exporter needs 512 MiB."),
+        meaning="Only this exporter does not answer; the server itself may be healthy.",
+        steps=(
+            "Restart the exporter.",
+            "Check its memory limit: dcgm-exporter needs 512 MiB.",
+        ),
     ),
     Alert(
         name="ScrapeTargetDown",
@@ -41,21 +44,25 @@ _SCRAPES = (
         hold=15,
         summary="Prometheus cannot scrape {{ $labels.job }}"
         "{{ with $labels.array }} {{ . }}{{ end }} at {{ $labels.instance }}",
-        meaning="The aggregator does not answer: everything behind this target is unknown.",
-        steps=("Does the aggregator run?", "Does a scrape take longer than its time-out?"),
+        meaning="The aggregator does not answer: the state of everything behind this target is "
+        "unknown.",
+        steps=(
+            "Check that the aggregator runs.",
+            "Check that a scrape takes less than its timeout.",
+        ),
     ),
     Alert(
         name="ScrapeTargetMissing",
         severity=Severity.WARNING,
-        why="A target that service discovery lost has no `up` that could be 0.",
+        why="A target that is gone from service discovery has no `up` that could be 0.",
         expr=f"{_ALL} offset 5m\nunless\n{_ALL}",
         hold=60,
         summary="{{ $labels.job }} of {{ $labels.instance }} is not scraped any more",
-        meaning="The target vanished from service discovery, or its gateway is silent. Its series "
+        meaning="The target is gone from service discovery, or its gateway is silent. Its series "
         "end, and no rule on their values can fire. After five minutes the alert ends.",
         steps=(
-            "Was it removed on purpose?",
-            "Look at service discovery and at the rack's gateway.",
+            "Find out whether it was removed on purpose.",
+            "Check service discovery and the rack's gateway.",
         ),
     ),
 )
@@ -64,7 +71,7 @@ _SENSORS = (
     Alert(
         name="GpuSensorStuck",
         severity=Severity.WARNING,
-        why="It computes, so its power moves, and there were scrapes to see it.",
+        why="A GPU that computes has changing power; five scrapes are enough to see a change.",
         expr=f"""
         {_MOVES} == 0
         and count_over_time({_gpu("power_usage")}[5m]) >= 5
@@ -81,9 +88,9 @@ _SENSORS = (
     Alert(
         name="CoolantThermometerOff",
         severity=Severity.WARNING,
-        why="What the coolant gives off has to arrive in the facility water. Over five minutes the "
-        "heat that is stored on the way does not count, unless the coolant itself warms or cools, "
-        "which both thermometers show.",
+        why="The coolant's heat has to arrive in the facility water. Over five minutes the heat "
+        "stored in between is negligible, unless the coolant itself warms or cools, which both "
+        "thermometers show.",
         expr=f"""
         abs(
           avg_over_time({_cdu("flow")}[5m]) * {limit.COOLANT_HEAT_CAPACITY} / 60
@@ -110,7 +117,7 @@ _SENSORS = (
     Alert(
         name="FlowMeterNoisy",
         severity=Severity.INFO,
-        why="The pumps run evenly, so the flow itself cannot jump.",
+        why="The pumps run at constant speed, so the flow itself cannot jump.",
         expr=f"""
         stddev_over_time({_FLOW})
           > {limit.FLOW_NOISE} * avg_over_time({_FLOW})
@@ -119,9 +126,9 @@ _SENSORS = (
         """,
         hold=60,
         summary="The flow meter of rack {{ $labels.rack }} is noisy",
-        meaning="Its readings jump while the pumps run evenly. Rules on the flow without `for` "
-        "would fire for nothing.",
-        steps=("Air in the loop, or the meter's cable; change the meter otherwise.",),
+        meaning="Its readings jump while the pumps run at constant speed. Rules on the flow "
+        "without `for` would fire falsely.",
+        steps=("Check for air in the loop and for a loose cable; otherwise replace the meter.",),
     ),
 )
 
@@ -135,9 +142,9 @@ _PIPELINE = (
         detail="Its series are gone{{ range query (printf "
         f'"{own("unit_missing")}{{kind=%q,unit=%q,site=%q}}" '
         "$labels.kind $labels.unit $labels.site) }} ({{ .Labels.reason }}){{ end }}.",
-        meaning="Nothing is known of its machines: they may be well.",
+        meaning="The state of its machines is unknown: they may be healthy.",
         steps=(
-            "Look at the rack's gateway and network before you believe that its machines are down.",
+            "Check the rack's gateway and network before you assume that its machines are down.",
         ),
     ),
     Alert(
@@ -146,8 +153,8 @@ _PIPELINE = (
         expr=own("unit_reporting", 'kind!="rack"') + " == 0",
         hold=10,
         summary="{{ $labels.kind }} {{ $labels.unit }} of {{ $labels.site }} is silent",
-        meaning="Its series are gone, so nothing is known of it.",
-        steps=("Look at the unit's controller and at its network.",),
+        meaning="Its series are gone, so its state is unknown.",
+        steps=("Check the unit's controller and its network.",),
     ),
     Alert(
         name="EmulatorLost",
@@ -155,8 +162,9 @@ _PIPELINE = (
         expr=f"{own('emulator_up')} == 0",
         hold=10,
         summary="Emulator {{ $labels.emulator }} of {{ $labels.site }} is gone",
-        meaning="The broker missed it and published its Last Will. Its units are silent.",
-        steps=("Look at its log; start it again with `--state`, so that counters go on.",),
+        meaning="The broker lost the connection and published the emulator's Last Will. Its units "
+        "are silent.",
+        steps=("Read its log; restart it with `--state`, so that counters continue.",),
     ),
     Alert(
         name="EmulatorsClash",
@@ -164,11 +172,14 @@ _PIPELINE = (
         expr=f"max by (site) ({own('emulator_rivals')}) > 0",
         hold=10,
         summary="{{ $value }} emulators of {{ $labels.site }} publish the same part of it",
-        meaning="Each has its own clock and counters: values and counters jump back and forth, and "
-        "nothing that is shown of these units can be trusted.",
+        meaning="Each has its own clock and counters: values and counters jump back and forth, "
+        "and no value of these units can be trusted.",
         steps=(
             "The aggregator's log names them; stop all but one, or give each its own site.",
-            "Of one name there may be two processes: they throw each other out at the broker.",
+            (
+                "Two processes may have the same name: the broker then disconnects one when the "
+                "other connects."
+            ),
         ),
     ),
     Alert(
@@ -182,20 +193,20 @@ _PIPELINE = (
         hold=60,
         summary="Emulator {{ $labels.emulator }} begins {{ $value | humanizePercentage }} of its "
         "ticks late",
-        meaning="The machine is too slow for the site at this speed; time stamps lag.",
+        meaning="The machine is too slow for the site at this speed; timestamps lag.",
         steps=("Lower the speed, lengthen the interval, or split the site.",),
     ),
     Alert(
         name="RollupsIncomplete",
         severity=Severity.WARNING,
-        why="Only the aggregator that takes the sums counts parts.",
+        why="Only the aggregator that computes the roll-ups counts parts.",
         expr=f"{own('rollup_shards')} < {own('rollup_shards_expected')}",
         hold=60,
         summary="The sums of {{ $labels.site }} have only {{ $value }} of their parts",
         meaning="Roll-ups of halls and site lack the arrays of an aggregator: they are too low.",
         steps=(
-            "Find the aggregator that is gone: its arrays' targets are down.",
-            "May it write its part to the broker?",
+            "Find the missing aggregator: its arrays' targets are down.",
+            "Check that it may publish its part to the broker.",
         ),
     ),
     Alert(
@@ -204,13 +215,13 @@ _PIPELINE = (
         expr=f"max by (site) ({own('broker_connected')}) == 0",
         hold=10,
         summary="No aggregator of {{ $labels.site }} is connected to the MQTT broker",
-        meaning="Nothing arrives until the connection stands again.",
-        steps=("Does the broker run? Are address, password and certificate right?",),
+        meaning="No data arrives until the connection is restored.",
+        steps=("Check that the broker runs, then address, password and certificate.",),
     ),
     Alert(
         name="AggregatorDisconnected",
         severity=Severity.WARNING,
-        why="When all of a site are, it is BrokerDisconnected.",
+        why="When all aggregators of a site are disconnected, BrokerDisconnected fires.",
         expr=f"""
         {own("broker_connected")} == 0
           and on (site)
@@ -219,9 +230,9 @@ _PIPELINE = (
         hold=10,
         summary="Aggregator {{ $labels.instance }} of {{ $labels.site }} has lost the MQTT broker, "
         "which others have",
-        meaning="Its arrays fall silent, unless it has a replica.",
+        meaning="Its arrays go silent, unless it has a replica.",
         steps=(
-            "Look at this aggregator's log and network, and at the node of the broker it was on.",
+            "Check this aggregator's log and network, and the broker node that it was on.",
         ),
     ),
     Alert(
@@ -229,9 +240,9 @@ _PIPELINE = (
         severity=Severity.WARNING,
         expr=f"increase({own('frames_lost_total')}[5m]) > 0",
         summary='{{ $value | printf "%.0f" }} {{ $labels.kind }} frames were lost in five minutes',
-        meaning="The running numbers of the frames have gaps: a queue of the broker is full, or a "
-        "publisher or the network drops them.",
-        steps=("Look at the broker's queues and at the aggregator's dropped messages.",),
+        meaning="The sequence numbers of the frames have gaps: a queue of the broker is full, or "
+        "a publisher or the network drops frames.",
+        steps=("Check the broker's queues and the aggregator's dropped messages.",),
     ),
     Alert(
         name="MessagesRefused",
@@ -239,13 +250,13 @@ _PIPELINE = (
         expr=f"increase({own('messages_refused_total')}[5m]) > {limit.REFUSED}",
         summary='{{ $value | printf "%.0f" }} messages were refused in five minutes: '
         "{{ $labels.reason }}",
-        meaning="Somebody publishes what is no valid frame of this site.",
+        meaning="A client publishes messages that are not valid frames of this site.",
         steps=("The aggregator's log names topic and reason.",),
     ),
     Alert(
         name="ClockSkewed",
         severity=Severity.WARNING,
-        why="Compared with the median rack; a silent rack is late for another reason.",
+        why="Compared with the median rack; silent racks are excluded.",
         expr=f"""
         abs(
           {_LAST}
@@ -258,16 +269,16 @@ _PIPELINE = (
         hold=30,
         summary="The clock of the gateway of rack {{ $labels.rack }} is off by "
         '{{ $value | printf "%.0f" }} s',
-        meaning="Its frames bear wrong times. When the clock is set right, they are older than "
-        "what is known and are refused until the rack counts as silent.",
-        steps=("Look at NTP on the gateway.",),
+        meaning="Its frames carry wrong timestamps. When the clock is corrected, they are older "
+        "than the last known frame and are refused until the rack counts as silent.",
+        steps=("Check NTP on the gateway.",),
     ),
 )
 
 TELEMETRY_RULES = Rules(
     Domain.TELEMETRY,
-    "Whether what the other rules read can be trusted. A real cluster keeps the rules on `up` and "
-    "on sensors; those on `twin_*` watch the twin itself.",
+    "Alerts on the telemetry that the other rules depend on. A real cluster keeps the rules on "
+    "`up` and on sensors; those on `twin_*` monitor the twin itself.",
     (),
     (*_SCRAPES, *_SENSORS, *_PIPELINE),
 )

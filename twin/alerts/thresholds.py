@@ -1,4 +1,4 @@
-"""Every limit of the alert rules, with its unit and where it comes from."""
+"""Thresholds of the alert rules: value, unit and source of each."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ GPU_POWER_THROTTLED = Threshold(
     "gpu_power_throttled",
     0.3,
     "share of time",
-    "est.: above the array's median, because training may run at the power limit as a rule",
+    "est.: above the array's median, because training may run at the power limit all the time",
 )
 GPU_CLOCK_LOW = Threshold(
     "gpu_clock_low",
@@ -33,13 +33,16 @@ GPU_CLOCK_LOW = Threshold(
     "est.: clocks of GPUs at their power limit differ by some 10 % (1400 to 1750 MHz)",
 )
 GPU_BRAKED = Threshold(
-    "gpu_braked", 0.6, "of the median clock", "NVIDIA's power brake halves the clock, and a margin"
+    "gpu_braked",
+    0.6,
+    "of the median clock",
+    "NVIDIA's power brake halves the clock; the rest is margin",
 )
 GPU_HANG_POWER = Threshold(
     "gpu_hang_power",
     0.85,
     "of the median power",
-    "H100: 120 W with a context and nothing to do, 157 W in a collective (measured)",
+    "H100: 120 W with an idle context, 157 W in a collective (measured)",
 )
 GPU_SPINNING_TENSOR = Threshold(
     "gpu_spinning_tensor",
@@ -51,7 +54,7 @@ GPU_SPINNING_UTILIZATION = Threshold(
     "gpu_spinning_utilization", 95, "%", "a GPU that waits in a collective shows 100 % (measured)"
 )
 GPU_REPLAYS = Threshold(
-    "gpu_pcie_replays", 8 / 60, "a second", "DCGM's health watch warns from 8 replays a minute on"
+    "gpu_pcie_replays", 8 / 60, "a second", "DCGM's health watch warns at 8 replays a minute"
 )
 GPU_NVLINK_ERRORS = Threshold(
     "gpu_nvlink_errors", 1, "a second", "est.: healthy NVLinks show none in hours"
@@ -70,9 +73,7 @@ NIC_LOSS = Threshold(
 NIC_SYMBOL_ERRORS = Threshold(
     "nic_symbol_errors", 1, "a second", "est.: error correction leaves none on a healthy link"
 )
-OPTIC_DARK = Threshold(
-    "optic_dark", -30, "dBm", "below it there is no light at all, which is a link that is down"
-)
+OPTIC_DARK = Threshold("optic_dark", -30, "dBm", "below it there is no light and the link is down")
 PFC_PAUSES = Threshold(
     "pfc_pauses", 1000, "a second", "est.: bursts of healthy training cause some tens a second"
 )
@@ -99,7 +100,7 @@ PUMP_VIBRATION = Threshold(
     "pump_vibration", 1.5, "times the site's median", "est.: normalised by the square of speed"
 )
 COOLANT_LEVEL = Threshold(
-    "coolant_level", 0.7, "of the reservoir", "est.: pumps stop at a fifth so as not to run dry"
+    "coolant_level", 0.7, "of the reservoir", "est.: pumps stop at a fifth to protect themselves"
 )
 FILTER_PRESSURE = Threshold(
     "filter_pressure", 60_000, "Pa", "est.: three times that of a clean 50 µm filter"
@@ -111,7 +112,10 @@ CONDENSATION_MARGIN = Threshold(
     "condensation_margin", 2, "K", "supply at least 2 to 3 K above the dew point (OCP)"
 )
 WATER_WARM = Threshold(
-    "water_warm", 28, "°C", "est.: 4 K above the set point valves are full open, and coolant warms"
+    "water_warm",
+    28,
+    "°C",
+    "est.: 4 K above the set point all valves are fully open and the coolant warms",
 )
 ROOM_WARM = Threshold("room_warm", 32, "°C", "ASHRAE TC 9.9, upper end of class A1")
 ROOM_DEW_POINT = Threshold("room_dew_point", 17, "°C", "ASHRAE TC 9.9, upper end of class A1")
@@ -121,11 +125,11 @@ OUTDOOR_HOT = Threshold(
 
 # -- rack power -----------------------------------------------------------------------
 
-PDU_DEAD = Threshold("pdu_dead", 50, "V", "no grid has a phase voltage near that")
+PDU_DEAD = Threshold("pdu_dead", 50, "V", "far below the phase voltage of any grid")
 PHASE_IMBALANCE = Threshold(
     "phase_imbalance", 0.3, "of the mean current", "est.: healthy PDUs stay below 10 to 15 %"
 )
-PHASE_LIGHT = Threshold("phase_light", 2, "A", "est.: below it imbalance means nothing")
+PHASE_LIGHT = Threshold("phase_light", 2, "A", "est.: below it the imbalance is noise")
 SERVER_OFF = Threshold(
     "server_off", 100, "W", "est.: a server without load draws over 1 kW, its controller some 20 W"
 )
@@ -153,10 +157,10 @@ GRID_FREQUENCY = Threshold(
     "grid_frequency", 0.5, "Hz", "IEEE 1547-2003: 59.5 to 60.5 Hz is the normal range"
 )
 GRID_RAMP = Threshold(
-    "grid_ramp", 0.05, "of the limit a second", "est.: what the Megapacks are told to leave"
+    "grid_ramp", 0.05, "of the limit a second", "est.: the ramp that the Megapacks are set to leave"
 )
 GRID_SWING = Threshold(
-    "grid_swing", 0.1, "of the limit", "est.; utilities ask for caps of this kind"
+    "grid_swing", 0.1, "of the limit", "est.: utilities ask for caps of this kind"
 )
 GENSET_FUEL = Threshold("genset_fuel", 0.25, "of the tank", "est.: six hours at full load")
 
@@ -178,15 +182,15 @@ STEP_SLOW = Threshold(
     "step_slow", 1.05, "times the best steps of the day", "steps of a job differ by 1 % (measured)"
 )
 CHECKPOINT_AGE = Threshold(
-    "checkpoint_age", 3600, "s", "est.: work of an hour is the most that a crash should cost"
+    "checkpoint_age", 3600, "s", "est.: a crash should cost an hour of work at most"
 )
 CHECKPOINT_SLOW = Threshold(
     "checkpoint_slow", 45, "s", "16 to 28 s are usual for all ranks to wait (measured)"
 )
 CHECKPOINT_SHARE = Threshold(
-    "checkpoint_share", 0.12, "of the time", "16 s every 252 s, the most often measured, are 6 %"
+    "checkpoint_share", 0.12, "of the time", "6 % were measured at most: 16 s every 252 s"
 )
-RESTARTS = Threshold("restarts", 2.5, "in an hour", "est.: the third is no chance")
+RESTARTS = Threshold("restarts", 2.5, "in an hour", "est.: three in an hour are not a coincidence")
 GOODPUT_FAST = Threshold(
     "goodput_fast", 0.6, "of the time lost", "est.: six times what goodput of 90 % allows (Llama 3)"
 )
@@ -196,8 +200,10 @@ GOODPUT_SLOW = Threshold(
 
 # -- telemetry ------------------------------------------------------------------------
 
-LATE_TICKS = Threshold("late_ticks", 0.05, "of the ticks", "est.: a few are the machine's business")
-REFUSED = Threshold("messages_refused", 10, "in 5 min", "anybody may publish a wrong one by hand")
+LATE_TICKS = Threshold(
+    "late_ticks", 0.05, "of the ticks", "est.: a few late ticks are normal on a busy machine"
+)
+REFUSED = Threshold("messages_refused", 10, "in 5 min", "a few wrong messages may be sent by hand")
 CLOCK_SKEW = Threshold("clock_skew", 5, "s", "est.: NTP holds milliseconds")
 HEAT_BALANCE = Threshold(
     "heat_balance", 0.15, "of the heat", "est.: accuracy of two flow meters and four thermometers"
@@ -209,10 +215,10 @@ COOLANT_STEADY = Threshold(
     "coolant_steady",
     5,
     "K in 5 min",
-    "est.: the coolant of a rack stores less than the meters miss",
+    "est.: the heat stored in a rack's coolant is below the meters' error",
 )
 FLOW_NOISE = Threshold(
-    "flow_noise", 0.1, "of the mean flow", "est.: flow meters are good to a few percent"
+    "flow_noise", 0.1, "of the mean flow", "est.: flow meters are accurate to a few percent"
 )
 
 THRESHOLDS = tuple(value for value in tuple(globals().values()) if isinstance(value, Threshold))

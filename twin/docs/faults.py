@@ -15,9 +15,9 @@ __all__ = ["pages"]
 _INTRODUCTION = f"""{NOTICE}
 # Faults
 
-What can go wrong on purpose. A fault changes the conditions of the plant, never a metric: what is
-seen follows from the physics. `twin faults` prints this list, `twin inject` lets one begin on a
-running twin, and `twin clear` ends it before its time.
+Faults that you can inject. A fault changes the conditions of the plant, never a metric: its
+symptoms follow from the physics. `twin faults` prints this list, `twin inject` starts a fault on a
+running twin, and `twin clear` ends it early.
 
 """
 
@@ -26,7 +26,7 @@ _HOUR = 3600.0
 _NATURAL = """
 ## Natural failures
 
-With `--failures natural` faults come by themselves, as a Poisson process for each cause: at the
+With `--failures natural` faults start by themselves, as a Poisson process for each cause: at the
 rates that Meta published for the training of Llama 3, in proportion to the site's GPUs, that is one
 in 3.1 h on 16,384 GPUs and one in 30 min on 100,000. `--failures natural:100` has a hundred times
 as many. The same seed gives the same failures. What a cause becomes here and how long it lasts

@@ -1,4 +1,4 @@
-"""The runbooks: a page an alert, and an index with the thresholds and the silent faults."""
+"""Runbooks: a page for each alert, and an index with the thresholds and the silent faults."""
 
 from __future__ import annotations
 
@@ -17,16 +17,17 @@ _LIMITS = {threshold.name: threshold.value for threshold in THRESHOLDS}
 _INTRODUCTION = f"""{NOTICE}
 # Runbooks
 
-One page an alert: what it means, what to do, and how the twin shows it. The rules themselves are in
-[deploy/prometheus/rules](../../deploy/prometheus/rules); both are made from the tables of
-`twin/alerts`. For other limits, or for runbooks that are served elsewhere, make them anew:
+Each alert has a page: meaning, response, and the faults of the twin that fire it. The rules are in
+[deploy/prometheus/rules](../../deploy/prometheus/rules); rules and pages are generated from the
+tables of `twin/alerts`. To set other thresholds or another base URL of the runbooks, generate the
+rules again:
 
 ```sh
 python -m twin.alerts --out rules --set gpu_hot=80 --runbooks https://wiki.example/runbooks/
 ```
 
-*Proven by* names the faults of the twin that fire the alert; *hand* is a rule whose test has
-series written by hand, because no fault of the twin is behind it.
+*Proven by* names the faults of the twin that fire the alert. *Hand* marks a rule that no fault of
+the twin fires; its test has handwritten series.
 """
 
 
@@ -41,7 +42,7 @@ def pages() -> Mapping[str, str]:
 
 
 def proven(alert: str) -> dict[str, int]:
-    """Return the faults that fire an alert, with the seconds within which they do."""
+    """Return the faults that fire an alert, each with its longest delay in s."""
     return {proof.fault: proof.fires[alert] for proof in PROOFS if alert in proof.fires}
 
 
@@ -69,7 +70,7 @@ def _silent() -> str:
         for proof in PROOFS
         if not proof.fires
     ]
-    return "\n## Faults that fire nothing\n\n" + table(("Fault", "Because"), rows)
+    return "\n## Faults that fire no alert\n\n" + table(("Fault", "Reason"), rows)
 
 
 def _thresholds() -> str:
@@ -84,17 +85,17 @@ def _page(alert: Alert, rules: Rules) -> str:
 
 Severity **{alert.severity}**, domain **{rules.domain}**.
 
-## What it means
+## Meaning
 
 {alert.meaning}
 
-## What to do
+## Response
 
 {steps}
-## What the twin shows
+## Faults of the twin that fire it
 
 {_shown(alert)}
-## The rule
+## Rule
 
 ```promql
 {fill(alert.expr, _LIMITS)}
@@ -108,16 +109,16 @@ Severity **{alert.severity}**, domain **{rules.domain}**.
 
 def _when(alert: Alert) -> str:
     if not alert.hold:
-        return "It fires as soon as this is true."
-    return f"It fires when this is true for {duration(alert.hold)}."
+        return "It fires as soon as the expression is true."
+    return f"It fires when the expression has been true for {duration(alert.hold)}."
 
 
 def _shown(alert: Alert) -> str:
     faults = proven(alert.name)
     if not faults:
         return (
-            "No single fault of the twin is behind this alert; its test in\n"
-            "`deploy/prometheus/tests` has series that were written by hand.\n"
+            "No single fault of the twin fires this alert; its test in\n"
+            "`deploy/prometheus/tests` has handwritten series.\n"
         )
     return "\n".join(_fault(kind, seconds) for kind, seconds in faults.items())
 

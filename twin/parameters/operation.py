@@ -57,8 +57,8 @@ class JobParameters(Section):
     workload: Literal["training", "idle"] = "training"
     """What runs on them: `training`, or `idle` for racks that are held and not used."""
     priority: Annotated[int, Field(ge=0, le=100)] = 50
-    """Who goes without when there is not enough power: racks that no job holds first, then the job
-    of the lowest priority, and of two equals the later one."""
+    """Priority in load shedding: racks without a job lose power first, then the job with the lowest
+    priority, and of two equal ones the later one."""
     training: TrainingParameters = TrainingParameters()
     """What is different from the site's section `training`, with the same keys."""
 

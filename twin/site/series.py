@@ -8,9 +8,9 @@ from functools import cache, partial
 
 from twin.catalog import Detail, Level, Signal, UnitKind
 from twin.catalog.editions import Edition
-from twin.site import site_rollups
 from twin.site.detail import DetailPlan
 from twin.site.layout import Layout
+from twin.site.rollups import site_rollups
 
 __all__ = ["BYTES_A_SERIES", "count_series", "plan_within", "series_by_detail"]
 

@@ -7,9 +7,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
-from twin.catalog import DEVICES, SERVER, DeviceAddress, DeviceClass, Labels, UnitKind
+from twin.catalog import (
+    DEVICES,
+    SERVER,
+    SERVERS,
+    DeviceAddress,
+    DeviceClass,
+    Labels,
+    UnitKind,
+)
 from twin.errors import TargetError
-from twin.site import place_labels
+from twin.site.labels import place_labels
 from twin.site.layout import Layout
 
 __all__ = ["Target", "find_target", "is_address", "labels_of_target"]
@@ -113,11 +121,11 @@ def labels_of_target(layout: Layout, text: str) -> Labels:
     found = _device_of(text)
     if found is None:
         return ()
-    device, address, _ = found
+    device, _, _ = found
     place = place_labels(layout, device.frame, target.unit)[1:]
-    if device is not SERVER and not address.in_server:
+    if device.hosts is not SERVERS:
         return place
-    server = target.device // (address.count(layout.site) if address.in_server else 1)
+    server = target.device // device.per_host(layout.site)
     return (*place, ("host", layout.names.rack(target.unit).hostnames[server]))
 
 
