@@ -60,7 +60,10 @@ def test_other_limits_and_runbooks(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("setting", "reason"),
-    [("gpu_hott=70", "there is no threshold 'gpu_hott'"), ("gpu_hot=warm", "'warm' is not a number")],
+    [
+        ("gpu_hott=70", "there is no threshold 'gpu_hott'"),
+        ("gpu_hot=warm", "'warm' is not a number"),
+    ],
 )
 def test_a_wrong_setting_is_named(setting: str, reason: str) -> None:
     """What is wrong with a setting is said before a file is written."""

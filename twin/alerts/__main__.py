@@ -62,9 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     if given.check:
         if different:
-            sys.stderr.write(
-                f"{', '.join(different)}: outdated; run python -m twin.alerts\n"
-            )
+            sys.stderr.write(f"{', '.join(different)}: outdated; run python -m twin.alerts\n")
         return 1 if different else 0
     given.out.mkdir(parents=True, exist_ok=True)
     for name, text in texts.items():

@@ -231,9 +231,7 @@ _PIPELINE = (
         summary="Aggregator {{ $labels.instance }} of {{ $labels.site }} has lost the MQTT broker, "
         "which others have",
         meaning="Its arrays go silent, unless it has a replica.",
-        steps=(
-            "Check this aggregator's log and network, and the broker node that it was on.",
-        ),
+        steps=("Check this aggregator's log and network, and the broker node that it was on.",),
     ),
     Alert(
         name="FramesLost",
