@@ -76,8 +76,11 @@ install_locks() {
   total=$(cat "$@" | grep -c '^[A-Za-z0-9._-]*==')
   log=$(mktemp)
   # Bytecode is made by the first import of a module; most modules of a package are never imported.
+  # Where Python may not write it then, every command would compile them all again.
+  local compile=--no-compile
+  [ -z "${PYTHONDONTWRITEBYTECODE:-}" ] || compile=--compile
   if ! PYTHONUNBUFFERED=1 "$venv/bin/python" -m pip install --disable-pip-version-check --no-deps \
-    --no-compile --progress-bar=off --require-hashes "${@/#/--requirement=}" 2>&1 |
+    $compile --progress-bar=off --require-hashes "${@/#/--requirement=}" 2>&1 |
     tee "$log" | show_packages "$total"; then
     tail -n 20 "$log" >&2
     rm -f "$log"
@@ -133,6 +136,7 @@ set_up() {
     say "Installing the twin itself ($SECONDS s) …"
     "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps \
       --no-build-isolation --no-index --editable .
+    [ -z "${PYTHONDONTWRITEBYTECODE:-}" ] || "$venv/bin/python" -m compileall -q twin
     fingerprint "${locks[@]}" >"$venv/.$kind.stamp"
     say "Set up after $SECONDS s."
   )

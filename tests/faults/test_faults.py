@@ -122,8 +122,8 @@ def test_descriptions(kind: str) -> None:
     assert fault.severity in {"warning", "critical"}
     assert fault.default_seconds > 0
     assert find_target(LAYOUT, fault.default_target).kind == fault.target
-    for field in fault.model_fields.values():
-        assert field.description
+    for parameter in fault.parameters():
+        assert parameter.description
 
 
 def test_target_place(schedule: FaultSchedule) -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from twin.catalog.model import Detail, Signal
 from twin.catalog.page import FloorValue, PageTable, TroubleSign
 from twin.catalog.place import UNIT_HOST, Count, DeviceAddress, Hosts, UnitKind, one
 from twin.catalog.rollup import Rollup
-from twin.parameters import Site
+
+if TYPE_CHECKING:  # what lists metrics needs no parameters
+    from twin.parameters import Site
 
 __all__ = ["DeviceChart", "DeviceClass"]
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import uuid
+from typing import TYPE_CHECKING
 
-from twin.parameters.site import Site
+if TYPE_CHECKING:  # what lists metrics needs no parameters
+    from twin.parameters.site import Site
 
 __all__ = ["ec2_labels"]
 

@@ -10,13 +10,16 @@ exposed: each further metric would be one series per port of a large site.
 from __future__ import annotations
 
 from functools import partial
+from typing import TYPE_CHECKING
 
 from twin.catalog.device import DeviceClass
 from twin.catalog.model import UP_CODES, Detail, Exporter, MetricType, Signal, Unit
 from twin.catalog.place import DeviceAddress, Hosts, Place, UnitKind
 from twin.catalog.rollup import ABOVE_RACK, Operation, Rollup
 from twin.catalog.server import SERVER
-from twin.parameters import Site
+
+if TYPE_CHECKING:  # what lists metrics needs no parameters
+    from twin.parameters import Site
 
 __all__ = ["LEAF", "PORT", "SPINE"]
 

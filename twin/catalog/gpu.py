@@ -16,13 +16,16 @@ written down as signals, they would be a column a code, nearly all of it empty.
 from __future__ import annotations
 
 from functools import partial
+from typing import TYPE_CHECKING
 
 from twin.catalog.device import DeviceClass
 from twin.catalog.model import Exporter, Labels, MetricType, Signal, Unit
 from twin.catalog.page import DEGRADED, SERIOUS, DeviceColumn, FloorValue, PageTable, TroubleSign
 from twin.catalog.place import SERVERS, DeviceAddress, Place, UnitKind
 from twin.catalog.rollup import ABOVE_RACK, Operation, Rollup
-from twin.parameters import Site
+
+if TYPE_CHECKING:  # what lists metrics needs no parameters
+    from twin.parameters import Site
 
 __all__ = ["DCGM", "GPU", "XID_TEXT", "accelerator_rollups"]
 

@@ -17,9 +17,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from twin.catalog.place import Place
-from twin.parameters import Site
+
+if TYPE_CHECKING:  # what lists metrics needs no parameters
+    from twin.parameters import Site
 
 __all__ = ["UP", "UP_CODES", "Detail", "Exporter", "Labels", "MetricType", "Signal", "Unit"]
 

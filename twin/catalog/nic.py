@@ -9,13 +9,16 @@ infiniband collector covers RoCE devices too, hence the name of the prefix.
 from __future__ import annotations
 
 from functools import partial
+from typing import TYPE_CHECKING
 
 from twin.catalog.device import DeviceClass
 from twin.catalog.model import UP_CODES, Exporter, MetricType, Signal, Unit
 from twin.catalog.page import DEGRADED, DeviceColumn, FloorValue, PageTable, TroubleSign, scale_end
 from twin.catalog.place import SERVERS, DeviceAddress, Place, UnitKind
 from twin.catalog.rollup import ABOVE_RACK, Operation, Rollup
-from twin.parameters import Site
+
+if TYPE_CHECKING:  # what lists metrics needs no parameters
+    from twin.parameters import Site
 
 __all__ = ["INFINIBAND", "INFINIBAND_INFO", "LASER", "MODULE", "NETDEV", "NIC"]
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeAlias
 
 from twin.catalog.rollup import Operation
-from twin.parameters import GpuModel, Site
+
+if TYPE_CHECKING:  # what lists metrics needs no parameters
+    from twin.parameters import GpuModel, Site
 
 __all__ = [
     "DEGRADED",
@@ -19,7 +22,7 @@ __all__ = [
     "scale_end",
 ]
 
-Bound = float | Callable[[Site], float] | None
+Bound: TypeAlias = "float | Callable[[Site], float] | None"
 
 
 @dataclass(frozen=True, slots=True)

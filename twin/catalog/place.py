@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self, TypeAlias
 
-from twin.parameters import Site
+if TYPE_CHECKING:  # what lists metrics needs no parameters
+    from twin.parameters import Site
 
 __all__ = [
     "CDU_HOST",
@@ -27,7 +28,7 @@ __all__ = [
     "one",
 ]
 
-Count = Callable[[Site], int]
+Count: TypeAlias = "Callable[[Site], int]"
 
 
 def one(_: Site) -> int:

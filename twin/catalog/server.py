@@ -10,13 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
 from twin.catalog.device import DeviceClass
 from twin.catalog.model import UP_CODES, Exporter, MetricType, Signal, Unit
 from twin.catalog.page import DEGRADED, DeviceColumn, FloorValue, PageTable, TroubleSign, scale_end
 from twin.catalog.place import SERVERS, DeviceAddress, UnitKind
 from twin.catalog.rollup import Operation, Rollup
-from twin.parameters import Site
+
+if TYPE_CHECKING:  # what lists metrics needs no parameters
+    from twin.parameters import Site
 
 __all__ = ["IPMI_CODES", "PSU", "PSU_INPUT", "PSU_OUTPUT", "SERVER"]
 

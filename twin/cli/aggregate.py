@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
 from typing import TYPE_CHECKING, Annotated
 
@@ -97,12 +96,16 @@ def aggregate(
       twin aggregate --host 0.0.0.0 --shard 0/3 --advertise twin-aggregator-{shard}:9400
       twin aggregate --token-file token --tls-cert cert.pem --tls-key key.pem
     """  # noqa: D301 - click wants the backspace itself before lines to be kept
-    from twin.aggregator import AggregatorConfig
-    from twin.bus import BrokerUrl
     from twin.site import FACILITY, DetailPlan, Layout, load_site, plan_within, replica_of
 
-    configure_logs(log_level)
     layout = Layout(with_exporters(load_site(site), exporter, counters))
+
+    import asyncio
+
+    from twin.aggregator import AggregatorConfig
+    from twin.bus import BrokerUrl
+
+    configure_logs(log_level)
     if shard == FACILITY:
         raise ConfigError(
             "--shard facility is an emulator's; the aggregator of the facility is the first one, "

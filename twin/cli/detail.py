@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import uuid
 from typing import Annotated
 
@@ -79,6 +78,8 @@ def _send(
     *,
     reset: bool = False,
 ) -> None:
+    import asyncio
+
     from twin.bus import BrokerUrl
     from twin.stack.command import send_command
     from twin.wire import SetDetail

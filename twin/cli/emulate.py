@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -72,14 +71,18 @@ def emulate(
       twin emulate --site colossus-100k --codec cbor --shard 0/3
       twin emulate --site colossus-100k --codec cbor --shard facility
     """  # noqa: D301 - click wants the backspace itself before lines to be kept
+    from twin.site import FACILITY, Layout, Shard, load_site
+
+    part = FACILITY if shard == FACILITY else shard_of(shard, shard_count)
+    layout = Layout(with_exporters(load_site(site), exporter, counters))
+
+    import asyncio
+
     from twin.bus import BrokerUrl
     from twin.emulator import EmulatorConfig
-    from twin.site import FACILITY, Layout, Shard, load_site
     from twin.wire import Codec
 
     configure_logs(log_level)
-    part = FACILITY if shard == FACILITY else shard_of(shard, shard_count)
-    layout = Layout(with_exporters(load_site(site), exporter, counters))
     if not isinstance(part, Shard):  # of many shards, the facility says it
         warn_of_misfits(layout.site, site)
     config = EmulatorConfig(
@@ -109,6 +112,8 @@ def _name(part: Shard | str | None) -> str:
 
 
 async def _run(config: EmulatorConfig, broker: BrokerUrl, length: float | None) -> None:
+    import asyncio
+
     from twin.emulator import Emulator
 
     signals, stop = stop_on_signals(), asyncio.Event()

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import uuid
 from typing import TYPE_CHECKING, Annotated, Any
 
 import orjson
 import typer
 
+from twin.cli.columns import paragraph
 from twin.cli.completion import complete_fault
 from twin.cli.options import Broker, JsonOutput, seconds
 from twin.errors import ConfigError
 
 if TYPE_CHECKING:
-    from pydantic.fields import FieldInfo
-
     from twin.faults import Fault
     from twin.wire import Ack
 
@@ -35,24 +33,20 @@ def faults(as_json: JsonOutput = False) -> None:
     Example:
       twin faults --json
     """  # noqa: D301 - click wants the backspace itself before lines to be kept
-    from rich.console import Console
-    from rich.padding import Padding
-
     from twin.faults import FAULTS
 
     if as_json:
         typer.echo(orjson.dumps([_describe(fault) for fault in FAULTS.values()]))
         return
-    console = Console(highlight=False)
     for fault in FAULTS.values():
-        console.print(f"[bold]{fault.kind}[/bold]  {fault.title}", soft_wrap=True)
-        console.print(
+        typer.echo(f"{typer.style(fault.kind, bold=True)}  {fault.title}")
+        typer.echo(
             f"  is applied to a {fault.target} (by default {fault.default_target}) "
             f"for {fault.default_seconds:g} s; {fault.severity}"
         )
-        for name, field in fault.model_fields.items():
-            console.print(f"  --set {name}={field.default:g}  {field.description}")
-        console.print(Padding(fault.shows, (0, 0, 1, 2)), style="dim")
+        for name, default, description in fault.parameters():
+            typer.echo(f"  --set {name}={default:g}  {description}")
+        typer.echo(typer.style(paragraph(fault.shows, "  "), dim=True) + "\n")
 
 
 def inject(
@@ -83,13 +77,17 @@ def inject(
       twin inject pump-failure --target r0003/pump1 --for 5m
       twin inject nic-flap --target r0001/n2/nic4 --set period=20 --set down=8
     """  # noqa: D301 - click wants the backspace itself before lines to be kept
-    from twin.bus import BrokerUrl
     from twin.faults import FAULTS, parse_fault
-    from twin.stack.command import send_command
-    from twin.wire import Inject
 
     values = _parameters(parameters or [])
     parsed = parse_fault(FAULTS, fault, values)
+
+    import asyncio
+
+    from twin.bus import BrokerUrl
+    from twin.stack.command import send_command
+    from twin.wire import Inject
+
     where = parsed.default_target if target is None else target
     command = Inject(
         id=_identifier(),
@@ -120,6 +118,8 @@ def clear(
       twin clear
       twin clear pump-failure --target r0003/pump1
     """  # noqa: D301 - click wants the backspace itself before lines to be kept
+    import asyncio
+
     from twin.bus import BrokerUrl
     from twin.stack.command import send_command
     from twin.wire import Clear
@@ -154,9 +154,6 @@ def _parameters(pairs: list[str]) -> dict[str, float]:
 
 
 def _describe(fault: type[Fault]) -> dict[str, Any]:
-    def parameter(name: str, field: FieldInfo) -> dict[str, Any]:
-        return {"name": name, "default": field.default, "description": field.description}
-
     return {
         "fault": fault.kind,
         "system": fault.system,
@@ -166,5 +163,5 @@ def _describe(fault: type[Fault]) -> dict[str, Any]:
         "default_seconds": fault.default_seconds,
         "severity": fault.severity,
         "shows": fault.shows,
-        "parameters": [parameter(name, field) for name, field in fault.model_fields.items()],
+        "parameters": [parameter._asdict() for parameter in fault.parameters()],
     }

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import orjson
 import typer
 
+from twin.cli.columns import columns
 from twin.cli.exporters import CountersFile, ExporterSettings, with_exporters
 from twin.cli.options import JsonOutput
 from twin.errors import ConfigError
@@ -38,9 +39,6 @@ def metrics(
       twin metrics gpu --exporter dcgm=4.9.0
       twin metrics --json
     """  # noqa: D301 - click wants the backspace itself before lines to be kept
-    from rich.console import Console
-    from rich.table import Table
-
     from twin.docs.metrics import table
 
     rows = table(_edition(exporter, counters))
@@ -51,14 +49,12 @@ def metrics(
     if as_json:
         typer.echo(orjson.dumps([asdict(row) for row in chosen]))
         return
-    printed = Table(box=None, header_style="bold")
-    for column in ("device", "metric", "type", "unit", "on by default", "help"):
-        printed.add_column(column, no_wrap=column == "metric", overflow="fold")
-    for row in chosen:
-        default = "yes" if row.default else "no"
-        printed.add_row(row.device, row.metric, row.type, row.unit, default, row.help)
-    # Wide on purpose: a metric's name must never be cut, and a pipe has no width.
-    Console(highlight=False, width=None if Console().is_terminal else 220).print(printed)
+    header = ("device", "metric", "type", "unit", "on by default", "help")
+    cells = [
+        (row.device, row.metric, row.type, row.unit, "yes" if row.default else "no", row.help)
+        for row in chosen
+    ]
+    typer.echo("\n".join(columns(header, cells)))
 
 
 def _edition(exporter: list[str] | None, counters: Path | None) -> Edition | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 import logging
 import signal
@@ -13,6 +12,8 @@ from typing import TYPE_CHECKING, TextIO, cast
 from twin.errors import ConfigError
 
 if TYPE_CHECKING:
+    import asyncio
+
     from structlog.typing import Processor
 
 __all__ = ["LEVELS", "configure_logs", "stop_on_signals", "wait"]
@@ -73,6 +74,8 @@ _STDERR = cast("TextIO", _Stderr())
 
 def stop_on_signals() -> asyncio.Event:
     """Return an event that SIGINT and SIGTERM set."""
+    import asyncio
+
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -82,6 +85,8 @@ def stop_on_signals() -> asyncio.Event:
 
 async def wait(stop: asyncio.Event, seconds: float | None) -> None:
     """Wait until ``stop`` is set, or for so many seconds."""
+    import asyncio
+
     try:
         async with asyncio.timeout(seconds):
             await stop.wait()

@@ -85,6 +85,10 @@ def run_test(
       twin rules test --rules 'rules/*.yml' --scenarios gpu-off-bus --report report.html
       twin rules test --rules my.yml --scenarios 'scenarios/*.yaml' --junit rules.xml
     """  # noqa: D301 - click wants the backspace itself before lines to be kept
+    from twin.scenario import find_scenarios
+
+    chosen = find_scenarios(scenarios or [])
+
     from twin.rules.audit import audit, audit_recordings
     from twin.rules.cache import Cache, default_folder
     from twin.rules.conclusion import conclude
@@ -93,7 +97,6 @@ def run_test(
     from twin.rules.source import load_rules
     from twin.rules.suite import Options, check_suite, is_foreign
     from twin.rules.sweep import parse_sweep, sweep_rows
-    from twin.scenario import find_scenarios
 
     configure_logs("error")  # what a scenario breaks is told by its checks
     values = () if sweep is None else parse_sweep(sweep)
@@ -102,7 +105,6 @@ def run_test(
     with TemporaryDirectory(prefix="twin-rules-") as folder:
         own = load_rules(rules or [write_shipped_rules(Path(folder))])
         _tell(own.notes, strict=strict)
-        chosen = find_scenarios(scenarios or [])
         check_suite(chosen, own)
         if strict:
             _refuse_unknown(own, chosen)
@@ -285,13 +287,15 @@ def export_command(
     Example:
       twin rules export pump-failure -o pump-failure.test.yml && promtool test rules *.test.yml
     """  # noqa: D301 - click wants the backspace itself before lines to be kept
+    from twin.scenario import load_scenario
+
+    loaded = load_scenario(scenario)
+
     from twin.rules.export import export
     from twin.rules.shipped import write_shipped_rules
     from twin.rules.source import load_rules
     from twin.rules.suite import check_suite
-    from twin.scenario import load_scenario
 
-    loaded = load_scenario(scenario)
     if rules is None:
         # A folder of its own: a user's rules may well be called rules/gpu.yml too.
         folder = (output.parent if output is not None else Path()) / "twin-rules"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import signal
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Annotated, Any
@@ -28,6 +27,8 @@ app = typer.Typer(help="Show scenarios, and run one on a running twin.", no_args
 
 async def _run(run: Coroutine[Any, Any, ScenarioResult]) -> ScenarioResult:
     """Run a scenario to its end; SIGTERM ends it like Ctrl-C, so that all is undone."""
+    import asyncio
+
     task = asyncio.current_task()
     assert task is not None  # noqa: S101 - a coroutine runs in a task
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel, _TERMINATED)
@@ -47,19 +48,14 @@ def list_scenarios(as_json: JsonOutput = False) -> None:
     Example:
       twin scenario list --json
     """  # noqa: D301 - click wants the backspace itself before lines to be kept
-    from rich.console import Console
-
     from twin.scenario import find_scenarios, shipped_scenarios, show_duration
 
     if as_json:
         typer.echo(orjson.dumps([_described(loaded) for loaded in find_scenarios([])]))
         return
-    console = Console(highlight=False)
     for name, scenario in shipped_scenarios().items():
-        console.print(
-            f"[bold]{name}[/bold]  {scenario.title}  [dim]{show_duration(scenario.duration)}[/dim]",
-            soft_wrap=True,
-        )
+        lasts = typer.style(show_duration(scenario.duration), dim=True)
+        typer.echo(f"{typer.style(name, bold=True)}  {scenario.title}  {lasts}")
 
 
 @app.command()
@@ -134,6 +130,12 @@ def run_scenario(
     Example:
       twin scenario run pump-failure --live --alertmanager http://127.0.0.1:9093
     """  # noqa: D301 - click wants the backspace itself before lines to be kept
+    from twin.scenario import load_scenario
+
+    loaded = load_scenario(scenario)
+
+    import asyncio
+
     from rich.console import Console
     from rich.markup import escape
 
@@ -141,9 +143,7 @@ def run_scenario(
     from twin.rules.conclusion import conclude
     from twin.rules.live import StackServers, run_live
     from twin.rules.report import html_report, json_report, junit_report, print_result
-    from twin.scenario import load_scenario
 
-    loaded = load_scenario(scenario)
     if not live:
         run_rules_test(
             scenarios=[scenario], junit=junit, report=report, every=True, as_json=as_json

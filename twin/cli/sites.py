@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import orjson
 import typer
 
+from twin.cli.columns import columns, paragraph
 from twin.cli.completion import complete_site
 from twin.cli.options import DetailSettings, JsonOutput
 
@@ -32,27 +33,19 @@ def sites(context: typer.Context, as_json: JsonOutput = False) -> None:
     """  # noqa: D301 - click wants the backspace itself before lines to be kept
     if context.invoked_subcommand is not None:
         return
-    from rich.console import Console
-    from rich.table import Table
-
     from twin.site import load_site, preset_names
 
     described = [_describe(load_site(name)) for name in preset_names()]
     if as_json:
         typer.echo(orjson.dumps(described))
         return
-    table = Table(box=None, header_style="bold")
-    for column, justify in (
-        ("site", "left"), ("GPUs", "right"), ("racks", "right"), ("arrays", "right"),
-        ("IT power", "right"), ("series", "right"),
-    ):  # fmt: skip
-        table.add_column(column, justify=justify)  # type: ignore[arg-type]  # rich's literal
-    for site in described:
-        table.add_row(
-            site["name"], f"{site['gpus']:,}", f"{site['racks']:,}", f"{site['arrays']:,}",
-            _megawatts(site["installed_it_power_watts"]), f"{site['series']['gpu']:,}",
-        )  # fmt: skip
-    Console().print(table)
+    header = ("site", "GPUs", "racks", "arrays", "IT power", "series")
+    rows = [
+        (site["name"], f"{site['gpus']:,}", f"{site['racks']:,}", f"{site['arrays']:,}",
+         _megawatts(site["installed_it_power_watts"]), f"{site['series']['gpu']:,}")
+        for site in described
+    ]  # fmt: skip
+    typer.echo("\n".join(columns(header, rows, right=header[1:])))
 
 
 @app.command("show")
@@ -71,30 +64,25 @@ def show(
       twin sites show colossus-100k
       twin sites show colossus-100k --detail rack --detail a001-a004=gpu
     """  # noqa: D301 - click wants the backspace itself before lines to be kept
-    from rich.console import Console
-    from rich.table import Table
-
-    from twin.alerts.fit import misfits
     from twin.site import load_site
 
     site = load_site(name)
+    from twin.alerts.fit import misfits
+
     described = _describe(site, detail or ())
     described["misfits"] = [str(misfit) for misfit in misfits(site)]
     if as_json:
         typer.echo(orjson.dumps(described))
         return
-    console = Console(highlight=False)
-    console.print(f"[bold]{site.name}[/bold]  {site.title}\n{site.description}\n")
-    table = Table(box=None, show_header=False)
-    for row in (*_counts(site, described), *_series(described)):
-        table.add_row(*row)
-    console.print(table)
+    typer.echo(f"{typer.style(site.name, bold=True)}  {site.title}")
+    typer.echo(paragraph(site.description, "") + "\n")
+    typer.echo("\n".join(columns((), [*_counts(site, described), *_series(described)])))
     for misfit in described["misfits"]:
-        console.print(f"\ndoes not fit: {misfit}")
+        typer.echo("\n" + paragraph(f"does not fit: {misfit}", ""))
     if site.sources:
-        console.print("\nSources")
+        typer.echo("\nSources")
         for source in site.sources:
-            console.print(f"  {source}")
+            typer.echo(paragraph(source, "  "))
 
 
 def _counts(site: Site, described: dict[str, Any]) -> tuple[tuple[str, str], ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -212,6 +211,8 @@ def online(
     Example:
       twin stack online plant-0 --site demo
     """  # noqa: D301 - click wants the backspace itself before lines to be kept
+    import asyncio
+
     from twin.bus import BrokerUrl
     from twin.compose.online import check_online
     from twin.site import load_site

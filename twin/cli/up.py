@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from contextlib import AsyncExitStack
 from dataclasses import asdict
@@ -108,18 +107,22 @@ def up(
       twin up --exporter dcgm=4.9.0
       twin up --site colossus-array --workload trace:gpt3-512xh100 --speed 60 --for 60s --check
     """  # noqa: D301 - click wants the backspace itself before lines to be kept
-    from twin.bus import BrokerUrl
     from twin.catalog import Detail
     from twin.site import DetailPlan, Layout, load_site
-    from twin.stack.local import LocalConfig
-    from twin.wire import Codec
 
-    configure_logs(log_level)
     if not _SPEEDS[0] <= speed <= _SPEEDS[1]:
         raise ConfigError(f"--speed is {speed:g}; it must be from {_SPEEDS[0]:g} to {_SPEEDS[1]:g}")
     if check and duration is None:
         raise ConfigError("--check needs an end: add --for, for example --for 20s")
     layout = Layout(with_exporters(load_site(site), exporter, counters))
+
+    import asyncio
+
+    from twin.bus import BrokerUrl
+    from twin.stack.local import LocalConfig
+    from twin.wire import Codec
+
+    configure_logs(log_level)
     warn_of_misfits(layout.site, site)
     plan = DetailPlan.of_site(layout.site).changed(detail or ())
     if check and workload.startswith("trace:") and Detail.SITE in plan.levels:
@@ -158,6 +161,8 @@ async def _run(
     config: LocalConfig, opened: Doors, length: float | None, check: bool
 ) -> RunReport | None:
     """Run until the end and return the report, if one is wanted."""
+    import asyncio
+
     from twin.cli.status import busy, shown
     from twin.stack.local import local_stack
 
@@ -220,6 +225,8 @@ def _comparison(config: LocalConfig, stack: LocalStack) -> TraceComparison | Non
 
 async def _sample(stack: LocalStack, trace: TraceComparison | None) -> None:
     """Scrape the roll-ups again and again while a trace is compared."""
+    import asyncio
+
     if trace is None:
         return
     from twin.stack.check import scrape

@@ -81,8 +81,8 @@ def _alerts(kind: str) -> str:
 
 
 def _section(fault: type[Fault]) -> str:
-    parameters = fault.model_fields
-    settings = "".join(f" --set {name}={field.default:g}" for name, field in parameters.items())
+    parameters = fault.parameters()
+    settings = "".join(f" --set {each.name}={each.default:g}" for each in parameters)
     text = f"""
 ## {fault.kind}
 
@@ -100,9 +100,6 @@ twin inject {fault.kind} --target {fault.default_target}{settings}
 ```
 """
     if parameters:
-        rows = [
-            (code(name), f"{field.default:g}", field.description or "")
-            for name, field in parameters.items()
-        ]
+        rows = [(code(name), f"{default:g}", meaning) for name, default, meaning in parameters]
         text += "\n" + table(("Parameter", "Default", "Meaning"), rows)
     return text

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, get_args
 
-from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from twin.catalog import UnitKind
+from twin.described import Described
 from twin.docs.markdown import NOTICE, code, plain, table
 from twin.site import (
     Layout,
@@ -161,17 +161,17 @@ def _models() -> str:
     )
 
 
-def _sections() -> Iterator[tuple[str, str, type[BaseModel]]]:
+def _sections() -> Iterator[tuple[str, str, type[Described]]]:
     """Yield the outermost keys, then every section or list of them: title, purpose, model."""
     yield "Keys of a site", "*Est.* marks an engineering estimate.", Site
     for name, field in Site.model_fields.items():
         for kind in (field.annotation, *get_args(field.annotation)):
-            if isinstance(kind, type) and issubclass(kind, BaseModel):
+            if isinstance(kind, type) and issubclass(kind, Described):
                 yield code(name), plain(kind.__doc__ or ""), kind
                 yield from _nested(name, kind)
 
 
-def _nested(name: str, model: type[BaseModel]) -> Iterator[tuple[str, str, type[BaseModel]]]:
+def _nested(name: str, model: type[Described]) -> Iterator[tuple[str, str, type[Described]]]:
     """Yield the sections of a section that no section of the site is."""
     own = {field.annotation for field in Site.model_fields.values()}
     for key, field in model.model_fields.items():
@@ -180,13 +180,14 @@ def _nested(name: str, model: type[BaseModel]) -> Iterator[tuple[str, str, type[
             yield code(f"{name}.{key}"), plain(kind.__doc__ or ""), kind
 
 
-def _section(field: FieldInfo) -> type[BaseModel] | None:
+def _section(field: FieldInfo) -> type[Described] | None:
     kind = field.annotation
-    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
+    return kind if isinstance(kind, type) and issubclass(kind, Described) else None
 
 
-def _fields(model: type[BaseModel]) -> str:
+def _fields(model: type[Described]) -> str:
     properties = model.model_json_schema()["properties"]
+    descriptions = model.descriptions()
     return table(
         ("Key", "Default", "Allowed", "Meaning"),
         [
@@ -194,7 +195,7 @@ def _fields(model: type[BaseModel]) -> str:
                 code(name),
                 _default(field) + ", sized" * (name in SIZED.get(model, ())),
                 _allowed(properties[name]),
-                field.description or f"See [{name}](#{name}).",
+                descriptions.get(name) or f"See [{name}](#{name}).",
             )
             for name, field in model.model_fields.items()
         ],

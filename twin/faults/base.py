@@ -4,15 +4,23 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
-from pydantic import BaseModel, ConfigDict
+from twin.described import Described
 
 if TYPE_CHECKING:  # telling of faults needs neither
     from twin.plant import Conditions
     from twin.site import Layout, Target
 
-__all__ = ["Fault", "FaultContext"]
+__all__ = ["Fault", "FaultContext", "FaultParameter"]
+
+
+class FaultParameter(NamedTuple):
+    """A parameter of a fault: its name, what it is when nothing is said, and its meaning."""
+
+    name: str
+    default: float
+    description: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +45,7 @@ class FaultContext:
         return self.target.unit, self.target.device
 
 
-class Fault(BaseModel, ABC):
+class Fault(Described, ABC):
     """Base of all faults; the fields of a subclass are its parameters.
 
     Class attributes:
@@ -51,10 +59,6 @@ class Fault(BaseModel, ABC):
         shows: the symptoms that one should see.
     """
 
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, use_attribute_docstrings=True, defer_build=True
-    )
-
     kind: ClassVar[str]
     system: ClassVar[str]
     title: ClassVar[str]
@@ -63,6 +67,15 @@ class Fault(BaseModel, ABC):
     default_seconds: ClassVar[float]
     severity: ClassVar[str]
     shows: ClassVar[str]
+
+    @classmethod
+    def parameters(cls) -> tuple[FaultParameter, ...]:
+        """Return what can be set."""
+        descriptions = cls.descriptions()
+        return tuple(
+            FaultParameter(name, field.default, descriptions.get(name, ""))
+            for name, field in cls.model_fields.items()
+        )
 
     @classmethod
     def refusal(cls, layout: Layout, target: Target) -> str | None:

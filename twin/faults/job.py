@@ -7,9 +7,11 @@ from typing import Annotated
 from pydantic import Field
 
 from twin.faults.base import Fault, FaultContext
-from twin.parameters.site import DEFAULT_JOB
 
 __all__ = ["CheckpointStorm", "DataLoaderSlow", "JobCrash", "SoftwareHang"]
+
+_JOB = "pretrain"
+"""As a site calls its one job; a list of faults needs no parameters, which have the word too."""
 
 
 class JobCrash(Fault):
@@ -19,7 +21,7 @@ class JobCrash(Fault):
     system = "job"
     title = "the training job crashes by itself"
     target = "job"
-    default_target = DEFAULT_JOB
+    default_target = _JOB
     default_seconds = 30.0
     severity = "critical"
     shows = (
@@ -41,7 +43,7 @@ class SoftwareHang(Fault):
     system = "job"
     title = "a rank hangs in software (NCCL time-out)"
     target = "job"
-    default_target = DEFAULT_JOB
+    default_target = _JOB
     default_seconds = 60.0
     severity = "critical"
     shows = (
@@ -62,7 +64,7 @@ class DataLoaderSlow(Fault):
     system = "job"
     title = "the data loader does not keep up"
     target = "job"
-    default_target = DEFAULT_JOB
+    default_target = _JOB
     default_seconds = 600.0
     severity = "warning"
     shows = (
@@ -86,7 +88,7 @@ class CheckpointStorm(Fault):
     system = "job"
     title = "the job checkpoints far too often"
     target = "job"
-    default_target = DEFAULT_JOB
+    default_target = _JOB
     default_seconds = 1800.0
     severity = "warning"
     shows = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
@@ -111,11 +112,20 @@ class FaultSchedule:
         self._layout = layout
         self._registry = registry
         self._active: list[AppliedFault] = []
-        self._healthy = _healthy(layout)
-        self._healthy.freeze()
-        self._healthy_gateways = Gateways.healthy(layout)
-        for field in fields(self._healthy_gateways):
-            getattr(self._healthy_gateways, field.name).flags.writeable = False
+
+    # Made when first asked for: who only checks faults needs no arrays.
+    @cached_property
+    def _healthy(self) -> Conditions:
+        conditions = _healthy(self._layout)
+        conditions.freeze()
+        return conditions
+
+    @cached_property
+    def _healthy_gateways(self) -> Gateways:
+        gateways = Gateways.healthy(self._layout)
+        for field in fields(gateways):
+            getattr(gateways, field.name).flags.writeable = False
+        return gateways
 
     @property
     def active(self) -> tuple[AppliedFault, ...]:

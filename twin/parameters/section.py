@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from twin.described import Described
 
 __all__ = ["Amount", "Fraction", "Positive", "Section", "Trips"]
 
@@ -15,7 +17,5 @@ Trips = tuple[tuple[Positive, Positive], ...]
 """Rows of a trip table: a level and the seconds beyond it after which a unit trips."""
 
 
-class Section(BaseModel):
+class Section(Described):
     """A part of a site: read-only, and no key may be misspelt."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)

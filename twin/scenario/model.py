@@ -7,8 +7,9 @@ from itertools import pairwise
 from types import MappingProxyType
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
+from twin.described import Described
 from twin.scenario.duration import Duration
 
 __all__ = [
@@ -63,10 +64,8 @@ class MisplacedError(ValueError):
         self.keys = keys
 
 
-class _ScenarioSection(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True
-    )
+class _ScenarioSection(Described):
+    model_config = ConfigDict(allow_inf_nan=False)
 
 
 def _named(value: Any) -> Any:
@@ -78,7 +77,7 @@ class AlertMatch(_ScenarioSection):
 
     alert: _AlertName
     """Name of the alert; any words, as for Prometheus."""
-    labels: dict[str, str] = {}
+    labels: dict[str, str] = {}  # noqa: RUF012 - pydantic copies it
     """Labels that the instance has; more do not matter."""
 
     def matches(self, labels: Mapping[str, str]) -> bool:
@@ -154,7 +153,7 @@ class ScenarioEvent(_ScenarioSection):
     """Simulated time at which it begins."""
     lasts: Annotated[Annotated[Duration, Field(gt=0)] | None, Field(alias="for")] = None
     """How long; None for the fault's own default."""
-    parameters: Annotated[dict[str, float], Field(alias="set")] = {}
+    parameters: Annotated[dict[str, float], Field(alias="set")] = {}  # noqa: RUF012 - pydantic copies it
     """Parameters of the fault."""
 
     @property

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated, Literal, TypeVar
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
     ConfigDict,
     FailFast,
@@ -13,6 +12,7 @@ from pydantic import (
     ValidationError,
 )
 
+from twin.described import Described
 from twin.errors import FrameError
 from twin.faults import FaultSchedule
 
@@ -70,12 +70,10 @@ Few = Annotated[dict[str, _V], BeforeValidator(_few)]
 _Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
 
 
-class Strict(BaseModel):
+class Strict(Described):
     """Read-only, no unknown key, every number finite."""
 
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True
-    )
+    model_config = ConfigDict(allow_inf_nan=False)
 
 
 class Message(Strict):
@@ -190,7 +188,7 @@ class ActiveFault(Strict):
     """Simulated time at which it began."""
     until: _Time | None
     """Simulated time at which it ends, None when it lasts until it is cleared."""
-    parameters: Few[float] = {}
+    parameters: Few[float] = {}  # noqa: RUF012 - pydantic copies it
     """Its parameters; told to shards, which make the same fault of them."""
 
 
@@ -218,7 +216,7 @@ class Inject(Message):
     """What to strike, for example ``r0003/pump1``."""
     duration: Annotated[float, Field(gt=0, le=1e8, strict=True)] | None = None
     """Simulated seconds; None for the fault's own default."""
-    parameters: Few[Annotated[float, Field(strict=True)]] = {}
+    parameters: Few[Annotated[float, Field(strict=True)]] = {}  # noqa: RUF012 - pydantic copies it
     """Parameters of the fault."""
 
 

@@ -106,8 +106,5 @@ def _fault(kind: str) -> dict[str, Any]:
         "default_target": fault.default_target,
         "default_seconds": fault.default_seconds,
         "shows": fault.shows,
-        "parameters": [
-            {"name": name, "default": field.default, "description": field.description}
-            for name, field in fault.model_fields.items()
-        ],
+        "parameters": [parameter._asdict() for parameter in fault.parameters()],
     }
