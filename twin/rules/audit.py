@@ -34,7 +34,7 @@ class RuleFinding:
         unmatched: hints at labels that it wants and no series has, in any scenario.
         off: metrics that it reads and the real exporter has off by default, with the exporter.
         error: why the engine could not evaluate it; empty for none.
-        cut: whether it was not judged to the end of a scenario, being noisy for certain.
+        cut: whether it was judged by a few of its series, being noisy for certain.
     """
 
     rule: Rule
@@ -165,11 +165,7 @@ def _finding(rule: Rule, rules: RuleSet, results: Sequence[ScenarioResult]) -> R
                 noisy[result.name] = len(firings)
                 first = min(own.firing for own in firings if own.firing is not None)
                 late = 0.1 * result.duration + rule.lasts
-                always |= (
-                    first < late
-                    and rule.key not in result.cut
-                    and any(own.ended is None for own in firings)
-                )
+                always |= first < late and any(own.ended is None for own in firings)
             continue
         began = result.began
         early = [own for own in firings if own.firing is not None and own.firing < began]

@@ -14,12 +14,13 @@ from dataclasses import dataclass, replace
 
 from twin.rules.expression import ExpressionPart, parts
 from twin.rules.jobs import Candidate, job_for
+from twin.rules.noise import SeriesSlice
 from twin.rules.promtool import PromtoolAnswer, UnfinishedError, run
-from twin.rules.result import Curve, Panel
+from twin.rules.result import Curve, Panel, ScenarioResult
 from twin.rules.sampling import Samples
 from twin.rules.source import Rule, RuleSet
 
-__all__ = ["POINTS", "Series", "drawn", "gathered", "panels"]
+__all__ = ["POINTS", "Series", "drawn", "gathered", "panels", "panels_of"]
 
 POINTS = 240
 """Moments at which a signal is drawn."""
@@ -180,6 +181,37 @@ def panels(
         return [_series(answer, place) for place in places]
 
     return drawn([(rule.name, rule.expr) for rule in chosen], ask, end)
+
+
+def panels_of(
+    result: ScenarioResult, samples: Samples, rules: RuleSet, few: Mapping[int, SeriesSlice]
+) -> list[Panel]:
+    """Return the charts of the alerts that are checked or fired.
+
+    Args:
+        result: what happened.
+        samples: what was scraped.
+        rules: that were tested.
+        few: which series of an alert are drawn, by its index, where a few stand for all.
+    """
+    shown = {check.alert for check in result.checks if check.alert}
+    shown |= {
+        episode.labels["alertname"]
+        for episodes in result.episodes.values()
+        for episode in episodes
+        if episode.firing is not None
+    }
+    chosen: dict[SeriesSlice | None, list[Rule]] = {}
+    for index, rule in enumerate(rules.alerts):
+        if rule.name in shown:
+            chosen.setdefault(few.get(index), []).append(rule)
+    return [
+        panel
+        for own, rules_of in chosen.items()
+        for panel in panels(
+            own.samples(samples) if own else samples, rules_of, rules, result.evaluate
+        )
+    ]
 
 
 def _series(answer: PromtoolAnswer, query: int) -> list[Series]:

@@ -7,14 +7,13 @@ scraped. The *sieve* asks promtool itself whether the rest is ever true, in wind
 stay below its 10,000 samples a query: one subquery does a hundred evaluations at a tenth
 of the price. The *judge* then evaluates the alerts that were ever true as the rules they
 are. An alert whose expression is never true at any evaluation cannot fire, so nothing is
-lost.
+lost. Before all that, *noise* tells by a few series what fires for many while nothing is wrong.
 """
 
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -22,6 +21,7 @@ from numpy.typing import NDArray
 
 from twin.rules.jobs import Candidate, dealt, linked
 from twin.rules.judging import TEMPLATE, Episode, judged
+from twin.rules.noise import SeriesSlice, certain_noise
 from twin.rules.prefilter import sieve
 from twin.rules.promtool import workers
 from twin.rules.recordings import evaluate_recordings
@@ -34,10 +34,6 @@ __all__ = ["EngineOutcome", "Episode", "begins", "evaluate"]
 
 Flags = NDArray[np.bool_]
 
-_ENOUGH = 100
-"""Firings while nothing is wrong after which it is certain that a rule is noisy."""
-_STARTS = 0.6
-"""Part of the evaluations that may be judged in vain, to see whether they are enough."""
 _ALIKE = 1.2
 """How much later than another an alert may end to be judged together with it."""
 
@@ -52,7 +48,8 @@ class EngineOutcome:
         errors: why a candidate could not be evaluated, by its index.
         failed: why a recording rule could not be evaluated, by its key.
         recorded: most series at a time of every other recording rule, by its key.
-        cut: indices of the candidates that were not judged to the end, being noisy for certain.
+        cut: by the index of a candidate that was judged by a few of its series, being noisy for
+            certain, which these are.
     """
 
     episodes: Sequence[Episode]
@@ -60,7 +57,7 @@ class EngineOutcome:
     errors: Mapping[int, str]
     failed: Mapping[str, str] = field(default_factory=dict)
     recorded: Mapping[str, int] = field(default_factory=dict)
-    cut: frozenset[int] = frozenset()
+    cut: Mapping[int, SeriesSlice] = field(default_factory=dict)
 
 
 def evaluate(
@@ -80,7 +77,7 @@ def evaluate(
         interval: seconds between two evaluations.
         threads: promtools at a time.
         calm: until when, in seconds, each firing of a candidate is one too many, by its index;
-            it need not be judged further when there are many.
+            where it fires for many series, a few of them are enough.
 
     Raises:
         ConfigError: promtool is not there, or takes too long.
@@ -94,21 +91,20 @@ def evaluate(
         if read:
             errors[index] = f"it reads {read[0]}, which {failing[read[0]]}"
     rest = [index for index in range(len(candidates)) if index not in errors]
-    outcome = _evaluated(
-        samples,
-        [candidates[index] for index in rest],
-        rules.without(recorded.errors),
-        interval,
-        threads,
-        {place: calm[index] for place, index in enumerate(rest) if calm and index in calm},
+    healthy = rules.without(recorded.errors)
+    noise, cut = certain_noise(
+        samples, {i: candidates[i] for i in rest}, healthy, interval, threads, calm or {}
     )
+    rest = [index for index in rest if index not in cut]
+    outcome = _evaluated(samples, [candidates[index] for index in rest], healthy, interval, threads)
+    episodes = [replace(own, candidate=rest[own.candidate]) for own in outcome.episodes]
     return EngineOutcome(
-        [replace(own, candidate=rest[own.candidate]) for own in outcome.episodes],
-        frozenset(rest[index] for index in outcome.true),
+        sorted([*noise, *episodes], key=_in_time),
+        frozenset({*cut, *(rest[index] for index in outcome.true)}),
         errors | {rest[index]: text for index, text in outcome.errors.items()},
         recorded.errors,
         recorded.series,
-        frozenset(rest[index] for index in outcome.cut),
+        cut,
     )
 
 
@@ -118,7 +114,6 @@ def _evaluated(
     rules: RuleSet,
     interval: float,
     threads: int,
-    calm: Mapping[int, float],
 ) -> EngineOutcome:
     true, changing = sieve(samples, candidates, rules, interval, threads)
     errors: dict[int, str] = {}
@@ -127,65 +122,28 @@ def _evaluated(
         index: _asked(candidates[index].body, changing.get(index), samples, interval)
         for index in active
     }
+    if linked(candidates, rules):
+        # Variants of a rule must not be among the alerts that another rule reads.
+        own = [[i for i in active if candidates[i].as_it_is is flag] for flag in (True, False)]
+        chunks = [chunk for chunk in own if chunk]
+    else:
+        chunks = _alike(active, asked, threads)
     episodes: list[Episode] = []
     with workers(threads) as pool:
-
-        def judge(
-            chunks: Sequence[Sequence[int]], asked: Mapping[int, Sequence[int]]
-        ) -> Iterator[tuple[list[Episode], dict[int, str]]]:
-            return pool.map(
-                lambda chunk: judged(samples, candidates, chunk, rules, interval, asked), chunks
-            )
-
-        cut: set[int] = set()
-        if linked(candidates, rules):
-            # Variants of a rule must not be among the alerts that another rule reads.
-            own = [[i for i in active if candidates[i].as_it_is is flag] for flag in (True, False)]
-            chunks = [chunk for chunk in own if chunk]
-        else:
-            early = _early(candidates, asked, calm, interval)
-            for part, wrong in judge(dealt(list(early), threads), early):
-                noisy = _noisy(part, calm) - set(wrong)
-                episodes += (own for own in part if own.candidate in noisy)
-                cut |= noisy
-            chunks = _alike([index for index in active if index not in cut], asked, threads)
-        for part, wrong in judge(chunks, asked):
+        for part, wrong in pool.map(
+            lambda chunk: judged(samples, candidates, chunk, rules, interval, asked), chunks
+        ):
             episodes += (own for own in part if own.candidate not in wrong)
             errors.update(wrong)
     first = begins(samples, interval)
-    episodes.sort(key=lambda episode: (episode.pending, sorted(episode.labels.items())))
+    episodes.sort(key=_in_time)
     lasting = [own for own in episodes if own.ended is None or own.ended > first]
     true -= {own.candidate for own in episodes} - {own.candidate for own in lasting}
-    return EngineOutcome(lasting, frozenset(true), errors, cut=frozenset(cut))
+    return EngineOutcome(lasting, frozenset(true), errors)
 
 
-def _early(
-    candidates: Sequence[Candidate],
-    asked: Mapping[int, list[int]],
-    calm: Mapping[int, float],
-    interval: float,
-) -> dict[int, list[int]]:
-    """Return the first evaluations of what flaps, where much is spared if these are enough."""
-    early: dict[int, list[int]] = {}
-    for index in asked.keys() & calm.keys():
-        steps = asked[index]
-        most = _STARTS * steps[-1]
-        last = min(math.ceil(_held(candidates[index].body) / interval) + most / 4, most)
-        first = [step for step in steps if step <= last]
-        flaps = len(steps) > steps[-1] / 2
-        if flaps and last < most and last * interval <= calm[index]:
-            early[index] = first
-    return early
-
-
-def _noisy(episodes: Sequence[Episode], calm: Mapping[int, float]) -> set[int]:
-    """Return the candidates that fired many times while nothing was wrong."""
-    count = Counter(
-        own.candidate
-        for own in episodes
-        if own.firing is not None and own.firing < calm[own.candidate]
-    )
-    return {index for index, firings in count.items() if firings >= _ENOUGH}
+def _in_time(episode: Episode) -> tuple[float, list[tuple[str, str]]]:
+    return episode.pending, sorted(episode.labels.items())
 
 
 def _asked(

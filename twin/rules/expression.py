@@ -15,6 +15,7 @@ from typing import Any
 import promql_parser
 
 __all__ = [
+    "LOOKBACK",
     "ExpressionPart",
     "Selector",
     "nested_too_deeply",
@@ -42,7 +43,7 @@ _MOST_NESTS = 400
 _MOST_LEVELS = 100
 _MOST_OPERATORS = 1000
 """What promtool takes to evaluate grows with the square of either: 5,000 take it minutes."""
-_LOOKBACK = 300.0
+LOOKBACK = 300.0
 """How old a sample may be that stands for the present, in seconds: Prometheus's own default."""
 
 
@@ -165,13 +166,13 @@ def _reach(node: Any) -> float:
     if isinstance(node, promql_parser.MatrixSelector):
         return _seconds(node.range) + _shift(node.vector_selector)
     if isinstance(node, promql_parser.VectorSelector):
-        return _LOOKBACK + _shift(node)
+        return LOOKBACK + _shift(node)
     below = 0.0
     for child in _below(node):  # one call a level, which Python's own stack allows
         below = max(below, _reach(child))
     if isinstance(node, promql_parser.SubqueryExpr):
         # It begins at the multiple of its step before the range.
-        step = _seconds(node.step) or _LOOKBACK
+        step = _seconds(node.step) or LOOKBACK
         return below + _seconds(node.range) + step + _shift(node)
     return below
 

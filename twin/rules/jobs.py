@@ -15,6 +15,7 @@ from twin.rules.promtool_series import input_series
 from twin.rules.rule_yaml import RuleGroup, Value, scalar
 from twin.rules.sampling import Samples
 from twin.rules.source import Rule, RuleSet
+from twin.scenario import parse_duration
 
 __all__ = [
     "ALERTS",
@@ -51,6 +52,12 @@ class Candidate:
     def expr(self) -> str:
         """Its expression."""
         return scalar(self.body["expr"]).strip()
+
+    @property
+    def lasts(self) -> float:
+        """How long its expression must hold before it fires, in seconds."""
+        held = scalar(self.body.get("for"))
+        return 0.0 if held in ("", "0") else parse_duration(held)
 
     @property
     def as_it_is(self) -> bool:

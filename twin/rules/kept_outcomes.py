@@ -9,7 +9,7 @@ evaluated. Errors are never kept: one may be due to a slow machine.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from typing import Any
 
 import orjson
@@ -18,6 +18,7 @@ from twin.rules.cache import Cache, digest
 from twin.rules.engine import EngineOutcome, Episode, evaluate
 from twin.rules.fingerprint import evaluation_code
 from twin.rules.jobs import Candidate, linked, linked_rules
+from twin.rules.noise import SeriesSlice
 from twin.rules.rule_yaml import groups_yaml
 from twin.rules.sampling import Samples
 from twin.rules.source import Rule, RuleSet
@@ -109,10 +110,19 @@ def _decoded(content: bytes | None) -> Kept:
         kept = {} if content is None else orjson.loads(content)
         for own in kept.values():
             if isinstance(own, dict):
-                _ = own["true"], own["cut"], [Episode(0, *each) for each in own["episodes"]]
+                _ = (
+                    own["true"],
+                    own["cut"] and _slice(own["cut"]),
+                    [Episode(0, *each) for each in own["episodes"]],
+                )
     except (ValueError, TypeError, KeyError, AttributeError):
         return {}
     return dict(kept)
+
+
+def _slice(kept: Sequence[Any]) -> SeriesSlice:
+    label, values, divides = kept
+    return SeriesSlice(label, tuple(values), divides)
 
 
 def _key(
@@ -145,7 +155,7 @@ def _indexed(outcome: EngineOutcome, places: Sequence[int]) -> EngineOutcome:
         {places[index]: text for index, text in outcome.errors.items()},
         outcome.failed,
         outcome.recorded,
-        frozenset(places[index] for index in outcome.cut),
+        {places[index]: own for index, own in outcome.cut.items()},
     )
 
 
@@ -167,7 +177,7 @@ def _joined(
         fresh.failed,
         {rule: {**recorded, **fresh.recorded}[rule] for rule in of_records
          if rule in recorded or rule in fresh.recorded},
-        fresh.cut | {index for index, own in old.items() if own["cut"]},
+        {**fresh.cut, **{index: _slice(own["cut"]) for index, own in old.items() if own["cut"]}},
     )  # fmt: skip
 
 
@@ -189,6 +199,6 @@ def _encoded(
                     if each.candidate == index
                 ],
                 "true": index in outcome.true,
-                "cut": index in outcome.cut,
+                "cut": astuple(outcome.cut[index]) if index in outcome.cut else None,
             }
     return kept

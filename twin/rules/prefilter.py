@@ -64,12 +64,7 @@ class _Suspect:
         ends = np.array(self.ends) * interval
         # A subquery looks at the evaluation before its range too.
         starts = ends - self.steps * interval - reach(self.candidate.expr)
-        at = (np.arange(samples.scrapes) + 1) * samples.interval
-        edges = np.zeros(samples.scrapes + 1, np.int64)
-        np.add.at(edges, np.searchsorted(at, starts, "left"), 1)
-        np.add.at(edges, np.searchsorted(at, ends, "right"), -1)
-        flags: Flags = np.cumsum(edges)[:-1] > 0
-        return flags
+        return samples.between(starts, ends)
 
     def cost(self, samples: Samples, interval: float) -> float:
         """About how long it takes, in seconds."""

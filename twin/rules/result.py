@@ -131,7 +131,7 @@ class ScenarioResult:
         true: keys of the rules whose expression was ever true.
         errors: why a rule could not be evaluated, by its key.
         recorded: most series at a time of every recording rule that could be, by its key.
-        cut: keys of the rules that were not judged to the end, being noisy for certain.
+        cut: keys of the rules that were judged by a few of their series, being noisy for certain.
         lacking: metrics that a rule names and the site does not have, by the rule's key.
         unmatched: by the rule's key, what it reads of metrics that the site has, but with labels
             that none of their series has; each with a hint.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,6 +54,13 @@ class MetricFamily:
             for index, labels in enumerate(self.labels)
             if any(selector.selects(labels) for selector in own)
         ]
+        return self._kept(keep)
+
+    def having(self, label: str, values: Collection[str]) -> MetricFamily:
+        """Return the series that have one of these values of a label."""
+        return self._kept([i for i, own in enumerate(self.labels) if own.get(label) in values])
+
+    def _kept(self, keep: list[int]) -> MetricFamily:
         return MetricFamily([self.labels[index] for index in keep], self.values[keep])
 
 
@@ -91,6 +98,22 @@ class Samples:
                     yield name, labels, values
                 elif chosen:
                     yield name, labels, np.where(np.any(some, axis=0), values, np.nan)
+
+    def only(self, label: str, values: Collection[str]) -> Samples:
+        """Return the series that have one of these values of a label."""
+        return replace(
+            self,
+            families={name: family.having(label, values) for name, family in self.families.items()},
+        )
+
+    def between(self, starts: Values, ends: Values) -> Flags:
+        """Return which scrapes are in any of these spans, in seconds, their ends included."""
+        at = (np.arange(self.scrapes) + 1) * self.interval
+        edges = np.zeros(self.scrapes + 1, np.int64)
+        np.add.at(edges, np.searchsorted(at, starts, "left"), 1)
+        np.add.at(edges, np.searchsorted(at, ends, "right"), -1)
+        flags: Flags = np.cumsum(edges)[:-1] > 0
+        return flags
 
 
 @dataclass(slots=True)

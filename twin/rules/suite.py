@@ -15,7 +15,7 @@ from twin.errors import ConfigError
 from twin.faults import FAULTS
 from twin.rules.alertmanager import told_by
 from twin.rules.cache import Cache
-from twin.rules.charts import panels
+from twin.rules.charts import panels_of
 from twin.rules.engine import EngineOutcome, Episode
 from twin.rules.explain import reasons
 from twin.rules.fault_effects import rules_affected
@@ -24,7 +24,7 @@ from twin.rules.kept_outcomes import OutcomeCache, kept_outcome
 from twin.rules.kept_samples import cacheable, kept_sample, scenario_key
 from twin.rules.mutation import Mutant, killed, mutants
 from twin.rules.processes import ended_in_order, prepare, single_threaded
-from twin.rules.result import Check, CheckStatus, Panel, ScenarioResult, Struck, SweepPoint
+from twin.rules.result import Check, CheckStatus, ScenarioResult, Struck, SweepPoint
 from twin.rules.rule_yaml import Value, scalar
 from twin.rules.sampling import Samples, known_metrics
 from twin.rules.source import Rule, RuleSet
@@ -257,7 +257,7 @@ def run_scenario(
     checks += [_refused(alerts[i], text) for i, text in outcome.errors.items() if i < len(alerts)]
     result = _result(loaded, rules, outcome, own, checks)
     if options.report:
-        result = replace(result, panels=_panels(result, samples, healthy))
+        result = replace(result, panels=panels_of(result, samples, healthy, outcome.cut))
     return replace(
         result,
         lacking=lacking_metrics(rules, metrics),
@@ -276,26 +276,13 @@ def _calm(loaded: LoadedScenario, alerts: Sequence[Rule], options: Options) -> d
     Not of an alert that is expected, and not where all that fires is wanted.
     """
     scenario = loaded.scenario
-    if options.report or options.sweep or options.mutate or options.alertmanager:
+    if options.sweep or options.mutate or options.alertmanager:
         return {}
     if scenario.expect.fires and not scenario.faults:
         return {}
     end = scenario.faults[0].at if scenario.faults else scenario.duration
     expected = {name for _, name in scenario.expect.alerts()}
     return {index: end for index, rule in enumerate(alerts) if rule.name not in expected}
-
-
-def _panels(result: ScenarioResult, samples: Samples, rules: RuleSet) -> Sequence[Panel]:
-    """Return the signals behind the alerts that are checked or fired."""
-    shown = {check.alert for check in result.checks if check.alert}
-    shown |= {
-        episode.labels["alertname"]
-        for episodes in result.episodes.values()
-        for episode in episodes
-        if episode.firing is not None
-    }
-    chosen = [rule for rule in rules.alerts if rule.name in shown]
-    return panels(samples, chosen, rules, result.evaluate)
 
 
 def _refused(rule: Rule, reason: str) -> Check:
