@@ -87,8 +87,10 @@ def fired(pending: float, firing: float | None, ended: float | None) -> Episode:
         ([("quiet", [fired(10, 40, 50), fired(60, 90, 95)], {"struck": []})],
          "noisy: fires 2 times while nothing is wrong (quiet)"),
         ([("quiet", [fired(5, 35, None)], {"struck": []})], "fires all the time"),
-        ([("quiet", [fired(5, 35, None)], {"struck": [], "cut": frozenset({"rules.yml:3:A"})})],
+        ([("quiet", [fired(5, 35, 60)], {"struck": [], "cut": frozenset({"rules.yml:3:A"})})],
          "noisy: fires at least 1 times while nothing is wrong (quiet)"),
+        ([("quiet", [fired(5, 35, None)], {"struck": [], "cut": frozenset({"rules.yml:3:A"})})],
+         "fires all the time"),
         ([("s", [], {"lacking": {"rules.yml:3:A":
                                  Lacking({}, {"b": "did you mean a?", "c": ""})}})],
          "never evaluates to anything: no known exporter has b (did you mean a?), c"),

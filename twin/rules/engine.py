@@ -19,6 +19,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from twin.rules.bounds import Bounds
 from twin.rules.jobs import Candidate, dealt, linked
 from twin.rules.judging import TEMPLATE, Episode, judged
 from twin.rules.noise import SeriesSlice, certain_noise
@@ -92,11 +93,12 @@ def evaluate(
             errors[index] = f"it reads {read[0]}, which {failing[read[0]]}"
     rest = [index for index in range(len(candidates)) if index not in errors]
     healthy = rules.without(recorded.errors)
-    noise, cut = certain_noise(
-        samples, {i: candidates[i] for i in rest}, healthy, interval, threads, calm or {}
-    )
+    bounds = Bounds(samples, interval, {rule.name: rule.expr for rule in healthy.recordings})
+    suspects = {index: candidates[index] for index in rest}
+    noise, cut = certain_noise(samples, suspects, healthy, interval, threads, calm or {}, bounds)
     rest = [index for index in rest if index not in cut]
-    outcome = _evaluated(samples, [candidates[index] for index in rest], healthy, interval, threads)
+    left = [candidates[index] for index in rest]
+    outcome = _evaluated(samples, left, healthy, interval, threads, bounds)
     episodes = [replace(own, candidate=rest[own.candidate]) for own in outcome.episodes]
     return EngineOutcome(
         sorted([*noise, *episodes], key=_in_time),
@@ -114,8 +116,9 @@ def _evaluated(
     rules: RuleSet,
     interval: float,
     threads: int,
+    bounds: Bounds,
 ) -> EngineOutcome:
-    true, changing = sieve(samples, candidates, rules, interval, threads)
+    true, changing = sieve(samples, candidates, rules, interval, threads, bounds)
     errors: dict[int, str] = {}
     active = sorted(true)
     asked = {

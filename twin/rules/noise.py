@@ -17,6 +17,7 @@ from itertools import chain
 
 import numpy as np
 
+from twin.rules.bounds import Bounds
 from twin.rules.expression import LOOKBACK, Selector, reach, sievable
 from twin.rules.jobs import Candidate, dealt, job_for, linked
 from twin.rules.judging import TEMPLATE, Episode, judged
@@ -75,6 +76,7 @@ def certain_noise(
     interval: float,
     threads: int,
     calm: Mapping[int, float],
+    bounds: Bounds,
 ) -> tuple[list[Episode], dict[int, SeriesSlice]]:
     """Return the episodes, for a few series each, of what fires for many and should for none.
 
@@ -87,11 +89,12 @@ def certain_noise(
         interval: seconds between two evaluations.
         threads: promtools at a time.
         calm: until when, in seconds, each firing of an alert is one too many, by its index.
+        bounds: of what expressions can be.
     """
     if not calm or linked(list(candidates.values()), rules):
         return [], {}
     moments = {
-        index: _moments(own, calm[index], interval)
+        index: _moments(own, calm[index], interval, bounds)
         for index, own in candidates.items()
         if index in calm and _is_like_its_parts(own) and _many(own, samples, rules)
     }
@@ -164,12 +167,17 @@ def _names(read: Sequence[Selector], samples: Samples) -> set[str]:
     return {name for selector in read for name in selector.names(samples.families)}
 
 
-def _moments(candidate: Candidate, calm: float, interval: float) -> list[int]:
+def _moments(candidate: Candidate, calm: float, interval: float, bounds: Bounds) -> list[int]:
     """Return the evaluations at which to ask, those at which it could fire while all is calm."""
     first, last = math.ceil(candidate.lasts / interval) + 2, math.ceil(calm / interval) - 1
     if last < first:
         return []
-    return sorted({round(own) for own in np.linspace(first, last, _MOMENTS)})
+    possible = bounds.possible(candidate.expr)
+    return [
+        own
+        for own in np.unique(np.linspace(first, last, _MOMENTS).round().astype(int)).tolist()
+        if possible[own]
+    ]
 
 
 def _true_of(

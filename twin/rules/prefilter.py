@@ -84,6 +84,7 @@ def sieve(
     rules: RuleSet,
     interval: float,
     threads: int,
+    bounds: Bounds,
 ) -> tuple[set[int], dict[int, Flags]]:
     """Return the candidates that were ever true, and the evaluations at which some may change.
 
@@ -99,7 +100,7 @@ def sieve(
             by_expr.setdefault(candidate.expr, []).append(index)
         else:
             true.add(index)
-    questions = list(_questions(samples, candidates, by_expr, rules, interval))
+    questions = list(_questions(samples, candidates, by_expr, rules, bounds))
     parts = _shared_out(questions, samples, rules, interval, threads)
     with workers(threads) as pool:
         found = pool.map(lambda part: list(_asked(samples, part, rules, interval)), parts)
@@ -139,9 +140,8 @@ def _questions(
     candidates: Sequence[Candidate],
     by_expr: dict[str, list[int]],
     rules: RuleSet,
-    interval: float,
+    bounds: Bounds,
 ) -> Iterator[_Suspect]:
-    bounds = Bounds(samples, interval, {rule.name: rule.expr for rule in rules.recordings})
     for expr, indices in by_expr.items():
         possible = bounds.possible(expr)
         if possible.any():
