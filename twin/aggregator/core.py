@@ -169,6 +169,11 @@ class Core:
             if own is not None:
                 self._exposure.rename(self.layout.array_of(own))
         self._ingest.renamed.clear()
+        for rack, gpus in self._ingest.granted.items():
+            own = self.layout.unit_index(UnitKind.RACK, self.whole.unit_name(UnitKind.RACK, rack))
+            if own is not None:
+                self._exposure.relabel(own, gpus)
+        self._ingest.granted.clear()
 
     def _expose(self, plan: DetailPlan) -> None:
         self._exposure.plan = self._own(plan)

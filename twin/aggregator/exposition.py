@@ -1,7 +1,7 @@
 """The site's series: every signal of the catalogue as its real exporter writes it.
 
-A :class:`MetricsPage` covers some units and holds their label blocks, which are made at the
-first scrape and then reused, so that a scrape only prints numbers.
+A :class:`MetricsPage` covers some units and holds their label blocks, so that a scrape only
+prints numbers.
 """
 
 from __future__ import annotations
@@ -12,21 +12,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from twin.aggregator.label_blocks import LabelBlocks
 from twin.aggregator.store import Store
 from twin.aggregator.text_format import (
     ExpositionWriter,
     MetricHead,
     SeriesColumn,
     head,
-    label_block,
 )
-from twin.catalog import DEVICES, Detail, DeviceClass, Labels, MetricType, Signal, Unit, UnitKind
-from twin.site import series_labels
+from twin.catalog import DEVICES, Detail, DeviceClass, MetricType, Signal, Unit, UnitKind
 
 __all__ = ["Metric", "MetricsPage", "array_page", "metrics_of", "site_page"]
-
-_UNKNOWN_ERROR = "Unknown Error"
-"""Text of dcgm-exporter for an XID that it has no text for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +119,7 @@ class MetricsPage:
             device.name: next(s for s in store.layout.reported[device.name] if s.on_wire)
             for device in devices
         }
-        self._blocks: dict[tuple[object, ...], tuple[bytes, ...]] = {}
+        self._labels = LabelBlocks(store.layout, store.names, units)
 
     def write(self, text: ExpositionWriter) -> None:
         """Append everything that is being reported at this moment."""
@@ -131,21 +127,28 @@ class MetricsPage:
             if text.wants(own.name):
                 text.add(own, [self._column(device, signal) for device, signal in metric.signals])
 
+    def relabel(self, rack: int, gpus: Iterable[int]) -> None:
+        """Make the labels of some GPUs of a rack anew, both by their index in the store."""
+        self._labels.renew(UnitKind.RACK, rack, gpus)
+
     def _column(self, device: DeviceClass, signal: Signal) -> SeriesColumn:
-        whole = not signal.decimals
-        if signal.constant is not None:
+        whole, labels = not signal.decimals, self._labels
+        if signal.constant is None:
+            values = self._values(device, signal)
+        else:
             anchor = self._values(device, self._anchors[device.name])
             values = np.where(np.isfinite(anchor), signal.constant, np.nan)
             whole = whole and signal.constant.is_integer()
-            return SeriesColumn(self._plain(device, signal), _in_unit(values, signal.factor), whole)
-        values = self._values(device, signal)
-        if signal.states:
+        order = labels.order(device, signal)
+        if order is not None:
+            values = values[order]
+        if signal.states and signal.constant is None:
             return SeriesColumn(
-                self._per_state(device, signal), _one_hot(values, signal), whole=True
+                labels.per_state(device, signal), _one_hot(values, signal), whole=True
             )
-        if signal.value_labels:
-            return SeriesColumn(self._by_value(device, signal, values), values, whole)
-        return SeriesColumn(self._plain(device, signal), _in_unit(values, signal.factor), whole)
+        if signal.value_labels and signal.constant is None:
+            return SeriesColumn(labels.by_value(device, signal, values), values, whole)
+        return SeriesColumn(labels.plain(device, signal), _in_unit(values, signal.factor), whole)
 
     def _values(self, device: DeviceClass, signal: Signal) -> NDArray[np.float64]:
         if signal.sum_of:
@@ -155,70 +158,6 @@ class MetricsPage:
         row = self._store.row(device, signal)
         values: NDArray[np.float64] = self._store.values[device.name]
         return values[row, self._units[device.frame]].reshape(-1)
-
-    # -- labels ---------------------------------------------------------------
-
-    def _plain(self, device: DeviceClass, signal: Signal) -> tuple[bytes, ...]:
-        # Signals of one family differ by their fixed labels at most, so they share blocks.
-        key = (device.name, signal.family.key, signal.labels)
-        if key not in self._blocks:
-            labels = self._labels(device, signal)
-            self._blocks[key] = tuple(label_block((*own, *rest)) for own, rest in labels)
-        return self._blocks[key]
-
-    def _per_state(self, device: DeviceClass, signal: Signal) -> tuple[bytes, ...]:
-        key = (device.name, signal.name)
-        if key not in self._blocks:
-            self._blocks[key] = tuple(
-                label_block((*own, ("state", state), *rest))
-                for own, rest in self._labels(device, signal)
-                for state in signal.states.values()
-            )
-        return self._blocks[key]
-
-    def _by_value(
-        self, device: DeviceClass, signal: Signal, values: NDArray[np.float64]
-    ) -> list[bytes]:
-        """Return label blocks that say the values: nearly all are the usual one."""
-        usual = next(iter(signal.value_labels))
-        key = (device.name, signal.name)
-        if key not in self._blocks:
-            extra = signal.value_labels[usual]
-            self._blocks[key] = tuple(
-                label_block((*own, *extra, *rest)) for own, rest in self._labels(device, signal)
-            )
-        blocks = list(self._blocks[key])
-        for place in np.nonzero(np.isfinite(values) & (np.rint(values) != usual))[0].tolist():
-            code = int(np.rint(values[place]))
-            extra = signal.value_labels.get(
-                code, (("err_code", str(code)), ("err_msg", _UNKNOWN_ERROR))
-            )
-            size = self._layout.per_unit(device)
-            own, rest = self._labels_of(device, signal, size, place)
-            blocks[place] = label_block((*own, *extra, *rest))
-        return blocks
-
-    def _labels(self, device: DeviceClass, signal: Signal) -> list[tuple[Labels, Labels]]:
-        units, size = self._units[device.frame], self._layout.per_unit(device)
-        count = (units.stop - units.start) * size
-        return [self._labels_of(device, signal, size, place) for place in range(count)]
-
-    def _labels_of(
-        self, device: DeviceClass, signal: Signal, size: int, place: int
-    ) -> tuple[Labels, Labels]:
-        """Return the exporter's own labels of the ``place``-th device, and those after.
-
-        Args:
-            device: its device class.
-            signal: the signal.
-            size: devices a unit.
-            place: which device of the page.
-        """
-        unit, index = divmod(place, size)
-        first = self._units[device.frame].start
-        labels = series_labels(self._layout, signal, device, first + unit, index, self._store.names)
-        split = next(i for i, (name, _) in enumerate(labels) if name == "job")
-        return labels[:split], labels[split:]
 
 
 def _in_unit(values: NDArray[np.float64], factor: float) -> NDArray[np.float64]:

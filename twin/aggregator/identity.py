@@ -6,7 +6,8 @@ rename the devices of that rack.
 
 from __future__ import annotations
 
-from twin.catalog import GPU, RackIdentity, UnitKind
+from twin.aggregator.job_book import JobBook
+from twin.catalog import GPU, DeviceHolder, RackIdentity, UnitKind
 from twin.errors import FrameError
 from twin.parameters import Site
 from twin.site import Layout
@@ -28,10 +29,14 @@ class Identities:
 
     Args:
         layout: the site, or a part of it.
+
+    Attributes:
+        jobs: the scheduler's, and which GPUs they have.
     """
 
     def __init__(self, layout: Layout) -> None:
         self._whole = layout.entire
+        self.jobs = JobBook(layout)
         self._announced: dict[int, RackMeta] = {}
         self._owners: dict[str, int] = {}
         self._changed: dict[int, float] = {}
@@ -142,6 +147,10 @@ class Identities:
     def unit_name(self, frame: UnitKind, unit: int) -> str:
         """Return the name of a unit."""
         return self._whole.unit_name(frame, unit)
+
+    def holders(self, rack: int, gpu: int) -> tuple[DeviceHolder, ...]:
+        """Return the scheduler's jobs that have a GPU of a rack."""
+        return self.jobs.holders(rack, gpu)
 
     def rack(self, rack: int) -> RackIdentity:
         """Return the identity of a rack."""

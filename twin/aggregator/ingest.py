@@ -6,7 +6,7 @@ out of :func:`contained`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import structlog
@@ -19,10 +19,13 @@ from twin.errors import ConfigError, FrameError
 from twin.faults import FAULTS, place_of
 from twin.site import Layout
 from twin.wire import (
+    MOST_QUEUE_BYTES,
     Decoder,
     EmulatorStatus,
     Faults,
+    RackJobs,
     RackMeta,
+    SiteJobs,
     Snapshot,
     TopicAddress,
     Topics,
@@ -33,6 +36,9 @@ __all__ = ["Elapsed", "Ingest", "LimitedLog", "contained"]
 
 _IGNORED = frozenset({"ack", "command", "rollup"})
 """What else the site publishes and the aggregator has no use for."""
+
+_MESSAGES = frozenset({"status", "faults", "meta", "jobs", "queue"})
+"""What is taken over beside frames."""
 
 _MOST_LOST = 100_000
 """A greater jump of the running number is a new count, not a day of frames lost."""
@@ -116,6 +122,7 @@ class Ingest:
     Attributes:
         lag: lag of the last frame in seconds, None while it cannot be told.
         renamed: racks, by their index on the site, whose identity changed; who reads it clears it.
+        granted: GPUs that have other jobs now, by their rack; likewise.
     """
 
     def __init__(
@@ -123,6 +130,7 @@ class Ingest:
     ) -> None:
         self.lag: float | None = None
         self.renamed: set[int] = set()
+        self.granted: dict[int, set[int]] = {}
         self._layout = layout
         self._store = store
         self._announced = announced
@@ -155,6 +163,13 @@ class Ingest:
                 self._faults(payload)
             elif address.kind == "meta":
                 self._metadata(address.name, payload, at)
+            elif address.kind == "jobs":
+                own = decode_message(RackJobs, payload) if payload else None
+                self._regrant(self._store.names.jobs.on_rack(address.name, own, at))
+            elif address.kind == "queue":
+                self._store.names.jobs.on_queue(
+                    decode_message(SiteJobs, payload, MOST_QUEUE_BYTES) if payload else None
+                )
         except Exception as error:  # noqa: BLE001 - as there
             note(self._telemetry, self._log, error, topic, at)
 
@@ -164,6 +179,12 @@ class Ingest:
         self._store.expire(at, self._announced.timeout)
         self._announced.rivals.look(at)
         self.renamed.update(self._store.names.settle(at))
+        self._regrant(self._store.names.jobs.settle(at))
+
+    def _regrant(self, changed: Mapping[int, set[int]]) -> None:
+        """Take note of GPUs that have other jobs now."""
+        for rack, gpus in changed.items():
+            self.granted.setdefault(rack, set()).update(gpus)
 
     def disconnected(self) -> None:
         """Forget what the broker will repeat; silent units fall to the timeout."""
@@ -175,7 +196,7 @@ class Ingest:
         if address is None or address.site != self._layout.site.name:
             raise FrameError("foreign", f"the topic is not one of site {self._layout.site.name!r}")
         known = address.kind in self._kinds or address.kind in _IGNORED
-        if not known and address.kind not in {"status", "faults", "meta"}:
+        if not known and address.kind not in _MESSAGES:
             raise FrameError("foreign", f"there is no topic level {address.kind!r}")
         return address
 

@@ -67,6 +67,17 @@ class MetricsPages:
         """Make the labels of an array anew: its devices have other names."""
         self._arrays.pop(array, None)
 
+    def relabel(self, rack: int, gpus: set[int]) -> None:
+        """Make the labels of some GPUs of a rack anew: they have other jobs.
+
+        Args:
+            rack: index of the rack in the store.
+            gpus: indices of the GPUs in the rack.
+        """
+        page = self._arrays.get(self._store.layout.array_of(rack))
+        if page is not None:
+            page.relabel(rack, gpus)
+
     def write_site(self, text: ExpositionWriter) -> None:
         """Append the state of units, the roll-ups, and everything that belongs to no array."""
         if self._rolled is None:

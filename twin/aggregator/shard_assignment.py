@@ -78,17 +78,20 @@ class ShardAssignment:
             for kind in (UnitKind.RACK, UnitKind.ARRAY)
             for unit in range(layout.units(kind))
         )
-        units += tuple(
-            topics.meta(layout.unit_name(UnitKind.RACK, rack))
-            for rack in range(layout.units(UnitKind.RACK))
-        )
+        racks = [
+            layout.unit_name(UnitKind.RACK, rack) for rack in range(layout.units(UnitKind.RACK))
+        ]
+        units += tuple(topics.meta(rack) for rack in racks)
+        if layout.site.scheduled:
+            units += tuple(topics.jobs(rack) for rack in racks)
         shared = (topics.status("+"), topics.faults, topics.detail, topics.ack("+"),
                   topics.rollup(self.replica, "+"))  # fmt: skip
         if not self.leads:
             return (*shared, *units)
         kinds = (kind for kind in UnitKind if kind not in (UnitKind.RACK, UnitKind.ARRAY))
         rest = tuple(topics.frames(kind) for kind in kinds if layout.units(kind))
-        return (*shared, topics.command("detail"), *rest, *units)
+        queue = (topics.queue,) if layout.site.scheduled else ()
+        return (*shared, topics.command("detail"), *queue, *rest, *units)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from twin.catalog.device import DeviceClass
+from twin.catalog.gpu_jobs import job_labels
 from twin.catalog.model import Exporter, Labels, MetricType, Signal, Unit
 from twin.catalog.page import DEGRADED, SERIOUS, DeviceColumn, FloorValue, PageTable, TroubleSign
 from twin.catalog.place import SERVERS, DeviceAddress, Place, UnitKind
@@ -45,8 +46,9 @@ def _identify(place: Place) -> tuple[str, ...]:
 
 
 def _job(place: Place) -> Labels:
-    """Return the label that ``--hpc-job-mapping-dir`` adds where a scheduler reports jobs."""
-    job = place.names.rack(place.unit).job if place.site.jobs else None
+    """Return the label that ``--hpc-job-mapping-dir`` adds where the site file has jobs."""
+    site = place.site
+    job = place.names.rack(place.unit).job if site.jobs and not site.scheduled else None
     return () if job is None else (("hpc_job", job),)
 
 
@@ -77,6 +79,7 @@ DCGM = Exporter(
     source="NVIDIA/dcgm-exporter 4.5.3-4.8.2",
     identify=_identify,
     more=_job,
+    copies=job_labels,
     renamed=_renamed,
 )
 

@@ -125,6 +125,8 @@ class Exporter:
         source: the public project or specification that names and types follow.
         identify: returns the values of these labels for a device.
         more: returns further labels that the exporter adds for some devices.
+        copies: returns the labels that tell apart the series of a device, where the exporter
+            gives each more than once: for each job that has it. They change while it runs.
         renamed: returns the labels that a site calls otherwise, by their usual names.
     """
 
@@ -135,6 +137,7 @@ class Exporter:
     source: str
     identify: Callable[[Place], tuple[str, ...]] = _nothing
     more: Callable[[Place], Labels] = _nothing
+    copies: Callable[[Place], tuple[Labels, ...]] | None = None
     renamed: Callable[[Site], Labels] = _nothing
 
     def names(self, site: Site) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ __all__ = [
     "SERVERS",
     "UNIT_HOST",
     "DeviceAddress",
+    "DeviceHolder",
     "Hosts",
     "Names",
     "Place",
@@ -98,6 +99,25 @@ class RackIdentity(Protocol):
         """Name of the job that holds the rack, None where it is idle."""
 
 
+@dataclass(frozen=True, slots=True)
+class DeviceHolder:
+    """A job that has a device, as exporters and schedulers name it.
+
+    Attributes:
+        job: number of the job.
+        app: kind of job, which its pods' label ``app`` says.
+        account: Slurm's account, or Kubernetes' namespace.
+        pod: its pod on the host; empty where jobs are no pods.
+        uid: of that pod.
+    """
+
+    job: str
+    app: str
+    account: str
+    pod: str = ""
+    uid: str = ""
+
+
 class Names(Protocol):
     """Names of the units and racks of a site."""
 
@@ -110,6 +130,9 @@ class Names(Protocol):
 
     def rack(self, rack: int) -> RackIdentity:
         """Return the identity of a rack."""
+
+    def holders(self, rack: int, gpu: int) -> Sequence[DeviceHolder]:
+        """Return the scheduler's jobs that have a GPU of a rack, none where it is idle."""
 
 
 @dataclass(slots=True)

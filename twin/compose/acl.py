@@ -71,6 +71,8 @@ class BrokerUser:
             *(topics.frames(kind) for kind in UnitKind),
             topics.status(self.name),
             topics.meta("+"),
+            topics.jobs("+"),
+            topics.queue,
             topics.faults,
             topics.ack("+"),
         )

@@ -90,6 +90,22 @@ _CHANNELS = (
         retain=True,
     ),
     _Channel(
+        "rackJobs",
+        _TOPICS.jobs("{rack}"),
+        "rack-jobs",
+        "Of a site with a scheduler: the jobs on the GPUs of a rack, and the state of its nodes.",
+        qos=1,
+        retain=True,
+    ),
+    _Channel(
+        "siteJobs",
+        _TOPICS.queue,
+        "site-jobs",
+        "Of a site with a scheduler: all jobs that wait, run, or have just ended.",
+        qos=1,
+        retain=True,
+    ),
+    _Channel(
         "faults", _TOPICS.faults, "faults", "The faults that are in force.", qos=1, retain=True
     ),
     _Channel(

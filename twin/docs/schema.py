@@ -20,9 +20,11 @@ from twin.wire import (
     EmulatorStatus,
     Faults,
     Inject,
+    RackJobs,
     RackMeta,
     RollupPart,
     SetDetail,
+    SiteJobs,
 )
 from twin.wire.frame import VERSION
 from twin.wire.messages import Message
@@ -42,6 +44,8 @@ MESSAGES: Mapping[str, type[Message]] = {
     "set-detail": SetDetail,
     "ack": Ack,
     "rollup": RollupPart,
+    "rack-jobs": RackJobs,
+    "site-jobs": SiteJobs,
 }
 """Messages beside frames, by the name of their schema."""
 

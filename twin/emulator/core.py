@@ -15,6 +15,7 @@ from twin.emulator.array_ownership import ArrayOwnership
 from twin.emulator.commands import Commands
 from twin.emulator.config import EmulatorConfig
 from twin.emulator.frame_source import FrameSource
+from twin.emulator.job_messages import JobMessages
 from twin.emulator.state import KeptState
 from twin.errors import FrameError
 from twin.faults import FAULTS, FaultSchedule
@@ -87,6 +88,8 @@ class EmulatorCore:
         if self._failures is not None:
             # Those of the time before a restart are past.
             self._failures.until(self.plant.time + self._lead)
+        batch = self.plant.halls.batch
+        self._jobs = None if batch is None else JobMessages(layout, batch, self.plant.jobs)
         self._published: tuple[int, ...] | None = None
         self._assign()
 
@@ -233,6 +236,8 @@ class EmulatorCore:
         gateways_at = self.now
         self.replay(dt)
         self._assign()
+        if self._jobs is not None:
+            self._outbox += self._jobs.changed(self._epoch, leads=self.leads)
         self.frames.advance(self.plant.outputs, self.now, self.faults.gateways(gateways_at))
 
     def replay(self, dt: float) -> None:
@@ -261,6 +266,9 @@ class EmulatorCore:
                 _log.info("arrays change hands", before=len(self._published), now=len(arrays))
             self._published = arrays
             self.frames.assign(arrays, facility=self._config.facility)
+            if self._jobs is not None:
+                site = self._config.layout
+                self._jobs.assign([rack for array in arrays for rack in site.racks_of(array)])
 
     # -- what goes out ----------------------------------------------------------
 
@@ -278,6 +286,8 @@ class EmulatorCore:
         for rack in range(layout.units(UnitKind.RACK)):
             meta = rack_meta(layout.names, layout.number(UnitKind.RACK, rack))
             yield OutboundMessage(self.topics.meta(meta.rack), meta.encode(), retain=True)
+        if self._jobs is not None:
+            yield from self._jobs.everything(self._epoch, leads=self.leads)
 
     def status(self, state: str, figures: Mapping[str, object]) -> OutboundMessage:
         """Return the emulator's status.

@@ -8,7 +8,13 @@ from pydantic import Field
 
 from twin.parameters.section import Amount, Fraction, Positive, Section
 
-__all__ = ["ExporterVersions", "JobParameters", "TelemetryParameters", "TrainingParameters"]
+__all__ = [
+    "ExporterVersions",
+    "JobParameters",
+    "JobTelemetryParameters",
+    "TelemetryParameters",
+    "TrainingParameters",
+]
 
 
 class TrainingParameters(Section):
@@ -75,6 +81,25 @@ class ExporterVersions(Section):
     edition's own list; empty for that list."""
 
 
+class JobTelemetryParameters(Section):
+    """What exporters say of the scheduler's jobs, each by the option of the real exporter."""
+
+    kubernetes: bool | None = None
+    """dcgm-exporter's `--kubernetes`: `pod`, `namespace` and `container` on the GPUs that a pod
+    has; on unless given where `scheduler.kind` is `kubernetes`."""
+    hpc_job: bool | None = None
+    """dcgm-exporter's `--hpc-job-mapping-dir`: `hpc_job` on the GPUs that a job has; on unless
+    given where `scheduler.kind` is `slurm`."""
+    honor_labels: bool = False
+    """Scrape dcgm-exporter with `honorLabels: true`. Without, as by its chart, Prometheus stores
+    the pod that has a GPU as `exported_pod`, `exported_namespace` and `exported_container`, and
+    `pod`, `namespace` and `container` are the exporter's own."""
+    pod_uid: bool = False
+    """dcgm-exporter's `--kubernetes-enable-pod-uid`."""
+    pod_labels: bool = False
+    """dcgm-exporter's `--kubernetes-enable-pod-labels`: the pods' labels `app` and `team`."""
+
+
 class TelemetryParameters(Section):
     """How the site reports."""
 
@@ -84,6 +109,8 @@ class TelemetryParameters(Section):
     """Also report what the real exporters have off by default."""
     exporters: ExporterVersions = ExporterVersions()
     """Editions of the exporters, see [exporters](#telemetryexporters)."""
+    jobs: JobTelemetryParameters = JobTelemetryParameters()
+    """Labels of jobs, see [jobs](#telemetryjobs)."""
     hostname_label: Literal["Hostname", "hostname"] | None = None
     """dcgm-exporter's host label, where it is relabelled: by default its edition's own, `Hostname`
     up to 4.8.2 and `hostname` after."""

@@ -170,6 +170,18 @@ class Site(Section):
         return self.scheduler.kind != "none"
 
     @property
+    def pods_labelled(self) -> bool:
+        """Whether dcgm-exporter says which pod has a GPU."""
+        chosen = self.telemetry.jobs.kubernetes
+        return self.scheduler.kind == "kubernetes" if chosen is None else chosen and self.scheduled
+
+    @property
+    def hpc_jobs_labelled(self) -> bool:
+        """Whether dcgm-exporter says which of the scheduler's jobs has a GPU."""
+        chosen = self.telemetry.jobs.hpc_job
+        return self.scheduler.kind == "slurm" if chosen is None else chosen and self.scheduled
+
+    @property
     def mix(self) -> tuple[JobMixParameters, ...]:
         """Kinds of jobs that users submit to the scheduler."""
         return self.job_mix or DEFAULT_MIX

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -11,15 +12,30 @@ from twin.plant.conditions import Conditions
 from twin.plant.nic import Nics
 from twin.plant.scheduler import FOREIGN, BatchLoad, NodeHealth, Scheduler
 from twin.plant.units import Floats
-from twin.plant.workload import Demand, Level
+from twin.plant.workload import Demand, JobState, Level
 from twin.site import Layout
 
 if TYPE_CHECKING:  # the halls have this as a part
     from twin.plant.halls import Halls
 
-__all__ = ["ScheduledHalls"]
+__all__ = ["ScheduledHalls", "StaticRun"]
 
 _T = TypeVar("_T", bound=np.generic)
+
+
+@dataclass(slots=True)
+class StaticRun:
+    """A job of the site file as the scheduler sees it: it has its racks whenever it runs.
+
+    Attributes:
+        running: whether its processes run.
+        start: time of their start.
+        restarts: times they were started again.
+    """
+
+    running: bool = True
+    start: float = 0.0
+    restarts: int = 0
 
 
 class ScheduledHalls:
@@ -31,10 +47,12 @@ class ScheduledHalls:
 
     Attributes:
         scheduler: of the site.
+        static: a row for each job of the site file.
     """
 
     def __init__(self, layout: Layout, rng: np.random.Generator) -> None:
         self.scheduler = Scheduler(layout, rng)
+        self.static = [StaticRun() for _ in layout.site.jobs]
         self._load = BatchLoad(layout, self.scheduler)
         self._first = int((self.scheduler.owner[:, 0] == FOREIGN).sum())
         self._rack_servers = layout.site.servers_per_rack
@@ -63,10 +81,22 @@ class ScheduledHalls:
         if not conditions.container_sound.all():
             scheduler.crash(~conditions.container_sound.reshape(-1))
         scheduler.step(dt, health, placing=bool(conditions.scheduler_running[0]))
+        self._follow(halls)
         self._join(halls.nics)
         if health.pace is not None:
             speed = self._paces(speed, health.pace)
         return self._load.over(demand, dt), speed
+
+    def _follow(self, halls: Halls) -> None:
+        """Take note of starts and ends of the jobs of the site file."""
+        for run, progress in zip(self.static, halls.jobs.progress, strict=True):
+            running = progress.state is not JobState.CRASHED
+            if running is not run.running:
+                run.running = running
+                self.scheduler.version += 1
+                if running:
+                    run.start = self.scheduler.time
+                    run.restarts += 1
 
     def _join(self, nics: Nics) -> None:
         """Let the servers of each job send round."""

@@ -6,7 +6,7 @@ from twin.site.detail import DetailPlan
 from twin.site.editions import editions_of, exporting
 from twin.site.identity import SiteNames
 from twin.site.jobs import JobPlace, job_of, job_places
-from twin.site.labels import place_labels, series_labels
+from twin.site.labels import place_labels, series_copies, series_labels
 from twin.site.layout import Layout
 from twin.site.loader import (
     gpu_model_names,
@@ -53,6 +53,7 @@ __all__ = [
     "replica_of",
     "rollup_labels",
     "series_by_detail",
+    "series_copies",
     "series_labels",
     "short_model_name",
     "site_rollups",

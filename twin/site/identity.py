@@ -6,7 +6,7 @@ import uuid
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from twin.catalog import GPU, UnitKind
+from twin.catalog import GPU, DeviceHolder, UnitKind
 from twin.parameters import Site
 from twin.site.jobs import job_of
 
@@ -79,6 +79,10 @@ class SiteNames:
     def unit_name(self, frame: UnitKind, unit: int) -> str:
         """Return the name of a unit."""
         return frame.unit_name(self.site, unit)
+
+    def holders(self, rack: int, gpu: int) -> tuple[DeviceHolder, ...]:  # noqa: ARG002 - no file says it
+        """Return the scheduler's jobs that have a GPU: none by the site file."""
+        return ()
 
     def rack(self, rack: int) -> SiteRack:
         """Return the identity of a rack."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from twin.catalog import DeviceClass, Labels, Names, Place, Signal, UnitKind
 from twin.site.layout import Layout
 
-__all__ = ["place_labels", "series_labels"]
+__all__ = ["place_labels", "series_copies", "series_labels"]
 
 
 def place_labels(layout: Layout, frame: UnitKind, unit: int) -> Labels:
@@ -27,7 +27,19 @@ def series_labels(
     index: int,
     names: Names | None = None,
 ) -> Labels:
-    """Return all labels of one series, those of the exporter first.
+    """Return all labels of one series; of several of the same device those of the first."""
+    return series_copies(layout, signal, device, unit, index, names)[0]
+
+
+def series_copies(
+    layout: Layout,
+    signal: Signal,
+    device: DeviceClass,
+    unit: int,
+    index: int,
+    names: Names | None = None,
+) -> tuple[Labels, ...]:
+    """Return all labels of the series that a signal of a device has, those of the exporter first.
 
     Args:
         layout: the site, or a part of it.
@@ -41,11 +53,16 @@ def series_labels(
     host, slot = divmod(index, device.per_host(layout.site))
     place = Place(names or layout.names, device.frame, unit, host, slot, index)
     exporter, name = signal.family, device.hosts.name(place)
-    return (
+    own = (
         *zip(exporter.names(layout.site), exporter.identify(place), strict=True),
         *exporter.more(place),
+    )
+    rest = (
         *signal.labels,
         ("job", exporter.job),
         ("instance", name if exporter.port is None else f"{name}:{exporter.port}"),
         *place_labels(layout, device.frame, unit),
     )
+    if exporter.copies is None:
+        return ((*own, *rest),)
+    return tuple((*own, *copy, *rest) for copy in exporter.copies(place))

@@ -1,6 +1,15 @@
 """The contract on the bus: topics, frames and messages, without any I/O."""
 
 from twin.wire.frame import MAX_FRAME_BYTES, Codec, Decoder, Encoder, Outputs, Snapshot
+from twin.wire.jobs import (
+    MOST_JOBS,
+    MOST_QUEUE_BYTES,
+    Allocation,
+    NodeReport,
+    QueuedJob,
+    RackJobs,
+    SiteJobs,
+)
 from twin.wire.messages import (
     Ack,
     ActiveFault,
@@ -24,8 +33,11 @@ from twin.wire.topics import TopicAddress, Topics
 
 __all__ = [
     "MAX_FRAME_BYTES",
+    "MOST_JOBS",
+    "MOST_QUEUE_BYTES",
     "Ack",
     "ActiveFault",
+    "Allocation",
     "Clear",
     "Clock",
     "Codec",
@@ -36,13 +48,17 @@ __all__ = [
     "Encoder",
     "Faults",
     "Inject",
+    "NodeReport",
     "OutboundMessage",
     "Outputs",
+    "QueuedJob",
+    "RackJobs",
     "RackMeta",
     "RollupPart",
     "SetDetail",
     "ShardJobs",
     "SignalPart",
+    "SiteJobs",
     "Snapshot",
     "SnapshotTable",
     "TopicAddress",

@@ -269,14 +269,21 @@ Command = Inject | Clear
 _M = TypeVar("_M", bound=Message)
 
 
-def decode_message(model: type[_M], payload: bytes | bytearray | memoryview) -> _M:
+def decode_message(
+    model: type[_M], payload: bytes | bytearray | memoryview, most: int = MAX_MESSAGE_BYTES
+) -> _M:
     """Return the message that ``payload`` holds.
+
+    Args:
+        model: kind of message.
+        payload: its bytes.
+        most: bytes that it may have.
 
     Raises:
         FrameError: with the reason ``oversized`` or ``malformed``.
     """
-    if len(payload) > MAX_MESSAGE_BYTES:
-        raise FrameError("oversized", f"{len(payload)} bytes, at most {MAX_MESSAGE_BYTES}")
+    if len(payload) > most:
+        raise FrameError("oversized", f"{len(payload)} bytes, at most {most}")
     try:
         return model.model_validate_json(bytes(payload))
     except ValidationError as error:

@@ -11,6 +11,8 @@
 ``twin/v1/{site}/job/{job}``              one frame of a training job
 ``twin/v1/{site}/status/{emulator}``      retained, and the Last Will: who publishes, how fast
 ``twin/v1/{site}/meta/rack/{rack}``       retained: models, UUIDs, driver
+``twin/v1/{site}/jobs/{rack}``            retained: the scheduler's jobs on the GPUs of a rack
+``twin/v1/{site}/queue``                  retained: all jobs that the scheduler knows
 ``twin/v1/{site}/rollup/{r}/{shard}``     an aggregator's part of the site's roll-ups, a replica
 ``twin/v1/{site}/faults``                 retained: the faults that are active
 ``twin/v1/{site}/detail``                 retained: how much is exposed, once a command set it
@@ -88,6 +90,15 @@ class Topics:
     def meta(self, rack: str) -> str:
         """Return the topic of a rack's metadata; ``+`` filters all."""
         return f"{_ROOT}/{self.site}/meta/rack/{rack}"
+
+    def jobs(self, rack: str) -> str:
+        """Return the topic of the jobs on the GPUs of a rack; ``+`` filters all."""
+        return f"{_ROOT}/{self.site}/jobs/{rack}"
+
+    @property
+    def queue(self) -> str:
+        """Topic of all jobs that the scheduler knows."""
+        return f"{_ROOT}/{self.site}/queue"
 
     def command(self, kind: str) -> str:
         """Return the topic of a kind of command; ``+`` filters all."""

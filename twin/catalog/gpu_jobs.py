@@ -1,0 +1,71 @@
+"""Labels of the jobs that have a GPU, as dcgm-exporter adds them.
+
+``internal/pkg/transformation`` of dcgm-exporter 4.8.2 maps GPUs to pods by the kubelet's list of
+devices and to Slurm jobs by the files of a directory. A GPU without a pod has none of the pod's
+labels. A GPU with several jobs gives each series once a job, all with the value of the GPU.
+"""
+
+from __future__ import annotations
+
+from twin.catalog.model import Labels
+from twin.catalog.place import DeviceHolder, Place
+from twin.parameters import Site
+
+__all__ = [
+    "EXPORTER_CONTAINER",
+    "EXPORTER_NAMESPACE",
+    "JOB_CONTAINER",
+    "exporter_pod",
+    "job_labels",
+]
+
+JOB_CONTAINER = "main"
+"""Container of a job's pod."""
+EXPORTER_NAMESPACE, EXPORTER_CONTAINER = "gpu-operator", "nvidia-dcgm-exporter"
+"""Where the exporter itself runs; the GPU Operator's names."""
+
+
+def exporter_pod(hostname: str) -> str:
+    """Return the name of the exporter's own pod on a host."""
+    return f"{EXPORTER_CONTAINER}-{hostname}"
+
+
+def job_labels(place: Place) -> tuple[Labels, ...]:
+    """Return the labels of each job that has a GPU, and one set without where none has."""
+    site = place.site
+    if not site.scheduled:
+        return ((),)
+    target = _target(place)
+    holders = place.names.holders(place.unit, place.index)
+    if not holders or not (site.pods_labelled or site.hpc_jobs_labelled):
+        return (target,)
+    return tuple((*_labels(site, holder), *target) for holder in holders)
+
+
+def _labels(site: Site, holder: DeviceHolder) -> Labels:
+    options = site.telemetry.jobs
+    job = (("hpc_job", holder.job),) if site.hpc_jobs_labelled else ()
+    if not site.pods_labelled or not holder.pod:
+        return job
+    prefix = "" if options.honor_labels else "exported_"
+    uid = (("pod_uid", holder.uid),) if options.pod_uid else ()
+    own = (("app", holder.app), ("team", holder.account)) if options.pod_labels else ()
+    return (
+        *own,
+        (f"{prefix}container", JOB_CONTAINER),
+        *job,
+        (f"{prefix}namespace", holder.account),
+        (f"{prefix}pod", holder.pod),
+        *uid,
+    )
+
+
+def _target(place: Place) -> Labels:
+    """Return the labels that Prometheus adds to a target of the exporter's ServiceMonitor."""
+    if not place.site.pods_labelled or place.site.telemetry.jobs.honor_labels:
+        return ()
+    return (
+        ("container", EXPORTER_CONTAINER),
+        ("namespace", EXPORTER_NAMESPACE),
+        ("pod", exporter_pod(place.hostname)),
+    )
