@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from twin.aggregator import Core, exposition
+from twin.aggregator import Core, label_blocks
 from twin.aggregator.exposition import MetricsPage
 from twin.catalog import (
     CDU,
@@ -27,7 +27,7 @@ from twin.catalog import (
     UnitKind,
 )
 from twin.plant import Conditions, Plant
-from twin.site import DetailPlan, Layout, count_series, parse_site, series_labels
+from twin.site import DetailPlan, Layout, count_series, parse_site, series_copies
 from twin.wire import Outputs
 
 if TYPE_CHECKING:
@@ -169,11 +169,11 @@ def test_pages_are_made_when_asked_for(
 
     def noted(
         layout: Layout, signal: Signal, device: DeviceClass, unit: int, index: int, names: Names
-    ) -> Labels:
+    ) -> tuple[Labels, ...]:
         devices.add(device.name)
-        return series_labels(layout, signal, device, unit, index, names)
+        return series_copies(layout, signal, device, unit, index, names)
 
-    monkeypatch.setattr(exposition, "series_labels", noted)
+    monkeypatch.setattr(label_blocks, "series_copies", noted)
     plan = DetailPlan.of(layout.site.arrays, Detail.RACK)
     feed = new_feed(Core(layout, plan), outputs(layout))
     feed.site()

@@ -19,6 +19,7 @@ from twin.site import Layout, load_site, parse_site
 from twin.wire import (
     Ack,
     ActiveFault,
+    Allocation,
     Clear,
     Clock,
     Decoder,
@@ -26,10 +27,14 @@ from twin.wire import (
     Encoder,
     Faults,
     Inject,
+    NodeReport,
+    QueuedJob,
+    RackJobs,
     RackMeta,
     RollupPart,
     SetDetail,
     SignalPart,
+    SiteJobs,
 )
 from twin.wire import EmulatorStatus as StatusMessage
 from twin.wire.messages import Message
@@ -62,7 +67,26 @@ SENT: tuple[Message, ...] = (
     DetailSetting(detail=("rack", "a001=gpu")),
     Ack(id="a", accepted=True, detail="done"),
     RollupPart(shard="0/2", ready=True, arrays=((0, 3),), halls=("h1",), signals={"gpu.x": _PART}),
-)
+    RackJobs(
+        rack="r0001",
+        allocations=(
+            Allocation(
+                job=1, name="n", user="u", account="a", server=0, gpus=(0, 1), state="running",
+                start=1.0,
+            ),
+        ),
+        nodes=(NodeReport(state="drain", ready=True, reason="x", since=1.0),),
+    ),
+    SiteJobs(
+        ts=2.0,
+        jobs=(
+            QueuedJob(
+                job=1, name="n", user="u", account="a", gpus=2, nodes=1, state="pending",
+                reason="priority", submit=1.0,
+            ),
+        ),
+    ),
+)  # fmt: skip
 
 
 def frames(layout: Layout) -> dict[UnitKind, bytes]:

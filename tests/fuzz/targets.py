@@ -51,10 +51,15 @@ pdus_per_rack: 1
 server: {gpus: 2, nics: 2, psus: 2}
 megapacks: {count: 1}
 gensets: {count: 1}
+jobs: [{name: pretrain, racks: 1}]
+scheduler: {kind: kubernetes}
+job_mix: [{name: a, share: 1, gpus: [1, 2], seconds: 60}]
 """
 TOPICS = Topics("tiny")
 KINDS = tuple(UnitKind)
-ANNOUNCEMENTS = ("faults", "detail", "rollup/0/1", "ack/x", "feedback", "rack", "")
+ANNOUNCEMENTS = (
+    "faults", "detail", "rollup/0/1", "ack/x", "feedback", "rack", "", "jobs/r0002", "queue",
+)  # fmt: skip
 COMMANDS = ("inject", "clear", "detail", "explode")
 SELDOM = 512
 """Of so many messages that change no value one is followed by a look at what is exposed."""

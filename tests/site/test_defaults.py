@@ -274,6 +274,13 @@ DEFAULTS = {
         "interval_seconds": 1.0,
         "extra_signals": True,
         "exporters": {"dcgm": "4.8.2", "dcgm_counters": ""},
+        "jobs": {
+            "kubernetes": None,
+            "hpc_job": None,
+            "honor_labels": False,
+            "pod_uid": False,
+            "pod_labels": False,
+        },
         "hostname_label": None,
         "detail": "gpu",
     },
