@@ -18,7 +18,7 @@ from twin.bus import BrokerUrl
 from twin.catalog import UnitKind
 from twin.errors import ConfigError
 from twin.site import DetailPlan, Layout, Shard, parse_site
-from twin.wire import Encoder, Outputs, Topics
+from twin.wire import ActiveFault, Encoder, Faults, Outputs, Topics
 
 SITE = """
 name: divided
@@ -271,3 +271,36 @@ def test_a_part_that_does_not_fit_is_refused(site: Site, change: dict[str, objec
     refused = site.cores[0].telemetry.tallies()["twin_messages_refused_total"]
     assert sum(refused.values()) == 1
     assert lines(site.cores[0]) == before
+
+
+@pytest.mark.parametrize("shards", [1, 2, 3, 6])
+def test_frames_of_another_shards_units_are_refused_as_foreign(
+    outputs: Callable[[Layout], Outputs], shards: int
+) -> None:
+    """Of every kind of unit a shard takes its own frames and counts all others as foreign."""
+    site = Site(outputs(LAYOUT), shards)
+    for core in site.cores.values():
+        for kind in (own for own in UnitKind if LAYOUT.units(own)):
+            encoder = Encoder(LAYOUT, kind)
+            encoder.load(site.outputs)
+            for unit in range(LAYOUT.units(kind)):
+                name = LAYOUT.unit_name(kind, unit)
+                before = core.telemetry.tallies()["twin_messages_refused_total"]
+                core.handle(TOPICS.frame(kind, name), encoder.encode(unit, 1.0, 1), False, site.now)
+                after = core.telemetry.tallies()["twin_messages_refused_total"]
+                counted = {reason: after[reason] - before[reason] for reason in after}
+                own = core.layout.unit_index(kind, name) is not None
+                assert counted == {**dict.fromkeys(after, 0), "foreign": int(not own)}, (kind, name)
+
+
+def test_a_shard_takes_faults_anywhere_on_the_site(site: Site) -> None:
+    """The list of active faults is one of the whole site: every shard takes all of it."""
+    faults = Faults(
+        active=[
+            ActiveFault(id=kind, fault=kind, target=target, since=0.0, until=None)
+            for kind, target in (("grid-outage", "grid"), ("pump-failure", "r0011/pump1"))
+        ]
+    )
+    site.publish(TOPICS.faults, faults.encode())
+    for core in site.cores.values():
+        assert not sum(core.telemetry.tallies()["twin_messages_refused_total"].values())

@@ -224,7 +224,7 @@ class Ingest:
         faults = decode_message(Faults, payload)
         for fault in faults.active:
             try:
-                place_of(FAULTS, self._layout, fault.fault, fault.target)
+                place_of(FAULTS, self._layout.entire, fault.fault, fault.target)
             except ConfigError as error:
                 raise FrameError("foreign", str(error)) from error
         self._announced.on_faults(faults)
@@ -245,7 +245,9 @@ class Ingest:
     ) -> None:
         unit = self._layout.unit_index(kind, name)
         if unit is None:
-            raise FrameError("foreign", f"the site has no {kind.value} {name!r}")
+            known = self._layout.entire.unit_index(kind, name) is not None
+            text = f"{kind.value} {name!r} is another shard's" if known else None
+            raise FrameError("foreign", text or f"the site has no {kind.value} {name!r}")
         if retain:
             raise FrameError("stale", "frames are not retained, so nobody knows its age")
         if self._store.units[kind].released[unit]:

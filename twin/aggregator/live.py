@@ -147,7 +147,7 @@ class Live:
     def sample(self) -> None:
         """Take over the meters' present values."""
         units = self._store.units[UnitKind.GRID]
-        if units.reporting[0]:
+        if units.reporting.any():  # a shard may have none
             self.history.add(float(units.ts[0]), [line.read(self._store) for line in self._lines])
 
     def look(self, connected: bool, ts: float | None) -> None:
