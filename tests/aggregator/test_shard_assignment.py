@@ -296,10 +296,10 @@ def test_frames_of_another_shards_units_are_refused_as_foreign(
 def test_a_shard_takes_faults_anywhere_on_the_site(site: Site) -> None:
     """The list of active faults is one of the whole site: every shard takes all of it."""
     faults = Faults(
-        active=[
+        active=tuple(
             ActiveFault(id=kind, fault=kind, target=target, since=0.0, until=None)
             for kind, target in (("grid-outage", "grid"), ("pump-failure", "r0011/pump1"))
-        ]
+        )
     )
     site.publish(TOPICS.faults, faults.encode())
     for core in site.cores.values():

@@ -167,6 +167,44 @@ async def test_idle_connections_make_room(core: Core, refused: Callable[[str], i
     assert refused("connections") == 0
 
 
+@pytest.mark.parametrize("how", ["silent", "idle", "busy"])
+async def test_one_address_does_not_lock_out_another(
+    core: Core, refused: Callable[[str], int], how: str
+) -> None:
+    """Whatever one address holds, others are let in, keep their connections and are served."""
+    request = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+    limits = Limits(connections=12, scrapes=2, queued=4, hurry_seconds=0.2, stall_seconds=60)
+    async with serving(core, limits) as (url, port), httpx.AsyncClient(timeout=30) as client:
+        kept = [
+            await asyncio.open_connection("127.0.0.1", port, local_addr=(f"127.0.0.{n}", 0))
+            for n in (3, 4)
+        ]
+        for reader, writer in kept:
+            writer.write(request)
+            assert b"200 OK" in await reader.readuntil(b"ok\n")
+        greedy: list[socket.socket | asyncio.StreamWriter] = []
+        for _ in range(24):
+            if how == "busy":
+                greedy.append(await asyncio.to_thread(stuck, port, "127.0.0.2"))
+                continue
+            near = ("127.0.0.2", 0)
+            reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=near)
+            greedy.append(writer)
+            if how == "idle":
+                writer.write(request)
+                await reader.readuntil(b"ok\n")
+        for _ in range(3):
+            answer = await client.get(f"{url}/metrics", headers={"Connection": "close"})
+            assert answer.status_code == 200
+        for reader, writer in kept:
+            writer.write(request)
+            assert b"200 OK" in await reader.readuntil(b"ok\n")
+            writer.close()
+        for own in greedy:
+            own.close()
+    assert refused("evicted") + refused("connections") >= 14
+
+
 async def test_connections_without_a_handshake(
     core: Core,
     refused: Callable[[str], int],
@@ -262,10 +300,11 @@ async def test_no_header_says_that_it_was_https(core: Core) -> None:
     assert not any("__scheme__" in group["labels"] for group in groups)
 
 
-def stuck(port: int) -> socket.socket:
-    """Return a connection that asked for a large page and takes nothing of it."""
+def stuck(port: int, host: str = "127.0.0.1") -> socket.socket:
+    """Return a connection from an address that asked for a large page and takes nothing of it."""
     client = socket.socket()
     client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    client.bind((host, 0))
     client.connect(("127.0.0.1", port))
     client.sendall(f"GET {PAGE} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
     return client

@@ -31,6 +31,7 @@ from starlette.types import Receive, Scope, Send
 from twin.aggregator.core import Core
 from twin.aggregator.discovery import target_groups
 from twin.aggregator.hosts import reached_at
+from twin.aggregator.http_client import client_of
 from twin.aggregator.limits import BusyError, Limits, Slots
 from twin.aggregator.negotiation import PLAIN, openmetrics, wants_gzip
 from twin.aggregator.page import LivePage
@@ -184,7 +185,7 @@ class _InTurn(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            async with self._slots.one():
+            async with self._slots.one(client_of((scope.get("client") or ("",))[0])):
                 await self._make()(scope, receive, send)
         except BusyError:
             self._refused["busy"].inc()

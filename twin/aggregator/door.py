@@ -1,8 +1,10 @@
 """The door of the HTTP interface: connections counted from the moment they are accepted.
 
 A TLS connection counts before its handshake, so every connection is counted. When the limit is
-reached, the connection that has waited longest for its own client is closed: in a handshake, for
-a request, or between two. Only if every client waits for the server, the new one is refused.
+reached, a connection is closed that waits for its own client: in a handshake, for a request, or
+between two. It is one of the address that has the most, and of these the one that has waited
+longest. Where every client waits for the server, an address that has at least two more than the
+new one's gives up its oldest; else the new one is refused. So no address locks out another.
 """
 
 from __future__ import annotations
@@ -11,11 +13,13 @@ import asyncio
 import resource
 import socket
 import ssl
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 
 import structlog
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from twin.aggregator.http_client import client_of
 from twin.aggregator.limits import Limits
 from twin.aggregator.telemetry import OwnTelemetry
 
@@ -54,6 +58,9 @@ class Door:
         own = limits.connections
         self._places = own if most == resource.RLIM_INFINITY else min(own, int(most * _FDS_SHARE))
         self._inside: dict[H11Protocol, asyncio.Task[None]] = {}
+        self._client: dict[H11Protocol, str] = {}
+        self._count: Counter[str] = Counter()
+        """Connections of each client."""
         self._waiting: dict[H11Protocol, None] = {}
         """Those who wait for their clients, the longest first."""
 
@@ -72,7 +79,11 @@ class Door:
     def left(self, guest: H11Protocol) -> None:
         """Note that a connection is gone."""
         self._waiting.pop(guest, None)
-        self._inside.pop(guest, None)
+        if self._inside.pop(guest, None) is not None:
+            client = self._client.pop(guest)
+            self._count[client] -= 1
+            if not self._count[client]:
+                del self._count[client]
 
     async def serve(self, listener: socket.socket) -> None:
         """Accept connections until cancelled."""
@@ -80,7 +91,7 @@ class Door:
         loop = asyncio.get_running_loop()
         while True:
             try:
-                connection, _ = await loop.sock_accept(listener)
+                connection, peer = await loop.sock_accept(listener)
             except OSError as error:
                 # Of a client that is gone again nothing is left to do; without descriptors
                 # the next attempt fails as well, so whoever is idle makes room.
@@ -89,7 +100,7 @@ class Door:
                     self._evict()
                     await asyncio.sleep(_PAUSE_SECONDS)
                 continue
-            self._arrive(connection)
+            self._arrive(connection, client_of(peer[0]))
 
     async def close(self) -> None:
         """Send away those who are not through the handshake."""
@@ -98,14 +109,16 @@ class Door:
         if self._inside:
             await asyncio.wait(set(self._inside.values()))
 
-    def _arrive(self, connection: socket.socket) -> None:
-        if len(self._inside) >= self._places and not self._evict():
+    def _arrive(self, connection: socket.socket, client: str) -> None:
+        if len(self._inside) >= self._places and not self._evict(client):
             self._refused["connections"].inc()
             connection.close()
             return
         guest = self._welcome()
         task = asyncio.create_task(self._enter(guest, connection), name="aggregator connection")
         self._inside[guest] = task
+        self._client[guest] = client
+        self._count[client] += 1
         self._waiting[guest] = None
 
     async def _enter(self, guest: H11Protocol, connection: socket.socket) -> None:
@@ -126,9 +139,12 @@ class Door:
             connection.close()
             raise
 
-    def _evict(self) -> bool:
-        """Close the connection that has waited longest for its client; return whether one was."""
-        guest = next(iter(self._waiting), None)
+    def _evict(self, client: str = "") -> bool:
+        """Close the connection that has to make room for a client's; return whether one has."""
+        own = self._count[client]
+        guest = self._first_of_most(self._waiting, own)
+        if guest is None:
+            guest = self._first_of_most(self._inside, own + 2)
         if guest is None:
             return False
         self._refused["evicted"].inc()
@@ -140,3 +156,8 @@ class Door:
         if transport is not None:
             transport.abort()
         return True
+
+    def _first_of_most(self, guests: Iterable[H11Protocol], least: int) -> H11Protocol | None:
+        """Return the first of the client that has most connections, at least so many."""
+        able = (guest for guest in guests if self._count[self._client[guest]] >= least)
+        return max(able, key=lambda guest: self._count[self._client[guest]], default=None)

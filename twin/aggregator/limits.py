@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -52,30 +53,37 @@ class BusyError(Exception):
 
 
 class Slots:
-    """Lets a few scrapes in at a time, in the order in which they came.
+    """Lets a few scrapes in at a time: first whose client holds the fewest slots, then in order.
 
     While others wait, the longest holder of a slot gives it up after ``hurry_seconds``, so a
-    few slow readers cannot lock out the rest.
+    few slow readers cannot lock out the rest. Where too many wait already, one of the client
+    that has the most of them makes room, so one client cannot lock out another.
     """
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._free = asyncio.Semaphore(limits.scrapes)
-        self._waiting = 0
+        self._free = limits.scrapes
+        self._waiting: dict[asyncio.Future[bool], str] = {}
+        """Turns to come with their clients, the oldest first: false for one that is refused."""
         self._held: dict[asyncio.Timeout, float] = {}
         """When each slot that is held was taken, the oldest first."""
+        self._holders: Counter[str] = Counter()
 
     @asynccontextmanager
-    async def one(self) -> AsyncIterator[None]:
+    async def one(self, client: str) -> AsyncIterator[None]:
         """Hold a slot while the context is open.
+
+        Args:
+            client: whom it is for.
 
         Raises:
             BusyError: none became free in time, or too many wait already.
             TimeoutError: it was held for too long.
         """
-        if self._waiting >= self._limits.queued:
-            raise BusyError
-        await self._turn()
+        if self._free:
+            self._take(client)
+        else:
+            await self._turn(client)
         try:
             async with asyncio.timeout(self._limits.scrape_seconds) as patience:
                 self._held[patience] = asyncio.get_running_loop().time()
@@ -84,20 +92,59 @@ class Slots:
                 finally:
                     self._held.pop(patience, None)
         finally:
-            self._free.release()
+            self._give_back(client)
 
-    async def _turn(self) -> None:
-        """Wait for a slot."""
+    def _take(self, client: str) -> None:
+        self._free -= 1
+        self._holders[client] += 1
+
+    def _give_back(self, client: str) -> None:
+        """Give a slot to whoever is next."""
+        self._free += 1
+        self._holders[client] -= 1
+        if not self._holders[client]:
+            del self._holders[client]
+        turns = [turn for turn in self._waiting if not turn.done()]
+        if turns:
+            turn = min(turns, key=lambda own: self._holders[self._waiting[own]])
+            self._take(self._waiting[turn])
+            turn.set_result(True)
+
+    async def _turn(self, client: str) -> None:
+        """Wait for a slot, which is taken then."""
+        if len(self._waiting) >= self._limits.queued:
+            self._make_room(client)
+        turn: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._waiting[turn] = client
         hurry = asyncio.create_task(self._hurry(), name="scrape in a hurry")
-        self._waiting += 1
         try:
             async with asyncio.timeout(self._limits.queue_seconds):
-                await self._free.acquire()
-        except TimeoutError as error:
-            raise BusyError from error
+                if not await turn:
+                    raise BusyError
+        except (TimeoutError, asyncio.CancelledError) as error:
+            if turn.done() and not turn.cancelled() and turn.result():
+                self._give_back(client)  # its turn came in the same moment
+            if isinstance(error, TimeoutError):
+                raise BusyError from error
+            raise
         finally:
-            self._waiting -= 1
+            self._waiting.pop(turn, None)
             hurry.cancel()
+
+    def _make_room(self, client: str) -> None:
+        """Refuse the last to come of the client of whom most wait.
+
+        Raises:
+            BusyError: that is this client, or nobody has many more.
+        """
+        count = Counter(self._waiting.values())
+        most, waiting = count.most_common(1)[0] if count else ("", 0)
+        if waiting < count[client] + 2:
+            raise BusyError
+        last = next(turn for turn in reversed(self._waiting) if self._waiting[turn] == most)
+        del self._waiting[last]
+        if not last.done():
+            last.set_result(False)
 
     async def _hurry(self) -> None:
         """Cut off one slot after the other that was held for too long while we wait."""
