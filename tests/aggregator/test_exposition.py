@@ -23,7 +23,9 @@ from twin.catalog import (
     MEGAPACK,
     NIC,
     PUMP,
+    DerivedFamily,
     DeviceClass,
+    HostLevel,
     MetricType,
     Signal,
     UnitKind,
@@ -178,7 +180,11 @@ def test_a_metric_stands_together(feed: Feed) -> None:
 
 def test_shared_metrics_agree(layout: Layout) -> None:
     """Signals that share a metric name share its type and help too."""
-    for metric in metrics_of(layout.reported, DEVICES):
+    shown: dict[str, tuple[Signal | DerivedFamily, ...]] = {
+        device.name: (*layout.reported[device.name], *device.exposed(layout.site, HostLevel.FULL))
+        for device in DEVICES
+    }
+    for metric in metrics_of(shown, DEVICES):
         assert {signal.kind for _, signal in metric.signals} == {metric.kind}, metric.name
         assert {signal.help for _, signal in metric.signals} == {metric.help}, metric.name
 

@@ -18,6 +18,7 @@ FILES = sorted((Path(twin.catalog.__file__).parent / "names").glob("*.txt"))
 def test_a_name_stands_in_one_place() -> None:
     """No name is in two files, and none that the catalogue has: that is where it belongs."""
     own = {signal.metric for device in DEVICES for signal in device.signals} - {"up"}
+    own |= {family.metric for device in DEVICES for family in device.derived}
     own |= {name for editions in EDITIONS.values() for each in editions for name in each.fields}
     lines = [line for file in FILES for line in file.read_text(encoding="utf-8").splitlines()]
     names = Counter(line for line in lines if not line.startswith("#"))

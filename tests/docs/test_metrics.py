@@ -10,7 +10,15 @@ from twin.docs.metrics import pages, table
 
 def test_table_has_every_metric() -> None:
     """Devices, roll-ups and the aggregator's own: nothing is left out, nothing is added."""
-    expected = [signal.metric for device in DEVICES for signal in device]
+    expected = []
+    for device in DEVICES:
+        shown = [(s.metric, s.family.labels) for s in device if not s.hidden]
+        always = len(shown)
+        derived = {(f.metric, f.group.names) for f in device.derived} - set(shown)
+        expected += [metric for metric, _ in shown]
+        rows = [row.metric for row in table() if row.device == device.name][always:]
+        assert sorted(rows) == sorted(metric for metric, _ in derived), device.name
+        expected += rows
     expected += [
         rollup.metric(level) for level in Level for rollup in ROLLUPS if level in rollup.levels
     ]
@@ -47,7 +55,8 @@ def test_page_names_every_metric_once_a_row() -> None:
     page = pages()["metrics.md"]
     for row in table():
         assert f"| `{row.metric}` | {row.type} |" in page
-    assert page.count("\n| `") == len(table())
+    hidden = sum(signal.hidden for device in DEVICES for signal in device)
+    assert page.count("\n| `") == len(table()) + hidden
     assert len(re.findall(r"^## ", page, re.MULTILINE)) == len(DEVICES) + len(Level) + 1
 
 

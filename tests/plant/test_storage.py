@@ -16,7 +16,7 @@ CHECKPOINT = 4
 @pytest.fixture
 def storage(array: Layout) -> Storage:
     """The storage of one array."""
-    return Storage(array, np.random.default_rng(0))
+    return Storage(array, np.random.default_rng(0), np.random.default_rng(1))
 
 
 def test_size_follows_the_gpus() -> None:
@@ -61,7 +61,7 @@ def test_checkpoints_are_rotated(storage: Storage) -> None:
 def test_the_slowest_rack_sets_the_pace() -> None:
     """Files are striped: one slow rack of many slows them all."""
     layout = Layout(load_site("colossus-100k"))
-    storage = Storage(layout, np.random.default_rng(0))
+    storage = Storage(layout, np.random.default_rng(0), np.random.default_rng(1))
     full = storage.limits[0]
     speeds = np.ones(layout.units(STORAGE.frame))
     speeds[7] = 0.25

@@ -63,6 +63,8 @@ DEFAULTS = {
         "psu_loss_ratio": 0.001,
         "psu_loss_quadratic": 0.001,
         "boot_seconds": 120.0,
+        "cpu_threads": 224,
+        "memory_bytes": 2.164e12,
         "driver_version": "570.124.06",
     },
     "network": {
@@ -95,6 +97,7 @@ DEFAULTS = {
         "read_bytes_per_second": 40000000000.0,
         "capacity_bytes": 360000000000000.0,
         "memory_bytes": 550000000000.0,
+        "cpu_threads": 128,
         "server_idle_watts": 620.0,
         "server_busy_watts": 480.0,
         "cpu_server_idle_watts": 320.0,
@@ -283,6 +286,7 @@ DEFAULTS = {
         },
         "hostname_label": None,
         "detail": "gpu",
+        "host": "off",
     },
 }
 

@@ -39,6 +39,7 @@ from twin.errors import TargetError
 from twin.site import (
     Layout,
     Target,
+    derived_labels,
     find_target,
     load_site,
     parse_site,
@@ -253,7 +254,7 @@ def test_every_series_of_the_demo_is_one_series(demo: Layout) -> None:
     count = 0
     for device in DEVICES:
         units, per_unit = demo.shape(device)
-        for signal in demo.reported[device.name]:
+        for signal in (s for s in demo.reported[device.name] if not s.hidden):
             for unit in range(units):
                 for index in range(per_unit):
                     key = (
@@ -263,6 +264,15 @@ def test_every_series_of_the_demo_is_one_series(demo: Layout) -> None:
                     assert key not in seen, key
                     seen.add(key)
                     count += signal.series
+        for unit in range(units):
+            array = demo.array_of(unit) if device.frame is UnitKind.RACK else None
+            for family in device.exposed(demo.site, demo.host_level(array)):
+                for index in range(per_unit):
+                    for labels in derived_labels(demo, family.group, device, unit, index):
+                        key = (family.metric, frozenset(labels))
+                        assert key not in seen, key
+                        seen.add(key)
+                    count += family.group.series(demo.site)
     groups = {Level.SITE: 1, Level.HALL: 1, Level.ARRAY: 2, Level.RACK: 16}
     rollups = sum(
         rollup.series * groups[level]

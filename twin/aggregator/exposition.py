@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from twin.aggregator.derived_columns import DerivedColumns
 from twin.aggregator.label_blocks import LabelBlocks
 from twin.aggregator.store import Store
 from twin.aggregator.text_format import (
@@ -20,28 +21,38 @@ from twin.aggregator.text_format import (
     SeriesColumn,
     head,
 )
-from twin.catalog import DEVICES, Detail, DeviceClass, MetricType, Signal, Unit, UnitKind
+from twin.catalog import (
+    DEVICES,
+    DerivedFamily,
+    Detail,
+    DeviceClass,
+    HostLevel,
+    MetricType,
+    Signal,
+    Unit,
+    UnitKind,
+)
 
 __all__ = ["Metric", "MetricsPage", "array_page", "metrics_of", "site_page"]
 
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One metric name and the signals that share it.
+    """One metric name and what shares it.
 
     Attributes:
         name: metric name.
         kind: Prometheus type.
         unit: unit as exposed.
         help: help text.
-        signals: signals with their device class, in declared order.
+        signals: signals and derived families with their device class, in declared order.
     """
 
     name: str
     kind: MetricType
     unit: Unit
     help: str
-    signals: tuple[tuple[DeviceClass, Signal], ...]
+    signals: tuple[tuple[DeviceClass, Signal | DerivedFamily], ...]
 
     @property
     def head(self) -> MetricHead:
@@ -50,7 +61,7 @@ class Metric:
 
 
 def metrics_of(
-    signals: Mapping[str, Iterable[Signal]], devices: Iterable[DeviceClass]
+    signals: Mapping[str, Iterable[Signal | DerivedFamily]], devices: Iterable[DeviceClass]
 ) -> tuple[Metric, ...]:
     """Return the metrics of these device classes.
 
@@ -58,10 +69,10 @@ def metrics_of(
     metric name, in the order of the first.
 
     Args:
-        signals: that are exposed, by device class.
+        signals: signals and derived families that are exposed, by device class.
         devices: the device classes.
     """
-    grouped: dict[str, list[tuple[DeviceClass, Signal]]] = {}
+    grouped: dict[str, list[tuple[DeviceClass, Signal | DerivedFamily]]] = {}
     for device in devices:
         for signal in signals[device.name]:
             grouped.setdefault(signal.metric, []).append((device, signal))
@@ -70,6 +81,20 @@ def metrics_of(
         for name, signals in grouped.items()
         for _, first in signals[:1]
     )
+
+
+def _shown(
+    store: Store, signals: Mapping[str, Iterable[Signal]], host: HostLevel
+) -> dict[str, tuple[Signal | DerivedFamily, ...]]:
+    """Return what is exposed of each device class: its signals, then what follows from them."""
+    site = store.layout.site
+    return {
+        device.name: (
+            *(signal for signal in signals[device.name] if not signal.hidden),
+            *device.exposed(site, host),
+        )
+        for device in DEVICES
+    }
 
 
 def array_page(store: Store, array: int, detail: Detail) -> MetricsPage:
@@ -83,7 +108,8 @@ def array_page(store: Store, array: int, detail: Detail) -> MetricsPage:
         if detail.covers(device.detail)
     )
     exposed = store.layout.exposed[store.layout.editions[array]]
-    return MetricsPage(store, covered, units, exposed)
+    shown = _shown(store, exposed, store.layout.host_level(array))
+    return MetricsPage(store, covered, units, shown)
 
 
 def site_page(store: Store) -> MetricsPage:
@@ -91,7 +117,8 @@ def site_page(store: Store) -> MetricsPage:
     kinds = [kind for kind in UnitKind if kind not in (UnitKind.RACK, UnitKind.ARRAY)]
     devices = tuple(device for device in DEVICES if device.frame in kinds)
     units: dict[UnitKind, slice] = {kind: slice(0, store.layout.units(kind)) for kind in kinds}
-    return MetricsPage(store, devices, units, store.layout.reported)
+    shown = _shown(store, store.layout.reported, store.layout.host_level(None))
+    return MetricsPage(store, devices, units, shown)
 
 
 class MetricsPage:
@@ -101,7 +128,7 @@ class MetricsPage:
         store: the last values.
         devices: the device classes.
         units: that are covered, of each kind.
-        signals: as they are exposed, by device class.
+        signals: signals as they are exposed and derived families, by device class.
     """
 
     def __init__(
@@ -109,7 +136,7 @@ class MetricsPage:
         store: Store,
         devices: tuple[DeviceClass, ...],
         units: Mapping[UnitKind, slice],
-        signals: Mapping[str, Iterable[Signal]],
+        signals: Mapping[str, Iterable[Signal | DerivedFamily]],
     ) -> None:
         self._store = store
         self._layout = store.layout
@@ -120,9 +147,11 @@ class MetricsPage:
             for device in devices
         }
         self._labels = LabelBlocks(store.layout, store.names, units)
+        self._derived = DerivedColumns(store, units)
 
     def write(self, text: ExpositionWriter) -> None:
         """Append everything that is being reported at this moment."""
+        self._derived.begin()
         for metric, own in self._metrics:
             if text.wants(own.name):
                 text.add(own, [self._column(device, signal) for device, signal in metric.signals])
@@ -131,7 +160,9 @@ class MetricsPage:
         """Make the labels of some GPUs of a rack anew, both by their index in the store."""
         self._labels.renew(UnitKind.RACK, rack, gpus)
 
-    def _column(self, device: DeviceClass, signal: Signal) -> SeriesColumn:
+    def _column(self, device: DeviceClass, signal: Signal | DerivedFamily) -> SeriesColumn:
+        if isinstance(signal, DerivedFamily):
+            return self._derived.column(device, signal)
         whole, labels = not signal.decimals, self._labels
         if signal.constant is None:
             values = self._values(device, signal)

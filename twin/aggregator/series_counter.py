@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.aggregator.store import Store
-from twin.catalog import DeviceClass, Signal, UnitKind
+from twin.catalog import DeviceClass, HostLevel, Signal, UnitKind
 from twin.site import DetailPlan
 
 __all__ = ["SeriesCounter"]
@@ -67,19 +67,27 @@ class SeriesCounter:
         layout, rows = self._store.layout, len(self._store.values[device.name])
         shape = (rows, layout.units(device.frame))
         if not device.frame.in_array:
-            own = self._weights_of(device, layout.reported[device.name])
+            own = self._weights_of(device, layout.reported[device.name], layout.host_level(None))
             return np.broadcast_to(own[:, None], shape)
-        by_edition = {
-            edition: self._weights_of(device, signals[device.name])
-            for edition, signals in layout.exposed.items()
+        arrays = range(len(layout.array_numbers))
+        kinds = [(layout.editions[array], layout.host_level(array)) for array in arrays]
+        by_kind = {
+            (edition, host): self._weights_of(device, layout.exposed[edition][device.name], host)
+            for edition, host in dict.fromkeys(kinds)
         }
         racks = device.frame is UnitKind.RACK
         units = [layout.array_of(unit) if racks else unit for unit in range(shape[1])]
-        return np.stack([by_edition[layout.editions[array]] for array in units], axis=1)
+        return np.stack([by_kind[kinds[array]] for array in units], axis=1)
 
-    def _weights_of(self, device: DeviceClass, signals: Iterable[Signal]) -> NDArray[np.int64]:
+    def _weights_of(
+        self, device: DeviceClass, signals: Iterable[Signal], host: HostLevel
+    ) -> NDArray[np.int64]:
         weights = np.zeros(len(self._store.values[device.name]), np.int64)
         for signal in signals:
             # What does not travel is exposed while the anchor, which is the first row, reports.
             weights[self._store.row(device, signal) if signal.on_wire else 0] += signal.series
+        site = self._store.layout.site
+        for family in device.exposed(site, host):
+            known = self._store.row(device, device[family.known])
+            weights[known] += family.group.series(site)
         return weights

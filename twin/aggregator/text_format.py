@@ -23,6 +23,7 @@ __all__ = [
     "OPENMETRICS_END",
     "ExpositionWriter",
     "MetricHead",
+    "PrintedLines",
     "SeriesColumn",
     "head",
     "label_block",
@@ -53,6 +54,19 @@ class MetricHead:
     openmetrics: bytes
 
 
+@dataclass(slots=True)
+class PrintedLines:
+    """Lines of a column that is printed again and again.
+
+    Attributes:
+        lines: each led by its line break; None before they are printed.
+        count: how many there are.
+    """
+
+    lines: bytes | None = None
+    count: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class SeriesColumn:
     """Series of one metric that are printed alike.
@@ -61,11 +75,13 @@ class SeriesColumn:
         labels: one label block a series.
         values: one value a series, in the same order; NaN gives no line.
         whole: print whole numbers.
+        printed: where the lines are kept, for a column that stays as it is.
     """
 
     labels: Sequence[bytes]
     values: NDArray[np.float64]
     whole: bool = False
+    printed: PrintedLines | None = None
 
 
 @dataclass(slots=True)
@@ -183,6 +199,15 @@ def _escape(value: str) -> str:
 
 def _lines(start: bytes, column: SeriesColumn) -> tuple[bytes, int]:
     """Return the lines, each led by its line break, and how many there are."""
+    kept = column.printed
+    if kept is None:
+        return _printed(start, column)
+    if kept.lines is None:
+        kept.lines, kept.count = _printed(start, column)
+    return kept.lines, kept.count
+
+
+def _printed(start: bytes, column: SeriesColumn) -> tuple[bytes, int]:
     labels, values = column.labels, column.values
     finite = np.isfinite(values)
     if not finite.all():

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 
 from twin.catalog import own
 from twin.catalog.cooling import CDU, CDU_PSU, CDU_PSU_STATES, LEAK_STATES, PUMP, PUMP_STATES
+from twin.catalog.derived import DerivedFamily, DeviceValues, HostLevel, SeriesGroup
 from twin.catalog.device import DeviceChart, DeviceClass
 from twin.catalog.fabric import LEAF, PORT, SPINE
 from twin.catalog.gpu import GPU, XID_TEXT
@@ -18,6 +19,7 @@ from twin.catalog.job import JOB, JOB_STATES
 from twin.catalog.model import UP, Detail, Exporter, Labels, MetricType, Signal, Unit
 from twin.catalog.neuron import NEURON, NEURON_LATENCIES, NEURON_RUNTIME, NEURONCORE
 from twin.catalog.nic import NIC
+from twin.catalog.operating_system import HOST
 from twin.catalog.own import ARRAY_JOB, OWN_JOB, OWN_METRICS, OwnMetric
 from twin.catalog.page import (
     DEGRADED,
@@ -77,6 +79,7 @@ __all__ = [
     "GENSET_STATES",
     "GPU",
     "GRID",
+    "HOST",
     "INVERTER_STATES",
     "JOB",
     "JOB_STATES",
@@ -108,14 +111,17 @@ __all__ = [
     "UP",
     "WATER",
     "XID_TEXT",
+    "DerivedFamily",
     "Detail",
     "DeviceAddress",
     "DeviceChart",
     "DeviceClass",
     "DeviceColumn",
     "DeviceHolder",
+    "DeviceValues",
     "Exporter",
     "FloorValue",
+    "HostLevel",
     "Hosts",
     "Labels",
     "Level",
@@ -127,6 +133,7 @@ __all__ = [
     "Place",
     "RackIdentity",
     "Rollup",
+    "SeriesGroup",
     "Signal",
     "TroubleSign",
     "Unit",
@@ -145,6 +152,7 @@ DEVICES: Registry[DeviceClass] = Registry(
     NEURON_RUNTIME,
     NIC,
     SERVER,
+    HOST,
     PSU,
     PUMP,
     CDU,

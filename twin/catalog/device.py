@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from twin.catalog.derived import DerivedFamily, HostLevel
 from twin.catalog.model import Detail, Signal
 from twin.catalog.page import FloorValue, PageTable, TroubleSign
 from twin.catalog.place import UNIT_HOST, Count, DeviceAddress, Hosts, UnitKind, one
@@ -46,6 +47,7 @@ class DeviceClass:
         title: what a person calls it.
         signals: all signals; the first that travels is the anchor: a device
             whose anchor is missing is not reporting.
+        derived: families that follow from its signals.
         detail: the least detail of its array at which it is exposed; means nothing for
             what belongs to no array, which is always exposed.
         hosts: what its exporters are scraped on.
@@ -68,6 +70,7 @@ class DeviceClass:
     frame: UnitKind
     title: str
     signals: tuple[Signal, ...]
+    derived: tuple[DerivedFamily, ...] = ()
     detail: Detail = Detail.GPU
     hosts: Hosts = UNIT_HOST
     per_host: Count = one
@@ -99,6 +102,16 @@ class DeviceClass:
     def wire_signals(self) -> tuple[Signal, ...]:
         """The signals that travel in frames, in declared order."""
         return tuple(signal for signal in self.signals if signal.on_wire)
+
+    def exposed(self, site: Site, level: HostLevel) -> tuple[DerivedFamily, ...]:
+        """Return the derived families that a site shows at a level."""
+        return tuple(
+            family for family in self.derived if level in family.levels and family.shown(site)
+        )
+
+    def derived_series(self, site: Site, level: HostLevel) -> int:
+        """Return how many series one device gives for these families."""
+        return sum(family.group.series(site) for family in self.exposed(site, level))
 
     def count(self, site: Site) -> int:
         """Return how many devices one unit of a site has."""

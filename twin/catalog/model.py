@@ -177,6 +177,7 @@ class Signal:
         factor: from the value on the wire to the exposed one; other than 1 only where an
             edition of the exporter has another unit (:mod:`twin.catalog.editions`).
         listed: True for what is exposed only where a counters file lists it.
+        hidden: True for what travels and is not exposed itself: families are derived from it.
     """
 
     name: str
@@ -198,6 +199,7 @@ class Signal:
     sum_of: tuple[str, ...] = ()
     factor: float = 1.0
     listed: bool = False
+    hidden: bool = False
 
     @property
     def on_wire(self) -> bool:
@@ -207,4 +209,4 @@ class Signal:
     @property
     def series(self) -> int:
         """Series that one device gives for this signal."""
-        return len(self.states) or 1
+        return 0 if self.hidden else len(self.states) or 1

@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from twin.catalog.device import DeviceClass
+from twin.catalog.host.network import port_families
 from twin.catalog.model import UP_CODES, Exporter, MetricType, Signal, Unit
 from twin.catalog.page import DEGRADED, DeviceColumn, FloorValue, PageTable, TroubleSign, scale_end
 from twin.catalog.place import SERVERS, DeviceAddress, Place, UnitKind
@@ -137,6 +138,7 @@ NIC = DeviceClass(
     signs=_NIC_SIGNS,
     hosts=SERVERS,
     per_host=lambda site: site.server.nics,
+    derived=port_families(NETDEV),
     signals=(
         _ib("state", "state_id",
             "State of the InfiniBand port (0: no change, 1: down, 2: init, 3: armed, 4: active, "

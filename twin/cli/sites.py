@@ -143,8 +143,17 @@ def _series(described: dict[str, Any]) -> tuple[tuple[str, str], ...]:
         for level, count in series.items()
     )
     as_set = described["series_as_set"]
+    hosts = (
+        (
+            f"full detail, hosts {level}",
+            f"{count:,}, {_memory(count * BYTES_A_SERIES)} of Prometheus",
+        )
+        for level, count in described["series_by_host"].items()
+    )
     return (
         *costs,
+        *hosts,
+        ("hosts", described["host"]),
         (
             f"series, {described['detail']}",
             f"{as_set:,}, {_memory(as_set * BYTES_A_SERIES)} of Prometheus, as it is set",
@@ -161,6 +170,7 @@ def _describe(site: Site, settings: Iterable[str] = ()) -> dict[str, Any]:
         count_series,
         job_places,
         series_by_detail,
+        series_by_host,
     )
 
     layout = Layout(site)
@@ -187,6 +197,8 @@ def _describe(site: Site, settings: Iterable[str] = ()) -> dict[str, Any]:
         "frames_per_second": units / site.telemetry.interval_seconds,
         "series": series,
         "prometheus_bytes": {level: count * BYTES_A_SERIES for level, count in series.items()},
+        "series_by_host": series_by_host(layout),
+        "host": str(layout.host_plan),
         "detail": str(plan),
         "series_as_set": count_series(layout, plan),
     }

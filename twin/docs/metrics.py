@@ -9,8 +9,10 @@ from twin.catalog import (
     DEVICES,
     OWN_METRICS,
     ROLLUPS,
+    DerivedFamily,
     Detail,
     DeviceClass,
+    HostLevel,
     Level,
     OwnMetric,
     Rollup,
@@ -51,6 +53,7 @@ class Row:
         source: the exporter or the specification that is followed.
         default: whether the real exporter has it on by default.
         listed: whether the twin, too, has it on only where a counters file lists it.
+        level: the least level of the hosts at which it is shown, empty for what always is.
     """
 
     metric: str
@@ -66,6 +69,7 @@ class Row:
     source: str
     default: bool
     listed: bool = False
+    level: str = ""
 
 
 def table(edition: Edition | None = None) -> list[Row]:
@@ -75,11 +79,7 @@ def table(edition: Edition | None = None) -> list[Row]:
         edition: of an exporter; None for what the catalogue says.
     """
     return [
-        *(
-            _device_row(device, signal)
-            for device in DEVICES
-            for signal in (device if edition is None else edition.shown(device))
-        ),
+        *(row for device in DEVICES for row in _rows_of(device, edition)),
         *(
             _rollup_row(rollup, level)
             for level in Level
@@ -88,6 +88,40 @@ def table(edition: Edition | None = None) -> list[Row]:
         ),
         *(_own_row(metric) for metric in OWN_METRICS),
     ]
+
+
+def _rows_of(device: DeviceClass, edition: Edition | None) -> list[Row]:
+    """Return the metrics of a device class, those that several families share once."""
+    signals = device if edition is None else edition.shown(device)
+    rows = [_device_row(device, signal) for signal in signals if not signal.hidden]
+    for family in sorted(device.derived, key=lambda family: _LEVELS.index(family.levels[0])):
+        row = _derived_row(device, family)
+        known = (row.metric, row.labels)
+        if known not in {(other.metric, other.labels) for other in rows}:
+            rows.append(row)
+    return rows
+
+
+_LEVELS = tuple(HostLevel)
+
+
+def _derived_row(device: DeviceClass, family: DerivedFamily) -> Row:
+    exporter = family.group.exporter
+    return Row(
+        metric=family.metric,
+        type=family.kind.value,
+        unit=family.unit.value,
+        device=device.name,
+        signal="",
+        labels=family.group.names,
+        adds=(),
+        states=(),
+        job=exporter.job,
+        help=family.help,
+        source=exporter.source,
+        default=True,
+        level=family.levels[0].value,
+    )
 
 
 def _device_row(device: DeviceClass, signal: Signal) -> Row:
@@ -164,8 +198,10 @@ dashboards can be carried over as they are.
   scheduler tells it of jobs (`--hpc-job-mapping-dir`). *Adds* names
   labels that follow from the value. An enumeration has one series a state, of which exactly one
   is 1.
-- **Signal** is the key inside an MQTT frame. Where there is none, the value is constant: it does
-  not travel, and is exposed while the device reports.
+- **Signal** is the key inside an MQTT frame. Where there is none, the value does not travel: it is
+  constant, or follows from what does, and is exposed while the device reports.
+- **From** is the level of `telemetry: {{host: …}}` from which on a metric of a host's operating
+  system is exposed; see [hosts.md](hosts.md).
 - **Off** marks what the real exporter has off by default. The twin reports it unless the site says
   `telemetry: {{extra_signals: false}}`; with `deploy/dcgm-exporter/counters.csv` a real
   dcgm-exporter does so too. The twin never reports that exporter's own `DCGM_EXP_*` counters, which
@@ -209,11 +245,25 @@ def pages() -> Mapping[str, str]:
         for row in members:
             families.setdefault((row.job, row.labels, row.source), []).append(row)
         parts += [_family(*family, of_family) for family, of_family in families.items()]
+        parts.append(_hidden(device))
     for level in Level:
         members = [row for row in rows if row.device == level]
         parts += [f"\n## Roll-ups over a {level.value}\n\n", _rollups(members)]
     parts += ["\n## The aggregator's own\n\n", _own(row for row in rows if row.device == _OWN)]
     return {"metrics.md": "".join(parts)}
+
+
+def _hidden(device: DeviceClass) -> str:
+    """Return what travels of a class and is not shown as it is."""
+    rows = [
+        (code(signal.name), signal.unit.value, signal.help) for signal in device if signal.hidden
+    ]
+    if not rows:
+        return ""
+    return (
+        "\nWhat follows from these values travels by them alone:\n\n"
+        f"{markdown_table(('Signal', 'Unit', 'Meaning'), rows)}"
+    )
 
 
 def _codes(words: Iterable[str]) -> str:
@@ -224,7 +274,11 @@ def _family(job: str, labels: tuple[str, ...], source: str, rows: list[Row]) -> 
     named = f", labels {_codes(labels)}" if labels else ""
     adds = any(row.adds for row in rows)
     off = any(not row.default for row in rows)
-    header = ["Metric", "Type", "Unit", "Signal", *["Adds"] * adds, *["Off"] * off, "Help"]
+    level = any(row.level for row in rows)
+    header = [
+        "Metric", "Type", "Unit", "Signal", *["Adds"] * adds, *["Off"] * off, *["From"] * level,
+        "Help",
+    ]  # fmt: skip
     body = [
         [
             code(row.metric),
@@ -233,6 +287,7 @@ def _family(job: str, labels: tuple[str, ...], source: str, rows: list[Row]) -> 
             code(row.signal),
             *[_adds(row)] * adds,
             *["" if row.default else "listed" if row.listed else "off"] * off,
+            *[row.level] * level,
             row.help,
         ]
         for row in rows

@@ -75,6 +75,8 @@ class StorageParameters(Section):
     """Disks of an NVMe server in B, est.: 24 of 15 TB."""
     memory_bytes: Positive = 5.5e11
     """Memory of a server in B, est.: 512 GiB."""
+    cpu_threads: Annotated[int, Field(ge=32, le=1024)] = 128
+    """CPU threads of a server, est.: two sockets of 32 cores."""
     server_idle_watts: Positive = 620.0
     """NVMe server without traffic in W, est."""
     server_busy_watts: Amount = 480.0

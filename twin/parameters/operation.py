@@ -118,3 +118,13 @@ class TelemetryParameters(Section):
     """How much of each array is exposed: `gpu` for everything, `rack` for roll-ups over it and its
     racks and the devices of which a rack has a few, `site` for nothing of its own. One word for all
     arrays, then those that differ, for example `rack, a001=gpu, a010-a020=site`."""
+    host: str = "off"
+    """How much of each host's operating system is exposed, as node_exporter shows it: `full` for
+    all of it, `aggregate` for all but the families with a series a thread, `off` for none. One word
+    for all arrays, then those that differ, for example `off, a001=full`."""
+
+    @property
+    def shows_hosts(self) -> bool:
+        """Whether the operating system of any host is exposed."""
+        words = (word.rpartition("=")[2].strip() for word in self.host.split(","))
+        return any(word != "off" for word in words)

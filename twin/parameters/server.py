@@ -35,6 +35,10 @@ class ServerParameters(Section):
     """Loss at rated output that goes with the square of the output, fitted as above."""
     boot_seconds: Amount = 120.0
     """From power at the supplies to GPUs that answer, est. 2 to 10 min on real hosts."""
+    cpu_threads: Annotated[int, Field(ge=32, le=1024)] = 224
+    """CPU threads a server: two Xeon 8480C of 56 cores, as in a DGX H100."""
+    memory_bytes: Positive = 2.164e12
+    """Memory that the kernel has in B: of 2 TiB, what firmware keeps is gone."""
     driver_version: str = "570.124.06"
     """NVIDIA driver of the servers."""
 

@@ -28,7 +28,7 @@ from twin.site import Layout
 
 __all__ = ["Facility"]
 
-_MEGAPACK_STREAM, _GRID_STREAM, _STORAGE_STREAM = 5, 6, 21
+_MEGAPACK_STREAM, _GRID_STREAM, _STORAGE_STREAM, _SYSTEM_STREAM = 5, 6, 21, 24
 
 
 class Facility:
@@ -43,7 +43,11 @@ class Facility:
     def __init__(self, layout: Layout, seed: int, epoch: float) -> None:
         self._layout = layout
         self.spines = Spines(layout, np.random.default_rng([seed, FABRIC_STREAM]))
-        self.storage = Storage(layout, np.random.default_rng([seed, _STORAGE_STREAM]))
+        self.storage = Storage(
+            layout,
+            np.random.default_rng([seed, _STORAGE_STREAM]),
+            np.random.default_rng([seed, _SYSTEM_STREAM]),
+        )
         self.water = WaterPlant(layout)
         self.water.weather(epoch, 0.0)
         self.room = Room(layout)

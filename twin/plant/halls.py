@@ -16,6 +16,7 @@ from twin.plant.conditions import Conditions
 from twin.plant.cooling import Cdus
 from twin.plant.fabric import Fabric
 from twin.plant.gpu import Gpus
+from twin.plant.gpu_hosts import GpuHosts
 from twin.plant.hall_facility_link import Feedback, Flows, LoadReport
 from twin.plant.neuron import NeuronMonitor
 from twin.plant.nic import Nics
@@ -30,7 +31,7 @@ from twin.site import Layout
 __all__ = ["FABRIC_STREAM", "Halls"]
 
 _JOBS_STREAM, _GPU_STREAM, _NIC_STREAM, _SERVER_STREAM, _CDU_STREAM = range(5)
-FABRIC_STREAM, _SENSOR_STREAM, _SCHEDULER_STREAM = 20, 22, 23
+FABRIC_STREAM, _SENSOR_STREAM, _SCHEDULER_STREAM, _HOST_STREAM = 20, 22, 23, 25
 
 
 class Halls:
@@ -59,6 +60,8 @@ class Halls:
         self.servers = Servers(layout, random(_SERVER_STREAM))
         self.cdus = Cdus(layout, random(_CDU_STREAM))
         self.sensors = Sensors(layout, random(_SENSOR_STREAM))
+        shown = site.telemetry.shows_hosts
+        self.systems = GpuHosts(layout, random(_HOST_STREAM)) if shown else None
         self.batch = ScheduledHalls(layout, random(_SCHEDULER_STREAM)) if site.scheduled else None
         self._voltage = 1.0
         self._demand: Demand
@@ -113,6 +116,10 @@ class Halls:
             self.neuron.step(demand, conditions.gpu_responding, dt)
         self._communicate(demand, feedback, conditions, dt)
         self.servers.step(gpus.power)
+        if self.systems is not None:
+            self.systems.step(
+                demand, self.nics, self.servers.inlet, conditions, self.servers.hosts, dt
+            )
         self.cdus.step(
             self._heat(), conditions, feedback.water, feedback.dew, dt, pumped=feedback.live
         )
@@ -209,6 +216,7 @@ class Halls:
             **self._accelerator_outputs(),
             "nic": self.nics.outputs(),
             "server": self.servers.outputs(self.gpus.exporter_up),
+            **({} if self.systems is None else {"host": self.systems.outputs()}),
             "psu": self.servers.psu_outputs(),
             "pump": self.cdus.pump_outputs(),
             "cdu": self.cdus.outputs(),

@@ -78,6 +78,8 @@ class Nics:
         """What leaves discard of ``sent``, None for nothing."""
         self.stored = self.loaded = 0.0
         """What all servers together write to storage and read from it, in B/s."""
+        self.loading: Level = 0.0
+        """What each server reads from storage in B/s: a number for all, or (racks, 1)."""
         self._written: Share | None = None
         history = rng.uniform(3.0, 30.0, shape) * 86_400.0 * 5e9
         self.tx_bytes = np.floor(history)
@@ -212,7 +214,7 @@ class Nics:
         write, read = (
             Share.of(own, ports, limit) for own, limit in zip(wanted, limits, strict=True)
         )
-        self._written = write
+        self._written, self.loading = write, read.each
         self.stored, self.loaded = write.total, read.total
         other = _MANAGEMENT_BYTES_PER_SECOND
         tx = self._tx.reshape(-1, self._per_server)

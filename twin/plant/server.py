@@ -101,6 +101,12 @@ class Servers:
         return total
 
     @property
+    def inlet(self) -> Floats:
+        """Air into each server in °C, (racks, servers)."""
+        warmed: Floats = self.air + _INLET_RISE_KELVIN_PER_WATT * self.power
+        return warmed
+
+    @property
     def _count(self) -> Floats | int:
         """Supplies of each server that deliver: one number for all, or (racks, servers)."""
         if self._supplied is None:
@@ -257,7 +263,7 @@ class Servers:
         """
         up = np.ones(self._shape)
         power = self.power
-        inlet = self.air + _INLET_RISE_KELVIN_PER_WATT * power
+        inlet = self.inlet
         warm = np.where(inlet >= _INLET_WARNING_CELSIUS, _WARNING, _NOMINAL)
         values = {
             "power": power,

@@ -14,6 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.catalog import CPU, STORAGE
+from twin.catalog.host import HostKind
+from twin.catalog.storage import CPU_HOST, STORAGE_HOST
+from twin.plant.operating_system import HostLoad, HostSize, HostTroubles, OperatingSystems
 from twin.plant.units import Floats, lag
 from twin.site import Layout
 
@@ -25,6 +28,8 @@ _LEAST_USED, _MOST_USED = 0.60, 0.80
 """How full the disks are, by the data and the checkpoints that are kept, est."""
 _STORAGE_LOAD = 48.0
 """Load of a storage server whose disks are busy all the time, est."""
+_STORAGE_SYSTEM = 6.0
+"""Threads in the kernel of such a server, est.; the rest waits for the disks."""
 _CPU_LOAD, _CPU_LOAD_SIGMA = 22.0, 4.0
 """Load of a CPU server that prepares data, est."""
 _FREE_MEMORY = 0.62
@@ -34,7 +39,9 @@ _FREE_MEMORY = 0.62
 class Storage:
     """State of all service racks; arrays are (racks, servers a rack)."""
 
-    def __init__(self, layout: Layout, rng: np.random.Generator) -> None:
+    def __init__(
+        self, layout: Layout, rng: np.random.Generator, host_rng: np.random.Generator
+    ) -> None:
         self._p = layout.site.storage
         self._rng = rng
         shape, hosts = layout.shape(STORAGE), layout.shape(CPU)
@@ -52,6 +59,26 @@ class Storage:
         self._use: Floats = np.zeros(shape)
         self._speeds: Floats = np.ones(shape[0])
         self._up: NDArray[np.bool_] = np.ones((shape[0], 1), dtype=np.bool_)
+        self._systems: dict[str, OperatingSystems] = {}
+        if layout.site.telemetry.shows_hosts:
+            for device, kind in ((STORAGE, STORAGE_HOST), (CPU, CPU_HOST)):
+                self._systems[device.name] = OperatingSystems(
+                    layout.shape(device),
+                    self._size(layout, kind),
+                    HostLoad(user=1.0, system=2.0),
+                    host_rng,
+                )
+
+    def _size(self, layout: Layout, kind: HostKind) -> HostSize:
+        site = layout.site
+        return HostSize(
+            threads=kind.threads(site),
+            memory=kind.memory(site),
+            root=kind.mounts(site)[0].bytes,
+            data=kind.data_bytes(site),
+            read=self._p.read_bytes_per_second,
+            write=self._p.write_bytes_per_second,
+        )
 
     @property
     def speed(self) -> float:
@@ -102,6 +129,30 @@ class Storage:
         self._load += (2.0 + _STORAGE_LOAD * self._use - self._load) * share
         noise = self._rng.normal(0.0, 2.0, self._hosts.shape)
         self._host_load += (np.maximum(self._hosts + noise, 0.0) - self._host_load) * share
+        self._run(write_each, read_each, dt)
+
+    def _run(self, written: float, read: float, dt: float) -> None:
+        """Let the servers' operating systems do what serves this."""
+        if not self._systems:
+            return
+        troubles, use = HostTroubles(), self._use
+        load = HostLoad(
+            user=1.0,
+            system=1.0 + _STORAGE_SYSTEM * use,
+            blocked=(_STORAGE_LOAD - _STORAGE_SYSTEM) * use,
+            memory=(1.0 - self._memory) * self._p.memory_bytes,
+            cached=read,
+            written=written,
+            read=read,
+        )
+        storage, cpu = self._systems["storage"], self._systems["cpu"]
+        storage.step(load, troubles, dt, self._up & np.ones(use.shape, dtype=np.bool_))
+        busy = HostLoad(
+            user=0.9 * self._host_load,
+            system=0.1 * self._host_load,
+            memory=(1.0 - self._host_memory) * self._p.memory_bytes,
+        )
+        cpu.step(busy, troubles, dt, self._up & np.ones(self._hosts.shape, dtype=np.bool_))
 
     def _power(self) -> Floats:
         p = self._p
@@ -116,6 +167,7 @@ class Storage:
         """Return all signals of the catalogue's storage class."""
         p, shape = self._p, self._read.shape
         values = {
+            **self._system("storage"),
             "power": self._power(),
             "load1": self._load,
             "memory_available": self._memory * p.memory_bytes,
@@ -132,11 +184,16 @@ class Storage:
     def cpu_outputs(self) -> dict[str, Floats]:
         """Return all signals of the catalogue's CPU server class."""
         values = {
+            **self._system("cpu"),
             "power": self._host_power(),
             "load1": self._host_load,
             "memory_available": self._host_memory * self._p.memory_bytes,
         }
         return self._reported(values)
+
+    def _system(self, device: str) -> dict[str, Floats]:
+        """Return what the operating systems of a class of servers show, if it is shown."""
+        return self._systems[device].outputs() if device in self._systems else {}
 
     def _reported(self, values: dict[str, Floats]) -> dict[str, Floats]:
         """Return the values with ``up``: without power nothing else is known."""

@@ -17,6 +17,7 @@ from twin.scenario.model import CHAOS, PIPELINE, AlertMatch, MisplacedError, Sce
 from twin.yamls import compose, construct, load, read_text
 
 if TYPE_CHECKING:
+    from twin.parameters.site import Site
     from twin.site import Layout
 
 __all__ = [
@@ -180,12 +181,24 @@ def parse_scenario(text: str, path: Path) -> LoadedScenario:
         scenario = Scenario.model_validate(data)
     except ValidationError as error:
         raise ConfigError(_first(error, root, path)) from error
-    layout = Layout(_site(scenario, path, root))
+    layout = Layout(_with_hosts(_site(scenario, path, root)))
     shipped = path.resolve().is_relative_to(_LIBRARY.resolve())
     loaded = LoadedScenario(path.stem, path, shipped, scenario, layout, root)
     _check_events(loaded)
     _check_places(loaded)
     return loaded
+
+
+def _with_hosts(site: Site) -> Site:
+    """Return a site that shows the operating systems of all its hosts.
+
+    What that costs is series in a Prometheus; a scenario costs what its rules read.
+    """
+    from twin.site import HostPlan  # noqa: PLC0415 - as in _site
+
+    plan = HostPlan.of_site(site)
+    telemetry = site.telemetry.model_copy(update={"host": str(plan.at_least_aggregate)})
+    return site.model_copy(update={"telemetry": telemetry})
 
 
 # -- YAML with lines ----------------------------------------------------------

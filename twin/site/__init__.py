@@ -2,11 +2,11 @@
 
 from twin.parameters import GpuModel
 from twin.parameters.site import Site
-from twin.site.detail import DetailPlan
+from twin.site.detail import DetailPlan, HostPlan
 from twin.site.editions import editions_of, exporting
 from twin.site.identity import SiteNames
 from twin.site.jobs import JobPlace, job_of, job_places
-from twin.site.labels import place_labels, series_copies, series_labels
+from twin.site.labels import derived_labels, place_labels, series_copies, series_labels
 from twin.site.layout import Layout
 from twin.site.loader import (
     gpu_model_names,
@@ -18,7 +18,13 @@ from twin.site.loader import (
 )
 from twin.site.part import PartLayout
 from twin.site.rollups import rollup_labels, site_rollups
-from twin.site.series import BYTES_A_SERIES, count_series, plan_within, series_by_detail
+from twin.site.series import (
+    BYTES_A_SERIES,
+    count_series,
+    plan_within,
+    series_by_detail,
+    series_by_host,
+)
 from twin.site.shard import FACILITY, Shard, owners, ranges, replica_of
 from twin.site.target import Target, find_target, labels_of_target
 
@@ -27,6 +33,7 @@ __all__ = [
     "FACILITY",
     "DetailPlan",
     "GpuModel",
+    "HostPlan",
     "JobPlace",
     "Layout",
     "PartLayout",
@@ -35,6 +42,7 @@ __all__ = [
     "SiteNames",
     "Target",
     "count_series",
+    "derived_labels",
     "editions_of",
     "exporting",
     "find_target",
@@ -53,6 +61,7 @@ __all__ = [
     "replica_of",
     "rollup_labels",
     "series_by_detail",
+    "series_by_host",
     "series_copies",
     "series_labels",
     "short_model_name",

@@ -1,4 +1,4 @@
-"""Detail of each array's exposition, and the words that set it.
+"""Detail of each array's exposition and of its hosts, and the words that set them.
 
 A setting is ``rack`` for all arrays, ``a001=gpu`` for one, ``a010-a020=site`` for some in
 a row; of several, a later one overrides an earlier one.
@@ -9,13 +9,23 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from enum import StrEnum
 from itertools import groupby
+from typing import ClassVar, Generic, Self, TypeVar, cast
 
-from twin.catalog import Detail, UnitKind
+from twin.catalog import Detail, HostLevel, UnitKind
 from twin.errors import ConfigError
 from twin.parameters import Site
 
-__all__ = ["DetailPlan", "array_index", "array_name", "chosen_arrays", "split_settings"]
+__all__ = [
+    "DetailPlan",
+    "HostPlan",
+    "LevelPlan",
+    "array_index",
+    "array_name",
+    "chosen_arrays",
+    "split_settings",
+]
 
 
 def array_name(array: int) -> str:
@@ -50,15 +60,72 @@ def chosen_arrays(text: str, arrays: int) -> range:
     return range(found[0], found[1] + 1)
 
 
+L = TypeVar("L", bound=StrEnum)
+
+
 @dataclass(frozen=True, slots=True)
-class DetailPlan:
-    """The detail of every array of a site.
+class LevelPlan(Generic[L]):
+    """A level for every array of a site.
 
     Attributes:
         levels: one an array.
     """
 
-    levels: tuple[Detail, ...]
+    words: ClassVar[type[StrEnum]]
+    """The levels that there are."""
+    what: ClassVar[str]
+    """What a setting sets, as its sentence begins."""
+
+    levels: tuple[L, ...]
+
+    def changed(self, settings: Iterable[str]) -> Self:
+        """Return the plan after some settings, each of which may be several with commas.
+
+        Raises:
+            ConfigError: a setting names no level or no array of this site.
+        """
+        levels = list(self.levels)
+        for setting in split_settings(settings):
+            arrays, _, word = setting.rpartition("=")
+            try:
+                level = cast("L", self.words(word))
+            except ValueError as error:
+                known = tuple(self.words)
+                raise ConfigError(
+                    f"{self.what} {setting!r} is not valid; write {', '.join(known)} for all "
+                    f"arrays, or for example a001={known[-1]} or a010-a020={known[1]}"
+                ) from error
+            try:
+                chosen = chosen_arrays(arrays, len(levels))
+            except ValueError as error:
+                raise ConfigError(f"{self.what} {setting!r}: {error}") from error
+            levels[chosen.start : chosen.stop] = [level] * len(chosen)
+        return type(self)(tuple(levels))
+
+    @property
+    def settings(self) -> tuple[str, ...]:
+        """The plan as the fewest words: the commonest level, then what differs, in order."""
+        usual = max(
+            self.words, key=lambda level: (self.levels.count(level), level is self.levels[0])
+        )
+        runs: Iterator[tuple[L, list[int]]] = (
+            (level, list(run)) for level, run in groupby(range(len(self.levels)), self.__getitem__)
+        )
+        return (usual.value, *(_named(run, level) for level, run in runs if level is not usual))
+
+    def __getitem__(self, array: int) -> L:
+        return self.levels[array]
+
+    def __str__(self) -> str:
+        return ", ".join(self.settings)
+
+
+class DetailPlan(LevelPlan[Detail]):
+    """The detail of every array of a site."""
+
+    __slots__ = ()
+    words = Detail
+    what = "detail"
 
     @classmethod
     def of_site(cls, site: Site) -> DetailPlan:
@@ -70,43 +137,29 @@ class DetailPlan:
         """Return the plan that gives so many arrays the same detail."""
         return cls((level,) * arrays)
 
-    def changed(self, settings: Iterable[str]) -> DetailPlan:
-        """Return the plan after some settings, each of which may be several with commas.
 
-        Raises:
-            ConfigError: a setting names no detail or no array of this site.
-        """
-        levels = list(self.levels)
-        for setting in split_settings(settings):
-            arrays, _, word = setting.rpartition("=")
-            try:
-                level = Detail(word)
-            except ValueError as error:
-                raise ConfigError(
-                    f"detail {setting!r} is not valid; write {', '.join(Detail)} for all arrays, "
-                    "or for example a001=gpu or a010-a020=rack"
-                ) from error
-            try:
-                chosen = chosen_arrays(arrays, len(levels))
-            except ValueError as error:
-                raise ConfigError(f"detail {setting!r}: {error}") from error
-            levels[chosen.start : chosen.stop] = [level] * len(chosen)
-        return DetailPlan(tuple(levels))
+class HostPlan(LevelPlan[HostLevel]):
+    """How much is exposed of the hosts of every array of a site."""
+
+    __slots__ = ()
+    words = HostLevel
+    what = "host"
+
+    @classmethod
+    def of_site(cls, site: Site) -> HostPlan:
+        """Return the plan that the site file sets."""
+        return cls((HostLevel.OFF,) * site.arrays).changed([site.telemetry.host])
 
     @property
-    def settings(self) -> tuple[str, ...]:
-        """The plan as the fewest words: the commonest detail, then what differs, in order."""
-        usual = max(Detail, key=lambda level: (self.levels.count(level), level is self.levels[0]))
-        runs: Iterator[tuple[Detail, list[int]]] = (
-            (level, list(run)) for level, run in groupby(range(len(self.levels)), self.__getitem__)
-        )
-        return (usual.value, *(_named(run, level) for level, run in runs if level is not usual))
+    def at_least_aggregate(self) -> HostPlan:
+        """The plan with ``aggregate`` in place of ``off``."""
+        shown = (HostLevel.AGGREGATE if level is HostLevel.OFF else level for level in self.levels)
+        return HostPlan(tuple(shown))
 
-    def __getitem__(self, array: int) -> Detail:
-        return self.levels[array]
-
-    def __str__(self) -> str:
-        return ", ".join(self.settings)
+    @property
+    def most(self) -> HostLevel:
+        """The highest level of any array, which hosts outside the arrays have too."""
+        return max(self.levels, key=tuple(HostLevel).index)
 
 
 def split_settings(settings: Iterable[str]) -> Iterator[str]:
@@ -115,6 +168,6 @@ def split_settings(settings: Iterable[str]) -> Iterator[str]:
         yield from (part.strip() for part in setting.split(","))
 
 
-def _named(arrays: list[int], level: Detail) -> str:
+def _named(arrays: list[int], level: StrEnum) -> str:
     first, last = array_name(arrays[0]), array_name(arrays[-1])
     return f"{first}={level}" if first == last else f"{first}-{last}={level}"

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
-from twin.catalog import DeviceClass, Labels, Names, Place, Signal, UnitKind
+from collections.abc import Iterator
+
+from twin.catalog import (
+    DeviceClass,
+    Exporter,
+    Labels,
+    Names,
+    Place,
+    SeriesGroup,
+    Signal,
+    UnitKind,
+)
 from twin.site.layout import Layout
 
-__all__ = ["place_labels", "series_copies", "series_labels"]
+__all__ = ["derived_labels", "place_labels", "series_copies", "series_labels"]
 
 
 def place_labels(layout: Layout, frame: UnitKind, unit: int) -> Labels:
@@ -49,20 +60,58 @@ def series_copies(
         index: index of the device in the unit.
         names: of hosts and GPUs; None for those of the site file.
     """
-    layout, unit = layout.entire, layout.number(device.frame, unit)
-    host, slot = divmod(index, device.per_host(layout.site))
-    place = Place(names or layout.names, device.frame, unit, host, slot, index)
-    exporter, name = signal.family, device.hosts.name(place)
+    place = _place(layout, device, unit, index, names)
+    exporter = signal.family
     own = (
-        *zip(exporter.names(layout.site), exporter.identify(place), strict=True),
+        *zip(exporter.names(place.site), exporter.identify(place), strict=True),
         *exporter.more(place),
     )
     rest = (
         *signal.labels,
-        ("job", exporter.job),
-        ("instance", name if exporter.port is None else f"{name}:{exporter.port}"),
-        *place_labels(layout, device.frame, unit),
+        *_target(layout, exporter, device, place),
     )
     if exporter.copies is None:
         return ((*own, *rest),)
     return tuple((*own, *copy, *rest) for copy in exporter.copies(place))
+
+
+def derived_labels(
+    layout: Layout,
+    group: SeriesGroup,
+    device: DeviceClass,
+    unit: int,
+    index: int,
+    names: Names | None = None,
+) -> Iterator[Labels]:
+    """Yield all labels of each series that a device gives for the families of a group.
+
+    Args:
+        layout: the site, or a part of it.
+        group: which series.
+        device: the device class.
+        unit: index of the unit.
+        index: index of the device in the unit.
+        names: of hosts and GPUs; None for those of the site file.
+    """
+    place = _place(layout, device, unit, index, names)
+    target = _target(layout, group.exporter, device, place)
+    for own in group.labels(place):
+        yield (*own, *target)
+
+
+def _place(
+    layout: Layout, device: DeviceClass, unit: int, index: int, names: Names | None
+) -> Place:
+    layout, unit = layout.entire, layout.number(device.frame, unit)
+    host, slot = divmod(index, device.per_host(layout.site))
+    return Place(names or layout.names, device.frame, unit, host, slot, index)
+
+
+def _target(layout: Layout, exporter: Exporter, device: DeviceClass, place: Place) -> Labels:
+    """Return job, instance and place of a device, as an exporter has them."""
+    name = device.hosts.name(place)
+    return (
+        ("job", exporter.job),
+        ("instance", name if exporter.port is None else f"{name}:{exporter.port}"),
+        *place_labels(layout.entire, device.frame, place.unit),
+    )

@@ -12,9 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from twin.catalog import DEVICES, DeviceClass, Signal, UnitKind
+from twin.catalog import DEVICES, DeviceClass, HostLevel, Signal, UnitKind
 from twin.catalog.editions import Edition
 from twin.parameters import Site
+from twin.site.detail import HostPlan
 from twin.site.editions import editions_of
 from twin.site.identity import SiteNames
 
@@ -111,6 +112,15 @@ class Layout:
             edition: {name: edition.shown(signals) for name, signals in self.reported.items()}
             for edition in dict.fromkeys(self.editions)
         }
+
+    @cached_property
+    def host_plan(self) -> HostPlan:
+        """What the site exposes of the hosts of each of its arrays."""
+        return HostPlan.of_site(self.entire.site)
+
+    def host_level(self, array: int | None) -> HostLevel:
+        """Return how much is exposed of the hosts of an array, or of those in none."""
+        return self.host_plan.most if array is None else self.host_plan[self.array_numbers[array]]
 
     # -- names ----------------------------------------------------------------
 

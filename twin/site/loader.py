@@ -18,7 +18,7 @@ from twin.catalog import DEVICES
 from twin.errors import ConfigError, validation_message
 from twin.parameters import GpuModel
 from twin.parameters.site import Site
-from twin.site.detail import DetailPlan
+from twin.site.detail import DetailPlan, HostPlan
 from twin.site.editions import editions_of
 from twin.site.sizing import sized
 from twin.site.target import is_address
@@ -142,7 +142,8 @@ def _check_words(site: Site, where: str) -> None:
     except ConfigError as error:
         raise ConfigError(f"{where}: telemetry.exporters: {error}") from error
     try:
-        DetailPlan.of(site.arrays).changed([site.telemetry.detail])
+        DetailPlan.of_site(site)
+        HostPlan.of_site(site)
     except ConfigError as error:
         raise ConfigError(f"{where}: telemetry.{error}") from error
 

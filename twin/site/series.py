@@ -6,13 +6,19 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from functools import cache, partial
 
-from twin.catalog import Detail, Level, Signal, UnitKind
+from twin.catalog import Detail, HostLevel, Level, Signal, UnitKind
 from twin.catalog.editions import Edition
 from twin.site.detail import DetailPlan
 from twin.site.layout import Layout
 from twin.site.rollups import site_rollups
 
-__all__ = ["BYTES_A_SERIES", "count_series", "plan_within", "series_by_detail"]
+__all__ = [
+    "BYTES_A_SERIES",
+    "count_series",
+    "plan_within",
+    "series_by_detail",
+    "series_by_host",
+]
 
 BYTES_A_SERIES = 3200
 """Memory of a Prometheus for one series, bytes (measured with 2.42)."""
@@ -23,15 +29,20 @@ def count_series(layout: Layout, plan: DetailPlan) -> int:
 
     The aggregator's own, of which most are two a unit, are not among them.
     """
+    host = layout.host_level(None)
     always = sum(
-        layout.units(device.frame) * layout.per_unit(device) * _series(layout.reported[device.name])
+        layout.units(device.frame)
+        * layout.per_unit(device)
+        * (_series(layout.reported[device.name]) + device.derived_series(layout.site, host))
         for device in layout.devices
         if not device.frame.in_array
     )
     groups = _rollups(layout, Level.SITE) + layout.site.halls * _rollups(layout, Level.HALL)
     array_series = cache(partial(_array_series, layout))
     arrays = sum(
-        array_series(detail, len(layout.racks_of(array)), layout.editions[array])
+        array_series(
+            detail, len(layout.racks_of(array)), layout.editions[array], layout.host_level(array)
+        )
         for array, detail in enumerate(plan.levels)
     )
     return always + groups + arrays
@@ -41,6 +52,18 @@ def series_by_detail(layout: Layout) -> dict[str, int]:
     """Return the series of the site when all arrays have one detail, by its name."""
     arrays = layout.site.arrays
     return {each.value: count_series(layout, DetailPlan.of(arrays, each)) for each in Detail}
+
+
+def series_by_host(layout: Layout) -> dict[str, int]:
+    """Return the series of the site in full detail when all hosts have one level, by its name."""
+    site, plan = layout.site, DetailPlan.of(layout.site.arrays)
+    by_level = {
+        level: site.model_copy(
+            update={"telemetry": site.telemetry.model_copy(update={"host": level.value})}
+        )
+        for level in HostLevel
+    }
+    return {level.value: count_series(Layout(own), plan) for level, own in by_level.items()}
 
 
 def plan_within(layout: Layout, most: int) -> DetailPlan:
@@ -69,8 +92,18 @@ def plan_within(layout: Layout, most: int) -> DetailPlan:
     return partly(max(0, over - 1), below)
 
 
-def _array_series(layout: Layout, detail: Detail, racks: int, edition: Edition) -> int:
-    """Return the series of an array of so many racks at this detail, in this edition."""
+def _array_series(
+    layout: Layout, detail: Detail, racks: int, edition: Edition, host: HostLevel
+) -> int:
+    """Return the series of an array of so many racks.
+
+    Args:
+        layout: the site.
+        detail: of the array.
+        racks: that it has.
+        edition: of its dcgm-exporters.
+        host: how much is exposed of its hosts.
+    """
     if not detail.covers(Detail.RACK):
         return 0
     series = _rollups(layout, Level.ARRAY) + racks * _rollups(layout, Level.RACK)
@@ -79,7 +112,8 @@ def _array_series(layout: Layout, detail: Detail, racks: int, edition: Edition) 
             count = layout.per_unit(device) * (racks if device.frame is UnitKind.RACK else 1)
             if device.reporting is not None:
                 count = device.reporting(layout.site, racks)
-            series += count * _series(layout.exposed[edition][device.name])
+            own = _series(layout.exposed[edition][device.name])
+            series += count * (own + device.derived_series(layout.site, host))
     return series
 
 

@@ -1,0 +1,97 @@
+"""Columns of derived families: series that are computed from what devices sent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twin.aggregator.store import Store
+from twin.aggregator.text_format import PrintedLines, SeriesColumn, label_block
+from twin.catalog import DerivedFamily, DeviceClass, DeviceValues, UnitKind
+from twin.site import derived_labels
+
+__all__ = ["DerivedColumns"]
+
+
+@dataclass(frozen=True, slots=True)
+class _SteadyColumn:
+    """A column that stays as it is while the same devices report.
+
+    Attributes:
+        known: which devices report, as bytes.
+        column: the column.
+    """
+
+    known: bytes
+    column: SeriesColumn
+
+
+class DerivedColumns:
+    """The derived families of some units.
+
+    What a scrape needs of a device class is looked up once, columns that never change are kept
+    with their printed lines, and families with the same labels share their label blocks.
+    """
+
+    def __init__(self, store: Store, units: Mapping[UnitKind, slice]) -> None:
+        self._store = store
+        self._units = units
+        self._values: dict[str, DeviceValues] = {}
+        self._steady: dict[tuple[str, int], _SteadyColumn] = {}
+        self._blocks: dict[tuple[str, str], tuple[bytes, ...]] = {}
+
+    def begin(self) -> None:
+        """Begin a scrape: take over the values of the store."""
+        self._values.clear()
+
+    def column(self, device: DeviceClass, family: DerivedFamily) -> SeriesColumn:
+        """Return the series of a family."""
+        values = self._of(device)
+        if not family.steady:
+            return self._computed(device, family, values)
+        known = np.isfinite(values[family.known]).tobytes()
+        key = (device.name, id(family))
+        kept = self._steady.get(key)
+        if kept is None or kept.known != known:
+            made = self._computed(device, family, values)
+            column = SeriesColumn(made.labels, made.values, made.whole, PrintedLines())
+            kept = self._steady[key] = _SteadyColumn(known, column)
+        return kept.column
+
+    def _computed(
+        self, device: DeviceClass, family: DerivedFamily, values: DeviceValues
+    ) -> SeriesColumn:
+        table = family.table(values).reshape(-1)
+        return SeriesColumn(self._labels(device, family), table, whole=not family.decimals)
+
+    def _of(self, device: DeviceClass) -> DeviceValues:
+        found = self._values.get(device.name)
+        if found is None:
+            store, part = self._store, self._units[device.frame]
+            count = store.layout.per_unit(device)
+            columns: dict[str, NDArray[np.float64]] = {
+                signal.name: store.column(device, signal.name)[part].reshape(-1)
+                for signal in store.layout.reported[device.name]
+                if signal.on_wire
+            }
+            ts = np.repeat(store.units[device.frame].ts[part], count)
+            found = self._values[device.name] = DeviceValues(store.layout.site, ts, columns)
+        return found
+
+    def _labels(self, device: DeviceClass, family: DerivedFamily) -> tuple[bytes, ...]:
+        key = (device.name, family.group.key)
+        if key not in self._blocks:
+            layout, part = self._store.layout, self._units[device.frame]
+            size = layout.per_unit(device)
+            self._blocks[key] = tuple(
+                label_block(labels)
+                for unit in range(part.start, part.stop)
+                for index in range(size)
+                for labels in derived_labels(
+                    layout, family.group, device, unit, index, self._store.names
+                )
+            )
+        return self._blocks[key]

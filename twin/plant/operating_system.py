@@ -1,0 +1,355 @@
+"""Operating systems of hosts: what runs, what waits, and what the kernel has counted since boot.
+
+One model for GPU, storage and CPU servers: a :class:`HostLoad` says what is asked of each host
+in a step, and what follows is the same for all. Times are in s, rates per second, sizes in B;
+``(units, hosts a unit)`` is the shape of every array. All numbers are estimates unless a source
+stands beside them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twin.catalog.host import HOT_THREADS, KERNEL_RATIO
+from twin.plant.units import Floats, lag
+
+__all__ = ["HostLoad", "HostSize", "HostTroubles", "OperatingSystems"]
+
+_DAY = 86_400
+_LOADS = {"load1": 60.0, "load5": 300.0, "load15": 900.0}
+"""Windows of the load averages in s: the kernel damps them exponentially."""
+_MOST_BUSY = 0.9
+"""Share of its time that a thread is in user mode at most: the kernel needs the rest."""
+_SWITCHES, _SWITCHES_PER_THREAD = 25_000.0, 10_000.0
+_INTERRUPTS, _INTERRUPTS_PER_THREAD = 8_000.0, 6_000.0
+_FORKS = 6.0
+_FAULTS, _FAULTS_PER_THREAD = 4_000.0, 1_500.0
+_MANAGEMENT_RX, _MANAGEMENT_TX, _LOOPBACK = 42_000.0, 260_000.0, 90_000.0
+"""Traffic of monitoring and logins on the management port, and over the loopback device."""
+_OS_READ, _OS_WRITTEN, _OS_BYTES_PER_SECOND = 20_000.0, 800_000.0, 2.0e9
+"""Traffic of the system's disks, and what they can do."""
+_LOG_BYTES = 20_000.0
+"""What logs grow by a second."""
+_ROOT_USED = 0.34
+_FREED_SECONDS = 30.0
+"""How fast the space of files that fill a disk comes back once they are deleted."""
+_CACHE_FLOOR, _FREE_FLOOR = 2.0e10, 2.0e10
+"""What the page cache keeps of its own, and what the kernel keeps free of it."""
+_DIRTY_SECONDS = 12.0
+_WATTS_IDLE, _WATTS_SPAN, _WATTS_KNEE = 100.0, 230.0, 6.0
+"""Power of a CPU package: idle, the rise, and how early it comes with the threads in use."""
+_KELVIN_PER_WATT, _PACKAGE_SECONDS = 0.155, 20.0
+_MOST_HERTZ, _HERTZ_LOST = 3.75e9, 0.9e9
+_CLOCK_SIGMA, _CLOCK_SECONDS = 2.0e-5, 120.0
+"""How far NTP lets a clock wander, in s, and how fast."""
+_SYNCHRONIZED_WITHIN = 0.1
+_MOST_OFFSET = 0.5
+"""Greatest offset that adjtimex states, in s."""
+_THRASH_FAULTS, _OOM_EVERY = 3_000.0, 90.0
+"""Major faults a second of a host that is short of memory, and seconds between two kills."""
+_OF_DATA = frozenset({"read_bytes", "written_bytes", "io_seconds", "size_bytes", "avail_bytes"})
+"""What a host without a data array does not show."""
+_SHORT = 0.03
+"""Share of the memory below which a host is short of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class HostSize:
+    """The hardware of the hosts of one kind.
+
+    Attributes:
+        threads: CPU threads.
+        memory: in B.
+        root: size of the root file system in B.
+        data: size of the data file system in B, 0 for none.
+        read: what the data array reads in B/s.
+        write: what it writes in B/s.
+    """
+
+    threads: int
+    memory: float
+    root: float
+    data: float
+    read: float
+    write: float
+
+
+@dataclass(frozen=True, slots=True)
+class HostLoad:
+    """What is asked of every host in a step; numbers, or arrays that broadcast.
+
+    Attributes:
+        hot: threads on which the ranks of a job spin.
+        user: other threads in user mode.
+        system: threads in the kernel.
+        blocked: tasks that wait for a disk or a network file system.
+        memory: what programs hold in B.
+        cached: file data that comes into the page cache in B/s.
+        dirty: written data that waits in the page cache in B.
+        read: from the data array in B/s.
+        written: to the data array in B/s.
+        inlet: air into the host in °C.
+    """
+
+    hot: Floats | float = 0.0
+    user: Floats | float = 0.0
+    system: Floats | float = 1.0
+    blocked: Floats | float = 0.0
+    memory: Floats | float = 2.0e10
+    cached: Floats | float = 0.0
+    dirty: Floats | float = 5.0e7
+    read: Floats | float = 0.0
+    written: Floats | float = 0.0
+    inlet: Floats | float = 25.0
+
+
+@dataclass(frozen=True, slots=True)
+class HostTroubles:
+    """What is wrong with hosts; arrays of their shape, or numbers for all.
+
+    Attributes:
+        runaway: threads that a program keeps busy for nothing.
+        leak: what a program takes more of memory, in B/s.
+        fill: what something writes to the root file system, in B/s.
+        disk_speed: throughput of the disks over what they can do.
+        readonly: whether the root file system is read-only.
+        disk_failed: whether a disk of the system's mirror is lost.
+        offset: what the clock is ahead, in s.
+        correctable: memory errors a second that ECC corrects.
+        uncorrectable: those that it cannot.
+    """
+
+    runaway: Floats | float = 0.0
+    leak: Floats | float = 0.0
+    fill: Floats | float = 0.0
+    disk_speed: Floats | float = 1.0
+    readonly: NDArray[np.bool_] | bool = False
+    disk_failed: NDArray[np.bool_] | bool = False
+    offset: Floats | float = 0.0
+    correctable: Floats | float = 0.0
+    uncorrectable: Floats | float = 0.0
+
+
+class OperatingSystems:
+    """The operating systems of all hosts of one kind.
+
+    Args:
+        shape: units, hosts a unit.
+        size: their hardware.
+        usual: what is asked of them when all is well, by which they have run since they booted.
+        rng: source of all randomness.
+    """
+
+    def __init__(
+        self, shape: tuple[int, int], size: HostSize, usual: HostLoad, rng: np.random.Generator
+    ) -> None:
+        self._size, self._rng = size, rng
+        self._shape = shape
+        self._uptime: Floats = np.floor(rng.uniform(3.0, 30.0, shape) * _DAY)
+        self._count: dict[str, Floats] = {}
+        self._now: dict[str, Floats] = {}
+        self._cache: Floats = rng.uniform(0.15, 0.75, shape) * size.memory
+        self._extra: Floats = np.zeros(shape)
+        self._filled: Floats = np.zeros(shape)
+        self._logs: Floats = np.zeros(shape)
+        self._root: Floats = (1.0 - _ROOT_USED) * size.root * rng.uniform(0.97, 1.03, shape)
+        self._data: Floats = 0.5 * size.data * rng.uniform(0.9, 1.1, shape)
+        self._dirty: Floats = np.full(shape, 5.0e7)
+        self._wander: Floats = rng.normal(0.0, _CLOCK_SIGMA, shape)
+        self._warmth: list[Floats] = []
+        self._up: NDArray[np.bool_] = np.ones(shape, dtype=np.bool_)
+        healthy = HostTroubles()
+        rates = self._rates(usual, healthy, np.zeros(shape))
+        # Where a job runs, it has run for most of the time.
+        self._count = {name: np.floor(0.8 * rate * self._uptime) for name, rate in rates.items()}
+        self._count["cpu_idle"] += np.floor(0.2 * size.threads * self._uptime)
+        for name in ("oom_kills", "ecc_correctable", "ecc_uncorrectable"):
+            self._count[name] = np.zeros(shape)
+        tasks = self._now["tasks"]
+        self._load = {name: tasks * rng.uniform(0.9, 1.1, shape) for name in _LOADS}
+        self._warmth = [self._target(usual, package) for package in range(2)]
+        self._remember(usual, healthy, 0.0)
+        self._note(healthy)
+
+    def step(
+        self, load: HostLoad, troubles: HostTroubles, dt: float, up: NDArray[np.bool_] | None
+    ) -> None:
+        """Advance by ``dt`` seconds.
+
+        Args:
+            load: what is asked.
+            troubles: what is wrong.
+            dt: step in s.
+            up: hosts that have booted, None for all.
+        """
+        noise = self._rng.normal(0.0, 1.0, self._shape)
+        for name, rate in self._rates(load, troubles, noise).items():
+            self._count[name] += rate * dt
+        self._uptime += dt
+        for name, seconds in _LOADS.items():
+            self._load[name] += (self._now["tasks"] - self._load[name]) * lag(dt, seconds)
+        self._remember(load, troubles, dt)
+        for package, warmth in enumerate(self._warmth):
+            self._warmth[package] = warmth + (self._target(load, package) - warmth) * lag(
+                dt, _PACKAGE_SECONDS
+            )
+        step = self._rng.normal(0.0, _CLOCK_SIGMA, self._shape) * np.sqrt(2.0 * dt / _CLOCK_SECONDS)
+        self._wander += step - self._wander * lag(dt, _CLOCK_SECONDS)
+        self._note(troubles)
+        self._boot(up)
+
+    def _note(self, troubles: HostTroubles) -> None:
+        """Take note of what is shown as it is."""
+        self._now["offset"] = troubles.offset + self._wander
+        self._now["readonly"] = np.zeros(self._shape) + troubles.readonly
+        self._now["failed"] = np.zeros(self._shape) + troubles.disk_failed
+
+    def _boot(self, up: NDArray[np.bool_] | None) -> None:
+        """Let hosts that are down begin anew: their counters, caches and what filled them."""
+        if up is None:
+            self._up = np.ones(self._shape, dtype=np.bool_)
+            return
+        self._up = up
+        down = ~up
+        if not down.any():
+            return
+        for values in (*self._count.values(), *self._load.values(), self._uptime, self._extra):
+            values[down] = 0.0
+        self._cache[down] = _CACHE_FLOOR
+        self._dirty[down] = 0.0
+
+    # -- what runs --------------------------------------------------------------
+
+    def _rates(self, load: HostLoad, troubles: HostTroubles, noise: Floats) -> dict[str, Floats]:
+        """Return what rises each second, and take note of what runs."""
+        size, flat = self._size, np.zeros(self._shape)
+        hot = flat + load.hot
+        pool = size.threads - (HOT_THREADS if size.threads > HOT_THREADS else 0)
+        wanted = np.maximum(load.user + 0.05 * load.user * noise, 0.0) + troubles.runaway
+        user = np.minimum(wanted, _MOST_BUSY * pool)
+        system = np.minimum(flat + load.system, 0.05 * size.threads)
+        softirq = 0.02 * system + 0.1
+        speed = np.maximum(flat + troubles.disk_speed, 1e-3)
+        busy = np.minimum((load.read / max(size.read, 1.0) + load.written / max(size.write, 1.0))
+                          / speed, 1.0)  # fmt: skip
+        os_busy = np.minimum((_OS_READ + _OS_WRITTEN + troubles.fill) / _OS_BYTES_PER_SECOND
+                             / speed + 0.002 / speed, 1.0)  # fmt: skip
+        short = self._short()
+        blocked = load.blocked + 6.0 * (busy > 0.9) + 8.0 * (os_busy > 0.5) + 30.0 * short  # noqa: PLR2004 - a disk that is busy all the time, and the system's
+        left = np.maximum(pool - user - system - softirq, 0.0)
+        iowait = np.minimum(0.15 * blocked, 0.9 * left)
+        idle = size.threads - hot - user - system - softirq - iowait
+        running = hot + wanted + system
+        self._now["running"], self._now["blocked"] = running, blocked + flat
+        self._now["tasks"] = running + blocked
+        self._now["used"] = (hot + user + system) / size.threads
+        crowd = np.clip(running / size.threads - 0.95, 0.0, 1.0)
+        stuck = np.clip(blocked / 60.0, 0.0, 0.6)
+        return {
+            "cpu_hot": hot,
+            "cpu_user": user,
+            "cpu_system": system,
+            "cpu_iowait": iowait,
+            "cpu_softirq": softirq,
+            "cpu_idle": idle,
+            "context_switches": _SWITCHES + _SWITCHES_PER_THREAD * running,
+            "interrupts": _INTERRUPTS + _INTERRUPTS_PER_THREAD * running,
+            "forks": flat + _FORKS,
+            "pressure_cpu_waiting": 0.001 + 0.0005 * running + crowd,
+            "pressure_io_waiting": 0.001 + stuck,
+            "pressure_io_stalled": 0.0005 + 0.5 * stuck,
+            "pressure_memory_waiting": 0.5 * short,
+            "pressure_memory_stalled": 0.2 * short,
+            "page_faults": _FAULTS + _FAULTS_PER_THREAD * running,
+            "major_faults": 0.2 + _THRASH_FAULTS * short,
+            "management_rx_bytes": flat + _MANAGEMENT_RX,
+            "management_tx_bytes": flat + _MANAGEMENT_TX,
+            "loopback_bytes": flat + _LOOPBACK,
+            "os_read_bytes": flat + _OS_READ + 4096.0 * _THRASH_FAULTS * short,
+            "os_written_bytes": flat + _OS_WRITTEN + troubles.fill,
+            "os_io_seconds": os_busy,
+            "read_bytes": flat + load.read,
+            "written_bytes": flat + load.written,
+            "io_seconds": busy + flat,
+            "ecc_correctable": flat + troubles.correctable,
+            "ecc_uncorrectable": flat + troubles.uncorrectable,
+            "oom_kills": short / _OOM_EVERY,
+        }
+
+    def _target(self, load: HostLoad, package: int) -> Floats:
+        """Return the temperature at which a package settles."""
+        watts = _WATTS_IDLE + _WATTS_SPAN * -np.expm1(-_WATTS_KNEE * self._now["used"])
+        warm: Floats = load.inlet + _KELVIN_PER_WATT * watts + 1.5 * package
+        return warm
+
+    # -- memory and disks ---------------------------------------------------------
+
+    def _short(self) -> Floats:
+        """Return 1 for hosts that are short of memory, else 0."""
+        if "available" not in self._now:
+            return np.zeros(self._shape)
+        return (self._now["available"] < _SHORT * self._size.memory).astype(np.float64)
+
+    def _remember(self, load: HostLoad, troubles: HostTroubles, dt: float) -> None:
+        """Fill memory and disks."""
+        size = self._size
+        room = (1.0 - KERNEL_RATIO) * size.memory
+        leaking = troubles.leak + np.zeros(self._shape) > 0.0
+        self._extra = np.where(leaking, self._extra + troubles.leak * dt, 0.0)
+        held = load.memory + np.zeros(self._shape)
+        # A program cannot have more than there is; the kernel keeps a little for itself.
+        self._extra = np.minimum(self._extra, np.maximum(0.99 * room - held, 0.0))
+        self._dirty += (load.dirty - self._dirty) * lag(dt, _DIRTY_SECONDS)
+        free_of_programs = room - held - self._extra
+        most = np.maximum(free_of_programs - _FREE_FLOOR, 0.005 * size.memory)
+        self._cache = np.minimum(self._cache + load.cached * dt, np.minimum(most, free_of_programs))
+        self._now["held"] = held + self._extra
+        self._now["available"] = np.maximum(
+            free_of_programs - self._dirty - 0.005 * size.memory, 0.0
+        )
+        self._logs = self._logs + _LOG_BYTES * dt
+        filling = troubles.fill + np.zeros(self._shape)
+        freed = self._filled * (1.0 - lag(dt, _FREED_SECONDS))
+        left = np.where(filling > 0.0, self._filled + filling * dt, freed)
+        self._filled = np.minimum(left, self._root)
+
+    # -- telemetry ------------------------------------------------------------------
+
+    def outputs(self) -> dict[str, Floats]:
+        """Return all signals of a host, NaN where it is down."""
+        now, size = self._now, self._size
+        held, offset = now["held"], now["offset"]
+        # Logs are rotated: they grow for a week and a fifth of them stays.
+        logs = np.mod(self._logs, 7 * _DAY * _LOG_BYTES)
+        values = {
+            "uptime": self._uptime,
+            **self._load,
+            **self._count,
+            "oom_kills": np.floor(self._count["oom_kills"]),
+            "memory_available": now["available"],
+            "memory_anonymous": 0.8 * held,
+            "memory_shared": 0.2 * held,
+            "memory_cache": self._cache,
+            "dirty": self._dirty,
+            "writeback": 0.08 * self._dirty,
+            "procs_running": np.maximum(np.rint(now["running"]), 1.0),
+            "procs_blocked": np.rint(now["blocked"]),
+            "cpu_frequency": _MOST_HERTZ - _HERTZ_LOST * now["used"],
+            "package0_temperature": self._warmth[0],
+            "package1_temperature": self._warmth[1],
+            "clock_offset": np.clip(offset, -_MOST_OFFSET, _MOST_OFFSET),
+            "clock_synchronized": (abs(offset) < _SYNCHRONIZED_WITHIN).astype(np.float64),
+            "root_available": np.maximum(self._root - self._filled - logs, 0.0),
+            "root_readonly": now["readonly"],
+            "os_disks_failed": now["failed"],
+            "size_bytes": np.full(self._shape, size.data),
+            "avail_bytes": size.data - self._data,
+        }
+        if not size.data:
+            values = {name: value for name, value in values.items() if name not in _OF_DATA}
+        if self._up.all():
+            return values
+        return {name: np.where(self._up, value, np.nan) for name, value in values.items()}
