@@ -10,11 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from twin.catalog.arrays import Values, np
 from twin.catalog.model import Exporter, Labels, MetricType, Unit
 from twin.catalog.place import Count, Place, one
-from twin.parameters import Site
+
+if TYPE_CHECKING:
+    from twin.parameters import Site
 
 __all__ = ["DerivedFamily", "DeviceValues", "Formula", "HostLevel", "SeriesGroup"]
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from twin.catalog.model import Exporter
 from twin.catalog.place import Count, Place
-from twin.parameters import Site
+
+if TYPE_CHECKING:
+    from twin.parameters import Site
 
 __all__ = [
     "HOT_THREADS",
