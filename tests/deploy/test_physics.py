@@ -16,11 +16,15 @@ from typing import Any
 import pytest
 
 from twin.aggregator import Core
-from twin.alerts import PROOFS, Proof
+from twin.alerts import ALERTS, PROOFS, Proof
+from twin.alerts.editions import ways_to
 from twin.catalog import UnitKind
+from twin.catalog.editions import edition
 from twin.faults import FAULTS, FaultSchedule, Gateways
 from twin.plant import Plant
-from twin.site import Layout, parse_site
+from twin.rules.shipped import write_shipped_rules
+from twin.site import Layout, exporting, parse_site
+from twin.translation import rewritten
 from twin.wire import EmulatorStatus, Encoder, Topics
 
 pytestmark = pytest.mark.integration
@@ -54,8 +58,8 @@ FIRED = 'group by (alertname) (last_over_time(ALERTS{alertstate="firing"}[1d]))'
 class Twin:
     """A whole twin without processes, sockets and waiting."""
 
-    def __init__(self) -> None:
-        self.layout = Layout(parse_site(SITE, "small"))
+    def __init__(self, exporter: str) -> None:
+        self.layout = Layout(exporting(parse_site(SITE, "small"), [f"dcgm={exporter}"]))
         self.plant = Plant(self.layout)
         self.faults = FaultSchedule(self.layout, FAULTS)
         self.core = Core(self.layout)
@@ -107,9 +111,9 @@ class Twin:
                     yield series, value
 
 
-def run(seconds: int, fault: str | None, every: int) -> Mapping[str, list[str]]:
+def run(seconds: int, fault: str | None, every: int, exporter: str) -> Mapping[str, list[str]]:
     """Run a twin and return its series, one value a scrape, in promtool's notation."""
-    twin = Twin()
+    twin = Twin(exporter)
     series: dict[str, list[str]] = defaultdict(lambda: ["_"])
     for second in range(1, seconds + 1):
         if fault is not None and second == HEALTHY_SECONDS:
@@ -136,7 +140,12 @@ def _append(series: dict[str, list[str]], scraped: Mapping[str, str], before: in
 
 
 def complaints(
-    seconds: int, proof: Proof, rules: Path, folder: Path, every: int = SCRAPE_SECONDS
+    seconds: int,
+    proof: Proof,
+    rules: Path,
+    folder: Path,
+    every: int = SCRAPE_SECONDS,
+    exporter: str = "4.8.2",
 ) -> list[str]:
     """Return promtool's complaints when exactly the expected alerts should have fired in time."""
     fault = proof.fault or None
@@ -148,7 +157,7 @@ def complaints(
                 "interval": f"{every}s",
                 "input_series": [
                     {"series": name, "values": " ".join(values)}
-                    for name, values in run(seconds, fault, every).items()
+                    for name, values in run(seconds, fault, every, exporter).items()
                 ],
                 "promql_expr_test": [_fired(seconds, *proof.fires), *_in_time(proof)],
             }
@@ -191,6 +200,48 @@ def test_fault_fires_its_alerts_and_no_others(proof: Proof, root: Path, tmp_path
     """Each fault is seen in time by the rules that are meant for it, and by none besides."""
     seconds = HEALTHY_SECONDS + proof.watch
     assert complaints(seconds, proof, root / "deploy/prometheus/rules", tmp_path) == []
+
+
+def _of_gpus(proof: Proof) -> bool:
+    """Return whether a fault fires an alert that reads dcgm-exporter."""
+    ways = ways_to([edition("dcgm", "4.9.0")])
+    return any(rewritten(ALERTS[name].expr, way).metrics for name in proof.fires for way, _ in ways)
+
+
+OF_GPUS = [proof for proof in PROOFS if _of_gpus(proof)]
+FLEETS = [
+    pytest.param(("4.8.3",), "4.8.3", marks=pytest.mark.full),
+    pytest.param(("4.8.4",), "4.8.4", marks=pytest.mark.full),
+    pytest.param(("4.9.0",), "4.9.0"),
+    pytest.param(("4.8.2", "4.9.0"), "4.8.2", marks=pytest.mark.full),
+    pytest.param(("4.8.2", "4.9.0"), "4.9.0", marks=pytest.mark.full),
+]
+"""The editions that the rules are made for, and the one that the site has."""
+
+
+@pytest.mark.parametrize(("made_for", "exporter"), FLEETS)
+@pytest.mark.parametrize("proof", OF_GPUS, ids=lambda proof: proof.fault)
+def test_rules_hold_on_every_edition(
+    proof: Proof, made_for: tuple[str, ...], exporter: str, tmp_path: Path
+) -> None:
+    """Rules that are made for an edition, or for two at once, see on it what they see on 4.8.2."""
+    folder = tmp_path / "rules"
+    folder.mkdir()
+    write_shipped_rules(folder, [edition("dcgm", version) for version in made_for])
+    seconds = HEALTHY_SECONDS + proof.watch
+    assert complaints(seconds, proof, folder, tmp_path, exporter=exporter) == []
+
+
+@pytest.mark.parametrize(("made_for", "exporter"), FLEETS)
+def test_training_is_silent_on_every_edition(
+    made_for: tuple[str, ...], exporter: str, tmp_path: Path
+) -> None:
+    """Nothing fires on a healthy site of another edition."""
+    folder = tmp_path / "rules"
+    folder.mkdir()
+    write_shipped_rules(folder, [edition("dcgm", version) for version in made_for])
+    silence = Proof(fault="", fires={}, silent="nothing is wrong")
+    assert complaints(600, silence, folder, tmp_path, exporter=exporter) == []
 
 
 def test_every_fault_is_tested() -> None:

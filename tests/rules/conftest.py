@@ -46,7 +46,7 @@ groups:
 @pytest.fixture(scope="session")
 def shipped(tmp_path_factory: pytest.TempPathFactory) -> RuleSet:
     """Return the shipped rules."""
-    return load_rules([write_shipped_rules(tmp_path_factory.mktemp("shipped"))])
+    return load_rules([*map(str, write_shipped_rules(tmp_path_factory.mktemp("shipped")))])
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ Metric names come from the catalogue and limits from one table, so that each nam
 is written once. To add an alert, add a row to the table of its domain.
 """
 
+from twin.alerts.editions import for_editions
 from twin.alerts.model import Alert, Domain, Recording, Rules, Severity, Threshold
 from twin.alerts.proving_faults import PROOFS, Proof
 from twin.alerts.render import RUNBOOKS, rule_file
@@ -24,5 +25,6 @@ __all__ = [
     "Rules",
     "Severity",
     "Threshold",
+    "for_editions",
     "rule_file",
 ]

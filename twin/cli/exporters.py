@@ -7,12 +7,22 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from twin.errors import ConfigError
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from twin.catalog.editions import Edition
     from twin.site import Site
 
-__all__ = ["CountersFile", "ExporterSettings", "with_exporters"]
+__all__ = [
+    "CountersFile",
+    "EditionNames",
+    "ExporterSettings",
+    "chosen_editions",
+    "counters_text",
+    "with_exporters",
+]
 
 ExporterSettings = Annotated[
     list[str] | None,
@@ -34,6 +44,44 @@ CountersFile = Annotated[
 ]
 
 
+EditionNames = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--exporter",
+        help="Edition that the result is to hold on: dcgm=4.9.0; given twice, on both at once. "
+        "By default dcgm=4.8.2.",
+    ),
+]
+
+
+def chosen_editions(names: Sequence[str] | None) -> list[Edition]:
+    """Return the editions that the option names; none without it.
+
+    Raises:
+        ConfigError: there is no such edition.
+    """
+    from twin.catalog.editions import edition
+
+    found: dict[Edition, None] = {}
+    for name in names or ():
+        exporter, equals, version = name.partition("=")
+        if not equals:
+            raise ConfigError(f"--exporter {name!r} is not valid; write for example dcgm=4.9.0")
+        found[edition(exporter, version)] = None
+    return list(found)
+
+
+def counters_text(file: Path | None) -> str:
+    """Return the text of a counters file, empty for none.
+
+    Raises:
+        ConfigError: it cannot be read.
+    """
+    from twin.yamls import read_text
+
+    return "" if file is None else read_text(file)
+
+
 def with_exporters(
     site: Site, settings: Sequence[str] | None, counters: Path | None, *, quiet: bool = False
 ) -> Site:
@@ -49,9 +97,8 @@ def with_exporters(
         ConfigError: there is no such edition, or the exporter would not start with the file.
     """
     from twin.site import editions_of, exporting
-    from twin.yamls import read_text
 
-    text = "" if counters is None else read_text(counters)
+    text = counters_text(counters)
     where = "telemetry.exporters.dcgm_counters" if counters is None else str(counters)
     chosen = exporting(site, settings or (), text, where)
     notes = dict.fromkeys(

@@ -12,11 +12,19 @@ from typing import TYPE_CHECKING, Annotated
 import orjson
 import typer
 
+from twin.cli.exporters import (
+    CountersFile,
+    EditionNames,
+    ExporterSettings,
+    chosen_editions,
+    counters_text,
+)
 from twin.cli.options import JsonOutput, JunitFile, OutputFile, ReportFile
 from twin.cli.process import configure_logs
 from twin.errors import CheckFailedError, ConfigError
 
 if TYPE_CHECKING:
+    from twin.catalog.editions import Edition
     from twin.rules.audit import RecordingFinding, RuleFinding
     from twin.rules.result import ScenarioResult
     from twin.rules.source import RuleSet
@@ -69,6 +77,8 @@ def run_test(
             help="A metric that no known exporter has, or a label that no series has, is an error.",
         ),
     ] = False,
+    exporter: ExporterSettings = None,
+    counters: CountersFile = None,
     every: Annotated[bool, typer.Option("--all", help="Print the checks that passed too.")] = False,
     jobs: Jobs = None,
     cached: Annotated[
@@ -84,10 +94,15 @@ def run_test(
       twin rules test
       twin rules test --rules 'rules/*.yml' --scenarios gpu-off-bus --report report.html
       twin rules test --rules my.yml --scenarios 'scenarios/*.yaml' --junit rules.xml
+      twin rules test --rules my.yml --exporter dcgm=4.9.0
     """  # noqa: D301 - click wants the backspace itself before lines to be kept
     from twin.scenario import find_scenarios
 
-    chosen = find_scenarios(scenarios or [])
+    text = counters_text(counters)
+    chosen = [
+        loaded.exporting(exporter or (), text, str(counters))
+        for loaded in find_scenarios(scenarios or [])
+    ]
 
     from twin.rules.audit import audit, audit_recordings
     from twin.rules.cache import Cache, default_folder
@@ -103,7 +118,9 @@ def run_test(
     if alertmanager is not None and not alertmanager.is_file():
         raise ConfigError(f"--alertmanager {alertmanager}: there is no such file")
     with TemporaryDirectory(prefix="twin-rules-") as folder:
-        own = load_rules(rules or [write_shipped_rules(Path(folder))])
+        own = load_rules(
+            rules or [str(path) for path in write_shipped_rules(Path(folder), _editions(chosen))]
+        )
         _tell(own.notes, strict=strict)
         check_suite(chosen, own)
         if strict:
@@ -116,6 +133,8 @@ def run_test(
             alertmanager=alertmanager,
             jobs=jobs,
             cache=Cache(default_folder()) if cached else None,
+            exporters=tuple(exporter or ()),
+            counters=text,
         )
         began = time.perf_counter()
         results = _run(chosen, own, options, every=every, quiet=as_json)
@@ -136,6 +155,11 @@ def run_test(
         print_summary(conclusion, len(results), seconds)
     if not conclusion.good:
         raise CheckFailedError("; ".join(conclusion.complaints))
+
+
+def _editions(chosen: Sequence[LoadedScenario]) -> list[Edition]:
+    """Return the editions of dcgm-exporter on the sites of some scenarios."""
+    return list(dict.fromkeys(own for loaded in chosen for own in loaded.layout.editions))
 
 
 def _print(
@@ -277,6 +301,8 @@ def export_command(
     scenario: Annotated[str, typer.Argument(help="A shipped scenario's name, or a file.")],
     rules: Rules = None,
     output: OutputFile = None,
+    exporter: ExporterSettings = None,
+    counters: CountersFile = None,
 ) -> None:
     """Write a scenario as a unit test for promtool, which needs no twin to run.
 
@@ -289,7 +315,9 @@ def export_command(
     """  # noqa: D301 - click wants the backspace itself before lines to be kept
     from twin.scenario import load_scenario
 
-    loaded = load_scenario(scenario)
+    loaded = load_scenario(scenario).exporting(
+        exporter or (), counters_text(counters), str(counters)
+    )
 
     from twin.rules.export import export
     from twin.rules.shipped import write_shipped_rules
@@ -300,7 +328,7 @@ def export_command(
         # A folder of its own: a user's rules may well be called rules/gpu.yml too.
         folder = (output.parent if output is not None else Path()) / "twin-rules"
         folder.mkdir(parents=True, exist_ok=True)
-        rules = [write_shipped_rules(folder)]
+        rules = [str(path) for path in write_shipped_rules(folder, _editions([loaded]))]
     own = load_rules(rules)
     _tell(own.notes, strict=False)
     check_suite([loaded], own)
@@ -309,3 +337,25 @@ def export_command(
         typer.echo(text, nl=False)
     else:
         output.write_text(text, encoding="utf-8")
+
+
+@app.command("build")
+def build_command(
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder that the files go into.")
+    ] = Path("twin-rules"),
+    exporter: EditionNames = None,
+) -> None:
+    """Write the shipped rule files, for another edition of an exporter or for several at once.
+
+    \b
+    Examples:
+      twin rules build --exporter dcgm=4.9.0
+      twin rules build --exporter dcgm=4.8.2 --exporter dcgm=4.9.0 --output rules
+    """  # noqa: D301 - click wants the backspace itself before lines to be kept
+    from twin.rules.shipped import write_shipped_rules
+
+    editions = chosen_editions(exporter)
+    output.mkdir(parents=True, exist_ok=True)
+    for path in write_shipped_rules(output, editions):
+        typer.echo(str(path))

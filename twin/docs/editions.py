@@ -25,7 +25,8 @@ $ twin metrics gpu --exporter dcgm=4.9.0
 ```
 
 `--exporter` takes the short version or the whole tag (`dcgm=4.5.3-4.8.2`). `twin up`,
-`twin emulate`, `twin aggregate` and `twin metrics` know it, and so does a site's file:
+`twin emulate`, `twin aggregate`, `twin metrics`, `twin rules test` and `twin rules export` know it,
+and so does a site's file:
 
 ```yaml
 telemetry:
@@ -40,6 +41,21 @@ $ twin up --exporter dcgm=4.8.2,a002=4.9.0
 
 Frames on the bus are the same in every edition; only what the aggregator exposes differs. Roll-ups
 and the live page do not depend on it.
+
+## The shipped rules
+
+`twin rules test --exporter dcgm=4.9.0` tests rules on that edition; without `--rules` they are the
+shipped ones, made for it. `twin rules build` writes these, and for a fleet in mid-migration rules
+that hold on both:
+
+```console
+$ twin rules build --exporter dcgm=4.9.0 --output rules
+$ twin rules build --exporter dcgm=4.8.2 --exporter dcgm=4.9.0 --output rules
+```
+
+Values keep the old unit, so that thresholds and texts stay as they are:
+`DCGM_FI_DEV_SM_CLOCK < 1200` becomes `DCGM_FI_DEV_SM_CLOCK_HERTZ / 1e6 < 1200`, and with both
+editions `(DCGM_FI_DEV_SM_CLOCK or DCGM_FI_DEV_SM_CLOCK_HERTZ / 1e6) < 1200`.
 
 ## A counters file of your own
 

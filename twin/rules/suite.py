@@ -50,6 +50,8 @@ class Options:
         alertmanager: a configuration by which alerts are to be inhibited; None for none.
         jobs: processes at a time; None for one a core.
         cache: where samples and outcomes are kept; None for nowhere.
+        exporters: settings of their editions, as ``dcgm=4.9.0``.
+        counters: text of a counters file; empty for that of the site.
     """
 
     foreign: bool = False
@@ -60,6 +62,8 @@ class Options:
     alertmanager: Path | None = None
     jobs: int | None = None
     cache: Cache | None = None
+    exporters: tuple[str, ...] = ()
+    counters: str = ""
 
     @property
     def processes(self) -> int:
@@ -196,7 +200,8 @@ def _size(loaded: LoadedScenario) -> float:
 
 
 def _run_path(path: str, rules: RuleSet, options: Options) -> ScenarioResult:
-    return run_scenario(load_scenario(path), rules, options)
+    loaded = load_scenario(path).exporting(options.exporters, options.counters)
+    return run_scenario(loaded, rules, options)
 
 
 def run_scenario(

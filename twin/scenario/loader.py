@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import glob
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import yaml
 from pydantic import ValidationError
@@ -57,6 +57,28 @@ class LoadedScenario:
     def place(self, *keys: str | int) -> str:
         """Return file and line of what these keys lead to."""
         return f"{self.path}:{_line(self.root, keys)}"
+
+    def exporting(self, settings: Sequence[str], counters: str = "", where: str = "") -> Self:
+        """Return the scenario on a site whose exporters have other editions.
+
+        Args:
+            settings: such as ``dcgm=4.9.0``.
+            counters: text of a counters file; empty for that of the site.
+            where: the counters file, for messages.
+
+        Raises:
+            ConfigError: there is no such edition or array, or the file is wrong.
+        """
+        if not settings and not counters:
+            return self
+        from twin.site import Layout, exporting  # noqa: PLC0415 - as in _site
+        from twin.translation import renaming  # noqa: PLC0415 - as in _site
+
+        layout = Layout(exporting(self.layout.site, settings, counters, where))
+        ways = [renaming(self.layout.editions[0], own) for own in dict.fromkeys(layout.editions)]
+        shows = [way.name(metric) for metric in self.scenario.shows for way in ways]
+        kept = {"shows": tuple(dict.fromkeys(filter(None, shows)))}
+        return replace(self, layout=layout, scenario=self.scenario.model_copy(update=kept))
 
     def ends(self, event: ScenarioEvent) -> float:
         """Return when an event is over, at the latest with the scenario."""
