@@ -12,14 +12,14 @@ from types import MappingProxyType
 
 from twin.catalog.editions.counters import with_counters
 from twin.catalog.editions.dcgm import DCGM_EDITIONS
-from twin.catalog.editions.model import Change, CounterRow, Edition
+from twin.catalog.editions.model import CounterRow, Edition, SignalChange
 from twin.errors import ConfigError
 
 __all__ = [
     "EDITIONS",
-    "Change",
     "CounterRow",
     "Edition",
+    "SignalChange",
     "edition",
     "editions_with",
     "with_counters",

@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from importlib import resources
 
-from twin.catalog.editions.model import Change, Edition
+from twin.catalog.editions.model import Edition, SignalChange
 from twin.catalog.gpu import DCGM, GPU
 from twin.catalog.model import MetricType, Unit
 
@@ -35,65 +35,65 @@ _NEW_DRIVER = "DCGM_FI_SYSTEM_DRIVER_VERSION"
 _COUNTER, _GAUGE = MetricType.COUNTER, MetricType.GAUGE
 
 
-def _ratio(metric: str, help_text: str) -> Change:
+def _ratio(metric: str, help_text: str) -> SignalChange:
     """Return a utilisation that is a ratio instead of whole percents."""
-    return Change(metric, unit=Unit.RATIO, factor=_PERCENT, decimals=2, help=help_text)
+    return SignalChange(metric, unit=Unit.RATIO, factor=_PERCENT, decimals=2, help=help_text)
 
 
-def _memory(metric: str, help_text: str, *, listed: bool | None = None) -> Change:
+def _memory(metric: str, help_text: str, *, listed: bool | None = None) -> SignalChange:
     """Return framebuffer in bytes instead of MiB."""
-    return Change(metric, unit=Unit.BYTES, factor=_BYTES, help=help_text, listed=listed)
+    return SignalChange(metric, unit=Unit.BYTES, factor=_BYTES, help=help_text, listed=listed)
 
 
-def _throttled(metric: str, help_text: str) -> Change:
+def _throttled(metric: str, help_text: str) -> SignalChange:
     """Return a throttling duration in seconds instead of nanoseconds."""
-    return Change(metric, unit=Unit.SECONDS, factor=_NANOSECOND, decimals=6, help=help_text)
+    return SignalChange(metric, unit=Unit.SECONDS, factor=_NANOSECOND, decimals=6, help=help_text)
 
 
-_OF_4_8_3 = {"nvlink_bandwidth": Change(kind=_GAUGE)}
+_OF_4_8_3 = {"nvlink_bandwidth": SignalChange(kind=_GAUGE)}
 _OF_4_8_4 = {
-    "energy": Change(help="Total energy consumption since driver reload (in mJ)."),
-    "nvlink_crc_flit": Change("DCGM_FI_DEV_NVLINK_CRC_FLIT_ERROR_TOTAL"),
-    "nvlink_replay": Change("DCGM_FI_DEV_NVLINK_REPLAY_ERROR_TOTAL"),
-    "nvlink_recovery": Change("DCGM_FI_DEV_NVLINK_RECOVERY_ERROR_TOTAL"),
+    "energy": SignalChange(help="Total energy consumption since driver reload (in mJ)."),
+    "nvlink_crc_flit": SignalChange("DCGM_FI_DEV_NVLINK_CRC_FLIT_ERROR_TOTAL"),
+    "nvlink_replay": SignalChange("DCGM_FI_DEV_NVLINK_REPLAY_ERROR_TOTAL"),
+    "nvlink_recovery": SignalChange("DCGM_FI_DEV_NVLINK_RECOVERY_ERROR_TOTAL"),
 }
 _OF_4_9_0 = {
-    "sm_clock": Change("DCGM_FI_DEV_SM_CLOCK_HERTZ", unit=Unit.HERTZ, factor=_HERTZ,
+    "sm_clock": SignalChange("DCGM_FI_DEV_SM_CLOCK_HERTZ", unit=Unit.HERTZ, factor=_HERTZ,
                        help="SM clock frequency (in Hz)."),
-    "mem_clock": Change("DCGM_FI_DEV_MEMORY_CLOCK_HERTZ", unit=Unit.HERTZ, factor=_HERTZ,
+    "mem_clock": SignalChange("DCGM_FI_DEV_MEMORY_CLOCK_HERTZ", unit=Unit.HERTZ, factor=_HERTZ,
                         help="Memory clock frequency (in Hz)."),
-    "memory_temp": Change("DCGM_FI_DEV_MEMORY_TEMP_CELSIUS"),
-    "gpu_temp": Change("DCGM_FI_DEV_GPU_TEMP_CELSIUS"),
-    "power_usage": Change("DCGM_FI_DEV_BOARD_POWER_WATTS"),
-    "energy": Change("DCGM_FI_DEV_GPU_ENERGY_JOULES_TOTAL", unit=Unit.JOULES, factor=_JOULES,
+    "memory_temp": SignalChange("DCGM_FI_DEV_MEMORY_TEMP_CELSIUS"),
+    "gpu_temp": SignalChange("DCGM_FI_DEV_GPU_TEMP_CELSIUS"),
+    "power_usage": SignalChange("DCGM_FI_DEV_BOARD_POWER_WATTS"),
+    "energy": SignalChange("DCGM_FI_DEV_GPU_ENERGY_JOULES_TOTAL", unit=Unit.JOULES, factor=_JOULES,
                      help="Total energy consumption since driver reload (in J)."),
-    "pcie_replay": Change("DCGM_FI_DEV_PCIE_REPLAY_TOTAL"),
+    "pcie_replay": SignalChange("DCGM_FI_DEV_PCIE_REPLAY_TOTAL"),
     "gpu_util": _ratio("DCGM_FI_DEV_GPU_UTIL_RATIO", "GPU utilization (ratio 0-1)."),
     "mem_copy_util": _ratio("DCGM_FI_DEV_MEMORY_UTIL_RATIO", "Memory utilization (ratio 0-1)."),
     "enc_util": _ratio("DCGM_FI_DEV_ENC_UTIL_RATIO", "Encoder utilization (ratio 0-1)."),
     "dec_util": _ratio("DCGM_FI_DEV_DEC_UTIL_RATIO", "Decoder utilization (ratio 0-1)."),
-    "xid": Change("DCGM_FI_DEV_XID_ERROR"),
+    "xid": SignalChange("DCGM_FI_DEV_XID_ERROR"),
     "fb_free": _memory("DCGM_FI_DEV_FB_FREE_BYTES", "Framebuffer memory free (in bytes)."),
     "fb_used": _memory("DCGM_FI_DEV_FB_USED_BYTES", "Framebuffer memory used (in bytes)."),
     "fb_reserved": _memory("DCGM_FI_DEV_FB_RESERVED_BYTES",
                            "Framebuffer memory reserved (in bytes)."),
     "fb_capacity": _memory("DCGM_FI_DEV_FB_CAPACITY_BYTES",
                            "Framebuffer memory in all (in bytes).", listed=False),
-    "nvlink_bandwidth": Change("DCGM_FI_DEV_NVLINK_THROUGHPUT_BYTES_PER_SECOND", _GAUGE,
+    "nvlink_bandwidth": SignalChange("DCGM_FI_DEV_NVLINK_THROUGHPUT_BYTES_PER_SECOND", _GAUGE,
                                Unit.BYTES_PER_SECOND, _NVLINK_BYTES,
                                help="NVLink throughput of all links (in bytes per second)."),
-    "uncorrectable_rows": Change("DCGM_FI_DEV_ROW_REMAP_UNCORRECTABLE_TOTAL"),
-    "correctable_rows": Change("DCGM_FI_DEV_ROW_REMAP_CORRECTABLE_TOTAL"),
-    "row_remap_failure": Change("DCGM_FI_DEV_ROW_REMAP_FAILED"),
-    "gr_engine_active": Change("DCGM_FI_PROF_GR_ENGINE_UTIL_RATIO"),
-    "tensor_active": Change("DCGM_FI_PROF_TENSOR_UTIL_RATIO"),
-    "dram_active": Change("DCGM_FI_PROF_DRAM_UTIL_RATIO"),
+    "uncorrectable_rows": SignalChange("DCGM_FI_DEV_ROW_REMAP_UNCORRECTABLE_TOTAL"),
+    "correctable_rows": SignalChange("DCGM_FI_DEV_ROW_REMAP_CORRECTABLE_TOTAL"),
+    "row_remap_failure": SignalChange("DCGM_FI_DEV_ROW_REMAP_FAILED"),
+    "gr_engine_active": SignalChange("DCGM_FI_PROF_GR_ENGINE_UTIL_RATIO"),
+    "tensor_active": SignalChange("DCGM_FI_PROF_TENSOR_UTIL_RATIO"),
+    "dram_active": SignalChange("DCGM_FI_PROF_DRAM_UTIL_RATIO"),
     "power_violation": _throttled("DCGM_FI_DEV_GPU_POWER_THROTTLE_SECONDS_TOTAL",
                                   "Throttling duration due to power constraints (in s)."),
     "thermal_violation": _throttled("DCGM_FI_DEV_GPU_THERMAL_THROTTLE_SECONDS_TOTAL",
                                     "Throttling duration due to thermal constraints (in s)."),
-    "sm_active": Change("DCGM_FI_PROF_SM_UTIL_RATIO"),
-    "sm_occupancy": Change("DCGM_FI_PROF_SM_OCCUPANCY_RATIO"),
+    "sm_active": SignalChange("DCGM_FI_PROF_SM_UTIL_RATIO"),
+    "sm_occupancy": SignalChange("DCGM_FI_PROF_SM_OCCUPANCY_RATIO"),
 }  # fmt: skip
 """Where the CSV of 4.9.0 is not public yet, the help is ours: units are DCGM 4.7's."""
 
@@ -116,7 +116,7 @@ def _edition(
     version: str,
     tag: str,
     before: Edition | None = None,
-    changes: Mapping[str, Change] | None = None,
+    changes: Mapping[str, SignalChange] | None = None,
     labels: Mapping[str, str] | None = None,
     drivers: tuple[str, ...] = (_DRIVER,),
 ) -> Edition:
@@ -126,7 +126,7 @@ def _edition(
     fields = dict(before.fields) if before else {}
     for signal in GPU:
         if signal.family.key == DCGM.key:
-            change = own.get(signal.name, Change())
+            change = own.get(signal.name, SignalChange())
             fields[change.applied(signal).metric] = signal.name, change
     return Edition(
         family=replace(

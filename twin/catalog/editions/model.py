@@ -12,11 +12,11 @@ from dataclasses import dataclass, field, replace
 
 from twin.catalog.model import Exporter, MetricType, Signal, Unit
 
-__all__ = ["Change", "CounterRow", "Edition"]
+__all__ = ["CounterRow", "Edition", "SignalChange"]
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class SignalChange:
     """What an edition says of a signal; None for what the catalogue's row says.
 
     Attributes:
@@ -83,8 +83,8 @@ class Edition:
     family: Exporter
     version: str
     tag: str
-    changes: Mapping[str, Change] = field(default_factory=dict)
-    fields: Mapping[str, tuple[str, Change]] = field(default_factory=dict)
+    changes: Mapping[str, SignalChange] = field(default_factory=dict)
+    fields: Mapping[str, tuple[str, SignalChange]] = field(default_factory=dict)
     renamed: Mapping[str, tuple[str, float]] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     drivers: tuple[str, ...] = ()
@@ -105,7 +105,7 @@ class Edition:
         """Return a signal of the catalogue as this edition has it."""
         if signal.family.key != self.exporter:
             return signal
-        change = self.changes.get(signal.name, Change())
+        change = self.changes.get(signal.name, SignalChange())
         return replace(change.applied(signal), family=self.family)
 
     def shown(self, signals: Iterable[Signal]) -> tuple[Signal, ...]:
