@@ -74,6 +74,7 @@ def broken(schedule: FaultSchedule, now: float) -> dict[str, int]:
         ("spine-down", {"spine_available": 1}),
         ("adaptive-routing-off", {"adaptive_routing": 1}),
         ("storage-slow", {"storage_speed": 1}),
+        ("storage-filling", {"storage_filling": 1}),
         ("service-rack-down", {"service_available": 1}),
         ("megapack-trip", {"megapack_available": 1}),
         ("megapack-derate", {"megapack_power_ratio": 1}),

@@ -8,6 +8,7 @@ import pytest
 from twin.catalog import CPU, STORAGE
 from twin.plant import Conditions, Plant
 from twin.plant.storage import Storage
+from twin.plant.workload.demand import Loss
 from twin.site import Layout, load_site, parse_site
 
 CHECKPOINT = 4
@@ -66,10 +67,10 @@ def test_the_slowest_rack_sets_the_pace() -> None:
     speeds = np.ones(layout.units(STORAGE.frame))
     speeds[7] = 0.25
     up = np.ones(speeds.shape, dtype=np.bool_)
-    storage.condition(speeds, up)
+    storage.condition(speeds, up, np.zeros(speeds.shape))
     assert storage.limits[0] == pytest.approx(0.25 * full)
     up[3] = False
-    storage.condition(speeds, up)
+    storage.condition(speeds, up, np.zeros(speeds.shape))
     assert storage.limits == (0.0, 0.0), "and without one of them nothing is served"
 
 
@@ -113,3 +114,42 @@ def test_a_dark_site_takes_switches_and_storage_with_it() -> None:
     assert plant.outputs()["leaf"]["up"].all()
     assert plant.storage.power > 0
     assert plant.fabric.power > 0
+
+
+def test_space_that_is_taken_is_missing_until_it_is_given_back(storage: Storage) -> None:
+    """Free space falls in a line at the chosen rate to nothing, and is what it was afterwards."""
+    speeds, up = np.ones(1), np.ones(1, dtype=np.bool_)
+    before = storage.outputs()["avail_bytes"].copy()
+    size = storage.outputs()["size_bytes"]
+    storage.condition(speeds, up, np.full(1, 0.3))
+    for minute in range(1, 31):
+        storage.step(1e9, 0.0, 60.0)
+        np.testing.assert_allclose(
+            storage.outputs()["avail_bytes"], before - size * 0.3 * minute / 60, rtol=1e-9
+        )
+    assert not storage.full
+    for _ in range(60):
+        storage.step(1e9, 0.0, 60.0)
+    assert storage.full
+    assert (storage.outputs()["avail_bytes"] >= 0.0).all()
+    assert storage.speed == 1.0
+    storage.condition(speeds, up, np.zeros(1))
+    storage.step(0.0, 0.0, 1.0)
+    np.testing.assert_array_equal(storage.outputs()["avail_bytes"], before)
+
+
+def test_a_job_cannot_write_its_checkpoint_on_full_disks(array: Layout) -> None:
+    """It crashes as it begins to, has lost the work since the last one, and counts none."""
+    plant = Plant(array, seed=3)
+    conditions = Conditions.healthy(array)
+    while plant.outputs()["job"]["checkpoints"].item() < 1:
+        plant.step(1.0, conditions)
+    conditions.storage_filling[:] = 3_600.0
+    for _ in range(5_000):
+        plant.step(1.0, conditions)
+        if plant.outputs()["job"]["interruptions"].item():
+            break
+    job = plant.outputs()["job"]
+    assert job["interruptions"].item() == 1
+    assert job["checkpoints"].item() == 1
+    assert plant.jobs.progress[0].lost[Loss.REWORK] > 600

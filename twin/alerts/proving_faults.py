@@ -179,6 +179,7 @@ PROOFS: Registry[Proof] = Registry(
     Proof("spine-down", {"SpineDown": 30, "JobSlow": 150, "FabricCongested": 240}),
     Proof("adaptive-routing-off", {"JobSlow": 150, "FabricCongested": 300}, watch=330),
     Proof("storage-slow", {"JobCheckpointOverhead": 480, "JobCheckpointSlow": 480}, watch=600),
+    Proof("storage-filling", {"FilesystemFilling": 540}, watch=570),
     Proof(
         "service-rack-down",
         {

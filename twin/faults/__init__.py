@@ -63,7 +63,7 @@ from twin.faults.power import (
 )
 from twin.faults.schedule import AppliedFault, FaultSchedule, parse_fault, place_of
 from twin.faults.server import PsuFailure, ServerDown, ServerPowerCap
-from twin.faults.storage import ServiceRackDown, StorageSlow
+from twin.faults.storage import ServiceRackDown, StorageFilling, StorageSlow
 from twin.faults.telemetry import (
     ClockSkew,
     FramesLost,
@@ -121,6 +121,7 @@ FAULT_CLASSES: Registry[type[Fault]] = Registry(
     SpineDown,
     AdaptiveRoutingOff,
     StorageSlow,
+    StorageFilling,
     ServiceRackDown,
     GridOutage,
     GridSag,

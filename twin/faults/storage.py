@@ -8,7 +8,7 @@ from pydantic import Field
 
 from twin.faults.base import Fault, FaultContext
 
-__all__ = ["ServiceRackDown", "StorageSlow"]
+__all__ = ["ServiceRackDown", "StorageFilling", "StorageSlow"]
 
 
 class StorageSlow(Fault):
@@ -32,6 +32,31 @@ class StorageSlow(Fault):
     def apply(self, context: FaultContext) -> None:
         """Slow the rack down."""
         context.conditions.storage_speed[context.target.unit] = self.ratio
+
+
+class StorageFilling(Fault):
+    """Space of a service rack's disks is taken and not given back, as by files set aside."""
+
+    kind = "storage-filling"
+    system = "storage"
+    title = "the shared storage fills up"
+    target = "service"
+    default_target = "s001"
+    default_seconds = 1800.0
+    severity = "warning"
+    shows = (
+        "`node_filesystem_avail_bytes` of the rack's storage servers falls in a straight line, "
+        "while no more is written than before. Files are striped over all servers: when the "
+        "fullest has no space left, the job crashes as it begins its next checkpoint, and again "
+        "at the one after its restart. The space is free again when the fault ends."
+    )
+
+    ratio: Annotated[float, Field(gt=0, le=60)] = 2.0
+    """Share of the rack's capacity that is taken an hour."""
+
+    def apply(self, context: FaultContext) -> None:
+        """Take space."""
+        context.conditions.storage_filling[context.target.unit] = self.ratio
 
 
 class ServiceRackDown(Fault):

@@ -127,6 +127,8 @@ class Conditions:
     """The rack has power."""
     storage_speed: NDArray[np.float64] = _each(UnitKind.SERVICE, healthy=1.0)
     """Throughput of the storage over its rating."""
+    storage_filling: NDArray[np.float64] = _each(UnitKind.SERVICE, healthy=0.0)
+    """Share of the rack's disks that is taken an hour and not given back."""
     pump_available: Flags = _each(PUMP, healthy=True)
     """The pump can run."""
     pump_head: NDArray[np.float64] = _each(PUMP, healthy=1.0)

@@ -68,7 +68,11 @@ class Facility:
     def condition(self, conditions: Conditions) -> None:
         """Take over how the storage is doing in the step to come."""
         live = self.supply.voltage_ratio > 0.0
-        self.storage.condition(conditions.storage_speed, conditions.service_available & live)
+        self.storage.condition(
+            conditions.storage_speed,
+            conditions.service_available & live,
+            conditions.storage_filling,
+        )
 
     def step(
         self, dt: float, draw: LoadReport, conditions: Conditions, now: float, course: Floats
@@ -84,7 +88,11 @@ class Facility:
         """
         # A job's pace at the storage is of the step before, like all the rest of its health.
         self._healths = tuple(
-            replace(health, storage_speed=self.storage.speed * health.storage_speed)
+            replace(
+                health,
+                storage_speed=self.storage.speed * health.storage_speed,
+                storage_full=self.storage.full,
+            )
             for health in draw.healths
         )
         supply, flows = self.supply, draw.flows

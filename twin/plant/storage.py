@@ -5,7 +5,8 @@ byte, and what they load is read here. Files are striped over all servers, so th
 slowest rack sets the pace of a checkpoint, and without one of them nothing is served.
 The last few checkpoints are kept: the space of the oldest is freed as the next one is
 written, so free space stays as it is (est.; trainers rotate theirs, as `save_total_limit`
-of huggingface/transformers and `save_top_k` of Lightning do).
+of huggingface/transformers and `save_top_k` of Lightning do). Files are striped over all
+servers, so one that is full fails every write (ENOSPC, as Lustre does with a full OST).
 """
 
 from __future__ import annotations
@@ -56,6 +57,9 @@ class Storage:
         self._host_load = self._hosts.copy()
         self._memory = _FREE_MEMORY + rng.normal(0.0, 0.01, shape)
         self._host_memory = _FREE_MEMORY + rng.normal(0.0, 0.02, hosts)
+        self._filling: Floats = np.zeros(shape[0])
+        self._taken: Floats = np.zeros((shape[0], 1))
+        """Share of each rack's capacity that something takes and does not give back."""
         self._use: Floats = np.zeros(shape)
         self._speeds: Floats = np.ones(shape[0])
         self._up: NDArray[np.bool_] = np.ones((shape[0], 1), dtype=np.bool_)
@@ -96,13 +100,26 @@ class Storage:
         """Electrical power of all service racks in W."""
         return float(self._power().sum() + self._host_power().sum())
 
-    def condition(self, speeds: Floats, up: NDArray[np.bool_]) -> None:
+    @property
+    def _available(self) -> Floats:
+        capacity = self._p.capacity_bytes
+        return np.maximum(capacity * (1.0 - self._taken) - self._used, 0.0)
+
+    @property
+    def full(self) -> bool:
+        """Whether a server has no space left, and so no striped file can be written."""
+        return bool((self._available <= 0.0).any())
+
+    def condition(self, speeds: Floats, up: NDArray[np.bool_], filling: Floats) -> None:
         """Take over how the racks are doing.
 
         Args:
             speeds: throughput of each rack over its rating, (racks,).
             up: racks that have power, (racks,).
+            filling: share of its capacity that is taken an hour, (racks,); what was taken is
+                given back when that ends.
         """
+        self._filling = filling.copy()
         self._speeds = np.maximum(speeds, 1e-3)
         self._up = up[:, None]
 
@@ -114,6 +131,8 @@ class Storage:
             read: by the whole site in B/s.
             dt: step in s.
         """
+        filling = self._filling[:, None]
+        self._taken = np.where(filling > 0.0, self._taken + filling * dt / 3600.0, 0.0).clip(0, 1)
         p, count = self._p, self._read.size
         write_each, read_each = written / count, read / count
         self._written += write_each * dt
@@ -175,7 +194,7 @@ class Storage:
             "written_bytes": self._written,
             "io_seconds": self._busy,
             "size_bytes": np.full(shape, p.capacity_bytes),
-            "avail_bytes": p.capacity_bytes - self._used,
+            "avail_bytes": self._available,
             "net_rx_bytes": self._network[0],
             "net_tx_bytes": self._network[1],
         }

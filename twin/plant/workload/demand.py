@@ -76,6 +76,7 @@ class Health:
         network_speed: throughput of the slowest flow over that of a healthy fabric; the
             communication at the step boundary takes as much longer.
         storage_speed: throughput of the storage over its rating, which paces checkpoints.
+        storage_full: no checkpoint can be written.
         input_ratio: rate at which the data loader feeds the job, over what it needs.
         crashing: the job's own code fails as soon as it runs.
         hanging: a rank never enters the collective in which all others wait.
@@ -87,6 +88,7 @@ class Health:
     links_down: int = 0
     network_speed: float = 1.0
     storage_speed: float = 1.0
+    storage_full: bool = False
     input_ratio: float = 1.0
     crashing: bool = False
     hanging: bool = False

@@ -168,7 +168,7 @@ class TrainingJob:
         self._until_eval -= h
         self._until_checkpoint = min(self._until_checkpoint, health.checkpoint_every) - h
         if state is JobState.TRAINING:
-            self._train(h, pace)
+            self._train(h, pace, full=health.storage_full)
         else:
             saving = state is JobState.CHECKPOINT
             self._remaining -= h * (health.storage_speed if saving else 1.0)
@@ -235,7 +235,7 @@ class TrainingJob:
     def _to(self, state: JobState, seconds: float) -> None:
         self.progress.state, self._remaining = state, seconds
 
-    def _train(self, h: float, pace: float) -> None:
+    def _train(self, h: float, pace: float, *, full: bool) -> None:
         progress, training = self.progress, self._training
         before = self._phase
         self._phase += h * pace * self._stretch(before) / self._step_seconds
@@ -255,6 +255,9 @@ class TrainingJob:
         self._step_seconds = max(0.5 * training.step_seconds, training.step_seconds + jitter)
         if self._until_checkpoint <= 0 and training.checkpoint_seconds > 0:
             self._until_checkpoint = training.checkpoint_every_seconds
+            if full:
+                self._crash()  # as torch.save does without space
+                return
             self._since_checkpoint = 0.0
             progress.checkpoints += 1
             self._to(JobState.CHECKPOINT, training.checkpoint_seconds)
