@@ -25,33 +25,33 @@ def _now() -> Row:
     return "Now", [
         numbers(
             "Critical",
-            "Critical alerts that fire: somebody has to act now.",
+            "Critical alerts that are firing: act now.",
             [Query(q.CRITICAL_COUNT)],
             width=5,
             steps=colors.NONE_IS_GOOD,
         ),
         numbers(
             "Warnings",
-            "Warnings that fire: somebody has to act this shift.",
+            "Warnings that are firing: act this shift.",
             [Query(q.WARNING_COUNT)],
             width=5,
             steps=((None, colors.GREEN), (1, ORANGE)),
         ),
         numbers(
             "Pending",
-            "Alerts whose condition holds, but not for long enough yet.",
+            "Pending alerts: the condition holds, but not yet for long enough.",
             [Query(q.PENDING_COUNT)],
             width=5,
         ),
         numbers(
             "Rules that fire",
-            "Different alert rules that fire, however many devices each names.",
+            "Alert rules that are firing, each counted once however many devices it names.",
             [Query(q.RULES_FIRING)],
             width=5,
         ),
         numbers(
             "Held by Alertmanager",
-            "Alerts that Alertmanager holds, by whether it passes them on.",
+            "Alerts in Alertmanager: active, suppressed by silence or inhibition, or unprocessed.",
             [Query(servers.ALERTS_HELD, "{{state}}")],
             width=4,
         ),
@@ -63,7 +63,8 @@ def _firing() -> Row:
         firing(9, 9),
         listing(
             "For how long",
-            "Since when the condition of each firing alert holds. A click opens the place.",
+            "Firing alerts and the time since which each condition has held. A click opens the "
+            "place.",
             [Query(q.SINCE)],
             [*alert_columns(), TableColumn("Value", "Holds for", width=110, decimals=0)],
             width=8,
@@ -74,7 +75,7 @@ def _firing() -> Row:
         ),
         listing(
             "Faults in force",
-            "Faults that were injected and have not ended: what the alerts should be about.",
+            "Injected faults that have not ended: the alerts should point to them.",
             [Query(pipeline.FAULTS)],
             [TableColumn("fault", "Fault"), TableColumn("target", "Target")],
             width=7,
@@ -97,8 +98,8 @@ def _history() -> Row:
         ),
         listing(
             "Detection delay",
-            "For each fault on a rack that began in the time shown: how long until the first "
-            "alert on that rack fired. An earlier alert there is taken for the first.",
+            "Time from the start of each fault on a rack to the first alert on that rack, in the "
+            "time shown. An alert that already fired there counts as the first.",
             [Query(q.DELAY)],
             [
                 TableColumn("fault", "Fault"),
@@ -118,7 +119,7 @@ def _rules() -> Row:
     return "Rules", [
         timeline(
             "Firing by severity",
-            "Alerts that fire, by severity.",
+            "Firing alerts by severity.",
             [Query(q.BY_SEVERITY, "{{severity}}")],
             width=8,
             colors=colors.SEVERITIES,
@@ -128,8 +129,8 @@ def _rules() -> Row:
         ),
         bars(
             "Noisiest rules",
-            "How often each rule began to fire, over all devices, in the time shown; what was only "
-            "pending does not count.",
+            "Number of times each rule started to fire, over all devices, in the time shown; "
+            "pending alerts do not count.",
             [Query(q.NOISIEST, "{{alertname}} {{severity}}")],
             width=8,
             colors=colors.SEVERITIES,
@@ -138,7 +139,7 @@ def _rules() -> Row:
         ),
         bars(
             "Longest firing",
-            "For how long each rule fired in the time shown, on the device on which it fired "
+            "Time that each rule was firing in the time shown, on the device where it fired "
             "longest.",
             [Query(q.LONGEST, "{{alertname}} {{severity}}")],
             width=8,
@@ -153,7 +154,7 @@ def _path() -> Row:
     return "From rule to person", [
         timeline(
             "Evaluation",
-            "Time that the ten slowest groups of rules take; it must stay well below the "
+            "Evaluation time of the ten slowest rule groups; it must stay well below the "
             "evaluation interval.",
             [Query(servers.RULE_SECONDS, "{{group}}")],
             width=8,

@@ -37,8 +37,8 @@ def _hall() -> Row:
         ),
         listing(
             "Arrays",
-            "What each array draws and how many of its GPUs and NIC ports are there. A click "
-            "chooses the array.",
+            "Power of each array, and its GPUs and NIC ports that report. A click chooses the "
+            "array.",
             [
                 Query(q.ARRAY_POWER),
                 Query(q.ARRAY_HEAT),
@@ -67,7 +67,7 @@ def _now() -> Row:
     return "Array $array", [
         numbers(
             "Racks",
-            "Racks of the array that report.",
+            "Racks of the array that are reporting.",
             [Query(q.RACKS)],
             unit=COUNT,
             width=4,
@@ -151,14 +151,14 @@ def _cooling() -> Row:
         ),
         timeline(
             "Supply",
-            "Coolant to the servers of every rack.",
+            "Supply temperature of every rack.",
             [Query(q.SUPPLY, "{{rack}}")],
             width=12,
             nothing=_EMPTY,
         ),
         timeline(
             "Return",
-            "Coolant from the servers of every rack.",
+            "Return temperature of every rack.",
             [Query(q.RETURN, "{{rack}}")],
             width=12,
             nothing=_EMPTY,
@@ -179,7 +179,7 @@ def _leaves() -> Row:
     return "Leaf switches", [
         timeline(
             "Traffic",
-            "Bits a second that every leaf switch receives: bursts at the end of each step.",
+            "Bits a second received by every leaf switch: bursts at the end of each step.",
             [Query(q.LEAF_RECEIVED, "{{instance}}")],
             width=8,
             least=0,
@@ -187,8 +187,8 @@ def _leaves() -> Row:
         ),
         timeline(
             "Use of the uplinks",
-            "Traffic to the spines over what the uplinks in service can carry, as a mean between "
-            "two points: bursts at the end of a step are far higher.",
+            "Traffic to the spines as a share of the capacity of the uplinks in service, averaged "
+            "between two points: bursts at the end of a step are far higher.",
             [Query(q.LEAF_UPLINKS_USED, "{{instance}}")],
             width=8,
             least=0,
@@ -214,7 +214,7 @@ def _traffic() -> Row:
     return "Leaf switches: congestion and heat", [
         timeline(
             "ECN marks",
-            "Packets a second that every leaf marked with congestion; only in the bursts.",
+            "Packets a second that every leaf marked (ECN); expected in bursts only.",
             [Query(q.LEAF_MARKED, "{{instance}}")],
             width=12,
             least=0,
@@ -222,8 +222,8 @@ def _traffic() -> Row:
         ),
         timeline(
             "Pause frames",
-            "Priority pause frames a second to servers. Many of them are a storm: a NIC that "
-            "does not take its packets.",
+            "Priority pause frames a second to servers. Many of them are a PFC storm: a NIC that "
+            "does not accept its packets.",
             [Query(q.LEAF_PAUSES, "{{instance}}")],
             width=12,
             least=0,
@@ -231,7 +231,7 @@ def _traffic() -> Row:
         ),
         timeline(
             "Discards",
-            "Bits a second that a leaf received and did not send on, for want of a way.",
+            "Bits a second that a leaf received and dropped, because no uplink was in service.",
             [Query(q.LEAF_DISCARDS, "{{instance}}")],
             width=12,
             least=0,

@@ -25,8 +25,7 @@ def _now() -> Row:
     return "Now", [
         numbers(
             "Pumps",
-            "Coolant pumps that run, and those that have failed. Every rack has two, of which one "
-            "is enough.",
+            "Coolant pumps that run, and pumps that have failed. Every rack has two and needs one.",
             [
                 Query(q.PUMPS_RUNNING, "running"),
                 Query(q.PUMPS_FAILED, "failed", steps=colors.SOME_IS_BAD),
@@ -35,21 +34,21 @@ def _now() -> Row:
         ),
         numbers(
             "Leaks",
-            "Racks whose leak detector does not say OK.",
+            "Racks whose leak detector does not report OK.",
             [Query(q.LEAKING, "racks")],
             width=3,
             steps=colors.NONE_IS_GOOD,
         ),
         numbers(
             "Supplies failed",
-            "Power supplies of coolant units that have failed; the other one carries the unit.",
+            "Failed power supplies of coolant units; the second supply carries the unit.",
             [Query(q.SUPPLIES_FAILED)],
             width=3,
             steps=colors.NONE_IS_GOOD,
         ),
         numbers(
             "Lowest flow",
-            "The least coolant flow of any rack.",
+            "Lowest coolant flow of any rack.",
             [Query(q.FLOW_LOWEST)],
             width=3,
             steps=colors.NONE_IS_BAD,
@@ -57,7 +56,7 @@ def _now() -> Row:
         ),
         numbers(
             "Warmest supply",
-            "The warmest coolant to the servers of any rack.",
+            "Highest supply temperature of any rack.",
             [Query(q.SUPPLY_HIGHEST)],
             width=3,
             steps=colors.rising(limit.COOLANT_HOT, 36),
@@ -65,8 +64,8 @@ def _now() -> Row:
         ),
         numbers(
             "Chillers",
-            "Heat over what the running chillers can carry off, and heat over the electrical "
-            "power that it takes (COP).",
+            "Heat as a share of the capacity of the running chillers, and heat over electrical "
+            "power (COP).",
             [
                 Query(q.CAPACITY_USED, "used", steps=colors.rising(1, 0.95)),
                 Query(q.PERFORMANCE, "COP"),
@@ -92,7 +91,7 @@ def _coolant() -> Row:
         ),
         timeline(
             "Temperatures",
-            "To the servers, from them, and the facility water from the chillers.",
+            "Supply, return, and facility water from the chillers.",
             [
                 Query(q.RETURN_HIGHEST, "hottest return", RED),
                 Query(q.RETURN_MEAN, "mean return", ORANGE),
@@ -104,7 +103,7 @@ def _coolant() -> Row:
         timeline(
             "Rise",
             "Mean return minus mean supply: 8 to 12 K are usual, more means too little flow. The "
-            "table below has the racks that stand out.",
+            "table below lists the outliers.",
             [Query(q.RISE_MEAN, "mean", BLUE)],
             width=6,
             least=0,
@@ -112,8 +111,8 @@ def _coolant() -> Row:
         ),
         timeline(
             "Heat removed",
-            "Heat that the coolant carries off, beside the power of the IT equipment: the rest "
-            "goes into the air, and what lags behind warms the loop.",
+            "Heat removed by the coolant, and power of the IT equipment. The difference goes into "
+            "the air; a lag between the two warms the loop.",
             [
                 Query(energy.IT_POWER, "IT power", YELLOW),
                 Query(q.HEAT_REMOVED, "removed", BLUE),
@@ -128,8 +127,8 @@ def _units() -> Row:
     return "Coolant units", [
         timeline(
             "Level and margin",
-            "The lowest reservoir (left), and how far the coldest coolant is above the dew point "
-            "of the halls (right).",
+            "Lowest reservoir level (left), and smallest margin of the coolant above the dew "
+            "point of the halls (right).",
             [
                 Query(q.LEVEL_LOWEST, "level", BLUE),
                 Query(q.MARGIN_LOWEST, "above the dew point", PURPLE, right=True),
@@ -140,8 +139,9 @@ def _units() -> Row:
         ),
         timeline(
             "Valves and filters",
-            "Opening of the facility water valves (left): full open means that a heat exchanger "
-            "has no reserve. Pressure drop of the filters (right) rises as they clog.",
+            "Opening of the facility water valves (left): a fully open valve means that its heat "
+            "exchanger has no reserve. The pressure drop of the filters (right) rises as they "
+            "clog.",
             [
                 Query(q.VALVE_HIGHEST, "valve, widest", ORANGE),
                 Query(q.VALVE_MEAN, "valve, mean", YELLOW),
@@ -154,7 +154,7 @@ def _units() -> Row:
         ),
         listing(
             "Racks with the least flow",
-            "The ten racks with the least flow, and what explains it. A click opens the rack.",
+            "The ten racks with the lowest flow, and its likely causes. A click opens the rack.",
             [
                 Query(q.WORST_FLOW),
                 Query(q.WORST_RISE),
@@ -186,7 +186,7 @@ def _units() -> Row:
         ),
         listing(
             "Leaks",
-            "Racks whose leak detector does not say OK.",
+            "Racks whose leak detector does not report OK.",
             [Query(q.LEAKS)],
             [
                 TableColumn("array", "Array"),
@@ -205,8 +205,8 @@ def _water() -> Row:
     return "Facility water and weather", [
         timeline(
             "Heat and capacity",
-            "Heat that the facility water takes up, and what the running chillers can carry off "
-            "at the present outdoor temperature.",
+            "Heat into the facility water, and capacity of the running chillers at the present "
+            "outdoor temperature.",
             [
                 Query(q.CAPACITY, "capacity", GREY, dashed=True),
                 Query(q.WATER_HEAT, "heat", RED),
@@ -217,7 +217,7 @@ def _water() -> Row:
         ),
         states(
             "Chillers",
-            "Chillers by state. One or more stand by.",
+            "Chillers by state. At least one is on standby.",
             Query(q.CHILLER_STATES, "{{state}}"),
             width=6,
         ),
@@ -233,8 +233,8 @@ def _water() -> Row:
         ),
         timeline(
             "Air",
-            "Outdoors and in the halls. Coolant below the dew point of the room makes cold plates "
-            "wet.",
+            "Outdoors and in the halls. Coolant below the dew point of the room causes "
+            "condensation on cold plates.",
             [
                 Query(q.OUTDOOR, "outdoors", ORANGE),
                 Query(q.OUTDOOR_DEW_POINT, "outdoor dew point", YELLOW),
@@ -251,8 +251,7 @@ def _rack() -> Row:
     return "Coolant unit of $rack", [
         timeline(
             "Flow against heat",
-            "Flow of the rack (left) beside the heat that it carries off (right): about 1.2 L/min "
-            "a kW.",
+            "Flow of the rack (left) and the heat that it removes (right): about 1.2 L/min a kW.",
             [
                 Query(q.RACK_FLOW, "flow", BLUE),
                 Query(q.RACK_HEAT, "heat", RED, right=True),
@@ -273,8 +272,8 @@ def _rack() -> Row:
         ),
         timeline(
             "Valve",
-            "Opening of the facility water valve, and what the controller asks. They differ when "
-            "the valve is stuck.",
+            "Opening of the facility water valve, and the command of the controller. They differ "
+            "when the valve is stuck.",
             [
                 Query(q.RACK_VALVE_ASKED, "asked", GREY, dashed=True),
                 Query(q.RACK_VALVE, "is", BLUE),
@@ -285,8 +284,8 @@ def _rack() -> Row:
         ),
         timeline(
             "Pressure and level",
-            "Pressure over the manifolds and over the filter (left), and coolant in the reservoir "
-            "(right), which falls when there is a leak.",
+            "Pressure drop over the manifolds and over the filter (left), and level of the "
+            "reservoir (right), which falls during a leak.",
             [
                 Query(q.RACK_DIFFERENCE, "manifolds", BLUE),
                 Query(q.RACK_FILTER, "filter", PURPLE),
@@ -302,7 +301,8 @@ def _pumps() -> Row:
     return "Pumps of $rack", [
         timeline(
             "Speed",
-            "Speed over the rated one. When one pump fails the other runs at about 95 %.",
+            "Speed as a share of the rated speed. When one pump fails the other runs at about 95 "
+            "%.",
             [Query(q.PUMP_SPEED, "pump {{pump}}")],
             width=6,
             least=0,
@@ -310,14 +310,14 @@ def _pumps() -> Row:
         ),
         timeline(
             "Flow",
-            "Flow through each pump. A worn one gives less at the same speed.",
+            "Flow through each pump. A worn pump gives less at the same speed.",
             [Query(q.PUMP_FLOW, "pump {{pump}}")],
             width=6,
             least=0,
         ),
         timeline(
             "Power",
-            "Electrical power of each pump: the cube of the speed.",
+            "Electrical power of each pump; it rises with the cube of the speed (affinity law).",
             [Query(q.PUMP_POWER, "pump {{pump}}")],
             width=6,
             least=0,

@@ -53,7 +53,7 @@ def _now() -> Row:
         ),
         numbers(
             "Reserve",
-            "For how long the Megapacks alone could carry the facility as it is; those in fault do "
+            "Time for which the Megapacks alone could carry the present load; units in fault do "
             "not count.",
             [Query(q.MEGAPACK_RESERVE)],
             width=3,
@@ -70,7 +70,7 @@ def _now() -> Row:
         ),
         numbers(
             "Unserved",
-            "Demand that no source could carry.",
+            "Demand without a source.",
             [Query(q.UNSERVED_POWER)],
             width=3,
             steps=colors.NONE_IS_GOOD,
@@ -89,8 +89,8 @@ def _balance() -> Row:
     return "Balance", [
         timeline(
             "What carries the load",
-            "The facility's demand and its sources: the Megapacks take the swing (positive: "
-            "discharging), the grid carries the mean.",
+            "The facility's demand and its sources: the Megapacks absorb the swing (positive: "
+            "discharging), the grid supplies the mean.",
             [
                 Query(q.FACILITY_POWER, "facility", ORANGE),
                 Query(q.MEGAPACK_POWER, "Megapacks", GREEN),
@@ -148,7 +148,7 @@ def _spectrum() -> Row:
         ),
         bars(
             "Spectrum of the grid import, by Hz",
-            "The same of what is left for the grid after the Megapacks.",
+            "The same spectrum for the grid import, after the Megapacks.",
             spectrum["grid"],
             width=8,
             steps=((None, BLUE),),
@@ -157,9 +157,9 @@ def _spectrum() -> Row:
         ),
         timeline(
             "Oscillation of the load, by band",
-            "Root mean square of the last minute, by band of frequencies, up to the 20 Hz that "
-            "grid operators watch: lines below 1 Hz, power plants nearby up to 2.5 Hz, shafts of "
-            "turbines from 7 Hz on.",
+            "Root mean square of the last minute by frequency band, up to the 20 Hz that grid "
+            "operators watch: lines below 1 Hz, nearby power plants up to 2.5 Hz, turbine shafts "
+            "from 7 Hz.",
             [Query(q.FACILITY_OSCILLATION, "{{band}}")],
             width=12,
             least=0,
@@ -167,7 +167,7 @@ def _spectrum() -> Row:
         ),
         timeline(
             "Oscillation of the grid import, by band",
-            "The same of the import: the Megapacks take what is slower than their inverters.",
+            "The same for the import: the Megapacks absorb what is slower than their inverters.",
             [Query(q.GRID_OSCILLATION, "{{band}}")],
             width=12,
             least=0,
@@ -180,7 +180,7 @@ def _grid() -> Row:
     return "Grid", [
         timeline(
             "Ramp",
-            "How fast the import changes, and what the alert rule allows.",
+            "Rate of change of the import, and the limit of the alert rule.",
             [
                 Query(q.GRID_RAMP, "ramp", BLUE),
                 Query(q.GRID_RAMP_LIMIT, "limit", GREY, dashed=True),
@@ -197,7 +197,7 @@ def _grid() -> Row:
         ),
         timeline(
             "Voltage",
-            "Line voltage where the site is connected.",
+            "Line voltage at the site's grid connection.",
             [Query(q.GRID_VOLTAGE, "feed {{feed}}")],
             width=6,
         ),
@@ -229,7 +229,7 @@ def _storage() -> Row:
         ),
         timeline(
             "Power and headroom",
-            "What the Megapacks give (positive) or take, and what they could give.",
+            "Power that the Megapacks give (positive) or take, and the maximum that they can give.",
             [
                 Query(q.MEGAPACK_POWER, "power", GREEN),
                 Query(q.MEGAPACK_HEADROOM, "could give", GREY, dashed=True),
@@ -245,7 +245,7 @@ def _storage() -> Row:
         ),
         timeline(
             "Cells and modules",
-            "Hottest module (left), and the widest spread of cell voltages in a unit (right).",
+            "Hottest module (left), and largest spread of cell voltages in a unit (right).",
             [
                 Query(q.MEGAPACK_MODULE_HEAT, "hottest module", ORANGE),
                 Query(q.MEGAPACK_CELL_SPREAD, "cell spread", BLUE, right=True),
@@ -259,7 +259,7 @@ def _generators() -> Row:
     return "Generators", [
         states(
             "Generators",
-            "Generators by state. Healthy is standby; they start when the grid is gone.",
+            "Generators by state. Standby is normal; they start when the grid fails.",
             Query(q.GENSET_STATES, "{{state}}"),
             width=8,
         ),

@@ -24,8 +24,8 @@ def _now() -> Row:
     return "Now", [
         numbers(
             "State",
-            "What the job does now: training, evaluation and checkpoint are normal; stalled means "
-            "that it waits for a device that does not answer.",
+            "Present state of the job: training, evaluation and checkpoint are normal; stalled "
+            "means that it waits for a device that does not answer.",
             [Query(q.STATE, "{{training_job}} {{state}}")],
             width=4,
             names_only=True,
@@ -41,7 +41,7 @@ def _now() -> Row:
         ),
         numbers(
             "Goodput",
-            "Share of all time that went into steps which were kept.",
+            "Goodput: share of all time spent on steps that were kept.",
             [Query(q.GOODPUT, _NAME)],
             width=3,
             steps=colors.falling(0.6, 0.85),
@@ -49,7 +49,7 @@ def _now() -> Row:
         ),
         numbers(
             "Since the last checkpoint",
-            "What a crash would cost now. Looks back one hour.",
+            "Work that a crash would lose now. Looks back one hour.",
             [Query(q.CHECKPOINT_AGE, _NAME)],
             width=4,
             decimals=1,
@@ -57,7 +57,7 @@ def _now() -> Row:
         ),
         numbers(
             "Interruptions",
-            "Interruptions within the time that is shown.",
+            "Interruptions in the time shown.",
             [Query(q.INTERRUPTIONS_SHOWN, _NAME)],
             width=4,
             steps=colors.NONE_IS_GOOD,
@@ -70,9 +70,9 @@ def _course() -> Row:
     return "Course", [
         history(
             "States",
-            "What the job did when. A thin line marks where a fault begins (orange) or the job is "
-            "interrupted (red); "
-            "checkpoints and ends of faults can be marked as well, by the switches above.",
+            "State of the job over time. Thin lines mark the start of a fault (orange) and an "
+            "interruption of the job (red); the switches above add checkpoints and ends of "
+            "faults.",
             Query(q.STATE, "{{training_job}} {{state}}"),
             {state: STATES[state] for state in q.STATE.states},
             width=16,
@@ -80,7 +80,7 @@ def _course() -> Row:
         ),
         listing(
             "Faults in force",
-            "Faults that were injected and have not ended.",
+            "Injected faults that have not ended.",
             [Query(pipeline.FAULTS)],
             [TableColumn("fault", "Fault"), TableColumn("target", "Target")],
             width=8,
@@ -100,8 +100,8 @@ def _pace() -> Row:
         ),
         timeline(
             "Pace of the slowest part",
-            "Pace of the slowest GPU or the data loader over the nominal one: one slow GPU slows "
-            "all.",
+            "Pace of the slowest GPU or of the data loader, relative to nominal: one slow GPU "
+            "slows all.",
             [Query(q.PACE, _NAME)],
             width=6,
             least=0,
@@ -132,7 +132,7 @@ def _lost() -> Row:
     return "Reliability", [
         timeline(
             "Time lost by cause",
-            "Share of the last five minutes that did not go into steps which were kept: waiting "
+            "Share of the last five minutes that was not spent on steps that were kept: waiting "
             "(stall), restarting, starting, loading, rework after a crash, checkpoints, "
             "evaluations, slow steps.",
             [Query(q.LOST_SHARE, "{{cause}}")],
@@ -142,14 +142,14 @@ def _lost() -> Row:
         ),
         bars(
             "Lost since the job began",
-            "Time that did not go into steps which were kept, by cause.",
+            "Time not spent on steps that were kept, by cause.",
             [Query(q.LOST, "{{cause}}")],
             width=5,
             decimals=1,
         ),
         timeline(
             "Goodput",
-            "Share of all time since the job began that went into steps which were kept.",
+            "Goodput since the job started: share of time spent on steps that were kept.",
             [Query(q.GOODPUT, _NAME, GREEN)],
             width=5,
             least=0,
@@ -157,8 +157,7 @@ def _lost() -> Row:
         ),
         timeline(
             "Checkpoints",
-            "Checkpoints written (left), and the share of the last half hour that they took "
-            "(right).",
+            "Checkpoints written (left), and their share of the last half hour (right).",
             [
                 Query(q.CHECKPOINTS, "written", PURPLE),
                 Query(q.CHECKPOINT_SHARE, "share of time", ORANGE, right=True),
@@ -170,8 +169,8 @@ def _lost() -> Row:
         ),
         numbers(
             "Time between interruptions",
-            "The time that is shown over the interruptions within it. After a single one it is a "
-            "bound, not a mean.",
+            "The time shown divided by the interruptions in it. After a single interruption it is "
+            "a bound, not a mean.",
             [Query(q.TIME_BETWEEN, _NAME), Query(q.TIME_BETWEEN_AT_LEAST, f"{_NAME} at least")],
             width=8,
             height=5,

@@ -25,7 +25,7 @@ def _now() -> Row:
     return "Now", [
         numbers(
             "Server ports",
-            "Ports of the servers whose link is up, and those whose link is down.",
+            "Server ports with link up, and with link down.",
             [Query(q.PORTS_UP, "up"), Query(q.PORTS_DOWN_ALL, "down", steps=colors.SOME_IS_BAD)],
             width=6,
         ),
@@ -46,14 +46,14 @@ def _now() -> Row:
         ),
         numbers(
             "Busiest uplinks",
-            "The highest use of the uplinks of any leaf, as a mean over the last minute.",
+            "Highest uplink utilisation of any leaf, averaged over the last minute.",
             [Query(q.UPLINKS_USED_HIGHEST)],
             width=3,
             decimals=1,
         ),
         numbers(
             "Discarded",
-            "Bits a second that leaves received and could not send on.",
+            "Bits a second that leaves received and could not forward.",
             [Query(q.DISCARDED)],
             width=4,
             steps=colors.NONE_IS_GOOD,
@@ -74,8 +74,8 @@ def _fabric() -> Row:
         ),
         timeline(
             "Congestion",
-            "Packets a second that switches marked (ECN), notifications sent on them (CNP), and "
-            "pause frames (PFC). All rise only in the bursts at the end of a step.",
+            "Packets a second that switches marked (ECN), congestion notifications sent for them "
+            "(CNP), and pause frames (PFC). All rise only in the bursts at the end of a step.",
             [
                 Query(q.MARKED, "ECN marks", ORANGE),
                 Query(q.NOTIFIED, "CNP", YELLOW),
@@ -86,8 +86,8 @@ def _fabric() -> Row:
         ),
         timeline(
             "Use of the uplinks",
-            "Traffic to the spines over what the uplinks in service can carry, of the leaf that "
-            "uses most, as a mean over the time between two points.",
+            "Traffic to the spines as a share of the capacity of the uplinks in service, of the "
+            "busiest leaf, averaged between two points.",
             [Query(q.UPLINKS_USED_HIGHEST, "busiest leaf", ORANGE)],
             width=6,
             least=0,
@@ -112,8 +112,7 @@ def _switches() -> Row:
     return "Switches", [
         timeline(
             "Spines",
-            "Bits a second that the spines receive. They carry alike as long as routing is "
-            "adaptive.",
+            "Bits a second received by the spines. Their load is even while routing is adaptive.",
             [
                 Query(q.SPINE_HIGHEST, "busiest", ORANGE),
                 Query(q.SPINE_MEAN, "mean", BLUE),
@@ -133,7 +132,7 @@ def _switches() -> Row:
         ),
         listing(
             "Busiest leaves",
-            "The ten leaves whose uplinks are used most. A click opens the array.",
+            "The ten leaves with the busiest uplinks. A click opens the array.",
             [
                 Query(q.BUSIEST_USED),
                 Query(q.BUSIEST_UPLINKS),
@@ -160,7 +159,7 @@ def _ports() -> Row:
     return "Server ports of $array", [
         timeline(
             "Sent",
-            "Bits a second that the servers of each rack send.",
+            "Bits a second sent by the servers of each rack.",
             [Query(q.SENT, "{{rack}}")],
             width=12,
             least=0,
@@ -168,7 +167,7 @@ def _ports() -> Row:
         ),
         timeline(
             "Congestion notifications",
-            "ECN marks that came in, and the notifications (CNP) sent and followed on them.",
+            "ECN marks received, and congestion notifications (CNP) sent and handled.",
             [
                 Query(q.ECN, "ECN marks received", ORANGE),
                 Query(q.CNP, "CNP sent", YELLOW),
@@ -191,7 +190,7 @@ def _ports() -> Row:
         ),
         timeline(
             "Loss",
-            "Packets a second that were sent again, came out of order or were not acknowledged. "
+            "Packets a second that were resent, arrived out of order or were not acknowledged. "
             "Near zero on a healthy fabric.",
             [
                 Query(q.RETRANSMITS, "adaptive retransmissions", YELLOW),
@@ -247,7 +246,7 @@ def _links() -> Row:
         ),
         listing(
             "Slow links",
-            "Ports that run at less than the rate of the others.",
+            "Ports that run at a lower rate than the others.",
             [Query(q.SLOW_LINKS)],
             [
                 TableColumn("instance", "Server"),
@@ -264,16 +263,16 @@ def _optics() -> Row:
     return "Optics of $array", [
         density(
             "Light received",
-            "How many lasers are received at which power. One that ages leaves the band downwards; "
-            "those without any light are counted beside.",
+            "Number of lasers by received power. An ageing laser falls below the band; ports "
+            "without any light are counted separately.",
             Query(q.OPTIC_LIGHT, "{{instance}} {{interface}}"),
             width=8,
             bucket=0.25,
         ),
         timeline(
             "Weakest light",
-            "The weakest light that any port receives, the mean, and the module's own warning "
-            "(left); ports that receive none at all (right).",
+            "Lowest received power of any port, the mean, and the module's own warning threshold "
+            "(left); ports without light (right).",
             [
                 Query(q.OPTIC_LIGHT_MEAN, "mean", BLUE),
                 Query(q.OPTIC_LIGHT_LOWEST, "weakest", ORANGE),
@@ -296,8 +295,8 @@ def _optics() -> Row:
         ),
         timeline(
             "Errors on the line",
-            "Symbol errors that were left (left), and bits that error correction mended (right), "
-            "a second, over all ports.",
+            "Uncorrected symbol errors (left) and bits repaired by error correction (right), a "
+            "second, over all ports.",
             [
                 Query(q.SYMBOL_ERRORS, "symbol errors", RED),
                 Query(q.CORRECTED_BITS, "corrected bits", GREY, right=True),

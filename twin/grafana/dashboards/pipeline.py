@@ -22,7 +22,7 @@ def _now() -> Row:
     return "Now", [
         numbers(
             "Emulators",
-            "Emulators that say that they are online, and all that are known.",
+            "Emulators that report online, and all known emulators.",
             [Query(q.EMULATORS_UP, "online"), Query(q.EMULATORS, "known")],
             width=4,
         ),
@@ -31,14 +31,14 @@ def _now() -> Row:
         ),
         numbers(
             "Lag",
-            "99 % of frames arrive within this time of the moment that they describe.",
+            "99 % of frames arrive within this time of their timestamp.",
             [Query(q.LAG_HIGH)],
             width=3,
             decimals=0,
         ),
         numbers(
             "Lost and refused",
-            "Frames that never came, and messages that were refused, in the last five minutes.",
+            "Frames lost, and messages refused, in the last five minutes.",
             [Query(q.LOST, "lost"), Query(q.REFUSED, "refused")],
             width=4,
             steps=colors.NONE_IS_GOOD,
@@ -46,19 +46,19 @@ def _now() -> Row:
         ),
         numbers(
             "Broker",
-            "Whether the aggregator's connection to the broker stands.",
+            "Whether the aggregator is connected to the broker.",
             [Query(q.CONNECTED)],
             width=3,
         ),
         numbers(
             "Targets",
-            "Targets that Prometheus can scrape, and all that it was told.",
+            "Targets that Prometheus can scrape, and all configured targets.",
             [Query(servers.TARGETS_UP, "up"), Query(servers.TARGETS, "all")],
             width=4,
         ),
         numbers(
             "Series",
-            "Series that Prometheus holds.",
+            "Series in the head of Prometheus.",
             [Query(servers.SERIES)],
             unit="locale",
             width=3,
@@ -70,15 +70,15 @@ def _frames() -> Row:
     return "Frames", [
         timeline(
             "Taken over",
-            "Frames a second that the aggregator takes over, by kind of unit.",
+            "Frames a second that the aggregator ingests, by kind of unit.",
             [Query(q.FRAMES, "{{kind}}")],
             width=6,
             least=0,
         ),
         timeline(
             "Lag",
-            "Time from the moment that a frame describes to its arrival, and how far the newest "
-            "frame lies behind the clock. With --speed the two clocks differ.",
+            "Time from a frame's timestamp to its arrival, and age of the newest frame by the "
+            "wall clock. With --speed the two clocks differ.",
             [
                 Query(q.LAG_HIGH, "99 %", ORANGE),
                 Query(q.LAG_MEDIAN, "median", YELLOW),
@@ -89,8 +89,8 @@ def _frames() -> Row:
         ),
         timeline(
             "Lost and refused",
-            "In the last five minutes: frames that never came, by kind, messages refused, and "
-            "messages dropped because they came too fast.",
+            "In the last five minutes: frames lost, by kind, messages refused, and messages "
+            "dropped because they arrived too fast.",
             [
                 Query(q.LOST_BY_KIND, "lost: {{kind}}"),
                 Query(q.REFUSED_BY_REASON, "refused: {{reason}}"),
@@ -103,7 +103,7 @@ def _frames() -> Row:
         ),
         listing(
             "Missing units",
-            "Units that do not report, by kind and by why.",
+            "Units that do not report, by kind and reason.",
             [Query(q.MISSING)],
             [
                 TableColumn("kind", "Kind"),
@@ -127,8 +127,8 @@ def _emulators() -> Row:
         ),
         timeline(
             "Late ticks",
-            "Ticks that began late, in the last five minutes. The emulator leaves none out, so "
-            "late ones mean that its machine is too slow.",
+            "Ticks that started late, in the last five minutes. The emulator skips none, so late "
+            "ticks mean that its machine is too slow.",
             [Query(q.LATE, "{{emulator}}")],
             width=8,
             least=0,
@@ -145,7 +145,7 @@ def _emulators() -> Row:
         timeline(
             "Not sent",
             "Frames that could not be published in the last five minutes because the broker was "
-            "away, and units that began to count anew in the last hour.",
+            "unreachable, and units whose sequence numbers restarted in the last hour.",
             [
                 Query(q.UNSENT, "{{emulator}}"),
                 Query(q.RESTARTS, "restarts of units", PURPLE),
@@ -157,8 +157,8 @@ def _emulators() -> Row:
         ),
         timeline(
             "Division",
-            "Of a site in shards: aggregators whose parts are in the sums of halls and site, and "
-            "how many there should be. A site in one piece has one part.",
+            "For a sharded site: aggregators whose parts are in the roll-ups of halls and site, "
+            "and the expected number. A site without shards has one part.",
             [
                 Query(q.PARTS, "parts", BLUE),
                 Query(q.PARTS_EXPECTED, "parts expected", BLUE, dashed=True),
@@ -190,7 +190,7 @@ def _scrapes() -> Row:
         ),
         timeline(
             "Rendering",
-            "99 % of answers are rendered within this time, by kind of page.",
+            "99 % of responses are rendered within this time, by kind of page.",
             [Query(q.RENDER_HIGH, "{{endpoint}}")],
             width=6,
             least=0,
@@ -217,7 +217,7 @@ def _prometheus() -> Row:
         ),
         timeline(
             "Samples",
-            "Samples a second that Prometheus takes in.",
+            "Samples a second that Prometheus ingests.",
             [Query(servers.SAMPLES, "samples", BLUE)],
             width=8,
             least=0,

@@ -33,7 +33,7 @@ def _now() -> Row:
     return "Rack $rack", [
         numbers(
             "GPUs",
-            "GPUs of the rack that report, and those that do not.",
+            "GPUs of the rack that report, and GPUs that do not.",
             [
                 Query(q.GPUS, "reporting"),
                 Query(q.GPUS_MISSING, "missing", steps=colors.SOME_IS_BAD),
@@ -52,7 +52,7 @@ def _now() -> Row:
         ),
         numbers(
             "NIC ports",
-            "Ports of the rack's servers whose link is up, and those whose link is down.",
+            "Ports of the rack's servers with link up, and with link down.",
             [Query(q.NICS, "up"), Query(q.NICS_DOWN, "down", steps=colors.SOME_IS_BAD)],
             width=4,
         ),
@@ -67,7 +67,7 @@ def _now() -> Row:
         ),
         numbers(
             "Pumps running",
-            "Coolant pumps that run. One is enough; with one there is no reserve.",
+            "Coolant pumps that run. One is enough, but leaves no redundancy.",
             [Query(q.PUMPS_RUNNING)],
             width=4,
             steps=((None, RED), (1, colors.YELLOW), (2, colors.GREEN)),
@@ -92,8 +92,8 @@ def _gpus() -> Row:
         ),
         density(
             "GPUs by power",
-            "How many GPUs of the rack draw how much. In training all move together; a GPU that "
-            "leaves the band is the one that the job waits for.",
+            "Number of GPUs of the rack by power. In training all move together; the job waits "
+            "for a GPU that leaves the band.",
             Query(q.GPU_POWER, "{{Hostname}} {{gpu}}"),
             width=5,
             height=10,
@@ -101,7 +101,7 @@ def _gpus() -> Row:
         ),
         listing(
             "XID errors",
-            "The last XID of each GPU that had one, by the driver's words.",
+            "The last XID of each GPU that had one, with the driver's text.",
             [Query(q.XID)],
             [
                 TableColumn("Hostname", "Server", width=90),
@@ -137,8 +137,8 @@ def _pace() -> Row:
         ),
         timeline(
             "Throttling",
-            "Share of their time for which a server's GPUs are held back by heat and by the power "
-            "limit, mean. Heat means too little coolant; the power limit is touched in hard steps.",
+            "Mean share of time in which heat and the power limit throttle a server's GPUs. Heat "
+            "means too little coolant; demanding steps reach the power limit.",
             [
                 Query(q.THROTTLED_BY_HEAT, "{{Hostname}} heat"),
                 Query(q.THROTTLED_BY_POWER, "{{Hostname}} power limit"),
@@ -162,7 +162,7 @@ def _network() -> Row:
     return "Network", [
         timeline(
             "Sent",
-            "Bits a second that the ports of each server send: bursts at the end of each step.",
+            "Bits a second sent by the ports of each server: bursts at the end of each step.",
             [Query(q.SENT, "{{instance}}")],
             width=12,
             least=0,
@@ -170,7 +170,7 @@ def _network() -> Row:
         ),
         timeline(
             "ECN marks received",
-            "Packets a second that came marked with congestion, by server.",
+            "Packets a second received with a congestion mark, by server.",
             [Query(q.MARKED, "{{instance}}")],
             width=12,
             least=0,
@@ -201,7 +201,7 @@ def _cooling() -> Row:
     return "Coolant", [
         timeline(
             "Temperatures",
-            "Coolant to the servers and from them.",
+            "Supply and return temperature.",
             [Query(q.RETURN, "return", ORANGE), Query(q.SUPPLY, "supply", BLUE)],
             width=6,
             nothing=_EMPTY,
@@ -219,7 +219,8 @@ def _cooling() -> Row:
         ),
         timeline(
             "Pump speed",
-            "Speed of each pump over its rated one. When one fails the other runs at about 95 %.",
+            "Speed of each pump as a share of its rated speed. When one fails the other runs at "
+            "about 95 %.",
             [Query(q.PUMP_SPEED, "pump {{pump}}")],
             width=6,
             least=0,
@@ -242,7 +243,7 @@ def _power() -> Row:
         *_charts(PDU, width=8),
         cells(
             "Power supplies",
-            "The worst power supply of every server, by its management controller.",
+            "Worst power supply state of every server, from its management controller.",
             Query(q.PSU_STATE, "{{instance}}"),
             width=8,
             height=8,

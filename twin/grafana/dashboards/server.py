@@ -26,14 +26,14 @@ def _now() -> Row:
     return "$host", [
         numbers(
             "GPUs",
-            "GPUs of the host that report, of those that have within a day.",
+            "GPUs of the host that report now, out of those that reported within a day.",
             [Query(q.GPUS, "{{here}} of {{ever}}", steps=colors.NONE_IS_GOOD)],
             width=3,
             names_only=True,
         ),
         listing(
             "Model",
-            "What dcgm-exporter says the GPUs are, and their driver.",
+            "GPU model and driver version from dcgm-exporter.",
             [Query(q.MODEL)],
             [
                 TableColumn("modelName", "GPU"),
@@ -63,7 +63,7 @@ def _now() -> Row:
         ),
         numbers(
             "GPUs with an XID",
-            "GPUs whose last XID is not zero; it stays until the driver is loaded anew.",
+            "GPUs whose last XID is not zero; the value stays until the driver is reloaded.",
             [Query(q.XID_COUNT)],
             width=3,
             steps=colors.NONE_IS_GOOD,
@@ -114,8 +114,8 @@ def _work() -> Row:
     return "Work", [
         timeline(
             "GPU utilisation",
-            "Share of time with a kernel on the GPU. It says nothing of how much is computed: a "
-            "GPU that waits in a collective shows 100 %.",
+            "Share of time with a kernel on the GPU. It is not a measure of work: a GPU that "
+            "waits in a collective shows 100 %.",
             [Query(q.UTILISATION, _GPU)],
             width=6,
             least=0,
@@ -139,7 +139,7 @@ def _work() -> Row:
         ),
         timeline(
             "Memory used",
-            "Framebuffer used over all there is.",
+            "Used share of the framebuffer.",
             [Query(q.MEMORY_SHARE, _GPU)],
             width=6,
             least=0,
@@ -179,8 +179,8 @@ def _errors() -> Row:
     return "Errors", [
         cells(
             "Last XID",
-            "The last XID of each GPU. It stays until the driver is loaded anew; 79 is a GPU that "
-            "fell off the bus, whose series vanish as well.",
+            "The last XID of each GPU. It stays until the driver is reloaded; 79 is a GPU that "
+            "fell off the bus, whose series end.",
             Query(q.XID, _GPU),
             width=8,
             height=8,
@@ -188,8 +188,8 @@ def _errors() -> Row:
         ),
         timeline(
             "ECC errors",
-            "Memory errors since the driver was loaded: single-bit ones were mended, double-bit "
-            "ones were not. dcgm-exporter has these counters off by default.",
+            "Memory errors since the driver was loaded: single-bit errors were corrected, "
+            "double-bit errors were not. dcgm-exporter has these counters off by default.",
             [
                 Query(q.ECC_SINGLE, f"{_GPU} single-bit"),
                 Query(q.ECC_DOUBLE, f"{_GPU} double-bit"),
@@ -201,8 +201,8 @@ def _errors() -> Row:
         ),
         timeline(
             "Remapped rows",
-            "Memory rows that were remapped after errors, and whether remapping has failed: then "
-            "the GPU has to be replaced.",
+            "Memory rows remapped after errors, and whether remapping has failed; if so, replace "
+            "the GPU.",
             [
                 Query(q.ROWS_CORRECTABLE, f"{_GPU} correctable"),
                 Query(q.ROWS_UNCORRECTABLE, f"{_GPU} uncorrectable"),
@@ -228,7 +228,7 @@ def _errors() -> Row:
         ),
         timeline(
             "PCIe replays",
-            "Packets a second that PCIe had to send again; zero on a healthy link.",
+            "PCIe packets resent a second; zero on a healthy link.",
             [Query(q.PCIE_REPLAYS, _GPU)],
             width=8,
             least=0,
@@ -236,8 +236,8 @@ def _errors() -> Row:
         ),
         timeline(
             "Throttling",
-            "Share of time in which heat or the power limit held each GPU back. dcgm-exporter "
-            "has these counters off by default.",
+            "Share of time in which heat or the power limit throttled each GPU. dcgm-exporter has "
+            "these counters off by default.",
             [
                 Query(q.THROTTLED_BY_HEAT, f"{_GPU} heat"),
                 Query(q.THROTTLED_BY_POWER, f"{_GPU} power limit"),
@@ -271,7 +271,7 @@ def _states() -> Row:
         ),
         cells(
             "Power supplies",
-            "State of each power supply's input, by the management controller.",
+            "State of each power supply's input, from the management controller.",
             Query(q.PSU_STATE, "{{name}}"),
             width=5,
             height=5,
@@ -280,7 +280,7 @@ def _states() -> Row:
         ),
         cells(
             "Inlet",
-            "Whether the management controller finds the inlet air too warm.",
+            "State of the inlet air temperature, from the management controller.",
             Query(q.INLET_STATE, "{{name}}"),
             width=3,
             height=5,
@@ -294,7 +294,7 @@ def _host() -> Row:
     return "Power and air of the host", [
         timeline(
             "Host power",
-            "Power at the inlet of the host, by its management controller.",
+            "Power at the inlet of the host, from its management controller.",
             [Query(q.HOST_POWER, "power")],
             width=8,
             least=0,
@@ -302,7 +302,7 @@ def _host() -> Row:
         ),
         timeline(
             "Power of the supplies",
-            "Power into and out of each supply, by its management controller.",
+            "Power into and out of each supply, from its management controller.",
             [Query(q.PSU_OUTPUT, "{{name}}")],
             width=8,
             least=0,
@@ -310,7 +310,7 @@ def _host() -> Row:
         ),
         timeline(
             "Temperatures",
-            "What the management controller measures, the inlet air first of all.",
+            "Temperatures from the management controller, the inlet air first.",
             [Query(q.INLET, "{{name}}")],
             width=8,
             nothing=_NO_IPMI,

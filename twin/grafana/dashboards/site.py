@@ -45,8 +45,8 @@ def firing(width: int, height: int) -> table.Panel:
     """Return the table of what fires."""
     return listing(
         "Firing alerts",
-        "Alerts that fire, worst first, by the rack or the device that they name, and on how "
-        "many devices each fires there. A click opens the place.",
+        "Firing alerts, worst first, by the rack or device that they name, with the number of "
+        "devices. A click opens the place.",
         [Query(alerts.BY_PLACE)],
         [*alert_columns(), TableColumn("Value", "Devices", width=80)],
         width=width,
@@ -71,7 +71,7 @@ def _now() -> Row:
         ),
         numbers(
             "Racks",
-            "Racks whose frames arrive, those whose frames do not, and racks that the site has.",
+            "Racks that report, racks that are silent, and all racks of the site.",
             [
                 Query(racks.REPORTING, "reporting"),
                 Query(racks.SILENT_COUNT, "silent", steps=colors.SOME_IS_BAD),
@@ -90,8 +90,8 @@ def _now() -> Row:
         ),
         numbers(
             "Progress",
-            "Duration of the last optimizer step, and the share of all time that went into steps "
-            "which were kept.",
+            "Duration of the last optimizer step, and goodput: the share of all time spent on "
+            "steps that were kept.",
             [Query(job.STEP_SECONDS, "step"), Query(job.GOODPUT, "goodput")],
             width=4,
             decimals=1,
@@ -114,7 +114,7 @@ def _now() -> Row:
         ),
         numbers(
             "Firing alerts",
-            "Alerts that fire at this moment; the table below names them.",
+            "Alerts that are firing now; the table below names them.",
             [Query(alerts.FIRING_COUNT, "firing")],
             width=3,
             steps=colors.NONE_IS_GOOD,
@@ -135,9 +135,9 @@ def _racks() -> Row:
     return "Racks", [
         rack_map(
             "Every rack",
-            "One cell a rack, coloured by what is chosen above as “Map shows”. A rack whose "
-            "devices do not answer is “gone”, one that does not report at all is “silent”; each "
-            "keeps its place. A click opens the rack.",
+            "One cell for each rack, coloured by the choice at “Map shows” above. A rack whose "
+            "devices do not answer is “gone”, a rack that does not report at all is “silent”; "
+            "each keeps its place. A click opens the rack.",
             [(Query(racks.map_of(title), "{{rack}}"), steps) for title, steps in choices],
             racks.WORDS,
             width=24,
@@ -151,9 +151,8 @@ def _power() -> Row:
     return "Power and alerts", [
         timeline(
             "Power",
-            "What the facility draws and what carries it. The load swings with every training "
-            "step; the Megapacks take the swing (positive: discharging), the grid carries the "
-            "mean.",
+            "Load of the facility and its sources. The load swings with every training step; the "
+            "Megapacks absorb the swing (positive: discharging), the grid supplies the mean.",
             [
                 Query(energy.FACILITY_POWER, "facility", ORANGE),
                 Query(energy.IT_POWER, "IT", YELLOW),
@@ -188,8 +187,8 @@ def _systems() -> Row:
         ),
         timeline(
             "GPU power and clock",
-            "Mean power of a GPU (left) and mean SM clock (right): the saw of the training steps. "
-            "Stalled GPUs spin at about 157 W.",
+            "Mean power of a GPU (left) and mean SM clock (right): the sawtooth of the training "
+            "steps. Stalled GPUs draw about 157 W.",
             [
                 Query(gpus.POWER, "power", ORANGE),
                 Query(gpus.CLOCK, "SM clock", BLUE, right=True),
@@ -200,15 +199,14 @@ def _systems() -> Row:
         ),
         density(
             "GPUs by temperature",
-            "How many GPUs are at which temperature. A few that leave the band stand out at any "
-            "size of site.",
+            "Number of GPUs by temperature. A few outliers stand out at any size of site.",
             Query(gpus.TEMPERATURES, "{{le}}"),
             width=6,
         ),
         timeline(
             "Throttled GPUs",
-            "GPUs that heat or the power limit slows. One slow GPU slows the whole synchronous "
-            "job.",
+            "GPUs throttled by heat or by the power limit. One slow GPU slows the whole "
+            "synchronous job.",
             [
                 Query(gpus.SLOWED_BY_HEAT, "by heat", RED),
                 Query(gpus.SLOWED_BY_POWER, "by power limit", YELLOW),
@@ -219,7 +217,7 @@ def _systems() -> Row:
         ),
         listing(
             "Hottest racks",
-            "The eight hottest racks now, with what explains the heat. A click opens the rack.",
+            "The eight hottest racks now, and likely causes. A click opens the rack.",
             [
                 Query(gpus.HOTTEST_TEMPERATURE),
                 Query(gpus.HOTTEST_POWER),
@@ -244,7 +242,7 @@ def _systems() -> Row:
         ),
         timeline(
             "Coolant",
-            "Warmest supply and return of any rack (left), and the lowest flow of any (right).",
+            "Highest supply and return temperature (left) and lowest flow (right) of any rack.",
             [
                 Query(cooling.RETURN_HIGHEST, "warmest return", RED),
                 Query(cooling.SUPPLY_HIGHEST, "warmest supply", ORANGE),
@@ -255,8 +253,8 @@ def _systems() -> Row:
         ),
         timeline(
             "Swing within a minute",
-            "Peak to peak of the last minute: what the load does, and what the Megapacks leave of "
-            "it for the grid.",
+            "Peak to peak of the last minute: the swing of the load, and the rest of it that "
+            "reaches the grid after the Megapacks.",
             [
                 Query(energy.FACILITY_SWING, "facility", ORANGE),
                 Query(energy.GRID_SWING, "grid", BLUE, bold=True),
@@ -280,7 +278,7 @@ def _systems() -> Row:
         ),
         timeline(
             "NIC ports",
-            "Ports of the servers whose link is up. One port down stalls the job.",
+            "Server ports with link up. One port down stalls the job.",
             [
                 Query(network.PORTS_UP, "up", GREEN),
                 Query(network.PORTS_DOWN_ALL, "down", RED, right=True),
@@ -290,7 +288,7 @@ def _systems() -> Row:
         ),
         timeline(
             "Throughput",
-            "Bits a second that all RDMA ports send: quiet in the step, at line rate at its end, "
+            "Bits a second sent by all RDMA ports: quiet in the step, at line rate at its end, "
             "when gradients are exchanged.",
             [Query(network.TRANSMITTED, "sent", BLUE)],
             width=6,
@@ -304,8 +302,8 @@ def _systems() -> Row:
         ),
         timeline(
             "Telemetry",
-            "Time from the moment that a frame describes to its arrival (left); frames lost in "
-            "the last five minutes (right).",
+            "Time from a frame's timestamp to its arrival (left); frames lost in the last five "
+            "minutes (right).",
             [
                 Query(pipeline.LAG_HIGH, "lag, 99 %", ORANGE),
                 Query(pipeline.LAG_MEDIAN, "lag, median", YELLOW),
