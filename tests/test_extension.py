@@ -146,7 +146,7 @@ def test_addresses_of_a_class_from_outside_are_told(installed: Layout) -> None:
     """One who counts too far learns the last of them, and one who writes none how to."""
     with pytest.raises(TargetError, match="last of its rear-door fans is door2"):
         find_target(installed, "r0001/door3")
-    with pytest.raises(TargetError, match=r"is no address; write .*r0001/door1"):
+    with pytest.raises(TargetError, match=r"is not an address; write .*r0001/door1"):
         find_target(installed, "r0001/fan1")
 
 

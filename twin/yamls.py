@@ -71,7 +71,7 @@ class _Constructor(SafeConstructor):
         try:
             return int(text, {"0o": 8, "0x": 16}.get(text[:2].lower(), 10))
         except ValueError:
-            _refuse(node, f"{text[:40]!r} is no whole number")
+            _refuse(node, f"{text[:40]!r} is not a whole number")
 
     def fraction(self, node: yaml.ScalarNode) -> float:
         """Return a floating point number.
@@ -83,7 +83,7 @@ class _Constructor(SafeConstructor):
         try:
             return float(re.sub(r"\.(?=inf|nan)", "", text.lower()))
         except ValueError:
-            _refuse(node, f"{text[:40]!r} is no number")
+            _refuse(node, f"{text[:40]!r} is not a number")
 
 
 _Constructor.yaml_constructors = {
@@ -107,7 +107,7 @@ def read_text(path: Path) -> str:
     """Return the text of a file in UTF-8, or in UTF-16 with a byte order mark.
 
     Raises:
-        ConfigError: it cannot be read, is too long, or is no text.
+        ConfigError: it cannot be read, is too long, or is not text.
     """
     try:
         with path.open("rb") as file:

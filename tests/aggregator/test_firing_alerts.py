@@ -175,10 +175,10 @@ def test_login_comes_from_the_address_or_a_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("file:///etc/passwd", "no address of HTTP"),
-        ("127.0.0.1:9090", "no address of HTTP"),
-        ("http://", "no address of HTTP"),
-        ("http://host:port", "no address of HTTP"),
+        ("file:///etc/passwd", "not an HTTP address"),
+        ("127.0.0.1:9090", "not an HTTP address"),
+        ("http://", "not an HTTP address"),
+        ("http://host:port", "not an HTTP address"),
         ("http://host?secret=1", "only password_file"),
         ("http://u@host?password_file=/nowhere", "cannot be read"),
     ],

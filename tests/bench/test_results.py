@@ -43,7 +43,9 @@ def test_a_broken_result_is_named(tmp_path: Path, text: str) -> None:
     """Another file is told by its name, with the remedy."""
     path = tmp_path / "x.json"
     path.write_text(text)
-    with pytest.raises(ConfigError, match=r"x\.json: is no result of a benchmark .* measure it"):
+    with pytest.raises(
+        ConfigError, match=r"x\.json: is not a benchmark result .* run the benchmark"
+    ):
         load_result(path)
 
 

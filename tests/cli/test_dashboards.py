@@ -105,7 +105,7 @@ def test_a_refusal_is_told() -> None:
         (["--only", "nothing"], "dashboard 'nothing' does not exist; choose site, array"),
         (["--var", "site"], "--var 'site' is not valid; write name=value"),
         (["--within", "soon"], "duration 'soon' is not valid"),
-        (["--prometheus", "127.0.0.1:9090"], "'127.0.0.1:9090' is no address"),
+        (["--prometheus", "127.0.0.1:9090"], "'127.0.0.1:9090' is not an address"),
         (["--from", "/nonexistent"], "/nonexistent/site.json cannot be read"),
     ],
 )

@@ -88,7 +88,9 @@ def test_a_server_that_is_not_there() -> None:
 
 def test_an_address_is_of_http() -> None:
     """What is no HTTP address is refused before anything is sent, without its password."""
-    with pytest.raises(ConfigError, match=r"X 'ftp://host' is no address; write for example http"):
+    with pytest.raises(
+        ConfigError, match=r"X 'ftp://host' is not an address; write for example http"
+    ):
         HttpServer("ftp://guest:secret@host", "X")
 
 

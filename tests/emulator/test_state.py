@@ -253,7 +253,7 @@ SOC = ("facility", "megapacks", "soc")
             {"$array": "plant.halls.cdus.loops.speeds"},
             "plant.facility.megapacks.soc has the shape",
         ),
-        (SOC, {"$same": "nowhere"}, "plant.facility.megapacks.soc is no state of a plant"),
+        (SOC, {"$same": "nowhere"}, "plant.facility.megapacks.soc is not a plant's state"),
         (SOC, {"$evil": 1}, "is of the unknown kind"),
         (SOC, {}, "is of the unknown kind"),
         (SOC, "full", "plant.facility.megapacks.soc is 'full', which is no ndarray"),
@@ -262,7 +262,7 @@ SOC = ("facility", "megapacks", "soc")
         (("time",), float("nan"), "the plant has run for nan s"),
         (("halls",), {"$object": "Popen", "name": "x", "attributes": {}}, "'Popen', which no"),
         (("halls",), {"$object": 3}, "plant.halls is"),
-        (("halls",), {"$random": {}}, "plant.halls is no state of a plant"),
+        (("halls",), {"$random": {}}, "plant.halls is not a plant's state"),
     ],
 )
 def test_a_forged_value_is_one_sentence(path: tuple[str, ...], value: Any, words: str) -> None:

@@ -450,7 +450,7 @@ def test_target_on_a_site_without_generators() -> None:
 )  # fmt: skip
 def test_target_that_is_no_address_is_told_how_to_write_one(demo: Layout, text: str) -> None:
     """The sentence shows every form that there is."""
-    with pytest.raises(TargetError, match="is no address; write a rack") as caught:
+    with pytest.raises(TargetError, match="is not an address; write a rack") as caught:
         find_target(demo, text)
     for form in ("r0001/n3/gpu0", "r0001/n3/nic0", "r0001/n3/psu1", "r0001/pump1", "a001"):
         assert form in str(caught.value)

@@ -15,7 +15,7 @@ from twin.aggregator.tokens import Token, presented
 __all__ = ["OPEN_PATHS", "Access", "Guarded"]
 
 OPEN_PATHS: Final = frozenset({"/healthz"})
-"""What anybody may ask: whether the process lives, and no more."""
+"""The only path without a token: the liveness check."""
 
 _ASK = 'Bearer realm="twin", Basic realm="twin", charset="UTF-8"'
 _UNAUTHORIZED = (
@@ -29,8 +29,8 @@ class Access:
     """Which tokens open what.
 
     Attributes:
-        read: token for reading; None when anybody may read.
-        command: token for commands, which may also read; None when nobody may give any.
+        read: token for reading; None where reading needs no token.
+        command: token for commands, which may also read; None where commands are off.
     """
 
     read: Token | None = None
@@ -43,7 +43,7 @@ class Access:
         return self.read.matches(presented(authorization)) or self.may_command(authorization)
 
     def may_command(self, authorization: str | None) -> bool:
-        """Whether it lets somebody give commands."""
+        """Whether commands are on."""
         return self.command is not None and self.command.matches(presented(authorization))
 
 

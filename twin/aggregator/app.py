@@ -65,7 +65,7 @@ def create_app(
         core: what is served.
         broker: address of the broker, to be shown on the page.
         advertise: what ``/sd`` gives; None for the address that the client used, if it is ours.
-        page: the live page; None for one on which nobody can give commands.
+        page: the live page; None for one without commands.
         limits: how much may be asked; None for the defaults.
     """
     interface = _Interface(core, advertise, limits or Limits())
@@ -152,7 +152,7 @@ class _Interface:
         if compressed:
             headers["Content-Encoding"] = "gzip"
         if request.method == "HEAD":
-            # Whoever only asks whether there is a page is spared the work for it.
+            # A HEAD request does not need the body.
             return StreamingResponse(_sent(()), headers=headers)
 
         def made() -> Response:
@@ -174,7 +174,7 @@ class _InTurn(Response):
     Args:
         make: returns the answer.
         slots: turns.
-        telemetry: counts those that came to nothing.
+        telemetry: counts the refused ones.
     """
 
     def __init__(self, make: Callable[[], Response], slots: Slots, telemetry: OwnTelemetry) -> None:

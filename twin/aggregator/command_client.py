@@ -35,7 +35,7 @@ class CommandClient:
         self._bus = None
 
     def hear(self, topic: str, payload: bytes) -> None:
-        """Look at a message: is it the answer that somebody waits for?"""
+        """Deliver a message to the caller that waits for it, if there is one."""
         if not self._waiting or not topic.startswith(self._prefix):
             return
         answer = self._waiting.get(topic[len(self._prefix) :])

@@ -72,7 +72,7 @@ class HttpConnection(H11Protocol):
             self._arrival.stop()
             self.door.works(self)
         if not self.flow.write_paused:
-            # Whoever asks again has taken what it was sent before.
+            # A client that sends another request has read the previous response.
             self._stall.stop()
 
     def pause_writing(self) -> None:
@@ -115,7 +115,7 @@ class HttpConnection(H11Protocol):
 
 
 class _Timer:
-    """Calls something after a while unless it is stopped; to start it twice changes nothing."""
+    """Timer that calls a function unless it is stopped; a second start has no effect."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop

@@ -81,7 +81,7 @@ class Core:
             payload: its content.
             retain: whether the broker had kept it.
             now: the wall clock, unix seconds.
-            at: seconds of a clock that nobody sets, by which silence is measured; None to
+            at: seconds of a monotonic clock, by which silence is measured; None to
                 make do with ``now``, as when time is simulated.
         """
         if topic in self._detail.topics:

@@ -71,13 +71,13 @@ class DetailControl:
         """Take over one message of :attr:`topics` and return what is to be published.
 
         Raises:
-            FrameError: it is no valid message, or it does not fit the site.
+            FrameError: it is not a valid message, or it does not fit the site.
         """
         if topic == self._names.detail:
             self._restore(payload)
             return []
         if retain:
-            raise FrameError("stale", "commands are not retained, so nobody knows its age")
+            raise FrameError("stale", "commands are not retained: its age is unknown")
         return self._command(decode_message(SetDetail, payload))
 
     def connected(self) -> None:

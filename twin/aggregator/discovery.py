@@ -35,7 +35,7 @@ def target_groups(
 
     Series carry labels of their own, which win under ``honor_labels``. The labels here
     say of which array Prometheus's own series are, such as the ``up`` of the target. An
-    array whose detail is ``site`` has nothing of its own and is no target. A site with the
+    array whose detail is ``site`` has no page of its own and is not a target. A site with the
     roll-ups of many racks asks to be scraped every 5 s, whatever the job says.
 
     Args:

@@ -94,7 +94,7 @@ class Door:
                 connection, peer = await loop.sock_accept(listener)
             except OSError as error:
                 # Of a client that is gone again nothing is left to do; without descriptors
-                # the next attempt fails as well, so whoever is idle makes room.
+                # the next attempt fails as well, so idle connections are closed.
                 if not isinstance(error, ConnectionError):
                     _log.error("no connection can be accepted", error=error.strerror)
                     self._evict()

@@ -85,7 +85,7 @@ class EmulatorRegistry:
 
     @property
     def loss(self) -> Missing | None:
-        """Why nobody is left who could report; None while someone is, or none was known."""
+        """Why no emulator is left; None while one is online, or if none was ever known."""
         if not self.emulators or self._online():
             return None
         lost = any(status.state == "lost" for status in self.emulators.values())
@@ -109,7 +109,7 @@ class EmulatorRegistry:
     def is_ahead(self, ts: float, now: float) -> bool:
         """Whether a frame is of a time that no emulator can have reached yet.
 
-        Such a frame would let all that follow look old. Without a clock nobody can tell.
+        Such a frame would let all that follow look old. Without a clock this cannot be decided.
 
         Args:
             ts: the frame's simulated time.

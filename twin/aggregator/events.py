@@ -31,7 +31,7 @@ _NAMED_UNITS = 3
 
 _REST_LOOKS = 10
 """After an event of a kind of unit its next ones are gathered over so many looks: a large site
-is lost and comes back rack by rack, and nobody reads a line for each."""
+is lost and comes back rack by rack, and a line for each would hide the rest."""
 
 _KINDS = {
     UnitKind.RACK: "rack",
@@ -45,7 +45,7 @@ _KINDS = {
 
 _REASONS = {
     Missing.TIMEOUT: "silent for too long",
-    Missing.DECODE_ERROR: "sends nothing that is valid",
+    Missing.DECODE_ERROR: "sends no valid frame",
     Missing.WILL: "its emulator is lost",
     Missing.OFFLINE: "its emulator has ended",
 }
@@ -147,7 +147,7 @@ class EventLog:
                 self._add("emulator", level, f"Emulator {name} {words}.")
 
     def _poll_faults(self) -> None:
-        # Without the retained list nobody knows which faults are in force.
+        # Without the retained list the faults in force are unknown.
         if not self._announced.faults_known:
             return
         now = {fault.id: fault for fault in self._announced.faults}

@@ -57,7 +57,7 @@ class AlertServer:
         """Return the server at an address, with the password from its file.
 
         Raises:
-            ConfigError: it is no address, or the password's file cannot be read.
+            ConfigError: it is not an address, or the password's file cannot be read.
         """
         option = f"--{kind.lower()}"
         try:
@@ -66,7 +66,7 @@ class AlertServer:
         except ValueError:
             host = None
         if host is None or parts.scheme not in ("http", "https") or parts.fragment:
-            raise ConfigError(f"{option} is no address of HTTP; {_FORM}")
+            raise ConfigError(f"{option} is not an HTTP address; {_FORM}")
         query = parse_qs(parts.query)
         if query.keys() - {"password_file"}:
             raise ConfigError(f"{option}: after the ? only password_file=/path may stand; {_FORM}")
@@ -103,7 +103,7 @@ class AlertServer:
 
 
 def _opener() -> urllib.request.OpenerDirector:
-    """Return what asks, and follows nobody elsewhere, who would be given the login."""
+    """Return a client that follows no redirects, so that the login goes to this server only."""
     opener = urllib.request.OpenerDirector()
     for handler in (
         urllib.request.HTTPHandler,
@@ -181,7 +181,7 @@ class FiringAlerts:
 
     Attributes:
         source: the server that was asked, in words; None where none is known.
-        problem: why nothing is known; None when it is.
+        problem: why the alerts are unknown; None where they are known.
         count: alerts that fire on this site.
         alerts: the worst of them by rule and place, at most so many as can be shown.
     """
@@ -196,7 +196,7 @@ class AlertsWatch:
     """Asks a server again and again, in a thread of its own: no answer can hold up the site.
 
     Args:
-        server: who is asked, None for nobody.
+        server: the server of the alerts, None for none.
         site: whose alerts are wanted; those without the label ``site`` count too.
         clock: seconds of a clock that never runs backwards.
     """
@@ -217,7 +217,7 @@ class AlertsWatch:
         self._answered = clock()
 
     def start(self) -> None:
-        """Begin to ask, where there is somebody to be asked."""
+        """Start polling, if there is a server."""
         if self._server is not None:
             threading.Thread(target=self._run, name="firing alerts", daemon=True).start()
 

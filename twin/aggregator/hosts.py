@@ -29,7 +29,7 @@ def reached_at(request: Request) -> str:
     """Return host and port at which a client reached us.
 
     That is what it asked for, where this is a name or an address of this machine; else the
-    address at which the connection came in. So nobody is sent elsewhere by a header.
+    address at which the connection came in. So a forged header cannot redirect a client.
     """
     host, local = request.headers.get("host", ""), request.scope.get("server")
     if local is None or local[1] is None:

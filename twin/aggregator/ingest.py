@@ -150,7 +150,7 @@ class Ingest:
             payload: its content.
             retain: whether the broker had kept it.
             now: the wall clock, unix seconds.
-            at: seconds of a clock that nobody sets; None to make do with ``now``.
+            at: seconds of a monotonic clock; None to make do with ``now``.
         """
         at = self._elapsed.read(now) if at is None else at
         try:  # what :func:`contained` does, for each frame and so without its cost
@@ -249,7 +249,7 @@ class Ingest:
             text = f"{kind.value} {name!r} is another shard's" if known else None
             raise FrameError("foreign", text or f"the site has no {kind.value} {name!r}")
         if retain:
-            raise FrameError("stale", "frames are not retained, so nobody knows its age")
+            raise FrameError("stale", "frames are not retained: its age is unknown")
         if self._store.units[kind].released[unit]:
             return
         try:

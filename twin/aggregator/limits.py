@@ -45,7 +45,7 @@ class Limits:
 
 
 _LOOK_SECONDS = 0.1
-"""Between two looks at who holds a slot, while somebody waits."""
+"""Interval between two checks of the slots while a client waits."""
 
 
 class BusyError(Exception):

@@ -36,7 +36,7 @@ class MeterLine:
         label: its name for people.
         unit: unit of the values as sent.
         decimals: decimals that are sent.
-        read: returns the present value, NaN when nothing is reported.
+        read: returns the present value, NaN where no value is reported.
         right: whether it is drawn by the right axis.
         bounds: the axis reaches at least from the one to the other; None for no such wish.
     """

@@ -196,7 +196,7 @@ def _fits(signal: SignalPart, own: Figures) -> bool:
 
 
 def _figures(signal: SignalPart | None, place: int, risen: float, like: Figures) -> Figures:
-    """Return the figures of one hall of a part; without a part nothing but what has risen."""
+    """Return the figures of one hall of a part; without a part only the counters' increases."""
 
     def one(row: Sequence[float | None], nothing: float = 0.0) -> _Values:
         value = row[place]

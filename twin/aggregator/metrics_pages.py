@@ -87,7 +87,7 @@ class MetricsPages:
         self._site.write(text)
 
     def write_array(self, array: int, text: ExpositionWriter) -> None:
-        """Append the devices of one array; nothing of one whose detail is ``site``."""
+        """Append the devices of one array; none where its detail is ``site``."""
         if self._plan[array] is Detail.SITE:
             return
         if array not in self._arrays:

@@ -11,7 +11,7 @@ PLAIN = "text/plain; version=0.0.4; charset=utf-8"
 
 _OPENMETRICS = "application/openmetrics-text; version={}; charset=utf-8"
 _VERSIONS = ("1.0.0", "0.0.1")
-"""Versions of OpenMetrics that we write; they differ in nothing that we have."""
+"""Versions of OpenMetrics that we write; our pages are the same in both."""
 
 _PLAIN_RANGES = frozenset({"text/plain", "text/*", "*/*"})
 
@@ -23,7 +23,7 @@ def openmetrics(accept: str) -> str | None:
         accept: the header ``Accept``; Prometheus names OpenMetrics first by default.
 
     Returns:
-        None where the text format is as good or better, and where the client says nothing.
+        None where the text format is as good or better, and where the client has no preference.
     """
     wanted = dict.fromkeys(_VERSIONS, 0.0)
     plain = 0.0

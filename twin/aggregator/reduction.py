@@ -99,7 +99,7 @@ class Reduction:
 
         Args:
             units: which.
-            values: their values, shape (units, devices a unit), NaN where nothing is reported.
+            values: their values, shape (units, devices a unit), NaN where no value is reported.
             reporting: whether each of them reports at all.
         """
         finite = np.isfinite(values)
@@ -160,7 +160,7 @@ class Reduction:
         self._buckets = dict(zip(self._buckets, figures.buckets, strict=True))
 
     def over(self, rollup: Rollup, first: NDArray[np.intp]) -> _Values:
-        """Return a roll-up over groups of consecutive units, NaN where nothing is reported.
+        """Return a roll-up over groups of consecutive units, NaN where no value is reported.
 
         Args:
             rollup: which; not a distribution.

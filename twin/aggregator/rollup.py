@@ -1,7 +1,7 @@
 """Roll-ups over racks, arrays, halls and the site.
 
-They are taken over whole arrays at once, and each is computed when somebody asks for it
-and kept until a value changes.
+They are taken over whole arrays at once. Each is computed when it is read, and kept until a
+value changes.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ _BACKLOG = 1024
 
 
 class UvicornServer(uvicorn.Server):
-    """A server with a door, that leaves signals to whoever owns the process."""
+    """A server with a door that leaves signals to its process."""
 
     door: Door
 
@@ -44,7 +44,7 @@ class UvicornServer(uvicorn.Server):
             http=protocol,
             lifespan="off",
             log_config=None,
-            # Whoever stands before us in truth is told by --advertise.
+            # The address of a proxy in front is set by --advertise.
             proxy_headers=False,
             server_header=False,
             timeout_graceful_shutdown=_PATIENCE_SECONDS,

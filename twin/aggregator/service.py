@@ -58,11 +58,11 @@ class AggregatorConfig:
             only one.
         replica: which of the processes that expose the same, from 0.
         replicas: processes that expose the same.
-        token: opens all that can be read; None when anybody may read.
+        token: opens all that can be read; None where reading needs no token.
         inject_token: opens what injects and clears faults, and all that can be read; None
             when that cannot be done over HTTP.
         tls: certificate for HTTPS; None for plain HTTP.
-        alerts: who knows the alerts that fire; None for nobody.
+        alerts: server of the firing alerts; None for none.
         limits: of the HTTP interface.
 
     Raises:
@@ -132,7 +132,7 @@ class Aggregator:
         return self._core.not_ready()
 
     async def subscribed(self) -> None:
-        """Wait until the broker has taken the first subscription: nothing is lost from then on."""
+        """Wait for the first accepted subscription; no message is lost after it."""
         await self._subscribed.wait()
 
     @staticmethod

@@ -24,7 +24,7 @@ from twin.wire import RollupPart, Topics, decode_message
 __all__ = ["ShardLink"]
 
 _LEAST_SECONDS = 1.0
-"""Between two parts, also at a shorter interval: nobody scrapes roll-ups more often."""
+"""Shortest interval between two parts: roll-ups are not scraped more often."""
 
 _log = structlog.get_logger(__name__)
 
@@ -84,14 +84,14 @@ class ShardLink:
         """Take over the part of another aggregator.
 
         Raises:
-            FrameError: it is no valid one.
+            FrameError: it is not valid.
         """
         name = topic.removeprefix(self._prefix)
         self._parts.hear(name, decode_message(RollupPart, payload), self._elapsed.read(now))
         self._look()
 
     def tick(self, now: float, interval: float, *, ready: bool) -> list[Outgoing]:
-        """Return our part when it is time for it, and forget those of whom nothing is heard.
+        """Return our part when it is due, and forget the shards that are silent.
 
         Args:
             now: the wall clock.

@@ -104,7 +104,7 @@ class Addresses:
         division: of the aggregator that answers, None where it is the only one.
 
     Raises:
-        ConfigError: the template does not tell the aggregators apart, or is no address.
+        ConfigError: the template does not tell the aggregators apart, or is not an address.
     """
 
     template: str

@@ -28,7 +28,7 @@ class Missing(StrEnum):
     TIMEOUT = "timeout"
     """It fell silent."""
     DECODE_ERROR = "decode_error"
-    """It does send, but nothing that is a valid frame."""
+    """It sends messages, but no valid frame."""
     WILL = "will"
     """The broker lost the emulators."""
     OFFLINE = "offline"
@@ -74,7 +74,7 @@ class UnitStates:
         refused: elapsed time at its last undecodable frame, seconds, -inf before the first.
         reason: why it is missing, as an index into :class:`Missing`; read :meth:`missing`.
         changed: version of the store at which its values last changed.
-        released: whether it is another aggregator's now: nothing is said of it.
+        released: whether another aggregator has it now; it is then not exposed here.
     """
 
     reporting: NDArray[np.bool_]
@@ -90,7 +90,7 @@ class UnitStates:
 
     @classmethod
     def of(cls, count: int) -> UnitStates:
-        """Return ``count`` units of which nothing is known."""
+        """Return ``count`` units without any frame."""
         return cls(
             reporting=np.zeros(count, bool),
             ts=np.full(count, np.nan),
@@ -155,7 +155,7 @@ class Store:
         layout: the site.
         names: of its hosts and GPUs.
         values: device class to an array (signals that travel, units, devices a unit),
-            float64, NaN where nothing is reported.
+            float64, NaN where no value is reported.
         units: kind of frame to its units.
         loss: why all emulators are gone, None while one is there.
         version: rises with every change.
@@ -206,11 +206,11 @@ class Store:
         units.changed[unit] = self.version
 
     def refuse(self, kind: UnitKind, unit: int, at: float) -> None:
-        """Note that a unit sent something that is no valid frame."""
+        """Note that a unit sent something that is not a valid frame."""
         self.units[kind].refused[unit] = at
 
     def expire(self, at: float, timeout: float) -> None:
-        """Blank the units that sent nothing for too long.
+        """Blank the units that were silent for too long.
 
         Args:
             at: elapsed time.

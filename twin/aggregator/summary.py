@@ -30,12 +30,12 @@ from twin.site import DetailPlan, job_places
 __all__ = ["ArrayFigures", "JobFigures", "Summary", "summarise"]
 
 _DECODE_REASONS = frozenset({"oversized", "malformed", "version", "schema", "shape", "value"})
-"""Refusals of what is no valid frame, as against one that comes at the wrong time or place."""
+"""Refusals of what is not a valid frame, as against one that comes at the wrong time or place."""
 
 
 @dataclass(frozen=True, slots=True)
 class ArrayFigures:
-    """Key figures of one array; None where nothing is reported.
+    """Key figures of one array; None where no value is reported.
 
     Attributes:
         name: name of the array.
@@ -58,7 +58,7 @@ class ArrayFigures:
 
 @dataclass(frozen=True, slots=True)
 class JobFigures:
-    """Key figures of one job; None where nothing is reported.
+    """Key figures of one job; None where no value is reported.
 
     Attributes:
         name: name of the job.
@@ -77,7 +77,7 @@ class JobFigures:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """Key figures of the site; None where nothing is reported.
+    """Key figures of the site; None where no value is reported.
 
     Attributes:
         simulated_time: newest simulated time, unix seconds.

@@ -103,7 +103,7 @@ class ExpositionWriter:
         return True
 
     def add(self, metric: MetricHead, columns: Iterable[SeriesColumn]) -> None:
-        """Append one metric with all its series; nothing when it has none."""
+        """Append one metric with all its series, if it has any."""
         start = b"\n" + metric.name.encode()
         parts = [metric.openmetrics if self.openmetrics else metric.plain]
         for column in columns:

@@ -49,7 +49,7 @@ class Token:
         """Return the token in the first line of a file.
 
         Raises:
-            ConfigError: the file cannot be read, or what it holds is no good token.
+            ConfigError: the file cannot be read, or its content is not a valid token.
         """
         try:
             return cls(_read(file), file)
@@ -66,7 +66,7 @@ class Token:
         return self._value
 
     def matches(self, shown: str | None) -> bool:
-        """Whether ``shown`` is the secret; how long that takes tells nothing about it."""
+        """Whether ``shown`` is the secret, compared in constant time."""
         return shown is not None and secrets.compare_digest(shown.encode(), self.value.encode())
 
     def _follow(self) -> None:

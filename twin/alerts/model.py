@@ -53,7 +53,7 @@ class Threshold:
         name: by which it can be set.
         value: the limit.
         unit: of the value; empty for a pure number.
-        basis: where the value comes from; *est.* where nothing public was found.
+        basis: where the value comes from; *est.* where no public source was found.
     """
 
     name: str

@@ -19,7 +19,7 @@ def scaled_site_text(gpus: int) -> str:
     """Return the YAML of a site like ``colossus-100k`` with about so many GPUs.
 
     Racks, Megapacks, generators and the grid keep their proportions, so that what differs
-    between two such sites is nothing but the size.
+    between two such sites is the size only.
 
     Args:
         gpus: rounded to whole racks of 64.

@@ -30,7 +30,7 @@ async def read_own(url: str) -> Samples:
 
 
 def missing(base: str) -> str | None:
-    """Return what the aggregator says is missing before its site is complete, None for nothing."""
+    """Return what the aggregator still misses of its site, None once it is complete."""
     try:
         answer = HttpServer(base, "the aggregator", _PATIENCE_SECONDS).ask("GET", "/readyz")
     except ServiceError:

@@ -62,7 +62,7 @@ class Child:
         return self.process.pid
 
     def last_words(self) -> str:
-        """Return the last line that it said, empty when it said nothing."""
+        """Return the last line of its output, empty where there is none."""
         self.log.seek(0)
         lines = self.log.read().decode(errors="replace").strip().splitlines()
         return lines[-1] if lines else ""
@@ -102,9 +102,9 @@ def started(
 
 
 def free_port() -> int:
-    """Return a TCP port of 127.0.0.1 that nobody listens on.
+    """Return a free TCP port of 127.0.0.1.
 
-    It is below those that systems give away by themselves, so nobody gets it by chance before
+    It is below the ephemeral ports, so no other process gets it by chance before
     the program for which it is takes it.
 
     Raises:
@@ -117,7 +117,7 @@ def free_port() -> int:
 
 
 def listens(port: int) -> bool:
-    """Return whether somebody listens on that port of 127.0.0.1."""
+    """Return whether a process listens on that port of 127.0.0.1."""
     with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
         return True
     return False
@@ -133,7 +133,7 @@ async def until(ready: Callable[[], bool], child: Child, seconds: float = _READY
         async with asyncio.timeout(seconds):
             while not await asyncio.to_thread(ready):
                 if (status := child.process.poll()) is not None:
-                    words = child.last_words() or "it said nothing"
+                    words = child.last_words() or "no output"
                     raise ServiceError(f"{child.name} ended with status {status}: {words}")
                 await asyncio.sleep(_LOOK_SECONDS)
     except TimeoutError as error:

@@ -51,7 +51,7 @@ class PrometheusReport:
         series: series in its memory at the end.
         samples_per_scrape: samples of one round over all targets.
         scrapes: scrapes that it made, of all targets together.
-        scrapes_failed: those that brought nothing.
+        scrapes_failed: those that failed.
         scrapes_left_out: those that it should have made and did not, because one before
             took too long.
         scrape_p50_seconds: duration of a scrape, median over the targets of their medians.

@@ -16,7 +16,7 @@ __all__ = ["Receiver", "Sent", "measure_receiver", "read_page"]
 
 _QUIET_SECONDS = 1.0
 _QUIET_CORES = 0.02
-"""A process that takes less than this of a core has nothing left to do."""
+"""Share of a core below which a process is idle."""
 _SCRAPES = 5
 _TRIES = 20
 _PATIENCE_SECONDS = 60.0
@@ -77,7 +77,7 @@ async def measure_receiver(
         sent: what all rounds have together.
 
     Raises:
-        ServiceError: it ended, or shows nothing of what it was sent.
+        ServiceError: it ended, or exposes no value that it was sent.
     """
     await until(lambda: listens(urlsplit(url).port or 0), child)
     async with connect(broker, client_id="source") as bus:
@@ -117,11 +117,11 @@ async def _subscribed(
         await _quiet(child)
         if len(await asyncio.to_thread(read_page, url)) > 2 * empty:
             return
-    raise ServiceError(f"{child.name} shows nothing of what it was sent: {child.last_words()}")
+    raise ServiceError(f"{child.name} exposes no value that it was sent: {child.last_words()}")
 
 
 async def _quiet(child: Child) -> None:
-    """Wait until a process has nothing left to do.
+    """Wait until a process is idle.
 
     Raises:
         ServiceError: it ended.

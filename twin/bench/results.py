@@ -71,7 +71,7 @@ def load_result(path: Path) -> Recorded | None:
         return Recorded(data["command"], Machine(**data["machine"]), data["figures"])
     except (orjson.JSONDecodeError, KeyError, TypeError) as error:
         raise ConfigError(
-            f"{path}: is no result of a benchmark ({error}); measure it anew"
+            f"{path}: is not a benchmark result ({error}); run the benchmark again"
         ) from error
 
 

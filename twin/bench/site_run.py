@@ -63,7 +63,7 @@ class RunningSite:
 
     Attributes:
         base: address of the aggregator's pages.
-        pids: process of each part; whoever adds a part has it measured too.
+        pids: process of each part; an added part is measured too.
         parts: ends with the site what was added to it.
     """
 
@@ -105,7 +105,7 @@ class SiteReport:
         cpu_cores: processors that each process took.
         rss_mib: greatest resident set of each process, MiB.
         rss_total_mib: their sum.
-        held: whether nothing was lost and no tick late.
+        held: whether no frame was lost and no tick late.
     """
 
     site: str

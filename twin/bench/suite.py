@@ -149,7 +149,7 @@ def measure(effort: Effort, begin: Callable[[str], None]) -> Result:
 def _end_to_end(sizes: list[int], broker: BrokerKind, effort: Effort) -> SiteReport:
     """Return the run of the largest of ``sizes`` that holds, or of the smallest.
 
-    What a machine that is busy with something else loses tells nothing of what it can hold.
+    Losses of a machine that is busy otherwise do not show its capacity.
     """
     for gpus in reversed(sizes):
         report = run_scaled(scaled_site(gpus), 1.0, broker, effort.warmup, effort.seconds)

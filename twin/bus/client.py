@@ -134,7 +134,7 @@ class Connection:
             return
         await self._room()
         # A turn for others, since what is written at once takes none; before it is sent, so
-        # that whoever is cancelled has sent nothing.
+        # that a cancelled caller has sent nothing.
         await asyncio.sleep(0)
         self._send(topic, payload, retain)
 

@@ -71,7 +71,7 @@ _log = structlog.get_logger("twin.bus")
 async def embedded_broker(host: str, port: int) -> AsyncIterator[BrokerUrl]:
     """Run a broker in this event loop and yield its address as seen from this machine.
 
-    It speaks MQTT 3.1.1, lets anybody in and keeps nothing on disk.
+    It speaks MQTT 3.1.1, accepts every client and stores nothing on disk.
 
     Args:
         host: address to listen on.

@@ -38,7 +38,7 @@ __all__ = ["Inbox", "Link"]
 ANSWER_SECONDS = 10.0
 """How long the broker may take to answer anything."""
 GOODBYE_SECONDS = 1.0
-"""How long it may take to take our goodbye: nobody who ends us waits much longer."""
+"""Longest wait for the broker to accept the disconnect: a supervisor kills us soon after."""
 CONNECT_SECONDS = 4.0
 """How long it may take to take the TCP connection: a thread waits for it, and our end for that."""
 KEEPALIVE_SECONDS = 15
@@ -200,7 +200,7 @@ class Link:
         """Close the socket, if it is open, without a goodbye."""
         self._paho._sock_close()  # noqa: SLF001 - there is no public call for that
         if self.gone.done() and not self.gone.cancelled():
-            self.gone.exception()  # taken note of, or asyncio would log that nobody did
+            self.gone.exception()  # retrieved, or asyncio would log it as unhandled
 
     def _write_at_once(self) -> None:
         client, loop = self._paho, asyncio.get_running_loop()

@@ -58,8 +58,8 @@ class Bus(Protocol):
     ) -> None:
         """Send ``payload`` to the broker; with a ``qos`` above 0 wait until it says that it has it.
 
-        While the connection is congested it waits first. Whoever gives up then has sent
-        nothing.
+        While the connection is congested it waits first. A caller that is cancelled then has
+        sent nothing.
 
         Raises:
             BusError: the connection is gone.

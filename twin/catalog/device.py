@@ -48,8 +48,8 @@ class DeviceClass:
         signals: all signals; the first that travels is the anchor: a device
             whose anchor is missing is not reporting.
         derived: families that follow from its signals.
-        detail: the least detail of its array at which it is exposed; means nothing for
-            what belongs to no array, which is always exposed.
+        detail: the least detail of its array at which it is exposed; without effect outside
+            arrays, where everything is always exposed.
         hosts: what its exporters are scraped on.
         per_host: how many devices a host has.
         accelerators: name under which a GPU model says that this class shows its chips;

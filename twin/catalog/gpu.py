@@ -6,7 +6,7 @@ kept, because rules and dashboards on the real cluster meet them too:
 
 * the framebuffer is in MiB, energy in mJ, clocks in MHz;
 * ``DCGM_FI_DEV_NVLINK_BANDWIDTH_TOTAL`` is declared a counter but DCGM's field 449
-  is the present rate in MB/s, so ``rate()`` over it means nothing.
+  is the present rate in MB/s, so ``rate()`` over it is meaningless.
 
 The exporter's own ``DCGM_EXP_*`` counters are left out. They are commented out in that file,
 and those of XIDs and clock events have a series for each code seen within a window of time:

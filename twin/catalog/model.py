@@ -84,7 +84,7 @@ class Detail(StrEnum):
     """How much of an array is exposed; each level holds what the one before it has."""
 
     SITE = "site"
-    """Nothing of its own: the array counts in the roll-ups over its hall and the site."""
+    """No series of its own: the array counts in the roll-ups over its hall and the site."""
     RACK = "rack"
     """Roll-ups over the array and over its racks, and the devices of which a rack or an
     array has a few: coolant units, PDUs, leaf switches."""

@@ -65,30 +65,28 @@ class OwnMetric:
     labels: tuple[str, ...] = ()
 
 
-FRAMES_INGESTED = OwnMetric(
-    "twin_frames_ingested_total", "counter", "Frames taken over.", ("kind",)
-)
+FRAMES_INGESTED = OwnMetric("twin_frames_ingested_total", "counter", "Frames ingested.", ("kind",))
 FRAMES_LOST = OwnMetric(
     "twin_frames_lost_total",
     "counter",
-    "Frames that never came, by gaps in the running numbers.",
+    "Frames lost, by gaps in the sequence numbers.",
     ("kind",),
 )
 MESSAGES_REFUSED = OwnMetric(
-    "twin_messages_refused_total", "counter", "Messages that were dropped.", ("reason",)
+    "twin_messages_refused_total", "counter", "Messages refused, by reason.", ("reason",)
 )
 UNIT_RESTARTS = OwnMetric(
-    "twin_unit_restarts_total", "counter", "Units that began to count anew.", ("kind",)
+    "twin_unit_restarts_total", "counter", "Units whose sequence numbers restarted.", ("kind",)
 )
 INGEST_LAG = OwnMetric(
     "twin_ingest_lag_seconds",
     "histogram",
-    "Time between the moment a frame describes and the one from which its values are exposed.",
+    "Time from a frame's timestamp until its values are exposed.",
 )
 SCRAPE_DURATION = OwnMetric(
     "twin_http_scrape_duration_seconds",
     "histogram",
-    "Time to render an answer, without sending it.",
+    "Time to render a response, without sending it.",
     ("endpoint",),
 )
 SCRAPE_SERIES = OwnMetric(
@@ -97,22 +95,22 @@ SCRAPE_SERIES = OwnMetric(
 HTTP_REFUSED = OwnMetric(
     "twin_http_refused_total",
     "counter",
-    "Requests that were refused or cut off: without the token, more than can be answered, or "
-    "from a client that is too slow.",
+    "Requests refused or cut off: without the token, beyond the limits, or from a client that is "
+    "too slow.",
     ("reason",),
 )
-BROKER_CONNECTED = OwnMetric(
-    "twin_broker_connected", "gauge", "1 while the connection to the broker stands."
-)
+BROKER_CONNECTED = OwnMetric("twin_broker_connected", "gauge", "1 while connected to the broker.")
 BUS_DROPPED = OwnMetric(
     "twin_bus_messages_dropped_total",
     "counter",
-    "Messages thrown away unread because they came faster than they could be taken over.",
+    "Messages dropped unread because they arrived faster than they could be ingested.",
 )
 BUS_WAITING = OwnMetric(
-    "twin_bus_messages_waiting", "gauge", "Messages that came in and were not taken over yet."
+    "twin_bus_messages_waiting", "gauge", "Messages received and not yet ingested."
 )
-BUILD_INFO = OwnMetric("twin_build_info", "gauge", "Always 1; the label tells.", ("version",))
+BUILD_INFO = OwnMetric(
+    "twin_build_info", "gauge", "Always 1; the label has the version.", ("version",)
+)
 
 SIMULATION_TIME = OwnMetric(
     "twin_simulation_time_seconds", "gauge", "Simulated time of the newest frame, unix seconds."
@@ -123,7 +121,7 @@ UNIT_REPORTING = OwnMetric(
 UNIT_MISSING = OwnMetric(
     "twin_unit_missing",
     "gauge",
-    "1 while the unit does not report; the reason says why.",
+    "1 while the unit does not report, by reason.",
     ("kind", "unit", "reason"),
 )
 UNIT_LAST_FRAME = OwnMetric(
@@ -135,13 +133,13 @@ UNIT_LAST_FRAME = OwnMetric(
 EMULATOR_UP = OwnMetric(
     "twin_emulator_up",
     "gauge",
-    "1 while the emulator says that it is online. Of a site in shards, part says which it has: "
-    "0/3, or facility.",
+    "1 while the emulator reports online. In a sharded site, part names its share: 0/3, or "
+    "facility.",
     ("emulator", "part"),
 )
 EMULATOR_TICKS = OwnMetric("twin_emulator_ticks_total", "counter", "Ticks done.", ("emulator",))
 EMULATOR_LATE_TICKS = OwnMetric(
-    "twin_emulator_late_ticks_total", "counter", "Ticks that began late.", ("emulator",)
+    "twin_emulator_late_ticks_total", "counter", "Ticks that started late.", ("emulator",)
 )
 EMULATOR_FRAMES = OwnMetric(
     "twin_emulator_frames_total", "counter", "Frames published.", ("emulator",)
@@ -149,26 +147,26 @@ EMULATOR_FRAMES = OwnMetric(
 EMULATOR_UNSENT = OwnMetric(
     "twin_emulator_frames_unsent_total",
     "counter",
-    "Frames that could not be published: because the broker was away, or because it did not "
-    "take those before them in time.",
+    "Frames that could not be published, because the broker was unreachable or too slow to "
+    "accept earlier ones.",
     ("emulator", "reason"),
 )
 EMULATOR_QUEUED = OwnMetric(
     "twin_emulator_frames_queued",
     "gauge",
-    "Frames that were due and that the broker had not taken yet.",
+    "Frames that are due and not yet accepted by the broker.",
     ("emulator",),
 )
 EMULATOR_BLOCKED = OwnMetric(
     "twin_emulator_blocked_seconds_total",
     "counter",
-    "Time that frames waited for the broker to take those before them.",
+    "Time that frames waited for the broker to accept earlier ones.",
     ("emulator",),
 )
 EMULATOR_RESTARTS = OwnMetric(
     "twin_emulator_clock_restarts_total",
     "counter",
-    "Times the clock began anew because the ticks were hopelessly late.",
+    "Clock resets because ticks were too late to catch up.",
     ("emulator",),
 )
 EMULATOR_INTERVAL = OwnMetric(
@@ -180,32 +178,32 @@ EMULATOR_INTERVAL = OwnMetric(
 EMULATOR_SLOWDOWN = OwnMetric(
     "twin_emulator_slowdown_ratio",
     "gauge",
-    "The interval as a multiple of what was set; above 1 only when told to slow down.",
+    "Interval as a multiple of the set interval; above 1 only with --slow-down.",
     ("emulator",),
 )
 EMULATOR_RIVALS = OwnMetric(
     "twin_emulator_rivals",
     "gauge",
-    "Emulators that publish what another one publishes at the same time: their counters jump back "
-    "and forth. 0 when all is well.",
+    "Emulators that publish the same units as another emulator: their counters jump back and "
+    "forth. 0 is normal.",
 )
 ROLLUP_SHARDS = OwnMetric(
     "twin_rollup_shards",
     "gauge",
-    "Aggregators whose part is in the roll-ups of the halls and the site, with this one; 0 where "
-    "another one takes them.",
+    "Aggregators whose part is in the roll-ups of the halls and the site, including this one; 0 "
+    "where another aggregator computes them.",
 )
 ROLLUP_SHARDS_EXPECTED = OwnMetric(
     "twin_rollup_shards_expected",
     "gauge",
-    "Aggregators that share the arrays, whose parts belong into the roll-ups of the halls and the "
-    "site; 0 where another one takes them.",
+    "Aggregators that share the arrays and whose parts are expected in the roll-ups of the halls "
+    "and the site; 0 where another aggregator computes them.",
 )
 FAULT_ACTIVE = OwnMetric(
     "twin_fault_active",
     "gauge",
-    "1 for each fault in force; hall, array, rack and host are those of its target, as far as it "
-    "has one.",
+    "1 for each fault in force; hall, array, rack and host are those of its target, where it has "
+    "them.",
     ("fault", "target", "id", "hall", "array", "rack", "host"),
 )
 

@@ -112,7 +112,7 @@ DEGRADED, SERIOUS = 1, 2
 class TroubleSign:
     """A sign of trouble that an operator would look for in a rack's own sensors.
 
-    It counts the devices whose signal is missing, if nothing else is said.
+    By default it counts the devices whose signal is missing.
 
     Attributes:
         level: how much it matters.

@@ -1,7 +1,7 @@
 """The ``twin`` command: one module per command, arguments and printing only.
 
-Exit status: 0 done, 1 a promise did not hold (``--check``), 2 a file, an argument or a
-target is wrong, 3 the broker, or a server that was asked, cannot be reached.
+Exit status: 0 success, 1 a check failed (``--check``), 2 a file, an argument or a target is
+wrong, 3 the broker, or another server, cannot be reached.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ app = typer.Typer(
     \b
     Examples:
       twin up                                   run everything here, Ctrl-C stops it
-      twin inject both-pumps-failure -t r0003   let something fail
+      twin inject both-pumps-failure -t r0003   inject a fault
       twin --install-completion                 complete names in this shell
 
-    Exit status: 0 done, 1 a promise did not hold, 2 a wrong file or argument, 3 no broker.
+    Exit status: 0 success, 1 a check failed, 2 a wrong file or argument, 3 no broker.
     """,
     no_args_is_help=True,
     pretty_exceptions_enable=False,

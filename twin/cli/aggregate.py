@@ -44,9 +44,9 @@ def aggregate(
         str | None,
         typer.Option(
             envvar="TWIN_ADVERTISE",
-            help="host:port that /sd gives to Prometheus; the one it asked by default. With shards "
-            "a pattern for all of them: twin-aggregator-{shard}:9400; also {replica} and "
-            "{ordinal}, which is shard x replicas + replica.",
+            help="host:port that /sd gives to Prometheus; by default the address of the request. "
+            "With shards a pattern for all of them: twin-aggregator-{shard}:9400; also {replica} "
+            "and {ordinal}, which is shard x replicas + replica.",
         ),
     ] = None,
     detail: DetailSettings = None,
@@ -57,14 +57,16 @@ def aggregate(
     replicas: Annotated[
         int,
         typer.Option(
-            envvar="TWIN_REPLICAS", help="Processes that expose the same, as an HA pair.", min=1
+            envvar="TWIN_REPLICAS",
+            help="Processes that expose the same series, as an HA pair.",
+            min=1,
         ),
     ] = 1,
     replica: Annotated[
         int | None,
         typer.Option(
             envvar="TWIN_REPLICA",
-            help="Which of these this is, from 0; with --shard auto by the host's number.",
+            help="Number of this replica, from 0; with --shard auto from the host's name.",
             min=0,
         ),
     ] = None,
@@ -75,8 +77,8 @@ def aggregate(
         int | None,
         typer.Option(
             envvar="TWIN_MOST_SERIES",
-            help="Lower the site's detail until it exposes no more series than that; "
-            "what --detail says outweighs it.",
+            help="Lower the site's detail until it exposes at most this many series; "
+            "--detail takes precedence.",
             min=0,
         ),
     ] = None,

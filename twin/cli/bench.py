@@ -1,4 +1,4 @@
-"""``twin bench``: what this machine can do."""
+"""``twin bench``: measurements of this machine."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["bench"]
 
 PROC = "/proc/self/status"
-"""Where Linux tells what a process takes."""
+"""Linux's accounting of a process."""
 _TERMINATED = 128 + signal.SIGTERM
 _MILLION = 1e6
 _DERIVED = """
@@ -34,13 +34,13 @@ rest is for Prometheus."""
 
 def bench(
     quick: Annotated[
-        bool, typer.Option("--quick", help="Take 20 seconds instead of two minutes.")
+        bool, typer.Option("--quick", help="Run for 20 seconds instead of two minutes.")
     ] = False,
     as_json: JsonOutput = False,
 ) -> None:
-    """Measure this machine: what each part of the twin costs, and how large a site it holds.
+    """Measure this machine: cost of each part of the twin, and the largest site it can run.
 
-    Step of the plant, frames in JSON and CBOR, MQTT, exposition beside prometheus_client on
+    Step of the plant, frames in JSON and CBOR, MQTT, exposition compared with prometheus_client on
     the same data, and a site end to end in three processes. Mosquitto carries the frames
     where it is installed, otherwise the embedded broker does.
 
@@ -77,7 +77,7 @@ def bench(
 
 @contextmanager
 def _progress() -> Iterator[Callable[[str], None]]:
-    """Show on a terminal which stage is under way; yield what is told when one begins."""
+    """Show the present stage on a terminal; yield the callback for the start of each."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 

@@ -1,4 +1,4 @@
-"""``twin chaos``: harm a service of the stack for a time."""
+"""``twin chaos``: disturb a service of the stack for a time."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from twin.errors import TwinError
 __all__ = ["app"]
 
 app = typer.Typer(
-    help="Harm a service of docker-compose.yml for a time, and undo it; Ctrl-C undoes it too.",
+    help="Disturb a service of docker-compose.yml for a time, then restore it, also on Ctrl-C.",
     no_args_is_help=True,
 )
 
-Service = Annotated[str, typer.Argument(help="As docker-compose.yml calls it, or: mosquitto.")]
+Service = Annotated[str, typer.Argument(help="Name in docker-compose.yml, for example mosquitto.")]
 Length = Annotated[str, typer.Option("--for", help="How long: 500ms, 20s, 5m.")]
 Project = Annotated[
     str, typer.Option("--project", envvar="COMPOSE_PROJECT_NAME", help="Compose project.")
@@ -31,7 +31,7 @@ Project = Annotated[
 
 @app.command()
 def stop(service: Service, length: Length = "30s", project: Project = PROJECT) -> None:
-    """End a service in order, and start it again.
+    """Stop a service gracefully, and start it again.
 
     \b
     Example:
@@ -64,7 +64,7 @@ def kill(service: Service, length: Length = "30s", project: Project = PROJECT) -
 
 @app.command()
 def restart(service: Service, project: Project = PROJECT) -> None:
-    """End a service and start it at once.
+    """Restart a service.
 
     \b
     Example:
@@ -95,10 +95,10 @@ def cut(
 def slow(
     service: Service,
     length: Length = "30s",
-    share: Annotated[float, typer.Option(help="Cores that are left, from 0.01 to 1.")] = 0.05,
+    share: Annotated[float, typer.Option(help="Cores that it may use, from 0.01 to 1.")] = 0.05,
     project: Project = PROJECT,
 ) -> None:
-    """Leave a service a share of a core.
+    """Limit a service to a share of a core.
 
     \b
     Example:
@@ -109,17 +109,19 @@ def slow(
 
 @app.command("random")
 def harm_at_random(
-    every: Annotated[str, typer.Option(help="Between two of them.")] = "5m",
+    every: Annotated[str, typer.Option(help="Time between two disturbances.")] = "5m",
     length: Length = "30s",
     services: Annotated[
         list[str] | None,
-        typer.Option("--service", envvar="TWIN_CHAOS_SERVICES", help="Whom; all by default."),
+        typer.Option(
+            "--service", envvar="TWIN_CHAOS_SERVICES", help="Services to disturb; all by default."
+        ),
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Of the choice.", min=0)] = None,
     project: Project = PROJECT,
     log_level: LogLevel = "info",
 ) -> None:
-    """Let something fail again and again, until Ctrl-C.
+    """Disturb random services until Ctrl-C.
 
     \b
     Example:

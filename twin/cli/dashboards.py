@@ -115,19 +115,19 @@ def check_all(
         typer.Option("--var", help="Value of a variable: site=demo; may be repeated."),
     ] = None,
     within: Annotated[
-        str | None, typer.Option(help="Fail as well when a query takes longer: 1s, 500ms.")
+        str | None, typer.Option(help="Also fail when a query takes longer: 1s, 500ms.")
     ] = None,
     allow_empty: Annotated[
         bool,
-        typer.Option("--allow-empty", help="Fail for errors only, where little is scraped."),
+        typer.Option("--allow-empty", help="Accept queries without series; fail for errors only."),
     ] = False,
     source: From = None,
     as_json: JsonOutput = False,
 ) -> None:
-    """Ask a live Prometheus every query of every dashboard.
+    """Run every query of every dashboard against a live Prometheus.
 
-    Exit status 1 when one fails or answers nothing. A query that shows a fault may be
-    empty until that fault is in force.
+    Exit status 1 when a query fails or returns no series. A query that shows a fault may be empty
+    until that fault is in force.
 
     \b
     Examples:
@@ -174,7 +174,7 @@ def _values(pairs: list[str]) -> dict[str, str]:
 
 
 def _print(results: list[Checked], slow: list[Checked]) -> None:
-    """Print a line a dashboard, and every query that is not as it should be."""
+    """Print a line for each dashboard, and every query with a problem."""
     from rich.console import Console
     from rich.table import Table
 

@@ -49,11 +49,11 @@ def emulate(
     counters: CountersFile = None,
     shard: ShardName = None,
     shard_count: ShardCount = None,
-    seed: Annotated[int, typer.Option(help="Of all random numbers.", min=0)] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of all random numbers.", min=0)] = 0,
     name: Annotated[
         str | None,
         typer.Option(
-            help="Name on the status topic; by default plant-0, and of shards shard-0, facility."
+            help="Name on the status topic; by default plant-0, for shards shard-0 or facility."
         ),
     ] = None,
     duration: Annotated[str | None, typer.Option("--for", help="Stop after so long.")] = None,
@@ -61,8 +61,8 @@ def emulate(
 ) -> None:
     """Publish the telemetry of a site to a broker.
 
-    With --shard it runs some arrays of the site only, and --shard facility what serves all of
-    them: Megapacks, generators, grid, water, spines, storage, jobs.
+    With --shard it publishes some arrays of the site only, with --shard facility the units outside
+    arrays: Megapacks, generators, grid, water, spines, storage, jobs.
 
     \b
     Examples:
@@ -103,7 +103,7 @@ def emulate(
 
 
 def _name(part: Shard | str | None) -> str:
-    """Return what an emulator is called unless it is given a name."""
+    """Return the default name of an emulator."""
     from twin.site import Shard
 
     if part is None:

@@ -25,7 +25,7 @@ def install(context: typer.Context, paths: Extensions) -> None:
     """Install extensions for as long as the command runs.
 
     Raises:
-        ConfigError: a file is no extension, or a name in it is taken.
+        ConfigError: a file is not an extension, or a name in it is taken.
     """
     if not paths:
         return

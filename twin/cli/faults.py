@@ -58,7 +58,7 @@ def inject(
     ],
     target: Annotated[
         str | None,
-        typer.Option("--target", "-t", help="What to strike, for example r0003/pump1."),
+        typer.Option("--target", "-t", help="Place of the fault, for example r0003/pump1."),
     ] = None,
     duration: Annotated[
         str | None, typer.Option("--for", help="How long in simulated time: 90s, 5m, 1h.")
@@ -70,7 +70,7 @@ def inject(
     broker: Broker = _LOCAL,
     as_json: JsonOutput = False,
 ) -> None:
-    """Let a fault begin now on a running twin.
+    """Inject a fault into a running twin.
 
     \b
     Examples:
@@ -111,7 +111,7 @@ def clear(
     broker: Broker = _LOCAL,
     as_json: JsonOutput = False,
 ) -> None:
-    """End faults before their time.
+    """End faults early.
 
     \b
     Examples:

@@ -73,8 +73,8 @@ AllowInject = Annotated[
     typer.Option(
         "--allow-inject",
         envvar="TWIN_ALLOW_INJECT",
-        help="Let faults be injected and cleared from the page, with a token: that of "
-        "--inject-token-file, or one that is made up and printed.",
+        help="Allow faults to be injected and cleared from the page, with a token: that of "
+        "--inject-token-file, or a generated one that is printed.",
     ),
 ]
 InjectTokenFile = Annotated[
@@ -82,7 +82,7 @@ InjectTokenFile = Annotated[
     typer.Option(
         "--inject-token-file",
         envvar="TWIN_INJECT_TOKEN_FILE",
-        help="File with the token for faults, with --allow-inject. It opens all else too.",
+        help="File with the token for faults, with --allow-inject; it also allows reading.",
     ),
 ]
 TokenFile = Annotated[
@@ -99,7 +99,7 @@ TlsCert = Annotated[
     typer.Option(
         "--tls-cert",
         envvar="TWIN_TLS_CERT",
-        help="PEM file of the certificate for HTTPS, with its chain; taken up again when replaced.",
+        help="PEM file of the certificate for HTTPS, with its chain; reloaded when replaced.",
     ),
 ]
 TlsKey = Annotated[
@@ -130,7 +130,7 @@ State = Annotated[
     typer.Option(
         "--state",
         envvar="TWIN_STATE",
-        help="Folder in which the plant's state is kept, so that counters go on after a restart.",
+        help="Folder for the plant's state, so that counters continue after a restart.",
     ),
 ]
 Failures = Annotated[
@@ -138,8 +138,8 @@ Failures = Annotated[
     typer.Option(
         "--failures",
         envvar="TWIN_FAILURES",
-        help="none, or natural: faults come by themselves at the rates that Meta published for "
-        "Llama 3; natural:100 for a hundred times as many.",
+        help="none, or natural: random faults at the rates that Meta published for Llama 3; "
+        "natural:100 for a hundred times as many.",
     ),
 ]
 CodecName = Annotated[
@@ -147,7 +147,7 @@ CodecName = Annotated[
     typer.Option(
         "--codec",
         envvar="TWIN_CODEC",
-        help="How frames are written: json to be read with mosquitto_sub, cbor for large sites.",
+        help="Format of frames: json, readable with mosquitto_sub, or cbor for large sites.",
     ),
 ]
 SlowDown = Annotated[
@@ -155,8 +155,8 @@ SlowDown = Annotated[
     typer.Option(
         "--slow-down",
         envvar="TWIN_SLOW_DOWN",
-        help="Take a longer interval when this one cannot be kept; by default it is kept, and "
-        "what is late or left out is counted.",
+        help="Lengthen the interval when the machine is too slow for it; by default it stays, and "
+        "late and dropped frames are counted.",
     ),
 ]
 DetailSettings = Annotated[
@@ -165,7 +165,7 @@ DetailSettings = Annotated[
         "--detail",
         envvar="TWIN_DETAIL",
         help="How much of each array is exposed: gpu, rack or site for all, or a001=gpu, or "
-        "a010-a020=site; may be repeated. By default what the site says.",
+        "a010-a020=site; may be repeated. By default as in the site file.",
     ),
 ]
 ShardName = Annotated[
@@ -181,8 +181,8 @@ ShardCount = Annotated[
     int | None,
     typer.Option(
         envvar="TWIN_SHARD_COUNT",
-        help="Number of shards, for --shard without one: --shard auto, or nothing, takes the "
-        "host's number of these.",
+        help="Number of shards, if --shard does not give it: --shard auto, or no --shard, takes "
+        "the number at the end of the host's name.",
         min=1,
     ),
 ]
@@ -262,13 +262,13 @@ AlertmanagerUrl = Annotated[
     typer.Option(
         "--alertmanager",
         envvar="TWIN_ALERTMANAGER",
-        help="The same of an Alertmanager, without what it silences or inhibits.",
+        help="The same for an Alertmanager, without silenced and inhibited alerts.",
     ),
 ]
 
 
 def alert_server(prometheus: str | None, alertmanager: str | None) -> AlertServer | None:
-    """Return who knows the alerts that fire, None for nobody.
+    """Return the server of the firing alerts, None for none.
 
     Raises:
         ConfigError: an address is of no use, or there are two.
@@ -288,10 +288,10 @@ class Doors:
     """Who may come in over HTTP, and how.
 
     Attributes:
-        token: opens all that can be read; None when anybody may read.
-        inject_token: opens faults; None when nobody may.
+        token: opens all that can be read; None where reading needs no token.
+        inject_token: opens faults; None where they are off.
         tls: certificate for HTTPS; None for plain HTTP.
-        made_up: whether ``inject_token`` is in no file, so that somebody must be told.
+        made_up: whether ``inject_token`` is generated and has to be printed.
     """
 
     token: Token | None
@@ -333,7 +333,7 @@ def seconds(text: str) -> float:
     """Return the seconds that a duration like ``20s``, ``5m`` or ``1.5h`` has.
 
     Raises:
-        ConfigError: it is no duration, or zero.
+        ConfigError: it is not a duration, or zero.
     """
     match = _DURATION.match(text.strip())
     value = float(match[1]) * _SECONDS[match[2] or "s"] if match else 0.0

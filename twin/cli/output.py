@@ -68,7 +68,7 @@ def _unwritten(error: OSError) -> None:
 
 
 def _complain(sentence: str) -> None:
-    with suppress(OSError):  # nobody may be left to be told
+    with suppress(OSError):  # the reader may be gone
         sys.stderr.write(f"twin: {sentence}\n")
         sys.stderr.flush()
 

@@ -64,11 +64,15 @@ def run_test(
     ] = None,
     mutate: Annotated[
         bool,
-        typer.Option("--mutate", help="Break every rule on purpose; report mutants not caught."),
+        typer.Option(
+            "--mutate", help="Break every rule on purpose; report mutants that no scenario catches."
+        ),
     ] = False,
     alertmanager: Annotated[
         Path | None,
-        typer.Option(help="Alertmanager's configuration: check what it inhibits, with a real one."),
+        typer.Option(
+            help="Alertmanager's configuration: check inhibitions with a real Alertmanager."
+        ),
     ] = None,
     strict: Annotated[
         bool,
@@ -87,7 +91,7 @@ def run_test(
     ] = True,
     as_json: JsonOutput = False,
 ) -> None:
-    """Live through scenarios and let promtool say what the rules do; exit 1 if one is wrong.
+    """Simulate scenarios and evaluate the rules with promtool; exit 1 if a check fails.
 
     \b
     Examples:
@@ -169,7 +173,7 @@ def _print(
     recorded: Sequence[RecordingFinding],
     options: Options,
 ) -> None:
-    """Print what all scenarios together say of the rules."""
+    """Print the findings on the rules over all scenarios."""
     from rich.console import Console
 
     from twin.rules.mutation import mutants, survivors
@@ -195,7 +199,7 @@ def _print(
 
 
 def _tell(notes: Sequence[str], *, strict: bool) -> None:
-    """Tell what Prometheus would not read; under ``--strict`` it is an error."""
+    """Print what Prometheus would not read; with ``--strict`` raise an error."""
     if notes and strict:
         raise ConfigError("\n".join(notes))
     for note in notes:
@@ -278,11 +282,11 @@ def run_watch(
 @app.command("cache")
 def show_cache(
     *,
-    clear: Annotated[bool, typer.Option("--clear", help="Drop all that it has.")] = False,
+    clear: Annotated[bool, typer.Option("--clear", help="Empty the cache.")] = False,
 ) -> None:
-    """Show where earlier runs are kept and how much that is; rule tests reuse them.
+    """Show the folder and size of the cache of earlier runs, which rule tests reuse.
 
-    TWIN_RULES_CACHE names another folder, to be kept between runs of CI.
+    Set TWIN_RULES_CACHE to another folder to keep it between CI runs.
 
     \b
     Example:
@@ -304,10 +308,10 @@ def export_command(
     exporter: ExporterSettings = None,
     counters: CountersFile = None,
 ) -> None:
-    """Write a scenario as a unit test for promtool, which needs no twin to run.
+    """Export a scenario as a unit test for promtool, which runs without the twin.
 
-    Rule files are named in it as they are given here; the shipped ones, and objects of Kubernetes
-    as plain groups, are written beside it, into twin-rules/.
+    It names rule files as they are given here. The shipped rules, and Kubernetes objects converted
+    to plain groups, are written beside it, into twin-rules/.
 
     \b
     Example:

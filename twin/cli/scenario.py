@@ -62,7 +62,7 @@ def list_scenarios(as_json: JsonOutput = False) -> None:
 def show(
     scenario: Annotated[str, typer.Argument(help="A shipped scenario's name, or a file.")],
 ) -> None:
-    """Print a scenario that stands alone, with its site, for a start of your own.
+    """Print a self-contained scenario with its site, as a start for your own.
 
     \b
     Example:
@@ -94,20 +94,22 @@ def run_scenario(
     live: Annotated[bool, typer.Option("--live", help="On a running stack, in real time.")] = False,
     broker: Broker = "mqtt://127.0.0.1:1883",
     site: Annotated[
-        str | None, typer.Option("--site", "-s", help="Of the broker, when it carries several.")
+        str | None,
+        typer.Option("--site", "-s", help="Name of the site, when the broker carries several."),
     ] = None,
     prometheus: Annotated[
         str,
         typer.Option(
-            envvar="PROMETHEUS_URL", help="Its address, http://[user:password@]host:port."
+            envvar="PROMETHEUS_URL", help="Address of Prometheus, http://[user:password@]host:port."
         ),
     ] = "http://127.0.0.1:9090",
     alertmanager: Annotated[
         str | None,
-        typer.Option(envvar="ALERTMANAGER_URL", help="Likewise; left out, nobody looks at it."),
+        typer.Option(envvar="ALERTMANAGER_URL", help="Alertmanager to check; by default none."),
     ] = None,
     grafana: Annotated[
-        str | None, typer.Option(help="Its address, to mark faults and alerts as annotations.")
+        str | None,
+        typer.Option(help="Address of Grafana, to mark faults and alerts as annotations."),
     ] = None,
     token: Annotated[
         str | None, typer.Option(envvar="GRAFANA_TOKEN", help="Token of a service account.")
@@ -115,14 +117,14 @@ def run_scenario(
     project: Annotated[
         str,
         typer.Option(
-            envvar="COMPOSE_PROJECT_NAME", help="Compose project whose services it may harm."
+            envvar="COMPOSE_PROJECT_NAME", help="Compose project whose services are disturbed."
         ),
     ] = PROJECT,
     junit: JunitFile = None,
     report: ReportFile = None,
     as_json: JsonOutput = False,
 ) -> None:
-    """Inject a scenario into a running stack and watch its alerts; exit 1 if one is wrong.
+    """Inject a scenario into a running stack and watch its alerts; exit 1 if a check fails.
 
     Without --live it is the same as `twin rules test` with this one scenario.
 

@@ -58,7 +58,7 @@ def up(
     failures: Failures = "none",
     codec: CodecName = "json",
     slow_down: SlowDown = False,
-    seed: Annotated[int, typer.Option(help="Of all random numbers.", min=0)] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of all random numbers.", min=0)] = 0,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[
         int, typer.Option(help="Port of the page and the metrics; 0 for any.", min=0, max=65535)
@@ -81,7 +81,8 @@ def up(
     check: Annotated[
         bool,
         typer.Option(
-            "--check", help="At the end print what was exposed; exit 1 if it falls short."
+            "--check",
+            help="Print a report of the exposed series at the end; exit 1 if it is incomplete.",
         ),
     ] = False,
     detail: DetailSettings = None,
@@ -97,7 +98,7 @@ def up(
     as_json: JsonOutput = False,
     log_level: LogLevel = "warning",
 ) -> None:
-    """Run the whole twin in one process, with a broker of its own.
+    """Run the whole twin in one process, with an embedded broker.
 
     \b
     Examples:
@@ -191,7 +192,7 @@ async def _run(
 
 
 def _announce(config: LocalConfig, stack: LocalStack, opened: Doors) -> None:
-    """Say on standard error where everything is."""
+    """Print the addresses on standard error."""
     from rich.console import Console
 
     from twin.catalog import UnitKind

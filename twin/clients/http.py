@@ -36,7 +36,7 @@ class HttpServer:
         address, self._headers = split_login(url)
         if not address.startswith(("http://", "https://")):
             raise ConfigError(
-                f"{name} {address!r} is no address; write for example http://127.0.0.1:9090"
+                f"{name} {address!r} is not an address; write for example http://127.0.0.1:9090"
             )
         self.url = address.rstrip("/")
         self.name = name
@@ -98,7 +98,7 @@ def fetch(
         verify: whether its certificate is checked.
 
     Raises:
-        OSError: nothing answers, or not with success.
+        OSError: the server does not answer, or reports an error.
     """
     sent = {"Accept-Encoding": "identity", **(headers or {})}
     try:

@@ -94,7 +94,7 @@ def render_acl(users: Iterable[BrokerUser]) -> str:
     Raises:
         ConfigError: an emulator or an aggregator has no site.
     """
-    lines = ["# Made by `twin stack secrets`. Whoever is not named here may nothing."]
+    lines = ["# Made by `twin stack secrets`. Users who are not listed have no access."]
     for user in users:
         lines += ["", f"user {user.name}"]
         lines += [f"topic {right} {topic}" for right, topic in user.rights()]

@@ -93,7 +93,7 @@ def begin(stack: Stack, harm: Harm) -> Undo:
     container = stack.container(harm.service)
     if container.status != "running":
         raise ConfigError(
-            f"{harm.service} is {container.status}, so nothing can be done to it; "
+            f"{harm.service} is {container.status}, so it cannot be disturbed; "
             f"start it with: docker compose up -d {harm.service}"
         )
     with engine_errors(str(harm)):
@@ -119,7 +119,7 @@ def begin(stack: Stack, harm: Harm) -> Undo:
 def _starter(container: Container) -> Undo:
     def undo() -> None:
         with engine_errors(f"start {container.name}"):
-            container.start()  # does nothing to one that runs
+            container.start()  # no effect on a running one
 
     return undo
 

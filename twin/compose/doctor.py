@@ -34,11 +34,11 @@ login = "guest:" + open("/secrets/aggregator/read-token").read()
 asked.add_header("Authorization", "Basic " + base64.b64encode(login.encode()).decode())
 print(u.urlopen(asked, timeout=5).read().decode())
 """
-"""Run in the aggregator: Prometheus's image has nothing that takes a login but as an argument."""
+"""Run in the aggregator: tools in Prometheus's image take a login only as an argument."""
 
 
 def examine(stack: Stack, states: Sequence[ServiceState]) -> list[StackFinding]:
-    """Return all that is wrong, containers first; nothing when there are none to ask.
+    """Return all problems, containers first; none where there are no containers.
 
     The services are asked from inside the aggregator's container, with its login as a guest.
 

@@ -66,7 +66,7 @@ def stale(texts: Mapping[str, str], folder: Path) -> list[str]:
 def main() -> int:
     """Write the pages, or with ``--check`` only compare them; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m twin.docs", description=__doc__)
-    parser.add_argument("--check", action="store_true", help="only compare, write nothing")
+    parser.add_argument("--check", action="store_true", help="compare only")
     check = parser.parse_args().check
     texts = pages()
     outdated = stale(texts, _DOCS)

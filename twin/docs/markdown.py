@@ -33,7 +33,7 @@ def between_marks(text: str, made: str, name: str) -> str:
 
 
 def code(text: str) -> str:
-    """Return ``text`` as code, nothing for nothing."""
+    """Return ``text`` as code; an empty text stays empty."""
     return f"`{text}`" if text else ""
 
 

@@ -159,7 +159,7 @@ def _parameters(address: _Endpoint) -> list[dict[str, Any]]:
         "name": "X-Twin-Command",
         "in": "header",
         "required": True,
-        "description": "Any value: a page of somebody else cannot send it.",
+        "description": "Any value: pages of other origins cannot send it.",
         "schema": {"type": "string", "minLength": 1},
     }
     return inside + asked + ([header] if address.command else [])

@@ -59,9 +59,9 @@ Row = tuple[str, ...]
 _INTRODUCTION = f"""{NOTICE}
 # Scale
 
-Whoever asks whether their Prometheus, their rules and their dashboards will hold when the site is
-built can try it on one machine, today. `twin bench` tells in two minutes what a machine can do;
-the figures below were measured by the scripts in `benchmarks/`, and each section says where.
+Test on one machine today whether your Prometheus, rules and dashboards will hold when the site is
+built. `twin bench` measures in two minutes what a machine can do; the scripts in `benchmarks/`
+measured the figures below, and each section names the machine.
 """
 _PARTS = """
 The largest site that this machine holds, derived from these: {largest}.
@@ -141,7 +141,7 @@ def load_results(folder: Path) -> Results:
     """Return the results in a folder by their names, None for those that are not there.
 
     Raises:
-        ConfigError: a file is no result.
+        ConfigError: a file is not a result.
     """
     return {name: load_result(folder / f"{name}.json") for name in COMMANDS}
 

@@ -43,7 +43,7 @@ class Commands:
             return None  # the detail is the aggregators' business
         if retain:
             _log.warning("command refused", topic=topic, reason="stale",
-                         detail="commands are not retained, so nobody knows its age")  # fmt: skip
+                         detail="commands are not retained: its age is unknown")  # fmt: skip
             return None
         try:
             if address.name == "inject":
@@ -80,7 +80,7 @@ class Commands:
         """Put the faults in force that another emulator says are.
 
         Raises:
-            FrameError: the message is not valid; nothing changes.
+            FrameError: the message is not valid; it has no effect.
         """
         schedule = self._schedule
         try:

@@ -13,7 +13,7 @@ __all__ = ["EmulatorConfig"]
 
 _FRAMES_PER_SECOND = 30.0
 _MOST_SECONDS = 3600.0
-"""More frames a second of one unit serve nobody: no scrape is that fast."""
+"""Most frames a second of one unit: no scrape is faster."""
 
 
 @dataclass(frozen=True, slots=True)

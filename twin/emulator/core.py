@@ -112,7 +112,7 @@ class EmulatorCore:
         """Return what the next emulator needs to go on from here.
 
         Args:
-            ended: whether nothing is published any more.
+            ended: whether publishing has ended.
             wall: the wall clock, unix seconds.
         """
         return KeptState(
@@ -241,7 +241,7 @@ class EmulatorCore:
         self.frames.advance(self.plant.outputs, self.now, self.faults.gateways(gateways_at))
 
     def replay(self, dt: float) -> None:
-        """Advance by ``dt`` simulated seconds of which nothing is published any more."""
+        """Advance by ``dt`` simulated seconds without publishing."""
         if (self.faults.expire(self.now) | self._fail()) and self.leads:
             self._outbox.append(self.faults_message())
         self.plant.step(dt, self.faults.conditions(self.now))

@@ -22,7 +22,7 @@ __all__ = ["Delivery"]
 
 _SPREAD = 0.6
 """Frames of a tick are spread over this share of the interval. The rest is for the step of
-the plant before them and for whoever is slower behind them."""
+the plant before them and for slower ones behind them."""
 _BATCH = 8
 """Frames published between two looks at the clock."""
 _LEAST_PATIENCE = 0.25

@@ -1,6 +1,6 @@
 """Frames: one of every unit a tick, numbered, stamped and lost as its gateway does it.
 
-What a frame carries is taken over from the plant only when somebody asks for it.
+Values are read from the plant only when a frame is needed.
 """
 
 from __future__ import annotations

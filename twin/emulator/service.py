@@ -194,7 +194,7 @@ class Emulator:
             await self._send(message)
 
     async def _send(self, message: OutboundMessage) -> None:
-        """Publish a message; without a broker nobody can get it, and all is said on return."""
+        """Publish a message; without a broker drop it, as reconnecting publishes all state."""
         bus = self._delivery.bus
         if bus is None:
             return
@@ -307,7 +307,7 @@ class Emulator:
         self._clock_at = self.pacer.clock()
 
     def _follow_wall(self) -> None:
-        """Tell the new time when somebody has set the wall clock, or every lag would be wrong."""
+        """Adopt the new time after the wall clock was set, or every lag would be wrong."""
         expected = self._clock.wall + self.pacer.clock() - self._clock_at
         drift = self._wall() - expected
         if abs(drift) > _LARGEST_DRIFT:
@@ -317,10 +317,10 @@ class Emulator:
     # -- state ----------------------------------------------------------------
 
     async def _save(self, *, ended: bool = False) -> None:
-        """Keep the state; a disk that takes nothing is reported and costs no frame.
+        """Save the state; a failing disk is reported and costs no frame.
 
         Args:
-            ended: whether nothing is published any more.
+            ended: whether publishing has ended.
         """
         if self._state is None:
             return

@@ -78,7 +78,7 @@ class KeptState:
         now: simulated unix time.
         faults: those in force, with their parameters.
         sequence: running number of each unit's next frame, by kind of unit.
-        ended: whether nothing is published any more.
+        ended: whether publishing has ended.
         wall: wall clock at which it was kept, unix seconds.
     """
 
@@ -224,7 +224,7 @@ class StateFile:
     def _head(self, text: bytes) -> _Head:
         found: Any = json.loads(text)
         if not isinstance(found, dict):
-            raise TypeError("the head is no object")
+            raise TypeError("the head is not an object")
         if found.get("format") != _FORMAT:
             raise self.useless(f"is of format {found.get('format')}, and this twin reads {_FORMAT}")
         try:

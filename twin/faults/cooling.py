@@ -91,7 +91,7 @@ class PumpDegraded(Fault):
 
 
 class FilterClogging(Fault):
-    """The coolant filter clogs, ever more, until somebody changes it."""
+    """The coolant filter clogs more and more until it is replaced."""
 
     kind = "filter-clogging"
     system = "cooling"

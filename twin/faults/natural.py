@@ -152,7 +152,7 @@ class NaturalFailures:
         return struck
 
     def _of(self, cause: Cause, rng: np.random.Generator) -> Iterator[Failure]:
-        """Yield the failures of one cause, without end unless it can strike nothing."""
+        """Yield the failures of one cause, endlessly unless it has no possible target."""
         gpus = self._exposed(cause)
         if not gpus:
             return

@@ -135,7 +135,7 @@ class PfcStorm(_OfNic):
     )
 
     share: Annotated[float, Field(gt=0, lt=1)] = 0.8
-    """Share of the time in which the port lets nothing through."""
+    """Share of the time in which the port passes no packets."""
 
     def apply(self, context: FaultContext) -> None:
         """Pause the switch."""

@@ -141,7 +141,7 @@ class FaultSchedule:
         seconds: float | None = None,
         parameters: Mapping[str, float] | None = None,
     ) -> AppliedFault:
-        """Let a fault begin at ``now`` and return it; on an error nothing changes.
+        """Start a fault at ``now`` and return it; an error leaves the schedule unchanged.
 
         Args:
             identifier: of the command.

@@ -29,7 +29,7 @@ class GatewayFault(Fault):
     target = "rack"
 
     def apply(self, context: FaultContext) -> None:
-        """Change nothing: the plant is well."""
+        """Leave the plant unchanged: only its telemetry is affected."""
 
     @abstractmethod
     def disturb(self, gateways: Gateways, rack: int) -> None:

@@ -42,7 +42,7 @@ BLUE, PURPLE, GREY = "blue", "purple", "#8e8e8e"
 CALM: Steps = ((None, "text"),)
 NONE_IS_GOOD: Steps = ((None, GREEN), (1, RED))
 LOST: Steps = ((None, "#37872D"), (1, "#C4162A"))
-"""For cells: nothing is missing, or something is."""
+"""For cells that count missing devices."""
 SOME_IS_BAD: Steps = ((None, "text"), (1, RED))
 """For a number beside others: it stands out only when it is not 0."""
 IN_A_TABLE: Steps = ((None, "transparent"), (1, RED))

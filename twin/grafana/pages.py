@@ -9,7 +9,7 @@ __all__ = ["ALERTS", "ARRAY", "COOLING", "ENERGY", "FOLDER", "JOB", "NETWORK", "
            "RACK", "SERVER", "SITE", "TAG", "DashboardPage"]  # fmt: skip
 
 TAG = "datacenter-twin"
-"""Every dashboard has this tag, and nothing else has."""
+"""Tag of every dashboard, and only of these."""
 FOLDER = "Datacenter twin"
 """The folder in Grafana."""
 

@@ -21,7 +21,7 @@ class Expr:
         unit: unit in Grafana.
         factor: from the exporter's unit to Grafana's.
         shown_by: kind of the fault that makes it answer; None when it always does.
-        unless: why it may answer nothing on a healthy site too; empty when it always does.
+        unless: why it may return no series on a healthy site; empty where it always returns some.
         states: values of the label ``state``, where a series stands for a state.
         codes: value to word, where the value itself says a state.
     """
@@ -44,11 +44,11 @@ class Expr:
         return self.text
 
     def during(self, fault: str) -> Expr:
-        """Return the same, declared to answer nothing until ``fault`` is in force."""
+        """Return the same, declared empty until ``fault`` is in force."""
         return replace(self, shown_by=fault)
 
     def empty_when(self, reason: str) -> Expr:
-        """Return the same, declared to answer nothing for some reason that is no fault."""
+        """Return the same, declared empty for a reason other than a fault."""
         return replace(self, unless=reason)
 
     def in_unit(self, unit: str, factor: float = 1.0) -> Expr:

@@ -35,7 +35,9 @@ def connect(url: str, credential: str | tuple[str, str] | None) -> Grafana:
             "pushing needs grafana-client; install it with pip install 'grafana-client<6'"
         ) from None
     if not url.startswith(("http://", "https://")):
-        raise ConfigError(f"Grafana {url!r} is no address; write for example http://127.0.0.1:3000")
+        raise ConfigError(
+            f"Grafana {url!r} is not an address; write for example http://127.0.0.1:3000"
+        )
     return client.GrafanaApi.from_url(url, credential=credential)
 
 

@@ -32,7 +32,7 @@ def parse_label_values(query: str) -> tuple[str, str]:
     """
     match = _LABEL_VALUES.match(query)
     if match is None or match["selector"] is None:
-        raise ValueError(f"{query!r} is no label_values(selector, label)")
+        raise ValueError(f"{query!r} is not a label_values(selector, label)")
     return match["label"], match["selector"]
 
 
@@ -67,7 +67,7 @@ def chosen_values(
 
 
 def _first(variable: Mapping[str, Any], options: Sequence[str]) -> str:
-    """Return what is chosen before anybody chooses."""
+    """Return the default values of the variables."""
     if variable.get("current", {}).get("value") == _ALL:
         return str(variable.get("allValue") or "|".join(options))
     return options[0] if options else ""

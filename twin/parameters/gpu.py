@@ -33,7 +33,7 @@ class GpuModel(Section):
     power_idle_watts: Positive
     """Power without a CUDA context in W: 70-76 measured on H100 SXM."""
     power_context_watts: Positive
-    """Power with a context held and nothing to do in W: 116-125 measured on H100 SXM."""
+    """Power with an idle context in W: 116-125 measured on H100 SXM."""
     power_wait_watts: Positive
     """Power while spinning in an NCCL collective in W: 150-164 measured, at 100 % utilisation."""
     power_training_watts: Positive

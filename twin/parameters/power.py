@@ -55,7 +55,7 @@ class MegapackParameters(Section):
     derate_from_celsius: Positive = 45.0
     """Module temperature from which the power limits fall, est."""
     derate_to_celsius: Positive = 60.0
-    """Module temperature at which nothing is left of them, est."""
+    """Module temperature at which the power limits reach 0, est."""
     undervoltage_trips: Trips = ((0.88, 2.0), (0.60, 1.0), (0.45, 0.16))
     """Voltage over nominal and the seconds below it after which a unit trips (IEEE 1547 defaults,
     from the manual of a grid-tied inverter)."""

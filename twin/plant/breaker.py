@@ -70,7 +70,7 @@ class Breakers:
 
         Args:
             current: of each phase in A, (racks, phases a rack).
-            conditions: of the PDUs; nobody closes a breaker while its rack's are not well.
+            conditions: of the PDUs; a breaker stays open while its rack's PDUs have a fault.
             dt: step in s.
         """
         self._heat += (self._load(current) - self._heat) * lag(dt, self._p.thermal_seconds)

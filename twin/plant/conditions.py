@@ -44,7 +44,7 @@ class Condition:
 
     Attributes:
         owner: what has one each: a device class, a kind of unit, or None for the site.
-        healthy: what it is where nothing is wrong.
+        healthy: its value without a fault.
         dtype: of its array.
     """
 
@@ -71,7 +71,7 @@ class Condition:
         return shape[1:] if self.kind is UnitKind.GRID else shape
 
     def array(self, layout: Layout) -> NDArray[Any]:
-        """Return the array of a site on which nothing is wrong."""
+        """Return the array of a healthy site."""
         return np.full(self.shape(layout), self.healthy, dtype=self.dtype)
 
 

@@ -312,7 +312,7 @@ class Gpus:
         return int(self._lost_in(racks).sum())
 
     def _lost_in(self, racks: slice) -> NDArray[np.bool_]:
-        """Return which GPUs of these racks do nothing for their job."""
+        """Return which GPUs of these racks contribute nothing to their job."""
         stopped = self._stopped
         lost: NDArray[np.bool_] = ~self.attached[racks]
         return lost if stopped is None else lost | stopped[racks]

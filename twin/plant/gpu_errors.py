@@ -31,11 +31,11 @@ _OFF_BUS_XID = 79
 _COLLECT_SECONDS = 30.0
 """Between two collections of dcgm-exporter, its default: as long XID 79 of a lost GPU is shown."""
 NEEDS_RESET = frozenset({48, 64, NVLINK_XID, _OFF_BUS_XID, 95, 119, 120, 140, 145, 149})
-"""The GPU runs nothing until it is reset or replaced."""
+"""The GPU is unusable until it is reset or replaced."""
 ENDS_APPLICATION = frozenset({13, 31, 43, 45, 63, 94})
 """The application ends and can start again on the same GPU: user code, contained ECC errors."""
 WARNS = frozenset({92})
-"""Nothing ends."""
+"""The application continues."""
 _DOUBLE_BIT = frozenset({48, 64, 94, 95, 140})
 """An uncorrectable error comes with these."""
 _REMAPS_ROW = frozenset({48, 63, 94, 95, 140})
@@ -67,7 +67,7 @@ class GpuErrors:
     driver stays loaded when a single GPU is reset, so neither ever falls.
 
     Attributes:
-        failed: GPUs that run nothing until they are reset.
+        failed: GPUs that are unusable until they are reset.
         aborted: GPUs whose application has ended in the last step, None for none.
         begun: codes whose cause has begun in the last step, None for none.
     """

@@ -21,7 +21,7 @@ _NORMAL_OFFSET_HERTZ = 0.5
 
 
 class Grid:
-    """The feeds: those that are connected carry in equal parts what nothing else does."""
+    """Grid feeds: the connected ones share the remaining load equally."""
 
     def __init__(self, layout: Layout, rng: np.random.Generator) -> None:
         site = layout.site
@@ -98,7 +98,7 @@ class Grid:
         self.closed = (self.closed & ~dead) | back
 
     def step(self, power: float, dt: float) -> None:
-        """Carry ``power`` W for ``dt`` seconds; nothing while no feed is connected."""
+        """Carry ``power`` W for ``dt`` seconds; 0 while no feed is connected."""
         closed = int(self.closed.sum())
         each = np.where(self.closed, power / max(closed, 1), 0.0)
         self._ramp = (each - self._power) / dt

@@ -44,7 +44,7 @@ _UNSEEN = (
     "error_transient",
     "error_runtime",
 )
-"""Counts that nothing in the plant makes rise."""
+"""Counters that stay 0 in the plant."""
 
 
 class NeuronMonitor:
@@ -99,7 +99,7 @@ class NeuronMonitor:
         return count
 
     def outputs(self, demand: Demand, hosts: HostStates | None) -> dict[str, dict[str, Floats]]:
-        """Return all signals of the catalogue's Neuron classes, NaN where nothing reports.
+        """Return all signals of the catalogue's Neuron classes, NaN where no device reports.
 
         Args:
             demand: what the jobs ask.

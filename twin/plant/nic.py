@@ -75,7 +75,7 @@ class Nics:
         self.delivered: Floats = self.sent
         """What its leaf hands to each server on each rail in B/s, (servers, rails)."""
         self.dropped: Floats | None = None
-        """What leaves discard of ``sent``, None for nothing."""
+        """Part of ``sent`` that leaves discard, in B/s; None for none."""
         self.stored = self.loaded = 0.0
         """What all servers together write to storage and read from it, in B/s."""
         self.loading: Level = 0.0
@@ -125,7 +125,7 @@ class Nics:
             demand: what the job asks.
             link: ports that can hold their link.
             dt: step in s.
-            wear: what ails ports, None for nothing.
+            wear: degradation of ports, None for none.
             drops: share of each server's traffic that its leaves drop under congestion,
                 (servers, rails), None for nothing.
             storage: what the storage can write and read, in B/s.

@@ -26,7 +26,7 @@ _POINTS_PER_SECOND = 40
 _WINDOW_SECONDS = 60.0
 _EXACT = 1e-6
 _LEAST_SECONDS = 20.0
-"""A shorter record tells nothing of 0.1 Hz."""
+"""Shortest record that resolves 0.1 Hz."""
 
 
 class Spectrum:

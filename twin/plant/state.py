@@ -85,7 +85,7 @@ def restore_plant(plant: Plant, state: PlantState) -> None:
     except PlantStateError:
         raise
     except _UNFIT as error:
-        raise PlantStateError(f"{restorer.at} is no state of a plant ({error!r})") from error
+        raise PlantStateError(f"{restorer.at} is not a plant's state ({error!r})") from error
     if not 0.0 <= plant.time < _END_SECONDS:
         raise PlantStateError(f"the plant has run for {plant.time!r} s")
 
@@ -169,7 +169,7 @@ class _Restorer:
 
         Args:
             saved: as the tree has it.
-            new: what the new plant has there, None where it has nothing.
+            new: value of the new plant there, None where it has none.
             name: of the value.
         """
         self.at = name
@@ -234,7 +234,7 @@ class _Restorer:
         made.bit_generator.state = state
         self._made[name] = made
         if not isinstance(new, np.random.Generator):
-            raise PlantStateError(f"{name} is no generator of random numbers")
+            raise PlantStateError(f"{name} is not a random generator")
         return made
 
     def _dict(self, pairs: list[Any], new: Any, name: str) -> dict[Any, Any]:

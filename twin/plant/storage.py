@@ -215,7 +215,7 @@ class Storage:
         return self._systems[device].outputs() if device in self._systems else {}
 
     def _reported(self, values: dict[str, Floats]) -> dict[str, Floats]:
-        """Return the values with ``up``: without power nothing else is known."""
+        """Return the values with ``up``, the only one known without power."""
         known = np.where(self._up, 0.0, np.nan)
         reported = {name: value + known for name, value in values.items()}
         return {"up_node": self._up + np.zeros(values["power"].shape), **reported}

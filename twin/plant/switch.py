@@ -27,7 +27,7 @@ class Octets:
 
     @classmethod
     def zeros(cls, shape: tuple[int, ...]) -> Octets:
-        """Return the totals of switches that have carried nothing."""
+        """Return the totals of switches without traffic."""
         return cls(np.zeros(shape), np.zeros(shape))
 
 

@@ -27,7 +27,7 @@ class RuleFinding:
             with the reason; empty when its expression was never true.
         pending: scenarios in which the expression was true, but never for long enough, with the
             time that it held and the reason.
-        noisy: scenario to the number of firings while nothing was wrong.
+        noisy: scenario to the number of firings without a fault.
         always: whether it fired all through a quiet scenario.
         unknown: metrics that it names and neither a site nor a known exporter has, with a hint.
         real: metrics that it names and a real exporter has, though no site does, with the exporter.
@@ -64,7 +64,7 @@ class RuleFinding:
 
     @property
     def good(self) -> bool:
-        """Whether there is nothing to complain of."""
+        """Whether there are no findings."""
         return bool(self.detects) and not (self.noisy or self.unknown or self.error)
 
     @property

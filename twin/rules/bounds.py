@@ -39,7 +39,7 @@ _SLOPES = frozenset({"delta", "idelta", "deriv"})
 _KEEPING = frozenset({"label_replace", "label_join", "sort", "sort_desc"})
 _AMONG = frozenset({"min", "max", "avg", "topk", "bottomk", "quantile"})
 _MANY = 200
-"""Series that are taken to be recorded where nobody knows."""
+"""Series that a recording is assumed to give where the number is unknown."""
 _EXTRAPOLATION = 3.2
 """Two samples are extended by at most 1.1 intervals at either end, to 3.2 times their distance."""
 

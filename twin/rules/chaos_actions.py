@@ -24,7 +24,7 @@ _DISTURBANCES: Mapping[str, Harm] = MappingProxyType(
 """What brings about on a stack what a rule test only pretends."""
 
 _RECOVERY_SECONDS = 30.0
-"""For so long after its end whoever was harmed may still be starting."""
+"""Time after its end in which the harmed service may still be starting."""
 
 
 def harm_of(event: ScenarioEvent) -> Harm | None:

@@ -42,7 +42,7 @@ class Series:
 
 
 Asker = Callable[[Sequence[str]], Sequence[Sequence[Series]]]
-"""Answers queries over the whole scenario, in their order; nothing for one that fails."""
+"""Evaluates queries over the whole scenario, in their order; empty for one that fails."""
 
 
 def drawn(expressions: Sequence[tuple[str, str]], ask: Asker, end: float) -> list[Panel]:

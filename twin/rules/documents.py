@@ -31,7 +31,7 @@ _FOREIGN = frozenset(
         "remote_write",
     }
 )
-"""Attributes of a group that other rulers have, and that say nothing of its rules."""
+"""Attributes of a group in other rulers that do not affect its rules."""
 _NAMESPACE = "namespace"
 """What Mimir and Loki put beside ``groups``."""
 _GROUPS = re.compile(r"^groups:", re.MULTILINE)

@@ -32,12 +32,12 @@ class Interval:
 
     @classmethod
     def unknown(cls, steps: int) -> Interval:
-        """Return the interval of which nothing is known."""
+        """Return the unbounded interval."""
         return cls(np.full(steps, -np.inf), np.full(steps, np.inf), np.inf)
 
     @classmethod
     def where(cls, present: Flags, low: Values, high: Values, count: float) -> Interval:
-        """Return these bounds where something is present, and nothing elsewhere."""
+        """Return these bounds where something is present, and empty elsewhere."""
         return cls(np.where(present, low, np.inf), np.where(present, high, -np.inf), count)
 
     @property
@@ -47,7 +47,7 @@ class Interval:
         return ~(self.low > self.high)
 
     def kept(self, flags: Flags) -> Interval:
-        """Return the interval where ``flags`` is true, and nothing elsewhere."""
+        """Return the interval where ``flags`` is true, and empty elsewhere."""
         return Interval.where(self.possible & flags, self.low, self.high, self.count)
 
     def valued(self, low: float, high: float) -> Interval:

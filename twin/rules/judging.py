@@ -185,7 +185,7 @@ def _lean(body: Mapping[str, Value], constant: Collection[str]) -> dict[str, Val
 
 
 def _constant(body: Mapping[str, Value], taken: Collection[str]) -> dict[str, str]:
-    """Return the labels that every instance has alike, and that nothing but the rule gives it."""
+    """Return the labels that all instances share and that only the rule sets."""
     labels = {name: scalar(value) for name, value in labels_of(body).items()}
     return {
         name: value

@@ -272,13 +272,13 @@ class _LiveRun:
         try:
             await self._look()
         except ServiceError:
-            # Whoever was harmed, or could not be reached for it, need not answer.
+            # A harmed service, and one unreachable because of it, need not answer.
             if not self._harms.excuse(self._now):
                 raise
 
     async def _look(self) -> None:
         states = await self._alerts()
-        # Somebody who looks once a second knows no more than the second.
+        # Polling once a second resolves no more than a second.
         now, watch = float(round(self._now)), self.watch
         for labels in [own for own in watch.open if own not in states]:
             episode = replace(watch.open.pop(labels), ended=now)

@@ -63,7 +63,7 @@ def mutants(rules: RuleSet) -> list[Mutant]:
 
 
 def _of(rule: Rule) -> Iterator[Mutant]:
-    """Yield the rule with a limit nothing reaches, one all reach, a `for` of a day, no series."""
+    """Yield the rule with an unreachable limit, a trivial one, a `for` of a day, no series."""
     deaf, loose = (_limited(rule.expr, reached=reached) for reached in (False, True))
     yield _mutant(rule, "deaf", expr=deaf)
     if loose != rule.expr:

@@ -162,7 +162,7 @@ def shorter(seconds: float | None) -> float:
 
 
 class RuleFailedError(ConfigError):
-    """The engine cannot evaluate a rule, and therefore nothing of the job.
+    """The engine cannot evaluate a rule, and therefore the whole job fails.
 
     Attributes:
         rule: name of the alert or of the recorded series.
@@ -218,7 +218,7 @@ class PromtoolJob:
     def ask(self, expr: str, times: Sequence[float]) -> int:
         """Ask for an expression at these times and return the query's index.
 
-        An expression is asked once; whoever asks again shares the answer.
+        Each expression is evaluated once; later calls share the answer.
         """
         for index, (known, _) in enumerate(self.queries):
             if known == expr:

@@ -42,7 +42,7 @@ def _escape(value: str) -> str:
 
 
 def values_text(values: NDArray[np.float64]) -> str:
-    """Return the values from time 0, at which nothing was scraped yet.
+    """Return the values from time 0, before the first scrape.
 
     Equal neighbours are written once. A series that a scrape no longer has is marked
     stale there, as Prometheus does.

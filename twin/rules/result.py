@@ -105,7 +105,7 @@ class SweepPoint:
         rule: key of the rule.
         lasts: the ``for``, in seconds.
         delay: seconds from the fault to its first firing; None when it did not fire after one.
-        false_alarms: times that it fired while nothing was wrong.
+        false_alarms: times that it fired without a fault.
     """
 
     rule: str
@@ -179,7 +179,7 @@ class ScenarioResult:
 
     @property
     def quiet(self) -> bool:
-        """Whether nothing is wrong in it."""
+        """Whether the scenario is healthy."""
         return not self.struck and not any(check.kind == "fires" for check in self.checks)
 
     def firings(self, rule: str) -> list[Episode]:

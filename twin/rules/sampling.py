@@ -1,7 +1,7 @@
 """Samples of a scenario: scrapes of the aggregator's own pages, kept as arrays.
 
 A page writes its series into a :class:`Capture` exactly as it writes them into a text.
-Only the metrics that somebody asks for are kept.
+Only the metrics that a rule or a chart reads are kept.
 """
 
 from __future__ import annotations
@@ -135,7 +135,7 @@ class Capture(ExpositionWriter):
     runs: dict[tuple[str, object], list[_ScrapeRun]] = field(default_factory=dict)
 
     def wants(self, name: str) -> bool:
-        """Return whether somebody asks for the series of that name."""
+        """Return whether a rule or a chart reads the series of that name."""
         return name in self.wanted
 
     def add(self, metric: MetricHead, columns: Iterable[SeriesColumn]) -> None:
@@ -177,7 +177,7 @@ def sample(loaded: LoadedScenario, wanted: Collection[str]) -> Samples:
 
     Args:
         loaded: the scenario.
-        wanted: metric names that somebody asks for.
+        wanted: metric names that are read.
     """
     every = round(loaded.scenario.scrape)
     scrapes = round(loaded.scenario.duration) // every

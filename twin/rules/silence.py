@@ -23,7 +23,7 @@ class Held:
         alone: longest time that one instance was pending, in seconds.
         together: longest time that it held altogether, in seconds; longer where instances
             followed each other without a gap.
-        changing: labels in which those instances differ; empty when they explain nothing.
+        changing: labels in which those instances differ; empty where there are none.
     """
 
     alone: float

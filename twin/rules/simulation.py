@@ -159,7 +159,7 @@ class Simulation:
     def _publish_frames(self, now: float, *, whole: bool) -> None:
         """Hand over a frame of every unit.
 
-        Between scrapes nobody reads the values, so those frames only say that they came.
+        Between scrapes no value is read, so those frames only count as received.
         """
         frames, silent = self.emulator.frames, self._disturbance.silent
         for unit in frames.due():

@@ -185,7 +185,7 @@ def _side_by_side(
                     yield result
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
-            # What the others have begun is of no use to anybody.
+            # The work that the others have begun is useless.
             for process in active_children():
                 process.terminate()
             raise
@@ -298,7 +298,7 @@ def _refused(rule: Rule, reason: str) -> Check:
 
 
 def _unless_broken(check: Check, errors: Mapping[str, str]) -> Check:
-    """Return the check, failed if its rule could not be evaluated: silence proves nothing then."""
+    """Return the check, failed if its rule could not be evaluated: its silence is then no proof."""
     broken = (
         sorted(errors) if check.kind == "exactly" else [own for own in errors if own == check.alert]
     )

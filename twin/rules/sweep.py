@@ -25,7 +25,7 @@ class SweepCell:
     Attributes:
         lasts: the ``for``, in seconds.
         delay: mean seconds to detection over the scenarios that it detected; None for none.
-        false_alarms: firings while nothing was wrong.
+        false_alarms: firings without a fault.
         missed: scenarios that a shorter ``for`` detected and this one did not.
     """
 
@@ -57,7 +57,7 @@ def parse_sweep(text: str) -> tuple[float, ...]:
     """Return the values that ``for=30s..10m`` means: 0 first, then doubling to the last.
 
     Raises:
-        ConfigError: it is no sweep.
+        ConfigError: it is not a sweep.
     """
     match = _SWEEP.fullmatch(text)
     try:

@@ -161,7 +161,7 @@ class _Judge:
         )
 
     def _notice(self, kind: str, own: AlertMatch, index: int) -> Check:
-        text = f"{_shown(own)} is {'inhibited' if kind == 'inhibited' else 'told to somebody'}"
+        text = f"{_shown(own)} is {'inhibited' if kind == 'inhibited' else 'notified'}"
         place = self._place(kind, index)
         if check := self._unknown(kind, own, text, place):
             return check

@@ -20,7 +20,7 @@ def parse_duration(text: str) -> float:
     """Return the seconds of a duration as Prometheus writes it.
 
     Raises:
-        ValueError: it is no duration.
+        ValueError: it is not a duration.
     """
     match = _DURATION.fullmatch(text.strip())
     parts = {unit: value for unit, value in match.groupdict().items() if value} if match else {}

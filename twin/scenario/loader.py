@@ -148,7 +148,7 @@ def find_scenarios(patterns: Sequence[str]) -> list[LoadedScenario]:
     """Return the scenarios that these names, paths and patterns mean; all shipped for none.
 
     Raises:
-        ConfigError: a pattern means nothing, or a file is wrong.
+        ConfigError: a pattern matches no scenario, or a file is wrong.
     """
     found: dict[Path, LoadedScenario] = {}
     for pattern in patterns or ("*",):

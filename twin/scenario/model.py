@@ -124,7 +124,7 @@ class Expect(_ScenarioSection):
     inhibited: tuple[_Match, ...] = ()
     """Alerts that fire, but that Alertmanager does not notify about until the faults are over."""
     notified: tuple[_Match, ...] = ()
-    """Alerts of which Alertmanager tells somebody."""
+    """Alerts for which Alertmanager sends a notification."""
 
     def alerts(self) -> tuple[tuple[tuple[str | int, ...], str], ...]:
         """Return every alert that is named, with the place where it stands."""

@@ -20,7 +20,7 @@ class JobPlace:
         workload: ``training`` or ``idle``.
         racks: its racks, by their index on the site.
         priority: of its racks when power is short; the lowest goes without first.
-        site: the site as the job sees it: nothing but its racks, with the training parameters
+        site: the site as the job sees it: its racks only, with the training parameters
             that are its own and the GPU model of its first rack.
     """
 

@@ -28,7 +28,7 @@ _ORDINAL = re.compile(r"(?:^|.*[^0-9])(\d{1,4})$", re.ASCII)
 def owners(arrays: int, shards: int) -> tuple[int, ...]:
     """Return the shard that owns each array.
 
-    One shard has all. Each further one takes, from whoever has most, the last of its arrays
+    One shard has all. Each further one takes, from the shard with the most, the last of its arrays
     until it has its even part. So the arrays of any two shards differ in number by one at
     most, one more shard moves ``arrays // shards`` arrays, the fewest that keep it so, and
     moves them to the new shard only; and arrays that stand beside each other mostly stay in
@@ -80,7 +80,7 @@ class Shard:
             replicas: processes that a shard has.
 
         Raises:
-            ConfigError: it is no shard, or the host's name has no number that is one.
+            ConfigError: it is not a shard, or the host's name has no number that is one.
         """
         match = _FORM.fullmatch(text.strip())
         if match is None:

@@ -87,7 +87,7 @@ def find_target(layout: Layout, text: str) -> Target:
     """Return the place that ``text`` names, by its index on the whole site.
 
     Raises:
-        TargetError: it is no address, or the site has no such place.
+        TargetError: it is not an address, or the site has no such place.
     """
     layout = layout.entire
     job = layout.unit_index(UnitKind.JOB, text)
@@ -99,7 +99,7 @@ def find_target(layout: Layout, text: str) -> Target:
         return _device(_ParsedTarget(layout, text, parts), device, address)
     match = _PLACES.fullmatch(text)
     if match is None:
-        raise TargetError(f"target {text!r} is no address; {_forms(layout)}")
+        raise TargetError(f"target {text!r} is not an address; {_forms(layout)}")
     place = _ParsedTarget(layout, text, {k: v for k, v in match.groupdict().items() if v})
     return next(find for part, find in _FINDERS.items() if part in place.parts)(place)
 

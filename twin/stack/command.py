@@ -32,7 +32,7 @@ async def send_command(
         command: what to do.
 
     Raises:
-        BusError: the broker cannot be reached, or nobody answers.
+        BusError: the broker cannot be reached, or no emulator or aggregator answers.
         ConfigError: the broker carries several sites and none was named.
     """
     kind, who = _ADDRESSEES[type(command)]

@@ -46,10 +46,10 @@ class LocalConfig:
         codec: how frames are written.
         slow_down: whether a longer interval is taken when this one cannot be kept.
         detail: how much of each array is exposed; None for what the site says.
-        token: opens all that can be read over HTTP; None when anybody may read.
-        inject_token: opens faults over HTTP; None when nobody may.
+        token: opens all that can be read over HTTP; None where reading needs no token.
+        inject_token: opens faults over HTTP; None where they are off.
         tls: certificate for HTTPS; None for plain HTTP.
-        alerts: who knows the alerts that fire; None for nobody.
+        alerts: server of the firing alerts; None for none.
     """
 
     layout: Layout
@@ -80,7 +80,7 @@ class LocalStack:
         broker: address of the broker.
         aggregator: serves what it gets.
         emulator: publishes.
-        token: opens what the aggregator serves; None when anybody may read.
+        token: opens what the aggregator serves; None where reading needs no token.
     """
 
     broker: BrokerUrl

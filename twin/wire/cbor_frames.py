@@ -138,7 +138,7 @@ class CborDecoder:
 
 
 class _Read(NamedTuple):
-    """A frame as cbor2 reads it: nothing is checked yet but that the columns are arrays."""
+    """A frame as cbor2 reads it: only checked that the columns are arrays."""
 
     ts: Any
     seq: Any

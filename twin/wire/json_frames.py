@@ -90,9 +90,9 @@ class JsonDecoder:
         # NumPy would take true for 1 and the text "1.5" for a number. All keys are known here,
         # so words and further quotation marks can only be values, or keys that stand twice.
         if b"true" in data or b"false" in data:
-            raise FrameError("value", "a truth value is no number")
+            raise FrameError("value", "a truth value is not a number")
         if data.count(b'"') != self._quotes:
-            raise FrameError("value", "a text is no number, and no key may stand twice")
+            raise FrameError("value", "a text is not a number, and no key may occur twice")
         blocks = map(_numbers, self._schema.groups, columns)
         values = np.concatenate([block.ravel() for block in blocks])
         return self._schema.snapshot(frame["ts"], frame["seq"], values)
@@ -111,7 +111,7 @@ def _numbers(group: ColumnGroup, columns: list[list[Any]]) -> NDArray[np.float64
         # None becomes NaN. Without the type NumPy would choose one that holds every value.
         block = np.array(columns, dtype=np.float64)
     except (TypeError, ValueError, OverflowError) as error:
-        raise FrameError("value", f"{group.name} has a value that is no number") from error
+        raise FrameError("value", f"{group.name} has a value that is not a number") from error
     if block.ndim != _COLUMNAR:
         raise FrameError("value", f"{group.name} has a list in place of a number")
     return block

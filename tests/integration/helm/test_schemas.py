@@ -49,11 +49,11 @@ def test_lint(chart: Path, run_helm: Callable[..., subprocess.CompletedProcess[s
 @pytest.mark.parametrize(
     ("setting", "why"),
     [
-        ("mosquitto.enabled=false", "there is no broker"),
-        ("broker.urls[0]=mqtt://b", "there are two brokers"),
-        ("emulator.shards=2", "nobody would run the power plant"),
-        ("facility.enabled=true", "the power plant would run twice"),
-        ("aggregator.injectTokenSecret=x", "nobody may inject"),
+        ("mosquitto.enabled=false", "no broker is set"),
+        ("broker.urls[0]=mqtt://b", "two brokers are set"),
+        ("emulator.shards=2", "no pod runs the facility"),
+        ("facility.enabled=true", "two pods run the facility"),
+        ("aggregator.injectTokenSecret=x", "injectTokenSecret has no effect"),
         (
             "monitoring.scrapeConfig.enabled=true,monitoring.serviceMonitor.enabled=true",
             "scraped twice",

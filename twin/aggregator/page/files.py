@@ -17,7 +17,7 @@ CONTENT_SECURITY_POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; "
     "img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-"""The page may ask its own server, and nobody else for anything; nothing in it is inline."""
+"""The page may connect to its own server only, and has no inline script or style."""
 
 _TYPES = {
     "css": "text/css; charset=utf-8",

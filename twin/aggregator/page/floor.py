@@ -68,7 +68,7 @@ def _declared(layout: Layout) -> list[tuple[DeviceClass, FloorValue]]:
 
 
 class Floor:
-    """The numbers of all racks; whoever asks again before anything changed gets the same."""
+    """The numbers of all racks, kept until a value changes."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -81,7 +81,7 @@ class Floor:
         """What can be asked for, by its key."""
 
     def values(self, key: str) -> _Values:
-        """Return one number a rack, NaN where nothing is reported.
+        """Return one number a rack, NaN where no value is reported.
 
         Raises:
             KeyError: there is no such signal.

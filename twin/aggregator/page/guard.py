@@ -64,7 +64,7 @@ def _foreign(request: Request, advertise: str | None) -> Refusal | None:
     host = headers.get("host", "")
     if not is_ours(host, advertise):
         return Refusal(
-            403, f"{host!r} is no address of this machine; use one, or name it by --advertise."
+            403, f"{host!r} is not an address of this machine; use one, or name it by --advertise."
         )
     origin = headers.get("origin")
     if (origin is not None and _place(origin) != host) or headers.get(

@@ -53,9 +53,9 @@ class LivePage:
         core: what is shown.
         broker: address of the broker, to be shown.
         advertise: host and port by which the aggregator is known, None for none.
-        desk: sends commands; None when nobody may give any.
-        access: who may give commands; None for nobody.
-        alerts: the alerts that fire; None where nobody knows them.
+        desk: sends commands; None where commands are off.
+        access: checks who may give commands; None where commands are off.
+        alerts: the firing alerts; None without a server of alerts.
     """
 
     def __init__(
@@ -165,7 +165,7 @@ class LivePage:
             self._telemetry.http_refused["unauthorized"].inc()
             return _refused(refused.sentence, refused.status)
         if self._desk is None:
-            return _refused("Nobody may give commands.", 403)
+            return _refused("Commands are off; start with --allow-inject.", 403)
         command = await _read(request, kind)
         if isinstance(command, Response):
             return command

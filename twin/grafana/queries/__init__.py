@@ -34,7 +34,7 @@ def _reasons() -> dict[str, str]:
 
 
 def reason_to_be_empty(text: str) -> str:
-    """Return why a query may answer nothing although no fault is in force; empty for never."""
+    """Return why a query may be empty without a fault; an empty text if it may not."""
     return _reasons().get(text, "")
 
 

@@ -167,7 +167,7 @@ class Workload(Protocol):
     Attributes:
         progress: what the job says of itself.
         course: mean activity of its servers within the last step, at points evenly spaced;
-            a single one where nothing is known of what is faster than a step.
+            a single one for a workload without a waveform below a step.
     """
 
     progress: Progress

@@ -50,7 +50,7 @@ class Jobs:
         spec: what the training jobs run, see :func:`twin.plant.workload.workload_of`.
         layout: the site.
         rng: source of all randomness; with several jobs each has a stream of its own, so that
-            what happens to one changes nothing in the others.
+            an event in one does not affect the others.
 
     Attributes:
         rows: where each job stands.

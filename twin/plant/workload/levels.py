@@ -18,7 +18,7 @@ class Levels:
     Attributes:
         span: W between idle and the plateau of a training step: activity 1.
         wait: activity of a GPU that spins in an NCCL collective.
-        context: activity of a GPU that holds a context and has nothing to do.
+        context: activity of a GPU with an idle context.
     """
 
     def __init__(self, site: Site) -> None:

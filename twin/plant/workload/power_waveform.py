@@ -20,7 +20,7 @@ __all__ = ["NO_COURSE", "POINTS", "Stretch", "power_waveform_of"]
 POINTS = 8
 """Points of each sample of a workload of 0.2 s: 40 a second, enough for 20 Hz."""
 NO_COURSE: Floats = np.zeros(1)
-"""Of a workload that knows nothing of what is faster than a step."""
+"""For a workload without a waveform below a step."""
 _MIDDLES = (np.arange(POINTS) + 0.5) / POINTS
 _HALF = 0.5
 

@@ -139,7 +139,7 @@ class TrainingJob:
 
         Raises:
             KeyError: something is missing in ``standing``.
-            ValueError: something in it cannot be; nothing is taken over.
+            ValueError: a value in it is impossible; the state stays unchanged.
         """
         state, resume = JobState(int(standing["state"])), JobState(int(standing["resume"]))
         kinds = {name: type(getattr(self, f"_{name}")) for name in _STANDING}

@@ -1,4 +1,4 @@
-"""The report for a browser: one file, nothing loaded from anywhere."""
+"""HTML report: one self-contained file."""
 
 from __future__ import annotations
 

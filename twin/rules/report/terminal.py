@@ -121,7 +121,7 @@ def _style(finding: RuleFinding) -> str:
 def print_sweep(console: Console, rows: Sequence[SweepRow]) -> None:
     """Print detection delay against false alarms."""
     if not rows:
-        console.print("No expression was ever true: there is nothing to sweep.")
+        console.print("No expression was ever true, so there is nothing to sweep.")
         return
     values = [point.lasts for point in rows[0].points]
     table = _table()

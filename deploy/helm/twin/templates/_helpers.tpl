@@ -172,22 +172,22 @@ volumeClaimTemplates:
 {{/* What cannot work is refused before anything is made. */}}
 {{- define "twin.check" -}}
 {{- if and (not .Values.mosquitto.enabled) (not .Values.broker.urls) -}}
-{{- fail "there is no broker: name its nodes in broker.urls, or set mosquitto.enabled=true to try the twin out" -}}
+{{- fail "no broker is set: list its nodes in broker.urls, or set mosquitto.enabled=true for a trial" -}}
 {{- end -}}
 {{- if and .Values.mosquitto.enabled .Values.broker.urls -}}
-{{- fail "there are two brokers: set mosquitto.enabled=false to use broker.urls" -}}
+{{- fail "two brokers are set: set mosquitto.enabled=false to use broker.urls" -}}
 {{- end -}}
 {{- if and (gt (int .Values.emulator.shards) 1) (not .Values.facility.enabled) -}}
-{{- fail "nobody would run the power plant: with emulator.shards above 1 set facility.enabled=true" -}}
+{{- fail "no pod runs the facility: with emulator.shards above 1 set facility.enabled=true" -}}
 {{- end -}}
 {{- if and (eq (int .Values.emulator.shards) 1) .Values.facility.enabled -}}
-{{- fail "the power plant would run twice: with one emulator set facility.enabled=false" -}}
+{{- fail "two pods run the facility: with one emulator set facility.enabled=false" -}}
 {{- end -}}
 {{- if and .Values.aggregator.injectTokenSecret (not .Values.aggregator.allowInject) -}}
-{{- fail "a token for faults that nobody may inject: set aggregator.allowInject=true, or leave aggregator.injectTokenSecret out" -}}
+{{- fail "aggregator.injectTokenSecret has no effect: set aggregator.allowInject=true, or leave it out" -}}
 {{- end -}}
 {{- if and .Values.monitoring.scrapeConfig.enabled .Values.monitoring.serviceMonitor.enabled -}}
-{{- fail "the site would be scraped twice: enable monitoring.scrapeConfig or monitoring.serviceMonitor, not both" -}}
+{{- fail "the site is scraped twice: enable monitoring.scrapeConfig or monitoring.serviceMonitor, not both" -}}
 {{- end -}}
 {{- end -}}
 

@@ -32,7 +32,7 @@ const RAMP = Array.from({length: STEPS}, (_, step) => {
 
 /**
  * The colour of a share of the scale: little is dark and much is bright, in both themes, so that
- * a picture says the same whoever looks at it.
+ * a screenshot means the same to every reader.
  * @param {number} share from 0 to 1; beyond is cut
  * @returns {Colour}
  */

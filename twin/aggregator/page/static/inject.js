@@ -8,7 +8,7 @@ import {byId, make} from "./dom.js";
 
 const TOKEN = "twin-token"; // of this tab only: another one, or another port, does not see it
 
-/** Keep the token that somebody entered, or that the address brought. @param {?string} token */
+/** Keep the token that was entered or came with the address. @param {?string} token */
 export function keepToken(token) {
   if (token) sessionStorage.setItem(TOKEN, token);
 }

@@ -43,7 +43,7 @@ class Page {
     if (rack && this.floor.index.has(rack)) this.open(rack);
     else this.ask();
     addEventListener("keydown", (event) => event.key === "Escape" && !byId("inject").open && this.close());
-    // Somebody typed another address, or followed a link to a rack.
+    // The address was changed, or a link to a rack was followed.
     addEventListener("hashchange", () => location.reload());
     followArrays();
   }

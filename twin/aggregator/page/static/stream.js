@@ -25,7 +25,7 @@ export class Stream {
     document.addEventListener("visibilitychange", () => this.rest());
   }
 
-  /** A page that nobody sees asks for nothing: browsers allow six streams to a server. */
+  /** A hidden page closes its stream: browsers allow six streams to a server. */
   rest() {
     if (document.hidden) {
       this.close();
@@ -75,7 +75,7 @@ export class Stream {
     if (dead || lost) this.onLost();
   }
 
-  /** Called before the stream is opened again; whoever knows what is missing may ask for it. */
+  /** Called before the stream is opened again, so that the caller can request what is missing. */
   onLost() {
     this.open();
   }
