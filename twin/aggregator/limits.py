@@ -99,7 +99,7 @@ class Slots:
         self._holders[client] += 1
 
     def _give_back(self, client: str) -> None:
-        """Give a slot to whoever is next."""
+        """Give a slot to the next client."""
         self._free += 1
         self._holders[client] -= 1
         if not self._holders[client]:
@@ -135,7 +135,7 @@ class Slots:
         """Refuse the last to come of the client of whom most wait.
 
         Raises:
-            BusyError: that is this client, or nobody has many more.
+            BusyError: that is this client, or no client has many more.
         """
         count = Counter(self._waiting.values())
         most, waiting = count.most_common(1)[0] if count else ("", 0)

@@ -13,9 +13,9 @@ __all__ = ["pages"]
 _INTRODUCTION = f"""{NOTICE}
 # Editions of an exporter
 
-dcgm-exporter renames 23 of its fields in 4.9.0, and eleven of them have another unit, too. Rules
-and dashboards that name the old ones say nothing any more: an alert without series never fires, and
-nobody is told. The twin has each edition, so that a migration can be tried before it is done.
+dcgm-exporter 4.9.0 renames 23 of its fields and changes the unit of eleven. Rules and dashboards
+that use the old names then have no data: an alert without series never fires, and no error is
+logged. The twin has each edition, so that a migration can be tested before it is done.
 
 ## Choose an edition
 

@@ -141,7 +141,7 @@ def _key(
 
 
 def _narrowed(rules: RuleSet, unknown: Sequence[Rule], asked: Sequence[Candidate]) -> RuleSet:
-    """Return the rules without the recordings that nobody asks for."""
+    """Return the rules without the recordings that are never read."""
     needed = [*unknown, *rules.feeding([*unknown, *(own.as_read for own in asked)])]
     keys = {rule.key for rule in needed}
     return rules.without({rule.key for rule in rules.recordings if rule.key not in keys})

@@ -48,7 +48,7 @@ def kept_sample(loaded: LoadedScenario, wanted: Collection[str], cache: Cache | 
 
     Args:
         loaded: the scenario.
-        wanted: metric names that somebody asks for.
+        wanted: metric names that are read.
         cache: where it is kept; None lives through the scenario in any case.
     """
     if cache is None:
