@@ -7,9 +7,13 @@ labels. A GPU with several jobs gives each series once a job, all with the value
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from twin.catalog.model import Labels
 from twin.catalog.place import DeviceHolder, Place
-from twin.parameters import Site
+
+if TYPE_CHECKING:  # what lists metrics needs no parameters
+    from twin.parameters import Site
 
 __all__ = [
     "EXPORTER_CONTAINER",
