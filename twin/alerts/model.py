@@ -41,6 +41,7 @@ class Domain(StrEnum):
     POWER = "power"
     GRID = "grid"
     STORAGE = "storage"
+    HOST = "host"
     JOB = "job"
     TELEMETRY = "telemetry"
 

@@ -8,6 +8,7 @@ from operator import attrgetter
 from twin.alerts.cooling import COOLING_RULES
 from twin.alerts.gpu import GPU_RULES
 from twin.alerts.grid import GRID_RULES
+from twin.alerts.host import HOST_RULES
 from twin.alerts.job import JOB_RULES
 from twin.alerts.model import Alert, Rules
 from twin.alerts.network import NETWORK_RULES
@@ -25,6 +26,7 @@ RULES: Registry[Rules] = Registry(
     POWER_RULES,
     GRID_RULES,
     STORAGE_RULES,
+    HOST_RULES,
     JOB_RULES,
     TELEMETRY_RULES,
 )

@@ -173,6 +173,24 @@ FILESYSTEM_LEFT = Threshold(
     "filesystem_left", 0.1, "of its size", "NVMe slows down when nearly full"
 )
 
+# -- hosts ----------------------------------------------------------------------------
+
+HOST_ROOT_LEFT = Threshold(
+    "host_root_left", 0.1, "of its size", "below 5 % only root can write, as mkfs.ext4 reserves"
+)
+HOST_MEMORY_LEFT = Threshold(
+    "host_memory_left", 0.05, "of the memory", "est.: a training host keeps 80 % and more"
+)
+HOST_CPU_WAITING = Threshold(
+    "host_cpu_waiting", 0.25, "share of time", "est.: training hosts wait for CPUs 2 % of the time"
+)
+HOST_CLOCK_OFF = Threshold(
+    "host_clock_off", 0.05, "s", "node_exporter's mixin; NTP holds microseconds in a LAN"
+)
+HOST_ECC_ERRORS = Threshold(
+    "host_ecc_errors", 0.05, "a second", "est.: healthy modules show none in days"
+)
+
 # -- job ------------------------------------------------------------------------------
 
 SPINNING_SHARE = Threshold(

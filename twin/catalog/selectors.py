@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twin.catalog import OWN_METRICS, ROLLUPS, DeviceClass, Level, Rollup, Signal
 
-__all__ = ["ARRAY", "HOST", "PLACE", "host", "of", "own", "rollup", "select", "up"]
+__all__ = ["ARRAY", "HOST", "PLACE", "derived", "host", "of", "own", "rollup", "select", "up"]
 
 ARRAY = "site, hall, array"
 """Labels of an array. A cluster that has none of them is one large array."""
@@ -34,6 +34,18 @@ def of(device: DeviceClass, signal: str, *matchers: str, within: tuple[str, ...]
     found = device[signal]
     fixed = (f'{name}="{value}"' for name, value in found.labels)
     return select(found.metric, *within, *fixed, *matchers)
+
+
+def derived(device: DeviceClass, name: str, *matchers: str) -> str:
+    """Return the selector of a derived family, by its metric without the exporter's prefix.
+
+    Raises:
+        KeyError: the device class has no such family.
+    """
+    for family in device.derived:
+        if family.metric.partition("_")[2] == name:
+            return select(family.metric, *matchers)
+    raise KeyError(f"device class {device.name!r} has no family {name!r}")
 
 
 def up(*signals: Signal, matchers: tuple[str, ...] = ()) -> str:

@@ -41,6 +41,16 @@ from twin.faults.gpu import (
     NvlinkError,
     NvswitchFailure,
 )
+from twin.faults.host import (
+    ClockOff,
+    DiskFull,
+    DiskSlow,
+    DramErrors,
+    FilesystemReadOnly,
+    MemoryLeak,
+    MirrorDiskFailed,
+    RunawayProcess,
+)
 from twin.faults.job import CheckpointStorm, DataLoaderSlow, JobCrash, SoftwareHang
 from twin.faults.nic import (
     NicDegradedRate,
@@ -135,6 +145,14 @@ FAULT_CLASSES: Registry[type[Fault]] = Registry(
     PsuFailure,
     ServerPowerCap,
     ServerDown,
+    DiskFull,
+    DiskSlow,
+    MemoryLeak,
+    RunawayProcess,
+    ClockOff,
+    DramErrors,
+    FilesystemReadOnly,
+    MirrorDiskFailed,
     JobCrash,
     SoftwareHang,
     DataLoaderSlow,

@@ -24,7 +24,7 @@ _SECONDS_PER_MINUTE = 60.0
 
 
 class GatewayFault(Fault):
-    """Base of the faults of a rack's gateway: they change telemetry and no condition."""
+    """Base of the faults of a rack's gateway: they change telemetry and seldom a condition."""
 
     target = "rack"
 
@@ -78,7 +78,7 @@ class FramesLost(GatewayFault):
 
 
 class ClockSkew(GatewayFault):
-    """A rack's gateway has a wrong clock."""
+    """The clock that a rack's gateway and servers follow is wrong."""
 
     kind = "clock-skew"
     system = "telemetry"
@@ -89,14 +89,19 @@ class ClockSkew(GatewayFault):
     shows = (
         "The timestamp of the rack's last frame runs ahead of the other racks'. When the clock is "
         "set right its frames are older than what is known and are refused as stale until the "
-        "rack counts as silent and is heard anew."
+        "rack counts as silent and is heard anew. The servers follow the same wrong clock: where "
+        "the site shows hosts, `node_timex_offset_seconds` of all of them is off."
     )
 
     offset: Annotated[float, Field(ge=-3600, le=3600)] = 30.0
     """Seconds that the clock is ahead."""
 
+    def apply(self, context: FaultContext) -> None:
+        """Put the clocks of the servers wrong."""
+        context.conditions.rack_clock_offset[context.target.unit] = self.offset
+
     def disturb(self, gateways: Gateways, rack: int) -> None:
-        """Put the clock wrong."""
+        """Put the clock of the gateway wrong."""
         gateways.clock_skew[rack] = self.offset
 
 

@@ -107,6 +107,28 @@ class Conditions:
     """The brake pin of the GPUs is not asserted."""
     dcgm_running: Flags = _each(SERVER, healthy=True)
     """The server's dcgm-exporter answers."""
+    host_runaway_threads: NDArray[np.float32] = _each(SERVER, healthy=0.0, dtype=np.float32)
+    """CPU threads that a program of the server keeps busy for nothing."""
+    host_leak: NDArray[np.float64] = _each(SERVER, healthy=0.0)
+    """What a program takes more of the server's memory, in B/s."""
+    host_disk_fill: NDArray[np.float64] = _each(SERVER, healthy=0.0)
+    """What something writes to the server's root file system, in B/s."""
+    host_disk_speed: NDArray[np.float64] = _each(SERVER, healthy=1.0)
+    """Throughput of the server's disks over what they can do."""
+    host_disk_writable: Flags = _each(SERVER, healthy=True)
+    """The root file system takes writes."""
+    host_mirror_whole: Flags = _each(SERVER, healthy=True)
+    """Both disks of the system's mirror work."""
+    host_clock_offset: NDArray[np.float64] = _each(SERVER, healthy=0.0)
+    """What the server's clock is ahead, in s."""
+    rack_clock_offset: NDArray[np.float64] = _each(UnitKind.RACK, healthy=0.0)
+    """What the clocks of the rack's servers and of its gateway are ahead, in s."""
+    dram_correctable_per_second: NDArray[np.float32] = _each(SERVER, healthy=0.0, dtype=np.float32)
+    """Errors of the server's memory that ECC corrects, a second."""
+    dram_uncorrectable_per_second: NDArray[np.float32] = _each(
+        SERVER, healthy=0.0, dtype=np.float32
+    )
+    """Errors of the server's memory that ECC cannot correct, a second."""
     nic_link: Flags = _each(NIC, healthy=True)
     """The port can hold its link."""
     nic_rate: NDArray[np.float32] = _each(NIC, healthy=1.0, dtype=np.float32)

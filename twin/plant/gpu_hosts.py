@@ -125,5 +125,15 @@ class GpuHosts:
 
 def _troubles(conditions: Conditions) -> HostTroubles:
     """Return what is wrong with the servers' operating systems."""
-    del conditions
-    return HostTroubles()
+    return HostTroubles(
+        runaway=conditions.host_runaway_threads,
+        leak=conditions.host_leak,
+        fill=conditions.host_disk_fill,
+        disk_speed=conditions.host_disk_speed,
+        readonly=~conditions.host_disk_writable,
+        disk_failed=~conditions.host_mirror_whole,
+        ahead=conditions.host_clock_offset,
+        offset=conditions.host_clock_offset + conditions.rack_clock_offset[:, None],
+        correctable=conditions.dram_correctable_per_second,
+        uncorrectable=conditions.dram_uncorrectable_per_second,
+    )

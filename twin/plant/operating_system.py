@@ -29,7 +29,7 @@ _FORKS = 6.0
 _FAULTS, _FAULTS_PER_THREAD = 4_000.0, 1_500.0
 _MANAGEMENT_RX, _MANAGEMENT_TX, _LOOPBACK = 42_000.0, 260_000.0, 90_000.0
 """Traffic of monitoring and logins on the management port, and over the loopback device."""
-_OS_READ, _OS_WRITTEN, _OS_BYTES_PER_SECOND = 20_000.0, 800_000.0, 2.0e9
+_OS_READ, _OS_WRITTEN, _OS_BYTES_PER_SECOND = 20_000.0, 800_000.0, 6.0e9
 """Traffic of the system's disks, and what they can do."""
 _LOG_BYTES = 20_000.0
 """What logs grow by a second."""
@@ -118,6 +118,7 @@ class HostTroubles:
         readonly: whether the root file system is read-only.
         disk_failed: whether a disk of the system's mirror is lost.
         offset: what the clock is ahead, in s.
+        ahead: what it is ahead of that of the gateway that stamps its frames, in s.
         correctable: memory errors a second that ECC corrects.
         uncorrectable: those that it cannot.
     """
@@ -129,6 +130,7 @@ class HostTroubles:
     readonly: NDArray[np.bool_] | bool = False
     disk_failed: NDArray[np.bool_] | bool = False
     offset: Floats | float = 0.0
+    ahead: Floats | float = 0.0
     correctable: Floats | float = 0.0
     uncorrectable: Floats | float = 0.0
 
@@ -204,6 +206,7 @@ class OperatingSystems:
     def _note(self, troubles: HostTroubles) -> None:
         """Take note of what is shown as it is."""
         self._now["offset"] = troubles.offset + self._wander
+        self._now["ahead"] = troubles.ahead + self._wander
         self._now["readonly"] = np.zeros(self._shape) + troubles.readonly
         self._now["failed"] = np.zeros(self._shape) + troubles.disk_failed
 
@@ -341,6 +344,7 @@ class OperatingSystems:
             "package0_temperature": self._warmth[0],
             "package1_temperature": self._warmth[1],
             "clock_offset": np.clip(offset, -_MOST_OFFSET, _MOST_OFFSET),
+            "clock_ahead": now["ahead"],
             "clock_synchronized": (abs(offset) < _SYNCHRONIZED_WITHIN).astype(np.float64),
             "root_available": np.maximum(self._root - self._filled - logs, 0.0),
             "root_readonly": now["readonly"],

@@ -51,7 +51,19 @@ def lacking_metrics(rules: RuleSet, metrics: frozenset[str]) -> dict[str, Lackin
 def _on_other_sites() -> Mapping[str, str]:
     """Return the exporter of every metric of the catalogue."""
     return MappingProxyType(
-        {signal.metric: signal.family.job for device in DEVICES for signal in device.signals}
+        {
+            **{
+                family.metric: family.group.exporter.job
+                for device in DEVICES
+                for family in device.derived
+            },
+            **{
+                signal.metric: signal.family.job
+                for device in DEVICES
+                for signal in device.signals
+                if not signal.hidden
+            },
+        }
     )
 
 

@@ -44,7 +44,7 @@ def kernel_families(kind: HostKind) -> tuple[DerivedFamily, ...]:
 
     return (
         family("boot_time_seconds", group, lambda v: np.rint(v.ts - v["uptime"]), decimals=0),
-        family("time_seconds", group, lambda v: v.ts + v["clock_offset"]),
+        family("time_seconds", group, lambda v: v.ts + v["clock_ahead"]),
         family("timex_maxerror_seconds", group, error, decimals=6),
         family("timex_estimated_error_seconds", group, lambda v: abs(v["clock_offset"]),
                decimals=6),

@@ -15,12 +15,20 @@ from twin.catalog.model import MetricType, Signal, Unit
 __all__ = ["host_signals"]
 
 
-def _hidden(name: str, unit: Unit, what: str, *, decimals: int = 0, counter: bool = True) -> Signal:
+def _hidden(
+    name: str,
+    unit: Unit,
+    what: str,
+    *,
+    decimals: int = 0,
+    counter: bool = True,
+    low: float | None = 0.0,
+) -> Signal:
     """Return a value that travels and is not shown as it is."""
     kind = MetricType.COUNTER if counter else MetricType.GAUGE
     return Signal(
-        name, f"host_{name}", NODE, kind, unit, what, decimals=decimals, hidden=True,
-        needs=hosts_shown,
+        name, f"host_{name}", NODE, kind, unit, what, decimals=decimals, low=low,
+        hidden=True, needs=hosts_shown,
     )  # fmt: skip
 
 
@@ -75,6 +83,8 @@ _SIGNALS = (
     _state("package0_temperature", Unit.CELSIUS, "First CPU package.", decimals=1),
     _state("package1_temperature", Unit.CELSIUS, "Second CPU package.", decimals=1),
     _as_is("clock_offset", "timex_offset_seconds", decimals=6, low=None),
+    _state("clock_ahead", Unit.SECONDS, "Its clock over that which stamps the frame.", decimals=6,
+           low=None),
     _as_is("clock_synchronized", "timex_sync_status", high=1),
     _hidden("management_rx_bytes", Unit.BYTES, "Octets received on the management port."),
     _hidden("management_tx_bytes", Unit.BYTES, "Octets sent on the management port."),
