@@ -93,7 +93,8 @@ def test_metrics_lists_all(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> 
     assert run(monkeypatch, "metrics", "--json") == 0
     rows = json.loads(capsys.readouterr().out)
     listed = {(row["device"], row["metric"]) for row in rows}
-    assert {(d.name, s.metric) for d in DEVICES for s in d} <= listed
+    shown = {(d.name, s.metric) for d in DEVICES for s in d if not s.hidden}
+    assert shown | {(d.name, f.metric) for d in DEVICES for f in d.derived} <= listed
 
 
 def test_metrics_of_one_class(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
