@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.aggregator.twinning import TwinPair
-from twin.emulator.job_names import job_name, pod_name
+from twin.site.job_names import job_name, pod_name
 
 POWER = "DCGM_FI_DEV_POWER_USAGE"
 

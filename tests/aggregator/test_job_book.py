@@ -19,6 +19,7 @@ JOB: dict[str, Any] = {
     "job": 7, "name": "n", "user": "u", "account": "acc", "app": "app", "pod": "n-0-abcde",
     "server": 0, "gpus": [0], "state": "running", "start": 1.0,
 }  # fmt: skip
+QUEUE: dict[str, Any] = {"v": 1, "ts": 1.0, "jobs": [], "nodes": {"total": 6}}
 UP = {"state": "up", "ready": True}
 SITE = SMALL + "scheduler: {kind: slurm}\njob_mix: [{name: a, share: 1, gpus: [1], seconds: 9}]"
 
@@ -138,7 +139,7 @@ def test_what_cannot_be_is_refused(scheduled: Feed, reason: str, fields: dict[st
 def test_site_without_a_scheduler_takes_no_jobs(feed: Feed) -> None:
     """Neither the jobs of a rack nor a queue is taken over where there is no scheduler."""
     tell(feed, JOB)
-    feed.send("twin/v1/small/queue", json.dumps({"v": 1, "ts": 1.0, "jobs": []}).encode())
+    feed.send("twin/v1/small/queue", json.dumps(QUEUE).encode())
     assert refused(feed, "foreign") == 2
 
 
@@ -158,7 +159,5 @@ def test_queue_that_tells_of_a_job_twice_is_refused(scheduled: Feed) -> None:
     """No job is counted twice."""
     job = {"job": 1, "name": "n", "user": "u", "account": "a", "gpus": 1, "nodes": 1,
            "state": "pending", "submit": 1.0}  # fmt: skip
-    scheduled.send(
-        "twin/v1/small/queue", json.dumps({"v": 1, "ts": 1.0, "jobs": [job, job]}).encode()
-    )
+    scheduled.send("twin/v1/small/queue", json.dumps({**QUEUE, "jobs": [job, job]}).encode())
     assert refused(scheduled, "value") == 1

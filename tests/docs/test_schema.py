@@ -27,6 +27,7 @@ from twin.wire import (
     Encoder,
     Faults,
     Inject,
+    NodeCounts,
     NodeReport,
     QueuedJob,
     RackJobs,
@@ -79,6 +80,7 @@ SENT: tuple[Message, ...] = (
     ),
     SiteJobs(
         ts=2.0,
+        nodes=NodeCounts(total=2, idle=2),
         jobs=(
             QueuedJob(
                 job=1, name="n", user="u", account="a", gpus=2, nodes=1, state="pending",

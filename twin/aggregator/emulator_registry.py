@@ -91,6 +91,11 @@ class EmulatorRegistry:
         lost = any(status.state == "lost" for status in self.emulators.values())
         return Missing.WILL if lost else Missing.OFFLINE
 
+    @property
+    def online(self) -> bool:
+        """Whether an emulator says that it publishes."""
+        return bool(self._online())
+
     def lag(self, ts: float, now: float) -> float | None:
         """Return how long ago a frame was due, in seconds of the wall clock.
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from twin.catalog import DeviceHolder, UnitKind
 from twin.errors import FrameError
 from twin.site import Layout
-from twin.wire import Allocation, RackJobs, SiteJobs
+from twin.wire import RackJobs, SiteJobs
 from twin.wire.jobs import MOST_HOLDERS
 
 __all__ = ["BURST_CHANGES", "CHANGE_SECONDS", "JobBook", "pod_uid"]
@@ -41,6 +41,8 @@ class JobBook:
     Attributes:
         queue: all jobs that the scheduler knows, None before it was told.
         version: rises with each message that is taken over.
+        queue_version: the version with which ``queue`` changed last.
+        versions: the version with which each rack changed last.
     """
 
     def __init__(self, layout: Layout) -> None:
@@ -53,6 +55,8 @@ class JobBook:
         self._credit: dict[int, tuple[float, float]] = {}
         self.queue: SiteJobs | None = None
         self.version = 0
+        self.queue_version = 0
+        self.versions: dict[int, int] = {}
 
     # -- messages ---------------------------------------------------------------
 
@@ -93,6 +97,7 @@ class JobBook:
                 raise FrameError("value", "a job is told of twice")
         self.queue = message
         self.version += 1
+        self.queue_version = self.version
 
     def settle(self, at: float) -> dict[int, set[int]]:
         """Apply the changes that waited and return the GPUs that have other jobs, by rack."""
@@ -131,6 +136,7 @@ class JobBook:
             return {}
         del self._waiting[rack]
         self.version += 1
+        self.versions[rack] = self.version
         if message is None:
             self._racks.pop(rack, None)
             self._holders.pop(rack, None)
@@ -167,9 +173,3 @@ class JobBook:
     def racks(self) -> Mapping[int, RackJobs]:
         """What was told of each rack."""
         return self._racks
-
-    def allocations(self, racks: Iterator[int]) -> Iterator[tuple[int, Allocation]]:
-        """Yield what jobs have of these racks, each with its rack."""
-        for rack in racks:
-            if rack in self._racks:
-                yield from ((rack, own) for own in self._racks[rack].allocations)

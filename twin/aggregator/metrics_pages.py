@@ -11,6 +11,7 @@ from twin.aggregator.emulator_registry import EmulatorRegistry
 from twin.aggregator.exposition import MetricsPage, array_page, site_page
 from twin.aggregator.rollup import Rollups
 from twin.aggregator.rollup_page import RollupPage, exposed_groups
+from twin.aggregator.scheduler_pages import SchedulerPages
 from twin.aggregator.series_counter import SeriesCounter
 from twin.aggregator.state import StatePage
 from twin.aggregator.store import Store
@@ -44,8 +45,10 @@ class MetricsPages:
         self._store = store
         self._rollups = rollups
         self._plan = plan
+        self._leads = leads
         self._state = StatePage(store, announced, leads=leads)
         self._site = site_page(store)
+        self._schedulers = SchedulerPages(store, lambda: announced.online)
         self._rolled: RollupPage | None = None
         self._arrays: dict[int, MetricsPage] = {}
         self._tally = SeriesCounter(store)
@@ -66,6 +69,7 @@ class MetricsPages:
     def rename(self, array: int) -> None:
         """Make the labels of an array anew: its devices have other names."""
         self._arrays.pop(array, None)
+        self._schedulers.rename(array)
 
     def relabel(self, rack: int, gpus: set[int]) -> None:
         """Make the labels of some GPUs of a rack anew: they have other jobs.
@@ -85,6 +89,8 @@ class MetricsPages:
         self._state.write(text)
         self._rolled.write(text)
         self._site.write(text)
+        if self._leads:
+            self._schedulers.write_site(text)
 
     def write_array(self, array: int, text: ExpositionWriter) -> None:
         """Append the devices of one array; none where its detail is ``site``."""
@@ -93,6 +99,8 @@ class MetricsPages:
         if array not in self._arrays:
             self._arrays[array] = array_page(self._store, array, self._plan[array])
         self._arrays[array].write(text)
+        if self._plan[array] is Detail.GPU:
+            self._schedulers.write_array(array, text)
 
     def series(self) -> int:
         """Return how many series of devices and roll-ups are exposed at this moment."""
@@ -104,4 +112,6 @@ class MetricsPages:
             for rollup, _, _ in site_rollups(layout)
             if level in rollup.levels
         )
-        return rolled + self._tally.exposed(self._plan)
+        shown = [array for array, detail in enumerate(self._plan.levels) if detail is Detail.GPU]
+        scheduled = sum(self._schedulers.series(array) for array in (None, *shown))
+        return rolled + scheduled + self._tally.exposed(self._plan)

@@ -93,6 +93,7 @@ def _counts(site: Site, described: dict[str, Any]) -> tuple[tuple[str, str], ...
         ("servers", f"{site.servers:,} of {site.server.gpus} GPUs, {site.server.nics} NIC ports"),
         ("GPUs", _gpus(site)),
         ("jobs", _jobs(described)),
+        *_scheduler(described),
         ("NIC ports", f"{site.racks * site.nics_per_rack:,}"),
         ("IT power while training", _megawatts(site.installed_power_watts)),
         ("coolant unit", _coolant(site)),
@@ -150,8 +151,14 @@ def _series(described: dict[str, Any]) -> tuple[tuple[str, str], ...]:
         )
         for level, count in described["series_by_host"].items()
     )
+    scheduled = described.get("scheduler", {"series": {}})
+    beside = [(f"series, {title}", f"about {own:,}") for title, own in scheduled["series"].items()]
+    if "gpu_series_an_hour" in scheduled:
+        new = scheduled["gpu_series_an_hour"]
+        beside.append(("series, new an hour", f"about {new:,} of GPUs that go from job to job"))
     return (
         *costs,
+        *beside,
         *hosts,
         ("hosts", described["host"]),
         (
@@ -201,14 +208,42 @@ def _describe(site: Site, settings: Iterable[str] = ()) -> dict[str, Any]:
         "host": str(layout.host_plan),
         "detail": str(plan),
         "series_as_set": count_series(layout, plan),
+        **_scheduled(layout),
     }
+
+
+def _scheduled(layout: Layout) -> dict[str, Any]:
+    """Return what a scheduler adds to the description of a site, nothing without one."""
+    from twin.site import ScheduledFigures
+
+    if not layout.site.scheduled:
+        return {}
+    figures = ScheduledFigures.of(layout)
+    described = {
+        "kind": layout.site.scheduler.kind,
+        "running": round(figures.running),
+        "submitted_an_hour": round(figures.an_hour),
+        "series": figures.by_exporter(layout),
+    }
+    if new := figures.new_gpu_series_an_hour(layout):
+        described["gpu_series_an_hour"] = new
+    return {"scheduler": described}
+
+
+def _scheduler(described: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+    own = described.get("scheduler")
+    if own is None:
+        return ()
+    jobs = f"about {own['running']:,} jobs at a time, {own['submitted_an_hour']:,} an hour"
+    return (("scheduler", f"{own['kind']}: {jobs}"),)
 
 
 def _jobs(described: dict[str, Any]) -> str:
     jobs = described["jobs"]
     named = [f"{job['name']} on {job['racks']:,} racks" for job in jobs]
     idle = described["racks"] - sum(job["racks"] for job in jobs)
-    return ", ".join(named + [f"{idle:,} racks idle"] * (idle > 0))
+    rest = "the scheduler's" if "scheduler" in described else "idle"
+    return ", ".join(named + [f"{idle:,} racks {rest}"] * (idle > 0))
 
 
 def _memory(size: int) -> str:

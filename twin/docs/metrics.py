@@ -21,6 +21,7 @@ from twin.catalog import (
     rolled_up,
 )
 from twin.catalog.editions import EDITIONS, Edition
+from twin.catalog.schedulers import STATE_EXPORTERS, StateExporter, StateMetric
 from twin.docs.markdown import NOTICE, code
 from twin.docs.markdown import table as markdown_table
 
@@ -85,6 +86,11 @@ def table(edition: Edition | None = None) -> list[Row]:
             for level in Level
             for rollup in ROLLUPS
             if level in rollup.levels
+        ),
+        *(
+            _state_row(exporter, metric)
+            for exporter in STATE_EXPORTERS
+            for metric in exporter.metrics
         ),
         *(_own_row(metric) for metric in OWN_METRICS),
     ]
@@ -160,6 +166,23 @@ def _rollup_row(rollup: Rollup, level: Level) -> Row:
         help=rollup.help_text(level),
         source=f"{rollup.operation.value} over {' or '.join(sources)}",
         default=not any(signal.extra for signal in signals),
+    )
+
+
+def _state_row(exporter: StateExporter, metric: StateMetric) -> Row:
+    return Row(
+        metric=metric.name,
+        type=metric.kind.value,
+        unit="",
+        device=exporter.key,
+        signal="",
+        labels=metric.labels,
+        adds=(),
+        states=(),
+        job=exporter.job,
+        help=metric.help,
+        source=exporter.source,
+        default=True,
     )
 
 
@@ -249,6 +272,8 @@ def pages() -> Mapping[str, str]:
     for level in Level:
         members = [row for row in rows if row.device == level]
         parts += [f"\n## Roll-ups over a {level.value}\n\n", _rollups(members)]
+    for exporter in STATE_EXPORTERS:
+        parts.append(_exporter(exporter, [row for row in rows if row.device == exporter.key]))
     parts += ["\n## The aggregator's own\n\n", _own(row for row in rows if row.device == _OWN)]
     return {"metrics.md": "".join(parts)}
 
@@ -293,6 +318,19 @@ def _family(job: str, labels: tuple[str, ...], source: str, rows: list[Row]) -> 
         for row in rows
     ]
     return f'\n`job="{job}"`{named}; after {source}.\n\n{markdown_table(header, body)}'
+
+
+def _exporter(exporter: StateExporter, rows: list[Row]) -> str:
+    header = ("Metric", "Type", "A series for each", "Labels", "Help")
+    body = [
+        (code(row.metric), row.type, exporter[row.metric].of, _codes(row.labels), row.help)
+        for row in rows
+    ]
+    title = exporter.title[0].upper() + exporter.title[1:]
+    return (
+        f"\n## {title}\n\nOf a site with a scheduler, see [jobs](jobs.md). "
+        f'`job="{exporter.job}"`; after {exporter.source}.\n\n{markdown_table(header, body)}'
+    )
 
 
 def _adds(row: Row) -> str:

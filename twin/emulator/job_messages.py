@@ -12,14 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.catalog import UnitKind
-from twin.emulator.job_names import job_name, pod_name
 from twin.plant.scheduled import ScheduledHalls
 from twin.plant.scheduler import HOLDING, BatchState, NodeCause, WaitReason
 from twin.plant.workload import Jobs, JobState
 from twin.site import Layout, job_places
+from twin.site.job_names import job_name, pod_name
 from twin.wire import (
     MOST_JOBS,
     Allocation,
+    NodeCounts,
     NodeReport,
     OutboundMessage,
     QueuedJob,
@@ -232,7 +233,33 @@ class JobMessages:
         jobs = [self._static_job(job, epoch) for job in range(len(self._places))]
         jobs += [self._job(row, epoch) for row in sorted(kept, key=lambda row: table.number[row])]
         left_out = len(rows) + len(others) - len(kept)
-        return SiteJobs(ts=epoch + scheduler.time, jobs=tuple(jobs), left_out=left_out)
+        return SiteJobs(
+            ts=epoch + scheduler.time,
+            nodes=self._node_counts(),
+            jobs=tuple(jobs),
+            left_out=left_out,
+        )
+
+    def _node_counts(self) -> NodeCounts:
+        nodes, owner = self._batch.scheduler.nodes, self._batch.scheduler.owner
+        held = owner >= 0
+        for place, run in zip(self._places, self._batch.static, strict=True):
+            servers = self._site.servers_per_rack
+            held[place.racks.start * servers : place.racks.stop * servers] = run.running
+        some, full = held.any(axis=1), held.all(axis=1)
+        down = nodes.out & ~nodes.responding
+        up = ~down
+        return NodeCounts(
+            total=len(owner),
+            idle=int((up & ~some).sum()),
+            mixed=int((up & some & ~full).sum()),
+            alloc=int((up & full).sum()),
+            down=int(down.sum()),
+            drain=int(nodes.out.sum()),
+            drained=int((nodes.out & ~some).sum()),
+            draining=int((nodes.out & some).sum()),
+            noresp=int((~nodes.responding).sum()),
+        )
 
     def _static_job(self, job: int, epoch: float) -> QueuedJob:
         run, place = self._batch.static[job], self._places[job]
@@ -243,6 +270,7 @@ class JobMessages:
             name=job_name(self._site.name, place.name, job + 1, pods=self._pods),
             user="root",
             account=place.name,
+            app=place.name,
             gpus=place.gpus,
             nodes=len(place.racks) * self._site.servers_per_rack,
             state=running if run.running else "pending",
@@ -263,6 +291,7 @@ class JobMessages:
             name=job_name(self._site.name, kind.name, number, pods=self._pods),
             user=kind.users[int(table.user[row])],
             account=kind.account,
+            app=kind.name,
             gpus=gpus,
             nodes=-(-gpus // self._site.server.gpus),
             state=_STATES[BatchState(int(table.state[row]))],

@@ -98,6 +98,14 @@ class JobTelemetryParameters(Section):
     """dcgm-exporter's `--kubernetes-enable-pod-uid`."""
     pod_labels: bool = False
     """dcgm-exporter's `--kubernetes-enable-pod-labels`: the pods' labels `app` and `team`."""
+    state_metrics: bool = True
+    """kube-state-metrics, where `scheduler.kind` is `kubernetes`."""
+    metric_labels: bool = True
+    """Its `--metric-labels-allowlist` for pods and nodes, without which `kube_pod_labels` and
+    `kube_node_labels` do not exist."""
+    slurm: Literal["official", "soperator", "both", "none"] = "both"
+    """Exporters of Slurm, where `scheduler.kind` is `slurm`: its own endpoint, that of soperator
+    with a series for each job and node, both or none."""
 
 
 class TelemetryParameters(Section):

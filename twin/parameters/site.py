@@ -182,6 +182,17 @@ class Site(Section):
         return self.scheduler.kind == "slurm" if chosen is None else chosen and self.scheduled
 
     @property
+    def state_metrics_shown(self) -> bool:
+        """Whether kube-state-metrics runs."""
+        return self.scheduler.kind == "kubernetes" and self.telemetry.jobs.state_metrics
+
+    @property
+    def slurm_exporters(self) -> tuple[str, ...]:
+        """Exporters of Slurm, where that is the scheduler."""
+        chosen = self.telemetry.jobs.slurm
+        return ("official", "soperator") if chosen == "both" else (chosen,)
+
+    @property
     def mix(self) -> tuple[JobMixParameters, ...]:
         """Kinds of jobs that users submit to the scheduler."""
         return self.job_mix or DEFAULT_MIX

@@ -18,6 +18,7 @@ from twin.aggregator.discovery import TargetGroup, target_groups
 from twin.aggregator.shard_assignment import Addresses
 from twin.aggregator.text_format import MetricHead, SeriesColumn, label_block
 from twin.catalog import OWN_METRICS, OwnMetric, UnitKind
+from twin.catalog.schedulers import state_exporters_of
 from twin.rules.expression import Selector
 from twin.rules.simulation import Simulation
 from twin.scenario.loader import LoadedScenario
@@ -256,6 +257,7 @@ def _labels(block: bytes) -> dict[str, str]:
 def known_metrics(layout: Layout) -> frozenset[str]:
     """Return every metric name that the site exposes, and ``up``."""
     own = {name for metric in OWN_METRICS for name in _sample_names(metric)}
+    own |= {each.name for exporter in state_exporters_of(layout.site) for each in exporter.metrics}
     return frozenset(_names(Core(layout)) | own | {_UP})
 
 

@@ -18,6 +18,7 @@ from twin.site.loader import (
 )
 from twin.site.part import PartLayout
 from twin.site.rollups import rollup_labels, site_rollups
+from twin.site.scheduled import ScheduledFigures
 from twin.site.series import (
     BYTES_A_SERIES,
     count_series,
@@ -37,6 +38,7 @@ __all__ = [
     "JobPlace",
     "Layout",
     "PartLayout",
+    "ScheduledFigures",
     "Shard",
     "Site",
     "SiteNames",

@@ -18,6 +18,7 @@ __all__ = [
     "MOST_QUEUE_BYTES",
     "Allocation",
     "AllocationState",
+    "NodeCounts",
     "NodeReport",
     "QueueCause",
     "QueueReason",
@@ -112,8 +113,10 @@ class QueuedJob(Strict):
     """Slurm's account, or Kubernetes' namespace."""
     gpus: _Count
     """GPUs that it asks for."""
-    nodes: _Count
+    nodes: Annotated[int, Field(ge=0, le=65_536)]
     """Servers that it has or asks for."""
+    app: _Label = ""
+    """Kind of job."""
     state: QueueState
     """Where it stands."""
     reason: QueueReason = ""
@@ -130,11 +133,36 @@ class QueuedJob(Strict):
     """Simulated time of its end."""
 
 
+class NodeCounts(Strict):
+    """How many nodes the scheduler has, and in which states; a node may count in several."""
+
+    total: _Count
+    """Nodes of the scheduler and of the jobs of the site file."""
+    idle: _Count = 0
+    """No job has anything of it."""
+    mixed: _Count = 0
+    """Jobs have some of its GPUs."""
+    alloc: _Count = 0
+    """Jobs have all of its GPUs."""
+    down: _Count = 0
+    """Out of service and not answering."""
+    drain: _Count = 0
+    """Out of service: no job is placed there."""
+    drained: _Count = 0
+    """Out of service without any job."""
+    draining: _Count = 0
+    """Out of service with a job that still runs."""
+    noresp: _Count = 0
+    """Not answering now."""
+
+
 class SiteJobs(Message):
     """All jobs that the scheduler knows."""
 
     ts: Annotated[float, Field(ge=0, lt=END_OF_TIME)]
     """Simulated time, unix seconds."""
+    nodes: NodeCounts
+    """Nodes by their states."""
     jobs: Annotated[Many[QueuedJob], Field(max_length=MOST_JOBS)]
     """In order of their numbers."""
     left_out: _Count = 0

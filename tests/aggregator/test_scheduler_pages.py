@@ -1,0 +1,240 @@
+"""What dashboards join with: kube-state-metrics and Slurm's exporters agree with the plant."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from tests.aggregator.twinning import TwinPair
+from twin.catalog.schedulers import KUBE_STATE, SLURM, SOPERATOR, StateExporter
+from twin.plant.scheduler import ENDED, BatchState, Scheduler
+
+Found = dict[str, list[tuple[dict[str, str], float]]]
+
+
+def plant_of(twin: TwinPair) -> Scheduler:
+    """Return the scheduler in the plant."""
+    batch = twin.emulator.plant.halls.batch
+    assert batch is not None
+    return batch.scheduler
+
+
+def found(twin: TwinPair, *names: str) -> Found:
+    """Return labels and value of every series of these metrics."""
+    series: Found = {name: [] for name in names}
+    for name, labels, value in twin.scrape(*names):
+        series[name].append((labels, value))
+    return series
+
+
+def host(server: int) -> str:
+    """Return the name of a server of the small site."""
+    return f"r{server // 2 + 1:04d}-n{server % 2 + 1}"
+
+
+def test_pods_and_their_gpus_are_those_of_the_plant_at_every_instant() -> None:
+    """Each second pods, their phases, nodes and GPU requests are what the plant's jobs hold."""
+    twin = TwinPair("kubernetes")
+    for _ in range(60):
+        twin.step()
+        own = plant_of(twin)
+        table = own.table
+        series = found(
+            twin, "kube_pod_info", "kube_pod_status_phase", "kube_job_status_active",
+            "kube_pod_container_resource_requests", "DCGM_FI_DEV_POWER_USAGE",
+        )  # fmt: skip
+        held = Counter(
+            (host(server), int(table.number[row]))
+            for server, rows in enumerate(own.owner.tolist())
+            for row in rows
+            if row >= 0
+        )
+        requested = {
+            (labels["node"], labels["pod"]): value
+            for labels, value in series["kube_pod_container_resource_requests"]
+            if labels["resource"] == "nvidia_com_gpu" and labels["node"]
+        }
+        assert sorted(requested.values()) == sorted(map(float, held.values()))
+        assert Counter(node for node, _ in requested) == Counter(node for node, _ in held)
+        # The pods on GPU series are those that kube-state-metrics has on the same node.
+        labelled = Counter(
+            (labels["Hostname"], labels["exported_pod"])
+            for labels, _ in series["DCGM_FI_DEV_POWER_USAGE"]
+            if "exported_pod" in labels
+        )
+        assert dict(labelled) == requested
+        phases = {
+            labels["pod"]: labels["phase"]
+            for labels, value in series["kube_pod_status_phase"]
+            if value == 1
+        }
+        assert phases.keys() == {labels["pod"] for labels, _ in series["kube_pod_info"]}
+        running = sum(gpus for (_, pod), gpus in requested.items() if phases[pod] == "Running")
+        states = [BatchState(int(state)) for state in table.state]
+        assert running == sum(
+            int(gpus)
+            for gpus, state in zip(table.gpus, states, strict=True)
+            if state in {BatchState.RUNNING, BatchState.STALLED, BatchState.BACKOFF}
+        )
+        active = {labels["job_name"]: value for labels, value in series["kube_job_status_active"]}
+        assert len(active) == sum(state is not BatchState.FREE for state in states)
+        assert sum(value == 0 for value in active.values()) == int(table.among(*ENDED).sum())
+    assert twin.refused() == 0
+
+
+def test_slurm_counts_are_those_of_the_plant_at_every_instant() -> None:
+    """Each second jobs by state, GPUs and nodes are counted as the plant has them."""
+    twin = TwinPair("slurm")
+    for _ in range(60):
+        twin.step()
+        own = plant_of(twin)
+        series = found(
+            twin, "slurm_jobs", "slurm_jobs_running", "slurm_jobs_pending", "slurm_jobs_gpus_alloc",
+            "slurm_nodes_idle", "slurm_nodes_mixed", "slurm_nodes_alloc", "slurm_node_gpus_alloc",
+            "slurm_node_job", "slurm_job_info", "slurm_user_jobs_gpus_alloc",
+            "slurm_account_jobs_running", "slurm_partition_jobs_pending",
+        )  # fmt: skip
+        table, held = own.table, own.owner >= 0
+        value = {name: rows[0][1] for name, rows in series.items() if rows}
+        assert value["slurm_jobs"] == int((table.state != BatchState.FREE).sum())
+        assert value["slurm_jobs_running"] == int(own.holding.sum())
+        assert value["slurm_jobs_pending"] == int((table.state == BatchState.PENDING).sum())
+        assert value["slurm_partition_jobs_pending"] == value["slurm_jobs_pending"]
+        assert value["slurm_jobs_gpus_alloc"] == int(held.sum())
+        assert sum(v for _, v in series["slurm_user_jobs_gpus_alloc"]) == int(held.sum())
+        full, some = held.all(axis=1), held.any(axis=1)
+        assert value["slurm_nodes_idle"] == int((~some).sum())
+        assert value["slurm_nodes_mixed"] == int((some & ~full).sum())
+        assert value["slurm_nodes_alloc"] == int(full.sum())
+        by_node = {labels["node"]: v for labels, v in series["slurm_node_gpus_alloc"]}
+        assert by_node == {host(n): float(row.sum()) for n, row in enumerate(held)}
+        joined = {(labels["job_id"], labels["node_name"]) for labels, _ in series["slurm_node_job"]}
+        assert joined == {
+            (str(table.number[row]), host(server))
+            for server, rows in enumerate(own.owner.tolist())
+            for row in rows
+            if row >= 0
+        }
+        states = Counter(labels["job_state"] for labels, _ in series["slurm_job_info"])
+        assert states["RUNNING"] == value["slurm_jobs_running"]
+    assert twin.refused() == 0
+
+
+def labels_where(rows: list[tuple[dict[str, str], float]], **wanted: str) -> dict[str, str]:
+    """Return the labels of the only series that has these and is 1."""
+    fits = [own for own, value in rows if value == 1 and wanted.items() <= own.items()]
+    assert len(fits) == 1, fits
+    return fits[0]
+
+
+def test_node_that_goes_down_is_not_ready_and_then_drained() -> None:
+    """While a server is off its node is in no known condition; it takes no pods until tested."""
+    twin = TwinPair("kubernetes")
+    twin.run(2)
+    twin.emulator.inject("x", "server-down", "r0001/n2", 20.0)
+    twin.run(15)
+    names = (
+        "kube_node_status_condition", "kube_node_spec_unschedulable", "kube_node_spec_taint",
+        "kube_pod_info", "kube_node_status_allocatable",
+    )  # fmt: skip
+    series = found(twin, *names)
+    ready = series["kube_node_status_condition"]
+    assert labels_where(ready, node="r0001-n2", condition="Ready")["status"] == "unknown"
+    assert labels_where(ready, node="r0001-n1", condition="Ready")["status"] == "true"
+    assert {own["node"]: v for own, v in series["kube_node_spec_unschedulable"]} == {
+        host(n): float(n == 1) for n in range(6)
+    }
+    assert {own["key"] for own, _ in series["kube_node_spec_taint"]} == {
+        "node.kubernetes.io/unschedulable", "node.kubernetes.io/unreachable",
+    }  # fmt: skip
+    assert "r0001-n2" not in {own["node"] for own, _ in series["kube_pod_info"]}
+    gpus = {
+        own["node"]: v
+        for own, v in series["kube_node_status_allocatable"]
+        if own["resource"] == "nvidia_com_gpu"
+    }
+    assert gpus["r0001-n1"] == 4
+
+
+def test_lost_gpu_lowers_what_is_allocatable_and_drains_the_node() -> None:
+    """The device plugin's count falls while capacity stays, and Slurm says the reason."""
+    kubernetes, slurm = TwinPair("kubernetes"), TwinPair("slurm")
+    for twin in (kubernetes, slurm):
+        twin.run(2)
+        twin.emulator.inject("x", "gpu-off-bus", "r0001/n1/gpu2", 60.0)
+        twin.run(15)
+    names = ("kube_node_status_allocatable", "kube_node_status_capacity")
+    shown = [
+        value
+        for rows in found(kubernetes, *names).values()
+        for own, value in rows
+        if own["node"] == "r0001-n1" and own["resource"] == "nvidia_com_gpu"
+    ]
+    assert shown == [3, 4]
+    series = found(slurm, "slurm_node_info", "slurm_nodes_drain")
+    node = labels_where(series["slurm_node_info"], node_name="r0001-n1")
+    assert node["state_is_drain"] == "true"
+    assert node["reason"] == "gres/gpu count reported lower than configured (3 < 4)"
+    assert series["slurm_nodes_drain"][0][1] == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "exporters"), [("kubernetes", (KUBE_STATE,)), ("slurm", (SLURM, SOPERATOR))]
+)
+def test_every_metric_has_its_labels(kind: str, exporters: tuple[StateExporter, ...]) -> None:
+    """Over a while with a fault every metric of the table is exposed, with the labels it says."""
+    twin = TwinPair(kind)
+    twin.emulator.inject("x", "server-down", "r0001/n2", 20.0)
+    seen: dict[str, set[tuple[str, ...]]] = {}
+    for _ in range(40):
+        twin.run(5)
+        for name, labels, _ in twin.scrape():
+            if name.startswith(("kube_", "slurm_")):
+                own = tuple(label for label in labels if label not in {"job", "instance", "site"})
+                seen.setdefault(name, set()).add(own)
+    wanted = {metric.name: {metric.labels} for own in exporters for metric in own.metrics}
+    # They need a job that fails, or that cannot be placed.
+    for rare in ("kube_job_failed", "kube_pod_status_unschedulable"):
+        wanted.pop(rare, None)
+        seen.pop(rare, None)
+    assert seen == wanted
+
+
+def test_nothing_is_exposed_that_nobody_vouches_for() -> None:
+    """When the emulator is lost, what the broker kept is not taken for the present."""
+    twin = TwinPair("kubernetes")
+    twin.run(2)
+    assert found(twin, "kube_pod_info")["kube_pod_info"]
+    lost = twin.emulator.status("lost", {})
+    twin.core.handle(lost.topic, lost.payload, False, 1.7e9 + 3, 3.0)
+    assert not found(twin, "kube_pod_info")["kube_pod_info"]
+
+
+def test_options_choose_the_exporters() -> None:
+    """Each exporter and the labels of pods can be left out."""
+    none = TwinPair("slurm", "telemetry: {jobs: {slurm: none}}")
+    official = TwinPair("slurm", "telemetry: {jobs: {slurm: official}}")
+    plain = TwinPair("kubernetes", "telemetry: {jobs: {metric_labels: false}}")
+    for twin in (none, official, plain):
+        twin.run(2)
+    assert not found(none, "slurm_jobs")["slurm_jobs"]
+    series = found(official, "slurm_jobs", "slurm_node_job")
+    assert series["slurm_jobs"]
+    assert not series["slurm_node_job"]
+    kube = found(plain, "kube_pod_info", "kube_pod_labels", "kube_node_labels")
+    assert kube["kube_pod_info"]
+    assert not kube["kube_pod_labels"]
+    assert not kube["kube_node_labels"]
+
+
+def test_pages_are_made_anew_only_when_something_changed() -> None:
+    """Two scrapes of the same messages print the same columns."""
+    twin = TwinPair("kubernetes")
+    twin.run(3)
+    pages = twin.core.exposure._schedulers
+    twin.scrape()
+    before = {key: page.columns for key, page in pages._pages.items()}
+    twin.scrape()
+    assert all(pages._pages[key].columns is columns for key, columns in before.items())
+    assert before.keys() == {None, 0, 1}

@@ -1,0 +1,175 @@
+"""kube-state-metrics of a site: what the scheduler says, as Kubernetes' objects."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from twin.aggregator.job_book import pod_uid
+from twin.aggregator.state_series import StateSeries
+from twin.catalog.gpu_jobs import JOB_CONTAINER
+from twin.catalog.schedulers import CONDITIONS, CPUS_A_NODE, MEMORY_A_NODE, PHASES, STATUSES
+from twin.parameters import Site
+from twin.site.job_names import pod_name
+from twin.wire import Allocation, NodeReport, QueuedJob, RackJobs
+
+__all__ = ["job_series", "rack_series"]
+
+_GPU = ("nvidia_com_gpu", "integer")
+_CPU, _MEMORY, _PODS = ("cpu", "core"), ("memory", "byte"), ("pods", "integer")
+_MOST_PODS = 110
+"""Pods that a kubelet takes by default."""
+_SYSTEM_CPUS, _SYSTEM_BYTES = 4.0, 8e9
+"""What a node keeps for itself, est."""
+_SHARE = 0.875
+"""CPU and memory that a job asks for, over the share of its GPUs, est."""
+_MOST_WAITING = 4096
+"""Pods of jobs that wait: more are not shown."""
+_VERSIONS = ("5.15.0-1065-nvidia", "Ubuntu 22.04.5 LTS", "containerd://1.7.27", "v1.33.4", "")
+
+
+def rack_series(
+    series: StateSeries, site: Site, hostnames: Sequence[str], rack: RackJobs, product: str
+) -> None:
+    """Add the nodes of a rack and the pods on them.
+
+    Args:
+        series: to which they are added.
+        site: the site.
+        hostnames: of the rack's servers.
+        rack: what the scheduler says of it.
+        product: name of its GPUs.
+    """
+    for hostname, node in zip(hostnames, rack.nodes, strict=False):
+        _node(series, site, hostname, node, product)
+    for own in rack.allocations:
+        if own.pod:
+            _pod(series, site, hostnames[own.server], own)
+
+
+def _node(series: StateSeries, site: Site, node: str, report: NodeReport, product: str) -> None:
+    add, gpus = series.add, site.server.gpus
+    uid = pod_uid("node", node)
+    add("kube_node_info", (node, *_VERSIONS, "", "", uid, ""))
+    if site.telemetry.jobs.metric_labels:
+        labels = (node, node, str(gpus), "true", product.replace(" ", "-"), site.name)
+        add("kube_node_labels", labels)
+    add("kube_node_role", (node, "worker"))
+    out = report.state != "up"
+    add("kube_node_spec_unschedulable", (node,), float(out))
+    if out:
+        taint = ("node.kubernetes.io/unschedulable", "", "NoSchedule")
+        add("kube_node_spec_taint", (node, *taint))
+    if not report.ready:
+        add("kube_node_spec_taint", (node, "node.kubernetes.io/unreachable", "", "NoExecute"))
+    total = {_CPU: CPUS_A_NODE, _MEMORY: MEMORY_A_NODE, _PODS: _MOST_PODS, _GPU: gpus}
+    kept = {_CPU: _SYSTEM_CPUS, _MEMORY: _SYSTEM_BYTES, _GPU: float(report.gpus_lost)}
+    for resource, amount in total.items():
+        add("kube_node_status_capacity", (node, *resource), amount)
+        left = amount - kept.get(resource, 0.0)
+        add("kube_node_status_allocatable", (node, *resource), left)
+    for condition in CONDITIONS:
+        # A node whose kubelet is silent is in no known condition.
+        known = "true" if condition == "Ready" else "false"
+        status = known if report.ready else "unknown"
+        series.one_of("kube_node_status_condition", (node, condition), STATUSES, status)
+
+
+def _pod(series: StateSeries, site: Site, node: str, own: Allocation) -> None:
+    key = (own.account, own.pod, pod_uid(own.account, own.pod))
+    running, starting = own.state == "running", own.state == "starting"
+    _described(series, site, key, own, node)
+    add, container = series.add, (*key, JOB_CONTAINER)
+    add("kube_pod_start_time", key, own.start)
+    series.one_of("kube_pod_status_phase", key, PHASES, "Pending" if starting else "Running")
+    series.one_of("kube_pod_status_ready", key, STATUSES, "true" if running else "false")
+    series.one_of("kube_pod_status_scheduled", key, STATUSES, "true")
+    _requested(series, site, container, node, len(own.gpus))
+    image = f"registry.example/{own.app or own.name}:1"
+    ids = ("", "") if starting else (f"{image}@sha256:0", f"containerd://{key[2]}")
+    add("kube_pod_container_info", (*container, image, image, *ids))
+    add("kube_pod_container_status_running", container, float(running))
+    add("kube_pod_container_status_waiting", container, float(not running))
+    if not running:
+        reason = "ContainerCreating" if starting else "CrashLoopBackOff"
+        add("kube_pod_container_status_waiting_reason", (*container, reason))
+    add("kube_pod_container_status_restarts_total", container, own.crashes)
+
+
+def _described(
+    series: StateSeries,
+    site: Site,
+    key: tuple[str, str, str],
+    own: Allocation | QueuedJob,
+    node: str,
+) -> None:
+    """Add what a pod has whether it runs or waits."""
+    series.add("kube_pod_info", (*key, "", "", node, "Job", own.name, "", "false"))
+    if site.telemetry.jobs.metric_labels:
+        series.add("kube_pod_labels", (*key, own.app, own.name, own.account, own.user))
+    series.add("kube_pod_owner", (*key, "Job", own.name, "true"))
+
+
+def _requested(
+    series: StateSeries, site: Site, container: tuple[str, ...], node: str, gpus: int
+) -> None:
+    share = _SHARE * gpus / site.server.gpus
+    wanted = {_CPU: round(share * CPUS_A_NODE), _MEMORY: share * MEMORY_A_NODE, _GPU: gpus}
+    for resource, amount in wanted.items():
+        for name in ("requests", "limits"):
+            labels = (*container, node, *resource)
+            series.add(f"kube_pod_container_resource_{name}", labels, amount)
+
+
+# -- jobs -----------------------------------------------------------------------
+
+
+def job_series(series: StateSeries, site: Site, jobs: Sequence[QueuedJob]) -> None:
+    """Add all Jobs, and the pods of those that wait.
+
+    Args:
+        series: to which they are added.
+        site: the site.
+        jobs: that the scheduler knows.
+    """
+    room = _MOST_WAITING
+    for job in jobs:
+        _job(series, job)
+        if job.state == "pending" and room > 0:
+            pods = min(job.nodes, room)
+            room -= pods
+            for index in range(pods):
+                _waiting(series, site, job, index)
+
+
+def _job(series: StateSeries, job: QueuedJob) -> None:
+    key, add = (job.account, job.name), series.add
+    add("kube_job_info", key)
+    add("kube_job_owner", (*key, "", "", ""))
+    add("kube_job_created", key, job.submit)
+    add("kube_job_spec_parallelism", key, job.nodes)
+    add("kube_job_spec_completions", key, job.nodes)
+    done = job.state in ("completed", "failed")
+    # Pods that wait for a node are active, too.
+    add("kube_job_status_active", key, 0 if done else job.nodes)
+    add("kube_job_status_succeeded", key, job.nodes if job.state == "completed" else 0)
+    failed = job.restarts + (job.state == "failed")
+    reason = "BackoffLimitExceeded" if job.state == "failed" else ""
+    add("kube_job_status_failed", (*key, reason), failed)
+    add("kube_job_status_start_time", key, job.submit)
+    if job.state == "completed":
+        add("kube_job_status_completion_time", key, job.end or 0.0)
+        series.one_of("kube_job_complete", key, STATUSES, "true")
+    if job.state == "failed":
+        series.one_of("kube_job_failed", key, STATUSES, "true")
+
+
+def _waiting(series: StateSeries, site: Site, job: QueuedJob, index: int) -> None:
+    pod = pod_name(job.name, index, job.restarts)
+    key = (job.account, pod, pod_uid(job.account, pod))
+    _described(series, site, key, job, "")
+    series.one_of("kube_pod_status_phase", key, PHASES, "Pending")
+    series.one_of("kube_pod_status_ready", key, STATUSES, "false")
+    series.one_of("kube_pod_status_scheduled", key, STATUSES, "false")
+    series.add("kube_pod_status_unschedulable", key)
+    gpus = min(job.gpus, site.server.gpus)
+    _requested(series, site, (*key, JOB_CONTAINER), "", gpus)

@@ -1,0 +1,128 @@
+"""Pages of scheduler exporters: nodes and pods on the page of their array, the rest on the site's.
+
+What is exposed follows from the same messages as the labels of GPU series, so the two agree
+whenever they are scraped. Series are made anew only when a message has changed something.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from twin.aggregator import kube_state, slurm_state
+from twin.aggregator.state_series import StateSeries
+from twin.aggregator.store import Store
+from twin.aggregator.text_format import ExpositionWriter, MetricHead, SeriesColumn
+from twin.catalog import UnitKind
+from twin.catalog.schedulers import (
+    KUBE_STATE,
+    SLURM,
+    SOPERATOR,
+    StateExporter,
+    state_exporters_of,
+)
+from twin.wire import RackJobs
+
+__all__ = ["SchedulerPages"]
+
+_Columns = list[tuple[MetricHead, SeriesColumn]]
+
+
+@dataclass(slots=True)
+class _Page:
+    """What was exposed last, and the versions of what it was made of."""
+
+    versions: object
+    columns: _Columns
+
+
+class SchedulerPages:
+    """The series of a site's scheduler exporters.
+
+    Args:
+        store: of the site, or of a part of it.
+        told: whether an emulator publishes; without, what the broker kept is out of date.
+    """
+
+    def __init__(self, store: Store, told: Callable[[], bool]) -> None:
+        self._layout, self._names = store.layout, store.names
+        self._book = store.names.jobs
+        self._told = told
+        self._exporters = state_exporters_of(store.layout.entire.site)
+        self._pages: dict[int | None, _Page] = {}
+
+    def rename(self, array: int) -> None:
+        """Make an array's series anew: its hosts have other names."""
+        self._pages.pop(array, None)
+
+    def write_site(self, text: ExpositionWriter) -> None:
+        """Append what belongs to no array: jobs, pods that wait, counts."""
+        if self._exporters and self._book.queue is not None:
+            self._write(text, None, self._book.queue_version, self._site)
+
+    def write_array(self, array: int, text: ExpositionWriter) -> None:
+        """Append the nodes of an array and what runs on them."""
+        if not self._exporters:
+            return
+        racks = [self._layout.number(UnitKind.RACK, rack) for rack in self._layout.racks_of(array)]
+        versions = tuple(self._book.versions.get(rack) for rack in racks)
+        self._write(text, array, versions, lambda exporter, own: self._racks(exporter, own, racks))
+
+    def series(self, array: int | None) -> int:
+        """Return how many series were exposed last of an array, or of what belongs to none."""
+        page = self._pages.get(array)
+        return 0 if page is None else sum(len(column.labels) for _, column in page.columns)
+
+    def _write(
+        self,
+        text: ExpositionWriter,
+        key: int | None,
+        versions: object,
+        fill: Callable[[StateExporter, StateSeries], None],
+    ) -> None:
+        if not self._told():
+            return
+        page = self._pages.get(key)
+        if page is None or page.versions != versions:
+            columns: _Columns = []
+            for exporter in self._exporters:
+                series = StateSeries(exporter, self._rest(exporter))
+                fill(exporter, series)
+                columns += series.columns()
+            page = self._pages[key] = _Page(versions, columns)
+        for own, column in page.columns:
+            if text.wants(own.name):
+                text.add(own, [column])
+
+    def _rest(self, exporter: StateExporter) -> tuple[tuple[str, str], ...]:
+        site = self._layout.site.name
+        return (("job", exporter.job), ("instance", exporter.instance), ("site", site))
+
+    def _racks(self, exporter: StateExporter, series: StateSeries, racks: Sequence[int]) -> None:
+        for rack in racks:
+            told = self._book.racks.get(rack)
+            if told is not None:
+                self._rack(exporter, series, told, rack)
+
+    def _rack(
+        self, exporter: StateExporter, series: StateSeries, told: RackJobs, rack: int
+    ) -> None:
+        site, identity = self._layout.entire.site, self._names.rack(rack)
+        hosts = identity.hostnames
+        if exporter is KUBE_STATE:
+            kube_state.rack_series(series, site, hosts, told, identity.gpu_model)
+        elif exporter is SLURM:
+            slurm_state.endpoint_rack(series, site, hosts, told)
+        elif exporter is SOPERATOR:
+            slurm_state.soperator_rack(series, site, hosts, told)
+
+    def _site(self, exporter: StateExporter, series: StateSeries) -> None:
+        queue, site = self._book.queue, self._layout.entire.site
+        if queue is None:
+            return
+        if exporter is KUBE_STATE:
+            kube_state.job_series(series, site, queue.jobs)
+        elif exporter is SLURM:
+            slurm_state.endpoint_site(series, site, queue)
+        elif exporter is SOPERATOR:
+            slurm_state.soperator_jobs(series, site, queue)

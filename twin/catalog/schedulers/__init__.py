@@ -1,0 +1,39 @@
+"""Exporters of schedulers: what dashboards join GPU series with."""
+
+from __future__ import annotations
+
+from twin.catalog.schedulers.kube_state import CONDITIONS, KUBE_STATE, PHASES, STATUSES
+from twin.catalog.schedulers.model import (
+    CPUS_A_NODE,
+    MEMORY_A_NODE,
+    StateExporter,
+    StateMetric,
+)
+from twin.catalog.schedulers.slurm import JOB_COUNTS, NODE_COUNTS, SLURM
+from twin.catalog.schedulers.soperator import NODE_FLAGS, SOPERATOR
+from twin.parameters import Site
+
+__all__ = [
+    "CONDITIONS",
+    "CPUS_A_NODE",
+    "JOB_COUNTS",
+    "KUBE_STATE",
+    "MEMORY_A_NODE",
+    "NODE_COUNTS",
+    "NODE_FLAGS",
+    "PHASES",
+    "SLURM",
+    "SOPERATOR",
+    "STATE_EXPORTERS",
+    "STATUSES",
+    "StateExporter",
+    "StateMetric",
+    "state_exporters_of",
+]
+
+STATE_EXPORTERS = (KUBE_STATE, SLURM, SOPERATOR)
+
+
+def state_exporters_of(site: Site) -> tuple[StateExporter, ...]:
+    """Return the exporters of schedulers that a site runs."""
+    return tuple(exporter for exporter in STATE_EXPORTERS if exporter.present(site))

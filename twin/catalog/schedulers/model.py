@@ -1,0 +1,80 @@
+"""Metrics of exporters that tell of a scheduler's objects: jobs, pods and nodes.
+
+Unlike a device's signal, such a metric has a series for each object that there is at the
+moment, and its value follows from what the scheduler says, not from physics.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from twin.catalog.model import MetricType
+from twin.parameters import Site
+
+__all__ = ["CPUS_A_NODE", "MEMORY_A_NODE", "StateExporter", "StateMetric"]
+
+CPUS_A_NODE = 224
+"""Logical CPUs of a GPU server: two Xeon 8480C of 56 cores, as in a DGX H100."""
+MEMORY_A_NODE = 2_160_000_000_000
+"""Bytes of its memory: 2 TiB without what firmware and kernel keep."""
+
+
+@dataclass(frozen=True, slots=True)
+class StateMetric:
+    """A metric of such an exporter.
+
+    Attributes:
+        name: metric name.
+        help: help text.
+        of: what has a series: ``node``, ``pod``, ``job``, ``user``, ``account``, ``partition``,
+            or ``site``.
+        labels: label names, in the exporter's order.
+        series: series of one object.
+        kind: Prometheus type.
+    """
+
+    name: str
+    help: str
+    of: str
+    labels: tuple[str, ...] = ()
+    series: int = 1
+    kind: MetricType = MetricType.GAUGE
+
+
+@dataclass(frozen=True, slots=True)
+class StateExporter:
+    """An exporter of a scheduler.
+
+    Attributes:
+        key: its name inside the twin.
+        title: what a person calls it.
+        job: the ``job`` label of its scrape target.
+        instance: the ``instance`` label.
+        source: the public project that names, types and labels follow.
+        present: whether a site runs it.
+        metrics: by their names.
+    """
+
+    key: str
+    title: str
+    job: str
+    instance: str
+    source: str
+    present: Callable[[Site], bool]
+    metrics: tuple[StateMetric, ...] = field(repr=False)
+
+    def __getitem__(self, name: str) -> StateMetric:
+        """Return the metric of that name.
+
+        Raises:
+            KeyError: there is none.
+        """
+        for metric in self.metrics:
+            if metric.name == name:
+                return metric
+        raise KeyError(f"{self.title} has no metric {name!r}")
+
+    def series(self, of: str) -> int:
+        """Return the series that one object has."""
+        return sum(metric.series for metric in self.metrics if metric.of == of)
