@@ -13,7 +13,7 @@ from twin.cli.completion import complete_site
 from twin.cli.options import DetailSettings, JsonOutput
 
 if TYPE_CHECKING:
-    from twin.site import Site
+    from twin.site import Layout, Site
 
 __all__ = ["app"]
 

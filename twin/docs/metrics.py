@@ -218,7 +218,8 @@ dashboards can be carried over as they are.
   and `instance` as the real exporter's scrape target would have them, then its place: `site`, for
   what belongs to an array `hall` and `array`, and for what stands in a rack `rack`. On a site
   that names its jobs, the GPUs of a job also carry `hpc_job`, as dcgm-exporter does where the
-  scheduler tells it of jobs (`--hpc-job-mapping-dir`). *Adds* names
+  scheduler tells it of jobs (`--hpc-job-mapping-dir`); with a scheduler they carry what
+  [jobs](jobs.md) says. *Adds* names
   labels that follow from the value. An enumeration has one series a state, of which exactly one
   is 1.
 - **Signal** is the key inside an MQTT frame. Where there is none, the value does not travel: it is

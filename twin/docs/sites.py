@@ -98,7 +98,8 @@ jobs:
 
 With a scheduler, jobs come and go on the racks that no job of `jobs` holds, GPU by GPU or in whole
 servers. Users submit them at random, of a few kinds; those that do not fit wait, the more important
-ones preempt, and the jobs of a node that fails are requeued from their last checkpoint:
+ones preempt, and the jobs of a node that fails are requeued from their last checkpoint; see
+[jobs](jobs.md):
 
 ```yaml
 scheduler: {{kind: slurm}}

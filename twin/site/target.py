@@ -44,7 +44,7 @@ _PLACES = re.compile(
 """Addresses of what is no device of a unit."""
 _FORMS = (
     "write a rack (r0001), a part ({parts}), an array (a001), fabric, a service rack (s001), "
-    "a Megapack (mp001), a generator (g01), a chiller (ch01), facility, grid or a job ({jobs})"
+    "a Megapack (mp001), a generator (g01), a chiller (ch01), facility, {jobs}"
 )
 
 _NAMED_JOBS = 5
@@ -137,7 +137,8 @@ def _forms(layout: Layout) -> str:
     )
     names = layout.site.job_names
     more = ", …" if len(names) > _NAMED_JOBS else ""
-    return _FORMS.format(parts=parts, jobs=", ".join(names[:_NAMED_JOBS]) + more)
+    jobs = f"grid or a job ({', '.join(names[:_NAMED_JOBS])}{more})" if names else "or grid"
+    return _FORMS.format(parts=parts, jobs=jobs)
 
 
 def _addressed() -> list[tuple[DeviceClass, DeviceAddress]]:
