@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 
 from twin.catalog import DEVICES, GPU, OWN_METRICS, ROLLUPS, Level
+from twin.catalog.schedulers import STATE_EXPORTERS
 from twin.docs.metrics import pages, table
 
 
 def test_table_has_every_metric() -> None:
-    """Devices, roll-ups and the aggregator's own: nothing is left out, nothing is added."""
+    """Devices, roll-ups, schedulers and the aggregator's own: no more and no less."""
     expected = []
     for device in DEVICES:
         shown = [(s.metric, s.family.labels) for s in device if not s.hidden]
@@ -22,6 +23,7 @@ def test_table_has_every_metric() -> None:
     expected += [
         rollup.metric(level) for level in Level for rollup in ROLLUPS if level in rollup.levels
     ]
+    expected += [metric.name for exporter in STATE_EXPORTERS for metric in exporter.metrics]
     expected += [metric.name for metric in OWN_METRICS]
     assert [row.metric for row in table()] == expected
 
@@ -57,7 +59,8 @@ def test_page_names_every_metric_once_a_row() -> None:
         assert f"| `{row.metric}` | {row.type} |" in page
     hidden = sum(signal.hidden for device in DEVICES for signal in device)
     assert page.count("\n| `") == len(table()) + hidden
-    assert len(re.findall(r"^## ", page, re.MULTILINE)) == len(DEVICES) + len(Level) + 1
+    sections = len(DEVICES) + len(Level) + len(STATE_EXPORTERS) + 1
+    assert len(re.findall(r"^## ", page, re.MULTILINE)) == sections
 
 
 def test_page_has_whole_tables() -> None:
