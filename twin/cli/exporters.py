@@ -21,6 +21,7 @@ __all__ = [
     "ExporterSettings",
     "chosen_editions",
     "counters_text",
+    "two_editions",
     "with_exporters",
 ]
 
@@ -43,6 +44,8 @@ CountersFile = Annotated[
     ),
 ]
 
+
+_OLD_AND_NEW = 2
 
 EditionNames = Annotated[
     list[str] | None,
@@ -69,6 +72,21 @@ def chosen_editions(names: Sequence[str] | None) -> list[Edition]:
             raise ConfigError(f"--exporter {name!r} is not valid; write for example dcgm=4.9.0")
         found[edition(exporter, version)] = None
     return list(found)
+
+
+def two_editions(names: Sequence[str]) -> tuple[Edition, Edition]:
+    """Return the old edition and the new one.
+
+    Raises:
+        ConfigError: there are not two, or they are of different exporters.
+    """
+    found = chosen_editions(names)
+    if len(found) != _OLD_AND_NEW or found[0].exporter != found[1].exporter:
+        raise ConfigError(
+            f"a comparison needs two editions of an exporter, and has {len(found)}; write "
+            "--exporter dcgm=4.8.2 --exporter dcgm=4.9.0"
+        )
+    return found[0], found[1]
 
 
 def counters_text(file: Path | None) -> str:

@@ -16,7 +16,6 @@ from twin.cli.exporters import (
     CountersFile,
     EditionNames,
     ExporterSettings,
-    chosen_editions,
     counters_text,
 )
 from twin.cli.options import JsonOutput, JunitFile, OutputFile, ReportFile
@@ -24,7 +23,6 @@ from twin.cli.process import configure_logs
 from twin.errors import CheckFailedError, ConfigError
 
 if TYPE_CHECKING:
-    from twin.catalog.editions import Edition
     from twin.rules.audit import RecordingFinding, RuleFinding
     from twin.rules.result import ScenarioResult
     from twin.rules.source import RuleSet
@@ -108,6 +106,7 @@ def run_test(
         for loaded in find_scenarios(scenarios or [])
     ]
 
+    from twin.cli.rules_files import editions_of_sites, tell
     from twin.rules.audit import audit, audit_recordings
     from twin.rules.cache import Cache, default_folder
     from twin.rules.conclusion import conclude
@@ -123,9 +122,10 @@ def run_test(
         raise ConfigError(f"--alertmanager {alertmanager}: there is no such file")
     with TemporaryDirectory(prefix="twin-rules-") as folder:
         own = load_rules(
-            rules or [str(path) for path in write_shipped_rules(Path(folder), _editions(chosen))]
+            rules
+            or [str(path) for path in write_shipped_rules(Path(folder), editions_of_sites(chosen))]
         )
-        _tell(own.notes, strict=strict)
+        tell(own.notes, strict=strict)
         check_suite(chosen, own)
         if strict:
             _refuse_unknown(own, chosen)
@@ -161,11 +161,6 @@ def run_test(
         raise CheckFailedError("; ".join(conclusion.complaints))
 
 
-def _editions(chosen: Sequence[LoadedScenario]) -> list[Edition]:
-    """Return the editions of dcgm-exporter on the sites of some scenarios."""
-    return list(dict.fromkeys(own for loaded in chosen for own in loaded.layout.editions))
-
-
 def _print(
     rules: RuleSet,
     results: Sequence[ScenarioResult],
@@ -196,14 +191,6 @@ def _print(
         console.print()
         print_survivors(console, survivors(rules, results), len(mutants(rules)))
     console.print()
-
-
-def _tell(notes: Sequence[str], *, strict: bool) -> None:
-    """Print what Prometheus would not read; with ``--strict`` raise an error."""
-    if notes and strict:
-        raise ConfigError("\n".join(notes))
-    for note in notes:
-        typer.echo(f"twin: {note}", err=True)
 
 
 def _run(
@@ -258,6 +245,56 @@ def _refuse_unknown(rules: RuleSet, chosen: Sequence[LoadedScenario]) -> None:
     ]
     if lines:
         raise ConfigError("\n".join(lines))
+
+
+@app.command("compare")
+def run_compare(
+    rules: Annotated[
+        list[str], typer.Option("--rules", "-r", help="Rule files, also as a pattern.")
+    ],
+    exporter: Annotated[
+        list[str],
+        typer.Option("--exporter", help="The old edition, then the new one: dcgm=4.8.2."),
+    ],
+    scenarios: Scenarios = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", help="Folder for the rewritten files: for the new edition, for both."
+        ),
+    ] = None,
+    junit: JunitFile = None,
+    jobs: Jobs = None,
+    cached: Annotated[
+        bool,
+        typer.Option("--cache/--no-cache", help="Reuse what earlier runs simulated and evaluated."),
+    ] = True,
+    as_json: JsonOutput = False,
+) -> None:
+    """Test rules on two editions of an exporter, and rewrite what the new one breaks.
+
+    Every rewritten expression is tested on the same scenarios: for the new edition, and for both
+    at once on the old one, on the new one and on a fleet that has half of each. Exit 1 if a rule
+    loses a fault or begins to fire while nothing is wrong.
+
+    \b
+    Examples:
+      twin rules compare --rules my.yml --exporter dcgm=4.8.2 --exporter dcgm=4.9.0
+      twin rules compare -r 'rules/*.yml' -s gpu-xid -s quiet-hour --output migrated \\
+        --exporter dcgm=4.8.2 --exporter dcgm=4.9.0
+    """  # noqa: D301 - click wants the backspace itself before lines to be kept
+    from twin.cli.rules_compare import compare
+
+    compare(
+        rules,
+        exporter,
+        scenarios or [],
+        output=output,
+        junit=junit,
+        jobs=jobs,
+        cached=cached,
+        as_json=as_json,
+    )
 
 
 @app.command("watch")
@@ -317,30 +354,9 @@ def export_command(
     Example:
       twin rules export pump-failure -o pump-failure.test.yml && promtool test rules *.test.yml
     """  # noqa: D301 - click wants the backspace itself before lines to be kept
-    from twin.scenario import load_scenario
+    from twin.cli.rules_files import export_scenario
 
-    loaded = load_scenario(scenario).exporting(
-        exporter or (), counters_text(counters), str(counters)
-    )
-
-    from twin.rules.export import export
-    from twin.rules.shipped import write_shipped_rules
-    from twin.rules.source import load_rules
-    from twin.rules.suite import check_suite
-
-    if rules is None:
-        # A folder of its own: a user's rules may well be called rules/gpu.yml too.
-        folder = (output.parent if output is not None else Path()) / "twin-rules"
-        folder.mkdir(parents=True, exist_ok=True)
-        rules = [str(path) for path in write_shipped_rules(folder, _editions([loaded]))]
-    own = load_rules(rules)
-    _tell(own.notes, strict=False)
-    check_suite([loaded], own)
-    text = export(loaded, own, output.parent if output is not None else Path())
-    if output is None:
-        typer.echo(text, nl=False)
-    else:
-        output.write_text(text, encoding="utf-8")
+    export_scenario(scenario, rules, output, exporter or (), counters)
 
 
 @app.command("build")
@@ -357,9 +373,6 @@ def build_command(
       twin rules build --exporter dcgm=4.9.0
       twin rules build --exporter dcgm=4.8.2 --exporter dcgm=4.9.0 --output rules
     """  # noqa: D301 - click wants the backspace itself before lines to be kept
-    from twin.rules.shipped import write_shipped_rules
+    from twin.cli.rules_files import build
 
-    editions = chosen_editions(exporter)
-    output.mkdir(parents=True, exist_ok=True)
-    for path in write_shipped_rules(output, editions):
-        typer.echo(str(path))
+    build(output, exporter or ())

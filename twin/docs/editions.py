@@ -42,6 +42,42 @@ $ twin up --exporter dcgm=4.8.2,a002=4.9.0
 Frames on the bus are the same in every edition; only what the aggregator exposes differs. Roll-ups
 and the live page do not depend on it.
 
+## Test a migration
+
+```console
+$ twin rules compare --rules 'rules/*.yml' --exporter dcgm=4.8.2 --exporter dcgm=4.9.0
+✗ XidHappened  rules/gpu.yml:15
+    because DCGM_FI_DEV_XID_ERRORS is DCGM_FI_DEV_XID_ERROR
+    4.8.2: detects gpu-off-bus after 5s, gpu-xid after 5s
+    4.9.0: loses gpu-off-bus, gpu-xid; never evaluates to anything: …
+    for 4.9.0 (proven): DCGM_FI_DEV_XID_ERROR > 0
+    for both (proven): (DCGM_FI_DEV_XID_ERRORS or DCGM_FI_DEV_XID_ERROR) > 0
+```
+
+Every rule is tested on both editions with the same scenarios: which lose a fault, which begin to
+fire while nothing is wrong, and why (another name, another unit, another type, another label). Then
+its expression is rewritten, for the new edition and for both at once, and tested again. *Proven*
+is a rewriting that does on the new edition what the rule did on the old one; the one for both also
+on a fleet of which half the hosts have the new one. A rule that no scenario makes fire is rewritten
+and not called proven: name scenarios that do, with `--scenarios`.
+
+`--output DIR` writes the rewritten files, comments aside, into `DIR/4.9.0` and `DIR/both`. Labels
+and annotations are rewritten with their rule. `--junit` and `--json` are for a CI server. The exit
+status is 1 if a rule loses a fault or begins to fire while nothing is wrong.
+
+What is rewritten:
+
+- a selector is divided where it stands, so that thresholds and texts stay in the old unit;
+- of a range the function's result is divided (`rate(x[5m]) / 1e6`), squared for a variance, and not
+  at all for a count of changes;
+- labels are renamed wherever the rule and its texts name them; with both editions, new series get
+  the old label by `label_replace`, so that `by (Hostname)` and Alertmanager's routes stay;
+- `{{__name__=~"…"}}` is resolved to the names that it matches;
+- `absent(x)` becomes the absence of both.
+
+Look at these yourself: a rule that compares one renamed series with a recording from another file,
+names that are put together from variables of Grafana, and functions that are not linear.
+
 ## The shipped rules
 
 `twin rules test --exporter dcgm=4.9.0` tests rules on that edition; without `--rules` they are the

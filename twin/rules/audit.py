@@ -10,7 +10,7 @@ from twin.rules.recordings import MOST_COUNTED
 from twin.rules.result import ScenarioResult
 from twin.rules.silence import held, why_silent
 from twin.rules.source import Rule, RuleSet
-from twin.rules.unknown_references import Lacking, is_on_other_sites
+from twin.rules.unknown_references import Lacking, edition_hint, is_on_other_sites
 from twin.scenario import show_duration
 
 __all__ = ["RecordingFinding", "RuleFinding", "audit", "audit_recordings"]
@@ -99,9 +99,13 @@ class RuleFinding:
             hinted = (f"{name} ({hint})" if hint else name for name, hint in self.unknown.items())
             yield f"no known exporter has {', '.join(hinted)}"
         for exporter, names in _by_value(self.real).items():
-            if elsewhere := [name for name in names if is_on_other_sites(name)]:
+            for hint, others in _by_value({name: edition_hint(name) for name in names}).items():
+                if hint:
+                    yield f"of the editions only {hint} has {', '.join(others)}"
+            rest = [name for name in names if not edition_hint(name)]
+            if elsewhere := [name for name in rest if is_on_other_sites(name)]:
                 yield f"no site of these has {', '.join(elsewhere)} of {exporter}"
-            if missing := [name for name in names if name not in elsewhere]:
+            if missing := [name for name in rest if name not in elsewhere]:
                 yield f"{exporter} has {', '.join(missing)}, the twin does not yet"
 
     def _silences(self) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 from twin.errors import ConfigError
 from twin.faults import FAULTS
 from twin.rules.alertmanager import told_by
-from twin.rules.cache import Cache
+from twin.rules.cache import Cache, digest
 from twin.rules.charts import panels_of
 from twin.rules.engine import EngineOutcome, Episode
 from twin.rules.explain import reasons
@@ -22,6 +22,7 @@ from twin.rules.fault_effects import rules_affected
 from twin.rules.jobs import Candidate
 from twin.rules.kept_outcomes import OutcomeCache, kept_outcome
 from twin.rules.kept_samples import cacheable, kept_sample, scenario_key
+from twin.rules.mixed_fleet import mixed
 from twin.rules.mutation import Mutant, killed, mutants
 from twin.rules.processes import ended_in_order, prepare, single_threaded
 from twin.rules.result import Check, CheckStatus, ScenarioResult, Struck, SweepPoint
@@ -52,6 +53,7 @@ class Options:
         cache: where samples and outcomes are kept; None for nowhere.
         exporters: settings of their editions, as ``dcgm=4.9.0``.
         counters: text of a counters file; empty for that of the site.
+        mixed: settings of the editions that every other host has; none where all are alike.
     """
 
     foreign: bool = False
@@ -64,6 +66,7 @@ class Options:
     cache: Cache | None = None
     exporters: tuple[str, ...] = ()
     counters: str = ""
+    mixed: tuple[str, ...] = ()
 
     @property
     def processes(self) -> int:
@@ -213,9 +216,8 @@ def run_scenario(
         ConfigError: promtool is not there, or cannot evaluate a recording rule.
     """
     began = time.perf_counter()
-    metrics = known_metrics(loaded.layout)
     cache = options.cache if cacheable() else None
-    samples = kept_sample(loaded, wanted_metrics(rules, metrics), cache)
+    samples, metrics = _sampled(loaded, rules, options, cache)
     alerts = rules.alerts
     variants = [
         Candidate(rule, {**rule.body, "for": show_duration(lasts)})
@@ -234,7 +236,7 @@ def run_scenario(
         threads,
         calm,
         # Mutants are many, and each is tried until one scenario notices it.
-        None if options.mutate or cache is None else OutcomeCache(cache, scenario_key(loaded)),
+        None if options.mutate or cache is None else OutcomeCache(cache, _key(loaded, options)),
     )
     # A mutant that the engine refuses proves nothing.
     evaluated = {
@@ -273,6 +275,28 @@ def run_scenario(
         told=told,
         seconds=time.perf_counter() - began,
     )
+
+
+def _sampled(
+    loaded: LoadedScenario, rules: RuleSet, options: Options, cache: Cache | None
+) -> tuple[Samples, frozenset[str]]:
+    """Return what is scraped for these rules, and all metrics that the site has."""
+    metrics = known_metrics(loaded.layout)
+    samples = kept_sample(loaded, wanted_metrics(rules, metrics), cache)
+    if not options.mixed:
+        return samples, metrics
+    other = loaded.exporting(options.mixed)
+    others = known_metrics(other.layout)
+    return mixed(
+        samples, kept_sample(other, wanted_metrics(rules, others), cache)
+    ), metrics | others
+
+
+def _key(loaded: LoadedScenario, options: Options) -> str:
+    """Return the key of what a scenario gives, on a mixed fleet where one is wanted."""
+    if not options.mixed:
+        return scenario_key(loaded)
+    return digest(scenario_key(loaded), scenario_key(loaded.exporting(options.mixed)))
 
 
 def _calm(loaded: LoadedScenario, alerts: Sequence[Rule], options: Options) -> dict[int, float]:

@@ -8,13 +8,21 @@ from difflib import get_close_matches
 from functools import cache
 from types import MappingProxyType
 
-from twin.catalog import DEVICES
+from twin.catalog import DEVICES, GPU
+from twin.catalog.editions import EDITIONS, editions_with
 from twin.catalog.real_exporters import exporter_of, real_names
 from twin.rules.expression import Selector
 from twin.rules.sampling import MetricFamily, Samples
 from twin.rules.source import RuleSet
 
-__all__ = ["Lacking", "is_on_other_sites", "lacking_metrics", "nearest_name", "unmatched"]
+__all__ = [
+    "Lacking",
+    "edition_hint",
+    "is_on_other_sites",
+    "lacking_metrics",
+    "nearest_name",
+    "unmatched",
+]
 
 _SHOWN = 6
 _NEAR, _VERY_NEAR = 0.8, 0.9
@@ -63,8 +71,24 @@ def _on_other_sites() -> Mapping[str, str]:
                 for signal in device.signals
                 if not signal.hidden
             },
+            **{
+                name: own.family.job
+                for all_ in EDITIONS.values()
+                for own in all_
+                for name in own.fields
+            },
         }
     )
+
+
+def edition_hint(name: str) -> str:
+    """Return which editions expose a metric, where not all do; empty where all or none do."""
+    having = [
+        own for own in editions_with(name) if name in {own.row(signal).metric for signal in GPU}
+    ]
+    if not having or len(having) == len(EDITIONS[having[0].exporter]):
+        return ""
+    return f"{having[0].family.job} {', '.join(own.version for own in having)}"
 
 
 def is_on_other_sites(name: str) -> bool:

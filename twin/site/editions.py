@@ -74,10 +74,14 @@ def exporting(
                 f"--exporter {setting!r} is not valid; write for example dcgm=4.9.0, or "
                 "dcgm=4.8.2,a001=4.9.0 for one array"
             )
-        exporters = exporters.model_copy(update={"dcgm": f"{exporters.dcgm}, {words}"})
+        both = f"{exporters.dcgm}, {words}"
+        chosen = dict.fromkeys(_by_array(site, [both]))
+        exporters = exporters.model_copy(
+            update={"dcgm": next(iter(chosen)).version if len(chosen) == 1 else both}
+        )
     if counters:
         exporters = exporters.model_copy(update={"dcgm_counters": counters})
     telemetry = site.telemetry.model_copy(update={"exporters": exporters})
-    chosen = site.model_copy(update={"telemetry": telemetry})
-    editions_of(chosen, where)
-    return chosen
+    changed = site.model_copy(update={"telemetry": telemetry})
+    editions_of(changed, where)
+    return changed
