@@ -19,6 +19,8 @@ from twin.plant import Plant
 from twin.plant.workload import Health, TrainingJob, training
 from twin.site import Layout, load_site, parse_site
 
+pytestmark = pytest.mark.xdist_group("goodput")
+
 DAYS = 54 * 86_400.0
 SMALL = Layout(parse_site("{name: small, racks: 1, servers_per_rack: 2}", "test"))
 LASTS = 120

@@ -66,12 +66,21 @@ def expected_alerts() -> set[str]:
 
 
 @pytest.fixture(scope="session")
-def results(shipped: RuleSet, alertmanager_config: Path) -> list[ScenarioResult]:
-    """Return one run of all shipped scenarios, with the shipped rules and all their mutants."""
+def results(
+    request: pytest.FixtureRequest, shipped: RuleSet, alertmanager_config: Path
+) -> list[ScenarioResult]:
+    """Return one run of all shipped scenarios with the shipped rules.
+
+    It has all their mutants, too, if a test of scripts/test --full is going to ask for them: what
+    it says of the rules themselves is the same.
+    """
     scenarios = find_scenarios([])
     check_suite(scenarios, shipped)
-    options = Options(alertmanager=alertmanager_config, mutate=True)
-    return run_suite(scenarios, shipped, options)
+    mutate = any(
+        item.get_closest_marker("full") and "results" in getattr(item, "fixturenames", ())
+        for item in request.session.items
+    )
+    return run_suite(scenarios, shipped, Options(alertmanager=alertmanager_config, mutate=mutate))
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from twin.rules.source import RuleSet
 from twin.rules.verdict import judge
 from twin.scenario import load_scenario
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("suite")]
 
 EQUIVALENT = {(name, "loose") for name in ("GpuXid", "GpuXidContained", "GpuXidApplication")}
 """Mutants that do as the rule does: these select by the XID's label, so that `> 0` only says
@@ -28,6 +28,7 @@ OF_PARTS = ('part!=""', 'part="facility"', 'alertname="AggregatorDisconnected"')
 tests/integration/test_alertmanager.py tries these."""
 
 
+@pytest.mark.full
 def test_a_broken_rule_turns_the_suite_red(
     shipped: RuleSet, results: list[ScenarioResult], expected_alerts: set[str]
 ) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.every import every
 from tests.rules.conftest import firing
 from twin.alerts.fit import misfits
 from twin.rules.source import RuleSet
@@ -47,7 +48,11 @@ QUIET = {
     "grid: {limit_watts: 130000}",
 }  # fmt: skip
 """Sites of which only sizes are given."""
+QUICK = {"one GPU", "NVL72", "mixed", "L40S", "Megapacks"}
+"""Sites as unlike each other as can be: every run lives through an hour of these, a full one
+through an hour of all."""
 
+MISFIT = "racks: 2, servers_per_rack: 2, {}"
 WARNED = {
     "flow": "cooling: {flow_liters_per_minute: 5}",
     "small flow": "cooling: {flow_liters_per_minute: 11}",
@@ -70,6 +75,17 @@ WARNED = {
     "steps": "grid: {limit_watts: 60000}",
 }
 """What does not fit to two racks of two servers."""
+QUICK_WARNED = {"flow", "supply", "cold plates", "chillers", "breakers", "steps"}
+"""One of each system, for every run."""
+
+
+def _rows(bodies: dict[str, str], quick: set[str]) -> list[pytest.ParameterSet]:
+    """Return rows that only a full run takes, but for the quick ones."""
+    assert quick <= bodies.keys()
+    return [
+        pytest.param(body, id=name, marks=[] if name in quick else pytest.mark.full)
+        for name, body in bodies.items()
+    ]
 
 
 def _loaded(folder: Path, body: str, duration: str) -> LoadedScenario:
@@ -87,18 +103,31 @@ def _fired(loaded: LoadedScenario, shipped: RuleSet) -> set[str]:
     return {own.labels["alertname"] for own in firing([result])}
 
 
-@pytest.mark.parametrize("body", QUIET.values(), ids=QUIET)
+def _told(loaded: LoadedScenario) -> set[str]:
+    """Return the alerts that a site is warned of."""
+    return {alert for misfit in misfits(loaded.layout.site) for alert in misfit.alerts}
+
+
+@every("body", tuple(QUIET.values()))
+def test_any_size_fits(body: str, tmp_path: Path) -> None:
+    """A site of which sizes are given, and nothing is wrong with, is not warned of anything."""
+    assert misfits(_loaded(tmp_path, body, "1h").layout.site) == ()
+
+
+@pytest.mark.parametrize("body", _rows(QUIET, QUICK))
 def test_any_size_is_quiet(body: str, shipped: RuleSet, tmp_path: Path) -> None:
-    """A site of which sizes are given, and nothing is wrong with, fires no alert in an hour."""
-    loaded = _loaded(tmp_path, body, "1h")
-    assert misfits(loaded.layout.site) == ()
-    assert _fired(loaded, shipped) == set()
+    """Such a site fires no alert in an hour."""
+    assert _fired(_loaded(tmp_path, body, "1h"), shipped) == set()
 
 
-@pytest.mark.parametrize("body", WARNED.values(), ids=WARNED)
+@every("body", tuple(WARNED.values()))
+def test_what_does_not_fit_is_told(body: str, tmp_path: Path) -> None:
+    """What is given and does not fit is told of, with the alerts that follow."""
+    assert _told(_loaded(tmp_path, MISFIT.format(body), "25m"))
+
+
+@pytest.mark.parametrize("body", _rows(WARNED, QUICK_WARNED))
 def test_warnings_come_true(body: str, shipped: RuleSet, tmp_path: Path) -> None:
-    """What is given and does not fit is told of, with the alerts that then do fire."""
-    loaded = _loaded(tmp_path, f"racks: 2, servers_per_rack: 2, {body}", "25m")
-    told = {alert for misfit in misfits(loaded.layout.site) for alert in misfit.alerts}
-    assert told
-    assert told <= _fired(loaded, shipped)
+    """The alerts that are told of do fire."""
+    loaded = _loaded(tmp_path, MISFIT.format(body), "25m")
+    assert _told(loaded) <= _fired(loaded, shipped)

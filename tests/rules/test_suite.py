@@ -10,7 +10,7 @@ from twin.rules.result import CheckStatus, ScenarioResult
 from twin.rules.source import RuleSet
 from twin.rules.suite import is_foreign
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("suite")]
 
 
 def test_the_shipped_suite_is_green(results: list[ScenarioResult]) -> None:

@@ -220,7 +220,8 @@ class Store:
         for kind, units in self.units.items():
             silent = at - units.received > units.timeouts(timeout)
             self._blank(kind, units.reporting & silent)
-            units.explain(at, timeout, self.loss)
+            if not units.reporting.all():
+                units.explain(at, timeout, self.loss)
 
     def lose(self, reason: Missing) -> None:
         """Blank every unit at once: no emulator is left to report."""

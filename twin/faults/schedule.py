@@ -84,12 +84,6 @@ def _check_kind(registry: Mapping[str, type[Fault]], kind: str) -> None:
 # What tells of faults needs neither site nor plant, which take long to import.
 
 
-def _healthy(layout: Layout) -> Conditions:
-    from twin import plant  # noqa: PLC0415
-
-    return plant.Conditions.healthy(layout)
-
-
 def _place(layout: Layout, target: str) -> Target:
     from twin.site import find_target  # noqa: PLC0415
 
@@ -116,7 +110,9 @@ class FaultSchedule:
     # Made when first asked for: who only checks faults needs no arrays.
     @cached_property
     def _healthy(self) -> Conditions:
-        conditions = _healthy(self._layout)
+        from twin.plant import Conditions  # noqa: PLC0415
+
+        conditions = Conditions.healthy(self._layout)
         conditions.freeze()
         return conditions
 
@@ -250,7 +246,7 @@ class FaultSchedule:
         active = [own for own in self._active if own.since <= now]
         if not active:
             return self._healthy
-        conditions = _healthy(self._layout)
+        conditions = self._healthy.copy()
         for own in active:
             age = max(0.0, now - own.since)
             own.fault.apply(FaultContext(conditions, self._layout, own.target, age))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -225,6 +226,13 @@ class Conditions:
         for array in (*(getattr(self, name) for name in self.declared()), *self.added.values()):
             array.flags.writeable = False
 
+    def copy(self) -> Conditions:
+        """Return the same conditions with arrays of their own, which may be written to."""
+        return Conditions(
+            **{name: getattr(self, name).copy() for name in self.declared()},
+            added={key: array.copy() for key, array in self.added.items()},
+        )
+
     @classmethod
     def healthy(cls, layout: Layout) -> Conditions:
         """Return the conditions of a site without any fault; the arrays may be written to."""
@@ -238,6 +246,7 @@ class Conditions:
         )
 
     @classmethod
+    @cache
     def declared(cls) -> dict[str, Condition]:
         """Return the declaration of every condition by its name."""
         return {each.name: each.metadata[_ONE] for each in fields(cls) if _ONE in each.metadata}
