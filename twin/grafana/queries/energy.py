@@ -44,7 +44,6 @@ GRID_RAMP = of(GRID, "ramp").sum()
 GRID_RAMP_LIMIT = Expr(f"{limit.GRID_RAMP.value:g} * {GRID_LIMIT}", GRID_RAMP.unit)
 GRID_FREQUENCY = of(GRID, "frequency")
 GRID_VOLTAGE = of(GRID, "voltage").in_unit(KILOVOLTS, 1e-3)
-GRID_BREAKERS = of(GRID, "breaker")
 
 _OUT = 'state=~"FAULT|OFF"'
 MEGAPACK_POWER = of(MEGAPACK, "power").sum()

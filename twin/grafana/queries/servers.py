@@ -22,7 +22,6 @@ RULE_SECONDS = Expr(
     '"$1", "rule_group", ".*;(.*)")))',
     SECONDS,
 )
-RULE_INTERVAL = Expr("max(prometheus_rule_group_interval_seconds)", SECONDS)
 RULE_FAILURES = Expr("sum(increase(prometheus_rule_evaluation_failures_total[15m]))")
 ALERTS_SENT = Expr("sum(rate(prometheus_notifications_sent_total[5m]))", "cps")
 ALERTS_DROPPED = Expr("sum(increase(prometheus_notifications_dropped_total[15m]))")
