@@ -121,3 +121,14 @@ def test_a_hang_keeps_spinning() -> None:
         training.step(USUAL, WELL, 1.0, None)
         hanging.step(replace(USUAL, user=0.6, read=0.0, cached=0.0), WELL, 1.0, None)
     assert hanging.outputs()["cpu_hot"] == pytest.approx(training.outputs()["cpu_hot"])
+
+
+@pytest.mark.parametrize("kind", ["slurm", "kubernetes"])
+def test_hosts_of_a_scheduler_follow_its_jobs(kind: str) -> None:
+    """Where jobs hold single GPUs, a host is as busy as its GPUs are taken."""
+    text = f"{{name: x, racks: 2, scheduler: {{kind: {kind}}}, telemetry: {{host: full}}}}"
+    layout = Layout(parse_site(text, "x"))
+    plant = Plant(layout)
+    for _ in range(5):
+        plant.step(1.0, Conditions.healthy(layout))
+    assert plant.outputs()["host"]["load1"].shape == (2, 8)

@@ -49,7 +49,7 @@ class GpuHosts:
     def __init__(self, layout: Layout, rng: np.random.Generator) -> None:
         site = layout.site
         self._framebuffer = site.training.framebuffer_ratio
-        self._trouble = False
+        self._shape = layout.shape(HOST)
         size = HostSize(
             threads=GPU_HOST.threads(site),
             memory=GPU_HOST.memory(site),
@@ -59,7 +59,7 @@ class GpuHosts:
             write=_WRITE,
         )
         usual = self._asked(1.0, 1.0, 0.0, 2.0e8)
-        self._systems = OperatingSystems(layout.shape(HOST), size, usual, rng)
+        self._systems = OperatingSystems(self._shape, size, usual, rng)
 
     def step(
         self,
@@ -80,13 +80,20 @@ class GpuHosts:
             hosts: state of the servers, None while all are well.
             dt: step in s.
         """
-        present: Floats = np.minimum(np.asarray(demand.framebuffer) / self._framebuffer, 1.0)
-        saving: Floats = np.clip(
-            (np.asarray(demand.storage) - _QUIET) / (_SAVING - _QUIET), 0.0, 1.0
-        )
-        load = self._asked(present, demand.compute, saving, nics.loading, inlet)
+        of = self._of_servers
+        present: Floats = np.minimum(of(demand.framebuffer) / self._framebuffer, 1.0)
+        saving: Floats = np.clip((of(demand.storage) - _QUIET) / (_SAVING - _QUIET), 0.0, 1.0)
+        load = self._asked(present, of(demand.compute), saving, of(nics.loading), inlet)
         up = None if hosts is None else hosts.up
         self._systems.step(load, _troubles(conditions), dt, up)
+
+    def _of_servers(self, level: Level) -> Floats:
+        """Return a level as one of servers: that of several devices of each is their mean."""
+        array = np.asarray(level)
+        if array.ndim == 0 or array.shape[1] in (1, self._shape[1]):
+            return array
+        mean: Floats = array.reshape(*self._shape, -1).mean(axis=2)
+        return mean
 
     def _asked(
         self,
