@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import orjson
 import typer
 
-from twin.cli.options import JsonOutput, seconds
+from twin.cli.exporters import EditionNames, chosen_editions
+from twin.cli.options import JsonOutput, JunitFile, seconds
 from twin.errors import CheckFailedError, ConfigError
 from twin.grafana.pages import FOLDER
 
@@ -38,6 +39,7 @@ def build(
     check: Annotated[
         bool, typer.Option("--check", help="Compare only; exit 1 on a difference.")
     ] = False,
+    exporter: EditionNames = None,
 ) -> None:
     """Build the dashboards from the code.
 
@@ -46,6 +48,7 @@ def build(
       twin dashboards build
       twin dashboards build --check
       twin dashboards build --output /etc/grafana/dashboards
+      twin dashboards build --output migrated --exporter dcgm=4.8.2 --exporter dcgm=4.9.0
     """  # noqa: D301 - click wants the backspace itself before lines to be kept
     try:
         from twin.grafana import build as builder
@@ -54,16 +57,49 @@ def build(
             "building dashboards needs grafana-foundation-sdk; install it with "
             "pip install grafana-foundation-sdk==0.0.21"
         ) from None
+    editions = chosen_editions(exporter)
     if check:
-        different = builder.differences(output)
+        different = builder.differences(output, editions)
         if different:
             raise CheckFailedError(
                 f"{output}: {', '.join(different)} is not what the code builds; "
                 "run twin dashboards build"
             )
         return
-    for name in builder.write_all(output):
+    for name in builder.write_all(output, editions):
         typer.echo(f"{output / name}")
+
+
+@app.command("compare")
+def compare(
+    files: Annotated[list[Path], typer.Argument(help="Dashboards as JSON.", metavar="FILES")],
+    exporter: Annotated[
+        list[str],
+        typer.Option("--exporter", help="The old edition, then the new one: dcgm=4.8.2."),
+    ],
+    scenario: Annotated[
+        str, typer.Option("--scenario", "-s", help="At whose end the queries are asked.")
+    ] = "gpu-xid",
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", help="Folder for the rewritten files: for the new edition, for both."
+        ),
+    ] = None,
+    junit: JunitFile = None,
+    as_json: JsonOutput = False,
+) -> None:
+    """Ask dashboards on two editions of an exporter, and rewrite what the new one leaves empty.
+
+    Exit 1 if a panel, a variable or an annotation answers on the old edition only.
+
+    \b
+    Example:
+      twin dashboards compare gpus.json --exporter dcgm=4.8.2 --exporter dcgm=4.9.0
+    """  # noqa: D301 - click wants the backspace itself before lines to be kept
+    from twin.cli.dashboards_compare import compare_files
+
+    compare_files(files, exporter, scenario, output=output, junit=junit, as_json=as_json)
 
 
 @app.command("push")

@@ -278,13 +278,7 @@ def _translations(rules: RuleSet, way: Renaming) -> Iterator[tuple[Rule, Transla
 
 def _reasons(rule: Rule, found: Translation, way: Renaming) -> tuple[str, ...]:
     """Return what is otherwise of what a rule reads, in its expression and in its texts."""
-    told: list[str] = []
-    for own in found.metrics:
-        if own.new and own.old != own.new:
-            factor = f" (×{own.factor:.12g})" if own.factor != 1.0 else ""  # noqa: RUF001 - a sign
-            told.append(f"{own.old} is {own.new}{factor}")
-        if own.kinds is not None:
-            told.append(f"{own.new or own.old} is a {own.kinds[1]} and no {own.kinds[0]}")
+    told = [own.old_and_new for own in found.metrics]
     named = dict.fromkeys((*(old for old, _ in found.labels), *sorted(_named(rule, way))))
     told += [f"label {old} is {way.labels[old]}" for old in named]
     return (*told, *found.notes)

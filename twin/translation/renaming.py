@@ -30,6 +30,17 @@ class MetricRenaming:
     tested: bool = True
 
     @property
+    def old_and_new(self) -> str:
+        """What becomes of it, in words."""
+        if not self.new:
+            return f"{self.old} is gone"
+        factor = f" (x {self.factor:.12g})" if self.factor != 1.0 else ""
+        words = [f"{self.old} is {self.new}{factor}"] if self.renamed else []
+        if self.kinds is not None:
+            words.append(f"{self.new} is a {self.kinds[1]} and no {self.kinds[0]}")
+        return ", ".join(words)
+
+    @property
     def renamed(self) -> bool:
         """Whether an expression with the old name reads something else now."""
         return self.old != self.new or self.factor != 1.0
