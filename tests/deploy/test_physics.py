@@ -47,6 +47,12 @@ facility: {fixed_power_watts: 2000}
 training: {checkpoint_every_seconds: 240}
 """
 """Three racks, so that a median means something, with all that a large site has, in proportion."""
+SCHEDULED = """
+jobs: [{name: pretrain, racks: 1}]
+scheduler: {kind: slurm}
+job_mix: [{name: a, share: 1, gpus: [4, 8], seconds: 3600}]
+"""
+"""What faults of a scheduler need beside."""
 
 HEALTHY_SECONDS = 300
 """Simulated time before a fault: the windows of the rules are full."""
@@ -72,7 +78,8 @@ def complaints(
     # The fault shows in the first scrape after the healthy time, from which delays are counted.
     fires = [{"alert": name, "within": f"{most + 1}s"} for name, most in proof.fires.items()]
     fault = {"kind": proof.fault, "at": f"{HEALTHY_SECONDS - 1}s", "for": "1d"}
-    site = yaml.safe_load(SITE)
+    of_scheduler = bool(proof.fault) and FAULTS[proof.fault].system == "scheduler"
+    site = yaml.safe_load(SITE + SCHEDULED if of_scheduler else SITE)
     scenario: dict[str, Any] = {
         "title": proof.fault or "training",
         "site": {**site, "telemetry": {"exporters": {"dcgm": exporter}}},

@@ -9,10 +9,19 @@ import pytest
 
 from twin.errors import ConfigError, TargetError
 from twin.faults import FAULTS, FaultSchedule, Gateways, parse_fault
+from twin.parameters import JobParameters, SchedulerParameters
 from twin.plant import Conditions
 from twin.site import Layout, find_target, load_site, parse_site
 
-LAYOUT = Layout(load_site("demo"))
+LAYOUT = Layout(
+    load_site("demo").model_copy(
+        update={
+            "jobs": (JobParameters(name="pretrain", racks=15),),
+            "scheduler": SchedulerParameters(kind="slurm"),
+        }
+    )
+)
+"""The demo, with a rack for a scheduler: some faults are of nothing else."""
 
 
 @pytest.fixture
@@ -100,6 +109,8 @@ def broken(schedule: FaultSchedule, now: float) -> dict[str, int]:
         ("software-hang", {"job_synchronous": 1}),
         ("data-loader-slow", {"job_input_ratio": 1}),
         ("checkpoint-storm", {"job_checkpoint_seconds": 1}),
+        ("container-crash-loop", {"container_sound": 1}),
+        ("scheduler-stuck", {"scheduler_running": 1}),
         ("gateway-silent", {"reporting": 1}),
         ("frames-lost", {"frame_loss": 1}),
         ("clock-skew", {"clock_skew": 1, "rack_clock_offset": 1}),
@@ -231,3 +242,11 @@ def test_parse_fault() -> None:
     """A fault's parameters are parsed into its fields."""
     fault = parse_fault(FAULTS, "nic-flap", {"period": 12.0})
     assert fault.model_dump() == {"period": 12.0, "down": 5.0}
+
+
+@pytest.mark.parametrize("kind", ["container-crash-loop", "scheduler-stuck"])
+def test_faults_of_a_scheduler_need_one(kind: str) -> None:
+    """A site without a scheduler refuses them in a sentence that says what to do."""
+    schedule = FaultSchedule(Layout(load_site("demo")), FAULTS)
+    with pytest.raises(ConfigError, match=r"no scheduler; give it one with scheduler\.kind"):
+        schedule.inject("x", kind, FAULTS[kind].default_target, now=0.0)

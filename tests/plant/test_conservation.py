@@ -57,7 +57,7 @@ def test_whatever_strikes(
     previous: Outputs | None = None
     for tick in range(45):
         for kind, at, ticks in strikes:
-            if tick == at and _exists(layout, FAULTS[kind].default_target):
+            if tick == at and _exists(layout, kind):
                 target = FAULTS[kind].default_target
                 faults.inject(kind, kind, target, plant.time, seconds=ticks * dt)
         faults.expire(plant.time)
@@ -70,9 +70,11 @@ def test_whatever_strikes(
         previous = {d: {s: v.copy() for s, v in g.items()} for d, g in outputs.items()}
 
 
-def _exists(layout: Layout, target: str) -> bool:
+def _exists(layout: Layout, kind: str) -> bool:
+    target = FAULTS[kind].default_target
     units = {"mp": layout.site.megapacks.count, "g0": layout.site.gensets.count}
-    return units.get(target[:2], 1) > 0
+    of_scheduler = FAULTS[kind].system == "scheduler"
+    return units.get(target[:2], 1) > 0 and (layout.site.scheduled or not of_scheduler)
 
 
 def _check_power(plant: Plant, outputs: Outputs) -> None:

@@ -72,6 +72,7 @@ from twin.faults.power import (
     PduPhaseImbalance,
 )
 from twin.faults.schedule import AppliedFault, FaultSchedule, parse_fault, place_of
+from twin.faults.scheduler import ContainerCrashLoop, SchedulerStuck
 from twin.faults.server import PsuFailure, ServerDown, ServerPowerCap
 from twin.faults.storage import ServiceRackDown, StorageFilling, StorageSlow
 from twin.faults.telemetry import (
@@ -157,6 +158,8 @@ FAULT_CLASSES: Registry[type[Fault]] = Registry(
     SoftwareHang,
     DataLoaderSlow,
     CheckpointStorm,
+    ContainerCrashLoop,
+    SchedulerStuck,
     GatewaySilent,
     FramesLost,
     ClockSkew,

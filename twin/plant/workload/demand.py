@@ -25,7 +25,8 @@ __all__ = [
 ]  # fmt: skip
 
 Level = float | Floats
-"""A number for all racks of the site, or (racks, 1), one for each."""
+"""A number for all racks of the site, or (racks, 1), one for each; of scheduled jobs also one for
+each server or GPU, (racks, any)."""
 
 
 def least(level: Level) -> float:
