@@ -13,6 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from twin.catalog.device import DeviceClass
+from twin.catalog.if_mib import port_families
 from twin.catalog.model import UP_CODES, Detail, Exporter, MetricType, Signal, Unit
 from twin.catalog.place import DeviceAddress, Hosts, Place, UnitKind
 from twin.catalog.rollup import ABOVE_RACK, Operation, Rollup
@@ -146,6 +147,7 @@ PORT = DeviceClass(
     hosts=_LEAVES,
     per_host=lambda site: site.fabric.ports,
     reporting=_reporting_ports,
+    derived=port_families(_IF_MIB),
     signals=(
         _if("oper_status", "ifOperStatus", kind=MetricType.GAUGE, unit=Unit.NONE, low=1, high=7,
             codes=_OPER_CODES,

@@ -13,6 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from twin.catalog.device import DeviceClass
+from twin.catalog.ipmi import bmc_families
 from twin.catalog.model import UP_CODES, Exporter, MetricType, Signal, Unit
 from twin.catalog.page import DEGRADED, DeviceColumn, FloorValue, PageTable, TroubleSign, scale_end
 from twin.catalog.place import SERVERS, DeviceAddress, UnitKind
@@ -106,6 +107,7 @@ SERVER = DeviceClass(
     floor=_SERVER_FLOOR,
     signs=_SERVER_SIGNS,
     hosts=SERVERS,
+    derived=bmc_families(_IPMI_SERVER),
     signals=(
         Signal("power", "ipmi_dcmi_power_consumption_watts", _IPMI_SERVER, MetricType.GAUGE,
                Unit.WATTS, "Current power consumption in Watts.", high=100_000),

@@ -1,4 +1,4 @@
-"""Families of node_exporter by their names: type, unit and help as the exporter declares them."""
+"""Families of real exporters by their names: type, unit and help as the exporter declares them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from twin.catalog.derived import DerivedFamily, Formula, SeriesGroup
 from twin.catalog.host.kind import hosts_shown
 from twin.catalog.model import Exporter, MetricType, Signal, Unit
 
-__all__ = ["constants", "family", "signal", "words"]
+__all__ = ["constants", "declared", "family", "signal", "words"]
 
 _UNITS = (
     ("_bytes", Unit.BYTES),
@@ -29,17 +29,26 @@ _DECIMALS = {Unit.SECONDS: 3, Unit.CELSIUS: 1, Unit.RATIO: 6}
 
 
 @cache
-def _texts() -> Mapping[str, tuple[MetricType, str]]:
-    """Return type and help of each family, by its name."""
-    text = resources.files("twin.catalog.host").joinpath("node_exporter.txt").read_text("utf-8")
+def _texts(file: str) -> Mapping[str, tuple[MetricType, str]]:
+    """Return type and help of each family of a file, by its name."""
+    text = resources.files("twin.catalog.host").joinpath(file).read_text("utf-8")
     rows = (line.split(" ", 2) for line in text.splitlines() if not line.startswith("#"))
     return MappingProxyType({name: (MetricType(kind), help_) for name, kind, help_ in rows})
 
 
-def _declared(name: str) -> tuple[str, MetricType, Unit, str]:
-    """Return metric name, type, unit and help of a family, named with or without ``node_``."""
-    metric = name if name in _texts() else f"node_{name}"
-    kind, text = _texts()[metric]
+def declared(
+    name: str, file: str = "node_exporter.txt", prefix: str = "node_"
+) -> tuple[str, MetricType, Unit, str]:
+    """Return metric name, type, unit and help of a family.
+
+    Args:
+        name: of the family, with or without the prefix.
+        file: that has it.
+        prefix: of the exporter's own families.
+    """
+    texts = _texts(file)
+    metric = name if name in texts else f"{prefix}{name}"
+    kind, text = texts[metric]
     unit = next((unit for end, unit in _UNITS if name.endswith(end)), Unit.NONE)
     return metric, kind, Unit.BYTES_PER_SECOND if name in _RATES else unit, text
 
@@ -61,7 +70,7 @@ def family(
         known: the signal without which it is not shown.
         fields: others of :class:`DerivedFamily`.
     """
-    metric, kind, unit, text = _declared(name)
+    metric, kind, unit, text = declared(name)
     fields.setdefault("decimals", _DECIMALS.get(unit, 0))
     fields.setdefault("shown", hosts_shown)
     return DerivedFamily(metric, kind, unit, text, group, values, known, **fields)
@@ -86,5 +95,5 @@ def signal(name: str, family_name: str, exporter: Exporter, **fields: Any) -> Si
         exporter: how it identifies the device.
         fields: others of :class:`Signal`.
     """
-    metric, kind, unit, text = _declared(family_name)
+    metric, kind, unit, text = declared(family_name)
     return Signal(name, metric, exporter, kind, unit, text, **fields)
