@@ -266,8 +266,8 @@ def test_every_series_of_the_demo_is_one_series(demo: Layout) -> None:
                     count += signal.series
         for unit in range(units):
             array = demo.array_of(unit) if device.frame is UnitKind.RACK else unit
-            array = array if device.frame.in_array else None
-            for family in device.exposed(demo.site, demo.host_level(array)):
+            level = demo.host_level(array if device.frame.in_array else None)
+            for family in device.exposed(demo.site, level):
                 for index in range(per_unit):
                     for labels in derived_labels(demo, family.group, device, unit, index):
                         key = (family.metric, frozenset(labels))
