@@ -74,7 +74,7 @@ class Extension:
         for what, names, known in taken:
             for name in names:
                 if name in known or names.count(name) > 1:
-                    raise ConfigError(f"{what} {name!r} exists already; give it another name")
+                    raise ConfigError(f"{what} {name!r} already exists; choose another name")
 
 
 def _floor(devices: Iterable[DeviceClass]) -> list[str]:

@@ -386,7 +386,7 @@ async def test_port_taken() -> None:
     """A port that is taken is named, with what to do."""
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        with pytest.raises(ConfigError, match=f"port {port} of 127.0.0.1 is taken.*--mqtt-port"):
+        with pytest.raises(ConfigError, match=f"port {port} of 127.0.0.1 is in use.*--mqtt-port"):
             async with embedded_broker("127.0.0.1", port):
                 pass
 

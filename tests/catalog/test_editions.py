@@ -174,7 +174,7 @@ def test_a_field_that_the_twin_lacks_is_told() -> None:
         ("# only\n\n", "lists no field"),
         (
             "DCGM_FI_DEV_GPU_TEMP, gauge, a\nDCGM_FI_DEV_GPU_TEMP, gauge, b",
-            "2: DCGM_FI_DEV_GPU_TEMP stands in line 1 already",
+            "2: DCGM_FI_DEV_GPU_TEMP is already in line 1",
         ),
     ],
 )

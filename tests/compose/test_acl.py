@@ -56,5 +56,5 @@ def test_a_status_is_its_emulators_own() -> None:
 @pytest.mark.parametrize("role", [BrokerRole.EMULATOR, BrokerRole.AGGREGATOR])
 def test_who_writes_telemetry_is_of_a_site(role: BrokerRole) -> None:
     """An emulator or aggregator without a site would have the rights of all."""
-    with pytest.raises(ConfigError, match="'who' of the broker is of no site"):
+    with pytest.raises(ConfigError, match="'who' of the broker has no site"):
         BrokerUser("who", role).rights()

@@ -130,7 +130,7 @@ def test_many_jobs_are_not_all_named() -> None:
     ("jobs", "sentence"),
     [
         ("[{name: a, racks: 2}, {name: b, racks: 3}]",
-         "x.yaml: jobs hold 5 racks, but the site has only 4; take some away"),
+         "x.yaml: jobs hold 5 racks, but the site has only 4; remove some"),
         ("[{name: a, racks: 2}, {name: a, racks: 1}]",
          "x.yaml: jobs: the name 'a' is given twice; every job has its own"),
         ("[{name: grid, racks: 2}]",

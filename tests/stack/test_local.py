@@ -30,8 +30,8 @@ def test_all_taken_ports_are_named() -> None:
         socket.create_server(("127.0.0.1", 0)) as two,
     ):
         page, mqtt = one.getsockname()[1], two.getsockname()[1]
-        both = f"ports {mqtt} and {page} of 127.0.0.1 are taken.*--mqtt-port and --port"
+        both = f"ports {mqtt} and {page} of 127.0.0.1 are in use.*--mqtt-port and --port"
         with pytest.raises(ConfigError, match=both):
             started(page, mqtt)
-        with pytest.raises(ConfigError, match=f"port {page} of 127.0.0.1 is taken.*with --port$"):
+        with pytest.raises(ConfigError, match=f"port {page} of 127.0.0.1 is in use.*with --port$"):
             started(page, 0)

@@ -86,7 +86,7 @@ class JobBook:
 
         Raises:
             FrameError: with the reason ``foreign`` or ``value``: the site has no scheduler, or a
-                job is told of twice.
+                job is listed twice.
         """
         if not self._layout.site.scheduled:
             raise FrameError("foreign", "the site has no scheduler")
@@ -94,7 +94,7 @@ class JobBook:
             numbers = {job.job for job in message.jobs}
             names = {(job.account, job.name, job.job) for job in message.jobs}
             if len(numbers) < len(message.jobs) or len(names) < len(message.jobs):
-                raise FrameError("value", "a job is told of twice")
+                raise FrameError("value", "a job is listed twice")
         self.queue = message
         self.version += 1
         self.queue_version = self.version
@@ -125,7 +125,7 @@ class JobBook:
         jobs = [(own.job, own.server) for own in message.allocations]
         pods = [(own.account, own.pod) for own in message.allocations if own.pod]
         if len(set(jobs)) < len(jobs) or len(set(pods)) < len(pods):
-            raise FrameError("value", f"a job or a pod is told of twice on a server of rack {name}")
+            raise FrameError("value", f"a job or a pod is listed twice on a server of rack {name}")
 
     def _apply(self, rack: int, at: float) -> dict[int, set[int]]:
         message = self._waiting[rack]

@@ -292,7 +292,7 @@ async def _listen(door: _ClientLimiter, host: str, port: int) -> asyncio.Server:
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise ConfigError(
-                f"port {port} of {host} is taken; stop what listens there, "
+                f"port {port} of {host} is in use; stop the process that listens there, "
                 "or choose another with --mqtt-port"
             ) from error
         raise ConfigError(

@@ -143,7 +143,7 @@ def secrets(
         ),
     ] = None,
     renew: Annotated[
-        bool, typer.Option("--renew", help="Make all passwords anew, but for Grafana's.")
+        bool, typer.Option("--renew", help="Replace all passwords except Grafana's.")
     ] = False,
 ) -> None:
     """Make the passwords, access list and certificate of the stack that are not there yet.

@@ -54,7 +54,7 @@ class BrokerUser:
         if self.role is BrokerRole.HEALTH:
             return (("read", _VERSION),)
         if self.site is None and self.role in (BrokerRole.EMULATOR, BrokerRole.AGGREGATOR):
-            raise ConfigError(f"user {self.name!r} of the broker is of no site; name one")
+            raise ConfigError(f"user {self.name!r} of the broker has no site; name one")
         topics = Topics(self.site or "+")
         match self.role:
             case BrokerRole.EMULATOR:

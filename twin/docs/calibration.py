@@ -1,4 +1,4 @@
-"""Calibration page: the twin beside measured data, as a table and as pictures."""
+"""Calibration page: the twin compared with measured data, as a table and as pictures."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ _SHORTEST, _LONGEST = 4.0, 16.0
 _INTRODUCTION = f"""{NOTICE}
 # Calibration
 
-The twin beside measurements. The twin ran one array (512 H100) with seed 0 for 57 simulated
-minutes in steps of 1 s, without checkpoints, and was sampled every 2 s, as the measured run was.
-Each row with a tolerance is a test in `tests/calibration`; a row without one sets two things side
-by side that are not the same, and the text below says why.
+The twin compared with measurements. The twin ran one array (512 H100) with seed 0 for 57 simulated
+minutes in steps of 1 s, without checkpoints, sampled every 2 s like the measured run. Each row
+with a tolerance is a test in `tests/calibration`. A row without a tolerance compares two systems
+that differ; the text below explains how.
 
 """
 _TEXT = """
@@ -36,48 +36,48 @@ _TEXT = """
 
 ![Cumulative distribution of node power](img/calibration-nodes.svg)
 
-*DC power of a node: share of all samples of 64 nodes below a power. The edge above is sharp (hardly
-ever does a node draw more than 7.5 kW), the tail below comes from the step boundary, at which
-single nodes fall to the power of GPUs that wait in a collective.*
+*DC power of a node: share of all samples of 64 nodes below a given power. The upper edge is sharp:
+a node rarely draws more than 7.5 kW. The lower tail comes from the step boundary, where single
+nodes fall to the power of GPUs that wait in a collective.*
 
 ![Power of the array over five minutes](img/calibration-array.svg)
 
-*DC power of the array over five minutes, both from the start of an evaluation: twelve steps follow
-each evaluation, which is flat for about 13 s.*
+*DC power of the array over five minutes, both from the start of an evaluation. The power is flat
+during the evaluation, about 13 s, and twelve steps follow.*
 
 ![Spectrum of the array's power](img/calibration-spectrum.svg)
 
-*Amplitude of the array's power by period. Steps begin anew after each evaluation, every 142.4 s, so
-the lines lie on whole fractions of that time: 10.95 s is its 13th part.*
+*Amplitude of the array's power by period. The steps restart after each evaluation, every 142.4 s,
+so the lines lie at integer fractions of that time: 10.95 s is a 13th of it.*
 
 ![Temperature of the fleet](img/calibration-temperature.svg)
 
-*Die temperature: share of GPUs below a temperature, air-cooled A100 of a shared cluster and
-liquid-cooled H100 of the twin, all in one job.*
+*Die temperature: share of GPUs below a given temperature, for air-cooled A100 of a shared cluster
+and for liquid-cooled H100 of the twin, all in one job.*
 
-## What does not match, and why
+## Differences and their causes
 
-* **The step's period in power.** The run's log gives 10.64 s a step; folded between two
-  evaluations, its power repeats every 10.80 s. The twin follows the log, and twelve steps with an
-  evaluation take the measured 142.4 s. Hence the second line of the twin's spectrum is strongest at
-  5.3 s, where the measured one has its weaker line and the stronger one at 5.5 s.
-* **Memory of a single node.** A measured node's power repeats from step to step more than the
-  twin's: the autocorrelation after two steps (22 s) is 0.47, the twin's about 0.2. The nodes of a
-  pipeline keep their stage; the twin draws the dips of every step anew.
-* **The lowest nodes.** A tenth of a percent of the measured samples lies below 3.03 kW, of the
-  twin's below 2.95 kW: the twin lets deep dips go all the way down to the power of waiting GPUs.
-* **Pairs of nodes.** 30 of the 64 measured files equal another one, so the run shows 34 distinct
-  nodes. The correlation above is over all 64, as published; over the 34 it is 0.28.
-* **An idle node** of the AC measurement draws 2.2 to 2.8 kW DC, that is with the host busy between
-  two phases of a run; the twin's idle node has no such load.
-* **Level of training in other runs.** 8 GPUs that train an 8B model draw 4.4 kW before a
-  checkpoint, those of the GPT-3 run (and so the twin's) about 4.7 kW. The floor, at which all ranks
-  wait, is the same.
+* **Step period in power.** The run's log gives 10.64 s a step, but its power between two
+  evaluations repeats every 10.80 s. The twin follows the log; twelve steps with an evaluation take
+  the measured 142.4 s. The second line of the twin's spectrum is therefore strongest at 5.3 s;
+  there the measured spectrum has its weaker line, and the stronger one at 5.5 s.
+* **Autocorrelation of a node.** The power of a measured node is more similar from step to step:
+  its autocorrelation after two steps (22 s) is 0.47, the twin's about 0.2. Nodes of a pipeline
+  keep their stage; the twin draws new random dips in every step.
+* **Lowest samples.** A tenth of a percent of the samples lies below 3.03 kW in the measurement and
+  below 2.95 kW in the twin, whose deep dips reach the power of waiting GPUs.
+* **Pairs of nodes.** 30 of the 64 measured files are copies of another one, so the run has 34
+  distinct nodes. The correlation above is over all 64, as published; over the 34 it is 0.28.
+* **Idle node.** An idle node of the AC measurement draws 2.2 to 2.8 kW DC, because its host is
+  busy between two phases of a run; the twin's idle node has no such load.
+* **Training power in other runs.** 8 GPUs that train an 8B model draw 4.4 kW before a checkpoint;
+  GPUs of the GPT-3 run, and so the twin's, about 4.7 kW. The floor, where all ranks wait, is the
+  same.
 * **Temperatures.** The only public distribution is of air-cooled A100 in a cluster of many small
   jobs, half of it idle: 25 to 40 °C up to the median, 62 °C at 95 %. The twin's GPUs have coolant
-  of 32 °C and all train at about 590 W, so their distribution is narrow. What can be compared is
-  the distance of memory above die: 11 K between the medians of the fleet, about 9 K in the twin.
-  The twin's thermal resistance stays an estimate.
+  of 32 °C and all train at about 590 W, so their distribution is narrow. The offset of memory
+  above die is comparable: 11 K between the medians of the fleet, about 9 K in the twin. The twin's
+  thermal resistance remains an estimate.
 
 ## Sources
 

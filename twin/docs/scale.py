@@ -81,8 +81,8 @@ _GROWTH = """\
 Sites like `colossus-100k` that differ in nothing but their size: emulator, Mosquitto and aggregator
 as three processes, frames in CBOR. Lag is the time from the tick that a frame describes to the
 moment from which its values are exposed; frames are spread over 0.6 of the interval, which is most
-of it. It is read from the aggregator's histogram, `twin_ingest_lag_seconds`, and what lies between
-two bounds of that is told as near the upper one: between 5 and 10 s at an interval of 10 s.
+of it. It is read from the aggregator's histogram, `twin_ingest_lag_seconds`, and a value between
+two bounds is reported near the upper one: between 5 and 10 s at an interval of 10 s.
 
 {table}
 ![Processors by size of the site](img/scale-cores.svg)
@@ -125,7 +125,7 @@ What follows from it:
 * **Give the first round time.** Creating a series costs several times what a sample of it does,
   and all are created at once after a start. A `scrape_timeout` as long as the interval is right.
 * **Leave memory free.** Queries, the compaction of a block every two hours, and series that end
-  and begin anew (a GPU that is replaced, an XID that comes as a label) come on top.
+  and start new series (a GPU that is replaced, an XID that comes as a label) come on top.
 * **Shard beyond one machine.** `/sd` gives one target an array, so `hashmod` on `__address__` and
   `__metrics_path__` splits a site over several Prometheus by whole arrays; roll-ups are computed
   before, in the aggregator, so nothing must be summed over shards.

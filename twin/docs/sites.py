@@ -84,7 +84,7 @@ the real exporter, and the faults of NVLinks are refused.
 ## Jobs
 
 One job has the whole site, unless the site says which jobs share it. Each holds its racks in order,
-is told of its own hardware only, and has frames, metrics and faults under its own name; racks that
+is given its own hardware only, and has frames, metrics and faults under its own name; racks that
 are left over are idle. The GPUs of a job carry its name in the label `hpc_job`. The shipped site
 `shared` is made like this:
 

@@ -70,7 +70,7 @@ class GpuModel(Section):
     """NVLink bandwidth, both directions, in B/s; 0 for a card without NVLink, of which
     dcgm-exporter has no NVLink series."""
     exporter: str = "dcgm"
-    """What tells of it: `dcgm` for dcgm-exporter, `neuron` for AWS' neuron-monitor."""
+    """Exporter of its metrics: `dcgm` for dcgm-exporter, `neuron` for AWS' neuron-monitor."""
     logical_cores: Annotated[int, Field(ge=1, le=16)] = 1
     """Cores that neuron-monitor shows of a chip; dcgm-exporter shows a GPU as a whole."""
 

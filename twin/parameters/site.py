@@ -119,7 +119,7 @@ class Site(Section):
         held = sum(job.racks for job in self.jobs)
         if held > self.racks:
             raise ValueError(
-                f"jobs hold {held} racks, but the site has only {self.racks}; take some away"
+                f"jobs hold {held} racks, but the site has only {self.racks}; remove some"
             )
         names = [job.name for job in self.jobs]
         for name in names:

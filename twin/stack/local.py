@@ -105,8 +105,8 @@ def _find_taken(config: LocalConfig) -> None:
     several = len(taken) > 1
     plural, verb, choice = ("s", "are", "others") if several else ("", "is", "another")
     raise ConfigError(
-        f"port{plural} {ports} of {config.host} {verb} taken; stop what listens there, or choose "
-        f"{choice} with {' and '.join(taken)}"
+        f"port{plural} {ports} of {config.host} {verb} in use; stop what listens there, "
+        f"or choose {choice} with {' and '.join(taken)}"
     )
 
 

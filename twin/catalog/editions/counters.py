@@ -56,7 +56,7 @@ def with_counters(edition: Edition, text: str, where: str, known: Sequence[Editi
         place = f"{where}:{line.number}"
         if line.field in seen:
             raise ConfigError(
-                f"{place}: {line.field} stands in line {seen[line.field]} already; take one out"
+                f"{place}: {line.field} is already in line {seen[line.field]}; remove one"
             )
         seen[line.field] = line.number
         if line.field in edition.drivers and line.kind == _LABEL:
