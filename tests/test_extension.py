@@ -294,13 +294,22 @@ def test_a_name_that_is_taken_is_refused(example: Extension) -> None:
         stack.enter_context(example.installed())
         with pytest.raises(ConfigError, match="'rear_door' already exists"):
             stack.enter_context(example.installed())
-    with ExitStack() as stack, pytest.raises(ConfigError, match="'rear-door-blocked' already exists"):
+    with (
+        ExitStack() as stack,
+        pytest.raises(ConfigError, match="'rear-door-blocked' already exists"),
+    ):
         stack.enter_context(Extension(faults=example.faults * 2).installed())
     flows = replace(CDU, name="other_cdu")
-    with ExitStack() as stack, pytest.raises(ConfigError, match="floor value 'temperature' already exists"):
+    with (
+        ExitStack() as stack,
+        pytest.raises(ConfigError, match="floor value 'temperature' already exists"),
+    ):
         stack.enter_context(Extension(devices=(flows,)).installed())
     pumps = replace(PUMP, name="other_pump")
-    with ExitStack() as stack, pytest.raises(ConfigError, match="address 'rack/pump' already exists"):
+    with (
+        ExitStack() as stack,
+        pytest.raises(ConfigError, match="address 'rack/pump' already exists"),
+    ):
         stack.enter_context(Extension(devices=(pumps,)).installed())
 
 
