@@ -31,6 +31,8 @@ _TAG = "tag:yaml.org,2002:"
 _MERGE = f"{_TAG}merge"
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),  # before that of UTF-16, with which it begins
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
@@ -104,7 +106,7 @@ class _Loader(_Constructor, CSafeLoader):
 
 
 def read_text(path: Path) -> str:
-    """Return the text of a file in UTF-8, or in UTF-16 with a byte order mark.
+    """Return the text of a file in UTF-8, or in UTF-16 or UTF-32 with a byte order mark.
 
     Raises:
         ConfigError: it cannot be read, is too long, or is not text.

@@ -163,3 +163,39 @@ def test_merged_keys_count(tmp_path: Path) -> None:
     assert (first.lasts, second.lasts) == (60.0, 120.0)
     assert second.expr == first.expr
     assert second.labels == {"a": "x", "b": "y"}
+
+
+def test_files_of_vmalert_are_read(tmp_path: Path) -> None:
+    """What vmalert alone has in groups and rules is left out; another language is refused."""
+    path = tmp_path / "own.yml"
+    group = (
+        "groups:\n  - name: g\n    type: prometheus\n    concurrency: 2\n    eval_offset: 5s\n"
+        "    headers: ['a: b']\n    rules:\n"
+        "      - {debug: true, alert: A, expr: up, update_entries_limit: 3}\n"
+        "      - alert: B\n        expr: up\n        debug: false\n"
+    )
+    path.write_text(group, encoding="utf-8")
+    assert [(rule.name, rule.line) for rule in load_rules([str(path)]).rules] == [
+        ("A", 8),
+        ("B", 9),
+    ]
+    path.write_text(group.replace("prometheus", "graphite"), encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"own\.yml:3: field type not found"):
+        load_rules([str(path)])
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32", "utf-16-be", "utf-32-be"])
+def test_encodings_with_a_mark_are_read(encoding: str, tmp_path: Path) -> None:
+    """Every encoding that YAML allows is known by its byte order mark."""
+    path = tmp_path / "own.yml"
+    mark = "\ufeff" if encoding.endswith("be") else ""
+    path.write_bytes((mark + "groups:\n" + rule("Überhitzt")).encode(encoding))
+    assert [own.name for own in load_rules([str(path)]).rules] == ["Überhitzt"]
+
+
+def test_a_null_is_a_word_where_prometheus_reads_one(tmp_path: Path) -> None:
+    """An expression that is null reads a metric of that name, as it does in Prometheus."""
+    path = tmp_path / "own.yml"
+    path.write_text("groups: [{name: g, rules: [{alert: null, expr: null}]}]\n", encoding="utf-8")
+    (own,) = load_rules([str(path)]).rules
+    assert (own.name, own.expr, [each.name for each in own.selectors]) == ("null", "null", ["null"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -14,10 +15,12 @@ from rich.console import Console
 
 from twin.errors import ConfigError
 from twin.rules.audit import audit_recordings
+from twin.rules.bounds import Bounds
 from twin.rules.conclusion import conclude
 from twin.rules.engine import EngineOutcome, evaluate
 from twin.rules.export import export
 from twin.rules.jobs import Candidate
+from twin.rules.prefilter import sieve
 from twin.rules.promtool import PromtoolAnswer, PromtoolJob, RuleFailedError, promtool, run
 from twin.rules.report import html_report, junit_report, print_recordings
 from twin.rules.result import CheckStatus
@@ -465,3 +468,29 @@ def test_a_rule_that_is_true_all_the_time_is_judged_for_little(
     assert little == evaluate(samples, candidates, rules, 5.0)
     assert few < 0.9 * sum(asked)
     assert len(little.episodes) > 1000
+
+
+@pytest.mark.parametrize("which", ["alert", "recording"])
+def test_a_group_with_an_offset_is_judged_as_a_whole(which: str, tmp_path: Path) -> None:
+    """What is evaluated as of an earlier moment is not left out by what the present says."""
+    path = tmp_path / "rules.yml"
+    path.write_text(
+        "groups:\n  - name: r\n    rules: [{record: b, expr: a * 1}]\n"
+        "  - name: g\n    rules: [{alert: A, expr: b > 5}]\n",
+        encoding="utf-8",
+    )
+    plain = load_rules([str(path)])
+    rules = replace(
+        plain,
+        rules=tuple(
+            replace(own, home=replace(own.home, attributes={"query_offset": "1m"}))
+            if own.alerting is (which == "alert") else own
+            for own in plain.rules
+        ),
+    )  # fmt: skip
+    samples = Samples(5.0, 10, {"a": MetricFamily([{"x": "1"}], np.ones((1, 10)))})
+    for known, suspected in ((plain, set()), (rules, {0})):
+        bounds = Bounds(samples, 5.0, {"b": "a * 1"})
+        candidates = [Candidate(rule, rule.body) for rule in known.alerts]
+        true, _ = sieve(samples, candidates, known, 5.0, 1, bounds)
+        assert true == suspected

@@ -27,6 +27,7 @@ GROUPS = """groups:
       - alert: PumpFailed
         expr: pump:failed
         for: 10s
+        keep_firing_for: 25s
         labels: {on: yes, version: 1.10, mode: 0070, at: 22:00, big: 1_000, day: 2024-01-01}
       - alert: TooMany
         expr: DCGM_FI_DEV_GPU_TEMP > 95

@@ -29,9 +29,28 @@ _FOREIGN = frozenset(
         "align_evaluation_time_on_interval",
         "evaluation_delay",
         "remote_write",
+        "concurrency",  # vmalert, as what follows
+        "eval_alignment",
+        "eval_delay",
+        "eval_offset",
+        "headers",
+        "notifier_headers",
+        "tenant",
     }
 )
 """Attributes of a group in other rulers that do not affect its rules."""
+_FOREIGN_OF_RULE = frozenset({"debug", "update_entries_limit"})
+"""The same of a rule: vmalert's."""
+_TYPE = "type"
+"""Language of a group's expressions in vmalert."""
+_OTHER_FILES = (
+    (("alert", "record", "expr"), "is a rule without a group; put it under groups and rules"),
+    (("route", "receivers"), "is a configuration of Alertmanager and has no rules"),
+    (("scrape_configs", "global"), "is a configuration of Prometheus; give its rule files"),
+    (("rule_files", "tests"), "is a test of promtool; give its rule files"),
+    (("apiVersion",), "is no file of Prometheus; let Grafana export in Prometheus' own format"),
+)
+"""Keys by which files are known that are given by mistake, and what to do."""
 _NAMESPACE = "namespace"
 """What Mimir and Loki put beside ``groups``."""
 _GROUPS = re.compile(r"^groups:", re.MULTILINE)
@@ -109,6 +128,21 @@ def _of_object(root: yaml.Node, text: str, file: Path) -> Iterator[RulePart]:
 
 
 def _plain(text: str, root: yaml.Node | None, file: Path) -> RulePart:
+    """Return a plain rule file as a part.
+
+    Raises:
+        ConfigError: it is another kind of file.
+    """
+    if isinstance(root, yaml.SequenceNode):
+        raise ConfigError(
+            f"{file}:{root.start_mark.line + 1}: is a list; put groups under groups, and rules "
+            "under the rules of a group"
+        )
+    known = entries(root)
+    for keys, what in _OTHER_FILES:
+        key = next((own for own in keys if own in known), None)
+        if key is not None:
+            raise ConfigError(f"{file}: has {key!r}: it {what}")
     return _native(RulePart(file, text, root))
 
 
@@ -131,13 +165,22 @@ def _native(part: RulePart) -> RulePart:
     spans = [*_spans(root, {_NAMESPACE})] if "groups" in entries(root) else []
     groups = entries(root).get("groups")
     if isinstance(groups, yaml.SequenceNode):
-        spans += [span for group in groups.value for span in _spans(group, _FOREIGN)]
+        for group in groups.value:
+            of_prometheus = _scalar(entries(group).get(_TYPE)) == "prometheus"
+            spans += _spans(group, _FOREIGN | {_TYPE} if of_prometheus else _FOREIGN)
+            rules = entries(group).get("rules")
+            if isinstance(rules, yaml.SequenceNode):
+                spans += [span for rule in rules.value for span in _spans(rule, _FOREIGN_OF_RULE)]
     if not spans:
         return part
     text = part.text
     for start, end in spans:
         text = text[:start] + re.sub(r"\S", " ", text[start:end]) + text[end:]
     return RulePart(part.file, text, compose_all(text, str(part.file))[0])
+
+
+def _scalar(node: yaml.Node | None) -> str:
+    return str(node.value) if isinstance(node, yaml.ScalarNode) else ""
 
 
 def _spans(node: yaml.Node | None, names: Collection[str]) -> list[tuple[int, int]]:

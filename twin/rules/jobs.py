@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from twin.rules.expression import Selector, selectors
 from twin.rules.promtool import PromtoolJob
 from twin.rules.promtool_series import input_series
-from twin.rules.rule_yaml import RuleGroup, Value, scalar
+from twin.rules.rule_yaml import RuleGroup, Value, node_text, scalar
 from twin.rules.sampling import Samples
 from twin.rules.source import Rule, RuleSet
 from twin.scenario import parse_duration
@@ -51,7 +51,7 @@ class Candidate:
     @property
     def expr(self) -> str:
         """Its expression."""
-        return scalar(self.body["expr"]).strip()
+        return node_text(self.body["expr"]).strip()
 
     @property
     def lasts(self) -> float:

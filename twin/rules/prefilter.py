@@ -96,7 +96,8 @@ def sieve(
     true: set[int] = set()
     changing: dict[int, Flags] = {}
     for index, candidate in enumerate(candidates):
-        if sievable(candidate.expr) and not linked([candidate], rules):
+        shifted = _shifted(candidate, rules)
+        if sievable(candidate.expr) and not shifted and not linked([candidate], rules):
             by_expr.setdefault(candidate.expr, []).append(index)
         else:
             true.add(index)
@@ -112,6 +113,12 @@ def sieve(
             for place in {own.query for own in answer.found} | answer.oversized | {*answer.errors}:
                 true.update(part[place].indices)
     return true, changing
+
+
+def _shifted(candidate: Candidate, rules: RuleSet) -> bool:
+    """Return whether Prometheus evaluates a part of the rule as of an earlier moment."""
+    parts = (candidate.rule, *rules.feeding([candidate.as_read]))
+    return any("query_offset" in own.home.attributes for own in parts)
 
 
 def _changing(question: _Suspect, place: int, answer: PromtoolAnswer, interval: float) -> Flags:

@@ -9,7 +9,16 @@ import yaml
 
 from twin.yamls import CoreResolver, entries
 
-__all__ = ["RuleGroup", "Value", "bare", "groups_yaml", "labels_of", "scalar", "with_labels"]
+__all__ = [
+    "RuleGroup",
+    "Value",
+    "bare",
+    "groups_yaml",
+    "labels_of",
+    "node_text",
+    "scalar",
+    "with_labels",
+]
 
 Value = yaml.Node | str
 """A part of a rule: the user's own nodes, or a text that takes their place."""
@@ -58,6 +67,11 @@ def scalar(value: Value | None) -> str:
     if not isinstance(value, yaml.ScalarNode) or value.tag.endswith(":null"):
         return ""
     return str(value.value)
+
+
+def node_text(value: Value | None) -> str:
+    """Return what Prometheus reads of an expression or a name: also a null is its word."""
+    return str(value.value) if isinstance(value, yaml.ScalarNode) else scalar(value)
 
 
 def labels_of(body: Mapping[str, Value]) -> dict[str, Value]:

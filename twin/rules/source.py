@@ -16,7 +16,7 @@ from twin.errors import ConfigError
 from twin.rules.documents import RulePart, read_parts
 from twin.rules.expression import Selector, nested_too_deeply, selectors
 from twin.rules.promtool import call
-from twin.rules.rule_yaml import RuleGroup, Value, bare, scalar
+from twin.rules.rule_yaml import RuleGroup, Value, bare, node_text, scalar
 from twin.scenario import parse_duration
 from twin.yamls import entries
 
@@ -202,7 +202,7 @@ def _refuse_deep(parts: Sequence[RulePart]) -> None:
                         f"{place}: {key.value} is an alias, of which Prometheus 2 reads the name "
                         "and not the value; write it out"
                     )
-                reason = nested_too_deeply(scalar(value)) if key.value == "expr" else ""
+                reason = nested_too_deeply(node_text(value)) if key.value == "expr" else ""
                 if reason:
                     raise ConfigError(f"{place}: the expression has {reason}; split it up")
 
@@ -222,7 +222,15 @@ def _complaint(part: RulePart, name: str, text: str) -> str:
         if line is None:
             return f"{part.file}:{_line_of(part, first)}: {first}"
         return f"{part.file}:{line[1]}: {line[2]}"
-    return f"{part.file}:{match['line']}: {match['text']}"
+    place = int(match["line"]) or _nameless(part)
+    return f"{part.file}:{place}: {match['text']}"
+
+
+def _nameless(part: RulePart) -> int:
+    """Return the line of the first rule without a name, of which promtool says no line."""
+    rules = (rule for _, rule in _rules_of(part))
+    nameless = (r for r in rules if not {"alert", "record"} & entries(r).keys())
+    return next((rule.start_mark.line + 1 for rule in nameless), 1)
 
 
 def _line_of(part: RulePart, complaint: str) -> int:
@@ -260,11 +268,11 @@ def _group(node: yaml.Node, number: int) -> RuleGroup:
 def _rule(node: yaml.Node, home: RuleGroup, file: Path) -> Rule:
     own = entries(node)
     value = own["expr"]
-    expr = scalar(value)
+    expr = node_text(value)
     block = isinstance(value, yaml.ScalarNode) and value.style in ("|", ">")
     return Rule(
-        name=scalar(own.get("alert")) or scalar(own.get("record")),
-        alerting=bool(scalar(own.get("alert"))),
+        name=node_text(own.get("alert")) or node_text(own.get("record")),
+        alerting=bool(node_text(own.get("alert"))),
         expr=expr.strip(),
         lasts=_seconds(scalar(own.get("for"))),
         labels={name: scalar(text) for name, text in entries(own.get("labels")).items()},
