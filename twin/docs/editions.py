@@ -78,7 +78,22 @@ What is rewritten:
 Look at these yourself: a rule that compares one renamed series with a recording from another file,
 names that are put together from variables of Grafana, and functions that are not linear.
 
-## The shipped rules
+The same for dashboards, exported from Grafana as JSON:
+
+```console
+$ twin dashboards compare gpus.json --exporter dcgm=4.8.2 --exporter dcgm=4.9.0 --output migrated
+  ✗ panel SM clock: 8 series on 4.8.2, 0 series on 4.9.0
+      because DCGM_FI_DEV_SM_CLOCK is DCGM_FI_DEV_SM_CLOCK_HERTZ (x 1000000)
+      for 4.9.0 (same answer): avg by (hostname) (DCGM_FI_DEV_SM_CLOCK_HERTZ / 1e6)
+```
+
+Panels, variables and annotations are asked at the end of a scenario (`--scenario`, by default
+`gpu-xid`), with everything in place of Grafana's variables. *Same answer* means the same series and
+values as before. In the files that are written, legends, links, overrides and tables name the new
+labels; with both editions everything keeps the old ones, and a variable of a renamed label is taken
+by `query_result`.
+
+## The shipped rules and dashboards
 
 `twin rules test --exporter dcgm=4.9.0` tests rules on that edition; without `--rules` they are the
 shipped ones, made for it. `twin rules build` writes these, and for a fleet in mid-migration rules
@@ -87,6 +102,12 @@ that hold on both:
 ```console
 $ twin rules build --exporter dcgm=4.9.0 --output rules
 $ twin rules build --exporter dcgm=4.8.2 --exporter dcgm=4.9.0 --output rules
+```
+
+`twin dashboards build` takes the same option:
+
+```console
+$ twin dashboards build --exporter dcgm=4.8.2 --exporter dcgm=4.9.0 --output migrated
 ```
 
 Values keep the old unit, so that thresholds and texts stay as they are:
