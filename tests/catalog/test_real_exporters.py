@@ -40,8 +40,8 @@ def test_every_list_has_its_source(file: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "exporter"),
     [
-        ("DCGM_FI_DEV_CLOCKS_EVENT_REASONS", "dcgm-exporter"),
-        ("DCGM_EXP_XID_ERRORS_TOTAL", "dcgm-exporter"),
+        ("DCGM_EXP_P2P_STATUS", "dcgm-exporter"),
+        ("DCGM_EXP_GPU_HEALTH_STATUS", "dcgm-exporter"),
         ("node_timex_offset_seconds", None),
         ("node_buddyinfo_blocks", "node-exporter"),
         ("node_hwmon_humidity", "node-exporter"),

@@ -110,7 +110,7 @@ def test_frame_has_whole_numbers_where_the_catalogue_has_no_decimals(valid: byte
     """A reader of the bus sees 1980 MHz, not 1980.0."""
     frame = json.loads(valid)
     for signal in GPU.wire_signals:
-        if signal.decimals == 0:
+        if signal.decimals == 0 and not signal.listed:
             assert {type(value) for value in frame["gpu"][signal.name]} == {int}, signal.name
 
 

@@ -32,6 +32,7 @@ from twin.catalog import (
     Unit,
     UnitKind,
 )
+from twin.catalog.gpu_events import ExporterEvent
 
 __all__ = ["Metric", "MetricsPage", "array_page", "metrics_of", "site_page"]
 
@@ -163,6 +164,8 @@ class MetricsPage:
     def _column(self, device: DeviceClass, signal: Signal | DerivedFamily) -> SeriesColumn:
         if isinstance(signal, DerivedFamily):
             return self._derived.column(device, signal)
+        if signal.event is not None:
+            return self._counted(device, signal, signal.event)
         whole, labels = not signal.decimals, self._labels
         if signal.constant is None:
             values = self._values(device, signal)
@@ -180,6 +183,20 @@ class MetricsPage:
         if signal.value_labels and signal.constant is None:
             return SeriesColumn(labels.by_value(device, signal, values), values, whole)
         return SeriesColumn(labels.plain(device, signal), _in_unit(values, signal.factor), whole)
+
+    def _counted(self, device: DeviceClass, signal: Signal, event: ExporterEvent) -> SeriesColumn:
+        """Return the series that the exporter counts at this moment."""
+        first = self._units[device.frame].start * self._layout.per_unit(device)
+        anchor = self._values(device, self._anchors[device.name])
+        hosts = np.isfinite(anchor).reshape(-1, device.per_host(self._layout.site)).any(axis=1)
+        blocks: list[bytes] = []
+        values: list[float] = []
+        for place in np.flatnonzero(np.repeat(hosts, anchor.size // hosts.size)).tolist():
+            for more, value in self._store.events.series(event, first + place):
+                made = self._labels.with_more(device, signal, place, more)
+                blocks += made
+                values += [value] * len(made)
+        return SeriesColumn(blocks, np.array(values, np.float64), whole=True)
 
     def _values(self, device: DeviceClass, signal: Signal) -> NDArray[np.float64]:
         if signal.sum_of:

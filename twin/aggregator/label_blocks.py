@@ -94,6 +94,14 @@ class LabelBlocks:
             blocks[series] = label_block((*own, *labels, *rest))
         return blocks
 
+    def with_more(
+        self, device: DeviceClass, signal: Signal, place: int, more: Labels
+    ) -> list[bytes]:
+        """Return the blocks of a device's series with further labels of the exporter."""
+        return [
+            label_block((*own, *more, *rest)) for own, rest in self._splits(device, signal, place)
+        ]
+
     def order(self, device: DeviceClass, signal: Signal) -> NDArray[np.intp] | None:
         """Return the device of each series, None where each device has one."""
         if not self._changes(signal):

@@ -12,8 +12,9 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from twin.aggregator.exporter_events import ExporterEvents
 from twin.aggregator.identity import Identities
-from twin.catalog import DEVICES, DeviceClass, Signal, UnitKind, devices_of
+from twin.catalog import DEVICES, GPU, DeviceClass, Signal, UnitKind, devices_of
 from twin.site import Layout
 from twin.wire import Snapshot
 
@@ -157,6 +158,7 @@ class Store:
         values: device class to an array (signals that travel, units, devices a unit),
             float64, NaN where no value is reported.
         units: kind of frame to its units.
+        events: what exporters count of XIDs and clock events.
         loss: why all emulators are gone, None while one is there.
         version: rises with every change.
     """
@@ -175,6 +177,7 @@ class Store:
             device.name: np.full((len(self._rows[device.name]), *layout.shape(device)), np.nan)
             for device in DEVICES
         }
+        self.events = ExporterEvents(layout, self._rows[GPU.name])
 
     def row(self, device: DeviceClass, signal: Signal) -> int:
         """Return the row of a signal that travels in the array of its device class."""
@@ -187,6 +190,9 @@ class Store:
 
     def accept(self, kind: UnitKind, unit: int, snapshot: Snapshot, at: float) -> None:
         """Take over a frame of a unit."""
+        if self.events.wanted and GPU.name in snapshot.groups:
+            gpus = snapshot.groups[GPU.name]
+            self.events.see(unit, self.values[GPU.name][:, unit], gpus, snapshot.ts)
         for device, group in snapshot.groups.items():
             self.values[device][:, unit] = group
         units = self.units[kind]

@@ -8,9 +8,8 @@ kept, because rules and dashboards on the real cluster meet them too:
 * ``DCGM_FI_DEV_NVLINK_BANDWIDTH_TOTAL`` is declared a counter but DCGM's field 449
   is the present rate in MB/s, so ``rate()`` over it is meaningless.
 
-The exporter's own ``DCGM_EXP_*`` counters are left out. They are commented out in that file,
-and those of XIDs and clock events have a series for each code seen within a window of time:
-written down as signals, they would be a column a code, nearly all of it empty.
+Its own ``DCGM_EXP_*`` counters of XIDs and clock events are commented out in that file and have a
+series for each code seen: the aggregator counts them where a counters file lists them.
 """
 
 from __future__ import annotations
@@ -19,6 +18,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from twin.catalog.device import DeviceClass
+from twin.catalog.gpu_events import ExporterEvent
 from twin.catalog.gpu_jobs import job_labels
 from twin.catalog.model import Exporter, Labels, MetricType, Signal, Unit
 from twin.catalog.page import DEGRADED, SERIOUS, DeviceColumn, FloorValue, PageTable, TroubleSign
@@ -323,6 +323,16 @@ GPU = DeviceClass(
         _counter("nvlink_recovery", "DCGM_FI_DEV_NVLINK_RECOVERY_ERROR_COUNT_TOTAL",
                  unit=Unit.NONE, extra=True, needs=_nvlink,
                  help="Total number of NVLink recovery errors."),
+        _gauge("clock_reasons", "DCGM_FI_DEV_CLOCKS_EVENT_REASONS", unit=Unit.NONE, listed=True,
+               help="Reasons for which the clocks are lowered (bit mask).", high=0x1FF),
+        _gauge("xid_events", "DCGM_EXP_XID_ERRORS_COUNT", unit=Unit.NONE, listed=True,
+               help="reported XIDs during last window", event=ExporterEvent("xid")),
+        _counter("xid_events_total", "DCGM_EXP_XID_ERRORS_TOTAL", unit=Unit.NONE, listed=True,
+                 help="reported XIDs", event=ExporterEvent("xid", total=True)),
+        _gauge("clock_events", "DCGM_EXP_CLOCK_EVENTS_COUNT", unit=Unit.NONE, listed=True,
+               help="reported clock events", event=ExporterEvent("clock_event")),
+        _counter("clock_events_total", "DCGM_EXP_CLOCK_EVENTS_TOTAL", unit=Unit.NONE, listed=True,
+                 help="reported clock events", event=ExporterEvent("clock_event", total=True)),
         _ratio("sm_active", "DCGM_FI_PROF_SM_ACTIVE", extra=True,
                help="The ratio of cycles an SM has at least 1 warp assigned."),
         _ratio("sm_occupancy", "DCGM_FI_PROF_SM_OCCUPANCY", extra=True,

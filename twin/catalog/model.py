@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from twin.catalog.gpu_events import ExporterEvent
 from twin.catalog.place import Place
 
 if TYPE_CHECKING:  # what lists metrics needs no parameters
@@ -177,6 +178,8 @@ class Signal:
         factor: from the value on the wire to the exposed one; other than 1 only where an
             edition of the exporter has another unit (:mod:`twin.catalog.editions`).
         listed: True for what is exposed only where a counters file lists it.
+        event: what the exporter counts itself, in a number of series that changes; it does not
+            travel.
         hidden: True for what travels and is not exposed itself: families are derived from it.
     """
 
@@ -199,12 +202,13 @@ class Signal:
     sum_of: tuple[str, ...] = ()
     factor: float = 1.0
     listed: bool = False
+    event: ExporterEvent | None = None
     hidden: bool = False
 
     @property
     def on_wire(self) -> bool:
         """Whether the value travels in frames."""
-        return self.constant is None and not self.sum_of
+        return self.constant is None and not self.sum_of and self.event is None
 
     @property
     def series(self) -> int:

@@ -135,6 +135,22 @@ exporter shows what the old one did, but for the label `hostname`, which only a 
 `--no-hostname` changes. [`counters-4.9.0.csv`](../deploy/dcgm-exporter/counters-4.9.0.csv) has the
 same fields under their new names.
 
+## XIDs and clock events
+
+`DCGM_EXP_XID_ERRORS_COUNT`, `DCGM_EXP_CLOCK_EVENTS_COUNT`, from 4.8.3 on their `_TOTAL`, and
+`DCGM_FI_DEV_CLOCKS_EVENT_REASONS` are off in every edition. A counters file that lists them
+switches them on here, too, for the emulator and the aggregator alike:
+
+```text
+DCGM_EXP_XID_ERRORS_COUNT, gauge, reported XIDs during last window
+DCGM_EXP_XID_ERRORS_TOTAL, counter, reported XIDs
+DCGM_FI_DEV_CLOCKS_EVENT_REASONS, gauge, reasons for which clocks are lowered
+```
+
+Their series come and go as the exporter's do: in the window of five minutes a GPU without an XID
+has one series of 0 without the label `xid`; a total appears with the first event, and ends with the
+exporter; clock events count samples, one every 30 s.
+
 ## Traps
 
 - The NVLink rate goes by 1.024e6 and not by 1e6: DCGM divided KiB by 1,000 and called it MB.

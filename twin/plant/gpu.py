@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from twin.catalog import GPU
+from twin.plant.clock_reasons import clock_reasons
 from twin.plant.conditions import Conditions
 from twin.plant.gpu_errors import NVLINK_XID, Codes, GpuErrors
 from twin.plant.gpu_model import (
@@ -69,6 +71,7 @@ class Gpus:
         self._nic_bytes_per_second = site.network.bytes_per_second
         self._rng = rng
         shape = layout.site.accelerators
+        self._tells_reasons = GPU["clock_reasons"] in layout.reported[GPU.name]
 
         def spread(ratio: Floats) -> NDArray[np.float32]:
             return (1.0 + ratio * rng.standard_normal(shape)).astype(np.float32)
@@ -337,6 +340,7 @@ class Gpus:
         if stopped is not None:
             work = np.where(stopped, 0.0, work)
         used = demand.framebuffer * model.framebuffer_mib
+        free = model.framebuffer_mib - model.framebuffer_reserved_mib
         network = demand.network
         if isinstance(network, np.ndarray) and network.shape[1] > 1:
             network = self._per_gpu(network)
@@ -353,9 +357,7 @@ class Gpus:
             "energy": self.energy_joules * 1e3,
             "gpu_util": 100.0 * busy,
             "mem_copy_util": 100.0 * work * _OCCUPANCY["dram_active"],
-            "fb_free": np.broadcast_to(
-                model.framebuffer_mib - model.framebuffer_reserved_mib - used, shape
-            ),
+            "fb_free": np.broadcast_to(free - used, shape),
             "fb_used": np.broadcast_to(used, shape),
             "fb_reserved": np.broadcast_to(model.framebuffer_reserved_mib, shape),
             "nvlink_bandwidth": bandwidth,
@@ -371,22 +373,20 @@ class Gpus:
             **self.errors.outputs(),
             **self.links.outputs(),
         }
+        if self._tells_reasons:
+            values["clock_reasons"] = clock_reasons(busy, self.die, self.clock, self._cap, model)
         return self.errors.reported(values, self.reporting)
 
     @property
     def reporting(self) -> NDArray[np.bool_]:
         """GPUs that answer and whose exporter does."""
-        if self.exporter_up.all():
-            return self.attached
-        shown: NDArray[np.bool_] = self.attached & self._per_gpu(self.exporter_up)
-        return shown
+        return np.logical_and(self.attached, self._per_gpu(self.exporter_up))
 
     @property
     def _stopped(self) -> NDArray[np.bool_] | None:
         """GPUs that do no work, or None where all can."""
-        if self._dead is None or self._hung is None:
-            return self._hung if self._dead is None else self._dead
-        return self._dead | self._hung
+        stopped = [own for own in (self._dead, self._hung) if own is not None]
+        return np.logical_or.reduce(stopped) if stopped else None
 
     def utilization(self, demand: Demand) -> Floats:
         """Return the share of the time in which a kernel is resident."""

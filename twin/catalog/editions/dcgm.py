@@ -28,6 +28,7 @@ __all__ = ["DCGM_EDITIONS"]
 _HERTZ, _BYTES, _JOULES, _PERCENT, _NANOSECOND = 1e6, 1048576.0, 1e-3, 1e-2, 1e-9
 _NVLINK_BYTES = 1.024e6
 """DCGM divides a rate in KiB/s by 1,000 and calls it MB/s; the field in bytes takes it by 1,024."""
+_SINCE_4_8_3 = frozenset({"xid_events_total", "clock_events_total"})
 _PERCENT_IN_4_6 = frozenset({"DCGM_FI_DEV_GPU_UTIL_RATIO"})
 _BASE_UNITS_IN_4_6_1 = ("sm_clock", "mem_clock", "energy")
 _DRIVER = "DCGM_FI_DRIVER_VERSION"
@@ -125,9 +126,10 @@ def _edition(
     names = labels or {}
     fields = dict(before.fields) if before else {}
     for signal in GPU:
-        if signal.family.key == DCGM.key:
+        if signal.family.key == DCGM.key and (before or signal.name not in _SINCE_4_8_3):
             change = own.get(signal.name, SignalChange())
             fields[change.applied(signal).metric] = signal.name, change
+    fields["DCGM_FI_DEV_CLOCK_THROTTLE_REASONS"] = fields["DCGM_FI_DEV_CLOCKS_EVENT_REASONS"]
     return Edition(
         family=replace(
             DCGM,

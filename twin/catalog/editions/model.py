@@ -15,6 +15,10 @@ from twin.catalog.model import Exporter, MetricType, Signal, Unit
 __all__ = ["CounterRow", "Edition", "SignalChange"]
 
 
+_NEEDED = {"clock_reasons": ("clock_events", "clock_events_total")}
+"""What has to travel so that the aggregator can count other signals from it."""
+
+
 @dataclass(frozen=True, slots=True)
 class SignalChange:
     """What an edition says of a signal; None for what the catalogue's row says.
@@ -134,4 +138,5 @@ class Edition:
         """Return whether it exposes a signal that is off by default, or listed only."""
         if self.rows is None:
             return signal.listed and not self.row(signal).listed
-        return any(self.fields[row.field][0] == signal.name for row in self.rows)
+        named = {self.fields[row.field][0] for row in self.rows}
+        return signal.name in named or not named.isdisjoint(_NEEDED.get(signal.name, ()))

@@ -1,0 +1,40 @@
+"""Clock reasons: why the clocks of GPUs are below their greatest, as DCGM's bits say it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from twin.plant.gpu_model import ModelValues
+from twin.plant.units import Floats
+
+__all__ = ["clock_reasons"]
+
+_IDLE, _POWER_CAP, _SW_THERMAL = 0x1, 0x4, 0x20
+_HW_THERMAL = 0x8 | 0x40
+"""Hardware slowdown, and that it is for heat."""
+_HW_BRAKE = 0x8 | 0x80
+_FULL = 0.999
+_BRAKED = 0.5
+
+
+def clock_reasons(
+    busy: Floats, die: Floats, clock: Floats, cap: Floats | None, model: ModelValues
+) -> Floats:
+    """Return the bits of each GPU (NVIDIA/DCGM 4.6.0, ``dcgm_fields.h``).
+
+    Args:
+        busy: share of the time in which a kernel is resident.
+        die: die temperatures in °C.
+        clock: clock ratio that heat and the power brake leave.
+        cap: clock ratio that the power limit leaves, None where it leaves all.
+        model: the numbers of the GPU models.
+    """
+    hot = die >= model.temperature_slowdown_celsius
+    warm = ~hot & (die > model.temperature_max_operating_celsius)
+    reasons = np.where(busy == 0.0, _IDLE, 0)
+    if cap is not None:
+        reasons = reasons | np.where((cap < _FULL) & (busy > 0.0), _POWER_CAP, 0)
+    reasons = reasons | np.where(warm, _SW_THERMAL, 0) | np.where(hot, _HW_THERMAL, 0)
+    braked = ~hot & ~warm & (clock <= _BRAKED)
+    found: Floats = (reasons | np.where(braked, _HW_BRAKE, 0)).astype(np.float64)
+    return found
