@@ -380,7 +380,8 @@ class Gpus:
     @property
     def reporting(self) -> NDArray[np.bool_]:
         """GPUs that answer and whose exporter does."""
-        return np.logical_and(self.attached, self._per_gpu(self.exporter_up))
+        up: NDArray[np.bool_] = self._per_gpu(self.exporter_up)
+        return self.attached & up
 
     @property
     def _stopped(self) -> NDArray[np.bool_] | None:
