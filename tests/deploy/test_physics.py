@@ -50,7 +50,7 @@ training: {checkpoint_every_seconds: 240}
 SCHEDULED = """
 jobs: [{name: pretrain, racks: 1}]
 scheduler: {kind: slurm}
-job_mix: [{name: a, share: 1, gpus: [4, 8], seconds: 3600}]
+job_mix: [{name: a, share: 1, gpus: [8], seconds: 120, spread: 0.3}]
 """
 """What faults of a scheduler need beside."""
 

@@ -28,11 +28,6 @@ class Proof:
     silent: str = ""
 
 
-_SCHEDULED = (
-    "rules over `kube_*` and `slurm_*` come with kubernetes-mixin, soperator and others; "
-    "`twin rules test` judges them on a site with a scheduler."
-)
-
 PROOFS: Registry[Proof] = Registry(
     Proof("pump-failure", {"CoolantPumpFailed": 30}),
     Proof(
@@ -248,8 +243,8 @@ PROOFS: Registry[Proof] = Registry(
     Proof("software-hang", {"JobStalled": 60, "CollectiveHang": 120, "JobCrashed": 210}),
     Proof("data-loader-slow", {"JobSlow": 120}),
     Proof("checkpoint-storm", {"JobCheckpointOverhead": 510}, watch=540),
-    Proof("container-crash-loop", {}, silent=_SCHEDULED),
-    Proof("scheduler-stuck", {}, silent=_SCHEDULED),
+    Proof("container-crash-loop", {"JobsFailing": 240}, watch=300),
+    Proof("scheduler-stuck", {"SchedulerNotPlacing": 480}, watch=540),
     Proof("gateway-silent", {"RackSilent": 30, "ScrapeTargetMissing": 90}),
     Proof("frames-lost", {"FramesLost": 30}),
     Proof("clock-skew", {"ClockSkewed": 60, "HostClockOff": 90}),

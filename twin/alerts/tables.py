@@ -13,6 +13,7 @@ from twin.alerts.job import JOB_RULES
 from twin.alerts.model import Alert, Rules
 from twin.alerts.network import NETWORK_RULES
 from twin.alerts.power import POWER_RULES
+from twin.alerts.scheduler import SCHEDULER_RULES
 from twin.alerts.storage import STORAGE_RULES
 from twin.alerts.telemetry import TELEMETRY_RULES
 from twin.registry import ByName, Registry, View
@@ -28,6 +29,7 @@ RULES: Registry[Rules] = Registry(
     STORAGE_RULES,
     HOST_RULES,
     JOB_RULES,
+    SCHEDULER_RULES,
     TELEMETRY_RULES,
 )
 """One for each file of rules."""

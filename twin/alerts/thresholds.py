@@ -173,6 +173,18 @@ FILESYSTEM_LEFT = Threshold(
     "filesystem_left", 0.1, "of its size", "NVMe slows down when nearly full"
 )
 
+# -- scheduler ------------------------------------------------------------------------
+
+NODES_IDLE = Threshold(
+    "nodes_idle", 0.4, "of the nodes", "est.: a job that waits for nodes leaves fewer idle"
+)
+JOBS_FINISHED = Threshold(
+    "jobs_finished", 3, "jobs", "est.: of fewer a share says nothing; slurmctld keeps them 300 s"
+)
+JOBS_FAILED = Threshold(
+    "jobs_failed", 0.5, "of those that ended", "est.: 10 to 20 % of jobs fail by themselves"
+)
+
 # -- hosts ----------------------------------------------------------------------------
 
 HOST_ROOT_LEFT = Threshold(

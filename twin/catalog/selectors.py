@@ -3,8 +3,21 @@
 from __future__ import annotations
 
 from twin.catalog import OWN_METRICS, ROLLUPS, DeviceClass, Level, Rollup, Signal
+from twin.catalog.schedulers import StateExporter
 
-__all__ = ["ARRAY", "HOST", "PLACE", "derived", "host", "of", "own", "rollup", "select", "up"]
+__all__ = [
+    "ARRAY",
+    "HOST",
+    "PLACE",
+    "derived",
+    "host",
+    "of",
+    "own",
+    "reported",
+    "rollup",
+    "select",
+    "up",
+]
 
 ARRAY = "site, hall, array"
 """Labels of an array. A cluster that has none of them is one large array."""
@@ -52,6 +65,15 @@ def up(*signals: Signal, matchers: tuple[str, ...] = ()) -> str:
     """Return the selector of the ``up`` of these signals' scrape targets."""
     jobs = "|".join(dict.fromkeys(signal.family.job for signal in signals))
     return select(signals[0].metric, f'job{"=~" if "|" in jobs else "="}"{jobs}"', *matchers)
+
+
+def reported(exporter: StateExporter, metric: str, *matchers: str) -> str:
+    """Return the selector of a metric of a scheduler's exporter.
+
+    Raises:
+        KeyError: the exporter has no such metric.
+    """
+    return select(exporter[metric].name, *matchers)
 
 
 def own(name: str, *matchers: str, suffix: str = "") -> str:

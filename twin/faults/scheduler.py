@@ -25,7 +25,7 @@ class ContainerCrashLoop(Fault):
     system = "scheduler"
     title = "jobs on a server crash as soon as they run"
     target = "server"
-    default_target = "r0001/n1"
+    default_target = "r0002/n1"
     default_seconds = 900.0
     severity = "warning"
     shows = (
