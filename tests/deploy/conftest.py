@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from twin.catalog import DEVICES, OWN_METRICS, ROLLUPS, Level, MetricType
+from twin.catalog.schedulers import STATE_EXPORTERS
 
 ROOT = Path(__file__).parents[2]
 _PLACE = frozenset({"site", "hall", "array", "rack", "job", "instance"})
@@ -53,9 +54,8 @@ def rules(all_rules: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [rule for rule in all_rules if "alert" in rule]
 
 
-@pytest.fixture(scope="session")
-def known_labels(all_rules: list[dict[str, Any]]) -> dict[str, set[str]]:
-    """Return the labels of every metric that the twin exposes or a rule records, by name."""
+def _of_exporters() -> dict[str, set[str]]:
+    """Return the labels of every metric of a real exporter, by name."""
     known: dict[str, set[str]] = {}
     for device in DEVICES:
         for signal in device:
@@ -63,6 +63,18 @@ def known_labels(all_rules: list[dict[str, Any]]) -> dict[str, set[str]]:
             labels |= set(signal.family.labels) | {name for name, _ in signal.labels}
             labels |= {name for value in signal.value_labels.values() for name, _ in value}
             labels |= {"state"} if signal.states else set()
+        for family in device.derived:
+            known.setdefault(family.metric, set(_PLACE)).update(family.group.names)
+    for exporter in STATE_EXPORTERS:
+        for metric in exporter.metrics:
+            known[metric.name] = {"site", "job", "instance", *metric.labels}
+    return known
+
+
+@pytest.fixture(scope="session")
+def known_labels(all_rules: list[dict[str, Any]]) -> dict[str, set[str]]:
+    """Return the labels of every metric that the twin exposes or a rule records, by name."""
+    known = _of_exporters()
     for rollup in ROLLUPS:
         for level in rollup.levels:
             place = {"job", "instance", *_PLACES[level]}
