@@ -59,9 +59,23 @@ def seen() -> Seen:
     return seen
 
 
+def test_gsp_timeout_blanks_its_host(seen: Seen) -> None:
+    """XID 119 stalls the job, and its host's GPUs show their XIDs and nothing else."""
+    seen.apply("gsp-timeout", seconds=20)
+    seen.run(10)
+    out = seen.plant.outputs()["gpu"]
+    assert seen.gpu("gsp-timeout", "xid") == 119
+    assert np.isnan(out["gpu_util"]).sum() == 8
+    assert np.isfinite(out["xid"]).all()
+    assert seen.job("state") == STALLED
+    seen.run(15)
+    assert seen.gpu("gsp-timeout", "xid") == 0
+    assert np.isfinite(seen.plant.outputs()["gpu"]["gpu_util"]).all()
+
+
 @pytest.mark.parametrize(
     ("kind", "code"),
-    [("gpu-double-bit", 48), ("gpu-row-remap-failure", 64), ("gsp-timeout", 119)],
+    [("gpu-double-bit", 48), ("gpu-row-remap-failure", 64)],
 )
 def test_fatal_error_stalls_the_job(seen: Seen, kind: str, code: int) -> None:
     """The GPU idles at 0 % with its XID; the others spin at 100 %, and the site draws less."""

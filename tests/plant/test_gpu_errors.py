@@ -218,3 +218,18 @@ def test_links_break_at_a_high_rate() -> None:
     links.step(rate, 1.0)
     assert links.broken is not None
     assert np.argwhere(links.broken).tolist() == [[0, 5]]
+
+
+def test_xid_119_blanks_what_is_polled_of_its_host() -> None:
+    """All GPUs of the host lose all but the XID, those of other hosts nothing, until the repair."""
+    errors = GpuErrors((1, 4), np.random.default_rng(0), per_host=2)
+    reporting = np.ones((1, 4), dtype=np.bool_)
+    nothing = np.zeros((1, 4))
+    code = np.array([[0, 119, 0, 0]], dtype=np.int16)
+    errors.step(code, nothing, nothing, 1.0)
+    shown = errors.reported({"gpu_temp": np.full((1, 4), 50.0), **errors.outputs()}, reporting)
+    assert np.isnan(shown["gpu_temp"]).tolist() == [[True, True, False, False]]
+    assert shown["xid"].tolist() == [[0.0, 119.0, 0.0, 0.0]]
+    errors.step(np.zeros_like(code), nothing, nothing, 1.0)
+    shown = errors.reported({"gpu_temp": np.full((1, 4), 50.0), **errors.outputs()}, reporting)
+    assert np.isfinite(shown["gpu_temp"]).all()

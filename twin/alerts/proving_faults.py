@@ -110,6 +110,7 @@ PROOFS: Registry[Proof] = Registry(
         "gsp-timeout",
         {
             "GpuXid": 30,
+            "GpuLost": 45,
             "JobStalled": 60,
             "CollectiveHang": 120,
             "JobCrashed": 240,

@@ -190,7 +190,11 @@ class GspTimeout(Fault):
     default_target = "r0001/n1/gpu6"
     default_seconds = 600.0
     severity = "critical"
-    shows = f"XID {_GSP_TIMEOUT} ({XID_TEXT[_GSP_TIMEOUT]}). {_STALLS}"
+    shows = (
+        f"XID {_GSP_TIMEOUT} ({XID_TEXT[_GSP_TIMEOUT]}). DCGM then asks the driver nothing more: "
+        "all other series of all GPUs of the host are gone while `up` is 1, until the repair, which "
+        f"restarts its host engine. {_STALLS}"
+    )
 
     def apply(self, context: FaultContext) -> None:
         """Raise XID 119."""

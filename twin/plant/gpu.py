@@ -103,7 +103,7 @@ class Gpus:
         self.energy_joules = uptime * 0.8 * model.power_training_watts
         self._power_violation = np.zeros(shape)
         self._thermal_violation = np.zeros(shape)
-        self.errors = GpuErrors(shape, rng)
+        self.errors = GpuErrors(shape, rng, self._per_server)
         self.links = NvLinks(shape, rng)
 
     def _least_throttling_temperature(self) -> float:

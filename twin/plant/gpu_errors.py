@@ -11,6 +11,10 @@ the bus raises XID 79; DCGM records it at once and marks the GPU as lost, so tha
 next collection, by default after 30 s, makes every field of the GPU blank, that of the
 XID too (NVIDIA/DCGM 4.6.0, dcgmlib/src/DcgmCacheManager.cpp: RecordXidForGpu,
 UpdateLostGpus, NVML_ERROR_GPU_IS_LOST).
+
+After XID 119, which DCGM takes for fatal to the driver, it makes no call of the driver any more
+until its host engine is restarted: what it polls is blank for all GPUs of the host, while the
+exporter answers (the same file, ``__DCGM_FATAL_XIDS__``). XIDs come by the kernel's log and stay.
 """
 
 from __future__ import annotations
@@ -28,6 +32,7 @@ Codes = NDArray[np.int16]
 
 NVLINK_XID = 74
 _OFF_BUS_XID = 79
+_FATAL_XID = 119
 _COLLECT_SECONDS = 30.0
 """Between two collections of dcgm-exporter, its default: as long XID 79 of a lost GPU is shown."""
 NEEDS_RESET = frozenset({48, 64, NVLINK_XID, _OFF_BUS_XID, 95, 119, 120, 140, 145, 149})
@@ -72,8 +77,9 @@ class GpuErrors:
         begun: codes whose cause has begun in the last step, None for none.
     """
 
-    def __init__(self, shape: tuple[int, int], rng: np.random.Generator) -> None:
+    def __init__(self, shape: tuple[int, int], rng: np.random.Generator, per_host: int = 1) -> None:
         self._rng = rng
+        self._per_host = per_host
         self._correctable_rows = (rng.random(shape) < _REMAPPED_SHARE).astype(np.float64)
         self._xid = np.zeros(shape)
         self._single = np.zeros(shape)
@@ -141,13 +147,20 @@ class GpuErrors:
         self, values: Mapping[str, Floats], reporting: NDArray[np.bool_]
     ) -> dict[str, Floats]:
         """Return the signals with NaN where a GPU does not report, but for XID 79 of a lost one."""
-        if reporting.all():
+        fatal = self._raised == _FATAL_XID
+        if reporting.all() and not fatal.any():
             return dict(values)
-        shown = silenced(values, reporting)
+        shown = silenced(values, reporting & ~self._on_hosts_of(fatal))
+        shown["xid"] = np.where(reporting, values["xid"], np.nan)
         last = (self._lost_for > 0.0) & (self._lost_for <= _COLLECT_SECONDS)
         if last.any():
             shown["xid"] = np.where(last, _OFF_BUS_XID, shown["xid"])
         return shown
+
+    def _on_hosts_of(self, gpus: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Return the GPUs that have one of these on their host."""
+        hosts = gpus.reshape(len(gpus), -1, self._per_host).any(axis=2)
+        return np.repeat(hosts, self._per_host, axis=1)
 
     def _correct(self, errors: NDArray[np.int64]) -> None:
         """Count correctable errors; a row that has had too many is remapped."""
