@@ -192,7 +192,7 @@ class GspTimeout(Fault):
     severity = "critical"
     shows = (
         f"XID {_GSP_TIMEOUT} ({XID_TEXT[_GSP_TIMEOUT]}). DCGM then asks the driver nothing more: "
-        "all other series of all GPUs of the host are gone while `up` is 1, until the repair, which "
+        "all other series of all GPUs of the host are gone while `up` is 1, until the repair "
         f"restarts its host engine. {_STALLS}"
     )
 
