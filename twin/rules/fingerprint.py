@@ -19,6 +19,7 @@ PHYSICS = (
     "aggregator",
     "bus",
     "catalog",
+    "described.py",
     "emulator",
     "errors.py",
     "extension.py",
