@@ -20,9 +20,9 @@ from twin.catalog.editions import edition
 from twin.faults import FAULTS
 from twin.rules.cache import Cache, default_folder
 from twin.rules.result import CheckStatus
+from twin.rules.scenario_run import Options, run_scenario
 from twin.rules.shipped import write_shipped_rules
 from twin.rules.source import RuleSet, load_rules
-from twin.rules.suite import Options, run_scenario
 from twin.scenario import parse_scenario
 from twin.translation import rewritten
 

@@ -9,9 +9,10 @@ import pytest
 
 from twin.rules.engine import Episode
 from twin.rules.result import ScenarioResult
+from twin.rules.scenario_run import Options
 from twin.rules.shipped import write_shipped_rules
 from twin.rules.source import RuleSet, load_rules
-from twin.rules.suite import Options, check_suite, run_suite
+from twin.rules.suite import check_suite, run_suite
 from twin.scenario import find_scenarios, parse_scenario
 from twin.scenario.loader import LoadedScenario
 

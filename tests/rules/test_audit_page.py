@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from twin.rules.audit import audit
+from twin.rules.scenario_run import Options
 from twin.rules.source import load_rules
-from twin.rules.suite import Options, run_suite
+from twin.rules.suite import run_suite
 from twin.scenario import find_scenarios
 
 pytestmark = pytest.mark.integration

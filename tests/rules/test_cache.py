@@ -21,8 +21,8 @@ from twin.rules.fingerprint import PHYSICS
 from twin.rules.jobs import Candidate
 from twin.rules.kept_samples import kept_sample, scenario_key
 from twin.rules.sampling import Samples, known_metrics, sample
+from twin.rules.scenario_run import Options, run_scenario
 from twin.rules.source import RuleSet, load_rules
-from twin.rules.suite import Options, run_scenario
 from twin.scenario import load_scenario
 from twin.scenario.loader import LoadedScenario
 

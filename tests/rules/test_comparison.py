@@ -15,8 +15,8 @@ from twin.rules.report.comparison import (
     comparison_json,
     comparison_junit,
 )
+from twin.rules.scenario_run import Options
 from twin.rules.source import RuleSet, load_rules
-from twin.rules.suite import Options
 from twin.scenario import load_scenario
 from twin.translation import renaming
 

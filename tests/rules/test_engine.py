@@ -25,8 +25,9 @@ from twin.rules.promtool import PromtoolAnswer, PromtoolJob, RuleFailedError, pr
 from twin.rules.report import html_report, junit_report, print_recordings
 from twin.rules.result import CheckStatus
 from twin.rules.sampling import MetricFamily, Samples
+from twin.rules.scenario_run import Options, run_scenario
 from twin.rules.source import load_rules
-from twin.rules.suite import Options, check_suite, run_scenario
+from twin.rules.suite import check_suite
 from twin.scenario import parse_scenario
 from twin.scenario.loader import LoadedScenario
 

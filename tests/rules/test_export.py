@@ -10,8 +10,8 @@ import pytest
 
 from twin.rules.export import export
 from twin.rules.promtool import promtool
+from twin.rules.scenario_run import Options, run_scenario
 from twin.rules.source import load_rules
-from twin.rules.suite import Options, run_scenario
 from twin.scenario.loader import LoadedScenario
 
 pytestmark = pytest.mark.integration

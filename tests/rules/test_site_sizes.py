@@ -9,8 +9,8 @@ import pytest
 from tests.every import every
 from tests.rules.conftest import firing
 from twin.alerts.fit import misfits
+from twin.rules.scenario_run import Options, run_scenario
 from twin.rules.source import RuleSet
-from twin.rules.suite import Options, run_scenario
 from twin.scenario import parse_scenario
 from twin.scenario.loader import LoadedScenario
 

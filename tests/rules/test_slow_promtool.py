@@ -14,8 +14,8 @@ import pytest
 from tests.rules.test_engine import outcome
 from twin.rules.promtool import promtool
 from twin.rules.result import CheckStatus
+from twin.rules.scenario_run import Options, run_scenario
 from twin.rules.source import load_rules
-from twin.rules.suite import Options, run_scenario
 from twin.scenario.loader import LoadedScenario
 
 pytestmark = pytest.mark.integration

@@ -25,8 +25,8 @@ from twin.errors import CheckFailedError, ConfigError
 if TYPE_CHECKING:
     from twin.rules.audit import RecordingFinding, RuleFinding
     from twin.rules.result import ScenarioResult
+    from twin.rules.scenario_run import Options
     from twin.rules.source import RuleSet
-    from twin.rules.suite import Options
     from twin.scenario.loader import LoadedScenario
 
 __all__ = ["app"]
@@ -111,9 +111,10 @@ def run_test(
     from twin.rules.cache import Cache, default_folder
     from twin.rules.conclusion import conclude
     from twin.rules.report import html_report, json_report, junit_report, print_summary
+    from twin.rules.scenario_run import Options
     from twin.rules.shipped import write_shipped_rules
     from twin.rules.source import load_rules
-    from twin.rules.suite import Options, check_suite, is_foreign
+    from twin.rules.suite import check_suite, is_foreign
     from twin.rules.sweep import parse_sweep, sweep_rows
 
     configure_logs("error")  # what a scenario breaks is told by its checks

@@ -47,8 +47,8 @@ def compare(
         comparison_junit,
         print_comparison,
     )
+    from twin.rules.scenario_run import Options
     from twin.rules.source import load_rules
-    from twin.rules.suite import Options
     from twin.scenario import find_scenarios
 
     configure_logs("error")

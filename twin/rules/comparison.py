@@ -17,8 +17,9 @@ from twin.rules.audit import RuleFinding, audit
 from twin.rules.expression import selectors
 from twin.rules.result import ScenarioResult
 from twin.rules.rule_yaml import Value, scalar, with_labels
+from twin.rules.scenario_run import Options
 from twin.rules.source import Rule, RuleSet
-from twin.rules.suite import Options, run_suite
+from twin.rules.suite import run_suite
 from twin.scenario.loader import LoadedScenario
 from twin.translation import Renaming, Translation, labels_in, renaming, rewritten, template
 from twin.yamls import entries

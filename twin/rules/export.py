@@ -16,8 +16,8 @@ from twin.rules.promtool import seconds_text
 from twin.rules.promtool_series import input_series
 from twin.rules.rule_yaml import groups_yaml
 from twin.rules.sampling import known_metrics, sample
+from twin.rules.scenario_run import wanted_metrics
 from twin.rules.source import RuleSet
-from twin.rules.suite import wanted_metrics
 from twin.scenario.loader import LoadedScenario
 
 __all__ = ["export"]
