@@ -21,8 +21,8 @@ __all__ = ["HostLoad", "HostSize", "HostTroubles", "OperatingSystems"]
 _DAY = 86_400
 _LOADS = {"load1": 60.0, "load5": 300.0, "load15": 900.0}
 """Windows of the load averages in s: the kernel damps them exponentially."""
-_MOST_BUSY = 0.9
-"""Share of its time that a thread is in user mode at most: the kernel needs the rest."""
+_MOST_BUSY = 0.995
+"""Share of its time that a thread is busy at most: a little of it is always idle."""
 _SWITCHES, _SWITCHES_PER_THREAD = 25_000.0, 10_000.0
 _INTERRUPTS, _INTERRUPTS_PER_THREAD = 8_000.0, 6_000.0
 _FORKS = 6.0
@@ -229,12 +229,14 @@ class OperatingSystems:
     def _rates(self, load: HostLoad, troubles: HostTroubles, noise: Floats) -> dict[str, Floats]:
         """Return what rises each second, and take note of what runs."""
         size, flat = self._size, np.zeros(self._shape)
-        hot = flat + load.hot
-        pool = size.threads - (HOT_THREADS if size.threads > HOT_THREADS else 0)
+        pool = size.threads - HOT_THREADS
         wanted = np.maximum(load.user + 0.05 * load.user * noise, 0.0) + troubles.runaway
-        user = np.minimum(wanted, _MOST_BUSY * pool)
         system = np.minimum(flat + load.system, 0.05 * size.threads)
         softirq = 0.02 * system + 0.1
+        most = _MOST_BUSY - (system + softirq) / size.threads
+        user = np.minimum(wanted, most * pool)
+        # What finds no other thread takes turns with the ranks.
+        hot = np.minimum(load.hot + wanted - user, most * HOT_THREADS)
         speed = np.maximum(flat + troubles.disk_speed, 1e-3)
         busy = np.minimum((load.read / max(size.read, 1.0) + load.written / max(size.write, 1.0))
                           / speed, 1.0)  # fmt: skip
@@ -245,7 +247,7 @@ class OperatingSystems:
         left = np.maximum(pool - user - system - softirq, 0.0)
         iowait = np.minimum(0.15 * blocked, 0.9 * left)
         idle = size.threads - hot - user - system - softirq - iowait
-        running = hot + wanted + system
+        running = load.hot + wanted + system
         self._now["running"], self._now["blocked"] = running, blocked + flat
         self._now["tasks"] = running + blocked
         self._now["used"] = (hot + user + system) / size.threads
