@@ -23,7 +23,7 @@ from grafana_foundation_sdk.models import common, dashboard
 
 from twin.grafana.colors import STATES, Steps
 from twin.grafana.promql import Expr
-from twin.grafana.units import RATIO, SCALED, TEXT
+from twin.grafana.units import COUNT, NUMBER, RATIO, SCALED, TEXT
 
 __all__ = [
     "DATASOURCE",
@@ -157,6 +157,9 @@ def line_look(query: Query, panel_unit: str) -> list[dashboard.DynamicConfigValu
         elif query.expr.unit == RATIO:
             # A share that stands still gets an axis up to 10,000 % otherwise.
             properties += [setting("custom.axisSoftMin", 0), setting("custom.axisSoftMax", 1)]
+        elif query.expr.unit in (COUNT, NUMBER):
+            # And a count of nothing one up to 100.
+            properties += [setting("custom.axisSoftMin", 0), setting("custom.axisSoftMax", 4)]
     if query.right or query.expr.unit != panel_unit:
         properties.append(setting("unit", query.expr.unit))
     if query.bold:

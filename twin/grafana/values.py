@@ -31,6 +31,7 @@ __all__ = [
     "IN_ARRAY",
     "IN_RACK",
     "NODE",
+    "NO_VIRTUAL_DEVICE",
     "ON_SITE",
     "SCOPES",
     "Scope",
@@ -50,6 +51,10 @@ HOST: Scope = (_ANY_SITE, 'Hostname="$host"')
 """One server to dcgm-exporter."""
 NODE: Scope = (_ANY_SITE, 'instance=~"$host(:[0-9]+)?"')
 """One server to the exporters that name it by their target only."""
+
+NO_VIRTUAL_DEVICE = 'device!~"lo|docker.*|br-.*|veth.*|virbr.*|cni.*|cali.*|flannel.*|dummy.*"'
+"""Network devices with a link. The kernel never calls the loopback device up, nor a bridge that
+nothing is plugged into."""
 
 SCOPES: Mapping[str, Scope] = MappingProxyType(
     {

@@ -134,6 +134,7 @@ def _racks() -> Row:
             "waits for it.",
             [Query(q.RACK_CLOCK, "{{rack}}")],
             width=12,
+            least=0,
         ),
     ]
 

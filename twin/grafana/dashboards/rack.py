@@ -133,6 +133,7 @@ def _pace() -> Row:
             "brake.",
             [Query(q.HOST_CLOCK, "{{Hostname}}")],
             width=12,
+            least=0,
             nothing=_EMPTY,
         ),
         timeline(
@@ -145,6 +146,7 @@ def _pace() -> Row:
             ],
             width=12,
             least=0,
+            most=0.1,
             nothing="The exporter does not count throttling",
         ),
         timeline(

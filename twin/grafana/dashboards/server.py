@@ -6,6 +6,7 @@ from twin.alerts import thresholds as limit
 from twin.grafana import colors
 from twin.grafana.assemble import Row
 from twin.grafana.colors import HEAT
+from twin.grafana.dashboards.server_host import operating_system
 from twin.grafana.panel_parts import Query, TableColumn
 from twin.grafana.panels import cells, listing, numbers, timeline
 from twin.grafana.queries import server as q
@@ -19,7 +20,16 @@ _NO_IPMI = "No ipmi_exporter of this host is scraped"
 
 def rows() -> list[Row]:
     """Return the rows."""
-    return [_now(), _states(), _heat(), _work(), _traffic(), _errors(), _host()]
+    return [
+        _now(),
+        _states(),
+        _heat(),
+        _work(),
+        _traffic(),
+        _errors(),
+        operating_system(),
+        _host(),
+    ]
 
 
 def _now() -> Row:
@@ -106,6 +116,7 @@ def _heat() -> Row:
             "brake.",
             [Query(q.SM_CLOCK, _GPU)],
             width=6,
+            least=0,
         ),
     ]
 

@@ -8,7 +8,7 @@ from twin.alerts import thresholds as limit
 from twin.catalog import LEAF, NIC, SPINE, Level
 from twin.grafana.promql import Expr
 from twin.grafana.units import BITS_PER_SECOND, COUNT
-from twin.grafana.values import IN_ARRAY, of, rolled
+from twin.grafana.values import IN_ARRAY, NO_VIRTUAL_DEVICE, of, rolled
 
 _PACKETS = "pps"
 _LISTED = 10
@@ -64,7 +64,7 @@ OUT_OF_SEQUENCE = _nic("out_of_sequence").rate().sum().in_unit(_PACKETS)
 ACK_TIMEOUTS = _nic("ack_timeouts").rate().sum().in_unit(_PACKETS)
 PORTS_DOWN = _array("nics_down")
 FLAPS = _nic("carrier_changes").increase("15m").sum()
-LINKS_DOWN = _nic("up").equals(0).during("nic-down")
+LINKS_DOWN = _nic("up", NO_VIRTUAL_DEVICE).equals(0).during("nic-down")
 FLAPPING = Expr(f"({_nic('carrier_changes').increase('15m')} > 0)").top(_LISTED).during("nic-flap")
 SLOW_LINKS = Expr(
     f"8 * ({_nic('rate').raw} < on (site) group_left () max by (site) ({_nic('rate').raw}))",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from twin.catalog import CDU, GPU, NIC, PSU, PUMP, SERVER, Level
 from twin.grafana.promql import Expr
 from twin.grafana.units import COUNT
-from twin.grafana.values import IN_RACK, of, rolled
+from twin.grafana.values import IN_RACK, NO_VIRTUAL_DEVICE, of, rolled
 
 
 def _rack(name: str) -> Expr:
@@ -16,8 +16,8 @@ def _gpu(signal: str) -> Expr:
     return of(GPU, signal, within=IN_RACK)
 
 
-def _nic(signal: str) -> Expr:
-    return of(NIC, signal, within=IN_RACK)
+def _nic(signal: str, *matchers: str) -> Expr:
+    return of(NIC, signal, *matchers, within=IN_RACK)
 
 
 def _pump(signal: str, *matchers: str) -> Expr:
@@ -70,7 +70,7 @@ PSU_OUTPUT = of(PSU, "output_power", within=IN_RACK)
 
 SENT = _nic("tx_bytes").rate().sum("instance")
 RECEIVED = _nic("rx_bytes").rate().sum("instance")
-PORTS_DOWN = Expr(f"{_nic('up')} == 0").during("nic-down")
+PORTS_DOWN = Expr(f"{_nic('up', NO_VIRTUAL_DEVICE)} == 0").during("nic-down")
 LINKS_LOST = _nic("link_downed").increase("15m").sum("instance")
 MARKED = _nic("ecn_marked").rate().sum("instance").in_unit("pps")
 
