@@ -289,6 +289,48 @@ def test_tables_show_their_columns_alone(page: DashboardPage, built: dict[str, A
         assert set(only["options"]["include"]["names"]) == set(titles), panel["title"]
 
 
+@pages
+def test_the_loopback_device_is_no_port_that_is_down(
+    page: DashboardPage, built: dict[str, Any]
+) -> None:
+    """Lists of links that are down leave out devices without one, which are never up."""
+    for panel in panels_of(built[page.file]):
+        for target in panel["targets"]:
+            if re.search(r"node_network_up\{.*== 0", target["expr"]):
+                pattern = re.search(r'device!~"([^"]*)"', target["expr"])
+                assert pattern is not None, panel["title"]
+                for device in ("lo", "docker0", "veth1a2b", "br-0f"):
+                    assert re.fullmatch(pattern[1], device), device
+                for device in ("eth0", "eno1", "ens3f0np0", "ib0", "bond0"):
+                    assert not re.fullmatch(pattern[1], device), device
+
+
+@pages
+def test_what_stays_at_nothing_has_a_low_axis(page: DashboardPage, built: dict[str, Any]) -> None:
+    """Shares of time and counts that may stay 0 have axes up to what is worth a look, not 100."""
+    for panel in panels_of(built[page.file], "timeseries"):
+        for target in panel["targets"]:
+            own = dict(overrides(panel, target["refId"]))
+            unit = unit_of(panel, target["refId"])
+            if own.get("custom.axisPlacement") == "right" and unit in ("none", "locale"):
+                assert own["custom.axisSoftMax"] == 4, panel["title"]
+            if "violation" in target["expr"] and unit == "percentunit":
+                assert panel["fieldConfig"]["defaults"]["custom"]["axisSoftMax"] <= 1
+
+
+def test_the_server_dashboard_shows_its_host(built: dict[str, Any]) -> None:
+    """CPUs, memory, disks, clock and memory errors of the host stand beside its GPUs."""
+    asked = {name for panel in panels_of(built["server.json"])
+             for target in panel["targets"] for name in named(target["expr"])}  # fmt: skip
+    assert asked >= {
+        "node_load1", "node_cpu_seconds_total", "node_memory_MemAvailable_bytes",
+        "node_pressure_cpu_waiting_seconds_total", "node_filesystem_avail_bytes",
+        "node_filesystem_readonly", "node_disk_io_time_seconds_total", "node_md_disks",
+        "node_timex_offset_seconds", "node_timex_sync_status", "node_vmstat_oom_kill",
+        "node_edac_correctable_errors_total",
+    }  # fmt: skip
+
+
 def test_racks_keep_their_place(built: dict[str, Any]) -> None:
     """A rack without a value is red and says that it is gone, or purple and that it is silent."""
     said = {"-1": ("gone", "#C4162A"), "-2": ("silent", "#8F3BB8")}
@@ -312,6 +354,9 @@ def test_lost_gpus_keep_their_tile(built: dict[str, Any]) -> None:
         )
         assert panel_words(panel)["-1"] == {"color": "#C4162A", "text": "lost"}
         assert "last_over_time" in panel["targets"][0]["expr"]
+    xid = next(p for p in panels_of(built["server.json"], "stat") if p["title"] == "Last XID")
+    assert panel_words(xid)["-1"] == {"color": "#C4162A", "text": "lost"}
+    assert "last_over_time" in xid["targets"][0]["expr"]
     number = next(p for p in panels_of(built["server.json"], "stat") if p["title"] == "GPUs")
     assert number["targets"][0]["legendFormat"] == "{{here}} of {{ever}}"
 

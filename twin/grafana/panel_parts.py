@@ -23,7 +23,7 @@ from grafana_foundation_sdk.models import common, dashboard
 
 from twin.grafana.colors import STATES, Steps
 from twin.grafana.promql import Expr
-from twin.grafana.units import COUNT, NUMBER, RATIO, SCALED, TEXT
+from twin.grafana.units import COUNT, FLOW, NUMBER, RATIO, SCALED, TEXT
 
 __all__ = [
     "DATASOURCE",
@@ -152,7 +152,7 @@ def line_look(query: Query, panel_unit: str) -> list[dashboard.DynamicConfigValu
         properties.append(fixed_color(query.color))
     if query.right:
         properties.append(setting("custom.axisPlacement", "right"))
-        if query.expr.unit in SCALED:
+        if query.expr.unit in SCALED or query.expr.unit == FLOW:
             properties.append(setting("custom.axisSoftMin", 0))
         elif query.expr.unit == RATIO:
             # A share that stands still gets an axis up to 10,000 % otherwise.

@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from twin.catalog import Unit
 
-__all__ = ["BITS", "BITS_PER_SECOND", "CELSIUS", "COUNT", "GRAFANA", "KELVIN", "KILOVOLTS",
+__all__ = ["BITS", "BITS_PER_SECOND", "CELSIUS", "COUNT", "FLOW", "GRAFANA", "KELVIN", "KILOVOLTS",
            "NUMBER", "OF_A_NETWORK", "PER_SECOND", "RATIO", "SCALED", "SECONDS", "TEXT",
            "WATTS"]  # fmt: skip
 
@@ -23,6 +23,7 @@ KELVIN = "kelvin"
 KILOVOLTS = "suffix:kV"
 BITS, BITS_PER_SECOND = "decbits", "bps"
 WATTS = "watt"
+FLOW = "flowlpm"
 
 GRAFANA: Mapping[Unit, tuple[str, float]] = MappingProxyType(
     {
@@ -48,7 +49,7 @@ GRAFANA: Mapping[Unit, tuple[str, float]] = MappingProxyType(
         Unit.DBM: ("dBm", 1.0),
         Unit.RPM: ("rotrpm", 1.0),
         Unit.PASCALS: ("pressurepa", 1.0),
-        Unit.LITERS_PER_MINUTE: ("flowlpm", 1.0),
+        Unit.LITERS_PER_MINUTE: (FLOW, 1.0),
         Unit.METERS_PER_SECOND: ("suffix:mm/s", 1e3),
         Unit.WATTS_PER_SECOND: ("si:W/s", 1.0),
         Unit.LITERS_PER_HOUR: ("litreh", 1.0),

@@ -13,7 +13,7 @@ from twin.grafana.queries import pipeline, servers
 
 __all__ = ["rows"]
 
-_QUIET = "Nothing has fired in the time shown"
+_QUIET = "Nothing began to fire in the time shown"
 
 
 def rows() -> list[Row]:

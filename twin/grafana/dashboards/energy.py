@@ -5,7 +5,7 @@ from __future__ import annotations
 from twin.alerts import thresholds as limit
 from twin.grafana import colors
 from twin.grafana.assemble import Row
-from twin.grafana.colors import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, YELLOW
+from twin.grafana.colors import BLUE, GREEN, GREY, ORANGE, PURPLE, YELLOW
 from twin.grafana.panel_parts import Query
 from twin.grafana.panels import bars, numbers, states, timeline
 from twin.grafana.queries import energy as q
@@ -251,6 +251,8 @@ def _storage() -> Row:
                 Query(q.MEGAPACK_CELL_SPREAD, "cell spread", BLUE, right=True),
             ],
             width=6,
+            least=10,
+            most=40,
         ),
     ]
 
@@ -273,7 +275,7 @@ def _generators() -> Row:
         timeline(
             "Fuel",
             "The emptiest tank.",
-            [Query(q.GENSET_FUEL, "lowest", RED)],
+            [Query(q.GENSET_FUEL, "lowest", BLUE)],
             width=8,
             least=0,
             most=1,

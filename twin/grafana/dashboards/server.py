@@ -191,11 +191,12 @@ def _errors() -> Row:
         cells(
             "Last XID",
             "The last XID of each GPU. It stays until the driver is reloaded; 79 is a GPU that "
-            "fell off the bus, whose series end.",
+            "fell off the bus, whose series end: after that it is lost.",
             Query(q.XID, _GPU),
             width=8,
             height=8,
             steps=colors.NONE_IS_GOOD,
+            words={q.LOST: ("lost", colors.GONE)},
         ),
         timeline(
             "ECC errors",
@@ -246,9 +247,9 @@ def _errors() -> Row:
             most=1,
         ),
         timeline(
-            "Throttling",
-            "Share of time in which heat or the power limit throttled each GPU. dcgm-exporter has "
-            "these counters off by default.",
+            "Clock events",
+            "Share of time in which a reason held each GPU's clock down: heat or the power limit. "
+            "dcgm-exporter has these counters off by default.",
             [
                 Query(q.THROTTLED_BY_HEAT, f"{_GPU} heat"),
                 Query(q.THROTTLED_BY_POWER, f"{_GPU} power limit"),

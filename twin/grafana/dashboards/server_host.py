@@ -43,8 +43,8 @@ def _processors() -> list[timeseries.Panel]:
     return [
         timeline(
             "CPU by mode",
-            "Share of all CPU threads in each mode. The ranks of a job spin on some of them, "
-            "which is user time whether the GPUs work or wait.",
+            "Share of all CPU threads in each mode but idle. The ranks of a job spin on some of "
+            "them, which is user time whether the GPUs work or wait.",
             [Query(q.CPU_MODES, "{{mode}}")],
             width=8,
             least=0,

@@ -13,6 +13,7 @@ _ROOT = 'mountpoint="/"'
 _ON_DISK = 'fstype!~"tmpfs|vfat|overlay|squashfs|ramfs"'
 _PHYSICAL = 'device!~"(md|dm-|loop|sr).*"'
 """Disks themselves; arrays over them would count what is read and written twice."""
+_BUSY = 'mode!="idle"'
 _BYTES = "bytes"
 """Memory, by powers of 1024 as one buys it."""
 
@@ -36,7 +37,7 @@ OOM_KILLS = Expr(f"round(increase({_host('oom_kills')}[$__range]))", COUNT).empt
 
 LOAD = tuple((minutes, _host(f"load{minutes}")) for minutes in (1, 5, 15))
 CPU_MODES = Expr(
-    f"avg by (mode) (rate({derived(HOST, 'cpu_seconds_total', *NODE)}[$__rate_interval]))",
+    f"avg by (mode) (rate({derived(HOST, 'cpu_seconds_total', *NODE, _BUSY)}[$__rate_interval]))",
     RATIO,
 ).empty_when(_SHOWN)
 """Shares of all threads. The mean holds too where a site shows some modes for one thread."""

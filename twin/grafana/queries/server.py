@@ -66,7 +66,11 @@ PCIE_REPLAYS = _gpu("pcie_replay").rate("5m").max("gpu")
 ROWS_CORRECTABLE = _gpu("correctable_rows").max("gpu")
 ROWS_UNCORRECTABLE = _gpu("uncorrectable_rows").max("gpu")
 ROW_REMAP_FAILURE = _gpu("row_remap_failure").max("gpu")
-XID = _gpu("xid").max("gpu").saying({0: "none"})
+_XID_SEEN = of(GPU, "xid", _CHOSEN, within=HOST)
+XID = Expr(
+    f"max by (gpu) ({_XID_SEEN}) or "
+    f"max by (gpu) ({LOST} + 0 * last_over_time({_XID_SEEN}[{_SEEN}]))"
+).saying({0: "none"})
 ECC_SINGLE = _gpu("ecc_sbe_volatile").max("gpu")
 ECC_DOUBLE = _gpu("ecc_dbe_volatile").max("gpu")
 NVLINK_CRC = _gpu("nvlink_crc_flit").rate("5m").max("gpu")
