@@ -35,15 +35,15 @@ def sites(context: typer.Context, as_json: JsonOutput = False) -> None:
         return
     from twin.site import load_site, preset_names
 
-    described = [_describe(load_site(name)) for name in preset_names()]
+    found = [load_site(name) for name in preset_names()]
     if as_json:
-        typer.echo(orjson.dumps(described))
+        typer.echo(orjson.dumps([_describe(site) for site in found]))
         return
     header = ("site", "GPUs", "racks", "arrays", "IT power", "series")
     rows = [
-        (site["name"], f"{site['gpus']:,}", f"{site['racks']:,}", f"{site['arrays']:,}",
-         _megawatts(site["installed_it_power_watts"]), f"{site['series']['gpu']:,}")
-        for site in described
+        (site.name, f"{site.gpus:,}", f"{site.racks:,}", f"{site.arrays:,}",
+         _megawatts(site.installed_power_watts), f"{_all_series(site):,}")
+        for site in found
     ]  # fmt: skip
     typer.echo("\n".join(columns(header, rows, right=header[1:])))
 
@@ -210,6 +210,13 @@ def _describe(site: Site, settings: Iterable[str] = ()) -> dict[str, Any]:
         "series_as_set": count_series(layout, plan),
         **_scheduled(layout),
     }
+
+
+def _all_series(site: Site) -> int:
+    """Return the series of a site in full detail."""
+    from twin.site import DetailPlan, Layout, count_series
+
+    return count_series(Layout(site), DetailPlan.of(site.arrays))
 
 
 def _scheduled(layout: Layout) -> dict[str, Any]:

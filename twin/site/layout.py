@@ -97,7 +97,7 @@ class Layout:
         if not signal.extra and not signal.listed:
             return True
         extra = signal.extra and self.entire.site.telemetry.extra_signals
-        return extra or any(own.exposes(signal) for own in self.editions)
+        return extra or any(own.exposes(signal) for own in dict.fromkeys(self.editions))
 
     @cached_property
     def editions(self) -> tuple[Edition, ...]:

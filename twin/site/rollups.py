@@ -12,10 +12,11 @@ __all__ = ["rollup_labels", "site_rollups"]
 def site_rollups(layout: Layout) -> tuple[tuple[Rollup, DeviceClass, Signal], ...]:
     """Return the roll-ups that a site has, and what each is taken over."""
     return tuple(
-        (rollup, device, device[rollup.signal])
+        (rollup, device, own[rollup.signal])
         for device in layout.devices
+        for own in [{signal.name: signal for signal in layout.reported[device.name]}]
         for rollup in device.rollups
-        if device[rollup.signal] in layout.reported[device.name]
+        if rollup.signal in own
     )
 
 

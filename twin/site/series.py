@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache, partial
 
 from twin.catalog import Detail, HostLevel, Level, Signal, UnitKind
@@ -37,8 +37,9 @@ def count_series(layout: Layout, plan: DetailPlan) -> int:
         for device in layout.devices
         if not device.frame.in_array
     )
-    groups = _rollups(layout, Level.SITE) + layout.site.halls * _rollups(layout, Level.HALL)
-    array_series = cache(partial(_array_series, layout))
+    rollups = _rollups(layout)
+    groups = rollups[Level.SITE] + layout.site.halls * rollups[Level.HALL]
+    array_series = cache(partial(_array_series, layout, rollups))
     arrays = sum(
         array_series(
             detail, len(layout.racks_of(array)), layout.editions[array], layout.host_level(array)
@@ -93,12 +94,18 @@ def plan_within(layout: Layout, most: int) -> DetailPlan:
 
 
 def _array_series(
-    layout: Layout, detail: Detail, racks: int, edition: Edition, host: HostLevel
+    layout: Layout,
+    rollups: Mapping[Level, int],
+    detail: Detail,
+    racks: int,
+    edition: Edition,
+    host: HostLevel,
 ) -> int:
     """Return the series of an array of so many racks.
 
     Args:
         layout: the site.
+        rollups: roll-up series of one group of each level.
         detail: of the array.
         racks: that it has.
         edition: of its dcgm-exporters.
@@ -106,7 +113,7 @@ def _array_series(
     """
     if not detail.covers(Detail.RACK):
         return 0
-    series = _rollups(layout, Level.ARRAY) + racks * _rollups(layout, Level.RACK)
+    series = rollups[Level.ARRAY] + racks * rollups[Level.RACK]
     for device in layout.devices:
         if device.frame.in_array and detail.covers(device.detail):
             count = layout.per_unit(device) * (racks if device.frame is UnitKind.RACK else 1)
@@ -122,6 +129,7 @@ def _series(signals: Iterable[Signal]) -> int:
     return sum(signal.series for signal in signals)
 
 
-def _rollups(layout: Layout, level: Level) -> int:
-    """Return the roll-up series of one rack, array, hall or site."""
-    return sum(rollup.series for rollup, _, _ in site_rollups(layout) if level in rollup.levels)
+def _rollups(layout: Layout) -> dict[Level, int]:
+    """Return the roll-up series of one rack, array, hall and site."""
+    rollups = [rollup for rollup, _, _ in site_rollups(layout)]
+    return {level: sum(own.series for own in rollups if level in own.levels) for level in Level}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from twin.catalog.schedulers.kube_state import CONDITIONS, KUBE_STATE, PHASES, STATUSES
 from twin.catalog.schedulers.model import (
     CPUS_A_NODE,
@@ -11,7 +13,9 @@ from twin.catalog.schedulers.model import (
 )
 from twin.catalog.schedulers.slurm import JOB_COUNTS, NODE_COUNTS, SLURM
 from twin.catalog.schedulers.soperator import NODE_FLAGS, SOPERATOR
-from twin.parameters import Site
+
+if TYPE_CHECKING:  # what lists metrics needs no parameters
+    from twin.parameters import Site
 
 __all__ = [
     "CONDITIONS",

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from twin.catalog.model import MetricType
-from twin.parameters import Site
+
+if TYPE_CHECKING:  # what lists metrics needs no parameters
+    from twin.parameters import Site
 
 __all__ = ["CPUS_A_NODE", "MEMORY_A_NODE", "StateExporter", "StateMetric"]
 
