@@ -106,6 +106,7 @@ def panel_words(panel: Any) -> dict[str, Any]:
     return {
         value: {"color": result["color"], "text": result["text"]}
         for mapping in mappings
+        if mapping["type"] == "value"
         for value, result in mapping["options"].items()
     }
 
@@ -126,6 +127,15 @@ def test_a_state_is_shown_in_its_colour(page: DashboardPage, built: dict[str, An
                     if re.search(rf"\b{state}\b", str(one["matcher"]["options"]))
                 )  # fmt: skip
                 assert f'"{STATES[state]}"' in json.dumps(rule), (panel["title"], state, text)
+
+
+@pages
+def test_what_has_no_value_is_grey(page: DashboardPage, built: dict[str, Any]) -> None:
+    """A number or a map without data is grey, and not green as if all were well."""
+    for panel in panels_of(built[page.file], "stat"):
+        special = [m["options"] for m in panel["fieldConfig"]["defaults"]["mappings"]
+                   if m["type"] == "special"]  # fmt: skip
+        assert [(one["match"], one["result"]["color"]) for one in special] == [("null", GREY)]
 
 
 @pages
@@ -314,6 +324,9 @@ def test_what_stays_at_nothing_has_a_low_axis(page: DashboardPage, built: dict[s
             unit = unit_of(panel, target["refId"])
             if own.get("custom.axisPlacement") == "right" and unit in ("none", "locale"):
                 assert own["custom.axisSoftMax"] == 4, panel["title"]
+            if own.get("custom.axisPlacement") == "right" and unit != unit_of(panel, "A"):
+                most = panel["fieldConfig"]["defaults"]["custom"].get("axisSoftMax")
+                assert most is None or most <= 1 or "custom.axisSoftMax" in own, panel["title"]
             if "violation" in target["expr"] and unit == "percentunit":
                 assert panel["fieldConfig"]["defaults"]["custom"]["axisSoftMax"] <= 1
 

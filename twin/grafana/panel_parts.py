@@ -21,7 +21,7 @@ from grafana_foundation_sdk.builders import common as common_builders
 from grafana_foundation_sdk.builders import dashboard as dashboard_builders
 from grafana_foundation_sdk.models import common, dashboard
 
-from twin.grafana.colors import STATES, Steps
+from twin.grafana.colors import GREY, STATES, Steps
 from twin.grafana.promql import Expr
 from twin.grafana.units import COUNT, FLOW, NUMBER, RATIO, SCALED, TEXT
 
@@ -38,6 +38,7 @@ __all__ = [
     "legend",
     "line_look",
     "named_colors",
+    "no_value",
     "setting",
     "shown_name",
     "target",
@@ -222,6 +223,16 @@ def words_of(expr: Expr) -> list[dashboard.ValueMap]:
         for index, (code, word) in enumerate(expr.codes)
     }
     return [dashboard.ValueMap(options=options)]
+
+
+def no_value() -> dashboard.SpecialValueMap:
+    """Return the mapping that makes what has no value grey, not the colour of its least value."""
+    return dashboard.SpecialValueMap(
+        options=dashboard.DashboardSpecialValueMapOptions(
+            match=dashboard.SpecialValueMatch.NULL,
+            result=dashboard.ValueMappingResult(color=GREY, index=99),
+        )
+    )
 
 
 def shown_name(legend: str) -> str:

@@ -252,7 +252,6 @@ def _storage() -> Row:
             ],
             width=6,
             least=10,
-            most=40,
         ),
     ]
 

@@ -17,6 +17,7 @@ from twin.grafana.panel_parts import (
     by_threshold,
     framed,
     last_value,
+    no_value,
     setting,
     target,
     thresholds,
@@ -66,7 +67,7 @@ def cells(
         .with_target(target("A", query))
     )
     if query.expr.codes or words:
-        panel = panel.mappings([*words_of(query.expr), *_mapped(words)])
+        panel = panel.mappings([*words_of(query.expr), *_mapped(words), no_value()])
     if link is not None:
         panel = panel.data_links([link])
     return panel.no_value(nothing) if nothing is not None else panel
@@ -103,7 +104,7 @@ def rack_map(
                 setting("thresholds", thresholds(steps).build()),
             ],
         )
-    return panel.mappings([*_mapped(words)])
+    return panel.mappings([*_mapped(words), no_value()])
 
 
 def _mapped(words: Words) -> list[dashboard.ValueMap]:
@@ -117,6 +118,7 @@ def _mapped(words: Words) -> list[dashboard.ValueMap]:
 def _cells(title: str, description: str, unit: str, width: int, height: int) -> stat.Panel:
     return (
         framed(stat.Panel(), title, description, unit, width, height)
+        .mappings([no_value()])
         .color_scheme(by_threshold())
         .text_mode(common.BigValueTextMode.VALUE_AND_NAME)
         .color_mode(common.BigValueColorMode.BACKGROUND_SOLID)

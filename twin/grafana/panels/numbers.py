@@ -15,6 +15,7 @@ from twin.grafana.panel_parts import (
     fixed_color,
     framed,
     last_value,
+    no_value,
     setting,
     target,
     thresholds,
@@ -60,6 +61,7 @@ def numbers(
     panel = (
         framed(stat.Panel(), title, description, shown, width, height)
         .thresholds(thresholds(steps))
+        .mappings([no_value()])
         .color_scheme(by_threshold())
         .text_mode(mode)
         .color_mode(common.BigValueColorMode.VALUE)
