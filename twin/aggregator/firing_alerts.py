@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import base64
+import ssl
 import threading
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from http.client import HTTPException
 from itertools import groupby, islice
 from pathlib import Path
 from typing import Any, Literal
@@ -87,35 +85,36 @@ class AlertServer:
             OSError: it does not answer.
             ValueError: it answers something else.
         """
-        # The scheme was checked to be that of HTTP.
-        request = urllib.request.Request(  # noqa: S310
-            self.url + _PATHS[self.kind], headers=dict(self.headers)
-        )
-        with _OPENER.open(request, timeout=_TIMEOUT_SECONDS) as answer:
-            body = answer.read(_MOST_BYTES + 1)
-        if len(body) > _MOST_BYTES:
-            raise ValueError(f"the answer has more than {_MOST_BYTES >> 20} MiB")
+        body = self._body()
         if self.kind == "Prometheus":
             told = _Answer.model_validate_json(body).data.alerts
         else:
             told = _Told.model_validate_json(f'{{"alerts": {body.decode()}}}').alerts
         return tuple(sorted(alert.shown() for alert in told if alert.state == "firing"))
 
+    def _body(self) -> bytes:
+        """Return the answer; no redirect is followed, as the login is for this server only."""
+        import httpx  # noqa: PLC0415 - most aggregators ask no such server
 
-def _opener() -> urllib.request.OpenerDirector:
-    """Return a client that follows no redirects, so that the login goes to this server only."""
-    opener = urllib.request.OpenerDirector()
-    for handler in (
-        urllib.request.HTTPHandler,
-        urllib.request.HTTPSHandler,
-        urllib.request.HTTPErrorProcessor,
-        urllib.request.HTTPDefaultErrorHandler,
-    ):
-        opener.add_handler(handler())
-    return opener
-
-
-_OPENER = _opener()
+        body = bytearray()
+        try:
+            with httpx.stream(
+                "GET",
+                self.url + _PATHS[self.kind],
+                headers=dict(self.headers),
+                timeout=_TIMEOUT_SECONDS,
+                trust_env=False,
+                verify=ssl.create_default_context() if self.url.startswith("https") else False,
+            ) as answer:
+                if not answer.is_success:
+                    raise ValueError(f"it answers HTTP status {answer.status_code}")
+                for part in answer.iter_bytes():
+                    body += part
+                    if len(body) > _MOST_BYTES:
+                        raise ValueError(f"the answer has more than {_MOST_BYTES >> 20} MiB")
+        except httpx.HTTPError as error:
+            raise OSError(str(error)) from error
+        return bytes(body)
 
 
 class _AlertmanagerAlert(BaseModel):
@@ -240,7 +239,7 @@ class AlertsWatch:
         empty = FiringAlerts(self._known.source)
         try:
             alerts = [one for one in self._server.ask() if one.site in ("", self._site)]
-        except (OSError, ValueError, HTTPException, RecursionError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             self._known = replace(empty, problem=_reason(error))
             return
         self._answered = self._clock()
@@ -266,8 +265,6 @@ def _rank(severity: str) -> int:
 
 def _reason(error: Exception) -> str:
     """Return why a server could not be asked, in a few words."""
-    if isinstance(error, urllib.error.HTTPError):
-        return f"it answers HTTP status {error.code}"
     if isinstance(error, ValidationError | RecursionError):
         return "it answers something else than alerts"
     if isinstance(error, ValueError):
