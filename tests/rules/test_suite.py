@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.rules.conftest import firing
+from tests.rules.conftest import LONGEST, firing
 from twin.rules.audit import audit
 from twin.rules.result import CheckStatus, ScenarioResult
 from twin.rules.source import RuleSet
@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("suite")]
 
 
 def test_the_shipped_suite_is_green(results: list[ScenarioResult]) -> None:
-    """Every fault fires its alerts in time and no others, and a quiet day fires none."""
+    """Every fault fires its alerts in time and no others, and quiet hours fire none."""
     failed = [
         f"{result.name}: {check.text}: {check.detail}"
         for result in results
@@ -22,6 +22,14 @@ def test_the_shipped_suite_is_green(results: list[ScenarioResult]) -> None:
         if check.status is not CheckStatus.PASSED
     ]
     assert failed == []
+
+
+@pytest.mark.full
+def test_a_whole_day_is_green(results: list[ScenarioResult]) -> None:
+    """A day of normal training is among the scenarios of a full run, and fires nothing."""
+    (day,) = [result for result in results if result.name == LONGEST]
+    assert day.duration == 86_400
+    assert not list(firing([day]))
 
 
 def test_no_rule_names_what_no_site_has(shipped: RuleSet, results: list[ScenarioResult]) -> None:
