@@ -13,6 +13,7 @@ import yaml
 
 from twin.catalog import DEVICES, OWN_METRICS, ROLLUPS, Level, MetricType
 from twin.catalog.schedulers import STATE_EXPORTERS
+from twin.site import Layout, derived_labels, load_site
 
 ROOT = Path(__file__).parents[2]
 _PLACE = frozenset({"site", "hall", "array", "rack", "job", "instance"})
@@ -99,12 +100,19 @@ def known_labels(all_rules: list[dict[str, Any]]) -> dict[str, set[str]]:
 @pytest.fixture(scope="session")
 def known_states() -> dict[str, set[str]]:
     """Return the states of every metric that has one series a state, by metric name."""
-    return {
+    layout = Layout(load_site("demo"))
+    states = {
         signal.metric: set(signal.states.values())
         for device in DEVICES
         for signal in device
         if signal.states
     }
+    for device in layout.devices:
+        for family in device.derived:
+            if "state" in family.group.names:
+                series = derived_labels(layout, family.group, device, 0, 0)
+                states[family.metric] = {dict(own)["state"] for own in series}
+    return states
 
 
 @pytest.fixture(scope="session")
