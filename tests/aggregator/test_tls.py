@@ -5,15 +5,11 @@ from __future__ import annotations
 import ssl
 import subprocess
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
+from tests.certificates import self_signed
 from twin.aggregator import CertificateFiles
 from twin.aggregator.tls import ServerCertificate
 from twin.errors import ConfigError
@@ -109,31 +105,6 @@ def test_both_or_neither(tmp_path: Path) -> None:
         CertificateFiles.of(None, tmp_path)
 
 
-def _dated(files: CertificateFiles, begin: int, end: int) -> None:
-    """Write a certificate that is valid between two days from now."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "dated")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now + timedelta(days=begin))
-        .not_valid_after(now + timedelta(days=end))
-        .sign(key, hashes.SHA256())
-    )
-    files.certificate.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    files.key.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
-
-
 @pytest.mark.parametrize(
     ("begin", "end", "words"),
     [(-9, -2, "expired on .*; renew it"), (2, 9, "is valid only from .*; renew it")],
@@ -142,7 +113,9 @@ def test_a_certificate_of_another_time(make: Make, begin: int, end: int, words: 
     """One that has expired, or is not valid yet, is refused at the start and not taken up later."""
     files = make("good")
     good, used = files.certificate.read_text(), ServerCertificate(files)
-    _dated(files, begin, end)
+    certificate, key = self_signed("dated", begin, end)
+    files.certificate.write_bytes(certificate)
+    files.key.write_bytes(key)
     with pytest.raises(ConfigError, match=words):
         ServerCertificate(files)
     used.renew()

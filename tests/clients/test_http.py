@@ -5,16 +5,12 @@ from __future__ import annotations
 import ssl
 import threading
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
+from tests.certificates import self_signed
 from twin.clients.http import HttpServer, fetch, is_ready
 from twin.clients.prometheus import Prometheus, QueryError
 from twin.errors import ConfigError, ServiceError
@@ -111,31 +107,6 @@ def test_a_refused_query_is_told_from_a_silent_server(address: str) -> None:
         prometheus.get("alerts")
 
 
-def _dated(folder: Path, end: timedelta) -> Path:
-    """Make a certificate for localhost that is its own CA, with its key in the same file."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - timedelta(days=9))
-        .not_valid_after(now + end)
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    pem = serialization.Encoding.PEM
-    private = key.private_bytes(
-        pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    file = folder / "server.pem"
-    file.write_bytes(private + made.public_bytes(pem))
-    return file
-
-
 @pytest.mark.parametrize(
     ("days", "host", "trusted", "words"),
     [
@@ -148,7 +119,9 @@ def test_each_fault_of_a_certificate_has_its_advice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, days: int, host: str, trusted: bool, words: str
 ) -> None:
     """An unknown CA, a wrong name and a certificate that has expired are three things to do."""
-    file = _dated(tmp_path, timedelta(days=days))
+    certificate, key = self_signed("localhost", -9, days)
+    file = tmp_path / "server.pem"
+    file.write_bytes(key + certificate)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(file)
     if trusted:
