@@ -13,7 +13,7 @@ from twin.plant.exchanger import Exchanger
 from twin.plant.room import AIR_JOULES_PER_KILOGRAM_KELVIN
 from twin.plant.server import largest_pdu_share, phase_amperes
 from twin.site import GpuModel, Site
-from twin.site.sizing import air_heat_watts, heat_watts, load_watts, unit_power_watts
+from twin.site.sizing import air_heat_watts, heat_watts, hottest, load_watts, unit_power_watts
 
 __all__ = ["Misfit", "misfits"]
 
@@ -63,12 +63,8 @@ def _models(site: Site) -> list[GpuModel]:
     return list({model.key: model for model in site.models}.values())
 
 
-def _hottest(site: Site) -> GpuModel:
-    return max(_models(site), key=lambda model: model.power_training_watts)
-
-
 def _rack_watts(site: Site) -> float:
-    return site.rack_power_watts(_hottest(site))
+    return site.rack_power_watts(hottest(site))
 
 
 def _gpus(site: Site) -> Iterator[Misfit]:
@@ -107,7 +103,7 @@ def _supplies(site: Site) -> Iterator[Misfit]:
 
 
 def _output(site: Site) -> float:
-    return site.server.output_watts(_hottest(site).power_training_watts)
+    return site.server.output_watts(hottest(site).power_training_watts)
 
 
 def _breakers(site: Site) -> Iterator[Misfit]:
@@ -212,9 +208,7 @@ def _setpoints(site: Site) -> Iterator[Misfit]:
 def _chillers(site: Site) -> Iterator[Misfit]:
     """Check that the chillers carry the site's heat in the hottest hour, and one of them less."""
     water, heat = site.water, heat_watts(site)
-    needed = max(site.chillers - water.spare, 1)
-    rated = (1.0 + water.margin_ratio) * site.installed_power_watts / needed
-    each = rated * water.hottest_capacity_ratio
+    each = site.chiller_rated_watts * water.hottest_capacity_ratio
     alerts = {
         "ChillersWithoutReserve": each * (site.chillers - 1) < heat,
         "FacilityWaterWarm": each * site.chillers < _MEAN_LOAD * heat,

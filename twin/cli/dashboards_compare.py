@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from xml.etree.ElementTree import Element, SubElement, indent, tostring
+from xml.etree.ElementTree import Element, SubElement
 
 import orjson
 import typer
@@ -136,6 +136,8 @@ def _values(found: Found) -> list[dict[str, Any]]:
 
 
 def _junit(found: Found, editions: tuple[Edition, Edition]) -> bytes:
+    from twin.rules.report.junit import junit_bytes
+
     root = Element("testsuites", name="twin dashboards compare")
     for path, queries in found.items():
         failed = str(sum(own.lost for own in queries))
@@ -149,8 +151,7 @@ def _junit(found: Found, editions: tuple[Edition, Edition]) -> bytes:
                 message = f"answers on {editions[0].title} only"
                 text = "\n".join([*own.reasons, own.new, own.both])
                 SubElement(case, "failure", message=message).text = text
-    indent(root)
-    return bytes(tostring(root, encoding="utf-8", xml_declaration=True))
+    return junit_bytes(root)
 
 
 def _write(

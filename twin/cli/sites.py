@@ -97,7 +97,7 @@ def _counts(site: Site, described: dict[str, Any]) -> tuple[tuple[str, str], ...
         ("NIC ports", f"{site.racks * site.nics_per_rack:,}"),
         ("IT power while training", _megawatts(site.installed_power_watts)),
         ("coolant unit", _coolant(site)),
-        ("chillers", _units(site.chillers, _chiller_watts(site))),
+        ("chillers", _units(site.chillers, site.chiller_rated_watts)),
         ("grid limit", _megawatts(site.grid.limit_watts)),
         ("Megapacks", _units(site.megapacks.count, site.megapacks.power_watts)
          + f", {site.megapacks.energy_joules / 3.6e9:.1f} MWh each"),
@@ -116,11 +116,6 @@ def _coolant(site: Site) -> str:
 
 def _rack_watts(site: Site) -> float:
     return max(site.rack_power_watts(model) for model in site.models)
-
-
-def _chiller_watts(site: Site) -> float:
-    needed = max(site.chillers - site.water.spare, 1)
-    return (1.0 + site.water.margin_ratio) * site.installed_power_watts / needed
 
 
 def _gpus(site: Site) -> str:

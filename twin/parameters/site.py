@@ -293,6 +293,17 @@ class Site(Section):
         capacity = (1.0 + water.margin_ratio) * self.installed_power_watts
         return max(ceil(capacity / water.chiller_watts), 3) + water.spare
 
+    @property
+    def chillers_needed(self) -> int:
+        """Chillers that carry the site's heat, the spare ones not among them."""
+        return max(self.chillers - self.water.spare, 1)
+
+    @property
+    def chiller_rated_watts(self) -> float:
+        """Heat that each chiller is rated for, in W."""
+        capacity = (1.0 + self.water.margin_ratio) * self.installed_power_watts
+        return capacity / self.chillers_needed
+
     @cached_property
     def installed_power_watts(self) -> float:
         """AC power of all servers on the plateau of a training step, in W."""

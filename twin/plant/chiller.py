@@ -81,9 +81,9 @@ class WaterPlant:
         self._p = water
         self._set = site.cooling.facility_supply_celsius
         count = layout.per_unit(CHILLER)
-        needed = max(count - water.spare, 1)
+        needed = site.chillers_needed
         installed = site.installed_power_watts
-        self._rated = (1.0 + water.margin_ratio) * installed / needed
+        self._rated = site.chiller_rated_watts
         liters = water.liters_per_kilowatt * installed / 1e3
         self._capacity_joules = liters * WATER_JOULES_PER_LITER_KELVIN
         self.supply = self._set

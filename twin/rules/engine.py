@@ -26,10 +26,9 @@ from twin.rules.noise import SeriesSlice, certain_noise
 from twin.rules.prefilter import sieve
 from twin.rules.promtool import workers
 from twin.rules.recordings import evaluate_recordings
-from twin.rules.rule_yaml import Value, labels_of, scalar
+from twin.rules.rule_yaml import Value, labels_of, scalar, seconds_of
 from twin.rules.sampling import Samples
 from twin.rules.source import RuleSet
-from twin.scenario import parse_duration
 
 __all__ = ["EngineOutcome", "Episode", "begins", "evaluate"]
 
@@ -170,8 +169,7 @@ def _asked(
 
 def _held(body: Mapping[str, Value]) -> float:
     """Return for how long an alert waits at most, in seconds, before it begins or ends to fire."""
-    held = (scalar(body.get(key)) for key in ("for", "keep_firing_for"))
-    return max(0.0 if own in ("", "0") else parse_duration(own) for own in held)
+    return max(seconds_of(body.get(key)) for key in ("for", "keep_firing_for"))
 
 
 def _alike(active: Sequence[int], asked: Mapping[int, list[int]], threads: int) -> list[list[int]]:

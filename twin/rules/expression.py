@@ -18,6 +18,7 @@ __all__ = [
     "LOOKBACK",
     "ExpressionPart",
     "Selector",
+    "children",
     "nested_too_deeply",
     "parsed",
     "parts",
@@ -146,7 +147,7 @@ def _walk(node: Any, seconds: float) -> Iterator[Selector]:
     length = getattr(node, "range", None)
     if length is not None:
         seconds += length.total_seconds()
-    for child in _below(node):
+    for child in children(node):
         yield from _walk(child, seconds)
 
 
@@ -168,7 +169,7 @@ def _reach(node: Any) -> float:
     if isinstance(node, promql_parser.VectorSelector):
         return LOOKBACK + _shift(node)
     below = 0.0
-    for child in _below(node):  # one call a level, which Python's own stack allows
+    for child in children(node):  # one call a level, which Python's own stack allows
         below = max(below, _reach(child))
     if isinstance(node, promql_parser.SubqueryExpr):
         # It begins at the multiple of its step before the range.
@@ -189,7 +190,8 @@ def _seconds(span: timedelta | None) -> float:
     return 0.0 if span is None else span.total_seconds()
 
 
-def _below(node: Any) -> Iterator[Any]:
+def children(node: Any) -> Iterator[Any]:
+    """Yield the expressions right below a node, the arguments of a call in their order."""
     for child in _CHILDREN:
         below = getattr(node, child, None)
         if below is not None and not isinstance(below, str):

@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 from twin.rules.expression import Selector, selectors
 from twin.rules.promtool import PromtoolJob
 from twin.rules.promtool_series import input_series
-from twin.rules.rule_yaml import RuleGroup, Value, node_text, scalar
+from twin.rules.rule_yaml import RuleGroup, Value, node_text, seconds_of
 from twin.rules.sampling import Samples
 from twin.rules.source import Rule, RuleSet
-from twin.scenario import parse_duration
 
 __all__ = [
     "ALERTS",
@@ -56,8 +55,7 @@ class Candidate:
     @property
     def lasts(self) -> float:
         """How long its expression must hold before it fires, in seconds."""
-        held = scalar(self.body.get("for"))
-        return 0.0 if held in ("", "0") else parse_duration(held)
+        return seconds_of(self.body.get("for"))
 
     @property
     def as_it_is(self) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 
 import promql_parser
 
-from twin.rules.expression import parsed
+from twin.rules.expression import children, parsed
 
 __all__ = ["divides"]
 
@@ -44,14 +44,7 @@ def _divides(
         return all(_divides(parsed(expr), label, recorded, opened) for expr in own)
     if isinstance(node, promql_parser.NumberLiteral | promql_parser.StringLiteral):
         return True
-    below = [
-        own
-        for own in (
-            getattr(node, name, None) for name in ("expr", "lhs", "rhs", "param", "vector_selector")
-        )
-        if own is not None
-    ]
-    below += getattr(node, "args", None) or ()
+    below = list(children(node))
     return _keeps(node, label, below) and all(
         _divides(own, label, recorded, opened) for own in below
     )

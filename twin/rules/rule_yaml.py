@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import yaml
 
+from twin.scenario import parse_duration
 from twin.yamls import CoreResolver, entries
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "labels_of",
     "node_text",
     "scalar",
+    "seconds_of",
     "with_labels",
 ]
 
@@ -72,6 +74,16 @@ def scalar(value: Value | None) -> str:
 def node_text(value: Value | None) -> str:
     """Return what Prometheus reads of an expression or a name: also a null is its word."""
     return str(value.value) if isinstance(value, yaml.ScalarNode) else scalar(value)
+
+
+def seconds_of(value: Value | None) -> float:
+    """Return the seconds of a duration; 0 of none, as Prometheus reads an empty one or a ``0``.
+
+    Raises:
+        ConfigError: it is not a duration.
+    """
+    held = scalar(value)
+    return 0.0 if held in ("", "0") else parse_duration(held)
 
 
 def labels_of(body: Mapping[str, Value]) -> dict[str, Value]:

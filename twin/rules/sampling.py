@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,7 @@ from twin.aggregator import Core, ExpositionWriter
 from twin.aggregator.discovery import TargetGroup, target_groups
 from twin.aggregator.shard_assignment import Addresses
 from twin.aggregator.text_format import MetricHead, SeriesColumn, label_block
-from twin.catalog import OWN_METRICS, OwnMetric, UnitKind
+from twin.catalog import DEVICES, OWN_METRICS, OwnMetric, UnitKind
 from twin.catalog.schedulers import state_exporters_of
 from twin.rules.expression import Selector
 from twin.rules.simulation import Simulation
@@ -256,9 +257,17 @@ def _labels(block: bytes) -> dict[str, str]:
 
 def known_metrics(layout: Layout) -> frozenset[str]:
     """Return every metric name that the site exposes, and ``up``."""
+    # With device classes from outside, the same site may expose other names at another time.
+    return _known_metrics(layout) if DEVICES.is_extended else _known_shipped(layout)
+
+
+def _known_metrics(layout: Layout) -> frozenset[str]:
     own = {name for metric in OWN_METRICS for name in _sample_names(metric)}
     own |= {each.name for exporter in state_exporters_of(layout.site) for each in exporter.metrics}
     return frozenset(_names(Core(layout)) | own | {_UP})
+
+
+_known_shipped = cache(_known_metrics)
 
 
 def _names(core: Core) -> set[str]:

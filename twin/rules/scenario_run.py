@@ -21,12 +21,11 @@ from twin.rules.kept_samples import cacheable, kept_sample, scenario_key
 from twin.rules.mixed_fleet import mixed
 from twin.rules.mutation import Mutant, killed, mutants
 from twin.rules.result import Check, CheckStatus, ScenarioResult, Struck, SweepPoint
-from twin.rules.rule_yaml import Value, scalar
 from twin.rules.sampling import Samples, known_metrics
 from twin.rules.source import Rule, RuleSet
 from twin.rules.unknown_references import lacking_metrics, unmatched
 from twin.rules.verdict import judge
-from twin.scenario import parse_duration, show_duration
+from twin.scenario import show_duration
 from twin.scenario.loader import LoadedScenario
 
 __all__ = ["Options", "run_scenario", "wanted_metrics"]
@@ -288,13 +287,9 @@ def _swept(
         points.append(
             SweepPoint(
                 candidate.rule.key,
-                _for(candidate.body),
+                candidate.lasts,
                 min(after) - first if after and first is not None else None,
                 len(fired) - len(after),
             )
         )
     return points
-
-
-def _for(body: Mapping[str, Value]) -> float:
-    return parse_duration(scalar(body["for"]))

@@ -16,8 +16,7 @@ from twin.errors import ConfigError
 from twin.rules.documents import RulePart, read_parts
 from twin.rules.expression import Selector, nested_too_deeply, selectors
 from twin.rules.promtool import call
-from twin.rules.rule_yaml import RuleGroup, Value, bare, node_text, scalar
-from twin.scenario import parse_duration
+from twin.rules.rule_yaml import RuleGroup, Value, bare, node_text, scalar, seconds_of
 from twin.yamls import entries
 
 __all__ = ["Rule", "RuleSet", "load_rules"]
@@ -274,7 +273,7 @@ def _rule(node: yaml.Node, home: RuleGroup, file: Path) -> Rule:
         name=node_text(own.get("alert")) or node_text(own.get("record")),
         alerting=bool(node_text(own.get("alert"))),
         expr=expr.strip(),
-        lasts=_seconds(scalar(own.get("for"))),
+        lasts=seconds_of(own.get("for")),
         labels={name: scalar(text) for name, text in entries(own.get("labels")).items()},
         group=home.name,
         file=file,
@@ -284,7 +283,3 @@ def _rule(node: yaml.Node, home: RuleGroup, file: Path) -> Rule:
         selectors=selectors(expr),
         home=home,
     )
-
-
-def _seconds(duration: str) -> float:
-    return 0.0 if duration in ("", "0") else parse_duration(duration)

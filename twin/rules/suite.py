@@ -39,13 +39,9 @@ def check_suite(scenarios: Sequence[LoadedScenario], rules: RuleSet) -> None:
         ConfigError: with file and line of the first.
     """
     known = [rule.name for rule in rules.alerts]
-    metrics_of: dict[str, frozenset[str]] = {}
     for loaded in scenarios:
         check_names(loaded, known)
-        site = loaded.layout.site.model_dump_json()
-        if site not in metrics_of:
-            metrics_of[site] = known_metrics(loaded.layout)
-        metrics = metrics_of[site]
+        metrics = known_metrics(loaded.layout)
         for index, name in enumerate(loaded.scenario.shows):
             if name not in metrics:
                 place = loaded.place("shows", index)

@@ -28,7 +28,15 @@ from twin.parameters import (
 )
 from twin.parameters.site import Site
 
-__all__ = ["SIZED", "air_heat_watts", "heat_watts", "load_watts", "sized", "unit_power_watts"]
+__all__ = [
+    "SIZED",
+    "air_heat_watts",
+    "heat_watts",
+    "hottest",
+    "load_watts",
+    "sized",
+    "unit_power_watts",
+]
 
 _S = TypeVar("_S", bound=Section)
 
@@ -74,12 +82,17 @@ def sized(site: Site) -> Site:
     """Return the site with everything sized that it does not give."""
     blocks = tuple(_with(block, gpu=_gpu(block.gpu)) for block in site.blocks)
     site = _with(site, gpu=_gpu(site.gpu), blocks=blocks)
-    hottest = max(site.models, key=lambda gpu: gpu.power_training_watts)
-    site = _with(site, server=_server(site.server, hottest))
-    site = _with(site, cooling=_cooling(site.cooling, site.rack_power_watts(hottest)))
+    gpu = hottest(site)
+    site = _with(site, server=_server(site.server, gpu))
+    site = _with(site, cooling=_cooling(site.cooling, site.rack_power_watts(gpu)))
     site = _with(site, facility=_facility(site.facility, site.installed_power_watts))
     site = _with(site, water=_water(site))
     return _with(site, grid=_grid(site))
+
+
+def hottest(site: Site) -> GpuModel:
+    """Return the GPU model of a site that draws most in training."""
+    return max(site.models, key=lambda gpu: gpu.power_training_watts)
 
 
 def unit_power_watts(cooling: CoolingParameters) -> float:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
-from xml.etree.ElementTree import Element, SubElement, indent, tostring
+from xml.etree.ElementTree import Element, SubElement
 
 from rich.console import Console
 from rich.markup import escape
 
 from twin.catalog.editions import Edition
 from twin.rules.comparison import EditionVerdict, RuleComparison
+from twin.rules.report.junit import junit_bytes
 
 __all__ = [
     "comparison_complaints",
@@ -144,5 +145,4 @@ def comparison_junit(found: Sequence[RuleComparison], editions: Editions) -> byt
             SubElement(case, "failure", message=_change(own).removesuffix("; ")).text = text
         elif own.affected:
             SubElement(case, "system-out").text = text
-    indent(root)
-    return bytes(tostring(root, encoding="utf-8", xml_declaration=True))
+    return junit_bytes(root)

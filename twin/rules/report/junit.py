@@ -9,7 +9,7 @@ from twin.rules.audit import RecordingFinding
 from twin.rules.conclusion import NOT_AS_EXPECTED, Conclusion
 from twin.rules.result import Check, CheckStatus, ScenarioResult
 
-__all__ = ["junit_report"]
+__all__ = ["junit_bytes", "junit_report"]
 
 
 def junit_report(
@@ -43,6 +43,11 @@ def junit_report(
         for complaint in complaints:
             case = SubElement(suite, "testcase", classname="run", name=complaint.split(":")[0])
             SubElement(case, "failure", message=complaint).text = complaint
+    return junit_bytes(root)
+
+
+def junit_bytes(root: Element) -> bytes:
+    """Return a report as its file has it."""
     indent(root)
     return bytes(tostring(root, encoding="utf-8", xml_declaration=True))
 
