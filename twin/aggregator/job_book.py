@@ -92,8 +92,7 @@ class JobBook:
             raise FrameError("foreign", "the site has no scheduler")
         if message is not None:
             numbers = {job.job for job in message.jobs}
-            names = {(job.account, job.name, job.job) for job in message.jobs}
-            if len(numbers) < len(message.jobs) or len(names) < len(message.jobs):
+            if len(numbers) < len(message.jobs):
                 raise FrameError("value", "a job is listed twice")
         self.queue = message
         self.version += 1

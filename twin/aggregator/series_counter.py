@@ -23,6 +23,7 @@ class SeriesCounter:
             device.name: np.zeros(store.layout.units(device.frame), np.int64)
             for device in store.layout.devices
         }
+        self._weights = {device.name: self._weights_by(device) for device in store.layout.devices}
         self._version = -1
 
     def exposed(self, plan: DetailPlan) -> int:
@@ -55,29 +56,37 @@ class SeriesCounter:
     def _count(self, device: DeviceClass, units: NDArray[np.intp] | slice) -> NDArray[np.int64]:
         """Return the series of some units; signal by signal, since together they are large."""
         values = self._store.values[device.name]
-        weights = self._weights(device)[:, units]
+        kinds, table = self._weights[device.name]
+        weights = table[:, kinds[units]]
         counts: NDArray[np.int64] = sum(
             weight * np.isfinite(row[units]).sum(axis=1)
             for weight, row in zip(weights, values, strict=True)
         )
         return counts
 
-    def _weights(self, device: DeviceClass) -> NDArray[np.int64]:
-        """Return how many series each value of a unit is exposed as: (signals, units)."""
-        layout, rows = self._store.layout, len(self._store.values[device.name])
-        shape = (rows, layout.units(device.frame))
+    def _weights_by(self, device: DeviceClass) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
+        """Return the kind of each unit, and how many series each value is exposed as there.
+
+        Units are of one kind whose arrays have the same edition and show the same of their hosts.
+
+        Returns:
+            (units,) and (signals, kinds).
+        """
+        layout, units = self._store.layout, self._store.layout.units(device.frame)
         if not device.frame.in_array:
             own = self._weights_of(device, layout.reported[device.name], layout.host_level(None))
-            return np.broadcast_to(own[:, None], shape)
+            return np.zeros(units, np.intp), own[:, None]
         arrays = range(len(layout.array_numbers))
         kinds = [(layout.editions[array], layout.host_level(array)) for array in arrays]
-        by_kind = {
-            (edition, host): self._weights_of(device, layout.exposed[edition][device.name], host)
-            for edition, host in dict.fromkeys(kinds)
-        }
+        places = {kind: place for place, kind in enumerate(dict.fromkeys(kinds))}
+        table = [
+            self._weights_of(device, layout.exposed[edition][device.name], host)
+            for edition, host in places
+        ]
+        of_array = np.array([places[kind] for kind in kinds], np.intp)
         racks = device.frame is UnitKind.RACK
-        units = [layout.array_of(unit) if racks else unit for unit in range(shape[1])]
-        return np.stack([by_kind[kinds[array]] for array in units], axis=1)
+        array_of = [layout.array_of(unit) if racks else unit for unit in range(units)]
+        return of_array[array_of], np.stack(table, axis=1)
 
     def _weights_of(
         self, device: DeviceClass, signals: Iterable[Signal], host: HostLevel

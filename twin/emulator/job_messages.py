@@ -75,7 +75,7 @@ class JobMessages:
         self._topics = Topics(self._site.name)
         self._places = job_places(self._site)
         self._pods = self._site.scheduler.kind == "kubernetes"
-        self._version = -1
+        self._version = self._queue_version = -1
         self._sent: NDArray[np.int64] | None = None
         self._racks: Sequence[int] = range(self._site.racks)
         self._next_queue = 0.0
@@ -84,7 +84,7 @@ class JobMessages:
         """Send the messages of these racks of the site, and of no others."""
         self._racks = racks
         self._sent = None
-        self._version = -1
+        self._version = self._queue_version = -1
 
     def changed(self, epoch: float, *, leads: bool) -> Iterator[OutboundMessage]:
         """Yield the messages that are due.
@@ -94,29 +94,29 @@ class JobMessages:
             leads: whether the queue is told of here.
         """
         scheduler = self._batch.scheduler
-        if scheduler.version == self._version:
+        if scheduler.version != self._version:
+            self._version = scheduler.version
+            signature = self._signature()
+            racks = [
+                rack
+                for rack in self._racks
+                if self._sent is None or not np.array_equal(signature[rack], self._sent[rack])
+            ]
+            self._sent = signature
+            for rack in racks:
+                yield self._rack_message(rack, epoch)
+        due = scheduler.time >= self._next_queue and scheduler.version != self._queue_version
+        if not leads or not due:
             return
-        signature = self._signature()
-        racks = [
-            rack
-            for rack in self._racks
-            if self._sent is None or not np.array_equal(signature[rack], self._sent[rack])
-        ]
-        self._sent = signature
-        for rack in racks:
-            yield self._rack_message(rack, epoch)
-        if not leads or scheduler.time < self._next_queue:
-            # The version is not taken note of, so that the queue follows.
-            self._version = scheduler.version if not leads else self._version
-            return
-        self._version = scheduler.version
+        self._queue_version = scheduler.version
         queue = self._queue(epoch)
         self._next_queue = scheduler.time + len(queue.jobs) / _SELDOM_JOBS
         yield OutboundMessage(self._topics.queue, queue.encode(), retain=True, qos=1)
 
     def everything(self, epoch: float, *, leads: bool) -> Iterator[OutboundMessage]:
         """Yield all messages, for a broker that may have forgotten them."""
-        self._sent, self._version, self._next_queue = None, -1, 0.0
+        self._sent, self._next_queue = None, 0.0
+        self._version = self._queue_version = -1
         yield from self.changed(epoch, leads=leads)
 
     def _signature(self) -> NDArray[np.int64]:
@@ -187,7 +187,9 @@ class JobMessages:
             kind = self._site.mix[int(table.kind[row])]
             number, state = int(table.number[row]), BatchState(int(table.state[row]))
             name = job_name(self._site.name, kind.name, number, pods=self._pods)
-            index = int(np.unique(np.nonzero(owner[:server] == row)[0]).size)
+            # A job of several servers has all GPUs of each.
+            several = table.gpus[row] > owner.shape[1]
+            index = int(np.count_nonzero(owner[:server, 0] == row)) if several else 0
             yield Allocation(
                 job=number,
                 name=name,

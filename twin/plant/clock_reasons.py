@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from twin.plant.gpu_model import ModelValues
+from twin.plant.gpu_model import BRAKED, CAPPED, ModelValues
 from twin.plant.units import Floats
 
 __all__ = ["clock_reasons"]
@@ -13,8 +13,6 @@ _IDLE, _POWER_CAP, _SW_THERMAL = 0x1, 0x4, 0x20
 _HW_THERMAL = 0x8 | 0x40
 """Hardware slowdown, and that it is for heat."""
 _HW_BRAKE = 0x8 | 0x80
-_FULL = 0.999
-_BRAKED = 0.5
 
 
 def clock_reasons(
@@ -33,8 +31,8 @@ def clock_reasons(
     warm = ~hot & (die > model.temperature_max_operating_celsius)
     reasons = np.where(busy == 0.0, _IDLE, 0)
     if cap is not None:
-        reasons = reasons | np.where((cap < _FULL) & (busy > 0.0), _POWER_CAP, 0)
+        reasons = reasons | np.where((cap < CAPPED) & (busy > 0.0), _POWER_CAP, 0)
     reasons = reasons | np.where(warm, _SW_THERMAL, 0) | np.where(hot, _HW_THERMAL, 0)
-    braked = ~hot & ~warm & (clock <= _BRAKED)
+    braked = ~hot & ~warm & (clock <= BRAKED)
     found: Floats = (reasons | np.where(braked, _HW_BRAKE, 0)).astype(np.float64)
     return found

@@ -21,6 +21,8 @@ from twin.plant.clock_reasons import clock_reasons
 from twin.plant.conditions import Conditions
 from twin.plant.gpu_errors import NVLINK_XID, Codes, GpuErrors
 from twin.plant.gpu_model import (
+    BRAKED,
+    CAPPED,
     ModelValues,
     capped_clock,
     die_temperature,
@@ -41,10 +43,6 @@ _RESET_SECONDS = 120.0
 """A GPU that shut itself down is reset after so long once it is cool, est."""
 _RESET_CELSIUS = 60.0
 _CLOCK_RECOVERY_PER_SECOND = 0.05
-_CAPPED = 0.999
-"""Below this clock ratio the power limit counts as holding the GPU back."""
-_BRAKED = 0.5
-"""Clock ratio while the power brake is asserted, est.: NVML documents a factor of 2 or more."""
 _LEAKAGE_CELSIUS = 54.0
 """Die temperature at which the training power was measured, est. from its cooling."""
 _SAVING_UTILIZATION = 0.03
@@ -225,7 +223,7 @@ class Gpus:
     def _slow(self, conditions: Conditions, dt: float) -> None:
         """Set the clock ratio that heat, the power brake and a stuck clock leave."""
         if self._cap is not None:
-            self._power_violation += np.where(self._cap < _CAPPED, dt * 1e9, 0.0)
+            self._power_violation += np.where(self._cap < CAPPED, dt * 1e9, 0.0)
         limits = []
         if self.die.max() >= self._warm:
             thermal = np.minimum(
@@ -237,7 +235,7 @@ class Gpus:
         if not conditions.power_brake_released.all():
             braked = self._per_gpu(~conditions.power_brake_released)
             self._power_violation += np.where(braked, dt * 1e9, 0.0)
-            limits.append(np.where(braked, _BRAKED, 1.0))
+            limits.append(np.where(braked, BRAKED, 1.0))
         if self._hosts is not None and self._hosts.gpu_limit is not None:
             model = self._model
             plateau = model.power_training_watts - model.power_idle_watts

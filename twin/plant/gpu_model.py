@@ -11,6 +11,8 @@ from twin.plant.units import Floats
 from twin.site import GpuModel, Layout
 
 __all__ = [
+    "BRAKED",
+    "CAPPED",
     "ModelValues",
     "capped_clock",
     "die_temperature",
@@ -19,6 +21,10 @@ __all__ = [
     "thermal_clock",
 ]
 
+CAPPED = 0.999
+"""Below this clock ratio the power limit counts as holding the GPU back."""
+BRAKED = 0.5
+"""Clock ratio while the power brake is asserted, est.: NVML documents a factor of 2 or more."""
 _HARDWARE_SLOWDOWN = 0.25
 """Clock ratio under hardware slowdown, est.: NVML documents a factor of 2 or more."""
 _MEMORY_SPAN_KELVIN = 10.0

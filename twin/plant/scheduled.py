@@ -129,9 +129,8 @@ class ScheduledHalls:
     def _paces(self, speed: Level, pace: Floats) -> Floats:
         """Return the pace of the slowest GPU of each GPU's job, (racks, GPUs a rack)."""
         owner = self.scheduler.owner
-        slowest = np.append(np.ones(self.scheduler.table.rows), 1.0)
+        slowest = np.append(self.scheduler.slowest(pace), 1.0)
         held = owner >= 0
-        np.minimum.at(slowest, owner[held], pace[held])
         shape = (-1, self._rack_servers * owner.shape[1])
         own = slowest[np.where(held, owner, -1)].reshape(shape)
         return np.where(held.reshape(shape), own, speed).astype(np.float32)

@@ -33,7 +33,6 @@ class NodeHealth:
         pace: (servers, GPUs a server): the GPU's pace over its full one.
         unlinked: (servers,): a compute NIC has no link, or its leaf no way to a spine.
         flow: (servers,): throughput of its leaf's slowest flow over that of a healthy fabric.
-        unsound: (servers,): containers crash as soon as they run.
     """
 
     up: NDArray[np.bool_] | None = None
@@ -42,7 +41,6 @@ class NodeHealth:
     pace: Floats | None = None
     unlinked: NDArray[np.bool_] | None = None
     flow: Floats | None = None
-    unsound: NDArray[np.bool_] | None = None
 
 
 class Nodes:

@@ -60,6 +60,7 @@ class Scheduler:
         self._queue = Queue(self.table, site.mix, arrays)
         self._arrivals = Arrivals(site.mix, gpus, per_server, self._p.load_ratio, rng)
         self._every = np.array([kind.checkpoint_every_seconds for kind in site.mix])
+        self._step_seconds = np.array([kind.step_seconds for kind in site.mix])
         self._dirty = False
         self._fill(gpus)
 
@@ -117,15 +118,28 @@ class Scheduler:
         if health.pace is not None or health.flow is not None:
             pace = self._slowest(health)
         table.done += np.where(running, dt * pace, 0.0)
-        step = np.array([kind.step_seconds for kind in self._mix])[table.kind]
+        step = self._step_seconds[table.kind]
         table.phase = np.where(running, (table.phase + dt * pace / step) % 1.0, table.phase)
+
+    def slowest(self, pace: Floats) -> Floats:
+        """Return the pace of the slowest GPU of each job, 1 for one that has none.
+
+        Args:
+            pace: (servers, GPUs a server).
+
+        Returns:
+            (rows,) of the table.
+        """
+        slowest: Floats = np.ones(self.table.rows)
+        held = self.owner >= 0
+        np.minimum.at(slowest, self.owner[held], pace[held])
+        return slowest
 
     def _slowest(self, health: NodeHealth) -> Floats:
         """Return the pace of each job, (rows,)."""
-        slowest = np.ones(self.table.rows)
-        held = self.owner >= 0
+        slowest: Floats = np.ones(self.table.rows)
         if health.pace is not None:
-            np.minimum.at(slowest, self.owner[held], np.clip(health.pace[held], 1e-3, 1.0))
+            slowest = self.slowest(np.clip(health.pace, 1e-3, 1.0))
         if health.flow is not None:
             several = self.owner[:, 0] >= 0
             several[several] = self.table.gpus[self.owner[several, 0]] > self.owner.shape[1]
@@ -283,7 +297,6 @@ class Scheduler:
         self._requeue(row, WaitReason.PREEMPTED)
 
     def _cycle(self) -> None:
-        self._dirty = False
         self._queue.cycle(self.owner, self.nodes.usable, self.time, self._start, self._evict)
         self._dirty = False
 
