@@ -187,10 +187,10 @@ def test_healthy_gpus_are_at_full_pace(gpus: Gpus) -> None:
 
 def test_failed_gpu(gpus: Gpus, wrong: Conditions) -> None:
     """A GPU with a fatal XID idles at 0 % and is missed until it is reset, but reports."""
-    wrong.gpu_xid[PLACE] = 119
+    wrong.gpu_xid[PLACE] = 120
     run(gpus, 1.0, 10, conditions=wrong)
     out = gpus.outputs(demand(1.0))
-    assert out["xid"][PLACE] == 119
+    assert out["xid"][PLACE] == 120
     assert out["gpu_util"][PLACE] == 0
     assert out["power_usage"][PLACE] == pytest.approx(73, abs=3)
     assert out["tensor_active"][PLACE] == 0
