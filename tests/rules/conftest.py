@@ -33,6 +33,9 @@ expect:
 """
 
 LONGEST = "quiet-day"
+SUITE_SECONDS = 2700
+"""What a test may take that is the first to ask for all scenarios: far beyond what they need beside
+other tests on two cores."""
 
 RULES = """
 groups:

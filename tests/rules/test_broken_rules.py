@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.rules.conftest import firing
+from tests.rules.conftest import SUITE_SECONDS, firing
 from twin.rules.alertmanager import told_by
 from twin.rules.mutation import mutants, survivors
 from twin.rules.result import CheckStatus, ScenarioResult
@@ -16,7 +16,11 @@ from twin.rules.source import RuleSet
 from twin.rules.verdict import judge
 from twin.scenario import load_scenario
 
-pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("suite")]
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.xdist_group("suite"),
+    pytest.mark.timeout(SUITE_SECONDS),
+]
 
 EQUIVALENT = {(name, "loose") for name in ("GpuXid", "GpuXidContained", "GpuXidApplication")}
 """Mutants that do as the rule does: these select by the XID's label, so that `> 0` only says

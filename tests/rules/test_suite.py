@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from tests.rules.conftest import LONGEST, firing
+from tests.rules.conftest import LONGEST, SUITE_SECONDS, firing
 from twin.rules.audit import audit
 from twin.rules.result import CheckStatus, ScenarioResult
 from twin.rules.source import RuleSet
 from twin.rules.suite import is_foreign
 
-pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("suite")]
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.xdist_group("suite"),
+    pytest.mark.timeout(SUITE_SECONDS),
+]
 
 
 def test_the_shipped_suite_is_green(results: list[ScenarioResult]) -> None:
