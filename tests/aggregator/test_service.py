@@ -96,7 +96,7 @@ async def test_serves_what_the_bus_brings(config: AggregatorConfig, bus: FakeBus
             answer = await client.get("/readyz")
             figures = (await client.get("/api/summary")).json()
         assert aggregator.not_ready() == []
-    assert bus.subscribed == ["twin/v1/small/#"]
+    assert bus.subscribed == ["twin/v1/small/#", "$SYS/broker/#"]
     assert answer.status_code == 200
     assert figures["racks_reporting"] == aggregator.summary().racks_reporting == 3
     assert aggregator.store.version == 3

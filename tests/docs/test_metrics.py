@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from twin.catalog import DEVICES, GPU, OWN_METRICS, ROLLUPS, Level
+from twin.catalog.broker import MOSQUITTO
 from twin.catalog.schedulers import STATE_EXPORTERS
 from twin.docs.metrics import pages, table
 
@@ -23,7 +24,9 @@ def test_table_has_every_metric() -> None:
     expected += [
         rollup.metric(level) for level in Level for rollup in ROLLUPS if level in rollup.levels
     ]
-    expected += [metric.name for exporter in STATE_EXPORTERS for metric in exporter.metrics]
+    expected += [
+        metric.name for exporter in (*STATE_EXPORTERS, MOSQUITTO) for metric in exporter.metrics
+    ]
     expected += [metric.name for metric in OWN_METRICS]
     assert [row.metric for row in table()] == expected
 
@@ -59,7 +62,7 @@ def test_page_names_every_metric_once_a_row() -> None:
         assert f"| `{row.metric}` | {row.type} |" in page
     hidden = sum(signal.hidden for device in DEVICES for signal in device)
     assert page.count("\n| `") == len(table()) + hidden
-    sections = len(DEVICES) + len(Level) + len(STATE_EXPORTERS) + 1
+    sections = len(DEVICES) + len(Level) + len(STATE_EXPORTERS) + 2
     assert len(re.findall(r"^## ", page, re.MULTILINE)) == sections
 
 

@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 from twin.catalog import DEVICES, OWN_METRICS, ROLLUPS, Level
+from twin.catalog.broker import MOSQUITTO
 from twin.catalog.editions import EDITIONS
 from twin.catalog.schedulers import STATE_EXPORTERS
 from twin.cli import app
@@ -70,10 +71,10 @@ def test_own_metrics_exist(page: Path) -> None:
     known |= {name for own in EDITIONS.values() for edition in own for name in edition.fields}
     known |= {rollup.metric(level) for rollup in ROLLUPS for level in Level}
     known |= {metric.name for metric in OWN_METRICS}
-    states = [metric for exporter in STATE_EXPORTERS for metric in exporter.metrics]
+    states = [metric for exporter in (*STATE_EXPORTERS, MOSQUITTO) for metric in exporter.metrics]
     known |= {metric.name for metric in states}
     known |= {label for metric in states for label in metric.labels}
-    prefixes = ("twin_", "DCGM_FI_DEV", "node_", "ipmi_", "kube_", "slurm_")
+    prefixes = ("twin_", "DCGM_FI_DEV", "node_", "ipmi_", "kube_", "slurm_", "broker_")
     for word in codes(page):
         name = re.match(r"^[A-Za-z]\w+$", word)
         if name and word.startswith(prefixes):

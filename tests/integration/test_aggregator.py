@@ -11,7 +11,9 @@ import pytest
 
 from twin.aggregator import Aggregator, AggregatorConfig
 from twin.bus import Bus, Will, connect
+from twin.bus.embedded import embedded_broker
 from twin.catalog import SERVER, UnitKind
+from twin.catalog.broker import BROKER_TOPICS
 from twin.site import Layout, parse_site
 from twin.wire import EmulatorStatus, Encoder, Outputs, Topics
 
@@ -112,3 +114,45 @@ async def test_broker_that_restarts_is_found_again(
             await publish(bus, 4)
             await _until(lambda: aggregator.summary().frames_ingested == 4)
         assert aggregator.summary().frames_lost == 2 * 2
+
+
+async def test_a_mosquitto_tells_of_itself(layout: Layout, mosquitto: Mosquitto) -> None:
+    """What Mosquitto publishes of itself is there as mosquitto-exporter shows it, all of it."""
+    heard: set[str] = set()
+    async with (
+        asyncio.timeout(60.0),
+        Aggregator.running(AggregatorConfig(layout, mosquitto.url)) as aggregator,
+        connect(mosquitto.url, client_id="reader") as bus,
+    ):
+        await aggregator.subscribed()
+        await bus.subscribe("$SYS/#", qos=1)
+        async for message in bus.messages():
+            heard.add(message.topic)
+            if {"$SYS/broker/uptime", "$SYS/broker/load/bytes/sent/15min"} <= heard:
+                break
+        left = {topic.removeprefix("$SYS/broker/") for topic in heard - BROKER_TOPICS.keys()}
+        assert left <= {"version", "timestamp", "clients/active", "clients/inactive"}
+        names = {BROKER_TOPICS[topic].name for topic in heard & BROKER_TOPICS.keys()}
+        labels = '{job="mosquitto-exporter",instance="mosquitto-exporter:9234",site="small"} '
+        shown: set[str] = set()
+        while not names <= shown:
+            shown = {
+                name
+                for line in await _series(aggregator, "/metrics")
+                for name, found, _ in [line.partition(labels)]
+                if found
+            }
+
+
+async def test_the_embedded_broker_tells_nothing(layout: Layout) -> None:
+    """The embedded broker has no figures, and nobody is the worse for asking."""
+    async with (
+        embedded_broker("127.0.0.1", 0) as url,
+        Aggregator.running(AggregatorConfig(layout, url)) as aggregator,
+    ):
+        await aggregator.subscribed()
+        async with connect(url, client_id="reader") as bus:
+            # Asked after ours, and answered after it.
+            await bus.subscribe("$SYS/broker/#", qos=1)
+        assert "The broker is not connected." not in aggregator.not_ready()
+        assert _named(await _series(aggregator, "/metrics"), "broker_") == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from twin.aggregator.broker_figures import BrokerFigures
 from twin.aggregator.detail import DetailControl, Outgoing
 from twin.aggregator.emulator_registry import EmulatorRegistry
 from twin.aggregator.ingest import Ingest, LimitedLog, contained
@@ -67,6 +68,7 @@ class Core:
         self._exposure = MetricsPages(
             self.store, self._announced, self._rollups, self._own(plan), leads=leads
         )
+        self._broker = BrokerFigures(self.whole.site.name) if leads else None
         self._detail = DetailControl(self.whole, plan, self._expose)
         self._outbox: list[Outgoing] = []
         self._log = LimitedLog()
@@ -86,6 +88,9 @@ class Core:
         """
         if topic in self._detail.topics:
             self._handle_detail(topic, payload, retain, now)
+            return
+        if topic.startswith("$"):
+            self._handle_broker(topic, payload, now)
             return
         if self.shard is not None and self.shard.concerns(topic):
             self._handle_part(self.shard, topic, payload, now)
@@ -136,6 +141,8 @@ class Core:
         """Return the aggregator's own metrics, the roll-ups and everything outside racks."""
         text = ExpositionWriter(openmetrics, [self.telemetry.render(openmetrics=openmetrics)])
         self._exposure.write_site(text)
+        if self._broker is not None:
+            self._broker.write(text)
         text.end()
         return text
 
@@ -185,6 +192,11 @@ class Core:
     def _handle_part(self, shard: ShardLink, topic: str, payload: bytes, now: float) -> None:
         with contained(self.telemetry, self._log, topic, now):
             shard.hear(topic, payload, now)
+
+    def _handle_broker(self, topic: str, payload: bytes, now: float) -> None:
+        with contained(self.telemetry, self._log, topic, now):
+            if self._broker is not None:
+                self._broker.handle(topic, payload)
 
     def _handle_detail(self, topic: str, payload: bytes, retain: bool, now: float) -> None:
         with contained(self.telemetry, self._log, topic, now):

@@ -17,6 +17,7 @@ import structlog
 
 from twin.aggregator.access import Access, Guarded
 from twin.aggregator.app import create_app
+from twin.aggregator.broker_figures import BrokerFeed
 from twin.aggregator.command_client import CommandClient
 from twin.aggregator.core import Core
 from twin.aggregator.firing_alerts import AlertServer, AlertsWatch
@@ -221,12 +222,14 @@ async def _subscribe(
 ) -> None:
     topics = Topics(config.layout.site.name)
     client_id = config.client_id or f"twin-aggregator-{secrets.token_hex(4)}"
+    division = None if core.shard is None else core.shard.division
+    figures = BrokerFeed(wanted=division is None or division.leads)
 
     async def session(bus: Bus) -> None:
-        division = None if core.shard is None else core.shard.division
         for wanted in (topics.everything,) if division is None else division.filters():
             await bus.subscribe(wanted, qos=1)
         subscribed.set()
+        await figures.subscribe(bus)
         desk.open(bus)
         try:
             await ingest(core, bus, desk)

@@ -17,6 +17,8 @@ from twin.wire import Topics
 __all__ = ["BrokerRole", "BrokerUser", "render_acl"]
 
 _VERSION = "$SYS/broker/version"
+_FIGURES = "$SYS/broker/#"
+"""What the broker says of itself; the aggregator exposes it."""
 
 
 class BrokerRole(Enum):
@@ -85,7 +87,8 @@ class BrokerUser:
         written = [topics.detail, topics.ack("+")]
         if self.injects:
             written += [topics.command("inject"), topics.command("clear")]
-        return (("read", topics.everything), *(("write", topic) for topic in written))
+        read = (topics.everything, _FIGURES)
+        return (*(("read", topic) for topic in read), *(("write", topic) for topic in written))
 
 
 def render_acl(users: Iterable[BrokerUser]) -> str:

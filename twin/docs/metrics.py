@@ -20,6 +20,7 @@ from twin.catalog import (
     Unit,
     rolled_up,
 )
+from twin.catalog.broker import MOSQUITTO
 from twin.catalog.editions import EDITIONS, Edition
 from twin.catalog.schedulers import STATE_EXPORTERS, StateExporter, StateMetric
 from twin.docs.markdown import NOTICE, code
@@ -34,6 +35,7 @@ _PLACE = {
     Level.SITE: ("site",),
 }
 _OWN = "aggregator"
+_STATE_EXPORTERS = (*STATE_EXPORTERS, MOSQUITTO)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,7 @@ def table(edition: Edition | None = None) -> list[Row]:
         ),
         *(
             _state_row(exporter, metric)
-            for exporter in STATE_EXPORTERS
+            for exporter in _STATE_EXPORTERS
             for metric in exporter.metrics
         ),
         *(_own_row(metric) for metric in OWN_METRICS),
@@ -234,6 +236,10 @@ dashboards can be carried over as they are.
   `telemetry: {{exporters: {{dcgm_counters: …}}}}`.
 - **Editions.** The tables have the names of dcgm-exporter {_DEFAULT}; those of other versions stand
   in [editions](editions.md), which says how to choose one.
+- **The broker's own** are what Mosquitto publishes under `$SYS`, of the broker that the aggregator
+  reads from. A broker without these topics, as the embedded one, has no such series; while it is
+  away the last values stay, as in mosquitto-exporter. The user of the aggregator needs the right to
+  read `$SYS/broker/#`.
 - A series whose device does not report disappears; `twin_unit_missing` says why.
 - **Roll-ups** are taken by the aggregator over racks, arrays, halls and the site, and stand on
   `/metrics`. A `total` is a counter: what the counters of the devices rose by since the aggregator
@@ -273,7 +279,7 @@ def pages() -> Mapping[str, str]:
     for level in Level:
         members = [row for row in rows if row.device == level]
         parts += [f"\n## Roll-ups over a {level.value}\n\n", _rollups(members)]
-    for exporter in STATE_EXPORTERS:
+    for exporter in _STATE_EXPORTERS:
         parts.append(_exporter(exporter, [row for row in rows if row.device == exporter.key]))
     parts += ["\n## The aggregator's own\n\n", _own(row for row in rows if row.device == _OWN)]
     return {"metrics.md": "".join(parts)}
@@ -328,8 +334,11 @@ def _exporter(exporter: StateExporter, rows: list[Row]) -> str:
         for row in rows
     ]
     title = exporter.title[0].upper() + exporter.title[1:]
+    which = "Of a site with a scheduler, see [jobs](jobs.md)."
+    if exporter is MOSQUITTO:
+        which = "Of the Mosquitto that the aggregator reads from, and of no other broker."
     return (
-        f"\n## {title}\n\nOf a site with a scheduler, see [jobs](jobs.md). "
+        f"\n## {title}\n\n{which} "
         f'`job="{exporter.job}"`; after {exporter.source}.\n\n{markdown_table(header, body)}'
     )
 

@@ -9,6 +9,7 @@ from functools import cache
 from types import MappingProxyType
 
 from twin.catalog import DEVICES, GPU
+from twin.catalog.broker import MOSQUITTO
 from twin.catalog.editions import EDITIONS, editions_with
 from twin.catalog.real_exporters import exporter_of, real_names
 from twin.rules.expression import Selector
@@ -60,6 +61,7 @@ def _on_other_sites() -> Mapping[str, str]:
     """Return the exporter of every metric of the catalogue."""
     return MappingProxyType(
         {
+            **{metric.name: MOSQUITTO.job for metric in MOSQUITTO.metrics},
             **{
                 family.metric: family.group.exporter.job
                 for device in DEVICES
