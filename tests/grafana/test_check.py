@@ -9,11 +9,10 @@ import pytest
 from twin.clients.prometheus import Prometheus, QueryError
 from twin.grafana.check import Checked, QueryOutcome, check_dashboard
 from twin.grafana.optional_metrics import MARKERS
-from twin.grafana.queries import quiet_queries
+from twin.grafana.queries import host, quiet_queries, reason_to_be_empty
 from twin.grafana.substitute import parse_label_values, substitute
 
 QUIET, FAULT = next(iter(quiet_queries().items()))
-IN_FORCE = 'twin_fault_active{site="demo"} == 1'
 IN_FORCE = 'twin_fault_active{site="demo"} == 1'
 
 
@@ -167,3 +166,10 @@ def test_only_label_values_are_understood() -> None:
     for query in ("label_values(site)", "query_result(m)"):
         with pytest.raises(ValueError, match="label_values"):
             parse_label_values(query)
+
+
+def test_a_reason_to_be_empty_holds_for_queries_in_a_collection() -> None:
+    """A query that says why it may be empty is known for it, also one of several in a tuple."""
+    stated = [expr for _, expr in (*host.LOAD, *host.PRESSURE)]
+    assert [reason_to_be_empty(expr.text) for expr in stated] == [expr.unless for expr in stated]
+    assert all(expr.unless for expr in stated)

@@ -123,7 +123,7 @@ def test_every_panel_answers_and_trouble_shows(
         assert refused == []
         return wrong
 
-    eventually(lambda: not failures(), 180.0)
+    eventually(lambda: not failures(), 180.0, lambda: json.dumps(failures(), indent=1))
     for fault, target in FAULTS:
         inject(fault, "--target", target, "--broker", broker, "--site", "small", "--for", "30m")
 

@@ -225,9 +225,9 @@ def test_what_does_not_answer_is_not_shown(layout: Layout) -> None:
     assert outputs["server"]["up_neuron"][3].tolist() == [1, 0]
 
 
-@pytest.mark.parametrize("kind", FAULTS)
+@pytest.mark.parametrize("kind", [kind for kind in FAULTS if FAULTS[kind].system != "scheduler"])
 def test_every_fault_can_strike(layout: Layout, kind: str) -> None:
-    """No fault needs DCGM: frames of a struck site are still valid."""
+    """No fault of what such a site has needs DCGM: frames of a struck site are still valid."""
     schedule = FaultSchedule(layout, FAULTS)
     schedule.inject("x", kind, FAULTS[kind].default_target, now=0.0)
     plant = stepped(layout, schedule.conditions(1.0), 8)

@@ -6,6 +6,7 @@ A query that answers nothing on a healthy site says which fault makes it answer
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
@@ -24,8 +25,18 @@ def quiet_queries() -> dict[str, str]:
 @cache
 def _all() -> tuple[Expr, ...]:
     modules = [import_module(f"{__name__}.{found.name}") for found in iter_modules(__path__)]
-    values = (value for module in modules for value in vars(module).values())
-    return tuple(value for value in values if isinstance(value, Expr))
+    return tuple(one for module in modules for one in _within(tuple(vars(module).values())))
+
+
+def _within(value: object) -> Iterator[Expr]:
+    """Yield every query in a value, which may be a collection of them."""
+    if isinstance(value, Expr):
+        yield value
+    elif isinstance(value, tuple):
+        for one in value:
+            yield from _within(one)
+    elif isinstance(value, dict):
+        yield from _within(tuple(value.values()))
 
 
 @cache
