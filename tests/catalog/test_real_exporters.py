@@ -42,8 +42,6 @@ def test_every_list_has_its_source(file: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "exporter"),
     [
-        ("DCGM_EXP_P2P_STATUS", "dcgm-exporter"),
-        ("DCGM_EXP_GPU_HEALTH_STATUS", "dcgm-exporter"),
         ("node_timex_offset_seconds", None),
         ("node_buddyinfo_blocks", "node-exporter"),
         ("node_hwmon_humidity", "node-exporter"),

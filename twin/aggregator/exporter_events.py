@@ -1,4 +1,4 @@
-"""Events that dcgm-exporter counts itself: XIDs and clock events, in a window and in all.
+"""Families that dcgm-exporter makes itself: XIDs, clock events, health of GPUs and their peers.
 
 Its ``DCGM_EXP_*`` families have a series for each code or reason seen, which comes and goes, so
 they do not travel: they are counted here from the XID and the clocks' reasons that do. As in
@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from twin.aggregator.gpu_health import GpuHealth
 from twin.catalog import GPU, Labels
 from twin.catalog.gpu_events import CLOCK_EVENTS, WINDOW_SECONDS, ExporterEvent
 from twin.site import Layout
@@ -50,13 +51,18 @@ class ExporterEvents:
     """
 
     def __init__(self, layout: Layout, rows: Mapping[str, int]) -> None:
-        signals = (own for shown in layout.exposed.values() for own in shown[GPU.name])
-        self.wanted = any(own.event is not None for own in signals)
+        shown = [own for shown in layout.exposed.values() for own in shown[GPU.name]]
+        labels = {own.event.label for own in shown if own.event is not None}
+        self.wanted = bool(labels)
         self._size = layout.per_unit(GPU)
         self._per_host = GPU.per_host(layout.site)
         self._xid, self._reasons = rows.get("xid"), rows.get("clock_reasons")
         self._gpus: dict[int, _GpuEvents] = {}
         self._now = 0.0
+        self._health = None
+        if not labels.isdisjoint(("health_watch", "peer_gpu")):
+            linked = layout.entire.site.has_nvlink
+            self._health = GpuHealth(rows, self._size, self._per_host, linked=linked)
 
     def see(self, unit: int, before: Values, after: Values, ts: float) -> None:
         """Take note of what a frame of a rack changes.
@@ -69,9 +75,12 @@ class ExporterEvents:
         """
         self._now = ts
         alive = np.isfinite(after).any(axis=0).reshape(-1, self._per_host).any(axis=1)
+        alive = np.repeat(alive, self._per_host)
         first = unit * self._size
-        for index in np.flatnonzero(~np.repeat(alive, self._per_host)).tolist():
+        for index in np.flatnonzero(~alive).tolist():
             self._gpus.pop(first + index, None)
+        if self._health is not None:
+            self._health.see(unit, after, alive, ts)
         if self._xid is not None:
             self._see_xids(first, before[self._xid], after[self._xid])
         if self._reasons is not None:
@@ -106,6 +115,12 @@ class ExporterEvents:
             gpu: its index among all GPUs of the store.
         """
         own = self._gpus.get(gpu, _GpuEvents())
+        if self._health is not None and event.label == "health_watch":
+            yield from self._health.watches(gpu, own.xids.keys())
+            return
+        if self._health is not None and event.label == "peer_gpu":
+            yield from self._health.peers(gpu)
+            return
         if event.total:
             for (label, value), count in own.totals.items():
                 if label == event.label:

@@ -187,11 +187,12 @@ class MetricsPage:
     def _counted(self, device: DeviceClass, signal: Signal, event: ExporterEvent) -> SeriesColumn:
         """Return the series that the exporter counts at this moment."""
         first = self._units[device.frame].start * self._layout.per_unit(device)
-        anchor = self._values(device, self._anchors[device.name])
-        hosts = np.isfinite(anchor).reshape(-1, device.per_host(self._layout.site)).any(axis=1)
+        shown = np.isfinite(self._store.values[device.name][:, self._units[device.frame]])
+        hosts = shown.any(axis=0).reshape(-1, device.per_host(self._layout.site))
         blocks: list[bytes] = []
         values: list[float] = []
-        for place in np.flatnonzero(np.repeat(hosts, anchor.size // hosts.size)).tolist():
+        running = np.repeat(hosts.any(axis=1), hosts.shape[1])
+        for place in np.flatnonzero(running).tolist():
             for more, value in self._store.events.series(event, first + place):
                 made = self._labels.with_more(device, signal, place, more)
                 blocks += made

@@ -92,10 +92,12 @@ class SeriesCounter:
         self, device: DeviceClass, signals: Iterable[Signal], host: HostLevel
     ) -> NDArray[np.int64]:
         weights = np.zeros(len(self._store.values[device.name]), np.int64)
+        site = self._store.layout.site
         for signal in signals:
             # What does not travel is exposed while the anchor, which is the first row, reports.
-            weights[self._store.row(device, signal) if signal.on_wire else 0] += signal.series
-        site = self._store.layout.site
+            weights[self._store.row(device, signal) if signal.on_wire else 0] += signal.series_on(
+                site
+            )
         for family in device.exposed(site, host):
             known = self._store.row(device, device[family.known])
             weights[known] += family.group.series(site)

@@ -8,8 +8,8 @@ kept, because rules and dashboards on the real cluster meet them too:
 * ``DCGM_FI_DEV_NVLINK_BANDWIDTH_TOTAL`` is declared a counter but DCGM's field 449
   is the present rate in MB/s, so ``rate()`` over it is meaningless.
 
-Its own ``DCGM_EXP_*`` counters of XIDs and clock events are commented out in that file and have a
-series for each code seen: the aggregator counts them where a counters file lists them.
+Its own ``DCGM_EXP_*`` families of XIDs, clock events, health and peers are commented out in that
+file: the aggregator makes them where a counters file lists them.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from twin.catalog.device import DeviceClass
 from twin.catalog.gpu_events import ExporterEvent
+from twin.catalog.gpu_health import HEALTH_WATCHES
 from twin.catalog.gpu_jobs import job_labels
 from twin.catalog.model import Exporter, Labels, MetricType, Signal, Unit
 from twin.catalog.page import DEGRADED, SERIOUS, DeviceColumn, FloorValue, PageTable, TroubleSign
@@ -333,6 +334,12 @@ GPU = DeviceClass(
                help="reported clock events", event=ExporterEvent("clock_event")),
         _counter("clock_events_total", "DCGM_EXP_CLOCK_EVENTS_TOTAL", unit=Unit.NONE, listed=True,
                  help="reported clock events", event=ExporterEvent("clock_event", total=True)),
+        _counter("gpu_health", "DCGM_EXP_GPU_HEALTH_STATUS", unit=Unit.NONE, listed=True,
+                 help="DCGM reported health status",
+                 event=ExporterEvent("health_watch", count=lambda _: len(HEALTH_WATCHES))),
+        _counter("p2p_status", "DCGM_EXP_P2P_STATUS", unit=Unit.NONE, listed=True,
+                 help="P2P NvLink status",
+                 event=ExporterEvent("peer_gpu", count=lambda site: site.server.gpus - 1)),
         _ratio("sm_active", "DCGM_FI_PROF_SM_ACTIVE", extra=True,
                help="The ratio of cycles an SM has at least 1 warp assigned."),
         _ratio("sm_occupancy", "DCGM_FI_PROF_SM_OCCUPANCY", extra=True,

@@ -1,10 +1,14 @@
-"""Events that dcgm-exporter counts itself, and the reasons for which clocks are lowered."""
+"""Families that dcgm-exporter makes itself: XIDs, clock events and their reasons, health, peers."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # what lists metrics needs no parameters
+    from twin.parameters import Site
 
 __all__ = ["CLOCK_EVENTS", "WINDOW_SECONDS", "ExporterEvent"]
 
@@ -32,9 +36,11 @@ class ExporterEvent:
     """A family that the exporter counts, with a series for each code or reason seen.
 
     Attributes:
-        label: that names the code or the reason.
+        label: that names the code, the reason, the watch or the peer.
         total: whether it counts since the exporter began, instead of within a window.
+        count: returns how many series a GPU has, where it always has as many.
     """
 
     label: str
     total: bool = False
+    count: Callable[[Site], int] = lambda _: 1

@@ -214,3 +214,7 @@ class Signal:
     def series(self) -> int:
         """Series that one device gives for this signal."""
         return 0 if self.hidden else len(self.states) or 1
+
+    def series_on(self, site: Site) -> int:
+        """Return the series that one device of a site gives for this signal."""
+        return self.series if self.event is None else self.event.count(site)

@@ -135,21 +135,32 @@ exporter shows what the old one did, but for the label `hostname`, which only a 
 `--no-hostname` changes. [`counters-4.9.0.csv`](../deploy/dcgm-exporter/counters-4.9.0.csv) has the
 same fields under their new names.
 
-## XIDs and clock events
+## XIDs, clock events, health and peers
 
-`DCGM_EXP_XID_ERRORS_COUNT`, `DCGM_EXP_CLOCK_EVENTS_COUNT`, from 4.8.3 on their `_TOTAL`, and
-`DCGM_FI_DEV_CLOCKS_EVENT_REASONS` are off in every edition. A counters file that lists them
+`DCGM_EXP_XID_ERRORS_COUNT`, `DCGM_EXP_CLOCK_EVENTS_COUNT`, from 4.8.3 on their `_TOTAL`,
+`DCGM_EXP_GPU_HEALTH_STATUS`, `DCGM_EXP_P2P_STATUS` and `DCGM_FI_DEV_CLOCKS_EVENT_REASONS` are off
+in every edition. A counters file that lists them
 switches them on here, too, for the emulator and the aggregator alike:
 
 ```text
 DCGM_EXP_XID_ERRORS_COUNT, gauge, reported XIDs during last window
 DCGM_EXP_XID_ERRORS_TOTAL, counter, reported XIDs
 DCGM_FI_DEV_CLOCKS_EVENT_REASONS, gauge, reasons for which clocks are lowered
+DCGM_EXP_GPU_HEALTH_STATUS, gauge, DCGM reported health status
+DCGM_EXP_P2P_STATUS, gauge, P2P NvLink status
 ```
 
 Their series come and go as the exporter's do: in the window of five minutes a GPU without an XID
 has one series of 0 without the label `xid`; a total appears with the first event, and ends with the
 exporter; clock events count samples, one every 30 s.
+
+The health has eleven series a GPU, one a watch: 0 passes, 10 warns, 20 fails, and with an incident
+`health_error_code` is another, so that the series is another, too. XIDs count until the exporter
+restarts, those of the GPU as a whole under `health_watch="ALL"`; PCIe replays, NVLink errors,
+throttling, double-bit errors and remapped rows count by what DCGM reads in the last minute, whether
+or not the file lists them. `DCGM_EXP_P2P_STATUS` has a series for each other GPU of the host: 0
+where NVLink reaches it, 5 after XID 74 or 79 of either. DCGM's watches of the driver's recovery
+action, InfoROM, SM, PMU and MCU always pass here.
 
 ## Traps
 

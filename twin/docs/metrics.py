@@ -230,8 +230,7 @@ dashboards can be carried over as they are.
   system is exposed; see [hosts.md](hosts.md).
 - **Off** marks what the real exporter has off by default. The twin reports it unless the site says
   `telemetry: {{extra_signals: false}}`; with `deploy/dcgm-exporter/counters.csv` a real
-  dcgm-exporter does so too. The twin never reports that exporter's own `DCGM_EXP_*` counters, which
-  are commented out in its default file; XIDs are in the gauge of the last one.
+  dcgm-exporter does so too.
 - **Listed** marks what only a counters file switches on, here as there: `--counters FILE`, or
   `telemetry: {{exporters: {{dcgm_counters: …}}}}`.
 - **Editions.** The tables have the names of dcgm-exporter {_DEFAULT}; those of other versions stand

@@ -8,6 +8,7 @@ from functools import cache, partial
 
 from twin.catalog import Detail, HostLevel, Level, Signal, UnitKind
 from twin.catalog.editions import Edition
+from twin.parameters import Site
 from twin.site.detail import DetailPlan
 from twin.site.layout import Layout
 from twin.site.rollups import site_rollups
@@ -33,7 +34,10 @@ def count_series(layout: Layout, plan: DetailPlan) -> int:
     always = sum(
         layout.units(device.frame)
         * layout.per_unit(device)
-        * (_series(layout.reported[device.name]) + device.derived_series(layout.site, host))
+        * (
+            _series(layout.reported[device.name], layout.site)
+            + device.derived_series(layout.site, host)
+        )
         for device in layout.devices
         if not device.frame.in_array
     )
@@ -119,14 +123,14 @@ def _array_series(
             count = layout.per_unit(device) * (racks if device.frame is UnitKind.RACK else 1)
             if device.reporting is not None:
                 count = device.reporting(layout.site, racks)
-            own = _series(layout.exposed[edition][device.name])
+            own = _series(layout.exposed[edition][device.name], layout.site)
             series += count * (own + device.derived_series(layout.site, host))
     return series
 
 
-def _series(signals: Iterable[Signal]) -> int:
+def _series(signals: Iterable[Signal], site: Site) -> int:
     """Return the series of one device."""
-    return sum(signal.series for signal in signals)
+    return sum(signal.series_on(site) for signal in signals)
 
 
 def _rollups(layout: Layout) -> dict[Level, int]:

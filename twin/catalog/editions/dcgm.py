@@ -4,7 +4,8 @@ Sources: ``etc/default-counters.csv`` of NVIDIA/dcgm-exporter at 691c927 (4.5.3-
 (4.8.3) and 8dc9e11b (4.8.4); the release notes of 4.9.0; names, ids and units of fields in
 ``pkg/dcgm/dcgm_fields.h`` of NVIDIA/go-dcgm at b7fa315 (DCGM 4.6.1) and a9ee3d7 (DCGM 4.7).
 
-* 4.8.3 calls the host label ``hostname`` and declares the NVLink rate a gauge, which it is.
+* 4.8.3 calls the host label ``hostname`` and declares the NVLink rate, the health and the state
+  of peers gauges, which they are.
 * 4.8.4 says so of the energy's help and calls the NVLink errors by DCGM 4.6's names.
 * 4.9.0 renames 23 fields; eleven of them have another unit, too. Old names stay valid in a
   counters file and give the old unit.
@@ -51,7 +52,11 @@ def _throttled(metric: str, help_text: str) -> SignalChange:
     return SignalChange(metric, unit=Unit.SECONDS, factor=_NANOSECOND, decimals=6, help=help_text)
 
 
-_OF_4_8_3 = {"nvlink_bandwidth": SignalChange(kind=_GAUGE)}
+_OF_4_8_3 = {
+    "nvlink_bandwidth": SignalChange(kind=_GAUGE),
+    "gpu_health": SignalChange(kind=_GAUGE),
+    "p2p_status": SignalChange(kind=_GAUGE),
+}
 _OF_4_8_4 = {
     "energy": SignalChange(help="Total energy consumption since driver reload (in mJ)."),
     "nvlink_crc_flit": SignalChange("DCGM_FI_DEV_NVLINK_CRC_FLIT_ERROR_TOTAL"),

@@ -10,13 +10,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
+from twin.catalog.gpu_health import HEALTH_SIGNALS
 from twin.catalog.model import Exporter, MetricType, Signal, Unit
 
 __all__ = ["CounterRow", "Edition", "SignalChange"]
 
 
-_NEEDED = {"clock_reasons": ("clock_events", "clock_events_total")}
-"""What has to travel so that the aggregator can count other signals from it."""
+_NEEDED = {
+    "clock_reasons": ("clock_events", "clock_events_total"),
+    **dict.fromkeys(HEALTH_SIGNALS, ("gpu_health",)),
+}
+"""What has to travel so that the aggregator can tell other signals from it."""
 
 
 @dataclass(frozen=True, slots=True)
