@@ -70,9 +70,10 @@ class GpuHealth:
         if not samples or not 0.0 <= ts - samples[-1][0] < _SAMPLE_SECONDS:
             samples.append((ts, after[self._sampled].copy()))
         samples[:] = [each for each in samples if 0.0 <= ts - each[0] <= _WINDOW_SECONDS]
-        self._unlinked[unit] = ~np.isfinite(after).any(axis=0)
+        shown = np.isfinite(after)
         if self._xid is not None:
-            self._unlinked[unit] |= np.isin(after[self._xid], (_NVLINK_XID, _OFF_BUS_XID))
+            shown &= ~np.isin(after[self._xid], (_NVLINK_XID, _OFF_BUS_XID))
+        self._unlinked[unit] = np.logical_not(shown.any(axis=0))
 
     def watches(self, gpu: int, xids: Collection[int]) -> Iterator[tuple[Labels, float]]:
         """Yield labels and result of every watch of a GPU.
