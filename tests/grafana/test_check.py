@@ -10,7 +10,7 @@ from twin.clients.prometheus import Prometheus, QueryError
 from twin.grafana.check import Checked, QueryOutcome, check_dashboard
 from twin.grafana.optional_metrics import MARKERS
 from twin.grafana.queries import host, quiet_queries, reason_to_be_empty
-from twin.grafana.substitute import parse_label_values, substitute
+from twin.grafana.substitute import options_of, parse_label_values, substitute
 
 QUIET, FAULT = next(iter(quiet_queries().items()))
 IN_FORCE = 'twin_fault_active{site="demo"} == 1'
@@ -173,3 +173,30 @@ def test_a_reason_to_be_empty_holds_for_queries_in_a_collection() -> None:
     stated = [expr for _, expr in (*host.LOAD, *host.PRESSURE)]
     assert [reason_to_be_empty(expr.text) for expr in stated] == [expr.unless for expr in stated]
     assert all(expr.unless for expr in stated)
+
+
+@pytest.mark.parametrize(
+    ("query", "options"),
+    [
+        ("label_values(m, site)", ["demo", "other"]),
+        ("label_values(site)", ["demo", "other"]),
+        ("metrics(^ot)", ["other"]),
+        ("query_result(q)", [f'{{fault="{FAULT}"}} 1 0']),
+        (" q ", [f'{{fault="{FAULT}"}} 1 0']),
+    ],
+)
+def test_a_variable_may_ask_in_any_way(query: str, options: list[str]) -> None:
+    """Label values, metric names, the result of a query and a plain query are what is offered."""
+    table = Table("q", sites=("demo", "other"))
+    assert options_of(query, table, (0.0, table.now())) == options
+
+
+def test_the_regex_of_a_variable_is_applied() -> None:
+    """A variable of another dashboard takes what its regex captures of a query's result."""
+    asked = dashboard('n{fault="$kind"}')
+    asked["templating"]["list"].append(
+        {"type": "query", "name": "kind", "query": {"query": "query_result(q)", "refId": "A"},
+         "regex": '/fault="(?<value>[^"]+)"/'}
+    )  # fmt: skip
+    found = list(check_dashboard(asked, Table("q", f'n{{fault="{FAULT}"}}'), {}))
+    assert outcomes(found) == [QueryOutcome.OK]

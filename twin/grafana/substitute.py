@@ -8,10 +8,12 @@ from typing import Any
 
 from twin.clients.prometheus import Prometheus
 
-__all__ = ["chosen_values", "free_choices", "parse_label_values", "substitute"]
+__all__ = ["chosen_values", "free_choices", "options_of", "parse_label_values", "substitute"]
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_]\w*)(?::\w+)?\}|\$([A-Za-z_]\w*)")
 _LABEL_VALUES = re.compile(r"^label_values\((?:(?P<selector>.+),\s*)?(?P<label>\w+)\)$")
+_METRICS = re.compile(r"^metrics\((?P<pattern>.*)\)$", re.DOTALL)
+_QUERY_RESULT = re.compile(r"^query_result\((?P<expr>.+)\)$", re.DOTALL)
 _ALL = "$__all"
 
 
@@ -36,6 +38,48 @@ def parse_label_values(query: str) -> tuple[str, str]:
     return match["label"], match["selector"]
 
 
+def options_of(query: str, prometheus: Prometheus, window: tuple[float, float]) -> list[str]:
+    """Return what the query of a variable gives to choose from, as Grafana's Prometheus does.
+
+    Args:
+        query: with values put in: ``label_values``, ``metrics``, ``query_result``, or an
+            expression, which is as the last.
+        prometheus: who knows the values.
+        window: start and end of the time shown, unix seconds.
+    """
+    query = query.strip()
+    if match := _LABEL_VALUES.match(query):
+        selector = match["selector"] or '{__name__=~".+"}'
+        return prometheus.label_values(match["label"], selector.strip(), *window)
+    if match := _METRICS.match(query):
+        names = prometheus.label_values("__name__", '{__name__=~".+"}', *window)
+        return [name for name in names if re.search(match["pattern"].strip(), name)]
+    result = _QUERY_RESULT.match(query)
+    series = prometheus.instant(result["expr"] if result else query, window[1])
+    return sorted(_result_text(own) for own in series)
+
+
+def _result_text(series: Mapping[str, Any]) -> str:
+    """Return a series as Grafana shows it to the regex of a variable."""
+    labels = dict(series["metric"])
+    name = labels.pop("__name__", "")
+    inside = ",".join(f'{label}="{value}"' for label, value in labels.items())
+    at, value = series["value"]
+    return f"{name}{{{inside}}} {value} {round(float(at) * 1000)}"
+
+
+def _matched(options: Sequence[str], pattern: str) -> list[str]:
+    """Return the options as the regex of a variable leaves them."""
+    if not pattern:
+        return list(options)
+    body = pattern[1 : pattern.rfind("/")] if pattern.startswith("/") else pattern
+    # Grafana's groups are those of JavaScript.
+    found = (re.search(re.sub(r"\(\?<(?![=!])", "(?P<", body), own) for own in options)
+    taken = (match.groupdict().get("value") or (match.groups() or (match[0],))[0]
+             for match in found if match)  # fmt: skip
+    return list(dict.fromkeys(own for own in taken if own is not None))
+
+
 def chosen_values(
     dashboard: Mapping[str, Any],
     prometheus: Prometheus,
@@ -58,9 +102,10 @@ def chosen_values(
     for variable in dashboard["templating"]["list"]:
         if variable["type"] != "query":
             continue
-        query = substitute(variable["query"], known)
-        label, selector = parse_label_values(query)
-        options = prometheus.label_values(label, selector, *window)
+        asked = variable["query"]
+        # An export of Grafana has it in an object.
+        query = substitute(asked["query"] if isinstance(asked, dict) else asked, known)
+        options = _matched(options_of(query, prometheus, window), variable.get("regex") or "")
         if variable["name"] not in given:
             known[variable["name"]] = _first(variable, options)
         yield variable["name"], query, options, known[variable["name"]]
