@@ -148,6 +148,12 @@ def test_node_that_goes_down_is_not_ready_and_then_drained() -> None:
     assert {own["key"] for own, _ in series["kube_node_spec_taint"]} == {
         "node.kubernetes.io/unschedulable", "node.kubernetes.io/unreachable",
     }  # fmt: skip
+    unreachable = [
+        own["effect"]
+        for own, _ in series["kube_node_spec_taint"]
+        if own["key"] == "node.kubernetes.io/unreachable"
+    ]
+    assert sorted(unreachable) == ["NoExecute", "NoSchedule"]
     assert "r0001-n2" not in {own["node"] for own, _ in series["kube_pod_info"]}
     gpus = {
         own["node"]: v

@@ -42,6 +42,7 @@ def test_every_list_has_its_source(file: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "exporter"),
     [
+        ("dcgm_gpu_temp", "dcgm-exporter-1.x"),
         ("node_timex_offset_seconds", None),
         ("node_buddyinfo_blocks", "node-exporter"),
         ("node_hwmon_humidity", "node-exporter"),

@@ -20,8 +20,9 @@ _MOST_PODS = 110
 """Pods that a kubelet takes by default."""
 _SYSTEM_CPUS, _SYSTEM_BYTES = 4.0, 8e9
 """What a node keeps for itself, est."""
-_SHARE = 0.875
-"""CPU and memory that a job asks for, over the share of its GPUs, est."""
+_SHARE = 0.5
+"""CPU and memory that a job asks for, over the share of its GPUs, est.: so little that the rest of
+a small cluster can take over what a node that fails had asked for."""
 _MOST_WAITING = 4096
 """Pods of jobs that wait: more are not shown."""
 _VERSIONS = ("5.15.0-1065-nvidia", "Ubuntu 22.04.5 LTS", "containerd://1.7.27", "v1.33.4", "")
@@ -60,7 +61,9 @@ def _node(series: StateSeries, site: Site, node: str, report: NodeReport, produc
         taint = ("node.kubernetes.io/unschedulable", "", "NoSchedule")
         add("kube_node_spec_taint", (node, *taint))
     if not report.ready:
-        add("kube_node_spec_taint", (node, "node.kubernetes.io/unreachable", "", "NoExecute"))
+        # Both, as the node lifecycle controller sets them.
+        for effect in ("NoSchedule", "NoExecute"):
+            add("kube_node_spec_taint", (node, "node.kubernetes.io/unreachable", "", effect))
     total = {_CPU: CPUS_A_NODE, _MEMORY: MEMORY_A_NODE, _PODS: _MOST_PODS, _GPU: gpus}
     kept = {_CPU: _SYSTEM_CPUS, _MEMORY: _SYSTEM_BYTES, _GPU: float(report.gpus_lost)}
     for resource, amount in total.items():
