@@ -48,6 +48,7 @@ def test_rules_know_their_lines(tmp_path: Path) -> None:
         (GOOD.replace("for:", "fro:"), r"own\.yml:10: .*field fro not found"),
         (GOOD.replace("{alert: B", "{alert: [B"), r"own\.yml:13:32: is not YAML: "),
         (GOOD.replace("1m30s", "1x"), r'own\.yml:10: not a valid duration string: "1x"'),
+        (GOOD.replace("1m30s", "300y"), r"own\.yml:10: duration out of range"),
         ("groups: []\n", r"own\.yml: there is no rule to test"),
         ("", r"own\.yml: there is no rule to test"),
         ("- a\n", r"own\.yml:1: is a list; put groups under groups"),
@@ -78,6 +79,13 @@ def test_a_broken_file_is_told_with_its_line(text: str, said: str, tmp_path: Pat
     with pytest.raises(ConfigError, match=said) as caught:
         load_rules([str(path)])
     assert "\n" not in str(caught.value)
+
+
+def test_a_year_is_a_duration(tmp_path: Path) -> None:
+    """Prometheus knows years, and so does what reads its rules."""
+    path = tmp_path / "own.yml"
+    path.write_text(GOOD.replace("1m30s", "1y"), encoding="utf-8")
+    assert load_rules([str(path)]).named("A")[0].lasts == 365 * 86_400.0
 
 
 def test_a_pattern_without_files_is_told() -> None:

@@ -25,6 +25,8 @@ _FRAME = re.compile(r"^Checking|^FAILED|unmarshal errors:$")
 _LINE = re.compile(r"line (\d+): (.*)")
 _PLACE = re.compile(r"(?:^|\s)(?P<line>\d+):(?P<column>\d+): (?P<text>.*)", re.DOTALL)
 _CHECK_SECONDS = 60.0
+_MOST_SECONDS = 2**63 / 1e9
+"""The longest duration that Prometheus can hold: some 292 years, in ns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,10 +235,35 @@ def _nameless(part: RulePart) -> int:
 
 
 def _line_of(part: RulePart, complaint: str) -> int:
-    """Return the line that has what a complaint quotes last, the first one if none has."""
+    """Return the line that a complaint is about, the first one if that cannot be told."""
+    if "duration" in complaint:
+        own = (line for node in _timed(part) for line in _unread_duration(node))
+        return next(own, 1)
     quoted = re.findall(r'"([^"]+)"', complaint)
     lines = part.text.splitlines()
     return next((i for i, own in enumerate(lines, 1) if quoted and quoted[-1] in own), 1)
+
+
+_DURATIONS = ("interval", "query_offset", "for", "keep_firing_for")
+
+
+def _timed(part: RulePart) -> Iterator[yaml.Node]:
+    """Yield the nodes of every group and rule, as they stand in the file."""
+    for group in _items(entries(part.root).get("groups")):
+        yield group
+        yield from _items(entries(group).get("rules"))
+
+
+def _unread_duration(node: yaml.Node) -> Iterator[int]:
+    """Yield the lines of what should be durations of a group or a rule, and is none."""
+    own = entries(node)
+    for value in (own[key] for key in _DURATIONS if key in own):
+        try:
+            fits = seconds_of(bare(value)) < _MOST_SECONDS
+        except ValueError:
+            fits = False
+        if not fits:
+            yield value.start_mark.line + 1
 
 
 def _rules_of(part: RulePart) -> Iterator[tuple[yaml.Node, yaml.MappingNode]]:

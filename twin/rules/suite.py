@@ -16,8 +16,8 @@ from twin.rules.sampling import known_metrics
 from twin.rules.scenario_run import Options, run_scenario
 from twin.rules.source import RuleSet
 from twin.rules.verdict import check_names
-from twin.scenario import load_scenario, scenario_names
-from twin.scenario.loader import LoadedScenario
+from twin.scenario import load_scenario
+from twin.scenario.loader import LoadedScenario, shipped_scenarios
 
 __all__ = ["check_suite", "is_foreign", "run_suite"]
 
@@ -27,8 +27,8 @@ def is_foreign(rules: RuleSet) -> bool:
     names = {rule.name for rule in rules.alerts}
     return any(
         name not in names
-        for scenario in scenario_names()
-        for _, name in load_scenario(scenario).scenario.expect.alerts()
+        for scenario in shipped_scenarios().values()
+        for _, name in scenario.expect.alerts()
     )
 
 

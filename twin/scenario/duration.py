@@ -9,9 +9,10 @@ from pydantic import BeforeValidator
 
 __all__ = ["Duration", "parse_duration", "show_duration"]
 
-_UNITS = {"w": 604_800.0, "d": 86_400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3}
+_UNITS = {"y": 31_536_000.0, "w": 604_800.0, "d": 86_400.0, "h": 3600.0, "m": 60.0, "s": 1.0,
+          "ms": 1e-3}  # fmt: skip
 _DURATION = re.compile(
-    r"(?:(?P<w>\d+)w)?(?:(?P<d>\d+)d)?(?:(?P<h>\d+)h)?(?:(?P<m>\d+)m)?(?:(?P<s>\d+)s)?(?:(?P<ms>\d+)ms)?",
+    r"(?:(?P<y>\d+)y)?(?:(?P<w>\d+)w)?(?:(?P<d>\d+)d)?(?:(?P<h>\d+)h)?(?:(?P<m>\d+)m)?(?:(?P<s>\d+)s)?(?:(?P<ms>\d+)ms)?",
     re.ASCII,
 )
 
@@ -35,8 +36,8 @@ def show_duration(seconds: float) -> str:
     parts = []
     for unit, length in _UNITS.items():
         count, rest = divmod(rest, round(length * 1000))
-        # Weeks and days are how Prometheus shortens; people read hours.
-        if count and unit in ("w", "d"):
+        # Years, weeks and days are how Prometheus shortens; people read hours.
+        if count and unit in ("y", "w", "d"):
             rest += count * round(length * 1000)
         elif count:
             parts.append(f"{count}{unit}")
