@@ -8,6 +8,7 @@ stay below its 10,000 samples a query: one subquery does a hundred evaluations a
 of the price. The *judge* then evaluates the alerts that were ever true as the rules they
 are. An alert whose expression is never true at any evaluation cannot fire, so nothing is
 lost. Before all that, *noise* tells by a few series what fires for many while nothing is wrong.
+What would read more samples than promtool takes is evaluated host by host.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.rules.bounds import Bounds
+from twin.rules.by_host import candidate_by_host, rules_by_host
 from twin.rules.jobs import Candidate, dealt, linked
 from twin.rules.judging import TEMPLATE, Episode, judged
 from twin.rules.noise import SeriesSlice, certain_noise
@@ -82,6 +84,8 @@ def evaluate(
     Raises:
         ConfigError: promtool is not there, or takes too long.
     """
+    candidates = [candidate_by_host(own, samples) for own in candidates]
+    rules = rules_by_host(rules, samples)
     recorded = evaluate_recordings(samples, rules, interval, threads)
     failing = {rule.name: recorded.errors[rule.key] for rule in rules.recordings
                if rule.key in recorded.errors}  # fmt: skip
