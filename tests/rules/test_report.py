@@ -100,6 +100,10 @@ def fired(pending: float, firing: float | None, ended: float | None) -> Episode:
                                  Lacking({"hardware_ecc_events_total": "neuron-monitor"}, {})}})],
          ("never evaluates to anything: "
           "no site of these has hardware_ecc_events_total of neuron-monitor")),
+        ([("s", [], {"lacking": {"rules.yml:3:A":
+                                 Lacking({"DCGM_FI_DEV_FB_TOTAL": "dcgm-exporter"}, {})}})],
+         ("never evaluates to anything: dcgm-exporter has DCGM_FI_DEV_FB_TOTAL off by default: "
+          "list it in a counters file, and give that with --counters")),
         ([("s", [], {"lacking": {"rules.yml:3:A": Lacking({"n": "node-exporter"}, {})},
                      "affected": frozenset()}), ("t", [], {"affected": frozenset()})],
          "never true"),

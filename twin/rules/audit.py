@@ -10,7 +10,8 @@ from twin.rules.recordings import MOST_COUNTED
 from twin.rules.result import ScenarioResult
 from twin.rules.silence import held, why_silent
 from twin.rules.source import Rule, RuleSet
-from twin.rules.unknown_references import Lacking, edition_hint, is_on_other_sites
+from twin.rules.unfounded import lacking_in_chain, looks_back, unfounded
+from twin.rules.unknown_references import edition_hint, is_off_by_default, is_on_other_sites
 from twin.scenario import show_duration
 
 __all__ = ["RecordingFinding", "RuleFinding", "audit", "audit_recordings"]
@@ -35,6 +36,8 @@ class RuleFinding:
         off: metrics that it reads and the real exporter has off by default, with the exporter.
         error: why the engine could not evaluate it; empty for none.
         cut: whether it was judged by a few of its series, being noisy for certain.
+        untold: why its firings say nothing, where they do not; empty for none.
+        back: how far it looks back, where no scenario reaches; empty for none.
     """
 
     rule: Rule
@@ -49,6 +52,8 @@ class RuleFinding:
     off: dict[str, str]
     error: str
     cut: bool = False
+    untold: str = ""
+    back: str = ""
 
     @property
     def exercised(self) -> bool:
@@ -59,7 +64,13 @@ class RuleFinding:
     def told(self) -> bool:
         """Whether there is more to say than that no scenario exercised it."""
         return self.exercised or bool(
-            self.misses or self.unknown or self.real or self.unmatched or self.error
+            self.misses
+            or self.unknown
+            or self.real
+            or self.unmatched
+            or self.error
+            or self.untold
+            or self.back
         )
 
     @property
@@ -76,7 +87,7 @@ class RuleFinding:
 
     def _noise(self) -> str:
         if self.always:
-            return "fires all the time"
+            return "; ".join(["fires all the time", *self.unmatched])
         count = sum(self.noisy.values())
         where = ", ".join(self.noisy)
         least = "at least " if self.cut else ""
@@ -87,12 +98,14 @@ class RuleFinding:
     def _detection(self) -> str:
         if self.detects:
             return f"detects {_listed(self.detects)}{self._silences()}"
+        if self.untold:
+            return f"cannot be told: {self.untold}"
         if self.pending:
             name, (_, reason) = max(self.pending.items(), key=lambda item: item[1][0])
             return f"never fires: {reason} ({name}){self._missed()}"
         if reasons := [*self._lacking(), *self.unmatched]:
             return f"never evaluates to anything: {'; '.join(reasons)}"
-        return f"never true{self._missed()}"
+        return f"never true{f': {self.back}' if self.back else ''}{self._missed()}"
 
     def _lacking(self) -> Iterator[str]:
         if self.unknown:
@@ -102,7 +115,9 @@ class RuleFinding:
             for hint, others in _by_value({name: edition_hint(name) for name in names}).items():
                 if hint:
                     yield f"of the editions only {hint} has {', '.join(others)}"
-            rest = [name for name in names if not edition_hint(name)]
+            if off := [name for name in names if is_off_by_default(name)]:
+                yield f"{exporter} has {', '.join(off)} off by default: {_SWITCH_ON}"
+            rest = [n for n in names if not (edition_hint(n) or is_off_by_default(n))]
             if elsewhere := [name for name in rest if is_on_other_sites(name)]:
                 yield f"no site of these has {', '.join(elsewhere)} of {exporter}"
             if missing := [name for name in rest if name not in elsewhere]:
@@ -125,6 +140,7 @@ class RuleFinding:
 
 
 _SHOWN = 4
+_SWITCH_ON = "list it in a counters file, and give that with --counters"
 _OFF = {
     signal.metric: signal.family.job
     for device in DEVICES
@@ -159,11 +175,18 @@ def _finding(rule: Rule, rules: RuleSet, results: Sequence[ScenarioResult]) -> R
     pending: dict[str, tuple[float, str]] = {}
     noisy: dict[str, int] = {}
     misses: dict[str, str] = {}
-    always = False
+    always, untold = False, ""
+    longest = max((result.duration for result in results), default=0.0)
     parts = [rule, *rules.feeding([rule])]
     read = {own.name for part in parts for own in part.selectors if own.name is not None}
     for result in results:
         firings = result.firings(rule.key)
+        began = result.began if not result.quiet else result.duration
+        if any(own.pending < began for own in firings) and (
+            why := unfounded(rule, rules, result.lacking, result.unmatched, result.duration)
+        ):
+            untold = why
+            continue
         if result.quiet:
             if firings:
                 noisy[result.name] = len(firings)
@@ -171,7 +194,6 @@ def _finding(rule: Rule, rules: RuleSet, results: Sequence[ScenarioResult]) -> R
                 late = 0.1 * result.duration + rule.lasts
                 always |= first < late and any(own.ended is None for own in firings)
             continue
-        began = result.began
         early = [own for own in firings if own.firing is not None and own.firing < began]
         if early:
             # What fires before the fault says nothing about it.
@@ -188,7 +210,7 @@ def _finding(rule: Rule, rules: RuleSet, results: Sequence[ScenarioResult]) -> R
             pending[result.name] = (own_held.together, reason)
         if rule.key in result.affected:
             misses[result.name] = reason
-    lacking = [result.lacking.get(rule.key, Lacking()) for result in results]
+    lacking = [lacking_in_chain(rule, rules, result.lacking) for result in results]
     return RuleFinding(
         rule,
         detects,
@@ -202,6 +224,8 @@ def _finding(rule: Rule, rules: RuleSet, results: Sequence[ScenarioResult]) -> R
         {name: _OFF[name] for name in sorted(read & _OFF.keys())},
         next((own.errors[rule.key] for own in results if rule.key in own.errors), ""),
         any(rule.key in own.cut for own in results),
+        untold,
+        "" if not results else looks_back(rule.expr, longest),
     )
 
 

@@ -23,6 +23,7 @@ from twin.rules.mutation import Mutant, killed, mutants
 from twin.rules.result import Check, CheckStatus, ScenarioResult, Struck, SweepPoint
 from twin.rules.sampling import Samples, known_metrics
 from twin.rules.source import Rule, RuleSet
+from twin.rules.unfounded import unfounded
 from twin.rules.unknown_references import lacking_metrics, unmatched
 from twin.rules.verdict import judge
 from twin.scenario import show_duration
@@ -111,10 +112,19 @@ def run_scenario(
     if options.alertmanager is not None:
         told = told_by(options.alertmanager, own, loaded.scenario.duration)
     errors = {alerts[i].name: text for i, text in outcome.errors.items() if i < len(alerts)}
+    lacking, hints = lacking_metrics(rules, metrics), unmatched(samples, rules)
+    expected = {name for _, name in loaded.scenario.expect.alerts()}
+    untold = {
+        index
+        for index in {episode.candidate for episode in own}
+        if alerts[index].name not in expected
+        and unfounded(alerts[index], rules, lacking, hints, loaded.scenario.duration)
+    }
+    told_apart = [episode for episode in own if episode.candidate not in untold]
     checks = [
         _unless_broken(_explained(check, loaded, samples, healthy, own), errors)
         for check in judge(
-            loaded, own, [rule.name for rule in alerts], told, foreign=options.foreign
+            loaded, told_apart, [rule.name for rule in alerts], told, foreign=options.foreign
         )
     ]
     checks += [
@@ -128,8 +138,8 @@ def run_scenario(
         result = replace(result, panels=panels_of(result, samples, healthy, outcome.cut))
     return replace(
         result,
-        lacking=lacking_metrics(rules, metrics),
-        unmatched=unmatched(samples, rules),
+        lacking=lacking,
+        unmatched=hints,
         affected=rules_affected(samples, rules, loaded.scenario.shows, result.began),
         sweep=_swept(result, outcome, as_they_are, len(alerts)),
         killed=killed(loaded, evaluated, outcome.episodes, checks, rules),

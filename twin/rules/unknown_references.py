@@ -19,6 +19,7 @@ from twin.rules.source import RuleSet
 __all__ = [
     "Lacking",
     "edition_hint",
+    "is_off_by_default",
     "is_on_other_sites",
     "lacking_metrics",
     "nearest_name",
@@ -88,9 +89,20 @@ def edition_hint(name: str) -> str:
     having = [
         own for own in editions_with(name) if name in {own.row(signal).metric for signal in GPU}
     ]
-    if not having or len(having) == len(EDITIONS[having[0].exporter]):
+    if is_off_by_default(name) or not having or len(having) == len(EDITIONS[having[0].exporter]):
         return ""
     return f"{having[0].family.job} {', '.join(own.version for own in having)}"
+
+
+def is_off_by_default(name: str) -> bool:
+    """Return whether an exporter has a metric in no edition's own list, only in a counters file."""
+    rows = [
+        own.row(signal)
+        for own in editions_with(name)
+        for signal in GPU
+        if own.row(signal).metric == name
+    ]
+    return bool(rows) and all(row.listed for row in rows)
 
 
 def is_on_other_sites(name: str) -> bool:
