@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -259,7 +260,7 @@ SOC = ("facility", "megapacks", "soc")
         (SOC, "full", "plant.facility.megapacks.soc is 'full', which is no ndarray"),
         (("time",), "noon", "plant.time is 'noon', which is no float"),
         (("time",), -1.0, "the plant has run for -1.0 s"),
-        (("time",), float("nan"), "the plant has run for nan s"),
+        (("time",), float("nan"), "plant.time is nan, which is no float"),
         (("halls",), {"$object": "Popen", "name": "x", "attributes": {}}, "'Popen', which no"),
         (("halls",), {"$object": 3}, "plant.halls is"),
         (("halls",), {"$random": {}}, "plant.halls is not a plant's state"),
@@ -289,3 +290,75 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ConfigError, match="choose a folder that can be written to"):
         StateFile(tmp_path / "file" / "below", LAYOUT, "training")
+
+
+def forged(change: Callable[[np.ndarray[Any, Any]], Any]) -> Callable[[bytes], bytes]:
+    """Return an edit of an array."""
+
+    def edited(data: bytes) -> bytes:
+        out = io.BytesIO()
+        np.save(out, change(np.load(io.BytesIO(data))))
+        return out.getvalue()
+
+    return edited
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "words"),
+    [
+        ("halls.gpus.die", lambda own: own * np.nan, "die has values that are no numbers"),
+        ("halls.gpus.die", lambda own: own - np.inf, "die has values that are no numbers"),
+        ("halls.gpus.die", lambda own: own + 1e35, "die has values that are no numbers"),
+        ("halls.gpus.die", lambda own: own.astype("U9"), "is of the type <U9"),
+        ("halls.gpus.die", lambda own: own.astype(complex), "is of the type complex128"),
+        ("halls.gpus.die", lambda own: own[:0], "die has the shape"),
+        ("halls.gpus.energy_joules", lambda own: own - 1e12, "energy of a gpu counts -"),
+        ("halls.gpus.energy_joules", lambda own: own + 1e22, "energy of a gpu counts"),
+        (
+            "halls.sensors._conditions.gpu_responding",
+            lambda own: own.astype("U9"),
+            "is of the type <U9",
+        ),
+    ],
+)
+def test_what_no_plant_shows_is_refused(
+    tmp_path: Path, name: str, change: Callable[[np.ndarray[Any, Any]], Any], words: str
+) -> None:
+    """Values that are no numbers, of another type, or counters below 0 end in one sentence."""
+    config = EmulatorConfig(SMALL, state=tmp_path)
+    core = EmulatorCore(config, epoch=1e9)
+    core.step(1.0)
+    file = StateFile(tmp_path, SMALL, "training")
+    file.save(core.state())
+    Emulator(config)
+    edit(file, f"plant.{name}.npy", forged(change))
+    with pytest.raises(ConfigError, match=rf"does not fit this site: .*{re.escape(words)}"):
+        Emulator(config)
+
+
+def test_another_byte_order_is_the_same(file: StateFile) -> None:
+    """An array of another byte order is taken up in the plant's own."""
+    plant = Plant(SMALL)
+    file.save(kept(plant))
+    edit(file, "plant.halls.gpus.die.npy", forged(lambda own: own.astype(">f4")))
+    loaded = file.load()
+    assert loaded is not None
+    resumed = Plant(SMALL)
+    restore_plant(resumed, loaded.plant)
+    np.testing.assert_array_equal(
+        resumed.outputs()["gpu"]["gpu_temp"], plant.outputs()["gpu"]["gpu_temp"]
+    )
+    run(resumed, 2, Conditions.healthy(SMALL))
+
+
+def test_a_state_that_no_plant_runs_from(tmp_path: Path) -> None:
+    """A state that fits by its shape and breaks the first step is refused before it runs."""
+    config = EmulatorConfig(SMALL, state=tmp_path)
+    core = EmulatorCore(config, epoch=1e9)
+    core.step(1.0)
+    state = core.state()
+    jobs = state.plant.tree["attributes"]["halls"]["attributes"]["jobs"]["attributes"]
+    jobs["_jobs"] = {"$tuple": [None for _ in jobs["_jobs"]["$tuple"]]}
+    StateFile(tmp_path, SMALL, "training").save(state)
+    with pytest.raises(ConfigError, match=r"does not fit this site: .*cannot run from it"):
+        Emulator(config)

@@ -89,7 +89,7 @@ def test_only_a_near_name_is_meant(wrong: str, meant: str | None) -> None:
 def test_what_a_site_lacks_is_real_or_nobodys() -> None:
     """A metric is there, or a real exporter's, or nobody's with what to do."""
     expr = ("node_load1 + node_boot_time_seconds + neuroncore_utilization_ratio + cdu_pump_stat"
-            " + job:up:avg + nonsense + made:here")  # fmt: skip
+            " + job:up:avg + nonsense + made:here + ALERTS")  # fmt: skip
     rules = tuple(
         Rule(name, name == "A", text, 0.0, {}, "g", FILE, 3, 4, {}, selectors(text))
         for name, text in (("A", expr), ("made:here", "node_load1"))

@@ -22,6 +22,7 @@ from twin.faults import FAULTS, FaultSchedule
 from twin.faults.natural import failures_of
 from twin.plant import Plant
 from twin.plant.state import PlantStateError, restore_plant, state_of
+from twin.plant.trial import try_out
 from twin.site import FACILITY, Shard
 from twin.wire import EmulatorStatus, Faults, OutboundMessage, Topics, decode_message, rack_meta
 
@@ -84,6 +85,7 @@ class EmulatorCore:
         start = epoch if weather is None else weather
         self.plant = Plant(layout, config.seed, config.workload, start)
         if kept is not None:
+            try_out(Plant(layout, config.seed, config.workload, start), kept.plant, layout)
             self._restore(kept)
         if self._failures is not None:
             # Those of the time before a restart are past.

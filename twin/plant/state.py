@@ -8,6 +8,7 @@ refused. So a release that adds or drops a part of the state still reads what ca
 
 from __future__ import annotations
 
+import math
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
@@ -26,7 +27,11 @@ _GIVEN = ("twin.parameters", "twin.site", "twin.catalog")
 """Packages whose objects are the site's description: a new plant has them already."""
 _OF_ANY_LENGTH = frozenset({"course"})
 """Arrays with a value for each part of a step, of which there are as many as dt wants."""
+_KINDS = "biuf"
+"""Kinds of arrays that a plant has: truths and numbers."""
 _END_SECONDS = 1e11
+_MOST = 1e30
+"""Beyond what any quantity of a plant is, in its unit."""
 _UNFIT = (
     TypeError,
     ValueError,
@@ -221,11 +226,17 @@ class _Restorer:
         if key not in self._arrays:
             raise PlantStateError(f"the array {key} is missing")
         array = self._arrays[key]
+        if array.dtype.kind not in _KINDS:
+            raise PlantStateError(f"{name} is of the type {array.dtype}, which no plant has")
         if isinstance(new, np.ndarray) and new.dtype != object:
             if not _same_shape(array.shape, new.shape, name):
                 raise PlantStateError(f"{name} has the shape {array.shape}, not {new.shape}")
             if not np.can_cast(array.dtype, new.dtype, "same_kind"):
                 raise PlantStateError(f"{name} is of the type {array.dtype}, not {new.dtype}")
+            # In its own type and byte order: the plant counts on in the array itself.
+            array = array.astype(new.dtype, copy=False)
+            if _is_odd(array) and not _is_odd(new):
+                raise PlantStateError(f"{name} has values that are no numbers of a plant")
         self._made[name] = array
         return array
 
@@ -246,6 +257,11 @@ class _Restorer:
         return made
 
 
+def _is_odd(values: NDArray[Any]) -> bool:
+    """Return whether any of the values is no number, or beyond all bounds."""
+    return bool(values.dtype.kind == "f" and not (np.abs(values) < _MOST).all())
+
+
 def _same_shape(saved: tuple[int, ...], new: tuple[int, ...], name: str) -> bool:
     """Return whether an array has the sizes of the plant, or one value for all along an axis."""
     if len(saved) != len(new):
@@ -261,10 +277,18 @@ def _item(new: Any, index: int) -> Any:
 
 
 def _plain(saved: Any, new: Any, name: str) -> Any:
-    numbers = isinstance(saved, _NUMBERS) and isinstance(new, (*_NUMBERS, np.number))
-    if saved is None or new is None or numbers or isinstance(saved, type(new)):
+    if saved is None or new is None:
         return saved
-    raise PlantStateError(f"{name} is {saved!r}, which is no {type(new).__name__}")
+    truth = isinstance(saved, bool)
+    if truth is not isinstance(new, (bool, np.bool_)):
+        fits = False
+    elif isinstance(new, (*_NUMBERS, np.number)):
+        fits = isinstance(saved, _NUMBERS) and (abs(saved) < _MOST or not math.isfinite(new))
+    else:
+        fits = isinstance(saved, type(new))
+    if not fits:
+        raise PlantStateError(f"{name} is {saved!r}, which is no {type(new).__name__}")
+    return saved
 
 
 def _classes() -> dict[str, type[Any]]:

@@ -31,6 +31,10 @@ _NEAR, _VERY_NEAR = 0.8, 0.9
 """How alike two names are that one may mean: of the same exporter, and of different ones."""
 
 
+_OF_ALERTS = {"ALERTS", "ALERTS_FOR_STATE"}
+"""Series that the engine makes of the rules' alerts."""
+
+
 @dataclass(frozen=True, slots=True)
 class Lacking:
     """Metrics that a rule names and the site does not have.
@@ -46,7 +50,7 @@ class Lacking:
 
 def lacking_metrics(rules: RuleSet, metrics: frozenset[str]) -> dict[str, Lacking]:
     """Return by each rule's key what it names that neither the site nor another rule makes."""
-    made = {rule.name for rule in rules.recordings}
+    made = {rule.name for rule in rules.recordings} | _OF_ALERTS
     found: dict[str, Lacking] = {}
     for rule in rules.rules:
         names = sorted({own.name for own in rule.selectors if own.name} - metrics - made)
