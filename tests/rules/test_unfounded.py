@@ -15,7 +15,8 @@ FILE = Path("rules.yml")
 NO_KUBELET = 'no series of up has job="kubelet"; there is "node-exporter"'
 NO_NODE = 'no series of up has node="a"; none has that label'
 HINTS = {'up{job="kubelet"}': NO_KUBELET, 'up{node="a"}': NO_NODE}
-LACKING = Lacking({"container_last_seen": "cadvisor"}, {"own_metric": ""})
+OF_EDITIONS = {"DCGM_FI_DEV_FB_TOTAL": "dcgm-exporter 4.8.2"}
+LACKING = Lacking({"container_last_seen": "cadvisor", **OF_EDITIONS}, {"own_metric": ""})
 
 
 def rule(expr: str, name: str = "A", line: int = 3, *, alerting: bool = True) -> Rule:
@@ -34,6 +35,8 @@ def rule(expr: str, name: str = "A", line: int = 3, *, alerting: bool = True) ->
         ("absent_over_time(own_metric[5m])", "no known exporter has own_metric"),
         ("rate(up[5m]) / rate(up[1d]) > 2", "compares up with the last 24h, of which the scenario"),
         ('absent(up{node="a"})', ""),
+        # Of another edition, or off by default: so it is on a real site too.
+        ("absent(DCGM_FI_DEV_FB_TOTAL)", ""),
         ("up == 0 or container_last_seen > 0", ""),
         ("container_last_seen > 0 or up == 0", ""),
         ("increase(up[1d]) > 5", ""),
