@@ -97,6 +97,11 @@ def test_names_are_those_of_the_files() -> None:
             HEAD + "scrape: 7s\n",
             "own.yaml:3: duration must be a multiple of scrape",
         ),
+        (HEAD + "step: 3s\n", "own.yaml:4: scrape must be a multiple of step"),
+        (
+            HEAD + "step: 5s\nfaults:\n  - {kind: hot-day, at: 2m}\n",
+            "own.yaml:4: faults act within a second; leave step out",
+        ),
         (HEAD.replace("10m", "soon"), "own.yaml:3: duration: is 'soon'; write a duration such as"),
         (HEAD + "title: another\n", "own.yaml:4:1: the key 'title' is given twice"),
         ("title: [\n", "own.yaml:2:1: is not YAML"),

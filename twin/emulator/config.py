@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from twin.errors import ConfigError
+from twin.plant.plant import LONGEST_STEP
 from twin.site import FACILITY, Layout, Shard
 from twin.wire import Codec
 
@@ -29,6 +30,7 @@ class EmulatorConfig:
         epoch: simulated unix time of the start; None for now.
         interval: simulated seconds between two frames of a unit; None for the site's,
             or what keeps to 30 frames a second of the wall clock at high speed.
+        longest_step: simulated seconds above which a step of the plant is cut.
         state: folder in which the plant's state is kept; None to start afresh each time.
         failures: see :func:`twin.faults.natural.failures_of`.
         codec: how frames are written.
@@ -48,6 +50,7 @@ class EmulatorConfig:
     speed: float = 1.0
     epoch: float | None = None
     interval: float | None = None
+    longest_step: float = LONGEST_STEP
     state: Path | None = None
     failures: str = "none"
     codec: Codec = Codec.JSON

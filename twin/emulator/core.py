@@ -83,7 +83,7 @@ class EmulatorCore:
         self._outbox: list[OutboundMessage] = []
         self._epoch = epoch
         start = epoch if weather is None else weather
-        self.plant = Plant(layout, config.seed, config.workload, start)
+        self.plant = Plant(layout, config.seed, config.workload, start, config.longest_step)
         if kept is not None:
             try_out(Plant(layout, config.seed, config.workload, start), kept.plant, layout)
             self._restore(kept)

@@ -20,16 +20,16 @@ from twin.plant.halls import Halls
 from twin.plant.units import Floats
 from twin.site import Layout
 
-__all__ = ["Plant", "parts_of"]
+__all__ = ["LONGEST_STEP", "Plant", "parts_of"]
 
 _MODEL_STREAM = 1000
-_LONGEST_STEP = 1.0
-"""Longer steps are cut: throttling acts within seconds."""
+LONGEST_STEP = 1.0
+"""Seconds above which steps are cut: throttling acts within seconds."""
 
 
-def parts_of(dt: float) -> int:
-    """Return into how many steps so many seconds are cut."""
-    return max(1, ceil(dt / _LONGEST_STEP - 1e-9))
+def parts_of(dt: float, longest: float = LONGEST_STEP) -> int:
+    """Return into how many steps of at most ``longest`` so many seconds are cut."""
+    return max(1, ceil(dt / longest - 1e-9))
 
 
 class Plant:
@@ -40,15 +40,21 @@ class Plant:
         seed: of every random number of the plant.
         workload: what the training jobs run: ``training``, ``idle`` or ``trace:NAME``.
         epoch: unix time of the start, of which the time of day counts for the weather.
+        longest: longer steps are cut, in s; more than a second is for a plant without faults.
 
     Raises:
         ConfigError: there is no such workload.
     """
 
     def __init__(
-        self, layout: Layout, seed: int = 0, workload: str = "training", epoch: float = 0.0
+        self,
+        layout: Layout,
+        seed: int = 0,
+        workload: str = "training",
+        epoch: float = 0.0,
+        longest: float = LONGEST_STEP,
     ) -> None:
-        self._epoch = epoch
+        self._epoch, self._longest = epoch, longest
         self.time = 0.0
         """Simulated seconds since the start."""
         self.halls = halls = Halls(layout, seed, workload)
@@ -69,7 +75,7 @@ class Plant:
 
     def step(self, dt: float, conditions: Conditions) -> None:
         """Advance by ``dt`` simulated seconds under ``conditions``."""
-        parts = parts_of(dt)
+        parts = parts_of(dt, self._longest)
         for _ in range(parts):
             self._advance(dt / parts, conditions)
         self.halls.take(self.facility.feedback())

@@ -25,7 +25,7 @@ from twin.scenario.loader import LoadedScenario
 
 __all__ = ["cacheable", "kept_sample", "scenario_key"]
 
-_LIVED = {"seed", "workload", "weather", "duration", "scrape", "faults"}
+_LIVED = {"seed", "workload", "weather", "duration", "scrape", "step", "faults"}
 """Parts of a scenario that decide what it gives; its site is another."""
 _VALUE_BYTES = 8
 

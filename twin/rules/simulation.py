@@ -24,8 +24,8 @@ from twin.wire import OutboundMessage, Snapshot
 
 __all__ = ["Simulation"]
 
-_STATUS_TICKS = 2
-"""As the emulator says how it goes every two seconds."""
+_STATUS_SECONDS = 2
+"""As often as the emulator says how it goes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,11 @@ class Simulation:
         scenario, self._layout = loaded.scenario, loaded.layout
         self._loaded = loaded
         config = EmulatorConfig(
-            self._layout, seed=scenario.seed, workload=scenario.workload, interval=1.0
+            self._layout,
+            seed=scenario.seed,
+            workload=scenario.workload,
+            interval=scenario.step,
+            longest_step=scenario.step,
         )
         self.emulator = EmulatorCore(config, 0.0, scenario.weather)
         self._pending = list(enumerate(scenario.faults, 1))
@@ -68,8 +72,10 @@ class Simulation:
         return "aggregator-down" not in self._disturbance.kinds
 
     def run(self, every: int) -> Iterator[int]:
-        """Advance through the scenario and yield each ``every``-th second, when all is in place."""
-        for second in range(1, round(self._loaded.scenario.duration) + 1):
+        """Go through the scenario and yield each ``every``-th second, when all is in place."""
+        scenario = self._loaded.scenario
+        step = round(scenario.step)
+        for second in range(step, round(scenario.duration) + 1, step):
             whole = second % every == 0
             self._step(second, whole=whole)
             if whole:
@@ -79,13 +85,13 @@ class Simulation:
         now = float(second)
         self._inject()
         self._disturb(now)
-        self.emulator.step(1.0)
+        self.emulator.step(self._loaded.scenario.step)
         self._ticks += 1
         for message in self.emulator.outbox():
             self._publish(message, now)
         if self._online:
             self._publish_frames(now, whole=whole)
-            if self._ticks % _STATUS_TICKS == 0:
+            if second % _STATUS_SECONDS < self._loaded.scenario.step:
                 self._publish(self.emulator.status("online", self._figures()), now)
         self.core.tick(now)
 

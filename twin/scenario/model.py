@@ -189,6 +189,9 @@ class Scenario(_ScenarioSection):
     """Scrape interval, in whole seconds."""
     evaluate: Annotated[Duration, Field(ge=1, le=600)] = 5.0
     """Evaluation interval of the rules, in whole seconds."""
+    step: Annotated[Duration, Field(ge=1, le=10)] = 1.0
+    """Seconds of a step of the physics and between two frames; more than one is for long scenarios
+    in which nothing goes wrong."""
     faults: tuple[ScenarioEvent, ...] = ()
     """What goes wrong, in order of time."""
     shows: tuple[_Name, ...] = ()
@@ -198,9 +201,14 @@ class Scenario(_ScenarioSection):
 
     @model_validator(mode="after")
     def _whole_intervals(self) -> Scenario:
-        for name, value in (("scrape", self.scrape), ("evaluate", self.evaluate)):
+        intervals = {"scrape": self.scrape, "evaluate": self.evaluate, "step": self.step}
+        for name, value in intervals.items():
             if not value.is_integer():
                 raise MisplacedError(f"{name} is {value:g} s; it must be whole seconds", name)
+        if self.scrape % self.step:
+            raise MisplacedError("scrape must be a multiple of step", "step")
+        if self.faults and self.step > 1.0:
+            raise MisplacedError("faults act within a second; leave step out", "step")
         if self.duration % self.scrape or self.duration % self.evaluate:
             raise MisplacedError(
                 "duration must be a multiple of scrape and of evaluate", "duration"

@@ -1,0 +1,54 @@
+"""Longer steps of the physics: a quiet scenario shows what it shows second by second."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from twin.rules.result import ScenarioResult
+from twin.rules.sampling import known_metrics, sample
+from twin.rules.scenario_run import Options, run_scenario, wanted_metrics
+from twin.rules.source import RuleSet
+from twin.scenario import load_scenario
+from twin.scenario.loader import LoadedScenario
+
+_OF_TICKS = "twin_emulator_ticks_total"
+"""The metric that counts steps."""
+
+
+def quiet(minutes: int, step: float) -> LoadedScenario:
+    """Return the beginning of the quiet day at some step."""
+    day = load_scenario("quiet-day")
+    scenario = day.scenario.model_copy(update={"duration": 60.0 * minutes, "step": step})
+    return replace(day, scenario=scenario)
+
+
+def test_levels_are_the_same(shipped: RuleSet) -> None:
+    """Whatever the shipped rules read has the same mean, and reports at the same scrapes."""
+    fine, coarse = quiet(30, 1.0), quiet(30, load_scenario("quiet-day").scenario.step)
+    wanted = wanted_metrics(shipped, known_metrics(fine.layout)) - {_OF_TICKS}
+    of_fine, of_coarse = sample(fine, wanted).families, sample(coarse, wanted).families
+    assert of_fine.keys() == of_coarse.keys()
+    apart = {}
+    for name, family in of_fine.items():
+        one, other = family.values, of_coarse[name].values
+        assert np.array_equal(np.isfinite(one), np.isfinite(other)), name
+        means = float(np.nanmean(one)), float(np.nanmean(other))
+        chance = float(np.nanmax(np.nanstd(one, axis=1)))
+        if abs(means[0] - means[1]) > 0.01 * abs(means[0]) + 0.1 * chance:
+            apart[name] = (*means, chance)
+    assert apart == {}
+
+
+@pytest.mark.integration
+def test_verdicts_are_the_same(shipped: RuleSet) -> None:
+    """No shipped rule is true at either step, and recordings have as many series."""
+
+    def judged(step: float) -> ScenarioResult:
+        return run_scenario(quiet(20, step), shipped, Options())
+
+    fine, coarse = judged(1.0), judged(load_scenario("quiet-day").scenario.step)
+    assert fine.episodes == coarse.episodes == {}
+    assert (fine.true, fine.recorded) == (coarse.true, coarse.recorded)
