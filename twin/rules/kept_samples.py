@@ -8,7 +8,7 @@ makes its scenario be lived through once more, for all of them.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -23,13 +23,14 @@ from twin.rules.fingerprint import physics_code
 from twin.rules.sampling import MetricFamily, Samples, sample
 from twin.scenario.loader import LoadedScenario
 
-__all__ = ["cacheable", "kept_sample", "scenario_key"]
+__all__ = ["Live", "cacheable", "kept_sample", "scenario_key"]
 
 _LIVED = {"seed", "workload", "weather", "duration", "scrape", "step", "faults"}
 """Parts of a scenario that decide what it gives; its site is another."""
 _VALUE_BYTES = 8
 
 Values = NDArray[np.float64]
+Live = Callable[[LoadedScenario, Collection[str]], Samples]
 
 
 def cacheable() -> bool:
@@ -43,22 +44,29 @@ def scenario_key(loaded: LoadedScenario) -> str:
     return digest("samples", physics_code(), loaded.layout.site.model_dump_json(), timeline)
 
 
-def kept_sample(loaded: LoadedScenario, wanted: Collection[str], cache: Cache | None) -> Samples:
+def kept_sample(
+    loaded: LoadedScenario,
+    wanted: Collection[str],
+    cache: Cache | None,
+    live: Live | None = None,
+) -> Samples:
     """Return what Prometheus would have scraped of a scenario, as :func:`sample` does.
 
     Args:
         loaded: the scenario.
         wanted: metric names that are read.
         cache: where it is kept; None lives through the scenario in any case.
+        live: lives through a scenario; None for :func:`sample`.
     """
+    live = live or sample
     if cache is None:
-        return sample(loaded, wanted)
+        return live(loaded, wanted)
     key = scenario_key(loaded)
     content = cache.read(key)
     known, families = _nothing() if content is None else _decoded(content)
     if not known.issuperset(wanted):
         known = known.union(wanted)
-        samples = sample(loaded, known)
+        samples = live(loaded, known)
         cache.write(key, _encoded(samples, known))
         families = samples.families
     scenario = loaded.scenario

@@ -181,13 +181,45 @@ def sample(loaded: LoadedScenario, wanted: Collection[str]) -> Samples:
         loaded: the scenario.
         wanted: metric names that are read.
     """
-    every = round(loaded.scenario.scrape)
-    scrapes = round(loaded.scenario.duration) // every
-    simulation = Simulation(loaded)
-    scraper = _Scraper(simulation.core, wanted)
-    for second in simulation.run(every):
-        scraper.scrape(second // every - 1, answered=simulation.scrapable)
-    return Samples(loaded.scenario.scrape, scrapes, scraper.families(scrapes))
+    sampling = Sampling(loaded, wanted)
+    sampling.advance()
+    return sampling.samples()
+
+
+class Sampling:
+    """A scenario that is lived through and scraped.
+
+    Args:
+        loaded: the scenario.
+        wanted: metric names that are read.
+    """
+
+    def __init__(self, loaded: LoadedScenario, wanted: Collection[str]) -> None:
+        self._scenario = loaded.scenario
+        self._simulation = Simulation(loaded)
+        self._scraper = _Scraper(self._simulation.core, wanted)
+
+    @property
+    def second(self) -> int:
+        """How far it is."""
+        return self._simulation.second
+
+    def advance(self, until: float | None = None) -> None:
+        """Go on to a second, or to the end of the scenario."""
+        every = round(self._scenario.scrape)
+        for second in self._simulation.run(every, until):
+            self._scraper.scrape(second // every - 1, answered=self._simulation.scrapable)
+
+    def follow(self, loaded: LoadedScenario) -> None:
+        """Go on as another scenario, as :meth:`Simulation.follow` says."""
+        self._scenario = loaded.scenario
+        self._simulation.follow(loaded)
+
+    def samples(self) -> Samples:
+        """Return what Prometheus would have scraped, at the end of the scenario."""
+        own = self._scenario
+        scrapes = round(own.duration) // round(own.scrape)
+        return Samples(own.scrape, scrapes, self._scraper.families(scrapes))
 
 
 class _Scraper:

@@ -17,7 +17,7 @@ from twin.rules.explain import reasons
 from twin.rules.fault_effects import rules_affected
 from twin.rules.jobs import Candidate
 from twin.rules.kept_outcomes import OutcomeCache, kept_outcome
-from twin.rules.kept_samples import cacheable, kept_sample, scenario_key
+from twin.rules.kept_samples import Live, cacheable, kept_sample, scenario_key
 from twin.rules.mixed_fleet import mixed
 from twin.rules.mutation import Mutant, killed, mutants
 from twin.rules.result import Check, CheckStatus, ScenarioResult, Struck, SweepPoint
@@ -70,16 +70,27 @@ class Options:
 
 
 def run_scenario(
-    loaded: LoadedScenario, rules: RuleSet, options: Options, threads: int = 1
+    loaded: LoadedScenario,
+    rules: RuleSet,
+    options: Options,
+    threads: int = 1,
+    live: Live | None = None,
 ) -> ScenarioResult:
     """Return what happens in one scenario.
+
+    Args:
+        loaded: the scenario.
+        rules: to test.
+        options: of the run.
+        threads: promtools at a time.
+        live: see :func:`twin.rules.kept_samples.kept_sample`.
 
     Raises:
         ConfigError: promtool is not there, or cannot evaluate a recording rule.
     """
     began = time.perf_counter()
     cache = options.cache if cacheable() else None
-    samples, metrics = _sampled(loaded, rules, options, cache)
+    samples, metrics = _sampled(loaded, rules, options, cache, live)
     alerts = rules.alerts
     variants = [
         Candidate(rule, {**rule.body, "for": show_duration(lasts)})
@@ -149,17 +160,21 @@ def run_scenario(
 
 
 def _sampled(
-    loaded: LoadedScenario, rules: RuleSet, options: Options, cache: Cache | None
+    loaded: LoadedScenario,
+    rules: RuleSet,
+    options: Options,
+    cache: Cache | None,
+    live: Live | None,
 ) -> tuple[Samples, frozenset[str]]:
     """Return what is scraped for these rules, and all metrics that the site has."""
     metrics = known_metrics(loaded.layout)
-    samples = kept_sample(loaded, wanted_metrics(rules, metrics), cache)
+    samples = kept_sample(loaded, wanted_metrics(rules, metrics), cache, live)
     if not options.mixed:
         return samples, metrics
     other = loaded.exporting(options.mixed)
     others = known_metrics(other.layout)
     return mixed(
-        samples, kept_sample(other, wanted_metrics(rules, others), cache)
+        samples, kept_sample(other, wanted_metrics(rules, others), cache, live)
     ), metrics | others
 
 

@@ -42,6 +42,7 @@ class Simulation:
     Attributes:
         emulator: the emulator's core.
         core: the aggregator's.
+        second: how far it is.
 
     Raises:
         ConfigError: a step needs services, which only a running stack has.
@@ -62,7 +63,7 @@ class Simulation:
         self._pending = list(enumerate(scenario.faults, 1))
         self._disturbance = _Disturbance()
         self._online = True
-        self._ticks = self._frames = 0
+        self.second = self._ticks = self._frames = 0
         self.core = Core(self._layout)
         self._connect(0.0)
 
@@ -71,13 +72,29 @@ class Simulation:
         """Whether the aggregator answers."""
         return "aggregator-down" not in self._disturbance.kinds
 
-    def run(self, every: int) -> Iterator[int]:
-        """Go through the scenario and yield each ``every``-th second, when all is in place."""
+    def follow(self, loaded: LoadedScenario) -> None:
+        """Go on as another scenario that has begun in the same way, and in which all is well yet.
+
+        Raises:
+            ConfigError: a step needs services, which only a running stack has.
+        """
+        _refuse_chaos(loaded)
+        self._loaded = loaded
+        self._pending = list(enumerate(loaded.scenario.faults, 1))
+
+    def run(self, every: int, until: float | None = None) -> Iterator[int]:
+        """Go through the scenario and yield each ``every``-th second, when all is in place.
+
+        Args:
+            every: seconds between two that are looked at.
+            until: the second to stop at; None for the end of the scenario.
+        """
         scenario = self._loaded.scenario
-        step = round(scenario.step)
-        for second in range(step, round(scenario.duration) + 1, step):
+        step, end = round(scenario.step), scenario.duration if until is None else until
+        for second in range(self.second + step, round(end) + 1, step):
             whole = second % every == 0
             self._step(second, whole=whole)
+            self.second = second
             if whole:
                 yield second
 

@@ -14,12 +14,16 @@ from twin.rules.processes import ended_in_order, prepare, single_threaded
 from twin.rules.result import ScenarioResult
 from twin.rules.sampling import known_metrics
 from twin.rules.scenario_run import Options, run_scenario
+from twin.rules.shared_start import SharedStarts
 from twin.rules.source import RuleSet
 from twin.rules.verdict import check_names
 from twin.scenario import load_scenario
 from twin.scenario.loader import LoadedScenario, shipped_scenarios
 
 __all__ = ["check_suite", "is_foreign", "run_suite"]
+
+_starts = SharedStarts()
+"""Of this process, which is one of a pool."""
 
 
 def is_foreign(rules: RuleSet) -> bool:
@@ -143,9 +147,9 @@ def _learnt(options: Options, result: ScenarioResult) -> Options:
 
 
 def _size(loaded: LoadedScenario) -> float:
-    return loaded.scenario.duration * loaded.layout.site.racks
+    return loaded.scenario.duration / loaded.scenario.step * loaded.layout.site.racks
 
 
 def _run_path(path: str, rules: RuleSet, options: Options) -> ScenarioResult:
     loaded = load_scenario(path).exporting(options.exporters, options.counters)
-    return run_scenario(loaded, rules, options)
+    return run_scenario(loaded, rules, options, live=_starts.sample)

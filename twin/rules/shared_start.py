@@ -1,0 +1,111 @@
+"""Shared starts: what scenarios have in common before anything goes wrong, lived through once.
+
+Most scenarios are of the same site with the same seed, and their first fault comes after some
+minutes. A process that runs many keeps such a site as it stands just before the first fault,
+and lets a fork of itself go on from there as each scenario. What is sampled is the same.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Collection
+from contextlib import suppress
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+
+from twin.errors import ConfigError
+from twin.rules.processes import prepare
+from twin.rules.sampling import Samples, Sampling, sample
+from twin.scenario.loader import LoadedScenario
+
+__all__ = ["SharedStarts"]
+
+_FORKS = sys.platform == "linux"
+"""Elsewhere a fork is slow, or unsafe once numerical libraries are loaded."""
+_SETTING = {"seed", "workload", "weather", "scrape", "step"}
+"""Parts of a scenario that decide how it begins; its site is another."""
+_SHORTEST = 30.0
+"""Seconds of a start that is worth a fork."""
+_MOST_KEPT = 4
+
+_Key = tuple[str, str, frozenset[str]]
+
+
+class SharedStarts:
+    """The starts that a process keeps, the ones used last."""
+
+    def __init__(self) -> None:
+        self._kept: dict[_Key, Sampling] = {}
+
+    def sample(self, loaded: LoadedScenario, wanted: Collection[str]) -> Samples:
+        """Return what Prometheus would have scraped, as :func:`twin.rules.sampling.sample` does.
+
+        Args:
+            loaded: the scenario.
+            wanted: metric names that are read.
+
+        Raises:
+            ConfigError: the process that lived through it was ended.
+        """
+        calm = _calm_seconds(loaded)
+        if not _FORKS or calm < _SHORTEST:
+            return sample(loaded, wanted)
+        key = _key(loaded, wanted)
+        start = self._kept.pop(key, None)
+        if start is None:
+            start = Sampling(loaded, wanted)
+            start.advance(calm)
+        self._kept[key] = start
+        while len(self._kept) > _MOST_KEPT:
+            del self._kept[next(iter(self._kept))]
+        return sample(loaded, wanted) if start.second > calm else _forked(start, loaded)
+
+
+def _key(loaded: LoadedScenario, wanted: Collection[str]) -> _Key:
+    setting = loaded.scenario.model_dump_json(include=_SETTING)
+    return loaded.layout.site.model_dump_json(), setting, frozenset(wanted)
+
+
+def _calm_seconds(loaded: LoadedScenario) -> float:
+    """Return until when nothing goes wrong, a time of a scrape; 0 if nothing ever does."""
+    scenario = loaded.scenario
+    if not scenario.faults:
+        return 0.0
+    return scenario.faults[0].at // scenario.scrape * scenario.scrape
+
+
+def _forked(start: Sampling, loaded: LoadedScenario) -> Samples:
+    """Return what a fork of this process samples that goes on from a start."""
+    context = get_context("fork")
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_go_on, args=(start, loaded, sender))
+    process.start()
+    sender.close()
+    found: Samples | Exception | None = None
+    try:
+        with suppress(EOFError), receiver:
+            found = receiver.recv()
+    except BaseException:
+        process.kill()
+        raise
+    finally:
+        process.join()
+    if isinstance(found, Exception):
+        raise found
+    if found is None:
+        raise ConfigError(f"{loaded.path}: the process that lived through it was ended; try again")
+    return found
+
+
+def _go_on(start: Sampling, loaded: LoadedScenario, sender: Connection) -> None:
+    """Send what is sampled from here on to the end of the scenario, or what went wrong."""
+    prepare()
+    try:
+        start.follow(loaded)
+        start.advance()
+        sender.send(start.samples())
+    except KeyboardInterrupt:
+        os._exit(1)
+    except Exception as error:  # noqa: BLE001 - raised where it is awaited
+        sender.send(error)
