@@ -21,6 +21,7 @@ from twin.faults import FAULTS
 from twin.rules.cache import Cache, default_folder
 from twin.rules.result import CheckStatus
 from twin.rules.scenario_run import Options, run_scenario
+from twin.rules.shared_start import SharedStarts
 from twin.rules.shipped import write_shipped_rules
 from twin.rules.source import RuleSet, load_rules
 from twin.scenario import parse_scenario
@@ -57,6 +58,8 @@ job_mix: [{name: a, share: 1, gpus: [8], seconds: 120, spread: 0.3}]
 HEALTHY_SECONDS = 300
 """Simulated time before a fault: the windows of the rules are full."""
 SCRAPE_SECONDS = 15
+STARTS = SharedStarts()
+"""The healthy time, which every fault comes after."""
 SILENCE = Proof(fault="", fires={}, silent="nothing is wrong")
 
 
@@ -84,6 +87,7 @@ def complaints(
         "title": proof.fault or "training",
         "site": {**site, "telemetry": {"exporters": {"dcgm": exporter}}},
         "duration": f"{seconds}s",
+        "step": "5s" if every == SCRAPE_SECONDS and not proof.fault else "1s",
         "scrape": f"{every}s",
         "evaluate": f"{every}s",
         "faults": [fault] if proof.fault else [],
@@ -91,7 +95,8 @@ def complaints(
     }
     loaded = parse_scenario(json.dumps(scenario), folder / "physics.yaml")  # JSON is YAML
     # What a fault does on an edition is lived through once, whatever the rules.
-    checks = run_scenario(loaded, rules, Options(cache=Cache(default_folder()))).checks
+    options = Options(cache=Cache(default_folder()))
+    checks = run_scenario(loaded, rules, options, live=STARTS.sample).checks
     assert checks
     return [f"{own.text}: {own.detail}" for own in checks if own.status is not CheckStatus.PASSED]
 

@@ -15,9 +15,6 @@ from twin.rules.shared_start import SharedStarts
 from twin.scenario import parse_scenario
 from twin.scenario.loader import LoadedScenario
 
-# Another thread of a test run has nothing that a fork needs.
-pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
-
 TEXT = """
 title: a test
 site: {racks: 1, servers_per_rack: 1, megapacks: {count: 1}, gensets: {count: 0}}
@@ -84,8 +81,8 @@ def test_what_goes_wrong_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     chaos = parse_scenario(
         TEXT + "  - {kind: service-kill, target: broker, at: 40s, for: 10s}\n", Path("own.yaml")
     )
-    with pytest.raises(ConfigError, match="own.yaml:8: service-kill is done to a service"):
+    with pytest.raises(ConfigError, match=r"own\.yaml:8: service-kill is done to a service"):
         starts.sample(chaos, wanted)
     monkeypatch.setattr(Sampling, "follow", lambda _, __: os._exit(1))
-    with pytest.raises(ConfigError, match=r"own.yaml: the process that lived through it"):
+    with pytest.raises(ConfigError, match=r"own\.yaml: the process that lived through it"):
         starts.sample(scenario("gone"), wanted)

@@ -88,10 +88,10 @@ def _rows(bodies: dict[str, str], quick: set[str]) -> list[pytest.ParameterSet]:
     ]
 
 
-def _loaded(folder: Path, body: str, duration: str) -> LoadedScenario:
+def _loaded(folder: Path, body: str, duration: str, step: str = "1s") -> LoadedScenario:
     path = folder / "scenario.yaml"
     path.write_text(
-        f"title: nothing is wrong\nsite: {{name: mine, {body}}}\nduration: {duration}\n"
+        f"title: nothing is wrong\nsite: {{name: mine, {body}}}\nduration: {duration}\nstep: {step}\n"
         "scrape: 15s\nevaluate: 15s\nexpect: {exactly: []}\n",
         encoding="utf-8",
     )
@@ -117,7 +117,7 @@ def test_any_size_fits(body: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("body", _rows(QUIET, QUICK))
 def test_any_size_is_quiet(body: str, shipped: RuleSet, tmp_path: Path) -> None:
     """Such a site fires no alert in an hour."""
-    assert _fired(_loaded(tmp_path, body, "1h"), shipped) == set()
+    assert _fired(_loaded(tmp_path, body, "1h", "5s"), shipped) == set()
 
 
 @every("body", tuple(WARNED.values()))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Collection
 from contextlib import suppress
 from multiprocessing import get_context
@@ -80,7 +81,10 @@ def _forked(start: Sampling, loaded: LoadedScenario) -> Samples:
     context = get_context("fork")
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=_go_on, args=(start, loaded, sender))
-    process.start()
+    with warnings.catch_warnings():
+        # Other threads of ours hold no lock that the fork needs.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        process.start()
     sender.close()
     found: Samples | Exception | None = None
     try:
