@@ -91,8 +91,8 @@ def _rows(bodies: dict[str, str], quick: set[str]) -> list[pytest.ParameterSet]:
 def _loaded(folder: Path, body: str, duration: str, step: str = "1s") -> LoadedScenario:
     path = folder / "scenario.yaml"
     path.write_text(
-        f"title: nothing is wrong\nsite: {{name: mine, {body}}}\nduration: {duration}\nstep: {step}\n"
-        "scrape: 15s\nevaluate: 15s\nexpect: {exactly: []}\n",
+        f"title: nothing is wrong\nsite: {{name: mine, {body}}}\nduration: {duration}\n"
+        f"step: {step}\nscrape: 15s\nevaluate: 15s\nexpect: {{exactly: []}}\n",
         encoding="utf-8",
     )
     return parse_scenario(path.read_text(encoding="utf-8"), path)
