@@ -54,6 +54,12 @@ scheduler: {kind: slurm}
 job_mix: [{name: a, share: 1, gpus: [8], seconds: 120, spread: 0.3}]
 """
 """What faults of a scheduler need beside."""
+IN_AIR = """
+fans: {per_server: 6}
+"""
+"""What faults of air cooling need beside."""
+NEEDED = {"scheduler": SCHEDULED, "air": IN_AIR}
+"""What faults of a system need beside."""
 
 HEALTHY_SECONDS = 300
 """Simulated time before a fault: the windows of the rules are full."""
@@ -81,8 +87,10 @@ def complaints(
     # The fault shows in the first scrape after the healthy time, from which delays are counted.
     fires = [{"alert": name, "within": f"{most + 1}s"} for name, most in proof.fires.items()]
     fault = {"kind": proof.fault, "at": f"{HEALTHY_SECONDS - 1}s", "for": "1d"}
-    of_scheduler = bool(proof.fault) and FAULTS[proof.fault].system == "scheduler"
-    site = yaml.safe_load(SITE + SCHEDULED if of_scheduler else SITE)
+    system = FAULTS[proof.fault].system if proof.fault else ""
+    site = yaml.safe_load(SITE + NEEDED.get(system, ""))
+    if system == "air":
+        site["cooling"] = {"medium": "air"}
     scenario: dict[str, Any] = {
         "title": proof.fault or "training",
         "site": {**site, "telemetry": {"exporters": {"dcgm": exporter}}},

@@ -22,6 +22,13 @@ LAYOUT = Layout(
     )
 )
 """The demo, with a rack for a scheduler: some faults are of nothing else."""
+IN_AIR = Layout(parse_site("{name: airy, racks: 2, cooling: {medium: air}}", "airy"))
+"""A site for faults of air cooling."""
+
+
+def layout_for(kind: str) -> Layout:
+    """Return a site that can have the fault."""
+    return IN_AIR if FAULTS[kind].system == "air" else LAYOUT
 
 
 @pytest.fixture
@@ -30,12 +37,12 @@ def schedule() -> FaultSchedule:
     return FaultSchedule(LAYOUT, FAULTS)
 
 
-def broken(schedule: FaultSchedule, now: float) -> dict[str, int]:
+def broken(schedule: FaultSchedule, now: float, layout: Layout = LAYOUT) -> dict[str, int]:
     """Return how many devices and gateways of each kind are not as they should be."""
     counts = {}
     for found, healthy in (
-        (schedule.conditions(now), Conditions.healthy(LAYOUT)),
-        (schedule.gateways(now), Gateways.healthy(LAYOUT)),
+        (schedule.conditions(now), Conditions.healthy(layout)),
+        (schedule.gateways(now), Gateways.healthy(layout)),
     ):
         for f in fields(healthy):
             if f.name == "added":
@@ -56,6 +63,10 @@ def broken(schedule: FaultSchedule, now: float) -> dict[str, int]:
         ("coolant-leak", {"coolant_leak": 1}),
         ("valve-stuck", {"valve_stuck_at": 1}),
         ("cdu-psu-failure", {"cdu_psu_ok": 1}),
+        ("fan-failure", {"fan_available": 1}),
+        ("fan-board-failure", {"fan_available": 10}),
+        ("air-filter-clogged", {"air_resistance": 1}),
+        ("hot-air-recirculation", {"hot_air_recirculated": 1}),
         ("chiller-failure", {"chiller_available": 1}),
         ("facility-water-warm", {"water_excess": 1}),
         ("hot-day", {"outdoor_excess": 1}),
@@ -119,11 +130,25 @@ def broken(schedule: FaultSchedule, now: float) -> dict[str, int]:
         ("sensor-noise", {"flow_noise": 1}),
     ],
 )
-def test_strikes(schedule: FaultSchedule, kind: str, expected: dict[str, int]) -> None:
+def test_strikes(kind: str, expected: dict[str, int]) -> None:
     """A fault on its default target breaks exactly the devices it names."""
-    assert broken(schedule, 0.0) == {}
+    layout = layout_for(kind)
+    schedule = FaultSchedule(layout, FAULTS)
+    assert broken(schedule, 0.0, layout) == {}
     schedule.inject("x", kind, FAULTS[kind].default_target, now=0.0)
-    assert broken(schedule, 1.0) == expected
+    assert broken(schedule, 1.0, layout) == expected
+
+
+def test_a_rack_has_the_faults_of_what_cools_it() -> None:
+    """Coolant units do not fail where there are none, nor fans where liquid cools the servers."""
+    for kind, fault in FAULTS.items():
+        liquid = fault.system == "cooling" or kind in {"sensor-drift", "sensor-noise"}
+        if fault.system == "air":
+            with pytest.raises(ConfigError, match="liquid cools the rack"):
+                FaultSchedule(LAYOUT, FAULTS).inject("x", kind, fault.default_target, now=0.0)
+        elif liquid and fault.target not in {"chiller", "facility"}:
+            with pytest.raises(ConfigError, match="air cools the rack"):
+                FaultSchedule(IN_AIR, FAULTS).inject("x", kind, fault.default_target, now=0.0)
 
 
 def test_every_fault_is_tested() -> None:

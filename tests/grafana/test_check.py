@@ -8,7 +8,7 @@ import pytest
 
 from twin.clients.prometheus import Prometheus, QueryError
 from twin.grafana.check import Checked, QueryOutcome, check_dashboard
-from twin.grafana.optional_metrics import MARKERS
+from twin.grafana.optional_metrics import EXTRA
 from twin.grafana.queries import host, quiet_queries, reason_to_be_empty
 from twin.grafana.substitute import options_of, parse_label_values, substitute
 
@@ -112,7 +112,7 @@ def test_a_quiet_query_may_be_empty_until_its_fault_is_in_force() -> None:
 def test_what_a_site_leaves_out_may_be_empty() -> None:
     """A metric that is off by default may be missing, but not on a site that has others such."""
     asked = dashboard('max(site_gpu_thermal_throttling_seconds_total{site="$site"})')
-    marker = f'{{__name__=~"{"|".join(MARKERS)}", site="demo"}}'
+    marker = f'{{__name__=~"{"|".join(EXTRA.markers)}", site="demo"}}'
     (lean,) = outcomes(list(check_dashboard(asked, Table(), {})))
     (full,) = outcomes(list(check_dashboard(asked, Table(marker), {})))
     assert (lean, full) == (QueryOutcome.QUIET, QueryOutcome.EMPTY)

@@ -25,5 +25,5 @@ def test_site_trains(name: str) -> None:
         assert plant.gpus.missing == 0
     die = plant.gpus.die
     assert np.isfinite(die).all()
-    assert die.max() < 75
+    assert die.max() < (80 if site.has_air else 75)
     assert plant.meters.total / site.grid.limit_watts > 0.3

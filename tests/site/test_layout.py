@@ -10,10 +10,12 @@ from hypothesis import strategies as st
 
 from twin.catalog import (
     CDU,
+    CDU_PSU,
     CHILLER,
     CPU,
     DEVICES,
     FACILITY,
+    FAN,
     GENSET,
     GPU,
     GRID,
@@ -285,9 +287,11 @@ def test_every_series_of_the_demo_is_one_series(demo: Layout) -> None:
 
 def test_label_names_are_unique_within_a_series(demo: Layout) -> None:
     """A name that occurs twice would make the exposition invalid."""
+    airy = Layout(load_site("gefion"))
     for device in DEVICES:
+        layout = airy if device is FAN else demo
         for signal in device:
-            names = [name for name, _ in series_labels(demo, signal, device, 0, 0)]
+            names = [name for name, _ in series_labels(layout, signal, device, 0, 0)]
             names += ["state"] * bool(signal.states)
             names += [k for labels in list(signal.value_labels.values())[:1] for k, _ in labels]
             assert len(names) == len(set(names)), signal.metric
@@ -349,8 +353,12 @@ def test_rollups_are_those_that_the_site_reports(demo: Layout, colossus: Layout)
     off = {r.name for d in DEVICES for r in d.rollups if d[r.signal].extra}
     assert names[demo] - names[colossus] == off != set()
     assert {rollup.name for rollup in ROLLUPS} - names[demo] == {
-        "neuroncore_utilization_mean_ratio"
+        "neuroncore_utilization_mean_ratio",
+        *(rollup.name for rollup in FAN.rollups),
     }
+    airy = {rollup.name for rollup, _, _ in site_rollups(Layout(load_site("gefion")))}
+    assert airy >= {rollup.name for rollup in FAN.rollups}
+    assert airy.isdisjoint(r.name for d in (PUMP, CDU, CDU_PSU) for r in d.rollups)
     chips = Layout(parse_site("{name: x, racks: 1, gpu: trainium2}", "x"))
     sources = {rollup.name: device.name for rollup, device, _ in site_rollups(chips)}
     assert sources["gpus_reporting"] == sources["gpus_missing"] == "neuron"
@@ -413,6 +421,7 @@ def test_target_is_a_place(demo: Layout, text: str, kind: str, unit: int, device
         ("r0001/n1/nic9", "the last of its nics a server is nic8"),
         ("r0001/n1/psu0", "the last of its psus a server is psu4"),
         ("r0001/n1/psu5", "the last of its psus a server is psu4"),
+        ("r0001/n1/fan11", "the last of its fans a server is fan10"),
         ("r0001/pump0", "the last of its pumps is pump2"),
         ("r0001/pump3", "the last of its pumps is pump2"),
         ("r0001/cdu/psu3", "the last of its supplies a coolant unit is psu2"),
@@ -444,7 +453,7 @@ def test_target_on_a_site_without_generators() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "", "rack1", "R0001", "r1", "r0001/", "r0001/gpu1", "r0001/n1/", "r0001/n1/fan1",
+        "", "rack1", "R0001", "r1", "r0001/", "r0001/gpu1", "r0001/n1/", "r0001/n1/belt1",
         "r0001/n1/gpu", "r0001/n01", "r0001/n1/gpu05", "r0001/n1/pump1", "r0001\n", " r0001",
         "r\u0660\u0660\u0660\u0661", "r0001/pump\uff11", "grid/1", "a002/r0009", "mp1", "+", "#",
     ],

@@ -1,10 +1,11 @@
-"""Alerts on coolant units, chillers, facility water and rooms."""
+"""Alerts on coolant units, fans, chillers, facility water and rooms."""
 
 from __future__ import annotations
 
 from functools import partial
 
 from twin.alerts import thresholds as limit
+from twin.alerts.air import AIR_ALERTS
 from twin.alerts.model import Alert, Domain, Rules, Severity
 from twin.catalog import CDU, CDU_PSU, CHILLER, FACILITY, PUMP, SERVER, WATER
 from twin.catalog.selectors import PLACE, of
@@ -283,8 +284,8 @@ _PLANT = (
 
 COOLING_RULES = Rules(
     Domain.COOLING,
-    "Coolant units, chillers and rooms. They have no common exporter: names follow Redfish and "
-    "the Prometheus naming rules.",
+    "Coolant units, fans, chillers and rooms. Fans are ipmi_exporter's; the rest has no common "
+    "exporter: names follow Redfish and the Prometheus naming rules.",
     (),
-    (*_PUMPS, *_LOOP, *_PLANT),
+    (*_PUMPS, *_LOOP, *AIR_ALERTS, *_PLANT),
 )

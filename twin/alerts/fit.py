@@ -10,7 +10,7 @@ import numpy as np
 
 from twin.alerts import thresholds as limit
 from twin.plant.exchanger import Exchanger
-from twin.plant.room import AIR_JOULES_PER_KILOGRAM_KELVIN
+from twin.plant.room import AIR_JOULES_PER_KILOGRAM_KELVIN, air_stream_kilograms_per_second
 from twin.plant.server import largest_pdu_share, phase_amperes
 from twin.site import GpuModel, Site
 from twin.site.sizing import air_heat_watts, heat_watts, hottest, load_watts, unit_power_watts
@@ -63,16 +63,44 @@ def _models(site: Site) -> list[GpuModel]:
     return list({model.key: model for model in site.models}.values())
 
 
+def _cooled(site: Site) -> zip[tuple[GpuModel, bool]]:
+    """Return the GPU model of each block, and whether air cools it."""
+    return zip(site.models, site.air_blocks, strict=True)
+
+
+def _air_at_gpus(site: Site, model: GpuModel) -> float:
+    """Return the air at the second GPU of a stream in training, in °C."""
+    fans, server = site.fans, site.server
+    rate = fans.nominal_kilograms_per_second * AIR_JOULES_PER_KILOGRAM_KELVIN
+    around = fans.recirculation_ratio / (1.0 - fans.recirculation_ratio)
+    power = server.ac_power_watts(model.power_training_watts, fans.nominal_power_watts)
+    stream = rate * fans.gpu_air_ratio / -(-server.gpus // 2)
+    before = model.power_training_watts / stream if server.gpus > 1 else 0.0
+    return round(site.facility.air_celsius + around * power / rate + before, 1)
+
+
 def _rack_watts(site: Site) -> float:
-    return site.rack_power_watts(hottest(site))
+    """Return the greatest power of a rack in W."""
+    return max(site.rack_power_watts(model, air=air) for model, air in _cooled(site))
+
+
+def _liquid_rack_watts(site: Site) -> float:
+    """Return the greatest power of a rack that liquid cools, in W; 0 where there is none."""
+    return max(
+        (site.rack_power_watts(model, air=False) for model, air in _cooled(site) if not air),
+        default=0.0,
+    )
 
 
 def _gpus(site: Site) -> Iterator[Misfit]:
-    """Check that cold plates keep the GPUs of a training job below their limits."""
-    for model in _models(site):
+    """Check that cold plates and heat sinks keep the GPUs of a training job below their limits."""
+    blocks = {(model.key, air): model for model, air in _cooled(site)}
+    for (_, air), model in blocks.items():
+        key = f"{'air' if air else 'thermal'}_resistance_kelvin_per_watt"
         spread = 1.0 + _SPREAD * model.thermal_resistance_spread_ratio
-        rise = spread * model.thermal_resistance_kelvin_per_watt * model.power_training_watts
-        die = site.cooling.supply_celsius + rise
+        rise = spread * getattr(model, key) * model.power_training_watts
+        coolant = _air_at_gpus(site, model) if air else site.cooling.supply_celsius
+        die = coolant + rise
         memory = die + model.memory_offset_kelvin + _SPREAD
         hot = {
             "GpuTooHot": die >= min(limit.GPU_HOT.value, model.temperature_max_operating_celsius),
@@ -81,11 +109,11 @@ def _gpus(site: Site) -> Iterator[Misfit]:
         }  # fmt: skip
         if any(hot.values()):
             yield Misfit(
-                "gpu.thermal_resistance_kelvin_per_watt",
-                f"is {model.thermal_resistance_kelvin_per_watt:g}, so that an {model.name} at "
+                f"gpu.{key}",
+                f"is {getattr(model, key):g}, so that an {model.name} at "
                 f"{model.power_training_watts:g} W reaches {die:.0f} °C and its memory "
-                f"{memory:.0f} °C with coolant of {site.cooling.supply_celsius:g} °C; lower it or "
-                "cooling.supply_celsius",
+                f"{memory:.0f} °C with {'air' if air else 'coolant'} of {coolant:g} °C; lower it "
+                f"or {'facility.air_celsius' if air else 'cooling.supply_celsius'}",
                 (*(name for name, fires in hot.items() if fires), "GpuThermalThrottling"),
             )
 
@@ -103,7 +131,8 @@ def _supplies(site: Site) -> Iterator[Misfit]:
 
 
 def _output(site: Site) -> float:
-    return site.server.output_watts(hottest(site).power_training_watts)
+    fans = site.fan_power_watts(air=site.has_air)
+    return site.server.output_watts(hottest(site).power_training_watts, fans)
 
 
 def _breakers(site: Site) -> Iterator[Misfit]:
@@ -111,7 +140,9 @@ def _breakers(site: Site) -> Iterator[Misfit]:
     if pdu.breaker_amperes is None:
         return
     share = largest_pdu_share(site)
-    watts = share * _rack_watts(site) + unit_power_watts(site.cooling) / site.pdus_per_rack
+    watts = share * _rack_watts(site)
+    if site.has_liquid:
+        watts += unit_power_watts(site.cooling) / site.pdus_per_rack
     amperes = phase_amperes(watts)
     if amperes >= 0.9 * pdu.hold_ratio * pdu.breaker_amperes:
         yield Misfit(
@@ -124,6 +155,8 @@ def _breakers(site: Site) -> Iterator[Misfit]:
 
 def _filters(site: Site) -> Iterator[Misfit]:
     cooling = site.cooling
+    if not site.has_liquid:
+        return
     drop = cooling.filter_pressure_ratio * cooling.loop_pressure_pascals
     if drop > limit.FILTER_PRESSURE.value:
         yield Misfit(
@@ -135,7 +168,7 @@ def _filters(site: Site) -> Iterator[Misfit]:
 
 def _flow(site: Site) -> Iterator[Misfit]:
     """Check that the coolant of a rack suffices for its heat."""
-    cooling, rack = site.cooling, _rack_watts(site)
+    cooling, rack = site.cooling, _liquid_rack_watts(site)
     flow = cooling.flow_liters_per_minute
     rate = cooling.coolant_joules_per_liter_kelvin / 60.0
     least = limit.COOLANT_FLOW.value * rack / 1e3
@@ -153,9 +186,9 @@ def _flow(site: Site) -> Iterator[Misfit]:
 def _exchanger(site: Site) -> Iterator[Misfit]:
     """Check that the exchanger holds the supply temperature with its valve full open."""
     cooling = site.cooling
-    if cooling.supply_celsius <= cooling.facility_supply_celsius:
+    if cooling.supply_celsius <= cooling.facility_supply_celsius or not site.has_liquid:
         return
-    exchanger, heat = Exchanger.of(cooling), cooling.liquid_ratio * _rack_watts(site)
+    exchanger, heat = Exchanger.of(cooling), cooling.liquid_ratio * _liquid_rack_watts(site)
     hot, cold = np.array(exchanger.hot_rate), np.array(exchanger.cold_rate)
     carried = exchanger.rate(hot, cold, np.ones(())).item()
     coolest = cooling.facility_supply_celsius + heat / carried - heat / exchanger.hot_rate
@@ -175,8 +208,8 @@ def _exchanger(site: Site) -> Iterator[Misfit]:
 
 
 def _setpoints(site: Site) -> Iterator[Misfit]:
-    cooling, water = site.cooling, site.water
-    if cooling.supply_celsius <= cooling.facility_supply_celsius:
+    cooling, water, liquid = site.cooling, site.water, site.has_liquid
+    if liquid and cooling.supply_celsius <= cooling.facility_supply_celsius:
         yield Misfit(
             "cooling.supply_celsius",
             f"is {cooling.supply_celsius:g} °C and the facility water "
@@ -188,9 +221,9 @@ def _setpoints(site: Site) -> Iterator[Misfit]:
     dew = water.room_dew_celsius + water.room_infiltration_ratio * max(damp, 0.0)
     supply = max(cooling.supply_celsius, dew + cooling.dew_margin_kelvin)
     checks = (
-        ("cooling.supply_celsius", supply > limit.COOLANT_HOT.value, f"{supply:g} °C",
+        ("cooling.supply_celsius", liquid and supply > limit.COOLANT_HOT.value, f"{supply:g} °C",
          "CoolantHot"),
-        ("cooling.dew_margin_kelvin", supply - dew < limit.CONDENSATION_MARGIN.value,
+        ("cooling.dew_margin_kelvin", liquid and supply - dew < limit.CONDENSATION_MARGIN.value,
          f"{supply - dew:.1f} K", "CondensationRisk"),
         ("cooling.facility_supply_celsius",
          cooling.facility_supply_celsius > limit.WATER_WARM.value,
@@ -225,7 +258,7 @@ def _chillers(site: Site) -> Iterator[Misfit]:
 def _air(site: Site) -> Iterator[Misfit]:
     water = site.water
     capacity = (1.0 + water.air_margin_ratio) * site.air_heat_watts
-    stream = water.air_kilograms_per_second * site.servers * AIR_JOULES_PER_KILOGRAM_KELVIN
+    stream = air_stream_kilograms_per_second(site) * AIR_JOULES_PER_KILOGRAM_KELVIN
     air = site.facility.air_celsius + max(air_heat_watts(site) - capacity, 0.0) / stream
     if air > limit.ROOM_WARM.value >= site.facility.air_celsius:
         yield Misfit(

@@ -56,7 +56,7 @@ from twin.catalog.power import (
     PDU_BREAKER_STATES,
 )
 from twin.catalog.rollup import ABOVE_RACK, Level, Operation, Rollup
-from twin.catalog.server import PSU, SERVER
+from twin.catalog.server import FAN, PSU, SERVER
 from twin.catalog.storage import CPU, STORAGE
 from twin.catalog.water import CHILLER, CHILLER_STATES, WATER
 from twin.registry import Registry, View
@@ -75,6 +75,7 @@ __all__ = [
     "DEGRADED",
     "DEVICES",
     "FACILITY",
+    "FAN",
     "GENSET",
     "GENSET_STATES",
     "GPU",
@@ -154,6 +155,7 @@ DEVICES: Registry[DeviceClass] = Registry(
     SERVER,
     HOST,
     PSU,
+    FAN,
     PUMP,
     CDU,
     CDU_PSU,

@@ -78,7 +78,7 @@ PUMP = DeviceClass(
     address=DeviceAddress("pump", "pumps", lambda site: site.cooling.pumps),
     signs=_PUMP_SIGNS,
     hosts=CDU_HOST,
-    per_host=lambda site: site.cooling.pumps,
+    per_host=lambda site: site.cooling.pumps * site.has_liquid,
     detail=Detail.RACK,
     signals=(
         _pump("speed_ratio", "cdu_pump_speed_ratio", unit=Unit.RATIO, decimals=4, high=1.5,
@@ -124,7 +124,7 @@ CDU_PSU = DeviceClass(
     ),
     signs=_CDU_PSU_SIGNS,
     hosts=CDU_HOST,
-    per_host=lambda site: site.cooling.psus,
+    per_host=lambda site: site.cooling.psus * site.has_liquid,
     detail=Detail.RACK,
     signals=(
         _psu("power", "cdu_power_supply_power_watts", unit=Unit.WATTS, decimals=1, high=1_000_000,
@@ -198,6 +198,7 @@ CDU = DeviceClass(
     floor=_CDU_FLOOR,
     signs=_CDU_SIGNS,
     hosts=CDU_HOST,
+    per_host=lambda site: int(site.has_liquid),
     detail=Detail.RACK,
     signals=(
         _cdu("flow", "cdu_coolant_flow_liters_per_minute", unit=Unit.LITERS_PER_MINUTE,

@@ -8,13 +8,17 @@ sockets, est.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from twin.catalog.arrays import Values, np
 from twin.catalog.derived import DerivedFamily, DeviceValues, Formula, SeriesGroup
 from twin.catalog.host.kind import hosts_shown
 from twin.catalog.model import Exporter, Labels, MetricType, Unit
 from twin.catalog.place import Place
+
+if TYPE_CHECKING:  # what lists metrics needs no parameters
+    from twin.parameters import Site
 
 __all__ = ["bmc_families"]
 
@@ -47,11 +51,17 @@ def bmc_families(exporter: Exporter) -> tuple[DerivedFamily, ...]:
     return (*_fans(exporter), *_electric(exporter), *_states(exporter), *_whole(exporter))
 
 
+def _fans_follow(site: Site) -> bool:
+    """Return whether fans are shown that no device stands for: the few beside liquid."""
+    return hosts_shown(site) and not site.has_air
+
+
 def _family(metric: str, unit: Unit, text: str, group: SeriesGroup, values: Formula, *,
-            steady: bool = True, decimals: int = 0) -> DerivedFamily:  # fmt: skip
+            steady: bool = True, decimals: int = 0,
+            shown: Callable[[Site], bool] = hosts_shown) -> DerivedFamily:  # fmt: skip
     return DerivedFamily(
         f"ipmi_{metric}", MetricType.GAUGE, unit, text, group, values, _KNOWN,
-        steady=steady, decimals=decimals, shown=hosts_shown,
+        steady=steady, decimals=decimals, shown=shown,
     )  # fmt: skip
 
 
@@ -78,10 +88,12 @@ def _fans(exporter: Exporter) -> tuple[DerivedFamily, ...]:
 
     return (
         _family("fan_speed_rpm", Unit.RPM, "Fan speed in rotations per minute.", group, speed,
-                steady=False),
+                steady=False, shown=_fans_follow),
         _family("fan_speed_ratio", Unit.RATIO, "Fan speed as a proportion of the maximum speed.",
-                group, lambda v: speed(v) / _MOST_RPM, steady=False, decimals=2),
-        _family("fan_speed_state", Unit.NONE, _STATE.format("fan speed"), group, _nominal),
+                group, lambda v: speed(v) / _MOST_RPM, steady=False, decimals=2,
+                shown=_fans_follow),
+        _family("fan_speed_state", Unit.NONE, _STATE.format("fan speed"), group, _nominal,
+                shown=_fans_follow),
     )  # fmt: skip
 
 

@@ -15,20 +15,31 @@ from typing import TYPE_CHECKING
 from twin.catalog.device import DeviceClass
 from twin.catalog.ipmi import bmc_families
 from twin.catalog.model import UP_CODES, Exporter, MetricType, Signal, Unit
-from twin.catalog.page import DEGRADED, DeviceColumn, FloorValue, PageTable, TroubleSign, scale_end
+from twin.catalog.page import (
+    DEGRADED,
+    SERIOUS,
+    DeviceColumn,
+    FloorValue,
+    PageTable,
+    TroubleSign,
+    scale_end,
+)
 from twin.catalog.place import SERVERS, DeviceAddress, UnitKind
-from twin.catalog.rollup import Operation, Rollup
+from twin.catalog.rollup import ABOVE_RACK, Operation, Rollup
 
 if TYPE_CHECKING:  # what lists metrics needs no parameters
     from twin.parameters import Site
 
-__all__ = ["IPMI_CODES", "PSU", "PSU_INPUT", "PSU_OUTPUT", "SERVER"]
+__all__ = ["FAN", "IPMI_CODES", "PSU", "PSU_INPUT", "PSU_OUTPUT", "SERVER"]
 
 _ipmi = partial(
     Exporter, job="ipmi-exporter", port=9290, source="prometheus-community/ipmi_exporter"
 )
 _IPMI_SERVER = _ipmi(key="ipmi_server", labels=())
 _IPMI_INLET = _ipmi(key="ipmi_inlet", labels=("id", "name"), identify=lambda _: ("4", "Inlet Temp"))
+
+_IPMI_OUTLET = _ipmi(key="ipmi_outlet", labels=("id", "name"),
+                     identify=lambda _: ("5", "Outlet Temp"))  # fmt: skip
 
 
 def _supply(side: str, base: int) -> Exporter:
@@ -83,7 +94,8 @@ _POWER_RATIO = 1.2
 
 def _highest_power(site: Site) -> float:
     """Return that upper end for a rack, in kW."""
-    plateau = max(site.rack_power_watts(model) for model in site.models)
+    blocks = zip(site.models, site.air_blocks, strict=True)
+    plateau = max(site.rack_power_watts(model, air=air) for model, air in blocks)
     return scale_end(_POWER_RATIO * plateau / 1e3)
 
 
@@ -115,6 +127,9 @@ SERVER = DeviceClass(
                Unit.CELSIUS, "Temperature reading in degree Celsius.", low=-40, high=150),
         Signal("inlet_state", "ipmi_temperature_state", _IPMI_INLET, MetricType.GAUGE, Unit.NONE,
                _STATES.format("temperature"), high=2, codes=IPMI_CODES),
+        Signal("outlet_temperature", "ipmi_temperature_celsius", _IPMI_OUTLET, MetricType.GAUGE,
+               Unit.CELSIUS, "Temperature reading in degree Celsius.", low=-40, high=150,
+               needs=lambda site: site.has_air),
         Signal("collector_ipmi", "ipmi_up", _IPMI_SERVER, MetricType.GAUGE, Unit.NONE, _COLLECTED,
                labels=(("collector", "ipmi"),), constant=1.0),
         Signal("collector_dcmi", "ipmi_up", _IPMI_SERVER, MetricType.GAUGE, Unit.NONE, _COLLECTED,
@@ -157,3 +172,44 @@ PSU = DeviceClass(
                _STATES.format("power"), constant=0.0, codes=IPMI_CODES),
     ),
 )  # fmt: skip
+
+_FIRST_FAN = 20
+_FAN = _ipmi(
+    key="fan",
+    labels=("id", "name"),
+    identify=lambda place: (str(_FIRST_FAN + place.slot), f"FAN{place.slot + 1}"),
+)
+_FAN_ROLLUPS = (
+    Rollup("fans_failed", "state", Operation.COUNT, Unit.NONE, "Fans of the servers of the {level} "
+           "whose state is critical.", equals=2.0),
+    Rollup("fan_speed_mean_ratio", "speed_ratio", Operation.MEAN, Unit.RATIO,
+           "Mean speed of the fans of the {level}, over their greatest.", ABOVE_RACK),
+    Rollup("fan_speed_max_ratio", "speed_ratio", Operation.MAX, Unit.RATIO,
+           "Speed of the fastest fan of the {level}, over its greatest."),
+)  # fmt: skip
+_FAN_SIGNS = (
+    TroubleSign(SERIOUS, ("no fan of the rack is well", ""), "state", none_equals=0, rank=1),
+    TroubleSign(DEGRADED, ("a fan has failed", "{} fans have failed"), "state", equals=2, rank=1),
+)
+
+
+FAN = DeviceClass(
+    name="fan",
+    frame=UnitKind.RACK,
+    title="fan of an air-cooled server",
+    rollups=_FAN_ROLLUPS,
+    address=DeviceAddress("fan", "fans a server", lambda site: site.fans.per_server,
+                          in_server=True),
+    signs=_FAN_SIGNS,
+    hosts=SERVERS,
+    per_host=lambda site: site.fans.per_server * site.has_air,
+    signals=(
+        Signal("speed", "ipmi_fan_speed_rpm", _FAN, MetricType.GAUGE, Unit.RPM,
+               "Fan speed in rotations per minute.", high=100_000),
+        Signal("speed_ratio", "ipmi_fan_speed_ratio", _FAN, MetricType.GAUGE, Unit.RATIO,
+               "Fan speed as a proportion of the maximum speed.", decimals=2, high=1.5),
+        Signal("state", "ipmi_fan_speed_state", _FAN, MetricType.GAUGE, Unit.NONE,
+               _STATES.format("fan speed"), high=2, codes=IPMI_CODES),
+    ),
+)  # fmt: skip
+"""The few fans beside liquid are no devices of their own, see :mod:`twin.catalog.ipmi`."""

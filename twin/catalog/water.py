@@ -74,5 +74,8 @@ WATER = DeviceClass(
                  help="Dew point of the air in the data halls."),
         _celsius("room_temperature", "facility_room_air_supply_temperature_celsius",
                  help="Air that the air handlers supply to the servers."),
+        _celsius("hot_aisle", "facility_hot_aisle_temperature_celsius",
+                 needs=lambda site: site.has_air,
+                 help="Air out of the air-cooled servers, back to the air handlers."),
     ),
 )  # fmt: skip

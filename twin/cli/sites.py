@@ -96,7 +96,8 @@ def _counts(site: Site, described: dict[str, Any]) -> tuple[tuple[str, str], ...
         *_scheduler(described),
         ("NIC ports", f"{site.racks * site.nics_per_rack:,}"),
         ("IT power while training", _megawatts(site.installed_power_watts)),
-        ("coolant unit", _coolant(site)),
+        *((("coolant unit", _coolant(site)),) if site.has_liquid else ()),
+        *((("fans", _fans(site)),) if site.has_air else ()),
         ("chillers", _units(site.chillers, site.chiller_rated_watts)),
         ("grid limit", _megawatts(site.grid.limit_watts)),
         ("Megapacks", _units(site.megapacks.count, site.megapacks.power_watts)
@@ -114,8 +115,17 @@ def _coolant(site: Site) -> str:
     return f"{heat:,.1f} kW and {flow:g} L/min a rack of {_rack_watts(site) / 1e3:,.1f} kW"
 
 
+def _fans(site: Site) -> str:
+    """Return what the fans of an air-cooled server are made for."""
+    fans = site.fans
+    air, power = fans.nominal_kilograms_per_second, fans.nominal_power_watts / 1e3
+    return f"{fans.per_server} a server, {air:.2f} kg/s of air and {power:,.1f} kW at work"
+
+
 def _rack_watts(site: Site) -> float:
-    return max(site.rack_power_watts(model) for model in site.models)
+    """Return the greatest power of a rack that has a coolant unit, in W."""
+    blocks = zip(site.models, site.air_blocks, strict=True)
+    return max(site.rack_power_watts(model, air=False) for model, air in blocks if not air)
 
 
 def _gpus(site: Site) -> str:

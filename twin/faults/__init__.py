@@ -9,6 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from operator import attrgetter
 
+from twin.faults.air import (
+    AirFilterClogged,
+    FanBoardFailure,
+    FanFailure,
+    HotAirRecirculation,
+)
 from twin.faults.base import Fault
 from twin.faults.cooling import (
     BothPumpsFailure,
@@ -105,6 +111,10 @@ FAULT_CLASSES: Registry[type[Fault]] = Registry(
     CoolantLeak,
     ValveStuck,
     CduPsuFailure,
+    FanFailure,
+    FanBoardFailure,
+    AirFilterClogged,
+    HotAirRecirculation,
     ChillerFailure,
     FacilityWaterWarm,
     HotDay,

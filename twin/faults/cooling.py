@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
 from twin.faults.base import Fault, FaultContext
 
+if TYPE_CHECKING:
+    from twin.site import Layout, Target
+
 __all__ = [
     "BothPumpsFailure",
     "CduPsuFailure",
     "ChillerFailure",
+    "CoolantFault",
     "CoolantLeak",
     "FacilityWaterWarm",
     "FilterClogging",
@@ -23,7 +27,18 @@ __all__ = [
 ]
 
 
-class PumpFailure(Fault):
+class CoolantFault(Fault):
+    """A fault of a rack's coolant unit, which an air-cooled rack has not."""
+
+    @classmethod
+    def refusal(cls, layout: Layout, target: Target) -> str | None:
+        """Return why the place cannot have this fault, None where it can."""
+        if not layout.entire.site.air_racks[target.unit]:
+            return None
+        return "air cools the rack, so it has no coolant unit; take a fault of the system air"
+
+
+class PumpFailure(CoolantFault):
     """One pump stops; the other one takes over within seconds."""
 
     kind = "pump-failure"
@@ -44,7 +59,7 @@ class PumpFailure(Fault):
         context.conditions.pump_available[context.place] = False
 
 
-class BothPumpsFailure(Fault):
+class BothPumpsFailure(CoolantFault):
     """All pumps of a rack stop; its GPUs throttle and then shut down."""
 
     kind = "both-pumps-failure"
@@ -66,7 +81,7 @@ class BothPumpsFailure(Fault):
         context.conditions.pump_available[context.target.unit] = False
 
 
-class PumpDegraded(Fault):
+class PumpDegraded(CoolantFault):
     """The impeller of a pump is worn: at the same speed it gives less head."""
 
     kind = "pump-degraded"
@@ -90,7 +105,7 @@ class PumpDegraded(Fault):
         context.conditions.pump_head[context.place] = self.head
 
 
-class FilterClogging(Fault):
+class FilterClogging(CoolantFault):
     """The coolant filter clogs more and more until it is replaced."""
 
     kind = "filter-clogging"
@@ -119,7 +134,7 @@ class FilterClogging(Fault):
         )
 
 
-class HeatExchangerFouling(Fault):
+class HeatExchangerFouling(CoolantFault):
     """Deposits lie on the plates of the heat exchanger."""
 
     kind = "heat-exchanger-fouling"
@@ -143,7 +158,7 @@ class HeatExchangerFouling(Fault):
         context.conditions.exchanger_fouling[context.target.unit] = self.resistance
 
 
-class CoolantLeak(Fault):
+class CoolantLeak(CoolantFault):
     """Coolant drips out of the loop."""
 
     kind = "coolant-leak"
@@ -168,7 +183,7 @@ class CoolantLeak(Fault):
         context.conditions.coolant_leak[context.target.unit] = self.rate
 
 
-class ValveStuck(Fault):
+class ValveStuck(CoolantFault):
     """The facility water valve of a rack hangs at one opening."""
 
     kind = "valve-stuck"
@@ -193,7 +208,7 @@ class ValveStuck(Fault):
         context.conditions.valve_stuck_at[context.target.unit] = self.opening
 
 
-class CduPsuFailure(Fault):
+class CduPsuFailure(CoolantFault):
     """One power supply of a coolant unit fails; the other one carries it."""
 
     kind = "cdu-psu-failure"

@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from twin.faults.base import Fault, FaultContext
+from twin.faults.cooling import CoolantFault
 from twin.faults.gateways import Gateways
 
 __all__ = [
@@ -125,7 +126,7 @@ class SensorStuck(Fault):
         context.conditions.gpu_sensor_stuck[context.place] = True
 
 
-class SensorDrift(Fault):
+class SensorDrift(CoolantFault):
     """A coolant unit's supply thermometer drifts."""
 
     kind = "sensor-drift"
@@ -149,7 +150,7 @@ class SensorDrift(Fault):
         context.conditions.supply_sensor_drift[context.target.unit] = drift
 
 
-class SensorNoise(Fault):
+class SensorNoise(CoolantFault):
     """A coolant unit's flow meter becomes noisy."""
 
     kind = "sensor-noise"

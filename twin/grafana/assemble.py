@@ -10,7 +10,7 @@ from grafana_foundation_sdk.models import dashboard
 
 from twin.grafana.colors import GREY, ORANGE, PURPLE, RED
 from twin.grafana.dashboard_links import navigation
-from twin.grafana.optional_metrics import NOT_EXPORTED, is_optional
+from twin.grafana.optional_metrics import optional_of
 from twin.grafana.pages import TAG, DashboardPage
 from twin.grafana.panel_parts import DATASOURCE
 from twin.grafana.promql import Expr
@@ -110,8 +110,10 @@ def _mark(
 def _explain_nothing(panel: dashboard.Panel) -> None:
     """Let a panel say why it may be empty, if its metrics need not be exported."""
     queries = [str(target.expr) for target in panel.targets or [] if hasattr(target, "expr")]
-    if queries and all(map(is_optional, queries)) and panel.field_config is not None:
+    kinds = {optional_of(query) for query in queries}
+    kind = kinds.pop() if len(kinds) == 1 else None
+    if kind is not None and panel.field_config is not None:
         defaults = panel.field_config.defaults
-        defaults.no_value = defaults.no_value or NOT_EXPORTED
+        defaults.no_value = defaults.no_value or kind.nothing
     if panel.type_val in _WITH_AXES and panel.field_config and panel.field_config.defaults.no_value:
         panel.field_config.overrides = [*(panel.field_config.overrides or []), _NO_WORDS]

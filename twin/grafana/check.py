@@ -10,7 +10,7 @@ from itertools import product
 from typing import Any
 
 from twin.clients.prometheus import Prometheus, QueryError
-from twin.grafana.optional_metrics import MARKERS, NOT_EXPORTED, is_optional
+from twin.grafana.optional_metrics import OPTIONAL, OptionalMetrics, optional_of
 from twin.grafana.queries import quiet_until, reason_to_be_empty
 from twin.grafana.queries.chart_annotations import IN_FORCE
 from twin.grafana.substitute import chosen_values, free_choices, substitute
@@ -118,16 +118,16 @@ def check_dashboard(
             uid, f"${name}", query, QueryOutcome.OK if options else empty, len(options), 0.0
         )
     faults = _faults_in_force(prometheus, values)
-    extras = _has_extras(prometheus, values)
+    missing = [own for own in OPTIONAL if not _has(own, prometheus, values)]
     choices = {name: own for name, own in free_choices(dashboard).items() if name not in chosen}
     for question in _questions(dashboard):
         asked = _ask(question, prometheus, values, choices, window)
-        yield _judged(uid, question, asked, faults, extras=extras)
+        yield _judged(uid, question, asked, faults, missing)
 
 
-def _has_extras(prometheus: Prometheus, values: Mapping[str, str]) -> bool:
-    """Return whether the site exports what the exporters have off by default."""
-    names = "|".join(MARKERS)
+def _has(own: OptionalMetrics, prometheus: Prometheus, values: Mapping[str, str]) -> bool:
+    """Return whether the site exports these metrics."""
+    names = "|".join(own.markers)
     query = substitute(f'{{__name__=~"{names}", site="$site"}}', values)
     return bool(prometheus.instant(query, prometheus.now()))
 
@@ -187,7 +187,11 @@ def _ask_once(
 
 
 def _judged(
-    uid: str, question: _UnboundQuery, answer: _QueryAnswer, faults: frozenset[str], *, extras: bool
+    uid: str,
+    question: _UnboundQuery,
+    answer: _QueryAnswer,
+    faults: frozenset[str],
+    missing: Sequence[OptionalMetrics],
 ) -> Checked:
     fault = quiet_until(question.text)
     outcome, detail = QueryOutcome.OK, ""
@@ -197,8 +201,8 @@ def _judged(
         outcome, detail = QueryOutcome.QUIET, fault or ""
     elif not answer.series and (reason := reason_to_be_empty(question.text)):
         outcome, detail = QueryOutcome.QUIET, reason
-    elif not answer.series and not extras and is_optional(question.text):
-        outcome, detail = QueryOutcome.QUIET, NOT_EXPORTED
+    elif not answer.series and (left_out := optional_of(question.text)) in missing and left_out:
+        outcome, detail = QueryOutcome.QUIET, left_out.nothing
     elif not answer.series:
         outcome = QueryOutcome.EMPTY
     return Checked(

@@ -1,36 +1,68 @@
-"""Optional metrics: off by default in the real exporters, and left out on a large site."""
+"""Optional metrics: off by default in the real exporters, or of devices that not all sites have."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
 
-from twin.catalog import DEVICES, Level
+from twin.catalog import CDU, CDU_PSU, DEVICES, FAN, PUMP, WATER, DeviceClass, Level, Rollup, Signal
 
-__all__ = ["MARKERS", "NOT_EXPORTED", "is_optional"]
-
-NOT_EXPORTED = "Off by default in the exporter, and not exported here"
-"""What a panel says where none of its metrics is there."""
-
-MARKERS = tuple(
-    rollup.metric(Level.SITE)
-    for device in DEVICES
-    for rollup in device.rollups
-    if device[rollup.signal].extra and Level.SITE in rollup.levels
-)
-"""Roll-ups of such metrics: a site that has the metrics has one of these."""
+__all__ = ["EXTRA", "OPTIONAL", "OptionalMetrics", "optional_of"]
 
 _NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 
 
-def _metrics() -> Iterator[str]:
-    for device in DEVICES:
-        yield from (signal.metric for signal in device if signal.extra)
-        for rollup in device.rollups:
-            if device[rollup.signal].extra:
-                yield from map(rollup.metric, rollup.levels)
+@dataclass(frozen=True)
+class OptionalMetrics:
+    """Metrics that a site may leave out, all or none of them.
+
+    Attributes:
+        nothing: what a panel says where none of its metrics is there.
+        belongs: whether a signal of a device class is one of them.
+    """
+
+    nothing: str
+    belongs: Callable[[DeviceClass, Signal], bool]
+
+    @property
+    def markers(self) -> tuple[str, ...]:
+        """Roll-ups of such metrics: a site that has the metrics has one of these."""
+        rollups = (rollup for rollup in self._rollups() if Level.SITE in rollup.levels)
+        return tuple(rollup.metric(Level.SITE) for rollup in rollups)
+
+    @cached_property
+    def metrics(self) -> frozenset[str]:
+        """All of these metrics, roll-ups among them."""
+        rolled = {rollup.metric(level) for rollup in self._rollups() for level in rollup.levels}
+        return frozenset(rolled | {s.metric for d in DEVICES for s in d if self.belongs(d, s)})
+
+    def _rollups(self) -> Iterator[Rollup]:
+        for device in DEVICES:
+            for rollup in device.rollups:
+                if self.belongs(device, device[rollup.signal]):
+                    yield rollup
 
 
-def is_optional(query: str) -> bool:
-    """Return whether a query asks for a metric that an exporter has off by default."""
-    return not frozenset(_NAME.findall(query)).isdisjoint(_metrics())
+def _of(*devices: DeviceClass) -> Callable[[DeviceClass, Signal], bool]:
+    return lambda device, _: device in devices
+
+
+EXTRA = OptionalMetrics(
+    "Off by default in the exporter, and not exported here", lambda _, signal: signal.extra
+)
+_LIQUID = OptionalMetrics(
+    "No coolant unit reports; racks that air cools have none", _of(PUMP, CDU, CDU_PSU)
+)
+_AIR = OptionalMetrics(
+    "No server here is cooled by air",
+    lambda device, signal: device is FAN or signal is WATER["hot_aisle"],
+)
+OPTIONAL = (EXTRA, _LIQUID, _AIR)
+
+
+def optional_of(query: str) -> OptionalMetrics | None:
+    """Return which optional metrics a query asks for, None where it asks for none."""
+    names = frozenset(_NAME.findall(query))
+    return next((own for own in OPTIONAL if not names.isdisjoint(own.metrics)), None)

@@ -12,6 +12,7 @@ Where a description names a measurement, it is one of these public sources:
 
 from __future__ import annotations
 
+from twin.parameters.air import FanParameters
 from twin.parameters.cooling import CoolingParameters, WaterParameters
 from twin.parameters.gpu import BlockParameters, GpuModel
 from twin.parameters.network import NetworkParameters, StorageParameters
@@ -36,6 +37,7 @@ __all__ = [
     "CoolingParameters",
     "Ec2Parameters",
     "FacilityParameters",
+    "FanParameters",
     "GensetParameters",
     "GpuModel",
     "GridParameters",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -12,8 +12,11 @@ __all__ = ["CoolingParameters", "WaterParameters"]
 
 
 class CoolingParameters(Section):
-    """The coolant distribution unit of a rack."""
+    """What cools the racks, and the coolant distribution unit of a rack that liquid cools."""
 
+    medium: Literal["liquid", "air"] = "liquid"
+    """What cools the servers: `liquid` from a coolant unit in each rack, or `air` by fans, where
+    there are no coolant units; `blocks` may differ."""
     pumps: Annotated[int, Field(ge=1, le=4)] = 2
     """Pumps a unit, which share the flow."""
     flow_liters_per_minute: Positive = 75.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -62,6 +62,11 @@ class GpuModel(Section):
     """The conductance goes with flow to this power, est. 0.5 to 0.8."""
     heat_capacity_joules_per_kelvin: Positive = 250.0
     """Die and cold plate, est.: 2.4 K/s at 600 W without flow."""
+    air_resistance_kelvin_per_watt: Positive = 0.051
+    """Die to the air of its heat sink at the fans' nominal speed, est.: 54 to 72 °C in training, as
+    published of air-cooled servers of 8 H100."""
+    air_heat_capacity_joules_per_kelvin: Positive = 700.0
+    """Die and heat sink in air, est."""
     memory_offset_kelvin: Amount = 9.0
     """Memory above the die at training power, est. 8 to 12 K (A100 fleet: 10 K)."""
     memory_temperature_max_celsius: Positive = 95.0
@@ -82,3 +87,5 @@ class BlockParameters(Section):
     """Racks of the block."""
     gpu: GpuModel
     """GPU model of its servers: the name of a shipped one, or a section of its own."""
+    medium: Literal["liquid", "air"] | None = None
+    """What cools its servers, where that is not `cooling.medium`."""

@@ -42,14 +42,14 @@ class ServerParameters(Section):
     driver_version: str = "570.124.06"
     """NVIDIA driver of the servers."""
 
-    def output_watts(self, gpu_watts: float) -> float:
-        """Return what the supplies of a server give when each of its GPUs draws this, in W."""
+    def output_watts(self, gpu_watts: float, fan_watts: float = 0.0) -> float:
+        """Return what the supplies of a server give when each GPU and all fans draw this, in W."""
         gpus = self.gpus * gpu_watts
-        return self.base_power_watts + gpus * (1 + self.base_power_per_gpu_watt)
+        return self.base_power_watts + gpus * (1 + self.base_power_per_gpu_watt) + fan_watts
 
-    def ac_power_watts(self, gpu_watts: float) -> float:
+    def ac_power_watts(self, gpu_watts: float, fan_watts: float = 0.0) -> float:
         """Return what a server then draws at its inlets, in W."""
-        output = self.output_watts(gpu_watts)
+        output = self.output_watts(gpu_watts, fan_watts)
         share = output / self.psus
         loss = (
             self.psu_loss_idle_watts

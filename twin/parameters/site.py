@@ -19,6 +19,7 @@ from twin.parameters import (
     CoolingParameters,
     Ec2Parameters,
     FacilityParameters,
+    FanParameters,
     GensetParameters,
     GpuModel,
     GridParameters,
@@ -78,6 +79,7 @@ class Site(Section):
     network: NetworkParameters = NetworkParameters()
     storage: StorageParameters = StorageParameters()
     cooling: CoolingParameters = CoolingParameters()
+    fans: FanParameters = FanParameters()
     water: WaterParameters = WaterParameters()
     megapacks: MegapackParameters = MegapackParameters()
     gensets: GensetParameters = GensetParameters()
@@ -249,6 +251,27 @@ class Site(Section):
         default = () if self.scheduled else (DEFAULT_JOB,)
         return tuple(job.name for job in self.jobs) or default
 
+    @cached_property
+    def air_blocks(self) -> tuple[bool, ...]:
+        """Which of the blocks are cooled by air."""
+        return tuple((each.medium or self.cooling.medium) == "air" for each in self.all_blocks)
+
+    @cached_property
+    def air_racks(self) -> tuple[bool, ...]:
+        """Which of the racks are cooled by air."""
+        blocks = zip(self.all_blocks, self.air_blocks, strict=True)
+        return tuple(air for block, air in blocks for _ in range(block.racks))
+
+    @property
+    def has_air(self) -> bool:
+        """Whether air cools any rack."""
+        return any(self.air_blocks)
+
+    @property
+    def has_liquid(self) -> bool:
+        """Whether liquid cools any rack, so that there are coolant units."""
+        return not all(self.air_blocks)
+
     def gpu_model(self, rack: int) -> GpuModel:
         """Return the GPU model of a rack."""
         return self._models[rack] if self.blocks else self.gpu
@@ -307,7 +330,21 @@ class Site(Section):
     @cached_property
     def installed_power_watts(self) -> float:
         """AC power of all servers on the plateau of a training step, in W."""
-        return sum(block.racks * self.rack_power_watts(block.gpu) for block in self.all_blocks)
+        return sum(self._block_powers)
+
+    @cached_property
+    def _block_powers(self) -> tuple[float, ...]:
+        """Power of the servers of each block on the plateau of a training step, in W."""
+        blocks = zip(self.all_blocks, self.air_blocks, strict=True)
+        return tuple(
+            block.racks * self.rack_power_watts(block.gpu, air=air) for block, air in blocks
+        )
+
+    @property
+    def liquid_heat_watts(self) -> float:
+        """Heat of the servers that the coolant takes then, in W."""
+        blocks = zip(self._block_powers, self.air_blocks, strict=True)
+        return self.cooling.liquid_ratio * sum(power for power, air in blocks if not air)
 
     @cached_property
     def support_power_watts(self) -> float:
@@ -320,12 +357,23 @@ class Site(Section):
         service_rack = self.storage_per_service_rack * full + self.cpus_per_service_rack * cpu
         return switches * switch + self.service_racks * service_rack
 
-    def rack_power_watts(self, model: GpuModel) -> float:
-        """Return the AC power of a rack of this model on the plateau of a training step, in W."""
-        return self.servers_per_rack * self.server.ac_power_watts(model.power_training_watts)
+    def rack_power_watts(self, model: GpuModel, *, air: bool | None = None) -> float:
+        """Return the AC power of a rack of this model on the plateau of a training step, in W.
+
+        Args:
+            model: of its GPUs.
+            air: whether air cools it; None for what cools the site.
+        """
+        fans = self.fan_power_watts(air=air)
+        return self.servers_per_rack * self.server.ac_power_watts(model.power_training_watts, fans)
+
+    def fan_power_watts(self, *, air: bool | None = None) -> float:
+        """Return the power of a server's fans then, in W; of the few beside liquid it is none."""
+        cooled = self.cooling.medium == "air" if air is None else air
+        return self.fans.nominal_power_watts if cooled else 0.0
 
     @property
     def air_heat_watts(self) -> float:
         """Heat of the servers that the coolant leaves to the air, in W, never none."""
-        rest = max(1.0 - self.cooling.liquid_ratio, _LEAST_AIR)
-        return rest * self.installed_power_watts
+        installed = self.installed_power_watts
+        return max(installed - self.liquid_heat_watts, _LEAST_AIR * installed)

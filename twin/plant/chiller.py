@@ -237,11 +237,12 @@ class WaterPlant:
         }
         return {name: value[None, :] for name, value in values.items()}
 
-    def outputs(self, air: float) -> dict[str, Floats]:
+    def outputs(self, air: float, exhaust: float | None) -> dict[str, Floats]:
         """Return all signals of the catalogue's water class, (1, 1).
 
         Args:
             air: air that the handlers supply to the servers, in °C.
+            exhaust: what it is warmer by when it comes back, in K; None where it cools no server.
         """
         rate = self._flow * WATER_JOULES_PER_LITER_KELVIN / _SECONDS_PER_MINUTE
         rise = self.load / rate if rate > 0 else 0.0
@@ -256,5 +257,6 @@ class WaterPlant:
             "outdoor_humidity": relative_humidity(self.outdoor, self.outdoor_dew),
             "room_dew_point": self.room_dew,
             "room_temperature": air,
+            **({} if exhaust is None else {"hot_aisle": air + exhaust}),
         }
         return {name: np.full((1, 1), value) for name, value in values.items()}

@@ -18,6 +18,7 @@ from twin.catalog import (
     CDU_PSU,
     CHILLER,
     DEVICES,
+    FAN,
     GPU,
     GRID,
     LEAF,
@@ -166,6 +167,12 @@ class Conditions:
     """Coolant lost in L/min."""
     valve_stuck_at: NDArray[np.float64] = _each(UnitKind.RACK, healthy=-1.0)
     """Opening at which the facility valve hangs, -1 where it moves."""
+    fan_available: Flags = _each(FAN, healthy=True)
+    """The fan can turn."""
+    air_resistance: NDArray[np.float64] = _each(SERVER, healthy=1.0)
+    """Resistance of the server's air filters and grilles over that of clean ones."""
+    hot_air_recirculated: NDArray[np.float64] = _each(UnitKind.RACK, healthy=0.0)
+    """Share of hot air in what the rack's servers take in, beyond the usual."""
     chiller_available: Flags = _each(CHILLER, healthy=True)
     """The chiller can run."""
     water_excess: NDArray[np.float64] = _each(None, healthy=0.0)

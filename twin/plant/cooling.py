@@ -1,4 +1,4 @@
-"""The coolant distribution unit of each rack: pumps, heat exchanger, valve, heat.
+"""The coolant distribution unit of each rack that liquid cools: pumps, exchanger, valve, heat.
 
 The servers' heat warms the coolant on its way back, the exchanger gives it to the
 facility water, and the valve lets through as much of that as the supply temperature
@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from twin.catalog import CDU, CDU_PSU, PUMP
 from twin.plant.conditions import Conditions
 from twin.plant.exchanger import WATER_JOULES_PER_LITER_KELVIN, Exchanger, Valves
 from twin.plant.hydraulics import Loops, PumpCurve, pump_flows
@@ -33,14 +32,14 @@ class Cdus:
     def __init__(self, layout: Layout, rng: np.random.Generator) -> None:
         cooling = layout.site.cooling
         self._cooling = cooling
-        racks, pumps = layout.shape(PUMP)
+        racks, pumps = layout.site.air_racks.count(False), cooling.pumps
         self._exchanger = Exchanger.of(cooling)
         self.loops = Loops(layout)
         self.valves = Valves(cooling, racks)
         self._available = np.ones((racks, pumps), dtype=np.bool_)
-        self._psus_ok = np.ones(layout.shape(CDU_PSU), dtype=np.bool_)
+        self._psus_ok = np.ones((racks, cooling.psus), dtype=np.bool_)
         self._operating = np.floor(rng.uniform(1_000, 9_000, (racks, pumps)) * 3600.0)
-        self.supply: Floats = np.full(layout.units(CDU.frame), cooling.supply_celsius)
+        self.supply: Floats = np.full(racks, cooling.supply_celsius)
         """Coolant to the servers in °C."""
         self.returned: Floats = self.supply.copy()
         """Coolant from the servers in °C."""

@@ -58,12 +58,14 @@ class Facility:
         self.meters = Meters(layout)
         self.ripple = PowerOscillation(layout)
         self._healths: tuple[Health, ...] = ()
+        self._exhaust: float | None = None
 
     def settle(self, draw: LoadReport) -> None:
         """Start from halls that have drawn this for long."""
         self.water.settle(*self._warmth(draw))
         self.supply.settle(self._meter(draw))
         self._healths = draw.healths
+        self._exhaust = draw.flows.exhaust
 
     def condition(self, conditions: Conditions) -> None:
         """Take over how the storage is doing in the step to come."""
@@ -96,6 +98,7 @@ class Facility:
             for health in draw.healths
         )
         supply, flows = self.supply, draw.flows
+        self._exhaust = flows.exhaust
         volts = supply.voltage_ratio
         live = volts > 0.0
         self.spines.step(draw.into_spines, draw.from_spines, conditions.spine_available & live, dt)
@@ -157,5 +160,5 @@ class Facility:
                 self.water.supply, supply.unserved, supply.shed, self.ripple.load.bands
             ),
             "chiller": self.water.chiller_outputs(),
-            "water": self.water.outputs(self.room.air),
+            "water": self.water.outputs(self.room.air, self._exhaust),
         }

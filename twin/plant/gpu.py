@@ -1,8 +1,8 @@
 """GPUs: power, clock, temperature and what DCGM reads of them.
 
 Power is idle power plus dynamic power, which goes with activity, a little with
-temperature, and with a power of the clock. The die heats the cold plate, whose
-conductance goes with coolant flow; without flow it heats at P/C. Software slows the
+temperature, and with a power of the clock. The die heats the cold plate or heat sink, whose
+conductance goes with the flow of coolant or air; without flow it heats at P/C. Software slows the
 clock from the greatest operating temperature of die or memory, hardware from the
 slowdown temperature, and at the shutdown temperature the GPU leaves the bus until it
 is reset. A GPU that is slow for any reason slows the whole job; one that has failed,
@@ -110,15 +110,19 @@ class Gpus:
         memory = model.memory_temperature_max_celsius - 1.2 * self._memory_offset.max()
         return float(min(model.temperature_max_operating_celsius.min(), memory.min()))
 
-    def settle(self, demand: Demand, coolant: float) -> None:
+    def settle(
+        self, demand: Demand, coolant: Floats | float, flow_ratio: Floats | float = 1.0
+    ) -> None:
         """Put power and temperature where this demand would hold them.
 
         Args:
             demand: what the jobs ask.
-            coolant: supply temperature in °C.
+            coolant: temperature of the coolant or air at each GPU in °C.
+            flow_ratio: its flow over nominal.
         """
         self._draw(demand, 1.0)
-        self.die = (coolant + self.power / self._conductance).astype(np.float32)
+        conductance = self._conductance * flow_ratio**self._model.thermal_flow_exponent
+        self.die = (coolant + self.power / conductance).astype(np.float32)
 
     def step(
         self,
@@ -135,8 +139,9 @@ class Gpus:
         Args:
             demand: what the jobs ask.
             speed: pace of each job, that of its slowest GPU.
-            coolant: supply temperature of each rack in °C, (racks, 1).
-            flow_ratio: coolant flow of each rack over nominal, (racks, 1).
+            coolant: temperature of the coolant or air at each GPU in °C, (racks, GPUs a rack), or
+                one a rack, (racks, 1).
+            flow_ratio: its flow over nominal, likewise.
             conditions: of the site.
             dt: step in s, at most about a second.
             hosts: state of the servers, None while all are well.

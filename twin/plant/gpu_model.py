@@ -65,8 +65,13 @@ class ModelValues:
 
     @classmethod
     def of(cls, layout: Layout) -> ModelValues:
-        """Return the numbers of a site's racks."""
-        return cls.of_models([layout.site.gpu_model(rack) for rack in range(layout.site.racks)])
+        """Return the numbers of a site's racks, as what cools each of them leaves them."""
+        site = layout.site
+        blocks = [
+            (block.racks, _in_air(block.gpu) if air else block.gpu)
+            for block, air in zip(site.all_blocks, site.air_blocks, strict=True)
+        ]
+        return cls.of_models([model for racks, model in blocks for _ in range(racks)])
 
     @classmethod
     def of_models(cls, models: Sequence[GpuModel]) -> ModelValues:
@@ -81,6 +86,16 @@ class ModelValues:
                 for field in fields(cls)
             }
         )
+
+
+def _in_air(model: GpuModel) -> GpuModel:
+    """Return the model with a heat sink in air in place of a cold plate."""
+    return model.model_copy(
+        update={
+            "thermal_resistance_kelvin_per_watt": model.air_resistance_kelvin_per_watt,
+            "heat_capacity_joules_per_kelvin": model.air_heat_capacity_joules_per_kelvin,
+        }
+    )
 
 
 def thermal_clock(die: Floats, model: ModelValues) -> Floats:

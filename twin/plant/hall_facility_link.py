@@ -30,6 +30,8 @@ class Flows:
         absorbed: heat that the servers give to the coolant in W.
         rejected: heat that the coolant units give to the facility water in W.
         water: facility water through the coolant units in L/min.
+        exhaust: air out of the air-cooled servers over that of the handlers in K, None where there
+            are none.
         stored: what is written to the storage in B/s.
         loaded: what is read from it in B/s.
     """
@@ -40,6 +42,7 @@ class Flows:
     absorbed: float
     rejected: float
     water: float
+    exhaust: float | None
     stored: float
     loaded: float
 

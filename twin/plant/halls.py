@@ -13,11 +13,11 @@ import numpy as np
 
 from twin.catalog import NEURON
 from twin.plant.conditions import Conditions
-from twin.plant.cooling import Cdus
 from twin.plant.fabric import Fabric
 from twin.plant.gpu import Gpus
 from twin.plant.gpu_hosts import GpuHosts
 from twin.plant.hall_facility_link import Feedback, Flows, LoadReport
+from twin.plant.heat_paths import HeatPaths
 from twin.plant.neuron import NeuronMonitor
 from twin.plant.nic import Nics
 from twin.plant.port_degradation import PortDegradation
@@ -31,7 +31,7 @@ from twin.site import Layout
 __all__ = ["FABRIC_STREAM", "Halls"]
 
 _JOBS_STREAM, _GPU_STREAM, _NIC_STREAM, _SERVER_STREAM, _CDU_STREAM = range(5)
-FABRIC_STREAM, _SENSOR_STREAM, _SCHEDULER_STREAM, _HOST_STREAM = 20, 22, 23, 25
+FABRIC_STREAM, _SENSOR_STREAM, _SCHEDULER_STREAM, _HOST_STREAM, _FAN_STREAM = 20, 22, 23, 25, 26
 
 
 class Halls:
@@ -46,7 +46,6 @@ class Halls:
     def __init__(self, layout: Layout, seed: int, workload: str) -> None:
         site = layout.site
         self._layout = layout
-        self._liquid = site.cooling.liquid_ratio
 
         def random(stream: int) -> np.random.Generator:
             return np.random.default_rng([seed, stream])
@@ -58,7 +57,8 @@ class Halls:
         self.nics = Nics(layout, random(_NIC_STREAM))
         self.fabric = Fabric(layout, random(FABRIC_STREAM))
         self.servers = Servers(layout, random(_SERVER_STREAM))
-        self.cdus = Cdus(layout, random(_CDU_STREAM))
+        self.heat = HeatPaths(layout, random(_CDU_STREAM), random(_FAN_STREAM))
+        self.cdus = self.heat.cdus
         self.sensors = Sensors(layout, random(_SENSOR_STREAM))
         shown = site.telemetry.shows_hosts
         self.systems = GpuHosts(layout, random(_HOST_STREAM)) if shown else None
@@ -77,11 +77,9 @@ class Halls:
         if self.batch is not None:
             demand = self.batch.settle(demand, self.nics)
         self._demand = demand
-        self.gpus.settle(demand, self._layout.site.cooling.supply_celsius)
         self.nics.settle(demand)
-        self.servers.step(self.gpus.power)
-        self.servers.settle(self.cdus.power)
-        self.cdus.settle(self._heat(), water, dew)
+        supply = self._layout.site.cooling.supply_celsius
+        self.heat.settle(demand, self.gpus, self.servers, supply, water, dew)
         return self._draw()
 
     def step(self, dt: float, feedback: Feedback, conditions: Conditions) -> LoadReport:
@@ -92,7 +90,7 @@ class Halls:
             feedback: of the facility, on the step before.
             conditions: of the site.
         """
-        gpus, cdus = self.gpus, self.cdus
+        gpus = self.gpus
         self.servers.sense(conditions, feedback.powered, dt)
         conditions = self._with_power(conditions)
         healths = [
@@ -103,27 +101,18 @@ class Halls:
         if self.batch is not None:
             demand, speed = self.batch.step(demand, speed, dt, conditions, self)
         self._demand = demand
-        gpus.step(
-            demand,
-            speed,
-            cdus.supply[:, None],
-            cdus.flow_ratio[:, None],
-            conditions,
-            dt,
-            self.servers.hosts,
-        )
+        coolant, flow = self.heat.at_gpus(gpus, self.servers)
+        gpus.step(demand, speed, coolant, flow, conditions, dt, self.servers.hosts)
         if self.neuron is not None:
             self.neuron.step(demand, conditions.gpu_responding, dt)
         self._communicate(demand, feedback, conditions, dt)
-        self.servers.step(gpus.power)
+        self.servers.step(gpus.power, self.heat.fan_power)
         if self.systems is not None:
             self.systems.step(
                 demand, self.nics, self.servers.inlet, conditions, self.servers.hosts, dt
             )
-        self.cdus.step(
-            self._heat(), conditions, feedback.water, feedback.dew, dt, pumped=feedback.live
-        )
-        self.servers.meter(cdus.power, feedback.voltage_ratio, conditions, dt)
+        self.heat.step(gpus, self.servers, conditions, feedback, dt)
+        self.servers.meter(self.heat.unit_power, feedback.voltage_ratio, conditions, dt)
         return self._draw()
 
     def take(self, feedback: Feedback) -> None:
@@ -184,6 +173,7 @@ class Halls:
                 absorbed=float(cdus.absorbed.sum()),
                 rejected=float(cdus.rejected.sum()),
                 water=float(cdus.facility_flow.sum()),
+                exhaust=self.heat.exhaust,
                 stored=nics.stored,
                 loaded=nics.loaded,
             ),
@@ -205,11 +195,6 @@ class Halls:
             crashing=self.gpus.aborted_in(rows.racks),
         )
 
-    def _heat(self) -> Floats:
-        """Return the heat that each rack's coolant takes up, (racks,) in W."""
-        heat: Floats = self._liquid * self.servers.power.sum(axis=1)
-        return heat
-
     def outputs(self) -> dict[str, dict[str, Floats]]:
         """Return every signal of what stands in the halls: class, then signal, to its values."""
         outputs = {
@@ -218,9 +203,7 @@ class Halls:
             "server": self.servers.outputs(self.gpus.exporter_up),
             **({} if self.systems is None else {"host": self.systems.outputs()}),
             "psu": self.servers.psu_outputs(),
-            "pump": self.cdus.pump_outputs(),
-            "cdu": self.cdus.outputs(),
-            "cdu_psu": self.cdus.psu_outputs(),
+            **self.heat.outputs(),
             "pdu": self.servers.pdu_outputs(self._voltage),
             "pdu_breaker": self.servers.breaker_outputs(self._voltage),
             "leaf": self.fabric.leaf_outputs(self.nics),
@@ -244,8 +227,12 @@ class Halls:
         nics = np.repeat(hosts.up, self._layout.site.server.nics, axis=1)
         racks = self.servers.rack_powered[:, None]
         alive = {"nic": nics, "pump": racks, "cdu": racks, "cdu_psu": racks}
+        if "fan" in outputs:
+            fans = self._layout.site.fans.per_server
+            alive["fan"] = np.repeat(hosts.powered, fans, axis=1)
         for device, there in alive.items():
-            outputs[device] = silenced(outputs[device], there)
+            if device in outputs:
+                outputs[device] = silenced(outputs[device], there)
 
 
 def _with_software(health: Health, job: int, conditions: Conditions) -> Health:

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.catalog import PUMP
 from twin.parameters import CoolingParameters
 from twin.plant.conditions import Conditions
 from twin.plant.units import Floats, approach
@@ -119,7 +118,7 @@ class Loops:
         cooling = layout.site.cooling
         self._cooling = cooling
         self._curve = PumpCurve.of(cooling)
-        racks, pumps = layout.shape(PUMP)
+        racks, pumps = layout.site.air_racks.count(False), cooling.pumps
         self.speeds: Floats = np.full((racks, pumps), cooling.pump_nominal_ratio)
         self.level: Floats = np.ones(racks)
         """Coolant in the reservoir over its volume."""

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from twin.plant.exchanger import WATER_JOULES_PER_LITER_KELVIN
 from twin.plant.units import lag
-from twin.site import Layout
+from twin.site import Layout, Site
 
-__all__ = ["AIR_JOULES_PER_KILOGRAM_KELVIN", "Room"]
+__all__ = ["AIR_JOULES_PER_KILOGRAM_KELVIN", "Room", "air_stream_kilograms_per_second"]
 
 AIR_JOULES_PER_KILOGRAM_KELVIN = 1006.0
 _USUAL_MARGIN = 0.6
 """Margin beyond the servers' part that the other heat takes up on a large site, est."""
+
+
+def air_stream_kilograms_per_second(site: Site) -> float:
+    """Return the air through all servers of a site at work in kg/s."""
+    cooled = site.air_racks.count(True) * site.servers_per_rack
+    beside = site.water.air_kilograms_per_second * (site.servers - cooled)
+    return beside + site.fans.nominal_kilograms_per_second * cooled
 
 
 class Room:
@@ -29,8 +36,7 @@ class Room:
         self._seconds = site.water.air_seconds
         rest = site.air_heat_watts
         self._capacity = (1.0 + site.water.air_margin_ratio) * rest
-        stream = site.water.air_kilograms_per_second * site.servers
-        self._stream = stream * AIR_JOULES_PER_KILOGRAM_KELVIN
+        self._stream = air_stream_kilograms_per_second(site) * AIR_JOULES_PER_KILOGRAM_KELVIN
         self.air = self._set
         """Air to the servers in °C."""
         full = max(rest, self._capacity / (1.0 + _USUAL_MARGIN))

@@ -88,6 +88,12 @@ class Servers:
         """State of the servers, or None while all are well."""
         self.rack_powered: NDArray[np.bool_] = np.ones(racks, dtype=np.bool_)
         """Racks of which at least one PDU is live, (racks,)."""
+        self.inlet_rise: Floats | None = None
+        """What the air into each server is warmer by than the room's in K, None to go by power."""
+        self.outlet_rise: Floats | None = None
+        """What the air out of each server is warmer by than into it in K, None where it cools none;
+        0 where liquid cools the server, which does not show it."""
+        self._fans: Floats | float = 0.0
         self.output: Floats = np.zeros(self._shape)
         self._loss: Floats = np.zeros(self._shape)
         self.rack_load: Floats = np.zeros(racks)
@@ -103,8 +109,15 @@ class Servers:
     @property
     def inlet(self) -> Floats:
         """Air into each server in °C, (racks, servers)."""
-        warmed: Floats = self.air + _INLET_RISE_KELVIN_PER_WATT * self.power
+        rise = self.usual_rise if self.inlet_rise is None else self.inlet_rise
+        warmed: Floats = self.air + rise
         return warmed
+
+    @property
+    def usual_rise(self) -> Floats:
+        """What a liquid-cooled server's air is warmer by than the room's in K."""
+        rise: Floats = _INLET_RISE_KELVIN_PER_WATT * self.power
+        return rise
 
     @property
     def _count(self) -> Floats | int:
@@ -120,7 +133,8 @@ class Servers:
         supplies = np.bincount(self._pdu_of_psu).max()
         watts = server.psu_rating_watts
         power = supplies * (watts + float(supply_loss(np.array(watts), server)))
-        power += cooling.pumps * cooling.pump_power_watts + cooling.control_power_watts
+        if layout.site.has_liquid:
+            power += cooling.pumps * cooling.pump_power_watts + cooling.control_power_watts
         return phase_amperes(float(power))
 
     # -- state -----------------------------------------------------------------
@@ -166,14 +180,18 @@ class Servers:
         count = np.maximum(self._count, 1.0)
         loss = supply_loss(np.minimum(cap / count, server.psu_rating_watts), server)
         output = np.minimum(count * server.psu_rating_watts, cap - count * loss)
-        room = (output - server.base_power_watts) / (1.0 + server.base_power_per_gpu_watt)
+        room = (output - server.base_power_watts - self._fans) / (
+            1.0 + server.base_power_per_gpu_watt
+        )
         return np.maximum(room / server.gpus, 1.0)
 
-    def step(self, gpu_power: Floats) -> None:
-        """Take over the GPUs' power, (racks, GPUs a rack) in W."""
+    def step(self, gpu_power: Floats, fan_power: Floats | float = 0.0) -> None:
+        """Take over what the GPUs, (racks, GPUs a rack), and a server's fans draw, in W."""
         server = self._server
         gpus = gpu_power.reshape(*self._shape, server.gpus).sum(axis=2, dtype=np.float64)
         output = server.base_power_watts + (1.0 + server.base_power_per_gpu_watt) * gpus
+        self._fans = fan_power
+        output = output + fan_power
         if self.hosts is not None:
             output = np.where(self.hosts.powered, output, 0.0)
         self.output = output
@@ -273,10 +291,14 @@ class Servers:
             "up_node": up,
             "up_ipmi": up,
         }
+        rise, outlet = self.outlet_rise, {}
+        if rise is not None:
+            outlet["outlet_temperature"] = np.where(rise > 0.0, inlet + rise, np.nan)
+        values.update(outlet)
         if self.hosts is None:
             return values
         # The board's controller answers as soon as there is power, the exporters after the boot.
-        for name in ("power", "inlet_temperature", "inlet_state"):
+        for name in ("power", "inlet_temperature", "inlet_state", *outlet):
             values[name] = np.where(self.hosts.powered, values[name], np.nan)
         for name in (self._up, "up_node"):
             values[name] = np.where(self.hosts.up, values[name], 0.0)

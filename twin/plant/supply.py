@@ -62,7 +62,12 @@ class Supply:
         """Demand of the last step that no source could carry, in W."""
         self._order = _shedding_order(layout)
         self._overhead = 1.0 + site.facility.loss_ratio
-        planned = np.array([site.rack_power_watts(site.gpu_model(r)) for r in range(site.racks)])
+        planned = np.array(
+            [
+                site.rack_power_watts(site.gpu_model(rack), air=air)
+                for rack, air in enumerate(site.air_racks)
+            ]
+        )
         self._planned = planned * (self._overhead + 1.0 / site.water.cop)
         self._fixed = site.facility.fixed_power_watts + layout.entire.site.support_power_watts
         self._on_grid = True

@@ -2,10 +2,10 @@
 
 The defaults of a site are those of the Colossus building block, a rack of eight servers of
 eight H100, and of sixteen such racks. Another site is sized in the order in which its power
-and its heat go: GPUs to cold plates and power supplies, the rack's heat to the flow of its
-coolant unit, its pumps and its exchanger, the site's heat to chillers and air handlers, its
-load to the feed. What a file gives is never changed, and what a site need not have (Megapacks,
-generators, turbines) is never added.
+and its heat go: GPUs to cold plates or heat sinks, fans and power supplies, the rack's heat to
+the flow of its coolant unit, its pumps and its exchanger, the site's heat to chillers and air
+handlers, its load to the feed. What a file gives is never changed, and what a site need not
+have (Megapacks, generators, turbines) is never added.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from pydantic import BaseModel
 from twin.parameters import (
     CoolingParameters,
     FacilityParameters,
+    FanParameters,
     GpuModel,
     GridParameters,
     Section,
@@ -42,6 +43,8 @@ _S = TypeVar("_S", bound=Section)
 
 _GPU_WATTS = 625.0
 """Training power of an H100, for which the default cold plate stands."""
+_SERVER_WATTS = ServerParameters().output_watts(_GPU_WATTS)
+"""DC power of a server of eight of them without fans, for which the default fans stand."""
 _RACK_WATTS = 8 * ServerParameters().ac_power_watts(_GPU_WATTS)
 """AC power of a rack of 64 H100, for which the default coolant unit stands."""
 _BLOCK_WATTS = 16 * _RACK_WATTS
@@ -49,7 +52,7 @@ _BLOCK_WATTS = 16 * _RACK_WATTS
 
 SIZED: Mapping[type[BaseModel], tuple[str, ...]] = MappingProxyType(
     {
-        GpuModel: ("thermal_resistance_kelvin_per_watt",),
+        GpuModel: ("thermal_resistance_kelvin_per_watt", "air_resistance_kelvin_per_watt"),
         ServerParameters: ("nics", "psus", "psu_rating_watts"),
         CoolingParameters: (
             "flow_liters_per_minute",
@@ -58,6 +61,7 @@ SIZED: Mapping[type[BaseModel], tuple[str, ...]] = MappingProxyType(
             "facility_flow_liters_per_minute",
             "nominal_heat_watts",
         ),
+        FanParameters: ("power_watts", "air_kilograms_per_second"),
         FacilityParameters: ("fixed_power_watts",),
         WaterParameters: ("margin_ratio", "air_margin_ratio", "liters_per_kilowatt"),
         GridParameters: ("limit_watts",),
@@ -83,8 +87,9 @@ def sized(site: Site) -> Site:
     blocks = tuple(_with(block, gpu=_gpu(block.gpu)) for block in site.blocks)
     site = _with(site, gpu=_gpu(site.gpu), blocks=blocks)
     gpu = hottest(site)
-    site = _with(site, server=_server(site.server, gpu))
-    site = _with(site, cooling=_cooling(site.cooling, site.rack_power_watts(gpu)))
+    site = _with(site, fans=_fans(site.fans, site.server, gpu))
+    site = _with(site, server=_server(site, gpu))
+    site = _with(site, cooling=_cooling(site.cooling, site.rack_power_watts(gpu, air=False)))
     site = _with(site, facility=_facility(site.facility, site.installed_power_watts))
     site = _with(site, water=_water(site))
     return _with(site, grid=_grid(site))
@@ -103,13 +108,13 @@ def unit_power_watts(cooling: CoolingParameters) -> float:
 
 def heat_watts(site: Site) -> float:
     """Return the heat of servers, switches, service racks and coolant units at work, in W."""
-    units = site.racks * unit_power_watts(site.cooling)
+    units = site.air_racks.count(False) * unit_power_watts(site.cooling)
     return site.installed_power_watts + site.support_power_watts + units
 
 
 def air_heat_watts(site: Site) -> float:
     """Return the part of that heat that goes into the air, in W."""
-    return heat_watts(site) - site.cooling.liquid_ratio * site.installed_power_watts
+    return heat_watts(site) - site.liquid_heat_watts
 
 
 def load_watts(site: Site) -> float:
@@ -123,15 +128,25 @@ def load_watts(site: Site) -> float:
 
 
 def _gpu(model: GpuModel) -> GpuModel:
-    resistance = GpuModel.model_fields["thermal_resistance_kelvin_per_watt"].default
-    ratio = _GPU_WATTS / model.power_training_watts
-    return _filled(model, thermal_resistance_kelvin_per_watt=_rounded(resistance * ratio))
+    ratio, fields = _GPU_WATTS / model.power_training_watts, GpuModel.model_fields
+    return _filled(
+        model, **{name: _rounded(fields[name].default * ratio) for name in SIZED[GpuModel]}
+    )
 
 
-def _server(server: ServerParameters, gpu: GpuModel) -> ServerParameters:
-    server = _filled(server, nics=server.gpus + 1)
+def _fans(fans: FanParameters, server: ServerParameters, gpu: GpuModel) -> FanParameters:
+    ratio = server.output_watts(gpu.power_training_watts) / _SERVER_WATTS
+    fields = FanParameters.model_fields
+    return _filled(
+        fans, **{name: _rounded(fields[name].default * ratio) for name in SIZED[FanParameters]}
+    )
+
+
+def _server(site: Site, gpu: GpuModel) -> ServerParameters:
+    server = _filled(site.server, nics=site.server.gpus + 1)
     carried = _SUPPLY_LOAD * server.psu_rating_watts
-    output = server.output_watts(gpu.power_training_watts)
+    fans = site.fan_power_watts(air=site.has_air)
+    output = server.output_watts(gpu.power_training_watts, fans)
     if output <= server.psus * carried:
         return server
     if "psu_rating_watts" in server.model_fields_set:

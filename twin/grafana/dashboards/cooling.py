@@ -18,7 +18,7 @@ __all__ = ["rows"]
 
 def rows() -> list[Row]:
     """Return the rows."""
-    return [_now(), _coolant(), _units(), _water(), _rack(), _pumps()]
+    return [_now(), _coolant(), _units(), _air(), _water(), _rack(), _pumps(), _fans()]
 
 
 def _now() -> Row:
@@ -201,6 +201,66 @@ def _units() -> Row:
     ]
 
 
+def _air() -> Row:
+    return "Air-cooled servers", [
+        numbers(
+            "Fans",
+            "Failed fans of air-cooled servers, and the mean speed of all.",
+            [
+                Query(q.FANS_FAILED, "failed", steps=colors.NONE_IS_GOOD),
+                Query(q.FAN_SPEED_MEAN, "speed"),
+            ],
+            width=4,
+            height=8,
+        ),
+        timeline(
+            "Fan speed",
+            "Mean and highest speed of the fans over their greatest. Full speed is the last means "
+            "of a controller: a failed fan, a blocked filter, or warm air.",
+            [
+                Query(q.FAN_SPEED_MEAN, "mean", BLUE),
+                Query(q.FAN_SPEED_HIGHEST, "fastest", ORANGE),
+            ],
+            width=6,
+            least=0,
+            most=1,
+        ),
+        timeline(
+            "Aisles",
+            "Air from the air handlers, the warmest air into a server, and air out of the servers.",
+            [
+                Query(q.HOT_AISLE, "hot aisle", RED),
+                Query(q.INLET_HIGHEST, "warmest inlet", ORANGE),
+                Query(q.ROOM, "air handlers", BLUE),
+            ],
+            width=6,
+        ),
+        listing(
+            "Racks with the fastest fans",
+            "The ten racks whose fans turn fastest, with failed fans and the warmest air into a "
+            "server. A click opens the rack.",
+            [Query(q.WORST_FANS), Query(q.WORST_STOPPED), Query(q.WORST_INLET)],
+            [
+                TableColumn("array", "Array", width=70),
+                TableColumn(
+                    "rack",
+                    "Rack",
+                    width=80,
+                    link=drill_down(RACK, rack="row.Rack", array="row.Array"),
+                ),
+                TableColumn(
+                    "Value #A", "Fans", steps=colors.rising(1, limit.FANS_FULL.value), decimals=0
+                ),
+                TableColumn("Value #B", "Failed", steps=colors.NONE_IS_GOOD, decimals=0),
+                TableColumn("Value #C", "Inlet", decimals=1),
+            ],
+            width=8,
+            nothing="No server here is cooled by air",
+            sort="Fans",
+        ),
+    ]
+
+
 def _water() -> Row:
     return "Facility water and weather", [
         timeline(
@@ -328,5 +388,30 @@ def _pumps() -> Row:
             [Query(q.PUMP_VIBRATION, "pump {{pump}}")],
             width=6,
             least=0,
+        ),
+    ]
+
+
+def _fans() -> Row:
+    return "Fans of $rack", [
+        timeline(
+            "Speed of each server",
+            "Mean speed of the fans of each air-cooled server, and its slowest one.",
+            [
+                Query(q.RACK_FANS, "{{instance}}"),
+                Query(q.RACK_SLOWEST_FAN, "{{instance}} slowest", dashed=True),
+            ],
+            width=12,
+            least=0,
+            most=1,
+        ),
+        timeline(
+            "Air through each server",
+            "Air into each server of the rack, and out of those that air cools.",
+            [
+                Query(q.RACK_INLET, "{{instance}} in"),
+                Query(q.RACK_OUTLET, "{{instance}} out"),
+            ],
+            width=12,
         ),
     ]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from functools import partial
 
-from twin.catalog import CDU, CHILLER, FACILITY, PUMP, WATER, Level
+from twin.catalog import CDU, CHILLER, FACILITY, FAN, PUMP, SERVER, WATER, Level
 from twin.grafana.units import COUNT, RATIO
 from twin.grafana.values import IN_RACK, of, rolled
 
 _WORST = 10
+_INLET, _OUTLET = 'name="Inlet Temp"', 'name="Outlet Temp"'
 _BY_RACK = ("array", "rack")
 
 _site = partial(rolled, Level.SITE)
@@ -60,6 +61,26 @@ OUTDOOR = of(WATER, "outdoor_temperature")
 OUTDOOR_DEW_POINT = of(WATER, "outdoor_dew_point")
 ROOM = of(WATER, "room_temperature")
 ROOM_DEW_POINT = of(WATER, "room_dew_point")
+
+# -- air-cooled servers ---------------------------------------------------------------
+
+FANS_FAILED = _site("fans_failed").in_unit(COUNT)
+FAN_SPEED_MEAN = _site("fan_speed_mean_ratio")
+FAN_SPEED_HIGHEST = _site("fan_speed_max_ratio")
+INLET_HIGHEST = _site("server_inlet_temperature_max_celsius")
+HOT_AISLE = of(WATER, "hot_aisle")
+
+WORST_FANS = rolled(Level.RACK, "fan_speed_max_ratio").max(*_BY_RACK).top(_WORST)
+WORST_STOPPED = rolled(Level.RACK, "fans_failed").max(*_BY_RACK).kept_by(WORST_FANS)
+WORST_INLET = (
+    rolled(Level.RACK, "server_inlet_temperature_max_celsius").max(*_BY_RACK).kept_by(WORST_FANS)
+)
+RACK_FANS = of(FAN, "speed_ratio", within=IN_RACK).mean("instance")
+RACK_SLOWEST_FAN = of(FAN, "speed_ratio", within=IN_RACK).min("instance")
+RACK_INLET = of(SERVER, "inlet_temperature", _INLET, within=IN_RACK)
+RACK_OUTLET = of(SERVER, "outlet_temperature", _OUTLET, within=IN_RACK).empty_when(
+    "only air-cooled servers show the air out of them"
+)
 
 # -- one rack -------------------------------------------------------------------------
 

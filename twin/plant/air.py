@@ -1,0 +1,197 @@
+"""Cooling of servers by air: fans, the air that they move, and what it is worth to each GPU.
+
+Fans obey the affinity laws: air goes with speed, power with its cube. The board's controller
+drives all fans of a server by its hottest GPU, and to full speed once one has failed, through
+which air then comes back. Of two GPUs in one stream the second breathes what the
+first has warmed. All heat leaves with the air, of which some comes round to the inlets again.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twin.plant.conditions import Conditions
+from twin.plant.host import HostStates
+from twin.plant.room import AIR_JOULES_PER_KILOGRAM_KELVIN
+from twin.plant.units import Floats, lag
+from twin.site import Layout
+
+__all__ = ["AirStreams"]
+
+_NOMINAL, _CRITICAL = 0.0, 2.0
+_COAST_SECONDS = 2.0
+"""A fan without drive or power coasts down within a few seconds, est."""
+_STILL = 0.02
+"""Air that moves by itself, over that at nominal speed, est."""
+_HOTTEST_KELVIN = 60.0
+"""Air does not get hotter by more than this: it leaves by other ways, est."""
+_TACHOMETER_RPM = 60.0
+"""Resolution of a fan's tachometer as board controllers show it."""
+_SPREAD = 0.01
+"""Standard deviation of the speed between fans of one setting, est."""
+
+
+class AirStreams:
+    """Fans and air of the servers that air cools; arrays are (racks, servers a rack).
+
+    Args:
+        layout: the site.
+        racks: which of its racks air cools.
+        rng: of what differs between fans.
+    """
+
+    def __init__(self, layout: Layout, racks: NDArray[np.intp], rng: np.random.Generator) -> None:
+        site = layout.site
+        self._p = site.fans
+        self._racks = racks
+        self._shape = (racks.size, site.servers_per_rack)
+        self._gpus = site.server.gpus
+        self._streams = -(-self._gpus // 2)
+        each = (*self._shape, self._p.per_server)
+        self._tolerance = np.minimum(1.0 + _SPREAD * rng.standard_normal(each), 1.0 + 3.0 * _SPREAD)
+        self.command: Floats = np.full(self._shape, self._p.nominal_ratio)
+        """Speed that the controller asks for, over the rated one."""
+        self._speeds: Floats | None = None
+        self._well: NDArray[np.bool_] | None = None
+        self.flow: Floats = self._p.air_kilograms_per_second * self.command
+        """Air through each server in kg/s."""
+        self.rise: Floats = np.zeros(self._shape)
+        """What the air of each server is warmed by in K."""
+        self._recirculated: Floats | float = self._p.recirculation_ratio
+
+    @property
+    def power(self) -> Floats:
+        """Electrical power of each server's fans in W."""
+        rated = self._p.power_watts
+        if self._speeds is None or self._well is None:
+            power: Floats = self._p.per_server * rated * self.command**3
+            return power
+        driven: Floats = np.where(self._well, self._speeds, 0.0)
+        total: Floats = rated * (driven**3).sum(axis=2)
+        return total
+
+    @property
+    def inlet_rise(self) -> Floats:
+        """What hot air warms that into each server by, in K."""
+        share = np.minimum(self._recirculated, 0.9)
+        rise: Floats = self.rise * (share / (1.0 - share))
+        return rise
+
+    @property
+    def flow_ratio(self) -> Floats:
+        """Air at each GPU over the nominal, (racks, GPUs a rack)."""
+        ratio = np.maximum(self.flow / self._p.nominal_kilograms_per_second, _STILL)
+        return np.repeat(ratio, self._gpus, axis=1).astype(np.float32)
+
+    def at_gpus(self, inlet: Floats, gpu_power: Floats) -> Floats:
+        """Return the air into the heat sink of each GPU in °C, (racks, GPUs a rack).
+
+        Args:
+            inlet: air into each server in °C.
+            gpu_power: in W, (racks, GPUs a rack).
+        """
+        stream = self.flow * (self._p.gpu_air_ratio / self._streams)
+        rate = np.maximum(stream, 1e-4) * AIR_JOULES_PER_KILOGRAM_KELVIN
+        power = gpu_power.reshape(*self._shape, self._gpus)
+        air = np.repeat(inlet[:, :, None], self._gpus, axis=2)
+        first = power[:, :, 0 : self._gpus - 1 : 2] / rate[:, :, None]
+        air[:, :, 1::2] += np.minimum(first, _HOTTEST_KELVIN)
+        return air.reshape(gpu_power.shape)
+
+    def settle(self, hottest: Floats, server_power: Floats) -> None:
+        """Come half the way to what the controller asks for at these temperatures and powers."""
+        self.command = 0.5 * (self.command + self._wanted(hottest))
+        self._move(1.0)
+        self._warm(server_power)
+
+    def step(
+        self,
+        hottest: Floats,
+        server_power: Floats,
+        conditions: Conditions,
+        hosts: HostStates | None,
+        dt: float,
+    ) -> None:
+        """Advance by ``dt`` seconds.
+
+        Args:
+            hottest: temperature of the hottest GPU of each server in °C.
+            server_power: AC power of each server in W, all of which ends in its air.
+            conditions: of the site.
+            hosts: state of all servers of the site, None while all are well.
+            dt: step in s.
+        """
+        p, racks = self._p, self._racks
+        well = conditions.fan_available[racks].reshape(*self._shape, -1)
+        if hosts is not None:
+            well = well & hosts.powered[racks][:, :, None]
+        whole = well.all(axis=2)
+        wanted = self._wanted(hottest)
+        if not whole.all():
+            wanted = np.where(whole, wanted, 1.0)
+        limit = p.slew_per_second * dt
+        error = wanted - self.command
+        share = np.where(error > 0.0, lag(dt, p.control_seconds), lag(dt, p.falling_seconds))
+        change = error * share
+        self.command = self.command + np.clip(change, -limit, limit)
+        self._turn(well, dt, whole=bool(whole.all()))
+        blocked = conditions.air_resistance[racks]
+        added = p.filter_ratio * (blocked - 1.0)
+        self._move(1.0 / np.sqrt(1.0 + added) if (blocked != 1.0).any() else 1.0)
+        around = conditions.hot_air_recirculated[racks]
+        self._recirculated = p.recirculation_ratio
+        if around.any():
+            self._recirculated = (p.recirculation_ratio + around)[:, None]
+        self._warm(server_power)
+
+    def _wanted(self, hottest: Floats) -> Floats:
+        p = self._p
+        share = (hottest - p.cool_celsius) / (p.hot_celsius - p.cool_celsius)
+        wanted: Floats = p.least_ratio + (1.0 - p.least_ratio) * np.clip(share, 0.0, 1.0)
+        return wanted
+
+    def _turn(self, well: NDArray[np.bool_], dt: float, *, whole: bool) -> None:
+        """Let each fan follow the command, or coast down; all are at it while all are well."""
+        if whole and self._speeds is None:
+            return
+        asked = np.broadcast_to(self.command[:, :, None], well.shape)
+        old = asked if self._speeds is None else self._speeds
+        caught = np.minimum(old + self._p.slew_per_second * 10.0 * dt, asked)
+        self._speeds = np.where(well, caught, old * np.exp(-dt / _COAST_SECONDS))
+        self._well = well
+        if whole and np.array_equal(self._speeds, asked):
+            self._speeds = self._well = None
+
+    def _move(self, opening: Floats | float) -> None:
+        """Set the air through each server.
+
+        Args:
+            opening: share of the air that its filters leave.
+        """
+        p = self._p
+        moved = self.command
+        if self._speeds is not None and self._well is not None:
+            forward = self._speeds.mean(axis=2)
+            standing = 1.0 - self._well.mean(axis=2)
+            moved = np.maximum(forward * (1.0 - p.backflow_ratio * standing), 0.0)
+        self.flow = p.air_kilograms_per_second * moved * opening
+
+    def _warm(self, server_power: Floats) -> None:
+        rate = np.maximum(self.flow, 1e-3) * AIR_JOULES_PER_KILOGRAM_KELVIN
+        self.rise = np.minimum(server_power / rate, _HOTTEST_KELVIN)
+
+    def outputs(self) -> dict[str, Floats]:
+        """Return all signals of the catalogue's fan class, (racks, fans a rack)."""
+        speeds = self.command[:, :, None] if self._speeds is None else self._speeds
+        ratio = np.minimum(speeds * self._tolerance, 1.0 + 3.0 * _SPREAD)
+        racks = self._shape[0]
+        rpm = np.round(ratio * (self._p.rated_rpm / _TACHOMETER_RPM)) * _TACHOMETER_RPM
+        state = np.full(ratio.shape, _NOMINAL)
+        if self._well is not None:
+            state = np.where(self._well, _NOMINAL, _CRITICAL)
+        return {
+            "speed": rpm.reshape(racks, -1),
+            "speed_ratio": (rpm / self._p.rated_rpm).reshape(racks, -1),
+            "state": state.reshape(racks, -1),
+        }
