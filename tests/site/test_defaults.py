@@ -45,7 +45,7 @@ DEFAULTS = {
         "thermal_resistance_spread_ratio": 0.06,
         "thermal_flow_exponent": 0.6,
         "heat_capacity_joules_per_kelvin": 250.0,
-        "air_resistance_kelvin_per_watt": 0.051,
+        "air_resistance_kelvin_per_watt": 0.053,
         "air_heat_capacity_joules_per_kelvin": 700.0,
         "memory_offset_kelvin": 9.0,
         "memory_temperature_max_celsius": 95.0,
@@ -108,7 +108,7 @@ DEFAULTS = {
     "fans": {
         "per_server": 10,
         "rated_rpm": 16000.0,
-        "power_watts": 210.0,
+        "power_watts": 175.0,
         "nominal_ratio": 0.8,
         "least_ratio": 0.35,
         "slew_per_second": 0.03,

@@ -9,8 +9,9 @@ from twin.catalog.selectors import PLACE, of
 
 __all__ = ["AIR_ALERTS"]
 
+_NAMED = 'name="Inlet Temp"'
 _SERVER = "{{ $labels.instance }} in rack {{ $labels.rack }}"
-_INLET = of(SERVER, "inlet_temperature", 'name="Inlet Temp"')
+_INLET = f"avg_over_time({of(SERVER, 'inlet_temperature', _NAMED)}[5m])"
 
 AIR_ALERTS = (
     Alert(
@@ -29,18 +30,18 @@ AIR_ALERTS = (
         ),
     ),
     Alert(
-        name="ServerFansAtFull",
+        name="ServerFansFast",
         severity=Severity.WARNING,
-        why="Full speed of all fans is the controller's last means. With a failed fan the others "
-        "turn so fast anyway; that is told apart by the slowest one, which stands.",
+        why="Fans follow the load with some delay, so the mean of five minutes counts. With a "
+        "failed fan the others turn fast anyway; that is told apart by the slowest one.",
         expr=f"""
-        min by ({PLACE}, instance) ({of(FAN, "speed_ratio")}) > {limit.FANS_FULL}
+        min by ({PLACE}, instance) (avg_over_time({of(FAN, "speed_ratio")}[5m])) > {limit.FANS_FAST}
         """,
-        hold=120,
-        summary=f"All fans of {_SERVER} turn at full speed",
+        hold=60,
+        summary=f"All fans of {_SERVER} turn at {{{{ $value | humanizePercentage }}}}",
         meaning="The server gets too little air for its load or too warm air: a blocked filter, "
-        "cables before the fans, a missing blanking panel, or a warm room. There is no reserve "
-        "left; if it gets hotter the GPUs throttle.",
+        "cables before the fans, a missing blanking panel, or a warm room. There is hardly any "
+        "reserve left; if it gets hotter the GPUs throttle.",
         steps=(
             "Compare its inlet temperature with its neighbours': warmer means hot air comes back.",
             "Inlet as cool as theirs: look for what blocks the air, clean the filter.",
@@ -49,13 +50,14 @@ AIR_ALERTS = (
     Alert(
         name="RackInletWarm",
         severity=Severity.WARNING,
+        why="Hot air is cooler while a job waits, so the mean of five minutes counts.",
         expr=f"""
         avg by ({PLACE}) ({_INLET})
           - on (site) group_left ()
         quantile by (site) (0.5, {_INLET})
           > {limit.INLET_ABOVE_OTHERS}
         """,
-        hold=120,
+        hold=60,
         summary='Air into the servers of rack {{ $labels.rack }} is {{ $value | printf "%.1f" }} K '
         "above the other racks'",
         meaning="Hot air comes round to the rack's inlets, or the cold aisle gets too little air "

@@ -111,11 +111,11 @@ VALVE_ERROR = Threshold(
 CONDENSATION_MARGIN = Threshold(
     "condensation_margin", 2, "K", "supply at least 2 to 3 K above the dew point (OCP)"
 )
-FANS_FULL = Threshold(
-    "fans_full", 0.92, "of the greatest speed", "est.: fans at work turn at some 80 %"
+FANS_FAST = Threshold(
+    "fans_fast", 0.87, "of the greatest speed", "est.: fans at work turn at 75 to 80 %"
 )
 INLET_ABOVE_OTHERS = Threshold(
-    "inlet_above_others", 5, "K", "est.: racks of one hall breathe the same air, within 2 to 3 K"
+    "inlet_above_others", 3, "K", "est.: racks of one hall breathe the same air, within 1 to 2 K"
 )
 WATER_WARM = Threshold(
     "water_warm",

@@ -80,11 +80,11 @@ class AirFilterClogged(_AirFault):
     default_seconds = 3600.0
     severity = "warning"
     shows = (
-        "The server's GPUs get hotter and the controller drives its fans to full speed, although "
-        "the air into it is as cool as its neighbours'. The air out of it is hotter than theirs."
+        "The server's GPUs get hotter and the controller drives its fans to nearly full speed, "
+        "although the air into it is as cool as its neighbours'. The air out of it is hotter."
     )
 
-    resistance: Annotated[float, Field(gt=1, le=100)] = 8.0
+    resistance: Annotated[float, Field(gt=1, le=100)] = 6.0
     """Resistance of filters and grilles over that of clean ones."""
 
     def apply(self, context: FaultContext) -> None:
@@ -102,11 +102,11 @@ class HotAirRecirculation(_AirFault):
     default_seconds = 3600.0
     severity = "warning"
     shows = (
-        "The air into the rack's servers warms by some 9 K above the other racks', their GPUs by "
+        "The air into the rack's servers warms by some 5 K above the other racks', their GPUs by "
         "nearly as much, and their fans turn faster."
     )
 
-    share: Annotated[float, Field(gt=0, le=0.8)] = 0.35
+    share: Annotated[float, Field(gt=0, le=0.8)] = 0.25
     """Share of hot air in what the servers take in, beyond the usual."""
 
     def apply(self, context: FaultContext) -> None:

@@ -18,7 +18,7 @@ class FanParameters(Section):
     """Fans a server, all in one stream of air, est."""
     rated_rpm: Positive = 16_000.0
     """Speed at ratio 1, est."""
-    power_watts: Positive = 210.0
+    power_watts: Positive = 175.0
     """Electrical power of one fan at rated speed, est.: at work they take the 1 kW by which an
     air-cooled server of 8 H100 (8.2 kW AC, Dell XE9680, published) draws more than one in a tank
     (7.2 kW, MLPerf AC)."""

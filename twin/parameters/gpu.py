@@ -62,7 +62,7 @@ class GpuModel(Section):
     """The conductance goes with flow to this power, est. 0.5 to 0.8."""
     heat_capacity_joules_per_kelvin: Positive = 250.0
     """Die and cold plate, est.: 2.4 K/s at 600 W without flow."""
-    air_resistance_kelvin_per_watt: Positive = 0.051
+    air_resistance_kelvin_per_watt: Positive = 0.053
     """Die to the air of its heat sink at the fans' nominal speed, est.: 54 to 72 °C in training, as
     published of air-cooled servers of 8 H100."""
     air_heat_capacity_joules_per_kelvin: Positive = 700.0

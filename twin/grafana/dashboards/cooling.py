@@ -249,7 +249,7 @@ def _air() -> Row:
                     link=drill_down(RACK, rack="row.Rack", array="row.Array"),
                 ),
                 TableColumn(
-                    "Value #A", "Fans", steps=colors.rising(1, limit.FANS_FULL.value), decimals=0
+                    "Value #A", "Fans", steps=colors.rising(1, limit.FANS_FAST.value), decimals=0
                 ),
                 TableColumn("Value #B", "Failed", steps=colors.NONE_IS_GOOD, decimals=0),
                 TableColumn("Value #C", "Inlet", decimals=1),
