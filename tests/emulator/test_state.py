@@ -72,7 +72,8 @@ def test_a_resumed_plant_goes_on_as_if_never_stopped(
     file = StateFile(tmp_path, layout, workload)
     conditions = Conditions.healthy(layout)
     conditions.gpu_attached[1, 5] = False
-    conditions.pump_available[0, 0] = False
+    moved = conditions.fan_available if layout.site.has_air else conditions.pump_available
+    moved[0, 0] = False
     plant, resumed = Plant(layout, 5, workload), Plant(layout, 6, workload)
     run(plant, 20, conditions)
     file.save(KeptState(state_of(plant), now=1e9))
@@ -251,7 +252,7 @@ SOC = ("facility", "megapacks", "soc")
         (SOC, {"$array": "nowhere"}, "the array nowhere is missing"),
         (
             SOC,
-            {"$array": "plant.halls.cdus.loops.speeds"},
+            {"$array": "plant.halls.heat.cdus.loops.speeds"},
             "plant.facility.megapacks.soc has the shape",
         ),
         (SOC, {"$same": "nowhere"}, "plant.facility.megapacks.soc is not a plant's state"),

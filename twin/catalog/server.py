@@ -102,6 +102,8 @@ def _highest_power(site: Site) -> float:
 _SERVER_FLOOR = (
     FloorValue("power", "Power", "servers, at their inlets", "kW", 1, "power", Operation.SUM,
                lambda site: (0.0, _highest_power(site)), factor=1e-3, rank=2),
+    FloorValue("temperature", "Temperature", "air out of the servers", Unit.CELSIUS, 1,
+               "outlet_temperature", Operation.MAX, lambda _: (25.0, 60.0), rank=1),
 )  # fmt: skip
 _SERVER_SIGNS = (
     TroubleSign(DEGRADED, ("a server does not answer", "{} servers do not answer"), "up_node",
@@ -187,6 +189,10 @@ _FAN_ROLLUPS = (
     Rollup("fan_speed_max_ratio", "speed_ratio", Operation.MAX, Unit.RATIO,
            "Speed of the fastest fan of the {level}, over its greatest."),
 )  # fmt: skip
+_FAN_FLOOR = (
+    FloorValue("fans", "Fans", "fastest fan of the rack, over its greatest speed", Unit.PERCENT, 0,
+               "speed_ratio", Operation.MAX, lambda _: (0.0, 100.0), factor=100.0, rank=3),
+)  # fmt: skip
 _FAN_SIGNS = (
     TroubleSign(SERIOUS, ("no fan of the rack is well", ""), "state", none_equals=0, rank=1),
     TroubleSign(DEGRADED, ("a fan has failed", "{} fans have failed"), "state", equals=2, rank=1),
@@ -200,6 +206,7 @@ FAN = DeviceClass(
     rollups=_FAN_ROLLUPS,
     address=DeviceAddress("fan", "fans a server", lambda site: site.fans.per_server,
                           in_server=True),
+    floor=_FAN_FLOOR,
     signs=_FAN_SIGNS,
     hosts=SERVERS,
     per_host=lambda site: site.fans.per_server * site.has_air,
