@@ -91,7 +91,7 @@ class EmulatorCore:
             # Those of the time before a restart are past.
             self._failures.until(self.plant.time + self._lead)
         batch = self.plant.halls.batch
-        self._jobs = None if batch is None else JobMessages(layout, batch, self.plant.jobs)
+        self._jobs = None if batch is None else JobMessages(layout, batch)
         self._published: tuple[int, ...] | None = None
         self._assign()
 

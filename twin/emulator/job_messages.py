@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from twin.catalog import UnitKind
 from twin.plant.scheduled import ScheduledHalls
 from twin.plant.scheduler import HOLDING, BatchState, NodeCause, WaitReason
-from twin.plant.workload import Jobs, JobState
 from twin.site import Layout, job_places
 from twin.site.job_names import job_name, pod_name
 from twin.wire import (
@@ -66,12 +65,11 @@ class JobMessages:
     Args:
         layout: the whole site.
         batch: its scheduler in the plant.
-        jobs: the jobs of the site file.
     """
 
-    def __init__(self, layout: Layout, batch: ScheduledHalls, jobs: Jobs) -> None:
+    def __init__(self, layout: Layout, batch: ScheduledHalls) -> None:
         self._layout, self._site = layout, layout.site
-        self._batch, self._static = batch, jobs
+        self._batch = batch
         self._topics = Topics(self._site.name)
         self._places = job_places(self._site)
         self._pods = self._site.scheduler.kind == "kubernetes"
@@ -129,9 +127,10 @@ class JobMessages:
         rows = np.append(own, none, axis=0)[np.where(owner < 0, table.rows, owner)]
         of_nodes = np.stack([nodes.out, nodes.responding, nodes.gpus_lost, nodes.cause], axis=1)
         parts = [rows.reshape(self._site.racks, -1), of_nodes.reshape(self._site.racks, -1)]
-        static = np.zeros((self._site.racks, 2))
+        static = np.zeros((self._site.racks, 3))
         for place, run in zip(self._places, self._batch.static, strict=True):
-            static[place.racks.start : place.racks.stop] = (run.running, run.restarts)
+            state = (run.running, run.starting, run.restarts)
+            static[place.racks.start : place.racks.stop] = state
         return np.concatenate([*parts, static], axis=1).astype(np.int64)
 
     # -- a rack -------------------------------------------------------------------
@@ -159,7 +158,6 @@ class JobMessages:
         if not run.running:
             return []
         servers, gpus = self._site.servers_per_rack, self._site.server.gpus
-        starting = self._static.progress[job].state is JobState.STARTING
         first = (rack - place.racks.start) * servers
         name = job_name(self._site.name, place.name, job + 1, pods=self._pods)
         return [
@@ -172,7 +170,7 @@ class JobMessages:
                 pod=pod_name(name, first + server, run.restarts) if self._pods else "",
                 server=server,
                 gpus=tuple(range(gpus)),
-                state="starting" if starting else "running",
+                state="starting" if run.starting else "running",
                 start=epoch + run.start,
             )
             for server in range(servers)
@@ -265,8 +263,7 @@ class JobMessages:
 
     def _static_job(self, job: int, epoch: float) -> QueuedJob:
         run, place = self._batch.static[job], self._places[job]
-        starting = self._static.progress[job].state is JobState.STARTING
-        running: QueueState = "starting" if starting else "running"
+        running: QueueState = "starting" if run.starting else "running"
         return QueuedJob(
             job=job + 1,
             name=job_name(self._site.name, place.name, job + 1, pods=self._pods),

@@ -29,11 +29,13 @@ class StaticRun:
 
     Attributes:
         running: whether its processes run.
+        starting: whether they start up, before they load what they work on.
         start: time of their start.
         restarts: times they were started again.
     """
 
     running: bool = True
+    starting: bool = False
     start: float = 0.0
     restarts: int = 0
 
@@ -91,6 +93,10 @@ class ScheduledHalls:
         """Take note of starts and ends of the jobs of the site file."""
         for run, progress in zip(self.static, halls.jobs.progress, strict=True):
             running = progress.state is not JobState.CRASHED
+            starting = progress.state is JobState.STARTING
+            if starting is not run.starting:
+                run.starting = starting
+                self.scheduler.version += 1
             if running is not run.running:
                 run.running = running
                 self.scheduler.version += 1
