@@ -38,6 +38,7 @@ def _now() -> Row:
             [Query(q.STEP_SECONDS, _NAME)],
             width=3,
             decimals=2,
+            nothing="no steps at present",
         ),
         numbers(
             "Goodput",

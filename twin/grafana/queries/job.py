@@ -34,7 +34,11 @@ STATE = STATES.equals(1)
 GPUS = of(JOB, "gpus")
 STEPS = of(JOB, "steps")
 STEPS_PER_MINUTE = Expr(f"60 * rate({STEPS}[5m])", "cpm")
-STEP_SECONDS = of(JOB, "step_seconds")
+_NO_STEPS = of(JOB, "state", 'state=~"idle|starting|loading|stalled|crashed"')
+STEP_SECONDS = Expr(
+    f"{of(JOB, 'step_seconds')} unless on (site, training_job) ({_NO_STEPS.equals(1)})", SECONDS
+).empty_when("no job takes steps at present")
+"""Of the last step, where the job goes on taking some: a crashed job has no pace."""
 GOODPUT = of(JOB, "goodput")
 PACE = of(JOB, "pace")
 STALLED = of(JOB, "stalled_seconds").rate("1m")
