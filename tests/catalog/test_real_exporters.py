@@ -18,7 +18,7 @@ FILES = sorted((Path(twin.catalog.__file__).parent / "names").glob("*.txt"))
 
 def test_a_name_stands_in_one_place() -> None:
     """No name is in two files, and none that the catalogue has: that is where it belongs."""
-    own = {signal.metric for device in DEVICES for signal in device.signals} - {"up"}
+    own = {s.metric for device in DEVICES for s in device.signals if not s.hidden} - {"up"}
     own |= {family.metric for device in DEVICES for family in device.derived}
     own |= {name for editions in EDITIONS.values() for each in editions for name in each.fields}
     own |= {metric.name for metric in MOSQUITTO.metrics}
@@ -56,6 +56,9 @@ def test_every_list_has_its_source(file: Path) -> None:
         ("kubelet_volume_stats_used_bytes", "kubernetes"),
         ("slurm_nodes_drain", "slurm"),
         ("probe_success", "blackbox-exporter"),
+        ("systemd_unit_state", "systemd-exporter"),
+        ("problem_gauge", "node-problem-detector"),
+        ("gpu_operator_node_driver_ready", "gpu-operator"),
         ("python_gc_collections_total", "client-libraries"),
         ("node_timex_offset", None),
         ("DCGM_FI_DEV_GPU_TEMPERATURE", None),
