@@ -22,9 +22,13 @@ pytestmark = [
     pytest.mark.timeout(SUITE_SECONDS),
 ]
 
-EQUIVALENT = {(name, "loose") for name in ("GpuXid", "GpuXidContained", "GpuXidApplication")}
-"""Mutants that do as the rule does: these select by the XID's label, so that `> 0` only says
-what the label says already. Their other mutants must be noticed."""
+EQUIVALENT = {
+    (name, "loose")
+    for name in ("GpuXid", "GpuXidContained", "GpuXidApplication", "PodCrashLooping")
+}
+"""Mutants that do as the rule does: these select by the XID's or the reason's label, and a series
+has it only while it is so: `> 0` says what the label says already. Their other mutants must be
+noticed."""
 
 
 OF_PARTS = ('part!=""', 'part="facility"', 'alertname="AggregatorDisconnected"')
