@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 import pytest
 
 from twin.catalog import SERVER
+from twin.parameters import ServerParameters
 from twin.plant import Conditions, Plant
 from twin.site import Layout, parse_site
 
@@ -151,3 +154,28 @@ def test_phase_imbalance(plant: Plant, layout: Layout) -> None:
     power = plant.outputs()["pdu"]["power"][0]
     assert power[0] == pytest.approx(1.8 * power[1], rel=0.15)
     assert power.sum() == pytest.approx(plant.servers.rack_load[0])
+
+
+@pytest.mark.parametrize(
+    ("kind", "least"),
+    {
+        "platinum": (0.90, 0.94, 0.91),
+        "titanium": (0.94, 0.96, 0.91),
+        "shelf": (0.94, 0.97, 0.96),
+    }.items(),
+)
+def test_supplies_are_as_efficient_as_their_class(
+    kind: Literal["platinum", "titanium", "shelf"], least: tuple[float, float, float]
+) -> None:
+    """At 20, 50 and 100 % load a supply keeps what its class asks, and no class reaches 98 %."""
+    server = ServerParameters(psu_class=kind)
+    outputs = [ratio * server.psu_rating_watts for ratio in (0.2, 0.5, 1.0)]
+    found = [output / (output + server.supply_loss(output)) for output in outputs]
+    for reached, asked in zip(found, least, strict=True):
+        assert asked <= reached < 0.98
+
+
+def test_losses_of_ones_own_go_before_the_class() -> None:
+    """A loss that a site gives replaces that of the class, and the others stay."""
+    server = ServerParameters(psu_class="titanium", psu_loss_ratio=0.5)
+    assert server.psu_losses == (0.0095, 0.5, 0.03)

@@ -8,6 +8,7 @@ import pytest
 
 from twin.catalog import UnitKind
 from twin.site import Layout, Site, gpu_model_names, load_site, preset_names, series_by_detail
+from twin.site.loader import load_gpu_model
 
 COUNTS = {
     "colossus-array": {
@@ -140,6 +141,28 @@ def test_presets_are_listed_smallest_first() -> None:
     """Every shipped file is a preset, and a list of them begins with the one to try first."""
     assert preset_names() == tuple(COUNTS)
     assert gpu_model_names() == ("b200-sxm", "gb200", "h100-sxm", "h200-sxm", "trainium2")
+
+
+@pytest.mark.parametrize(
+    ("name", "limits"),
+    {
+        "h100-sxm": (87, 89, 95),
+        "h200-sxm": (87, 89, 95),
+        "b200-sxm": (88, 91, 93),
+        "gb200": (87, 89, 92),
+    }.items(),
+)
+def test_temperature_limits_are_those_of_nvidia_smi(
+    name: str, limits: tuple[int, int, int]
+) -> None:
+    """Greatest operating, slowdown and shutdown temperature are the model's own, not an H100's."""
+    model = load_gpu_model(name)
+    found = (
+        model.temperature_max_operating_celsius,
+        model.temperature_slowdown_celsius,
+        model.temperature_shutdown_celsius,
+    )
+    assert found == limits
 
 
 @pytest.mark.parametrize("name", COUNTS)

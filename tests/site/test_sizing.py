@@ -33,7 +33,7 @@ def test_presets_keep_the_numbers_that_they_had(name: str) -> None:
         assert given or getattr(site.cooling, key) == getattr(defaults, key)
     for key in SIZED[WaterParameters]:
         assert getattr(site.water, key) == getattr(WaterParameters(), key)
-    assert site.server.psu_rating_watts == 3000.0
+    assert site.server.psu_rating_watts == (3300.0 if name == "gefion" else 3000.0)
     assert "limit_watts" in site.grid.model_fields_set
 
 

@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any, Literal, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from twin.parameters.section import Amount, Fraction, Positive, Section
 
-__all__ = ["Ec2Parameters", "ServerParameters"]
+__all__ = ["PSU_LOSSES", "Ec2Parameters", "ServerParameters"]
+
+Watts = TypeVar("Watts", float, NDArray[np.floating[Any]])
+
+PSU_LOSSES = {
+    "measured": (0.015, 0.001, 0.001),
+    "platinum": (0.0115, 0.012, 0.040),
+    "titanium": (0.0095, 0.005, 0.030),
+    "shelf": (0.005, 0.008, 0.016),
+}
+"""Losses of a power supply by its class, over its rated output: without load, in proportion to
+load, and with its square. `measured`: 180 W a server when idle and 165 to 200 W at 7 kW (MLPerf
+training v4.0, the same runs at the inlets and behind the supplies), 97.3 % under load. The classes
+keep what 80 PLUS asks at 230 V, est. above it: Platinum 92.8, 94.8 and 94.0 % at 20, 50 and 100 %
+load (asked: 90, 94, 91), Titanium 94.5, 96.2 and 95.7 % (asked: 94, 96, 91). `shelf`: 97.5 % at
+half load, of a 48 V shelf of the Open Rack V3 (asked: 97.5 % at its best)."""
 
 
 class ServerParameters(Section):
@@ -26,13 +43,15 @@ class ServerParameters(Section):
     """Further DC power a watt of GPU power (VRM, CPUs, NVSwitch, NICs), est. as above."""
     psu_rating_watts: Positive = 3000.0
     """Rated output of one supply in W."""
-    psu_loss_idle_watts: Amount = 45.0
-    """Loss of one supply without load in W: MLPerf AC shows 180 W a node when idle and 165 to
-    200 W at 7 kW, so that AC/DC is 1.028 under load and 1.07 when idle."""
-    psu_loss_ratio: Fraction = 0.001
-    """Loss in proportion to the output, fitted as above."""
-    psu_loss_quadratic: Fraction = 0.001
-    """Loss at rated output that goes with the square of the output, fitted as above."""
+    psu_class: Literal["measured", "platinum", "titanium", "shelf"] = "measured"
+    """Losses of a supply: as `measured` on a server of 8 H100, of the 80 PLUS class `platinum` or
+    `titanium`, or of a rack's 48 V power `shelf`; a `psu_loss_…` that is given goes before."""
+    psu_loss_idle_ratio: Fraction | None = None
+    """Loss of one supply without load over its rated output; None for that of its class."""
+    psu_loss_ratio: Fraction | None = None
+    """Loss in proportion to the output; None for that of its class."""
+    psu_loss_quadratic: Fraction | None = None
+    """Loss at rated output that goes with the square of the output; None for that of its class."""
     boot_seconds: Amount = 120.0
     """From power at the supplies to GPUs that answer, est. 2 to 10 min on real hosts."""
     cpu_threads: Annotated[int, Field(ge=32, le=1024)] = 224
@@ -47,16 +66,27 @@ class ServerParameters(Section):
         gpus = self.gpus * gpu_watts
         return self.base_power_watts + gpus * (1 + self.base_power_per_gpu_watt) + fan_watts
 
+    @property
+    def psu_losses(self) -> tuple[float, float, float]:
+        """Loss of a supply over its rated output: without load, and per load and load squared."""
+        own = (self.psu_loss_idle_ratio, self.psu_loss_ratio, self.psu_loss_quadratic)
+        usual = PSU_LOSSES[self.psu_class]
+        idle, linear, square = (
+            known if given is None else given for given, known in zip(own, usual, strict=True)
+        )
+        return idle, linear, square
+
+    def supply_loss(self, output: Watts) -> Watts:
+        """Return the loss of one supply that gives so much, in W."""
+        idle, linear, square = self.psu_losses
+        return idle * self.psu_rating_watts + output * (
+            linear + output * (square / self.psu_rating_watts)
+        )
+
     def ac_power_watts(self, gpu_watts: float, fan_watts: float = 0.0) -> float:
         """Return what a server then draws at its inlets, in W."""
         output = self.output_watts(gpu_watts, fan_watts)
-        share = output / self.psus
-        loss = (
-            self.psu_loss_idle_watts
-            + self.psu_loss_ratio * share
-            + self.psu_loss_quadratic * share**2 / self.psu_rating_watts
-        )
-        return output + self.psus * loss
+        return output + self.psus * self.supply_loss(output / self.psus)
 
 
 class Ec2Parameters(Section):

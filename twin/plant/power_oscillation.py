@@ -77,7 +77,9 @@ class PowerOscillation:
         server = site.server
         self._response = site.megapacks.response_seconds
         # From a watt in a GPU to the watts that it makes the facility draw.
-        self._gain = (1.0 + server.base_power_per_gpu_watt) * (1.0 + server.psu_loss_ratio)
+        _, linear, square = server.psu_losses
+        half_load = 1.0 + linear + square
+        self._gain = (1.0 + server.base_power_per_gpu_watt) * half_load
         self._gain *= 1.0 + site.facility.loss_ratio
         self._base: float | None = None
         self._given = 0.0

@@ -11,14 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.catalog import PDU, PSU
-from twin.parameters import ServerParameters
 from twin.plant.breaker import Breakers
 from twin.plant.conditions import Conditions
 from twin.plant.host import HostStates
 from twin.plant.units import Floats, silenced
 from twin.site import Layout, Site
 
-__all__ = ["Servers", "largest_pdu_share", "phase_amperes", "supply_loss"]
+__all__ = ["Servers", "largest_pdu_share", "phase_amperes"]
 
 _POWER_FACTOR_IDLE, _POWER_FACTOR_LOADED = 0.968, 0.986
 """Measured at a DGX H100's inlet: 2.57 kW and 5.71 kW (MLPerf inference v4.0, spl.txt)."""
@@ -34,17 +33,6 @@ _NOMINAL, _WARNING, _CRITICAL = 0.0, 1.0, 2.0
 """States of a sensor (ipmi_exporter)."""
 _INLET_WARNING_CELSIUS, _INLET_CRITICAL_CELSIUS = 40.0, 45.0
 """Upper thresholds of the inlet's sensor, est."""
-
-
-def supply_loss(output: Floats, server: ServerParameters) -> Floats:
-    """Return the loss of one power supply in W.
-
-    Args:
-        output: DC output in W, any shape.
-        server: whose supplies; see its parameters for the fit.
-    """
-    square = server.psu_loss_quadratic * output**2 / server.psu_rating_watts
-    return server.psu_loss_idle_watts + server.psu_loss_ratio * output + square
 
 
 def phase_amperes(watts: float) -> float:
@@ -132,7 +120,7 @@ class Servers:
         server, cooling = self._server, layout.site.cooling
         supplies = np.bincount(self._pdu_of_psu).max()
         watts = server.psu_rating_watts
-        power = supplies * (watts + float(supply_loss(np.array(watts), server)))
+        power = supplies * (watts + server.supply_loss(watts))
         if layout.site.has_liquid:
             power += cooling.pumps * cooling.pump_power_watts + cooling.control_power_watts
         return phase_amperes(float(power))
@@ -178,12 +166,13 @@ class Servers:
         """Return the power that each GPU of a server may draw, (racks, servers) in W."""
         server = self._server
         count = np.maximum(self._count, 1.0)
-        loss = supply_loss(np.minimum(cap / count, server.psu_rating_watts), server)
+        loss = server.supply_loss(np.minimum(cap / count, server.psu_rating_watts))
         output = np.minimum(count * server.psu_rating_watts, cap - count * loss)
         room = (output - server.base_power_watts - self._fans) / (
             1.0 + server.base_power_per_gpu_watt
         )
-        return np.maximum(room / server.gpus, 1.0)
+        limit: Floats = np.maximum(room / server.gpus, 1.0)
+        return limit
 
     def step(self, gpu_power: Floats, fan_power: Floats | float = 0.0) -> None:
         """Take over what the GPUs, (racks, GPUs a rack), and a server's fans draw, in W."""
@@ -195,7 +184,7 @@ class Servers:
         if self.hosts is not None:
             output = np.where(self.hosts.powered, output, 0.0)
         self.output = output
-        self._loss = supply_loss(output / np.maximum(self._count, 1), server)
+        self._loss = server.supply_loss(output / np.maximum(self._count, 1))
 
     def settle(self, cdu_power: Floats) -> None:
         """Let the PDUs have carried the servers and this, (racks,) in W, for long."""
