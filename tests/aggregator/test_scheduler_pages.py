@@ -6,9 +6,10 @@ from collections import Counter
 
 import pytest
 
-from tests.aggregator.twinning import TwinPair
+from tests.aggregator.twinning import EPOCH, TwinPair
 from twin.catalog.schedulers import KUBE_STATE, SLURM, SOPERATOR, StateExporter
 from twin.plant.scheduler import ENDED, BatchState, Scheduler
+from twin.site.job_names import job_name
 
 Found = dict[str, list[tuple[dict[str, str], float]]]
 
@@ -31,6 +32,44 @@ def found(twin: TwinPair, *names: str) -> Found:
 def host(server: int) -> str:
     """Return the name of a server of the small site."""
     return f"r{server // 2 + 1:04d}-n{server % 2 + 1}"
+
+
+def times_are_the_plants(twin: TwinPair) -> None:
+    """Check the times of all pods, and what of them is ready, against the plant's table."""
+    table = plant_of(twin).table
+    rows = {
+        job_name("small", "ab"[int(table.kind[row])], int(number), pods=True): row
+        for row, number in enumerate(table.number)
+        if table.state[row] != BatchState.FREE
+    }
+    columns = {
+        "kube_pod_created": table.made,
+        "kube_pod_start_time": table.start,
+        "kube_pod_status_scheduled_time": table.start,
+        "kube_pod_container_state_started": table.began,
+        "kube_pod_status_container_ready_time": table.began,
+        "kube_pod_status_unscheduled_time": table.made,
+    }
+    series = found(twin, "kube_pod_owner", "kube_pod_container_status_ready", *columns)
+    jobs = {labels["pod"]: rows[labels["owner_name"]] for labels, _ in series["kube_pod_owner"]}
+    waiting = {pod for pod, row in jobs.items() if table.state[row] == BatchState.PENDING}
+    works = {BatchState.RUNNING, BatchState.STALLED}
+    working = {pod for pod, row in jobs.items() if BatchState(int(table.state[row])) in works}
+    shown = {
+        "kube_pod_created": jobs.keys(),
+        "kube_pod_start_time": jobs.keys() - waiting,
+        "kube_pod_status_scheduled_time": jobs.keys() - waiting,
+        "kube_pod_container_state_started": working,
+        "kube_pod_status_container_ready_time": working,
+        "kube_pod_status_unscheduled_time": waiting,
+    }
+    for name, column in columns.items():
+        own = {labels["pod"]: value for labels, value in series[name]}
+        assert own.keys() == shown[name], name
+        for pod, value in own.items():
+            assert value == int(EPOCH + column[jobs[pod]]), (name, pod)
+    ready = {labels["pod"] for labels, v in series["kube_pod_container_status_ready"] if v == 1}
+    assert ready == working
 
 
 def test_pods_and_their_gpus_are_those_of_the_plant_at_every_instant() -> None:
@@ -77,6 +116,7 @@ def test_pods_and_their_gpus_are_those_of_the_plant_at_every_instant() -> None:
             for gpus, state in zip(table.gpus, states, strict=True)
             if state in {BatchState.RUNNING, BatchState.STALLED, BatchState.BACKOFF}
         )
+        times_are_the_plants(twin)
         active = {labels["job_name"]: value for labels, value in series["kube_job_status_active"]}
         assert len(active) == sum(state is not BatchState.FREE for state in states)
         assert sum(value == 0 for value in active.values()) == int(table.among(*ENDED).sum())
@@ -163,6 +203,49 @@ def test_node_that_goes_down_is_not_ready_and_then_drained() -> None:
     assert gpus["r0001-n1"] == 4
 
 
+def test_pod_whose_node_is_silent_is_not_ready_while_its_container_is() -> None:
+    """As the node lifecycle controller has it: only the pod's condition turns false."""
+    twin = TwinPair("kubernetes")
+    twin.run(2)
+    twin.emulator.inject("x", "server-down", "r0001/n2", 20.0)
+    twin.run(4)
+    series = found(
+        twin, "kube_pod_info", "kube_pod_status_ready", "kube_pod_status_ready_time",
+        "kube_pod_container_status_ready",
+    )  # fmt: skip
+    silent = {own["pod"] for own, _ in series["kube_pod_info"] if own["node"] == "r0001-n2"}
+    assert silent
+    for name, wanted in (("kube_pod_status_ready", 0), ("kube_pod_container_status_ready", 1)):
+        rows = {own["pod"]: v for own, v in series[name] if own.get("condition", "true") == "true"}
+        assert {rows[pod] for pod in silent} == {wanted}
+    assert not silent & {own["pod"] for own, _ in series["kube_pod_status_ready_time"]}
+
+
+def test_container_that_crashed_says_how_and_when() -> None:
+    """After its first crash a container has the reason, exit code and time of the last one."""
+    twin = TwinPair("kubernetes")
+    twin.run(2)
+    last = "kube_pod_container_status_last_terminated_"
+    names = [f"{last}{what}" for what in ("reason", "exitcode", "timestamp")]
+    assert not any(found(twin, *names).values())
+    twin.emulator.inject("x", "container-crash-loop", "r0001/n1", 60.0)
+    seen = set()
+    for _ in range(40):
+        twin.step()
+        table = plant_of(twin).table
+        crashed = {int(EPOCH + at) for at in table.crashed[table.crashes > 0]}
+        series = found(twin, *names, "kube_pod_container_status_restarts_total")
+        restarts = series["kube_pod_container_status_restarts_total"]
+        restarted = {own["pod"] for own, count in restarts if count}
+        for name in names:
+            assert {own["pod"] for own, _ in series[name]} == restarted
+        assert {own["reason"] for own, _ in series[names[0]]} <= {"Error"}
+        assert {v for _, v in series[names[1]]} <= {1}
+        assert {v for _, v in series[names[2]]} <= crashed
+        seen |= restarted
+    assert seen
+
+
 def test_lost_gpu_lowers_what_is_allocatable_and_drains_the_node() -> None:
     """The device plugin's count falls while capacity stays, and Slurm says the reason."""
     kubernetes, slurm = TwinPair("kubernetes"), TwinPair("slurm")
@@ -200,8 +283,11 @@ def test_every_metric_has_its_labels(kind: str, exporters: tuple[StateExporter, 
                 own = tuple(label for label in labels if label not in {"job", "instance", "site"})
                 seen.setdefault(name, set()).add(own)
     wanted = {metric.name: {metric.labels} for own in exporters for metric in own.metrics}
-    # They need a job that fails, or that cannot be placed.
-    for rare in ("kube_job_failed", "kube_pod_status_unschedulable"):
+    # They need a job that fails, crashes, or cannot be placed.
+    crashed = "kube_pod_container_status_last_terminated_"
+    rare_ones = [f"{crashed}{what}" for what in ("reason", "exitcode", "timestamp")]
+    waits = ("kube_pod_status_unschedulable", "kube_pod_status_unscheduled_time")
+    for rare in ("kube_job_failed", *waits, *rare_ones):
         wanted.pop(rare, None)
         seen.pop(rare, None)
     assert seen == wanted

@@ -10,7 +10,7 @@ from twin.emulator.config import EmulatorConfig
 from twin.emulator.core import EmulatorCore
 from twin.site import Layout, parse_site
 
-__all__ = ["SCHEDULED", "TwinPair", "samples"]
+__all__ = ["EPOCH", "SCHEDULED", "TwinPair", "samples"]
 
 SCHEDULED = """
 name: small
@@ -24,7 +24,8 @@ job_mix:
   - {name: b, share: 1, gpus: [8], seconds: 60}
 """
 """Six servers of four GPUs, in arrays of four and of two."""
-_EPOCH = 1_700_000_000.0
+EPOCH = 1_700_000_000.0
+"""Simulated unix time of the start."""
 _LINE = re.compile(r"([a-zA-Z_:][\w:]*)(?:\{(.*)\})? (\S+)")
 _LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 
@@ -40,12 +41,12 @@ class TwinPair:
 
     def __init__(self, kind: str = "kubernetes", more: str = "", text: str = SCHEDULED) -> None:
         layout = Layout(parse_site(text.replace("KIND", kind) + more, "test"))
-        self.emulator = EmulatorCore(EmulatorConfig(layout, seed=1), _EPOCH)
+        self.emulator = EmulatorCore(EmulatorConfig(layout, seed=1), EPOCH)
         self.core = Core(layout)
         self.core.connected(connected=True)
         self.now = 0
         for message in self.emulator.announcement({}):
-            self.core.handle(message.topic, message.payload, True, _EPOCH, 0.0)
+            self.core.handle(message.topic, message.payload, True, EPOCH, 0.0)
 
     @property
     def scheduler(self) -> object:
@@ -62,7 +63,7 @@ class TwinPair:
     def step(self) -> None:
         """Let a second pass."""
         self.now += 1
-        wall, at = _EPOCH + self.now, float(self.now)
+        wall, at = EPOCH + self.now, float(self.now)
         self.emulator.step(1.0)
         for message in self.emulator.outbox():
             self.core.handle(message.topic, message.payload, False, wall, at)

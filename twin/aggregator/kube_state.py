@@ -7,7 +7,16 @@ from collections.abc import Sequence
 from twin.aggregator.job_book import pod_uid
 from twin.aggregator.state_series import StateSeries
 from twin.catalog.gpu_jobs import JOB_CONTAINER
-from twin.catalog.schedulers import CONDITIONS, CPUS_A_NODE, MEMORY_A_NODE, PHASES, STATUSES
+from twin.catalog.schedulers import (
+    CONDITIONS,
+    CPUS_A_NODE,
+    FAILURE_REASONS,
+    MEMORY_A_NODE,
+    PHASES,
+    QOS_CLASSES,
+    STATUS_REASONS,
+    STATUSES,
+)
 from twin.parameters import Site
 from twin.site.job_names import pod_name
 from twin.wire import Allocation, NodeReport, QueuedJob, RackJobs
@@ -25,6 +34,12 @@ _SHARE = 0.5
 a small cluster can take over what a node that fails had asked for."""
 _MOST_WAITING = 4096
 """Pods of jobs that wait: more are not shown."""
+_MOST_NAMESPACES = 1024
+_CRASH = ("Error", 1.0)
+"""Reason and exit code of a container that crashes: its program ends, and nothing kills it."""
+_TOLERATED = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
+_TOLERATION = ("Exists", "", "NoExecute", "300")
+"""What the admission plugin DefaultTolerationSeconds gives every pod."""
 _VERSIONS = ("5.15.0-1065-nvidia", "Ubuntu 22.04.5 LTS", "containerd://1.7.27", "v1.33.4", "")
 
 
@@ -44,7 +59,8 @@ def rack_series(
         _node(series, site, hostname, node, product)
     for own in rack.allocations:
         if own.pod:
-            _pod(series, site, hostnames[own.server], own)
+            ready = not rack.nodes or rack.nodes[own.server].ready
+            _pod(series, site, hostnames[own.server], own, node_ready=ready)
 
 
 def _node(series: StateSeries, site: Site, node: str, report: NodeReport, product: str) -> None:
@@ -77,25 +93,49 @@ def _node(series: StateSeries, site: Site, node: str, report: NodeReport, produc
         series.one_of("kube_node_status_condition", (node, condition), STATUSES, status)
 
 
-def _pod(series: StateSeries, site: Site, node: str, own: Allocation) -> None:
+def _pod(series: StateSeries, site: Site, node: str, own: Allocation, *, node_ready: bool) -> None:
     key = (own.account, own.pod, pod_uid(own.account, own.pod))
     running, starting = own.state == "running", own.state == "starting"
     _described(series, site, key, own, node)
-    add, container = series.add, (*key, JOB_CONTAINER)
-    add("kube_pod_start_time", key, own.start)
+    add = series.add
+    add("kube_pod_created", key, _seconds(own.start if own.made is None else own.made))
+    for time in ("start_time", "status_initialized_time", "status_scheduled_time"):
+        add(f"kube_pod_{time}", key, _seconds(own.start))
     series.one_of("kube_pod_status_phase", key, PHASES, "Pending" if starting else "Running")
-    series.one_of("kube_pod_status_ready", key, STATUSES, "true" if running else "false")
+    # The node lifecycle controller lets no pod be ready whose node is silent.
+    ready = running and node_ready
+    series.one_of("kube_pod_status_ready", key, STATUSES, "true" if ready else "false")
     series.one_of("kube_pod_status_scheduled", key, STATUSES, "true")
-    _requested(series, site, container, node, len(own.gpus))
+    if running and own.began is not None:
+        add("kube_pod_status_container_ready_time", key, _seconds(own.began))
+        if ready:
+            add("kube_pod_status_ready_time", key, _seconds(own.began))
+    _requested(series, site, (*key, JOB_CONTAINER), node, len(own.gpus))
+    _container(series, (*key, JOB_CONTAINER), own)
+
+
+def _container(series: StateSeries, container: tuple[str, ...], own: Allocation) -> None:
+    running, starting = own.state == "running", own.state == "starting"
+    add = series.add
     image = f"registry.example/{own.app or own.name}:1"
-    ids = ("", "") if starting else (f"{image}@sha256:0", f"containerd://{key[2]}")
+    ids = ("", "") if starting else (f"{image}@sha256:0", f"containerd://{container[2]}")
     add("kube_pod_container_info", (*container, image, image, *ids))
+    add("kube_pod_container_status_ready", container, float(running))
     add("kube_pod_container_status_running", container, float(running))
+    add("kube_pod_container_status_terminated", container, 0.0)
     add("kube_pod_container_status_waiting", container, float(not running))
+    if running and own.began is not None:
+        add("kube_pod_container_state_started", container, _seconds(own.began))
     if not running:
         reason = "ContainerCreating" if starting else "CrashLoopBackOff"
         add("kube_pod_container_status_waiting_reason", (*container, reason))
     add("kube_pod_container_status_restarts_total", container, own.crashes)
+    if own.crashes:
+        reason, code = _CRASH
+        add("kube_pod_container_status_last_terminated_reason", (*container, reason))
+        add("kube_pod_container_status_last_terminated_exitcode", container, code)
+        crashed = own.start if own.crashed is None else own.crashed
+        add("kube_pod_container_status_last_terminated_timestamp", container, _seconds(crashed))
 
 
 def _described(
@@ -106,6 +146,14 @@ def _described(
     node: str,
 ) -> None:
     """Add what a pod has whether it runs or waits."""
+    series.add("kube_pod_restart_policy", (*key, "OnFailure"))
+    series.add("kube_pod_scheduler", (*key, "default-scheduler"))
+    series.add("kube_pod_service_account", (*key, "default"))
+    for taint in _TOLERATED:
+        series.add("kube_pod_tolerations", (*key, taint, *_TOLERATION))
+    # Requests and limits of all containers are the same.
+    series.one_of("kube_pod_status_qos_class", key, QOS_CLASSES, "Guaranteed")
+    series.one_of("kube_pod_status_reason", key, STATUS_REASONS, "")
     series.add("kube_pod_info", (*key, "", "", node, "Job", own.name, "", "false"))
     if site.telemetry.jobs.metric_labels:
         series.add("kube_pod_labels", (*key, own.app, own.name, own.account, own.user))
@@ -134,6 +182,10 @@ def job_series(series: StateSeries, site: Site, jobs: Sequence[QueuedJob]) -> No
         site: the site.
         jobs: that the scheduler knows.
     """
+    names = dict.fromkeys([*(kind.account for kind in site.mix), *(job.account for job in jobs)])
+    for namespace in list(names)[:_MOST_NAMESPACES]:
+        phases = ("Active", "Terminating")
+        series.one_of("kube_namespace_status_phase", (namespace,), phases, "Active")
     room = _MOST_WAITING
     for job in jobs:
         _job(series, job)
@@ -148,19 +200,21 @@ def _job(series: StateSeries, job: QueuedJob) -> None:
     key, add = (job.account, job.name), series.add
     add("kube_job_info", key)
     add("kube_job_owner", (*key, "", "", ""))
-    add("kube_job_created", key, job.submit)
+    add("kube_job_created", key, _seconds(job.submit))
     add("kube_job_spec_parallelism", key, job.nodes)
     add("kube_job_spec_completions", key, job.nodes)
     done = job.state in ("completed", "failed")
     # Pods that wait for a node are active, too.
     add("kube_job_status_active", key, 0 if done else job.nodes)
     add("kube_job_status_succeeded", key, job.nodes if job.state == "completed" else 0)
-    failed = job.restarts + (job.state == "failed")
-    reason = "BackoffLimitExceeded" if job.state == "failed" else ""
-    add("kube_job_status_failed", (*key, reason), failed)
-    add("kube_job_status_start_time", key, job.submit)
+    if job.state == "failed":
+        # Of a Job that has given up the value says whether this was why, not how many pods.
+        series.one_of("kube_job_status_failed", key, FAILURE_REASONS, "BackoffLimitExceeded")
+    else:
+        add("kube_job_status_failed", (*key, ""), job.restarts)
+    add("kube_job_status_start_time", key, _seconds(job.submit))
     if job.state == "completed":
-        add("kube_job_status_completion_time", key, job.end or 0.0)
+        add("kube_job_status_completion_time", key, _seconds(job.end or 0.0))
         series.one_of("kube_job_complete", key, STATUSES, "true")
     if job.state == "failed":
         series.one_of("kube_job_failed", key, STATUSES, "true")
@@ -170,9 +224,16 @@ def _waiting(series: StateSeries, site: Site, job: QueuedJob, index: int) -> Non
     pod = pod_name(job.name, index, job.restarts)
     key = (job.account, pod, pod_uid(job.account, pod))
     _described(series, site, key, job, "")
+    made = _seconds(job.submit if job.made is None else job.made)
+    series.add("kube_pod_created", key, made)
+    series.add("kube_pod_status_unscheduled_time", key, made)
     series.one_of("kube_pod_status_phase", key, PHASES, "Pending")
-    series.one_of("kube_pod_status_ready", key, STATUSES, "false")
     series.one_of("kube_pod_status_scheduled", key, STATUSES, "false")
     series.add("kube_pod_status_unschedulable", key)
     gpus = min(job.gpus, site.server.gpus)
     _requested(series, site, (*key, JOB_CONTAINER), "", gpus)
+
+
+def _seconds(time: float) -> float:
+    """Return a time as Kubernetes keeps it: whole seconds."""
+    return float(int(time))

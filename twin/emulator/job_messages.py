@@ -172,6 +172,8 @@ class JobMessages:
                 gpus=tuple(range(gpus)),
                 state="starting" if run.starting else "running",
                 start=epoch + run.start,
+                made=epoch + run.start,
+                began=None if run.starting else epoch + run.began,
             )
             for server in range(servers)
         ]
@@ -200,6 +202,9 @@ class JobMessages:
                 state=_HELD.get(state, "running"),
                 start=round(epoch + float(table.start[row]), 3),
                 crashes=int(table.crashes[row]),
+                made=_unix(epoch, table.made[row]),
+                began=_unix(epoch, table.began[row]),
+                crashed=_unix(epoch, table.crashed[row]),
             )
 
     def _node(self, server: int, epoch: float) -> NodeReport:
@@ -277,13 +282,13 @@ class JobMessages:
             cause="crashed" if run.restarts else "",
             restarts=run.restarts,
             submit=epoch,
+            made=epoch + run.start,
             start=epoch + run.start,
         )
 
     def _job(self, row: int, epoch: float) -> QueuedJob:
         table = self._batch.scheduler.table
         kind, gpus = self._site.mix[int(table.kind[row])], int(table.gpus[row])
-        start, end = float(table.start[row]), float(table.end[row])
         number = int(table.number[row])
         return QueuedJob(
             job=number,
@@ -298,6 +303,12 @@ class JobMessages:
             cause=_CAUSES.get(WaitReason(int(table.cause[row])), ""),
             restarts=int(table.restarts[row]),
             submit=round(epoch + float(table.submit[row]), 3),
-            start=None if np.isnan(start) else round(epoch + start, 3),
-            end=None if np.isnan(end) else round(epoch + end, 3),
+            made=_unix(epoch, table.made[row]),
+            start=_unix(epoch, table.start[row]),
+            end=_unix(epoch, table.end[row]),
         )
+
+
+def _unix(epoch: float, time: np.float64) -> float | None:
+    """Return a time of the plant as simulated unix time, None where it has not come."""
+    return None if np.isnan(time) else round(epoch + float(time), 3)

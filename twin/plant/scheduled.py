@@ -31,12 +31,14 @@ class StaticRun:
         running: whether its processes run.
         starting: whether they start up, before they load what they work on.
         start: time of their start.
+        began: time at which they were started up.
         restarts: times they were started again.
     """
 
     running: bool = True
     starting: bool = False
     start: float = 0.0
+    began: float = 0.0
     restarts: int = 0
 
 
@@ -96,6 +98,8 @@ class ScheduledHalls:
             starting = progress.state is JobState.STARTING
             if starting is not run.starting:
                 run.starting = starting
+                if not starting:
+                    run.began = self.scheduler.time
                 self.scheduler.version += 1
             if running is not run.running:
                 run.running = running

@@ -63,8 +63,8 @@ class ScheduledFigures:
     def series(self, layout: Layout, exporter: StateExporter) -> int:
         """Return about how many series an exporter of the scheduler has."""
         site = layout.site
-        users = {user for kind in site.mix for user in kind.users}
-        accounts = {kind.account for kind in site.mix}
+        users = {user for kind in site.mix for user in kind.users} | {"root" for _ in site.jobs}
+        accounts = {kind.account for kind in site.mix} | {job.name for job in site.jobs}
         objects = {"node": site.servers, "pod": self.pods, "job": self.known, "site": 1,
                    "partition": 1, "user": len(users), "account": len(accounts)}  # fmt: skip
         return round(sum(count * exporter.series(of) for of, count in objects.items()))

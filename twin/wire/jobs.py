@@ -72,6 +72,12 @@ class Allocation(Strict):
     """Simulated time of the allocation, unix seconds."""
     crashes: _Count = 0
     """Starts of the pod's container after the first."""
+    made: _Time | None = None
+    """Simulated time at which the job was queued for this start, and its pods were made."""
+    began: _Time | None = None
+    """Simulated time at which its processes began last."""
+    crashed: _Time | None = None
+    """Simulated time of the container's last crash."""
 
 
 class NodeReport(Strict):
@@ -127,6 +133,8 @@ class QueuedJob(Strict):
     """Times it was requeued."""
     submit: _Time
     """Simulated time of its submission, unix seconds."""
+    made: _Time | None = None
+    """Simulated time of its submission or of its last requeue."""
     start: _Time | None = None
     """Simulated time of its last allocation."""
     end: _Time | None = None

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from twin.catalog.schedulers.kube_state import CONDITIONS, KUBE_STATE, PHASES, STATUSES
+from twin.catalog.schedulers.kube_state import (
+    CONDITIONS,
+    FAILURE_REASONS,
+    KUBE_STATE,
+    PHASES,
+    QOS_CLASSES,
+    STATUS_REASONS,
+    STATUSES,
+)
 from twin.catalog.schedulers.model import (
     CPUS_A_NODE,
     MEMORY_A_NODE,
@@ -20,16 +28,19 @@ if TYPE_CHECKING:  # what lists metrics needs no parameters
 __all__ = [
     "CONDITIONS",
     "CPUS_A_NODE",
+    "FAILURE_REASONS",
     "JOB_COUNTS",
     "KUBE_STATE",
     "MEMORY_A_NODE",
     "NODE_COUNTS",
     "NODE_FLAGS",
     "PHASES",
+    "QOS_CLASSES",
     "SLURM",
     "SOPERATOR",
     "STATE_EXPORTERS",
     "STATUSES",
+    "STATUS_REASONS",
     "StateExporter",
     "StateMetric",
     "state_exporters_of",

@@ -11,11 +11,24 @@ from functools import partial
 from twin.catalog.model import MetricType
 from twin.catalog.schedulers.model import StateExporter, StateMetric
 
-__all__ = ["CONDITIONS", "KUBE_STATE", "PHASES", "STATUSES"]
+__all__ = [
+    "CONDITIONS",
+    "FAILURE_REASONS",
+    "KUBE_STATE",
+    "PHASES",
+    "QOS_CLASSES",
+    "STATUSES",
+    "STATUS_REASONS",
+]
 
 PHASES = ("Pending", "Succeeded", "Failed", "Unknown", "Running")
 CONDITIONS = ("MemoryPressure", "DiskPressure", "PIDPressure", "NetworkUnavailable", "Ready")
 STATUSES = ("true", "false", "unknown")
+QOS_CLASSES = ("BestEffort", "Burstable", "Guaranteed")
+STATUS_REASONS = ("Evicted", "NodeAffinity", "NodeLost", "Shutdown", "UnexpectedAdmissionError")
+"""Reasons that each pod has a series of; before 2.18 no others."""
+FAILURE_REASONS = ("BackoffLimitExceeded", "DeadlineExceeded", "Evicted")
+"""Reasons of which a Job that failed has a series each."""
 
 _POD = ("namespace", "pod", "uid")
 _CONTAINER = ("namespace", "pod", "uid", "container")
@@ -24,6 +37,7 @@ _JOB = ("namespace", "job_name")
 _node = partial(StateMetric, of="node", labels=("node",))
 _pod = partial(StateMetric, of="pod", labels=_POD)
 _container = partial(StateMetric, of="pod", labels=_CONTAINER)
+_crashed = partial(StateMetric, of="crashed container", labels=_CONTAINER)
 _job = partial(StateMetric, of="job", labels=_JOB)
 _RESOURCE = ("node", "resource", "unit")
 
@@ -61,9 +75,28 @@ KUBE_STATE = StateExporter(
              labels=(*_POD, "label_app", "label_job_name", "label_team", "label_user")),
         _pod("kube_pod_owner", "Information about the Pod's owner.",
              labels=(*_POD, "owner_kind", "owner_name", "owner_is_controller")),
+        _pod("kube_pod_created", "Unix creation timestamp"),
+        _pod("kube_pod_restart_policy", "Describes the restart policy in use by this pod.",
+             labels=(*_POD, "type")),
+        _pod("kube_pod_scheduler", "The scheduler for a pod.", labels=(*_POD, "name")),
+        _pod("kube_pod_service_account", "The service account for a pod.",
+             labels=(*_POD, "service_account")),
+        _pod("kube_pod_tolerations", "Information about the pod tolerations",
+             labels=(*_POD, "key", "operator", "value", "effect", "toleration_seconds"), series=2),
         _pod("kube_pod_start_time", "Start time in unix timestamp for a pod."),
         _pod("kube_pod_status_phase", "The pods current phase.", labels=(*_POD, "phase"),
              series=len(PHASES)),
+        _pod("kube_pod_status_qos_class", "The pods current qosClass.",
+             labels=(*_POD, "qos_class"), series=len(QOS_CLASSES)),
+        _pod("kube_pod_status_reason", "The pod status reasons", labels=(*_POD, "reason"),
+             series=len(STATUS_REASONS)),
+        _pod("kube_pod_status_initialized_time", "Initialized time in unix timestamp for a pod."),
+        _pod("kube_pod_status_scheduled_time",
+             "Unix timestamp when pod moved into scheduled status"),
+        _pod("kube_pod_status_ready_time",
+             "Readiness achieved time in unix timestamp for a pod."),
+        _pod("kube_pod_status_container_ready_time",
+             "Readiness achieved time in unix timestamp for a pod containers."),
         _pod("kube_pod_status_ready",
              "Describes whether the pod is ready to serve requests.",
              labels=(*_POD, "condition"), series=len(STATUSES)),
@@ -72,6 +105,8 @@ KUBE_STATE = StateExporter(
              labels=(*_POD, "condition"), series=len(STATUSES)),
         StateMetric("kube_pod_status_unschedulable",
                     "Describes the unschedulable status for the pod.", "waiting pod", _POD),
+        StateMetric("kube_pod_status_unscheduled_time",
+                    "Unix timestamp when pod moved into unscheduled status", "waiting pod", _POD),
         _container("kube_pod_container_info", "Information about a container in a pod.",
                    labels=(*_CONTAINER, "image_spec", "image", "image_id", "container_id")),
         _container("kube_pod_container_resource_requests",
@@ -80,6 +115,19 @@ KUBE_STATE = StateExporter(
         _container("kube_pod_container_resource_limits",
                    "The number of requested limit resource by a container.",
                    labels=(*_CONTAINER, "node", "resource", "unit"), series=3),
+        _container("kube_pod_container_state_started",
+                   "Start time in unix timestamp for a pod container."),
+        _crashed("kube_pod_container_status_last_terminated_reason",
+                 "Describes the last reason the container was in terminated state.",
+                 labels=(*_CONTAINER, "reason")),
+        _crashed("kube_pod_container_status_last_terminated_exitcode",
+                 "Describes the exit code for the last container in terminated state."),
+        _crashed("kube_pod_container_status_last_terminated_timestamp",
+                 "Last terminated time for a pod container in unix timestamp."),
+        _container("kube_pod_container_status_ready",
+                   "Describes whether the containers readiness check succeeded."),
+        _container("kube_pod_container_status_terminated",
+                   "Describes whether the container is currently in terminated state."),
         _container("kube_pod_container_status_running",
                    "Describes whether the container is currently in running state."),
         _container("kube_pod_container_status_waiting",
@@ -89,6 +137,8 @@ KUBE_STATE = StateExporter(
                     "waiting container", (*_CONTAINER, "reason")),
         _container("kube_pod_container_status_restarts_total",
                    "The number of container restarts per container.", kind=MetricType.COUNTER),
+        StateMetric("kube_namespace_status_phase", "kubernetes namespace status phase.",
+                    "account", ("namespace", "phase"), series=2),
         _job("kube_job_info", "Information about job."),
         _job("kube_job_owner", "Information about the Job's owner.",
              labels=(*_JOB, "owner_kind", "owner_name", "owner_is_controller")),

@@ -76,10 +76,11 @@ class Scheduler:
         table = self.table
         running = table.among(BatchState.STARTING)
         table.state[running] = BatchState.RUNNING
-        table.start[running] = table.submit[running]
+        table.start[running] = table.began[running] = table.submit[running]
         # Those that did not fit have just been submitted.
         waiting = table.among(BatchState.PENDING)
-        table.submit[waiting] = table.until[waiting] = table.done[waiting] = 0.0
+        for column in (table.submit, table.made, table.until, table.done):
+            column[waiting] = 0.0
         self._arrivals.due(0.0)
 
     # -- time -------------------------------------------------------------------
@@ -161,6 +162,8 @@ class Scheduler:
             self._to(row, BatchState.RUNNING)
         working = table.among(BatchState.RUNNING, BatchState.STARTING)
         for row in np.nonzero(hit & working)[0].tolist():
+            if table.state[row] == BatchState.STARTING:
+                table.began[row] = self.time
             self._to(row, BatchState.STALLED)
         gone = hit & (table.state == BatchState.STALLED)
         if gone.any() and lost is not None:
@@ -207,6 +210,7 @@ class Scheduler:
         table, time = self.table, self.time
         due = table.until <= time
         for row in np.nonzero(table.among(BatchState.STARTING) & due)[0].tolist():
+            table.began[row] = time
             self._to(row, BatchState.RUNNING)
         for row in np.nonzero(table.among(BatchState.BACKOFF) & due)[0].tolist():
             self._to(row, BatchState.STARTING)
@@ -241,6 +245,7 @@ class Scheduler:
                 continue
             pause = min(_MOST_BACKOFF_SECONDS, _BACKOFF_SECONDS * 2.0 ** float(table.crashes[row]))
             table.crashes[row] += 1
+            table.crashed[row] = self.time
             self._to(row, BatchState.BACKOFF)
             table.until[row] = self.time + pause
             table.done[row] = self.saved(row)
@@ -272,6 +277,7 @@ class Scheduler:
         table.until[row] = self.time + self._p.start_seconds
         table.reason[row] = WaitReason.NONE
         table.crashes[row] = 0
+        table.began[row] = table.crashed[row] = np.nan
         self._to(row, BatchState.STARTING)
 
     def _release(self, row: int) -> None:
@@ -290,6 +296,7 @@ class Scheduler:
         table.restarts[row] += 1
         table.reason[row] = WaitReason.HELD
         table.cause[row] = cause
+        table.made[row] = self.time
         table.until[row] = self.time + self._p.requeue_seconds
         self._to(row, BatchState.PENDING)
 

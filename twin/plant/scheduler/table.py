@@ -65,7 +65,10 @@ class JobTable:
         cause: why it was requeued last.
         priority: the higher is placed first.
         submit: time of its submission.
+        made: time of its submission or of its last requeue, when its pods were made.
         start: time of its last allocation, NaN before.
+        began: time at which its processes began last, NaN before.
+        crashed: time of the last crash of its container since the last allocation, NaN for none.
         end: time of its end, NaN before.
         until: end of the start-up, of the hold or of the back-off.
         work: seconds that it has to compute.
@@ -91,7 +94,10 @@ class JobTable:
         self.restarts: NDArray[np.int16] = np.zeros(rows, np.int16)
         self.crashes: NDArray[np.int16] = np.zeros(rows, np.int16)
         self.submit: Floats = np.zeros(rows)
+        self.made: Floats = np.zeros(rows)
         self.start: Floats = np.full(rows, np.nan)
+        self.began: Floats = np.full(rows, np.nan)
+        self.crashed: Floats = np.full(rows, np.nan)
         self.end: Floats = np.full(rows, np.nan)
         self.until: Floats = np.zeros(rows)
         self.work: Floats = np.zeros(rows)
