@@ -30,19 +30,19 @@ def test_shipped_sites_fit_but_for_what_is_known(name: str) -> None:
 MISFITS = {
     "cooling: {flow_liters_per_minute: 30}": (
         "cooling.flow_liters_per_minute: is 30, but a rack of 57.5 kW needs 53 or more; raise it, "
-        "or leave it out and it is sized (alerts: CoolantFlowLow, CoolantRiseHigh)"
+        "or leave it out to have it sized (alerts: CoolantFlowLow, CoolantRiseHigh)"
     ),
     "grid: {limit_watts: 100000}, megapacks: {count: 1}": (
-        "grid.limit_watts: allows 0.10 MW in all, but the site takes up to 0.30 MW; raise it, or "
-        "leave it out and it is sized (alerts: GridImportAboveLimit)"
+        "grid.limit_watts: allows 0.10 MW in all, but the site draws up to 0.30 MW; raise it, or "
+        "leave it out to have it sized (alerts: GridImportAboveLimit)"
     ),
     "server: {psus: 2, psu_rating_watts: 3000}": (
-        "server.psu_rating_watts: 2 supplies of 3,000 W give 6,000 W, but a server takes 7,000 W; "
+        "server.psu_rating_watts: 2 supplies of 3,000 W give 6,000 W, but a server draws 7,000 W; "
         "raise server.psus or psu_rating_watts"
     ),
     "cooling: {supply_celsius: 20}": (
-        "cooling.supply_celsius: is 20 °C and the facility water 24 °C, which cannot cool it so "
-        "far; raise it or lower facility_supply_celsius"
+        "cooling.supply_celsius: is 20 °C, but the facility water is at 24 °C and cannot cool it "
+        "that far; raise it or lower facility_supply_celsius"
     ),
 }
 
@@ -77,8 +77,8 @@ def test_alerts_that_follow_exist(given: str) -> None:
 def test_megapacks_that_smooth_the_steps_are_named() -> None:
     """The number that is asked for is one that suffices."""
     (alone,) = misfits(parse_site("{name: mine, racks: 40}", "mine.yaml"))
-    assert "is 0: the grid sees the steps of training" in alone.problem
-    assert "2 smooth them" in alone.problem
+    assert "is 0: the power swings of training steps reach the grid" in alone.problem
+    assert "2 units smooth them" in alone.problem
     assert not misfits(parse_site("{name: mine, racks: 40, megapacks: {count: 2}}", "mine.yaml"))
 
 

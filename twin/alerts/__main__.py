@@ -22,7 +22,7 @@ def limits(settings: Iterable[str] = ()) -> dict[str, float]:
         settings: ``name=value`` each.
 
     Raises:
-        ConfigError: there is no such threshold, or the value is no number.
+        ConfigError: there is no such threshold, or the value is not a number.
     """
     values = {threshold.name: threshold.value for threshold in THRESHOLDS}
     for setting in settings:

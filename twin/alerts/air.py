@@ -1,4 +1,4 @@
-"""Alerts on the fans of air-cooled servers, and on the air that goes through them."""
+"""Alerts on the fans of air-cooled servers, and on their airflow."""
 
 from __future__ import annotations
 
@@ -17,40 +17,40 @@ AIR_ALERTS = (
     Alert(
         name="FanFailed",
         severity=Severity.WARNING,
-        why="2 is critical: a fan turns too slowly for what it is told, or not at all.",
+        why="2 is critical: the fan runs well below its commanded speed, or not at all.",
         expr=f"{of(FAN, 'state')} >= 2",
         hold=5,
         summary=f"{{{{ $labels.name }}}} of {_SERVER} has failed",
-        meaning="The controller drives the server's other fans to full speed, which cools its GPUs "
-        "well but takes up to twice the power. If more fans fail, the GPUs overheat: the second "
-        "in each stream of air first.",
+        meaning="The BMC runs the server's other fans at full speed, which keeps its GPUs cool but "
+        "takes up to twice the fan power. If more fans fail the GPUs overheat, starting with the "
+        "downstream GPU of each airflow path.",
         steps=(
             "Replace the fan; it is hot-swappable.",
-            "All fans of the server: stop its job and check the fan board.",
+            "If all fans of the server have failed, stop its job and check the fan board.",
         ),
     ),
     Alert(
         name="ServerFansFast",
         severity=Severity.WARNING,
-        why="Fans follow the load with some delay, so the mean of five minutes counts. With a "
-        "failed fan the others turn fast anyway; that is told apart by the slowest one.",
+        why="Fans follow the load with some delay, so a five-minute average is used. When one fan "
+        "fails the others run fast anyway; taking the slowest fan excludes that case.",
         expr=f"""
         min by ({PLACE}, instance) (avg_over_time({of(FAN, "speed_ratio")}[5m])) > {limit.FANS_FAST}
         """,
         hold=60,
-        summary=f"All fans of {_SERVER} turn at {{{{ $value | humanizePercentage }}}}",
-        meaning="The server gets too little air for its load or too warm air: a blocked filter, "
-        "cables before the fans, a missing blanking panel, or a warm room. There is hardly any "
-        "reserve left; if it gets hotter the GPUs throttle.",
+        summary=f"All fans of {_SERVER} run at {{{{ $value | humanizePercentage }}}} or more",
+        meaning="The server gets too little air for its load, or air that is too warm: a clogged "
+        "filter, cables in the airflow, a missing blanking panel, or a warm room. Little cooling "
+        "headroom is left; if it gets hotter the GPUs throttle.",
         steps=(
-            "Compare its inlet temperature with its neighbours': warmer means hot air comes back.",
-            "Inlet as cool as theirs: look for what blocks the air, clean the filter.",
+            "Compare its inlet temperature with its neighbours': warmer means recirculation.",
+            "If the inlet is as cool as theirs, clean the filter and clear the airflow.",
         ),
     ),
     Alert(
         name="RackInletWarm",
         severity=Severity.WARNING,
-        why="Hot air is cooler while a job waits, so the mean of five minutes counts.",
+        why="Exhaust air cools while a job waits, so a five-minute average is used.",
         expr=f"""
         avg by ({PLACE}) ({_INLET})
           - on (site) group_left ()
@@ -58,12 +58,12 @@ AIR_ALERTS = (
           > {limit.INLET_ABOVE_OTHERS}
         """,
         hold=60,
-        summary='Air into the servers of rack {{ $labels.rack }} is {{ $value | printf "%.1f" }} K '
-        "above the other racks'",
-        meaning="Hot air comes round to the rack's inlets, or the cold aisle gets too little air "
-        "there. Its fans turn faster and its GPUs are hotter by nearly as much.",
+        summary='Inlet air of rack {{ $labels.rack }} is {{ $value | printf "%.1f" }} K warmer '
+        "than the other racks'",
+        meaning="Hot exhaust air recirculates to the rack's inlets, or the cold aisle gets too "
+        "little air there. Its fans run faster and its GPUs are hotter by nearly as much.",
         steps=(
-            "Look for missing blanking panels and open doors of the containment.",
+            "Look for missing blanking panels and open containment doors.",
             "Check the floor tiles or air handlers of that row.",
         ),
     ),

@@ -1,4 +1,4 @@
-"""Alerts on coolant units, fans, chillers, facility water and rooms."""
+"""Alerts on CDUs, fans, chillers, facility water and rooms."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _PUMPS = (
         expr=_pump("state", 'state="failed"') + " == 1",
         hold=5,
         summary=f"Pump {{{{ $labels.pump }}}} of {_RACK} has failed",
-        meaning="The rack has no redundant pump: the remaining one runs at about 95 % speed. "
+        meaning="The rack has no redundant pump left: the other one runs at about 95 % speed. "
         "Temperatures hardly change.",
         steps=(
             "Replace the pump; it is hot-swappable.",
@@ -38,30 +38,30 @@ _PUMPS = (
         severity=Severity.CRITICAL,
         expr=f"sum by ({PLACE}) ({_RUNNING}) == 0",
         summary=f"No coolant pump of {_RACK} is running",
-        meaning="Without flow a GPU at 600 W warms by about 2.4 K a second: clocks slow after "
-        "some 15 s and the GPUs switch off soon after.",
+        meaning="Without flow a GPU at 600 W warms by about 2.4 K a second: GPUs throttle after "
+        "about 15 s and shut down soon after.",
         steps=(
             "Stop the job on this rack now.",
-            "Check the coolant level, then the unit's power supplies, then the pumps.",
+            "Check the coolant level, then the CDU's power supplies, then the pumps.",
         ),
     ),
     Alert(
         name="CoolantPumpWorn",
         severity=Severity.WARNING,
-        why="Vibration rises with the square of speed, so it is compared at equal speed: a "
-        "healthy pump that runs alone vibrates more.",
+        why="Vibration rises with the square of speed, so it is normalised by speed: a healthy "
+        "pump that runs alone vibrates more.",
         expr=f"""
         {_VIBRATION}
           > on (site) group_left ()
         {limit.PUMP_VIBRATION} * quantile by (site) (0.5, {_VIBRATION})
         """,
         hold=60,
-        summary=f"Pump {{{{ $labels.pump }}}} of {_RACK} vibrates far more than the site's others",
+        summary=f"Pump {{{{ $labels.pump }}}} of {_RACK} vibrates far more than the site median",
         meaning="The impeller or a bearing is worn: the pump gives less head at the same speed "
-        "and will fail. If the other pump fails first, this one cannot keep up the flow.",
+        "and will fail. If the other pump fails first, this one cannot hold the flow.",
         steps=(
             "Compare the flow of both pumps.",
-            "Replace the pump at the next maintenance.",
+            "Replace the pump in the next maintenance window.",
         ),
     ),
     Alert(
@@ -69,8 +69,8 @@ _PUMPS = (
         severity=Severity.WARNING,
         expr=of(CDU_PSU, "state", 'state="failed"') + " == 1",
         hold=5,
-        summary=f"Power supply {{{{ $labels.psu }}}} of the coolant unit of {_RACK} has failed",
-        meaning="The other supply carries the unit. If both fail the pumps stop.",
+        summary=f"Power supply {{{{ $labels.psu }}}} of the CDU of {_RACK} has failed",
+        meaning="The other supply carries the CDU. If both fail, the pumps stop.",
         steps=("Check that its PDU is live, then replace the supply; it is hot-swappable.",),
     ),
 )
@@ -79,18 +79,19 @@ _LOOP = (
     Alert(
         name="CoolantFlowLow",
         severity=Severity.CRITICAL,
-        why="Flow is compared with the rack's load, so that the rule fits racks of any size. When "
-        "one pump fails the other takes over within 10 s, which needs no page.",
+        why="Flow is compared with the rack's load, so the rule fits racks of any size. When one "
+        "pump fails the other takes over within 10 s, which is not worth a page.",
         expr=f"""
         {_cdu("flow")}
           < on ({PLACE}) group_left ()
         {limit.COOLANT_FLOW} * sum by ({PLACE}) ({of(SERVER, "power")}) / 1000
         """,
         hold=15,
-        summary=f'Coolant flow of {_RACK} is {{{{ $value | printf "%.0f" }}}} L/min, too little '
-        "for its load",
-        meaning="The coolant warms more than it should and heats the GPUs until they throttle.",
-        steps=("Look for failed pumps, a clogged filter, a closed valve, a kinked hose.",),
+        summary=f'Coolant flow of {_RACK} is {{{{ $value | printf "%.0f" }}}} L/min, too low for '
+        "its load",
+        meaning="The coolant warms up too much on its way, and the GPUs heat up until they "
+        "throttle.",
+        steps=("Check for failed pumps, a clogged filter, a closed valve or a kinked hose.",),
     ),
     Alert(
         name="CoolantRiseHigh",
@@ -98,10 +99,10 @@ _LOOP = (
         expr=f"{_cdu('return_temperature')} - {_SUPPLY} > {limit.COOLANT_RISE}",
         hold=60,
         summary=f'Coolant of {_RACK} warms by {{{{ $value | printf "%.1f" }}}} K',
-        meaning="The flow is too low for the heat, or a thermometer is wrong.",
+        meaning="The flow is too low for the heat load, or a temperature sensor is wrong.",
         steps=(
-            "Compare with flow and server power.",
-            "Check pumps and filter.",
+            "Compare with the flow and the servers' power.",
+            "Check the pumps and the filter.",
         ),
     ),
     Alert(
@@ -109,11 +110,14 @@ _LOOP = (
         severity=Severity.CRITICAL,
         expr=f"{_SUPPLY} > {limit.COOLANT_HOT}",
         hold=30,
-        summary=f'Coolant to the servers of {_RACK} has {{{{ $value | printf "%.1f" }}}} °C',
+        summary=f'Coolant supply of {_RACK} is at {{{{ $value | printf "%.1f" }}}} °C',
         meaning="GPU temperatures rise by as much as the coolant; GPUs throttle at 87 °C.",
         steps=(
-            "All racks: check the facility water. One rack: check its valve and heat exchanger.",
-            "Lower the rack's load before its GPUs throttle.",
+            (
+                "If all racks are affected, check the facility water; if only one, check its "
+                "valve and heat exchanger."
+            ),
+            "Reduce the rack's load before its GPUs throttle.",
         ),
     ),
     Alert(
@@ -126,24 +130,28 @@ _LOOP = (
           > {limit.COOLANT_ABOVE_OTHERS}
         """,
         hold=120,
-        summary=f'Coolant to the servers of {_RACK} is {{{{ $value | printf "%.1f" }}}} K above '
-        "the other racks'",
-        meaning="The rack's coolant unit misses its set point although the facility water is cold "
-        "enough for the other racks: fouled exchanger, stuck valve, or a drifting thermometer.",
+        summary=f'Coolant supply of {_RACK} is {{{{ $value | printf "%.1f" }}}} K above the other '
+        "racks'",
+        meaning="The rack's CDU misses its setpoint although the facility water is cold enough "
+        "for the other racks: a fouled heat exchanger, a stuck valve, or a drifting temperature "
+        "sensor.",
         steps=(
-            "Valve fully open: the exchanger is fouled, clean it.",
-            "Valve position unchanged and GPUs no warmer: the thermometer is wrong.",
+            "If the valve is fully open, the heat exchanger is fouled: clean it.",
+            (
+                "If the valve has not moved and the GPUs are no warmer, the temperature sensor is "
+                "wrong."
+            ),
         ),
     ),
     Alert(
         name="CoolantLeak",
         severity=Severity.CRITICAL,
         expr=_cdu("leak", 'state=~"Warning|Critical"') + " == 1",
-        summary=f"Leak detector of {_RACK} says {{{{ $labels.state }}}}",
-        meaning="Coolant has leaked into the rack. In a few minutes the pumps run dry and stop.",
+        summary=f"Leak detector of {_RACK} reports {{{{ $labels.state }}}}",
+        meaning="Coolant has leaked into the rack. Within minutes the pumps run dry and stop.",
         steps=(
             "Cut the rack's power before the pumps stop.",
-            "Close the manifold's valves and find the leak.",
+            "Close the manifold valves and find the leak.",
         ),
     ),
     Alert(
@@ -152,11 +160,11 @@ _LOOP = (
         expr=f"{_cdu('level')} < {limit.COOLANT_LEVEL}",
         hold=10,
         summary=f"The coolant reservoir of {_RACK} is at {{{{ $value | humanizePercentage }}}}",
-        meaning="The loop loses coolant. At a fifth of the level the pumps stop to protect "
-        "themselves, and the rack overheats within a minute.",
+        meaning="The loop is losing coolant. At 20 % the pumps stop to protect themselves, and the "
+        "rack overheats within a minute.",
         steps=(
             "Look for a leak.",
-            "Refill; drain the rack if the level keeps falling.",
+            "Refill the loop; if the level keeps falling, drain the rack's servers.",
         ),
     ),
     Alert(
@@ -164,18 +172,19 @@ _LOOP = (
         severity=Severity.WARNING,
         expr=f"{_cdu('filter_pressure')} > {limit.FILTER_PRESSURE}",
         hold=60,
-        summary=f"The coolant filter of {_RACK} takes {{{{ $value | humanize }}}}Pa",
-        meaning="The filter is clogging. The pumps speed up to keep the flow; at full speed the "
-        "flow falls.",
+        summary=f"The coolant filter of {_RACK} has a pressure drop of "
+        "{{ $value | humanize }}Pa",
+        meaning="The filter is clogging. The pumps speed up to hold the flow; once they are at "
+        "full speed, the flow falls.",
         steps=(
             "Replace the filter.",
-            "Take a coolant sample to find out what clogs it.",
+            "Take a coolant sample to find out what is clogging it.",
         ),
     ),
     Alert(
         name="FacilityValveStuck",
         severity=Severity.WARNING,
-        why="While the controller moves the valve its position lags by a second or two.",
+        why="The position lags the command by a second or two whenever the valve moves.",
         expr=f"""
         abs(
           {_cdu("valve_command")}
@@ -183,9 +192,9 @@ _LOOP = (
         ) > {limit.VALVE_ERROR}
         """,
         hold=60,
-        summary=f"The facility water valve of {_RACK} does not go where it is told",
-        meaning="The valve is stuck. Nearly closed, the rack overheats within minutes; open, the "
-        "coolant gets too cold and comes nearer to the dew point.",
+        summary=f"The facility water valve of {_RACK} does not follow its command",
+        meaning="The valve is stuck. If it is nearly closed, the rack overheats within minutes; if "
+        "it is open, the coolant gets too cold and approaches the dew point.",
         steps=(
             "Open the bypass or move the valve by hand.",
             "Replace the actuator.",
@@ -196,11 +205,12 @@ _LOOP = (
         severity=Severity.CRITICAL,
         expr=f"{_cdu('condensation_margin')} < {limit.CONDENSATION_MARGIN}",
         hold=60,
-        summary=f'Coolant of {_RACK} is only {{{{ $value | printf "%.1f" }}}} K above dew point',
-        meaning="Water will condense on pipes and cold plates, above live boards.",
+        summary=f'Coolant of {_RACK} is only {{{{ $value | printf "%.1f" }}}} K above the dew '
+        "point",
+        meaning="Water will condense on pipes and cold plates above live boards.",
         steps=(
-            "Raise the supply set point.",
-            "Dry the hall's air; check the air handlers.",
+            "Raise the supply setpoint.",
+            "Dehumidify the hall; check the air handlers.",
         ),
     ),
 )
@@ -212,30 +222,30 @@ _PLANT = (
         expr=of(CHILLER, "state", 'state="failed"') + " == 1",
         hold=5,
         summary="Chiller {{ $labels.chiller }} of {{ $labels.site }} has failed",
-        meaning="A spare chiller starts and takes over after some minutes; until then the water "
-        "warms a little.",
+        meaning="A spare chiller starts and takes over within minutes; until then the facility "
+        "water warms a little.",
         steps=(
             "Check that a spare starts.",
-            "Call plant maintenance.",
+            "Call facility maintenance.",
         ),
     ),
     Alert(
         name="ChillersWithoutReserve",
         severity=Severity.WARNING,
-        why="N+1 has to survive the loss of the largest chiller.",
+        why="N+1 means surviving the loss of the largest chiller.",
         expr=f"""
         sum by (site) ({_CAPACITY}) - max by (site) ({_CAPACITY})
           < on (site)
         sum by (site) ({of(WATER, "heat")})
         """,
         hold=300,
-        summary="The chillers of {{ $labels.site }} have no reserve: without the largest one they "
-        "carry {{ $value | humanize }}W",
-        meaning="If one more chiller fails, the facility water keeps warming, and with it "
-        "coolant, air and GPUs. Failed chillers or hot weather use up the reserve.",
+        summary="The chillers of {{ $labels.site }} are no longer N+1: without the largest one "
+        "they carry {{ $value | humanize }}W",
+        meaning="If one more chiller fails, the facility water keeps warming, and coolant, air and "
+        "GPUs with it. Failed chillers or hot weather use up the reserve.",
         steps=(
-            "Repair the failed chillers.",
-            "Otherwise lower the load: cap the GPUs' power or pause a job.",
+            "Repair any failed chillers.",
+            "If none has failed, reduce the load: cap GPU power or pause a job.",
         ),
     ),
     Alert(
@@ -243,12 +253,12 @@ _PLANT = (
         severity=Severity.CRITICAL,
         expr=f"{of(FACILITY, 'water_temperature')} > {limit.WATER_WARM}",
         hold=60,
-        summary='Facility water of {{ $labels.site }} has {{ $value | printf "%.1f" }} °C',
-        meaning="The valves of all coolant units are fully open, and their supply temperature "
-        "rises: soon every GPU of the site is hotter.",
+        summary='Facility water of {{ $labels.site }} is at {{ $value | printf "%.1f" }} °C',
+        meaning="The valves of all CDUs are fully open and their supply temperature rises: every "
+        "GPU of the site will soon be hotter.",
         steps=(
-            "Check the chillers' states and the set point.",
-            "Lower the site's load before the GPUs throttle.",
+            "Check the chillers' states and the facility water setpoint.",
+            "Reduce the site's load before the GPUs throttle.",
         ),
     ),
     Alert(
@@ -256,7 +266,7 @@ _PLANT = (
         severity=Severity.WARNING,
         expr=f"{of(WATER, 'room_temperature')} > {limit.ROOM_WARM}",
         hold=300,
-        summary='Air to the servers of {{ $labels.site }} has {{ $value | printf "%.1f" }} °C',
+        summary='Room air of {{ $labels.site }} is at {{ $value | printf "%.1f" }} °C',
         meaning="Air-cooled parts overheat: memory, power supplies, switches, storage.",
         steps=("Check the air handlers and the facility water.",),
     ),
@@ -265,9 +275,10 @@ _PLANT = (
         severity=Severity.WARNING,
         expr=f"{of(WATER, 'room_dew_point')} > {limit.ROOM_DEW_POINT}",
         hold=300,
-        summary='The dew point in halls of {{ $labels.site }} is {{ $value | printf "%.1f" }} °C',
-        meaning="Coolant units raise their supply temperature to stay above the dew point, which "
-        "makes GPUs hotter. Units that do not will have condensation.",
+        summary="The dew point in the halls of {{ $labels.site }} is "
+        '{{ $value | printf "%.1f" }} °C',
+        meaning="CDUs raise their supply temperature to stay above the dew point, which makes the "
+        "GPUs hotter. CDUs that do not will get condensation.",
         steps=("Check the air handlers' dehumidification and look for open doors.",),
     ),
     Alert(
@@ -276,7 +287,7 @@ _PLANT = (
         expr=f"{of(WATER, 'outdoor_temperature')} > {limit.OUTDOOR_HOT}",
         hold=600,
         summary='It is {{ $value | printf "%.0f" }} °C outside {{ $labels.site }}',
-        meaning="Chillers need more power for the same heat and lose capacity. This explains a "
+        meaning="Chillers need more power for the same heat and lose capacity, which explains a "
         "higher PUE and a lack of reserve.",
         steps=("Postpone maintenance of chillers and cooling towers.",),
     ),
@@ -284,8 +295,8 @@ _PLANT = (
 
 COOLING_RULES = Rules(
     Domain.COOLING,
-    "Coolant units, fans, chillers and rooms. Fans are ipmi_exporter's; the rest has no common "
-    "exporter: names follow Redfish and the Prometheus naming rules.",
+    "CDUs, fans, chillers and rooms. Fans have the names of ipmi_exporter; the rest has no common "
+    "exporter, so names follow Redfish and the Prometheus naming rules.",
     (),
     (*_PUMPS, *_LOOP, *AIR_ALERTS, *_PLANT),
 )

@@ -1,4 +1,4 @@
-"""Rules for other editions of an exporter, or for several at once, made from the tables."""
+"""Rules for other editions of an exporter, or several at once, generated from the tables."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ __all__ = ["for_editions", "ways_to"]
 
 
 def ways_to(editions: Sequence[Edition]) -> list[tuple[Renaming, bool]]:
-    """Return the steps from the catalogue's edition to these: where to, and whether to keep both.
+    """Return the renamings from the catalogue's edition to these, and whether to keep both.
 
     Args:
-        editions: that the result is to hold on; none for the catalogue's.
+        editions: that the result has to work with; none for the catalogue's.
     """
     first = EDITIONS["dcgm"][0]
     chosen = list(dict.fromkeys(editions)) or [first]
@@ -28,7 +28,7 @@ def ways_to(editions: Sequence[Edition]) -> list[tuple[Renaming, bool]]:
 
 
 def for_editions(tables: Iterable[Rules], editions: Sequence[Edition] = ()) -> list[Rules]:
-    """Return tables of rules that hold on these editions, whichever of them a host has."""
+    """Return tables of rules that work with each of these editions."""
     found = list(tables)
     for way, both in ways_to(editions):
         found = [_translated(rules, way, both) for rules in found]

@@ -1,4 +1,4 @@
-"""Fit of a site: what it gives that does not suit the rest, and the alerts that follow."""
+"""Fit of a site: parameters that do not fit the rest of it, and the alerts that follow."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ __all__ = ["Misfit", "misfits"]
 _SPREAD = 3.0
 """Standard deviations by which the worst GPU of a site is hotter than the mean."""
 _COLD_KELVIN = 1.0
-"""Kelvin by which a supply misses its set point before it is told of."""
+"""Kelvin by which a supply may miss its setpoint before it is reported."""
 _MEAN_LOAD = 0.85
 """Heat of a training site over that on the plateau of its steps, est."""
 _PACED = 0.7
-"""Part of the drop from a step's plateau that Megapacks have to give or take, est.: their
-low-pass lies between the two."""
+"""Share of the drop from a step's plateau that Megapacks have to supply or absorb, est.: their
+low-pass output lies between plateau and dip."""
 _RAMP = 0.55
-"""Part of that drop that comes within a second, est.: ranks do not end a step at once."""
+"""Share of that drop that comes within a second, est.: ranks do not all end a step at once."""
 
 _STEADY = 0.25
-"""Part of it by which the power still swings between evaluations, as seconds average it, est."""
+"""Share of that drop by which one-second averages still swing between evaluations, est."""
 
 
 @dataclass(frozen=True, slots=True)
 class Misfit:
-    """Something that a site gives and that does not suit the rest of it.
+    """A parameter of a site that does not fit the rest of it.
 
     Attributes:
-        key: of the site's file.
-        problem: what it is, what is needed and what to do.
-        alerts: of the shipped rules that follow from it.
+        key: of the site file.
+        problem: its value, what is needed and what to do.
+        alerts: of the shipped rules that fire because of it.
     """
 
     key: str
@@ -53,7 +53,7 @@ class Misfit:
 
 
 def misfits(site: Site) -> tuple[Misfit, ...]:
-    """Return what does not fit in a site, in the order in which its power and heat go."""
+    """Return what does not fit in a site, in the order in which its power and heat flow."""
     checks = (_gpus, _supplies, _breakers, _filters, _flow, _exchanger, _setpoints, _chillers, _air,
               _weather, _feed, _steps)  # fmt: skip
     return tuple(misfit for check in checks for misfit in check(site))
@@ -110,7 +110,7 @@ def _gpus(site: Site) -> Iterator[Misfit]:
         if any(hot.values()):
             yield Misfit(
                 f"gpu.{key}",
-                f"is {getattr(model, key):g}, so that an {model.name} at "
+                f"is {getattr(model, key):g}, so an {model.name} at "
                 f"{model.power_training_watts:g} W reaches {die:.0f} °C and its memory "
                 f"{memory:.0f} °C with {'air' if air else 'coolant'} of {coolant:g} °C; lower it "
                 f"or {'facility.air_celsius' if air else 'cooling.supply_celsius'}",
@@ -125,7 +125,7 @@ def _supplies(site: Site) -> Iterator[Misfit]:
         yield Misfit(
             "server.psu_rating_watts",
             f"{server.psus} supplies of {server.psu_rating_watts:,.0f} W give {rated:,.0f} W, but "
-            f"a server takes {output:,.0f} W; raise server.psus or psu_rating_watts",
+            f"a server draws {output:,.0f} W; raise server.psus or psu_rating_watts",
             (),
         )
 
@@ -149,7 +149,7 @@ def _breakers(site: Site) -> Iterator[Misfit]:
             "pdu.breaker_amperes",
             f"is {pdu.breaker_amperes:g} A, but a phase carries {amperes:,.0f} A; raise it, or "
             "leave it out and it follows from the power supplies",
-            ("RackWithoutPower",),  # the other PDU has twice its load then, and opens too
+            ("RackWithoutPower",),  # the other PDU then carries twice its load and trips too
         )
 
 
@@ -161,13 +161,14 @@ def _filters(site: Site) -> Iterator[Misfit]:
     if drop > limit.FILTER_PRESSURE.value:
         yield Misfit(
             "cooling.filter_pressure_ratio",
-            f"is {cooling.filter_pressure_ratio:g}: a clean filter takes {drop:,.0f} Pa; lower it",
+            f"is {cooling.filter_pressure_ratio:g}: the pressure drop of a clean filter is "
+            f"{drop:,.0f} Pa; lower it",
             ("CoolantFilterClogged",),
         )
 
 
 def _flow(site: Site) -> Iterator[Misfit]:
-    """Check that the coolant of a rack suffices for its heat."""
+    """Check that a rack's coolant flow is enough for its heat."""
     cooling, rack = site.cooling, _liquid_rack_watts(site)
     flow = cooling.flow_liters_per_minute
     rate = cooling.coolant_joules_per_liter_kelvin / 60.0
@@ -178,13 +179,13 @@ def _flow(site: Site) -> Iterator[Misfit]:
         yield Misfit(
             "cooling.flow_liters_per_minute",
             f"is {flow:g}, but a rack of {rack / 1e3:,.1f} kW needs "
-            f"{ceil(1.05 * max(least, cool))} or more; raise it, or leave it out and it is sized",
+            f"{ceil(1.05 * max(least, cool))} or more; raise it, or leave it out to have it sized",
             tuple(name for name, fires in alerts.items() if fires),
         )
 
 
 def _exchanger(site: Site) -> Iterator[Misfit]:
-    """Check that the exchanger holds the supply temperature with its valve full open."""
+    """Check that the heat exchanger holds the supply temperature with its valve fully open."""
     cooling = site.cooling
     if cooling.supply_celsius <= cooling.facility_supply_celsius or not site.has_liquid:
         return
@@ -202,7 +203,7 @@ def _exchanger(site: Site) -> Iterator[Misfit]:
             f"is {cooling.facility_flow_liters_per_minute:g} with nominal_heat_watts of "
             f"{cooling.nominal_heat_watts:,.0f}: with {heat / 1e3:,.1f} kW a rack the coolant "
             f"leaves at {coolest:.1f} °C instead of {cooling.supply_celsius:g} °C; raise them, or "
-            "leave them out and they are sized",
+            "leave them out to have them sized",
             tuple(alerts),
         )
 
@@ -212,8 +213,8 @@ def _setpoints(site: Site) -> Iterator[Misfit]:
     if liquid and cooling.supply_celsius <= cooling.facility_supply_celsius:
         yield Misfit(
             "cooling.supply_celsius",
-            f"is {cooling.supply_celsius:g} °C and the facility water "
-            f"{cooling.facility_supply_celsius:g} °C, which cannot cool it so far; raise it or "
+            f"is {cooling.supply_celsius:g} °C, but the facility water is at "
+            f"{cooling.facility_supply_celsius:g} °C and cannot cool it that far; raise it or "
             "lower facility_supply_celsius",
             (),
         )
@@ -235,11 +236,11 @@ def _setpoints(site: Site) -> Iterator[Misfit]:
     )  # fmt: skip
     for key, wrong, value, alert in checks:
         if wrong:
-            yield Misfit(key, f"leads to {value}, which the shipped rules call wrong", (alert,))
+            yield Misfit(key, f"leads to {value}, on which a shipped rule fires", (alert,))
 
 
 def _chillers(site: Site) -> Iterator[Misfit]:
-    """Check that the chillers carry the site's heat in the hottest hour, and one of them less."""
+    """Check that the chillers carry the site's heat in the hottest hour, even with one lost."""
     water, heat = site.water, heat_watts(site)
     each = site.chiller_rated_watts * water.hottest_capacity_ratio
     alerts = {
@@ -249,8 +250,8 @@ def _chillers(site: Site) -> Iterator[Misfit]:
     if any(alerts.values()):
         yield Misfit(
             "water.margin_ratio" if water.spare else "water.spare",
-            f"{site.chillers} chillers of {each / 1e3:,.0f} kW in the hottest hour, one of them "
-            f"lost, do not carry {heat / 1e3:,.0f} kW; raise water.spare or margin_ratio",
+            f"{site.chillers} chillers of {each / 1e3:,.0f} kW in the hottest hour cannot carry "
+            f"{heat / 1e3:,.0f} kW when one is lost; raise water.spare or margin_ratio",
             tuple(name for name, fires in alerts.items() if fires),
         )
 
@@ -264,8 +265,8 @@ def _air(site: Site) -> Iterator[Misfit]:
         yield Misfit(
             "water.air_margin_ratio",
             f"is {water.air_margin_ratio:g}: {air_heat_watts(site) / 1e3:,.0f} kW go into the air, "
-            f"and its handlers carry {capacity / 1e3:,.0f} kW; raise it, or leave it out and it is "
-            "sized",
+            f"but the air handlers carry {capacity / 1e3:,.0f} kW; raise it, or leave it out to "
+            "have it sized",
             ("RoomTooWarm",),
         )
 
@@ -285,14 +286,14 @@ def _feed(site: Site) -> Iterator[Misfit]:
     if load > import_watts:
         yield Misfit(
             "grid.limit_watts",
-            f"allows {import_watts / 1e6:,.2f} MW in all, but the site takes up to "
-            f"{load / 1e6:,.2f} MW; raise it, or leave it out and it is sized",
+            f"allows {import_watts / 1e6:,.2f} MW in all, but the site draws up to "
+            f"{load / 1e6:,.2f} MW; raise it, or leave it out to have it sized",
             ("GridImportAboveLimit",),
         )
 
 
 def _steps(site: Site) -> Iterator[Misfit]:
-    """Check that Megapacks keep the steps of training from the grid."""
+    """Check that Megapacks keep the power swings of training steps off the grid."""
     grid, packs = site.grid, site.megapacks
     drop = max((_drop_watts(site, first, last) for first, last in _training(site)), default=0.0)
     rest = drop * max(1.0 - packs.count * packs.power_watts / (_PACED * drop), 0.0) if drop else 0.0
@@ -302,15 +303,15 @@ def _steps(site: Site) -> Iterator[Misfit]:
         count = ceil(_PACED * drop / packs.power_watts)
         yield Misfit(
             "megapacks.count",
-            f"is {packs.count}: the grid sees the steps of training, up to "
-            f"{_RAMP * rest / 1e6:,.2f} MW/s where the limit allows {allowed / 1e6:,.2f}; "
-            f"{count} smooth them",
+            f"is {packs.count}: the power swings of training steps reach the grid at up to "
+            f"{_RAMP * rest / 1e6:,.2f} MW/s, but the limit allows {allowed / 1e6:,.2f}; "
+            f"{count} units smooth them",
             ("GridImportRamp", *["GridImportSwing"] * swings),
         )
 
 
 def _training(site: Site) -> Iterator[tuple[int, int]]:
-    """Yield the racks of each training job, first and one past the last."""
+    """Yield the range of racks of each training job, the end excluded."""
     if not site.jobs:
         yield 0, site.racks
     first = 0
@@ -321,7 +322,7 @@ def _training(site: Site) -> Iterator[tuple[int, int]]:
 
 
 def _drop_watts(site: Site, first: int, last: int) -> float:
-    """Return how far the power of racks falls when their GPUs wait for each other, in W."""
+    """Return the drop in the power of racks when their GPUs wait for each other, in W."""
     drop, start = 0.0, 0
     for block in site.all_blocks:
         racks = max(min(last, start + block.racks) - max(first, start), 0)

@@ -26,7 +26,7 @@ _POWER = f"avg_over_time({_gpu('power_usage')}[1m])"
 
 
 def _below_peers(value: str, ratio: Threshold) -> str:
-    """Return where a GPU is below a share of the median of its array's GPUs of its model."""
+    """Return the expression of a GPU below a share of the median of its array and model."""
     return f"""{value}
   < on ({_PEERS}) group_left ()
 {ratio} * quantile by ({_PEERS}) (0.5, {value})"""
@@ -36,8 +36,8 @@ _RECORDINGS = (
     Recording(
         _COUNT,
         f"count by ({HOST}) ({_gpu('gpu_temp')})",
-        "GPUs that a host reports. A GPU that fell off the bus has no series, so only a count "
-        "shows it.",
+        "GPUs that a host reports. A GPU that fell off the bus has no series, so only a count can "
+        "show it.",
     ),
     Recording(
         _KNOWN,
@@ -49,8 +49,9 @@ _RECORDINGS = (
         )
         and on (site, instance) {_UP}
         """,
-        "The most GPUs that a host has reported. The rule keeps its value by reading itself, at "
-        "the cost of one series a host; it forgets a host that is not scraped for an hour.",
+        "The most GPUs that a host has reported. The rule keeps its value by reading its own last "
+        "result, at the cost of one series per host; a host that is not scraped for an hour is "
+        "forgotten.",
     ),
 )
 
@@ -58,8 +59,8 @@ _LOST = (
     Alert(
         name="GpuLost",
         severity=Severity.CRITICAL,
-        why="The second half is a host that lost all its GPUs. A silent rack or a dead exporter "
-        "has no series to count and does not fire this.",
+        why="The second half covers a host that lost all its GPUs. A silent rack or a dead "
+        "exporter has no series to count and does not fire this alert.",
         expr=f"""
         {_COUNT} < {_KNOWN}
         or
@@ -76,8 +77,8 @@ _LOST = (
         meaning="The GPU no longer answers, most often after XID 79. All its series are gone, so "
         "no rule on a value can detect it. A synchronous job stalls on a lost GPU.",
         steps=(
-            "Drain the host, so that the job restarts without it.",
-            "Look for XID 79, and for heat just before it: `dmesg -T | grep -i xid`.",
+            "Drain the host so that the job restarts without it.",
+            "Look for XID 79, and for overheating just before it: `dmesg -T | grep -i xid`.",
             "Reset the GPU or power-cycle the host; if the GPU is lost again, replace it.",
         ),
     ),
@@ -90,7 +91,7 @@ _LOST = (
         expr=_gpu("xid", f'err_code!~"0|{_USER_CODE}|{_CONTAINED}"') + " > 0",
         summary=f"XID {{{{ $value }}}} on {_WHO}",
         detail="{{ $labels.err_msg }} ({{ $labels.UUID }}).",
-        meaning="The driver reports an error after which the GPU runs nothing until it is reset; "
+        meaning="The driver reports an error after which the GPU does no work until it is reset; "
         "the job stalls.",
         steps=(
             "Look up the code in NVIDIA's XID catalogue.",
@@ -104,11 +105,11 @@ _LOST = (
         expr=_gpu("xid", f'err_code=~"{_CONTAINED}"') + " > 0",
         summary=f"XID {{{{ $value }}}} on {_WHO}: the memory is starting to fail",
         detail="{{ $labels.err_msg }} ({{ $labels.UUID }}).",
-        meaning="The GPU keeps running, but its memory had an error that was contained or that "
+        meaning="The GPU keeps running, but its memory had an error that was contained, or that "
         "the next reset repairs by remapping a row.",
         steps=(
-            "Reset the GPU at the next pause of the job, so that the row is remapped.",
-            "Watch its remapped rows: memory with repeated errors has to be replaced.",
+            "Reset the GPU at the job's next pause so that the row is remapped.",
+            "Watch its remapped rows: a GPU with repeated memory errors has to be replaced.",
         ),
     ),
     Alert(
@@ -120,8 +121,8 @@ _LOST = (
         meaning="User code raises nearly all of these codes. The value stays until the driver is "
         "reloaded, so the alert means that the error happened, not that it persists.",
         steps=(
-            "Read the job's log before you suspect the hardware.",
-            "If it is always the same GPU with different jobs, test it with `dcgmi diag -r 3`.",
+            "Read the job's log before suspecting the hardware.",
+            "If the same GPU fails under different jobs, test it with `dcgmi diag -r 3`.",
         ),
     ),
     Alert(
@@ -133,8 +134,8 @@ _LOST = (
         f"and min_over_time({_gpu('gpu_util')}[1m]) >= {limit.GPU_SPINNING_UTILIZATION}",
         hold=30,
         summary=f'{_WHO} hangs at {{{{ $value | printf "%.0f" }}}} W',
-        meaning="All GPUs show full utilisation and compute nothing: they wait. This GPU draws "
-        "less power than the others, so it is the one they wait for. There may be no XID.",
+        meaning="All GPUs show full utilisation but compute nothing: they are waiting. This GPU "
+        "draws less power than the others, so it is the one they wait for. There may be no XID.",
         steps=(
             "Take a stack trace of its process (`py-spy dump`) and NCCL's flight recorder.",
             "Kill the process, drain the host, reset the GPU.",
@@ -148,19 +149,19 @@ _MEMORY = (
         severity=Severity.CRITICAL,
         expr=f"{_gpu('row_remap_failure')} > 0",
         summary=f"{_WHO} has no spare memory row left",
-        meaning="A failed row of the memory could not be remapped: the GPU has to be replaced.",
-        steps=("Drain the host.", "Have the GPU replaced (RMA criterion of NVIDIA)."),
+        meaning="A failed memory row could not be remapped: the GPU has to be replaced.",
+        steps=("Drain the host.", "Have the GPU replaced (it meets NVIDIA's RMA criteria)."),
     ),
     Alert(
         name="GpuRowRemapped",
         severity=Severity.WARNING,
         expr=f"increase({_gpu('uncorrectable_rows')}[15m]) > 0",
         summary=f"{_WHO} remaps a memory row after an uncorrectable error",
-        meaning="The row is taken out of use at the next reset of the GPU; until then the error "
-        "may recur.",
+        meaning="The row is taken out of use at the GPU's next reset; until then the error may "
+        "recur.",
         steps=(
-            "Reset the GPU at the next pause of the job.",
-            "Eight such rows in a bank, or new rows every week: replace the GPU.",
+            "Reset the GPU at the job's next pause.",
+            "If a bank has eight such rows, or new rows appear every week, replace the GPU.",
         ),
     ),
     Alert(
@@ -171,7 +172,7 @@ _MEMORY = (
         meaning="Data in memory was lost. The driver ended the application on the GPU, and the "
         "job restarts from its checkpoint.",
         steps=(
-            "Reset the GPU, so that the row is remapped.",
+            "Reset the GPU so that the row is remapped.",
             "Check its remapped rows.",
         ),
     ),
@@ -181,8 +182,8 @@ _MEMORY = (
         expr=f"rate({_gpu('ecc_sbe_volatile')}[5m]) > {limit.GPU_SINGLE_BIT}",
         hold=60,
         summary=f'{_WHO} corrects {{{{ $value | printf "%.1f" }}}} memory errors a second',
-        meaning="Single-bit errors are corrected and do not affect the job, but memory with a "
-        "steady rate of them tends to fail.",
+        meaning="Single-bit errors are corrected and do not affect the job, but memory that has "
+        "them at a steady rate tends to fail.",
         steps=(
             "Schedule a reset of the GPU.",
             "If the errors return, replace the GPU before it fails.",
@@ -196,13 +197,13 @@ _HEAT = (
         severity=Severity.CRITICAL,
         expr=f"{_gpu('gpu_temp')} >= {limit.GPU_HOT}",
         summary=f"{_WHO} is at {{{{ $value }}}} °C",
-        meaning="An H100 slows down at 87 °C and takes itself off the bus at 95 °C; at 600 W "
-        "without flow that takes seconds. Every GPU of the job waits for a slow one.",
+        meaning="An H100 slows down at 87 °C and shuts down, off the bus, at 95 °C; at 600 W "
+        "without coolant flow that takes seconds. Every GPU of the job waits for the slowest.",
         steps=(
             "Check the rack's coolant first: flow, pumps, supply temperature.",
             (
                 "If only one GPU of a host is hot, its cold plate is at fault: drain the host and "
-                "reseat it."
+                "reseat the plate."
             ),
         ),
     ),
@@ -212,15 +213,15 @@ _HEAT = (
         expr=f"{_gpu('memory_temp')} >= {limit.GPU_MEMORY_HOT}",
         hold=30,
         summary=f"The memory of {_WHO} is at {{{{ $value }}}} °C",
-        meaning="At 95 °C the GPU lowers its clock, which slows the whole job.",
-        steps=("Check the rack's coolant, then the GPU's cold plate and pads.",),
+        meaning="At 95 °C the GPU lowers its clock, which slows down the whole job.",
+        steps=("Check the rack's coolant, then the GPU's cold plate and thermal pads.",),
     ),
     Alert(
         name="GpuThermalThrottling",
         severity=Severity.WARNING,
         expr=f"rate({_gpu('thermal_violation')}[2m]) / 1e9 > {limit.GPU_THROTTLED}",
-        summary=f"{_WHO} throttles on heat",
-        detail="Heat slowed it for {{ $value | humanizePercentage }} of the last two minutes.",
+        summary=f"{_WHO} throttles because of heat",
+        detail="It throttled for {{ $value | humanizePercentage }} of the last two minutes.",
         meaning="The GPU lowers its clock to keep the die within its limits, and every GPU of the "
         "job waits for it.",
         steps=("Check the rack's coolant first, then the GPU's cold plate.",),
@@ -231,7 +232,7 @@ _PACE = (
     Alert(
         name="GpuPowerBrake",
         severity=Severity.CRITICAL,
-        why="All GPUs of the host run at about half the array's clock.",
+        why="The brake takes all GPUs of the host to about half the array's clock.",
         expr=f"""
         max by ({HOST}, modelName) ({_CLOCK})
           < on ({_PEERS}) group_left ()
@@ -240,8 +241,8 @@ _PACE = (
         hold=30,
         summary="All GPUs of {{ $labels.instance }} in rack {{ $labels.rack }} run at "
         "{{ $value }} MHz",
-        meaning="A whole host at half clock is the power brake: a pin that the board asserts when "
-        "a supply fails or power is short. The whole job runs at half speed.",
+        meaning="A whole host at half clock means the power brake: a signal that the board "
+        "asserts when a supply fails or power is short. The whole job runs at half speed.",
         steps=(
             "`nvidia-smi -q -d PERFORMANCE` shows which slowdown is active.",
             "Check the host's power supplies and the PDU.",
@@ -251,8 +252,8 @@ _PACE = (
     Alert(
         name="ServerPowerThrottling",
         severity=Severity.WARNING,
-        why="The array's median is subtracted, because training may run at the power limit all "
-        "the time. What remains is a host that is limited more than the others.",
+        why="The array's median is subtracted because training may run at the power limit all "
+        "the time. This leaves hosts that are limited more than the others.",
         expr=f"""
         min by ({HOST}, modelName) ({_THROTTLED})
           - on ({_PEERS}) group_left ()
@@ -261,13 +262,13 @@ _PACE = (
         """,
         hold=30,
         summary="All GPUs of {{ $labels.instance }} in rack {{ $labels.rack }} are short of power",
-        detail="Power slows them for {{ $value | humanizePercentage }} of the time more than the "
-        "array's median.",
-        meaning="The host gives its GPUs less power than other hosts do: a cap, lost supplies, or "
-        "the power brake. The whole job waits for them at every step.",
+        detail="The share of time in which power limits them is {{ $value | humanizePercentage }} "
+        "above the array's median.",
+        meaning="The host gives its GPUs less power than other hosts do: a power cap, failed "
+        "supplies, or the power brake. The whole job waits for them at every step.",
         steps=(
             "Check the host's power supplies, its PDUs, and its BMC for a power cap.",
-            "Compare its power limits with another host's: `nvidia-smi -q -d POWER`.",
+            "Compare its power limits with those of another host: `nvidia-smi -q -d POWER`.",
         ),
     ),
     Alert(
@@ -277,11 +278,14 @@ _PACE = (
         expr=_below_peers(_CLOCK, limit.GPU_CLOCK_LOW),
         hold=60,
         summary=f"{_WHO} runs at {{{{ $value }}}} MHz, far below its array",
-        meaning="A synchronous job runs at the pace of its slowest GPU. This GPU is slower than "
-        "the others at the same work.",
+        meaning="A synchronous job runs at the pace of its slowest GPU, and this one is slower "
+        "than the others at the same work.",
         steps=(
-            "Rule out heat and power: temperature, violation counters, alerts of its rack.",
-            "`nvidia-smi -q -d CLOCK,PERFORMANCE`: reset locked clocks (`nvidia-smi -rgc`).",
+            "Rule out heat and power: temperature, violation counters, alerts on its rack.",
+            (
+                "Look for locked clocks with `nvidia-smi -q -d CLOCK,PERFORMANCE` and reset them "
+                "with `nvidia-smi -rgc`."
+            ),
             "Drain the host and reset the GPU.",
         ),
     ),
@@ -290,12 +294,12 @@ _PACE = (
         severity=Severity.WARNING,
         expr=f"rate({_gpu('pcie_replay')}[5m]) > {limit.GPU_REPLAYS}",
         hold=60,
-        summary=f'{_WHO} repeats {{{{ $value | printf "%.1f" }}}} PCIe packets a second',
-        meaning="The PCIe link of the GPU has bit errors. Packets are sent again; a link that "
-        "gets worse retrains to a lower rate or is lost.",
+        summary=f'{_WHO} replays {{{{ $value | printf "%.1f" }}}} PCIe packets a second',
+        meaning="The GPU's PCIe link has bit errors. Packets are sent again; a link that gets "
+        "worse retrains to a lower rate or is lost.",
         steps=(
-            "Compare width and rate of the link: `nvidia-smi -q -d PCIE`.",
-            "Reseat the board or the riser at the next maintenance.",
+            "Compare the link's width and rate with a healthy GPU's: `nvidia-smi -q -d PCIE`.",
+            "Reseat the board or the riser in the next maintenance window.",
         ),
     ),
     Alert(
@@ -309,14 +313,14 @@ _PACE = (
         """,
         hold=30,
         summary=f'{_WHO} has {{{{ $value | printf "%.0f" }}}} NVLink errors a second',
-        meaning="Links with errors send packets again and lose bandwidth, which slows the job. "
+        meaning="Links with errors resend packets and lose bandwidth, which slows down the job. "
         "When a link can no longer be trained, the GPU raises XID 74 and the job stalls.",
         steps=(
             (
-                "`nvidia-smi nvlink -e -i <gpu>` shows which link has errors; check the switch at "
-                "its other end."
+                "Find the link with errors (`nvidia-smi nvlink -e -i <gpu>`) and check the switch "
+                "at its other end."
             ),
-            "Drain the host and reset GPUs and NVSwitches together.",
+            "Drain the host and reset its GPUs and NVSwitches together.",
         ),
     ),
     Alert(
@@ -325,14 +329,14 @@ _PACE = (
         expr=f"increase({_UNCORRECTED}[10m]) > 0",
         summary="Chip {{ $labels.neuron_device_index }} of {{ $labels.instance }} in rack "
         "{{ $labels.rack }} had an uncorrectable ECC error ({{ $labels.event_type }})",
-        meaning="Data was lost in the memory of a Trainium chip; its job ends.",
+        meaning="Data in the memory of a Trainium chip was lost; the job on it fails.",
         steps=("Restart the job without the instance.", "Replace the instance."),
     ),
 )
 
 GPU_RULES = Rules(
     Domain.GPU,
-    "GPUs by the names of dcgm-exporter, Trainium by those of neuron-monitor. A GPU is compared "
+    "GPUs by the metrics of dcgm-exporter, Trainium by those of neuron-monitor. A GPU is compared "
     "with the others of its array, so the rules need no nominal clock, power or number of GPUs.",
     _RECORDINGS,
     (*_LOST, *_MEMORY, *_HEAT, *_PACE, *ROLLED_GPU),

@@ -1,4 +1,4 @@
-"""Alerts on Megapacks, generators, the grid feed and the site's balance of power."""
+"""Alerts on Megapacks, generators, grid feeds and the site's power balance."""
 
 from __future__ import annotations
 
@@ -23,12 +23,15 @@ _STORAGE = (
         severity=Severity.CRITICAL,
         expr=_pack("inverter_state", 'state="FAULT"') + " == 1",
         hold=5,
-        summary=f"{_PACK} is in fault",
-        meaning="The other units take its share of the training swing, and the rest of the swing "
-        "reaches the grid.",
+        summary=f"{_PACK} has a fault",
+        meaning="The other units take over its share of the load swings of training; the swings "
+        "that they cannot absorb reach the grid.",
         steps=(
-            "All units at once: the grid left its normal range; the units return in five minutes.",
-            "Read the inverter's events; call the manufacturer.",
+            (
+                "If all units tripped at once, the grid left its normal range; they return after "
+                "five minutes."
+            ),
+            "Otherwise read the inverter's event log and call the manufacturer.",
         ),
     ),
     Alert(
@@ -36,14 +39,14 @@ _STORAGE = (
         severity=Severity.WARNING,
         expr=f"{_pack('soc')} < {limit.MEGAPACK_CHARGE}",
         hold=60,
-        summary=f"{_PACK} holds {{{{ $value | humanizePercentage }}}}",
-        meaning="The unit stops discharging at 10 %: it can soon no longer smooth the load.",
-        steps=("If the import is at its limit, shed load or start generators.",),
+        summary=f"{_PACK} is at {{{{ $value | humanizePercentage }}}} state of charge",
+        meaning="The unit stops discharging at 10 %; soon it can no longer smooth the load.",
+        steps=("If the grid import is at its limit, shed load or start generators.",),
     ),
     Alert(
         name="MegapackReserveShort",
         severity=Severity.CRITICAL,
-        why="Energy in a unit that is in fault cannot be used.",
+        why="Energy in a faulted unit cannot be used.",
         expr=f"""
         sum by (site) (
             {_pack("energy_available")}
@@ -54,18 +57,19 @@ _STORAGE = (
           < {limit.MEGAPACK_RESERVE}
         """,
         hold=30,
-        summary="The Megapacks of {{ $labels.site }} last for {{ $value | humanizeDuration }}",
-        meaning="At the present power the units are empty after this time. In island operation "
-        "the site then goes dark.",
+        summary="The Megapacks of {{ $labels.site }} will be empty in "
+        "{{ $value | humanizeDuration }}",
+        meaning="At the present discharge power the units are empty after this time. If the site "
+        "is islanded, it then goes dark.",
         steps=(
             "Start generators.",
-            "Shed load in order before the energy management has to.",
+            "Shed load in a controlled way before the energy management system has to.",
         ),
     ),
     Alert(
         name="MegapackDerated",
         severity=Severity.WARNING,
-        why="A unit in fault has no power at all, which is another alert.",
+        why="A faulted unit has no power at all, which MegapackFault reports.",
         expr=f"""
         (
           {_STRENGTH} > 0
@@ -74,21 +78,21 @@ _STORAGE = (
         {limit.MEGAPACK_DERATED} * max by (site) ({_STRENGTH})
         """,
         hold=60,
-        summary=f"{_PACK} can give only {{{{ $value | humanize }}}}W",
+        summary=f"{_PACK} can discharge at only {{{{ $value | humanize }}}}W",
         meaning="Some of its inverter modules are out of service, or it is hot or nearly empty. "
         "The other units supply the rest.",
-        steps=("Check its temperature and charge, then its inverter modules.",),
+        steps=("Check its temperature and state of charge, then its inverter modules.",),
     ),
     Alert(
         name="MegapackHot",
         severity=Severity.WARNING,
         expr=f"{_pack('module_temperature_max')} > {limit.MEGAPACK_HOT}",
         hold=60,
-        summary=f'A module of {_PACK} has {{{{ $value | printf "%.0f" }}}} °C',
+        summary=f'A module of {_PACK} is at {{{{ $value | printf "%.0f" }}}} °C',
         meaning="The unit lowers its power limits to protect its cells, and ages faster.",
         steps=(
             "Check the unit's cooling.",
-            "If only one module is hot, have it isolated.",
+            "If only one module is hot, have that module isolated.",
         ),
     ),
     Alert(
@@ -102,10 +106,10 @@ _STORAGE = (
         hold=600,
         summary=f'Cells of {_PACK} differ by {{{{ $value | printf "%.3f" }}}} V',
         meaning="A weak cell ends the discharge of the whole string early and is the first to "
-        "overheat. A wide spread is normal near empty.",
+        "overheat. A wide spread is normal when the unit is nearly empty.",
         steps=(
             "Let the unit balance at the top of its charge window.",
-            "Have the module replaced.",
+            "If the spread remains, have the module replaced.",
         ),
     ),
 )
@@ -116,32 +120,33 @@ _FEEDS = (
         severity=Severity.CRITICAL,
         expr=f"{_grid('breaker')} == 0",
         summary=f"The breaker of {_FEED} is open",
-        meaning="The site runs on its Megapacks, then on its generators; load that they cannot "
-        "carry is shed.",
+        meaning="The site runs on its Megapacks, then on its generators; any load that they "
+        "cannot carry is shed.",
         steps=(
             "Check that the generators start and take over.",
             "Call the utility and ask how long the outage will last.",
-            "If it outlasts the Megapacks, end jobs with a checkpoint now.",
+            "If it will outlast the Megapacks, checkpoint and stop jobs now.",
         ),
     ),
     Alert(
         name="GridVoltageAbnormal",
         severity=Severity.CRITICAL,
-        why="Compared with the feed's own last day, so that the rule needs no nominal voltage.",
+        why="Compared with the feed's own last day, so the rule needs no nominal voltage.",
         expr=f"""
         abs(
           {_grid("voltage")} / quantile_over_time(0.5, {_grid("voltage")}[1d]) - 1
         ) > {limit.GRID_VOLTAGE}
         """,
         summary=f"The voltage of {_FEED} is off by {{{{ $value | humanizePercentage }}}}",
-        meaning="Power supplies draw more current to keep their power. After two seconds below 88 "
-        "% the Megapacks trip and the import follows every training step for five minutes.",
+        meaning="Power supplies draw more current at low voltage to keep their power. After two "
+        "seconds below 88 % the Megapacks trip, and for five minutes the import follows every "
+        "training step.",
         steps=("Watch the Megapacks' states.", "Call the utility."),
     ),
     Alert(
         name="GridFrequencyAbnormal",
         severity=Severity.CRITICAL,
-        why="Compared with the nearest multiple of ten, so that it works at 50 and at 60 Hz.",
+        why="Compared with the nearest multiple of ten, so it works at 50 and at 60 Hz.",
         expr=f"""
         abs(
           {_HERTZ} - 10 * round({_HERTZ} / 10)
@@ -149,10 +154,10 @@ _FEEDS = (
         and {_HERTZ} > 0
         """,
         summary=f'The frequency of {_FEED} is off by {{{{ $value | printf "%.2f" }}}} Hz',
-        meaning="The grid has too little power or too much. Below 58.5 Hz the Megapacks of a 60 "
-        "Hz grid ride through for 300 s, below 56.5 Hz not at all.",
+        meaning="The grid has too little generation, or too much. On a 60 Hz grid the Megapacks "
+        "ride through for 300 s below 58.5 Hz, and not at all below 56.5 Hz.",
         steps=(
-            "Lower the load if the utility asks for it.",
+            "Reduce the load if the utility asks for it.",
             "Prepare for island operation.",
         ),
     ),
@@ -161,11 +166,11 @@ _FEEDS = (
         severity=Severity.CRITICAL,
         expr=f"{_IMPORT} > {_LIMIT}",
         hold=15,
-        summary=f"{{{{ $value | humanize }}}}W are imported by {_FEED}, above its limit",
+        summary=f"The import of {_FEED} is {{{{ $value | humanize }}}}W, above its limit",
         detail=f'The contract allows {{{{ range query (printf "{_LIMIT}{{site=%q,feed=%q}}" '
         "$labels.site $labels.feed) }}{{ .Value | humanize }}W{{ end }}.",
-        meaning="The utility may charge for it or open the breaker.",
-        steps=("Start generators, discharge Megapacks, or cap the GPUs' power.",),
+        meaning="The utility may charge a penalty or open the breaker.",
+        steps=("Start generators, discharge the Megapacks, or cap GPU power.",),
     ),
     Alert(
         name="GridImportRamp",
@@ -173,8 +178,8 @@ _FEEDS = (
         expr=f"max_over_time(abs({_grid('ramp')})[1m:]) > {limit.GRID_RAMP} * {_LIMIT}",
         summary=f"The import of {_FEED} jumps by {{{{ $value | humanize }}}}W a second",
         meaning="The Megapacks do not smooth the load, or more load came or went at once than "
-        "they can take. Utilities limit ramps, because generators cannot follow them.",
-        steps=("Look for Megapacks in fault.", "Stagger the start of large jobs."),
+        "they can absorb. Utilities limit ramps because generators cannot follow them.",
+        steps=("Look for faulted Megapacks.", "Stagger the start of large jobs."),
     ),
     Alert(
         name="GridImportSwing",
@@ -182,11 +187,11 @@ _FEEDS = (
         expr=f"min_over_time({_grid('swing')}[1m]) > {limit.GRID_SWING} * {_LIMIT}",
         hold=60,
         summary=f"The import of {_FEED} swings by {{{{ $value | humanize }}}}W",
-        meaning="The grid sees the training steps. Swings below 1 Hz excite lines and nearby "
-        "generators; utilities cap them.",
+        meaning="The load swings of training reach the grid. Swings below 1 Hz can excite "
+        "oscillations in lines and nearby generators, so utilities cap them.",
         steps=(
-            "Look for Megapacks in fault or derated.",
-            "Cap the GPUs' power until they are back.",
+            "Look for faulted or derated Megapacks.",
+            "Cap GPU power until they are back.",
         ),
     ),
 )
@@ -196,20 +201,20 @@ _BALANCE = (
         name="PowerUnserved",
         severity=Severity.CRITICAL,
         expr=f"max_over_time({of(FACILITY, 'unserved_power')}[30s]) > 0",
-        summary="{{ $value | humanize }}W of {{ $labels.site }} have no source",
+        summary="{{ $labels.site }} is short of {{ $value | humanize }}W",
         meaning="Grid, Megapacks and generators together cannot carry the load.",
-        steps=("Shed load now: end jobs with a checkpoint, switch racks off.",),
+        steps=("Shed load now: checkpoint and stop jobs, switch racks off.",),
     ),
     Alert(
         name="RacksShed",
         severity=Severity.CRITICAL,
         expr=f"{of(FACILITY, 'shed_racks')} > 0",
         summary="{{ $value }} racks of {{ $labels.site }} are switched off for lack of power",
-        meaning="The energy management sheds racks from the highest number down to keep the rest "
-        "running. Every job with a GPU there stalls.",
+        meaning="The energy management system sheds racks from the highest number down to keep "
+        "the rest running. Every job with a GPU on a shed rack stalls.",
         steps=(
-            "Find the source that is missing: grid, Megapacks, generators.",
-            "Let jobs restart on the racks that remain.",
+            "Find the source that is missing: grid, Megapacks or generators.",
+            "Restart the jobs on the racks that remain.",
         ),
     ),
     Alert(
@@ -218,11 +223,11 @@ _BALANCE = (
         expr=_genset("state", 'state="failed"') + " == 1",
         hold=5,
         summary="Generator {{ $labels.genset }} of {{ $labels.site }} has failed",
-        meaning="It tripped, or did not start after three attempts. In island operation the other "
-        "units and the Megapacks take its share.",
+        meaning="It tripped, or failed to start in three attempts. In island operation the other "
+        "generators and the Megapacks take over its share.",
         steps=(
-            "Check starter battery, fuel and oil.",
-            "Reset its protection and start it.",
+            "Check the starter battery, fuel and oil.",
+            "Reset the trip and start it.",
         ),
     ),
     Alert(
@@ -231,15 +236,15 @@ _BALANCE = (
         expr=f"{_genset('fuel_level')} < {limit.GENSET_FUEL}",
         summary="Generator {{ $labels.genset }} of {{ $labels.site }} has "
         "{{ $value | humanizePercentage }} of its fuel left",
-        meaning="A unit of 2.5 MW burns some 660 L an hour at full load.",
+        meaning="A 2.5 MW generator burns about 660 L an hour at full load.",
         steps=("Order fuel.",),
     ),
 )
 
 GRID_RULES = Rules(
     Domain.GRID,
-    "Megapacks by SunSpec's definitions, generators, the grid feed and the site's meters. They "
-    "have no common exporter: names follow the Prometheus naming rules.",
+    "Megapacks by SunSpec's definitions, generators, grid feeds and the site's meters. They have "
+    "no common exporter, so names follow the Prometheus naming rules.",
     (),
     (*_STORAGE, *_FEEDS, *_BALANCE),
 )

@@ -25,11 +25,11 @@ _SPACE = (
           < {limit.HOST_ROOT_LEFT}
         """,
         hold=60,
-        summary=f"The root file system of {_WHERE} has {{{{ $value | humanizePercentage }}}} left",
-        meaning="When it is full, logs end, containers do not start any more and the job of the "
-        "server fails.",
+        summary=f"The root filesystem of {_WHERE} has {{{{ $value | humanizePercentage }}}} left",
+        meaning="When it is full, logging stops, containers no longer start and the server's job "
+        "fails.",
         steps=(
-            "Find what grows: `du -x -d 2 /`, `journalctl --disk-usage`.",
+            "Find what is growing: `du -x -d 2 /`, `journalctl --disk-usage`.",
             "Delete core dumps, old container images and logs.",
         ),
     ),
@@ -38,13 +38,13 @@ _SPACE = (
         severity=Severity.CRITICAL,
         expr=f"{_derived('filesystem_readonly', _ROOT)} == 1",
         hold=30,
-        summary=f"The root file system of {_WHERE} is read-only",
-        meaning="The kernel found an error and takes no more writes. What runs may go on; nothing "
-        "new will work.",
+        summary=f"The root filesystem of {_WHERE} is read-only",
+        meaning="The kernel found an error and accepts no more writes. Running processes may "
+        "carry on; new ones fail.",
         steps=(
             "Drain the server.",
             "Read the error in `dmesg` and check the disk with `nvme smart-log`.",
-            "Reboot with a file system check.",
+            "Reboot with a filesystem check.",
         ),
     ),
     Alert(
@@ -52,7 +52,7 @@ _SPACE = (
         severity=Severity.WARNING,
         expr=f"{_derived('md_degraded')} > 0",
         summary=f"Array {{{{ $labels.device }}}} of {_WHERE} has lost a disk",
-        meaning="The server runs on one disk: with the next failure its system is gone.",
+        meaning="The server runs on one disk: if that fails too, its operating system is lost.",
         steps=("Find the disk: `mdadm --detail`.", "Replace it and watch the array resync."),
     ),
 )
@@ -67,32 +67,35 @@ _WORK = (
         """,
         hold=60,
         summary=f"{_WHERE} has {{{{ $value | humanizePercentage }}}} of its memory left",
-        meaning="The page cache is gone already. The kernel will kill programs, a rank of the "
-        "job among them, and the job fails as a whole.",
+        meaning="The page cache is already used up. The kernel will soon kill processes; if one "
+        "is a rank, the whole job fails.",
         steps=(
-            "Find the program: `ps --sort=-rss`.",
-            "Check the job's data workers and its checkpoint staging.",
+            "Find the process: `ps aux --sort=-rss | head`.",
+            "Check the job's data loader workers and its checkpoint staging.",
         ),
     ),
     Alert(
         name="HostOomKill",
         severity=Severity.CRITICAL,
         expr=f"increase({_host('oom_kills')}[5m]) > 0",
-        summary=f"The kernel of {_WHERE} killed a program for want of memory",
+        summary=f"The kernel of {_WHERE} killed a process because memory ran out",
         meaning="If it was a rank, the job is about to fail.",
-        steps=("Find the program in `dmesg`.", "Give jobs a memory limit."),
+        steps=("Find the process in `dmesg`.", "Give jobs a memory limit."),
     ),
     Alert(
         name="HostCpuStarved",
         severity=Severity.WARNING,
-        why="Ranks spin on threads of their own, so idle time alone does not tell.",
+        why="Ranks busy-wait on threads of their own, so idle time alone shows nothing.",
         expr=f"rate({_host('pressure_cpu_waiting')}[2m]) > {limit.HOST_CPU_WAITING}",
         hold=120,
-        summary=f"Tasks of {_WHERE} wait for a CPU "
+        summary=f"Tasks on {_WHERE} wait for a CPU "
         "{{ $value | humanizePercentage }} of the time",
-        meaning="More wants to run than there are CPUs: data loaders and NCCL's own threads come "
+        meaning="There are more runnable tasks than CPUs: data loaders and NCCL's threads run "
         "late, and all other ranks wait for them.",
-        steps=("Find what runs with `top`.", "Check that no job of before is still there."),
+        steps=(
+            "Find out what uses the CPUs with `top`.",
+            "Check that no process of an earlier job is still running.",
+        ),
     ),
 )
 
@@ -103,19 +106,19 @@ _HARDWARE = (
         expr=f"abs({_host('clock_offset')}) > {limit.HOST_CLOCK_OFF}",
         hold=60,
         summary=f"The clock of {_WHERE} is off by {{{{ $value | humanizeDuration }}}}",
-        meaning="Certificates, tickets and timestamps of logs go wrong. The kernel states half a "
-        "second at most.",
-        steps=("Check `chronyc tracking` and its sources.", "Restart chronyd."),
+        meaning="TLS certificates, Kerberos tickets and log timestamps go wrong. The kernel "
+        "reports half a second at most, so the real offset may be larger.",
+        steps=("Check `chronyc tracking` and `chronyc sources`.", "Restart chronyd."),
     ),
     Alert(
         name="HostMemoryErrors",
         severity=Severity.WARNING,
         expr=f"rate({_derived('edac_correctable_errors_total')}[5m]) > {limit.HOST_ECC_ERRORS}",
         summary=f"Memory controller {{{{ $labels.controller }}}} of {_WHERE} corrects errors",
-        meaning="A memory module is failing. Errors that ECC cannot correct may follow and take "
-        "the server down.",
+        meaning="A memory module is failing. Errors that ECC cannot correct may follow and crash "
+        "the server.",
         steps=(
-            "Find the module: `edac-util -v` or the server's event log.",
+            "Find the module: `edac-util -v` or the BMC's event log.",
             "Drain the server and replace the module.",
         ),
     ),
@@ -125,14 +128,14 @@ _HARDWARE = (
         expr=f"increase({_derived('edac_uncorrectable_errors_total')}[5m]) > 0",
         summary=f"Memory controller {{{{ $labels.controller }}}} of {_WHERE} could not correct "
         "an error",
-        meaning="What was in that memory is wrong or gone.",
+        meaning="Data in memory was corrupted or lost.",
         steps=("Drain the server at once.", "Replace the memory module."),
     ),
 )
 
 HOST_RULES = Rules(
     Domain.HOST,
-    "Servers as hosts, by the names of node_exporter.",
+    "Servers as hosts, by the metrics of node_exporter.",
     (),
     (*_SPACE, *_WORK, *_HARDWARE),
 )

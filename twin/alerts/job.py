@@ -15,7 +15,7 @@ _job, _gpu = partial(of, JOB), partial(of, GPU)
 _JOB = "Job {{ $labels.training_job }} of {{ $labels.site }}"
 _NAME = "site, training_job"
 _LOST = select(JOB["lost_stall"].metric, 'cause!="evaluation"')
-"""Evaluations are planned: the goodput goal allows for them."""
+"""Evaluations are planned, and the goodput target allows for them."""
 _WINDOWS = ("5m", "30m", "1h", "6h")
 _STEP = _job("step_seconds")
 
@@ -40,13 +40,13 @@ _RECORDINGS = tuple(
 
 
 def _burn(long: str, short: str, limit_: object) -> str:
-    """Return the expression that the goal is missed over a long window and over a short one."""
+    """Return the expression of a missed target over both a long and a short window."""
     return f"{_lost(long)} > {limit_}\nand\n{_lost(short)} > {limit_}"
 
 
 JOB_RULES = Rules(
     Domain.JOB,
-    "The training job, by its trainer's metrics; CollectiveHang needs dcgm-exporter only.",
+    "The training job, by its trainer's metrics; CollectiveHang needs only dcgm-exporter.",
     _RECORDINGS,
     (
         Alert(
@@ -66,11 +66,11 @@ JOB_RULES = Rules(
             summary="{{ $value | humanizePercentage }} of the GPUs of {{ $labels.site }} wait in a "
             "collective",
             meaning="One rank never reaches the collective: its GPU, its NIC or its process "
-            "hangs. Utilisation is 100 % and power some 160 W a GPU, so dashboards of utilisation "
-            "look fine.",
+            "hangs. Utilisation is 100 % at about 160 W per GPU, so utilisation dashboards look "
+            "fine.",
             steps=(
                 "Look for alerts on a lost or hanging GPU, a link or a switch.",
-                "Without such an alert it is software: NCCL's flight recorder names the rank.",
+                ("If there are none, suspect the software: NCCL's flight recorder names the rank."),
             ),
         ),
         Alert(
@@ -78,12 +78,12 @@ JOB_RULES = Rules(
             severity=Severity.CRITICAL,
             expr=_state("stalled"),
             hold=30,
-            summary=f"{_JOB} stands still",
-            meaning="A rank does not answer and all others wait, until the collective times out "
+            summary=f"{_JOB} is stalled",
+            meaning="A rank does not answer and all others wait until the collective times out "
             "and the job restarts from its checkpoint.",
             steps=(
-                "Find the culprit in the other alerts: a GPU, a link, a switch, a server.",
-                "Drain the culprit, so that the restart gets a healthy device.",
+                "Find the culprit in the other alerts: a GPU, a link, a switch or a server.",
+                "Drain it so that the restart gets a healthy device.",
             ),
         ),
         Alert(
@@ -92,10 +92,10 @@ JOB_RULES = Rules(
             expr=_state("crashed"),
             hold=10,
             summary=f"{_JOB} has crashed",
-            meaning="All GPUs idle until the job is relaunched, starts, and loads its last "
-            "checkpoint; the work since then is lost.",
+            meaning="All GPUs idle until the job has been relaunched and has loaded its last "
+            "checkpoint; the work since that checkpoint is lost.",
             steps=(
-                "Read the first error of the log, not the last.",
+                "Read the first error in the log, not the last.",
                 "Drain the device that it names before the job is relaunched.",
             ),
         ),
@@ -104,24 +104,24 @@ JOB_RULES = Rules(
             severity=Severity.CRITICAL,
             expr=f"increase({_job('interruptions')}[1h]) > {limit.RESTARTS}",
             summary=f'{_JOB} was interrupted {{{{ $value | printf "%.0f" }}}} times in an hour',
-            meaning="The cause persists: the job makes no progress.",
-            steps=("Stop relaunching it; find out what its last crashes have in common.",),
+            meaning="The cause persists, so the job makes no progress.",
+            steps=("Stop relaunching it and find out what its last crashes have in common.",),
         ),
         Alert(
             name="JobSlow",
             severity=Severity.WARNING,
-            why="Compared with the best steps of its own last day, so that the rule fits any job.",
+            why="Compared with the best steps of its own last day, so the rule fits any job.",
             expr=f"""
             avg_over_time({_STEP}[2m])
               > {limit.STEP_SLOW} * quantile_over_time(0.1, {_STEP}[1d])
             """,
             hold=60,
             summary=f'A step of {_JOB} takes {{{{ $value | printf "%.1f" }}}} s',
-            meaning="Something slows every step: one slow GPU, one slow link, the fabric, or the "
-            "data loader.",
+            meaning="Something slows down every step: one slow GPU, one slow link, the fabric, or "
+            "the data loader.",
             steps=(
                 "Find the culprit in the alerts on clocks, power, links and congestion.",
-                "If utilisation falls too, it is the data loader.",
+                "If GPU utilisation falls too, suspect the data loader.",
             ),
         ),
         Alert(
@@ -133,10 +133,10 @@ JOB_RULES = Rules(
             and {_job("steps")} offset {limit.CHECKPOINT_AGE}s
             """,
             summary=f"{_JOB} trains but has written no checkpoint for an hour",
-            meaning="A crash now loses all work since the last one.",
+            meaning="A crash now loses all work since the last checkpoint.",
             steps=(
                 "Check whether the storage is full or unreachable.",
-                "Let the job write a checkpoint.",
+                "Make the job write a checkpoint.",
             ),
         ),
         Alert(
@@ -150,8 +150,8 @@ JOB_RULES = Rules(
             """,
             hold=60,
             summary=f'A checkpoint of {_JOB} takes {{{{ $value | printf "%.0f" }}}} s',
-            meaning="All GPUs wait for the storage during that time, and the site's power stays "
-            "low longer.",
+            meaning="All GPUs wait for the storage during that time, and the site's power dips "
+            "for longer.",
             steps=("Check the storage servers: disks, links, other writers.",),
         ),
         Alert(
@@ -159,40 +159,41 @@ JOB_RULES = Rules(
             severity=Severity.WARNING,
             expr=f"rate({_job('lost_checkpoint')}[15m]) > {limit.CHECKPOINT_SHARE}",
             hold=60,
-            summary=f"{_JOB} uses {{{{ $value | humanizePercentage }}}} of its time on checkpoints",
-            meaning="Checkpoints are too frequent or too slow: goodput falls and the site's power "
+            summary=f"{_JOB} spends {{{{ $value | humanizePercentage }}}} of its time on "
+            "checkpoints",
+            meaning="Checkpoints are too frequent or too slow: goodput falls, and the site's power "
             "swings with each one.",
-            steps=("Compare interval and duration with the plan.",),
+            steps=("Compare the checkpoints' interval and duration with the plan.",),
         ),
         Alert(
             name="JobShortOfGpus",
             severity=Severity.WARNING,
             expr=f"{_job('gpus')} < max_over_time({_job('gpus')}[1d])",
             hold=60,
-            summary=f"{_JOB} runs on {{{{ $value }}}} GPUs only",
-            meaning="The job was launched without devices that had failed.",
+            summary=f"{_JOB} runs on only {{{{ $value }}}} GPUs",
+            meaning="The job was relaunched without devices that had failed.",
             steps=("Bring the drained hosts back, then restart the job at a checkpoint.",),
         ),
         Alert(
             name="JobGoodputBurnFast",
             severity=Severity.CRITICAL,
-            why="Two windows: the long one shows that the loss matters, the short one that it "
-            "continues.",
+            why="Two windows: the long one shows that the loss matters, the short one that it is "
+            "still going on.",
             expr=_burn("1h", "5m", limit.GOODPUT_FAST),
             summary=f"{_JOB} lost {{{{ $value | humanizePercentage }}}} of the last hour",
-            meaning="At a goodput goal of 90 %, a day's budget of lost time is gone in four "
-            "hours. Lost time is all that did not go into steps that were kept: stalls, restarts, "
+            meaning="With a goodput target of 90 %, a day's budget of lost time is gone in four "
+            "hours. Lost time is all time not spent on steps that were kept: stalls, restarts, "
             "rework, checkpoints.",
-            steps=("Find the cause that grows: `training_job_lost_seconds_total` by `cause`.",),
+            steps=("Find the growing cause: `training_job_lost_seconds_total` by `cause`.",),
         ),
         Alert(
             name="JobGoodputBurnSlow",
             severity=Severity.WARNING,
             expr=_burn("6h", "30m", limit.GOODPUT_SLOW),
             summary=f"{_JOB} lost {{{{ $value | humanizePercentage }}}} of the last six hours",
-            meaning="At a goodput goal of 90 %, a week's budget of lost time is gone in half a "
-            "week.",
-            steps=("Find the cause that grows: `training_job_lost_seconds_total` by `cause`.",),
+            meaning="With a goodput target of 90 %, a week's budget of lost time is gone in half "
+            "a week.",
+            steps=("Find the growing cause: `training_job_lost_seconds_total` by `cause`.",),
         ),
     ),
 )

@@ -27,7 +27,7 @@ class Severity(StrEnum):
     CRITICAL = "critical"
     """Act now: work is lost, or equipment is in danger."""
     WARNING = "warning"
-    """Act this shift: redundancy or pace is lost."""
+    """Act this shift: redundancy or speed is lost."""
     INFO = "info"
     """No notification; it explains other alerts."""
 
@@ -49,7 +49,7 @@ class Domain(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Threshold:
-    """A limit of a rule.
+    """The limit of a rule.
 
     Attributes:
         name: by which it can be set.
@@ -90,12 +90,12 @@ class Alert:
         name: of the alert.
         severity: its urgency.
         expr: PromQL, wrapped for reading.
-        hold: seconds in the state pending before it fires, the rule's ``for``.
-        summary: one line that names the culprit; a template of Prometheus.
+        hold: seconds that it is pending before it fires, the rule's ``for``.
+        summary: one line that names the culprit; a Prometheus template.
         meaning: the problem and its effects, plain text.
         steps: the response, in order.
-        detail: first sentence of the description, a template of Prometheus.
-        why: comment in the file that explains the expression.
+        detail: first sentence of the description, a Prometheus template.
+        why: comment in the rule file that explains the expression.
     """
 
     name: str
@@ -116,7 +116,7 @@ class Alert:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """The rules of a domain, which are one file.
+    """The rules of a domain, written to one file.
 
     Attributes:
         domain: of all its alerts.

@@ -25,7 +25,7 @@ _RECORDINGS = (
         sum by (site) (rate({_nic("ecn_marked")}[5m]))
           / sum by (site) (rate({_nic("rx_packets")}[5m]))
         """,
-        "Share of the RoCE packets that arrive with a congestion mark.",
+        "Share of the RoCE packets that arrive with a congestion mark (ECN).",
     ),
 )
 
@@ -37,11 +37,11 @@ _LINKS = (
         expr=f"{_nic('state')} < 4",
         hold=15,
         summary=f"{_PORT} is down",
-        detail="The link is in state {{ $value }} and not 4 (active).",
+        detail="The link is in state {{ $value }}, not 4 (active).",
         meaning="The job waits for this rank until its collective times out.",
         steps=(
             "If the same port is down on all servers of an array, the leaf is at fault.",
-            "Check light and errors of the optic, then the cable and the switch port.",
+            "Check the optic's light levels and errors, then the cable and the switch port.",
             "Drain the server if the link does not come back.",
         ),
     ),
@@ -57,8 +57,8 @@ _LINKS = (
     Alert(
         name="NicDegradedRate",
         severity=Severity.WARNING,
-        why="Compared with the same device of the array's other servers, so that the rule fits "
-        "any rate.",
+        why="Compared with the same device of the array's other servers, so the rule fits any "
+        "link rate.",
         expr=f"""
         {_nic("rate")}
           < on ({ARRAY}, device) group_left ()
@@ -69,8 +69,8 @@ _LINKS = (
         meaning="The link came up at a lower rate or with fewer lanes. No link is down, but the "
         "collective waits for the slowest link at every step.",
         steps=(
-            "`mlxlink -d <device> -m` shows lanes and the reason of the last downshift.",
-            "Take the link down and up; if it stays slow, replace optic or cable.",
+            "Read the lanes and the reason for the last downshift: `mlxlink -d <device> -m`.",
+            "Take the link down and up; if it stays slow, replace the optic or the cable.",
         ),
     ),
     Alert(
@@ -83,11 +83,11 @@ _LINKS = (
         """,
         hold=30,
         summary=f"{_PORT} loses {{{{ $value | humanizePercentage }}}} of its packets",
-        meaning="RoCE resends a whole window for each lost packet: 0.1 % of loss costs about a "
-        "sixth of the throughput and slows the job.",
+        meaning="RoCE resends a whole window for each lost packet: 0.1 % loss costs about a sixth "
+        "of the throughput and slows down the job.",
         steps=(
-            "Check symbol errors and light of the optic.",
-            "Replace cable or optic.",
+            "Check the optic's symbol errors and light levels.",
+            "Replace the cable or the optic.",
         ),
     ),
     Alert(
@@ -96,17 +96,17 @@ _LINKS = (
         expr=f"rate({_nic('symbol_errors')}[5m]) > {limit.NIC_SYMBOL_ERRORS}",
         hold=60,
         summary=f'{_PORT} has {{{{ $value | printf "%.0f" }}}} symbol errors a second',
-        meaning="There are more bit errors than forward error correction repairs: the optic, the "
-        "fibre or a connector degrades, and the link will flap next.",
+        meaning="There are more bit errors than forward error correction can repair: the optic, "
+        "the fibre or a connector is degrading, and the link will flap next.",
         steps=(
             "Clean the connectors.",
-            "Replace the optic at the next pause of the job.",
+            "Replace the optic at the job's next pause.",
         ),
     ),
     Alert(
         name="OpticRxPowerLow",
         severity=Severity.WARNING,
-        why="Without any light the link is down, which is another alert.",
+        why="With no light at all the link is down, which NicLinkDown reports.",
         expr=f"""
         (
           {_nic("laser_rx_power")}
@@ -116,11 +116,11 @@ _LINKS = (
         """,
         hold=60,
         summary=f'{_OPTIC} receives {{{{ $value | printf "%.1f" }}}} dBm',
-        meaning="The received light is below the module's own warning threshold. A decibel or two "
-        "lower, the link flaps and stalls the job.",
+        meaning="The received light is below the module's own warning threshold. If it drops by "
+        "another decibel or two, the link flaps and stalls the job.",
         steps=(
-            "Compare with the transmitted light at the other end to tell fibre from laser.",
-            "Clean the connectors; replace the optic whose laser fades.",
+            "Compare with the transmit power at the far end: is it the fibre or the laser?",
+            "Clean the connectors; replace the optic if its laser is fading.",
         ),
     ),
 )
@@ -130,12 +130,13 @@ _FABRIC = (
         name="PfcStorm",
         severity=Severity.CRITICAL,
         expr=f"rate({_nic('tx_pause')}[2m]) > {limit.PFC_PAUSES}",
-        summary=f'{_PORT} floods its leaf with {{{{ $value | printf "%.0f" }}}} pauses a second',
+        summary=f"{_PORT} floods its leaf with "
+        '{{ $value | printf "%.0f" }} pause frames a second',
         meaning="A NIC that cannot accept its traffic pauses its leaf, which pauses all others on "
         "the rail. No link is down, but throughput falls and steps take much longer.",
         steps=(
             "Take the port down: the job loses a rank, but the rail recovers.",
-            "Look for a hung host or full receive buffers; PFC watchdogs on the switch help.",
+            "Look for a hung host or full receive buffers; enable the switch's PFC watchdog.",
         ),
     ),
     Alert(
@@ -143,27 +144,27 @@ _FABRIC = (
         severity=Severity.WARNING,
         expr=f"{_MARKED} > {limit.FABRIC_MARKED}",
         hold=60,
-        summary="{{ $value | humanizePercentage }} of the packets of {{ $labels.site }} bring a "
-        "congestion mark",
+        summary="{{ $value | humanizePercentage }} of the packets of {{ $labels.site }} arrive "
+        "with a congestion mark (ECN)",
         meaning="Flows collide in the fabric: adaptive routing is off or broken, spines are down, "
         "or jobs share links. Bursts take longer, and so do steps.",
         steps=(
             "Compare the utilisation of the leaves' uplinks.",
-            "Look for a routing change, and for spines and uplinks out of service.",
+            "Look for a routing change, and for spines and uplinks that are out of service.",
         ),
     ),
     Alert(
         name="LeafDown",
         severity=Severity.CRITICAL,
-        why="A leaf belongs to an array, a spine to none.",
+        why="A leaf belongs to an array; a spine does not.",
         expr=up(LEAF["up"], matchers=('array!=""',)) + " == 0",
         hold=15,
         summary="Leaf {{ $labels.instance }} of array {{ $labels.array }} does not answer",
-        meaning="One NIC of every server of the array loses its link at the same moment, always "
-        "the same device. The job stalls.",
+        meaning="Every server of the array loses the link of the same NIC at the same moment. The "
+        "job stalls.",
         steps=(
-            "If the links are up, only the switch's management is down.",
-            "Power-cycle the switch; otherwise install the spare.",
+            "If those links are up, only the switch's management plane is down.",
+            "Otherwise power-cycle the switch; if that does not help, install the spare.",
         ),
     ),
     Alert(
@@ -172,8 +173,8 @@ _FABRIC = (
         expr=up(LEAF["up"], matchers=('array=""',)) + " == 0",
         hold=15,
         summary="Spine {{ $labels.instance }} of {{ $labels.site }} does not answer",
-        meaning="The other spines carry its share. A large fabric with many spines hardly slows; "
-        "a small one does: bursts and steps take longer.",
+        meaning="The other spines carry its share. A large fabric with many spines hardly slows "
+        "down; in a small one bursts and steps take longer.",
         steps=(
             "Power-cycle the switch, or replace it.",
             "Watch the leaves' uplinks.",
@@ -182,7 +183,7 @@ _FABRIC = (
     Alert(
         name="LeafUplinksLost",
         severity=Severity.WARNING,
-        why="When a spine fails all leaves lose as many, which is another alert.",
+        why="When a spine fails, all leaves lose equally many uplinks, which SpineDown reports.",
         expr=f"""
         {_UPLINKS}
           < on (site) group_left ()
@@ -193,14 +194,14 @@ _FABRIC = (
         "{{ $value }} uplinks",
         meaning="The leaf has fewer paths to the spines than the others, so its rail is the "
         "slowest of the job.",
-        steps=("Check the ports that are down, their optics and the spines at the other end.",),
+        steps=("Check the ports that are down, their optics and the spines at the far end.",),
     ),
 )
 
 NETWORK_RULES = Rules(
     Domain.NETWORK,
-    "NIC ports by the names of node_exporter, optics by those of transceiver-exporter, switches "
-    "by snmp_exporter's `up`. Metrics of switches have no common names.",
+    "NIC ports by the metrics of node_exporter, optics by those of transceiver-exporter, switches "
+    "by snmp_exporter's `up`. There are no common names for switch metrics.",
     _RECORDINGS,
     (*_LINKS, *_FABRIC, *ROLLED_NETWORK),
 )

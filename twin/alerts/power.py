@@ -21,7 +21,7 @@ _CONTROLLER = host(up(SERVER["up_ipmi"]))
 
 POWER_RULES = Rules(
     Domain.POWER,
-    "Rack PDUs, and servers by the names of ipmi_exporter.",
+    "Rack PDUs, and servers by the metrics of ipmi_exporter.",
     (),
     (
         Alert(
@@ -29,11 +29,11 @@ POWER_RULES = Rules(
             severity=Severity.CRITICAL,
             expr=f"max by ({PLACE}) ({_VOLTS}) < {limit.PDU_DEAD}",
             summary="Rack {{ $labels.rack }} has no power",
-            meaning="All its PDUs are dead: GPUs, NICs and coolant unit are off, and the job "
-            "stalls. The energy management sheds racks on purpose when power is short.",
+            meaning="All its PDUs are dead: GPUs, NICs and the CDU are off, and the job stalls. "
+            "When power is short, the energy management system sheds racks on purpose.",
             steps=(
-                "Many racks: check grid, Megapacks and generators.",
-                "One rack: check its breakers and the busway.",
+                "If many racks are affected, check the grid, Megapacks and generators.",
+                "If it is only one, check its breakers and the busway.",
             ),
         ),
         Alert(
@@ -45,11 +45,11 @@ POWER_RULES = Rules(
             max by ({PLACE}) ({_VOLTS}) >= {limit.PDU_DEAD}
             """,
             summary=f"{_PDU} is dead",
-            meaning="The other PDU carries twice its load, and half of every server's supplies "
-            "are out. The rest cannot supply full load, so the servers lower the power limit of "
-            "their GPUs and the whole job slows down.",
+            meaning="The other PDU carries twice its usual load, and half of every server's "
+            "power supplies are out. The rest cannot supply full load, so the servers lower the "
+            "power limit of their GPUs and the whole job slows down.",
             steps=(
-                "Check that the other PDU is not overloaded; otherwise lower the load first.",
+                "Check that the other PDU is not overloaded; if it is, reduce the load first.",
                 "Find out why the breaker tripped, then close it.",
             ),
         ),
@@ -63,9 +63,9 @@ POWER_RULES = Rules(
             """,
             hold=5,
             summary=f"Phase {{{{ $labels.phase }}}} of {_PDU} is lost",
-            meaning="A fuse or a contact has failed: the supplies on this phase are out, and the "
-            "other phases carry more.",
-            steps=("Check fuses and terminals of the PDU and of the busway's tap.",),
+            meaning="A fuse or a contact has failed: the power supplies on this phase are out, "
+            "and the other phases carry more.",
+            steps=("Check the fuses and terminals of the PDU and of the busway's tap.",),
         ),
         Alert(
             name="PduPhaseImbalance",
@@ -83,41 +83,44 @@ POWER_RULES = Rules(
             and min by ({_ONE}) ({_VOLTS}) >= {limit.PDU_DEAD}
             """,
             hold=60,
-            summary=f"The phases of {_PDU} differ by {{{{ $value | humanizePercentage }}}}",
+            summary=f"The phase currents of {_PDU} differ by {{{{ $value | humanizePercentage }}}}",
             meaning="One phase carries far more load than the others and trips first, long before "
             "the PDU reaches its rating.",
-            steps=("Move supplies to other outlets.", "Look for failed supplies on one phase."),
+            steps=(
+                "Look for failed power supplies on one phase.",
+                "Move power supplies to outlets of other phases.",
+            ),
         ),
         Alert(
             name="PsuFailed",
             severity=Severity.WARNING,
-            why="2 is critical; a supply without input is critical too.",
+            why="2 is critical; a power supply without input is critical too.",
             expr=f"{of(PSU, 'state')} >= 2",
             hold=5,
             summary="{{ $labels.name }} of {{ $labels.instance }} in rack {{ $labels.rack }} is "
             "critical",
-            meaning="The server's other supplies carry its share. If more fail the server lowers "
-            "the power limit of its GPUs, and the job slows down.",
+            meaning="The server's other power supplies carry its share. If more fail, the server "
+            "lowers the power limit of its GPUs and the job slows down.",
             steps=("Check that its PDU is live, then replace the supply; it is hot-swappable.",),
         ),
         Alert(
             name="ServerDown",
             severity=Severity.CRITICAL,
-            why="None of the server's exporters answers, nor does its controller's.",
+            why="None of the server's exporters answers, and neither does its BMC's.",
             expr=f"max by ({PLACE}, host) (\n  {_HOST_UP}\n) == 0",
             hold=15,
             summary="Server {{ $labels.host }} in rack {{ $labels.rack }} is down",
-            meaning="Its GPUs and NICs are gone and the job stalls. Its controller does not "
-            "answer either, so it has no power or no management network.",
+            meaning="Its GPUs and NICs are gone and the job stalls. Its BMC does not answer "
+            "either, so it has lost power or its management network.",
             steps=(
                 "If its neighbours are up, check its power supplies.",
-                "Power-cycle it; drain it if it does not come back.",
+                "Power-cycle it; if it does not come back, drain it.",
             ),
         ),
         Alert(
             name="ServerNotRunning",
             severity=Severity.CRITICAL,
-            why="The controller answers, the operating system does not.",
+            why="The BMC answers but the operating system does not.",
             expr=f"""
             max by ({PLACE}, host) (
               {_EXPORTERS}
@@ -128,11 +131,12 @@ POWER_RULES = Rules(
             ) == 1
             """,
             hold=60,
-            summary="Server {{ $labels.host }} in rack {{ $labels.rack }} is on and does not run",
+            summary="Server {{ $labels.host }} in rack {{ $labels.rack }} has power, but its "
+            "system does not run",
             meaning="It is booting, hangs, or has crashed. The job stalls without its GPUs.",
             steps=(
                 "Wait two to ten minutes, in case it is booting.",
-                "Open its console through its controller.",
+                "Open its console through the BMC.",
             ),
         ),
         Alert(
@@ -142,9 +146,9 @@ POWER_RULES = Rules(
             hold=60,
             summary="{{ $labels.instance }} in rack {{ $labels.rack }} draws "
             '{{ $value | printf "%.0f" }} W: it is switched off',
-            meaning="Its controller answers, but the server is off: switched off by hand, by a "
-            "power policy, or by its own protection.",
-            steps=("Read the controller's event log.", "Switch it on."),
+            meaning="Its BMC answers, but the server is off: switched off by hand, by a power "
+            "policy, or by its own protection.",
+            steps=("Read the BMC's event log.", "Switch the server on."),
         ),
     ),
 )

@@ -1,4 +1,4 @@
-"""Proving faults: the alerts that each fault fires, and the longest delay."""
+"""Proving faults: the alerts that each fault fires, and their longest delays."""
 
 from __future__ import annotations
 

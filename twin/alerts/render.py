@@ -1,4 +1,4 @@
-"""Rule files: the tables as YAML for Prometheus and for people."""
+"""Rule files: the tables as YAML, commented for readers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["NOTICE", "RUNBOOKS", "duration", "rule_file"]
 
 NOTICE = "Made by `python -m twin.alerts`; do not edit."
 RUNBOOKS = "docs/runbooks/"
-"""Where the runbooks are, unless the files are made for another place."""
+"""Where the runbooks are, unless another base URL is given."""
 
 _WIDTH = 96
 
@@ -31,7 +31,7 @@ def rule_file(rules: Rules, limits: Mapping[str, float], runbooks: str = RUNBOOK
     Args:
         rules: of the domain.
         limits: threshold to value.
-        runbooks: what stands before the name of a runbook's page.
+        runbooks: base URL or path of the runbooks.
 
     Raises:
         ConfigError: ``limits`` lacks a threshold.

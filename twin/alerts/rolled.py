@@ -1,7 +1,7 @@
-"""Alerts on racks whose devices are not scraped one by one: they read roll-ups.
+"""Alerts on the roll-ups of racks whose devices have no series of their own.
 
-A large site exposes single GPUs only for some arrays. There the rules on GPUs name the
-culprit and these do not fire.
+A large site exposes single GPUs only for some arrays. For those arrays the rules on GPUs name
+the culprit, and these rules do not fire.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from twin.catalog.selectors import ARRAY, of, rollup
 __all__ = ["ROLLED_GPU", "ROLLED_NETWORK"]
 
 _RACK = "rack {{ $labels.rack }} of {{ $labels.site }}"
-_DETAIL = ("Expose the array in detail, and look at the alerts that then fire.",)
+_DETAIL = ("Expose the array in detail and look at the alerts that then fire.",)
 
 
 def _unseen(name: str, comparison: str, device: str) -> str:
-    """Return a comparison of racks' roll-ups where an array's devices have no series."""
+    """Return a comparison of racks' roll-ups in arrays whose devices have no series."""
     metric = rollup(Level.RACK, name).metric(Level.RACK)
     return f"{metric} {comparison}\nunless on ({ARRAY}) group by ({ARRAY}) ({device})"
 
@@ -32,7 +32,7 @@ ROLLED_GPU = (
         expr=_unseen("gpus_missing", "> 0", _GPUS),
         hold=15,
         summary=f"{{{{ $value }}}} GPUs of {_RACK} do not report",
-        meaning="GPUs fell off the bus, or a server or an exporter is down.",
+        meaning="GPUs have fallen off the bus, or a server or an exporter is down.",
         steps=_DETAIL,
     ),
     Alert(
@@ -40,7 +40,7 @@ ROLLED_GPU = (
         severity=Severity.CRITICAL,
         expr=_unseen("gpus_with_hardware_xid", "> 0", _GPUS),
         summary=f"{{{{ $value }}}} GPUs of {_RACK} report a hardware XID",
-        meaning="The driver reports errors that user code does not raise; the job may stall.",
+        meaning="The driver reports errors that user code does not cause; the job may stall.",
         steps=_DETAIL,
     ),
     Alert(
@@ -52,8 +52,8 @@ ROLLED_GPU = (
             _GPUS,
         ),
         summary=f"The hottest GPU of {_RACK} is at {{{{ $value }}}} °C",
-        meaning="An H100 slows down at 87 °C and takes itself off the bus at 95 °C.",
-        steps=("Look at the rack's coolant.", *_DETAIL),
+        meaning="An H100 slows down at 87 °C and shuts down, off the bus, at 95 °C.",
+        steps=("Check the rack's coolant.", *_DETAIL),
     ),
 )
 

@@ -19,26 +19,29 @@ _WAITING = reported(
 
 SCHEDULER_RULES = Rules(
     Domain.SCHEDULER,
-    "The scheduler, by Slurm's own endpoint (25.11) or kube-state-metrics.",
+    "The scheduler, by the metrics of Slurm's own endpoint (25.11) or of kube-state-metrics.",
     (),
     (
         Alert(
             name="SchedulerNotPlacing",
             severity=Severity.CRITICAL,
-            why="A large job waits for its last nodes while others are idle, but not for half the "
+            why="Nodes may idle while a large job waits for its last ones, but not half the "
             "cluster.",
             expr=f"""
             {_IDLE} / {_NODES} > {limit.NODES_IDLE}
             and {_PENDING} > 0
             """,
             hold=120,
-            summary="Jobs of {{ $labels.site }} wait although {{ $value | humanizePercentage }} of "
-            "its nodes are idle",
-            meaning="The scheduler starts nothing: GPUs fall idle as jobs end.",
+            summary="Jobs of {{ $labels.site }} are pending although "
+            "{{ $value | humanizePercentage }} of its nodes are idle",
+            meaning="The scheduler starts no jobs: GPUs fall idle as running jobs end.",
             steps=(
-                "Read why jobs wait: `squeue --state=pending --Format=jobid,reason`.",
-                "Look for a partition that is down, or a reservation: `scontrol show partition`.",
-                "Read the log of slurmctld, and the length of its cycles with `sdiag`.",
+                "Read why jobs are pending: `squeue --state=pending --Format=jobid,reason`.",
+                (
+                    "Look for a partition that is down (`scontrol show partition`) or a "
+                    "reservation (`scontrol show reservation`)."
+                ),
+                "Read slurmctld's log, and check its cycle times with `sdiag`.",
             ),
         ),
         Alert(
@@ -50,22 +53,25 @@ SCHEDULER_RULES = Rules(
             """,
             summary="{{ $value | humanizePercentage }} of the jobs that ended on "
             "{{ $labels.site }} failed",
-            meaning="Often a single node is a black hole: each job that is placed there fails at "
-            "once, so it is free for the next.",
+            meaning="Often a single node is a black hole: each job placed on it fails at once, "
+            "which frees it for the next one.",
             steps=(
-                "Find what they have in common: `sacct --state=FAILED --format=jobid,nodelist`.",
-                "Drain the node: `scontrol update nodename=NODE state=drain reason=...`.",
-                "Check its containers' runtime, driver and mounts before it comes back.",
+                (
+                    "Find the node that they have in common: "
+                    "`sacct --state=FAILED --format=jobid,nodelist`."
+                ),
+                "Drain it: `scontrol update nodename=NODE state=drain reason=...`.",
+                "Check its container runtime, driver and mounts before resuming it.",
             ),
         ),
         Alert(
             name="PodCrashLooping",
             severity=Severity.WARNING,
             expr=f"max_over_time({_WAITING}[5m]) >= 1",
-            summary="Pod {{ $labels.pod }} of {{ $labels.namespace }} crashes again and again",
-            meaning="Its container ends soon after each start, and the pod keeps its GPUs.",
+            summary="Pod {{ $labels.pod }} in namespace {{ $labels.namespace }} is in a crash loop",
+            meaning="Its container exits soon after each start, and the pod keeps its GPUs.",
             steps=(
-                "Read why: `kubectl -n NAMESPACE logs POD --previous`.",
+                "Find out why: `kubectl -n NAMESPACE logs POD --previous`.",
                 "If pods of several jobs crash on one node, cordon it: `kubectl cordon NODE`.",
             ),
         ),

@@ -15,7 +15,7 @@ _storage = partial(of, STORAGE)
 
 STORAGE_RULES = Rules(
     Domain.STORAGE,
-    "Storage servers, by the names of node_exporter.",
+    "Storage servers, by the metrics of node_exporter.",
     (),
     (
         Alert(
@@ -28,15 +28,15 @@ STORAGE_RULES = Rules(
             "all GPUs wait for them.",
             steps=(
                 (
-                    "Find the process that reads or writes with `iotop`, then check the job's data "
-                    "loader."
+                    "Find the process that reads or writes most with `iotop`, then check the job's "
+                    "data loader."
                 ),
             ),
         ),
         Alert(
             name="FilesystemFilling",
             severity=Severity.WARNING,
-            why="Only large filesystems: those of the system have their own rules.",
+            why="Only large filesystems: system disks have their own rules.",
             expr=f"""
             {_storage("avail_bytes")}
               / ({_storage("size_bytes")} > 1e13)
@@ -45,7 +45,7 @@ STORAGE_RULES = Rules(
             hold=300,
             summary="{{ $labels.mountpoint }} of {{ $labels.instance }} has "
             "{{ $value | humanizePercentage }} left",
-            meaning="When it is full the next checkpoint fails, and the job with it.",
+            meaning="When it is full, the next checkpoint fails, and the job with it.",
             steps=(
                 "Delete old checkpoints.",
                 "Find the largest directories: `du -x -d 2`.",

@@ -31,7 +31,7 @@ _SCRAPES = (
         expr=f"{host(up(*_EXPORTERS))}\n  == 0",
         hold=15,
         summary="{{ $labels.job }} on {{ $labels.instance }} in rack {{ $labels.rack }} is down",
-        meaning="Only this exporter does not answer; the server itself may be healthy.",
+        meaning="This exporter does not answer; the server itself may be healthy.",
         steps=(
             "Restart the exporter.",
             "Check its memory limit: dcgm-exporter needs 512 MiB.",
@@ -44,22 +44,22 @@ _SCRAPES = (
         hold=15,
         summary="Prometheus cannot scrape {{ $labels.job }}"
         "{{ with $labels.array }} {{ . }}{{ end }} at {{ $labels.instance }}",
-        meaning="The aggregator does not answer: the state of everything behind this target is "
+        meaning="The aggregator does not answer, so the state of everything behind this target is "
         "unknown.",
         steps=(
-            "Check that the aggregator runs.",
-            "Check that a scrape takes less than its timeout.",
+            "Check that the aggregator is running.",
+            "Check that a scrape takes less than the scrape timeout.",
         ),
     ),
     Alert(
         name="ScrapeTargetMissing",
         severity=Severity.WARNING,
-        why="A target that is gone from service discovery has no `up` that could be 0.",
+        why="A target that is gone from service discovery has no `up` series that could be 0.",
         expr=f"{_ALL} offset 5m\nunless\n{_ALL}",
         hold=60,
-        summary="{{ $labels.job }} of {{ $labels.instance }} is not scraped any more",
+        summary="{{ $labels.job }} of {{ $labels.instance }} is no longer scraped",
         meaning="The target is gone from service discovery, or its gateway is silent. Its series "
-        "end, and no rule on their values can fire. After five minutes the alert ends.",
+        "end, so no rule on their values can fire. This alert resolves after five minutes.",
         steps=(
             "Find out whether it was removed on purpose.",
             "Check service discovery and the rack's gateway.",
@@ -71,7 +71,7 @@ _SENSORS = (
     Alert(
         name="GpuSensorStuck",
         severity=Severity.WARNING,
-        why="A GPU that computes has changing power; five scrapes are enough to see a change.",
+        why="The power of a GPU that computes keeps changing; five scrapes are enough to see it.",
         expr=f"""
         {_MOVES} == 0
         and count_over_time({_gpu("power_usage")}[5m]) >= 5
@@ -80,17 +80,20 @@ _SENSORS = (
         """,
         hold=60,
         summary="Readings of GPU {{ $labels.gpu }} of {{ $labels.instance }} in rack "
-        "{{ $labels.rack }} stand still",
-        meaning="The GPU computes, but its power has not changed for five minutes: "
-        "whatever else the GPU reports may be frozen too, its temperature above all.",
-        steps=("Restart dcgm-exporter and nv-hostengine.", "Otherwise reset the GPU."),
+        "{{ $labels.rack }} are frozen",
+        meaning="The GPU computes, but its power reading has not changed for five minutes. Its "
+        "other readings may be frozen too, above all its temperature.",
+        steps=(
+            "Restart dcgm-exporter and nv-hostengine.",
+            "If that does not help, reset the GPU.",
+        ),
     ),
     Alert(
         name="CoolantThermometerOff",
         severity=Severity.WARNING,
         why="The coolant's heat has to arrive in the facility water. Over five minutes the heat "
-        "stored in between is negligible, unless the coolant itself warms or cools, which both "
-        "thermometers show.",
+        "stored in between is negligible unless the coolant itself warms or cools, which both "
+        "temperature sensors show.",
         expr=f"""
         abs(
           avg_over_time({_cdu("flow")}[5m]) * {limit.COOLANT_HEAT_CAPACITY} / 60
@@ -108,16 +111,19 @@ _SENSORS = (
         )
         """,
         hold=300,
-        summary="The heat balance of the coolant unit of rack {{ $labels.rack }} is off by "
+        summary="The heat balance of the CDU of rack {{ $labels.rack }} is off by "
         "{{ $value | humanizePercentage }}",
-        meaning="One of its thermometers or flow meters is wrong, and the controller may act on "
-        "it.",
-        steps=("Compare supply and return of the rack with its neighbours'.", "Calibrate."),
+        meaning="One of its temperature sensors or flow meters is wrong, and its controller may "
+        "act on the wrong reading.",
+        steps=(
+            "Compare its supply and return temperatures and flow with its neighbours'.",
+            "Calibrate or replace the sensor that differs.",
+        ),
     ),
     Alert(
         name="FlowMeterNoisy",
         severity=Severity.INFO,
-        why="The pumps run at constant speed, so the flow itself cannot jump.",
+        why="While the pumps run at constant speed, the flow itself cannot jump.",
         expr=f"""
         stddev_over_time({_FLOW})
           > {limit.FLOW_NOISE} * avg_over_time({_FLOW})
@@ -127,8 +133,11 @@ _SENSORS = (
         hold=60,
         summary="The flow meter of rack {{ $labels.rack }} is noisy",
         meaning="Its readings jump while the pumps run at constant speed. Rules on the flow "
-        "without `for` would fire falsely.",
-        steps=("Check for air in the loop and for a loose cable; otherwise replace the meter.",),
+        "without a `for` would fire falsely.",
+        steps=(
+            "Check for air in the loop and for a loose cable.",
+            "If there is neither, replace the meter.",
+        ),
     ),
 )
 
@@ -142,10 +151,8 @@ _PIPELINE = (
         detail="Its series are gone{{ range query (printf "
         f'"{own("unit_missing")}{{kind=%q,unit=%q,site=%q}}" '
         "$labels.kind $labels.unit $labels.site) }} ({{ .Labels.reason }}){{ end }}.",
-        meaning="The state of its machines is unknown: they may be healthy.",
-        steps=(
-            "Check the rack's gateway and network before you assume that its machines are down.",
-        ),
+        meaning="The state of its servers is unknown: they may be healthy.",
+        steps=("Check the rack's gateway and network before assuming that its servers are down.",),
     ),
     Alert(
         name="UnitSilent",
@@ -164,21 +171,22 @@ _PIPELINE = (
         summary="Emulator {{ $labels.emulator }} of {{ $labels.site }} is gone",
         meaning="The broker lost the connection and published the emulator's Last Will. Its units "
         "are silent.",
-        steps=("Read its log; restart it with `--state`, so that counters continue.",),
+        steps=("Read its log, then restart it with `--state` so that counters continue.",),
     ),
     Alert(
         name="EmulatorsClash",
         severity=Severity.CRITICAL,
         expr=f"max by (site) ({own('emulator_rivals')}) > 0",
         hold=10,
-        summary="{{ $value }} emulators of {{ $labels.site }} publish the same part of it",
-        meaning="Each has its own clock and counters: values and counters jump back and forth, "
+        summary="{{ $value }} emulators of {{ $labels.site }} publish the same units",
+        meaning="Each has its own clock and counters, so values and counters jump back and forth "
         "and no value of these units can be trusted.",
         steps=(
-            "The aggregator's log names them; stop all but one, or give each its own site.",
+            "Find their names in the aggregator's log.",
+            "Stop all but one, or give each its own site.",
             (
-                "Two processes may have the same name: the broker then disconnects one when the "
-                "other connects."
+                "If the log has only one name, two processes share it: the broker disconnects one "
+                "whenever the other connects."
             ),
         ),
     ),
@@ -191,22 +199,23 @@ _PIPELINE = (
           > {limit.LATE_TICKS}
         """,
         hold=60,
-        summary="Emulator {{ $labels.emulator }} begins {{ $value | humanizePercentage }} of its "
+        summary="Emulator {{ $labels.emulator }} starts {{ $value | humanizePercentage }} of its "
         "ticks late",
         meaning="The machine is too slow for the site at this speed; timestamps lag.",
-        steps=("Lower the speed, lengthen the interval, or split the site.",),
+        steps=("Reduce the speed, lengthen the interval, or split the site.",),
     ),
     Alert(
         name="RollupsIncomplete",
         severity=Severity.WARNING,
-        why="Only the aggregator that computes the roll-ups counts parts.",
+        why="Only the aggregator that computes the roll-ups counts shards.",
         expr=f"{own('rollup_shards')} < {own('rollup_shards_expected')}",
         hold=60,
-        summary="The sums of {{ $labels.site }} have only {{ $value }} of their parts",
-        meaning="Roll-ups of halls and site lack the arrays of an aggregator: they are too low.",
+        summary="The roll-ups of {{ $labels.site }} include only {{ $value }} of their shards",
+        meaning="The roll-ups of the halls and the site lack the arrays of at least one "
+        "aggregator, so they are too low.",
         steps=(
             "Find the missing aggregator: its arrays' targets are down.",
-            "Check that it may publish its part to the broker.",
+            "Check that the broker's ACL lets it publish its part.",
         ),
     ),
     Alert(
@@ -216,7 +225,10 @@ _PIPELINE = (
         hold=10,
         summary="No aggregator of {{ $labels.site }} is connected to the MQTT broker",
         meaning="No data arrives until the connection is restored.",
-        steps=("Check that the broker runs, then address, password and certificate.",),
+        steps=(
+            "Check that the broker is running.",
+            "Check the aggregators' broker address, password and certificate.",
+        ),
     ),
     Alert(
         name="AggregatorDisconnected",
@@ -228,19 +240,20 @@ _PIPELINE = (
         max by (site) ({own("broker_connected")}) == 1
         """,
         hold=10,
-        summary="Aggregator {{ $labels.instance }} of {{ $labels.site }} has lost the MQTT broker, "
-        "which others have",
-        meaning="Its arrays go silent, unless it has a replica.",
-        steps=("Check this aggregator's log and network, and the broker node that it was on.",),
+        summary="Aggregator {{ $labels.instance }} of {{ $labels.site }} has lost its connection "
+        "to the MQTT broker",
+        meaning="Other aggregators of the site are still connected. The arrays of this one go "
+        "silent unless it has a replica.",
+        steps=("Check its log and its network, and the broker node that it was connected to.",),
     ),
     Alert(
         name="FramesLost",
         severity=Severity.WARNING,
         expr=f"increase({own('frames_lost_total')}[5m]) > 0",
         summary='{{ $value | printf "%.0f" }} {{ $labels.kind }} frames were lost in five minutes',
-        meaning="The sequence numbers of the frames have gaps: a queue of the broker is full, or "
-        "a publisher or the network drops frames.",
-        steps=("Check the broker's queues and the aggregator's dropped messages.",),
+        meaning="The frames' sequence numbers have gaps: a queue of the broker is full, or a "
+        "publisher or the network drops frames.",
+        steps=("Check the broker's queues and the broker's count of dropped messages.",),
     ),
     Alert(
         name="MessagesRefused",
@@ -249,7 +262,7 @@ _PIPELINE = (
         summary='{{ $value | printf "%.0f" }} messages were refused in five minutes: '
         "{{ $labels.reason }}",
         meaning="A client publishes messages that are not valid frames of this site.",
-        steps=("The aggregator's log names topic and reason.",),
+        steps=("Find the topic and the reason in the aggregator's log.",),
     ),
     Alert(
         name="ClockSkewed",
@@ -267,16 +280,16 @@ _PIPELINE = (
         hold=30,
         summary="The clock of the gateway of rack {{ $labels.rack }} is off by "
         '{{ $value | printf "%.0f" }} s',
-        meaning="Its frames carry wrong timestamps. When the clock is corrected, they are older "
-        "than the last known frame and are refused until the rack counts as silent.",
+        meaning="Its frames carry wrong timestamps. If a clock that is ahead is corrected, new "
+        "frames are older than the last known one and are refused until the rack counts as silent.",
         steps=("Check NTP on the gateway.",),
     ),
 )
 
 TELEMETRY_RULES = Rules(
     Domain.TELEMETRY,
-    "Alerts on the telemetry that the other rules depend on. A real cluster keeps the rules on "
-    "`up` and on sensors; those on `twin_*` monitor the twin itself.",
+    "The telemetry that the other rules depend on. The rules on `up` and on sensors apply to a "
+    "real cluster too; those on `twin_*` monitor the twin itself.",
     (),
     (*_SCRAPES, *_SENSORS, *_PIPELINE),
 )

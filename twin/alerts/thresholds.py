@@ -1,4 +1,4 @@
-"""Thresholds of the alert rules: value, unit and source of each."""
+"""Thresholds of the alert rules: the value, unit and source of each."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ GPU_THROTTLED = Threshold(
     "gpu_throttled",
     0.05,
     "share of time",
-    "est.: a GPU with enough coolant never throttles on heat",
+    "est.: a GPU with enough coolant never throttles because of heat",
 )
 GPU_POWER_THROTTLED = Threshold(
     "gpu_power_throttled",
@@ -30,7 +30,7 @@ GPU_CLOCK_LOW = Threshold(
     "gpu_clock_low",
     0.85,
     "of the median clock",
-    "est.: clocks of GPUs at their power limit differ by some 10 % (1400 to 1750 MHz)",
+    "est.: clocks of GPUs at their power limit differ by about 10 % (1400 to 1750 MHz)",
 )
 GPU_BRAKED = Threshold(
     "gpu_braked",
@@ -66,16 +66,20 @@ GPU_SINGLE_BIT = Threshold(
 # -- network --------------------------------------------------------------------------
 
 NIC_FLAPS = Threshold("nic_flaps", 1.5, "in 15 min", "a single loss of a link may be maintenance")
-NIC_RATE = Threshold("nic_rate", 0.99, "of the median rate", "rates are steps: 400, 200, 100 Gb/s")
+NIC_RATE = Threshold(
+    "nic_rate", 0.99, "of the median rate", "rates go in steps: 400, 200, 100 Gb/s"
+)
 NIC_LOSS = Threshold(
     "nic_loss", 1e-5, "of the packets", "RoCE loses about 0.2 % of throughput there (go-back-N)"
 )
 NIC_SYMBOL_ERRORS = Threshold(
     "nic_symbol_errors", 1, "a second", "est.: error correction leaves none on a healthy link"
 )
-OPTIC_DARK = Threshold("optic_dark", -30, "dBm", "below it there is no light and the link is down")
+OPTIC_DARK = Threshold(
+    "optic_dark", -30, "dBm", "below this there is no light and the link is down"
+)
 PFC_PAUSES = Threshold(
-    "pfc_pauses", 1000, "a second", "est.: bursts of healthy training cause some tens a second"
+    "pfc_pauses", 1000, "a second", "est.: bursts of healthy training cause a few tens a second"
 )
 FABRIC_MARKED = Threshold(
     "fabric_marked", 1.8e-4, "of the packets", "est.: twice what the bursts of training cause"
@@ -86,21 +90,21 @@ FABRIC_MARKED = Threshold(
 COOLANT_FLOW = Threshold(
     "coolant_flow",
     0.8,
-    "L/min a kW of servers",
-    "1.0 to 1.5 L/min a kW of heat are needed (OCP), of which liquid takes some 87 %",
+    "L/min per kW of servers",
+    "1.0 to 1.5 L/min per kW of heat are needed (OCP); liquid takes about 87 % of the heat",
 )
 COOLANT_RISE = Threshold(
-    "coolant_rise", 15, "K", "8 to 12 K are usual between supply and return (OCP)"
+    "coolant_rise", 15, "K", "8 to 12 K between supply and return is usual (OCP)"
 )
 COOLANT_HOT = Threshold("coolant_hot", 40, "°C", "upper end of ASHRAE class W40")
 COOLANT_ABOVE_OTHERS = Threshold(
-    "coolant_above_others", 2.5, "K", "est.: the controllers hold their set point to 1 K"
+    "coolant_above_others", 2.5, "K", "est.: the controllers hold their setpoint to within 1 K"
 )
 PUMP_VIBRATION = Threshold(
     "pump_vibration", 1.5, "times the site's median", "est.: normalised by the square of speed"
 )
 COOLANT_LEVEL = Threshold(
-    "coolant_level", 0.7, "of the reservoir", "est.: pumps stop at a fifth to protect themselves"
+    "coolant_level", 0.7, "of the reservoir", "est.: pumps stop at 20 % to protect themselves"
 )
 FILTER_PRESSURE = Threshold(
     "filter_pressure", 60_000, "Pa", "est.: three times that of a clean 50 µm filter"
@@ -112,16 +116,16 @@ CONDENSATION_MARGIN = Threshold(
     "condensation_margin", 2, "K", "supply at least 2 to 3 K above the dew point (OCP)"
 )
 FANS_FAST = Threshold(
-    "fans_fast", 0.87, "of the greatest speed", "est.: fans at work turn at 75 to 80 %"
+    "fans_fast", 0.87, "of the maximum speed", "est.: fans run at 75 to 80 % under load"
 )
 INLET_ABOVE_OTHERS = Threshold(
-    "inlet_above_others", 3, "K", "est.: racks of one hall breathe the same air, within 1 to 2 K"
+    "inlet_above_others", 3, "K", "est.: racks of one hall get the same air, within 1 to 2 K"
 )
 WATER_WARM = Threshold(
     "water_warm",
     28,
     "°C",
-    "est.: 4 K above the set point all valves are fully open and the coolant warms",
+    "est.: 4 K above the setpoint all valves are fully open and the coolant warms",
 )
 ROOM_WARM = Threshold("room_warm", 32, "°C", "ASHRAE TC 9.9, upper end of class A1")
 ROOM_DEW_POINT = Threshold("room_dew_point", 17, "°C", "ASHRAE TC 9.9, upper end of class A1")
@@ -135,15 +139,15 @@ PDU_DEAD = Threshold("pdu_dead", 50, "V", "far below the phase voltage of any gr
 PHASE_IMBALANCE = Threshold(
     "phase_imbalance", 0.3, "of the mean current", "est.: healthy PDUs stay below 10 to 15 %"
 )
-PHASE_LIGHT = Threshold("phase_light", 2, "A", "est.: below it the imbalance is noise")
+PHASE_LIGHT = Threshold("phase_light", 2, "A", "est.: below this the imbalance is noise")
 SERVER_OFF = Threshold(
-    "server_off", 100, "W", "est.: a server without load draws over 1 kW, its controller some 20 W"
+    "server_off", 100, "W", "est.: an idle server draws over 1 kW, its BMC about 20 W"
 )
 
 # -- Megapacks, generators, grid ------------------------------------------------------
 
 MEGAPACK_CHARGE = Threshold(
-    "megapack_charge", 0.15, "of its energy", "est.: 5 % above the lower end of the window"
+    "megapack_charge", 0.15, "state of charge", "est.: 5 % above the lower end of the window"
 )
 MEGAPACK_HOT = Threshold(
     "megapack_hot", 45, "°C", "est.: LFP modules; the units lower their limits from here on"
@@ -155,15 +159,17 @@ MEGAPACK_CELL_SPREAD = Threshold(
     "LFP strings: 4 mV when rested, 230 mV when nearly empty (measured)",
 )
 MEGAPACK_DERATED = Threshold(
-    "megapack_derated", 0.8, "of the strongest unit", "est.: units of a site are alike"
+    "megapack_derated", 0.8, "of the strongest unit", "est.: all units of a site are of one kind"
 )
-MEGAPACK_RESERVE = Threshold("megapack_reserve", 600, "s", "est.: time to shed load in order")
+MEGAPACK_RESERVE = Threshold(
+    "megapack_reserve", 600, "s", "est.: time for shedding load in a controlled way"
+)
 GRID_VOLTAGE = Threshold("grid_voltage", 0.1, "of the day's median", "IEEE 1547: 88 to 110 %")
 GRID_FREQUENCY = Threshold(
     "grid_frequency", 0.5, "Hz", "IEEE 1547-2003: 59.5 to 60.5 Hz is the normal range"
 )
 GRID_RAMP = Threshold(
-    "grid_ramp", 0.05, "of the limit a second", "est.: the ramp that the Megapacks are set to leave"
+    "grid_ramp", 0.05, "of the limit per second", "est.: the ramp that the Megapacks let through"
 )
 GRID_SWING = Threshold(
     "grid_swing", 0.1, "of the limit", "est.: utilities ask for caps of this kind"
@@ -173,7 +179,7 @@ GENSET_FUEL = Threshold("genset_fuel", 0.25, "of the tank", "est.: six hours at 
 # -- storage --------------------------------------------------------------------------
 
 DISK_BUSY = Threshold(
-    "disk_busy", 0.9, "share of time", "checkpoints keep disks busy for seconds only"
+    "disk_busy", 0.9, "share of time", "checkpoints keep disks busy for only seconds"
 )
 FILESYSTEM_LEFT = Threshold(
     "filesystem_left", 0.1, "of its size", "NVMe slows down when nearly full"
@@ -185,19 +191,19 @@ NODES_IDLE = Threshold(
     "nodes_idle", 0.4, "of the nodes", "est.: a job that waits for nodes leaves fewer idle"
 )
 JOBS_FINISHED = Threshold(
-    "jobs_finished", 3, "jobs", "est.: of fewer a share says nothing; slurmctld keeps them 300 s"
+    "jobs_finished", 3, "jobs", "est.: a share of fewer means nothing; slurmctld keeps them 300 s"
 )
 JOBS_FAILED = Threshold(
-    "jobs_failed", 0.5, "of those that ended", "est.: 10 to 20 % of jobs fail by themselves"
+    "jobs_failed", 0.5, "of the jobs that ended", "est.: 10 to 20 % of jobs fail on their own"
 )
 
 # -- hosts ----------------------------------------------------------------------------
 
 HOST_ROOT_LEFT = Threshold(
-    "host_root_left", 0.1, "of its size", "below 5 % only root can write, as mkfs.ext4 reserves"
+    "host_root_left", 0.1, "of its size", "mkfs.ext4 reserves the last 5 % for root"
 )
 HOST_MEMORY_LEFT = Threshold(
-    "host_memory_left", 0.05, "of the memory", "est.: a training host keeps 80 % and more"
+    "host_memory_left", 0.05, "of the memory", "est.: a training host keeps 80 % or more available"
 )
 HOST_CPU_WAITING = Threshold(
     "host_cpu_waiting", 0.25, "share of time", "est.: training hosts wait for CPUs 2 % of the time"
@@ -212,19 +218,17 @@ HOST_ECC_ERRORS = Threshold(
 # -- job ------------------------------------------------------------------------------
 
 SPINNING_SHARE = Threshold(
-    "spinning_share", 0.05, "of the site's GPUs", "est.: a job of a twentieth of the site counts"
+    "spinning_share", 0.05, "of the site's GPUs", "est.: a job on 5 % of the site is worth a page"
 )
 STEP_SLOW = Threshold(
-    "step_slow", 1.05, "times the best steps of the day", "steps of a job differ by 1 % (measured)"
+    "step_slow", 1.05, "times the day's best steps", "steps of a job differ by 1 % (measured)"
 )
 CHECKPOINT_AGE = Threshold(
-    "checkpoint_age", 3600, "s", "est.: a crash should cost an hour of work at most"
+    "checkpoint_age", 3600, "s", "est.: a crash should cost at most an hour of work"
 )
-CHECKPOINT_SLOW = Threshold(
-    "checkpoint_slow", 45, "s", "16 to 28 s are usual for all ranks to wait (measured)"
-)
+CHECKPOINT_SLOW = Threshold("checkpoint_slow", 45, "s", "ranks usually wait 16 to 28 s (measured)")
 CHECKPOINT_SHARE = Threshold(
-    "checkpoint_share", 0.12, "of the time", "6 % were measured at most: 16 s every 252 s"
+    "checkpoint_share", 0.12, "of the time", "at most 6 % was measured: 16 s every 252 s"
 )
 RESTARTS = Threshold("restarts", 2.5, "in an hour", "est.: three in an hour are not a coincidence")
 GOODPUT_FAST = Threshold(
@@ -239,7 +243,7 @@ GOODPUT_SLOW = Threshold(
 LATE_TICKS = Threshold(
     "late_ticks", 0.05, "of the ticks", "est.: a few late ticks are normal on a busy machine"
 )
-REFUSED = Threshold("messages_refused", 10, "in 5 min", "a few wrong messages may be sent by hand")
+REFUSED = Threshold("messages_refused", 10, "in 5 min", "a few bad messages may be sent by hand")
 CLOCK_SKEW = Threshold("clock_skew", 5, "s", "est.: NTP holds milliseconds")
 HEAT_BALANCE = Threshold(
     "heat_balance", 0.15, "of the heat", "est.: accuracy of two flow meters and four thermometers"
@@ -258,4 +262,4 @@ FLOW_NOISE = Threshold(
 )
 
 THRESHOLDS = tuple(value for value in tuple(globals().values()) if isinstance(value, Threshold))
-"""All of them, in the order of this file."""
+"""All thresholds, in the order of this file."""
