@@ -152,15 +152,18 @@ def test_watch_tells_what_a_save_changed(files: tuple[Path, Path]) -> None:
                     return "".join(lines)
             raise AssertionError("".join(lines))
 
-        until("1 passed, 0 failed")
-        rules.write_text(RULES.replace('"failed"', '"broken"'), encoding="utf-8")
-        assert "✗ own: PumpFailed" in until("0 passed, 1 failed")
-        rules.write_text("groups: [", encoding="utf-8")
-        until(f"twin: {rules}:")
-        rules.write_text(RULES, encoding="utf-8")
-        assert "✓ own: PumpFailed" in until("1 passed, 0 failed")
-        run.send_signal(signal.SIGINT)
-        assert run.wait(PATIENCE_SECONDS) == 0
+        try:
+            until("1 passed, 0 failed")
+            rules.write_text(RULES.replace('"failed"', '"broken"'), encoding="utf-8")
+            assert "✗ own: PumpFailed" in until("0 passed, 1 failed")
+            rules.write_text("groups: [", encoding="utf-8")
+            until(f"twin: {rules}:")
+            rules.write_text(RULES, encoding="utf-8")
+            assert "✓ own: PumpFailed" in until("1 passed, 0 failed")
+            run.send_signal(signal.SIGINT)
+            assert run.wait(PATIENCE_SECONDS) == 0
+        finally:
+            run.kill()
 
 
 @pytest.mark.integration
