@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from twin.aggregator import kube_state, slurm_state
+from twin.aggregator import kube_state, slurm_state, vpenso_state
 from twin.aggregator.state_series import StateSeries
 from twin.aggregator.store import Store
 from twin.aggregator.text_format import ExpositionWriter, MetricHead, SeriesColumn
@@ -18,6 +18,7 @@ from twin.catalog.schedulers import (
     KUBE_STATE,
     SLURM,
     SOPERATOR,
+    VPENSO,
     StateExporter,
     state_exporters_of,
 )
@@ -25,7 +26,7 @@ from twin.wire import RackJobs
 
 __all__ = ["SchedulerPages"]
 
-_Columns = list[tuple[MetricHead, SeriesColumn]]
+_Columns = list[tuple[MetricHead, list[SeriesColumn]]]
 
 
 @dataclass(slots=True)
@@ -71,7 +72,8 @@ class SchedulerPages:
     def series(self, array: int | None) -> int:
         """Return how many series were exposed last of an array, or of what belongs to none."""
         page = self._pages.get(array)
-        return 0 if page is None else sum(len(column.labels) for _, column in page.columns)
+        columns = [] if page is None else page.columns
+        return sum(len(column.labels) for _, own in columns for column in own)
 
     def _write(
         self,
@@ -84,15 +86,17 @@ class SchedulerPages:
             return
         page = self._pages.get(key)
         if page is None or page.versions != versions:
-            columns: _Columns = []
+            # What two exporters call the same is one metric on the page, with one head.
+            columns: dict[str, tuple[MetricHead, list[SeriesColumn]]] = {}
             for exporter in self._exporters:
                 series = StateSeries(exporter, self._rest(exporter))
                 fill(exporter, series)
-                columns += series.columns()
-            page = self._pages[key] = _Page(versions, columns)
-        for own, column in page.columns:
+                for own, column in series.columns():
+                    columns.setdefault(own.name, (own, []))[1].append(column)
+            page = self._pages[key] = _Page(versions, list(columns.values()))
+        for own, shown in page.columns:
             if text.wants(own.name):
-                text.add(own, [column])
+                text.add(own, shown)
 
     def _rest(self, exporter: StateExporter) -> tuple[tuple[str, str], ...]:
         site = self._layout.site.name
@@ -115,6 +119,8 @@ class SchedulerPages:
             slurm_state.endpoint_rack(series, site, hosts, told)
         elif exporter is SOPERATOR:
             slurm_state.soperator_rack(series, site, hosts, told)
+        elif exporter is VPENSO:
+            vpenso_state.vpenso_rack(series, site, hosts, told)
 
     def _site(self, exporter: StateExporter, series: StateSeries) -> None:
         queue, site = self._book.queue, self._layout.entire.site
@@ -126,3 +132,5 @@ class SchedulerPages:
             slurm_state.endpoint_site(series, site, queue)
         elif exporter is SOPERATOR:
             slurm_state.soperator_jobs(series, site, queue)
+        elif exporter is VPENSO:
+            vpenso_state.vpenso_site(series, site, queue)

@@ -3,19 +3,47 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from twin.aggregator.state_series import StateSeries
-from twin.catalog.schedulers import CPUS_A_NODE, JOB_COUNTS, MEMORY_A_NODE, NODE_COUNTS, NODE_FLAGS
+from twin.catalog.schedulers import (
+    CPUS_A_NODE,
+    JOB_COUNTS,
+    MEMORY_A_NODE,
+    NODE_COUNTS,
+    NODE_FLAGS,
+    OLD_FLAGS,
+    PARTITION_NODES,
+)
 from twin.parameters import Site
-from twin.wire import NodeCounts, NodeReport, QueuedJob, RackJobs, SiteJobs
+from twin.wire import (
+    Allocation,
+    CycleReport,
+    NodeCounts,
+    NodeReport,
+    QueuedJob,
+    RackJobs,
+    SchedulerReport,
+    SiteJobs,
+)
 
-__all__ = ["endpoint_rack", "endpoint_site", "soperator_jobs", "soperator_rack"]
+__all__ = [
+    "MOST_GROUPS",
+    "cycle_microseconds",
+    "endpoint_rack",
+    "endpoint_site",
+    "gpus_held",
+    "soperator_jobs",
+    "soperator_rack",
+]
 
 _STATES = {"pending": "PENDING", "starting": "RUNNING", "running": "RUNNING",
            "completed": "COMPLETED", "failed": "FAILED"}  # fmt: skip
+_HOLDING = ("running", "starting")
 _REASONS = {"": "None", "resources": "Resources", "priority": "Priority", "held": "BeginTime"}
-_MOST_GROUPS = 1024
+_CYCLE_MICROSECONDS, _JOB_MICROSECONDS = 250.0, 40.0
+"""A cycle of slurmctld, and what each job adds to it, est."""
+MOST_GROUPS = 1024
 """Users or accounts that are counted each by themselves: a cluster has fewer."""
 
 
@@ -25,7 +53,7 @@ def endpoint_rack(
     """Add the nodes of a rack as Slurm's own endpoint shows them."""
     gpus = site.server.gpus
     for server, node in enumerate(hostnames[: len(rack.nodes)]):
-        held = len({gpu for own in rack.allocations if own.server == server for gpu in own.gpus})
+        held = gpus_held(rack.allocations, server)
         cpus, memory = CPUS_A_NODE * held // gpus, MEMORY_A_NODE * held // gpus
         values = {
             "cpus": CPUS_A_NODE, "cpus_alloc": cpus, "cpus_effective": CPUS_A_NODE,
@@ -41,27 +69,128 @@ def endpoint_site(series: StateSeries, site: Site, queue: SiteJobs) -> None:
     """Add the counts of jobs and nodes as Slurm's own endpoint shows them."""
     partition = (site.scheduler.partition,)
     _count_jobs(series, site, "slurm_", (), queue.jobs)
-    _count_nodes(series, "slurm_", (), queue.nodes)
+    _count_nodes(series, "slurm_nodes", (), queue.nodes, NODE_COUNTS)
     series.add("slurm_partitions", (), 1)
     _count_jobs(series, site, "slurm_partition_", partition, queue.jobs)
-    _count_nodes(series, "slurm_partition_", partition, queue.nodes)
-    series.add("slurm_partition_cpus", partition, CPUS_A_NODE * queue.nodes.total)
-    series.add("slurm_partition_gpus", partition, site.server.gpus * queue.nodes.total)
+    _count_nodes(series, "slurm_partition_nodes", partition, queue.nodes, PARTITION_NODES)
+    _partition(series, site, partition, queue)
     for prefix, attribute in (("slurm_user_", "user"), ("slurm_account_", "account")):
         groups: dict[str, list[QueuedJob]] = {}
         for job in queue.jobs:
             groups.setdefault(getattr(job, attribute), []).append(job)
-        for name in list(groups)[:_MOST_GROUPS]:
+        for name in list(groups)[:MOST_GROUPS]:
             _count_jobs(series, site, prefix, (name,), groups[name])
     waiting = sum(job.state == "pending" for job in queue.jobs)
     series.add("slurm_schedule_queue_len", (), waiting)
+    if queue.scheduler is not None:
+        running = sum(job.state in _HOLDING for job in queue.jobs)
+        for name, value in _statistics(queue.scheduler, queue.ts, waiting, running).items():
+            series.add(f"slurm_{name}", (), value)
+
+
+def gpus_held(allocations: Sequence[Allocation], server: int) -> int:
+    """Return how many GPUs of a server have a job."""
+    return len({gpu for own in allocations if own.server == server for gpu in own.gpus})
+
+
+def _partition(
+    series: StateSeries, site: Site, partition: tuple[str, ...], queue: SiteJobs
+) -> None:
+    """Add what of a partition is no count of jobs or nodes."""
+    nodes = queue.nodes.total
+    gpus = site.server.gpus * nodes
+    held = sum(job.gpus for job in queue.jobs if job.state in _HOLDING)
+    cpus, memory = CPUS_A_NODE * held // site.server.gpus, MEMORY_A_NODE * held // site.server.gpus
+    pending = [job for job in queue.jobs if job.state == "pending"]
+    largest = max((job.nodes for job in pending), default=0)
+    free = max((job.nodes for job in pending if job.reason != "held"), default=0)
+    values = {
+        "cpus": CPUS_A_NODE * nodes, "gpus": gpus, "nodes_cpus_efctv": CPUS_A_NODE * nodes,
+        "nodes_cpus_idle": CPUS_A_NODE * nodes - cpus, "nodes_cpus_alloc": cpus,
+        "nodes_mem_alloc": memory, "nodes_mem_avail": MEMORY_A_NODE * nodes,
+        "nodes_mem_free": MEMORY_A_NODE * nodes - memory, "nodes_mem_tot": MEMORY_A_NODE * nodes,
+        "jobs_max_job_nodes": largest, "jobs_min_job_nodes": largest,
+        "jobs_max_job_nodes_nohold": free, "jobs_min_job_nodes_nohold": free,
+        "jobs_wait_part_node_limit": 0,
+    }  # fmt: skip
+    for name, value in values.items():
+        series.add(f"slurm_partition_{name}", partition, value)
+
+
+def cycle_microseconds(cycles: int, jobs: int) -> int:
+    """Return how long cycles take that go through so many jobs in all."""
+    return round(cycles * _CYCLE_MICROSECONDS + jobs * _JOB_MICROSECONDS)
+
+
+def _statistics(told: SchedulerReport, now: float, waiting: int, running: int) -> dict[str, float]:
+    """Return what ``sdiag`` says by the name that the endpoint gives it; none of it is reset."""
+    main, backfill = told.main, told.backfill
+    none = ("agent_cnt", "agent_queue_size", "agent_thread_cnt", "backfilled_het_jobs",
+            "bf_active", "sdiag_jobs_canceled", "sdiag_latency", "slurmdbd_queue_size",
+            "sched_exit_max_depth", "sched_exit_max_job_start", "sched_exit_lic",
+            "sched_exit_rpc_cnt", "sched_exit_timeout", "bf_exit_max_job_start",
+            "bf_exit_max_job_test", "bf_exit_state_changed", "bf_exit_table_limit",
+            "bf_exit_timeout")  # fmt: skip
+    own_main, own_backfill = _times(main), _times(backfill)
+    return {
+        **dict.fromkeys(none, 0),
+        **{f"schedule_cycle_{name}": value for name, value in own_main.items()},
+        **{f"bf_cycle_{name}": value for name, value in own_backfill.items()},
+        "schedule_cycle_depth": main.depth,
+        "sched_mean_cycle": _mean(own_main["tot"], main.cycles),
+        "sched_mean_depth_cycle": _mean(main.depth, main.cycles),
+        "bf_mean_cycle": _mean(own_backfill["tot"], backfill.cycles),
+        "bf_depth_mean": _mean(backfill.depth, backfill.cycles),
+        "bf_try_depth_mean": _mean(backfill.tried, backfill.cycles),
+        "bf_queue_len_mean": _mean(backfill.queue, backfill.cycles),
+        "bf_depth_tot": backfill.depth,
+        "bf_depth_try_tot": backfill.tried,
+        "bf_last_depth": backfill.last_depth,
+        "bf_last_depth_try": backfill.last_tried,
+        "bf_queue_len": backfill.last_queue,
+        "bf_queue_len_tot": backfill.queue,
+        # It plans for one job that waits: the table has a row until then.
+        "bf_table_size": min(1, backfill.cycles),
+        "bf_table_size_tot": backfill.cycles,
+        "bf_mean_table_sz": min(1, backfill.cycles),
+        "bf_when_last_cycle": int(backfill.last or 0.0),
+        "bf_exit_end": backfill.cycles,
+        "sched_exit_end": main.cycles,
+        "backfilled_jobs": told.backfilled,
+        "last_backfilled_jobs": told.backfilled,
+        "sdiag_jobs_submitted": told.submitted,
+        "sdiag_jobs_started": told.started,
+        "sdiag_jobs_completed": told.completed,
+        "sdiag_jobs_failed": told.failed,
+        "sdiag_jobs_pending": waiting,
+        "sdiag_jobs_running": running,
+        "server_thread_cnt": 1,
+        **dict.fromkeys(
+            ("sdiag_job_states_ts", "last_proc_req_start", "sched_stats_timestamp"), int(now)
+        ),
+    }
+
+
+def _times(told: CycleReport) -> dict[str, int]:
+    """Return number and durations in µs of a loop's cycles."""
+    return {
+        "cnt": told.cycles,
+        "last": cycle_microseconds(min(1, told.cycles), told.last_depth),
+        "max": cycle_microseconds(min(1, told.cycles), told.most_depth),
+        "tot": cycle_microseconds(told.cycles, told.depth),
+    }
+
+
+def _mean(total: int, count: int) -> int:
+    """Return a mean in whole numbers, as slurmctld has them."""
+    return total // count if count else 0
 
 
 def _count_jobs(
     series: StateSeries, site: Site, prefix: str, labels: tuple[str, ...], jobs: Sequence[QueuedJob]
 ) -> None:
     states = Counter(job.state for job in jobs)
-    holding = [job for job in jobs if job.state in ("running", "starting")]
+    holding = [job for job in jobs if job.state in _HOLDING]
     gpus = sum(job.gpus for job in holding)
     counts = {
         "completed": states["completed"],
@@ -82,11 +211,16 @@ def _count_jobs(
 
 
 def _count_nodes(
-    series: StateSeries, prefix: str, labels: tuple[str, ...], nodes: NodeCounts
+    series: StateSeries,
+    metric: str,
+    labels: tuple[str, ...],
+    nodes: NodeCounts,
+    counts: Iterable[str],
 ) -> None:
-    series.add(f"{prefix}nodes", labels, nodes.total)
-    for name in NODE_COUNTS:
-        series.add(f"{prefix}nodes_{name}", labels, getattr(nodes, name, 0))
+    series.add(metric, labels, nodes.total)
+    told = {**nodes.model_dump(), "no_resp": nodes.noresp}
+    for name in counts:
+        series.add(f"{metric}_{name}", labels, told.get(name, 0))
 
 
 # -- soperator --------------------------------------------------------------------
@@ -98,11 +232,21 @@ def soperator_rack(
     """Add the nodes of a rack and the jobs on them as soperator's exporter shows them."""
     for server, node in enumerate(hostnames[: len(rack.nodes)]):
         report = rack.nodes[server]
-        held = {gpu for own in rack.allocations if own.server == server for gpu in own.gpus}
-        series.add("slurm_node_info", _node(node, report, len(held), site.server.gpus))
+        held = gpus_held(rack.allocations, server)
+        series.add("slurm_node_info", _node(node, report, held, site.server.gpus))
+        cpus = CPUS_A_NODE * held // site.server.gpus
+        memory = MEMORY_A_NODE * held // site.server.gpus
+        values = {
+            "cpus_total": CPUS_A_NODE, "cpus_allocated": cpus, "cpus_idle": CPUS_A_NODE - cpus,
+            "cpus_effective": CPUS_A_NODE, "memory_total_bytes": MEMORY_A_NODE,
+            "memory_allocated_bytes": memory, "memory_free_bytes": MEMORY_A_NODE - memory,
+            "memory_effective_bytes": MEMORY_A_NODE,
+        }  # fmt: skip
+        for name, value in values.items():
+            series.add(f"slurm_node_{name}", (node,), value)
         series.add("slurm_node_partition", (node, site.scheduler.partition))
     for own in rack.allocations:
-        series.add("slurm_node_job", (str(own.job), hostnames[own.server]))
+        series.add("slurm_node_job", (str(own.job), hostnames[own.server], "", ""))
 
 
 def _node(node: str, report: NodeReport, held: int, gpus: int) -> tuple[str, ...]:
@@ -112,9 +256,12 @@ def _node(node: str, report: NodeReport, held: int, gpus: int) -> tuple[str, ...
         "state_is_drain": report.state != "up",
         "state_is_not_responding": not report.ready,
     }
-    flags = tuple(str(set_flags.get(flag, False)).lower() for flag in NODE_FLAGS)
+    flags = tuple(
+        "true" if set_flags.get(flag) else "false" if flag in OLD_FLAGS else ""
+        for flag in NODE_FLAGS
+    )
     away = base == "DOWN" or not report.ready or (base == "IDLE" and report.state == "drain")
-    return (node, "", base, *flags, str(away).lower(), "", node, report.reason, "")
+    return (node, "", base, *flags, "true" if away else "", "", node, report.reason, "")
 
 
 def soperator_jobs(series: StateSeries, site: Site, queue: SiteJobs) -> None:

@@ -13,17 +13,26 @@ from numpy.typing import NDArray
 
 from twin.catalog import UnitKind
 from twin.plant.scheduled import ScheduledHalls
-from twin.plant.scheduler import HOLDING, BatchState, NodeCause, WaitReason
+from twin.plant.scheduler import (
+    HOLDING,
+    BatchState,
+    CycleStatistics,
+    NodeCause,
+    SchedulerStatistics,
+    WaitReason,
+)
 from twin.site import Layout, job_places
 from twin.site.job_names import job_name, pod_name
 from twin.wire import (
     MOST_JOBS,
     Allocation,
+    CycleReport,
     NodeCounts,
     NodeReport,
     OutboundMessage,
     QueuedJob,
     RackJobs,
+    SchedulerReport,
     SiteJobs,
     Topics,
 )
@@ -241,6 +250,7 @@ class JobMessages:
         return SiteJobs(
             ts=epoch + scheduler.time,
             nodes=self._node_counts(),
+            scheduler=_done(scheduler.statistics, epoch),
             jobs=tuple(jobs),
             left_out=left_out,
         )
@@ -264,6 +274,10 @@ class JobMessages:
             drained=int((nodes.out & ~some).sum()),
             draining=int((nodes.out & some).sum()),
             noresp=int((~nodes.responding).sum()),
+            out_idle=int((up & nodes.out & ~some).sum()),
+            out_mixed=int((up & nodes.out & some & ~full).sum()),
+            out_alloc=int((up & nodes.out & full).sum()),
+            out_gpus=int((~held[nodes.out]).sum()),
         )
 
     def _static_job(self, job: int, epoch: float) -> QueuedJob:
@@ -312,3 +326,30 @@ class JobMessages:
 def _unix(epoch: float, time: np.float64) -> float | None:
     """Return a time of the plant as simulated unix time, None where it has not come."""
     return None if np.isnan(time) else round(epoch + float(time), 3)
+
+
+def _done(told: SchedulerStatistics, epoch: float) -> SchedulerReport:
+    return SchedulerReport(
+        since=epoch,
+        submitted=told.submitted,
+        started=told.started,
+        completed=told.completed,
+        failed=told.failed,
+        backfilled=told.backfilled,
+        main=_cycles(told.main, epoch),
+        backfill=_cycles(told.backfill, epoch),
+    )
+
+
+def _cycles(told: CycleStatistics, epoch: float) -> CycleReport:
+    return CycleReport(
+        cycles=told.cycles,
+        depth=told.depth,
+        tried=told.tried,
+        last_depth=told.last_depth,
+        last_tried=told.last_tried,
+        most_depth=told.most_depth,
+        queue=told.queue,
+        last_queue=told.last_queue,
+        last=round(epoch + told.last, 3) if told.cycles else None,
+    )

@@ -192,7 +192,8 @@ class Site(Section):
     def slurm_exporters(self) -> tuple[str, ...]:
         """Exporters of Slurm, where that is the scheduler."""
         chosen = self.telemetry.jobs.slurm
-        return ("official", "soperator") if chosen == "both" else (chosen,)
+        several = {"both": ("official", "soperator"), "all": ("official", "soperator", "vpenso")}
+        return several.get(chosen, (chosen,))
 
     @property
     def mix(self) -> tuple[JobMixParameters, ...]:

@@ -5,10 +5,12 @@ from twin.wire.jobs import (
     MOST_JOBS,
     MOST_QUEUE_BYTES,
     Allocation,
+    CycleReport,
     NodeCounts,
     NodeReport,
     QueuedJob,
     RackJobs,
+    SchedulerReport,
     SiteJobs,
 )
 from twin.wire.messages import (
@@ -43,6 +45,7 @@ __all__ = [
     "Clock",
     "Codec",
     "Command",
+    "CycleReport",
     "Decoder",
     "DetailSetting",
     "EmulatorStatus",
@@ -57,6 +60,7 @@ __all__ = [
     "RackJobs",
     "RackMeta",
     "RollupPart",
+    "SchedulerReport",
     "SetDetail",
     "ShardJobs",
     "SignalPart",

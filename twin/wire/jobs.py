@@ -18,6 +18,7 @@ __all__ = [
     "MOST_QUEUE_BYTES",
     "Allocation",
     "AllocationState",
+    "CycleReport",
     "NodeCounts",
     "NodeReport",
     "QueueCause",
@@ -25,6 +26,7 @@ __all__ = [
     "QueueState",
     "QueuedJob",
     "RackJobs",
+    "SchedulerReport",
     "SiteJobs",
 ]
 
@@ -162,6 +164,58 @@ class NodeCounts(Strict):
     """Out of service with a job that still runs."""
     noresp: _Count = 0
     """Not answering now."""
+    out_idle: _Count = 0
+    """Those of ``idle`` that are out of service."""
+    out_mixed: _Count = 0
+    """Those of ``mixed`` that are out of service."""
+    out_alloc: _Count = 0
+    """Those of ``alloc`` that are out of service."""
+    out_gpus: _Count = 0
+    """GPUs of nodes out of service that no job has."""
+
+
+class CycleReport(Strict):
+    """Cycles of one of the scheduler's loops."""
+
+    cycles: _Number = 0
+    """How many there were."""
+    depth: _Number = 0
+    """Jobs that they went through."""
+    tried: _Number = 0
+    """Jobs that they tried to place."""
+    last_depth: _Number = 0
+    """Jobs of the last cycle."""
+    last_tried: _Number = 0
+    """Jobs that it tried to place."""
+    most_depth: _Number = 0
+    """Jobs of the longest cycle."""
+    queue: _Number = 0
+    """Jobs that waited at the beginning of each, added up."""
+    last_queue: _Number = 0
+    """Jobs that waited at the beginning of the last."""
+    last: _Time | None = None
+    """Simulated time of the last one, unix seconds."""
+
+
+class SchedulerReport(Strict):
+    """What the scheduler has done since its start."""
+
+    since: _Time
+    """Simulated time of its start, unix seconds."""
+    submitted: _Number = 0
+    """Jobs that came in."""
+    started: _Number = 0
+    """Starts of jobs."""
+    completed: _Number = 0
+    """Jobs that were done."""
+    failed: _Number = 0
+    """Jobs that failed."""
+    backfilled: _Number = 0
+    """Starts of jobs behind one that waited."""
+    main: CycleReport
+    """Up to the first job that waits."""
+    backfill: CycleReport
+    """Behind it."""
 
 
 class SiteJobs(Message):
@@ -171,6 +225,8 @@ class SiteJobs(Message):
     """Simulated time, unix seconds."""
     nodes: NodeCounts
     """Nodes by their states."""
+    scheduler: SchedulerReport | None = None
+    """What the scheduler has done."""
     jobs: Annotated[Many[QueuedJob], Field(max_length=MOST_JOBS)]
     """In order of their numbers."""
     left_out: _Count = 0

@@ -19,8 +19,9 @@ from twin.catalog.schedulers.model import (
     StateExporter,
     StateMetric,
 )
-from twin.catalog.schedulers.slurm import JOB_COUNTS, NODE_COUNTS, SLURM
-from twin.catalog.schedulers.soperator import NODE_FLAGS, SOPERATOR
+from twin.catalog.schedulers.slurm import JOB_COUNTS, NODE_COUNTS, PARTITION_NODES, SLURM
+from twin.catalog.schedulers.soperator import NODE_FLAGS, OLD_FLAGS, SOPERATOR
+from twin.catalog.schedulers.vpenso import VPENSO
 
 if TYPE_CHECKING:  # what lists metrics needs no parameters
     from twin.parameters import Site
@@ -34,6 +35,8 @@ __all__ = [
     "MEMORY_A_NODE",
     "NODE_COUNTS",
     "NODE_FLAGS",
+    "OLD_FLAGS",
+    "PARTITION_NODES",
     "PHASES",
     "QOS_CLASSES",
     "SLURM",
@@ -41,12 +44,13 @@ __all__ = [
     "STATE_EXPORTERS",
     "STATUSES",
     "STATUS_REASONS",
+    "VPENSO",
     "StateExporter",
     "StateMetric",
     "state_exporters_of",
 ]
 
-STATE_EXPORTERS = (KUBE_STATE, SLURM, SOPERATOR)
+STATE_EXPORTERS = (KUBE_STATE, SLURM, SOPERATOR, VPENSO)
 
 
 def state_exporters_of(site: Site) -> tuple[StateExporter, ...]:

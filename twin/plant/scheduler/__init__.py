@@ -11,6 +11,7 @@ from twin.plant.scheduler.load import BatchLoad
 from twin.plant.scheduler.nodes import NodeCause, NodeHealth, Nodes
 from twin.plant.scheduler.placement import FOREIGN, IDLE
 from twin.plant.scheduler.scheduler import Scheduler
+from twin.plant.scheduler.statistics import CycleStatistics, SchedulerStatistics
 from twin.plant.scheduler.table import ENDED, HOLDING, BatchState, JobTable, WaitReason
 
 __all__ = [
@@ -20,10 +21,12 @@ __all__ = [
     "IDLE",
     "BatchLoad",
     "BatchState",
+    "CycleStatistics",
     "JobTable",
     "NodeCause",
     "NodeHealth",
     "Nodes",
     "Scheduler",
+    "SchedulerStatistics",
     "WaitReason",
 ]

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from twin.parameters import JobMixParameters
 from twin.plant.scheduler.placement import IDLE, Places, place
+from twin.plant.scheduler.statistics import SchedulerStatistics
 from twin.plant.scheduler.table import BatchState, JobTable, WaitReason
 
 __all__ = ["Queue"]
@@ -33,10 +34,18 @@ class Queue:
         table: the jobs.
         mix: their kinds.
         arrays: the array of each server.
+        statistics: in which cycles are counted.
     """
 
-    def __init__(self, table: JobTable, mix: tuple[JobMixParameters, ...], arrays: Places) -> None:
+    def __init__(
+        self,
+        table: JobTable,
+        mix: tuple[JobMixParameters, ...],
+        arrays: Places,
+        statistics: SchedulerStatistics,
+    ) -> None:
         self._table = table
+        self._statistics = statistics
         self._preemptible: NDArray[np.bool_] = np.array([kind.preemptible for kind in mix])
         self._arrays = arrays
 
@@ -63,19 +72,24 @@ class Queue:
         order = waiting[np.lexsort((table.number[waiting], -table.priority[waiting]))]
         shadow: tuple[float, int] | None = None
         too_large, tried = np.inf, 0
+        seen, behind, attempts, passed = 0, 0, 0, 0
         for row in order.tolist():
+            seen += 1
+            behind += shadow is not None
             gpus = int(table.gpus[row])
             if tried >= _DEPTH or gpus >= too_large:
                 table.reason[row] = WaitReason.PRIORITY
                 continue
             chosen = None
             if shadow is None or self._may_pass(row, shadow, time):
+                attempts += shadow is not None
                 chosen = place(owner, usable, self._arrays, gpus)
                 if chosen is None:
                     chosen = self._preempted(row, owner, usable, evict)
                 too_large = gpus if chosen is None else too_large
             if chosen is not None:
                 start(row, chosen)
+                passed += shadow is not None
                 if shadow is not None and time + table.limit[row] > shadow[0]:
                     shadow = (shadow[0], shadow[1] - gpus)
                 continue
@@ -83,6 +97,11 @@ class Queue:
             table.reason[row] = WaitReason.RESOURCES if shadow is None else WaitReason.PRIORITY
             if shadow is None:
                 shadow = self._shadow(row, owner, usable)
+        told, first = self._statistics, seen - behind
+        told.main.count(time, first, first, len(order))
+        told.backfilled += passed
+        if shadow is not None:
+            told.backfill.count(time, behind, attempts, behind)
 
     def _may_pass(self, row: int, shadow: tuple[float, int], time: float) -> bool:
         ends = time + self._table.limit[row] - self._table.done[row]

@@ -9,6 +9,7 @@ from twin.plant.scheduler.arrivals import Arrivals
 from twin.plant.scheduler.nodes import NodeHealth, Nodes
 from twin.plant.scheduler.placement import FOREIGN, IDLE, Places
 from twin.plant.scheduler.queue import Queue
+from twin.plant.scheduler.statistics import SchedulerStatistics
 from twin.plant.scheduler.table import ENDED, HOLDING, BatchState, JobTable, WaitReason
 from twin.plant.units import Floats
 from twin.site import Layout
@@ -39,6 +40,7 @@ class Scheduler:
             the scheduler has none.
         version: rises whenever a job or a node changes.
         refused: submissions that found the queue full.
+        statistics: what it has done.
     """
 
     def __init__(self, layout: Layout, rng: np.random.Generator) -> None:
@@ -57,7 +59,8 @@ class Scheduler:
         self.table = JobTable(min(_MOST_ROWS, 2 * gpus + self._p.queue_jobs))
         self.nodes = Nodes(self._p, site.servers)
         arrays = np.arange(site.servers) // (site.servers_per_rack * site.racks_per_array)
-        self._queue = Queue(self.table, site.mix, arrays)
+        self.statistics = SchedulerStatistics()
+        self._queue = Queue(self.table, site.mix, arrays, self.statistics)
         self._arrivals = Arrivals(site.mix, gpus, per_server, self._p.load_ratio, rng)
         self._every = np.array([kind.checkpoint_every_seconds for kind in site.mix])
         self._step_seconds = np.array([kind.step_seconds for kind in site.mix])
@@ -82,6 +85,8 @@ class Scheduler:
         for column in (table.submit, table.made, table.until, table.done):
             column[waiting] = 0.0
         self._arrivals.due(0.0)
+        # Nothing of it was done by this scheduler.
+        self.statistics.started = self.statistics.backfilled = 0
 
     # -- time -------------------------------------------------------------------
 
@@ -103,6 +108,7 @@ class Scheduler:
             if int(self.table.among(BatchState.PENDING).sum()) >= self._p.queue_jobs:
                 self.refused += 1
             elif self._arrivals.submit(self.table, time) is not None:
+                self.statistics.submitted += 1
                 self._change()
         if placing and self._dirty:
             self._cycle()
@@ -277,6 +283,7 @@ class Scheduler:
         table.until[row] = self.time + self._p.start_seconds
         table.reason[row] = WaitReason.NONE
         table.crashes[row] = 0
+        self.statistics.started += 1
         table.began[row] = table.crashed[row] = np.nan
         self._to(row, BatchState.STARTING)
 
@@ -286,6 +293,10 @@ class Scheduler:
     def _end(self, row: int, state: BatchState) -> None:
         self._release(row)
         self.table.end[row] = self.time
+        if state == BatchState.COMPLETED:
+            self.statistics.completed += 1
+        else:
+            self.statistics.failed += 1
         self._to(row, state)
 
     def _requeue(self, row: int, cause: WaitReason) -> None:
