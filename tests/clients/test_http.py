@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -22,6 +23,7 @@ ANSWERS = {
     "/api/v1/query": (422, b'{"status": "error", "error": "too many samples"}'),
     "/api/v1/query_range": (503, b"upstream timed out"),
     "/api/v1/alerts": (503, b"starting"),
+    "/api/v1/label/x/values": (401, b""),
 }
 
 
@@ -31,7 +33,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Answer."""
         self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        status, body = ANSWERS.get(self.path, (404, b""))
+        status, body = ANSWERS.get(self.path.partition("?")[0], (404, b""))
         self.send_response(status)
         self.send_header("X-Authorization", self.headers.get("Authorization", ""))
         self.send_header("Content-Length", str(len(body)))
@@ -105,6 +107,41 @@ def test_a_refused_query_is_told_from_a_silent_server(address: str) -> None:
         prometheus.over_time("up", 0.0, 1.0, 1.0)
     with pytest.raises(ServiceError, match="HTTP status 503"):
         prometheus.get("alerts")
+
+
+def test_an_answer_without_end_takes_no_memory_without_bound() -> None:
+    """An answer that is too long, or comes too slowly, is given up and named."""
+
+    class Endless(Handler):
+        def do_GET(self) -> None:
+            """Send until nobody reads."""
+            self.send_response(200)
+            self.end_headers()
+            with suppress(OSError):
+                while True:
+                    self.wfile.write(b"x" * (1 << 16))
+
+    with HTTPServer(("127.0.0.1", 0), Endless) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        with pytest.raises(ServiceError, match="its answer is longer than 2 MiB"):
+            HttpServer(url, "Prometheus", most_bytes=2 << 20).ask("GET", "/")
+        with pytest.raises(ServiceError, match=r"its answer takes longer than 0\.1 s"):
+            HttpServer(url, "Prometheus", 0.1, most_bytes=1 << 60).ask("GET", "/")
+        server.shutdown()
+        thread.join()
+
+
+def test_prometheus_names_the_way_in(address: str) -> None:
+    """Without credentials the remedy is how to give them, with refused ones to correct them."""
+    url = f"http://{address}"
+    with pytest.raises(ServiceError, match=f"{url} wants a login; give --x"):
+        Prometheus(url, login="give --x").label_values("x", "", 0.0, 1.0)
+    secret = {"Authorization": "Bearer secret"}
+    with pytest.raises(ServiceError, match="refuses the credentials; correct them") as error:
+        Prometheus(url, headers=secret).label_values("x", "", 0.0, 1.0)
+    assert "secret" not in str(error.value)
 
 
 @pytest.mark.parametrize(

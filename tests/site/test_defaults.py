@@ -19,6 +19,7 @@ DEFAULTS = {
         "blocks": (),
         "jobs": (),
         "job_mix": (),
+        "measured": (),
     },
     "gpu": {
         "key": "h100-sxm",

@@ -14,6 +14,7 @@ import typer
 from twin import __version__
 from twin.cli.aggregate import aggregate
 from twin.cli.bench import bench
+from twin.cli.capture import capture
 from twin.cli.chaos import app as chaos
 from twin.cli.dashboards import app as dashboards
 from twin.cli.detail import app as detail
@@ -75,6 +76,7 @@ app.command()(clear)
 app.command()(faults)
 app.command()(metrics)
 app.command()(bench)
+app.command()(capture)
 app.add_typer(sites, name="sites")
 app.add_typer(detail, name="detail")
 app.add_typer(rules, name="rules")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,6 +25,8 @@ class HttpServer:
         name: its name in errors.
         timeout: seconds to wait for an answer.
         remedy: the end of the error that it does not answer.
+        headers: of every request, in place of a login in the address.
+        most_bytes: length of an answer at most; None for any.
 
     Attributes:
         url: its address without the login.
@@ -32,8 +35,19 @@ class HttpServer:
         ConfigError: the address is not one of HTTP.
     """
 
-    def __init__(self, url: str, name: str, timeout: float = 30.0, remedy: str = _REMEDY) -> None:
-        address, self._headers = split_login(url)
+    def __init__(
+        self,
+        url: str,
+        name: str,
+        timeout: float = 30.0,
+        remedy: str = _REMEDY,
+        *,
+        headers: Mapping[str, str] | None = None,
+        most_bytes: int | None = None,
+    ) -> None:
+        address, login = split_login(url)
+        self._headers = {**login, **(headers or {})}
+        self._most_bytes = most_bytes
         if not address.startswith(("http://", "https://")):
             raise ConfigError(
                 f"{name} {address!r} is not an address; write for example http://127.0.0.1:9090"
@@ -56,7 +70,10 @@ class HttpServer:
         """
         headers = {**self._headers, **request.pop("headers", {})}
         try:
-            return _send(method, f"{self.url}{path}", self._timeout, headers=headers, **request)
+            url, timeout = f"{self.url}{path}", self._timeout
+            if self._most_bytes is None:
+                return _send(method, url, timeout, headers=headers, **request)
+            return _bounded(method, url, timeout, self._most_bytes, headers=headers, **request)
         except (httpx.HTTPError, OSError) as error:
             raise self.silent(error) from None
 
@@ -119,6 +136,32 @@ def is_ready(url: str, timeout: float = 2.0) -> bool:
 def _send(
     method: str, url: str, timeout: float, *, verify: bool = True, **request: Any
 ) -> httpx.Response:
+    return httpx.request(method, url, timeout=timeout, verify=_trust(url, verify), **request)
+
+
+def _bounded(
+    method: str, url: str, timeout: float, most_bytes: int, **request: Any
+) -> httpx.Response:
+    """Return an answer that is neither longer nor takes longer than it may, however it comes.
+
+    Raises:
+        ConnectionError: it is too long, or too slow.
+    """
+    due = time.monotonic() + timeout
+    body = bytearray()
+    with (
+        httpx.Client(timeout=timeout, verify=_trust(url, verify=True)) as client,
+        client.stream(method, url, **request) as answer,
+    ):
+        for part in answer.iter_bytes(1 << 16):
+            body += part
+            if len(body) > most_bytes:
+                raise ConnectionError(f"its answer is longer than {most_bytes >> 20} MiB")
+            if time.monotonic() > due:
+                raise ConnectionError(f"its answer takes longer than {timeout:g} s")
+        return httpx.Response(answer.status_code, content=bytes(body), request=answer.request)
+
+
+def _trust(url: str, verify: bool) -> ssl.SSLContext | bool:
     # The system's own authorities, to which a site adds its private one; plain HTTP needs none.
-    trust = ssl.create_default_context() if verify and url.startswith("https") else False
-    return httpx.request(method, url, timeout=timeout, verify=trust, **request)
+    return ssl.create_default_context() if verify and url.startswith("https") else False

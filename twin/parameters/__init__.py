@@ -16,7 +16,12 @@ from twin.parameters.air import FanParameters
 from twin.parameters.cooling import CoolingParameters, WaterParameters
 from twin.parameters.gpu import BlockParameters, GpuModel
 from twin.parameters.network import NetworkParameters, StorageParameters
-from twin.parameters.operation import JobParameters, TelemetryParameters, TrainingParameters
+from twin.parameters.operation import (
+    JobParameters,
+    MeasuredRack,
+    TelemetryParameters,
+    TrainingParameters,
+)
 from twin.parameters.power import (
     FacilityParameters,
     GensetParameters,
@@ -43,6 +48,7 @@ __all__ = [
     "GridParameters",
     "JobMixParameters",
     "JobParameters",
+    "MeasuredRack",
     "MegapackParameters",
     "NetworkParameters",
     "PduParameters",

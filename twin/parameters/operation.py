@@ -12,6 +12,7 @@ __all__ = [
     "ExporterVersions",
     "JobParameters",
     "JobTelemetryParameters",
+    "MeasuredRack",
     "TelemetryParameters",
     "TrainingParameters",
 ]
@@ -137,3 +138,14 @@ class TelemetryParameters(Section):
         """Whether the operating system of any host is exposed."""
         words = (word.rpartition("=")[2].strip() for word in self.host.split(","))
         return any(word != "off" for word in words)
+
+
+class MeasuredRack(Section):
+    """A rack of the site that is real: a gateway publishes what its exporters measure."""
+
+    rack: Annotated[int, Field(ge=1, le=20_000)]
+    """Number of the rack: 3 for `r0003`."""
+    name: Annotated[str, Field(max_length=128)] = ""
+    """What the site calls it."""
+    hosts: tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]{0,126})$")], ...]
+    """Host names of its servers, in order; without a name a server is not measured."""

@@ -25,6 +25,7 @@ from twin.parameters import (
     GridParameters,
     JobMixParameters,
     JobParameters,
+    MeasuredRack,
     MegapackParameters,
     NetworkParameters,
     PduParameters,
@@ -97,6 +98,9 @@ class Site(Section):
     """Kinds of jobs that users submit to the scheduler; without any, four kinds from pre-training
     to notebooks."""
     telemetry: TelemetryParameters = TelemetryParameters()
+    measured: tuple[MeasuredRack, ...] = ()
+    """Racks that stand in a real site, whose hosts a gateway reads from their exporters; `twin
+    capture` writes them."""
 
     @model_validator(mode="after")
     def _halls_hold_arrays(self) -> Site:
@@ -164,6 +168,27 @@ class Site(Section):
                 "the GPU models of a site have the same exporter and as many logical_cores; "
                 "make two sites of it"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _measured_racks_have_their_hosts(self) -> Site:
+        racks: set[int] = set()
+        hosts: set[str] = set()
+        for own in self.measured:
+            place = f"measured: rack {own.rack}"
+            if own.rack > self.racks or own.rack in racks:
+                why = "is given twice" if own.rack in racks else f"is beyond the {self.racks} racks"
+                raise ValueError(f"{place} {why}; each entry is a rack of the site of its own")
+            if len(own.hosts) > self.servers_per_rack:
+                raise ValueError(
+                    f"{place} has {len(own.hosts)} hosts, but servers_per_rack is "
+                    f"{self.servers_per_rack}; raise it, or take hosts away"
+                )
+            racks.add(own.rack)
+            for host in own.hosts:
+                if host in hosts:
+                    raise ValueError(f"{place}: host {host!r} is given twice; it stands once")
+                hosts.add(host)
         return self
 
     @property

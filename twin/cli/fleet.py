@@ -1,0 +1,56 @@
+"""Options of the commands that read a real fleet: its Prometheus and how to log in there."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from twin.errors import ConfigError
+
+if TYPE_CHECKING:
+    from twin.clients.prometheus import Prometheus
+
+__all__ = ["Credentials", "FleetPrometheus", "fleet_prometheus"]
+
+_VARIABLE = "TWIN_FLEET_CREDENTIALS"
+_MOST_BYTES = 256 << 20
+_LOGIN = f"give --credentials FILE, or set {_VARIABLE}"
+
+FleetPrometheus = Annotated[
+    str,
+    typer.Option(
+        "--prometheus",
+        envvar="TWIN_FLEET_PROMETHEUS",
+        help="The fleet's Prometheus, as http://prometheus:9090.",
+    ),
+]
+Credentials = Annotated[
+    Path | None,
+    typer.Option(
+        help=f"File with user:password or a token; without, {_VARIABLE} may hold the same."
+    ),
+]
+
+
+def fleet_prometheus(url: str, file: Path | None, timeout: float = 30.0) -> Prometheus:
+    """Return the Prometheus of a fleet.
+
+    Raises:
+        ConfigError: the address is not one of HTTP, or has a login in it.
+    """
+    from urllib.parse import urlsplit
+
+    from twin.clients.login import credentials
+    from twin.clients.prometheus import Prometheus
+
+    try:
+        login = "@" in urlsplit(url).netloc
+    except ValueError:
+        raise ConfigError("--prometheus is not an address; write http://host:9090") from None
+    if login:
+        raise ConfigError(f"--prometheus has a login in the address, where others see it; {_LOGIN}")
+    headers = credentials(file, os.environ, _VARIABLE)
+    return Prometheus(url, timeout, headers=headers, most_bytes=_MOST_BYTES, login=_LOGIN)
