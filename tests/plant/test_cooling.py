@@ -112,7 +112,6 @@ def test_heat_is_conserved_whatever_breaks(
     rng = np.random.default_rng(seed)
     cdus = Cdus(array, rng)
     conditions = Conditions.healthy(array)
-    warm, cool = cdus.heat_capacity
     for tick in range(60):
         if tick % 15 == 0:
             conditions.pump_available[:] = rng.random((8, 2)) < 0.6
@@ -122,11 +121,13 @@ def test_heat_is_conserved_whatever_breaks(
             conditions.exchanger_fouling[:] = rng.uniform(1.0, 10.0, 8)
             conditions.coolant_leak[:] = rng.choice([0.0, 2.0, 60.0], 8)
             conditions.valve_stuck_at[:] = rng.choice([-1.0, 0.0, 0.05, 1.0], 8)
-        stored = warm * cdus.returned + cool * cdus.supply
+        returned, supply = cdus.returned, cdus.supply
         cdus.step(rng.uniform(0.0, 80_000.0, 8), conditions, water, DEW, dt)
-        gained = warm * cdus.returned + cool * cdus.supply - stored
+        # What leaks away takes its heat along; what is left warms by what comes in.
+        warm, cool = cdus.heat_capacity
+        gained = warm * (cdus.returned - returned) + cool * (cdus.supply - supply)
         expected = (cdus.absorbed - cdus.rejected) * dt
-        np.testing.assert_allclose(gained, expected, atol=1e-3 * dt + 1e-9 * warm * 100)
+        np.testing.assert_allclose(gained, expected, atol=1e-3 * dt + 1e-7 * cool)
         out = outputs(cdus)
         for name, values in out.items():
             assert np.isfinite(values).all(), name
@@ -262,3 +263,17 @@ def test_power_supplies_are_redundant(cdus: Cdus, conditions: Conditions) -> Non
 def test_pump_power_goes_with_the_cube(cdus: Cdus) -> None:
     """At 60 % speed a pump draws about 400 W."""
     assert cdus.pump_outputs()["power"][0, 0] == pytest.approx(400.0, rel=0.01)
+
+
+def test_one_volume_of_coolant_warms_and_leaks(cdus: Cdus, conditions: Conditions) -> None:
+    """What warms is the loop and its reservoir; what leaks out no longer does."""
+    joules = COOLING.coolant_joules_per_liter_kelvin
+    warm, cool = cdus.heat_capacity
+    np.testing.assert_allclose(
+        warm + cool, joules * (COOLING.loop_liters + COOLING.reservoir_liters)
+    )
+    conditions.coolant_leak[2] = 6.0
+    run(cdus, conditions, 60)
+    left, _ = cdus.heat_capacity
+    assert (warm - left)[2] == pytest.approx(6.0 * joules, rel=1e-6)
+    assert (warm - left)[3] == 0.0

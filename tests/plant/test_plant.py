@@ -247,3 +247,22 @@ def test_the_numbers_of_a_seed_stay_what_they_are() -> None:
         for name, values in group.items()
     }
     assert {name: sums[name] for name in PINNED} == pytest.approx(PINNED, rel=1e-6)
+
+
+@pytest.mark.parametrize("ratio", [0.3, 0.87, 1.0])
+def test_the_liquids_share_falls_as_gpus_idle(ratio: float) -> None:
+    """At training power the coolant takes the share that the site gives, of idle servers less."""
+    layout = Layout(
+        parse_site(f"{{name: tiny, racks: 2, cooling: {{liquid_ratio: {ratio}}}}}", "t")
+    )
+    shares = {}
+    for workload in ("training", "idle"):
+        plant, healthy = Plant(layout, 1, workload), Conditions.healthy(layout)
+        for _ in range(5):
+            plant.step(1.0, healthy)
+        shares[workload] = plant.cdus.absorbed.sum() / plant.servers.power.sum()
+    assert shares["training"] == pytest.approx(ratio, abs=0.02)
+    if ratio == 1.0:
+        assert shares["idle"] == pytest.approx(1.0)
+    else:
+        assert 0.1 * ratio < shares["idle"] < 0.8 * ratio

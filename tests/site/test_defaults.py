@@ -137,6 +137,7 @@ DEFAULTS = {
         "pump_slew_per_second": 0.06,
         "static_pressure_pascals": 200000.0,
         "filter_pressure_ratio": 0.13,
+        "loop_liters": 48.0,
         "reservoir_liters": 12.0,
         "makeup_liters_per_minute": 6.0,
         "leak_warning_liters": 0.25,
@@ -155,8 +156,6 @@ DEFAULTS = {
         "facility_flow_liters_per_minute": 110.0,
         "approach_kelvin": 4.0,
         "nominal_heat_watts": 60000.0,
-        "loop_seconds": 60.0,
-        "supply_seconds": 25.0,
         "liquid_ratio": 0.87,
     },
     "water": {

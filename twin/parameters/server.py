@@ -63,8 +63,11 @@ class ServerParameters(Section):
 
     def output_watts(self, gpu_watts: float, fan_watts: float = 0.0) -> float:
         """Return what the supplies of a server give when each GPU and all fans draw this, in W."""
-        gpus = self.gpus * gpu_watts
-        return self.base_power_watts + gpus * (1 + self.base_power_per_gpu_watt) + fan_watts
+        return self.base_power_watts + self.accelerated_watts(gpu_watts) + fan_watts
+
+    def accelerated_watts(self, gpu_watts: float) -> float:
+        """Return what the GPUs of a server and their converters then take of it, in W."""
+        return self.gpus * gpu_watts * (1 + self.base_power_per_gpu_watt)
 
     @property
     def psu_losses(self) -> tuple[float, float, float]:

@@ -23,6 +23,8 @@ _OK, _WARNING, _CRITICAL = 0.0, 1.0, 2.0
 _SUPPLY_OK, _SUPPLY_FAILED = 0.0, 1.0
 _HOTTEST, _HOTTER = 95.0, 75.0
 """No plate is hotter than where its GPU shuts itself down: coolant takes up ever less."""
+_SUPPLY_SHARE = 0.35
+"""Share of the loop's coolant, without the reservoir, from the exchanger to the plates, est."""
 _SECONDS_PER_MINUTE = 60.0
 
 
@@ -75,10 +77,16 @@ class Cdus:
         return self.valves.position * full
 
     @property
-    def heat_capacity(self) -> tuple[float, float]:
-        """Heat that warms the coolant by one kelvin, return side and supply side, in J."""
-        rate = self._exchanger.hot_rate
-        return self._cooling.loop_seconds * rate, self._cooling.supply_seconds * rate
+    def heat_capacity(self) -> tuple[Floats, float]:
+        """Heat that warms the coolant by one kelvin, return side and supply side, in J.
+
+        The reservoir, which a leak empties, is on the return side.
+        """
+        cooling = self._cooling
+        joules = cooling.coolant_joules_per_liter_kelvin
+        left = cooling.reservoir_liters * self.loops.level
+        warm: Floats = joules * ((1.0 - _SUPPLY_SHARE) * cooling.loop_liters + left)
+        return warm, joules * _SUPPLY_SHARE * cooling.loop_liters
 
     @property
     def power(self) -> Floats:

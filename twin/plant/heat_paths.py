@@ -20,7 +20,7 @@ from twin.plant.hall_facility_link import Feedback
 from twin.plant.server import Servers
 from twin.plant.units import Floats
 from twin.plant.workload import Demand
-from twin.site import Layout
+from twin.site import Layout, Site
 
 __all__ = ["HeatPaths"]
 
@@ -47,7 +47,7 @@ class HeatPaths:
         site = layout.site
         self._racks = site.racks
         self._servers = site.servers_per_rack
-        self._share = site.cooling.liquid_ratio
+        self._of_gpus, self._of_hosts = _plate_shares(site)
         air = np.array(site.air_racks, dtype=np.bool_)
         self.air, self.liquid = np.flatnonzero(air), np.flatnonzero(~air)
         """Racks that air cools, and those that liquid does."""
@@ -180,9 +180,9 @@ class HeatPaths:
 
     def _heat(self, servers: Servers) -> Floats:
         """Return the heat that the coolant of each rack that has some takes up, in W."""
-        power = servers.power if self.streams is None else servers.power[self.liquid]
-        heat: Floats = self._share * power.sum(axis=1)
-        return heat
+        gpus = servers.accelerated.sum(axis=1)
+        heat: Floats = self._of_gpus * gpus + self._of_hosts * (servers.power.sum(axis=1) - gpus)
+        return heat if self.streams is None else heat[self.liquid]
 
     # -- telemetry --------------------------------------------------------------------
 
@@ -208,3 +208,20 @@ class HeatPaths:
         spread = np.full((self._racks, values.shape[1]), np.nan)
         spread[racks] = values
         return spread
+
+
+def _plate_shares(site: Site) -> tuple[Floats, Floats]:
+    """Return the shares of the heat of GPUs, and of hosts, that the coolant takes, (racks,) each.
+
+    At training power both together are the share that the site gives; the cold plates of the GPUs
+    have the greater part of it.
+    """
+    server, shares = site.server, []
+    for block in site.all_blocks:
+        total = server.ac_power_watts(block.gpu.power_training_watts)
+        gpus = server.accelerated_watts(block.gpu.power_training_watts)
+        taken = site.cooling.liquid_ratio * total
+        of_gpus = min(taken / gpus, 1.0)
+        shares += [(of_gpus, (taken - of_gpus * gpus) / (total - gpus))] * block.racks
+    of_gpus_by_rack, of_hosts_by_rack = np.array(shares).T
+    return of_gpus_by_rack, of_hosts_by_rack

@@ -95,6 +95,13 @@ class Servers:
         return total
 
     @property
+    def accelerated(self) -> Floats:
+        """Power of the GPUs of each server and their converters in W, (racks, servers)."""
+        rest = self._server.base_power_watts + self._fans
+        taken: Floats = np.maximum(self.output - rest, 0.0)
+        return taken
+
+    @property
     def inlet(self) -> Floats:
         """Air into each server in °C, (racks, servers)."""
         rise = self.usual_rise if self.inlet_rise is None else self.inlet_rise

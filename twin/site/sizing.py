@@ -56,6 +56,7 @@ SIZED: Mapping[type[BaseModel], tuple[str, ...]] = MappingProxyType(
         ServerParameters: ("nics", "psus", "psu_rating_watts"),
         CoolingParameters: (
             "flow_liters_per_minute",
+            "loop_liters",
             "pump_power_watts",
             "control_power_watts",
             "facility_flow_liters_per_minute",
@@ -168,7 +169,11 @@ def _cooling(cooling: CoolingParameters, rack_watts: float) -> CoolingParameters
         control_power_watts=_rounded(min(ratio, 1.0) * defaults.control_power_watts),
     )
     pumped = cooling.flow_liters_per_minute / defaults.flow_liters_per_minute
-    return _filled(cooling, pump_power_watts=_rounded(pumped * defaults.pump_power_watts))
+    return _filled(
+        cooling,
+        loop_liters=_rounded(pumped * defaults.loop_liters),
+        pump_power_watts=_rounded(pumped * defaults.pump_power_watts),
+    )
 
 
 def _facility(facility: FacilityParameters, installed_watts: float) -> FacilityParameters:
