@@ -44,6 +44,9 @@ SITES = {
     "jobs": """
         {name: jobs, racks: 5, racks_per_array: 2, servers_per_rack: 1,
          jobs: [{name: one, racks: 2}, {name: two, racks: 1, workload: idle}]}""",
+    "parts": """
+        {name: parts, racks: 5, racks_per_array: 2, servers_per_rack: 1,
+         telemetry: {mig: "all-1g.10gb, a002=off, a003=3g.40gb+2g.20gb+2g.20gb"}}""",
 }
 SETTINGS = ("site", "rack", "gpu", "rack,a001=gpu,a002=site")
 

@@ -28,6 +28,7 @@ from twin.catalog import (
     DeviceClass,
     HostLevel,
     MetricType,
+    MigView,
     Signal,
     Unit,
     UnitKind,
@@ -149,6 +150,13 @@ class MetricsPage:
         }
         self._labels = LabelBlocks(store.layout, store.names, units)
         self._derived = DerivedColumns(store, units)
+        racks = units.get(UnitKind.RACK, slice(0, 0))
+        self._instances = (
+            store.layout.partitions[store.layout.array_of(racks.start)]
+            if racks.stop > racks.start
+            else ()
+        )
+        self._shares = np.array([own.memory for own in self._instances])
 
     def write(self, text: ExpositionWriter) -> None:
         """Append everything that is being reported at this moment."""
@@ -167,6 +175,9 @@ class MetricsPage:
         if signal.event is not None:
             return self._counted(device, signal, signal.event)
         whole, labels = not signal.decimals, self._labels
+        partitioned = bool(self._instances) and signal.family.instances_at > 0
+        if partitioned and signal.mig is MigView.NONE:
+            return SeriesColumn((), np.empty(0))
         if signal.constant is None:
             values = self._values(device, signal)
         else:
@@ -176,6 +187,8 @@ class MetricsPage:
         order = labels.order(device, signal)
         if order is not None:
             values = values[order]
+        if partitioned and signal.mig is MigView.MEMORY:
+            values = values * np.resize(self._shares, values.size)
         if signal.states and signal.constant is None:
             return SeriesColumn(
                 labels.per_state(device, signal), _one_hot(values, signal), whole=True

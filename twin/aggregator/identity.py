@@ -7,7 +7,7 @@ rename the devices of that rack.
 from __future__ import annotations
 
 from twin.aggregator.job_book import JobBook
-from twin.catalog import GPU, DeviceHolder, RackIdentity, UnitKind
+from twin.catalog import GPU, DeviceHolder, GpuInstance, RackIdentity, UnitKind
 from twin.errors import FrameError
 from twin.parameters import Site
 from twin.site import Layout
@@ -147,6 +147,10 @@ class Identities:
     def unit_name(self, frame: UnitKind, unit: int) -> str:
         """Return the name of a unit."""
         return self._whole.unit_name(frame, unit)
+
+    def instances(self, rack: int) -> tuple[GpuInstance, ...]:
+        """Return the instances that each GPU of a rack is partitioned into."""
+        return self._whole.names.instances(rack)
 
     def holders(self, rack: int, gpu: int) -> tuple[DeviceHolder, ...]:
         """Return the scheduler's jobs that have a GPU of a rack."""

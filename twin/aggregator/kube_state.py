@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
 from twin.aggregator.job_book import pod_uid
 from twin.aggregator.state_series import StateSeries
+from twin.catalog import GpuInstance
 from twin.catalog.gpu_jobs import JOB_CONTAINER
 from twin.catalog.schedulers import (
     CONDITIONS,
@@ -23,7 +25,8 @@ from twin.wire import Allocation, NodeReport, QueuedJob, RackJobs
 
 __all__ = ["job_series", "rack_series"]
 
-_GPU = ("nvidia_com_gpu", "integer")
+_Resource = tuple[str, str]
+_GPU: _Resource = ("nvidia_com_gpu", "integer")
 _CPU, _MEMORY, _PODS = ("cpu", "core"), ("memory", "byte"), ("pods", "integer")
 _MOST_PODS = 110
 """Pods that a kubelet takes by default."""
@@ -44,7 +47,12 @@ _VERSIONS = ("5.15.0-1065-nvidia", "Ubuntu 22.04.5 LTS", "containerd://1.7.27", 
 
 
 def rack_series(
-    series: StateSeries, site: Site, hostnames: Sequence[str], rack: RackJobs, product: str
+    series: StateSeries,
+    site: Site,
+    hostnames: Sequence[str],
+    rack: RackJobs,
+    product: str,
+    instances: Sequence[GpuInstance] = (),
 ) -> None:
     """Add the nodes of a rack and the pods on them.
 
@@ -54,16 +62,25 @@ def rack_series(
         hostnames: of the rack's servers.
         rack: what the scheduler says of it.
         product: name of its GPUs.
+        instances: that each is partitioned into.
     """
     for hostname, node in zip(hostnames, rack.nodes, strict=False):
-        _node(series, site, hostname, node, product)
+        _node(series, site, hostname, node, product, instances)
     for own in rack.allocations:
         if own.pod:
             ready = not rack.nodes or rack.nodes[own.server].ready
-            _pod(series, site, hostnames[own.server], own, node_ready=ready)
+            asked = _devices(len(own.gpus), instances)
+            _pod(series, site, hostnames[own.server], own, asked, node_ready=ready)
 
 
-def _node(series: StateSeries, site: Site, node: str, report: NodeReport, product: str) -> None:
+def _node(
+    series: StateSeries,
+    site: Site,
+    node: str,
+    report: NodeReport,
+    product: str,
+    instances: Sequence[GpuInstance],
+) -> None:
     add, gpus = series.add, site.server.gpus
     uid = pod_uid("node", node)
     add("kube_node_info", (node, *_VERSIONS, "", "", uid, ""))
@@ -80,8 +97,9 @@ def _node(series: StateSeries, site: Site, node: str, report: NodeReport, produc
         # Both, as the node lifecycle controller sets them.
         for effect in ("NoSchedule", "NoExecute"):
             add("kube_node_spec_taint", (node, "node.kubernetes.io/unreachable", "", effect))
-    total = {_CPU: CPUS_A_NODE, _MEMORY: MEMORY_A_NODE, _PODS: _MOST_PODS, _GPU: gpus}
-    kept = {_CPU: _SYSTEM_CPUS, _MEMORY: _SYSTEM_BYTES, _GPU: float(report.gpus_lost)}
+    total = {_CPU: CPUS_A_NODE, _MEMORY: MEMORY_A_NODE, _PODS: _MOST_PODS}
+    total |= {_GPU: 0, **_devices(gpus, instances)}
+    kept = {_CPU: _SYSTEM_CPUS, _MEMORY: _SYSTEM_BYTES, **_devices(report.gpus_lost, instances)}
     for resource, amount in total.items():
         add("kube_node_status_capacity", (node, *resource), amount)
         left = amount - kept.get(resource, 0.0)
@@ -93,7 +111,15 @@ def _node(series: StateSeries, site: Site, node: str, report: NodeReport, produc
         series.one_of("kube_node_status_condition", (node, condition), STATUSES, status)
 
 
-def _pod(series: StateSeries, site: Site, node: str, own: Allocation, *, node_ready: bool) -> None:
+def _pod(
+    series: StateSeries,
+    site: Site,
+    node: str,
+    own: Allocation,
+    asked: Mapping[_Resource, int],
+    *,
+    node_ready: bool,
+) -> None:
     key = (own.account, own.pod, pod_uid(own.account, own.pod))
     running, starting = own.state == "running", own.state == "starting"
     _described(series, site, key, own, node)
@@ -110,7 +136,7 @@ def _pod(series: StateSeries, site: Site, node: str, own: Allocation, *, node_re
         add("kube_pod_status_container_ready_time", key, _seconds(own.began))
         if ready:
             add("kube_pod_status_ready_time", key, _seconds(own.began))
-    _requested(series, site, (*key, JOB_CONTAINER), node, len(own.gpus))
+    _requested(series, site, (*key, JOB_CONTAINER), node, len(own.gpus), asked)
     _container(series, (*key, JOB_CONTAINER), own)
 
 
@@ -161,10 +187,15 @@ def _described(
 
 
 def _requested(
-    series: StateSeries, site: Site, container: tuple[str, ...], node: str, gpus: int
+    series: StateSeries,
+    site: Site,
+    container: tuple[str, ...],
+    node: str,
+    gpus: int,
+    asked: Mapping[_Resource, int],
 ) -> None:
     share = _SHARE * gpus / site.server.gpus
-    wanted = {_CPU: round(share * CPUS_A_NODE), _MEMORY: share * MEMORY_A_NODE, _GPU: gpus}
+    wanted = {_CPU: round(share * CPUS_A_NODE), _MEMORY: share * MEMORY_A_NODE, **asked}
     for resource, amount in wanted.items():
         for name in ("requests", "limits"):
             labels = (*container, node, *resource)
@@ -174,13 +205,19 @@ def _requested(
 # -- jobs -----------------------------------------------------------------------
 
 
-def job_series(series: StateSeries, site: Site, jobs: Sequence[QueuedJob]) -> None:
+def job_series(
+    series: StateSeries,
+    site: Site,
+    jobs: Sequence[QueuedJob],
+    instances: Sequence[GpuInstance] = (),
+) -> None:
     """Add all Jobs, and the pods of those that wait.
 
     Args:
         series: to which they are added.
         site: the site.
         jobs: that the scheduler knows.
+        instances: that every GPU of the site is partitioned into.
     """
     names = dict.fromkeys([*(kind.account for kind in site.mix), *(job.account for job in jobs)])
     for namespace in list(names)[:_MOST_NAMESPACES]:
@@ -193,7 +230,7 @@ def job_series(series: StateSeries, site: Site, jobs: Sequence[QueuedJob]) -> No
             pods = min(job.nodes, room)
             room -= pods
             for index in range(pods):
-                _waiting(series, site, job, index)
+                _waiting(series, site, job, index, instances)
 
 
 def _job(series: StateSeries, job: QueuedJob) -> None:
@@ -220,7 +257,9 @@ def _job(series: StateSeries, job: QueuedJob) -> None:
         series.one_of("kube_job_failed", key, STATUSES, "true")
 
 
-def _waiting(series: StateSeries, site: Site, job: QueuedJob, index: int) -> None:
+def _waiting(
+    series: StateSeries, site: Site, job: QueuedJob, index: int, instances: Sequence[GpuInstance]
+) -> None:
     pod = pod_name(job.name, index, job.restarts)
     key = (job.account, pod, pod_uid(job.account, pod))
     _described(series, site, key, job, "")
@@ -231,7 +270,18 @@ def _waiting(series: StateSeries, site: Site, job: QueuedJob, index: int) -> Non
     series.one_of("kube_pod_status_scheduled", key, STATUSES, "false")
     series.add("kube_pod_status_unschedulable", key)
     gpus = min(job.gpus, site.server.gpus)
-    _requested(series, site, (*key, JOB_CONTAINER), "", gpus)
+    _requested(series, site, (*key, JOB_CONTAINER), "", gpus, _devices(gpus, instances))
+
+
+def _devices(gpus: int, instances: Sequence[GpuInstance]) -> dict[_Resource, int]:
+    """Return what so many GPUs are to the device plugin: with MIG, its strategy ``mixed``."""
+    if not instances:
+        return {_GPU: gpus}
+    profiles = Counter(own.profile for own in instances)
+    return {
+        (f"nvidia_com_mig_{profile.replace('.', '_')}", "integer"): gpus * count
+        for profile, count in profiles.items()
+    }
 
 
 def _seconds(time: float) -> float:

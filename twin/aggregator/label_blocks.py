@@ -53,6 +53,10 @@ class LabelBlocks:
 
     def __init__(self, layout: Layout, names: Names, units: Mapping[UnitKind, slice]) -> None:
         self._layout, self._names, self._units = layout, names, units
+        racks = units.get(UnitKind.RACK, slice(0, 0))
+        self._partitioned = any(
+            layout.partitions[layout.array_of(rack)] for rack in range(racks.start, racks.stop)
+        )
         self._cached: dict[tuple[object, ...], _Cached] = {}
         self._orders: dict[tuple[str, str], _Order | None] = {}
 
@@ -137,7 +141,8 @@ class LabelBlocks:
         self._orders.clear()
 
     def _changes(self, signal: Signal) -> bool:
-        return signal.family.copies is not None and self._layout.site.scheduled
+        several = self._partitioned or self._layout.site.scheduled
+        return signal.family.copies is not None and several
 
     def _of(
         self,

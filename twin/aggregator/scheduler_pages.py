@@ -114,7 +114,8 @@ class SchedulerPages:
         site, identity = self._layout.entire.site, self._names.rack(rack)
         hosts = identity.hostnames
         if exporter is KUBE_STATE:
-            kube_state.rack_series(series, site, hosts, told, identity.gpu_model)
+            instances = self._names.instances(rack)
+            kube_state.rack_series(series, site, hosts, told, identity.gpu_model, instances)
         elif exporter is SLURM:
             slurm_state.endpoint_rack(series, site, hosts, told)
         elif exporter is SOPERATOR:
@@ -127,7 +128,9 @@ class SchedulerPages:
         if queue is None:
             return
         if exporter is KUBE_STATE:
-            kube_state.job_series(series, site, queue.jobs)
+            # A pod that waits asks for instances where there is nothing else.
+            cuts = set(self._layout.entire.partitions)
+            kube_state.job_series(series, site, queue.jobs, cuts.pop() if len(cuts) == 1 else ())
         elif exporter is SLURM:
             slurm_state.endpoint_site(series, site, queue)
         elif exporter is SOPERATOR:

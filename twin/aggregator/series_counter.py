@@ -67,7 +67,8 @@ class SeriesCounter:
     def _weights_by(self, device: DeviceClass) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
         """Return the kind of each unit, and how many series each value is exposed as there.
 
-        Units are of one kind whose arrays have the same edition and show the same of their hosts.
+        Units are of one kind whose arrays have the same edition, show the same of their hosts and
+        have GPUs of as many instances.
 
         Returns:
             (units,) and (signals, kinds).
@@ -77,11 +78,14 @@ class SeriesCounter:
             own = self._weights_of(device, layout.reported[device.name], layout.host_level(None))
             return np.zeros(units, np.intp), own[:, None]
         arrays = range(len(layout.array_numbers))
-        kinds = [(layout.editions[array], layout.host_level(array)) for array in arrays]
+        kinds = [
+            (layout.editions[array], layout.host_level(array), len(layout.partitions[array]))
+            for array in arrays
+        ]
         places = {kind: place for place, kind in enumerate(dict.fromkeys(kinds))}
         table = [
-            self._weights_of(device, layout.exposed[edition][device.name], host)
-            for edition, host in places
+            self._weights_of(device, layout.exposed[edition][device.name], host, instances)
+            for edition, host, instances in places
         ]
         of_array = np.array([places[kind] for kind in kinds], np.intp)
         racks = device.frame is UnitKind.RACK
@@ -89,15 +93,18 @@ class SeriesCounter:
         return of_array[array_of], np.stack(table, axis=1)
 
     def _weights_of(
-        self, device: DeviceClass, signals: Iterable[Signal], host: HostLevel
+        self,
+        device: DeviceClass,
+        signals: Iterable[Signal],
+        host: HostLevel,
+        instances: int = 0,
     ) -> NDArray[np.int64]:
         weights = np.zeros(len(self._store.values[device.name]), np.int64)
         site = self._store.layout.site
         for signal in signals:
             # What does not travel is exposed while the anchor, which is the first row, reports.
-            weights[self._store.row(device, signal) if signal.on_wire else 0] += signal.series_on(
-                site
-            )
+            row = self._store.row(device, signal) if signal.on_wire else 0
+            weights[row] += signal.series_on(site) * signal.copies_on(instances)
         for family in device.exposed(site, host):
             known = self._store.row(device, device[family.known])
             weights[known] += family.group.series(site)

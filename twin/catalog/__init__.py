@@ -16,6 +16,7 @@ from twin.catalog.device import DeviceChart, DeviceClass
 from twin.catalog.fabric import LEAF, PORT, SPINE
 from twin.catalog.gpu import GPU, XID_TEXT
 from twin.catalog.job import JOB, JOB_STATES
+from twin.catalog.mig import GpuInstance, MigView, partition
 from twin.catalog.model import UP, Detail, Exporter, Labels, MetricType, Signal, Unit
 from twin.catalog.neuron import NEURON, NEURON_LATENCIES, NEURON_RUNTIME, NEURONCORE
 from twin.catalog.nic import NIC
@@ -122,11 +123,13 @@ __all__ = [
     "DeviceValues",
     "Exporter",
     "FloorValue",
+    "GpuInstance",
     "HostLevel",
     "Hosts",
     "Labels",
     "Level",
     "MetricType",
+    "MigView",
     "Names",
     "Operation",
     "OwnMetric",
@@ -142,6 +145,7 @@ __all__ = [
     "device_class",
     "devices_of",
     "own",
+    "partition",
     "rolled_up",
     "scale_end",
 ]

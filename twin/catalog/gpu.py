@@ -1,10 +1,12 @@
 """GPUs, as NVIDIA's dcgm-exporter shows them.
 
 Names, types and help follow dcgm-exporter 4.5.3-4.8.2, ``etc/default-counters.csv``
-and ``internal/pkg/collector/xid_errors.go`` (Apache-2.0). Two of its oddities are
+and ``internal/pkg/collector/xid_errors.go`` (Apache-2.0). Some of its oddities are
 kept, because rules and dashboards on the real cluster meet them too:
 
 * the framebuffer is in MiB, energy in mJ, clocks in MHz;
+* of a partitioned GPU (MIG) only its instances have series: each has the power, the temperature
+  and the XID of the whole board, and none has a field of utilisation or of PCIe traffic;
 * ``DCGM_FI_DEV_NVLINK_BANDWIDTH_TOTAL`` is declared a counter but DCGM's field 449
   is the present rate in MB/s, so ``rate()`` over it is meaningless.
 
@@ -21,6 +23,7 @@ from twin.catalog.device import DeviceClass
 from twin.catalog.gpu_events import ExporterEvent
 from twin.catalog.gpu_health import HEALTH_WATCHES
 from twin.catalog.gpu_jobs import job_labels
+from twin.catalog.mig import MigView
 from twin.catalog.model import Exporter, Labels, MetricType, Signal, Unit
 from twin.catalog.page import DEGRADED, SERIOUS, DeviceColumn, FloorValue, PageTable, TroubleSign
 from twin.catalog.place import SERVERS, DeviceAddress, Place, UnitKind
@@ -53,6 +56,14 @@ def _job(place: Place) -> Labels:
     return () if job is None else (("hpc_job", job),)
 
 
+def _instances(place: Place) -> tuple[Labels, ...]:
+    """Return what tells apart the instances of a partitioned GPU."""
+    return tuple(
+        (("GPU_I_PROFILE", own.profile), ("GPU_I_ID", str(own.number)))
+        for own in place.names.instances(place.unit)
+    )
+
+
 def _renamed(site: Site) -> Labels:
     """Return what a site calls otherwise than dcgm-exporter does by default."""
     host = site.telemetry.hostname_label
@@ -81,6 +92,8 @@ DCGM = Exporter(
     identify=_identify,
     more=_job,
     copies=job_labels,
+    instances=_instances,
+    instances_at=5,
     renamed=_renamed,
 )
 
@@ -254,13 +267,13 @@ GPU = DeviceClass(
                  help="Total energy consumption since boot (in mJ)."),
         _counter("pcie_replay", "DCGM_FI_DEV_PCIE_REPLAY_COUNTER", unit=Unit.NONE,
                  help="Total number of PCIe retries."),
-        _gauge("gpu_util", "DCGM_FI_DEV_GPU_UTIL", unit=Unit.PERCENT,
+        _gauge("gpu_util", "DCGM_FI_DEV_GPU_UTIL", mig=MigView.NONE, unit=Unit.PERCENT,
                help="GPU utilization (in %).", high=100),
-        _gauge("mem_copy_util", "DCGM_FI_DEV_MEM_COPY_UTIL", unit=Unit.PERCENT,
+        _gauge("mem_copy_util", "DCGM_FI_DEV_MEM_COPY_UTIL", mig=MigView.NONE, unit=Unit.PERCENT,
                help="Memory utilization (in %).", high=100),
-        _gauge("enc_util", "DCGM_FI_DEV_ENC_UTIL", unit=Unit.PERCENT,
+        _gauge("enc_util", "DCGM_FI_DEV_ENC_UTIL", mig=MigView.NONE, unit=Unit.PERCENT,
                help="Encoder utilization (in %).", constant=0.0),
-        _gauge("dec_util", "DCGM_FI_DEV_DEC_UTIL", unit=Unit.PERCENT,
+        _gauge("dec_util", "DCGM_FI_DEV_DEC_UTIL", mig=MigView.NONE, unit=Unit.PERCENT,
                help="Decoder utilization (in %).", constant=0.0),
         _gauge("xid", "DCGM_FI_DEV_XID_ERRORS", unit=Unit.NONE,
                help="Value of the last XID error encountered.", high=999,
@@ -268,13 +281,13 @@ GPU = DeviceClass(
                    code: (("err_code", str(code)), ("err_msg", text))
                    for code, text in XID_TEXT.items()
                }),
-        _gauge("fb_free", "DCGM_FI_DEV_FB_FREE", unit=Unit.MEBIBYTES,
+        _gauge("fb_free", "DCGM_FI_DEV_FB_FREE", mig=MigView.MEMORY, unit=Unit.MEBIBYTES,
                help="Framebuffer memory free (in MiB)."),
-        _gauge("fb_used", "DCGM_FI_DEV_FB_USED", unit=Unit.MEBIBYTES,
+        _gauge("fb_used", "DCGM_FI_DEV_FB_USED", mig=MigView.MEMORY, unit=Unit.MEBIBYTES,
                help="Framebuffer memory used (in MiB)."),
-        _gauge("fb_reserved", "DCGM_FI_DEV_FB_RESERVED", unit=Unit.MEBIBYTES,
+        _gauge("fb_reserved", "DCGM_FI_DEV_FB_RESERVED", mig=MigView.MEMORY, unit=Unit.MEBIBYTES,
                help="Framebuffer memory reserved (in MiB)."),
-        _gauge("fb_capacity", "DCGM_FI_DEV_FB_TOTAL", unit=Unit.MEBIBYTES,
+        _gauge("fb_capacity", "DCGM_FI_DEV_FB_TOTAL", mig=MigView.MEMORY, unit=Unit.MEBIBYTES,
                help="Framebuffer memory in all (in MiB).", listed=True,
                sum_of=("fb_free", "fb_used", "fb_reserved")),
         _counter("nvlink_bandwidth", "DCGM_FI_DEV_NVLINK_BANDWIDTH_TOTAL",
@@ -298,9 +311,11 @@ GPU = DeviceClass(
                help="Ratio of cycles the device memory interface is active sending or receiving "
                     "data."),
         _gauge("pcie_tx", "DCGM_FI_PROF_PCIE_TX_BYTES", unit=Unit.BYTES_PER_SECOND,
+               mig=MigView.NONE,
                help="The rate of data transmitted over the PCIe bus - including both protocol "
                     "headers and data payloads - in bytes per second."),
         _gauge("pcie_rx", "DCGM_FI_PROF_PCIE_RX_BYTES", unit=Unit.BYTES_PER_SECOND,
+               mig=MigView.NONE,
                help="The rate of data received over the PCIe bus - including both protocol "
                     "headers and data payloads - in bytes per second."),
         _counter("power_violation", "DCGM_FI_DEV_POWER_VIOLATION", unit=Unit.NANOSECONDS,

@@ -20,6 +20,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from twin.catalog.gpu_events import ExporterEvent
+from twin.catalog.mig import MigView
 from twin.catalog.place import Place
 
 if TYPE_CHECKING:  # what lists metrics needs no parameters
@@ -128,6 +129,9 @@ class Exporter:
         more: returns further labels that the exporter adds for some devices.
         copies: returns the labels that tell apart the series of a device, where the exporter
             gives each more than once: for each job that has it. They change while it runs.
+        instances: returns how a device is partitioned, where the exporter shows its instances
+            instead: the labels of each.
+        instances_at: how many of its own labels stand before them; 0 where it has no instances.
         renamed: returns the labels that a site calls otherwise, by their usual names.
     """
 
@@ -139,6 +143,8 @@ class Exporter:
     identify: Callable[[Place], tuple[str, ...]] = _nothing
     more: Callable[[Place], Labels] = _nothing
     copies: Callable[[Place], tuple[Labels, ...]] | None = None
+    instances: Callable[[Place], tuple[Labels, ...]] = _nothing
+    instances_at: int = 0
     renamed: Callable[[Site], Labels] = _nothing
 
     def names(self, site: Site) -> tuple[str, ...]:
@@ -180,6 +186,7 @@ class Signal:
         listed: True for what is exposed only where a counters file lists it.
         event: what the exporter counts itself, in a number of series that changes; it does not
             travel.
+        mig: what of it the instances of a partitioned GPU show.
         hidden: True for what travels and is not exposed itself: families are derived from it.
     """
 
@@ -203,6 +210,7 @@ class Signal:
     factor: float = 1.0
     listed: bool = False
     event: ExporterEvent | None = None
+    mig: MigView = MigView.BOARD
     hidden: bool = False
 
     @property
@@ -218,3 +226,9 @@ class Signal:
     def series_on(self, site: Site) -> int:
         """Return the series that one device of a site gives for this signal."""
         return self.series if self.event is None else self.event.count(site)
+
+    def copies_on(self, instances: int) -> int:
+        """Return how many series a device has for one, of which so many instances are shown."""
+        if not instances or not self.family.instances_at:
+            return 1
+        return 0 if self.mig is MigView.NONE else instances

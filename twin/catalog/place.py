@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol, Self, TypeAlias
 
+from twin.catalog.mig import GpuInstance
+
 if TYPE_CHECKING:  # what lists metrics needs no parameters
     from twin.parameters import Site
 
@@ -130,6 +132,9 @@ class Names(Protocol):
 
     def rack(self, rack: int) -> RackIdentity:
         """Return the identity of a rack."""
+
+    def instances(self, rack: int) -> Sequence[GpuInstance]:
+        """Return the instances that each GPU of a rack is partitioned into, if it is."""
 
     def holders(self, rack: int, gpu: int) -> Sequence[DeviceHolder]:
         """Return the scheduler's jobs that have a GPU of a rack, none where it is idle."""

@@ -121,6 +121,11 @@ class TelemetryParameters(Section):
     """Editions of the exporters, see [exporters](#telemetryexporters)."""
     jobs: JobTelemetryParameters = JobTelemetryParameters()
     """Labels of jobs, see [jobs](#telemetryjobs)."""
+    mig: str = "off"
+    """How the GPUs of each array are partitioned into instances (MIG), of which dcgm-exporter has
+    series instead of the GPU: `off`, profiles of the model such as `3g.40gb+2g.20gb+2g.20gb`, or
+    `all-1g.10gb` for as many as fit. One setting for all arrays, then those that differ, for
+    example `off, a001=all-1g.10gb`."""
     hostname_label: Literal["Hostname", "hostname"] | None = None
     """dcgm-exporter's host label, where it is relabelled: by default its edition's own, `Hostname`
     up to 4.8.2 and `hostname` after."""

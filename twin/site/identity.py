@@ -6,9 +6,10 @@ import uuid
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from twin.catalog import GPU, DeviceHolder, UnitKind
+from twin.catalog import GPU, DeviceHolder, GpuInstance, UnitKind
 from twin.parameters import Site
 from twin.site.jobs import job_of
+from twin.site.mig import partitions_of
 
 __all__ = ["SiteNames", "SiteRack"]
 
@@ -79,6 +80,14 @@ class SiteNames:
     def unit_name(self, frame: UnitKind, unit: int) -> str:
         """Return the name of a unit."""
         return frame.unit_name(self.site, unit)
+
+    @cached_property
+    def _partitions(self) -> tuple[tuple[GpuInstance, ...], ...]:
+        return partitions_of(self.site)
+
+    def instances(self, rack: int) -> tuple[GpuInstance, ...]:
+        """Return the instances that each GPU of a rack is partitioned into."""
+        return self._partitions[rack // self.site.racks_per_array]
 
     def holders(self, rack: int, gpu: int) -> tuple[DeviceHolder, ...]:  # noqa: ARG002 - no file says it
         """Return the scheduler's jobs that have a GPU: none by the site file."""

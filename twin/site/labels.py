@@ -70,9 +70,15 @@ def series_copies(
         *signal.labels,
         *_target(layout, exporter, device, place),
     )
-    if exporter.copies is None:
-        return ((*own, *rest),)
-    return tuple((*own, *copy, *rest) for copy in exporter.copies(place))
+    copies = ((),) if exporter.copies is None else exporter.copies(place)
+    at, instances = exporter.instances_at, exporter.instances(place)
+    if instances:
+        # An instance has one job: of several on a GPU each has some of its instances.
+        return tuple(
+            (*own[:at], *instance, *own[at:], *copies[n % len(copies)], *rest)
+            for n, instance in enumerate(instances)
+        )
+    return tuple((*own, *copy, *rest) for copy in copies)
 
 
 def derived_labels(

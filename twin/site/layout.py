@@ -12,12 +12,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from twin.catalog import DEVICES, DeviceClass, HostLevel, Signal, UnitKind
+from twin.catalog import DEVICES, DeviceClass, GpuInstance, HostLevel, Signal, UnitKind
 from twin.catalog.editions import Edition
 from twin.parameters import Site
 from twin.site.detail import HostPlan
 from twin.site.editions import editions_of
 from twin.site.identity import SiteNames
+from twin.site.mig import partitions_of
 
 __all__ = ["Layout"]
 
@@ -112,6 +113,12 @@ class Layout:
             edition: {name: edition.shown(signals) for name, signals in self.reported.items()}
             for edition in dict.fromkeys(self.editions)
         }
+
+    @cached_property
+    def partitions(self) -> tuple[tuple[GpuInstance, ...], ...]:
+        """The instances that each GPU of every array is partitioned into."""
+        whole = partitions_of(self.entire.site)
+        return tuple(whole[array] for array in self.array_numbers)
 
     @cached_property
     def host_plan(self) -> HostPlan:

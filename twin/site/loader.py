@@ -20,6 +20,7 @@ from twin.parameters import GpuModel
 from twin.parameters.site import Site
 from twin.site.detail import DetailPlan, HostPlan
 from twin.site.editions import editions_of
+from twin.site.mig import partitions_of
 from twin.site.sizing import sized
 from twin.site.target import is_address
 from twin.yamls import load, read_text
@@ -144,6 +145,7 @@ def _check_words(site: Site, where: str) -> None:
     try:
         DetailPlan.of_site(site)
         HostPlan.of_site(site)
+        partitions_of(site)
     except ConfigError as error:
         raise ConfigError(f"{where}: telemetry.{error}") from error
 

@@ -78,6 +78,10 @@ class ScheduledFigures:
         site = layout.site
         if not (site.pods_labelled or site.hpc_jobs_labelled):
             return 0
-        each = sum(signal.series_on(site) for signal in layout.reported[GPU.name])
+        each = sum(
+            signal.series_on(site) * signal.copies_on(len(instances))
+            for instances in layout.partitions
+            for signal in layout.reported[GPU.name]
+        ) / len(layout.partitions)
         # Most GPUs go from job to job over a time without one.
         return round(2.0 * self.gpus_an_hour * each)

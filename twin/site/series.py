@@ -46,7 +46,11 @@ def count_series(layout: Layout, plan: DetailPlan) -> int:
     array_series = cache(partial(_array_series, layout, rollups))
     arrays = sum(
         array_series(
-            detail, len(layout.racks_of(array)), layout.editions[array], layout.host_level(array)
+            detail,
+            len(layout.racks_of(array)),
+            layout.editions[array],
+            layout.host_level(array),
+            len(layout.partitions[array]),
         )
         for array, detail in enumerate(plan.levels)
     )
@@ -104,6 +108,7 @@ def _array_series(
     racks: int,
     edition: Edition,
     host: HostLevel,
+    instances: int,
 ) -> int:
     """Return the series of an array of so many racks.
 
@@ -114,6 +119,7 @@ def _array_series(
         racks: that it has.
         edition: of its dcgm-exporters.
         host: how much is exposed of its hosts.
+        instances: that each GPU is partitioned into.
     """
     if not detail.covers(Detail.RACK):
         return 0
@@ -123,14 +129,14 @@ def _array_series(
             count = layout.per_unit(device) * (racks if device.frame is UnitKind.RACK else 1)
             if device.reporting is not None:
                 count = device.reporting(layout.site, racks)
-            own = _series(layout.exposed[edition][device.name], layout.site)
+            own = _series(layout.exposed[edition][device.name], layout.site, instances)
             series += count * (own + device.derived_series(layout.site, host))
     return series
 
 
-def _series(signals: Iterable[Signal], site: Site) -> int:
-    """Return the series of one device."""
-    return sum(signal.series_on(site) for signal in signals)
+def _series(signals: Iterable[Signal], site: Site, instances: int = 0) -> int:
+    """Return the series of one device, of which so many instances may be shown."""
+    return sum(signal.series_on(site) * signal.copies_on(instances) for signal in signals)
 
 
 def _rollups(layout: Layout) -> dict[Level, int]:
