@@ -52,6 +52,14 @@ DEFAULTS = {
         "memory_temperature_max_celsius": 95.0,
         "nvlink_bytes_per_second": 900000000000.0,
         "exporter": "dcgm",
+        "mig_profiles": (
+            "1g.10gb",
+            "1g.20gb",
+            "2g.20gb",
+            "3g.40gb",
+            "4g.40gb",
+            "7g.80gb",
+        ),  # fmt: skip
         "logical_cores": 1,
     },
     "ec2": {"instance_type": "trn2.48xlarge", "availability_zone": "us-east-2a"},
@@ -308,6 +316,7 @@ DEFAULTS = {
             "metric_labels": True,
             "slurm": "both",
         },
+        "mig": "off",
         "hostname_label": None,
         "detail": "gpu",
         "host": "off",

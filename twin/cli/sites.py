@@ -166,6 +166,11 @@ def _series(described: dict[str, Any]) -> tuple[tuple[str, str], ...]:
         *beside,
         *hosts,
         ("hosts", described["host"]),
+        *(
+            (("GPU instances", f"{described['gpu_instances']:,}"),)
+            if "gpu_instances" in described
+            else ()
+        ),
         (
             f"series, {described['detail']}",
             f"{as_set:,}, {_memory(as_set * BYTES_A_SERIES)} of Prometheus, as it is set",
@@ -213,8 +218,19 @@ def _describe(site: Site, settings: Iterable[str] = ()) -> dict[str, Any]:
         "host": str(layout.host_plan),
         "detail": str(plan),
         "series_as_set": count_series(layout, plan),
+        **_partitioned(layout),
         **_scheduled(layout),
     }
+
+
+def _partitioned(layout: Layout) -> dict[str, Any]:
+    """Return the instances of a site with partitioned GPUs (MIG), nothing without."""
+    gpus = layout.site.gpus_per_rack
+    count = sum(
+        len(layout.racks_of(array)) * gpus * len(instances)
+        for array, instances in enumerate(layout.partitions)
+    )
+    return {"gpu_instances": count} if count else {}
 
 
 def _all_series(site: Site) -> int:

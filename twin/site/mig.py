@@ -33,7 +33,7 @@ def partitions_of(site: Site) -> tuple[_Instances, ...]:
         try:
             numbers = chosen_arrays(arrays, site.arrays)
         except ValueError as error:
-            raise ConfigError(f"telemetry.mig: {setting!r}: {error}") from error
+            raise ConfigError(f"mig {setting!r}: {error}") from error
         if words == _OFF:
             chosen[numbers.start : numbers.stop] = [()] * len(numbers)
             continue
@@ -52,7 +52,7 @@ def _cut(site: Site, array: int, setting: str, words: str) -> _Instances:
 
 def _instances(model: GpuModel, setting: str, words: str) -> _Instances:
     profiles = model.mig_profiles
-    where = f"telemetry.mig: {setting!r}"
+    where = f"mig {setting!r}"
     if not profiles:
         raise ConfigError(f"{where}: the {model.name} cannot be partitioned; write off there")
     wanted = words.removeprefix(_ALL).split("+")
