@@ -59,7 +59,7 @@ DEFAULTS = {
             "3g.40gb",
             "4g.40gb",
             "7g.80gb",
-        ),  # fmt: skip
+        ),
         "logical_cores": 1,
     },
     "ec2": {"instance_type": "trn2.48xlarge", "availability_zone": "us-east-2a"},

@@ -52,7 +52,7 @@ def test_short_names_are_one_models_each() -> None:
 
 def test_gpu_model_may_be_a_section(tmp_path: Path) -> None:
     """A GPU that is not shipped is written out in the site."""
-    shipped = load_site("demo").gpu.model_dump()
+    shipped = load_site("demo").gpu.model_dump(mode="json")
     lines = "".join(
         f"  {key}: {value}\n" for key, value in {**shipped, "key": "x1", "name": "X1"}.items()
     )
