@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from twin.plant import Conditions
 from twin.plant.gpu import Gpus, ModelValues, capped_clock, die_temperature, thermal_clock
-from twin.plant.workload import Demand
+from twin.plant.workload import Demand, Health, Idle
 from twin.site import Layout, load_site, parse_site
 
 MODEL = load_site("demo").gpu
@@ -369,3 +369,12 @@ def test_whatever_breaks(activity: float, flow: float, spoilt: list[tuple[str, i
             assert np.nanmin(values, initial=0.0) >= 0, name
         total = out["fb_used"] + out["fb_free"] + out["fb_reserved"]
         np.testing.assert_allclose(total[~np.isnan(total)], MODEL.framebuffer_mib)
+
+
+def test_a_held_context_keeps_the_boost_clock(array: Layout) -> None:
+    """GPUs of a job that starts do nothing at the boost clock; those without one are at 345 MHz."""
+    gpus, demand = Gpus(array, np.random.default_rng(1)), Idle().step(1.0, Health())
+    assert (gpus.outputs(demand)["sm_clock"] == 345.0).all()
+    starting = replace(demand, framebuffer=0.1)
+    assert (gpus.outputs(starting)["sm_clock"] == 1980.0).all()
+    assert (gpus.outputs(starting)["gpu_util"] == 0.0).all()

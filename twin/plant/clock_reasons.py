@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from twin.plant.gpu_model import BRAKED, CAPPED, ModelValues
 from twin.plant.units import Floats
+from twin.plant.workload import Demand, least
 
-__all__ = ["clock_reasons"]
+__all__ = ["at_rest", "clock_reasons"]
 
 _IDLE, _POWER_CAP, _SW_THERMAL = 0x1, 0x4, 0x20
 _HW_THERMAL = 0x8 | 0x40
@@ -15,23 +17,39 @@ _HW_THERMAL = 0x8 | 0x40
 _HW_BRAKE = 0x8 | 0x80
 
 
+def at_rest(demand: Demand) -> NDArray[np.bool_] | None:
+    """Return where nothing holds a context, so that the clock falls to its idle one.
+
+    A context keeps the boost clock, with a job that starts too. None where all GPUs have one.
+    """
+    if least(demand.framebuffer) > 0.0 or least(demand.busy) > 0.0:
+        return None
+    free = np.equal(demand.framebuffer, 0.0) & np.equal(demand.busy, 0.0)
+    return np.asarray(free, dtype=np.bool_)
+
+
 def clock_reasons(
-    busy: Floats, die: Floats, clock: Floats, cap: Floats | None, model: ModelValues
+    resting: NDArray[np.bool_] | None,
+    die: Floats,
+    clock: Floats,
+    cap: Floats | None,
+    model: ModelValues,
 ) -> Floats:
     """Return the bits of each GPU (NVIDIA/DCGM 4.6.0, ``dcgm_fields.h``).
 
     Args:
-        busy: share of the time in which a kernel is resident.
+        resting: see :func:`at_rest`.
         die: die temperatures in °C.
         clock: clock ratio that heat and the power brake leave.
         cap: clock ratio that the power limit leaves, None where it leaves all.
         model: the numbers of the GPU models.
     """
+    idle = np.zeros(die.shape, dtype=np.bool_) if resting is None else resting
     hot = die >= model.temperature_slowdown_celsius
     warm = ~hot & (die > model.temperature_max_operating_celsius)
-    reasons = np.where(busy == 0.0, _IDLE, 0)
+    reasons = np.where(idle, _IDLE, 0)
     if cap is not None:
-        reasons = reasons | np.where((cap < CAPPED) & (busy > 0.0), _POWER_CAP, 0)
+        reasons = reasons | np.where((cap < CAPPED) & ~idle, _POWER_CAP, 0)
     reasons = reasons | np.where(warm, _SW_THERMAL, 0) | np.where(hot, _HW_THERMAL, 0)
     braked = ~hot & ~warm & (clock <= BRAKED)
     found: Floats = (reasons | np.where(braked, _HW_BRAKE, 0)).astype(np.float64)

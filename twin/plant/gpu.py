@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.catalog import GPU
-from twin.plant.clock_reasons import clock_reasons
+from twin.plant.clock_reasons import at_rest, clock_reasons
 from twin.plant.conditions import Conditions
 from twin.plant.gpu_errors import NVLINK_XID, Codes, GpuErrors
 from twin.plant.gpu_model import (
@@ -336,8 +336,9 @@ class Gpus:
         work = demand.compute * np.minimum(self._per_gpu(demand.activity), 1.0) * clock
         stopped = self._stopped
         sm = np.round(model.sm_clock_max_mhz * clock / 15.0) * 15.0
-        if least(demand.busy) == 0.0:
-            sm = np.where(np.equal(demand.busy, 0.0), model.sm_clock_idle_mhz, sm)
+        resting = at_rest(demand)
+        if resting is not None:
+            sm = np.where(resting, model.sm_clock_idle_mhz, sm)
         if self._dead is not None:
             sm = np.where(self._dead, model.sm_clock_idle_mhz, sm)
         if stopped is not None:
@@ -377,7 +378,7 @@ class Gpus:
             **self.links.outputs(),
         }
         if self._tells_reasons:
-            values["clock_reasons"] = clock_reasons(busy, self.die, self.clock, self._cap, model)
+            values["clock_reasons"] = clock_reasons(resting, self.die, self.clock, self._cap, model)
         return self.errors.reported(values, self.reporting)
 
     @property
