@@ -144,10 +144,10 @@ def test_a_rack_has_the_faults_of_what_cools_it() -> None:
     for kind, fault in FAULTS.items():
         liquid = fault.system == "cooling" or kind in {"sensor-drift", "sensor-noise"}
         if fault.system == "air":
-            with pytest.raises(ConfigError, match="liquid cools the rack"):
+            with pytest.raises(ConfigError, match="the rack is liquid-cooled"):
                 FaultSchedule(LAYOUT, FAULTS).inject("x", kind, fault.default_target, now=0.0)
         elif liquid and fault.target not in {"chiller", "facility"}:
-            with pytest.raises(ConfigError, match="air cools the rack"):
+            with pytest.raises(ConfigError, match="the rack is air-cooled"):
                 FaultSchedule(IN_AIR, FAULTS).inject("x", kind, fault.default_target, now=0.0)
 
 
@@ -273,5 +273,5 @@ def test_parse_fault() -> None:
 def test_faults_of_a_scheduler_need_one(kind: str) -> None:
     """A site without a scheduler refuses them in a sentence that says what to do."""
     schedule = FaultSchedule(Layout(load_site("demo")), FAULTS)
-    with pytest.raises(ConfigError, match=r"no scheduler; give it one with scheduler\.kind"):
+    with pytest.raises(ConfigError, match=r"no scheduler; set scheduler\.kind"):
         schedule.inject("x", kind, FAULTS[kind].default_target, now=0.0)

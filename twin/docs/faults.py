@@ -1,4 +1,4 @@
-"""The page of faults, from their classes."""
+"""The page of faults, generated from their classes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["pages"]
 _INTRODUCTION = f"""{NOTICE}
 # Faults
 
-Faults that you can inject. A fault changes the conditions of the plant, never a metric: its
+The faults that you can inject. A fault changes the conditions of the plant, never a metric: its
 symptoms follow from the physics. `twin faults` prints this list, `twin inject` starts a fault on a
 running twin, and `twin clear` ends it early.
 
@@ -26,11 +26,11 @@ _HOUR = 3600.0
 _NATURAL = """
 ## Natural failures
 
-With `--failures natural` faults start by themselves, as a Poisson process for each cause: at the
-rates that Meta published for the training of Llama 3, in proportion to the site's GPUs, that is one
-in 3.1 h on 16,384 GPUs and one in 30 min on 100,000. `--failures natural:100` has a hundred times
-as many. The same seed gives the same failures. What a cause becomes here and how long it lasts
-(until the device or its spare is back) are estimates.
+With `--failures natural` faults start on their own, as a Poisson process for each cause, at the
+rates that Meta published for the training of Llama 3 and in proportion to the site's GPUs: one
+every 3.1 h on 16,384 GPUs and one every 30 min on 100,000. `--failures natural:100` gives a hundred
+times as many. The same seed gives the same failures. The fault that stands for a cause and its
+duration (until the device or its spare is back) are estimates.
 
 """
 
@@ -38,7 +38,7 @@ as many. The same seed gives the same failures. What a cause becomes here and ho
 def pages() -> Mapping[str, str]:
     """Return ``faults.md``."""
     overview = table(
-        ("Fault", "What happens", "System", "Strikes", "Severity"),
+        ("Fault", "What happens", "System", "Target", "Severity"),
         [
             (f"[`{kind}`](#{kind})", fault.title, fault.system, fault.target, fault.severity)
             for kind, fault in FAULTS.items()
@@ -49,8 +49,8 @@ def pages() -> Mapping[str, str]:
 
 
 def _natural() -> str:
-    """Return the section of the faults that come by themselves."""
-    header = ("Cause", "In 54 days on 16,384 GPUs", "Happens as", "Lasts on average")
+    """Return the section of the natural failures."""
+    header = ("Cause", "In 54 days on 16,384 GPUs", "Simulated as", "Mean duration")
     return _NATURAL + table(header, [_cause(cause) for cause in CAUSES])
 
 
@@ -69,7 +69,7 @@ def _time(seconds: float) -> str:
 
 
 def _alerts(kind: str) -> str:
-    """Return which alerts a fault fires, or why none."""
+    """Return the alerts that a fault fires, or the reason why it fires none."""
     (proof,) = (proof for proof in PROOFS if proof.fault == kind)
     if not proof.fires:
         return f"**Alerts.** None: {proof.silent}"
@@ -88,12 +88,12 @@ def _section(fault: type[Fault]) -> str:
 
 {plain(inspect.getdoc(fault) or "")}
 
-**What one sees.** {fault.shows}
+**Symptoms.** {fault.shows}
 
 {_alerts(fault.kind)}
 
-It is applied to one {fault.target} for {fault.default_seconds:g} s of simulated time
-unless `--for` says otherwise.
+It is applied to one {fault.target} for {fault.default_seconds:g} s of simulated time, or as long as
+`--for` says.
 
 ```sh
 twin inject {fault.kind} --target {fault.default_target}{settings}

@@ -1,4 +1,4 @@
-"""Faults of air cooling: fans, filters, and air that goes the wrong way."""
+"""Faults of air cooling: fans, filters and recirculation."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["AirFilterClogged", "FanBoardFailure", "FanFailure", "HotAirRecircula
 
 
 class _AirFault(Fault):
-    """A fault that needs servers cooled by air."""
+    """A fault that needs air-cooled servers."""
 
     system = "air"
 
@@ -24,7 +24,7 @@ class _AirFault(Fault):
         """Return why the place cannot have this fault, None where it can."""
         if layout.entire.site.air_racks[target.unit]:
             return None
-        return "liquid cools the rack; give the site cooling.medium: air, or take gefion"
+        return "the rack is liquid-cooled; set cooling.medium: air in the site, or use gefion"
 
 
 class FanFailure(_AirFault):
@@ -37,8 +37,8 @@ class FanFailure(_AirFault):
     default_seconds = 1800.0
     severity = "warning"
     shows = (
-        "The fan's state turns to critical and its speed to zero; the other fans of the server go "
-        "to full speed and draw up to twice the power, by the cube law. Its GPUs get no hotter: "
+        "The fan's state turns critical and its speed falls to zero; the server's other fans go to "
+        "full speed and draw up to twice the power, by the cube law. Its GPUs get no hotter: "
         "redundancy is lost, cooling is not."
     )
 
@@ -57,9 +57,9 @@ class FanBoardFailure(_AirFault):
     default_seconds = 600.0
     severity = "critical"
     shows = (
-        "All fans of the server stand within seconds. Its dies heat by about 0.9 K/s: the GPUs "
-        "second in the stream are past 87 °C after some half a minute and throttle, then they shut "
-        "down and their series vanish. The job stalls."
+        "All fans of the server stop within seconds. Its dies heat up at about 0.9 K/s: the "
+        "downstream GPUs pass 87 °C after about half a minute and throttle, then they shut down "
+        "and their series vanish. The job stalls."
     )
 
     def apply(self, context: FaultContext) -> None:
@@ -71,44 +71,44 @@ class FanBoardFailure(_AirFault):
 
 
 class AirFilterClogged(_AirFault):
-    """Dust, or a cable, blocks the air through a server."""
+    """Dust or a cable blocks the airflow through a server."""
 
     kind = "air-filter-clogged"
-    title = "the air through a server is blocked"
+    title = "the airflow through a server is blocked"
     target = "server"
     default_target = "r0001/n1"
     default_seconds = 3600.0
     severity = "warning"
     shows = (
         "The server's GPUs get hotter and the controller drives its fans to nearly full speed, "
-        "although the air into it is as cool as its neighbours'. The air out of it is hotter."
+        "although its inlet air is as cool as its neighbours'. Its exhaust air is hotter."
     )
 
     resistance: Annotated[float, Field(gt=1, le=100)] = 6.0
     """Resistance of filters and grilles over that of clean ones."""
 
     def apply(self, context: FaultContext) -> None:
-        """Block the way."""
+        """Block the airflow."""
         context.conditions.air_resistance[context.place] = self.resistance
 
 
 class HotAirRecirculation(_AirFault):
-    """Hot air comes round to the inlets of a rack: a blanking panel or a door is missing."""
+    """Hot air recirculates to the inlets of a rack: a blanking panel or a door is missing."""
 
     kind = "hot-air-recirculation"
-    title = "hot air comes back into a rack"
+    title = "hot air recirculates into a rack"
     target = "rack"
     default_target = "r0001"
     default_seconds = 3600.0
     severity = "warning"
     shows = (
-        "The air into the rack's servers warms by some 5 K above the other racks', their GPUs by "
-        "nearly as much, and their fans turn faster."
+        "The inlet air of the rack's servers gets about 5 K warmer than the other racks', their "
+        "GPUs get hotter by nearly as much, and their fans run faster."
     )
 
     share: Annotated[float, Field(gt=0, le=0.8)] = 0.25
-    """Share of hot air in what the servers take in, beyond the usual."""
+    """Share of hot air in the servers' intake, beyond the usual."""
 
     def apply(self, context: FaultContext) -> None:
-        """Let the air come round."""
+        """Let hot air recirculate."""
         context.conditions.hot_air_recirculated[context.target.unit] = self.share

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from twin.described import Described
 
-if TYPE_CHECKING:  # telling of faults needs neither
+if TYPE_CHECKING:  # describing faults needs neither
     from twin.plant import Conditions
     from twin.site import Layout, Target
 
@@ -16,7 +16,7 @@ __all__ = ["Fault", "FaultContext", "FaultParameter"]
 
 
 class FaultParameter(NamedTuple):
-    """A parameter of a fault: its name, what it is when nothing is said, and its meaning."""
+    """A parameter of a fault: its name, default and meaning."""
 
     name: str
     default: float
@@ -28,7 +28,7 @@ class FaultContext:
     """Place and age of a fault, and the conditions that it changes.
 
     Attributes:
-        conditions: of the whole site; the fault writes itself into them.
+        conditions: of the whole site; the fault changes them.
         layout: the site.
         target: the place, of the fault's kind.
         age: simulated seconds since the fault began.
@@ -56,7 +56,7 @@ class Fault(Described, ABC):
         default_target: the place that it is applied to when none is given.
         default_seconds: duration when none is given.
         severity: ``warning`` or ``critical``, as an operator would see it.
-        shows: the symptoms that one should see.
+        shows: the symptoms to expect.
     """
 
     kind: ClassVar[str]
@@ -70,7 +70,7 @@ class Fault(Described, ABC):
 
     @classmethod
     def parameters(cls) -> tuple[FaultParameter, ...]:
-        """Return what can be set."""
+        """Return the parameters that can be set."""
         descriptions = cls.descriptions()
         return tuple(
             FaultParameter(name, field.default, descriptions.get(name, ""))
@@ -85,4 +85,4 @@ class Fault(Described, ABC):
 
     @abstractmethod
     def apply(self, context: FaultContext) -> None:
-        """Write this fault into the conditions of ``impact``."""
+        """Write this fault into the conditions of ``context``."""

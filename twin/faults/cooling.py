@@ -1,4 +1,4 @@
-"""Faults of the coolant distribution units and of the facility water plant."""
+"""Faults of the CDUs and of the facility water plant."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ __all__ = [
 
 
 class CoolantFault(Fault):
-    """A fault of a rack's coolant unit, which an air-cooled rack has not."""
+    """A fault of a rack's CDU, which an air-cooled rack does not have."""
 
     @classmethod
     def refusal(cls, layout: Layout, target: Target) -> str | None:
         """Return why the place cannot have this fault, None where it can."""
         if not layout.entire.site.air_racks[target.unit]:
             return None
-        return "air cools the rack, so it has no coolant unit; take a fault of the system air"
+        return "the rack is air-cooled and has no CDU; use a fault of the system air"
 
 
 class PumpFailure(CoolantFault):
-    """One pump stops; the other one takes over within seconds."""
+    """One pump stops; the other takes over within seconds."""
 
     kind = "pump-failure"
     system = "cooling"
@@ -49,7 +49,7 @@ class PumpFailure(CoolantFault):
     default_seconds = 600.0
     severity = "warning"
     shows = (
-        "The pump's state turns to failed and its speed falls to zero; flow dips for some "
+        "The pump's state turns to failed and its speed falls to zero; flow dips for a few "
         "seconds until the other pump runs at about 95 % speed. Temperatures hardly move: "
         "redundancy is lost, cooling is not."
     )
@@ -70,10 +70,10 @@ class BothPumpsFailure(CoolantFault):
     default_seconds = 300.0
     severity = "critical"
     shows = (
-        "Flow goes to zero and the dies heat at about 2.4 K/s. After about 15 s the GPUs throttle "
-        "(clock, power and step rate fall), then they shut down at 95 °C and their series "
-        "vanish. The job stalls: all other GPUs show 100 % utilisation at about 157 W, and the "
-        "Megapacks take up the drop."
+        "Flow falls to zero and the dies heat up at about 2.4 K/s. After about 15 s the GPUs "
+        "throttle (clock, power and step rate fall), then they shut down at 95 °C and their "
+        "series vanish. The job stalls: all other GPUs show 100 % utilisation at about 157 W, and "
+        "the Megapacks absorb the drop."
     )
 
     def apply(self, context: FaultContext) -> None:
@@ -82,7 +82,7 @@ class BothPumpsFailure(CoolantFault):
 
 
 class PumpDegraded(CoolantFault):
-    """The impeller of a pump is worn: at the same speed it gives less head."""
+    """A pump's impeller is worn: it gives less head at the same speed."""
 
     kind = "pump-degraded"
     system = "cooling"
@@ -93,20 +93,20 @@ class PumpDegraded(CoolantFault):
     severity = "warning"
     shows = (
         "The pump gives less flow than its neighbour at the same speed; both run faster and draw "
-        "more power to hold the rack's flow, and the worn one vibrates. Should the other pump "
-        "fail, this one cannot hold the flow."
+        "more power to hold the rack's flow, and the worn one vibrates. If the other pump fails, "
+        "this one cannot hold the flow."
     )
 
     head: Annotated[float, Field(gt=0, lt=1)] = 0.6
-    """Head that is left of a new pump's."""
+    """Remaining head as a fraction of a new pump's."""
 
     def apply(self, context: FaultContext) -> None:
-        """Take head away."""
+        """Reduce the head."""
         context.conditions.pump_head[context.place] = self.head
 
 
 class FilterClogging(CoolantFault):
-    """The coolant filter clogs more and more until it is replaced."""
+    """The coolant filter clogs steadily until it is replaced."""
 
     kind = "filter-clogging"
     system = "cooling"
@@ -116,18 +116,18 @@ class FilterClogging(CoolantFault):
     default_seconds = 3600.0
     severity = "warning"
     shows = (
-        "The pressure drop of the filter rises and with it the speed and power of both pumps; the "
-        "flow holds. Once the pumps run at full speed the flow falls, and the temperature "
-        "difference and the GPUs' temperatures rise."
+        "The filter's pressure drop rises, and with it the speed and power of both pumps; the flow "
+        "holds. Once the pumps run at full speed the flow falls, and the coolant's temperature "
+        "rise and the GPU temperatures increase."
     )
 
     resistance: Annotated[float, Field(gt=1, le=1000)] = 60.0
-    """Resistance in the end, over that of a clean filter."""
+    """Final resistance as a multiple of a clean filter's."""
     growth: Annotated[float, Field(gt=0, le=1e7)] = 900.0
-    """Seconds until then; the resistance grows evenly."""
+    """Seconds until the final resistance; it grows linearly."""
 
     def apply(self, context: FaultContext) -> None:
-        """Clog as much as the fault is old."""
+        """Clog the filter in proportion to the fault's age."""
         grown = min(context.age / self.growth, 1.0)
         context.conditions.filter_resistance[context.target.unit] = (
             1.0 + (self.resistance - 1.0) * grown
@@ -135,7 +135,7 @@ class FilterClogging(CoolantFault):
 
 
 class HeatExchangerFouling(CoolantFault):
-    """Deposits lie on the plates of the heat exchanger."""
+    """Deposits on its plates insulate the heat exchanger."""
 
     kind = "heat-exchanger-fouling"
     system = "cooling"
@@ -145,13 +145,13 @@ class HeatExchangerFouling(CoolantFault):
     default_seconds = 3600.0
     severity = "warning"
     shows = (
-        "The facility valve opens ever further, and the facility water comes back cooler. Once the "
-        "valve is full open the supply temperature rises above its set point, by about 4 K at "
-        "three times the resistance, and the GPUs with it."
+        "The facility valve opens further and further, and the facility water returns cooler. Once "
+        "the valve is fully open, the supply temperature rises above its setpoint, by about 4 K at "
+        "three times the resistance, and the GPU temperatures with it."
     )
 
     resistance: Annotated[float, Field(gt=1, le=50)] = 3.0
-    """Thermal resistance over that of the clean exchanger."""
+    """Thermal resistance as a multiple of a clean exchanger's."""
 
     def apply(self, context: FaultContext) -> None:
         """Add the deposits."""
@@ -169,10 +169,10 @@ class CoolantLeak(CoolantFault):
     default_seconds = 900.0
     severity = "critical"
     shows = (
-        "The leak detector says Warning within seconds and Critical within a minute or so; level "
-        "and pressures fall. After some six minutes, at a fifth of the level, the pumps stop so as "
-        "not to run dry: then the rack overheats as with both pumps failed. At the end of the "
-        "fault the make-up pump fills the loop and the pumps start again."
+        "The leak detector reports Warning within seconds and Critical within about a minute; "
+        "level and pressures fall. After about six minutes, at 20 % of the level, the pumps stop "
+        "so that they do not run dry, and the rack overheats as with both pumps failed. When the "
+        "fault ends, the make-up pump refills the loop and the pumps start again."
     )
 
     rate: Annotated[float, Field(gt=0, le=100)] = 1.5
@@ -184,7 +184,7 @@ class CoolantLeak(CoolantFault):
 
 
 class ValveStuck(CoolantFault):
-    """The facility water valve of a rack hangs at one opening."""
+    """A rack's facility water valve is stuck at one position."""
 
     kind = "valve-stuck"
     system = "cooling"
@@ -194,14 +194,14 @@ class ValveStuck(CoolantFault):
     default_seconds = 1800.0
     severity = "critical"
     shows = (
-        "The valve's position departs from what the controller asks of it. Nearly closed, it lets "
-        "through too little water: supply and return temperature climb for minutes until the "
-        "GPUs throttle at 87 °C and the job slows. Open, it cools too much, and the supply "
-        "comes nearer to the dew point."
+        "The valve's position no longer follows the controller's command. Nearly closed, it passes "
+        "too little water: supply and return temperatures climb for minutes until the GPUs "
+        "throttle at 87 °C and the job slows down. Open, it cools too much, and the supply "
+        "temperature approaches the dew point."
     )
 
     opening: Annotated[float, Field(ge=0, le=1)] = 0.1
-    """Opening at which it hangs; training needs about 0.4."""
+    """Position at which it is stuck; training needs about 0.4."""
 
     def apply(self, context: FaultContext) -> None:
         """Hold the valve."""
@@ -209,27 +209,27 @@ class ValveStuck(CoolantFault):
 
 
 class CduPsuFailure(CoolantFault):
-    """One power supply of a coolant unit fails; the other one carries it."""
+    """One power supply of a CDU fails; the other carries it."""
 
     kind = "cdu-psu-failure"
     system = "cooling"
-    title = "a power supply of a coolant unit fails"
+    title = "a power supply of a CDU fails"
     target = "cdu_psu"
     default_target = "r0001/cdu/psu1"
     default_seconds = 1800.0
     severity = "warning"
     shows = (
-        "The supply's state turns to failed and its power to zero; the other one carries the unit. "
-        "Cooling does not change, redundancy is lost: with both gone the pumps stop."
+        "The supply's state turns to failed and its power falls to zero; the other supply carries "
+        "the CDU. Cooling does not change but redundancy is lost: if both fail, the pumps stop."
     )
 
     def apply(self, context: FaultContext) -> None:
-        """Take the supply away."""
+        """Fail the supply."""
         context.conditions.cdu_psu_ok[context.place] = False
 
 
 class ChillerFailure(Fault):
-    """A chiller trips; the spare one starts."""
+    """A chiller trips; the spare starts."""
 
     kind = "chiller-failure"
     system = "cooling"
@@ -239,10 +239,10 @@ class ChillerFailure(Fault):
     default_seconds = 3600.0
     severity = "warning"
     shows = (
-        "The chiller's state turns to failed; the spare one is starting and runs after two "
-        "minutes. Until then the others run at full capacity and the facility water warms by less "
-        "than a kelvin. With more chillers gone than there are spares it goes on warming, and so "
-        "do coolant, air and GPUs."
+        "The chiller's state turns to failed; the spare starts and is running after two minutes. "
+        "Until then the others run at full capacity and the facility water warms by less than a "
+        "kelvin. If more chillers fail than there are spares, it keeps warming, and so do coolant, "
+        "air and GPUs."
     )
 
     def apply(self, context: FaultContext) -> None:
@@ -251,7 +251,7 @@ class ChillerFailure(Fault):
 
 
 class FacilityWaterWarm(Fault):
-    """The chillers hold a wrong set point."""
+    """The chillers run to a wrong setpoint."""
 
     kind = "facility-water-warm"
     system = "cooling"
@@ -261,21 +261,21 @@ class FacilityWaterWarm(Fault):
     default_seconds = 3600.0
     severity = "warning"
     shows = (
-        "The facility water warms by the error within some minutes. The valves of all racks open; "
-        "from about 4 K on they are full open and the supply temperature of every rack rises, and "
-        "the servers' air with it."
+        "The facility water warms by the error within minutes. The valves of all racks open; from "
+        "about 4 K on they are fully open, and the supply temperature of every rack rises, and "
+        "the room air with it."
     )
 
     excess: Annotated[float, Field(gt=0, le=40)] = 8.0
-    """Set point above what it should be in K."""
+    """Error of the setpoint in K."""
 
     def apply(self, context: FaultContext) -> None:
-        """Shift the set point."""
+        """Shift the setpoint."""
         context.conditions.water_excess[0] = self.excess
 
 
 class HotDay(Fault):
-    """The day is far hotter than the season's."""
+    """The day is far hotter than normal for the season."""
 
     kind = "hot-day"
     system = "cooling"
@@ -285,13 +285,13 @@ class HotDay(Fault):
     default_seconds = 14_400.0
     severity = "warning"
     shows = (
-        "Outdoor temperature and dew point rise; the chillers draw more for the same heat and PUE "
-        "rises. Above 35 °C they also lose capacity: with more chillers down than there are "
-        "spares the water warms the faster."
+        "Outdoor temperature and dew point rise; the chillers draw more power for the same heat "
+        "and PUE rises. Above 35 °C they also lose capacity: with more chillers down than there "
+        "are spares, the water warms faster."
     )
 
     excess: Annotated[float, Field(gt=0, le=40)] = 15.0
-    """Outdoor temperature above the season's in K."""
+    """Outdoor temperature above the seasonal normal in K."""
 
     def apply(self, context: FaultContext) -> None:
         """Warm the outdoor air."""

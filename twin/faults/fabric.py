@@ -1,4 +1,4 @@
-"""Faults of the switches between the servers."""
+"""Faults of the fabric's switches."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["AdaptiveRoutingOff", "LeafDown", "SpineDown"]
 
 
 class LeafDown(Fault):
-    """A leaf switch stops: a rail of an array has no link."""
+    """A leaf switch fails: one rail of an array loses its links."""
 
     kind = "leaf-down"
     system = "network"
@@ -18,8 +18,8 @@ class LeafDown(Fault):
     default_seconds = 300.0
     severity = "critical"
     shows = (
-        "`up` of the switch is 0 and its other series vanish. One NIC of every server of the array "
-        "loses its link at the same moment, always the same device number. The job stalls."
+        "`up` of the switch is 0 and its other series vanish. Every server of the array loses the "
+        "link of the same NIC at the same moment. The job stalls."
     )
 
     def apply(self, context: FaultContext) -> None:
@@ -28,7 +28,7 @@ class LeafDown(Fault):
 
 
 class SpineDown(Fault):
-    """A spine switch stops: the leaves below it have fewer ways up."""
+    """A spine switch fails: the leaves below it have fewer uplinks."""
 
     kind = "spine-down"
     system = "network"
@@ -38,9 +38,9 @@ class SpineDown(Fault):
     default_seconds = 900.0
     severity = "warning"
     shows = (
-        "`up` of the switch is 0 and the leaves' uplinks to it go down. The others carry more; "
-        "where they cannot, bursts and steps take longer and leaves discard a little. In a large "
-        "fabric one spine of many is hardly felt."
+        "`up` of the switch is 0 and the leaves' uplinks to it go down. The other uplinks carry "
+        "more; where they cannot, bursts and steps take longer and leaves discard a few packets. "
+        "In a large fabric the loss of one spine is hardly noticeable."
     )
 
     def apply(self, context: FaultContext) -> None:
@@ -59,11 +59,11 @@ class AdaptiveRoutingOff(Fault):
     default_seconds = 900.0
     severity = "warning"
     shows = (
-        "Nothing is down, but bursts reach about 60 % of line rate where they reached 95 %, and "
-        "last as much longer. ECN marks, notifications and pauses rise, leaves discard a little, "
-        "and the step rate falls by about 8 %."
+        "Nothing is down, but bursts reach only about 60 % of line rate instead of 95 %, and last "
+        "correspondingly longer. ECN marks, congestion notifications and pause frames rise, leaves "
+        "discard a few packets, and the step rate falls by about 8 %."
     )
 
     def apply(self, context: FaultContext) -> None:
-        """Route statically."""
+        """Switch adaptive routing off."""
         context.conditions.adaptive_routing[context.target.unit] = False

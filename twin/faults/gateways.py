@@ -1,4 +1,4 @@
-"""Gateways: what is wrong with the racks' telemetry while the plant itself is well."""
+"""Gateways: the state of the racks' telemetry, apart from the plant's."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ __all__ = ["Gateways"]
 
 @dataclass(frozen=True, slots=True)
 class Gateways:
-    """The state of every rack's gateway, each an array with a value a rack.
+    """The state of every rack's gateway: arrays with one value per rack.
 
     Attributes:
         reporting: the gateway publishes.
-        frame_loss: share of its frames that is lost on the way.
+        frame_loss: share of its frames that is lost in transit.
         clock_skew: seconds that its clock is ahead.
     """
 
@@ -33,7 +33,7 @@ class Gateways:
     @classmethod
     def healthy(cls, layout: Layout) -> Gateways:
         """Return gateways without any fault; the arrays may be written to."""
-        from numpy import bool_, ones, zeros  # noqa: PLC0415 - telling of faults needs no arrays
+        from numpy import bool_, ones, zeros  # noqa: PLC0415 - describing faults needs no arrays
 
         racks = layout.units(UnitKind.RACK)
         return cls(ones(racks, dtype=bool_), zeros(racks), zeros(racks))

@@ -34,10 +34,10 @@ _DOUBLE_BIT = 48
 _REMAP_FAILURE = 64
 _GSP_TIMEOUT = 119
 _SWITCH_ERRORS = 5.0
-"""On the links to a switch that has failed, over what ends a job, est."""
+"""Error rate on the links to a failed switch as a multiple of the rate that ends a job, est."""
 _STALLS = (
-    "The GPU drops to idle power at 0 % utilisation, the job stalls and every other GPU shows "
-    "100 % at about 157 W. The end of the fault is the GPU's reset: the code goes back to 0 and "
+    "The GPU drops to idle power at 0 % utilisation, the job stalls, and every other GPU shows "
+    "100 % at about 157 W. When the fault ends, the GPU is reset: the code goes back to 0 and "
     "the job restarts from its checkpoint."
 )
 
@@ -47,7 +47,7 @@ def _raise(context: FaultContext, code: int) -> None:
 
 
 def _without_nvlink(layout: Layout, target: Target) -> str | None:
-    """Return that the GPUs of a rack have no NVLink, None where they have."""
+    """Return the refusal of a rack whose GPUs have no NVLink, None if they have it."""
     model = layout.entire.site.gpu_model(target.unit)
     return None if model.nvlink_bytes_per_second else f"the {model.name} has no NVLink"
 
@@ -64,11 +64,11 @@ class GpuOffBus(Fault):
     severity = "critical"
     shows = (
         "All series of the GPU vanish while `up` of its exporter stays 1: seven GPUs report "
-        "where eight should. Only DCGM_FI_DEV_XID_ERRORS is 79 for the 30 s until DCGM's next "
-        "collection, which makes every field of a lost GPU blank (NVIDIA/DCGM, "
+        "instead of eight. Only DCGM_FI_DEV_XID_ERRORS remains, at 79, for the 30 s until DCGM's "
+        "next collection, which blanks every field of a lost GPU (NVIDIA/DCGM, "
         "DcgmCacheManager.cpp): a rule on 79 with a longer `for` never fires. The job stalls, "
-        "every other GPU shows 100 % utilisation at about 157 W, and after the GPU's return the "
-        "job restarts from its checkpoint."
+        "every other GPU shows 100 % utilisation at about 157 W, and once the GPU is back the job "
+        "restarts from its checkpoint."
     )
 
     def apply(self, context: FaultContext) -> None:
@@ -77,7 +77,7 @@ class GpuOffBus(Fault):
 
 
 class GpuXid(Fault):
-    """A GPU raises an XID of one's choice."""
+    """A GPU raises an XID that you choose."""
 
     kind = "gpu-xid"
     system = "gpu"
@@ -90,8 +90,8 @@ class GpuXid(Fault):
         "DCGM_FI_DEV_XID_ERRORS of the GPU is the code, with its text in err_msg, until the GPU is "
         "reset or its exporter restarts (NVIDIA/dcgm-exporter issue 500). After 13, 31, 43, 45 "
         "(user code), 63 and 94 (contained ECC errors) the job restarts at once, and the code "
-        "stays though the fault ends; 92 is a warning and stays too; after all others the GPU "
-        "runs nothing and the job stalls until the fault ends, which is the GPU's reset."
+        "stays even after the fault ends; 92 is a warning and stays too. After any other code the "
+        "GPU does no work and the job stalls until the fault ends, which resets the GPU."
     )
 
     code: Annotated[int, Field(ge=1, le=255)] = 31
@@ -100,7 +100,7 @@ class GpuXid(Fault):
     @field_validator("code")
     @classmethod
     def _known(cls, code: int) -> int:
-        from twin.plant import (  # noqa: PLC0415 - telling of faults needs no plant
+        from twin.plant import (  # noqa: PLC0415 - describing faults needs no plant
             ENDS_APPLICATION,
             NEEDS_RESET,
             WARNS,
@@ -129,7 +129,7 @@ class GpuSingleBit(Fault):
     severity = "warning"
     shows = (
         "DCGM_FI_DEV_ECC_SBE_VOL_TOTAL and _AGG_TOTAL rise, and now and then "
-        "DCGM_FI_DEV_CORRECTABLE_REMAPPED_ROWS; the job does not notice."
+        "DCGM_FI_DEV_CORRECTABLE_REMAPPED_ROWS; the job is not affected."
     )
 
     rate: Annotated[float, Field(gt=0, le=100_000)] = 5.0
@@ -161,7 +161,7 @@ class GpuDoubleBit(Fault):
 
 
 class GpuRowRemapFailure(Fault):
-    """A row of a GPU's memory fails and no spare row is left: XID 64."""
+    """A memory row of a GPU fails and no spare row is left: XID 64."""
 
     kind = "gpu-row-remap-failure"
     system = "gpu"
@@ -191,9 +191,9 @@ class GspTimeout(Fault):
     default_seconds = 600.0
     severity = "critical"
     shows = (
-        f"XID {_GSP_TIMEOUT} ({XID_TEXT[_GSP_TIMEOUT]}). DCGM then asks the driver nothing more: "
+        f"XID {_GSP_TIMEOUT} ({XID_TEXT[_GSP_TIMEOUT]}). DCGM then stops querying the driver: "
         "all other series of all GPUs of the host are gone while `up` is 1, until the repair "
-        f"restarts its host engine. {_STALLS}"
+        f"restarts the host engine. {_STALLS}"
     )
 
     def apply(self, context: FaultContext) -> None:
@@ -213,7 +213,7 @@ class GpuHang(Fault):
     severity = "critical"
     shows = (
         "No XID. The job stalls; all GPUs show 100 % utilisation, and the culprit is the one that "
-        "draws about 120 W where the others, waiting for it, draw 157 W."
+        "draws about 120 W while the others, which wait for it, draw 157 W."
     )
 
     def apply(self, context: FaultContext) -> None:
@@ -232,12 +232,13 @@ class GpuSlow(Fault):
     default_seconds = 900.0
     severity = "warning"
     shows = (
-        "SM clock and power of one GPU are low at a normal temperature and no violation counter "
-        "rises; steps take longer for the whole job, and all other GPUs draw less while they wait."
+        "One GPU has a low SM clock and low power at a normal temperature, and no violation "
+        "counter rises; steps take longer for the whole job, and all other GPUs draw less while "
+        "they wait."
     )
 
     ratio: Annotated[float, Field(gt=0.1, lt=1)] = 0.7
-    """Its clock over full clock."""
+    """Its clock as a fraction of full clock."""
 
     def apply(self, context: FaultContext) -> None:
         """Limit the clock."""
@@ -250,19 +251,19 @@ class GpuColdPlate(Fault):
 
     kind = "gpu-cold-plate"
     system = "gpu"
-    title = "a GPU's cold plate conducts badly"
+    title = "a GPU's cold plate has poor thermal contact"
     target = "gpu"
     default_target = "r0001/n1/gpu0"
     default_seconds = 1800.0
     severity = "warning"
     shows = (
-        "One GPU and its memory are far hotter than the seven beside it, at the same power and "
-        "coolant; above 95 °C memory or 87 °C die its clock falls, thermal violation time rises "
-        "and the whole job slows down."
+        "One GPU and its memory are far hotter than the seven beside it at the same power and "
+        "coolant temperature; above 95 °C for memory or 87 °C for the die its clock falls, thermal "
+        "violation time rises and the whole job slows down."
     )
 
     resistance: Annotated[float, Field(gt=1, le=20)] = 3.2
-    """Thermal resistance from die to coolant, over normal."""
+    """Thermal resistance from die to coolant as a multiple of normal."""
 
     def apply(self, context: FaultContext) -> None:
         """Raise the thermal resistance."""
@@ -270,7 +271,7 @@ class GpuColdPlate(Fault):
 
 
 class GpuPowerBrake(Fault):
-    """A server's power brake pin is asserted: its GPUs run at half clock."""
+    """A server's power brake signal is asserted: its GPUs run at half clock."""
 
     kind = "gpu-power-brake"
     system = "gpu"
@@ -280,8 +281,8 @@ class GpuPowerBrake(Fault):
     default_seconds = 300.0
     severity = "critical"
     shows = (
-        "All GPUs of the server run at half clock and their power violation time rises, though "
-        "they are cool and far below their limit; the whole job runs at half speed."
+        "All GPUs of the server run at half clock and their power violation time rises, although "
+        "they are cool and far below their power limit; the whole job runs at half speed."
     )
 
     def apply(self, context: FaultContext) -> None:
@@ -294,12 +295,12 @@ class GpuPcieReplay(Fault):
 
     kind = "gpu-pcie-replay"
     system = "gpu"
-    title = "a GPU's PCIe link has to repeat packets"
+    title = "a GPU's PCIe link replays packets"
     target = "gpu"
     default_target = "r0001/n1/gpu1"
     default_seconds = 1800.0
     severity = "warning"
-    shows = "DCGM_FI_DEV_PCIE_REPLAY_COUNTER of one GPU rises steadily; the job does not notice."
+    shows = "DCGM_FI_DEV_PCIE_REPLAY_COUNTER of one GPU rises steadily; the job is not affected."
 
     rate: Annotated[float, Field(gt=0, le=10_000)] = 2.0
     """Replays a second."""
@@ -310,7 +311,7 @@ class GpuPcieReplay(Fault):
 
 
 class NvlinkError(Fault):
-    """A GPU's NVLinks have bit errors; from 200 a second on XID 74 ends the job."""
+    """A GPU's NVLinks have bit errors; at 200 a second or more, XID 74 ends the job."""
 
     kind = "nvlink-error"
     system = "gpu"
@@ -320,10 +321,9 @@ class NvlinkError(Fault):
     default_seconds = 900.0
     severity = "critical"
     shows = (
-        "CRC, replay and recovery error counters of the GPU's NVLinks rise; its bandwidth falls "
-        "and with it the pace of the job. From 200 errors a second on the links cannot be "
-        f"trained: XID 74 ({XID_TEXT[74]}). The job then stalls until the GPU's reset, the end of "
-        "the fault."
+        "CRC, replay and recovery error counters of the GPU's NVLinks rise; its bandwidth falls, "
+        "and the job slows down. At 200 errors a second or more the links cannot be trained: XID "
+        f"74 ({XID_TEXT[74]}). The job then stalls until the fault ends, which resets the GPU."
     )
 
     rate: Annotated[float, Field(gt=0, le=10_000)] = 60.0
@@ -331,7 +331,7 @@ class NvlinkError(Fault):
 
     @classmethod
     def refusal(cls, layout: Layout, target: Target) -> str | None:
-        """Return why the GPU cannot have it."""
+        """Return why the GPU cannot have this fault, None where it can."""
         return _without_nvlink(layout, target)
 
     def apply(self, context: FaultContext) -> None:
@@ -351,13 +351,13 @@ class NvswitchFailure(Fault):
     severity = "critical"
     shows = (
         "CRC, replay and recovery error counters of all GPUs of one server rise at once, and all "
-        f"of them raise XID 74 ({XID_TEXT[74]}) at the same moment: what they share is to blame, "
-        "not one of them. The job stalls until the time-out and goes on without the server."
+        f"of them raise XID 74 ({XID_TEXT[74]}) at the same moment, which points to a shared part "
+        "and not to one GPU. The job stalls until the time-out and goes on without the server."
     )
 
     @classmethod
     def refusal(cls, layout: Layout, target: Target) -> str | None:
-        """Return why the server cannot have it."""
+        """Return why the server cannot have this fault, None where it can."""
         return _without_nvlink(layout, target)
 
     def apply(self, context: FaultContext) -> None:
@@ -382,7 +382,8 @@ class DcgmExporterDown(Fault):
     severity = "warning"
     shows = (
         '`up{job="dcgm-exporter"}` of the server is 0 and the series of its GPUs vanish, while '
-        "the server draws its power and the job goes on: the monitoring is broken, not the GPUs."
+        "the server's power stays the same and the job goes on: the monitoring is broken, not the "
+        "GPUs."
     )
 
     def apply(self, context: FaultContext) -> None:

@@ -11,24 +11,24 @@ from twin.faults.base import Fault, FaultContext
 __all__ = ["CheckpointStorm", "DataLoaderSlow", "JobCrash", "SoftwareHang"]
 
 _JOB = "pretrain"
-"""As a site calls its one job; a list of faults needs no parameters, which have the word too."""
+"""Name of a site's only job; written here too, so that listing faults loads no site parameters."""
 
 
 class JobCrash(Fault):
-    """The job's own code fails, as by an unhandled exception or an XID of the class 13, 31, 43."""
+    """The job's own code fails, for example by an unhandled exception or XID 13, 31 or 43."""
 
     kind = "job-crash"
     system = "job"
-    title = "the training job crashes by itself"
+    title = "the training job crashes because of its own code"
     target = "job"
     default_target = _JOB
     default_seconds = 30.0
     severity = "critical"
     shows = (
-        "The job's state goes to crashed at once and all its GPUs fall from training to idle: a "
-        "step down of the whole site where it is the only job. The hardware is well. The job is "
-        "launched again after two minutes, starts, loads its checkpoint and has lost the work "
-        "since then; if the cause is still there, it crashes again."
+        "The job's state turns to crashed at once and all its GPUs drop from training to idle: if "
+        "it is the only job, the power of the whole site drops in one step. The hardware is "
+        "healthy. The job is relaunched after two minutes, starts and loads its checkpoint; the "
+        "work since then is lost. If the cause is still there, it crashes again."
     )
 
     def apply(self, context: FaultContext) -> None:
@@ -47,13 +47,13 @@ class SoftwareHang(Fault):
     default_seconds = 60.0
     severity = "critical"
     shows = (
-        "All GPUs of the job show 100 % utilisation at about 157 W and the steps stand still, but "
-        "no device is missing and no link is down. After three minutes the collective times out: "
-        "the job crashes and restarts from its checkpoint. The hang does not end by itself."
+        "All GPUs of the job show 100 % utilisation at about 157 W and no step completes, but no "
+        "device is missing and no link is down. After three minutes the collective times out: the "
+        "job crashes and restarts from its checkpoint. The hang does not end on its own."
     )
 
     def apply(self, context: FaultContext) -> None:
-        """Hold the rank back."""
+        """Hang the rank."""
         context.conditions.job_synchronous[context.target.unit] = False
 
 
@@ -68,13 +68,13 @@ class DataLoaderSlow(Fault):
     default_seconds = 600.0
     severity = "warning"
     shows = (
-        "Steps take longer in inverse proportion to the input, pace falls below 1 and time is lost "
-        "by the cause slow. Unlike in a hang the GPUs' utilisation falls too, since without input "
-        "no kernel runs; so does power."
+        "Step time grows in inverse proportion to the input rate, the pace falls below 1 and lost "
+        "time rises with the cause slow. Unlike in a hang, GPU utilisation and power fall too, "
+        "because no kernel runs without input."
     )
 
     ratio: Annotated[float, Field(gt=0, lt=1)] = 0.6
-    """Rate of the input over what the job needs."""
+    """Input rate as a fraction of what the job needs."""
 
     def apply(self, context: FaultContext) -> None:
         """Slow the input."""
@@ -92,9 +92,9 @@ class CheckpointStorm(Fault):
     default_seconds = 1800.0
     severity = "warning"
     shows = (
-        "The job's state alternates between training and checkpoint, goodput falls and time is "
-        "lost by the cause checkpoint. The site's power swings between training and waiting, 0.4 "
-        "kW a GPU, at each of them, and the storage NICs and racks are busy."
+        "The job's state alternates between training and checkpoint, goodput falls, and lost time "
+        "rises with the cause checkpoint. With each checkpoint the site's power swings between "
+        "training and waiting, 0.4 kW per GPU, and the storage NICs and racks are busy."
     )
 
     every: Annotated[float, Field(ge=10, le=3600)] = 60.0

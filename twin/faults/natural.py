@@ -1,9 +1,9 @@
-"""Faults as they come by themselves: at the rates that a large training run has published.
+"""Natural failures: random faults at the rates published for a large training run.
 
 Meta counted 419 unexpected interruptions in 54 days on 16,384 H100 (Llama 3, by cause).
-Each cause is a Poisson process whose rate goes with the number of GPUs; what happens is
-one of the faults of :data:`twin.faults.FAULTS`. How long it lasts (until the device or
-its spare is back) and how a cause splits over faults is an estimate.
+Each cause is a Poisson process with a rate proportional to the number of GPUs; each event is
+one of the faults of :data:`twin.faults.FAULTS`. Durations (until the device or its spare is
+back) and the split of a cause into faults are estimates.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _DAYS, _GPUS = 54, 16_384
 _STREAM = 40
 _HOUR = 3600.0
 _DRAINED = 900.0
-"""What slows a job down without stopping it is found and its server drained, est. 10 to 20 min:
+"""Time to find a fault that slows a job down and to drain its server, est. 10 to 20 min:
 ByteDance evicts a server whose link flaps twice in 5 min (arXiv 2509.16293)."""
 _MOST_FACTOR = 10_000.0
 
@@ -35,10 +35,10 @@ class Cause:
     """A cause of interruptions.
 
     Attributes:
-        name: as the published table has it.
-        count: interruptions by it in 54 days on 16,384 GPUs.
-        faults: kinds of fault that stand for it, each with its share and how long it lasts on
-            average in s, both est.
+        name: as in the published table.
+        count: its interruptions in 54 days on 16,384 GPUs.
+        faults: kinds of fault that represent it, each with its share and mean duration in s,
+            both est.
     """
 
     name: str
@@ -46,7 +46,7 @@ class Cause:
     faults: tuple[tuple[str, float, float], ...]
 
     def rate(self, gpus: int) -> float:
-        """Return how often it happens on so many GPUs, in 1/s."""
+        """Return the rate of this cause on a number of GPUs, in 1/s."""
         return self.count / (_DAYS * 86_400.0) * gpus / _GPUS
 
 
@@ -74,19 +74,19 @@ CAUSES = (
     Cause("system memory", 2, (("server-down", 1.0, 8 * _HOUR),)),
     Cause("dependency", 2, (("job-crash", 1.0, 30.0),)),
 )  # fmt: skip
-"""The published causes (Llama 3 herd of models, table 5) and what they are here."""
+"""The published causes (The Llama 3 Herd of Models, table 5) and the faults they become."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Failure:
-    """One fault to come.
+    """One scheduled fault.
 
     Attributes:
         at: simulated seconds since the start.
         cause: name of its cause.
         kind: of fault.
         target: the place that it affects.
-        seconds: how long it lasts.
+        seconds: its duration.
     """
 
     at: float
@@ -102,7 +102,7 @@ class NaturalFailures:
     Args:
         layout: the site.
         seed: of all random numbers.
-        factor: how many times more often than published.
+        factor: multiple of the published rates.
     """
 
     def __init__(self, layout: Layout, seed: int = 0, factor: float = 1.0) -> None:
@@ -130,14 +130,14 @@ class NaturalFailures:
         return due
 
     def apply(self, schedule: FaultSchedule, time: float, epoch: float) -> list[Failure]:
-        """Let the failures up to ``time`` begin and return those that did.
+        """Start the failures up to ``time`` and return those that started.
 
-        A place where the same fault is in force cannot fail by it again.
+        A place where the same fault is already in force is skipped.
 
         Args:
-            schedule: where they begin.
+            schedule: that they are added to.
             time: simulated seconds since the start.
-            epoch: simulated time of the start, as the schedule has it.
+            epoch: simulated time of the start, on the schedule's clock.
         """
         struck = []
         for failure in self.until(time):
@@ -168,13 +168,13 @@ class NaturalFailures:
             yield Failure(time, cause.name, kind, target, seconds)
 
     def _exposed(self, cause: Cause) -> int:
-        """Return how many GPUs a cause can strike: all, or by software those that train."""
+        """Return the number of GPUs that a cause can affect: all, or for software the training."""
         if any(FAULTS[kind].target == "job" for kind, *_ in cause.faults):
             return sum(job.gpus for job in self._training)
         return self._layout.site.gpus
 
     def _job(self, rng: np.random.Generator) -> str:
-        """Return the name of a training job, the likelier the larger it is."""
+        """Return the name of a random training job, weighted by size."""
         jobs = self._training
         if len(jobs) == 1:
             return jobs[0].name
@@ -182,7 +182,7 @@ class NaturalFailures:
         return jobs[int(np.searchsorted(ends, rng.integers(ends[-1]), side="right"))].name
 
     def _place(self, kind: str, rng: np.random.Generator) -> str:
-        """Return the address of a place of that kind, each as likely as any other."""
+        """Return the address of a random place of that kind, all equally likely."""
         layout, site = self._layout, self._layout.site
         if kind == "job":
             return self._job(rng)
@@ -195,7 +195,7 @@ class NaturalFailures:
         )
         if kind == "server":
             return server
-        # The last NIC is not the job's: only the compute NICs interrupt it.
+        # The last NIC is for storage: only the compute NICs can interrupt the job.
         first, count = {
             "gpu": (0, site.server.gpus),
             "nic": (0, max(1, site.server.nics - 1)),
@@ -205,10 +205,10 @@ class NaturalFailures:
 
 
 def failures_of(spec: str, layout: Layout, seed: int) -> NaturalFailures | None:
-    """Return the failures that ``spec`` names: ``none``, ``natural`` or ``natural:FACTOR``.
+    """Return the failures of a ``spec``: ``none``, ``natural`` or ``natural:FACTOR``.
 
     Raises:
-        ConfigError: it is none of these.
+        ConfigError: ``spec`` is none of these.
     """
     kind, separator, text = spec.partition(":")
     if spec == "none":
@@ -219,7 +219,7 @@ def failures_of(spec: str, layout: Layout, seed: int) -> NaturalFailures | None:
         factor = 0.0
     if kind != "natural" or not 0 < factor <= _MOST_FACTOR:
         raise ConfigError(
-            f"failures {spec!r} is not known; choose none, natural or natural:FACTOR, for example "
+            f"failures {spec!r} is not known; use none, natural or natural:FACTOR, for example "
             "natural:100 for a hundred times as many"
         )
     return NaturalFailures(layout, seed, factor)

@@ -12,7 +12,7 @@ __all__ = ["NicDegradedRate", "NicDown", "NicFlap", "OpticAgeing", "PacketLoss",
 
 
 class _OfNic(Fault):
-    """What all faults of a NIC port share."""
+    """Base of the faults of a NIC port."""
 
     system = "network"
     target = "nic"
@@ -21,20 +21,20 @@ class _OfNic(Fault):
 
 
 class NicFlap(_OfNic):
-    """A link goes down and comes up again, over and over."""
+    """A link repeatedly goes down and comes up again."""
 
     kind = "nic-flap"
     title = "a NIC's link flaps"
     default_seconds = 300.0
     shows = (
-        "link_downed rises by one and carrier_changes by two a flap; the port's state goes from "
-        "4 (active) to 1 (down) and back. While the link is down the job stalls."
+        "link_downed rises by one and carrier_changes by two with each flap; the port's state goes "
+        "from 4 (active) to 1 (down) and back. The job stalls while the link is down."
     )
 
     period: Annotated[float, Field(gt=0, le=3600)] = 30.0
     """Seconds from one loss of the link to the next."""
     down: Annotated[float, Field(gt=0, le=3600)] = 5.0
-    """Seconds without link in each period; with ``period`` or more the link stays down."""
+    """Seconds without a link in each period; at ``period`` or more the link stays down."""
 
     def apply(self, context: FaultContext) -> None:
         """Take the link down for the first part of each period."""
@@ -60,14 +60,14 @@ class NicDown(_OfNic):
 
 
 class NicDegradedRate(_OfNic):
-    """A link is negotiated at less than its rate."""
+    """A link is negotiated below its nominal rate."""
 
     kind = "nic-degraded-rate"
     title = "a link runs at a reduced rate"
     default_seconds = 900.0
     shows = (
         "node_infiniband_rate_bytes_per_second and node_network_speed_bytes of the port fall, and "
-        "so does ifHighSpeed of the leaf's. Nothing is down, but every step takes longer: the "
+        "so does ifHighSpeed of the leaf's port. Nothing is down, but every step takes longer: the "
         "collective waits for the slowest link."
     )
 
@@ -80,20 +80,20 @@ class NicDegradedRate(_OfNic):
 
 
 class OpticAgeing(_OfNic):
-    """A transceiver's received light fades until the link falls now and then."""
+    """A transceiver's received light fades until the link flaps."""
 
     kind = "optic-ageing"
     title = "a transceiver ages"
     default_seconds = 1800.0
     shows = (
-        "The received light falls decibel by decibel. Corrected bits rise tenfold each 2 dB, "
-        "below -5 dBm symbol errors begin, and below -7 dBm the link flaps at random."
+        "The received light falls steadily. Corrected bits rise tenfold for each 2 dB, symbol "
+        "errors begin below -5 dBm, and below -7 dBm the link flaps at random."
     )
 
     decibels: Annotated[float, Field(gt=0, le=40)] = 9.0
     """Light lost in the end, in dB."""
     seconds: Annotated[float, Field(gt=0, le=1e7)] = 600.0
-    """Time in which it is lost; months on real optics."""
+    """Time until all of it is lost, in s; months on real optics."""
 
     def apply(self, context: FaultContext) -> None:
         """Dim the light in proportion to the time."""
@@ -109,8 +109,8 @@ class PacketLoss(_OfNic):
     default_seconds = 600.0
     shows = (
         "Receive errors and out-of-sequence packets of the port rise, and NAKs and retransmits at "
-        "the sender. RoCE sends a window again for each loss, so that 0.1 % of loss costs about "
-        "17 % of throughput: steps take longer."
+        "the sender. RoCE resends a whole window for each lost packet, so 0.1 % loss costs about "
+        "17 % of the throughput: steps take longer."
     )
 
     ratio: Annotated[float, Field(gt=0, le=0.5)] = 1e-3
@@ -122,16 +122,16 @@ class PacketLoss(_OfNic):
 
 
 class PfcStorm(_OfNic):
-    """A NIC sends pause frames without end and holds up its switch."""
+    """A NIC sends pause frames without end and blocks its switch."""
 
     kind = "pfc-storm"
     title = "a NIC floods its leaf with pause frames"
     default_seconds = 300.0
     severity = "critical"
     shows = (
-        "Transmitted priority-3 pauses of the port rise by thousands a second, and received ones "
-        "on all other ports of its rail in the array. No link is down, but throughput falls and "
-        "steps take much longer."
+        "The port transmits thousands of priority-3 pause frames a second, and all other ports of "
+        "its rail in the array receive them. No link is down, but throughput falls and steps take "
+        "much longer."
     )
 
     share: Annotated[float, Field(gt=0, lt=1)] = 0.8

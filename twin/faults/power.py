@@ -40,18 +40,18 @@ class GridOutage(Fault):
     default_seconds = 300.0
     severity = "critical"
     shows = (
-        "The feed's breaker opens, its voltage and import go to zero, and the Megapacks carry the "
-        "site within the same second. The generators start, take over the slow part of the load "
-        "as far as they can and burn fuel. What nothing can carry is unserved for a second, then "
-        "racks are shed, those of the least important job first, and their job stalls. A minute "
-        "after the return the feed closes again, the import rises slowly, the generators unload, "
-        "cool down and stop, and shed racks come back one after the other. When no source was "
-        "left, water pumps, air handlers and chillers stop too; the chillers need five minutes "
-        "after the power's return, in which the racks warm the water."
+        "The feed's breaker opens, its voltage and import fall to zero, and the Megapacks carry "
+        "the site within the same second. The generators start, take over the slow part of the "
+        "load as far as they can, and burn fuel. Load that nothing can carry is unserved for a "
+        "second; then racks are shed, those of the least important job first, and their job "
+        "stalls. A minute after the grid returns the breaker closes again, the import rises "
+        "slowly, the generators unload, cool down and stop, and shed racks come back one by one. "
+        "If no source is left, water pumps, air handlers and chillers stop too; the chillers need "
+        "five minutes after power returns, during which the racks warm the water."
     )
 
     def apply(self, context: FaultContext) -> None:
-        """Take the feed away, or all feeds."""
+        """Disconnect the feed, or all feeds."""
         context.conditions.grid_available[_feeds(context)] = False
 
 
@@ -66,15 +66,15 @@ class GridSag(Fault):
     default_seconds = 10.0
     severity = "critical"
     shows = (
-        "Voltage falls at the feed and at every PDU, currents rise, because power supplies draw "
-        "constant power. After 2 s below 88 % the Megapacks trip by their IEEE 1547 table and "
-        "connect again 5 min after the voltage's return: until then the import follows every "
-        "training step. Below 75 % the chillers drop out and need five minutes to restart; below "
-        "70 % the site makes itself an island instead."
+        "Voltage falls at the feed and at every PDU, and currents rise, because power supplies "
+        "draw constant power. After 2 s below 88 % the Megapacks trip by their IEEE 1547 table and "
+        "reconnect 5 min after the voltage recovers: until then the import follows every training "
+        "step. Below 75 % the chillers drop out and need five minutes to restart; below 70 % the "
+        "site islands itself instead."
     )
 
     voltage: Annotated[float, Field(ge=0.05, le=1.3)] = 0.8
-    """Voltage over normal; above 1 it is a swell."""
+    """Voltage as a fraction of normal; above 1 it is a swell."""
 
     def apply(self, context: FaultContext) -> None:
         """Lower the voltage."""
@@ -86,15 +86,15 @@ class GridFrequency(Fault):
 
     kind = "grid-frequency"
     system = "power"
-    title = "the grid's frequency runs off"
+    title = "the grid's frequency is off"
     target = "grid"
     default_target = "grid"
     default_seconds = 60.0
     severity = "warning"
     shows = (
-        "The frequency at the feed and at the Megapacks moves by the offset. Down to 58.5 Hz the "
-        "units ride through for as long as it lasts, below for 300 s, below 56.5 Hz not at all: "
-        "they trip and connect again 5 min after its return."
+        "The frequency at the feed and at the Megapacks shifts by the offset. Down to 58.5 Hz the "
+        "units ride through without limit, below that for 300 s, and below 56.5 Hz not at all: "
+        "they trip and reconnect 5 min after the frequency recovers."
     )
 
     hertz: Annotated[float, Field(ge=-5.0, le=5.0)] = -1.2
@@ -116,9 +116,9 @@ class MegapackTrip(Fault):
     default_seconds = 600.0
     severity = "warning"
     shows = (
-        "The unit's inverter state turns to FAULT and its power to zero at once; the other units "
-        "take its share as far as they can, and the grid import follows the training steps more. "
-        "Afterwards it is STARTING for some seconds."
+        "The unit's inverter state turns to FAULT and its power falls to zero at once; the other "
+        "units take over its share as far as they can, and the grid import follows the training "
+        "steps more closely. Afterwards the state is STARTING for a few seconds."
     )
 
     def apply(self, context: FaultContext) -> None:
@@ -127,7 +127,7 @@ class MegapackTrip(Fault):
 
 
 class MegapackDerate(Fault):
-    """A Megapack can do only part of its rated power."""
+    """A Megapack can deliver only part of its rated power."""
 
     kind = "megapack-derate"
     system = "power"
@@ -137,12 +137,12 @@ class MegapackDerate(Fault):
     default_seconds = 1800.0
     severity = "warning"
     shows = (
-        "The unit's greatest charge and discharge power fall to the ratio, for example because "
-        "some of its inverter modules are out; it keeps running, and the others take the rest."
+        "The unit's maximum charge and discharge power fall to the ratio, for example because some "
+        "of its inverter modules are out; it keeps running, and the other units take the rest."
     )
 
     ratio: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.3
-    """Power limit over rated power."""
+    """Power limit as a fraction of rated power."""
 
     def apply(self, context: FaultContext) -> None:
         """Lower the unit's limits."""
@@ -151,7 +151,7 @@ class MegapackDerate(Fault):
 
 
 class GensetStartFailure(Fault):
-    """A generator's engine does not fire."""
+    """A generator's engine does not start."""
 
     kind = "genset-start-failure"
     system = "power"
@@ -161,18 +161,18 @@ class GensetStartFailure(Fault):
     default_seconds = 1800.0
     severity = "warning"
     shows = (
-        "Nothing, until the generators are called, for example by a grid-outage. Then the unit "
+        "Nothing until the generators are called, for example by a grid-outage. Then the unit "
         "cranks three times, its starter battery's voltage sags, and its state turns to failed; "
-        "the others carry what they can."
+        "the other generators carry what they can."
     )
 
     def apply(self, context: FaultContext) -> None:
-        """Keep the engine from firing."""
+        """Keep the engine from starting."""
         context.conditions.genset_startable[context.target.unit] = False
 
 
 class GensetTrip(Fault):
-    """A generator's protection stops it."""
+    """A generator's protection trips it."""
 
     kind = "genset-trip"
     system = "power"
@@ -183,7 +183,8 @@ class GensetTrip(Fault):
     severity = "warning"
     shows = (
         "The unit's state turns to failed, its breaker opens, its power is gone at once and the "
-        "engine coasts down. On an island the Megapacks and the other units take its share."
+        "engine coasts down. In island operation the Megapacks and the other units take over its "
+        "share."
     )
 
     def apply(self, context: FaultContext) -> None:
@@ -202,12 +203,12 @@ class PduBreakerTrip(Fault):
     default_seconds = 600.0
     severity = "critical"
     shows = (
-        "The PDU's phases show 0 V and 0 A and those of the rack's other PDU twice their current. "
+        "The PDU's phases show 0 V and 0 A, and those of the rack's other PDU twice their current. "
         "Half of every server's power supplies turn critical; the other half cannot carry full "
         "training load, so the servers lower their GPUs' power limit and the whole job slows "
-        "down. A PDU of the default size carries the rack alone; one that is smaller, or has far "
-        "more load on one phase, trips by overload after minutes, and is closed by hand a quarter "
-        "of an hour after the fault. When all PDUs of a rack are open, it is dark."
+        "down. A PDU of the default size carries the rack alone; a smaller one, or one with far "
+        "more load on one phase, trips on overload after minutes and is closed by hand 15 minutes "
+        "after the fault. When the breakers of all PDUs of a rack are open, the rack is dark."
     )
 
     def apply(self, context: FaultContext) -> None:
@@ -226,13 +227,13 @@ class PduPhaseImbalance(Fault):
     default_seconds = 1800.0
     severity = "warning"
     shows = (
-        "The current of the PDU's first phase rises and that of the others falls; the sum of the "
-        "powers stays what it was. The breaker holds while the rack's other PDU has its part; with "
-        "a load of 3 or more it trips minutes after the other one is lost, and the rack is dark."
+        "The current of the PDU's first phase rises and that of the others falls; the total power "
+        "stays the same. The breaker holds while the rack's other PDU carries its share; with a "
+        "load of 3 or more it trips minutes after the other PDU is lost, and the rack is dark."
     )
 
     load: Annotated[float, Field(gt=1.0, le=10.0)] = 1.8
-    """Load of the first phase over that of the others."""
+    """Load of the first phase as a multiple of the others'."""
 
     def apply(self, context: FaultContext) -> None:
         """Load the first phase."""

@@ -1,4 +1,4 @@
-"""The faults in force: injected, cleared, ended by their time, and turned into conditions."""
+"""Fault schedule: the faults in force, from injection to clearing or expiry."""
 
 from __future__ import annotations
 
@@ -59,8 +59,8 @@ def place_of(registry: Mapping[str, type[Fault]], layout: Layout, kind: str, tar
     """Return the place of a site that a kind of fault is applied to.
 
     Raises:
-        ConfigError: there is no such fault or no such place, it is a place of another kind, or
-            it has nothing that could fail so.
+        ConfigError: there is no such fault or place, the place is of another kind, or it cannot
+            have this fault.
     """
     _check_kind(registry, kind)
     fault, place = registry[kind], _place(layout, target)
@@ -71,7 +71,7 @@ def place_of(registry: Mapping[str, type[Fault]], layout: Layout, kind: str, tar
         )
     refusal = fault.refusal(layout, place)
     if refusal is not None:
-        raise ConfigError(f"fault {kind} cannot strike {target}: {refusal}")
+        raise ConfigError(f"fault {kind} cannot be applied to {target}: {refusal}")
     return place
 
 
@@ -81,7 +81,7 @@ def _check_kind(registry: Mapping[str, type[Fault]], kind: str) -> None:
         raise ConfigError(f"fault {kind!r} does not exist{known}")
 
 
-# What tells of faults needs neither site nor plant, which take long to import.
+# Describing faults needs neither site nor plant, which are slow to import.
 
 
 def _place(layout: Layout, target: str) -> Target:
@@ -107,7 +107,7 @@ class FaultSchedule:
         self._registry = registry
         self._active: list[AppliedFault] = []
 
-    # Made when first asked for: who only checks faults needs no arrays.
+    # Made on first use: checking faults needs no arrays.
     @cached_property
     def _healthy(self) -> Conditions:
         from twin.plant import Conditions  # noqa: PLC0415
@@ -154,8 +154,8 @@ class FaultSchedule:
         struck = self.applied_fault(identifier, kind, target, (now, now), parameters or {})
         if len(self._active) >= self.MOST:
             raise ConfigError(
-                f"{self.MOST} faults are in force, and the list of more does not fit into a "
-                "message; clear some first"
+                f"{self.MOST} faults are already in force, and a list of more would not fit into "
+                "one message; clear some first"
             )
         for other in self._active:
             if other.fault.kind == kind and other.target.meets(struck.target):
@@ -165,7 +165,7 @@ class FaultSchedule:
                 )
         lasting = struck.fault.default_seconds if seconds is None else seconds
         if not lasting > 0.0:
-            raise ConfigError(f"fault {kind}: it is to last {lasting:g} s; that must be above 0")
+            raise ConfigError(f"fault {kind}: its duration is {lasting:g} s; that must be above 0")
         struck = replace(struck, until=now + lasting)
         self._active.append(struck)
         return struck
@@ -178,7 +178,7 @@ class FaultSchedule:
         times: tuple[float, float],
         parameters: Mapping[str, float],
     ) -> AppliedFault:
-        """Return a fault as it would strike, without letting it.
+        """Return a fault as it would be applied, without applying it.
 
         Args:
             identifier: of the command.
@@ -196,13 +196,13 @@ class FaultSchedule:
         return AppliedFault(identifier, fault, place, *times)
 
     def restore(self, strikes: Iterable[AppliedFault]) -> None:
-        """Put back the faults that were in force, but no more than there may be."""
+        """Restore the faults that were in force, up to the maximum number."""
         self._active = list(strikes)[: self.MOST]
 
     def clear(
         self, kind: str | None = None, target: str | None = None, at: float | None = None
     ) -> int:
-        """End the faults of this kind and target (None for any) and return how many.
+        """End the faults of this kind and target (None for any) and return their number.
 
         Args:
             kind: of fault.
@@ -231,7 +231,7 @@ class FaultSchedule:
         return sum(meant)
 
     def expire(self, now: float) -> bool:
-        """End the faults whose time is over and return whether there were any."""
+        """End the faults whose time is up and return whether there were any."""
         keep = [active for active in self._active if active.until > now]
         ended = len(keep) != len(self._active)
         self._active = keep
@@ -240,8 +240,8 @@ class FaultSchedule:
     def conditions(self, now: float) -> Conditions:
         """Return the plant's conditions at simulated time ``now``.
 
-        Without a fault they are the same, read-only, at every call: making them anew
-        took a sixth of an array's step.
+        Without a fault, every call returns the same read-only object: making a new one took a
+        sixth of an array's step.
         """
         active = [own for own in self._active if own.since <= now]
         if not active:
@@ -253,7 +253,7 @@ class FaultSchedule:
         return conditions
 
     def gateways(self, now: float) -> Gateways:
-        """Return the state of the racks' gateways; without a fault always the same, read-only."""
+        """Return the state of the racks' gateways; read-only and shared if there is no fault."""
         active = [
             (own.fault, own.target.unit)
             for own in self._active

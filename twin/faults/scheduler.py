@@ -15,11 +15,11 @@ __all__ = ["ContainerCrashLoop", "SchedulerStuck"]
 def _refusal(layout: Layout) -> str | None:
     if layout.entire.site.scheduled:
         return None
-    return "the site has no scheduler; give it one with scheduler.kind, or take cluster-slurm"
+    return "the site has no scheduler; set scheduler.kind in the site, or use cluster-slurm"
 
 
 class ContainerCrashLoop(Fault):
-    """Whatever is started on a server crashes a few seconds later."""
+    """Every container started on a server crashes a few seconds later."""
 
     kind = "container-crash-loop"
     system = "scheduler"
@@ -29,11 +29,11 @@ class ContainerCrashLoop(Fault):
     default_seconds = 900.0
     severity = "warning"
     shows = (
-        "On Kubernetes the pods on the server are started again and again, after 10 s, 20 s and so "
-        "on up to 5 min: `kube_pod_container_status_restarts_total` rises, the waiting reason is "
-        "`CrashLoopBackOff`, the pod keeps its GPUs and they are idle. On Slurm the server is a "
-        "black hole: each job that is placed there fails within a minute, so it is free again and "
-        "the next one comes, until the queue is empty: `slurm_jobs_failed` rises."
+        "On Kubernetes the containers of the server's pods are restarted over and over, with a "
+        "back-off of 10 s, 20 s and so on up to 5 min: `kube_pod_container_status_restarts_total` "
+        "rises, the waiting reason is `CrashLoopBackOff`, and the pods keep their GPUs, which "
+        "idle. On Slurm the server is a black hole: each job placed on it fails within a minute, "
+        "which frees it for the next one, until the queue is empty: `slurm_jobs_failed` rises."
     )
 
     @classmethod
@@ -43,7 +43,7 @@ class ContainerCrashLoop(Fault):
         return _refusal(layout)
 
     def apply(self, context: FaultContext) -> None:
-        """Let containers crash."""
+        """Crash the containers."""
         context.conditions.container_sound[context.place] = False
 
 
@@ -58,9 +58,9 @@ class SchedulerStuck(Fault):
     default_seconds = 1800.0
     severity = "critical"
     shows = (
-        "Jobs that run go on and end, and none starts: the queue grows (`slurm_jobs_pending`, pods "
-        "in the phase Pending) while nodes are idle; GPUs fall idle one by one and the site draws "
-        "less and less power. All exporters answer."
+        "Running jobs go on and end, but no new ones start: the queue grows (`slurm_jobs_pending`, "
+        "pods in the phase Pending) while nodes are idle; GPUs fall idle one by one and the site "
+        "draws less and less power. All exporters answer."
     )
 
     @classmethod
@@ -70,5 +70,5 @@ class SchedulerStuck(Fault):
         return _refusal(layout)
 
     def apply(self, context: FaultContext) -> None:
-        """Stop the placement."""
+        """Stop placing jobs."""
         context.conditions.scheduler_running[:] = False

@@ -22,13 +22,14 @@ class PsuFailure(Fault):
     default_seconds = 1800.0
     severity = "warning"
     shows = (
-        "The supply's sensor turns critical (2) and its powers to zero; the other supplies of the "
-        "server carry a third more each. Two lost supplies leave too little for full load: the "
-        "GPUs' power limit falls and the job slows down. Without any supply the server is off."
+        "The supply's sensor turns critical (2) and its input and output power fall to zero; the "
+        "server's other supplies carry a third more each. With two lost, the rest cannot carry "
+        "full load: the GPUs' power limit falls and the job slows down. With none left, the server "
+        "is off."
     )
 
     def apply(self, context: FaultContext) -> None:
-        """Take the supply away."""
+        """Fail the supply."""
         context.conditions.psu_available[context.place] = False
 
 
@@ -44,12 +45,12 @@ class ServerPowerCap(Fault):
     severity = "warning"
     shows = (
         "The server's power stays below the cap; the clocks of its GPUs fall and their "
-        "power-violation counters run. All other GPUs wait for them at every step: the step time "
+        "power-violation counters rise. All other GPUs wait for them at every step: the step time "
         "of the whole job rises."
     )
 
     watts: Annotated[float, Field(ge=3000.0, le=20_000.0)] = 5000.0
-    """Greatest power at the server's inlets in W."""
+    """Maximum power at the server's inlets in W."""
 
     def apply(self, context: FaultContext) -> None:
         """Cap the server."""
@@ -69,8 +70,8 @@ class ServerDown(Fault):
     severity = "critical"
     shows = (
         "`up` of the server's exporters is 0 and all their other series vanish, the links of its "
-        "NICs go down at the switches, and the job stalls for its eight GPUs. Afterwards the "
-        "server boots for two minutes before they answer again."
+        "NICs go down at the switches, and the job stalls without its eight GPUs. Afterwards the "
+        "server boots for two minutes before its exporters answer again."
     )
 
     def apply(self, context: FaultContext) -> None:

@@ -1,4 +1,4 @@
-"""Faults of the storage and of the CPU servers."""
+"""Faults of the storage and the CPU servers."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ class StorageSlow(Fault):
     default_seconds = 3600.0
     severity = "warning"
     shows = (
-        "Checkpoints take as much longer, in which all GPUs wait at about 157 W: the valleys of "
-        "the site's power are longer, disks are busier, less is written a second, goodput falls."
+        "Checkpoints take correspondingly longer, and meanwhile all GPUs wait at about 157 W: the "
+        "dips in the site's power are longer, disks are busier, write throughput and goodput fall."
     )
 
     ratio: Annotated[float, Field(gt=0, lt=1)] = 0.25
-    """Throughput over the rating."""
+    """Throughput as a fraction of the rating."""
 
     def apply(self, context: FaultContext) -> None:
         """Slow the rack down."""
@@ -35,7 +35,7 @@ class StorageSlow(Fault):
 
 
 class StorageFilling(Fault):
-    """Space of a service rack's disks is taken and not given back, as by files set aside."""
+    """The disks of a service rack fill up with files that are never deleted."""
 
     kind = "storage-filling"
     system = "storage"
@@ -46,13 +46,13 @@ class StorageFilling(Fault):
     severity = "warning"
     shows = (
         "`node_filesystem_avail_bytes` of the rack's storage servers falls in a straight line, "
-        "while no more is written than before. Files are striped over all servers: when the "
-        "fullest has no space left, the job crashes as it begins its next checkpoint, and again "
-        "at the one after its restart. The space is free again when the fault ends."
+        "although no more is written than before. Files are striped over all servers: once the "
+        "fullest has no space left, the job crashes as it begins its next checkpoint, and again at "
+        "the first one after its restart. The space is free again when the fault ends."
     )
 
     ratio: Annotated[float, Field(gt=0, le=60)] = 2.0
-    """Share of the rack's capacity that is taken an hour."""
+    """Share of the rack's capacity that is filled per hour."""
 
     def apply(self, context: FaultContext) -> None:
         """Take space."""
@@ -71,11 +71,11 @@ class ServiceRackDown(Fault):
     severity = "critical"
     shows = (
         "`up` of the rack's storage and CPU servers is 0 and their other series vanish. Files are "
-        "striped over all racks, so nothing is written or read any more: the job trains on, from "
-        "what its loaders hold, until its next checkpoint, which ends only when the rack is back; "
-        "a job that has to load one waits as long. All GPUs then show 100 % at about 157 W."
+        "striped over all racks, so nothing can be read or written: the job trains on from its "
+        "loaders' buffers until its next checkpoint, which ends only when the rack is back; a job "
+        "that has to load a checkpoint waits just as long. All GPUs then show 100 % at about 157 W."
     )
 
     def apply(self, context: FaultContext) -> None:
-        """Take the rack's power."""
+        """Cut the rack's power."""
         context.conditions.service_available[context.target.unit] = False

@@ -25,7 +25,7 @@ _SECONDS_PER_MINUTE = 60.0
 
 
 class GatewayFault(Fault):
-    """Base of the faults of a rack's gateway: they change telemetry and seldom a condition."""
+    """Base of the faults of a rack's gateway, most of which change only telemetry."""
 
     target = "rack"
 
@@ -47,8 +47,8 @@ class GatewaySilent(GatewayFault):
     default_seconds = 120.0
     severity = "warning"
     shows = (
-        "No frame of the rack arrives. After some seconds all its series disappear, rather than "
-        "freeze, and the aggregator says why: timeout."
+        "No frames of the rack arrive. After a few seconds all its series disappear instead of "
+        "freezing, and the aggregator gives the reason: timeout."
     )
 
     def disturb(self, gateways: Gateways, rack: int) -> None:
@@ -57,7 +57,7 @@ class GatewaySilent(GatewayFault):
 
 
 class FramesLost(GatewayFault):
-    """A rack's gateway loses part of its frames on the way to the broker."""
+    """Some frames of a rack's gateway are lost on the way to the broker."""
 
     kind = "frames-lost"
     system = "telemetry"
@@ -66,12 +66,12 @@ class FramesLost(GatewayFault):
     default_seconds = 300.0
     severity = "warning"
     shows = (
-        "The running numbers of the rack's frames have gaps, which the aggregator counts; values "
-        "are older than they should be, but the rack goes on reporting."
+        "The sequence numbers of the rack's frames have gaps, which the aggregator counts; values "
+        "are older than they should be, but the rack keeps reporting."
     )
 
     share: Annotated[float, Field(gt=0, le=1)] = 0.3
-    """Share of the frames that is lost."""
+    """Share of the frames that are lost."""
 
     def disturb(self, gateways: Gateways, rack: int) -> None:
         """Lose the frames."""
@@ -88,21 +88,21 @@ class ClockSkew(GatewayFault):
     default_seconds = 300.0
     severity = "warning"
     shows = (
-        "The timestamp of the rack's last frame runs ahead of the other racks'. When the clock is "
-        "set right its frames are older than what is known and are refused as stale until the "
-        "rack counts as silent and is heard anew. The servers follow the same wrong clock: where "
-        "the site shows hosts, `node_timex_offset_seconds` of all of them is off."
+        "The timestamp of the rack's last frame is ahead of the other racks'. When the clock is "
+        "corrected, new frames are older than the last known one and are refused as stale until "
+        "the rack counts as silent and is accepted afresh. The servers follow the same wrong "
+        "clock: where the site shows hosts, `node_timex_offset_seconds` of all of them is off."
     )
 
     offset: Annotated[float, Field(ge=-3600, le=3600)] = 30.0
     """Seconds that the clock is ahead."""
 
     def apply(self, context: FaultContext) -> None:
-        """Put the clocks of the servers wrong."""
+        """Set the servers' clocks wrong."""
         context.conditions.rack_clock_offset[context.target.unit] = self.offset
 
     def disturb(self, gateways: Gateways, rack: int) -> None:
-        """Put the clock of the gateway wrong."""
+        """Set the gateway's clock wrong."""
         gateways.clock_skew[rack] = self.offset
 
 
@@ -117,8 +117,8 @@ class SensorStuck(Fault):
     default_seconds = 600.0
     severity = "warning"
     shows = (
-        "Temperature, memory temperature and power of one GPU stand still while its neighbours' "
-        "follow the training steps: `changes()` over some minutes is zero."
+        "Temperature, memory temperature and power of one GPU are frozen while its neighbours' "
+        "follow the training steps: `changes()` over a few minutes is zero."
     )
 
     def apply(self, context: FaultContext) -> None:
@@ -127,18 +127,18 @@ class SensorStuck(Fault):
 
 
 class SensorDrift(CoolantFault):
-    """A coolant unit's supply thermometer drifts."""
+    """The supply temperature sensor of a CDU drifts."""
 
     kind = "sensor-drift"
     system = "telemetry"
-    title = "a coolant thermometer drifts"
+    title = "a coolant temperature sensor drifts"
     target = "rack"
     default_target = "r0001"
     default_seconds = 3600.0
     severity = "warning"
     shows = (
-        "The supply temperature of one rack creeps away from the others' while its GPUs are no "
-        "warmer, and heat removed no longer equals flow times the temperatures' difference."
+        "The supply temperature of one rack drifts away from the others' while its GPUs are no "
+        "warmer, and the heat removed no longer matches flow times temperature difference."
     )
 
     kelvin_per_minute: Annotated[float, Field(ge=-10, le=10)] = 0.5
@@ -151,7 +151,7 @@ class SensorDrift(CoolantFault):
 
 
 class SensorNoise(CoolantFault):
-    """A coolant unit's flow meter becomes noisy."""
+    """The flow meter of a CDU becomes noisy."""
 
     kind = "sensor-noise"
     system = "telemetry"
@@ -161,8 +161,8 @@ class SensorNoise(CoolantFault):
     default_seconds = 600.0
     severity = "warning"
     shows = (
-        "The flow of one rack jitters around its mean while pump speeds and temperatures stand "
-        "still: an alert without a `for` clause fires, one with it does not."
+        "The flow of one rack jitters around its mean while pump speeds and temperatures are "
+        "steady: an alert without a `for` clause fires, one with it does not."
     )
 
     ratio: Annotated[float, Field(gt=0, le=1)] = 0.25
