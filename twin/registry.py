@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 class View(Collection[T], Generic[T]):
-    """What follows from registries, made anew whenever it is read.
+    """A view of registries, recomputed whenever it is read.
 
     Args:
         make: returns the items.

@@ -41,7 +41,9 @@ def test_what_is_given_already_is_not_walked(tmp_path: Path) -> None:
 def test_a_store_of_nobody_is_refused(tmp_path: Path) -> None:
     """A folder that is named after no service is an error that names those there are."""
     (tmp_path / "thanos").mkdir()
-    with pytest.raises(ConfigError, match="thanos: no service is called so; there are prometheus"):
+    with pytest.raises(
+        ConfigError, match="thanos: there is no service of this name; there are prometheus"
+    ):
         give_stores(tmp_path, {"prometheus": 7})
 
 

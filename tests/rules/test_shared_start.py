@@ -84,5 +84,5 @@ def test_what_goes_wrong_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ConfigError, match=r"own\.yaml:8: service-kill is done to a service"):
         starts.sample(chaos, wanted)
     monkeypatch.setattr(Sampling, "follow", lambda _, __: os._exit(1))
-    with pytest.raises(ConfigError, match=r"own\.yaml: the process that lived through it"):
+    with pytest.raises(ConfigError, match=r"own\.yaml: the process that simulated it"):
         starts.sample(scenario("gone"), wanted)

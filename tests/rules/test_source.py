@@ -56,11 +56,11 @@ def test_rules_know_their_lines(tmp_path: Path) -> None:
         ("route: {receiver: a}\n", r"own\.yml: has 'route': it is a configuration of Alertm"),
         ("global: {}\nrule_files: [a]\n", r"has 'global': it is a configuration of Prometheus"),
         ("rule_files: [a]\ntests: []\n", r"has 'rule_files': it is a test of promtool"),
-        ("apiVersion: 1\ngroups: []\n", r"has 'apiVersion': .* let Grafana export"),
+        ("apiVersion: 1\ngroups: []\n", r"has 'apiVersion': .* export the rules from Grafana"),
         (GOOD.replace("alert: B, ", ""), r"own\.yml:13: .*one of 'record' or 'alert' must be set"),
         (
             GOOD.replace("expr: q", "expr: &q q") + "      - {alert: C, expr: *q}\n",
-            r"own\.yml:14: expr is an alias, of which Prometheus 2 reads the name",
+            r"own\.yml:14: expr is an alias, of which Prometheus 2 reads only the name",
         ),
         (
             GOOD.replace("sum(a)", "abs(" * 5000 + "a" + ")" * 5000),

@@ -33,7 +33,7 @@ def rule(expr: str, name: str = "A", line: int = 3, *, alerting: bool = True) ->
         ("absent(container_last_seen)", "cadvisor has container_last_seen"),
         ("(container_last_seen or vector(0)) == 0", "cadvisor has container_last_seen"),
         ("absent_over_time(own_metric[5m])", "no known exporter has own_metric"),
-        ("rate(up[5m]) / rate(up[1d]) > 2", "compares up with the last 24h, of which the scenario"),
+        ("rate(up[5m]) / rate(up[1d]) > 2", "compares up with the last 24h, but the scenario"),
         ('absent(up{node="a"})', ""),
         # Of another edition, or off by default: so it is on a real site too.
         ("absent(DCGM_FI_DEV_FB_TOTAL)", ""),

@@ -91,7 +91,7 @@ def test_names_are_those_of_the_files() -> None:
         ),
         (
             HEAD + "faults:\n  - {kind: hot-day, at: 2m}\n  - {kind: hot-day, at: 1m}\n",
-            "own.yaml:6: faults must stand in order of time",
+            "own.yaml:6: faults must be in order of time",
         ),
         (
             HEAD + "scrape: 7s\n",

@@ -1,8 +1,8 @@
-"""The broker's figures of itself: what Mosquitto publishes under ``$SYS``, as series.
+"""Broker figures: Mosquitto's own statistics under ``$SYS``, as series.
 
-Only topics of the catalogue are taken, so a broker or a client that publishes others there
+Only topics of the catalogue are accepted, so a broker or a client that publishes others there
 costs nothing. A broker without them has no series. As with the real exporter, the last values
-stay while the broker is away.
+stay while the broker is unreachable.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ BROKER_FILTER = "$SYS/broker/#"
 _LONGEST = 64
 """Bytes of a payload: Mosquitto's longest is its uptime, ``1234567 seconds``."""
 _NUMBER = re.compile(rb"-?\d+\.\d+|\d+")
-"""The first number of a payload is its value, as the exporter has it."""
+"""The first number of a payload is its value, as in the exporter."""
 _log = structlog.get_logger(__name__)
 
 
 class BrokerFeed:
-    """The subscription to what the broker says of itself, which it need not allow.
+    """The subscription to the broker's own statistics, which the broker may refuse.
 
     A broker that refuses it is asked no more, nor is one that twice ends the connection over it:
     some do so to who may not read a topic.
@@ -63,7 +63,7 @@ class BrokerFeed:
 
 
 class BrokerFigures:
-    """The last figure of each topic.
+    """The latest figure of each topic.
 
     Args:
         site: name of the site, a label of all series.
@@ -74,7 +74,7 @@ class BrokerFigures:
         self._series = StateSeries(MOSQUITTO, rest)
 
     def handle(self, topic: str, payload: bytes) -> None:
-        """Take over a message of the broker; topics that are no metric are passed over.
+        """Store a message of the broker; topics without a metric are ignored.
 
         Raises:
             FrameError: the payload is not a number.
@@ -86,10 +86,10 @@ class BrokerFigures:
             raise FrameError("oversized", f"{len(payload)} bytes; a figure has {_LONGEST} at most")
         number = _NUMBER.search(payload)
         if number is None:
-            raise FrameError("value", f"{payload!r} is no number")
+            raise FrameError("value", f"{payload!r} is not a number")
         self._series.add(metric.name, (), float(number[0]))
 
     def write(self, text: ExpositionWriter) -> None:
-        """Append a series for each topic that was heard."""
+        """Append a series for each topic that was received."""
         for head, column in self._series.columns():
             text.add(head, [column])

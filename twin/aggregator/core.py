@@ -170,7 +170,7 @@ class Core:
         )
 
     def _rename(self) -> None:
-        """Make the labels of the racks anew whose identity has changed."""
+        """Rebuild the labels of racks whose identity has changed."""
         for rack in self._ingest.renamed:
             own = self.layout.unit_index(UnitKind.RACK, self.whole.unit_name(UnitKind.RACK, rack))
             if own is not None:

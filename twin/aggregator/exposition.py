@@ -166,7 +166,7 @@ class MetricsPage:
                 text.add(own, [self._column(device, signal) for device, signal in metric.signals])
 
     def relabel(self, rack: int, gpus: Iterable[int]) -> None:
-        """Make the labels of some GPUs of a rack anew, both by their index in the store."""
+        """Rebuild the labels of some GPUs of a rack, both by their index in the store."""
         self._labels.renew(UnitKind.RACK, rack, gpus)
 
     def _column(self, device: DeviceClass, signal: Signal | DerivedFamily) -> SeriesColumn:

@@ -1,7 +1,7 @@
-"""DCGM's health of GPUs and the NVLinks between them, judged from what frames say.
+"""GPU health: DCGM's health watches and P2P status, derived from the values in frames.
 
-As in the exporter, every watch of every GPU has a series, and one with an incident another
-``health_error_code``; of several incidents of a watch the last that DCGM looks for is told.
+As in the exporter, every watch of every GPU has one series, whose ``health_error_code`` names
+its incident. If a watch has several incidents, the one that DCGM checks last is shown.
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ __all__ = ["GpuHealth"]
 
 _SAMPLE_SECONDS = 30.0
 _WINDOW_SECONDS = 60.0
-"""How often DCGM takes a sample, and over how long a count is compared."""
+"""Interval of DCGM's samples, and the window over which counts are compared."""
 _NVLINK_XID, _OFF_BUS_XID = 74, 79
 
 Values = NDArray[np.float64]
 
 
 class GpuHealth:
-    """Samples of the last minute, by rack.
+    """Health of a site's GPUs, from the samples of the last minute by rack.
 
     Args:
         rows: signal to its row in a frame of GPUs.
         per_rack: GPUs of a rack.
         per_host: GPUs of a host.
-        linked: whether GPUs of a host have NVLinks.
+        linked: whether the GPUs of a host are connected by NVLink.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class GpuHealth:
         """
         samples = self._samples.setdefault(unit, [])
         for _, values in samples:
-            values[:, ~alive] = np.nan  # what a host engine has seen ends with it
+            values[:, ~alive] = np.nan  # a host engine that stops loses its samples
         if not samples or not 0.0 <= ts - samples[-1][0] < _SAMPLE_SECONDS:
             samples.append((ts, after[self._sampled].copy()))
         samples[:] = [each for each in samples if 0.0 <= ts - each[0] <= _WINDOW_SECONDS]
@@ -76,11 +76,11 @@ class GpuHealth:
         self._unlinked[unit] = np.logical_not(shown.any(axis=0))
 
     def watches(self, gpu: int, xids: Collection[int]) -> Iterator[tuple[Labels, float]]:
-        """Yield labels and result of every watch of a GPU.
+        """Yield the labels and result of every watch of a GPU.
 
         Args:
             gpu: its index among all GPUs of the store.
-            xids: that its host engine has seen.
+            xids: codes that its host engine has seen.
         """
         found = {watch: Incident(watch, PASS, HEALTH_OK) for watch in HEALTH_WATCHES}
         known = (XID_INCIDENTS[code] for code in XID_INCIDENTS if code in xids)
@@ -90,7 +90,7 @@ class GpuHealth:
             yield (("health_error_code", error), ("health_watch", watch)), float(result)
 
     def _counted(self, unit: int, index: int) -> Iterator[Incident]:
-        """Yield what a GPU's counts say, in DCGM's order."""
+        """Yield the incidents found in a GPU's counts, in DCGM's order."""
         samples = self._samples.get(unit)
         if not samples:
             return
@@ -103,7 +103,7 @@ class GpuHealth:
                     yield rule.incident
 
     def peers(self, gpu: int) -> Iterator[tuple[Labels, float]]:
-        """Yield labels and status of the NVLink path to every other GPU of the host."""
+        """Yield the labels and status of the NVLink path to every other GPU of the host."""
         unit, index = divmod(gpu, self._per_rack)
         first = index - index % self._per_host
         lost = self._unlinked.get(unit)

@@ -1,4 +1,4 @@
-"""Clients of the HTTP interface, told apart by their addresses."""
+"""Clients of the HTTP interface, identified by their addresses."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ _MOST_LOST = 100_000
 class Elapsed:
     """Seconds since the first reading, from a wall clock that may be set back.
 
-    It is for who has no better clock: one that is set forward looks like silence.
+    For callers without a better clock: one that is set forward looks like silence.
     """
 
     def __init__(self) -> None:
@@ -89,7 +89,7 @@ class LimitedLog:
 
 @contextmanager
 def contained(telemetry: OwnTelemetry, log: LimitedLog, topic: str, at: float) -> Iterator[None]:
-    """Count and log what is wrong with a message, whatever it is, and go on after it.
+    """Count and log any fault of a message, and carry on.
 
     Args:
         telemetry: counts it by its reason.

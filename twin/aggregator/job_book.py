@@ -1,6 +1,6 @@
-"""Jobs of a scheduler, as its retained messages tell of them: who has which GPU.
+"""Job book: a scheduler's jobs and their GPUs, from its retained messages.
 
-Each change of a GPU's jobs begins its series anew, so a rack may change only so many in a
+Each change of a GPU's jobs starts new series, so a rack may change only so many in a
 while; a change beyond that waits, and the last one of each rack is applied when it may be.
 """
 
@@ -170,5 +170,5 @@ class JobBook:
 
     @property
     def racks(self) -> Mapping[int, RackJobs]:
-        """What was told of each rack."""
+        """The latest message of each rack."""
         return self._racks

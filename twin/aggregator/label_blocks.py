@@ -1,6 +1,6 @@
 """Label blocks of a page's series: made at the first scrape, and then reused.
 
-Only the blocks of GPUs whose jobs have changed are made anew. A GPU that several jobs have
+Only the blocks of GPUs whose jobs have changed are rebuilt. A GPU that several jobs have
 gives each of its series once a job, so there may be more series than devices.
 """
 
@@ -122,7 +122,7 @@ class LabelBlocks:
     # -- changes --------------------------------------------------------------------
 
     def renew(self, kind: UnitKind, unit: int, indices: Iterable[int]) -> None:
-        """Make the blocks of some devices of a unit anew: they have other jobs.
+        """Rebuild the blocks of some devices of a unit that have other jobs.
 
         Args:
             kind: of the unit.

@@ -20,8 +20,8 @@ class Limits:
             place of the one that has waited longest for its client, or is closed.
         scrapes: pages of metrics that are made and sent at a time; others wait their turn,
             because each holds its text until it is sent: 10 MB of an array.
-        queued: pages of metrics that wait for their turn; the next one is told that we are busy.
-        queue_seconds: how long one waits for its turn before it is told that we are busy.
+        queued: metrics pages that wait for their turn; the next request is answered 503 (busy).
+        queue_seconds: longest wait for a turn before a request is answered 503 (busy).
         scrape_seconds: how long one page may take to be sent; no scrape lasts longer.
         hurry_seconds: how long it may take at least, also when others wait for its turn.
         handshake_seconds: how long a TLS handshake may take.

@@ -19,7 +19,7 @@ from twin.wire import Topics
 __all__ = ["Chart", "Live", "MeterLine", "charts_of"]
 
 _MOST_JOBS = 6
-"""Jobs that have a line of their own; more could not be told apart."""
+"""Jobs that have a line of their own; more could not be distinguished."""
 _PERCENT = (0.0, 100.0)
 _QUIET_SHARE = 0.05
 """Of the grid's limit: a swing or a ramp so small fills only part of its axis."""

@@ -72,7 +72,7 @@ class _Source:
             sums = self.risen.setdefault(key, {})
             for hall, value in zip(part.halls, signal.risen, strict=True):
                 old = was.get(hall, value)
-                # A shard that has begun anew counts from nothing.
+                # A shard that has restarted counts from 0.
                 sums[hall] = sums.get(hall, 0.0) + (value - old if value >= old else value)
         self.part, self.at, self.live = part, at, True
 
@@ -296,7 +296,7 @@ class MergedRollups(Rollups):
         self._merged.clear()
 
     def _merge(self) -> None:
-        """Put together what is known of every hall, hall after hall."""
+        """Merge the roll-ups of each hall in turn."""
         layout = self._division.layout
         own = [layout.hall_name(first) for first in layout.hall_arrays]
         counted = self._parts.counted(self._owned())

@@ -30,7 +30,7 @@ class MetricsPages:
         announced: what emulators say of themselves.
         rollups: of the store.
         plan: detail of every array of the store.
-        leads: whether what belongs to no array is told here.
+        leads: whether series that belong to no array are exposed here.
     """
 
     def __init__(
@@ -67,12 +67,12 @@ class MetricsPages:
         self._plan = plan
 
     def rename(self, array: int) -> None:
-        """Make the labels of an array anew: its devices have other names."""
+        """Rebuild the labels of an array whose devices have new names."""
         self._arrays.pop(array, None)
         self._schedulers.rename(array)
 
     def relabel(self, rack: int, gpus: set[int]) -> None:
-        """Make the labels of some GPUs of a rack anew: they have other jobs.
+        """Rebuild the labels of some GPUs of a rack that have other jobs.
 
         Args:
             rack: index of the rack in the store.

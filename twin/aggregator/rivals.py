@@ -77,7 +77,7 @@ class Rivals:
         heard.part, heard.instance, heard.at = part, status.instance, at
 
     def look(self, at: float) -> None:
-        """Find out who has a rival now, and say so once."""
+        """Find emulators that have a rival now, and log each once."""
         self._heard = {
             name: heard for name, heard in self._heard.items() if at - heard.at < _CLASH_SECONDS
         }

@@ -1,7 +1,7 @@
 """Pages of scheduler exporters: nodes and pods on the page of their array, the rest on the site's.
 
 What is exposed follows from the same messages as the labels of GPU series, so the two agree
-whenever they are scraped. Series are made anew only when a message has changed something.
+whenever they are scraped. Series are rebuilt only when a message has changed something.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class SchedulerPages:
         self._pages: dict[int | None, _Page] = {}
 
     def rename(self, array: int) -> None:
-        """Make an array's series anew: its hosts have other names."""
+        """Rebuild the series of an array whose hosts have new names."""
         self._pages.pop(array, None)
 
     def write_site(self, text: ExpositionWriter) -> None:

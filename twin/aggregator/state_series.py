@@ -39,7 +39,7 @@ class StateSeries:
         self.rows.setdefault(name, {})[tuple(labels)] = value
 
     def one_of(self, name: str, labels: Sequence[str], words: Iterable[str], true: str) -> None:
-        """Add a series for each word, of which the true one is 1."""
+        """Add a series for each word; that of the true one is 1."""
         for word in words:
             self.add(name, (*labels, word), float(word == true))
 

@@ -202,7 +202,7 @@ class Store:
             units.pace[unit] = max(apart, _PACE_KEPT * units.pace[unit])
             units.paced[unit] += 1
         else:
-            # It begins anew, perhaps at another pace.
+            # It has restarted, perhaps at another interval.
             units.pace[unit], units.paced[unit] = 0.0, 0
         units.reporting[unit] = True
         units.ts[unit] = snapshot.ts

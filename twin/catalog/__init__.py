@@ -190,11 +190,11 @@ def _rollups() -> Iterable[Rollup]:
 
 
 ROLLUPS: View[Rollup] = View(_rollups)
-"""All roll-ups, each name once: classes of which a site has one at most may share a name."""
+"""All roll-ups, each name once: classes that exclude each other on a site may share a name."""
 
 
 def rolled_up(name: str) -> tuple[Signal, ...]:
-    """Return the signals that the roll-up of that name is taken over, of which a site has one."""
+    """Return the signals that a roll-up of that name may be taken over; a site has one of them."""
     return tuple(
         device[rollup.signal]
         for device in DEVICES

@@ -112,7 +112,7 @@ COUNT_RULES = (
               Incident("THERMAL", WARN, "DCGM_FR_CLOCK_THROTTLE_THERMAL")),
     CountRule("power_violation", 1, True, Incident("POWER", WARN, "DCGM_FR_CLOCK_THROTTLE_POWER")),
 )  # fmt: skip
-"""In DCGM's order: of several incidents of a watch the last is told."""
+"""In DCGM's order: if a watch has several incidents, the last one is shown."""
 HEALTH_SIGNALS = tuple(dict.fromkeys(rule.signal for rule in COUNT_RULES))
 """What DCGM watches for it, whether or not the exporter shows it."""
 

@@ -68,7 +68,7 @@ GENSET_STATES = {0: "standby", 1: "starting", 2: "running", 3: "failed", 4: "syn
 """The second last closes its breaker next, the last runs on without load."""
 
 PDU_BREAKER_STATES = {0: "closed", 1: "tripped", 2: "off"}
-"""Redfish ``BreakerState``; off is by the energy management, for want of power."""
+"""Redfish ``BreakerState``; off means load shedding by the energy management."""
 
 OSCILLATION_BANDS = {
     "lines": (0.1, 1.0),

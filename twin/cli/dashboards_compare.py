@@ -74,11 +74,11 @@ def _dashboard(path: Path) -> dict[str, Any]:
     try:
         found = json.loads(read_text(path))
     except ValueError as error:
-        raise ConfigError(f"{path}: is no JSON: {error}") from error
+        raise ConfigError(f"{path}: not valid JSON: {error}") from error
     if isinstance(found, dict) and isinstance(found.get("dashboard"), dict):
         found = found["dashboard"]  # as Grafana's API gives it
     if not isinstance(found, dict):
-        raise ConfigError(f"{path}: is no dashboard; export one from Grafana as JSON")
+        raise ConfigError(f"{path}: is not a dashboard; export one from Grafana as JSON")
     return found
 
 

@@ -1,4 +1,4 @@
-"""Options on exporters: which edition of each, and what it is told to export."""
+"""Options on exporters: the edition of each, and the fields that it exports."""
 
 from __future__ import annotations
 

@@ -277,7 +277,7 @@ def alert_server(prometheus: str | None, alertmanager: str | None) -> AlertServe
     from twin.aggregator import AlertServer
 
     if prometheus and alertmanager:
-        raise ConfigError("--prometheus and --alertmanager tell the same alerts; leave one out")
+        raise ConfigError("--prometheus and --alertmanager give the same alerts; leave one out")
     if prometheus:
         return AlertServer.parse("Prometheus", prometheus)
     return AlertServer.parse("Alertmanager", alertmanager) if alertmanager else None

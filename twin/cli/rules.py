@@ -117,7 +117,7 @@ def run_test(
     from twin.rules.suite import check_suite, is_foreign
     from twin.rules.sweep import parse_sweep, sweep_rows
 
-    configure_logs("error")  # what a scenario breaks is told by its checks
+    configure_logs("error")  # a scenario's checks report what it breaks
     values = () if sweep is None else parse_sweep(sweep)
     if alertmanager is not None and not alertmanager.is_file():
         raise ConfigError(f"--alertmanager {alertmanager}: there is no such file")

@@ -26,7 +26,7 @@ _MARKS = {True: "✓", False: "✗", None: "~"}
 def watch(rules: Sequence[str], scenarios: Sequence[str], jobs: int | None) -> None:
     """Test, then wait for a file to be saved, until Ctrl-C.
 
-    A file that cannot be read is told; the next save is another try.
+    A file that cannot be read is reported; the next save tries again.
     """
     from twin.cli.process import configure_logs
 

@@ -67,7 +67,7 @@ def status(project: Project = PROJECT, as_json: JsonOutput = False) -> None:
 
 @app.command()
 def doctor(project: Project = PROJECT, as_json: JsonOutput = False) -> None:
-    """Say what is wrong with the stack, and what to do; exit 1 if anything is.
+    """Report the stack's problems and their remedies; exit 1 if there are any.
 
     \b
     Example:

@@ -20,7 +20,7 @@ __all__ = [
 ]
 
 _TIGHT = 0.9
-"""Share of the memory limit from which on it is told."""
+"""Share of the memory limit from which on it is reported."""
 _KILLED = 137
 _RESTARTS = 3
 _MOST_SHOWN = 200

@@ -33,7 +33,7 @@ def give_stores(
             uid = owners.get(store.name)
             if uid is None:
                 raise ConfigError(
-                    f"{store}: no service is called so; there are {', '.join(owners)}"
+                    f"{store}: there is no service of this name; there are {', '.join(owners)}"
                 )
             if store.stat().st_uid != uid:
                 _give(store, uid, chown)

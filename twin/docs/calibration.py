@@ -1,4 +1,4 @@
-"""Calibration page: the twin compared with measured data, as a table and as pictures."""
+"""Calibration page: the twin compared with measured data, as a table and plots."""
 
 from __future__ import annotations
 
@@ -27,73 +27,73 @@ _INTRODUCTION = f"""{NOTICE}
 
 The twin compared with measurements. The twin ran one array (512 H100) with seed 0 for 57 simulated
 minutes in steps of 1 s, without checkpoints, sampled every 2 s like the measured run. Each row
-with a tolerance is a test in `tests/calibration`. A row without a tolerance compares two systems
-that differ; the text below explains how.
+with a tolerance is a test in `tests/calibration`. A row without a tolerance compares two different
+systems; the text below explains the differences.
 
 """
 _TEXT = """
-## Pictures
+## Plots
 
 ![Cumulative distribution of node power](img/calibration-nodes.svg)
 
 *DC power of a node: share of all samples of 64 nodes below a given power. The upper edge is sharp:
-a node rarely draws more than 7.5 kW. The lower tail comes from the step boundary, where single
-nodes fall to the power of GPUs that wait in a collective.*
+a node rarely draws more than 7.5 kW. The lower tail comes from step boundaries, where single
+nodes drop to the power of GPUs that wait in a collective.*
 
 ![Power of the array over five minutes](img/calibration-array.svg)
 
 *DC power of the array over five minutes, both from the start of an evaluation. The power is flat
-during the evaluation, about 13 s, and twelve steps follow.*
+during the evaluation, about 13 s; twelve steps follow.*
 
 ![Spectrum of the array's power](img/calibration-spectrum.svg)
 
 *Amplitude of the array's power by period. The steps restart after each evaluation, every 142.4 s,
-so the lines lie at integer fractions of that time: 10.95 s is a 13th of it.*
+so the lines are at integer fractions of that time: 10.95 s is a 13th of it.*
 
 ![Temperature of the fleet](img/calibration-temperature.svg)
 
-*Die temperature: share of GPUs below a given temperature, for air-cooled A100 of a shared cluster
-and for liquid-cooled H100 of the twin, all in one job.*
+*Die temperature: share of GPUs below a given temperature, for the air-cooled A100s of a shared
+cluster and the twin's liquid-cooled H100s, all in one job.*
 
 ## Differences and their causes
 
 * **Step period in power.** The run's log gives 10.64 s a step, but its power between two
   evaluations repeats every 10.80 s. The twin follows the log; twelve steps with an evaluation take
-  the measured 142.4 s. The second line of the twin's spectrum is therefore strongest at 5.3 s;
-  there the measured spectrum has its weaker line, and the stronger one at 5.5 s.
+  the measured 142.4 s. The second line of the twin's spectrum is therefore strongest at 5.3 s,
+  where the measured spectrum has a weaker line; its stronger one is at 5.5 s.
 * **Autocorrelation of a node.** The power of a measured node is more similar from step to step:
-  its autocorrelation after two steps (22 s) is 0.47, the twin's about 0.2. Nodes of a pipeline
-  keep their stage; the twin draws new random dips in every step.
-* **Lowest samples.** A tenth of a percent of the samples lies below 3.03 kW in the measurement and
-  below 2.95 kW in the twin, whose deep dips reach the power of waiting GPUs.
-* **Pairs of nodes.** 30 of the 64 measured files are copies of another one, so the run has 34
-  distinct nodes. The correlation above is over all 64, as published; over the 34 it is 0.28.
-* **Idle node.** An idle node of the AC measurement draws 2.2 to 2.8 kW DC, because its host is
-  busy between two phases of a run; the twin's idle node has no such load.
+  its autocorrelation after two steps (22 s) is 0.47, the twin's about 0.2. In a real pipeline a
+  node keeps its stage; the twin draws new random dips in every step.
+* **Lowest samples.** 0.1 % of the samples are below 3.03 kW in the measurement and below 2.95 kW in
+  the twin, whose deep dips reach the power of waiting GPUs.
+* **Pairs of nodes.** 30 of the 64 measured files are copies of others, so the run has 34 distinct
+  nodes. The correlation above is over all 64, as published; over the 34 it is 0.28.
+* **Idle node.** An idle node of the AC measurement draws 2.2 to 2.8 kW DC because its host is busy
+  between two phases of a run; the twin's idle node has no such load.
 * **Training power in other runs.** 8 GPUs that train an 8B model draw 4.4 kW before a checkpoint;
-  GPUs of the GPT-3 run, and so the twin's, about 4.7 kW. The floor, where all ranks wait, is the
-  same.
-* **Temperatures.** The only public distribution is of air-cooled A100 in a cluster of many small
-  jobs, half of it idle: 25 to 40 °C up to the median, 62 °C at 95 %. The twin's GPUs have coolant
-  of 32 °C and all train at about 590 W, so their distribution is narrow. The offset of memory
-  above die is comparable: 11 K between the medians of the fleet, about 9 K in the twin. The twin's
-  thermal resistance remains an estimate.
+  those of the GPT-3 run, and therefore the twin's, about 4.7 kW. The floor, where all ranks wait,
+  is the same.
+* **Temperatures.** The only public distribution is of air-cooled A100s in a cluster of many small
+  jobs that is half idle: 25 to 40 °C up to the median, 62 °C at the 95 % quantile. The twin's GPUs
+  have coolant at 32 °C and all train at about 590 W, so their distribution is narrow. The offset
+  between memory and die is comparable: 11 K between the medians of the fleet, about 9 K in the
+  twin. The twin's thermal resistance remains an estimate.
 
 ## Sources
 
 * *MLPerf DC*, *MLPerf AC*: MLCommons `training_results_v4.0`, Sustainable Metal Cloud, whose
-  servers stand in immersion tanks without fans: GPT-3 on 64 nodes of 8 H100 and
+  servers have no fans and sit in immersion tanks: GPT-3 on 64 nodes of 8 H100 and
   llama2-70b-lora on one; Apache-2.0.
 * *Acme*: InternLM/AcmeTrace, cluster Kalos, quantiles of August 2023; CC-BY-4.0.
 * *nvidia-smi*: published outputs of H100 hosts.
-* *100 ms trace*: levels read from a published trace that has no licence and so does not ship here.
+* *100 ms trace*: levels read from a published trace that has no licence and is not shipped here.
 
 The files and their attribution are in `twin/plant/traces/`.
 """
 
 
 def pages() -> Mapping[str, str]:
-    """Return ``calibration.md`` and its pictures."""
+    """Return ``calibration.md`` and its plots."""
     rows = [
         (row.quantity, _value(row, row.measured), _value(row, row.twin), _percent(row.difference),
          "none" if row.tolerance is None else f"± {100 * row.tolerance:.0f} %", row.basis)

@@ -48,7 +48,7 @@ class _Endpoint:
 
 _BUSY = {503: "More is asked for than can be answered; ask again after Retry-After."}
 _REFUSED = {
-    400: "The body is no JSON object.",
+    400: "The body is not a JSON object.",
     403: "Commands are not allowed, come from another page, or lack the token for faults.",
     413: "The body is longer than any command.",
     415: "The body is not said to be JSON.",
@@ -74,7 +74,7 @@ _ADDRESSES = (
     _Endpoint("/api/racks/{rack}", "One rack in detail.", (_JSON,),
               {404: "There is no such rack."}, internal=True),
     _Endpoint("/api/stream", "Updates of the page, once a second, without an end.", (_EVENTS,),
-              {400: "since or event is no number.", 404: "There is no such signal or rack.",
+              {400: "since or event is not a number.", 404: "There is no such signal or rack.",
                503: "Too many pages are open."},
               {"signal": {"type": "string"}, "rack": {"type": "string"},
                "since": {"type": "number"}, "event": {"type": "integer", "minimum": 0}},

@@ -76,10 +76,10 @@ def _rows(figures: Mapping[str, Any]) -> Iterator[Row]:
 def _losses(figures: Mapping[str, Any]) -> Iterator[Row]:
     lost = figures["emulator_killed"]
     back = f"its first frame after {lost['first_frame_after_seconds']:.1f} s"
-    yield "An emulator killed and started anew", f"{back}; {_gaps(lost)}"
+    yield "An emulator killed and restarted", f"{back}; {_gaps(lost)}"
     lost = figures["aggregator_killed"]
     back = f"all of its racks after {lost['ready_after_seconds']:.1f} s"
-    yield "An aggregator killed and started anew", f"{back}; {_gaps(lost)}"
+    yield "An aggregator killed and restarted", f"{back}; {_gaps(lost)}"
     if (lost := figures.get("broker_node_killed")) is not None:
         away = f"A node of the broker killed, and started anew after {lost['away_seconds']:.0f} s"
         missing = f"without it {lost['series_missing_without_it']:,} series missing"

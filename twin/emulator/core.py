@@ -309,6 +309,6 @@ class EmulatorCore:
         return OutboundMessage(self.topics.status(self._config.name), payload, retain=True, qos=1)
 
     def faults_message(self) -> OutboundMessage:
-        """Return the faults in force; their parameters only for shards, which make them anew."""
+        """Return the faults in force; their parameters only for shards, which rebuild them."""
         payload = self._commands.report(parameters=self.aligned).encode()
         return OutboundMessage(self.topics.faults, payload, retain=True, qos=1)

@@ -65,7 +65,7 @@ _CAUSES: Mapping[WaitReason, QueueCause] = {
     WaitReason.CRASHED: "crashed",
 }
 _SELDOM_JOBS = 400.0
-"""Jobs of which a message is sent a second at most: a large queue is told of less often."""
+"""Jobs published per second at most: a large queue is published less often."""
 
 
 class JobMessages:
@@ -98,7 +98,7 @@ class JobMessages:
 
         Args:
             epoch: unix time of the plant's start.
-            leads: whether the queue is told of here.
+            leads: whether the queue is published here.
         """
         scheduler = self._batch.scheduler
         if scheduler.version != self._version:
@@ -127,7 +127,7 @@ class JobMessages:
         yield from self.changed(epoch, leads=leads)
 
     def _signature(self) -> NDArray[np.int64]:
-        """Return numbers that change with what is told of each rack: (racks, any)."""
+        """Return numbers that change with each rack's message: (racks, any)."""
         scheduler = self._batch.scheduler
         table, nodes, owner = scheduler.table, scheduler.nodes, scheduler.owner
         shown = np.isin(table.state, [BatchState.STARTING, BatchState.BACKOFF])

@@ -12,7 +12,7 @@ __all__ = ["Pacer"]
 _LATE_RATIO = 0.1
 """A tick that begins later than this share of the interval is late."""
 _HOPELESS_SECONDS = 10.0
-"""Further behind than this (a suspended laptop) the schedule begins anew."""
+"""Further behind than this (a suspended laptop) the schedule restarts."""
 
 
 @dataclass(slots=True)
@@ -28,7 +28,7 @@ class Pacer:
         sleep: how to wait.
         ticks: ticks begun.
         late_ticks: ticks that began late.
-        restarts: times the schedule began anew because it was hopelessly behind.
+        restarts: times the schedule restarted because it was hopelessly behind.
         idle: share of the last period that was spent waiting.
     """
 
@@ -75,7 +75,7 @@ class Pacer:
         return seconds > _LATE_RATIO * self.period
 
     def retime(self, interval: float) -> None:
-        """Begin the schedule anew with the present tick, at another interval."""
+        """Restart the schedule at the present tick, with another interval."""
         self.interval = interval
         self._origin, self._origin_tick = self.clock(), self.ticks - 1
 

@@ -232,7 +232,7 @@ class Emulator:
                 self._behind = True
                 await self._align()
                 self._restart_clock()
-                _log.warning("fell behind; the clock begins anew", late_seconds=round(late, 1))
+                _log.warning("fell too far behind; the clock restarts", late_seconds=round(late, 1))
             self._adapt(late)
             await self._tick()
             if self.pacer.clock() - self._saved_at >= SAVE_SECONDS:

@@ -75,7 +75,7 @@ class Query:
     """One query of a panel.
 
     Attributes:
-        expr: what is asked.
+        expr: the query.
         legend: name of its series; may hold ``{{label}}``.
         color: colour of its series, None for one of the palette.
         dashed: draw a dashed line, for limits and the like.

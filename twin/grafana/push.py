@@ -72,8 +72,8 @@ def push(grafana: Grafana, dashboards: Iterable[Mapping[str, Any]], folder: str)
     except Exception as error:
         # grafana-client lets through whatever its HTTP library raises.
         raise ServiceError(
-            f"Grafana at {grafana.url} did not take the dashboards ({_said(error)}); are --url and "
-            "the token right, and may it edit dashboards?"
+            f"Grafana at {grafana.url} did not accept the dashboards ({_said(error)}); check --url "
+            "and the token, which needs the right to edit dashboards"
         ) from error
 
 

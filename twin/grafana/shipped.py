@@ -23,7 +23,7 @@ def load_all(folder: Path | None = None) -> list[dict[str, Any]]:
         folder: where the files are; None for those that ship.
 
     Raises:
-        ConfigError: a file is missing or is no JSON.
+        ConfigError: a file is missing or is not JSON.
     """
     where = folder or (_INSTALLED if _INSTALLED.is_dir() else _CHECKOUT)
     return [_read(where / page.file) for page in PAGES]

@@ -93,7 +93,7 @@ def _inhibited(server: HttpServer, alerts: Sequence[_Labels]) -> set[_Labels]:
         if found.keys() == wanted and found == before:
             return {labels for labels, status in found.items() if status["inhibitedBy"]}
         if time.monotonic() > deadline:
-            raise ConfigError("Alertmanager did not take the alerts; is its configuration right?")
+            raise ConfigError("Alertmanager did not accept the alerts; check its configuration")
         before = found
         time.sleep(_POLL_SECONDS)
 

@@ -1,13 +1,13 @@
-"""Expressions host by host: what reads too many series for promtool, written so that it does not.
+"""Expressions host by host: queries with too many series for promtool, split into smaller ones.
 
-promtool holds at most 10,000 samples a query, which a handful of hosts reach with their CPU
-threads. Prometheus takes 50 million. An aggregation over what the hosts have each for themselves
-gives the same when it is made for one host after the other:
+promtool holds at most 10,000 samples per query, which the CPU threads of a handful of hosts
+exceed; Prometheus allows 50 million. An aggregation over per-host series gives the same result
+when it is evaluated for one host at a time:
 
     avg without (cpu) (rate(x[5m]))    avg without (cpu) (rate(x{instance="a"}[5m])) or ...
     sum (rate(x[5m]))                  sum (sum by (instance) (rate(x{instance="a"}[5m])) or ...)
 
-Other expressions are left as they are.
+Other expressions are left unchanged.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from twin.rules.source import Rule, RuleSet
 __all__ = ["candidate_by_host", "expr_by_host", "rules_by_host"]
 
 _MANY = 2500
-"""Series that an expression may read and surely be evaluated as it stands: an operator holds both
-sides and its result."""
+"""Series that an expression may read and still be evaluated safely as it is: an operator holds
+both sides and its result."""
 _MOST_HOSTS = 256
 _HOST = "instance"
 _OF_EACH = frozenset(
@@ -67,18 +67,18 @@ _OF_EACH = frozenset(
         "predict_linear",
     }
 )
-"""Functions of each series by itself."""
+"""Functions that work on each series separately."""
 _AGAIN = {"sum": "sum", "count": "sum", "min": "min", "max": "max", "group": "group"}
-"""How an aggregation of each host's share is aggregated."""
+"""Operator that combines the hosts' results of each aggregation."""
 
 
 def rules_by_host(rules: RuleSet, samples: Samples) -> RuleSet:
-    """Return the rules with the expressions that read too much taken host by host."""
+    """Return the rules with expressions that read too many series rewritten host by host."""
     return replace(rules, rules=tuple(_rule(own, samples) for own in rules.rules))
 
 
 def candidate_by_host(own: Candidate, samples: Samples) -> Candidate:
-    """Return an alert so, too; a variant of a rule stays one."""
+    """Return a candidate rewritten host by host; a variant of a rule stays a variant."""
     expr = expr_by_host(own.expr, samples)
     if expr == own.expr:
         return own
@@ -95,7 +95,7 @@ def _rule(rule: Rule, samples: Samples) -> Rule:
 
 
 def expr_by_host(expr: str, samples: Samples) -> str:
-    """Return an expression host by host, or itself where it reads little or cannot be so taken."""
+    """Return an expression host by host; unchanged if it reads few series or cannot be split."""
     if sum(len(_series(samples, own.name or "", own)) for own in selectors(expr)) <= _MANY:
         return expr
     try:
@@ -114,7 +114,7 @@ def _series(samples: Samples, name: str, selector: Any) -> Sequence[Mapping[str,
 
 
 def _written(node: Any, samples: Samples) -> str:
-    """Return a part of an expression with its aggregations host by host."""
+    """Return a part of an expression with its aggregations split by host."""
     text = str(node)
     if isinstance(node, promql_parser.AggregateExpr) and _of_each(node.expr):
         return _shared_out(node, samples)
@@ -125,7 +125,7 @@ def _written(node: Any, samples: Samples) -> str:
 
 
 def _of_each(node: Any) -> bool:
-    """Return whether a part gives for each host what the host's own series give."""
+    """Return whether the result of a part for a host depends on that host's series alone."""
     if isinstance(node, promql_parser.VectorSelector | promql_parser.MatrixSelector):
         return True
     if isinstance(node, promql_parser.AggregateExpr):
@@ -162,7 +162,7 @@ def _shared_out(node: Any, samples: Samples) -> str:
 
 
 def _again(operator: str, node: Any, hosts: Sequence[str]) -> str:
-    """Return an aggregation of what each host gives."""
+    """Return an aggregation of the hosts' results."""
     share = f"{operator}{_with_host(node)} ({node.expr})"
     return f"{_AGAIN[operator]}{_modifier(node)} ({_joined(share, node, hosts)})"
 
@@ -191,7 +191,7 @@ def _modifier(node: Any) -> str:
 
 
 def _with_host(node: Any) -> str:
-    """Return the grouping of an aggregation with that by host."""
+    """Return the grouping of an aggregation, extended by the host."""
     labels = [] if node.modifier is None else list(node.modifier.labels)
     if node.modifier is None or node.modifier.type == promql_parser.AggModifierType.By:
         return f" by ({', '.join([*labels, _HOST])})"
@@ -199,7 +199,7 @@ def _with_host(node: Any) -> str:
 
 
 def _of_host(text: str, node: Any, host: str) -> str:
-    """Return the text of a part that reads one host only."""
+    """Return the text of a part, restricted to one host."""
     for own in dict.fromkeys(str(selector).partition("{")[0] for selector in _read(node)):
         text = re.sub(rf"(?<![\w:]){re.escape(own)}\{{", f'{own}{{{_HOST}="{host}",', text)
     return text

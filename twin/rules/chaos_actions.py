@@ -55,7 +55,7 @@ class ChaosActions:
         self._excused = 0.0
 
     def excuse(self, now: float) -> bool:
-        """Return whether a service need not answer: it is harmed, or only just begins again."""
+        """Return whether a service may fail to answer: it is disturbed or just restarting."""
         return bool(self._open) or now < self._excused
 
     async def begin(self, harm: Harm, ends: float) -> str:

@@ -34,7 +34,7 @@ class Series:
 
     Attributes:
         labels: without its name.
-        points: seconds and values; what is no number is left out like a gap.
+        points: seconds and values; NaN is left out like a gap.
     """
 
     labels: Mapping[str, str]

@@ -48,7 +48,10 @@ _OTHER_FILES = (
     (("route", "receivers"), "is a configuration of Alertmanager and has no rules"),
     (("scrape_configs", "global"), "is a configuration of Prometheus; give its rule files"),
     (("rule_files", "tests"), "is a test of promtool; give its rule files"),
-    (("apiVersion",), "is no file of Prometheus; let Grafana export in Prometheus' own format"),
+    (
+        ("apiVersion",),
+        "is not a Prometheus file; export the rules from Grafana in Prometheus' own format",
+    ),
 )
 """Keys by which files are known that are given by mistake, and what to do."""
 _NAMESPACE = "namespace"

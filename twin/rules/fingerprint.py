@@ -40,7 +40,7 @@ _STATIC = frozenset({".pyc", ".html", ".css", ".js", ".svg"})
 
 @cache
 def physics_code() -> str:
-    """Return a key of all code and data by which a scenario is lived through and scraped."""
+    """Return a key of all code and data that determine the samples of a scenario."""
     root = Path(twin.__file__).parent
     parts: list[bytes | str] = [platform.machine(), platform.python_version(), np.__version__]
     for path in _files(root, PHYSICS):

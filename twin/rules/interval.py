@@ -43,7 +43,7 @@ class Interval:
     @property
     def possible(self) -> Flags:
         """Where the vector can have an element."""
-        # What is no number compares false, and is taken to be possible.
+        # NaN compares false, and is taken to be possible.
         return ~(self.low > self.high)
 
     def kept(self, flags: Flags) -> Interval:

@@ -233,6 +233,6 @@ def _episodes(found: Sequence[Found], places: Mapping[int, int]) -> list[Episode
             else:
                 open_[key] = replace(episode, firing=firing, ended=None)
         elif episode is not None:
-            # Whether it goes on as firing is told by the next sample of the same moment.
+            # The next sample of the same moment shows whether it keeps firing.
             open_[key] = replace(episode, ended=sample.at)
     return [*done, *open_.values()]

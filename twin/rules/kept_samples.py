@@ -1,9 +1,9 @@
-"""Kept samples: what a scenario gave, read from the cache instead of lived through again.
+"""Kept samples: a scenario's samples, read from the cache instead of simulated again.
 
 Physics does not depend on rules. What a scenario gives depends on its site, its timeline,
 its seed and the code, so those are the key of its entry; what it expects is not part of it.
 An entry has the metrics that rules have asked for so far. A rule that reads another metric
-makes its scenario be lived through once more, for all of them.
+makes its scenario run once more, for all of them.
 """
 
 from __future__ import annotations

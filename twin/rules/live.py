@@ -152,7 +152,7 @@ async def _panels(
     try:
         return await asyncio.to_thread(live_panels, run.prometheus, chosen, run.epoch, run.duration)
     except ServiceError as error:
-        # What was seen is not lost for want of its drawings.
+        # The results are kept even if they cannot be drawn.
         say(run.duration, str(error))
         return []
 

@@ -1,4 +1,4 @@
-"""Mixed fleet: a scenario on hosts of which half have another edition of an exporter."""
+"""Mixed fleet: a scenario in which half of the hosts have another edition of an exporter."""
 
 from __future__ import annotations
 

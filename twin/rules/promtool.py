@@ -80,7 +80,7 @@ def promtool() -> str:
 def _ended_with_caller() -> tuple[str, ...]:
     """Return the beginning of a command that Linux ends when its caller is killed.
 
-    Where there is no such command, a caller that is killed leaves promtool to end by itself.
+    Without such a command, promtool runs to its end after its caller is killed.
     """
     setpriv = shutil.which("setpriv") if sys.platform == "linux" else None
     if setpriv is None:

@@ -187,7 +187,7 @@ def sample(loaded: LoadedScenario, wanted: Collection[str]) -> Samples:
 
 
 class Sampling:
-    """A scenario that is lived through and scraped.
+    """A scenario that is simulated and scraped.
 
     Args:
         loaded: the scenario.

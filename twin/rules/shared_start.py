@@ -1,8 +1,8 @@
-"""Shared starts: what scenarios have in common before anything goes wrong, lived through once.
+"""Shared starts: the healthy time before the first fault, simulated once for many scenarios.
 
-Most scenarios are of the same site with the same seed, and their first fault comes after some
-minutes. A process that runs many keeps such a site as it stands just before the first fault,
-and lets a fork of itself go on from there as each scenario. What is sampled is the same.
+Most scenarios use the same site with the same seed, and their first fault comes after some
+minutes. A process that runs many scenarios keeps such a site in its state just before the first
+fault and forks to continue from there for each scenario. The samples are the same.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ __all__ = ["SharedStarts"]
 _FORKS = sys.platform == "linux"
 """Elsewhere a fork is slow, or unsafe once numerical libraries are loaded."""
 _SETTING = {"seed", "workload", "weather", "scrape", "step"}
-"""Parts of a scenario that decide how it begins; its site is another."""
+"""Fields of a scenario that, together with its site, determine its start."""
 _SHORTEST = 30.0
-"""Seconds of a start that is worth a fork."""
+"""Shortest start that is worth a fork, in s."""
 _MOST_KEPT = 4
 
 _Key = tuple[str, str, frozenset[str]]
 
 
 class SharedStarts:
-    """The starts that a process keeps, the ones used last."""
+    """The starts that a process keeps: those used most recently."""
 
     def __init__(self) -> None:
         self._kept: dict[_Key, Sampling] = {}
@@ -47,7 +47,7 @@ class SharedStarts:
             wanted: metric names that are read.
 
         Raises:
-            ConfigError: the process that lived through it was ended.
+            ConfigError: the process that simulated it was killed.
         """
         calm = _calm_seconds(loaded)
         if not _FORKS or calm < _SHORTEST:
@@ -69,7 +69,7 @@ def _key(loaded: LoadedScenario, wanted: Collection[str]) -> _Key:
 
 
 def _calm_seconds(loaded: LoadedScenario) -> float:
-    """Return until when nothing goes wrong, a time of a scrape; 0 if nothing ever does."""
+    """Return the time of the last scrape before the first fault; 0 if there is no fault."""
     scenario = loaded.scenario
     if not scenario.faults:
         return 0.0
@@ -77,12 +77,12 @@ def _calm_seconds(loaded: LoadedScenario) -> float:
 
 
 def _forked(start: Sampling, loaded: LoadedScenario) -> Samples:
-    """Return what a fork of this process samples that goes on from a start."""
+    """Return the samples of a fork of this process that continues from a start."""
     context = get_context("fork")
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=_go_on, args=(start, loaded, sender))
     with warnings.catch_warnings():
-        # Other threads of ours hold no lock that the fork needs.
+        # This process's other threads hold no lock that the fork needs.
         warnings.simplefilter("ignore", DeprecationWarning)
         process.start()
     sender.close()
@@ -98,12 +98,12 @@ def _forked(start: Sampling, loaded: LoadedScenario) -> Samples:
     if isinstance(found, Exception):
         raise found
     if found is None:
-        raise ConfigError(f"{loaded.path}: the process that lived through it was ended; try again")
+        raise ConfigError(f"{loaded.path}: the process that simulated it was killed; try again")
     return found
 
 
 def _go_on(start: Sampling, loaded: LoadedScenario, sender: Connection) -> None:
-    """Send what is sampled from here on to the end of the scenario, or what went wrong."""
+    """Send the samples up to the end of the scenario, or the error that occurred."""
     prepare()
     try:
         start.follow(loaded)

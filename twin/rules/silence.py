@@ -34,7 +34,7 @@ class Held:
 def held(rule: Rule, episodes: Sequence[Episode], end: float) -> Held:
     """Return how long the expression of a silent alert held.
 
-    An alert is its labels: where one of them carries the value, ``for`` begins anew with each
+    An alert is its labels: where one of them carries the value, ``for`` restarts with each
     new value, though the expression holds all the time.
 
     Args:

@@ -185,7 +185,9 @@ def _check(parts: Sequence[RulePart]) -> None:
             done = call([*command, name], folder, _CHECK_SECONDS)
             if done.returncode:
                 raise ConfigError(_complaint(part, name, done.stderr + done.stdout))
-        raise ConfigError(f"promtool takes these rule files one by one, but not together: {names}")
+        raise ConfigError(
+            f"promtool accepts these rule files one by one, but not together: {names}"
+        )
 
 
 def _refuse_deep(parts: Sequence[RulePart]) -> None:
@@ -200,8 +202,8 @@ def _refuse_deep(parts: Sequence[RulePart]) -> None:
                 place = f"{part.file}:{key.start_mark.line + 1}"
                 if value.start_mark.index < key.start_mark.index and key.value in _NODES:
                     raise ConfigError(
-                        f"{place}: {key.value} is an alias, of which Prometheus 2 reads the name "
-                        "and not the value; write it out"
+                        f"{place}: {key.value} is an alias, of which Prometheus 2 reads only the "
+                        "name, not the value; write it out"
                     )
                 reason = nested_too_deeply(node_text(value)) if key.value == "expr" else ""
                 if reason:
@@ -228,7 +230,7 @@ def _complaint(part: RulePart, name: str, text: str) -> str:
 
 
 def _nameless(part: RulePart) -> int:
-    """Return the line of the first rule without a name, of which promtool says no line."""
+    """Return the line of the first rule without a name, for which promtool gives no line."""
     rules = (rule for _, rule in _rules_of(part))
     nameless = (r for r in rules if not {"alert", "record"} & entries(r).keys())
     return next((rule.start_mark.line + 1 for rule in nameless), 1)

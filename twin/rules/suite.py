@@ -91,7 +91,7 @@ def run_suite(
 
 
 def _is_kept(loaded: LoadedScenario, options: Options) -> bool:
-    """Return whether a scenario needs not be lived through, nor its mutants be judged."""
+    """Return whether a scenario and its mutants need no run."""
     cache = options.cache
     return (
         cache is not None and not options.mutate and cacheable() and scenario_key(loaded) in cache

@@ -1,4 +1,4 @@
-"""Other values of ``for``: how much later an alert would come, and how often in vain."""
+"""Sweep of ``for``: the delay and the false alarms of an alert with other values."""
 
 from __future__ import annotations
 

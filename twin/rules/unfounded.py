@@ -1,8 +1,8 @@
-"""Unfounded firings: alerts that are true only for want of what the twin does not have.
+"""Unfounded firings: alerts that fire only because the twin lacks a metric or a long enough past.
 
-``absent(up{job="kubelet"})`` holds on every site without kubelets, and a ratio to the last day
-means nothing in a scenario of an hour. Of such a firing nothing can be told, neither that a rule
-is noisy nor that it detects anything.
+``absent(up{job="kubelet"})`` is true on every site without kubelets, and a ratio to the last day
+means nothing in a scenario of an hour. Such a firing shows neither that a rule is noisy nor that
+it detects anything.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ __all__ = ["lacking_in_chain", "looks_back", "unfounded"]
 
 _ABSENT = frozenset({"absent", "absent_over_time"})
 _OF_TARGET = frozenset({"job", "service", "app", "component", "container"})
-"""Labels that name a scrape target: those of other programs are not the twin's."""
+"""Labels that name a scrape target: targets of other programs are not part of the twin."""
 
 
 def lacking_in_chain(rule: Rule, rules: RuleSet, lacking: Mapping[str, Lacking]) -> Lacking:
-    """Return what a rule and the records that it reads name and the site does not have."""
+    """Return the metrics named by a rule or by the records it reads that the site lacks."""
     own = [lacking.get(part.key, Lacking()) for part in (rule, *rules.feeding([rule]))]
     return Lacking(
         {name: text for part in own for name, text in part.real.items()},
@@ -41,13 +41,13 @@ def unfounded(
     unmatched: Mapping[str, Mapping[str, str]],
     duration: float,
 ) -> str:
-    """Return why firings of an alert say nothing; empty where they do.
+    """Return why firings of an alert prove nothing; empty where they do.
 
     Args:
         rule: the alert.
         rules: with the records that it reads.
-        lacking: metrics that a rule names and the site does not have, by the rule's key.
-        unmatched: selectors of each rule that find no series, with a hint.
+        lacking: metrics that a rule names and the site lacks, by the rule's key.
+        unmatched: selectors of each rule that match no series, with a hint.
         duration: of the scenario, in seconds.
     """
     expr = rules.inlined(rule.expr, rule)
@@ -63,12 +63,12 @@ def unfounded(
     }
     for selector in _wanted_absent(tree):
         if why := _missing(selector, missing, hints):
-            return f"it is true of what is not there, and {why}"
+            return f"it fires when series are missing, and {why}"
     return _baseline(tree, duration)
 
 
 def looks_back(expr: str, longest: float) -> str:
-    """Return how far an expression looks back, where no scenario reaches; empty where one does."""
+    """Return that an expression looks back longer than any scenario lasts; empty if not."""
     try:
         found = max((_offset(own) for own in _nodes(parsed(expr))), default=0.0)
     except (ValueError, OverflowError):
@@ -98,7 +98,7 @@ def _selectors(node: Any) -> Iterator[Selector]:
 
 
 def _wanted_absent(tree: Any) -> Iterator[Selector]:
-    """Yield the selectors without whose series the expression is the more true."""
+    """Yield the selectors whose missing series would make the expression true."""
     for node in _nodes(tree):
         if isinstance(node, promql_parser.Call) and str(node.func.name) in _ABSENT:
             yield from _selectors(node)
@@ -113,7 +113,7 @@ def _wanted_absent(tree: Any) -> Iterator[Selector]:
 def _missing(selector: Selector, lacking: Lacking, hints: Mapping[str, str]) -> str:
     name = selector.name or ""
     if editions_with(name):
-        # The twin has it as the exporter does: where an edition has not, a real site has not.
+        # Where an edition lacks it, a real site with that edition lacks it too.
         return ""
     if name in lacking.real:
         return f"{lacking.real[name]} has {name}, the twin does not yet"
@@ -124,7 +124,7 @@ def _missing(selector: Selector, lacking: Lacking, hints: Mapping[str, str]) -> 
 
 
 def _baseline(tree: Any, duration: float) -> str:
-    """Return why a comparison of a metric with its own past says nothing yet."""
+    """Return why a comparison of a metric with its own past proves nothing yet."""
     ranges: dict[str, set[float]] = {}
     for node in _nodes(tree):
         if isinstance(node, promql_parser.MatrixSelector):
@@ -133,7 +133,7 @@ def _baseline(tree: Any, duration: float) -> str:
     for name, own in ranges.items():
         if len(own) > 1 and max(own) > duration:
             return (
-                f"it compares {name} with the last {show_duration(max(own))}, of which the "
-                f"scenario has {show_duration(duration)}"
+                f"it compares {name} with the last {show_duration(max(own))}, but the scenario "
+                f"lasts only {show_duration(duration)}"
             )
     return ""

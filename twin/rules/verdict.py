@@ -172,7 +172,7 @@ class _Judge:
             return Check(kind, text, CheckStatus.FAILED, "did not fire", place, own.alert)
         told = self._told.get(own.alert)
         if kind == "inhibited" and told is not None and told >= self._over:
-            # What outlives its cause is told when the cause is gone.
+            # An alert that outlives its cause is judged once the cause is gone.
             told = None
         status = (
             CheckStatus.PASSED if (told is None) is (kind == "inhibited") else CheckStatus.FAILED

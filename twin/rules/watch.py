@@ -18,7 +18,7 @@ class Outlook:
 
     Attributes:
         checks: status and detail of each expectation, by scenario and text.
-        verdicts: what is known of each rule, by file and name.
+        verdicts: on each rule, by file and name.
     """
 
     checks: Mapping[tuple[str, str], tuple[CheckStatus, str]]

@@ -30,7 +30,7 @@ PIPELINE: Mapping[str, str] = MappingProxyType(
         "broker-lost": "the aggregator loses the broker",
         "aggregator-down": "the aggregator answers no scrape",
         "unit-silent": "one Megapack, generator or the grid meter publishes nothing",
-        "messages-refused": "a stranger publishes a message a second that is no frame",
+        "messages-refused": "a stranger publishes one invalid message a second",
     }
 )
 """What can go wrong with the telemetry itself, beside the faults of ``twin faults``."""
@@ -223,7 +223,7 @@ class Scenario(_ScenarioSection):
                 raise MisplacedError(text, "faults", number - 1)
         for index, (before, event) in enumerate(pairwise(self.faults), 1):
             if event.at < before.at:
-                raise MisplacedError("faults must stand in order of time", "faults", index)
+                raise MisplacedError("faults must be in order of time", "faults", index)
         return self
 
     @model_validator(mode="after")

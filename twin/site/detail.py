@@ -163,7 +163,7 @@ class HostPlan(LevelPlan[HostLevel]):
 
 
 def split_settings(settings: Iterable[str]) -> Iterator[str]:
-    """Yield each of some settings, of which one may be several with commas."""
+    """Yield each setting; one argument may hold several, separated by commas."""
     for setting in settings:
         yield from (part.strip() for part in setting.split(","))
 

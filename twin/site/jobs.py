@@ -32,7 +32,7 @@ class JobPlace:
 
     @property
     def arrays(self) -> range:
-        """Arrays of which the job has a rack, by their index on the site."""
+        """Arrays in which the job has a rack, by their index on the site."""
         size = self.site.racks_per_array
         return range(self.racks.start // size, (self.racks.stop - 1) // size + 1)
 

@@ -130,7 +130,7 @@ async def local_stack(config: LocalConfig) -> AsyncIterator[LocalStack]:
         ConfigError: a port is taken, or the workload does not exist.
         BusError: the broker cannot be reached or refuses us.
     """
-    # The emulator first: what is wrong with its settings is told before a port is opened.
+    # The emulator first: its settings are checked before a port is opened.
     emulator = Emulator(
         EmulatorConfig(
             layout=config.layout,

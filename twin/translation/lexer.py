@@ -1,4 +1,4 @@
-"""Tokens of PromQL with their exact spans, so that an expression is edited and not printed anew.
+"""Tokens of PromQL with their exact spans, for editing an expression in place.
 
 Variables of Grafana (``$host``, ``${host:regex}``, ``[[host]]``) and verbs of Go's printf (``%q``)
 are tokens, too: queries of dashboards and templates are read as they stand.

@@ -34,7 +34,7 @@ MOST_HOLDERS = 8
 """Jobs that a GPU has at most."""
 _MOST_ALLOCATIONS = 4096
 MOST_JOBS = 4096
-"""Jobs that are told of at most: those that wait, run, or have just ended."""
+"""Most jobs in a message: those that wait, run, or have just ended."""
 MOST_QUEUE_BYTES = 1 << 21
 """Length of the message of all jobs at most."""
 _Label = Annotated[str, Field(max_length=128)]
@@ -230,4 +230,4 @@ class SiteJobs(Message):
     jobs: Annotated[Many[QueuedJob], Field(max_length=MOST_JOBS)]
     """In order of their numbers."""
     left_out: _Count = 0
-    """Jobs beyond the most that are told of: the oldest that run."""
+    """Jobs left out beyond the maximum: the oldest running ones."""

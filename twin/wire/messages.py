@@ -117,7 +117,7 @@ class EmulatorStatus(Message):
     state: Literal["online", "offline", "lost"]
     """``offline`` after an orderly end, ``lost`` when the broker missed it."""
     instance: Annotated[str, Field(pattern=r"^[0-9a-f]{1,32}$")] | None = None
-    """Which process it is: drawn at its start, so that two of the same name are told apart."""
+    """Identity of the process, drawn at its start: it distinguishes two of the same name."""
     interval: Annotated[float, Field(gt=0, le=MOST_INTERVAL_SECONDS)] = 1.0
     """Simulated seconds between two frames of a unit."""
     speed: Annotated[float, Field(ge=0.001, le=1e6)] = 1.0
@@ -139,7 +139,7 @@ class EmulatorStatus(Message):
     blocked_seconds: _Seconds = 0.0
     """Time that frames have waited for the broker to take those before them."""
     restarts: _Count = 0
-    """Times the clock began anew because the ticks were hopelessly late."""
+    """Times the clock restarted because the ticks were hopelessly late."""
     slowdown: Annotated[float, Field(ge=1, le=1e6)] = 1.0
     """``interval`` as a multiple of what was set: above 1 only when told to slow down."""
     shard: Annotated[str, Field(pattern=r"^(\d{1,4}/\d{1,4}|facility)$")] | None = None
@@ -199,7 +199,7 @@ class Faults(Message):
     """In order of injection."""
 
     def encode(self) -> bytes:
-        """Return the message as JSON; parameters only where they are told."""
+        """Return the message as JSON; parameters only where they are given."""
         told = any(fault.parameters for fault in self.active)
         hidden = None if told else {"active": {"__all__": {"parameters"}}}
         return self.model_dump_json(exclude=hidden).encode()

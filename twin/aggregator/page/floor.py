@@ -127,7 +127,7 @@ class _Rate(_Value):
         """Return the rates in the floor's unit."""
         units, total = self._store.units[UnitKind.RACK], self._over_devices()
         elapsed = units.ts - self._ts
-        # A counter that fell began anew, and so does a clock.
+        # A counter that fell has restarted, and so has a clock.
         known = (elapsed > 0) & (total >= self._total)
         new = units.ts != self._ts
         rate = np.divide(total - self._total, elapsed, where=known, out=np.full(len(total), np.nan))

@@ -30,7 +30,7 @@ class Refusal:
 
     Attributes:
         status: of the answer.
-        sentence: what is wrong and what to do.
+        sentence: the problem and its remedy.
     """
 
     status: int

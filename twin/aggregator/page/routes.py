@@ -159,7 +159,7 @@ class LivePage:
         return await self._command(request, Clear)
 
     async def _command(self, request: Request, kind: type[_C]) -> Response:
-        """Check who asks, send the command over the bus and return the emulator's answer."""
+        """Check the client, send the command over the bus and return the emulator's answer."""
         refused = refusal(request, self._access, self._advertise)
         if refused is not None:
             self._telemetry.http_refused["unauthorized"].inc()
@@ -177,7 +177,7 @@ class LivePage:
 
 
 async def _read(request: Request, kind: type[_C]) -> _C | Response:
-    """Return the command that a request carries, or the answer that says what is wrong with it."""
+    """Return the command in a request, or the answer that explains its fault."""
     try:
         value = await _object(request)
         return kind.model_validate({**value, "id": f"page-{secrets.token_hex(8)}"})

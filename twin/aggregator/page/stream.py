@@ -61,7 +61,7 @@ class Streams:
         racks: details of a rack.
         boot: changes with every start of the aggregator.
         clock: seconds of a clock that never runs backwards.
-        alerts: returns what is known of the alerts that fire.
+        alerts: returns the firing alerts.
     """
 
     def __init__(

@@ -43,7 +43,7 @@ _CPU_RATIO = 0.004
 
 
 def exporter_families(kind: HostKind) -> tuple[DerivedFamily, ...]:
-    """Return the families in which the exporter tells of itself."""
+    """Return the exporter's families about itself."""
     names = sorted((*_WORKING, *_WITHOUT_DATA))
     labels = tuple((("collector", name),) for name in names)
     group = SeriesGroup("collectors", NODE, ("collector",), lambda _: len(labels),

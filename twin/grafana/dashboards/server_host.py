@@ -1,4 +1,4 @@
-"""The operating system of one server: what is wrong, CPUs, memory, disks, clock."""
+"""The operating system of one server: problems, CPUs, memory, disks, clock."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from twin.grafana.queries import host as q
 
 __all__ = ["operating_system"]
 
-_NOTHING = "No node_exporter tells of this host's operating system"
+_NOTHING = "No node_exporter reports this host's operating system"
 
 
 def operating_system() -> Row:
@@ -22,8 +22,8 @@ def operating_system() -> Row:
         numbers(
             "What is wrong with the host",
             "Whether the root file system is read-only, disks that have failed in mirrors, whether "
-            "the clock is not synchronised, and programs that the kernel killed for want of memory "
-            "in the time shown.",
+            "the clock is not synchronised, and processes that the kernel killed in the time shown "
+            "because memory ran out.",
             [
                 Query(q.ROOT_READ_ONLY, "root read-only"),
                 Query(q.DISKS_FAILED, "disks failed"),

@@ -31,7 +31,7 @@ def rows() -> list[Row]:
 
 
 def alert_columns() -> list[TableColumn]:
-    """Return the columns that name an alert, of which the place leads to its dashboard."""
+    """Return the columns that name an alert; its place links to its dashboard."""
     link = drill_down_by_row("Open the place", "Board", array="row.Array", rack="row.Rack")
     return [
         TableColumn("severity", "Severity", width=84, colors=colors.SEVERITIES),

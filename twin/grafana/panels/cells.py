@@ -88,7 +88,7 @@ def rack_map(
     Args:
         title: title.
         description: how to read it.
-        choices: queries of which only one answers, each with its own thresholds.
+        choices: queries, only one of which has a result, each with its own thresholds.
         words: values that stand for something, to its word and colour.
         width: grid columns.
         height: grid rows.

@@ -51,7 +51,7 @@ def numbers(
         steps: thresholds that colour the numbers.
         decimals: digits after the point, None for as many as are needed.
         names_only: show the series' name and not its value, for states.
-        nothing: what to say when there is no number.
+        nothing: text when there is no number.
     """
     several = len(queries) > 1 or "{{" in queries[0].legend
     mode = common.BigValueTextMode.VALUE_AND_NAME if several else common.BigValueTextMode.VALUE

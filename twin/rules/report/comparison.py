@@ -24,7 +24,7 @@ Editions = tuple[Edition, Edition]
 
 
 def comparison_complaints(found: Sequence[RuleComparison], editions: Editions) -> list[str]:
-    """Return what is wrong with the rules as they stand, in sentences; none if nothing is."""
+    """Return the faults of the rules as they are, in sentences; empty if there are none."""
     new = editions[1].title
     lost = [own.rule.name for own in found if own.lost]
     cries = [own.rule.name for own in found if own.cries]

@@ -71,7 +71,7 @@ def print_recordings(console: Console, recorded: Sequence[RecordingFinding]) -> 
 
 
 def print_findings(console: Console, findings: Sequence[RuleFinding]) -> None:
-    """Print what is known of every rule; those that no scenario exercised in one line.
+    """Print the verdict on every rule; those that no scenario exercised in one line.
 
     The finding stands beside the rule's name, or below it where the name is long. A pipe has
     no width: there a finding is one line, so that it can be searched.
