@@ -25,7 +25,7 @@ class Axis:
         title: what it shows, with its unit.
         ticks: values that are marked.
         logarithmic: whether equal ratios are equal distances; then all ticks are above 0.
-        names: what stands at the ticks, by default their values.
+        names: texts at the ticks, by default their values.
         ends: its first and last value, by default those of the ticks.
     """
 

@@ -33,7 +33,7 @@ class BrokerFeed:
     """The subscription to the broker's own statistics, which the broker may refuse.
 
     A broker that refuses it is asked no more, nor is one that twice ends the connection over it:
-    some do so to who may not read a topic.
+    some do so to clients that may not read a topic.
 
     Args:
         wanted: whether the figures are exposed here.

@@ -40,7 +40,7 @@ class EmulatorRegistry:
         self.rivals = Rivals()
         """Emulators that publish the same."""
         self.interval = interval
-        """Seconds of the wall clock between two frames of a unit, as it was told last."""
+        """Seconds of the wall clock between two frames of a unit, as it was last reported."""
         self._clock: Clock | None = None
         self._speed = 1.0
         self._timeout = timeout_of(interval)

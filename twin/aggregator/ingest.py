@@ -121,7 +121,7 @@ class Ingest:
 
     Attributes:
         lag: lag of the last frame in seconds, None while it cannot be told.
-        renamed: racks, by their index on the site, whose identity changed; who reads it clears it.
+        renamed: racks, by their index on the site, whose identity changed; the reader clears it.
         granted: GPUs that have other jobs now, by their rack; likewise.
     """
 

@@ -1,7 +1,7 @@
 """Shard assignment: the part of a site that an aggregator exposes, and the owners of the rest.
 
 Aggregators share a site by its arrays, as emulators do and by the same arithmetic. The first
-shard also leads: it has what stands in no array, and the roll-ups of the halls and the site,
+shard also leads: it has what belongs to no array, and the roll-ups of the halls and the site,
 for which the others send it their parts.
 """
 

@@ -3,7 +3,7 @@
 This is the hot path of the aggregator: a line is the metric's name, a label block that
 was escaped once, and a number that orjson printed together with all its neighbours.
 
-The lines are the same in both formats; what differs stands in the comments before them,
+The lines are the same in both formats; the differences are in the comments before them,
 which a :class:`MetricHead` holds for both.
 """
 

@@ -131,7 +131,7 @@ class Exporter:
             gives each more than once: for each job that has it. They change while it runs.
         instances: returns how a device is partitioned, where the exporter shows its instances
             instead: the labels of each.
-        instances_at: how many of its own labels stand before them; 0 where it has no instances.
+        instances_at: number of its own labels before them; 0 where it has no instances.
         renamed: returns the labels that a site calls otherwise, by their usual names.
     """
 

@@ -1,7 +1,7 @@
 """Trainium chips, as AWS' neuron-monitor shows them.
 
 Names, types, help and labels follow ``neuron-monitor-prometheus.py`` of the Neuron
-tools; labels stand in alphabetical order, as its client library writes them. It shows
+tools; labels are in alphabetical order, as its client library writes them. It shows
 neither power nor temperature of a chip, and one of its oddities is kept, because rules
 meet it too: the memory of a core carries ``memory_location="None"``.
 """

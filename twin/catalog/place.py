@@ -74,7 +74,7 @@ class UnitKind(StrEnum):
 
 
 class RackIdentity(Protocol):
-    """Names of what stands in a rack."""
+    """Names of the devices in a rack."""
 
     @property
     def hostnames(self) -> Sequence[str]:

@@ -10,7 +10,7 @@ __all__ = ["BEGIN", "END", "NOTICE", "between_marks", "code", "plain", "table"]
 NOTICE = "<!-- Made by `python -m twin.docs`; do not edit. -->\n"
 BEGIN = "<!-- Made by `python -m twin.docs` from benchmarks/results; do not edit. -->\n"
 END = "<!-- End of what is made. -->\n"
-"""Marks in a page that is written by hand but for what stands between them."""
+"""Marks in a page that is written by hand except for the part between them."""
 
 _BETWEEN = re.compile(f"{re.escape(BEGIN)}.*?{re.escape(END)}", re.DOTALL)
 

@@ -213,51 +213,49 @@ _INTRODUCTION = f"""{NOTICE}
 # Metrics
 
 Every metric of the twin, as `/metrics` and `/arrays/{{array}}/metrics` expose it. Names, types,
-labels and help of GPUs, NICs and servers are those of the real exporters, so that rules and
-dashboards can be carried over as they are.
+labels and help of GPUs, NICs and servers are those of the real exporters, so rules and dashboards
+can be carried over unchanged.
 
-- **Labels.** Every series of a device carries the labels that stand above its table, then `job`
-  and `instance` as the real exporter's scrape target would have them, then its place: `site`, for
-  what belongs to an array `hall` and `array`, and for what stands in a rack `rack`. On a site
-  that names its jobs, the GPUs of a job also carry `hpc_job`, as dcgm-exporter does where the
-  scheduler tells it of jobs (`--hpc-job-mapping-dir`); with a scheduler they carry what
-  [jobs](jobs.md) says. *Adds* names
-  labels that follow from the value. An enumeration has one series a state, of which exactly one
-  is 1.
-- **Signal** is the key inside an MQTT frame. Where there is none, the value does not travel: it is
-  constant, or follows from what does, and is exposed while the device reports.
-- **From** is the level of `telemetry: {{host: …}}` from which on a metric of a host's operating
+- **Labels.** Every series of a device carries the labels above its table, then `job` and `instance`
+  as the real exporter's scrape target would have them, then its place: `site`; `hall` and `array`
+  if it belongs to an array; `rack` if it is in a rack. On a site that names its jobs, the GPUs of a
+  job also carry `hpc_job`, as with dcgm-exporter's option `--hpc-job-mapping-dir`; with a scheduler
+  they carry the labels described in [jobs](jobs.md). *Adds* names labels that follow from the
+  value. An enumeration has one series per state, exactly one of which is 1.
+- **Signal** is the key inside an MQTT frame. A metric without one is not transmitted: its value is
+  constant or derived, and it is exposed while the device reports.
+- **From** is the lowest level of `telemetry: {{host: …}}` at which a metric of a host's operating
   system is exposed; see [hosts.md](hosts.md).
-- **Off** marks what the real exporter has off by default. The twin reports it unless the site says
-  `telemetry: {{extra_signals: false}}`; with `deploy/dcgm-exporter/counters.csv` a real
-  dcgm-exporter does so too.
-- **Listed** marks what only a counters file switches on, here as there: `--counters FILE`, or
-  `telemetry: {{exporters: {{dcgm_counters: …}}}}`.
-- **Editions.** The tables have the names of dcgm-exporter {_DEFAULT}; those of other versions stand
-  in [editions](editions.md), which says how to choose one.
-- **The broker's own** are what Mosquitto publishes under `$SYS`, of the broker that the aggregator
-  reads from. A broker without these topics, as the embedded one, has no such series; while it is
-  away the last values stay, as in mosquitto-exporter. The user of the aggregator needs the right to
-  read `$SYS/broker/#`.
+- **Off** marks metrics that are off by default in the real exporter. The twin reports them unless
+  the site says `telemetry: {{extra_signals: false}}`; with `deploy/dcgm-exporter/counters.csv` a
+  real dcgm-exporter does so too.
+- **Listed** marks metrics that only a counters file switches on, as in the real exporter:
+  `--counters FILE`, or `telemetry: {{exporters: {{dcgm_counters: …}}}}`.
+- **Editions.** The tables have the names of dcgm-exporter {_DEFAULT}; those of other versions are
+  in [editions](editions.md), which also says how to choose one.
+- **The broker's own metrics** are Mosquitto's statistics under `$SYS`, from the broker that the
+  aggregator is connected to. A broker without these topics, such as the embedded one, has no such
+  series; while the broker is unreachable the last values stay, as in mosquitto-exporter. The
+  aggregator's user needs the right to read `$SYS/broker/#`.
 - A series whose device does not report disappears; `twin_unit_missing` says why.
-- **Roll-ups** are taken by the aggregator over racks, arrays, halls and the site, and stand on
-  `/metrics`. A `total` is a counter: what the counters of the devices rose by since the aggregator
-  began. It never falls when a device goes silent, as a sum of counters would. A roll-up over a
-  signal that a site does not report is missing there.
-- **Distributions** (`gaugehistogram`) count the devices by their present value. They give
+- **Roll-ups** are computed by the aggregator over racks, arrays, halls and the site, and exposed on
+  `/metrics`. A `total` is a counter: the sum of the increases of the devices' counters since the
+  aggregator started. Unlike a sum of counters, it never falls when a device goes silent. A roll-up
+  over a signal that a site does not report is missing there.
+- **Distributions** (`gaugehistogram`) count the devices by their present value. They have
   `_bucket` with the label `le`, `_gcount` and `_gsum`. They are gauges, so quantiles are taken
-  of them as they are, without `rate()`:
+  directly, without `rate()`:
   `histogram_quantile(0.99, site_gpu_temperature_distribution_celsius_bucket)`.
-- **Detail.** How much of an array is exposed is set per array: `gpu` for everything; `rack` for the
-  roll-ups over it and its racks and the devices of which a rack or an array has a few
+- **Detail** sets how much of each array is exposed: `gpu` for everything; `rack` for the roll-ups
+  over the array and its racks, and for devices of which there are only a few in a rack or an array
   ({_FEW});
-  `site` for nothing of its own. Roll-ups over halls and the site always count all arrays,
+  `site` for no series of the array. Roll-ups over halls and the site always count all arrays,
   whatever their detail.
-- **Formats.** The text format 0.0.4, or OpenMetrics 1.0 for who prefers it in `Accept`, as
+- **Formats.** The text format 0.0.4, or OpenMetrics 1.0 for clients that prefer it in `Accept`, as
   Prometheus does by default. Names, labels and values of all series are the same in both; types
-  may differ. OpenMetrics knows no counter whose name does not end in `_total`, so foreign ones,
-  such as DCGM's, are `unknown` there, and so is what is `untyped` in the text format. The text
-  format knows no gauge histogram, so buckets, counts and sums are each a `gauge` there.
+  may differ. In OpenMetrics a counter's name must end in `_total`, so others, such as DCGM's, are
+  `unknown` there, and so are metrics that are `untyped` in the text format. The text format has no
+  gauge histogram, so buckets, counts and sums are each a `gauge` there.
 """
 
 
@@ -285,14 +283,14 @@ def pages() -> Mapping[str, str]:
 
 
 def _hidden(device: DeviceClass) -> str:
-    """Return what travels of a class and is not shown as it is."""
+    """Return the signals of a class that are transmitted but not exposed."""
     rows = [
         (code(signal.name), signal.unit.value, signal.help) for signal in device if signal.hidden
     ]
     if not rows:
         return ""
     return (
-        "\nWhat follows from these values travels by them alone:\n\n"
+        "\nThese signals are transmitted but not exposed; other metrics are derived from them:\n\n"
         f"{markdown_table(('Signal', 'Unit', 'Meaning'), rows)}"
     )
 
@@ -333,9 +331,9 @@ def _exporter(exporter: StateExporter, rows: list[Row]) -> str:
         for row in rows
     ]
     title = exporter.title[0].upper() + exporter.title[1:]
-    which = "Of a site with a scheduler, see [jobs](jobs.md)."
+    which = "On a site with a scheduler; see [jobs](jobs.md)."
     if exporter is MOSQUITTO:
-        which = "Of the Mosquitto that the aggregator reads from, and of no other broker."
+        which = "Only of the Mosquitto that the aggregator is connected to."
     return (
         f"\n## {title}\n\n{which} "
         f'`job="{exporter.job}"`; after {exporter.source}.\n\n{markdown_table(header, body)}'

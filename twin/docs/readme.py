@@ -1,6 +1,6 @@
 """The README's table of scale, from the same results as ``scale.md``.
 
-The README is written by hand but for what stands between two marks.
+The README is written by hand except for the part between two marks.
 """
 
 from __future__ import annotations

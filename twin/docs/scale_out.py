@@ -1,6 +1,6 @@
 """Figures of ``scale-out.md``: losses and cost of a divided site, from a saved run.
 
-The page is written by hand but for what stands between two marks.
+The page is written by hand except for the part between two marks.
 """
 
 from __future__ import annotations

@@ -80,7 +80,7 @@ class FrameSource:
         self._use(layout)
 
     def assign(self, arrays: Sequence[int], *, facility: bool) -> None:
-        """Make frames of these arrays only, and of what stands in no array if ``facility``."""
+        """Make frames of these arrays only, and of what belongs to no array if ``facility``."""
         self._use(PartLayout.of(self._site, arrays, facility=facility))
 
     def _use(self, layout: Layout) -> None:

@@ -93,7 +93,7 @@ def check_dashboard(
     """Ask every query of a dashboard: variables, annotations, panels.
 
     A query that is declared to show a fault may be empty until that fault is in force.
-    A query with a variable whose choices stand in the dashboard is asked with each and
+    A query with a variable whose choices are in the dashboard is asked with each and
     has to answer with one.
 
     Args:

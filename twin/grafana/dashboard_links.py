@@ -18,7 +18,7 @@ _ROW = "row."
 
 
 def navigation() -> list[builders.DashboardLink]:
-    """Return the links to all dashboards, which stand on top of each."""
+    """Return the links to all dashboards, which are at the top of each."""
     return [
         builders.DashboardLink(page.title)
         .type(dashboard.DashboardLinkType.LINK)
@@ -66,7 +66,7 @@ def _query(variables: Mapping[str, str]) -> str:
         if given:
             parts.append(f"var-{name}={_value(given)}")
         elif name == "hall" and "array" in variables:
-            parts.append("var-hall=$__all")  # the array may stand in another hall
+            parts.append("var-hall=$__all")  # the array may be in another hall
         else:
             parts.append(f"${{{name}:queryparam}}")
     return "&".join(parts)

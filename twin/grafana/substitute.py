@@ -119,7 +119,7 @@ def _first(variable: Mapping[str, Any], options: Sequence[str]) -> str:
 
 
 def free_choices(dashboard: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Return the values of the variables whose choices stand in the dashboard itself."""
+    """Return the values of the variables whose choices are in the dashboard itself."""
     return {
         variable["name"]: [option["value"] for option in variable["options"]]
         for variable in dashboard["templating"]["list"]

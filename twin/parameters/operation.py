@@ -57,7 +57,7 @@ class JobParameters(Section):
     """A job that holds racks of the site; the jobs follow each other in order of racks."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
-    """Name, as it stands in topics, in targets of faults and in the label `training_job`; the GPUs
+    """Name, as used in topics, in targets of faults and in the label `training_job`; the GPUs
     of the job carry it as `hpc_job`, as dcgm-exporter does with `--hpc-job-mapping-dir`."""
     racks: Annotated[int, Field(ge=1, le=20_000)]
     """Racks that the job holds."""

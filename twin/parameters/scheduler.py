@@ -44,7 +44,7 @@ class SchedulerParameters(Section):
 
 
 class JobMixParameters(Section):
-    """A kind of job that users submit, all alike but for size, length and user."""
+    """A kind of job that users submit, all alike except for size, duration and user."""
 
     name: _Name
     """First part of the names of its jobs."""

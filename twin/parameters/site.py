@@ -54,7 +54,7 @@ class Site(Section):
     """A GPU datacenter."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
-    """Name, as it stands in topics and in the ``site`` label."""
+    """Name, as used in topics and in the ``site`` label."""
     title: str = ""
     """One line for people."""
     description: str = ""

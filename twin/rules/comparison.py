@@ -61,10 +61,10 @@ class RuleComparison:
     """A rule on two editions.
 
     Attributes:
-        rule: as it stands in its file.
+        rule: as it is in its file.
         reasons: what the new edition calls otherwise of what it reads, in sentences.
         before: what it does on the old edition; None for a recording rule.
-        after: what it does on the new one, as it stands.
+        after: what it does on the new one, unchanged.
         new: the expression for the new edition.
         both: the expression for both.
         new_verdict: what the first does on the new edition.

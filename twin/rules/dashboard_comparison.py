@@ -45,10 +45,10 @@ class QueryComparison:
     """A query of a dashboard on two editions.
 
     Attributes:
-        query: as it stands.
+        query: as it is in the dashboard.
         reasons: what the new edition calls otherwise of what it reads.
         before: series on the old edition; None where it cannot be asked.
-        after: series on the new one, as it stands.
+        after: series on the new one, unchanged.
         new: the query for the new edition.
         both: the query for both.
         new_same: whether the first gives on the new edition what the query gave on the old one.
@@ -66,7 +66,7 @@ class QueryComparison:
 
     @property
     def lost(self) -> bool:
-        """Whether it answers on the old edition, and not on the new one as it stands."""
+        """Whether it answers on the old edition, and not on the new one unchanged."""
         return bool(self.before) and not self.after
 
 

@@ -333,7 +333,7 @@ def _labels(sample: re.Match[str]) -> dict[str, str]:
 
 
 def _unquoted(text: str) -> str:
-    """Return a text as Go quoted it, which is JSON but for rare control characters."""
+    """Return a text as Go quoted it, which is JSON except for rare control characters."""
     if "\\" not in text:
         return text
     try:

@@ -250,7 +250,7 @@ _DURATIONS = ("interval", "query_offset", "for", "keep_firing_for")
 
 
 def _timed(part: RulePart) -> Iterator[yaml.Node]:
-    """Yield the nodes of every group and rule, as they stand in the file."""
+    """Yield the nodes of every group and rule, as they are in the file."""
     for group in _items(entries(part.root).get("groups")):
         yield group
         yield from _items(entries(group).get("rules"))

@@ -36,7 +36,7 @@ class Layout:
 
     @property
     def with_facility(self) -> bool:
-        """Whether it has the units that stand in no array, and so the roll-ups above arrays."""
+        """Whether it has the units that belong to no array, and so the roll-ups above arrays."""
         return True
 
     # -- counts ---------------------------------------------------------------
@@ -137,7 +137,7 @@ class Layout:
         return SiteNames(self.entire.site)
 
     def unit_name(self, frame: UnitKind, unit: int) -> str:
-        """Return the name of a unit, as it stands in topics and labels."""
+        """Return the name of a unit, as used in topics and labels."""
         return frame.unit_name(self.entire.site, self.number(frame, unit))
 
     def unit_index(self, frame: UnitKind, name: str) -> int | None:

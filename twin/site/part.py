@@ -23,7 +23,7 @@ class PartLayout(Layout):
     Attributes:
         whole: the whole site.
         numbers: the arrays of the part by their index on the site, rising.
-        facility: whether it has all that stands in no array: Megapacks, generators, grid,
+        facility: whether it has all that belongs to no array: Megapacks, generators, grid,
             water, spines, service racks, jobs.
     """
 
@@ -47,7 +47,7 @@ class PartLayout(Layout):
 
     @property
     def with_facility(self) -> bool:
-        """Whether it has the units that stand in no array, and so the roll-ups above arrays."""
+        """Whether it has the units that belong to no array, and so the roll-ups above arrays."""
         return self.facility
 
     @property

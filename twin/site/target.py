@@ -107,7 +107,7 @@ def find_target(layout: Layout, text: str) -> Target:
 def labels_of_target(layout: Layout, text: str) -> Labels:
     """Return hall, array, rack and host of a target, as far as it has them.
 
-    A place that the site does not have, and one that stands in no array, has none.
+    A place that the site does not have, and one that belongs to no array, has none.
     """
     layout = layout.entire
     try:

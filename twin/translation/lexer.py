@@ -1,7 +1,7 @@
 """Tokens of PromQL with their exact spans, for editing an expression in place.
 
 Variables of Grafana (``$host``, ``${host:regex}``, ``[[host]]``) and verbs of Go's printf (``%q``)
-are tokens, too: queries of dashboards and templates are read as they stand.
+are tokens, too: queries of dashboards and templates are read as they are.
 """
 
 from __future__ import annotations

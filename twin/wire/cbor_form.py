@@ -146,7 +146,7 @@ class Form:
 
 def _head(major: int, value: int) -> bytes:
     """Return the head of a data item (RFC 8949, 3): its major type and a length or tag."""
-    # The head of an unsigned integer is that of any other item but for the first three bits.
+    # The head of an unsigned integer is that of any other item except for the first three bits.
     head = bytearray(cbor2.dumps(value))
     head[0] |= major << 5
     return bytes(head)

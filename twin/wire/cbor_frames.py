@@ -4,7 +4,7 @@ A column is tag 85, float32, or tag 86, float64, over the bytes of its values in
 endian; a device that does not report is NaN in it. A signal is float32 until a value of
 the site comes up that float32 would not keep to the signal's resolution.
 
-All frames of one kind have the same bytes but for the numbers, so a whole site is one
+All frames of one kind have the same bytes except for the numbers, so a whole site is one
 block of memory in which a tick only writes the numbers anew, and the frame of a unit is a
 row of it. The decoder knows these bytes too: what differs from them in nothing but numbers
 is taken apart in one call. Any other encoding of the same mapping goes through cbor2.
@@ -67,7 +67,7 @@ class CborEncoder:
         return frame
 
     def _reserve(self) -> None:
-        """Write all frames but for the numbers."""
+        """Write all frames except for the numbers."""
         form = Form(self._schema, tuple(self._tags))
         self._frames = np.empty(self._units, form.dtype)
         self._bytes = self._frames.view(np.uint8).reshape(self._units, form.dtype.itemsize)

@@ -1,7 +1,7 @@
 """Jobs on the bus: what holds each GPU of a rack, and all jobs that a scheduler knows.
 
 A message is whole: it replaces the one before. Both are retained, so an aggregator that
-starts knows who has which GPU before the first change.
+starts knows which job has which GPU before the first change.
 """
 
 from __future__ import annotations

@@ -149,7 +149,7 @@ class EmulatorStatus(Message):
     lived: _Seconds | None = None
     """Simulated seconds that the plant of a shard has run: shards follow the jobs of the oldest."""
     jobs: ShardJobs | None = None
-    """Where each job stands in the plant of a shard."""
+    """Progress of each job in the plant of a shard."""
 
     def encode(self) -> bytes:
         """Return the message as JSON; what concerns shards only where it is one."""

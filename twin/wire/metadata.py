@@ -10,7 +10,7 @@ __all__ = ["rack_meta"]
 
 
 def rack_meta(names: SiteNames, rack: int) -> RackMeta:
-    """Return what stands in a rack and what it is called, by the site file.
+    """Return the devices of a rack and their names, by the site file.
 
     Args:
         names: of the site.
