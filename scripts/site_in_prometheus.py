@@ -30,7 +30,7 @@ racks_per_array: 2
 servers_per_rack: 2
 scheduler: {kind: KIND}
 jobs: [{name: pretrain, racks: 1}]
-telemetry: {host: full, exporters: {dcgm: "EDITION"}}
+telemetry: {host: full, exporters: {dcgm: "EDITION"}, jobs: {slurm: all}}
 """
 SCRAPE, MINUTES = 15, 16
 

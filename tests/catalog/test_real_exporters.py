@@ -12,6 +12,7 @@ from twin.catalog import DEVICES
 from twin.catalog.broker import MOSQUITTO
 from twin.catalog.editions import EDITIONS
 from twin.catalog.real_exporters import exporter_of, real_names
+from twin.catalog.schedulers import KUBE_STATE, STATE_EXPORTERS
 
 FILES = sorted((Path(twin.catalog.__file__).parent / "names").glob("*.txt"))
 
@@ -37,6 +38,14 @@ def test_every_list_has_its_source(file: Path) -> None:
     assert lines[0].startswith("# ")
     names = [line for line in lines if not line.startswith("#")]
     assert names == sorted(names)
+
+
+def test_exporters_of_schedulers_are_known_whether_a_site_runs_them_or_not() -> None:
+    """A rule over one of their names is told whose it is on a site without a scheduler."""
+    for exporter in STATE_EXPORTERS:
+        whose = "kube-state-metrics" if exporter is KUBE_STATE else "slurm"
+        found = {metric.name: exporter_of(metric.name) for metric in exporter.metrics}
+        assert set(found.values()) == {whose}, exporter.title
 
 
 @pytest.mark.parametrize(
