@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
 from twin.parameters.section import Amount, Fraction, Positive, Section
 
+if TYPE_CHECKING:  # what lists sites needs no arrays
+    import numpy as np
+    from numpy.typing import NDArray
+
 __all__ = ["PSU_LOSSES", "Ec2Parameters", "ServerParameters"]
 
-Watts = TypeVar("Watts", float, NDArray[np.floating[Any]])
+Watts = TypeVar("Watts", float, "NDArray[np.floating[Any]]")
 
 PSU_LOSSES = {
     "measured": (0.015, 0.001, 0.001),
