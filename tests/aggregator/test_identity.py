@@ -133,3 +133,13 @@ def test_a_label_from_the_bus_is_escaped(feed: Feed) -> None:
     """Quotes, backslashes and line breaks in a name stay inside their label."""
     announce(feed, hostnames=('a"b\\c\n', "d"))
     assert 'Hostname="a\\"b\\\\c\\n"' in page(feed)
+
+
+def test_a_real_rack_says_so_and_a_simulated_one_as_before(feed: Feed) -> None:
+    """The source is told of measured racks alone, and the names of the rest stay the same bytes."""
+    assert b"source" not in rack_meta(feed.layout.names, 0).encode()
+    identities = feed.core.store.names
+    assert identities.source(0) == "simulated"
+    announce(feed, source="measured")
+    assert identities.source(0) == "measured"
+    assert identities.source(1) == "simulated"

@@ -93,3 +93,10 @@ def test_credentials_go_in_a_header(tmp_path: Path) -> None:
     file = tmp_path / "token"
     file.write_text("secret\n")
     assert options.fleet_prometheus("http://p:9090/path/", file).url == "http://p:9090/path"
+
+
+def test_a_gateway_wants_measured_racks() -> None:
+    """A site without a real rack is refused with the command that writes one."""
+    done = CliRunner().invoke(app, ["gateway", "--prometheus", "http://p", "--site", "demo"])
+    assert isinstance(done.exception, ConfigError)
+    assert "twin capture" in str(done.exception)

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+import orjson
 import pytest
 
+from twin.aggregator import Core
+from twin.catalog import UnitKind
 from twin.fleet.survey import Survey, survey
+from twin.site import Layout, parse_site
+from twin.wire import Encoder, Outputs, Topics
 
 NOW = 1_800_000_000.0
 FIELDS = ("DCGM_FI_DEV_GPU_TEMP", "DCGM_FI_DEV_POWER_USAGE", "DCGM_FI_DEV_NVLINK_BANDWIDTH_TOTAL")
@@ -68,3 +73,73 @@ def seen() -> Callable[..., Survey]:
         return survey(SeriesList([own for each in series for own in each], interval), NOW)
 
     return look
+
+
+SITE = """
+name: small
+racks: 3
+racks_per_array: 2
+servers_per_rack: 2
+pdus_per_rack: 2
+server: {gpus: 2, nics: 2, psus: 2}
+telemetry: {interval_seconds: 10, exporters: {dcgm: EDITION}}
+"""
+MEASURED = """
+measured:
+  - {rack: 1, name: r0001, hosts: [r0001-n1, r0001-n2]}
+  - {rack: 2, hosts: [r0002-n1, r0002-n2]}
+  - {rack: 3, hosts: [r0003-n1, r0003-n2]}
+"""
+LABEL = re.compile(r'(\w+)="([^"]*)"')
+Show = Callable[..., tuple[Layout, Core]]
+Series = list[tuple[dict[str, str], float, str]]
+"""Labels, time and value."""
+
+
+def layout_of(edition: str = "4.8.2", measured: str = MEASURED) -> Layout:
+    """Return the small site with racks that are measured."""
+    return Layout(parse_site(SITE.replace("EDITION", edition) + measured, "small"))
+
+
+def exposed(layout: Layout, outputs: Outputs, ts: float = NOW) -> Core:
+    """Return an aggregator that shows one frame of each rack."""
+    core = Core(layout)
+    encoder = Encoder(layout, UnitKind.RACK)
+    encoder.load(outputs)
+    for rack in range(3):
+        name = layout.unit_name(UnitKind.RACK, rack)
+        topic = Topics("small").frame(UnitKind.RACK, name)
+        core.handle(topic, encoder.encode(rack, ts, 1), False, 1000.0)
+    return core
+
+
+def lines(core: Core) -> list[str]:
+    """Return all series of the racks, values included."""
+    pages = (bytes(core.array(array)).decode().splitlines() for array in range(2))
+    return sorted(line for page in pages for line in page if 'rack="' in line)
+
+
+def scraped(core: Core, ts: float = NOW) -> Series:
+    """Return what a Prometheus has of these pages."""
+    return [
+        ({"__name__": line.partition("{")[0], **dict(LABEL.findall(line))}, ts, line.split()[-1])
+        for line in lines(core)
+    ]
+
+
+def answer(series: Iterable[tuple[Mapping[str, str], float, str]], **more: object) -> bytes:
+    """Return the answer of a Prometheus to the query of a range."""
+    result = [{"metric": own, "values": [[time, value]]} for own, time, value in series]
+    data = {"resultType": "matrix", "result": result}
+    return orjson.dumps({"status": "success", "data": data, **more})
+
+
+@pytest.fixture
+def shown(outputs: Callable[[Layout], Outputs]) -> Callable[..., tuple[Layout, Core]]:
+    """Return a function that shows the small site by an edition of dcgm-exporter."""
+
+    def show(edition: str = "4.8.2") -> tuple[Layout, Core]:
+        layout = layout_of(edition)
+        return layout, exposed(layout, outputs(layout))
+
+    return show

@@ -156,6 +156,11 @@ class Identities:
         """Return the scheduler's jobs that have a GPU of a rack."""
         return self.jobs.holders(rack, gpu)
 
+    def source(self, rack: int) -> str:
+        """Return whether the values of a rack are ``simulated`` or ``measured``."""
+        announced = self._announced.get(rack)
+        return "simulated" if announced is None else announced.source
+
     def rack(self, rack: int) -> RackIdentity:
         """Return the identity of a rack."""
         return self._announced.get(rack) or self._whole.names.rack(rack)

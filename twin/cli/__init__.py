@@ -21,6 +21,7 @@ from twin.cli.detail import app as detail
 from twin.cli.emulate import emulate
 from twin.cli.extensions import Extensions, install
 from twin.cli.faults import clear, faults, inject
+from twin.cli.gateway import gateway
 from twin.cli.metrics import metrics
 from twin.cli.output import run
 from twin.cli.rules import app as rules
@@ -77,6 +78,7 @@ app.command()(faults)
 app.command()(metrics)
 app.command()(bench)
 app.command()(capture)
+app.command()(gateway)
 app.add_typer(sites, name="sites")
 app.add_typer(detail, name="detail")
 app.add_typer(rules, name="rules")

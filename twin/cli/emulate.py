@@ -47,6 +47,12 @@ def emulate(
     slow_down: SlowDown = False,
     exporter: ExporterSettings = None,
     counters: CountersFile = None,
+    beside_gateway: Annotated[
+        bool,
+        typer.Option(
+            "--beside-gateway", help="Leave the measured racks of the site to twin gateway."
+        ),
+    ] = False,
     shard: ShardName = None,
     shard_count: ShardCount = None,
     seed: Annotated[int, typer.Option(help="Seed of all random numbers.", min=0)] = 0,
@@ -96,6 +102,7 @@ def emulate(
         failures=failures,
         codec=Codec(codec),
         slow_down=slow_down,
+        beside_gateway=beside_gateway,
         shard=part,
     )
     length = None if duration is None else seconds(duration)

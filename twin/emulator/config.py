@@ -36,6 +36,7 @@ class EmulatorConfig:
         codec: how frames are written.
         slow_down: whether a longer interval is taken when this one cannot be kept;
             otherwise it is kept to, and what is late or left out is counted.
+        beside_gateway: whether the measured racks of the site are left to a gateway.
         shard: the part of the site's arrays that it runs, or ``facility`` for what serves them
             all; None for the whole site.
 
@@ -55,6 +56,7 @@ class EmulatorConfig:
     failures: str = "none"
     codec: Codec = Codec.JSON
     slow_down: bool = False
+    beside_gateway: bool = False
     shard: Shard | str | None = None
 
     def __post_init__(self) -> None:
@@ -80,6 +82,12 @@ class EmulatorConfig:
     def facility(self) -> bool:
         """Whether it runs what serves all arrays, and no array."""
         return self.shard == FACILITY
+
+    @property
+    def left_out(self) -> frozenset[int]:
+        """Racks that a gateway publishes instead, by their index on the whole site."""
+        measured = self.layout.entire.site.measured if self.beside_gateway else ()
+        return frozenset(own.rack - 1 for own in measured)
 
     @property
     def part(self) -> str | None:

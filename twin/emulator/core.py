@@ -79,7 +79,7 @@ class EmulatorCore:
             if isinstance(config.shard, Shard)
             else None
         )
-        self.frames = FrameSource(layout, config.codec, config.seed)
+        self.frames = FrameSource(layout, config.codec, config.seed, config.left_out)
         self._outbox: list[OutboundMessage] = []
         self._epoch = epoch
         start = epoch if weather is None else weather
@@ -285,8 +285,11 @@ class EmulatorCore:
         if self.leads:
             yield self.faults_message()
         layout = self.frames.layout
-        for rack in range(layout.units(UnitKind.RACK)):
-            meta = rack_meta(layout.names, layout.number(UnitKind.RACK, rack))
+        racks = (layout.number(UnitKind.RACK, own) for own in range(layout.units(UnitKind.RACK)))
+        for rack in racks:
+            if rack in self._config.left_out:
+                continue
+            meta = rack_meta(layout.names, rack)
             yield OutboundMessage(self.topics.meta(meta.rack), meta.encode(), retain=True)
         if self._jobs is not None:
             yield from self._jobs.everything(self._epoch, leads=self.leads)

@@ -60,14 +60,18 @@ class FrameSource:
         layout: the whole site.
         codec: how frames are written.
         seed: of the random numbers that decide which frames a lossy gateway loses.
+        left_out: racks that somebody else publishes, by their index on the whole site.
 
     Attributes:
         layout: of what it makes the frames of.
         sequence: running number of each unit's next frame, by kind; of all units of the site.
     """
 
-    def __init__(self, layout: Layout, codec: Codec, seed: int) -> None:
+    def __init__(
+        self, layout: Layout, codec: Codec, seed: int, left_out: frozenset[int] = frozenset()
+    ) -> None:
         self._site = layout
+        self._left_out = left_out
         self._codec = codec
         self._topics = Topics(layout.site.name)
         self._rng = np.random.default_rng([seed, _LOSS_STREAM])
@@ -95,6 +99,7 @@ class FrameSource:
             FrameUnit(kind, index, row, self._topics.frame(kind, layout.unit_name(kind, row)))
             for kind in self._kinds
             for row, index in enumerate(numbers.get(kind, range(layout.units(kind))))
+            if kind is not UnitKind.RACK or index not in self._left_out
         ]
         self._encoders: dict[UnitKind, Encoder] = {}
         self._tables: dict[UnitKind, SnapshotTable] = {}

@@ -173,6 +173,14 @@ class RackMeta(Message):
     """NVIDIA driver."""
     job: _Label | None = None
     """Job that holds the rack, None where it is idle."""
+    source: Literal["simulated", "measured"] = "simulated"
+    """Whether its values are of a plant, or of the exporters of a real rack."""
+
+    def encode(self) -> bytes:
+        """Return the message as JSON; the source only where it is a real rack."""
+        return self.model_dump_json(
+            exclude={"source"} if self.source == "simulated" else None
+        ).encode()
 
 
 class ActiveFault(Strict):

@@ -84,6 +84,7 @@ class Racks:
             "array": layout.unit_name(UnitKind.ARRAY, array),
             "hall": layout.hall_name(array),
             "gpu_model": store.names.rack(layout.number(UnitKind.RACK, rack)).gpu_model,
+            "source": store.names.source(layout.number(UnitKind.RACK, rack)),
             "reporting": reporting,
             "missing": None if reporting else dict(units.missing())[rack].value,
             "time": _one(units.ts[rack]),

@@ -77,7 +77,7 @@ export class RackPanel {
     const closing = document.activeElement?.id === "rack-close";
     const groups = this.site.devices.map((group) => (group.rows ? this.matrix(group, rack) : this.table(group, rack)));
     this.panel.replaceChildren(
-      this.head(rack.rack, `${rack.array}, hall ${rack.hall} · ${rack.gpu_model}`),
+      this.head(rack.rack, `${rack.array}, hall ${rack.hall} · ${rack.gpu_model} · ${rack.source}`),
       make("ul", {className: "troubles"}, ...this.words(rack).map((text) => make("li", {}, text))),
       this.figures(rack), ...groups,
     );

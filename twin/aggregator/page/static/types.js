@@ -24,7 +24,7 @@
  *   goodput_ratio: ?number}} Job
  * @typedef {Record<string, any> & {faults: Fault[], jobs: Job[], simulated_time: ?number,
  *   broker_connected: boolean}} Summary  the figures of api/summary, without the arrays
- * @typedef {{rack: string, array: string, hall: string, gpu_model: string, reporting: boolean,
+ * @typedef {{rack: string, array: string, hall: string, gpu_model: string, source: string, reporting: boolean,
  *   missing: ?string, time: ?number, figures: Record<string, ?number>, troubles: string[],
  *   devices: Record<string, Record<string, (?number)[]>>}} Rack  the answer of api/racks/…
  * @typedef {{name: string, place: string, severity: string, rack: string, since: string,

@@ -1,0 +1,78 @@
+"""``twin gateway``: publish what a real fleet measures."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from twin.cli.fleet import Credentials, FleetPrometheus, fleet_prometheus
+from twin.cli.options import Broker, CodecName, Interval, LogLevel, seconds
+from twin.cli.process import configure_logs, stop_on_signals, wait
+from twin.errors import ConfigError
+
+if TYPE_CHECKING:
+    from twin.bus import BrokerUrl
+    from twin.fleet.gateway import Gateway
+
+__all__ = ["gateway"]
+
+
+def gateway(
+    prometheus: FleetPrometheus,
+    site: Annotated[
+        str, typer.Option("--site", "-s", envvar="TWIN_SITE", help="Site file of the fleet.")
+    ],
+    broker: Broker = "mqtt://127.0.0.1:1883",
+    credentials: Credentials = None,
+    interval: Interval = None,
+    codec: CodecName = "json",
+    name: Annotated[
+        str, typer.Option(help="Name on the status topic, another one for each gateway.")
+    ] = "gateway-0",
+    duration: Annotated[str | None, typer.Option("--for", help="Stop after so long.")] = None,
+    log_level: LogLevel = "info",
+) -> None:
+    """Publish the telemetry of a real fleet to a broker, as an emulator does of a simulated one.
+
+    It reads the racks that the site file has under measured, from the fleet's Prometheus. Racks
+    that are simulated on the same site come from twin emulate --beside-gateway.
+
+    \b
+    Examples:
+      twin gateway --prometheus http://prometheus:9090 --site ./mysite.yaml
+      twin gateway --prometheus https://prometheus --credentials token --site ./mysite.yaml
+    """  # noqa: D301 - click wants the backspace itself before lines to be kept
+    server = fleet_prometheus(prometheus, credentials)
+    from twin.site import Layout, load_site
+
+    layout = Layout(load_site(site))
+    if not layout.site.measured:
+        raise ConfigError(
+            f"site {site!r} has no measured racks; write its file by twin capture --prometheus"
+        )
+
+    import asyncio
+
+    from twin.bus import BrokerUrl
+    from twin.fleet.gateway import Gateway
+    from twin.fleet.gateway_core import GatewayCore
+    from twin.wire import Codec
+
+    configure_logs(log_level)
+    period = None if interval is None else seconds(interval)
+    core = GatewayCore(layout, name, Codec(codec), period)
+    length = None if duration is None else seconds(duration)
+    asyncio.run(_run(Gateway(core, server, name), BrokerUrl.parse(broker), length))
+
+
+async def _run(gateway: Gateway, broker: BrokerUrl, length: float | None) -> None:
+    import asyncio
+
+    signals, stop = stop_on_signals(), asyncio.Event()
+    running = asyncio.create_task(gateway.run(broker, stop), name="gateway")
+    ending = asyncio.create_task(wait(signals, length), name="signals")
+    await asyncio.wait([running, ending], return_when=asyncio.FIRST_COMPLETED)
+    stop.set()
+    ending.cancel()
+    await running
