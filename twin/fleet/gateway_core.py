@@ -116,7 +116,7 @@ class GatewayCore:
         self._sequence = dict.fromkeys(self._names.racks, 0)
         self.frames = 0
         self.queries = tuple(self._batches())
-        self._readers = defaultdict(lambda: SampleReader(self._most_keys))
+        self._readers: dict[int, SampleReader] = defaultdict(lambda: SampleReader(self._most_keys))
 
     def _batches(self) -> Iterator[str]:
         """Yield the queries: metrics together as long as their answers stay short."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from twin.catalog import DeviceHolder, RackIdentity, UnitKind
+from twin.catalog import DeviceHolder, GpuInstance, RackIdentity, UnitKind
 from twin.catalog.editions import EDITIONS
 from twin.parameters import Site
 from twin.site import Layout
@@ -93,6 +93,10 @@ class FleetNames:
     def unit_name(self, frame: UnitKind, unit: int) -> str:
         """Return the name of a unit."""
         return self._layout.unit_name(frame, unit)
+
+    def instances(self, rack: int) -> Sequence[GpuInstance]:
+        """Return the instances that each GPU of a rack is partitioned into."""
+        return self._layout.names.instances(rack)
 
     def holders(self, rack: int, gpu: int) -> tuple[DeviceHolder, ...]:  # noqa: ARG002 - not told
         """Return the scheduler's jobs that have a GPU: none that is known here."""
