@@ -52,6 +52,7 @@ class Comparison:
         tolerance: greatest difference over the measured value; None where the two are
             not the same thing and the row only informs.
         basis: source of the measurement.
+        validated: True where nothing was fitted to this measurement.
     """
 
     key: str
@@ -61,6 +62,7 @@ class Comparison:
     twin: float
     tolerance: float | None
     basis: str
+    validated: bool = False
 
     @property
     def difference(self) -> float:
@@ -89,9 +91,19 @@ class MeasuredRun:
     conversion: float
 
 
+_PERIOD = {"step_seconds": 10.8, "eval_seconds": 12.76}
+"""The measured run's step as its power has it: twelve and an evaluation take 142.36 s."""
+_OTHERS_RATIO, _OTHERS_RATIO_IDLE = 1.0235, 1.080
+"""AC over DC power above 5.5 kW and below 4 kW DC: means over two runs each of BERT, DLRM-DCNv2 and
+3D U-Net on one node of the same submission, to which nothing is fitted."""
+_LAGS = (10, 22)
+"""Seconds after which the power of a node is compared with itself."""
+
+
 def _site(**training: float) -> Site:
     site = load_site("colossus-array")
-    return site.model_copy(update={"training": site.training.model_copy(update=training)})
+    given = _PERIOD | training
+    return site.model_copy(update={"training": site.training.model_copy(update=given)})
 
 
 @cache
@@ -181,6 +193,12 @@ def _correlation(nodes: Values) -> float:
     return float((matrix.sum() - size) / (size * size - size))
 
 
+def _autocorrelation(nodes: Values, lag: int) -> float:
+    """Return the correlation of a node's power with itself so many samples later, their mean."""
+    pairs = zip(nodes[lag:].T, nodes[:-lag].T, strict=True)
+    return float(np.mean([np.corrcoef(later, earlier)[0, 1] for later, earlier in pairs]))
+
+
 def _evaluating(nodes: Values) -> NDArray[np.bool_]:
     """Return which samples of the measured run are an evaluation: flat and low for 10 s."""
     mean, length = nodes.mean(axis=1), 5
@@ -219,14 +237,18 @@ def _distribution() -> list[Comparison]:
     both = [_correlation(nodes) for nodes in (measured, twin)]
     name = "Correlation of two nodes' power, mean over all pairs"
     rows.append(Comparison("correlation", name, "", both[0], both[1], 0.15, basis))
+    for seconds in _LAGS:
+        both = [_autocorrelation(nodes, seconds // _SAMPLE) for nodes in (measured, twin)]
+        name = f"Correlation of a node's power with itself {seconds} s later"
+        key = f"autocorrelation-{seconds}"
+        rows.append(Comparison(key, name, "", both[0], both[1], 0.15, basis))
     return rows
 
 
 def _rhythm() -> list[Comparison]:
     measured, run = load_trace("gpt3-512xh100").watts, training()
-    step = Comparison(
-        "step", "Step time", "s", 10.64, run.step_seconds, 0.01, "MLPerf DC, the run's own log"
-    )
+    name = "Time after which the power repeats between evaluations"
+    step = Comparison("step", name, "s", 10.8, run.step_seconds, 0.01, "MLPerf DC")
     rows = [step]
     for name, (low, high) in zip(("First", "Second"), _LINES, strict=True):
         both = (
@@ -236,7 +258,7 @@ def _rhythm() -> list[Comparison]:
         rows.append(
             Comparison(
                 f"line-{name.lower()}", f"{name} spectral line of the array's power, period", "s",
-                both[0], both[1], 0.05, "MLPerf DC",
+                both[0], both[1], 0.02, "MLPerf DC",
             )
         )  # fmt: skip
     flat = _evaluating(measured)
@@ -259,6 +281,7 @@ def _levels() -> list[Comparison]:
     supply = table("mlperf-v4.0-smc-llama2-1x8h100-ac-dc-2s.csv")
     ac, dc = supply[:, 1], supply[:, 2]
     busy, quiet = dc > 6500.0, dc < 3000.0  # noqa: PLR2004 - W, training and idle
+    others = "MLPerf AC and DC: BERT, DLRM, 3D U-Net"
     smi, llama = "nvidia-smi", "100 ms trace of 8 H100, Llama 3 8B"
     return [
         Comparison("idle", "GPU without a context", "W", 73.0, twin["idle"], 0.05, smi),
@@ -273,6 +296,10 @@ def _levels() -> list[Comparison]:
                    float(ac[busy].sum() / dc[busy].sum()), run.conversion, 0.01, "MLPerf AC"),
         Comparison("ac-dc-idle", "AC over DC power, idle", "", float(np.median((ac / dc)[quiet])),
                    twin["conversion"], 0.02, "MLPerf AC"),
+        Comparison("ac-dc-others", "AC over DC power while training, six other runs", "",
+                   _OTHERS_RATIO, run.conversion, 0.01, others, validated=True),
+        Comparison("ac-dc-idle-others", "AC over DC power, idle, six other runs", "",
+                   _OTHERS_RATIO_IDLE, twin["conversion"], 0.02, others, validated=True),
     ]  # fmt: skip
 
 
