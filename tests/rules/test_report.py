@@ -84,6 +84,9 @@ def fired(pending: float, firing: float | None, ended: float | None) -> Episode:
          "never fires: true for at most 15s, for is 30s (s); misses s"),
         ([("s", [fired(10, 40, 130)], {})],
          "noisy: fires 1 times while nothing is wrong (s)"),
+        ([("s", [fired(55, 85, 130)], {})],
+         ("cannot be told: "
+          "it was pending before the fault began, and may have fired without it")),
         ([("quiet", [fired(10, 40, 50), fired(60, 90, 95)], {"struck": []})],
          "noisy: fires 2 times while nothing is wrong (quiet)"),
         ([("quiet", [fired(5, 35, None)], {"struck": []})], "fires all the time"),

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from twin.catalog import DEVICES
+from twin.rules.attribution import PENDING_BEFORE, owed
 from twin.rules.recordings import MOST_COUNTED
 from twin.rules.result import ScenarioResult
 from twin.rules.silence import held, why_silent
@@ -199,12 +200,16 @@ def _finding(rule: Rule, rules: RuleSet, results: Sequence[ScenarioResult]) -> R
             # What fires before the fault says nothing about it.
             noisy[result.name] = len(early)
             continue
-        after = [own.firing for own in firings if own.firing is not None and own.firing >= began]
+        episodes = result.episodes.get(rule.key, ())
+        after = [own.firing for own in firings if own.firing and owed(own, episodes, began)]
         if after:
             detects[result.name] = min(after) - began
             continue
+        if firings:
+            untold = PENDING_BEFORE
+            continue
         reason = ""
-        if episodes := result.episodes.get(rule.key, ()):
+        if episodes:
             own_held = held(rule, episodes, result.duration)
             reason = why_silent(rule, own_held, (own.ends - own.at for own in result.struck))
             pending[result.name] = (own_held.together, reason)
