@@ -1,12 +1,15 @@
 """Compatibility with other people's dashboards and rules: what of them the twin answers.
 
 A real Prometheus has the scrapes of a small site and is asked every query of the dashboards (JSON)
-and rules (YAML) of a folder.
+of a folder; its rules (YAML) are tested against faults.
 
     scripts/compatibility FOLDER [FOLDER...]             counts, and what is left with its reason
     scripts/compatibility --write docs/compatibility.md FOLDER...
 
-A folder is a collection, named after it; ``SOURCE`` in it says where its files are from. A query
+A folder is a collection, named after it; ``SOURCE`` in it says where its files are from, and
+``SETUP`` (YAML) what its own scrape configuration adds: ``labels`` of targets with ``{host}`` in
+them, ``counters`` (a file of dcgm-exporter), ``ignore_case``, ``scheduler``. A dashboard that
+Prometheus cannot read is asked of a VictoriaMetrics, where one is installed. A query
 without an answer has a reason; what a real cluster with the same exporters would not answer either
 (other exporters, collectors that are off by default) does not count against the twin. Exit status
 1 when less than ``--least`` of the other panels are answered.
@@ -18,38 +21,43 @@ import argparse
 import json
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from site_in_prometheus import MINUTES, prometheus_of, rule_files
+from compatibility_known import Known
+from compatibility_rules import findings, verdict
+from site_in_stores import SCHEDULERS, VICTORIA, Setup, Stores, rule_files, setup_of, stores_of
 
-from twin.catalog import DEVICES
-from twin.catalog.editions import EDITIONS
-from twin.catalog.real_exporters import exporter_of
-from twin.clients.prometheus import Prometheus, QueryError
-from twin.errors import ConfigError, ServiceError
-from twin.rules.expression import selectors
-from twin.rules.source import load_rules
+from twin.clients.prometheus import QueryError
+from twin.errors import ServiceError
 
 BUILTIN = {
     "__rate_interval": "5m", "__interval": "1m", "__range": "10m", "__interval_ms": "60000",
     "__range_s": "600", "interval": "5m", "resolution": "1m", "rate_interval": "5m",
 }  # fmt: skip
-ALSO_OFF = {
-    "node-exporter": "its collector is off by default, or finds nothing on such a host",
-    "dcgm-exporter": "off in the exporter's default list",
-    "snmp-exporter": "of another module than if_mib",
-}
-"""Exporters of the twin all of whose defaults it has: what it lacks of them is no default."""
-NO_OBJECTS = re.compile(
-    r"kube_(deployment|statefulset|daemonset|replicaset|horizontalpodautoscaler|persistentvolume"
-    r"|cronjob|resourcequota|poddisruptionbudget|hpa|volumeattachment|ingress|service|customresource)"
-)
-"""Objects of Kubernetes that the twin's cluster has none of: it runs jobs on nodes."""
-OWN = frozenset({"ipmi-exporter", "mosquitto-exporter", "kube-state-metrics", "slurm"})
-"""Exporters that the twin stands for and that may still lack defaults."""
+
+
+_VARIABLE = re.compile(r"\$\{(\w+)(?::[^}]*)?\}|\[\[(\w+)\]\]|\$(\w+)")
+_LABEL_VALUES = re.compile(r"label_values\((?:(.+),\s*)?(\w+)\)", re.DOTALL)
+
+ABOUT = """\
+Dashboards and rules that others publish, asked of the twin: small sites with whole hosts
+(`telemetry: {host: full}`), under Kubernetes or Slurm, in a real Prometheus, or in a
+VictoriaMetrics where a dashboard is in MetricsQL. A collection has the labels of targets, the
+counters file and the store that its own scrape configuration gives it. `scripts/compatibility
+FOLDER` does the same with dashboards and rules of your own.
+
+*Beyond* are panels that a real cluster with the twin's exporters would not answer either, and the
+share is of the others: dcgm-exporter, node_exporter, ipmi_exporter, snmp_exporter, mosquitto's
+exporter, kube-state-metrics and Slurm's, each with its defaults. Not among them are the programs of
+Kubernetes itself (API server, scheduler, controller manager, proxy, kubelet with its cAdvisor,
+etcd, CoreDNS), the monitoring's own (Prometheus, Grafana) and what a cloud measures.
+
+A rule is wrong when it lacks a name that one of these exporters has, or fires while nothing is
+wrong and a real site would be silent; its faults are those of `scripts/compatibility_scenarios`.
+"""
 
 
 @dataclass
@@ -74,55 +82,6 @@ class Tally:
         return (self.answered + self.partly) / expected if expected else 1.0
 
 
-class Known:
-    """What the twin's site exposes, by its Prometheus."""
-
-    def __init__(self, prometheus: Prometheus, at: float) -> None:
-        self.prometheus, self.at = prometheus, at
-        self.start = at - MINUTES * 60.0
-        self.names = set(prometheus.label_values("__name__", '{__name__=~".+"}', self.start, at))
-        self._catalogue = {signal.metric for device in DEVICES for signal in device}
-        self._catalogue |= {family.metric for device in DEVICES for family in device.derived}
-        self._editions = {name for own in EDITIONS.values() for each in own for name in each.fields}
-
-    def answers(self, query: str) -> bool:
-        """Return whether a query gives a series, now or in the last quarter of an hour."""
-        if self.prometheus.instant(query, self.at):
-            return True
-        return bool(self.prometheus.over_time(query, self.start + 300.0, self.at, 60.0))
-
-    def reason(self, query: str) -> tuple[str, bool]:
-        """Return why a query has no answer, and whether a real cluster would have none either."""
-        try:
-            own = selectors(query)
-        except ConfigError as error:
-            return f"not PromQL: {str(error)[:80]}", True
-        lacking = sorted({s.name for s in own if s.name and s.name not in self.names})
-        if lacking:
-            # What the twin owes counts, whatever else is missing.
-            found = [self._lacking(name) for name in lacking]
-            return min(found, key=lambda reason: reason[1])
-        for selector in own:
-            plain = re.sub(r"\[[^\]]*\]|@.*|offset .*", "", selector.text).strip()
-            if not self.answers(plain):
-                return f"no series is {plain[:110]}", False
-        return "nothing to show on a healthy site", True
-
-    def _lacking(self, name: str) -> tuple[str, bool]:
-        exporter = exporter_of(name)
-        beyond = {
-            "in another edition or counters file of dcgm-exporter": name in self._editions,
-            "the twin has it, this site does not": name in self._catalogue,
-            "a recording rule that is not in the collection": exporter is None and ":" in name,
-            "of no exporter that the twin knows": exporter is None,
-            "the twin's cluster has no such objects": bool(NO_OBJECTS.match(name)),
-            f"{exporter}, {ALSO_OFF.get(exporter or '')}": exporter in ALSO_OFF,
-            f"{exporter} is not part of the twin": exporter not in OWN,
-        }
-        why = next((why for why, holds in beyond.items() if holds), "")
-        return f"{name}: {why or f'{exporter} has it, the twin does not yet'}", bool(why)
-
-
 # -- dashboards ------------------------------------------------------------------------
 
 
@@ -137,17 +96,46 @@ def panels_of(board: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]:
             yield panel.get("title") or panel.get("type", ""), queries
 
 
-def variables_of(board: Mapping[str, Any], known: Known) -> dict[str, str]:
-    """Return values for the variables of a dashboard, as a user who takes what is offered."""
-    values = dict(BUILTIN)
+@dataclass
+class Variables:
+    """Values for the variables of a dashboard, as a user has them who takes what is offered.
+
+    Attributes:
+        values: by name.
+        empty: why a variable has no value, and whether a real cluster would have none either.
+    """
+
+    values: dict[str, str]
+    empty: dict[str, tuple[str, bool]] = field(default_factory=dict)
+
+    def why_empty(self, text: str) -> tuple[str, bool] | None:
+        """Return why a text has a variable without a value, None if it has none."""
+        used = (match[1] or match[2] or match[3] for match in _VARIABLE.finditer(text))
+        return next((self.empty[name] for name in used if name in self.empty), None)
+
+
+def variables_of(board: Mapping[str, Any], known: Known) -> Variables:
+    """Return values for the variables of a dashboard."""
+    own = Variables(dict(BUILTIN))
     for variable in board.get("templating", {}).get("list", ()):
-        values[variable["name"]] = _value(variable, values, known)
-    return values
+        name, query = variable["name"], _query(variable)
+        own.values[name] = _value(variable, own.values, known)
+        match = _LABEL_VALUES.fullmatch(query.strip())
+        if not own.values[name] and match and match[1]:
+            selector = known.cased(substituted(match[1], own.values))
+            why, beyond = own.why_empty(query) or known.reason(selector)
+            text = why if why.startswith("variable ") else f"variable {name} has no value, {why}"
+            own.empty[name] = text, beyond
+    return own
+
+
+def _query(variable: Mapping[str, Any]) -> str:
+    query = variable.get("query") or variable.get("definition") or ""
+    return str(query.get("query", "") if isinstance(query, dict) else query)
 
 
 def _value(variable: Mapping[str, Any], values: Mapping[str, str], known: Known) -> str:
-    kind, query = variable.get("type"), variable.get("query") or variable.get("definition") or ""
-    text = substituted(str(query.get("query", "") if isinstance(query, dict) else query), values)
+    kind, text = variable.get("type"), substituted(_query(variable), values)
     if kind in ("datasource", "adhoc"):
         return ""
     if kind in ("constant", "textbox"):
@@ -166,11 +154,11 @@ def _value(variable: Mapping[str, Any], values: Mapping[str, str], known: Known)
 
 def _options(query: str, known: Known) -> list[str]:
     try:
-        if match := re.fullmatch(r"label_values\((?:(.+),\s*)?(\w+)\)", query.strip(), re.DOTALL):
-            selector = match[1] or '{__name__=~".+"}'
-            return known.prometheus.label_values(match[2], selector, known.start, known.at)
+        if match := _LABEL_VALUES.fullmatch(query.strip()):
+            selector = known.cased(match[1] or '{__name__!=""}')
+            return known.store.label_values(match[2], selector, known.start, known.at)
         if match := re.fullmatch(r"query_result\((.+)\)", query.strip(), re.DOTALL):
-            rows = known.prometheus.instant(match[1], known.at)
+            rows = known.store.instant(match[1], known.at)
             return [json.dumps(row["metric"]).replace('": "', '="') for row in rows]
     except (QueryError, ServiceError):
         return []
@@ -184,17 +172,40 @@ def substituted(text: str, values: Mapping[str, str]) -> str:
         name = match[1] or match[2] or match[3]
         return values.get(name, match[0])
 
-    return re.sub(r"\$\{(\w+)(?::[^}]*)?\}|\[\[(\w+)\]\]|\$(\w+)", value, text)
+    return _VARIABLE.sub(value, text)
 
 
-def judge_board(path: Path, known: Known, tally: Tally) -> None:
-    """Ask all queries of a dashboard."""
+class _Opened:
+    """The stores of a site, a VictoriaMetrics only where a dashboard wants one."""
+
+    def __init__(self, stores: Stores, setup: Setup) -> None:
+        self._stores, self._setup = stores, setup
+        self.prometheus = Known(stores.prometheus, stores.end, setup)
+        self._victoria: Known | None = None
+
+    def victoria(self) -> Known:
+        """Return what a VictoriaMetrics knows."""
+        if self._victoria is None:
+            own = self._stores
+            self._victoria = Known(own.victoria(), own.end, self._setup, metricsql=True)
+        return self._victoria
+
+
+def judge_board(path: Path, stores: _Opened, tally: Tally) -> None:
+    """Ask all queries of a dashboard.
+
+    What Prometheus cannot read is MetricsQL, and its users have a VictoriaMetrics.
+    """
     board = json.loads(path.read_text(encoding="utf-8"))
     board = board.get("dashboard", board)
-    values = variables_of(board, known)
-    for title, queries in panels_of(board):
+    known = stores.prometheus
+    asked = _asked(board, known)
+    if VICTORIA and not all(known.accepts(query) for _, queries in asked for query, _ in queries):
+        known = stores.victoria()
+        asked = _asked(board, known)
+    for title, queries in asked:
         tally.panels += 1
-        found = [_judged(substituted(query, values), known) for query in queries]
+        found = [_judged(query, known, empty) for query, empty in queries]
         good = [reason for reason, _ in found if not reason]
         bad = [(reason, beyond) for reason, beyond in found if reason]
         owed = [reason for reason, beyond in bad if not beyond]
@@ -207,60 +218,89 @@ def judge_board(path: Path, known: Known, tally: Tally) -> None:
         tally.left += [(path.stem, title, reason) for reason in left]
 
 
-def _judged(query: str, known: Known) -> tuple[str, bool]:
+_Query = tuple[str, tuple[str, bool] | None]
+"""A query, and why a variable in it has no value."""
+
+
+def _asked(board: Mapping[str, Any], known: Known) -> list[tuple[str, list[_Query]]]:
+    """Return title and queries of each panel, with the values of variables that a store has."""
+    own = variables_of(board, known)
+    return [
+        (
+            title,
+            [(known.cased(substituted(q, own.values)), own.why_empty(q)) for q in queries],
+        )
+        for title, queries in panels_of(board)
+    ]
+
+
+def _judged(query: str, known: Known, empty: tuple[str, bool] | None = None) -> tuple[str, bool]:
     """Return why a query has no answer, empty if it has one, and whether none is expected."""
     try:
-        return ("", False) if known.answers(query) else known.reason(query)
+        return ("", False) if known.answers(query) else empty or known.reason(query)
     except QueryError as error:
-        return f"Prometheus refuses it: {str(error)[:90]}", True
-
-
-# -- rules -------------------------------------------------------------------------------
-
-
-def judge_rules(path: Path, known: Known, tally: Tally) -> None:
-    """Look at every alert of a file: it must be able to tell, and be silent on a healthy site."""
-    rules = load_rules([str(path)])
-    records = {rule.key for rule in rules.recordings}
-    for rule in rules.rules:
-        if rule.key in records:
-            continue
-        tally.rules += 1
-        lacking = {s.name for s in selectors(rule.expr) if s.name} - known.names
-        if lacking:
-            reason, beyond = known.reason(rule.expr)
-            tally.foreign += beyond
-            tally.wrong += not beyond
-        else:
-            try:
-                firing = known.prometheus.instant(rule.expr, known.at)
-            except QueryError as error:
-                firing, reason = [], str(error)
-            reason = "true on a healthy site" if firing else ""
-            tally.wrong += bool(firing)
-        if reason:
-            tally.left.append((path.stem, rule.name, reason))
+        store = "VictoriaMetrics" if known.metricsql else "Prometheus"
+        return f"{store} refuses it: {str(error)[:90]}", True
 
 
 # -- the whole ---------------------------------------------------------------------------
 
 
-def judge(folder: Path, known: Known) -> Tally:
-    """Judge all files of a collection."""
+def judge_boards(folder: Path, stores: _Opened) -> Tally:
+    """Judge all dashboards of a collection."""
     source = folder / "SOURCE"
     tally = Tally(folder.name, source.read_text().strip() if source.exists() else "")
     for path in sorted(folder.rglob("*.json")):
-        judge_board(path, known, tally)
-    for path in rule_files(folder):
-        try:
-            judge_rules(path, known, tally)
-        except ConfigError as error:
-            tally.left.append((path.stem, "", f"cannot be read: {str(error)[:100]}"))
+        judge_board(path, stores, tally)
     return tally
 
 
-def _merit(tally: Tally) -> tuple[int, int, int]:
-    return tally.answered + tally.partly, -tally.wrong, -tally.foreign
+def judged_boards(
+    folders: Sequence[Path], schedulers: Sequence[str], edition: str
+) -> dict[Path, Tally]:
+    """Judge the dashboards of all collections, each on sites as its own setup has them."""
+    setups: dict[tuple[Setup, str], list[Path]] = {}
+    for folder in folders:
+        setup = setup_of(folder)
+        for kind in setup.kinds(schedulers):
+            setups.setdefault((setup, kind), []).append(folder)
+    tallies: dict[Path, Tally] = {}
+    for (setup, kind), own in setups.items():
+        with stores_of(kind, edition, setup, own) as stores:
+            opened = _Opened(stores, setup)
+            for folder in own:
+                found = judge_boards(folder, opened)
+                print(f"  {kind}: {_told(found)}", flush=True)
+                # A site has one scheduler; a collection is for one of them.
+                tallies[folder] = max(tallies.get(folder, found), found, key=_merit)
+    return tallies
+
+
+def _told(own: Tally) -> str:
+    return (
+        f"{own.name}: {own.panels} panels, {own.beyond} beyond, {own.answered} answered, "
+        f"{own.partly} partly: {own.share:.0%}"
+    )
+
+
+def _merit(tally: Tally) -> int:
+    return tally.answered + tally.partly
+
+
+def judge_rules(tallies: Mapping[Path, Tally], edition: str) -> None:
+    """Test the rules of all collections."""
+    files = {path: folder for folder in tallies for path in rule_files(folder)}
+    if not files:
+        return
+    for path, found in findings(list(files), edition).items():
+        tally = tallies[files[path]]
+        for own in found:
+            kind, why = verdict(own)
+            tally.rules += 1
+            tally.foreign += kind == "beyond"
+            tally.wrong += kind == "wrong"
+            if why:
+                tally.left.append((path.stem, own.rule.name, why))
 
 
 def page(tallies: list[Tally]) -> str:
@@ -269,11 +309,7 @@ def page(tallies: list[Tally]) -> str:
         "<!-- Made by `scripts/compatibility --write`; do not edit. -->",
         "# Compatibility",
         "",
-        "Dashboards and rules that others publish, asked of the twin: small sites with whole",
-        "hosts (`telemetry: {host: full}`), under Kubernetes or Slurm, in a real Prometheus.",
-        "*Beyond* are panels that a real cluster with the twin's exporters would not answer",
-        "either: other exporters, or what they have off by default. The share is of the others.",
-        "`scripts/compatibility FOLDER` does the same with dashboards and rules of your own.",
+        *ABOUT.splitlines(),
         "",
         "| Collection | Panels | Beyond | Answered | Partly | Share |",
         "| --- | --: | --: | --: | --: | --: |",
@@ -287,7 +323,7 @@ def page(tallies: list[Tally]) -> str:
     rules = [tally for tally in tallies if tally.rules]
     if rules:
         lines += [
-            "", "| Rules | Alerts | Of other exporters | Wrong on a healthy site |",
+            "", "| Rules | Alerts | Of other exporters | Wrong |",
             "| --- | --: | --: | --: |",
             *(f"| {t.name}: {t.source} | {t.rules} | {t.foreign} | {t.wrong} |" for t in rules),
         ]  # fmt: skip
@@ -310,22 +346,21 @@ def main() -> int:
     parser.add_argument("--write", type=Path, help="write the page")
     parser.add_argument("--dcgm", default="4.8.2", help="edition of dcgm-exporter")
     parser.add_argument(
-        "--scheduler", action="append", choices=("slurm", "kubernetes"), help="both unless given"
+        "--scheduler", action="append", choices=SCHEDULERS, help="both unless given"
     )
+    parser.add_argument("--no-rules", action="store_true", help="dashboards alone")
     parser.add_argument("--least", type=float, default=0.9, help="share of the panels")
     options = parser.parse_args()
-    tallies: list[Tally] = []
-    for kind in options.scheduler or ("kubernetes", "slurm"):
-        with prometheus_of(kind, options.dcgm, options.folders) as (prometheus, end):
-            known = Known(prometheus, end)
-            found = [judge(folder, known) for folder in options.folders]
-        # A site has one scheduler; a collection is for one of them.
-        tallies = [max(pair, key=_merit) for pair in zip(tallies or found, found, strict=True)]
+    if not VICTORIA:
+        print("no VictoriaMetrics is installed: dashboards in MetricsQL count as refused")
+    found = judged_boards(options.folders, options.scheduler or SCHEDULERS, options.dcgm)
+    if not options.no_rules:
+        judge_rules(found, options.dcgm)
+    tallies = [found[folder] for folder in options.folders if folder in found]
     for tally in tallies:
         print(
-            f"{tally.name}: {tally.panels} panels, {tally.beyond} beyond, {tally.answered} "
-            f"answered, {tally.partly} partly: {tally.share:.0%}; {tally.rules} alerts, "
-            f"{tally.foreign} of other exporters, {tally.wrong} wrong"
+            f"{_told(tally)}; {tally.rules} alerts, {tally.foreign} of other exporters, "
+            f"{tally.wrong} wrong"
         )
     if options.write:
         options.write.write_text(page(tallies), encoding="utf-8")
