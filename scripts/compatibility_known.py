@@ -15,6 +15,7 @@ from twin.catalog.real_exporters import exporter_of
 from twin.clients.prometheus import Prometheus, QueryError
 from twin.errors import ConfigError
 from twin.rules.expression import Selector, selectors
+from twin.rules.unknown_references import is_on_other_sites
 
 __all__ = ["Known", "why_lacking"]
 
@@ -133,6 +134,8 @@ class Known:
 def why_lacking(name: str) -> tuple[str, bool]:
     """Return why no series has a name, and whether a real cluster would have none either."""
     exporter = exporter_of(name)
+    if is_on_other_sites(name) and name.startswith(("kube_", "slurm_")):
+        return f"{name}: the twin has it on sites of another scheduler", False
     beyond = {
         "in another edition or counters file of dcgm-exporter": name in _EDITIONS,
         "the twin has it, this site does not": name in _CATALOGUE,

@@ -10,7 +10,12 @@ import pytest
 from twin.rules.expression import selectors
 from twin.rules.sampling import MetricFamily, Samples
 from twin.rules.source import Rule, RuleSet
-from twin.rules.unknown_references import lacking_metrics, nearest_name, unmatched
+from twin.rules.unknown_references import (
+    is_on_other_sites,
+    lacking_metrics,
+    nearest_name,
+    unmatched,
+)
 
 FILE = Path("rules.yml")
 JOBS = (
@@ -106,3 +111,9 @@ def test_what_a_site_lacks_is_real_or_nobodys() -> None:
         "job:up:avg": "a recording rule would make it; add its file with --rules",
         "nonsense": "",
     }
+
+
+@pytest.mark.parametrize("name", ["kube_node_status_condition", "slurm_nodes_idle", "slurm_jobs"])
+def test_what_a_site_of_another_scheduler_has_is_known(name: str) -> None:
+    """The twin has what kube-state-metrics and Slurm's exporters show, only not on every site."""
+    assert is_on_other_sites(name)

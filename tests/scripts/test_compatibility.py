@@ -145,7 +145,8 @@ def test_a_victoriametrics_tells_what_a_template_looks_for(
 def finding(**changed: object) -> RuleFinding:
     """Return a finding on a rule."""
     rule = Rule("A", True, "a > 1", 0.0, {}, "g", Path("r"), 1, 1, {}, selectors("a > 1"))
-    plain = {name: {} for name in ("detects", "misses", "pending", "noisy", "unknown", "real")}
+    names = ("detects", "misses", "pending", "noisy", "unknown", "real")
+    plain: dict[str, object] = {name: {} for name in names}
     own = plain | {"always": False, "unmatched": (), "off": {}, "error": ""} | changed
     return RuleFinding(rule=rule, **own)  # type: ignore[arg-type] # by name
 

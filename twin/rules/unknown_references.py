@@ -12,6 +12,7 @@ from twin.catalog import DEVICES, GPU
 from twin.catalog.broker import MOSQUITTO
 from twin.catalog.editions import EDITIONS, editions_with
 from twin.catalog.real_exporters import exporter_of, real_names
+from twin.catalog.schedulers import STATE_EXPORTERS
 from twin.rules.expression import Selector
 from twin.rules.sampling import MetricFamily, Samples
 from twin.rules.source import RuleSet
@@ -66,7 +67,11 @@ def _on_other_sites() -> Mapping[str, str]:
     """Return the exporter of every metric of the catalogue."""
     return MappingProxyType(
         {
-            **{metric.name: MOSQUITTO.job for metric in MOSQUITTO.metrics},
+            **{
+                metric.name: exporter.job
+                for exporter in (MOSQUITTO, *STATE_EXPORTERS)
+                for metric in exporter.metrics
+            },
             **{
                 family.metric: family.group.exporter.job
                 for device in DEVICES
