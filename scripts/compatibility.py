@@ -143,12 +143,16 @@ def _value(variable: Mapping[str, Any], values: Mapping[str, str], known: Known)
     if kind in ("custom", "interval"):
         first = text.split(",")[0].strip()
         return first.partition(" : ")[2] or first
-    if variable.get("includeAll"):
-        return variable.get("allValue") or ".*"
+    if variable.get("includeAll") and variable.get("allValue"):
+        return str(variable["allValue"])
     options = _options(text, known)
     if pattern := str(variable.get("regex") or ""):
         found = [re.search(pattern.strip("/"), option) for option in options]
         options = [(m.group(1) if m.groups() else m.group(0)) for m in found if m]
+    if variable.get("includeAll"):
+        # Grafana writes all values as a pattern, and a single one as it is.
+        found = [re.sub(r"[.*+?^${}()|\[\]\\]", r"\\\\\g<0>", option) for option in options]
+        return f"({'|'.join(found)})" if len(found) > 1 else "".join(options) or ".*"
     return options[0] if options else ""
 
 
@@ -237,7 +241,7 @@ def _asked(board: Mapping[str, Any], known: Known) -> list[tuple[str, list[_Quer
 def _judged(query: str, known: Known, empty: tuple[str, bool] | None = None) -> tuple[str, bool]:
     """Return why a query has no answer, empty if it has one, and whether none is expected."""
     try:
-        return ("", False) if known.answers(query) else empty or known.reason(query)
+        return ("", False) if known.answers(query) else known.reason(query, empty)
     except QueryError as error:
         store = "VictoriaMetrics" if known.metricsql else "Prometheus"
         return f"{store} refuses it: {str(error)[:90]}", True

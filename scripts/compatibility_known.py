@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -11,7 +12,7 @@ from site_in_stores import MINUTES, Setup
 
 from twin.catalog import DEVICES
 from twin.catalog.editions import EDITIONS
-from twin.catalog.real_exporters import exporter_of
+from twin.catalog.real_exporters import exporter_of, real_names
 from twin.clients.prometheus import Prometheus, QueryError
 from twin.errors import ConfigError
 from twin.rules.expression import Selector, selectors
@@ -32,6 +33,10 @@ NO_OBJECTS = re.compile(
 """Objects of Kubernetes that the twin's cluster has none of: it runs jobs on nodes."""
 OWN = frozenset({"ipmi-exporter", "mosquitto-exporter", "kube-state-metrics", "slurm"})
 """Exporters that the twin stands for and that may still lack defaults."""
+CONDITIONS = frozenset(
+    {"Ready", "MemoryPressure", "DiskPressure", "PIDPressure", "NetworkUnavailable"}
+)
+"""Conditions of a node that Kubernetes itself sets."""
 GONE = {
     ("node_network_up", "operstate"): "node_exporter moved its labels to node_network_info in 0.17",
 }
@@ -43,6 +48,7 @@ _CATALOGUE = frozenset(
     | {family.metric for device in DEVICES for family in device.derived}
 )
 _EDITIONS = {name for own in EDITIONS.values() for each in own for name in each.fields}
+Reason = tuple[str, bool]
 _SELECTOR = re.compile(r'([a-zA-Z_:][\w:]*)?\{((?:[^"{}]|"(?:[^"\\]|\\.)*")*)\}')
 _MATCHER = re.compile(r'(\w+)(=~|!~|!=|=)"((?:[^"\\]|\\.)*)"')
 
@@ -64,7 +70,7 @@ class Known:
         self.start = at - MINUTES * 60.0
         self.names = set(store.label_values("__name__", '{__name__!=""}', self.start, at))
         self.jobs = set(store.label_values("job", '{job!=""}', self.start, at))
-        known = self.names | _CATALOGUE
+        known = (*real_names(), *_EDITIONS, *_CATALOGUE, *self.names)
         self._cases = {own.lower(): own for own in known} if setup.ignore_case else {}
 
     def cased(self, query: str) -> str:
@@ -85,12 +91,18 @@ class Known:
             return True
         return bool(self.store.over_time(query, self.start + 300.0, self.at, 60.0))
 
-    def reason(self, query: str) -> tuple[str, bool]:
-        """Return why a query has no answer, and whether a real cluster would have none either."""
+    def reason(self, query: str, empty: Reason | None = None) -> Reason:
+        """Return why a query has no answer, and whether a real cluster would have none either.
+
+        Args:
+            query: what is asked.
+            empty: why a variable in it has no value, None where all have one.
+        """
         try:
             own = list(self.fetched(query)) if self.metricsql else selectors(query)
         except ConfigError as error:
             return f"not PromQL: {str(error)[:80]}", True
+        own = [named(selector) for selector in own]
         lacking = sorted({s.name for s in own if s.name and s.name not in self.names})
         if lacking:
             # What the twin owes counts, whatever else is missing.
@@ -99,11 +111,21 @@ class Known:
         for selector in own:
             plain = re.sub(r"\[[^\]]*\]|@.*|offset .*", "", selector.text).strip()
             if not self.answers(plain):
-                return self._unmatched(selector, plain)
+                return self._unmatched(selector, plain, empty)
         return "nothing to show: none of the site's troubles is of this kind", True
 
-    def _unmatched(self, selector: Selector, plain: str) -> tuple[str, bool]:
+    def _unmatched(self, selector: Selector, plain: str, empty: Reason | None) -> Reason:
         """Return why a selector of a metric that is there finds nothing."""
+        given = tuple(m for m in selector.matchers if m[2])
+        if (
+            empty
+            and given != selector.matchers
+            and self.answers(replace(selector, matchers=given).text)
+        ):
+            return empty
+        for label, operator, value in selector.matchers:
+            if label == "condition" and operator == "=" and value not in CONDITIONS:
+                return f"the condition {value} is of a node-problem-detector's own check", True
         for label, _, _ in selector.matchers:
             if why := GONE.get((selector.name or "", label)):
                 return f"{selector.name}{{{label}=...}}: {why}", True
@@ -147,6 +169,15 @@ def why_lacking(name: str) -> tuple[str, bool]:
     }
     why = next((why for why, holds in beyond.items() if holds), "")
     return f"{name}: {why or f'{exporter} has it, the twin does not yet'}", bool(why)
+
+
+def named(selector: Selector) -> Selector:
+    """Return a selector with its name where that stands in its matchers."""
+    for label, operator, value in selector.matchers:
+        if label == "__name__" and operator in ("=", "=~") and re.fullmatch(r"[\w:]+", value):
+            rest = tuple(own for own in selector.matchers if own[0] != "__name__")
+            return Selector(value, rest, selector.seconds)
+    return selector
 
 
 def _messages(trace: Any) -> Iterator[str]:

@@ -203,3 +203,49 @@ def test_a_variable_without_a_value_is_the_reason_of_its_panels(script: ModuleTy
     why = ("variable node has no value, sysUpTime: of another module", True)
     assert own.why_empty('rate(y{port="${port}"}[5m])') == why
     assert own.why_empty('y{job="$job"}') is None
+
+
+def test_all_of_a_variable_is_what_grafana_makes_of_it(script: ModuleType) -> None:
+    """One value is written as it is, several as a pattern with escapes, none as what is any."""
+    offered: dict[str, list[str]] = {"one": ["hpc"], "two": ["a.b", "c"], "none": []}
+
+    class Offering(Lacking):
+        """A store that has label values."""
+
+        def label_values(self, *asked: object) -> list[str]:
+            """Return those of a label."""
+            return offered[str(asked[0])]
+
+    listed = [
+        {"name": name, "type": "query", "query": f"label_values(up, {name})", "includeAll": True}
+        for name in offered
+    ]
+    own = script.variables_of({"templating": {"list": listed}}, Offering())
+    assert own.values["one"] == "hpc"
+    assert own.values["two"] == r"(a\\.b|c)"
+    assert own.values["none"] == ".*"
+
+
+class Serving(Lacking):
+    """What stands for a store that has series of one metric, all with a label instance."""
+
+    def instant(self, query: str, _: float) -> list[str]:
+        """Return a series unless the label is asked to be empty, or a condition is wanted."""
+        return [] if 'instance=""' in query or "condition" in query else ["series"]
+
+    def over_time(self, *_: object) -> list[str]:
+        """Return none."""
+        return []
+
+
+def test_a_label_that_is_absent_anyway_is_no_reason(known: ModuleType) -> None:
+    """A variable without a value is to blame only where its label keeps the series away."""
+    asked = known.Known.__new__(known.Known)
+    asked.store, asked.start, asked.at, asked.metricsql = Serving(), 0.0, 1.0, False
+    asked.names, asked.jobs = {"up", "kube_node_status_condition"}, {"node"}
+    empty = ("variable instance has no value", True)
+    assert asked.reason('up{instance="", cluster=""}', empty) == empty
+    assert not asked.reason('up{cluster=""}', empty)[0].startswith("variable")
+    own = asked.reason('kube_node_status_condition{condition="RdmaLink"}')
+    assert own == ("the condition RdmaLink is of a node-problem-detector's own check", True)
+    assert known.named(selectors('{__name__=~"sysUpTime",job="x"}')[0]).name == "sysUpTime"
