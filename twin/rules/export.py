@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,12 @@ def export(loaded: LoadedScenario, rules: RuleSet, folder: Path) -> str:
     # As it was judged: promtool takes groups in any order unless it is told one.
     groups = grouped([(rule, rule.body) for rule in rules.rules], rules)
     selectors = [own for rule in rules.rules for own in rule.selectors]
-    fired = [own for own in outcome.episodes if own.firing is not None]
+    # As promtool dates ALERTS: back by the offset of the group.
+    fired = [
+        own.moved(partial(_dated, candidates[own.candidate].rule.offset))
+        for own in outcome.episodes
+        if own.firing is not None
+    ]
     moments = {begins(samples, scenario.evaluate), scenario.duration}
     moments |= {at for own in fired for at in (own.firing, own.ended) if at is not None}
     files = rules.files
@@ -72,6 +78,10 @@ def export(loaded: LoadedScenario, rules: RuleSet, folder: Path) -> str:
         ],
     }
     return _head(loaded) + yaml.safe_dump(document, sort_keys=False, width=10_000)
+
+
+def _dated(offset: float, at: float) -> float:
+    return max(at - offset, 0.0)
 
 
 def _is_plain(file: Path) -> bool:

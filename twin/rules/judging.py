@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from twin.rules.jobs import ALERTS, Candidate, dealt, fed_by, grouped, job_for, linked
@@ -43,6 +43,11 @@ class Episode:
     pending: float
     firing: float | None
     ended: float | None
+
+    def moved(self, move: Callable[[float], float]) -> Episode:
+        """Return it with other moments."""
+        firing, ended = (None if at is None else move(at) for at in (self.firing, self.ended))
+        return replace(self, pending=move(self.pending), firing=firing, ended=ended)
 
 
 def judged(
@@ -170,10 +175,21 @@ def _judge(
     }
     answer = run(job, seconds)
     episodes = [
-        replace(own, labels=dict(sorted({**own.labels, **constant[own.candidate]}.items())))
+        replace(
+            own.moved(_evaluated(candidates[own.candidate].rule.offset, interval)),
+            labels=dict(sorted({**own.labels, **constant[own.candidate]}.items())),
+        )
         for own in _episodes(answer.found, places)
     ]
     return episodes, {places[place] for place in answer.oversized}
+
+
+def _evaluated(offset: float, interval: float) -> Callable[[float], float]:
+    """Return a function from the time of a sample of ALERTS to when it was evaluated.
+
+    Prometheus dates such a sample back by the ``query_offset`` of its group (``rules/group.go``).
+    """
+    return lambda at: (at + offset) // interval * interval if offset else at
 
 
 def _lean(body: Mapping[str, Value], constant: Collection[str]) -> dict[str, Value]:

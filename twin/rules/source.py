@@ -62,6 +62,11 @@ class Rule:
     home: RuleGroup = field(default_factory=lambda: RuleGroup("", {}))
 
     @property
+    def offset(self) -> float:
+        """How long ago the moment was as of which Prometheus evaluates it, in seconds."""
+        return seconds_of(self.home.attributes.get("query_offset"))
+
+    @property
     def place(self) -> str:
         """File and line."""
         return f"{self.file}:{self.line}"
