@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from twin.catalog import MetricType
 from twin.faults import FAULTS, FaultSchedule
 from twin.plant import Plant
+from twin.plant.pcie import PcieTraffic
 from twin.plant.room import AIR_JOULES_PER_KILOGRAM_KELVIN
 from twin.plant.units import Floats
 from twin.site import Layout, find_target, parse_site
@@ -69,6 +70,7 @@ def test_whatever_strikes(
         outputs = plant.outputs()
         _check_power(plant, outputs)
         _check_heat(plant, outputs)
+        _check_bytes(layout, plant, outputs)
         _check_signals(layout, outputs, previous)
         assert not list(_unknown(plant, "plant"))
         previous = {d: {s: v.copy() for s, v in g.items()} for d, g in outputs.items()}
@@ -109,6 +111,21 @@ def _check_heat(plant: Plant, outputs: Outputs) -> None:
         power = plant.servers.power[plant.halls.heat.air]
         carried = (streams.rise < 59.0) & (moved > 2.0)
         np.testing.assert_allclose((moved * streams.rise)[carried], power[carried], rtol=1e-9)
+
+
+def _check_bytes(layout: Layout, plant: Plant, outputs: Outputs) -> None:
+    """Check that what a server's NICs send and receive has crossed the PCIe of its GPUs."""
+    nics, server = plant.nics, layout.site.server
+    traffic = PcieTraffic.of(nics, layout.site.fabric.rails, server.gpus)
+    rates = {"pcie_tx": nics.sending, "pcie_rx": nics.receiving}
+    for (signal, ports), gpus in zip(rates.items(), traffic, strict=True):
+        expected = ports.reshape(-1, server.nics).sum(axis=1)
+        crossed = np.asarray(gpus).reshape(-1, server.gpus).sum(axis=1)
+        np.testing.assert_allclose(crossed, expected, rtol=1e-5)
+        if "gpu" in outputs:
+            shown = outputs["gpu"][signal].reshape(-1, server.gpus).sum(axis=1)
+            there = np.isfinite(shown)
+            assert (shown[there] > expected[there]).all()
 
 
 def _check_signals(layout: Layout, outputs: Outputs, previous: Outputs | None) -> None:

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from twin.catalog import LEAF, NIC, PORT, SPINE
 from twin.plant import Conditions, Plant
 from twin.plant.fabric import uplink_pace
+from twin.plant.performance import job_seconds, site_cost
 from twin.plant.units import Floats
+from twin.plant.workload.traffic import StepTraffic
 from twin.site import Layout, parse_site
 
 STALLED = 5
@@ -130,10 +132,19 @@ def test_leaf_loss_takes_the_rail(array: Layout) -> None:
     assert (plant.outputs()["nic"]["state"] == 4).all()
 
 
+def exchanging(array: Layout) -> Layout:
+    """Return an array whose job exchanges between pipelines in a fifth of its steps."""
+    training = array.site.training
+    model = training.model.model_copy(update={"micro_batches": 12})
+    training = training.model_copy(update={"model": model, "step_jitter_seconds": 0.0})
+    return Layout(array.site.model_copy(update={"training": training}))
+
+
 def test_spine_loss_downs_its_uplinks_and_slows_the_steps(array: Layout) -> None:
     """One of four spines takes a quarter of the ways up: steps take longer, nothing stalls."""
-    plant = Plant(array, seed=1)
-    conditions = Conditions.healthy(array)
+    layout = exchanging(array)
+    plant = Plant(layout, seed=1)
+    conditions = Conditions.healthy(layout)
     conditions.spine_available[1] = False
     run(plant, conditions, 200)
     out = plant.outputs()
@@ -144,7 +155,7 @@ def test_spine_loss_downs_its_uplinks_and_slows_the_steps(array: Layout) -> None
     assert (ports[0, downlinks:] == np.tile([1, 2, 1, 1], 8)).all()
     assert plant.fabric.pace == pytest.approx(0.75 / 0.9)
     assert out["job"]["state"].item() != STALLED
-    assert out["job"]["step_seconds"].item() == pytest.approx(10.64 * 1.028, rel=0.015)
+    assert out["job"]["step_seconds"].item() > 1.02 * job_seconds(layout.site)
 
 
 def test_no_spine_at_all_stalls_the_job(array: Layout) -> None:
@@ -173,8 +184,9 @@ def test_one_spine_of_many_is_hardly_felt() -> None:
 
 def _congestion(array: Layout, spoil: Callable[[Conditions], None]) -> tuple[float, float]:
     """Return marks and the step's duration after ten minutes."""
-    plant = Plant(array, seed=1)
-    conditions = Conditions.healthy(array)
+    layout = exchanging(array)
+    plant = Plant(layout, seed=1)
+    conditions = Conditions.healthy(layout)
     spoil(conditions)
     run(plant, conditions, 600)
     out = plant.outputs()
@@ -189,7 +201,9 @@ def test_static_routing_costs_a_third_of_the_bursts(array: Layout) -> None:
 
     marks, step = _congestion(array, lambda _: None)
     worse_marks, longer = _congestion(array, off)
-    assert longer / step == pytest.approx(1 + 0.14 * (0.95 / 0.6 - 1), rel=0.01)
+    site = exchanging(array).site
+    share = 2.0 * StepTraffic(site, site_cost(site), step).half
+    assert longer / step == pytest.approx(1 + share * (0.95 / 0.6 - 1), rel=0.01)
     assert worse_marks > 1.8 * marks
 
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 from twin.parameters.air import FanParameters
 from twin.parameters.cooling import CoolingParameters, WaterParameters
 from twin.parameters.gpu import BlockParameters, GpuModel
+from twin.parameters.model import ModelParameters
 from twin.parameters.network import NetworkParameters, StorageParameters
 from twin.parameters.operation import (
     JobParameters,
@@ -50,6 +51,7 @@ __all__ = [
     "JobParameters",
     "MeasuredRack",
     "MegapackParameters",
+    "ModelParameters",
     "NetworkParameters",
     "PduParameters",
     "SchedulerParameters",

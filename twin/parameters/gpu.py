@@ -77,10 +77,22 @@ class GpuModel(Section):
     mig_profiles: tuple[Annotated[str, Field(pattern=r"^[1-7]g\.[1-9][0-9]{0,3}gb$")], ...] = ()
     """Profiles of instances that it can be partitioned into (NVIDIA's MIG user guide), the last of
     them all of it; none for a model without MIG."""
+    bf16_flops_per_second: Positive = 9.89e14
+    """Dense 16-bit matrix operations a second (data sheet of the H100 SXM)."""
+    fp8_flops_per_second: Positive = 1.979e15
+    """Dense 8-bit matrix operations a second (data sheet of the H100 SXM)."""
+    memory_bytes_per_second: Positive = 3.35e12
+    """Bandwidth of the memory in B/s (data sheet of the H100 SXM)."""
+    multiprocessors: Annotated[int, Field(ge=1, le=1024)] = 132
+    """Streaming multiprocessors (data sheet of the H100 SXM)."""
     exporter: str = "dcgm"
     """Exporter of its metrics: `dcgm` for dcgm-exporter, `neuron` for AWS' neuron-monitor."""
     logical_cores: Annotated[int, Field(ge=1, le=16)] = 1
     """Cores that neuron-monitor shows of a chip; dcgm-exporter shows a GPU as a whole."""
+
+    def flops_per_second(self, precision: str) -> float:
+        """Return the dense matrix operations a second in ``fp8`` or ``bf16``."""
+        return self.fp8_flops_per_second if precision == "fp8" else self.bf16_flops_per_second
 
 
 class BlockParameters(Section):

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from twin.parameters.model import ModelParameters
 from twin.parameters.section import Amount, Fraction, Positive, Section
 
 __all__ = [
@@ -21,8 +22,9 @@ __all__ = [
 class TrainingParameters(Section):
     """The shape of a synchronous training job."""
 
-    step_seconds: Positive = 10.64
-    """Duration of a step (MLPerf DC: 10.51 to 10.65)."""
+    step_seconds: Positive | None = None
+    """Duration of a step; None for what the GPU model needs for `model`: 10.64 s on H100, as
+    in MLPerf DC (10.51 to 10.65)."""
     step_jitter_seconds: Amount = 0.05
     """Standard deviation of a step's duration."""
     eval_every_seconds: Positive = 142.36
@@ -51,6 +53,8 @@ class TrainingParameters(Section):
     0.1 GB/s a GPU."""
     framebuffer_ratio: Fraction = 0.86
     """Framebuffer that the job holds, est."""
+    model: ModelParameters = ModelParameters()
+    """What the job trains, see [model](#trainingmodel); a job of `jobs` gives all of it anew."""
 
 
 class JobParameters(Section):

@@ -32,6 +32,8 @@ from twin.plant.gpu_model import (
 )
 from twin.plant.host import HostStates
 from twin.plant.nvlink import NvLinks
+from twin.plant.pcie import NO_TRAFFIC, PcieTraffic
+from twin.plant.ranks import Ranks
 from twin.plant.units import Floats, approach
 from twin.plant.workload import Demand, Level, least
 from twin.site import Layout
@@ -47,9 +49,6 @@ _LEAKAGE_CELSIUS = 54.0
 """Die temperature at which the training power was measured, est. from its cooling."""
 _SAVING_UTILIZATION = 0.03
 """Utilisation of the rank that writes a checkpoint (measured); the others spin at 1."""
-_OCCUPANCY = {"tensor_active": 0.44, "dram_active": 0.47, "sm_active": 0.86,
-              "sm_occupancy": 0.29, "nvlink": 0.28}  # fmt: skip
-"""Profiling ratios on the plateau of a large dense training step, est."""
 
 
 class Gpus:
@@ -66,7 +65,6 @@ class Gpus:
         self._model = model
         self._servers = site.servers_per_rack
         self._per_server = site.server.gpus
-        self._nic_bytes_per_second = site.network.bytes_per_second
         self._rng = rng
         shape = layout.site.accelerators
         self._tells_reasons = GPU["clock_reasons"] in layout.reported[GPU.name]
@@ -92,6 +90,7 @@ class Gpus:
         self.exporter_up = np.ones((site.racks, self._servers), dtype=np.bool_)
         self._cap: Floats | None = None
         self._slowed = False
+        self._speed: Level = 1.0
         self._dead: NDArray[np.bool_] | None = None
         self._hung: NDArray[np.bool_] | None = None
         self._hosts: HostStates | None = None
@@ -103,6 +102,7 @@ class Gpus:
         self._thermal_violation = np.zeros(shape)
         self.errors = GpuErrors(shape, rng, self._per_server)
         self.links = NvLinks(shape, rng)
+        self.ranks = Ranks(layout, rng.spawn(1)[0])
 
     def _least_throttling_temperature(self) -> float:
         """Return the die temperature below which no GPU of the site is slowed by heat."""
@@ -146,7 +146,7 @@ class Gpus:
             dt: step in s, at most about a second.
             hosts: state of the servers, None while all are well.
         """
-        self._hosts = hosts
+        self._hosts, self._speed = hosts, speed
         self._shutdown(conditions.gpu_attached, dt)
         self._fail(conditions, dt)
         self._draw(demand, speed)
@@ -270,6 +270,12 @@ class Gpus:
             return servers
         return np.repeat(servers, self._per_server, axis=1)
 
+    def _of_gpus(self, level: Level) -> Level:
+        """Return a level as one that goes with arrays of GPUs."""
+        if isinstance(level, np.ndarray) and level.shape[1] > 1:
+            return self._per_gpu(level)
+        return level
+
     @property
     def _memory_temperature(self) -> Floats:
         power = self.power / self._model.power_training_watts
@@ -328,30 +334,26 @@ class Gpus:
         aborted = self.errors.aborted
         return aborted is not None and bool(aborted[racks].any())
 
-    def outputs(self, demand: Demand) -> dict[str, Floats]:
-        """Return all signals of the catalogue's GPU class, NaN where a GPU does not report."""
+    def outputs(self, demand: Demand, traffic: PcieTraffic = NO_TRAFFIC) -> dict[str, Floats]:
+        """Return all signals of the catalogue's GPU class, NaN where a GPU does not report.
+
+        Args:
+            demand: what the jobs ask.
+            traffic: between GPUs and NICs.
+        """
         model, shape = self._model, self.die.shape
-        clock = self._running_clock
         busy = self.utilization(demand)
-        work = demand.compute * np.minimum(self._per_gpu(demand.activity), 1.0) * clock
-        stopped = self._stopped
-        sm = np.round(model.sm_clock_max_mhz * clock / 15.0) * 15.0
+        work = self._of_gpus(demand.compute) * np.minimum(self._per_gpu(demand.activity), 1.0)
+        if self._stopped is not None:
+            work = np.where(self._stopped, 0.0, work)
+        pace = np.asarray(self._speed, np.float32)
+        profile = self.ranks.profile(busy, work, pace, 1.0 / np.maximum(self._pace_in(_ALL), 1e-3))
+        sm = np.round(model.sm_clock_max_mhz * self._running_clock / 15.0) * 15.0
         resting = at_rest(demand)
         if resting is not None:
             sm = np.where(resting, model.sm_clock_idle_mhz, sm)
         if self._dead is not None:
             sm = np.where(self._dead, model.sm_clock_idle_mhz, sm)
-        if stopped is not None:
-            work = np.where(stopped, 0.0, work)
-        used = demand.framebuffer * model.framebuffer_mib
-        free = model.framebuffer_mib - model.framebuffer_reserved_mib
-        network = demand.network
-        if isinstance(network, np.ndarray) and network.shape[1] > 1:
-            network = self._per_gpu(network)
-        nic = (network * self._nic_bytes_per_second + 4e7) * np.maximum(demand.busy, 0.01)
-        bandwidth = work * (_OCCUPANCY["nvlink"] * model.nvlink_bytes_per_second / 1e6)
-        if self.links.pace is not None:
-            bandwidth = bandwidth * self.links.pace
         values: dict[str, Floats] = {
             "sm_clock": sm,
             "mem_clock": np.broadcast_to(model.mem_clock_mhz, shape),
@@ -360,20 +362,13 @@ class Gpus:
             "power_usage": self.power,
             "energy": self.energy_joules * 1e3,
             "gpu_util": 100.0 * busy,
-            "mem_copy_util": 100.0 * work * _OCCUPANCY["dram_active"],
-            "fb_free": np.broadcast_to(free - used, shape),
-            "fb_used": np.broadcast_to(used, shape),
-            "fb_reserved": np.broadcast_to(model.framebuffer_reserved_mib, shape),
-            "nvlink_bandwidth": bandwidth,
+            "mem_copy_util": 100.0 * profile["dram_active"],
             "gr_engine_active": 0.995 * busy,
-            "tensor_active": work * _OCCUPANCY["tensor_active"],
-            "dram_active": work * _OCCUPANCY["dram_active"],
-            "pcie_tx": np.full(shape, nic),
-            "pcie_rx": np.full(shape, nic),
             "power_violation": self._power_violation,
             "thermal_violation": self._thermal_violation,
-            "sm_active": work * _OCCUPANCY["sm_active"],
-            "sm_occupancy": work * _OCCUPANCY["sm_occupancy"],
+            **profile,
+            **self.ranks.memory(demand.framebuffer, model),
+            **traffic.outputs(busy),
             **self.errors.outputs(),
             **self.links.outputs(),
         }

@@ -48,7 +48,6 @@ class GpuHosts:
 
     def __init__(self, layout: Layout, rng: np.random.Generator) -> None:
         site = layout.site
-        self._framebuffer = site.training.framebuffer_ratio
         self._shape = layout.shape(HOST)
         size = HostSize(
             threads=GPU_HOST.threads(site),
@@ -81,7 +80,7 @@ class GpuHosts:
             dt: step in s.
         """
         of = self._of_servers
-        present: Floats = np.minimum(of(demand.framebuffer) / self._framebuffer, 1.0)
+        present: Floats = np.minimum(of(demand.present), 1.0)
         saving: Floats = np.clip((of(demand.storage) - _QUIET) / (_SAVING - _QUIET), 0.0, 1.0)
         load = self._asked(present, of(demand.compute), saving, of(nics.loading), inlet)
         up = None if hosts is None else hosts.up

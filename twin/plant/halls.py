@@ -20,6 +20,7 @@ from twin.plant.hall_facility_link import Feedback, Flows, LoadReport
 from twin.plant.heat_paths import HeatPaths
 from twin.plant.neuron import NeuronMonitor
 from twin.plant.nic import Nics
+from twin.plant.pcie import PcieTraffic
 from twin.plant.port_degradation import PortDegradation
 from twin.plant.scheduled import ScheduledHalls
 from twin.plant.sensors import Sensors
@@ -216,7 +217,9 @@ class Halls:
     def _accelerator_outputs(self) -> dict[str, dict[str, Floats]]:
         """Return the signals of the classes by which the site's exporter shows its chips."""
         if self.neuron is None:
-            return {"gpu": self.gpus.outputs(self._demand)}
+            site = self._layout.site
+            traffic = PcieTraffic.of(self.nics, site.fabric.rails, site.server.gpus)
+            return {"gpu": self.gpus.outputs(self._demand, traffic)}
         return self.neuron.outputs(self._demand, self.servers.hosts)
 
     def _darken(self, outputs: dict[str, dict[str, Floats]]) -> None:

@@ -58,18 +58,18 @@ class Nics:
         site = layout.site
         self._network = site.network
         self._rng = rng
-        self._per_server = site.server.nics
+        self.per_server = site.server.nics
         self._rails = max(1, site.server.nics - 1)
         self._ring = Ring(layout)
         self._rack_servers = site.servers_per_rack
         self._array_servers = site.racks_per_array * site.servers_per_rack
         shape = layout.shape(NIC)
         self._shape = shape
-        self._on_rail = np.arange(shape[1]) % self._per_server < self._rails
+        self._on_rail = np.arange(shape[1]) % self.per_server < self._rails
         self.link = np.ones(shape, dtype=np.bool_)
-        self._tx = np.zeros(shape, dtype=np.float32)
-        self._rx = np.zeros(shape, dtype=np.float32)
-        servers = self.link.size // self._per_server
+        self.sending = np.zeros(shape, dtype=np.float32)
+        self.receiving = np.zeros(shape, dtype=np.float32)
+        servers = self.link.size // self.per_server
         self.sent: Floats = np.zeros((servers, self._rails), dtype=np.float32)
         """What each server sends on each rail in B/s, (servers, rails)."""
         self.delivered: Floats = self.sent
@@ -139,7 +139,7 @@ class Nics:
         self._congest(demand, dt)
         if wear is not None:
             self._ail(wear, dt)
-        use = np.maximum(self._tx, self._rx) / self._network.bytes_per_second
+        use = np.maximum(self.sending, self.receiving) / self._network.bytes_per_second
         hot = self._optic_base + self._network.optic_temperature_rise_kelvin * use
         self._optic += (hot - self._optic) * lag(dt, _OPTIC_SECONDS)
 
@@ -198,16 +198,16 @@ class Nics:
             self.dropped = sent * (drops * np.minimum(self._of_servers(demand.congestion), 1.0))
             passed = sent - self.dropped
         self.delivered = self._ring.of_previous(passed)
-        by_server = self._tx.reshape(-1, self._per_server)
+        by_server = self.sending.reshape(-1, self.per_server)
         by_server[:, : self._rails] = self.sent
-        self._rx.reshape(-1, self._per_server)[:, : self._rails] = self.delivered
+        self.receiving.reshape(-1, self.per_server)[:, : self._rails] = self.delivered
 
     def _store(self, demand: Demand, limits: tuple[float, float]) -> None:
         """Write to the storage and read from it, as fast as it and the ports allow."""
         self.stored = self.loaded = 0.0
-        if self._rails == self._per_server:
+        if self._rails == self.per_server:
             return
-        links = self.link.reshape(-1, self._per_server)[:, self._rails :]
+        links = self.link.reshape(-1, self.per_server)[:, self._rails :]
         several = isinstance(demand.storage, np.ndarray)
         ports = self._of_racks(links) if several else int(links.sum())
         wanted = storage_wanted(demand, self._network)
@@ -217,14 +217,14 @@ class Nics:
         self._written, self.loading = write, read.each
         self.stored, self.loaded = write.total, read.total
         other = _MANAGEMENT_BYTES_PER_SECOND
-        tx = self._tx.reshape(-1, self._per_server)
+        tx = self.sending.reshape(-1, self.per_server)
         tx[:, self._rails :] = np.where(links, self._of_servers(write.each) + other, 0.0)
-        rx = self._rx.reshape(-1, self._per_server)
+        rx = self.receiving.reshape(-1, self.per_server)
         rx[:, self._rails :] = np.where(links, self._of_servers(read.each) + other, 0.0)
 
     def _count_bytes(self, dt: float) -> None:
-        self.tx_bytes += self._tx.astype(np.float64) * dt
-        received = self._rx.astype(np.float64) * dt
+        self.tx_bytes += self.sending.astype(np.float64) * dt
+        received = self.receiving.astype(np.float64) * dt
         if self._wear is not None and self._wear.loss.any():
             lost = received * self._wear.loss
             self.lost_bytes += lost
@@ -239,12 +239,12 @@ class Nics:
             return
         congestion = self._of_ports(demand.congestion)
         packets = network.bytes_per_second / network.packet_bytes * congestion * dt
-        marked = np.where(self._rx > 0, packets * network.mark_ratio, 0.0)
-        marked.reshape(-1, self._per_server)[:, self._rails :] = 0.0
+        marked = np.where(self.receiving > 0, packets * network.mark_ratio, 0.0)
+        marked.reshape(-1, self.per_server)[:, self._rails :] = 0.0
         count["marked"] += marked
         count["cnp_sent"] += 0.5 * marked
         # A notification goes back to the sender, the previous server of the ring.
-        back = self._ring.of_next(marked.reshape(-1, self._per_server)).reshape(self._shape)
+        back = self._ring.of_next(marked.reshape(-1, self.per_server)).reshape(self._shape)
         count["cnp_handled"] += 0.5 * back
         count["wait"] += 3.0 * back
         count["paused"] += 0.02 * marked
@@ -254,9 +254,9 @@ class Nics:
         """Count what ailing ports do."""
         count = self._count
         if wear.loss.any():
-            packets = self._rx * (wear.loss * dt / self._network.packet_bytes)
+            packets = self.receiving * (wear.loss * dt / self._network.packet_bytes)
             count["sequence"] += packets
-            back = self._ring.of_next(packets.reshape(-1, self._per_server)).reshape(self._shape)
+            back = self._ring.of_next(packets.reshape(-1, self.per_server)).reshape(self._shape)
             count["nak"] += back
             count["retransmits"] += back
             count["timeouts"] += 0.01 * back
@@ -275,7 +275,7 @@ class Nics:
 
     def _of_rail(self, values: Floats) -> Floats:
         """Return, for each port, the sum over the other ports of its leaf, (racks, NICs a rack)."""
-        servers = values.reshape(-1, self._per_server)
+        servers = values.reshape(-1, self.per_server)
         starts = np.arange(0, servers.shape[0], self._array_servers)
         sums = np.add.reduceat(servers, starts, axis=0)
         others: Floats = np.repeat(sums, self._array_servers, axis=0)[: servers.shape[0]] - servers
@@ -295,12 +295,12 @@ class Nics:
     def _of_ports(self, level: Level) -> Level:
         """Return a level of servers as one of ports, (racks, NICs a rack); others as they are."""
         if isinstance(level, np.ndarray) and level.shape[1] > 1:
-            return np.repeat(level, self._per_server, axis=1)
+            return np.repeat(level, self.per_server, axis=1)
         return level
 
     def _on_rails(self, values: NDArray[_T]) -> NDArray[_T]:
         """Return the values of the compute ports, (servers, rails)."""
-        return values.reshape(-1, self._per_server)[:, : self._rails]
+        return values.reshape(-1, self.per_server)[:, : self._rails]
 
     # -- readings -------------------------------------------------------------
 

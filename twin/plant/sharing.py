@@ -20,7 +20,7 @@ def storage_wanted(demand: Demand, network: NetworkParameters) -> tuple[Level, L
     rate, compute = network.bytes_per_second, demand.compute
     if isinstance(compute, np.ndarray) and compute.shape[1] > 1:
         compute = compute.mean(axis=1, keepdims=True)
-    return demand.storage * rate, _STORAGE_READ_RATIO * rate * compute
+    return demand.storage * rate, rate * (_STORAGE_READ_RATIO * compute + demand.loading)
 
 
 def fair_level(wanted: Floats, members: Floats, limit: float) -> float:

@@ -7,17 +7,20 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from twin.plant.performance import LINE_RATE
 from twin.plant.scheduler.scheduler import Scheduler
 from twin.plant.scheduler.table import BatchState
 from twin.plant.units import Floats
 from twin.plant.workload.demand import Demand, Level
-from twin.plant.workload.levels import BURST_NETWORK, QUIET_NETWORK, Levels
+from twin.plant.workload.levels import Levels
 from twin.site import Layout
 
 __all__ = ["BatchLoad"]
 
 _DIP = 0.12
 """Share of a step in which the GPUs of a job exchange and wait, est."""
+_QUIET_NETWORK = 0.08
+"""Use of the compute NICs between the exchanges, est. below 10 %."""
 _STORAGE_QUIET, _STORAGE_BURST = 0.002, 0.5
 """Use of the storage NICs while computing, and in a checkpoint, est., as of training jobs."""
 _START_HELD = 0.5
@@ -75,6 +78,7 @@ class BatchLoad:
             busy=gpus("busy", demand.busy),
             compute=gpus("compute", demand.compute),
             framebuffer=gpus("framebuffer", demand.framebuffer),
+            present=gpus("present", demand.present),
             network=servers("network", demand.network),
             congestion=servers("congestion", demand.congestion),
             storage=self._spread(demand.storage, storage.shape) + storage,
@@ -101,21 +105,22 @@ class BatchLoad:
         computing = np.where(running & ~saving, 1.0 - share, 0.0)
         several = table.gpus > self._per_server
         exchange = np.where(running & ~saving & several, share, 0.0)
-        use = np.where(running & ~saving & several, QUIET_NETWORK, 0.0)
+        use = np.where(running & ~saving & several, _QUIET_NETWORK, 0.0)
         waiting = running.astype(float) - computing + stalled
         # GPUs of a job on one server exchange over NVLink and hardly wait.
         depth = np.where(several | saving | stalled, levels.wait, mix["activity"])
-        excess = max(0.0, BURST_NETWORK - self._threshold) / (1 - self._threshold)
+        excess = max(0.0, LINE_RATE - self._threshold) / (1 - self._threshold)
         values = {
             "activity": table.level * mix["activity"] * computing * mix["utilization"]
             + depth * waiting * mix["utilization"]
             + levels.context * starting,
             "busy": (running | stalled) * np.where(stalled, 1.0, mix["utilization"]),
             "compute": computing * mix["utilization"],
+            "present": running | stalled | starting,
             "framebuffer": (running | stalled | starting)
             * mix["framebuffer_ratio"]
             * np.where(starting, _START_HELD, 1.0),
-            "network": use + (BURST_NETWORK - QUIET_NETWORK) * exchange,
+            "network": use + (LINE_RATE - _QUIET_NETWORK) * exchange,
             "congestion": excess * exchange,
             "storage": _STORAGE_QUIET * computing + _STORAGE_BURST * saving,
         }

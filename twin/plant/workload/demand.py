@@ -113,6 +113,8 @@ class Demand:
         congestion: mean excess of that use over the switches' marking threshold.
         storage: mean use of the storage NICs as a fraction of line rate.
         framebuffer: share of the framebuffer that is held.
+        loading: mean use of the storage NICs to read a checkpoint, beside the training data.
+        present: share of the time in which the job's processes run.
         saving: share of the time in which the first rank writes a checkpoint: the first GPU of
             the site, or of each rack.
         measured: True when ``activity`` is a measurement, which already has all noise.
@@ -129,6 +131,8 @@ class Demand:
     storage: Level
     framebuffer: Level
     saving: Level = 0.0
+    loading: Level = 0.0
+    present: Level = 0.0
     measured: bool = False
     fluctuates: bool = False
 

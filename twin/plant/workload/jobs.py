@@ -146,6 +146,8 @@ class Jobs:
             storage=over([demand.storage for demand in demands]),
             framebuffer=over([demand.framebuffer for demand in demands]),
             saving=saving,
+            loading=over([demand.loading for demand in demands]),
+            present=over([demand.present for demand in demands]),
             # Where no job is, activity is 0, and noise goes with activity.
             measured=any(demand.measured for demand in demands),
             fluctuates=any(demand.fluctuates for demand in demands),

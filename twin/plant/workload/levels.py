@@ -4,12 +4,7 @@ from __future__ import annotations
 
 from twin.site import Site
 
-__all__ = ["BURST_NETWORK", "QUIET_NETWORK", "Levels"]
-
-QUIET_NETWORK = 0.08
-"""Use of the compute NICs on the plateau of a step, est. below 10 %."""
-BURST_NETWORK = 0.95
-"""Use of the compute NICs at the step boundary: Spectrum-X holds 95 %."""
+__all__ = ["Levels"]
 
 
 class Levels:

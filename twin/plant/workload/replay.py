@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from twin.plant.performance import LINE_RATE, job_seconds, site_cost
 from twin.plant.trace import PowerTrace
 from twin.plant.units import Floats
 from twin.plant.workload.demand import Demand, Health, JobProgress, Progress
-from twin.plant.workload.levels import BURST_NETWORK, QUIET_NETWORK, Levels
+from twin.plant.workload.levels import Levels
 from twin.plant.workload.power_waveform import NO_COURSE
+from twin.plant.workload.traffic import StepTraffic
 from twin.site import Site
 
 __all__ = ["TraceReplay"]
@@ -22,7 +24,9 @@ class TraceReplay:
     """
 
     def __init__(self, site: Site, trace: PowerTrace) -> None:
-        self.progress = Progress(step_seconds=site.training.step_seconds)
+        seconds = job_seconds(site)
+        cost = site_cost(site)
+        self.progress = Progress(step_seconds=seconds)
         self.course: Floats = NO_COURSE
         self._server, self._idle = site.server, site.gpu.power_idle_watts
         self._framebuffer = site.training.framebuffer_ratio
@@ -33,6 +37,11 @@ class TraceReplay:
         )
         self._time = 0.0
         self._plateau = float(np.median(trace.watts))
+        # What is exchanged goes with the dips, so that a mean step sends what a step sends.
+        traffic = StepTraffic(site, cost, seconds)
+        mean = float(np.mean(self._dip(trace.watts.mean(axis=1))))
+        exchanged = 2.0 * traffic.half * (LINE_RATE - traffic.quiet)
+        self._quiet, self._exchanged = traffic.quiet, exchanged / max(mean, 1e-6)
 
     def step(self, dt: float, health: Health) -> Demand:
         """Advance by ``dt`` simulated seconds and return the measured demand at their end."""
@@ -41,8 +50,8 @@ class TraceReplay:
         watts = self._trace.at(self._time)
         share = (watts - server.base_power_watts) / (1 + server.base_power_per_gpu_watt)
         activity = (share / server.gpus - self._idle) / self._levels.span
-        dip = float(np.clip(1.4 * (1 - watts.mean() / self._plateau), 0.0, 1.0))
-        network = QUIET_NETWORK + (BURST_NETWORK - QUIET_NETWORK) * dip
+        dip = float(self._dip(watts.mean()))
+        network = min(LINE_RATE, self._quiet + self._exchanged * dip)
         self._report(dt, health)
         return Demand(
             activity=activity[self._order].astype(np.float32),
@@ -53,8 +62,14 @@ class TraceReplay:
             congestion=0.2 * dip,
             storage=0.002,
             framebuffer=self._framebuffer,
+            present=1.0,
             measured=True,
         )
+
+    def _dip(self, watts: Floats) -> Floats:
+        """Return how deep in the dip at a step's boundary nodes are that draw this on average."""
+        dip: Floats = np.clip(1.4 * (1 - watts / self._plateau), 0.0, 1.0)
+        return dip
 
     @property
     def standing(self) -> JobProgress:

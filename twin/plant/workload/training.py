@@ -6,22 +6,24 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from twin.plant.performance import LINE_RATE, job_seconds, site_cost
 from twin.plant.units import Floats
 from twin.plant.workload.demand import Demand, Health, JobProgress, JobState, Loss, Progress
-from twin.plant.workload.levels import BURST_NETWORK, QUIET_NETWORK, Levels
+from twin.plant.workload.held_memory import HeldMemory
+from twin.plant.workload.levels import Levels
 from twin.plant.workload.power_waveform import NO_COURSE, Stretch, power_waveform_of
 from twin.plant.workload.sync_stalls import SyncStalls
+from twin.plant.workload.traffic import Passage, StepTraffic
 from twin.plant.workload.waveform import Waveform
 from twin.site import Site
 
 __all__ = ["TrainingJob"]
 
-_BURST = 0.07
-"""Half-width of the all-reduce burst around the boundary, as a fraction of a step, est."""
 _SAMPLE_SECONDS = 0.2
 _LEAST_PACE = 1e-3
 _STORAGE_QUIET, _STORAGE_BURST = 0.002, 0.5
-"""Use of the storage NICs while training, and while a checkpoint is written or read, est."""
+"""Use of the storage NICs while training, and while a checkpoint is written, est."""
+_COMPUTING = (JobState.TRAINING, JobState.EVALUATION)
 _RUNNING = (JobState.TRAINING, JobState.EVALUATION, JobState.CHECKPOINT, JobState.STALLED)
 _STANDING = ("phase", "begun", "step_seconds", "since_checkpoint", "until_eval",
              "until_checkpoint", "remaining", "doomed", "waited", "excluded")  # fmt: skip
@@ -45,6 +47,7 @@ class _Tally:
         shares: samples in each state.
         network: sum of the use of the compute NICs.
         congestion: sum of its excess over the marking threshold.
+        framebuffer: sum of the share of the framebuffer that is held.
         dip: seconds of dip of every server.
         course: what was done when.
     """
@@ -52,6 +55,7 @@ class _Tally:
     shares: dict[JobState, int] = field(default_factory=lambda: dict.fromkeys(JobState, 0))
     network: float = 0.0
     congestion: float = 0.0
+    framebuffer: float = 0.0
     dip: Floats | None = None
     course: list[tuple[JobState, SyncStalls, float, float]] = field(default_factory=list)
 
@@ -78,8 +82,13 @@ class TrainingJob:
         self._wave = Waveform((site.racks, site.servers_per_rack), rng)
         self._phase = float(rng.random())
         self._begun = self._phase
-        self._step_seconds = training.step_seconds
-        self.progress = Progress(step_seconds=training.step_seconds)
+        cost = site_cost(site)
+        self._nominal = self._step_seconds = job_seconds(site)
+        self._traffic = StepTraffic(site, cost, self._nominal)
+        self._memory = HeldMemory(site, cost)
+        storage = site.server.gpus * cost.saved_bytes / site.network.bytes_per_second
+        self._reading = min(1.0, storage / max(training.reload_seconds, 1.0))
+        self.progress = Progress(step_seconds=self._nominal)
         self._since_checkpoint = 0.0
         self._until_eval = float(rng.uniform(0.2, 1.0)) * training.eval_every_seconds
         self._until_checkpoint = float(rng.uniform(0.2, 1.0)) * training.checkpoint_every_seconds
@@ -89,6 +98,8 @@ class TrainingJob:
         self._waited = 0.0
         self._excluded = 0
         self._tally = _Tally()
+        self._passage = Passage(self._phase, 0.0, 0.0)
+        self._moved = self._worked = 0.0
         self._flow = 1.0
         """Pace of the communication, over that on a healthy fabric."""
         self.course: Floats = NO_COURSE
@@ -103,19 +114,14 @@ class TrainingJob:
         self._wave.advance(dt)
         pace = self.progress.pace = max(_LEAST_PACE, min(health.speed, health.input_ratio))
         for _ in range(count):
-            stretch = self._stretch(self._phase)
             dips, phase = self._wave.dips, self._phase
-            moved = h * pace * stretch / self._step_seconds
             state = self._advance(h, pace, health)
+            moved = self._moved if state is JobState.TRAINING else 0.0
             tally.course.append((state, dips, phase, moved))
             tally.shares[state] += 1
-            self._account(state, h, pace * stretch)
-            if state is JobState.TRAINING:
-                use = self._network()
-                tally.network += use
-                offered = use / self._stretch(self._phase)
-                excess = max(0.0, offered - self._threshold) / (1 - self._threshold)
-                tally.congestion += excess / self._flow
+            tally.framebuffer += self._memory.in_state(state, self._remaining)
+            self._account(state, h)
+            self._communicate(state, h)
         self._close()
         self.progress.elapsed_seconds += dt
         fed = min(1.0, health.input_ratio)
@@ -238,7 +244,15 @@ class TrainingJob:
     def _train(self, h: float, pace: float, *, full: bool) -> None:
         progress, training = self.progress, self._training
         before = self._phase
-        self._phase += h * pace * self._stretch(before) / self._step_seconds
+        passage = self._passage = self._traffic.passage(
+            before, h, pace / self._step_seconds, self._flow
+        )
+        self._phase = passage.phase
+        self._moved = passage.phase - before
+        # Where no fabric delays it, without the rounding of places in a step.
+        undelayed = h * min(1.0, pace)
+        moved = self._moved * self._step_seconds
+        self._worked = undelayed if self._flow >= 1.0 else min(undelayed, moved)
         if before < 0.5 <= self._phase:  # noqa: PLR2004 - half-way, far from both boundaries
             self._close()
             self._wave.draw()
@@ -249,10 +263,10 @@ class TrainingJob:
         self._phase -= 1.0
         self._begun = 0.0
         progress.steps += 1
-        communication = 2 * _BURST * (1 / self._flow - 1)
-        progress.step_seconds = self._step_seconds / pace * (1 + communication)
+        slowdown = self._traffic.slowdown(self._flow)
+        progress.step_seconds = self._step_seconds / pace * (1 + slowdown)
         jitter = float(self._rng.normal(0.0, training.step_jitter_seconds))
-        self._step_seconds = max(0.5 * training.step_seconds, training.step_seconds + jitter)
+        self._step_seconds = max(0.5 * self._nominal, self._nominal + jitter)
         if self._until_checkpoint <= 0 and training.checkpoint_seconds > 0:
             self._until_checkpoint = training.checkpoint_every_seconds
             if full:
@@ -261,16 +275,16 @@ class TrainingJob:
             self._since_checkpoint = 0.0
             progress.checkpoints += 1
             self._to(JobState.CHECKPOINT, training.checkpoint_seconds)
-        elif self._until_eval <= 0.5 * training.step_seconds and training.eval_seconds > 0:
+        elif self._until_eval <= 0.5 * self._nominal and training.eval_seconds > 0:
             self._until_eval += training.eval_every_seconds
-            self._until_eval = max(self._until_eval, training.step_seconds)
+            self._until_eval = max(self._until_eval, self._nominal)
             self._to(JobState.EVALUATION, training.eval_seconds)
 
-    def _account(self, state: JobState, h: float, pace: float) -> None:
+    def _account(self, state: JobState, h: float) -> None:
         """Book the sample: kept, or lost and why."""
         progress = self.progress
         if state is JobState.TRAINING:
-            done = h * min(1.0, pace)
+            done = self._worked
             progress.kept_seconds += done
             self._since_checkpoint += done
             progress.lost[Loss.SLOW] += h - done
@@ -287,21 +301,26 @@ class TrainingJob:
             return
         if start >= 0.5:  # noqa: PLR2004 - the second half belongs to the boundary ahead
             start, end = start - 1.0, end - 1.0
-        pace = self.progress.pace * self._stretch(abs(start + end) / 2)
-        dip = self._wave.dips.integral(start, end) * (self._step_seconds / pace)
+        dip = self._wave.dips.integral(start, end) * (self._step_seconds / self.progress.pace)
         self._tally.dip = dip if self._tally.dip is None else self._tally.dip + dip
 
-    def _network(self) -> float:
-        return BURST_NETWORK * self._flow if self._bursts(self._phase) else QUIET_NETWORK
-
-    @staticmethod
-    def _bursts(phase: float) -> bool:
-        """Return whether the job communicates at this place of the step."""
-        return min(phase, 1.0 - phase) < _BURST
-
-    def _stretch(self, phase: float) -> float:
-        """Return the pace that the fabric allows at this place of the step."""
-        return self._flow if self._flow < 1.0 and self._bursts(phase) else 1.0
+    def _communicate(self, state: JobState, h: float) -> None:
+        """Book what the NICs send in a sample."""
+        tally, traffic, flow = self._tally, self._traffic, self._flow
+        if state is JobState.TRAINING:
+            passage = self._passage
+            tally.network += min(passage.use, 1.0)
+            excess = max(0.0, LINE_RATE - self._threshold) / (1 - self._threshold)
+            tally.congestion += excess / flow * passage.burst
+            if flow < 1.0:
+                # What the fabric delays the GPUs spend waiting.
+                dip = max(0.0, h - self._worked / self.progress.pace)
+                before = np.zeros((1, 1)) if tally.dip is None else tally.dip
+                tally.dip = before + dip
+        elif state is JobState.EVALUATION:
+            tally.network += min(traffic.evaluating, LINE_RATE * flow)
+        elif state is JobState.LOADING:
+            tally.network += min(traffic.loading, LINE_RATE * flow)
 
     def _demand(self, count: int, dt: float, fed: float) -> Demand:
         tally = self._tally
@@ -320,9 +339,11 @@ class TrainingJob:
             compute=computing,
             network=tally.network / count,
             congestion=tally.congestion / count,
-            storage=_STORAGE_QUIET * computing + _STORAGE_BURST * (saving + loading),
-            framebuffer=self._training.framebuffer_ratio * held,
+            storage=_STORAGE_QUIET * computing + _STORAGE_BURST * saving,
+            framebuffer=tally.framebuffer / count,
             saving=saving,
+            loading=self._reading * loading,
+            present=held,
             fluctuates=True,
         )
 
