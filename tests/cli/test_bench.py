@@ -16,7 +16,7 @@ from twin.bench.codec import CodecCost
 from twin.bench.exposition import COLLECTOR, GAUGES, OURS, Exposition
 from twin.bench.largest import Largest
 from twin.bench.machine import Machine
-from twin.bench.plant import TrainingStep
+from twin.bench.plant import StepCost
 from twin.bench.site_run import SiteReport
 from twin.bench.suite import FULL, QUICK, STAGES, Effort, Result
 from twin.cli import main
@@ -37,7 +37,7 @@ RUN = SiteReport(
 )  # fmt: skip
 RESULT = Result(
     machine=Machine("2026-11-27", "a processor", 2, 25.3, "Linux x86_64", "3.11.7", "0.1.0"),
-    step=TrainingStep(100_032, 12.5, 6.0, 80.0),
+    step=StepCost(100_032, 12.5, 6.0, 80.0),
     codecs=(
         CodecCost("json", 5_000, 28_000, 40.0, 60.0, 300.0, 400.0),
         CodecCost("cbor", 5_000, 25_000, 40.0, 2.0, 30.0, 50.0),
