@@ -193,7 +193,7 @@ PINNED = {
     "gpu.gpu_temp": 650.1528930664062,
     "gpu.energy": 8877839281742.836,
     "gpu.correctable_rows": 0.0,
-    "nic.tx_bytes": 8.426807869269149e+16,
+    "nic.tx_bytes": 8.426807869269149e16,
     "nic.module_temperature": 767.0332380416788,
     "nic.laser_rx_power": 6.085289955734517,
     "server.power": 18283.344064797966,
