@@ -60,6 +60,16 @@ fans: {per_server: 6}
 """What faults of air cooling need beside."""
 NEEDED = {"scheduler": SCHEDULED, "air": IN_AIR}
 """What faults of a system need beside."""
+EXCHANGING = {
+    "parameters": 1.4e11,
+    "precision": "bf16",
+    "tensor_parallel": 8,
+    "pipeline_parallel": 1,
+    "virtual_stages": 24,
+}
+"""A model of which each server trains a copy, so that a good part of a step is their exchange."""
+OF_FABRIC = {"adaptive-routing-off", "nic-degraded-rate", "pfc-storm", "spine-down"}
+"""Faults that hardly slow a job with less to exchange."""
 
 HEALTHY_SECONDS = 300
 """Simulated time before a fault: the windows of the rules are full."""
@@ -91,6 +101,8 @@ def complaints(
     site = yaml.safe_load(SITE + NEEDED.get(system, ""))
     if system == "air":
         site["cooling"] = {"medium": "air"}
+    if proof.fault in OF_FABRIC:
+        site["training"] |= {"step_seconds": 10.64, "model": EXCHANGING}
     scenario: dict[str, Any] = {
         "title": proof.fault or "training",
         "site": {**site, "telemetry": {"exporters": {"dcgm": exporter}}},

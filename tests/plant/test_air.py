@@ -20,6 +20,11 @@ def run(plant: Plant, conditions: Conditions, seconds: int) -> Plant:
     return plant
 
 
+def hottest(plant: Plant, conditions: Conditions) -> float:
+    """Return the mean of the first server's hottest die over about two steps of the training."""
+    return float(np.mean([run(plant, conditions, 1).gpus.die[0, :8].max() for _ in range(20)]))
+
+
 @pytest.fixture
 def conditions() -> Conditions:
     """Nothing is wrong."""
@@ -83,15 +88,17 @@ def test_all_heat_leaves_with_the_air(plant: Plant) -> None:
 
 def test_other_fans_make_up_for_a_failed_one(plant: Plant, conditions: Conditions) -> None:
     """With one fan failed the others turn at full speed: more power, and GPUs no hotter."""
-    before, power = plant.gpus.die[0, :8].max(), plant.servers.power[0, 0]
+    power = plant.servers.power[0, 0]
     conditions.fan_available[0, 3] = False
     run(plant, conditions, 60)
     fans = plant.outputs()["fan"]
     assert fans["state"][0].nonzero()[0].tolist() == [3]
     assert fans["speed"][0, 3] == 0
     assert (np.delete(fans["speed_ratio"][0, :10], 3) > 0.95).all()
-    assert plant.gpus.die[0, :8].max() < before + 1.0
     assert plant.servers.power[0, 0] > power + 500
+    healthy = Conditions.healthy(AIRY)
+    whole = run(Plant(AIRY, 3), healthy, 300)
+    assert hottest(plant, conditions) < hottest(whole, healthy) + 1.0
     assert plant.halls.heat.streams is not None
     assert plant.halls.heat.streams.command[1] == pytest.approx(0.8, abs=0.1)
     conditions.fan_available[0, 3] = True

@@ -82,7 +82,7 @@ PFC_PAUSES = Threshold(
     "pfc_pauses", 1000, "a second", "est.: bursts of healthy training cause a few tens a second"
 )
 FABRIC_MARKED = Threshold(
-    "fabric_marked", 1.2e-4, "of the packets", "est.: twice what the bursts of GPT-3 cause"
+    "fabric_marked", 1.4e-4, "of the packets", "est.: above what bursts of healthy training cause"
 )
 
 # -- cooling --------------------------------------------------------------------------
