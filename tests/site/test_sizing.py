@@ -72,7 +72,8 @@ def test_everything_may_be_given() -> None:
     """What a file gives is what a site has, however wrong it is."""
     body = (
         f"{NVL72[:-1]}, psu_rating_watts: 100}}, cooling: {{flow_liters_per_minute: 1, "
-        "loop_liters: 1, pump_power_watts: 1, control_power_watts: 1, facility_flow_liters_per_minute: 1, "
+        "loop_liters: 1, pump_power_watts: 1, control_power_watts: 1, "
+        "facility_flow_liters_per_minute: 1, "
         "nominal_heat_watts: 1}, water: {margin_ratio: 0, air_margin_ratio: 0, "
         "liters_per_kilowatt: 1}, grid: {limit_watts: 1}, facility: {fixed_power_watts: 1}"
     )
