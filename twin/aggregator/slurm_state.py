@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 
 from twin.aggregator.state_series import StateSeries
 from twin.catalog.schedulers import (
@@ -28,22 +29,25 @@ from twin.wire import (
 )
 
 __all__ = [
-    "MOST_GROUPS",
+    "HOLDING",
     "cycle_microseconds",
     "endpoint_rack",
     "endpoint_site",
     "gpus_held",
+    "groups_by",
+    "mean_of",
     "soperator_jobs",
     "soperator_rack",
 ]
 
 _STATES = {"pending": "PENDING", "starting": "RUNNING", "running": "RUNNING",
            "completed": "COMPLETED", "failed": "FAILED"}  # fmt: skip
-_HOLDING = ("running", "starting")
+HOLDING = ("running", "starting")
+"""States of a job that has its GPUs."""
 _REASONS = {"": "None", "resources": "Resources", "priority": "Priority", "held": "BeginTime"}
 _CYCLE_MICROSECONDS, _JOB_MICROSECONDS = 250.0, 40.0
 """A cycle of slurmctld, and what each job adds to it, est."""
-MOST_GROUPS = 1024
+_MOST_GROUPS = 1024
 """Users or accounts that are counted each by themselves: a cluster has fewer."""
 
 
@@ -75,17 +79,22 @@ def endpoint_site(series: StateSeries, site: Site, queue: SiteJobs) -> None:
     _count_nodes(series, "slurm_partition_nodes", partition, queue.nodes, PARTITION_NODES)
     _partition(series, site, partition, queue)
     for prefix, attribute in (("slurm_user_", "user"), ("slurm_account_", "account")):
-        groups: dict[str, list[QueuedJob]] = {}
-        for job in queue.jobs:
-            groups.setdefault(getattr(job, attribute), []).append(job)
-        for name in list(groups)[:MOST_GROUPS]:
-            _count_jobs(series, site, prefix, (name,), groups[name])
+        for name, jobs in groups_by(attribute, queue.jobs):
+            _count_jobs(series, site, prefix, (name,), jobs)
     waiting = sum(job.state == "pending" for job in queue.jobs)
     series.add("slurm_schedule_queue_len", (), waiting)
     if queue.scheduler is not None:
-        running = sum(job.state in _HOLDING for job in queue.jobs)
+        running = sum(job.state in HOLDING for job in queue.jobs)
         for name, value in _statistics(queue.scheduler, queue.ts, waiting, running).items():
             series.add(f"slurm_{name}", (), value)
+
+
+def groups_by(attribute: str, jobs: Sequence[QueuedJob]) -> Iterator[tuple[str, list[QueuedJob]]]:
+    """Yield the jobs of each user or account, as far as these are counted."""
+    groups: dict[str, list[QueuedJob]] = {}
+    for job in jobs:
+        groups.setdefault(getattr(job, attribute), []).append(job)
+    yield from islice(groups.items(), _MOST_GROUPS)
 
 
 def gpus_held(allocations: Sequence[Allocation], server: int) -> int:
@@ -99,7 +108,7 @@ def _partition(
     """Add what of a partition is no count of jobs or nodes."""
     nodes = queue.nodes.total
     gpus = site.server.gpus * nodes
-    held = sum(job.gpus for job in queue.jobs if job.state in _HOLDING)
+    held = sum(job.gpus for job in queue.jobs if job.state in HOLDING)
     cpus, memory = CPUS_A_NODE * held // site.server.gpus, MEMORY_A_NODE * held // site.server.gpus
     pending = [job for job in queue.jobs if job.state == "pending"]
     largest = max((job.nodes for job in pending), default=0)
@@ -137,12 +146,12 @@ def _statistics(told: SchedulerReport, now: float, waiting: int, running: int) -
         **{f"schedule_cycle_{name}": value for name, value in own_main.items()},
         **{f"bf_cycle_{name}": value for name, value in own_backfill.items()},
         "schedule_cycle_depth": main.depth,
-        "sched_mean_cycle": _mean(own_main["tot"], main.cycles),
-        "sched_mean_depth_cycle": _mean(main.depth, main.cycles),
-        "bf_mean_cycle": _mean(own_backfill["tot"], backfill.cycles),
-        "bf_depth_mean": _mean(backfill.depth, backfill.cycles),
-        "bf_try_depth_mean": _mean(backfill.tried, backfill.cycles),
-        "bf_queue_len_mean": _mean(backfill.queue, backfill.cycles),
+        "sched_mean_cycle": mean_of(own_main["tot"], main.cycles),
+        "sched_mean_depth_cycle": mean_of(main.depth, main.cycles),
+        "bf_mean_cycle": mean_of(own_backfill["tot"], backfill.cycles),
+        "bf_depth_mean": mean_of(backfill.depth, backfill.cycles),
+        "bf_try_depth_mean": mean_of(backfill.tried, backfill.cycles),
+        "bf_queue_len_mean": mean_of(backfill.queue, backfill.cycles),
         "bf_depth_tot": backfill.depth,
         "bf_depth_try_tot": backfill.tried,
         "bf_last_depth": backfill.last_depth,
@@ -181,7 +190,7 @@ def _times(told: CycleReport) -> dict[str, int]:
     }
 
 
-def _mean(total: int, count: int) -> int:
+def mean_of(total: int, count: int) -> int:
     """Return a mean in whole numbers, as slurmctld has them."""
     return total // count if count else 0
 
@@ -190,7 +199,7 @@ def _count_jobs(
     series: StateSeries, site: Site, prefix: str, labels: tuple[str, ...], jobs: Sequence[QueuedJob]
 ) -> None:
     states = Counter(job.state for job in jobs)
-    holding = [job for job in jobs if job.state in _HOLDING]
+    holding = [job for job in jobs if job.state in HOLDING]
     gpus = sum(job.gpus for job in holding)
     counts = {
         "completed": states["completed"],

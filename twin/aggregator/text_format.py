@@ -18,6 +18,7 @@ import orjson
 from numpy.typing import NDArray
 
 from twin.catalog import Labels, MetricType, OwnMetric
+from twin.catalog.selectors import labelled
 
 __all__ = [
     "OPENMETRICS_END",
@@ -180,7 +181,7 @@ def label_block(labels: Labels) -> bytes:
     """Return the labels in braces, escaped, and the space before the value."""
     if not labels:
         return b" "
-    inside = ",".join(f'{name}="{_escape(value)}"' for name, value in labels)
+    inside = ",".join(labelled(name, value) for name, value in labels)
     return f"{{{inside}}} ".encode()
 
 
@@ -191,10 +192,6 @@ def numbers(values: NDArray[np.float64], *, whole: bool) -> list[bytes]:
     else:
         text = orjson.dumps(np.ascontiguousarray(values), option=orjson.OPT_SERIALIZE_NUMPY)
     return text[1:-1].split(b",")
-
-
-def _escape(value: str) -> str:
-    return value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
 
 
 def _lines(start: bytes, column: SeriesColumn) -> tuple[bytes, int]:

@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from twin.aggregator.slurm_state import MOST_GROUPS, cycle_microseconds, gpus_held
+from twin.aggregator.slurm_state import (
+    HOLDING,
+    cycle_microseconds,
+    gpus_held,
+    groups_by,
+    mean_of,
+)
 from twin.aggregator.state_series import StateSeries
 from twin.catalog.schedulers import CPUS_A_NODE, MEMORY_A_NODE
 from twin.parameters import Site
@@ -62,11 +68,8 @@ def vpenso_site(series: StateSeries, site: Site, queue: SiteJobs) -> None:
     _nodes(series, queue.nodes)
     _resources(series, site, queue)
     for of in ("account", "user"):
-        groups: dict[str, list[QueuedJob]] = {}
-        for job in queue.jobs:
-            groups.setdefault(getattr(job, of), []).append(job)
-        for name in list(groups)[:MOST_GROUPS]:
-            _group(series, site, of, name, groups[name])
+        for name, jobs in groups_by(of, queue.jobs):
+            _group(series, site, of, name, jobs)
     if queue.scheduler is not None:
         _scheduler(series, queue.scheduler, queue.ts)
 
@@ -87,7 +90,7 @@ def _nodes(series: StateSeries, nodes: NodeCounts) -> None:
 def _resources(series: StateSeries, site: Site, queue: SiteJobs) -> None:
     gpus = site.server.gpus
     total = gpus * queue.nodes.total
-    held = sum(job.gpus for job in queue.jobs if job.state in {"running", "starting"})
+    held = sum(job.gpus for job in queue.jobs if job.state in HOLDING)
     cpus = {
         "alloc": CPUS_A_NODE * held // gpus,
         "other": CPUS_A_NODE * queue.nodes.out_gpus // gpus,
@@ -124,20 +127,17 @@ def _group(series: StateSeries, site: Site, of: str, name: str, jobs: Sequence[Q
 def _scheduler(series: StateSeries, told: SchedulerReport, now: float) -> None:
     main, backfill = told.main, told.backfill
     minutes = max(1.0, (now - told.since) / 60.0)
-
-    def mean(cycles: int, jobs: int) -> int:
-        return cycle_microseconds(cycles, jobs) // cycles if cycles else 0
-
+    took = [cycle_microseconds(own.cycles, own.depth) for own in (main, backfill)]
     values = {
         "threads": 1,
         "queue_size": 0,
         "dbd_queue_size": 0,
         "last_cycle": cycle_microseconds(min(1, main.cycles), main.last_depth),
-        "mean_cycle": mean(main.cycles, main.depth),
+        "mean_cycle": mean_of(took[0], main.cycles),
         "cycle_per_minute": int(main.cycles / minutes),
         "backfill_last_cycle": cycle_microseconds(min(1, backfill.cycles), backfill.last_depth),
-        "backfill_mean_cycle": mean(backfill.cycles, backfill.depth),
-        "backfill_depth_mean": backfill.depth // backfill.cycles if backfill.cycles else 0,
+        "backfill_mean_cycle": mean_of(took[1], backfill.cycles),
+        "backfill_depth_mean": mean_of(backfill.depth, backfill.cycles),
         "backfilled_jobs_since_start_total": told.backfilled,
         "backfilled_jobs_since_cycle_total": told.backfilled,
         "backfilled_heterogeneous_total": 0,

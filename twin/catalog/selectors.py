@@ -11,6 +11,7 @@ __all__ = [
     "PLACE",
     "derived",
     "host",
+    "labelled",
     "of",
     "own",
     "reported",
@@ -25,6 +26,12 @@ PLACE = f"{ARRAY}, rack"
 """Labels of a rack."""
 HOST = f"{PLACE}, instance"
 """Labels of a server, as one exporter of it is scraped."""
+
+
+def labelled(name: str, value: str) -> str:
+    """Return a label with its value, as PromQL and the text format write it."""
+    escaped = value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
+    return f'{name}="{escaped}"'
 
 
 def select(metric: str, *matchers: str) -> str:

@@ -23,7 +23,7 @@ from twin.cli.options import (
     seconds,
     shard_of,
 )
-from twin.cli.process import configure_logs, stop_on_signals, wait
+from twin.cli.process import configure_logs, run_until_stopped
 
 if TYPE_CHECKING:
     from twin.bus import BrokerUrl
@@ -119,15 +119,7 @@ def _name(part: Shard | str | None) -> str:
 
 
 async def _run(config: EmulatorConfig, broker: BrokerUrl, length: float | None) -> None:
-    import asyncio
-
     from twin.emulator import Emulator
 
-    signals, stop = stop_on_signals(), asyncio.Event()
     emulator = Emulator(config)
-    running = asyncio.create_task(emulator.run(broker, stop), name="emulator")
-    ending = asyncio.create_task(wait(signals, length), name="signals")
-    await asyncio.wait([running, ending], return_when=asyncio.FIRST_COMPLETED)
-    stop.set()
-    ending.cancel()
-    await running
+    await run_until_stopped(lambda stop: emulator.run(broker, stop), "emulator", length)

@@ -41,13 +41,11 @@ def fleet_prometheus(url: str, file: Path | None, timeout: float = 30.0) -> Prom
     Raises:
         ConfigError: the address is not one of HTTP, or has a login in it.
     """
-    from urllib.parse import urlsplit
-
-    from twin.clients.login import credentials
+    from twin.clients.login import credentials, split_login
     from twin.clients.prometheus import Prometheus
 
     try:
-        login = "@" in urlsplit(url).netloc
+        _, login = split_login(url)
     except ValueError:
         raise ConfigError("--prometheus is not an address; write http://host:9090") from None
     if login:

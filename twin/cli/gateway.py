@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from twin.cli.fleet import Credentials, FleetPrometheus, fleet_prometheus
 from twin.cli.options import Broker, CodecName, Interval, LogLevel, seconds
-from twin.cli.process import configure_logs, stop_on_signals, wait
+from twin.cli.process import configure_logs, run_until_stopped
 from twin.errors import ConfigError
-
-if TYPE_CHECKING:
-    from twin.bus import BrokerUrl
-    from twin.fleet.gateway import Gateway
 
 __all__ = ["gateway"]
 
@@ -63,16 +59,5 @@ def gateway(
     period = None if interval is None else seconds(interval)
     core = GatewayCore(layout, name, Codec(codec), period)
     length = None if duration is None else seconds(duration)
-    asyncio.run(_run(Gateway(core, server, name), BrokerUrl.parse(broker), length))
-
-
-async def _run(gateway: Gateway, broker: BrokerUrl, length: float | None) -> None:
-    import asyncio
-
-    signals, stop = stop_on_signals(), asyncio.Event()
-    running = asyncio.create_task(gateway.run(broker, stop), name="gateway")
-    ending = asyncio.create_task(wait(signals, length), name="signals")
-    await asyncio.wait([running, ending], return_when=asyncio.FIRST_COMPLETED)
-    stop.set()
-    ending.cancel()
-    await running
+    service, address = Gateway(core, server, name), BrokerUrl.parse(broker)
+    asyncio.run(run_until_stopped(lambda stop: service.run(address, stop), "gateway", length))

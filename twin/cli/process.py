@@ -7,16 +7,17 @@ import logging
 import signal
 import sys
 from contextlib import suppress
-from typing import TYPE_CHECKING, TextIO, cast
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from twin.errors import ConfigError
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Callable, Coroutine
 
     from structlog.typing import Processor
 
-__all__ = ["LEVELS", "configure_logs", "stop_on_signals", "wait"]
+__all__ = ["LEVELS", "configure_logs", "run_until_stopped", "stop_on_signals", "wait"]
 
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
@@ -81,6 +82,27 @@ def stop_on_signals() -> asyncio.Event:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     return stop
+
+
+async def run_until_stopped(
+    run: Callable[[asyncio.Event], Coroutine[Any, Any, None]], name: str, seconds: float | None
+) -> None:
+    """Run a service until a signal, or for so many seconds, and let it end well.
+
+    Args:
+        run: of the service; it ends when its event is set.
+        name: of its task.
+        seconds: after which it is stopped; None for never.
+    """
+    import asyncio
+
+    signals, stop = stop_on_signals(), asyncio.Event()
+    running = asyncio.create_task(run(stop), name=name)
+    ending = asyncio.create_task(wait(signals, seconds), name="signals")
+    await asyncio.wait([running, ending], return_when=asyncio.FIRST_COMPLETED)
+    stop.set()
+    ending.cancel()
+    await running
 
 
 async def wait(stop: asyncio.Event, seconds: float | None) -> None:

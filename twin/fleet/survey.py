@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from twin.catalog import GPU, HOST, NIC, UP
 from twin.catalog.editions import EDITIONS
-from twin.catalog.selectors import derived
+from twin.catalog.selectors import derived, labelled
 from twin.errors import ConfigError, ServiceError
 from twin.fleet.hosts import HOST_LABELS
 from twin.fleet.recognise import all_gpu_metrics, telling_metrics
@@ -161,9 +161,7 @@ def _interval(
 ) -> float | None:
     """Return the seconds between two samples of a series, None where there are not three."""
     identity = ",".join(
-        f'{name}="{_quoted(labels[name])}"'
-        for name in ("UUID", "instance", "job")
-        if name in labels
+        labelled(name, labels[name]) for name in ("UUID", "instance", "job") if name in labels
     )
     name = labels.get("__name__", metric)
     series = prometheus.instant(f"{name}{{{identity}}}[{_WINDOW:g}s]", at)
@@ -172,7 +170,3 @@ def _interval(
     times = [float(time) for time, _ in series[0]["values"]]
     apart = [after - before for before, after in pairwise(times)]
     return round(median(apart), 1) if len(apart) > 1 else None
-
-
-def _quoted(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -16,6 +17,7 @@ __all__ = [
     "MeasuredRack",
     "TelemetryParameters",
     "TrainingParameters",
+    "check_measured",
 ]
 
 
@@ -158,3 +160,28 @@ class MeasuredRack(Section):
     """What the site calls it."""
     hosts: tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]{0,126})$")], ...]
     """Host names of its servers, in order; without a name a server is not measured."""
+
+
+def check_measured(measured: Sequence[MeasuredRack], count: int, servers_per_rack: int) -> None:
+    """Refuse measured racks that a site of ``count`` racks cannot have.
+
+    Raises:
+        ValueError: a rack or a host is given twice, is beyond the site, or has too many hosts.
+    """
+    racks: set[int] = set()
+    hosts: set[str] = set()
+    for own in measured:
+        place = f"measured: rack {own.rack}"
+        if own.rack > count or own.rack in racks:
+            why = "is given twice" if own.rack in racks else f"is beyond the {count} racks"
+            raise ValueError(f"{place} {why}; each entry is a rack of the site of its own")
+        if len(own.hosts) > servers_per_rack:
+            raise ValueError(
+                f"{place} has {len(own.hosts)} hosts, but servers_per_rack is "
+                f"{servers_per_rack}; raise it, or take hosts away"
+            )
+        racks.add(own.rack)
+        for host in own.hosts:
+            if host in hosts:
+                raise ValueError(f"{place}: host {host!r} is given twice; it stands once")
+            hosts.add(host)

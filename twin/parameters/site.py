@@ -40,6 +40,7 @@ from twin.parameters import (
     WaterParameters,
 )
 from twin.parameters.fabric import FabricShape
+from twin.parameters.operation import check_measured
 
 __all__ = ["DEFAULT_JOB", "Site"]
 
@@ -172,23 +173,7 @@ class Site(Section):
 
     @model_validator(mode="after")
     def _measured_racks_have_their_hosts(self) -> Site:
-        racks: set[int] = set()
-        hosts: set[str] = set()
-        for own in self.measured:
-            place = f"measured: rack {own.rack}"
-            if own.rack > self.racks or own.rack in racks:
-                why = "is given twice" if own.rack in racks else f"is beyond the {self.racks} racks"
-                raise ValueError(f"{place} {why}; each entry is a rack of the site of its own")
-            if len(own.hosts) > self.servers_per_rack:
-                raise ValueError(
-                    f"{place} has {len(own.hosts)} hosts, but servers_per_rack is "
-                    f"{self.servers_per_rack}; raise it, or take hosts away"
-                )
-            racks.add(own.rack)
-            for host in own.hosts:
-                if host in hosts:
-                    raise ValueError(f"{place}: host {host!r} is given twice; it stands once")
-                hosts.add(host)
+        check_measured(self.measured, self.racks, self.servers_per_rack)
         return self
 
     @property

@@ -77,9 +77,8 @@ class TrainingStep:
         pipelines: of the job.
         stages: of a pipeline.
         tensor_parallel: GPUs that share a layer.
-        tensor_active: share of the step in which the tensor cores work.
+        tensor_active: operations over what the tensor cores could do in the step.
         dram_active: share of the step in which the memory moves data.
-        mfu: operations over what the tensor cores could do in the step.
     """
 
     seconds: float
@@ -103,7 +102,11 @@ class TrainingStep:
     tensor_parallel: int
     tensor_active: float
     dram_active: float
-    mfu: float
+
+    @property
+    def mfu(self) -> float:
+        """Model FLOPs utilization: no operation is counted that is done twice."""
+        return self.tensor_active
 
     @property
     def computing(self) -> float:
@@ -224,7 +227,6 @@ def step_cost(
         tensor_parallel=split.tensor,
         tensor_active=flops / (peak * seconds),
         dram_active=min(1.0, moved / (gpu.memory_bytes_per_second * seconds)),
-        mfu=flops / (peak * seconds),
     )
 
 

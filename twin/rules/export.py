@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from twin.catalog.selectors import labelled
 from twin.rules.documents import read_parts
 from twin.rules.engine import Episode, begins, evaluate
 from twin.rules.jobs import Candidate, grouped
@@ -118,10 +119,6 @@ def _moment(at: float, fired: Sequence[Episode]) -> Mapping[str, Any]:
 
 def _series(labels: Mapping[str, str]) -> str:
     inside = ", ".join(
-        f'{name}="{_escaped(value)}"' for name, value in {**labels, "alertstate": "firing"}.items()
+        labelled(name, value) for name, value in {**labels, "alertstate": "firing"}.items()
     )
     return f"ALERTS{{{inside}}}"
-
-
-def _escaped(value: str) -> str:
-    return value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from twin.catalog.selectors import labelled
 from twin.rules.expression import Selector
 from twin.rules.sampling import Samples
 
@@ -33,12 +34,8 @@ def input_series(
 
 def series_name(name: str, labels: Mapping[str, str]) -> str:
     """Return a series as PromQL writes it."""
-    inside = ",".join(f'{label}="{_escape(value)}"' for label, value in labels.items())
+    inside = ",".join(labelled(label, value) for label, value in labels.items())
     return f"{name}{{{inside}}}"
-
-
-def _escape(value: str) -> str:
-    return value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
 
 
 def values_text(values: NDArray[np.float64]) -> str:
