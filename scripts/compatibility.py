@@ -75,6 +75,11 @@ class Tally:
     foreign: int = 0
     left: list[tuple[str, str, str]] = field(default_factory=list)
 
+    def add(self, other: Tally) -> None:
+        """Add what came of a dashboard."""
+        for name in ("panels", "answered", "partly", "beyond", "left"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+
     @property
     def share(self) -> float:
         """Share of the panels that a real cluster would answer."""
@@ -147,8 +152,9 @@ def _value(variable: Mapping[str, Any], values: Mapping[str, str], known: Known)
         return str(variable["allValue"])
     options = _options(text, known)
     if pattern := str(variable.get("regex") or ""):
-        found = [re.search(pattern.strip("/"), option) for option in options]
-        options = [(m.group(1) if m.groups() else m.group(0)) for m in found if m]
+        found = [(re.search(pattern.strip("/"), option), option) for option in options]
+        # Without a group a pattern only chooses: the value stays whole.
+        options = [(m.group(1) if m.groups() else option) for m, option in found if m]
     if variable.get("includeAll"):
         # Grafana writes all values as a pattern, and a single one as it is.
         found = [re.sub(r"[.*+?^${}()|\[\]\\]", r"\\\\\g<0>", option) for option in options]
@@ -250,13 +256,13 @@ def _judged(query: str, known: Known, empty: tuple[str, bool] | None = None) -> 
 # -- the whole ---------------------------------------------------------------------------
 
 
-def judge_boards(folder: Path, stores: _Opened) -> Tally:
-    """Judge all dashboards of a collection."""
-    source = folder / "SOURCE"
-    tally = Tally(folder.name, source.read_text().strip() if source.exists() else "")
+def judge_boards(folder: Path, stores: _Opened) -> dict[Path, Tally]:
+    """Judge every dashboard of a collection."""
+    found = {}
     for path in sorted(folder.rglob("*.json")):
-        judge_board(path, stores, tally)
-    return tally
+        found[path] = Tally(path.stem, "")
+        judge_board(path, stores, found[path])
+    return found
 
 
 def judged_boards(
@@ -268,16 +274,28 @@ def judged_boards(
         setup = setup_of(folder)
         for kind in setup.kinds(schedulers):
             setups.setdefault((setup, kind), []).append(folder)
-    tallies: dict[Path, Tally] = {}
+    boards: dict[Path, dict[Path, Tally]] = {folder: {} for folder in folders}
     for (setup, kind), own in setups.items():
         with stores_of(kind, edition, setup, own) as stores:
             opened = _Opened(stores, setup)
             for folder in own:
                 found = judge_boards(folder, opened)
-                print(f"  {kind}: {_told(found)}", flush=True)
-                # A site has one scheduler; a collection is for one of them.
-                tallies[folder] = max(tallies.get(folder, found), found, key=_merit)
-    return tallies
+                print(f"  {kind}: {_told(_summed(folder, found))}", flush=True)
+                best = boards[folder]
+                # A site has one scheduler; a dashboard is for one of them.
+                best |= {
+                    path: max(best.get(path, one), one, key=_merit) for path, one in found.items()
+                }
+    return {folder: _summed(folder, best) for folder, best in boards.items()}
+
+
+def _summed(folder: Path, boards: Mapping[Path, Tally]) -> Tally:
+    """Return what came of a collection's dashboards together."""
+    source = folder / "SOURCE"
+    tally = Tally(folder.name, source.read_text().strip() if source.exists() else "")
+    for board in boards.values():
+        tally.add(board)
+    return tally
 
 
 def _told(own: Tally) -> str:
@@ -287,8 +305,8 @@ def _told(own: Tally) -> str:
     )
 
 
-def _merit(tally: Tally) -> int:
-    return tally.answered + tally.partly
+def _merit(tally: Tally) -> tuple[int, int]:
+    return tally.answered + tally.partly, tally.beyond
 
 
 def judge_rules(tallies: Mapping[Path, Tally], edition: str) -> None:
@@ -360,7 +378,7 @@ def main() -> int:
     found = judged_boards(options.folders, options.scheduler or SCHEDULERS, options.dcgm)
     if not options.no_rules:
         judge_rules(found, options.dcgm)
-    tallies = [found[folder] for folder in options.folders if folder in found]
+    tallies = [found[folder] for folder in options.folders]
     for tally in tallies:
         print(
             f"{_told(tally)}; {tally.rules} alerts, {tally.foreign} of other exporters, "

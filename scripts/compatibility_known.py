@@ -68,6 +68,7 @@ class Known:
     ) -> None:
         self.store, self.at, self.metricsql = store, at, metricsql
         self.start = at - MINUTES * 60.0
+        self._listed = set(re.findall(r"(?m)^\s*(DCGM_\w+)\s*,", setup.counters))
         self.names = set(store.label_values("__name__", '{__name__!=""}', self.start, at))
         self.jobs = set(store.label_values("job", '{job!=""}', self.start, at))
         known = (*real_names(), *_EDITIONS, *_CATALOGUE, *self.names)
@@ -106,13 +107,21 @@ class Known:
         lacking = sorted({s.name for s in own if s.name and s.name not in self.names})
         if lacking:
             # What the twin owes counts, whatever else is missing.
-            found = [why_lacking(name) for name in lacking]
+            found = [self._lacking(name) for name in lacking]
             return min(found, key=lambda reason: reason[1])
         for selector in own:
             plain = re.sub(r"\[[^\]]*\]|@.*|offset .*", "", selector.text).strip()
             if not self.answers(plain):
                 return self._unmatched(selector, plain, empty)
         return "nothing to show: none of the site's troubles is of this kind", True
+
+    def _lacking(self, name: str) -> Reason:
+        if name in self._listed:
+            return (
+                f"{name}: the collection's counters file lists it, the twin does not have it",
+                False,
+            )
+        return why_lacking(name)
 
     def _unmatched(self, selector: Selector, plain: str, empty: Reason | None) -> Reason:
         """Return why a selector of a metric that is there finds nothing."""
