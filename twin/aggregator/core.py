@@ -127,6 +127,11 @@ class Core:
         else:
             self._ingest.disconnected()
 
+    @property
+    def undelivered(self) -> bool:
+        """Whether the broker has stopped to deliver statuses, while frames come."""
+        return self._ingest.delivery.overdue
+
     def outbox(self) -> list[Outgoing]:
         """Return the messages that wait to be published, once."""
         outgoing, self._outbox = self._outbox, []

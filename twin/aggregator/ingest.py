@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 import structlog
 
+from twin.aggregator.delivery_watch import DeliveryWatch
 from twin.aggregator.emulator_registry import EmulatorRegistry
 from twin.aggregator.store import Store
 from twin.aggregator.telemetry import OwnTelemetry
@@ -123,6 +124,7 @@ class Ingest:
         lag: lag of the last frame in seconds, None while it cannot be told.
         renamed: racks, by their index on the site, whose identity changed; the reader clears it.
         granted: GPUs that have other jobs now, by their rack; likewise.
+        delivery: whether the broker still delivers all that it should.
     """
 
     def __init__(
@@ -131,6 +133,7 @@ class Ingest:
         self.lag: float | None = None
         self.renamed: set[int] = set()
         self.granted: dict[int, set[int]] = {}
+        self.delivery = DeliveryWatch()
         self._layout = layout
         self._store = store
         self._announced = announced
@@ -178,6 +181,7 @@ class Ingest:
         at = self._elapsed.read(now) if at is None else at
         self._store.expire(at, self._announced.timeout)
         self._announced.rivals.look(at)
+        self.delivery.look(at, self._announced.timeout, reporting=self._store.reports)
         self.renamed.update(self._store.names.settle(at))
         self._regrant(self._store.names.jobs.settle(at))
 
@@ -190,6 +194,7 @@ class Ingest:
         """Forget what the broker will repeat; silent units fall to the timeout."""
         self._announced.forget()
         self._store.loss = None
+        self.delivery.connected()
 
     def _address(self, topic: str) -> TopicAddress:
         address = Topics.parse(topic)
@@ -212,6 +217,7 @@ class Ingest:
             self._announced.on_status(status)
             if at is not None:
                 self._announced.rivals.hear(status, at)
+                self.delivery.status(at)
         else:
             self._announced.forget_status(name)
         loss = self._announced.loss

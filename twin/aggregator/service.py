@@ -30,7 +30,7 @@ from twin.aggregator.summary import Summary
 from twin.aggregator.tls import CertificateFiles, ServerCertificate
 from twin.aggregator.tokens import Token
 from twin.bus import BrokerUrl, Bus, keep_connected
-from twin.errors import ConfigError, first_error
+from twin.errors import BusError, ConfigError, first_error
 from twin.site import DetailPlan, Layout, Shard
 from twin.wire import Topics
 
@@ -240,7 +240,11 @@ async def _subscribe(
 
 
 async def ingest(core: Core, bus: Bus, desk: CommandClient) -> None:
-    """Take over the messages of one connection until it ends; ``desk`` hears them too."""
+    """Take over the messages of one connection until it ends; ``desk`` hears them too.
+
+    Raises:
+        BusError: the connection is lost, or of no more use.
+    """
     dropped = 0
     core.telemetry.watch(lambda: bus.waiting)
     async for message in bus.messages():
@@ -254,3 +258,8 @@ async def ingest(core: Core, bus: Bus, desk: CommandClient) -> None:
         if bus.dropped > dropped:
             core.telemetry.dropped.inc(bus.dropped - dropped)
             dropped = bus.dropped
+        if core.undelivered:
+            raise BusError(
+                "the broker delivers frames but no statuses any more (a queue was full, and its "
+                "QoS 1 slots are gone); connecting anew"
+            )

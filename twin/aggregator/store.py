@@ -215,6 +215,11 @@ class Store:
         """Note that a unit sent something that is not a valid frame."""
         self.units[kind].refused[unit] = at
 
+    @property
+    def reports(self) -> bool:
+        """Whether any unit reports."""
+        return any(units.reporting.any() for units in self.units.values())
+
     def expire(self, at: float, timeout: float) -> None:
         """Blank the units that were silent for too long.
 

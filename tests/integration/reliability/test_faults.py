@@ -191,7 +191,8 @@ def queue_full(pipeline: Pipeline) -> Figures:
         pipeline.signal(pipeline.aggregator, signal.SIGCONT)
         alert = pipeline.until(lambda: pipeline.firing("FramesLost"))
     whole = pipeline.until(pipeline.whole)
-    # The emulator tells what it sent only now and then.
+    # The emulator tells what it sent only now and then; on a connection that has lost its slots for
+    # that it takes a new one.
     pipeline.until(lambda: abs(client.unaccounted(pipeline)) <= 4 * UNITS)
     lost = pipeline.total("twin_frames_lost_total")
     assert lost > 0
