@@ -8,8 +8,8 @@ of a folder; its rules (YAML) are tested against faults.
 
 A folder is a collection, named after it; ``SOURCE`` in it says where its files are from, and
 ``SETUP`` (YAML) what its own scrape configuration adds: ``labels`` of targets with ``{host}`` in
-them, ``counters`` (a file of dcgm-exporter), ``ignore_case``, ``scheduler``. A dashboard that
-Prometheus cannot read is asked of a VictoriaMetrics, where one is installed. A query
+them, ``counters`` (a file of dcgm-exporter), ``ignore_case``, ``scheduler``, ``gpu``. A dashboard
+that Prometheus cannot read is asked of a VictoriaMetrics, where one is installed. A query
 without an answer has a reason; what a real cluster with the same exporters would not answer either
 (other exporters, collectors that are off by default) does not count against the twin. Exit status
 1 when less than ``--least`` of the other panels are answered.

@@ -116,7 +116,7 @@ class Known:
         return "nothing to show: none of the site's troubles is of this kind", True
 
     def _lacking(self, name: str) -> Reason:
-        if name in self._listed:
+        if name in self._listed and name not in _CATALOGUE | _EDITIONS:
             return (
                 f"{name}: the collection's counters file lists it, the twin does not have it",
                 False,

@@ -59,12 +59,14 @@ class Setup:
         counters: text of the counters file of its dcgm-exporter; empty for the default list.
         ignore_case: whether its store knows names in any case, as an Azure Monitor workspace does.
         scheduler: what its clusters have; empty for either.
+        gpu: model of its GPUs; empty for the usual one.
     """
 
     labels: tuple[tuple[str, str], ...] = ()
     counters: str = ""
     ignore_case: bool = False
     scheduler: str = ""
+    gpu: str = ""
 
     def kinds(self, wanted: Sequence[str]) -> tuple[str, ...]:
         """Return the schedulers that the collection is asked with, of those wanted."""
@@ -83,6 +85,7 @@ def setup_of(folder: Path) -> Setup:
         counters,
         bool(own.get("ignore_case", False)),
         str(own.get("scheduler", "")),
+        str(own.get("gpu", "")),
     )
 
 
@@ -101,12 +104,19 @@ class Stores:
     victoria: Callable[[], Prometheus]
 
 
-def scrape(kind: str, edition: str, setup: Setup, file: Path, end: float) -> None:
-    """Run the site and write what Prometheus would have scraped, with timestamps."""
+def site_of(kind: str, edition: str, setup: Setup) -> Layout:
+    """Return the site that a collection is asked of."""
     site = yaml.safe_load(SITE.replace("KIND", kind).replace("EDITION", edition))
     if setup.counters:
         site["telemetry"]["exporters"]["dcgm_counters"] = setup.counters
-    layout = Layout(parse_site(yaml.safe_dump(site), "compatibility"))
+    if setup.gpu:
+        site["gpu"] = setup.gpu
+    return Layout(parse_site(yaml.safe_dump(site), "compatibility"))
+
+
+def scrape(kind: str, edition: str, setup: Setup, file: Path, end: float) -> None:
+    """Run the site and write what Prometheus would have scraped, with timestamps."""
+    layout = site_of(kind, edition, setup)
     epoch = end - MINUTES * 60
     emulator = EmulatorCore(EmulatorConfig(layout, workload="training", interval=1.0), epoch)
     core = Core(layout)

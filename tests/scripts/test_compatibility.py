@@ -245,12 +245,12 @@ def test_a_label_that_is_absent_anyway_is_no_reason(known: ModuleType) -> None:
     asked = known.Known.__new__(known.Known)
     asked.store, asked.start, asked.at, asked.metricsql = Serving(), 0.0, 1.0, False
     asked.names, asked.jobs = {"up", "kube_node_status_condition"}, {"node"}
-    asked._listed = {"DCGM_FI_DEV_GPU_MAX_OP_TEMP"}
+    asked._listed = {"DCGM_FI_DEV_FAN_SPEED"}
     empty = ("variable instance has no value", True)
     assert asked.reason('up{instance="", cluster=""}', empty) == empty
     assert not asked.reason('up{cluster=""}', empty)[0].startswith("variable")
     own = asked.reason('kube_node_status_condition{condition="RdmaLink"}')
     assert own == ("the condition RdmaLink is of a node-problem-detector's own check", True)
-    assert not asked.reason("DCGM_FI_DEV_GPU_MAX_OP_TEMP")[1]
+    assert not asked.reason("DCGM_FI_DEV_FAN_SPEED")[1]
     assert asked.reason("DCGM_FI_DEV_POWER_MGMT_LIMIT")[1]
     assert known.named(selectors('{__name__=~"sysUpTime",job="x"}')[0]).name == "sysUpTime"

@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.catalog import GPU
 from twin.plant.clock_reasons import at_rest, clock_reasons
 from twin.plant.conditions import Conditions
 from twin.plant.gpu_errors import NVLINK_XID, Codes, GpuErrors
+from twin.plant.gpu_fields import FurtherFields
 from twin.plant.gpu_model import (
     BRAKED,
     CAPPED,
@@ -63,11 +63,10 @@ class Gpus:
         site = layout.site
         model = ModelValues.of(layout)
         self._model = model
-        self._servers = site.servers_per_rack
-        self._per_server = site.server.gpus
+        self._servers, self._per_server = site.servers_per_rack, site.server.gpus
         self._rng = rng
         shape = layout.site.accelerators
-        self._tells_reasons = GPU["clock_reasons"] in layout.reported[GPU.name]
+        self._further = FurtherFields.of(layout, model)
 
         def spread(ratio: Floats) -> NDArray[np.float32]:
             return (1.0 + ratio * rng.standard_normal(shape)).astype(np.float32)
@@ -350,10 +349,9 @@ class Gpus:
         profile = self.ranks.profile(busy, work, pace, 1.0 / np.maximum(self._pace_in(_ALL), 1e-3))
         sm = np.round(model.sm_clock_max_mhz * self._running_clock / 15.0) * 15.0
         resting = at_rest(demand)
-        if resting is not None:
-            sm = np.where(resting, model.sm_clock_idle_mhz, sm)
-        if self._dead is not None:
-            sm = np.where(self._dead, model.sm_clock_idle_mhz, sm)
+        for resting_or_dead in (resting, self._dead):
+            if resting_or_dead is not None:
+                sm = np.where(resting_or_dead, model.sm_clock_idle_mhz, sm)
         values: dict[str, Floats] = {
             "sm_clock": sm,
             "mem_clock": np.broadcast_to(model.mem_clock_mhz, shape),
@@ -372,8 +370,9 @@ class Gpus:
             **self.errors.outputs(),
             **self.links.outputs(),
         }
-        if self._tells_reasons:
+        if self._further is not None:
             values["clock_reasons"] = clock_reasons(resting, self.die, self.clock, self._cap, model)
+            values |= self._further.values(values, self._power_limit, self.errors, self.links)
         return self.errors.reported(values, self.reporting)
 
     @property

@@ -169,6 +169,12 @@ class GpuErrors:
         self._single_aggregate += errors
         self._correctable_rows += self._single_aggregate // _SINGLE_BIT_ERRORS_PER_ROW - before
 
+    @property
+    def remap_pending(self) -> NDArray[np.bool_]:
+        """GPUs that map a row anew when they are reset."""
+        pending: NDArray[np.bool_] = _IS_REMAP[self._raised]
+        return pending
+
     def outputs(self) -> dict[str, Floats]:
         """Return the error signals of the catalogue's GPU class."""
         return {

@@ -18,6 +18,14 @@ _SECONDS_AN_ERROR = 0.002
 """Time that one error costs the links of a GPU, retransmission and retraining, est."""
 _ERRORS_A_RECOVERY = 20
 """Errors after which a link is retrained, est."""
+_FLITS_WITH_DATA = 2
+"""Flits that fail for one with data, est.; the others carry control alone."""
+_NEVER = tuple(
+    f"nvlink_{name}"
+    for name in ("tx_discards", "rx_malformed", "rx_overruns", "rx_remote_errors",
+                 "rx_general_errors")
+)  # fmt: skip
+"""Packets of which none is lost."""
 FATAL_ERRORS_PER_SECOND = 200.0
 """From this error rate on retraining does not help: XID 74, est."""
 
@@ -34,6 +42,7 @@ class NvLinks:
         self._rng = rng
         self._crc = np.zeros(shape)
         self._recovery = np.zeros(shape)
+        self._lost = np.zeros(shape)
         self.pace: Floats | None = None
         self.broken: NDArray[np.bool_] | None = None
 
@@ -51,6 +60,7 @@ class NvLinks:
         self._crc += self._rng.poisson(errors * dt)
         self._recovery += self._crc // _ERRORS_A_RECOVERY - before
         broken = errors >= FATAL_ERRORS_PER_SECOND
+        self._lost += broken if self.broken is None else broken & ~self.broken
         self.broken = broken if broken.any() else None
         self.pace = 1.0 / (1.0 + _SECONDS_AN_ERROR * errors)
 
@@ -60,4 +70,16 @@ class NvLinks:
             "nvlink_crc_flit": self._crc,
             "nvlink_replay": self._crc,
             "nvlink_recovery": self._recovery,
+        }
+
+    def further_outputs(self) -> dict[str, Floats]:
+        """Return the link error signals that only a counters file lists."""
+        return {
+            "nvlink_crc_data": self._crc // _FLITS_WITH_DATA,
+            "nvlink_rx_errors": self._crc,
+            "nvlink_integrity_errors": self._recovery,
+            "nvlink_recoveries": self._recovery + self._lost,
+            "nvlink_recovered": self._recovery,
+            "nvlink_not_recovered": self._lost,
+            **dict.fromkeys(_NEVER, np.zeros(self._crc.shape)),
         }

@@ -22,6 +22,7 @@ from importlib import resources
 
 from twin.catalog.editions.model import Edition, SignalChange
 from twin.catalog.gpu import DCGM, GPU
+from twin.catalog.gpu_fields import further_fields
 from twin.catalog.model import MetricType, Unit
 
 __all__ = ["DCGM_EDITIONS"]
@@ -116,6 +117,17 @@ def _renamed() -> Mapping[str, tuple[str, float]]:
 
 
 _RENAMED = _renamed()
+_UNITS = {_NANOSECOND: Unit.SECONDS, _HERTZ: Unit.HERTZ}
+_OF_4_9_0 |= {
+    signal.name: SignalChange(
+        new,
+        unit=_UNITS.get(factor),
+        factor=factor,
+        decimals=6 if factor == _NANOSECOND else None,
+    )
+    for signal in further_fields(DCGM)
+    for new, factor in [_RENAMED.get(signal.metric, (signal.metric, 1.0))]
+}
 
 
 def _edition(

@@ -1,0 +1,71 @@
+"""Fields of GPUs that only a counters file lists."""
+
+from __future__ import annotations
+
+import pytest
+
+from twin.catalog import GPU
+from twin.plant import Conditions, Plant
+from twin.plant.nvlink import FATAL_ERRORS_PER_SECOND
+from twin.site import Layout, parse_site
+
+FIELDS = [s for s in GPU if s.listed and s.on_wire]
+SITE = """
+name: fields
+racks: 1
+servers_per_rack: 2
+gpu: {gpu}
+telemetry: {{exporters: {{dcgm_counters: "{counters}"}}}}
+"""
+
+
+def layout(gpu: str) -> Layout:
+    """A rack whose dcgm-exporter has a counters file with all fields."""
+    rows = "".join(f"{s.metric}, {s.kind.value}, x\\n" for s in FIELDS)
+    return Layout(parse_site(SITE.format(gpu=gpu, counters=rows), "fields"))
+
+
+def outputs(site: Layout, plant: Plant) -> dict[str, float]:
+    """The fields of the first GPU."""
+    seen = plant.outputs()["gpu"]
+    return {s.name: float(seen[s.name][0, 0]) for s in site.reported["gpu"] if s.on_wire}
+
+
+def test_limits_are_those_of_the_model() -> None:
+    """What a GPU may do at most follows from its model."""
+    site = layout("h100-sxm")
+    seen, model = outputs(site, Plant(site)), site.site.gpu
+    assert seen["power_limit"] == seen["power_limit_enforced"] == model.power_limit_watts
+    assert seen["gpu_temp_operating"] == model.temperature_max_operating_celsius
+    assert seen["gpu_temp_shutdown"] == model.temperature_shutdown_celsius
+    assert seen["sm_clock_most"] == model.sm_clock_max_mhz
+    assert seen["gpus_on_host"] == site.site.server.gpus
+    assert seen["nvlink_tx"] + seen["nvlink_rx"] == pytest.approx(seen["nvlink_bandwidth"] * 1e6)
+
+
+def test_counts_of_nvlink_5_are_of_blackwell() -> None:
+    """On an older GPU DCGM leaves them blank, so that no exporter has a series of them."""
+    new = {s.name for s in layout("b200-sxm").reported["gpu"]}
+    old = {s.name for s in layout("h100-sxm").reported["gpu"]}
+    assert {"nvlink_rx_errors", "nvlink_tx_discards"} <= new - old
+    assert "nvlink_crc_data" in old
+
+
+def test_links_that_fail_are_counted_by_what_became_of_them() -> None:
+    """Each recovery ends with the link up or down: the two counts add up to the third."""
+    site = layout("b200-sxm")
+    plant, conditions = Plant(site), Conditions.healthy(site)
+    assert not outputs(site, plant)["nvlink_rx_errors"]
+    conditions.nvlink_errors_per_second[0, 0] = FATAL_ERRORS_PER_SECOND
+    for _ in range(3):
+        plant.step(1.0, conditions)
+    seen = outputs(site, plant)
+    assert seen["nvlink_not_recovered"] == 1.0
+    assert seen["nvlink_recoveries"] == 1.0 + seen["nvlink_recovered"] > 1.0
+    assert seen["nvlink_rx_errors"] > seen["nvlink_crc_data"] > 0.0
+
+
+def test_without_a_counters_file_nothing_of_it_is_computed() -> None:
+    """A site that exports the default list pays nothing for the others."""
+    site = Layout(parse_site("{name: plain, racks: 1}", "plain"))
+    assert not {s.name for s in FIELDS} & Plant(site).outputs()["gpu"].keys()

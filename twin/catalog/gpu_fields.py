@@ -1,0 +1,200 @@
+"""Further fields of GPUs: what dcgm-exporter shows only where a counters file lists it.
+
+Field names and what they mean are those of NVIDIA/DCGM 4.6.0, ``dcgmlib/dcgm_fields.h``. Of the
+rows that ``etc/default-counters.csv`` of NVIDIA/dcgm-exporter has commented out, type and help are
+those of the row; the file that lists a field says its own. DCGM has the counts of errors on
+packets and of recoveries from NVLink 5 on, that is, from Blackwell on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from typing import TYPE_CHECKING
+
+from twin.catalog.model import Exporter, MetricType, Signal, Unit
+
+if TYPE_CHECKING:  # what lists metrics needs no parameters
+    from twin.parameters import Site
+
+__all__ = ["NVLINK_5_BYTES_PER_SECOND", "further_fields"]
+
+NVLINK_5_BYTES_PER_SECOND = 1.8e12
+"""Bandwidth of a GPU with NVLinks of the fifth generation: 18 links of 100 GB/s."""
+
+
+def _nvlink(site: Site) -> bool:
+    return site.has_nvlink
+
+
+def _nvlink_5(site: Site) -> bool:
+    return any(own.nvlink_bytes_per_second >= NVLINK_5_BYTES_PER_SECOND for own in site.models)
+
+
+def further_fields(family: Exporter) -> tuple[Signal, ...]:
+    """Return the fields, as signals of dcgm-exporter."""
+    return (*_limits(family), *_errors(family), *_profiling(family))
+
+
+def _limits(family: Exporter) -> Iterator[Signal]:
+    """Yield what a GPU may do at most, and how many there are."""
+    gauge = partial(Signal, family=family, kind=MetricType.GAUGE, listed=True)
+    watts = partial(gauge, unit=Unit.WATTS, decimals=1, high=5000)
+    yield watts(
+        "power_limit",
+        "DCGM_FI_DEV_POWER_MGMT_LIMIT",
+        help="Power limit that is set for the device (in W).",
+    )
+    yield watts(
+        "power_limit_enforced",
+        "DCGM_FI_DEV_ENFORCED_POWER_LIMIT",
+        help="Power limit that the driver enforces (in W).",
+    )
+    yield watts(
+        "power_limit_default",
+        "DCGM_FI_DEV_POWER_MGMT_LIMIT_DEF",
+        help="Default power limit of the device (in W).",
+    )
+    yield watts(
+        "power_limit_most",
+        "DCGM_FI_DEV_POWER_MGMT_LIMIT_MAX",
+        help="Greatest power limit of the device (in W).",
+    )
+    celsius = partial(gauge, unit=Unit.CELSIUS, high=150)
+    yield celsius(
+        "gpu_temp_operating",
+        "DCGM_FI_DEV_GPU_MAX_OP_TEMP",
+        help="Maximum operating temperature for this GPU (in C).",
+    )
+    yield celsius(
+        "memory_temp_operating",
+        "DCGM_FI_DEV_MEM_MAX_OP_TEMP",
+        help="Maximum operating temperature for the memory of this GPU (in C).",
+    )
+    yield celsius(
+        "gpu_temp_slowdown",
+        "DCGM_FI_DEV_SLOWDOWN_TEMP",
+        help="Slowdown temperature for the device (in C).",
+    )
+    yield celsius(
+        "gpu_temp_shutdown",
+        "DCGM_FI_DEV_SHUTDOWN_TEMP",
+        help="Shutdown temperature for the device (in C).",
+    )
+    clock = partial(gauge, unit=Unit.MEGAHERTZ)
+    yield clock(
+        "sm_clock_application", "DCGM_FI_DEV_APP_SM_CLOCK", help="SM application clock (in MHz)."
+    )
+    yield clock(
+        "mem_clock_application",
+        "DCGM_FI_DEV_APP_MEM_CLOCK",
+        help="Memory application clock (in MHz).",
+    )
+    yield clock(
+        "sm_clock_most", "DCGM_FI_DEV_MAX_SM_CLOCK", help="Maximum supported SM clock (in MHz)."
+    )
+    yield clock(
+        "mem_clock_most",
+        "DCGM_FI_DEV_MAX_MEM_CLOCK",
+        help="Maximum supported memory clock (in MHz).",
+    )
+    yield gauge(
+        "gpus_on_host", "DCGM_FI_DEV_COUNT", unit=Unit.NONE, help="Number of devices on the node."
+    )
+
+
+def _errors(family: Exporter) -> Iterator[Signal]:
+    """Yield counts of errors, and what slows a GPU that nothing of the twin does."""
+    gauge = partial(Signal, family=family, kind=MetricType.GAUGE, listed=True)
+    counter = partial(Signal, family=family, kind=MetricType.COUNTER, listed=True)
+    yield gauge(
+        "row_remap_pending",
+        "DCGM_FI_DEV_ROW_REMAP_PENDING",
+        unit=Unit.NONE,
+        high=1,
+        help="Whether remapping of rows is pending",
+        codes={0: "no", 1: "pending"},
+    )
+    slowed = {
+        "sync_boost": ("SYNC_BOOST", "sync-boost constraints"),
+        "board_limit": ("BOARD_LIMIT", "board limit constraints"),
+        "low_util": ("LOW_UTIL", "low utilization"),
+        "reliability": ("RELIABILITY", "reliability constraints"),
+    }
+    for name, (field, cause) in slowed.items():
+        yield counter(
+            f"{name}_violation",
+            f"DCGM_FI_DEV_{field}_VIOLATION",
+            unit=Unit.NANOSECONDS,
+            constant=0.0,
+            help=f"Throttling duration due to {cause} (in ns).",
+        )
+    link = partial(counter, unit=Unit.NONE)
+    yield link(
+        "nvlink_crc_data",
+        "DCGM_FI_DEV_NVLINK_CRC_DATA_ERROR_COUNT_TOTAL",
+        needs=_nvlink,
+        help="Total number of NVLink data CRC errors.",
+    )
+    packets = partial(link, needs=_nvlink_5)
+    yield packets(
+        "nvlink_rx_errors",
+        "DCGM_FI_DEV_NVLINK_COUNT_RX_ERRORS",
+        help="Total number of packets with errors received.",
+    )
+    yield packets(
+        "nvlink_integrity_errors",
+        "DCGM_FI_DEV_NVLINK_COUNT_LOCAL_LINK_INTEGRITY_ERRORS",
+        help="Total number of times that the count of local errors exceeded a threshold.",
+    )
+    yield packets(
+        "nvlink_recoveries",
+        "DCGM_FI_DEV_NVLINK_COUNT_LINK_RECOVERY_EVENTS",
+        help="Number of times that a link went from up to recovery.",
+    )
+    yield packets(
+        "nvlink_recovered",
+        "DCGM_FI_DEV_NVLINK_COUNT_LINK_RECOVERY_SUCCESSFUL_EVENTS",
+        help="Number of times that a link went from up to recovery, and up again.",
+    )
+    yield packets(
+        "nvlink_not_recovered",
+        "DCGM_FI_DEV_NVLINK_COUNT_LINK_RECOVERY_FAILED_EVENTS",
+        help="Number of times that a link went from up to recovery, and down.",
+    )
+    packets_lost = {
+        "tx_discards": ("TX_DISCARDS", "sent packets that were discarded"),
+        "rx_malformed": ("RX_MALFORMED_PACKET_ERRORS", "received packets that are malformed"),
+        "rx_overruns": ("RX_BUFFER_OVERRUN_ERRORS", "received packets dropped for want of buffers"),
+        "rx_remote_errors": ("RX_REMOTE_ERRORS", "received packets with errors of the other end"),
+        "rx_general_errors": ("RX_GENERAL_ERRORS", "received packets with other errors"),
+    }
+    for name, (field, what) in packets_lost.items():
+        yield packets(
+            f"nvlink_{name}",
+            f"DCGM_FI_DEV_NVLINK_COUNT_{field}",
+            help=f"Total number of {what}.",
+        )
+
+
+def _profiling(family: Exporter) -> Iterator[Signal]:
+    """Yield what the profiling module tells of pipes and links."""
+    gauge = partial(Signal, family=family, kind=MetricType.GAUGE, listed=True)
+    for width in (64, 32, 16):
+        yield gauge(
+            f"fp{width}_active",
+            f"DCGM_FI_PROF_PIPE_FP{width}_ACTIVE",
+            unit=Unit.RATIO,
+            decimals=4,
+            high=1.0,
+            help=f"Ratio of cycles the fp{width} pipes are active.",
+        )
+    for name, what in (("tx", "sent"), ("rx", "received")):
+        yield gauge(
+            f"nvlink_{name}",
+            f"DCGM_FI_PROF_NVLINK_{name.upper()}_BYTES",
+            unit=Unit.BYTES_PER_SECOND,
+            needs=_nvlink,
+            help=f"The rate of data {what} over NVLink - including both protocol headers "
+            "and data payloads - in bytes per second.",
+        )
