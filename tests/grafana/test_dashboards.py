@@ -98,11 +98,11 @@ def test_build_is_stable() -> None:
 
 
 def test_there_is_one_dashboard_a_page(built: dict[str, Any]) -> None:
-    """The ten pages are built in the order of their links, each under an address of its own."""
+    """The eleven pages are built in the order of their links, each under an address of its own."""
     assert list(built) == [page.file for page in PAGES]
     assert [dashboard["uid"] for dashboard in built.values()] == [
         "twin-site", "twin-array", "twin-rack", "twin-server", "twin-cooling",
-        "twin-network", "twin-energy", "twin-job", "twin-alerts", "twin-pipeline",
+        "twin-air", "twin-network", "twin-energy", "twin-job", "twin-alerts", "twin-pipeline",
     ]  # fmt: skip
 
 

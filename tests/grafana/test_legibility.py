@@ -4,43 +4,19 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from typing import Any
 
-import pytest
-
+from tests.grafana.panels import named, overrides, pages, panels_of, unit_of
 from twin.catalog import CDU, DEVICES, LEAF, NIC, PORT, ROLLUPS, SPINE, Level, Signal, Unit
 from twin.grafana.colors import GREY, SEVERITIES, STATES
-from twin.grafana.pages import PAGES, DashboardPage
+from twin.grafana.pages import DashboardPage
 from twin.grafana.units import SCALED
-
-pages = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 
 MOST_NAMES = 8
 FEW = {"state": 8, "severity": 3, "cause": 8, "kind": 8, "band": 4, "feed": 2, "phase": 3,
        "pump": 2, "training_job": 3, "job": 2, "gpu": 8, "endpoint": 6}  # fmt: skip
 """Labels with a known number of values; of all others a site has any number."""
 COUNTING = re.compile(r"^\s*(count|sum|round|\(?count)\b")
-
-
-def panels_of(dashboard: Any, *kinds: str) -> list[Any]:
-    """Return the panels of these kinds; of all kinds without any."""
-    panels = [panel for panel in dashboard["panels"] if panel["type"] != "row"]
-    return [panel for panel in panels if not kinds or panel["type"] in kinds]
-
-
-def overrides(panel: Any, reference: str) -> Iterator[tuple[str, Any]]:
-    """Yield the settings of the series that one query of a panel gives."""
-    for override in panel["fieldConfig"].get("overrides", ()):
-        if override["matcher"] == {"id": "byFrameRefID", "options": reference}:
-            yield from ((one["id"], one["value"]) for one in override["properties"])
-
-
-def unit_of(panel: Any, reference: str) -> str:
-    """Return the unit in which a query is shown."""
-    return str(
-        dict(overrides(panel, reference)).get("unit", panel["fieldConfig"]["defaults"]["unit"])
-    )
 
 
 def metrics(*signals: Signal) -> set[str]:
@@ -53,11 +29,6 @@ def metrics(*signals: Signal) -> set[str]:
         for level in Level
     }
     return {signal.metric for signal in signals} | rolled
-
-
-def named(query: str) -> set[str]:
-    """Return all words of a query that may be metrics."""
-    return set(re.findall(r"[a-zA-Z_:][a-zA-Z0-9_:]*", query))
 
 
 SIGNALS = [signal for device in DEVICES for signal in device]

@@ -37,6 +37,7 @@ FAULTS = (
     ("nic-down", "r0001/n2/nic4"),
     ("nic-flap", "r0002/n1/nic2"),
     ("nic-degraded-rate", "r0002/n3/nic1"),
+    ("spine-down", "p01/spine1"),
     ("gateway-silent", "r0007"),
 )
 """One a domain that has panels for trouble; a crash of the job follows by itself in time."""

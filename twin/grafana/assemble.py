@@ -74,7 +74,7 @@ def _marks(page: DashboardPage) -> list[Builder[dashboard.AnnotationQuery]]:
     return [
         _mark("Faults", began, ORANGE, "{{fault}} begins", "{{target}}"),
         _mark("Ends of faults", ended, GREY, "{{fault}} ends", "{{target}}", shown=False),
-        _mark("Job", chart_annotations.INTERRUPTIONS, RED, "Job interrupted", "{{training_job}}"),
+        _mark("Job", chart_annotations.INTERRUPTIONS, RED, "Job stops", "{{training_job}}"),
         _mark(
             "Checkpoints",
             chart_annotations.CHECKPOINTS,

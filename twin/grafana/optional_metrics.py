@@ -52,11 +52,9 @@ def _of(*devices: DeviceClass) -> Callable[[DeviceClass, Signal], bool]:
 EXTRA = OptionalMetrics(
     "Off by default in the exporter, and not exported here", lambda _, signal: signal.extra
 )
-_LIQUID = OptionalMetrics(
-    "No coolant unit reports; racks that air cools have none", _of(PUMP, CDU, CDU_PSU)
-)
+_LIQUID = OptionalMetrics("No coolant units", _of(PUMP, CDU, CDU_PSU))
 _AIR = OptionalMetrics(
-    "No server here is cooled by air",
+    "No air-cooled servers",
     lambda device, signal: device is FAN or signal is WATER["hot_aisle"],
 )
 OPTIONAL = (EXTRA, _LIQUID, _AIR)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["ALERTS", "ARRAY", "COOLING", "ENERGY", "FOLDER", "JOB", "NETWORK", "PAGES", "PIPELINE",
-           "RACK", "SERVER", "SITE", "TAG", "DashboardPage"]  # fmt: skip
+__all__ = ["AIR", "ALERTS", "ARRAY", "COOLING", "ENERGY", "FOLDER", "JOB", "NETWORK", "PAGES",
+           "PIPELINE", "RACK", "SERVER", "SITE", "TAG", "DashboardPage"]  # fmt: skip
 
 TAG = "datacenter-twin"
 """Tag of every dashboard, and only of these."""
@@ -69,7 +69,12 @@ SERVER = DashboardPage(
 )  # fmt: skip
 COOLING = DashboardPage(
     "cooling", "Cooling",
-    "From the chillers to the cold plates: flow, heat, redundancy, leaks, and one rack in full.",
+    "From the chillers to the cold plates: flow, heat, redundancy, leaks, and one rack in detail.",
+    ("array", "rack"), site_wide=False, scope="site",
+)  # fmt: skip
+AIR = DashboardPage(
+    "air", "Air cooling",
+    "Sites cooled by air: fans, aisles, chillers, and one rack's servers.",
     ("array", "rack"), site_wide=False, scope="site",
 )  # fmt: skip
 NETWORK = DashboardPage(
@@ -94,5 +99,5 @@ PIPELINE = DashboardPage(
     "The telemetry itself: frames, lag, losses, scrapes, and the emulators.",
 )  # fmt: skip
 
-PAGES = (SITE, ARRAY, RACK, SERVER, COOLING, NETWORK, ENERGY, JOB, ALERTS, PIPELINE)
+PAGES = (SITE, ARRAY, RACK, SERVER, COOLING, AIR, NETWORK, ENERGY, JOB, ALERTS, PIPELINE)
 """In the order of the links: from the whole to the part, then by subject."""

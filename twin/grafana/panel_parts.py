@@ -23,7 +23,7 @@ from grafana_foundation_sdk.models import common, dashboard
 
 from twin.grafana.colors import GREY, STATES, Steps
 from twin.grafana.promql import Expr
-from twin.grafana.units import COUNT, FLOW, NUMBER, RATIO, SCALED, TEXT
+from twin.grafana.units import COUNT, FLOW, NUMBER, PERCENT, RATIO, SCALED, TEXT
 
 __all__ = [
     "DATASOURCE",
@@ -158,6 +158,8 @@ def line_look(query: Query, panel_unit: str) -> list[dashboard.DynamicConfigValu
         elif query.expr.unit == RATIO:
             # A share that stands still gets an axis up to 10,000 % otherwise.
             properties += [setting("custom.axisSoftMin", 0), setting("custom.axisSoftMax", 1)]
+        elif query.expr.unit == PERCENT:
+            properties += [setting("custom.axisSoftMin", 0), setting("custom.axisSoftMax", 100)]
         elif query.expr.unit in (COUNT, NUMBER):
             # And a count of nothing one up to 100.
             properties += [setting("custom.axisSoftMin", 0), setting("custom.axisSoftMax", 4)]

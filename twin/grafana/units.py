@@ -8,13 +8,14 @@ from types import MappingProxyType
 from twin.catalog import Unit
 
 __all__ = ["BITS", "BITS_PER_SECOND", "CELSIUS", "COUNT", "FLOW", "GRAFANA", "KELVIN", "KILOVOLTS",
-           "NUMBER", "OF_A_NETWORK", "PER_SECOND", "RATIO", "SCALED", "SECONDS", "TEXT",
-           "WATTS"]  # fmt: skip
+           "NUMBER", "OF_A_NETWORK", "PERCENT", "PER_SECOND", "RATIO", "SCALED", "SECONDS",
+           "TEXT", "WATTS"]  # fmt: skip
 
 NUMBER = "none"
 COUNT = "locale"
 """Whole numbers with separators: 100,032."""
 RATIO = "percentunit"
+PERCENT = "percent"
 SECONDS = "s"
 TEXT = "string"
 CELSIUS = "celsius"
@@ -34,7 +35,7 @@ GRAFANA: Mapping[Unit, tuple[str, float]] = MappingProxyType(
         Unit.CELSIUS: (CELSIUS, 1.0),
         Unit.MEGAHERTZ: ("suffix:MHz", 1.0),
         Unit.HERTZ: ("suffix:Hz", 1.0),
-        Unit.PERCENT: ("percent", 1.0),
+        Unit.PERCENT: (PERCENT, 1.0),
         Unit.RATIO: (RATIO, 1.0),
         Unit.MEBIBYTES: ("mbytes", 1.0),
         Unit.BYTES: ("decbytes", 1.0),

@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from twin.grafana.assemble import Row
 from twin.grafana.dashboards import (
+    air,
     alerts,
     array,
     cooling,
@@ -28,6 +29,7 @@ ROWS: Mapping[str, Callable[[], list[Row]]] = MappingProxyType(
         "rack": rack.rows,
         "server": server.rows,
         "cooling": cooling.rows,
+        "air": air.rows,
         "network": network.rows,
         "energy": energy.rows,
         "job": job.rows,

@@ -7,9 +7,10 @@ from twin.grafana import colors
 from twin.grafana.assemble import Row
 from twin.grafana.colors import BLUE, GREY, ORANGE, PURPLE, RED, YELLOW
 from twin.grafana.dashboard_links import drill_down
+from twin.grafana.dashboards.cooling_rows import facility_water, fans
 from twin.grafana.pages import RACK
 from twin.grafana.panel_parts import Query, TableColumn
-from twin.grafana.panels import listing, numbers, states, timeline
+from twin.grafana.panels import listing, numbers, timeline
 from twin.grafana.queries import cooling as q
 from twin.grafana.queries import energy
 
@@ -18,7 +19,7 @@ __all__ = ["rows"]
 
 def rows() -> list[Row]:
     """Return the rows."""
-    return [_now(), _coolant(), _units(), _air(), _water(), _rack(), _pumps(), _fans()]
+    return [_now(), _coolant(), _units(), facility_water(coolant=True), _rack(), _pumps(), fans()]
 
 
 def _now() -> Row:
@@ -201,112 +202,6 @@ def _units() -> Row:
     ]
 
 
-def _air() -> Row:
-    return "Air-cooled servers", [
-        numbers(
-            "Fans",
-            "Failed fans of air-cooled servers, and the mean speed of all.",
-            [
-                Query(q.FANS_FAILED, "failed", steps=colors.NONE_IS_GOOD),
-                Query(q.FAN_SPEED_MEAN, "speed"),
-            ],
-            width=4,
-            height=8,
-        ),
-        timeline(
-            "Fan speed",
-            "Mean and highest speed of the fans over their greatest. Full speed is the last means "
-            "of a controller: a failed fan, a blocked filter, or warm air.",
-            [
-                Query(q.FAN_SPEED_MEAN, "mean", BLUE),
-                Query(q.FAN_SPEED_HIGHEST, "fastest", ORANGE),
-            ],
-            width=6,
-            least=0,
-            most=1,
-        ),
-        timeline(
-            "Aisles",
-            "Air from the air handlers, the warmest air into a server, and air out of the servers.",
-            [
-                Query(q.HOT_AISLE, "hot aisle", RED),
-                Query(q.INLET_HIGHEST, "warmest inlet", ORANGE),
-                Query(q.ROOM, "air handlers", BLUE),
-            ],
-            width=6,
-        ),
-        listing(
-            "Racks with the fastest fans",
-            "The ten racks whose fans turn fastest, with failed fans and the warmest air into a "
-            "server. A click opens the rack.",
-            [Query(q.WORST_FANS), Query(q.WORST_STOPPED), Query(q.WORST_INLET)],
-            [
-                TableColumn("array", "Array", width=70),
-                TableColumn(
-                    "rack",
-                    "Rack",
-                    width=80,
-                    link=drill_down(RACK, rack="row.Rack", array="row.Array"),
-                ),
-                TableColumn(
-                    "Value #A", "Fans", steps=colors.rising(1, limit.FANS_FAST.value), decimals=0
-                ),
-                TableColumn("Value #B", "Failed", steps=colors.NONE_IS_GOOD, decimals=0),
-                TableColumn("Value #C", "Inlet", decimals=1),
-            ],
-            width=8,
-            nothing="No server here is cooled by air",
-            sort="Fans",
-        ),
-    ]
-
-
-def _water() -> Row:
-    return "Facility water and weather", [
-        timeline(
-            "Heat and capacity",
-            "Heat into the facility water, and capacity of the running chillers at the present "
-            "outdoor temperature.",
-            [
-                Query(q.CAPACITY, "capacity", GREY, dashed=True),
-                Query(q.WATER_HEAT, "heat", RED),
-                Query(q.COOLING_POWER, "power of cooling", BLUE),
-            ],
-            width=6,
-            least=0,
-        ),
-        states(
-            "Chillers",
-            "Chillers by state. At least one is on standby.",
-            Query(q.CHILLER_STATES, "{{state}}"),
-            width=6,
-        ),
-        timeline(
-            "Facility water",
-            "Temperature of the facility water to the racks and back (left), and its flow (right).",
-            [
-                Query(q.WATER_RETURN, "return", ORANGE),
-                Query(q.WATER_SUPPLY, "supply", BLUE),
-                Query(q.WATER_FLOW, "flow", GREY, right=True),
-            ],
-            width=6,
-        ),
-        timeline(
-            "Air",
-            "Outdoors and in the halls. Coolant below the dew point of the room causes "
-            "condensation on cold plates.",
-            [
-                Query(q.OUTDOOR, "outdoors", ORANGE),
-                Query(q.OUTDOOR_DEW_POINT, "outdoor dew point", YELLOW),
-                Query(q.ROOM, "halls", BLUE),
-                Query(q.ROOM_DEW_POINT, "dew point in the halls", GREY),
-                Query(q.SUPPLY_MEAN, "coolant", PURPLE, dashed=True),
-            ],
-            width=6,
-        ),
-    ]
-
-
 def _rack() -> Row:
     return "Coolant unit of $rack", [
         timeline(
@@ -388,30 +283,5 @@ def _pumps() -> Row:
             [Query(q.PUMP_VIBRATION, "pump {{pump}}")],
             width=6,
             least=0,
-        ),
-    ]
-
-
-def _fans() -> Row:
-    return "Fans of $rack", [
-        timeline(
-            "Speed of each server",
-            "Mean speed of the fans of each air-cooled server, and its slowest one.",
-            [
-                Query(q.RACK_FANS, "{{instance}}"),
-                Query(q.RACK_SLOWEST_FAN, "{{instance}} slowest", dashed=True),
-            ],
-            width=12,
-            least=0,
-            most=1,
-        ),
-        timeline(
-            "Air through each server",
-            "Air into each server of the rack, and out of those that air cools.",
-            [
-                Query(q.RACK_INLET, "{{instance}} in"),
-                Query(q.RACK_OUTLET, "{{instance}} out"),
-            ],
-            width=12,
         ),
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twin.grafana import colors
 from twin.grafana.assemble import Row
-from twin.grafana.colors import GREEN, ORANGE, PURPLE, STATES
+from twin.grafana.colors import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, STATES, YELLOW
 from twin.grafana.panel_parts import Query, TableColumn
 from twin.grafana.panels import bars, history, listing, numbers, timeline
 from twin.grafana.queries import gpus, network, pipeline
@@ -13,11 +13,14 @@ from twin.grafana.queries import job as q
 __all__ = ["rows"]
 
 _NAME = "{{training_job}}"
+_CAUSES = {"stall": RED, "rework": ORANGE, "restart": YELLOW, "startup": GREY, "loading": "#FFF899",
+           "checkpoint": PURPLE, "evaluation": BLUE, "slow": GREEN}  # fmt: skip
+"""Cause of lost time to its colour; that of the job's state where there is one."""
 
 
 def rows() -> list[Row]:
     """Return the rows."""
-    return [_now(), _course(), _pace(), _lost()]
+    return [_now(), _history(), _pace(), _lost()]
 
 
 def _now() -> Row:
@@ -58,7 +61,8 @@ def _now() -> Row:
         ),
         numbers(
             "Interruptions",
-            "Interruptions in the time shown.",
+            "Times the job was restarted in the time shown. A stall that ends by itself is not "
+            "counted.",
             [Query(q.INTERRUPTIONS_SHOWN, _NAME)],
             width=4,
             steps=colors.NONE_IS_GOOD,
@@ -67,14 +71,14 @@ def _now() -> Row:
     ]
 
 
-def _course() -> Row:
-    return "Course", [
+def _history() -> Row:
+    return "History", [
         history(
             "States",
-            "State of the job over time. Thin lines mark the start of a fault (orange) and an "
-            "interruption of the job (red); the switches above add checkpoints and ends of "
+            "State of the job over time. Thin lines mark the start of a fault (orange) and the "
+            "moment at which the job stops (red); the switches above add checkpoints and ends of "
             "faults.",
-            Query(q.STATE, "{{training_job}} {{state}}"),
+            Query(q.HISTORY, "{{training_job}} {{state}}"),
             {state: STATES[state] for state in q.STATE.states},
             width=16,
             height=9,
@@ -109,8 +113,8 @@ def _pace() -> Row:
             most=1,
         ),
         timeline(
-            "Steps",
-            "Steps a minute, over the last five.",
+            "Steps a minute",
+            "Optimizer steps a minute, averaged over the last five minutes.",
             [Query(q.STEPS_PER_MINUTE, _NAME)],
             width=6,
             least=0,
@@ -135,11 +139,12 @@ def _lost() -> Row:
             "Time lost by cause",
             "Share of the last five minutes that was not spent on steps that were kept: waiting "
             "(stall), restarting, starting, loading, rework after a crash, checkpoints, "
-            "evaluations, slow steps.",
+            "evaluations, slow steps. Rework is charged at the crash, so it may exceed 100 %.",
             [Query(q.LOST_SHARE, "{{cause}}")],
             width=8,
             least=0,
             most=0.2,
+            colors=_CAUSES,
         ),
         bars(
             "Lost since the job began",
@@ -180,7 +185,7 @@ def _lost() -> Row:
         timeline(
             "Stalled",
             "Share of the last minute in which the job waited for a device that did not answer.",
-            [Query(q.STALLED, _NAME)],
+            [Query(q.STALLED, _NAME, RED)],
             width=8,
             height=5,
             least=0,

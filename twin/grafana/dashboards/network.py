@@ -6,7 +6,7 @@ from twin.grafana import colors
 from twin.grafana.assemble import Row
 from twin.grafana.colors import BLUE, GREEN, GREY, ORANGE, RED, YELLOW
 from twin.grafana.dashboard_links import drill_down
-from twin.grafana.pages import ARRAY
+from twin.grafana.pages import ARRAY, RACK
 from twin.grafana.panel_parts import Query, TableColumn
 from twin.grafana.panels import density, listing, numbers, timeline
 from twin.grafana.queries import network as q
@@ -14,6 +14,7 @@ from twin.grafana.queries import network as q
 __all__ = ["rows"]
 
 _EMPTY = "Only the roll-ups of this array are scraped"
+_RACK = TableColumn("rack", "Rack", width=80, link=drill_down(RACK, rack="row.Rack"))
 
 
 def rows() -> list[Row]:
@@ -27,7 +28,7 @@ def _now() -> Row:
             "Server ports",
             "Server ports with link up, and with link down.",
             [Query(q.PORTS_UP, "up"), Query(q.PORTS_DOWN_ALL, "down", steps=colors.SOME_IS_BAD)],
-            width=6,
+            width=5,
         ),
         numbers(
             "Switch ports",
@@ -36,13 +37,19 @@ def _now() -> Row:
                 Query(q.LEAF_PORTS_UP, "up"),
                 Query(q.LEAF_PORTS_DOWN, "down", steps=colors.SOME_IS_BAD),
             ],
-            width=6,
+            width=5,
         ),
         numbers(
-            "Switches up",
-            "Switches that answer.",
-            [Query(q.LEAVES_UP, "leaves"), Query(q.SPINES_UP, "spines")],
-            width=5,
+            "Leaf switches",
+            "Leaf switches that answer, and those that do not.",
+            [Query(q.LEAVES_UP, "up"), Query(q.LEAVES_DOWN, "down", steps=colors.SOME_IS_BAD)],
+            width=4,
+        ),
+        numbers(
+            "Spine switches",
+            "Spine switches that answer, and those that do not.",
+            [Query(q.SPINES_UP, "up"), Query(q.SPINES_DOWN, "down", steps=colors.SOME_IS_BAD)],
+            width=4,
         ),
         numbers(
             "Busiest uplinks",
@@ -55,7 +62,7 @@ def _now() -> Row:
             "Discarded",
             "Bits a second that leaves received and could not forward.",
             [Query(q.DISCARDED)],
-            width=4,
+            width=3,
             steps=colors.NONE_IS_GOOD,
             decimals=1,
         ),
@@ -118,7 +125,7 @@ def _switches() -> Row:
                 Query(q.SPINE_MEAN, "mean", BLUE),
                 Query(q.SPINE_LOWEST, "least busy", GREY),
             ],
-            width=8,
+            width=6,
             least=0,
         ),
         timeline(
@@ -128,7 +135,7 @@ def _switches() -> Row:
                 Query(q.SPINE_HEAT, "hottest", ORANGE),
                 Query(q.SPINE_POWER, "power", BLUE, right=True),
             ],
-            width=6,
+            width=5,
         ),
         listing(
             "Busiest leaves",
@@ -141,16 +148,25 @@ def _switches() -> Row:
             ],
             [
                 TableColumn("array", "Array", width=80, link=drill_down(ARRAY, array="row.Array")),
-                TableColumn("instance", "Leaf", width=120),
-                TableColumn("Value #A", "Uplinks used", width=120, decimals=1),
+                TableColumn("instance", "Leaf", width=110),
+                TableColumn("Value #A", "Uplinks used", width=110, decimals=1),
                 TableColumn("Value #B", "Uplinks", width=90),
                 TableColumn("Value #C", "Downlinks", width=100),
                 TableColumn("Value #D", "ASIC"),
             ],
-            width=10,
+            width=9,
             nothing="No leaf reports",
             sort="Uplinks used",
             descending=True,
+        ),
+        listing(
+            "Switches down",
+            "Leaf and spine switches that do not answer. A leaf takes the ports of its servers "
+            "with it; a spine takes capacity from all.",
+            [Query(q.SWITCHES_DOWN)],
+            [TableColumn("array", "Array", width=70), TableColumn("instance", "Switch")],
+            width=4,
+            nothing="All switches answer",
         ),
     ]
 
@@ -225,8 +241,8 @@ def _links() -> Row:
             "Ports whose link is down now.",
             [Query(q.LINKS_DOWN)],
             [
-                TableColumn("rack", "Rack"),
-                TableColumn("instance", "Server"),
+                _RACK,
+                TableColumn("instance", "Server", width=140),
                 TableColumn("device", "Port"),
             ],
             width=6,
@@ -234,24 +250,28 @@ def _links() -> Row:
         ),
         listing(
             "Flapping links",
-            "Ports that lost or found their carrier in the last 15 minutes.",
+            "Ports that lost or found their carrier more than once in the last 15 minutes.",
             [Query(q.FLAPPING)],
             [
-                TableColumn("instance", "Server"),
-                TableColumn("device", "Port"),
-                TableColumn("Value", "Changes", decimals=0),
+                _RACK,
+                TableColumn("instance", "Server", width=140),
+                TableColumn("device", "Port", width=80),
+                TableColumn("Value", "Changes", width=90, decimals=0),
             ],
             width=6,
             nothing="No link flaps",
+            sort="Changes",
+            descending=True,
         ),
         listing(
             "Slow links",
             "Ports that run at a lower rate than the others.",
             [Query(q.SLOW_LINKS)],
             [
-                TableColumn("instance", "Server"),
-                TableColumn("device", "Port"),
-                TableColumn("Value", "Rate"),
+                _RACK,
+                TableColumn("instance", "Server", width=140),
+                TableColumn("device", "Port", width=80),
+                TableColumn("Value", "Rate", width=90),
             ],
             width=6,
             nothing="All links run at full rate",

@@ -22,12 +22,15 @@ def _now() -> Row:
     return "Now", [
         numbers(
             "Emulators",
-            "Emulators that report online, and all known emulators.",
-            [Query(q.EMULATORS_UP, "online"), Query(q.EMULATORS, "known")],
+            "Emulators that are online, and those that went offline.",
+            [
+                Query(q.EMULATORS_UP, "online"),
+                Query(q.EMULATORS_DOWN, "offline", steps=colors.SOME_IS_BAD),
+            ],
             width=4,
         ),
         numbers(
-            "Frames", "Frames a second taken over.", [Query(q.FRAMES_TOTAL)], width=3, decimals=0
+            "Frames", "Frames ingested a second.", [Query(q.FRAMES_TOTAL)], width=3, decimals=0
         ),
         numbers(
             "Lag",
@@ -52,8 +55,11 @@ def _now() -> Row:
         ),
         numbers(
             "Targets",
-            "Targets that Prometheus can scrape, and all configured targets.",
-            [Query(servers.TARGETS_UP, "up"), Query(servers.TARGETS, "all")],
+            "Targets that Prometheus can scrape, and those that it cannot.",
+            [
+                Query(servers.TARGETS_UP, "up"),
+                Query(servers.TARGETS_DOWN, "down", steps=colors.SOME_IS_BAD),
+            ],
             width=4,
         ),
         numbers(
@@ -69,10 +75,10 @@ def _now() -> Row:
 def _frames() -> Row:
     return "Frames", [
         timeline(
-            "Taken over",
-            "Frames a second that the aggregator ingests, by kind of unit.",
+            "Ingested",
+            "Frames that the aggregator ingests a second, by kind of unit.",
             [Query(q.FRAMES, "{{kind}}")],
-            width=6,
+            width=5,
             least=0,
         ),
         timeline(
@@ -84,7 +90,7 @@ def _frames() -> Row:
                 Query(q.LAG_MEDIAN, "median", YELLOW),
                 Query(q.BEHIND, "newest frame", GREY, right=True),
             ],
-            width=6,
+            width=5,
             least=0,
         ),
         timeline(
@@ -96,21 +102,23 @@ def _frames() -> Row:
                 Query(q.REFUSED_BY_REASON, "refused: {{reason}}"),
                 Query(q.DROPPED, "dropped", RED),
             ],
-            width=12,
+            width=8,
+            worst_first=True,
             least=0,
             most=4,
             whole=True,
         ),
         listing(
             "Missing units",
-            "Units that do not report, by kind and reason.",
+            "Units that do not report, and why: at most 50 of them.",
             [Query(q.MISSING)],
             [
-                TableColumn("kind", "Kind"),
+                TableColumn("kind", "Kind", width=90),
+                TableColumn("array", "Array", width=70),
+                TableColumn("unit", "Unit", width=90),
                 TableColumn("reason", "Reason"),
-                TableColumn("Value", "Units", width=70),
             ],
-            width=24,
+            width=6,
             nothing="Every unit reports",
         ),
     ]
@@ -156,12 +164,12 @@ def _emulators() -> Row:
             whole=True,
         ),
         timeline(
-            "Division",
-            "For a sharded site: aggregators whose parts are in the roll-ups of halls and site, "
-            "and the expected number. A site without shards has one part.",
+            "Shards",
+            "Aggregators whose roll-ups are in those of the halls and the site, and how many "
+            "should be. A site that is not sharded has one.",
             [
-                Query(q.PARTS, "parts", BLUE),
-                Query(q.PARTS_EXPECTED, "parts expected", BLUE, dashed=True),
+                Query(q.PARTS, "present", BLUE),
+                Query(q.PARTS_EXPECTED, "expected", BLUE, dashed=True),
             ],
             width=12,
             least=0,

@@ -28,6 +28,8 @@ __all__ = ["states", "timeline"]
 _FEW = 2
 _MOST_NAMES = 8
 """Of a legend in lines: what lies beyond is cut off, so more names are a table."""
+_LAST = "Last *"
+"""What Grafana calls the last value in a legend."""
 _FILLED = 8
 """Per cent; areas under more than a few lines only hide each other."""
 
@@ -43,6 +45,7 @@ def timeline(
     least: float | None = None,
     most: float | None = None,
     table: bool = False,
+    worst_first: bool = False,
     whole: bool = False,
     every: str | None = None,
     colors: Mapping[str, str] | None = None,
@@ -61,6 +64,7 @@ def timeline(
         least: value that the left axis reaches down to at least.
         most: value that the left axis reaches up to at least.
         table: show a legend on the right with the least, greatest and last values.
+        worst_first: sort that legend by the last value, the greatest first.
         whole: values are whole numbers: no fractions on the axis.
         every: finest step, where the data come faster than the data source says.
         colors: name of a series to its colour.
@@ -76,7 +80,7 @@ def timeline(
         .line_width(1)
         .fill_opacity(_FILLED if len(queries) <= _FEW and not several else 0)
         .show_points(common.VisibilityMode.NEVER)
-        .legend(_legend(queries, table=table))
+        .legend(_legend(queries, table=table, worst_first=worst_first))
         .tooltip(_tooltip())
     )
     if every is not None:
@@ -88,7 +92,7 @@ def timeline(
         panel = _limited(panel, limit)
     for reference, query in zip(REFERENCES, queries, strict=False):
         panel = panel.with_target(target(reference, query))
-        if look := line_look(query, shown):
+        if look := line_look(query, shown if unit is None else query.expr.unit):
             panel = panel.override_by_query(reference, look)
     for name, color in (colors or {}).items():
         panel = panel.override_by_name(name, [fixed_color(color)])
@@ -139,12 +143,16 @@ def _tooltip() -> common_builders.VizTooltipOptions:
     )
 
 
-def _legend(queries: Sequence[Query], *, table: bool) -> common_builders.VizLegendOptions:
+def _legend(
+    queries: Sequence[Query], *, table: bool, worst_first: bool
+) -> common_builders.VizLegendOptions:
     """Return a legend with all names: beyond a few of them a table."""
     if table:
-        return legend(["min", "max", "lastNotNull"])
-    several = entries(query.legend for query in queries) > _MOST_NAMES
-    return legend(["lastNotNull"] if several else None)
+        shown = legend(["min", "max", "lastNotNull"])
+    else:
+        several = entries(query.legend for query in queries) > _MOST_NAMES
+        shown = legend(["lastNotNull"] if several else None)
+    return shown.sort_by(_LAST).sort_desc(sort_desc=True) if worst_first else shown
 
 
 def _with_axis(

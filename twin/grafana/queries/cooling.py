@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from twin.catalog import CDU, CHILLER, FACILITY, FAN, PUMP, SERVER, WATER, Level
+from twin.grafana.promql import Expr
 from twin.grafana.units import COUNT, RATIO
 from twin.grafana.values import IN_RACK, of, rolled
 
@@ -13,6 +14,7 @@ _INLET, _OUTLET = 'name="Inlet Temp"', 'name="Outlet Temp"'
 _BY_RACK = ("array", "rack")
 
 _site = partial(rolled, Level.SITE)
+_rack = partial(rolled, Level.RACK)
 _cdu = partial(of, CDU)
 _one = partial(of, CDU, within=IN_RACK)
 _pump = partial(of, PUMP, within=IN_RACK)
@@ -70,11 +72,14 @@ FAN_SPEED_HIGHEST = _site("fan_speed_max_ratio")
 INLET_HIGHEST = _site("server_inlet_temperature_max_celsius")
 HOT_AISLE = of(WATER, "hot_aisle")
 
-WORST_FANS = rolled(Level.RACK, "fan_speed_max_ratio").max(*_BY_RACK).top(_WORST)
-WORST_STOPPED = rolled(Level.RACK, "fans_failed").max(*_BY_RACK).kept_by(WORST_FANS)
-WORST_INLET = (
-    rolled(Level.RACK, "server_inlet_temperature_max_celsius").max(*_BY_RACK).kept_by(WORST_FANS)
-)
+_FAILED = _rack("fans_failed").max(*_BY_RACK)
+_SPEED = _rack("fan_speed_max_ratio").max(*_BY_RACK)
+_WORST_FANS = Expr(f"topk({_WORST}, {_FAILED} + {_SPEED})")
+"""A rack with a failed fan comes before all without one, even if all of its fans stand still."""
+WORST_FAILED = _FAILED.kept_by(_WORST_FANS)
+WORST_SPEED = _SPEED.kept_by(_WORST_FANS)
+WORST_INLET = _rack("server_inlet_temperature_max_celsius").max(*_BY_RACK).kept_by(_WORST_FANS)
+WORST_GPU = _rack("gpu_temperature_max_celsius").max(*_BY_RACK).kept_by(_WORST_FANS)
 RACK_FANS = of(FAN, "speed_ratio", within=IN_RACK).mean("instance")
 RACK_SLOWEST_FAN = of(FAN, "speed_ratio", within=IN_RACK).min("instance")
 RACK_INLET = of(SERVER, "inlet_temperature", _INLET, within=IN_RACK)

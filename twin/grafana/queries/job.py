@@ -14,6 +14,7 @@ __all__ = [
     "CHECKPOINT_SHARE",
     "GOODPUT",
     "GPUS",
+    "HISTORY",
     "INTERRUPTIONS",
     "INTERRUPTIONS_SHOWN",
     "LOST",
@@ -31,6 +32,8 @@ __all__ = [
 
 STATES = of(JOB, "state")
 STATE = STATES.equals(1)
+HISTORY = Expr(f"max_over_time({STATES}[$__interval]) == 1 or {STATE}", states=STATES.states)
+"""Every state since the point before, so that no short one is left out."""
 GPUS = of(JOB, "gpus")
 STEPS = of(JOB, "steps")
 STEPS_PER_MINUTE = Expr(f"60 * rate({STEPS}[5m])", "cpm")

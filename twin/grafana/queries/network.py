@@ -27,14 +27,22 @@ PORTS_DOWN_ALL = _site("nics_down").in_unit(COUNT)
 LEAF_PORTS_UP = _site("leaf_ports_up").in_unit(COUNT)
 LEAF_PORTS_DOWN = _site("leaf_ports_down").in_unit(COUNT)
 LEAVES_UP = _site("leaf_switches_up").in_unit(COUNT)
-SPINES_UP = of(SPINE, "up", f'job="{SPINE["up"].family.job}"').sum().in_unit(COUNT)
+_SNMP = f'job="{SPINE["up"].family.job}"'
+"""All switches and their ports are targets of one job."""
+_LEAVES = _leaf("up", _SNMP, 'array!=""')
+_SPINES = of(SPINE, "up", _SNMP, 'array=""')
+"""A leaf belongs to an array; spines belong to all of them."""
+LEAVES_DOWN = Expr(f"sum({_LEAVES} == bool 0)", COUNT)
+SPINES_UP = _SPINES.sum().in_unit(COUNT)
+SPINES_DOWN = Expr(f"sum({_SPINES} == bool 0)", COUNT)
+SWITCHES_DOWN = of(SPINE, "up", _SNMP).equals(0).during("spine-down")
 
 TRANSMITTED = _site("nic_transmitted_bytes_total").rate()
 RECEIVED = _site("nic_received_bytes_total").rate()
-_SPINES = of(SPINE, "rx_bytes").rate()
-SPINE_HIGHEST = _SPINES.max()
-SPINE_MEAN = _SPINES.mean()
-SPINE_LOWEST = _SPINES.min()
+_SPINE_LOAD = of(SPINE, "rx_bytes").rate()
+SPINE_HIGHEST = _SPINE_LOAD.max()
+SPINE_MEAN = _SPINE_LOAD.mean()
+SPINE_LOWEST = _SPINE_LOAD.min()
 _UPLINKS_USED = _leaf("uplink_tx_bytes").rate("1m").per(_leaf("uplink_capacity"))
 UPLINKS_USED_HIGHEST = _UPLINKS_USED.max()
 MARKED = _site("nic_ecn_marked_packets_total").rate().in_unit(_PACKETS)
@@ -65,7 +73,10 @@ ACK_TIMEOUTS = _nic("ack_timeouts").rate().sum().in_unit(_PACKETS)
 PORTS_DOWN = _array("nics_down")
 FLAPS = _nic("carrier_changes").increase("15m").sum()
 LINKS_DOWN = _nic("up", NO_VIRTUAL_DEVICE).equals(0).during("nic-down")
-FLAPPING = Expr(f"({_nic('carrier_changes').increase('15m')} > 0)").top(_LISTED).during("nic-flap")
+FLAPPING = (
+    Expr(f"({_nic('carrier_changes').increase('15m')} > 1.5)").top(_LISTED).during("nic-flap")
+)
+"""A link that is lost and stays lost changes once; the increase of a counter is no whole number."""
 SLOW_LINKS = Expr(
     f"8 * ({_nic('rate').raw} < on (site) group_left () max by (site) ({_nic('rate').raw}))",
     BITS_PER_SECOND,

@@ -7,6 +7,7 @@ from twin.grafana.units import SECONDS
 from twin.grafana.values import own
 
 _EMULATOR = ("emulator",)
+_LISTED = 50
 _LAG = own("ingest_lag_seconds", suffix="_bucket").rate("1m").sum("le")
 _RENDER = own("http_scrape_duration_seconds", suffix="_bucket").rate("1m").sum("le", "endpoint")
 
@@ -28,12 +29,13 @@ RESTARTS = own("unit_restarts_total").increase("1h").sum()
 LAG_MEDIAN = _quantile(0.5, _LAG)
 LAG_HIGH = _quantile(0.99, _LAG)
 BEHIND = Expr(f"time() - {own('simulation_time_seconds')}", SECONDS)
-MISSING = own("unit_missing").count("kind", "reason").during("gateway-silent")
+_MISSING = own("unit_missing").max("kind", "array", "unit", "reason")
+MISSING = _MISSING.top(_LISTED).during("gateway-silent")
 RENDER_HIGH = _quantile(0.99, _RENDER)
 RENDERED = own("http_scrape_series_total").rate("1m").sum("endpoint")
 
 EMULATORS_UP = own("emulator_up").sum()
-EMULATORS = own("emulator_up").count()
+EMULATORS_DOWN = Expr(f"sum({own('emulator_up')} == bool 0)")
 TICKS = own("emulator_ticks_total").rate("1m").sum(*_EMULATOR)
 LATE = own("emulator_late_ticks_total").increase("5m").sum(*_EMULATOR)
 PUBLISHED = own("emulator_frames_total").rate("1m").sum(*_EMULATOR)

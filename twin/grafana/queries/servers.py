@@ -9,7 +9,7 @@ from twin.grafana.promql import Expr
 from twin.grafana.units import SECONDS
 
 TARGETS_UP = Expr('sum(up{job=~"twin|twin-array", site="$site"})')
-TARGETS = Expr('count(up{job=~"twin|twin-array", site="$site"})')
+TARGETS_DOWN = Expr('sum(up{job=~"twin|twin-array", site="$site"} == bool 0)')
 SCRAPE_SECONDS = Expr(
     'max by (job) (scrape_duration_seconds{job=~"twin|twin-array", site="$site"})', SECONDS
 )

@@ -1,0 +1,95 @@
+"""What an incident looks like: the worst first, what is down in red, nothing left out."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from tests.grafana.panels import named, overrides, pages, panels_of, unit_of
+from twin.catalog import CDU, CDU_PSU, FAN, PUMP
+from twin.grafana.pages import DashboardPage
+
+
+@pages
+def test_the_worst_stand_first(page: DashboardPage, built: dict[str, Any]) -> None:
+    """A table of the greatest values begins with the greatest, one of the least with the least."""
+    for panel in panels_of(built[page.file], "table"):
+        expr = panel["targets"][0]["expr"]
+        for function, descending in (("topk(", True), ("bottomk(", False)):
+            orders = panel["options"].get("sortBy") or ()
+            if function in expr and orders:
+                assert orders[0].get("desc", False) is descending, panel["title"]
+
+
+@pages
+def test_a_lane_shows_short_states(page: DashboardPage, built: dict[str, Any]) -> None:
+    """A state of a job that lasted less than the time between two points has its place too."""
+    for panel in panels_of(built[page.file], "state-timeline"):
+        for target in panel["targets"]:
+            if "{{state}}" in target["legendFormat"]:
+                assert re.search(r"max_over_time\(.*\[\$__interval\]\)", target["expr"])
+
+
+@pages
+def test_what_does_not_answer_is_counted(page: DashboardPage, built: dict[str, Any]) -> None:
+    """Beside a number of what is up, running or online stands, in red, how many are not."""
+    for panel in panels_of(built[page.file], "stat"):
+        names = [target.get("legendFormat") for target in panel["targets"]]
+        for good, bad in (("up", "down"), ("running", "failed"), ("online", "offline")):
+            if good in names:
+                place = panel["targets"][names.index(bad)]["refId"]
+                steps = dict(overrides(panel, place))["thresholds"]["steps"]
+                assert steps[-1] == {"value": 1, "color": "red"}, panel["title"]
+
+
+def test_spines_are_no_leaves(built: dict[str, Any]) -> None:
+    """Both are targets of one job: the numbers of each leave out the other."""
+    found = {
+        panel["title"]: [target["expr"] for target in panel["targets"]]
+        for panel in panels_of(built["network.json"], "stat")
+    }
+    assert all('array=""' in expr for expr in found["Spine switches"])
+    assert 'array!=""' in found["Leaf switches"][1]
+
+
+@pages
+def test_lines_keep_the_unit_of_their_panel(page: DashboardPage, built: dict[str, Any]) -> None:
+    """The unit that a panel has is undone by no line on its left axis with a plain number."""
+    for panel in panels_of(built[page.file], "timeseries"):
+        for target in panel["targets"]:
+            own = dict(overrides(panel, target["refId"]))
+            if own.get("custom.axisPlacement") != "right":
+                assert own.get("unit") != "none", panel["title"]
+
+
+@pages
+def test_shares_have_an_axis_up_to_all(page: DashboardPage, built: dict[str, Any]) -> None:
+    """A share of 100 % on the right is at the top of its axis, not in the middle."""
+    for panel in panels_of(built[page.file], "timeseries"):
+        for target in panel["targets"]:
+            own = dict(overrides(panel, target["refId"]))
+            whole = {"percent": 100, "percentunit": 1}.get(unit_of(panel, target["refId"]))
+            if own.get("custom.axisPlacement") == "right" and whole is not None:
+                assert own["custom.axisSoftMax"] == whole, panel["title"]
+
+
+def test_each_medium_has_a_dashboard(built: dict[str, Any]) -> None:
+    """No panel of one cooling dashboard is empty because a site uses the other medium."""
+    liquid = {s.metric for device in (CDU, CDU_PSU, PUMP) for s in device}
+    rolled = {r.metric(level) for device in (CDU, CDU_PSU, PUMP) for r in device.rollups
+              for level in r.levels}  # fmt: skip
+    for panel in panels_of(built["air.json"]):
+        for target in panel["targets"]:
+            assert not named(target["expr"]) & (liquid | rolled), panel["title"]
+    fans = {rollup.metric(level) for rollup in FAN.rollups for level in rollup.levels}
+    for panel in panels_of(built["cooling.json"]):
+        assert not {name for t in panel["targets"] for name in named(t["expr"])} & fans
+
+
+def test_all_failed_fans_come_before_fast_ones(built: dict[str, Any]) -> None:
+    """A rack whose fans all stand still has no fast one, and yet is first in the list."""
+    (panel,) = [one for one in panels_of(built["air.json"], "table") if "failed" in one["title"]]
+    assert re.search(
+        r"topk\(10, .*rack_fans_failed.*\+.*rack_fan_speed", panel["targets"][0]["expr"]
+    )
+    assert panel["options"]["sortBy"] == [{"desc": True, "displayName": "Failed"}]
