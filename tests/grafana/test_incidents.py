@@ -93,3 +93,21 @@ def test_all_failed_fans_come_before_fast_ones(built: dict[str, Any]) -> None:
         r"topk\(10, .*rack_fans_failed.*\+.*rack_fan_speed", panel["targets"][0]["expr"]
     )
     assert panel["options"]["sortBy"] == [{"desc": True, "displayName": "Failed"}]
+
+
+@pages
+def test_a_place_in_a_table_leads_to_it(page: DashboardPage, built: dict[str, Any]) -> None:
+    """A click on an array or a rack opens it, with its variable set."""
+    for panel in panels_of(built[page.file], "table"):
+        shown = panel["transformations"][-2]["options"]["renameByName"].values()
+        for column in {"Array", "Rack"} & set(shown):
+            settings = {
+                change["id"]: change["value"]
+                for override in panel["fieldConfig"]["overrides"]
+                if override["matcher"]["options"] == column
+                for change in override["properties"]
+            }
+            if not settings.get("custom.hidden"):
+                (link,) = settings["links"]
+                assert link["url"].startswith(f"/d/twin-{column.lower()}?"), panel["title"]
+                assert f'var-{column.lower()}=${{__data.fields["{column}"]}}' in link["url"]

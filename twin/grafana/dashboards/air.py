@@ -8,7 +8,7 @@ from twin.grafana.assemble import Row
 from twin.grafana.colors import BLUE, ORANGE, RED
 from twin.grafana.dashboard_links import drill_down
 from twin.grafana.dashboards.cooling_rows import facility_water, fans
-from twin.grafana.pages import RACK
+from twin.grafana.pages import ARRAY, RACK
 from twin.grafana.panel_parts import Query, TableColumn
 from twin.grafana.panels import listing, numbers, timeline
 from twin.grafana.queries import cooling as q
@@ -126,7 +126,7 @@ def _servers() -> Row:
                 Query(q.WORST_GPU),
             ],
             [
-                TableColumn("array", "Array", width=70),
+                TableColumn("array", "Array", width=70, link=drill_down(ARRAY, array="row.Array")),
                 TableColumn(
                     "rack",
                     "Rack",

@@ -8,7 +8,7 @@ from twin.grafana.assemble import Row
 from twin.grafana.colors import BLUE, GREY, ORANGE, PURPLE, RED, YELLOW
 from twin.grafana.dashboard_links import drill_down
 from twin.grafana.dashboards.cooling_rows import facility_water, fans
-from twin.grafana.pages import RACK
+from twin.grafana.pages import ARRAY, RACK
 from twin.grafana.panel_parts import Query, TableColumn
 from twin.grafana.panels import listing, numbers, timeline
 from twin.grafana.queries import cooling as q
@@ -163,7 +163,7 @@ def _units() -> Row:
                 Query(q.WORST_PUMPS),
             ],
             [
-                TableColumn("array", "Array", width=70),
+                TableColumn("array", "Array", width=70, link=drill_down(ARRAY, array="row.Array")),
                 TableColumn(
                     "rack",
                     "Rack",
@@ -190,7 +190,7 @@ def _units() -> Row:
             "Racks whose leak detector does not report OK.",
             [Query(q.LEAKS)],
             [
-                TableColumn("array", "Array"),
+                TableColumn("array", "Array", link=drill_down(ARRAY, array="row.Array")),
                 TableColumn(
                     "rack", "Rack", link=drill_down(RACK, rack="row.Rack", array="row.Array")
                 ),

@@ -164,7 +164,10 @@ def _switches() -> Row:
             "Leaf and spine switches that do not answer. A leaf takes the ports of its servers "
             "with it; a spine takes capacity from all.",
             [Query(q.SWITCHES_DOWN)],
-            [TableColumn("array", "Array", width=70), TableColumn("instance", "Switch")],
+            [
+                TableColumn("array", "Array", width=70, link=drill_down(ARRAY, array="row.Array")),
+                TableColumn("instance", "Switch"),
+            ],
             width=4,
             nothing="All switches answer",
         ),

@@ -13,7 +13,7 @@ from twin.grafana import colors
 from twin.grafana.assemble import Row
 from twin.grafana.colors import BLUE, GREEN, GREY, HEAT, ORANGE, PURPLE, RED, YELLOW
 from twin.grafana.dashboard_links import drill_down, drill_down_by_row
-from twin.grafana.pages import RACK
+from twin.grafana.pages import ARRAY, RACK
 from twin.grafana.panel_parts import Query, TableColumn
 from twin.grafana.panels import density, listing, numbers, rack_map, timeline
 from twin.grafana.queries import alerts, cooling, energy, gpus, job, network, pipeline, racks
@@ -224,7 +224,7 @@ def _systems() -> Row:
                 Query(gpus.HOTTEST_GPUS),
             ],
             [
-                TableColumn("array", "Array", width=60),
+                TableColumn("array", "Array", width=60, link=drill_down(ARRAY, array="row.Array")),
                 TableColumn(
                     "rack",
                     "Rack",
