@@ -44,10 +44,10 @@ _LABEL_VALUES = re.compile(r"label_values\((?:(.+),\s*)?(\w+)\)", re.DOTALL)
 
 ABOUT = """\
 Dashboards and rules that others publish, asked of the twin: small sites with whole hosts
-(`telemetry: {host: full}`), under Kubernetes or Slurm, in a real Prometheus, or in a
-VictoriaMetrics where a dashboard is in MetricsQL. A collection has the labels of targets, the
-counters file and the store that its own scrape configuration gives it. `scripts/compatibility
-FOLDER` does the same with dashboards and rules of your own.
+(`telemetry: {host: full}`), under Kubernetes, Slurm or Slurm on Kubernetes, in a real Prometheus,
+or in a VictoriaMetrics where a dashboard is in MetricsQL. A collection has the labels of targets,
+the counters file and the store that its own scrape configuration gives it.
+`scripts/compatibility FOLDER` does the same with dashboards and rules of your own.
 
 *Beyond* are panels that a real cluster with the twin's exporters would not answer either, and the
 share is of the others: dcgm-exporter, node_exporter, ipmi_exporter, snmp_exporter, mosquitto's
@@ -367,15 +367,13 @@ def main() -> int:
     parser.add_argument("folders", nargs="+", type=Path)
     parser.add_argument("--write", type=Path, help="write the page")
     parser.add_argument("--dcgm", default="4.8.2", help="edition of dcgm-exporter")
-    parser.add_argument(
-        "--scheduler", action="append", choices=SCHEDULERS, help="both unless given"
-    )
+    parser.add_argument("--scheduler", action="append", choices=SCHEDULERS, help="all unless given")
     parser.add_argument("--no-rules", action="store_true", help="dashboards alone")
     parser.add_argument("--least", type=float, default=0.9, help="share of the panels")
     options = parser.parse_args()
     if not VICTORIA:
         print("no VictoriaMetrics is installed: dashboards in MetricsQL count as refused")
-    found = judged_boards(options.folders, options.scheduler or SCHEDULERS, options.dcgm)
+    found = judged_boards(options.folders, options.scheduler or tuple(SCHEDULERS), options.dcgm)
     if not options.no_rules:
         judge_rules(found, options.dcgm)
     tallies = [found[folder] for folder in options.folders]

@@ -33,7 +33,7 @@ name: compatibility
 racks: 2
 racks_per_array: 2
 servers_per_rack: 1
-scheduler: {kind: KIND, start_seconds: 20, repair_seconds: 60}
+scheduler: {KIND, start_seconds: 20, repair_seconds: 60}
 jobs: [{name: pretrain, racks: 1}]
 job_mix: [{name: finetune, share: 1, gpus: [4, 8], seconds: 200, spread: 0.3}]
 telemetry: {host: full, exporters: {dcgm: "EDITION"}, jobs: {slurm: all}}
@@ -46,7 +46,11 @@ TROUBLE = {
 }
 """What goes wrong, by the second: panels about trouble show something then."""
 SCRAPE, MINUTES = 15, 16
-SCHEDULERS = ("kubernetes", "slurm")
+SCHEDULERS = {
+    "kubernetes": "kind: kubernetes",
+    "slurm": "kind: slurm",
+    "slurm-on-kubernetes": "kind: slurm, on_kubernetes: true",
+}
 VICTORIA = shutil.which("victoria-metrics")
 
 
@@ -106,7 +110,7 @@ class Stores:
 
 def site_of(kind: str, edition: str, setup: Setup) -> Layout:
     """Return the site that a collection is asked of."""
-    site = yaml.safe_load(SITE.replace("KIND", kind).replace("EDITION", edition))
+    site = yaml.safe_load(SITE.replace("KIND", SCHEDULERS[kind]).replace("EDITION", edition))
     if setup.counters:
         site["telemetry"]["exporters"]["dcgm_counters"] = setup.counters
     if setup.gpu:

@@ -315,6 +315,7 @@ DEFAULTS = {
     },
     "scheduler": {
         "kind": "none",
+        "on_kubernetes": False,
         "load_ratio": 0.95,
         "queue_jobs": 256,
         "partition": "batch",

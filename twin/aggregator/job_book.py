@@ -6,30 +6,24 @@ while; a change beyond that waits, and the last one of each rack is applied when
 
 from __future__ import annotations
 
-import uuid
 from collections import Counter
 from collections.abc import Mapping
 
 from twin.catalog import DeviceHolder, UnitKind
+from twin.catalog.schedulers import pod_uid
 from twin.errors import FrameError
 from twin.site import Layout
 from twin.wire import RackJobs, SiteJobs
 from twin.wire.jobs import MOST_HOLDERS
 
-__all__ = ["BURST_CHANGES", "CHANGE_SECONDS", "JobBook", "pod_uid"]
+__all__ = ["BURST_CHANGES", "CHANGE_SECONDS", "JobBook"]
 
 BURST_CHANGES = 20.0
 """Changes of its jobs that a GPU may have at once, as a mean over its rack."""
 CHANGE_SECONDS = 30.0
 """Between two changes in the long run: a rack adds at most 120 times its GPUs' series an hour."""
-_NAMESPACE = uuid.UUID("0d6a3a53-52d5-4d8e-9d2e-8f6f0a2a7c11")
 
 _Holders = dict[int, tuple[DeviceHolder, ...]]
-
-
-def pod_uid(account: str, pod: str) -> str:
-    """Return the uid of a pod, the same for the same name in the same namespace."""
-    return str(uuid.uuid5(_NAMESPACE, f"{account}/{pod}"))
 
 
 class JobBook:

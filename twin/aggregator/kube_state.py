@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from twin.aggregator.job_book import pod_uid
 from twin.aggregator.state_series import StateSeries
 from twin.catalog import GpuInstance
 from twin.catalog.gpu_jobs import JOB_CONTAINER
@@ -18,12 +17,13 @@ from twin.catalog.schedulers import (
     QOS_CLASSES,
     STATUS_REASONS,
     STATUSES,
+    pod_uid,
 )
 from twin.parameters import Site
 from twin.site.job_names import pod_name
 from twin.wire import Allocation, NodeReport, QueuedJob, RackJobs
 
-__all__ = ["job_series", "rack_series"]
+__all__ = ["job_series", "pod_series", "rack_series"]
 
 _Resource = tuple[str, str]
 _GPU: _Resource = ("nvidia_com_gpu", "integer")
@@ -70,7 +70,7 @@ def rack_series(
         if own.pod:
             ready = not rack.nodes or rack.nodes[own.server].ready
             asked = _devices(len(own.gpus), instances)
-            _pod(series, site, hostnames[own.server], own, asked, node_ready=ready)
+            pod_series(series, site, hostnames[own.server], own, asked, node_ready=ready)
 
 
 def _node(
@@ -88,7 +88,8 @@ def _node(
         labels = (node, node, str(gpus), "true", product.replace(" ", "-"), site.name)
         add("kube_node_labels", labels)
     add("kube_node_role", (node, "worker"))
-    out = report.state != "up"
+    # What Slurm drains, the cluster that its workers run on does not cordon.
+    out = report.state != "up" and not site.scheduler.on_kubernetes
     add("kube_node_spec_unschedulable", (node,), float(out))
     if out:
         taint = ("node.kubernetes.io/unschedulable", "", "NoSchedule")
@@ -111,18 +112,33 @@ def _node(
         series.one_of("kube_node_status_condition", (node, condition), STATUSES, status)
 
 
-def _pod(
+def pod_series(
     series: StateSeries,
     site: Site,
     node: str,
     own: Allocation,
-    asked: Mapping[_Resource, int],
+    asked: Mapping[tuple[str, str], float],
     *,
     node_ready: bool,
+    container: str = JOB_CONTAINER,
+    owner: str = "Job",
 ) -> None:
+    """Add a pod that has a node.
+
+    Args:
+        series: to which it is added.
+        site: the site.
+        node: where it runs.
+        own: what is said of it.
+        asked: amounts that its container asks for, by resource and unit, instead of CPUs and
+            memory in the share of its GPUs.
+        node_ready: whether the node answers.
+        container: name of its container.
+        owner: kind of object that made it.
+    """
     key = (own.account, own.pod, pod_uid(own.account, own.pod))
     running, starting = own.state == "running", own.state == "starting"
-    _described(series, site, key, own, node)
+    _described(series, site, key, own, node, owner)
     add = series.add
     add("kube_pod_created", key, _seconds(own.start if own.made is None else own.made))
     for time in ("start_time", "status_initialized_time", "status_scheduled_time"):
@@ -136,8 +152,8 @@ def _pod(
         add("kube_pod_status_container_ready_time", key, _seconds(own.began))
         if ready:
             add("kube_pod_status_ready_time", key, _seconds(own.began))
-    _requested(series, site, (*key, JOB_CONTAINER), node, len(own.gpus), asked)
-    _container(series, (*key, JOB_CONTAINER), own)
+    _requested(series, site, (*key, container), node, len(own.gpus), asked)
+    _container(series, (*key, container), own)
 
 
 def _container(series: StateSeries, container: tuple[str, ...], own: Allocation) -> None:
@@ -170,9 +186,11 @@ def _described(
     key: tuple[str, str, str],
     own: Allocation | QueuedJob,
     node: str,
+    owner: str = "Job",
 ) -> None:
     """Add what a pod has whether it runs or waits."""
-    series.add("kube_pod_restart_policy", (*key, "OnFailure"))
+    policy = "OnFailure" if owner == "Job" else "Always"
+    series.add("kube_pod_restart_policy", (*key, policy))
     series.add("kube_pod_scheduler", (*key, "default-scheduler"))
     series.add("kube_pod_service_account", (*key, "default"))
     for taint in _TOLERATED:
@@ -180,10 +198,10 @@ def _described(
     # Requests and limits of all containers are the same.
     series.one_of("kube_pod_status_qos_class", key, QOS_CLASSES, "Guaranteed")
     series.one_of("kube_pod_status_reason", key, STATUS_REASONS, "")
-    series.add("kube_pod_info", (*key, "", "", node, "Job", own.name, "", "false"))
+    series.add("kube_pod_info", (*key, "", "", node, owner, own.name, "", "false"))
     if site.telemetry.jobs.metric_labels:
         series.add("kube_pod_labels", (*key, own.app, own.name, own.account, own.user))
-    series.add("kube_pod_owner", (*key, "Job", own.name, "true"))
+    series.add("kube_pod_owner", (*key, owner, own.name, "true"))
 
 
 def _requested(
@@ -192,7 +210,7 @@ def _requested(
     container: tuple[str, ...],
     node: str,
     gpus: int,
-    asked: Mapping[_Resource, int],
+    asked: Mapping[_Resource, float],
 ) -> None:
     share = _SHARE * gpus / site.server.gpus
     wanted = {_CPU: round(share * CPUS_A_NODE), _MEMORY: share * MEMORY_A_NODE, **asked}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from twin.aggregator import kube_state, slurm_state, vpenso_state
+from twin.aggregator import kube_state, slurm_pods, slurm_state, vpenso_state
 from twin.aggregator.state_series import StateSeries
 from twin.aggregator.store import Store
 from twin.aggregator.text_format import ExpositionWriter, MetricHead, SeriesColumn
@@ -66,7 +66,7 @@ class SchedulerPages:
         if not self._exporters:
             return
         racks = [self._layout.number(UnitKind.RACK, rack) for rack in self._layout.racks_of(array)]
-        versions = tuple(self._book.versions.get(rack) for rack in racks)
+        versions = (self._since, *(self._book.versions.get(rack) for rack in racks))
         self._write(text, array, versions, lambda exporter, own: self._racks(exporter, own, racks))
 
     def series(self, array: int | None) -> int:
@@ -98,6 +98,12 @@ class SchedulerPages:
             if text.wants(own.name):
                 text.add(own, shown)
 
+    @property
+    def _since(self) -> float:
+        """Simulated time at which the scheduler began, unix seconds; 0 before it was told."""
+        told = None if self._book.queue is None else self._book.queue.scheduler
+        return 0.0 if told is None else told.since
+
     def _rest(self, exporter: StateExporter) -> tuple[tuple[str, str], ...]:
         site = self._layout.site.name
         return (("job", exporter.job), ("instance", exporter.instance), ("site", site))
@@ -112,22 +118,34 @@ class SchedulerPages:
         self, exporter: StateExporter, series: StateSeries, told: RackJobs, rack: int
     ) -> None:
         site, identity = self._layout.entire.site, self._names.rack(rack)
-        hosts = identity.hostnames
+        hosts, workers = identity.hostnames, site.scheduler.on_kubernetes
+        nodes = slurm_pods.worker_names(site, rack) if workers else hosts
         if exporter is KUBE_STATE:
             instances = self._names.instances(rack)
             kube_state.rack_series(series, site, hosts, told, identity.gpu_model, instances)
+            if workers:
+                self._slurm_pods(series, hosts, told, rack)
         elif exporter is SLURM:
-            slurm_state.endpoint_rack(series, site, hosts, told)
+            slurm_state.endpoint_rack(series, site, nodes, told)
         elif exporter is SOPERATOR:
-            slurm_state.soperator_rack(series, site, hosts, told)
+            slurm_state.soperator_rack(series, site, nodes, told, hosts)
         elif exporter is VPENSO:
-            vpenso_state.vpenso_rack(series, site, hosts, told)
+            vpenso_state.vpenso_rack(series, site, nodes, told)
+
+    def _slurm_pods(
+        self, series: StateSeries, hosts: Sequence[str], told: RackJobs, rack: int
+    ) -> None:
+        site = self._layout.entire.site
+        slurm_pods.worker_series(series, site, hosts, told, rack, self._since)
+        if rack == 0 and told.nodes:
+            ready = told.nodes[0].ready
+            slurm_pods.daemon_series(series, site, hosts[0], self._since, ready=ready)
 
     def _site(self, exporter: StateExporter, series: StateSeries) -> None:
         queue, site = self._book.queue, self._layout.entire.site
         if queue is None:
             return
-        if exporter is KUBE_STATE:
+        if exporter is KUBE_STATE and site.scheduler.kind == "kubernetes":
             # A pod that waits asks for instances where there is nothing else.
             cuts = set(self._layout.entire.partitions)
             kube_state.job_series(series, site, queue.jobs, cuts.pop() if len(cuts) == 1 else ())

@@ -15,6 +15,7 @@ from twin.catalog.schedulers import (
     NODE_FLAGS,
     OLD_FLAGS,
     PARTITION_NODES,
+    WORKER_SET,
 )
 from twin.parameters import Site
 from twin.wire import (
@@ -236,13 +237,27 @@ def _count_nodes(
 
 
 def soperator_rack(
-    series: StateSeries, site: Site, hostnames: Sequence[str], rack: RackJobs
+    series: StateSeries,
+    site: Site,
+    names: Sequence[str],
+    rack: RackJobs,
+    hosts: Sequence[str],
 ) -> None:
-    """Add the nodes of a rack and the jobs on them as soperator's exporter shows them."""
-    for server, node in enumerate(hostnames[: len(rack.nodes)]):
+    """Add the nodes of a rack and the jobs on them as soperator's exporter shows them.
+
+    Args:
+        series: to which they are added.
+        site: the site.
+        names: of the nodes.
+        rack: what the scheduler says of it.
+        hosts: names of the servers, which are the nodes' own where Slurm runs on no other cluster.
+    """
+    pods = site.scheduler.on_kubernetes
+    for server, node in enumerate(names[: len(rack.nodes)]):
         report = rack.nodes[server]
         held = gpus_held(rack.allocations, server)
-        series.add("slurm_node_info", _node(node, report, held, site.server.gpus))
+        instance = hosts[server] if pods else ""
+        series.add("slurm_node_info", _node(node, report, held, site.server.gpus, instance))
         cpus = CPUS_A_NODE * held // site.server.gpus
         memory = MEMORY_A_NODE * held // site.server.gpus
         values = {
@@ -255,10 +270,11 @@ def soperator_rack(
             series.add(f"slurm_node_{name}", (node,), value)
         series.add("slurm_node_partition", (node, site.scheduler.partition))
     for own in rack.allocations:
-        series.add("slurm_node_job", (str(own.job), hostnames[own.server], "", ""))
+        nodeset = WORKER_SET if pods else ""
+        series.add("slurm_node_job", (str(own.job), names[own.server], "", nodeset))
 
 
-def _node(node: str, report: NodeReport, held: int, gpus: int) -> tuple[str, ...]:
+def _node(node: str, report: NodeReport, held: int, gpus: int, instance: str) -> tuple[str, ...]:
     busy = "IDLE" if not held else "ALLOCATED" if held == gpus else "MIXED"
     base = "DOWN" if report.state == "down" else busy
     set_flags = {
@@ -270,7 +286,7 @@ def _node(node: str, report: NodeReport, held: int, gpus: int) -> tuple[str, ...
         for flag in NODE_FLAGS
     )
     away = base == "DOWN" or not report.ready or (base == "IDLE" and report.state == "drain")
-    return (node, "", base, *flags, "true" if away else "", "", node, report.reason, "")
+    return (node, instance, base, *flags, "true" if away else "", "", node, report.reason, "")
 
 
 def soperator_jobs(series: StateSeries, site: Site, queue: SiteJobs) -> None:

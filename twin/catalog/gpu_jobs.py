@@ -2,15 +2,24 @@
 
 ``internal/pkg/transformation`` of dcgm-exporter 4.8.2 maps GPUs to pods by the kubelet's list of
 devices and to Slurm jobs by the files of a directory. A GPU without a pod has none of the pod's
-labels. A GPU with several jobs gives each series once a job, all with the value of the GPU.
+labels. Where Slurm runs on Kubernetes, each GPU has the pod of its node's worker, job or not. A GPU
+with several jobs gives each series once a job, all with the value of the GPU.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from twin.catalog.model import Labels
 from twin.catalog.place import DeviceHolder, Place
+from twin.catalog.schedulers.model import pod_uid
+from twin.catalog.schedulers.slurm_pods import (
+    SLURM_NAMESPACE,
+    WORKER_CONTAINER,
+    WORKER_SET,
+    worker,
+)
 
 if TYPE_CHECKING:  # what lists metrics needs no parameters
     from twin.parameters import Site
@@ -41,14 +50,27 @@ def job_labels(place: Place) -> tuple[Labels, ...]:
         return ((),)
     target = _target(place)
     holders = place.names.holders(place.unit, place.index)
+    if site.scheduler.on_kubernetes:
+        own = _of_worker(place)
+        if not holders:
+            return ((*_labels(site, own, WORKER_CONTAINER), *target),)
+        holders = [replace(own, job=holder.job) for holder in holders]
+        return tuple((*_labels(site, each, WORKER_CONTAINER), *target) for each in holders)
     if not holders or not (site.pods_labelled or site.hpc_jobs_labelled):
         return (target,)
-    return tuple((*_labels(site, holder), *target) for holder in holders)
+    return tuple((*_labels(site, holder, JOB_CONTAINER), *target) for holder in holders)
 
 
-def _labels(site: Site, holder: DeviceHolder) -> Labels:
+def _of_worker(place: Place) -> DeviceHolder:
+    """Return the worker's pod of Slurm that has a GPU, without a job."""
+    pod = worker(place.unit * place.site.servers_per_rack + place.host)
+    uid = pod_uid(SLURM_NAMESPACE, pod)
+    return DeviceHolder("", WORKER_SET, SLURM_NAMESPACE, pod, uid)
+
+
+def _labels(site: Site, holder: DeviceHolder, container: str) -> Labels:
     options = site.telemetry.jobs
-    job = (("hpc_job", holder.job),) if site.hpc_jobs_labelled else ()
+    job = (("hpc_job", holder.job),) if site.hpc_jobs_labelled and holder.job else ()
     if not site.pods_labelled or not holder.pod:
         return job
     prefix = "" if options.honor_labels else "exported_"
@@ -56,7 +78,7 @@ def _labels(site: Site, holder: DeviceHolder) -> Labels:
     own = (("app", holder.app), ("team", holder.account)) if options.pod_labels else ()
     return (
         *own,
-        (f"{prefix}container", JOB_CONTAINER),
+        (f"{prefix}container", container),
         *job,
         (f"{prefix}namespace", holder.account),
         (f"{prefix}pod", holder.pod),

@@ -93,7 +93,7 @@ class JobTelemetryParameters(Section):
 
     kubernetes: bool | None = None
     """dcgm-exporter's `--kubernetes`: `pod`, `namespace` and `container` on the GPUs that a pod
-    has; on unless given where `scheduler.kind` is `kubernetes`."""
+    has; on unless given where `scheduler.kind` is `kubernetes`, or Slurm runs on Kubernetes."""
     hpc_job: bool | None = None
     """dcgm-exporter's `--hpc-job-mapping-dir`: `hpc_job` on the GPUs that a job has; on unless
     given where `scheduler.kind` is `slurm`."""
@@ -106,7 +106,7 @@ class JobTelemetryParameters(Section):
     pod_labels: bool = False
     """dcgm-exporter's `--kubernetes-enable-pod-labels`: the pods' labels `app` and `team`."""
     state_metrics: bool = True
-    """kube-state-metrics, where `scheduler.kind` is `kubernetes`."""
+    """kube-state-metrics, where `scheduler.kind` is `kubernetes` or Slurm runs on Kubernetes."""
     metric_labels: bool = True
     """Its `--metric-labels-allowlist` for pods and nodes, without which `kube_pod_labels` and
     `kube_node_labels` do not exist."""

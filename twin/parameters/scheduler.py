@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import exp
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from twin.parameters.section import Amount, Fraction, Positive, Section
 
@@ -24,6 +24,10 @@ class SchedulerParameters(Section):
     kind: Literal["none", "slurm", "kubernetes"] = "none"
     """What runs the jobs, which decides what exporters say of them; with `none` the only jobs are
     those of `jobs`."""
+    on_kubernetes: bool = False
+    """Slurm's daemons are pods of a Kubernetes cluster, as soperator makes them: a node of Slurm
+    has the name of its worker's pod, dcgm-exporter says which worker has a GPU, and
+    kube-state-metrics shows the cluster's nodes and these pods. Only where `kind` is `slurm`."""
     load_ratio: Annotated[float, Field(gt=0, le=2)] = 0.95
     """GPU time that users submit over GPU time that there is; from 1 on the queue only grows."""
     queue_jobs: Annotated[int, Field(ge=1, le=4096)] = 256
@@ -41,6 +45,17 @@ class SchedulerParameters(Section):
     """From the end of a job that is run again to its place in the queue, est."""
     keep_seconds: Positive = 300.0
     """How long a job that has ended is still shown: Slurm's `MinJobAge` is 300 s."""
+
+    @model_validator(mode="after")
+    def _slurm_where_it_is_on_kubernetes(self) -> SchedulerParameters:
+        if self.on_kubernetes and self.kind != "slurm":
+            raise ValueError("on_kubernetes is for kind: slurm; leave it out")
+        return self
+
+    @property
+    def has_pods(self) -> bool:
+        """Whether GPUs belong to pods: those of jobs, or of Slurm's workers."""
+        return self.kind == "kubernetes" or self.on_kubernetes
 
 
 class JobMixParameters(Section):

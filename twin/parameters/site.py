@@ -185,7 +185,7 @@ class Site(Section):
     def pods_labelled(self) -> bool:
         """Whether dcgm-exporter says which pod has a GPU."""
         chosen = self.telemetry.jobs.kubernetes
-        return self.scheduler.kind == "kubernetes" if chosen is None else chosen and self.scheduled
+        return self.scheduler.has_pods if chosen is None else chosen and self.scheduled
 
     @property
     def hpc_jobs_labelled(self) -> bool:
@@ -196,7 +196,7 @@ class Site(Section):
     @property
     def state_metrics_shown(self) -> bool:
         """Whether kube-state-metrics runs."""
-        return self.scheduler.kind == "kubernetes" and self.telemetry.jobs.state_metrics
+        return self.scheduler.has_pods and self.telemetry.jobs.state_metrics
 
     @property
     def slurm_exporters(self) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import ceil
 
 from twin.catalog import GPU
-from twin.catalog.schedulers import StateExporter, state_exporters_of
+from twin.catalog.schedulers import KUBE_STATE, SLURM_PODS, StateExporter, state_exporters_of
 from twin.site.layout import Layout
 
 __all__ = ["ScheduledFigures"]
@@ -63,6 +63,10 @@ class ScheduledFigures:
     def series(self, layout: Layout, exporter: StateExporter) -> int:
         """Return about how many series an exporter of the scheduler has."""
         site = layout.site
+        if exporter is KUBE_STATE and site.scheduler.on_kubernetes:
+            pods = site.servers + len(SLURM_PODS)
+            shown = site.servers * exporter.series("node") + pods * exporter.series("pod")
+            return shown + exporter.series("account")
         users = {user for kind in site.mix for user in kind.users} | {"root" for _ in site.jobs}
         accounts = {kind.account for kind in site.mix} | {job.name for job in site.jobs}
         objects = {"node": site.servers, "pod": self.pods, "job": self.known, "site": 1,

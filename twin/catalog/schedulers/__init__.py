@@ -18,8 +18,17 @@ from twin.catalog.schedulers.model import (
     MEMORY_A_NODE,
     StateExporter,
     StateMetric,
+    pod_uid,
 )
 from twin.catalog.schedulers.slurm import JOB_COUNTS, NODE_COUNTS, PARTITION_NODES, SLURM
+from twin.catalog.schedulers.slurm_pods import (
+    SLURM_NAMESPACE,
+    SLURM_PODS,
+    WORKER_CONTAINER,
+    WORKER_SET,
+    SlurmPod,
+    worker,
+)
 from twin.catalog.schedulers.soperator import NODE_FLAGS, OLD_FLAGS, SOPERATOR
 from twin.catalog.schedulers.vpenso import VPENSO
 
@@ -40,14 +49,21 @@ __all__ = [
     "PHASES",
     "QOS_CLASSES",
     "SLURM",
+    "SLURM_NAMESPACE",
+    "SLURM_PODS",
     "SOPERATOR",
     "STATE_EXPORTERS",
     "STATUSES",
     "STATUS_REASONS",
     "VPENSO",
+    "WORKER_CONTAINER",
+    "WORKER_SET",
+    "SlurmPod",
     "StateExporter",
     "StateMetric",
+    "pod_uid",
     "state_exporters_of",
+    "worker",
 ]
 
 STATE_EXPORTERS = (KUBE_STATE, SLURM, SOPERATOR, VPENSO)

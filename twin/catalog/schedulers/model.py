@@ -6,6 +6,7 @@ moment, and its value follows from what the scheduler says, not from physics.
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -15,12 +16,19 @@ from twin.catalog.model import MetricType
 if TYPE_CHECKING:  # what lists metrics needs no parameters
     from twin.parameters import Site
 
-__all__ = ["CPUS_A_NODE", "MEMORY_A_NODE", "StateExporter", "StateMetric"]
+__all__ = ["CPUS_A_NODE", "MEMORY_A_NODE", "StateExporter", "StateMetric", "pod_uid"]
 
 CPUS_A_NODE = 224
 """Logical CPUs of a GPU server: two Xeon 8480C of 56 cores, as in a DGX H100."""
 MEMORY_A_NODE = 2_160_000_000_000
 """Bytes of its memory: 2 TiB without what firmware and kernel keep."""
+
+_UIDS = uuid.UUID("0d6a3a53-52d5-4d8e-9d2e-8f6f0a2a7c11")
+
+
+def pod_uid(account: str, pod: str) -> str:
+    """Return the uid of a pod, the same for the same name in the same namespace."""
+    return str(uuid.uuid5(_UIDS, f"{account}/{pod}"))
 
 
 @dataclass(frozen=True, slots=True)
