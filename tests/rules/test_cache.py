@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import subprocess
 import sys
@@ -14,15 +16,16 @@ import pytest
 
 import twin
 from examples.device_class import EXTENSION
-from twin.rules import kept_outcomes, kept_samples
+from twin.rules import kept_outcomes, kept_samples, suite
 from twin.rules.cache import Cache, digest
 from twin.rules.engine import EngineOutcome, evaluate
 from twin.rules.fingerprint import PHYSICS
 from twin.rules.jobs import Candidate
-from twin.rules.kept_samples import kept_sample, scenario_key
+from twin.rules.kept_samples import is_kept, kept_sample, scenario_key
 from twin.rules.sampling import Samples, known_metrics, sample
 from twin.rules.scenario_run import Options, run_scenario
 from twin.rules.source import RuleSet, load_rules
+from twin.rules.suite import run_suite
 from twin.scenario import load_scenario
 from twin.scenario.loader import LoadedScenario
 
@@ -187,13 +190,49 @@ def test_an_entry_holds_for_its_own_key_only(cache: Cache) -> None:
     assert (cache.read(one), cache.read(other)) == (b"content", None)
 
 
-@pytest.mark.parametrize("text", [b"[]", b"{}", b"\xff", b"\x05\0\0\0\0\0\0\0{}", b"null", b"[1]"])
+def forged(**changes: object) -> bytes:
+    """Return what would be samples, but for these parts of its table."""
+    family = {"name": "up", "labels": [{"job": "node"}], "constant": [True], **changes}
+    head = json.dumps({"names": ["up", "cdu_pump_state"], "families": [family]}).encode()
+    return len(head).to_bytes(8, "little") + head + bytes(8)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(b"[]", b"{}", b"\xff", b"\x05\0\0\0\0\0\0\0{}", b"null", b"[1]"),
+        *(forged(labels=[]), forged(labels=[1]), forged(constant=[True, True])),
+        *(forged(constant=[False]), forged(constant=3), forged() + b"more"),
+    ],
+)
 def test_a_forged_content_counts_as_absent(
     loaded: LoadedScenario, cache: Cache, text: bytes
 ) -> None:
     """Content that is whole and yet no samples does not end a run."""
     cache.write(scenario_key(loaded), text)
     assert kept_sample(loaded, {"cdu_pump_state"}, cache).families
+
+
+def test_an_entry_that_cannot_be_inflated_counts_as_absent(cache: Cache) -> None:
+    """A whole entry of a stranger, with a right sum over what is not compressed, ends no run."""
+    key = digest("one")
+    cache.write(key, b"content")
+    (path,) = cache.folder.iterdir()
+    data = path.read_bytes()
+    start = data.index(b"\n") + 1
+    total = hashlib.blake2b(key.encode() + b"not compressed", digest_size=32).digest()
+    path.write_bytes(data[:start] + total + b"not compressed")
+    assert cache.read(key) is None
+
+
+def test_what_is_kept_says_for_which_rules_it_is_enough(
+    loaded: LoadedScenario, cache: Cache
+) -> None:
+    """A scenario counts as kept for rules whose metrics were all asked for, and for no others."""
+    assert not is_kept(loaded, {"up"}, cache)
+    kept_sample(loaded, {"cdu_pump_state", "up"}, cache)
+    assert is_kept(loaded, {"up"}, cache)
+    assert not is_kept(loaded, {"up", "grid_power_watts"}, cache)
 
 
 def test_the_entries_unused_for_longest_go_first(cache: Cache) -> None:
@@ -225,6 +264,47 @@ def test_nothing_is_kept_of_an_extended_twin() -> None:
     with EXTENSION.installed():
         assert not kept_samples.cacheable()
     assert kept_samples.cacheable()
+
+
+@pytest.mark.integration
+def test_a_suite_says_the_same_with_a_cache_and_without(
+    cache: Cache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """First run, edit, and an edit that reads another metric: to the second as without a cache.
+
+    Only what reads another metric is simulated again.
+    """
+    scenarios = []
+    for name, fault in (("one", "1m"), ("two", "50s"), ("three", "90s")):
+        path = tmp_path / f"{name}.yaml"
+        path.write_text(SCENARIO.replace("at: 1m", f"at: {fault}"), encoding="utf-8")
+        scenarios.append(load_scenario(str(path)))
+    evaluated: list[str] = []
+    from_cache = suite._from_cache
+
+    def counted(kept: Sequence[LoadedScenario], *rest: Any) -> Any:
+        evaluated.extend(loaded.name for loaded in kept)
+        return from_cache(kept, *rest)
+
+    monkeypatch.setattr(suite, "_from_cache", counted)
+    path = tmp_path / "rules.yml"
+    seen = []
+    for edited in (
+        RULES,
+        RULES.replace("for: 10s", "for: 15s"),
+        RULES.replace("cdu_secondary_flow_liters_per_minute", "up"),
+        RULES,
+    ):
+        path.write_text(edited, encoding="utf-8")
+        rules = load_rules([str(path)])
+        bare = run_suite(scenarios, rules, Options(foreign=True))
+        evaluated.clear()
+        kept = run_suite(scenarios, rules, Options(foreign=True, cache=cache))
+        seen.append(sorted(evaluated))
+        assert [replace(own, seconds=0.0) for own in kept] == [
+            replace(own, seconds=0.0) for own in bare
+        ]
+    assert seen == [[], ["one", "three", "two"], [], ["one", "three", "two"]]
 
 
 @pytest.mark.integration

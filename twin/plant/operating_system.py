@@ -151,7 +151,6 @@ class OperatingSystems:
         self._size, self._rng = size, rng
         self._shape = shape
         self._uptime: Floats = np.floor(rng.uniform(3.0, 30.0, shape) * _DAY)
-        self._count: dict[str, Floats] = {}
         self._now: dict[str, Floats] = {}
         self._cache: Floats = rng.uniform(0.15, 0.75, shape) * size.memory
         self._extra: Floats = np.zeros(shape)
@@ -165,11 +164,16 @@ class OperatingSystems:
         self._up: NDArray[np.bool_] = np.ones(shape, dtype=np.bool_)
         healthy = HostTroubles()
         rates = self._rates(usual, healthy, np.zeros(shape))
+        # Of all that is counted, so that a step adds it at once.
+        self._counts: Floats = np.empty((len(rates), *shape))
+        self._risen: Floats = np.empty((len(rates), *shape))
+        self._count: dict[str, Floats] = dict(zip(rates, self._counts, strict=True))
         # Where a job runs, it has run for most of the time.
-        self._count = {name: np.floor(0.8 * rate * self._uptime) for name, rate in rates.items()}
+        for name, rate in rates.items():
+            self._count[name][...] = np.floor(0.8 * rate * self._uptime)
         self._count["cpu_idle"] += np.floor(0.2 * size.threads * self._uptime)
         for name in ("oom_kills", "ecc_correctable", "ecc_uncorrectable"):
-            self._count[name] = np.zeros(shape)
+            self._count[name][...] = 0.0
         tasks = self._now["tasks"]
         self._load = {name: tasks * rng.uniform(0.9, 1.1, shape) for name in _LOADS}
         self._warmth = [self._target(usual, package) for package in range(2)]
@@ -188,8 +192,10 @@ class OperatingSystems:
             up: hosts that have booted, None for all.
         """
         noise = self._rng.normal(0.0, 1.0, self._shape)
-        for name, rate in self._rates(load, troubles, noise).items():
-            self._count[name] += rate * dt
+        rates = self._rates(load, troubles, noise)
+        for risen, rate in zip(self._risen, rates.values(), strict=True):
+            risen[...] = rate
+        self._counts += self._risen * dt
         self._uptime += dt
         for name, seconds in _LOADS.items():
             self._load[name] += (self._now["tasks"] - self._load[name]) * lag(dt, seconds)
@@ -219,14 +225,17 @@ class OperatingSystems:
         down = ~up
         if not down.any():
             return
-        for values in (*self._count.values(), *self._load.values(), self._uptime, self._extra):
+        self._counts[:, down] = 0.0
+        for values in (*self._load.values(), self._uptime, self._extra):
             values[down] = 0.0
         self._cache[down] = _CACHE_FLOOR
         self._dirty[down] = 0.0
 
     # -- what runs --------------------------------------------------------------
 
-    def _rates(self, load: HostLoad, troubles: HostTroubles, noise: Floats) -> dict[str, Floats]:
+    def _rates(
+        self, load: HostLoad, troubles: HostTroubles, noise: Floats
+    ) -> dict[str, Floats | float]:
         """Return what rises each second, and take note of what runs."""
         size, flat = self._size, np.zeros(self._shape)
         pool = size.threads - HOT_THREADS
@@ -262,7 +271,7 @@ class OperatingSystems:
             "cpu_idle": idle,
             "context_switches": _SWITCHES + _SWITCHES_PER_THREAD * running,
             "interrupts": _INTERRUPTS + _INTERRUPTS_PER_THREAD * running,
-            "forks": flat + _FORKS,
+            "forks": _FORKS,
             "pressure_cpu_waiting": 0.001 + 0.0005 * running + crowd,
             "pressure_io_waiting": 0.001 + stuck,
             "pressure_io_stalled": 0.0005 + 0.5 * stuck,
@@ -270,17 +279,17 @@ class OperatingSystems:
             "pressure_memory_stalled": 0.2 * short,
             "page_faults": _FAULTS + _FAULTS_PER_THREAD * running,
             "major_faults": 0.2 + _THRASH_FAULTS * short,
-            "management_rx_bytes": flat + _MANAGEMENT_RX,
-            "management_tx_bytes": flat + _MANAGEMENT_TX,
-            "loopback_bytes": flat + _LOOPBACK,
-            "os_read_bytes": flat + _OS_READ + 4096.0 * _THRASH_FAULTS * short,
-            "os_written_bytes": flat + _OS_WRITTEN + troubles.fill,
+            "management_rx_bytes": _MANAGEMENT_RX,
+            "management_tx_bytes": _MANAGEMENT_TX,
+            "loopback_bytes": _LOOPBACK,
+            "os_read_bytes": _OS_READ + 4096.0 * _THRASH_FAULTS * short,
+            "os_written_bytes": _OS_WRITTEN + troubles.fill,
             "os_io_seconds": os_busy,
-            "read_bytes": flat + load.read,
-            "written_bytes": flat + load.written,
-            "io_seconds": busy + flat,
-            "ecc_correctable": flat + troubles.correctable,
-            "ecc_uncorrectable": flat + troubles.uncorrectable,
+            "read_bytes": load.read,
+            "written_bytes": load.written,
+            "io_seconds": busy,
+            "ecc_correctable": troubles.correctable,
+            "ecc_uncorrectable": troubles.uncorrectable,
             "oom_kills": short / _OOM_EVERY,
         }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ __all__ = ["Floats", "approach", "lag", "silenced"]
 Floats = NDArray[np.floating[Any]]
 
 
+@lru_cache(maxsize=4096)  # the same few steps and times, many times a step
 def lag(dt: float, seconds: float) -> float:
     """Return the share of the way that a first-order lag goes in ``dt`` seconds.
 

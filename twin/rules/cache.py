@@ -96,7 +96,10 @@ class Cache:
         with suppress(OSError):
             os.utime(path)  # used just now
         inflater = zlib.decompressobj()
-        content = inflater.decompress(body, _MOST_INFLATED)
+        try:
+            content = inflater.decompress(body, _MOST_INFLATED)
+        except (zlib.error, MemoryError):
+            return None
         return content if inflater.eof else None
 
     def write(self, key: str, content: bytes) -> None:

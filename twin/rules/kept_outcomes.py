@@ -19,7 +19,7 @@ from twin.rules.engine import EngineOutcome, Episode, evaluate
 from twin.rules.fingerprint import evaluation_code
 from twin.rules.jobs import Candidate, linked, linked_rules
 from twin.rules.noise import SeriesSlice
-from twin.rules.rule_yaml import groups_yaml
+from twin.rules.rule_yaml import Value, groups_yaml
 from twin.rules.sampling import Samples
 from twin.rules.source import Rule, RuleSet
 
@@ -129,7 +129,16 @@ def _key(
     rule: Rule, rules: RuleSet, candidate: Candidate | None = None, calm: float | None = None
 ) -> str:
     """Return a key of all that the outcome of a rule depends on besides what was scraped."""
-    body = rule.body if candidate is None else candidate.body
+    if candidate is not None and not candidate.as_it_is:
+        text = _text(rule, rules, candidate.body)
+    else:
+        text = rules.texts.get(rule.key) or _text(rule, rules, rule.body)
+        rules.texts[rule.key] = text
+    return digest(text, str(calm))
+
+
+def _text(rule: Rule, rules: RuleSet, body: Mapping[str, Value]) -> str:
+    """Return a rule with this body, its group and what feeds it."""
     order = {own.key: place for place, own in enumerate(rules.rules)}
     fed = rules.feeding([rule])
     # A record is new or an evaluation old, by which of the two stands first in which group.
@@ -137,7 +146,7 @@ def _key(
         (own.home.number == rule.home.number, order[own.key] < order[rule.key]) for own in fed
     ]
     text = groups_yaml([(rule.home, [body]), *((own.home, [own.body]) for own in fed)])
-    return digest(text, str(stands), str(calm))
+    return f"{text}{stands}"
 
 
 def _narrowed(rules: RuleSet, unknown: Sequence[Rule], asked: Sequence[Candidate]) -> RuleSet:

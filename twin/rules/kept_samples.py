@@ -23,7 +23,7 @@ from twin.rules.fingerprint import physics_code
 from twin.rules.sampling import MetricFamily, Samples, sample
 from twin.scenario.loader import LoadedScenario
 
-__all__ = ["Live", "cacheable", "kept_sample", "scenario_key"]
+__all__ = ["Live", "cacheable", "is_kept", "kept_sample", "scenario_key"]
 
 _LIVED = {"seed", "workload", "weather", "duration", "scrape", "step", "faults"}
 """Parts of a scenario that decide what it gives; its site is another."""
@@ -42,6 +42,12 @@ def scenario_key(loaded: LoadedScenario) -> str:
     """Return the key of what a scenario gives."""
     timeline = loaded.scenario.model_dump_json(include=_LIVED)
     return digest("samples", physics_code(), loaded.layout.site.model_dump_json(), timeline)
+
+
+def is_kept(loaded: LoadedScenario, wanted: Collection[str], cache: Cache) -> bool:
+    """Return whether the cache has all these metrics of a scenario."""
+    content = cache.read(scenario_key(loaded))
+    return content is not None and _decoded(content, loaded)[0].issuperset(wanted)
 
 
 def kept_sample(
@@ -63,16 +69,15 @@ def kept_sample(
         return live(loaded, wanted)
     key = scenario_key(loaded)
     content = cache.read(key)
-    known, families = _nothing() if content is None else _decoded(content)
+    known, families = _nothing() if content is None else _decoded(content, loaded)
     if not known.issuperset(wanted):
         known = known.union(wanted)
         samples = live(loaded, known)
         cache.write(key, _encoded(samples, known))
         families = samples.families
-    scenario = loaded.scenario
     return Samples(
-        scenario.scrape,
-        round(scenario.duration) // round(scenario.scrape),
+        loaded.scenario.scrape,
+        _scrapes(loaded),
         {name: family for name, family in families.items() if name in wanted},
     )
 
@@ -90,7 +95,7 @@ def _encoded(samples: Samples, names: Collection[str]) -> bytes:
         constant = (bits == bits[:, :1]).all(axis=1)
         table.append({"name": name, "labels": list(family.labels), "constant": constant.tolist()})
         blocks += [values[constant, 0].tobytes(), values[~constant].tobytes()]
-    head = orjson.dumps({"names": sorted(names), "scrapes": samples.scrapes, "families": table})
+    head = orjson.dumps({"names": sorted(names), "families": table})
     return b"".join([len(head).to_bytes(_VALUE_BYTES, "little"), head, *blocks])
 
 
@@ -98,28 +103,39 @@ def _nothing() -> tuple[frozenset[str], Mapping[str, MetricFamily]]:
     return frozenset(), {}
 
 
-def _decoded(content: bytes) -> tuple[frozenset[str], Mapping[str, MetricFamily]]:
+def _scrapes(loaded: LoadedScenario) -> int:
+    return round(loaded.scenario.duration) // round(loaded.scenario.scrape)
+
+
+def _decoded(
+    content: bytes, loaded: LoadedScenario
+) -> tuple[frozenset[str], Mapping[str, MetricFamily]]:
     """Return the names that were asked for, and the families that came of them.
 
-    Nothing, where it is not what this module writes.
+    Nothing, where it is not what this module writes of that scenario.
     """
     try:
-        return _read(content)
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError):
+        return _read(content, _scrapes(loaded))
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, MemoryError):
         return _nothing()
 
 
-def _read(content: bytes) -> tuple[frozenset[str], Mapping[str, MetricFamily]]:
+def _read(content: bytes, scrapes: int) -> tuple[frozenset[str], Mapping[str, MetricFamily]]:
     start = _VALUE_BYTES + int.from_bytes(content[:_VALUE_BYTES], "little")
     head: dict[str, Any] = orjson.loads(content[_VALUE_BYTES:start])
     families = {}
     for entry in head["families"]:
         constant = np.array(entry["constant"], np.bool_)
-        values = np.empty((constant.size, head["scrapes"]))
+        labels = [{str(name): str(value) for name, value in own.items()} for own in entry["labels"]]
+        if len(labels) != constant.size:
+            raise ValueError(f"{constant.size} series with {len(labels)} sets of labels")
+        values = np.empty((constant.size, scrapes))
         once = int(constant.sum())
         values[constant], start = _taken(content, start, (once, 1))
-        values[~constant], start = _taken(content, start, (constant.size - once, head["scrapes"]))
-        families[entry["name"]] = MetricFamily(entry["labels"], values)
+        values[~constant], start = _taken(content, start, (constant.size - once, scrapes))
+        families[entry["name"]] = MetricFamily(labels, values)
+    if start != len(content):
+        raise ValueError(f"{len(content) - start} bytes more than it has series")
     return frozenset(head["names"]), families
 
 

@@ -85,11 +85,13 @@ class RuleSet:
         files: that were read.
         rules: all of them.
         notes: what the files hold and Prometheus does not read, with file and line.
+        texts: by a rule's key what its outcome depends on, once it has been written.
     """
 
     files: tuple[Path, ...]
     rules: tuple[Rule, ...]
     notes: tuple[str, ...] = ()
+    texts: dict[str, str] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     @property
     def alerts(self) -> tuple[Rule, ...]:

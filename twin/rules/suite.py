@@ -9,11 +9,12 @@ from itertools import chain, islice
 from multiprocessing import active_children, get_context
 
 from twin.errors import ConfigError
-from twin.rules.kept_samples import cacheable, scenario_key
+from twin.rules.kept_samples import cacheable, is_kept
 from twin.rules.processes import ended_in_order, prepare, single_threaded
+from twin.rules.promtool import workers
 from twin.rules.result import ScenarioResult
 from twin.rules.sampling import known_metrics
-from twin.rules.scenario_run import Options, run_scenario
+from twin.rules.scenario_run import Options, run_scenario, wanted_metrics
 from twin.rules.shared_start import SharedStarts
 from twin.rules.source import RuleSet
 from twin.rules.verdict import check_names
@@ -74,7 +75,7 @@ def run_suite(
     if options.mutate:
         # Most mutants are noticed by any scenario, and the shortest ones do it for the least.
         ordered = [*ordered[-options.processes :], *ordered[: -options.processes]]
-    kept = [loaded for loaded in ordered if _is_kept(loaded, options)]
+    kept = [loaded for loaded in ordered if _is_kept(loaded, rules, options)]
     paths = {loaded.path for loaded in kept}
     rest = [loaded for loaded in ordered if loaded.path not in paths]
     alone = len(rest) == 1 or options.processes == 1
@@ -82,7 +83,7 @@ def run_suite(
     with ended_in_order():
         # A process of its own takes longer to start than most of what is kept takes to judge.
         for result in chain(
-            _in_turn(kept, rules, options),
+            _from_cache(kept, rules, options),
             (_in_turn if alone else _side_by_side)(rest, rules, options),
         ):
             found[result.file] = result
@@ -90,12 +91,25 @@ def run_suite(
     return [found[str(loaded.path)] for loaded in scenarios]
 
 
-def _is_kept(loaded: LoadedScenario, options: Options) -> bool:
-    """Return whether a scenario and its mutants need no run."""
+def _is_kept(loaded: LoadedScenario, rules: RuleSet, options: Options) -> bool:
+    """Return whether a scenario need not be simulated."""
     cache = options.cache
-    return (
-        cache is not None and not options.mutate and cacheable() and scenario_key(loaded) in cache
+    if cache is None or options.mutate or not cacheable():
+        return False
+    sites = [loaded, loaded.exporting(options.mixed)] if options.mixed else [loaded]
+    return all(
+        is_kept(own, wanted_metrics(rules, known_metrics(own.layout)), cache) for own in sites
     )
+
+
+def _from_cache(
+    scenarios: Sequence[LoadedScenario], rules: RuleSet, options: Options
+) -> Iterator[ScenarioResult]:
+    """Yield the results of scenarios that are evaluated only, which promtool does for the most."""
+    at_a_time = max(1, min(options.processes, len(scenarios)))
+    threads = -(-options.processes // at_a_time)
+    with workers(at_a_time) as pool:
+        yield from pool.map(lambda loaded: run_scenario(loaded, rules, options, threads), scenarios)
 
 
 def _in_turn(

@@ -86,6 +86,21 @@ class ColumnGroup:
     def _keys(self) -> frozenset[str]:
         return frozenset(self.names)
 
+    @cached_property
+    def _scales(self) -> NDArray[np.float64]:
+        scales = np.array([10.0**signal.decimals for signal in self.signals], np.float64)
+        return scales[:, None, None]
+
+    def rounded(self, outputs: Mapping[str, NDArray[np.floating[Any]]]) -> NDArray[np.float64]:
+        """Return the outputs of all units as :func:`rounded` gives them: (signals, units, devices).
+
+        All signals at once, which takes a tenth of the time for a few racks.
+        """
+        values = np.empty((len(self.signals), *outputs[self.names[0]].shape))
+        for column, name in zip(values, self.names, strict=True):
+            column[...] = outputs[name]
+        return _to_scale(values, self._scales)[0]
+
     def columns(self, group: Any) -> list[Any]:
         """Return the columns of a decoded group, in declared order.
 
@@ -175,10 +190,15 @@ def rounded(
     Every codec rounds in this way, so that they all carry the same numbers. What is no
     finite number becomes NaN and is missing; None says that nothing is.
     """
-    scale = 10.0**decimals
+    return _to_scale(values, 10.0**decimals)
+
+
+def _to_scale(
+    values: NDArray[np.floating[Any]], scale: float | NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.bool_] | None]:
     numbers = np.multiply(values, scale, dtype=np.float64)
     np.rint(numbers, out=numbers)
-    if decimals:
+    if isinstance(scale, np.ndarray) or scale != 1.0:
         numbers /= scale
     finite = np.isfinite(numbers)
     if finite.all():

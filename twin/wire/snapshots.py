@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from twin.catalog import UnitKind
 from twin.site import Layout
-from twin.wire.schema import Outputs, Schema, Snapshot, rounded
+from twin.wire.schema import Outputs, Schema, Snapshot
 
 __all__ = ["SnapshotTable"]
 
@@ -27,13 +27,7 @@ class SnapshotTable:
     def load(self, outputs: Outputs) -> None:
         """Take over the plant's outputs of one tick."""
         self._groups = {
-            group.name: np.stack(
-                [
-                    rounded(outputs[group.name][signal.name], signal.decimals)[0]
-                    for signal in group.signals
-                ]
-            )
-            for group in self._schema.groups
+            group.name: group.rounded(outputs[group.name]) for group in self._schema.groups
         }
 
     def snapshot(self, unit: int, ts: float, seq: int) -> Snapshot:
