@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from twin.described import Described
+from twin.site import Site, load_site
 
 
 class _Base(Described):
@@ -66,3 +67,13 @@ def test_class_without_source() -> None:
     assert issubclass(made, Described)
     assert made.descriptions() == {}
     assert made.model_json_schema()["properties"]["first"]["default"] == 1
+
+
+def test_a_copy_works_everything_out_anew() -> None:
+    """What a site has worked out of its counts is not that of a copy with other counts."""
+    site = load_site("demo")
+    assert site.fabric.leaves > 0
+    small = site.model_copy(update={"racks": 1, "servers_per_rack": 1})
+    fresh = Site.model_validate(small.model_dump())
+    assert small.fabric == fresh.fabric
+    assert small.installed_power_watts == fresh.installed_power_watts

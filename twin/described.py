@@ -8,10 +8,10 @@ from __future__ import annotations
 import ast
 import inspect
 import sys
-from collections.abc import Iterator
-from functools import lru_cache
+from collections.abc import Iterator, Mapping
+from functools import cached_property, lru_cache
 from itertools import pairwise
-from typing import Any
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
@@ -23,6 +23,15 @@ class Described(BaseModel):
     """A model that is read-only, takes no unknown key and is built when it is first used."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Return a copy; what was worked out from the values before does not go with it."""
+        copy = super().model_copy(update=update, deep=deep)
+        for kind in type(self).__mro__ if update else ():
+            for name, value in vars(kind).items():
+                if isinstance(value, cached_property):
+                    copy.__dict__.pop(name, None)
+        return copy
 
     @classmethod
     def descriptions(cls) -> dict[str, str]:

@@ -11,7 +11,7 @@ from twin.errors import ConfigError
 from twin.plant import load_trace
 from twin.plant.performance import site_cost
 from twin.plant.workload import Demand, Health, JobState, Loss, TrainingJob, workload_of
-from twin.site import Layout, load_site
+from twin.site import Layout, job_places, load_site
 
 WELL = Health()
 
@@ -295,4 +295,4 @@ def test_trace_interpolates_and_wraps() -> None:
 def test_unknown_workload(spec: str) -> None:
     """A workload that does not exist is refused with the list of those that do."""
     with pytest.raises(ConfigError, match="gpt3-512xh100"):
-        workload_of(spec)
+        workload_of(job_places(load_site("demo"), spec)[0], np.random.default_rng(0))

@@ -23,9 +23,9 @@ def complete_fault(incomplete: str) -> list[tuple[str, str]]:
 
 def complete_workload(incomplete: str) -> list[str]:
     """Return the workloads that begin like ``incomplete``."""
-    from twin.plant.trace import trace_names
+    from twin.plant.workload.choice import workload_names
 
-    names = ("training", "idle", *(f"trace:{name}" for name in trace_names()))
+    names = workload_names()
     return [name for name in names if name.startswith(incomplete)]
 
 

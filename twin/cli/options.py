@@ -112,7 +112,7 @@ Workload = Annotated[
         "--workload",
         "-w",
         envvar="TWIN_WORKLOAD",
-        help="training, idle or trace:gpt3-512xh100.",
+        help="training, idle, a workload such as llm-serving, or trace:gpt3-512xh100.",
         autocompletion=complete_workload,
     ),
 ]

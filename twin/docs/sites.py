@@ -17,6 +17,7 @@ from twin.site import (
     load_gpu_model,
     load_site,
     preset_names,
+    shipped_profiles,
     short_model_name,
 )
 from twin.site.sizing import SIZED
@@ -25,6 +26,9 @@ __all__ = ["pages"]
 
 _MODELS = "__MODELS__"
 """Where the table of GPU models stands in the introduction."""
+
+_WORKLOADS = "__WORKLOADS__"
+"""Where the table of workloads stands."""
 
 _INTRODUCTION = f"""{NOTICE}
 # Sites
@@ -96,6 +100,33 @@ jobs:
     training: {{step_seconds: 3.5, checkpoint_every_seconds: 300}}
 ```
 
+## Workloads
+
+What a job does with its GPUs is data too: `workload:` of a job, or `--workload` for the jobs that
+would pre-train, takes one of these names, or one of the site's own [workloads](#workloads-1). Power
+and its fluctuation are as measured ([calibration](calibration.md#workloads)); what GPUs compute and
+move follows from the model and the GPU.
+
+{_WORKLOADS}
+
+```yaml
+jobs:
+  - {{name: pretrain, racks: 8}}
+  - {{name: chat, racks: 6, workload: llm-serving}}
+  - {{name: vision, racks: 2, workload: my-detector}}
+workloads:
+  - name: my-detector
+    activity: [[0.01, 0.80], [0.5, 0.92], [0.99, 0.97]]
+    tensor_active: 0.3
+    dram_active: 0.45
+    training: {{step_seconds: 0.4, eval_every_seconds: 600, eval_seconds: 20}}
+```
+
+Jobs that serve take no steps, so their `training_job_state` is `idle`. A GPU that they lose leaves
+its requests to the others.
+
+## Scheduled jobs
+
 With a scheduler, jobs come and go on the racks that no job of `jobs` holds, GPU by GPU or in whole
 servers. Users submit them at random, of a few kinds; those that do not fit wait, the more important
 ones preempt, and the jobs of a node that fails are requeued from their last checkpoint; see
@@ -138,7 +169,7 @@ def pages() -> Mapping[str, str]:
         ],
     )
     sections = (f"\n## {title}\n\n{text}\n\n{_fields(model)}" for title, text, model in _sections())
-    introduction = _INTRODUCTION.replace(_MODELS, _models())
+    introduction = _INTRODUCTION.replace(_MODELS, _models()).replace(_WORKLOADS, _workloads())
     return {"sites.md": introduction + overview + "".join(sections)}
 
 
@@ -160,6 +191,16 @@ def _models() -> str:
             for name, model in models
         ],
     )
+
+
+def _workloads() -> str:
+    """Return the table of the workloads that ship."""
+    rows = [
+        (code("training"), "Pre-training of GPT-3 on all GPUs of the job", "training"),
+        *((code(own.name), own.title, own.kind) for own in shipped_profiles()),
+        (code("idle"), "Nothing", ""),
+    ]
+    return table(("Name", "What it is", "Kind"), rows)
 
 
 def _sections() -> Iterator[tuple[str, str, type[Described]]]:

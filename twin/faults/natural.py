@@ -107,7 +107,7 @@ class NaturalFailures:
 
     def __init__(self, layout: Layout, seed: int = 0, factor: float = 1.0) -> None:
         self._layout = layout
-        self._training = [job for job in job_places(layout.site) if job.workload == "training"]
+        self._training = [job for job in job_places(layout.site) if job.trains]
         self._factor = factor
         self._coming = heapq.merge(
             *(

@@ -36,6 +36,7 @@ from twin.parameters.scheduler import DEFAULT_MIX, JobMixParameters, SchedulerPa
 from twin.parameters.section import Section
 from twin.parameters.server import Ec2Parameters, ServerParameters
 from twin.parameters.site import Site
+from twin.parameters.workload import ServingParameters, WorkloadParameters, WorkloadRun
 
 __all__ = [
     "DEFAULT_MIX",
@@ -57,6 +58,7 @@ __all__ = [
     "SchedulerParameters",
     "Section",
     "ServerParameters",
+    "ServingParameters",
     "Site",
     "StorageParameters",
     "SupplyParameters",
@@ -64,4 +66,6 @@ __all__ = [
     "TrainingParameters",
     "TurbineParameters",
     "WaterParameters",
+    "WorkloadParameters",
+    "WorkloadRun",
 ]

@@ -67,8 +67,9 @@ class JobParameters(Section):
     of the job carry it as `hpc_job`, as dcgm-exporter does with `--hpc-job-mapping-dir`."""
     racks: Annotated[int, Field(ge=1, le=20_000)]
     """Racks that the job holds."""
-    workload: Literal["training", "idle"] = "training"
-    """What runs on them: `training`, or `idle` for racks that are held and not used."""
+    workload: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")] = "training"
+    """What runs on them: `training` for pre-training, `idle` for racks that are held and not used,
+    or the name of a [workload](#workloads)."""
     priority: Annotated[int, Field(ge=0, le=100)] = 50
     """Priority in load shedding: racks without a job lose power first, then the job with the lowest
     priority, and of two equal ones the later one."""

@@ -41,6 +41,7 @@ from twin.parameters import (
 )
 from twin.parameters.fabric import FabricShape
 from twin.parameters.operation import check_measured
+from twin.parameters.workload import WorkloadParameters
 
 __all__ = ["DEFAULT_JOB", "Site"]
 
@@ -94,6 +95,8 @@ class Site(Section):
     jobs: tuple[JobParameters, ...] = ()
     """Jobs that share the site. Without any, a single one called `pretrain` holds all racks;
     racks that no job holds are idle, or the scheduler's."""
+    workloads: tuple[WorkloadParameters, ...] = ()
+    """Workloads of the site's own, beside those that ship; jobs choose them by name."""
     scheduler: SchedulerParameters = SchedulerParameters()
     job_mix: tuple[JobMixParameters, ...] = ()
     """Kinds of jobs that users submit to the scheduler; without any, four kinds from pre-training

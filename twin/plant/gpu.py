@@ -59,7 +59,9 @@ class Gpus:
         exporter_up: (racks, servers): the server's dcgm-exporter answers.
     """
 
-    def __init__(self, layout: Layout, rng: np.random.Generator) -> None:
+    def __init__(
+        self, layout: Layout, rng: np.random.Generator, workload: str = "training"
+    ) -> None:
         site = layout.site
         model = ModelValues.of(layout)
         self._model = model
@@ -101,7 +103,7 @@ class Gpus:
         self._thermal_violation = np.zeros(shape)
         self.errors = GpuErrors(shape, rng, self._per_server)
         self.links = NvLinks(shape, rng)
-        self.ranks = Ranks(layout, rng.spawn(1)[0])
+        self.ranks = Ranks(layout, rng.spawn(1)[0], workload)
 
     def _least_throttling_temperature(self) -> float:
         """Return the die temperature below which no GPU of the site is slowed by heat."""

@@ -52,7 +52,7 @@ class Halls:
             return np.random.default_rng([seed, stream])
 
         self.jobs = Jobs(workload, layout, random(_JOBS_STREAM))
-        self.gpus = Gpus(layout, random(_GPU_STREAM))
+        self.gpus = Gpus(layout, random(_GPU_STREAM), workload)
         monitored = site.gpu.exporter == NEURON.accelerators
         self.neuron = NeuronMonitor(layout, self.gpus) if monitored else None
         self.nics = Nics(layout, random(_NIC_STREAM))

@@ -12,12 +12,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.parameters import ModelParameters
+from twin.parameters import ModelParameters, WorkloadParameters
 from twin.plant.gpu_model import ModelValues
+from twin.plant.inference import replica_cost
 from twin.plant.performance import TrainingStep, job_seconds, site_cost
 from twin.plant.units import Floats
 from twin.plant.workload.demand import Level
-from twin.site import Layout, Site, job_places
+from twin.plant.workload.quantiles import usual_activity
+from twin.site import JobPlace, Layout, Site, job_places
 
 __all__ = ["Ranks"]
 
@@ -49,6 +51,7 @@ class Ranks:
     Args:
         layout: the site.
         rng: source of all randomness.
+        workload: what the training jobs run.
 
     Attributes:
         part: time that the GPU computes over that of the slowest stage, for which it waits.
@@ -59,7 +62,9 @@ class Ranks:
         spinning: SM_ACTIVE of a GPU that waits in a collective.
     """
 
-    def __init__(self, layout: Layout, rng: np.random.Generator) -> None:
+    def __init__(
+        self, layout: Layout, rng: np.random.Generator, workload: str = "training"
+    ) -> None:
         site, shape = layout.site, layout.site.accelerators
         self.tensor, self.dram, self.nvlink = (np.zeros(shape, np.float32) for _ in range(3))
         self.framebuffer, self.part = np.ones(shape, np.float32), np.ones(shape, np.float32)
@@ -69,8 +74,10 @@ class Ranks:
             if rack == 0 or gpu is not site.gpu_model(rack - 1):
                 cost = site_cost(usual, gpu)
             self._fill(slice(rack, rack + 1), cost, cost.seconds)
-        for place in job_places(site):
+        for place in job_places(site, workload):
             self._take(place.racks, place.site, site)
+            if place.profile is not None:
+                self._profile(slice(place.racks.start, place.racks.stop), place, place.profile)
         models = [site.gpu_model(rack) for rack in range(site.racks)]
         units = np.array([[model.multiprocessors] for model in models], np.float32)
         self.spinning: Floats = np.minimum(_COLLECTIVE_BLOCKS / units, 1.0)
@@ -85,6 +92,22 @@ class Ranks:
         self.tensor[racks] = min(1.0, cost.tensor_active * cost.seconds / computing)
         self.dram[racks] = min(1.0, cost.dram_active * cost.seconds / computing)
         self.nvlink[racks] = 2.0 * cost.nvlink_bytes / computing
+
+    def _profile(self, racks: slice, place: JobPlace, profile: WorkloadParameters) -> None:
+        """Set what a profile says that the GPUs of a job do while it computes."""
+        tensor, dram = profile.tensor_active, profile.dram_active
+        nvlink = profile.nvlink_bytes_per_second
+        if profile.kind == "serving":
+            cost = replica_cost(place.site.gpu, profile.serving)
+            tensor = cost.tensor_active if tensor is None else tensor
+            dram = cost.dram_active if dram is None else dram
+            nvlink = cost.nvlink_bytes_per_second if nvlink is None else nvlink
+            self.part[racks] = self.framebuffer[racks] = 1.0
+        # Both go with the activity, of which the quantiles have the usual one.
+        usual = min(1.0, usual_activity(profile.activity))
+        for values, given in ((self.tensor, tensor), (self.dram, dram), (self.nvlink, nvlink)):
+            if given is not None:
+                values[racks] = given / usual
 
     def _take(self, racks: range, job: Site, site: Site) -> None:
         """Set what the GPUs of a job do, stage by stage."""

@@ -17,6 +17,7 @@ from twin.site.loader import (
     short_model_name,
 )
 from twin.site.part import PartLayout
+from twin.site.profiles import profile_names, profile_of, shipped_profiles
 from twin.site.rollups import rollup_labels, site_rollups
 from twin.site.scheduled import ScheduledFigures
 from twin.site.series import (
@@ -59,6 +60,8 @@ __all__ = [
     "place_labels",
     "plan_within",
     "preset_names",
+    "profile_names",
+    "profile_of",
     "ranges",
     "replica_of",
     "rollup_labels",
@@ -66,6 +69,7 @@ __all__ = [
     "series_by_host",
     "series_copies",
     "series_labels",
+    "shipped_profiles",
     "short_model_name",
     "site_rollups",
 ]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import accumulate
 
-from twin.parameters import JobParameters
+from twin.parameters import JobParameters, WorkloadParameters
 from twin.parameters.site import Site
+from twin.site.profiles import profile_of
 
 __all__ = ["JobPlace", "job_of", "job_places"]
 
@@ -17,11 +18,12 @@ class JobPlace:
 
     Attributes:
         name: of the job.
-        workload: ``training`` or ``idle``.
+        workload: ``training``, ``idle``, or that of ``profile``.
         racks: its racks, by their index on the site.
         priority: of its racks when power is short; the lowest goes without first.
         site: the site as the job sees it: its racks only, with the training parameters
             that are its own and the GPU model of its first rack.
+        profile: of its workload, None for one that needs none.
     """
 
     name: str
@@ -29,6 +31,13 @@ class JobPlace:
     racks: range
     priority: int
     site: Site
+    profile: WorkloadParameters | None = None
+
+    @property
+    def trains(self) -> bool:
+        """Whether its GPUs take steps together."""
+        kind = self.workload if self.profile is None else self.profile.kind
+        return kind == "training"
 
     @property
     def arrays(self) -> range:
@@ -50,26 +59,39 @@ def job_of(site: Site, rack: int) -> str | None:
     return next((job.name for job, end in zip(site.jobs, ends, strict=True) if rack < end), None)
 
 
-def job_places(site: Site) -> tuple[JobPlace, ...]:
-    """Return the jobs of a site in order of their racks."""
+def job_places(site: Site, training: str = "training") -> tuple[JobPlace, ...]:
+    """Return the jobs of a site in order of their racks.
+
+    Args:
+        site: whose jobs.
+        training: what those run whose workload is ``training``.
+    """
     if not site.jobs and site.scheduled:
         return ()  # all racks are the scheduler's
     if not site.jobs:
-        return (JobPlace(site.job_names[0], "training", range(site.racks), 0, site),)
+        alone, profile = site, profile_of(site, training)
+        if profile is not None:
+            alone = site.model_copy(update={"training": profile.training})
+        name = site.job_names[0]
+        return (JobPlace(name, training, range(site.racks), 0, alone, profile),)
     ends = accumulate(job.racks for job in site.jobs)
     return tuple(
-        _placed(site, job, range(end - job.racks, end))
+        _placed(site, job, range(end - job.racks, end), training)
         for job, end in zip(site.jobs, ends, strict=True)
     )
 
 
-def _placed(site: Site, job: JobParameters, racks: range) -> JobPlace:
+def _placed(site: Site, job: JobParameters, racks: range, training: str) -> JobPlace:
+    workload = training if job.workload == "training" else job.workload
+    profile = profile_of(site, workload)
+    usual = site.training if profile is None else profile.training
     own = {name: getattr(job.training, name) for name in job.training.model_fields_set}
     seen = {
         "racks": len(racks),
         "gpu": site.gpu_model(racks.start),
         "blocks": (),
         "jobs": (),
-        "training": site.training.model_copy(update=own),
+        "training": usual.model_copy(update=own),
     }
-    return JobPlace(job.name, job.workload, racks, job.priority, site.model_copy(update=seen))
+    seen_site = site.model_copy(update=seen)
+    return JobPlace(job.name, workload, racks, job.priority, seen_site, profile)

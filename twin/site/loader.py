@@ -21,6 +21,7 @@ from twin.parameters.site import Site
 from twin.site.detail import DetailPlan, HostPlan
 from twin.site.editions import editions_of
 from twin.site.mig import partitions_of
+from twin.site.profiles import BUILT_IN, profile_names, profile_of
 from twin.site.sizing import sized
 from twin.site.target import is_address
 from twin.yamls import load, read_text
@@ -133,6 +134,12 @@ def _check_words(site: Site, where: str) -> None:
             f"{where}: gpu.exporter: is {site.gpu.exporter!r}; write {' or '.join(shown)}"
         )
     for job in site.jobs:
+        if job.workload not in BUILT_IN and profile_of(site, job.workload) is None:
+            own = (profile.name for profile in site.workloads)
+            known = ", ".join((*BUILT_IN, *own, *profile_names()))
+            raise ConfigError(
+                f"{where}: jobs: workload {job.workload!r} does not exist; choose {known}"
+            )
         if is_address(job.name):
             raise ConfigError(
                 f"{where}: jobs: the name {job.name!r} is that of another place, which faults "

@@ -100,7 +100,7 @@ class TraceComparison:
             layout.unit_name(UnitKind.RACK, rack): (rack - job.racks.start)
             * job.site.servers_per_rack
             for job in job_places(layout.site)
-            if job.workload == "training"
+            if job.trains
             for rack in job.racks
         }
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
 from twin.errors import ConfigError
@@ -11,28 +9,35 @@ from twin.plant.trace import load_trace, trace_names
 from twin.plant.workload.demand import Workload
 from twin.plant.workload.idle import Idle
 from twin.plant.workload.replay import TraceReplay
+from twin.plant.workload.serving import Serving
 from twin.plant.workload.training import TrainingJob
-from twin.site import Site
+from twin.site import JobPlace, profile_names
 
-__all__ = ["Maker", "workload_of"]
-
-Maker = Callable[[Site, np.random.Generator], Workload]
-"""Makes a workload for a site, or for the part of one that a job holds."""
+__all__ = ["workload_names", "workload_of"]
 
 
-def workload_of(spec: str) -> Maker:
-    """Return what makes the workload that ``spec`` names: ``training``, ``idle``, ``trace:NAME``.
+def workload_names() -> tuple[str, ...]:
+    """Return the names of all workloads that ship."""
+    traces = (f"trace:{name}" for name in trace_names())
+    return ("training", "idle", *profile_names(), *traces)
+
+
+def workload_of(place: JobPlace, rng: np.random.Generator) -> Workload:
+    """Return the workload of a job: ``training``, ``idle``, a profile's name, or ``trace:NAME``.
 
     Raises:
         ConfigError: there is no such workload or trace.
     """
-    kind, _, name = spec.partition(":")
+    if place.profile is not None:
+        if place.profile.kind == "serving":
+            return Serving(place.site, rng, place.profile)
+        return TrainingJob(place.site, rng, place.profile)
+    kind, _, name = place.workload.partition(":")
     if kind == "trace" and name:
-        trace = load_trace(name)
-        return lambda site, _: TraceReplay(site, trace)
-    if spec == "training":
-        return TrainingJob
-    if spec == "idle":
-        return lambda _, __: Idle()
-    traces = ", ".join(f"trace:{known}" for known in trace_names())
-    raise ConfigError(f"workload {spec!r} does not exist; choose training, idle or {traces}")
+        return TraceReplay(place.site, load_trace(name))
+    if place.workload == "training":
+        return TrainingJob(place.site, rng)
+    if place.workload == "idle":
+        return Idle()
+    known = ", ".join(workload_names())
+    raise ConfigError(f"workload {place.workload!r} does not exist; choose {known}")

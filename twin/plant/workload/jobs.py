@@ -60,12 +60,11 @@ class Jobs:
     """
 
     def __init__(self, spec: str, layout: Layout, rng: np.random.Generator) -> None:
-        places, site = job_places(layout.site), layout.site
-        make = {"training": workload_of(spec), "idle": workload_of("idle")}
+        site = layout.site
+        places = job_places(site, spec)
         streams = [rng] if len(places) == 1 else rng.spawn(len(places))
         self._jobs: tuple[Workload, ...] = tuple(
-            make[place.workload](place.site, own)
-            for place, own in zip(places, streams, strict=True)
+            workload_of(place, own) for place, own in zip(places, streams, strict=True)
         )
         self.rows = tuple(JobRows.of(place) for place in places)
         self._spans = [place.gpus * Levels(place.site).span for place in places]

@@ -6,12 +6,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from twin.parameters import WorkloadParameters
 from twin.plant.performance import LINE_RATE, job_seconds, site_cost
 from twin.plant.units import Floats
 from twin.plant.workload.demand import Demand, Health, JobProgress, JobState, Loss, Progress
 from twin.plant.workload.held_memory import HeldMemory
 from twin.plant.workload.levels import Levels
 from twin.plant.workload.power_waveform import NO_COURSE, Stretch, power_waveform_of
+from twin.plant.workload.steady import SteadyWave
 from twin.plant.workload.sync_stalls import SyncStalls
 from twin.plant.workload.traffic import Passage, StepTraffic
 from twin.plant.workload.waveform import Waveform
@@ -72,14 +74,21 @@ class TrainingJob:
     :class:`twin.parameters.Training` for every number and its basis.
     """
 
-    def __init__(self, site: Site, rng: np.random.Generator) -> None:
+    def __init__(
+        self, site: Site, rng: np.random.Generator, profile: WorkloadParameters | None = None
+    ) -> None:
         training = site.training
         self._training = training
         self._gpus = site.gpus
         self._levels = Levels(site)
         self._threshold = site.network.mark_threshold_ratio
         self._rng = rng
-        self._wave = Waveform((site.racks, site.servers_per_rack), rng)
+        shape = (site.racks, site.servers_per_rack)
+        self._wave: Waveform | SteadyWave
+        if profile is not None and profile.activity:
+            self._wave = SteadyWave(shape, profile, rng)
+        else:
+            self._wave = Waveform(shape, rng)
         self._phase = float(rng.random())
         self._begun = self._phase
         cost = site_cost(site)

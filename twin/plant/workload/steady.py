@@ -1,0 +1,50 @@
+"""The power of a job whose steps are too short to be seen: levels as measured, without dips."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from twin.parameters import WorkloadParameters
+from twin.plant.units import Floats
+from twin.plant.workload.quantiles import Fluctuation
+from twin.plant.workload.sync_stalls import SyncStalls
+
+__all__ = ["SteadyWave"]
+
+
+class SteadyWave:
+    """Stands in for :class:`twin.plant.workload.waveform.Waveform` where a workload has quantiles.
+
+    Args:
+        shape: racks, servers a rack.
+        profile: of the workload.
+        rng: source of all randomness.
+    """
+
+    def __init__(
+        self, shape: tuple[int, int], profile: WorkloadParameters, rng: np.random.Generator
+    ) -> None:
+        self._fluctuation = Fluctuation(
+            shape, profile.activity, profile.memory_seconds, profile.together_ratio, rng
+        )
+        self._evaluation = np.full(shape, profile.evaluation_activity, np.float32)
+        flat = np.zeros((1, 1), np.float32)
+        self.slow = 0.0
+        self.dips = SyncStalls(flat, flat + 0.25, flat)
+
+    def draw(self) -> None:
+        """Do nothing: every step ends like the one before."""
+
+    def advance(self, dt: float) -> None:
+        """Let ``dt`` seconds of fluctuation pass."""
+        self._fluctuation.advance(dt)
+
+    @property
+    def plateau(self) -> Floats:
+        """Activity in steps."""
+        return self._fluctuation.level
+
+    @property
+    def evaluation(self) -> Floats:
+        """Activity during an evaluation."""
+        return self._evaluation
