@@ -65,7 +65,14 @@ class ServerParameters(Section):
 
     def output_watts(self, gpu_watts: float, fan_watts: float = 0.0) -> float:
         """Return what the supplies of a server give when each GPU and all fans draw this, in W."""
-        return self.base_power_watts + self.accelerated_watts(gpu_watts) + fan_watts
+        return self.output_for(self.gpus * gpu_watts, fan_watts)
+
+    def output_for(self, gpus_watts: Watts, fan_watts: Watts | float = 0.0) -> Watts:
+        """Return what they give when all GPUs together and all fans draw this, in W."""
+        output: Watts = (
+            self.base_power_watts + (1.0 + self.base_power_per_gpu_watt) * gpus_watts + fan_watts
+        )
+        return output
 
     def accelerated_watts(self, gpu_watts: float) -> float:
         """Return what the GPUs of a server and their converters then take of it, in W."""

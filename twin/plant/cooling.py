@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from twin.parameters import CoolingParameters
 from twin.plant.conditions import Conditions
 from twin.plant.exchanger import WATER_JOULES_PER_LITER_KELVIN, Exchanger, Valves
 from twin.plant.hydraulics import Loops, PumpCurve, pump_flows
 from twin.plant.units import Floats
 from twin.site import Layout
 
-__all__ = ["Cdus", "PumpCurve", "pump_flows"]
+__all__ = ["Cdus", "PumpCurve", "heat_rate", "pump_flows", "stored_heat", "warm_joules"]
 
 _RUNNING, _STOPPED, _FAILED = 1.0, 0.0, 2.0
 _OK, _WARNING, _CRITICAL = 0.0, 1.0, 2.0
@@ -26,6 +27,45 @@ _HOTTEST, _HOTTER = 95.0, 75.0
 _SUPPLY_SHARE = 0.35
 """Share of the loop's coolant, without the reservoir, from the exchanger to the plates, est."""
 _SECONDS_PER_MINUTE = 60.0
+
+
+def heat_rate(flow: Floats, cooling: CoolingParameters) -> Floats:
+    """Return flow times heat capacity in W/K of so many L/min of coolant."""
+    rate: Floats = flow * (cooling.coolant_joules_per_liter_kelvin / _SECONDS_PER_MINUTE)
+    return rate
+
+
+def warm_joules(level: Floats, cooling: CoolingParameters) -> Floats:
+    """Return the heat that warms the coolant of the return side by a kelvin, in J.
+
+    Args:
+        level: of the reservoir, which a leak empties, over its volume.
+        cooling: parameters of the unit.
+    """
+    left = cooling.reservoir_liters * level
+    joules = cooling.coolant_joules_per_liter_kelvin
+    warm: Floats = joules * ((1.0 - _SUPPLY_SHARE) * cooling.loop_liters + left)
+    return warm
+
+
+def stored_heat(
+    absorbed: Floats, rise: Floats, rate: Floats, warm: Floats, dt: Floats | float
+) -> Floats:
+    """Return the heat that stays in the coolant from the servers within ``dt`` seconds, in J.
+
+    With less flow the loop turns over more slowly; without it, heat stays where it is.
+
+    Args:
+        absorbed: heat into the coolant in W, any shape.
+        rise: of the coolant from supply to return in K.
+        rate: flow times heat capacity in W/K.
+        warm: heat that warms that coolant by a kelvin in J.
+        dt: step in s.
+    """
+    turnover = rate * (dt / warm)
+    share = np.where(turnover > 0, -np.expm1(-turnover) / np.maximum(turnover, 1e-12), 1.0)
+    stored: Floats = (absorbed - rate * rise) * share * dt
+    return stored
 
 
 class Cdus:
@@ -83,10 +123,8 @@ class Cdus:
         The reservoir, which a leak empties, is on the return side.
         """
         cooling = self._cooling
-        joules = cooling.coolant_joules_per_liter_kelvin
-        left = cooling.reservoir_liters * self.loops.level
-        warm: Floats = joules * ((1.0 - _SUPPLY_SHARE) * cooling.loop_liters + left)
-        return warm, joules * _SUPPLY_SHARE * cooling.loop_liters
+        cool = cooling.coolant_joules_per_liter_kelvin * _SUPPLY_SHARE * cooling.loop_liters
+        return warm_joules(self.loops.level, cooling), cool
 
     @property
     def power(self) -> Floats:
@@ -144,10 +182,7 @@ class Cdus:
         warm, cool = self.heat_capacity
         self.absorbed = heat * np.clip((_HOTTEST - self.returned) / (_HOTTEST - _HOTTER), 0.0, 1.0)
         carried = self._exchanger.rate(rate, self._water_rate(), fouling)
-        # With less flow the loop turns over more slowly; without it, heat stays where it is.
-        turnover = rate * (dt / warm)
-        share = np.where(turnover > 0, -np.expm1(-turnover) / np.maximum(turnover, 1e-12), 1.0)
-        gained = (self.absorbed - rate * (self.returned - self.supply)) * share * dt
+        gained = stored_heat(self.absorbed, self.returned - self.supply, rate, warm, dt)
         self.returned = self.returned + gained / warm
         self.heat = np.where(rate > 0, self.absorbed - gained / dt, 0.0)
         self.rejected = carried * (self.returned - self._water)
@@ -155,7 +190,7 @@ class Cdus:
 
     def _capacity_rate(self) -> Floats:
         """Flow times heat capacity in W/K, (racks,)."""
-        return self.flow * (self._cooling.coolant_joules_per_liter_kelvin / _SECONDS_PER_MINUTE)
+        return heat_rate(self.flow, self._cooling)
 
     def _water_rate(self) -> Floats:
         """Facility flow times heat capacity in W/K, (racks,)."""

@@ -27,6 +27,8 @@ from twin.plant.gpu_model import (
     capped_clock,
     die_temperature,
     memory_clock,
+    memory_temperature,
+    plate_conductance,
     power_noise,
     thermal_clock,
 )
@@ -122,7 +124,7 @@ class Gpus:
             flow_ratio: its flow over nominal.
         """
         self._draw(demand, 1.0)
-        conductance = self._conductance * flow_ratio**self._model.thermal_flow_exponent
+        conductance = plate_conductance(self._conductance, flow_ratio, self._model)
         self.die = (coolant + self.power / conductance).astype(np.float32)
 
     def step(
@@ -152,7 +154,7 @@ class Gpus:
         self._fail(conditions, dt)
         self._draw(demand, speed)
         model = self._model
-        conductance = self._conductance * flow_ratio**model.thermal_flow_exponent
+        conductance = plate_conductance(self._conductance, flow_ratio, model)
         if (conditions.gpu_thermal_resistance != 1.0).any():
             conductance = conductance / conditions.gpu_thermal_resistance
         self.die = die_temperature(
@@ -279,9 +281,7 @@ class Gpus:
 
     @property
     def _memory_temperature(self) -> Floats:
-        power = self.power / self._model.power_training_watts
-        memory: Floats = self.die + self._memory_offset * (0.6 + 0.4 * power)
-        return memory
+        return memory_temperature(self.die, self.power, self._memory_offset, self._model)
 
     @property
     def _running_clock(self) -> Floats:

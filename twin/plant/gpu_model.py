@@ -17,6 +17,8 @@ __all__ = [
     "capped_clock",
     "die_temperature",
     "memory_clock",
+    "memory_temperature",
+    "plate_conductance",
     "power_noise",
     "thermal_clock",
 ]
@@ -162,6 +164,32 @@ def die_temperature(
     gain = -np.expm1(-rate * dt) / rate
     moved: Floats = die + (power / capacity - rate * (die - coolant)) * gain
     return moved
+
+
+def plate_conductance(clean: Floats, flow_ratio: Floats | float, model: ModelValues) -> Floats:
+    """Return the conductance from die to coolant or air in W/K.
+
+    Args:
+        clean: at nominal flow in W/K, any shape.
+        flow_ratio: flow over nominal, broadcastable.
+        model: the numbers of the GPU models.
+    """
+    conductance: Floats = clean * flow_ratio**model.thermal_flow_exponent
+    return conductance
+
+
+def memory_temperature(die: Floats, power: Floats, offset: Floats, model: ModelValues) -> Floats:
+    """Return memory temperatures in °C: above the die by a part that goes with power.
+
+    Args:
+        die: die temperatures in °C, any shape.
+        power: in W, same shape.
+        offset: of the memory above the die at training power in K, broadcastable.
+        model: the numbers of the GPU models.
+    """
+    share = power / model.power_training_watts
+    memory: Floats = die + offset * (0.6 + 0.4 * share)
+    return memory
 
 
 def power_noise(

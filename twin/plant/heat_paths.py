@@ -7,7 +7,7 @@ racks.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,7 @@ from twin.plant.units import Floats
 from twin.plant.workload import Demand
 from twin.site import Layout, Site
 
-__all__ = ["HeatPaths"]
+__all__ = ["HeatPaths", "PlateShares"]
 
 _ROUNDS = 40
 """How often temperatures and fans of a site that has run for long are made to agree."""
@@ -47,7 +47,7 @@ class HeatPaths:
         site = layout.site
         self._racks = site.racks
         self._servers = site.servers_per_rack
-        self._of_gpus, self._of_hosts = _plate_shares(site)
+        self._shares = PlateShares.of(site)
         air = np.array(site.air_racks, dtype=np.bool_)
         self.air, self.liquid = np.flatnonzero(air), np.flatnonzero(~air)
         """Racks that air cools, and those that liquid does."""
@@ -181,7 +181,7 @@ class HeatPaths:
     def _heat(self, servers: Servers) -> Floats:
         """Return the heat that the coolant of each rack that has some takes up, in W."""
         gpus = servers.accelerated.sum(axis=1)
-        heat: Floats = self._of_gpus * gpus + self._of_hosts * (servers.power.sum(axis=1) - gpus)
+        heat = self._shares.taken(gpus, servers.power.sum(axis=1))
         return heat if self.streams is None else heat[self.liquid]
 
     # -- telemetry --------------------------------------------------------------------
@@ -210,18 +210,40 @@ class HeatPaths:
         return spread
 
 
-def _plate_shares(site: Site) -> tuple[Floats, Floats]:
-    """Return the shares of the heat of GPUs, and of hosts, that the coolant takes, (racks,) each.
+@dataclass(frozen=True, slots=True)
+class PlateShares:
+    """The shares of the heat that coolant takes, (racks,) each.
 
     At training power both together are the share that the site gives; the cold plates of the GPUs
     have the greater part of it.
+
+    Attributes:
+        gpus: of the heat of GPUs and their converters.
+        hosts: of the heat of all else in the servers.
     """
-    server, shares = site.server, []
-    for block in site.all_blocks:
-        total = server.ac_power_watts(block.gpu.power_training_watts)
-        gpus = server.accelerated_watts(block.gpu.power_training_watts)
-        taken = site.cooling.liquid_ratio * total
-        of_gpus = min(taken / gpus, 1.0)
-        shares += [(of_gpus, (taken - of_gpus * gpus) / (total - gpus))] * block.racks
-    of_gpus_by_rack, of_hosts_by_rack = np.array(shares).T
-    return of_gpus_by_rack, of_hosts_by_rack
+
+    gpus: Floats
+    hosts: Floats
+
+    @classmethod
+    def of(cls, site: Site) -> PlateShares:
+        """Return the shares of a site's racks."""
+        server, shares = site.server, []
+        for block in site.all_blocks:
+            total = server.ac_power_watts(block.gpu.power_training_watts)
+            gpus = server.accelerated_watts(block.gpu.power_training_watts)
+            taken = site.cooling.liquid_ratio * total
+            of_gpus = min(taken / gpus, 1.0)
+            shares += [(of_gpus, (taken - of_gpus * gpus) / (total - gpus))] * block.racks
+        of_gpus_by_rack, of_hosts_by_rack = np.array(shares).T
+        return cls(of_gpus_by_rack, of_hosts_by_rack)
+
+    def taken(self, gpus: Floats, total: Floats) -> Floats:
+        """Return the heat that the coolant of each rack takes up in W, (racks,).
+
+        Args:
+            gpus: power of its GPUs and their converters in W.
+            total: power of its servers in W.
+        """
+        heat: Floats = self.gpus * gpus + self.hosts * (total - gpus)
+        return heat

@@ -66,6 +66,16 @@ class PumpCurve:
             strainer=cooling.filter_pressure_ratio * loop,
         )
 
+    def shutoff(self, speeds: Floats) -> Floats:
+        """Return the head without flow of new pumps at these speed ratios, in Pa."""
+        head: Floats = self.head * speeds**2
+        return head
+
+    def flow(self, shutoff: Floats, head: Floats) -> Floats:
+        """Return what a pump with this head without flow gives against ``head``, in L/min."""
+        flow: Floats = np.sqrt(np.maximum(shutoff - head, 0.0) / self.curve)
+        return flow
+
     def speed_for(self, flow: float, running: Floats, loop: Floats, wear: Floats) -> Floats:
         """Return the speed ratio at which so many pumps give ``flow`` together.
 
@@ -98,17 +108,17 @@ def pump_flows(
     Returns:
         Flow of each pump in L/min, (racks, pumps), and H in Pa, (racks,).
     """
-    shutoff = curve.head * speeds**2 * (1.0 if wear is None else wear)
+    shutoff = curve.shutoff(speeds) * (1.0 if wear is None else wear)
     resistance = curve.loop if loop is None else loop
     low = np.zeros(speeds.shape[0])
     high = shutoff.max(axis=1)
     for _ in range(_BISECTIONS):
         middle = 0.5 * (low + high)
-        given = np.sqrt(np.maximum(shutoff - middle[:, None], 0.0) / curve.curve).sum(axis=1)
+        given = curve.flow(shutoff, middle[:, None]).sum(axis=1)
         more = given > np.sqrt(middle / resistance)
         low, high = np.where(more, middle, low), np.where(more, high, middle)
     head = 0.5 * (low + high)
-    return np.sqrt(np.maximum(shutoff - head[:, None], 0.0) / curve.curve), head
+    return curve.flow(shutoff, head[:, None]), head
 
 
 class Loops:

@@ -185,9 +185,8 @@ class Servers:
         """Take over what the GPUs, (racks, GPUs a rack), and a server's fans draw, in W."""
         server = self._server
         gpus = gpu_power.reshape(*self._shape, server.gpus).sum(axis=2, dtype=np.float64)
-        output = server.base_power_watts + (1.0 + server.base_power_per_gpu_watt) * gpus
         self._fans = fan_power
-        output = output + fan_power
+        output = server.output_for(gpus, fan_power)
         if self.hosts is not None:
             output = np.where(self.hosts.powered, output, 0.0)
         self.output = output
