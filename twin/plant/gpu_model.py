@@ -145,7 +145,12 @@ def capped_clock(dynamic: Floats, model: ModelValues, limit: Floats | None = Non
 
 
 def die_temperature(
-    die: Floats, power: Floats, coolant: Floats, conductance: Floats, capacity: Floats, dt: float
+    die: Floats,
+    power: Floats | float,
+    coolant: Floats | float,
+    conductance: Floats,
+    capacity: Floats,
+    dt: Floats | float,
 ) -> Floats:
     """Return die temperatures after ``dt`` seconds of constant power.
 
@@ -178,7 +183,9 @@ def plate_conductance(clean: Floats, flow_ratio: Floats | float, model: ModelVal
     return conductance
 
 
-def memory_temperature(die: Floats, power: Floats, offset: Floats, model: ModelValues) -> Floats:
+def memory_temperature(
+    die: Floats | float, power: Floats, offset: Floats, model: ModelValues
+) -> Floats:
     """Return memory temperatures in °C: above the die by a part that goes with power.
 
     Args:

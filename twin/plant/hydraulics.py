@@ -76,6 +76,12 @@ class PumpCurve:
         flow: Floats = np.sqrt(np.maximum(shutoff - head, 0.0) / self.curve)
         return flow
 
+    @staticmethod
+    def drop(flow: Floats | float, resistance: Floats | float) -> Floats:
+        """Return the pressure drop of so much flow in L/min through a resistance, in Pa."""
+        pressure: Floats = np.asarray(resistance * flow**2)
+        return pressure
+
     def speed_for(self, flow: float, running: Floats, loop: Floats, wear: Floats) -> Floats:
         """Return the speed ratio at which so many pumps give ``flow`` together.
 
@@ -86,7 +92,7 @@ class PumpCurve:
             wear: mean head of the running pumps over that of new ones, same shape.
         """
         count = np.maximum(running, 1.0)
-        need = self.curve * (flow / count) ** 2 + loop * flow**2
+        need = self.drop(flow / count, self.curve) + self.drop(flow, loop)
         return np.where(running > 0, np.sqrt(need / (self.head * wear)), 0.0)
 
 

@@ -28,7 +28,7 @@ from twin.site.series import (
     series_by_host,
 )
 from twin.site.shard import FACILITY, Shard, owners, ranges, replica_of
-from twin.site.target import Target, find_target, labels_of_target
+from twin.site.target import Target, address_of, find_target, labels_of_target
 
 __all__ = [
     "BYTES_A_SERIES",
@@ -44,6 +44,7 @@ __all__ = [
     "Site",
     "SiteNames",
     "Target",
+    "address_of",
     "count_series",
     "derived_labels",
     "editions_of",

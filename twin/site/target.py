@@ -20,7 +20,7 @@ from twin.errors import TargetError
 from twin.site.labels import place_labels
 from twin.site.layout import Layout
 
-__all__ = ["Target", "find_target", "is_address", "labels_of_target"]
+__all__ = ["Target", "address_of", "find_target", "is_address", "labels_of_target"]
 
 _NUMBER = r"(?:\d|[1-9]\d{1,3})"
 _UNITS = {
@@ -102,6 +102,24 @@ def find_target(layout: Layout, text: str) -> Target:
         raise TargetError(f"target {text!r} is not an address; {_forms(layout)}")
     place = _ParsedTarget(layout, text, {k: v for k, v in match.groupdict().items() if v})
     return next(find for part, find in _FINDERS.items() if part in place.parts)(place)
+
+
+def address_of(layout: Layout, device: DeviceClass, unit: int, index: int) -> str:
+    """Return the address of a device, as :func:`find_target` reads it; without one its unit's.
+
+    Args:
+        layout: the site, or a part of it.
+        device: class of the device.
+        unit: index of its unit there.
+        index: of the device in its unit.
+    """
+    name, address = layout.unit_name(device.frame, unit), device.address
+    if address is None:
+        return name
+    if not address.in_server:
+        return f"{name}/{address.word}{index + address.first}"
+    server, own = divmod(index, address.count(layout.entire.site))
+    return f"{name}/n{server + 1}/{address.word}{own + address.first}"
 
 
 def labels_of_target(layout: Layout, text: str) -> Labels:

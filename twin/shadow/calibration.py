@@ -1,0 +1,232 @@
+"""Calibration of one relation: what each device differs by from the model of the site file.
+
+Samples are averaged over blocks of time. In the first blocks of a device a share of the driven part
+and an offset are fitted, held to what devices are known to differ by; they stay as they were
+calibrated. In the next blocks the detector proves on new data how far the effect deviates.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twin.plant.units import Floats
+from twin.shadow.detection import Detector
+from twin.shadow.functions import LONGEST_GAP, Expected, Memory
+from twin.shadow.medians import median_of_all, median_of_racks, rooted
+from twin.shadow.readings import Moment
+from twin.shadow.relations import Relation
+from twin.site import Layout
+
+__all__ = ["Phases", "Watch"]
+
+_LEAST_OF_A_RACK = 4
+"""Devices of a rack whose median tells what the whole rack shows."""
+_LEAST_OF_ALL = 5
+"""Devices of a site whose median tells what all of them show."""
+_WHOLE_BLOCK = 0.5
+"""Share of the samples without which a block does not count."""
+
+
+@dataclass(frozen=True, slots=True)
+class Phases:
+    """Times of calibration, in blocks.
+
+    Attributes:
+        learning: in which parameters are fitted.
+        proving: in which the deviation is found.
+        forgetting: in which the tracked parameter forgets most of what was.
+    """
+
+    learning: int = 20
+    proving: int = 20
+    forgetting: int = 120
+
+
+class _Sums:
+    """Sums of a block; arrays are (racks, devices)."""
+
+    def __init__(self, shape: tuple[int, int]) -> None:
+        self.weight, self.error, self.driven, self.expected = (np.zeros(shape) for _ in range(4))
+        self.samples = np.zeros(shape)
+
+    def clear(self) -> None:
+        for own in (self.weight, self.error, self.driven, self.expected, self.samples):
+            own.fill(0.0)
+
+
+class Watch:
+    """One relation over the devices of a site.
+
+    Args:
+        relation: the row.
+        layout: the site.
+        phases: of calibration.
+
+    Attributes:
+        own: what single devices deviate by from their rack or their like.
+        common: what whole racks deviate by; None where racks share no cause.
+        expected: mean expected effect of the last block, NaN where the relation does not cover it.
+        covered: devices that the last block covers and that are judged.
+    """
+
+    def __init__(self, relation: Relation, layout: Layout, phases: Phases) -> None:
+        self.relation = relation
+        self.shape = shape = layout.shape(relation.device)
+        self._phases = phases
+        self.own = Detector(shape, phases.proving, relation.form)
+        self.common = (
+            Detector((shape[0], 1), phases.proving, relation.form) if relation.shared else None
+        )
+        self.gain, self.offset = np.zeros(shape), np.zeros(shape)
+        self.expected: Floats = np.full(shape, np.nan)
+        self.measured: Floats = np.full(shape, np.nan)
+        self.covered = np.zeros(shape, dtype=np.bool_)
+        self._memory: Memory = {}
+        self._reported = np.zeros(shape)
+        self._sums = _Sums(shape)
+        self._assumed = np.zeros((shape[0], 1), dtype=np.bool_)
+        self._learnt = np.zeros(shape)
+        """Blocks that calibration has of each device."""
+        self._fit = np.zeros((5, *shape))
+        """Sums over these blocks: 1, x, x², r, r x."""
+
+    def reset(self, where: NDArray[np.bool_]) -> None:
+        """Calibrate some devices anew, (racks, devices)."""
+        self._learnt[where] = 0.0
+        self._fit[:, where] = 0.0
+        self.gain[where] = self.offset[where] = 0.0
+        self.own.reset(where)
+
+    # -- samples ---------------------------------------------------------------------
+
+    def sample(self, moment: Moment) -> None:
+        """Take in the readings of an instant."""
+        if not self.shape[1]:
+            return
+        relation = self.relation
+        measured = moment.over(relation.effect, self.shape[1])
+        found = relation.function(moment, self._memory)
+        error, there = self._error(measured, found)
+        step = np.nan_to_num(moment.dt)
+        # A reading that is missed now and then does not make a device a new one.
+        since = np.where(there, self._reported + step, self._reported - step)
+        since[step[:, 0] > LONGEST_GAP] = 0.0
+        self._reported = np.clip(since, 0.0, 1.5 * relation.warm)
+        there &= self._reported >= relation.warm
+        weight = there.astype(np.float64)
+        if found.unsettled is not None and np.isfinite(relation.lag):
+            away = np.where(there, found.unsettled, 0.0) / relation.lag
+            weight /= 1.0 + away**2
+        sums = self._sums
+        sums.samples += there
+        sums.weight += weight
+        sums.error += weight * np.where(there, error, 0.0)
+        sums.driven += weight * np.where(there, found.driven, 0.0)
+        sums.expected += weight * np.where(there, measured - error, 0.0)
+        if found.assumed is not None:
+            self._assumed = found.assumed
+
+    def _error(self, measured: Floats, found: Expected) -> tuple[Floats, NDArray[np.bool_]]:
+        error = measured - (found.base + found.driven)
+        there = np.isfinite(error)
+        if found.holds is not None:
+            there &= found.holds
+        return error, there
+
+    # -- blocks ----------------------------------------------------------------------
+
+    def close(self, limit: float) -> None:
+        """End a block: calibrate with it, or judge it.
+
+        Args:
+            limit: of the CUSUMs.
+        """
+        sums = self._sums
+        most = sums.samples.max(initial=0.0)
+        whole = (sums.samples >= max(_WHOLE_BLOCK * most, 1.0)) & (sums.weight > 0.0)
+        weight = np.maximum(sums.weight, 1e-12)
+        error = np.where(whole, sums.error / weight, np.nan)
+        driven = np.where(whole, sums.driven / weight, np.nan)
+        model = np.where(whole, sums.expected / weight, np.nan)
+        sums.clear()
+        young = whole & (self._learnt < self._phases.learning)
+        if young.any():
+            self._learn(error, driven, young)
+        known = self._learnt >= self._phases.learning
+        left = error - (self.gain * driven + self.offset)
+        left[~known | young] = np.nan
+        self.expected = model + (self.gain * driven + self.offset)
+        self.expected[~known] = np.nan
+        self.measured = model + error
+        self._judge(left, driven, limit)
+        self.covered = np.isfinite(left) & self.own.watching
+
+    def _learn(self, error: Floats, driven: Floats, young: NDArray[np.bool_]) -> None:
+        r, x = np.where(young, error, 0.0), np.where(young, driven, 0.0)
+        for sums, new in zip(self._fit, (young, x, x * x, r, r * x), strict=True):
+            sums += new
+        self._learnt += young
+        done = young & (self._learnt >= self._phases.learning)
+        if not done.any():
+            return
+        own = self.relation
+        n, sx, sxx, sr, srx = self._fit
+        noise = np.maximum(own.floor, own.floor_ratio * np.abs(sx) / np.maximum(n, 1.0)) ** 2
+        gain, offset = sxx / noise + 1.0 / own.gain**2, n / noise + 1.0 / own.offset**2
+        both = sx / noise
+        over = np.maximum(gain * offset - both**2, 1e-30)
+        share = (srx / noise * offset - sr / noise * both) / over
+        added = (sr / noise * gain - srx / noise * both) / over
+        self.gain = np.where(done, share, self.gain)
+        self.offset = np.where(done, added, self.offset)
+
+    def _judge(self, left: Floats, driven: Floats, limit: float) -> None:
+        relation, forget = self.relation, 1.0 / self._phases.forgetting
+        floor = np.maximum(relation.floor, relation.floor_ratio * np.abs(np.nan_to_num(driven)))
+        if self.common is None:
+            self.own.take(left - median_of_all(left, _LEAST_OF_ALL), driven, floor, limit, forget)
+            return
+        rack = median_of_racks(left, _LEAST_OF_A_RACK)
+        alone = np.where(np.isfinite(rack), left - rack, left)
+        self.own.take(alone, driven, floor, limit, forget)
+        shared = np.where(self._assumed, np.nan, rack - median_of_all(rack, _LEAST_OF_ALL))
+        self.common.take(
+            shared, median_of_racks(driven, _LEAST_OF_A_RACK), relation.floor, limit, forget
+        )
+
+    # -- what outlives a restart -----------------------------------------------------
+
+    @property
+    def parts(self) -> dict[str, Detector]:
+        """Its detectors by name."""
+        return {"own": self.own} if self.common is None else {
+            "own": self.own, "common": self.common
+        }  # fmt: skip
+
+    def kept(self) -> dict[str, NDArray[np.generic]]:
+        """Return what a restart must not lose."""
+        kept: dict[str, NDArray[np.generic]] = {name: getattr(self, name) for name in _KEPT}
+        for part, detector in self.parts.items():
+            kept |= {f"{part}.{name}": values for name, values in detector.kept().items()}
+        return kept
+
+    def restore(self, kept: dict[str, NDArray[np.generic]]) -> None:
+        """Go on from what :meth:`kept` returned.
+
+        Raises:
+            KeyError: something is missing.
+            ValueError: it is of another site.
+        """
+        for name in _KEPT:
+            setattr(self, name, rooted(kept[name], getattr(self, name)))
+        for part, detector in self.parts.items():
+            head = f"{part}."
+            detector.restore(
+                {key[len(head) :]: own for key, own in kept.items() if key.startswith(head)}
+            )
+
+
+_KEPT = ("gain", "offset", "_learnt")

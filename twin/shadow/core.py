@@ -1,0 +1,241 @@
+"""The observer without any I/O: frames and metadata in, reports out.
+
+It knows no clock: time is that of the frames. When a rack sends its next frame, what all racks have
+sent since the last instant is evaluated at once.
+"""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections import Counter
+from dataclasses import dataclass, field
+
+import numpy as np
+import structlog
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+
+from twin.catalog import GPU, UnitKind
+from twin.errors import FrameError
+from twin.shadow.calibration import Phases, Watch
+from twin.shadow.causes import Finding, findings
+from twin.shadow.detection import limit_for
+from twin.shadow.readings import Readings, SiteModel
+from twin.shadow.relations import RELATIONS
+from twin.site import Layout
+from twin.wire import Decoder, RackMeta, Snapshot, Topics, decode_message
+
+__all__ = ["ShadowCore", "ShadowSettings"]
+
+_log = structlog.get_logger(__name__)
+_WEEK = 604_800.0
+_SAMPLES_A_BLOCK = 4
+_OLD_FRAMES = 5
+"""Frames of a rack in a row that are older than its last: its clock was set back."""
+_MOST_BYTES = 1 << 31
+
+
+@dataclass(frozen=True, slots=True)
+class ShadowSettings:
+    """Settings of the observer.
+
+    Attributes:
+        false_alarms_a_week: findings a week on a healthy site that the user puts up with.
+        block: seconds over which samples are averaged, at least four samples.
+        phases: of calibration, in blocks.
+    """
+
+    false_alarms_a_week: float = 1.0
+    block: float = 30.0
+    phases: Phases = field(default_factory=Phases)
+
+
+class ShadowCore:
+    """Relations over all racks of a site.
+
+    Args:
+        layout: the site.
+        settings: of the observer.
+
+    Attributes:
+        watches: each relation over the devices of the site, by its name.
+        findings: of the last block.
+        refused: counts of messages that were left out, by reason.
+        frames: that were taken in.
+        blocks: that have ended.
+        ts: time of the newest evaluated frames, unix seconds.
+        limit: of the CUSUMs, in standard deviations of a block.
+    """
+
+    def __init__(self, layout: Layout, settings: ShadowSettings | None = None) -> None:
+        self.layout = layout
+        self.settings = settings or ShadowSettings()
+        self.topics = Topics(layout.site.name)
+        self.block = max(
+            self.settings.block, _SAMPLES_A_BLOCK * layout.site.telemetry.interval_seconds
+        )
+        self.watches = {
+            relation.name: Watch(relation, layout, self.settings.phases)
+            for relation in RELATIONS
+            if layout.per_unit(relation.device)
+        }
+        wanted = {name for own in self.watches.values() for name in own.relation.readings}
+        self._model = SiteModel.of(layout)
+        self._readings = Readings(layout, wanted)
+        self._decoder = Decoder(layout, UnitKind.RACK)
+        self._last = np.full(layout.site.racks, -np.inf)
+        self._sequence = np.full(layout.site.racks, -1, np.int64)
+        self._older = np.zeros(layout.site.racks, np.int64)
+        self._uuids: dict[int, tuple[str, ...]] = {}
+        self._block = -np.inf
+        self.findings: list[Finding] = []
+        self.refused: Counter[str] = Counter()
+        self.frames = self.blocks = 0
+        self.ts = float("nan")
+        sides = 2 * sum(own.watching.size for w in self.watches.values() for own in w.parts.values())
+        self.limit = limit_for(
+            max(sides, 2), _WEEK / self.block, self.settings.false_alarms_a_week
+        )
+
+    # -- what comes in ---------------------------------------------------------------
+
+    @property
+    def subscriptions(self) -> tuple[str, ...]:
+        """Filters of the topics that :meth:`handle` wants."""
+        return (self.topics.frames(UnitKind.RACK), self.topics.meta("+"))
+
+    def handle(self, topic: str, payload: bytes, *, retain: bool = False) -> bool:
+        """Take in a message, or count why not, and return whether a block ended.
+
+        Args:
+            topic: of the message.
+            payload: of the message.
+            retain: whether the broker had kept it.
+        """
+        before = self.blocks
+        try:
+            self._handle(topic, payload, retain=retain)
+        except FrameError as error:
+            self.refused[error.reason] += 1
+        except Exception as error:  # noqa: BLE001 - one message must not end the process
+            self.refused["unexpected"] += 1
+            _log.warning("message refused", error=repr(error)[:200])
+        return self.blocks > before
+
+    def _handle(self, topic: str, payload: bytes, *, retain: bool) -> None:
+        address = self.topics.parse(topic)
+        if address is None or address.site != self.layout.site.name:
+            raise FrameError("foreign", "another site's")
+        if address.kind == "meta":
+            self._meta(address.name.removeprefix(f"{UnitKind.RACK.value}/"), payload)
+            return
+        if address.kind != UnitKind.RACK.value:
+            return
+        if retain:
+            raise FrameError("stale", "its age is unknown")
+        rack = self._rack(address.name)
+        self.take(rack, self._decoder.decode(payload))
+
+    def _rack(self, name: str) -> int:
+        rack = self.layout.unit_index(UnitKind.RACK, name)
+        if rack is None:
+            raise FrameError("foreign", f"the site has no rack {name[:64]!r}")
+        return rack
+
+    def _meta(self, name: str, payload: bytes) -> None:
+        """Calibrate anew the GPUs that have been replaced."""
+        if not payload:
+            return
+        meta, rack = decode_message(RackMeta, payload), self._rack(name)
+        uuids, before = meta.gpu_uuids, self._uuids.get(rack)
+        if len(uuids) != self.layout.per_unit(GPU):
+            raise FrameError("foreign", f"{len(uuids)} GPUs in rack {name[:64]!r}")
+        self._uuids[rack] = uuids
+        if before is None or before == uuids:
+            return
+        other = np.array([a != b for a, b in zip(before, uuids, strict=True)])
+        for watch in self.watches.values():
+            if watch.relation.device is GPU:
+                where = np.zeros(watch.shape, dtype=np.bool_)
+                where[rack] = other
+                watch.reset(where)
+
+    def take(self, rack: int, snapshot: Snapshot) -> None:
+        """Take in a frame that is decoded already.
+
+        Raises:
+            FrameError: it is older than the last of its rack, or the same again.
+        """
+        last = self._last[rack]
+        if snapshot.ts <= last:
+            self._older[rack] += 1
+            if self._older[rack] < _OLD_FRAMES:
+                same = snapshot.seq == self._sequence[rack]
+                raise FrameError("duplicate" if same else "stale", "older than the last")
+            self._readings.forget(rack)
+        self._older[rack] = 0
+        if self._readings.pending[rack]:
+            self.evaluate()
+        self._last[rack], self._sequence[rack] = snapshot.ts, snapshot.seq
+        self._readings.take(rack, snapshot)
+        self.frames += 1
+
+    # -- time ------------------------------------------------------------------------
+
+    def evaluate(self) -> None:
+        """Evaluate what has come since the last instant."""
+        fresh = self._readings.pending
+        if not fresh.any():
+            return
+        self.ts = float(np.median(self._readings.ts[fresh]))
+        number = self.ts // self.block
+        if number != self._block:
+            if np.isfinite(self._block):
+                self._close()
+            self._block = number
+        moment = self._readings.moment(self._model)
+        with np.errstate(all="ignore"):  # what comes of nonsense is no finite number
+            for watch in self.watches.values():
+                watch.sample(moment)
+
+    def _close(self) -> None:
+        with np.errstate(all="ignore"):
+            for watch in self.watches.values():
+                watch.close(self.limit)
+        self.findings = findings(self.layout, self.watches)
+        self.blocks += 1
+
+    # -- what outlives a restart -----------------------------------------------------
+
+    def state(self) -> bytes:
+        """Return the calibration, as the bytes of a file."""
+        body = io.BytesIO()
+        with zipfile.ZipFile(body, "w", zipfile.ZIP_STORED) as archive:
+            for name, watch in self.watches.items():
+                for key, array in watch.kept().items():
+                    with archive.open(f"{name}/{key}.npy", "w") as file:
+                        npy.write_array(file, np.asarray(array), allow_pickle=False)
+        return body.getvalue()
+
+    def restore(self, data: bytes) -> None:
+        """Go on with a calibration that :meth:`state` returned.
+
+        Raises:
+            ValueError: it is damaged, or of another site.
+        """
+        try:
+            with zipfile.ZipFile(io.BytesIO(data)) as archive:
+                if sum(entry.file_size for entry in archive.infolist()) > _MOST_BYTES or any(
+                    entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()
+                ):
+                    raise ValueError("it is compressed or too large")
+                kept: dict[str, dict[str, NDArray[np.generic]]] = {}
+                for name in archive.namelist():
+                    relation, _, key = name.removesuffix(".npy").partition("/")
+                    array = npy.read_array(io.BytesIO(archive.read(name)), allow_pickle=False)
+                    kept.setdefault(relation, {})[key] = array
+            for name, watch in self.watches.items():
+                watch.restore(kept[name])
+        except (zipfile.BadZipFile, KeyError, EOFError, OSError) as error:
+            raise ValueError(f"it is damaged: {error!r}") from error

@@ -1,0 +1,254 @@
+"""Detection of lasting deviations at a known error rate, by CUSUM over many devices at once.
+
+Means over blocks of time, less what calibration may be wrong by and over their own deviation, go
+into a two-sided CUSUM. Its limit follows from the false alarms that are wanted: the mean time to
+one on one side is ``(exp(2 k b) - 2 k b - 1) / (2 k^2)`` blocks with ``b = limit + 1.166`` and the
+allowance k (D. Siegmund, Sequential Analysis, 1985, 2.48 to 2.52), so that all sides of all devices
+together give the rate. What one block adds is bounded: no single block is an alarm.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import exp, sqrt
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twin.plant.units import Floats
+from twin.shadow.medians import rooted
+
+__all__ = ["ALLOWANCE", "Detector", "blocks_to_false_alarm", "limit_for"]
+
+ALLOWANCE = 0.5
+"""k: half of the shift, in standard deviations of a block, that is found soonest."""
+_OVERSHOOT = 1.166
+"""What the statistic passes a limit by, twice, of normal steps (Siegmund)."""
+_MOST_STEP = 5.0
+_KEPT_OVER = 1.25
+"""The statistic stays below so many limits, so that it comes down soon once all is well."""
+_SMOOTH = 0.2
+"""Share of the newest block in the smoothed deviation that tells the present state."""
+_EVIDENT = 4.0
+"""Standard deviations of the smoothed deviation beyond which it supports a cause."""
+_PRIOR_BLOCKS = 20.0
+"""Blocks that the deviation of all devices counts for in that of one."""
+_MOST_CORRELATION = 0.9
+
+
+def blocks_to_false_alarm(limit: float, allowance: float = ALLOWANCE) -> float:
+    """Return the mean number of blocks until one side of one healthy device passes the limit."""
+    reach = 2.0 * allowance * (limit + _OVERSHOOT)
+    return (exp(min(reach, 700.0)) - reach - 1.0) / (2.0 * allowance**2)
+
+
+def limit_for(sides: int, blocks_a_week: float, false_alarms_a_week: float) -> float:
+    """Return the limit at which so many sides of CUSUMs give the wanted false alarms.
+
+    Args:
+        sides: two for each device and relation.
+        blocks_a_week: blocks of time in a week.
+        false_alarms_a_week: wanted, above 0.
+    """
+    wanted = sides * blocks_a_week / false_alarms_a_week
+    low, high = 0.5, 350.0
+    for _ in range(60):
+        middle = 0.5 * (low + high)
+        low, high = (middle, high) if blocks_to_false_alarm(middle) < wanted else (low, middle)
+    return high
+
+
+@dataclass(slots=True)
+class _Proof:
+    """Sums over the blocks in which the deviation of each device is proven."""
+
+    count: Floats
+    total: Floats
+    square: Floats
+    product: Floats
+    driven: Floats
+    last: Floats
+
+    @classmethod
+    def of(cls, shape: tuple[int, int]) -> _Proof:
+        return cls(*(np.zeros(shape) for _ in range(6)))
+
+
+class Detector:
+    """CUSUMs of many devices; arrays are (racks, devices).
+
+    Args:
+        shape: racks, devices a rack.
+        proving: blocks in which mean and deviation of a device are found.
+        form: error of the relation's function over a change of its driven part.
+
+    Attributes:
+        watching: devices that are judged.
+        deviation: of a block's mean, in units of the effect.
+        center: what a healthy device showed, in units of the effect.
+        drift: present parameter over the calibrated one, less 1.
+    """
+
+    def __init__(self, shape: tuple[int, int], proving: int, form: float) -> None:
+        self._proving, self._form = proving, form
+        self.watching = np.zeros(shape, dtype=np.bool_)
+        self.deviation: Floats = np.full(shape, np.inf)
+        self.center: Floats = np.zeros(shape)
+        self.at: Floats = np.zeros(shape)
+        """Driven part at which it was calibrated."""
+        self.drift: Floats = np.zeros(shape)
+        self._proof = _Proof.of(shape)
+        self._above, self._below = np.zeros(shape), np.zeros(shape)
+        self.smooth: Floats = np.zeros(shape)
+        """Smoothed deviation over its standard deviation."""
+        self.z: Floats = np.full(shape, np.nan)
+        """Deviation of the last block over its standard deviation, NaN where it is not judged."""
+        self.blocks: Floats = np.zeros(shape)
+        """Blocks since the deviation began."""
+        self._error, self._moved, self._squared = (np.zeros(shape) for _ in range(3))
+        self._slow_moved, self._slow_squared = np.zeros(shape), np.zeros(shape)
+        self.alarmed = np.zeros(shape, dtype=np.bool_)
+
+    @property
+    def statistic(self) -> Floats:
+        """The greater side of each CUSUM."""
+        return np.maximum(self._above, self._below)
+
+    @property
+    def shift(self) -> Floats:
+        """Mean deviation since it began, in units of the effect."""
+        return self._error / np.maximum(self.blocks, 1.0)
+
+    @property
+    def ratio(self) -> Floats:
+        """Change of the parameter since the deviation began, over its model's value."""
+        return self._moved / np.maximum(self._squared, 1e-12)
+
+    @property
+    def evidence(self) -> NDArray[np.int8]:
+        """Sign of the present deviation where it is beyond chance, else 0."""
+        spread = sqrt(_SMOOTH / (2.0 - _SMOOTH))
+        beyond = np.abs(self.smooth) > _EVIDENT * spread
+        return np.where(beyond & self.watching, np.sign(self.smooth), 0.0).astype(np.int8)
+
+    def reset(self, where: NDArray[np.bool_]) -> None:
+        """Prove some devices anew."""
+        self.watching &= ~where
+        self.alarmed &= ~where
+        for own in (self._proof.count, self._proof.total, self._proof.square, self._proof.product,
+                    self._proof.driven, self._proof.last, self._above, self._below, self.smooth,
+                    self.blocks, self._error, self._moved, self._squared, self.drift,
+                    self._slow_moved, self._slow_squared):  # fmt: skip
+            own[where] = 0.0
+
+    def take(
+        self, error: Floats, driven: Floats, floor: Floats | float, limit: float, forget: float
+    ) -> None:
+        """Take in a block.
+
+        Args:
+            error: mean effect less the expected one; NaN where a device is not covered.
+            driven: mean driven part.
+            floor: least deviation of a block's mean.
+            limit: of the CUSUM.
+            forget: share of the past that the tracked parameter forgets.
+        """
+        there = np.isfinite(error)
+        own = there & ~self.watching
+        if own.any():
+            self._prove(np.where(own, error, 0.0), np.where(own, driven, 0.0), own, floor)
+        self._watch(error, driven, there & self.watching & ~own, limit, forget)
+
+    def _prove(
+        self, error: Floats, driven: Floats, own: NDArray[np.bool_], floor: Floats | float
+    ) -> None:
+        proof = self._proof
+        proof.product += error * proof.last
+        proof.count += own
+        proof.total += error
+        proof.square += error**2
+        proof.driven += driven
+        proof.last = np.where(own, error, proof.last)
+        ready = own & (proof.count >= self._proving)
+        if not ready.any():
+            return
+        count = np.maximum(proof.count, 1.0)
+        mean = proof.total / count
+        enough = proof.count >= self._proving
+        variance = np.maximum(proof.square / count - mean**2, 0.0) * count / (count - 1.0)
+        lagged = proof.product / count - mean**2
+        bulk = enough & (variance <= 9.0 * max(float(np.median(variance[enough])), 1e-30))
+        pooled = float(variance[bulk].mean())
+        correlation = float(lagged[bulk].sum()) / max(float(variance[bulk].sum()), 1e-30)
+        correlation = min(max(correlation + 1.0 / self._proving, 0.0), _MOST_CORRELATION)
+        shrunk = (_PRIOR_BLOCKS * pooled + count * variance) / (_PRIOR_BLOCKS + count)
+        wide = np.maximum(shrunk, pooled) * (1.0 + correlation) / (1.0 - correlation)
+        deviation = np.maximum(np.sqrt(wide), floor)
+        self.deviation = np.where(ready, deviation, self.deviation)
+        self.center = np.where(ready, mean, self.center)
+        self.at = np.where(ready, proof.driven / count, self.at)
+        self.watching |= ready
+
+    def _watch(
+        self,
+        error: Floats,
+        driven: Floats,
+        there: NDArray[np.bool_],
+        limit: float,
+        forget: float,
+    ) -> None:
+        self.z = np.full(error.shape, np.nan)
+        if not there.any():
+            return
+        gap = np.where(there, error - self.center, 0.0)
+        z = gap / self.deviation
+        # The mean of the proof is known to 1/sqrt(n) of a deviation; of many devices some are
+        # off by several times that.
+        surely = NormalDist().inv_cdf(1.0 - 0.1 / max(2, 2 * there.size))
+        known = surely / sqrt(self._proving)
+        away = self._form * np.abs(np.where(there, driven, self.at) - self.at) / self.deviation
+        slack = known + away + ALLOWANCE
+        cap = _KEPT_OVER * limit
+        for side, sign in ((self._above, 1.0), (self._below, -1.0)):
+            moved = np.clip(side + np.minimum(sign * z - slack, _MOST_STEP), 0.0, cap)
+            side[there] = moved[there]
+        clear = np.sign(z) * np.maximum(np.abs(z) - away, 0.0)
+        self.smooth = np.where(there, (1.0 - _SMOOTH) * self.smooth + _SMOOTH * clear, self.smooth)
+        self.z[there] = z[there]
+        self._estimate(gap, np.where(there, driven, 0.0), there, forget)
+        stands = self.statistic
+        self.alarmed = np.where(self.alarmed, stands > 0.5 * limit, stands > limit) & self.watching
+
+    def _estimate(
+        self, gap: Floats, driven: Floats, there: NDArray[np.bool_], forget: float
+    ) -> None:
+        """Add up what tells the shift since it began, and the parameter as it is tracked."""
+        began = self.statistic > 0.0
+        for sums, new in (
+            (self.blocks, there),
+            (self._error, gap),
+            (self._moved, gap * driven),
+            (self._squared, driven**2),
+        ):
+            sums += new
+            sums *= began
+        keep = 1.0 - forget * there
+        self._slow_moved = keep * self._slow_moved + gap * driven
+        self._slow_squared = keep * self._slow_squared + driven**2
+        full = self.at**2 / max(forget, 1e-6)
+        self.drift = self._slow_moved / np.maximum(np.maximum(self._slow_squared, full), 1e-12)
+
+    # -- what outlives a restart ----------------------------------------------------
+
+    def kept(self) -> dict[str, NDArray[np.generic]]:
+        """Return what a restart must not lose."""
+        return {name: getattr(self, name) for name in _KEPT}
+
+    def restore(self, kept: dict[str, NDArray[np.generic]]) -> None:
+        """Go on from what :meth:`kept` returned."""
+        for name in _KEPT:
+            setattr(self, name, rooted(kept[name], getattr(self, name)))
+
+
+_KEPT = ("watching", "deviation", "center", "at", "drift", "_slow_moved", "_slow_squared")

@@ -1,0 +1,194 @@
+"""Functions of the relations: the plant's own, with measured causes in place of the plant's state.
+
+Each returns the effect in two parts: a base that is taken as it is, and a driven part that the
+parameter of a device multiplies. Both come from the model of the site file; what a device differs
+by is learnt (:mod:`twin.shadow.calibration`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twin.plant.cooling import heat_rate, stored_heat, warm_joules
+from twin.plant.gpu_model import die_temperature, memory_temperature, plate_conductance
+from twin.plant.units import Floats
+from twin.shadow.readings import Moment
+
+__all__ = [
+    "LONGEST_GAP",
+    "Expected",
+    "Function",
+    "Memory",
+    "die",
+    "filter_pressure",
+    "flow_meter",
+    "host_load",
+    "loop_pressure",
+    "memory",
+    "pdu_meter",
+    "pump_flow",
+    "return_temperature",
+    "server_meter",
+    "supply_input",
+]
+
+Memory = dict[str, Floats]
+"""State of the lags of one relation."""
+LONGEST_GAP = 90.0
+"""Seconds without a frame after which a lag begins anew from rest."""
+_LEAST_FLOW = 0.3
+"""Flow over nominal below which a cold plate's law is not known to hold, est."""
+_LEAST_SPEED = 0.2
+"""Pump speed below which check valves decide about its flow, est."""
+_LEAST_SUPPLY_WATTS = 50.0
+"""Output below which a supply may be in standby, est."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What an effect should be; arrays are (racks, devices a rack) or broadcast to it.
+
+    Attributes:
+        base: taken as it is.
+        driven: what the parameter multiplies.
+        unsettled: how far the lag is from its end, in units of the effect; None without a lag.
+        holds: where the relation holds; None for everywhere.
+        assumed: where a cause that a whole rack shares is assumed; None for nowhere.
+    """
+
+    base: Floats | float
+    driven: Floats
+    unsettled: Floats | None = None
+    holds: NDArray[np.bool_] | None = None
+    assumed: NDArray[np.bool_] | None = None
+
+
+Function = Callable[[Moment, Memory], Expected]
+
+
+def _follow(
+    state: Memory, name: str, rest: Floats, dt: Floats, advance: Callable[[Floats], Floats]
+) -> Floats:
+    """Return the next state of a lag, or where it rests when its past is not known."""
+    before = state.get(name)
+    if before is None:
+        after = rest
+    else:
+        moved = advance(before)
+        # Where a reading is missed, or a rack has no frame, the state waits for the next.
+        after = np.where(np.isfinite(moved), moved, before)
+        after = np.where(np.isnan(after) | (dt > LONGEST_GAP), rest, after)
+    state[name] = after
+    return after
+
+
+def die(m: Moment, state: Memory) -> Expected:
+    """Die temperature from power, coolant supply and flow, with the lag of the cold plate."""
+    gpu, cooling = m.model.gpu, m.model.cooling
+    flow = m.assumed("cdu.flow", cooling.flow_liters_per_minute)
+    ratio = flow / cooling.flow_liters_per_minute
+    coolant = m.assumed("cdu.supply_temperature", cooling.supply_celsius)
+    clean = 1.0 / gpu.thermal_resistance_kelvin_per_watt
+    conductance = plate_conductance(clean, np.maximum(ratio, 1e-3), gpu)
+    capacity, power = gpu.heat_capacity_joules_per_kelvin, m["gpu.power_usage"]
+
+    def warmed(rise: Floats) -> Floats:
+        return die_temperature(rise, power, 0.0, conductance, capacity, m.dt)
+
+    def cooled(base: Floats) -> Floats:
+        return die_temperature(base, 0.0, coolant, conductance, capacity, m.dt)
+
+    rest = power / conductance
+    driven = _follow(state, "driven", rest, m.dt, warmed)
+    base = _follow(state, "base", coolant, m.dt, cooled)
+    known = m.known["cdu.flow"] & m.known["cdu.supply_temperature"]
+    holds = (ratio > _LEAST_FLOW) & m.model.liquid
+    return Expected(base, driven, rest - driven, holds, ~known)
+
+
+def memory(m: Moment, _: Memory) -> Expected:
+    """Memory temperature above the measured die, by the power."""
+    gpu = m.model.gpu
+    driven = memory_temperature(0.0, m["gpu.power_usage"], gpu.memory_offset_kelvin, gpu)
+    return Expected(m["gpu.gpu_temp"], driven)
+
+
+def host_load(m: Moment, _: Memory) -> Expected:
+    """Output of a server's supplies from the power of its GPUs."""
+    server, rest = m.model.server, np.zeros(1)
+    servers = m.model.layout.site.servers_per_rack
+    base = server.output_for(rest)
+    whole = server.output_for(m.over("gpu.power_usage", servers))
+    return Expected(base, whole - base, holds=m.model.liquid)
+
+
+def supply_input(m: Moment, _: Memory) -> Expected:
+    """Input of a power supply from its output, by the curve of its losses."""
+    output = m["psu.output_power"]
+    driven = m.model.server.supply_loss(output)
+    return Expected(output, driven, holds=output > _LEAST_SUPPLY_WATTS)
+
+
+def server_meter(m: Moment, _: Memory) -> Expected:
+    """Power that the server's board reads from the inputs of its supplies."""
+    return Expected(0.0, m.over("psu.input_power", m.model.layout.site.servers_per_rack))
+
+
+def pdu_meter(m: Moment, _: Memory) -> Expected:
+    """Power of a rack's PDUs from the inputs of the supplies and the coolant unit."""
+    unit = np.where(m.model.liquid, m["cdu.power"] if m["cdu.power"].size else 0.0, 0.0)
+    return Expected(0.0, m.over("psu.input_power", 1) + unit)
+
+
+def flow_meter(m: Moment, _: Memory) -> Expected:
+    """Flow of the loop from the flows of the pumps."""
+    flow = m.over("pump.flow", 1)
+    return Expected(0.0, flow, holds=flow > 0.0)
+
+
+def pump_flow(m: Moment, _: Memory) -> Expected:
+    """Flow of a pump from its speed and the head that it works against."""
+    curve, speed = m.model.curve, m["pump.speed_ratio"]
+    driven = curve.flow(curve.shutoff(speed), m["cdu.differential_pressure"])
+    return Expected(0.0, driven, holds=(speed > _LEAST_SPEED) & (driven > 0.0))
+
+
+def loop_pressure(m: Moment, _: Memory) -> Expected:
+    """Pressure drop of the loop from the flow of the pumps."""
+    curve = m.model.curve
+    rest = curve.drop(m.over("pump.flow", 1), curve.loop - curve.strainer)
+    return Expected(m["cdu.filter_pressure"], rest, holds=rest > 0.0)
+
+
+def filter_pressure(m: Moment, _: Memory) -> Expected:
+    """Pressure drop of the filter from the flow of the pumps."""
+    curve = m.model.curve
+    driven = curve.drop(m.over("pump.flow", 1), curve.strainer)
+    return Expected(0.0, driven, holds=driven > 0.0)
+
+
+def return_temperature(m: Moment, state: Memory) -> Expected:
+    """Coolant return from the heat of GPUs and servers, supply and flow, as the loop turns over."""
+    cooling, server = m.model.cooling, m.model.server
+    supply, flow = m["cdu.supply_temperature"], m["cdu.flow"]
+    rate, warm = heat_rate(flow, cooling), warm_joules(m["cdu.level"], cooling)
+    rest = server.output_for(np.zeros(1))
+    gpus = server.output_for(m.over("gpu.power_usage", 1)) - rest
+    heat = m.model.shares.taken(gpus[:, 0], m.over("server.power", 1)[:, 0])[:, None]
+
+    def warmed(rise: Floats) -> Floats:
+        return rise + stored_heat(heat, rise, rate, warm, m.dt) / warm
+
+    def mixed(base: Floats) -> Floats:
+        return base + stored_heat(np.zeros(1), base - supply, rate, warm, m.dt) / warm
+
+    rate = np.maximum(rate, 1e-6)
+    end = heat / rate
+    driven = _follow(state, "driven", end, m.dt, warmed)
+    base = _follow(state, "base", supply, m.dt, mixed)
+    ratio = flow / cooling.flow_liters_per_minute
+    return Expected(base, driven, end - driven, ratio > _LEAST_FLOW)

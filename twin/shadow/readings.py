@@ -1,0 +1,152 @@
+"""Readings of all racks: the columns that relations use, and what the site file says of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twin.catalog import DEVICES, device_class
+from twin.parameters import CoolingParameters, ServerParameters
+from twin.plant.gpu import ModelValues
+from twin.plant.heat_paths import PlateShares
+from twin.plant.hydraulics import PumpCurve
+from twin.plant.units import Floats
+from twin.site import Layout
+from twin.wire import Snapshot
+
+__all__ = ["Moment", "Readings", "SiteModel", "split"]
+
+Flags = NDArray[np.bool_]
+
+
+def split(name: str) -> tuple[str, str]:
+    """Return device class and signal of a reading such as ``gpu.power_usage``."""
+    device, _, signal = name.partition(".")
+    return device, signal
+
+
+@dataclass(frozen=True, slots=True)
+class SiteModel:
+    """Parameters of the site file, as the plant's functions take them.
+
+    Attributes:
+        layout: the site.
+        gpu: of the GPU models, one for all or (racks, 1).
+        server: of the servers.
+        cooling: of the coolant units.
+        curve: of the pumps.
+        shares: of the heat that coolant takes.
+        liquid: racks that have a coolant unit, (racks, 1).
+    """
+
+    layout: Layout
+    gpu: ModelValues
+    server: ServerParameters
+    cooling: CoolingParameters
+    curve: PumpCurve
+    shares: PlateShares
+    liquid: Flags
+
+    @classmethod
+    def of(cls, layout: Layout) -> SiteModel:
+        """Return the model of a site."""
+        site = layout.site
+        return cls(
+            layout=layout,
+            gpu=ModelValues.of(layout),
+            server=site.server,
+            cooling=site.cooling,
+            curve=PumpCurve.of(site.cooling),
+            shares=PlateShares.of(site),
+            liquid=~np.array(site.air_racks, dtype=np.bool_)[:, None],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """The readings of one instant; arrays are (racks, devices a rack).
+
+    Attributes:
+        model: of the site.
+        values: of each reading, NaN where there is none.
+        known: readings that a rack has ever given, (racks, 1).
+        dt: seconds since the rack's last instant, NaN for the first, (racks, 1).
+    """
+
+    model: SiteModel
+    values: Mapping[str, Floats]
+    known: Mapping[str, Flags]
+    dt: Floats
+
+    def __getitem__(self, name: str) -> Floats:
+        return self.values[name]
+
+    def over(self, name: str, parts: int) -> Floats:
+        """Return a reading summed over the devices of each of so many parts of a rack."""
+        values = self.values[name]
+        total: Floats = values.reshape(values.shape[0], parts, -1).sum(axis=2)
+        return total
+
+    def assumed(self, name: str, usual: float) -> Floats:
+        """Return a reading, or the usual value where a rack has never given it."""
+        return np.where(self.known[name], self.values[name], usual)
+
+
+class Readings:
+    """The last readings of every rack.
+
+    Args:
+        layout: the site.
+        names: of the readings that relations use.
+    """
+
+    def __init__(self, layout: Layout, names: Iterable[str]) -> None:
+        self.racks = layout.site.racks
+        self.values: dict[str, Floats] = {}
+        self._known: dict[str, Flags] = {}
+        self._rows: dict[str, list[tuple[int, Floats, Flags]]] = {}
+        travelling = {
+            device.name: [own.name for own in layout.reported[device.name] if own.on_wire]
+            for device in DEVICES
+        }
+        for name in sorted(set(names)):
+            device, signal = split(name)
+            shape = layout.shape(device_class(device))
+            values = self.values[name] = np.full((self.racks, shape[1]), np.nan)
+            known = self._known[name] = np.zeros((self.racks, 1), dtype=np.bool_)
+            if shape[1] and signal in travelling[device]:
+                row = travelling[device].index(signal)
+                self._rows.setdefault(device, []).append((row, values, known))
+        self.ts = np.full((self.racks, 1), np.nan)
+        self._last = self.ts.copy()
+        self.pending = np.zeros(self.racks, dtype=np.bool_)
+
+    def take(self, rack: int, snapshot: Snapshot) -> None:
+        """Take over a frame of a rack."""
+        for device, rows in self._rows.items():
+            group = snapshot.groups.get(device)
+            for row, values, _ in rows:
+                values[rack] = np.nan if group is None else group[row]
+        self.ts[rack] = snapshot.ts
+        self.pending[rack] = True
+
+    def moment(self, model: SiteModel) -> Moment:
+        """Return the readings since the last moment; those of racks without a frame are NaN."""
+        silent = ~self.pending
+        for rows in self._rows.values():
+            for _, values, known in rows:
+                if silent.any():
+                    values[silent] = np.nan
+                known |= np.isfinite(values).any(axis=1, keepdims=True)
+        dt = np.where(self.pending[:, None], self.ts - self._last, np.nan)
+        self._last[self.pending] = self.ts[self.pending]
+        self.pending[:] = False
+        return Moment(model, self.values, self._known, dt)
+
+    def forget(self, rack: int) -> None:
+        """Begin a rack anew, as after its clock was set back."""
+        self.ts[rack] = self._last[rack] = np.nan
+        self.pending[rack] = False

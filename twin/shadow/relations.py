@@ -1,0 +1,144 @@
+"""The table of relations: measured causes, the effect, and the plant's function between them.
+
+To add a relation, add a row and the function that it calls.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from twin.catalog import CDU, GPU, PSU, PUMP, SERVER, DeviceClass, Signal, device_class
+from twin.shadow import functions
+from twin.shadow.functions import Function
+from twin.shadow.readings import split
+
+__all__ = ["RELATIONS", "Relation"]
+
+
+@dataclass(frozen=True)
+class Relation:
+    """A relation between readings.
+
+    Attributes:
+        name: of the relation, a label of its series.
+        title: for people.
+        device: class of the devices that have one each; a coolant unit stands for its rack.
+        effect: the reading that is explained, summed over what a device has of it.
+        causes: the readings that explain it.
+        function: gives the expected effect from the causes.
+        parameter: what multiplies the driven part.
+        unit: of the effect.
+        gain: standard deviation between devices of the parameter over that of the model, est.
+        offset: that of what is added, in units of the effect, est.
+        floor: least standard deviation of a mean over a block, in units of the effect: instruments
+            of one kind wander by so much, est.
+        floor_ratio: the same over the driven part.
+        form: error of the function over a change of the driven part since it was calibrated, est.
+        lag: how far a lag may be from its end before a sample counts half, in units of the effect.
+        warm: seconds that a device must have reported before it counts.
+        shared: whether devices of a rack share causes, so that what all of them show is the rack's.
+    """
+
+    name: str
+    title: str
+    device: DeviceClass
+    effect: str
+    causes: tuple[str, ...]
+    function: Function
+    parameter: str
+    unit: str
+    gain: float
+    offset: float
+    floor: float
+    floor_ratio: float = 0.0
+    form: float = 0.1
+    lag: float = np.inf
+    warm: float = 10.0
+    shared: bool = False
+
+    @cached_property
+    def signal(self) -> Signal:
+        """The effect's row of the catalogue."""
+        device, signal = split(self.effect)
+        return device_class(device)[signal]
+
+    @property
+    def readings(self) -> tuple[str, ...]:
+        """All readings that it needs."""
+        return (self.effect, *self.causes)
+
+
+RELATIONS = (
+    Relation(
+        name="gpu_temperature", title="GPU temperature", device=GPU, effect="gpu.gpu_temp",
+        causes=("gpu.power_usage", "cdu.supply_temperature", "cdu.flow"), function=functions.die,
+        parameter="thermal resistance of the cold plate", unit="K", gain=0.2, offset=1.0,
+        floor=0.12, lag=3.0, warm=60.0, shared=True,
+    ),
+    Relation(
+        name="memory_temperature", title="memory temperature", device=GPU,
+        effect="gpu.memory_temp", causes=("gpu.gpu_temp", "gpu.power_usage"),
+        function=functions.memory, parameter="rise of the memory above the die", unit="K",
+        gain=0.3, offset=1.0, floor=0.15, form=0.2, shared=True,
+    ),
+    Relation(
+        name="host_load", title="load of a server", device=SERVER, effect="psu.output_power",
+        causes=("gpu.power_usage",), function=functions.host_load,
+        parameter="power of a server a watt of its GPUs", unit="W", gain=0.05, offset=300.0,
+        floor=10.0, floor_ratio=0.003, form=0.03,
+    ),
+    Relation(
+        name="supply_input", title="input of a power supply", device=PSU,
+        effect="psu.input_power", causes=("psu.output_power",), function=functions.supply_input,
+        parameter="loss of the supply", unit="W", gain=0.5, offset=10.0, floor=1.0, form=0.2,
+    ),
+    Relation(
+        name="server_power", title="power meter of a server", device=SERVER,
+        effect="server.power", causes=("psu.input_power",), function=functions.server_meter,
+        parameter="reading over the sum of the supplies", unit="W", gain=0.05, offset=20.0,
+        floor=5.0, floor_ratio=0.002, form=0.02,
+    ),
+    Relation(
+        name="pdu_power", title="power meters of a rack's PDUs", device=CDU, effect="pdu.power",
+        causes=("psu.input_power", "cdu.power"), function=functions.pdu_meter,
+        parameter="reading over the sum of what hangs on it", unit="W", gain=0.05, offset=500.0,
+        floor=20.0, floor_ratio=0.002, form=0.02,
+    ),
+    Relation(
+        name="coolant_flow", title="flow meter of a rack", device=CDU, effect="cdu.flow",
+        causes=("pump.flow",), function=functions.flow_meter,
+        parameter="reading over the sum of the pumps", unit="L/min", gain=0.1, offset=0.1,
+        floor=0.01, floor_ratio=0.004, form=0.02,
+    ),
+    Relation(
+        name="pump_flow", title="flow of a pump", device=PUMP, effect="pump.flow",
+        causes=("pump.speed_ratio", "cdu.differential_pressure"), function=functions.pump_flow,
+        parameter="flow over that of the pump's curve", unit="L/min", gain=0.2, offset=0.1,
+        floor=0.01, floor_ratio=0.005, form=0.15,
+    ),
+    Relation(
+        name="loop_pressure", title="pressure of a rack's loop", device=CDU,
+        effect="cdu.differential_pressure", causes=("pump.flow", "cdu.filter_pressure"),
+        function=functions.loop_pressure, parameter="resistance of the loop", unit="Pa", gain=0.3,
+        offset=1000.0, floor=500.0, floor_ratio=0.006, form=0.1,
+    ),
+    Relation(
+        name="filter_pressure", title="pressure of a coolant filter", device=CDU,
+        effect="cdu.filter_pressure", causes=("pump.flow",), function=functions.filter_pressure,
+        parameter="resistance of the filter", unit="Pa", gain=0.5, offset=500.0, floor=200.0,
+        floor_ratio=0.015, form=0.15,
+    ),
+    Relation(
+        name="return_temperature", title="return temperature of a rack's coolant", device=CDU,
+        effect="cdu.return_temperature",
+        causes=(
+            "gpu.power_usage", "server.power", "cdu.supply_temperature", "cdu.flow", "cdu.level",
+        ),
+        function=functions.return_temperature, parameter="heat in the coolant over that of the "
+        "servers", unit="K", gain=0.1, offset=0.5, floor=0.05, lag=2.0, warm=120.0,
+    ),
+)  # fmt: skip
+"""All relations."""
