@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -56,8 +57,6 @@ _NOISY = {
 """Standard deviation of a reading over its value, beyond what the plant has."""
 _NOISY_CELSIUS = {"cdu.supply_temperature": 0.05, "cdu.return_temperature": 0.05}
 
-Change = Callable[["Reality"], None]
-
 
 class Reality:
     """A hidden reality and an observer beside it.
@@ -73,6 +72,7 @@ class Reality:
         shadow: the observer.
         second: how far it is.
         alter: changes the columns of every frame on their way.
+        rng: of the instruments' noise.
         conditions: changes the health of the plant, every second.
     """
 
@@ -96,18 +96,26 @@ class Reality:
         self.shadow = shadow or ShadowCore(self.layout)
         config = EmulatorConfig(site, seed=seed, workload=workload)
         self._emulator = EmulatorCore(config, 1_000_000_000.0)
-        self._rng = np.random.default_rng(seed)
+        self.rng = np.random.default_rng(seed)
         self._rows = readings(self.layout)
         self.second = 0
         self.alter: Callable[[int, dict[str, np.ndarray]], None] | None = None
         self.conditions: Callable[[Conditions], None] | None = None
 
     def frames(self, seconds: int) -> Iterator[tuple[int, Snapshot]]:
-        """Yield rack and frame of so many seconds."""
+        """Yield rack and frame of so many seconds, as the instruments give it."""
+        for rack, snapshot in self.exact(seconds):
+            yield rack, self.measured(rack, snapshot)
+
+    def exact(self, seconds: int) -> Iterator[tuple[int, Snapshot]]:
+        """Yield rack and frame of so many seconds, as the plant shows it."""
         plant, faults = self._emulator.plant, self._emulator.faults
         for _ in range(seconds):
             conditions = faults.conditions(self._emulator.now)
             if self.conditions is not None:
+                declared = Conditions.declared()
+                own = {name: getattr(conditions, name).copy() for name in declared}
+                conditions = replace(conditions, **own)
                 self.conditions(conditions)
             plant.step(1.0, conditions)
             self._emulator.frames.advance(
@@ -119,19 +127,18 @@ class Reality:
                     continue
                 stamp = self._emulator.frames.stamp(unit)
                 if stamp is not None:
-                    snapshot = self._emulator.frames.snapshot(stamp)
-                    yield unit.row, self._measured(unit.row, snapshot)
+                    yield unit.row, self._emulator.frames.snapshot(stamp)
 
-    def _measured(self, rack: int, snapshot: Snapshot) -> Snapshot:
+    def measured(self, rack: int, snapshot: Snapshot) -> Snapshot:
         """Return a frame as the instruments give it."""
         groups = {name: values.copy() for name, values in snapshot.groups.items()}
         columns = {name: groups[device][row] for name, (device, row) in self._rows.items()}
         if self.alter is not None:
             self.alter(rack, columns)
         for name, ratio in _NOISY.items():
-            columns[name] *= 1.0 + ratio * self._rng.standard_normal(columns[name].shape)
+            columns[name] *= 1.0 + ratio * self.rng.standard_normal(columns[name].shape)
         for name, kelvin in _NOISY_CELSIUS.items():
-            columns[name] += kelvin * self._rng.standard_normal(columns[name].shape)
+            columns[name] += kelvin * self.rng.standard_normal(columns[name].shape)
         return Snapshot(snapshot.ts, snapshot.seq, groups)
 
     def run(self, seconds: int) -> Iterator[int]:

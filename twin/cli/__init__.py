@@ -26,6 +26,7 @@ from twin.cli.metrics import metrics
 from twin.cli.output import run
 from twin.cli.rules import app as rules
 from twin.cli.scenario import app as scenario
+from twin.cli.shadow import shadow
 from twin.cli.sites import app as sites
 from twin.cli.stack import app as stack
 from twin.cli.up import up
@@ -79,6 +80,7 @@ app.command()(metrics)
 app.command()(bench)
 app.command()(capture)
 app.command()(gateway)
+app.command()(shadow)
 app.add_typer(sites, name="sites")
 app.add_typer(detail, name="detail")
 app.add_typer(rules, name="rules")

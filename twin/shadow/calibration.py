@@ -166,8 +166,7 @@ class Watch:
 
     def _learn(self, error: Floats, driven: Floats, young: NDArray[np.bool_]) -> None:
         r, x = np.where(young, error, 0.0), np.where(young, driven, 0.0)
-        for sums, new in zip(self._fit, (young, x, x * x, r, r * x), strict=True):
-            sums += new
+        self._fit += np.stack((young, x, x * x, r, r * x))
         self._learnt += young
         done = young & (self._learnt >= self._phases.learning)
         if not done.any():

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from heapq import nlargest
 
 import numpy as np
 
@@ -21,6 +22,8 @@ __all__ = ["CAUSES", "Cause", "Culprit", "Finding", "findings"]
 
 _MOST_FINDINGS = 500
 """Findings that are told at a time; the strongest first."""
+_MOST_ALARMS = 2_000
+"""Devices in alarm of which the causes are looked for."""
 
 Sign = tuple[str, str, int]
 """Relation, its part (``own`` or ``common``), and the sign of the deviation."""
@@ -89,6 +92,9 @@ CAUSES = (
           "coolant passes the cold plates of {place} by: all its GPUs are " + _KELVIN),
     Cause("rack_sensors", CDU, (("gpu_temperature", "common", -1),),
           "a sensor that all GPUs of {place} share is wrong: they read " + _KELVIN),
+    Cause("rack_memory", CDU, (("memory_temperature", "common", 1),),
+          "memories of {place} are all " + _KELVIN + " for their dies: what they do has changed",
+          mirrored=True),
     Cause("pump_wear", PUMP, (("pump_flow", "own", -1),),
           "pump {place} gives {percent:.0f} % less than its speed and head ask for: it is worn"),
     Cause("pump_sensor", PUMP, (("pump_flow", "own", 1),),
@@ -177,7 +183,7 @@ class Finding:
 def findings(layout: Layout, watches: Mapping[str, Watch]) -> list[Finding]:
     """Return what the detectors have found, each culprit and cause once, the strongest first."""
     found: dict[tuple[str, str], Finding] = {}
-    for strength, relation, part, rack, device in sorted(_alarms(watches), reverse=True):
+    for strength, relation, part, rack, device in nlargest(_MOST_ALARMS, _alarms(watches)):
         if len(found) >= _MOST_FINDINGS:
             break
         culprit = _culprit(layout, watches[relation], part, rack, device)
@@ -202,7 +208,7 @@ def _culprit(layout: Layout, watch: Watch, part: str, rack: int, device: int) ->
         return Culprit(rack, None, (kind.name, device))
     if kind is SERVER:
         return Culprit(rack, device, (kind.name, device))
-    per_server = {GPU: site.server.gpus, PSU: site.server.psus}[kind]
+    per_server = site.server.gpus if kind is GPU else site.server.psus
     return Culprit(rack, device // per_server, (kind.name, device))
 
 
@@ -223,7 +229,7 @@ def _explain(
     mine = (relation, part)
     sign = seen[mine][0] or _sign_of(watches[relation], part, seen[mine][1], culprit)
     seen[mine] = (sign, seen[mine][1])
-    best = max(_fits(mine, sign, culprit), key=lambda own: _agreement(own[0], own[1], seen))
+    best = max(_fits(mine, sign), key=lambda own: _agreement(own[0], own[1], seen))
     cause = best[0]
     place = _place(layout, cause, culprit, seen)
     watch, index = watches[relation], (culprit.rack, seen[mine][1])
@@ -294,7 +300,7 @@ def _devices(layout: Layout, watch: Watch, part: str, culprit: Culprit) -> range
     return range(culprit.server * each, (culprit.server + 1) * each)
 
 
-def _fits(mine: tuple[str, str], sign: int, culprit: Culprit) -> Iterator[tuple[Cause, int]]:
+def _fits(mine: tuple[str, str], sign: int) -> Iterator[tuple[Cause, int]]:
     """Yield the causes that leave this deviation, and whether with their signs turned."""
     for cause in CAUSES:
         for relation, part, own in cause.signs:
@@ -303,12 +309,9 @@ def _fits(mine: tuple[str, str], sign: int, culprit: Culprit) -> Iterator[tuple[
             turned = 1 if own == sign else -1
             if turned == 1 or cause.mirrored:
                 yield cause, turned
-    _ = culprit
 
 
-def _agreement(
-    cause: Cause, turned: int, seen: Mapping[tuple[str, str], tuple[int, int]]
-) -> float:
+def _agreement(cause: Cause, turned: int, seen: Mapping[tuple[str, str], tuple[int, int]]) -> float:
     """Return how many signs agree, less those that do not."""
     wanted = {(relation, part): turned * own for relation, part, own in cause.signs}
     score = 0.0

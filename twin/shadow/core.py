@@ -93,10 +93,9 @@ class ShadowCore:
         self.refused: Counter[str] = Counter()
         self.frames = self.blocks = 0
         self.ts = float("nan")
-        sides = 2 * sum(own.watching.size for w in self.watches.values() for own in w.parts.values())
-        self.limit = limit_for(
-            max(sides, 2), _WEEK / self.block, self.settings.false_alarms_a_week
-        )
+        judged = [own for watch in self.watches.values() for own in watch.parts.values()]
+        sides = 2 * sum(own.watching.size for own in judged)
+        self.limit = limit_for(max(sides, 2), _WEEK / self.block, self.settings.false_alarms_a_week)
 
     # -- what comes in ---------------------------------------------------------------
 
@@ -199,6 +198,11 @@ class ShadowCore:
             for watch in self.watches.values():
                 watch.sample(moment)
 
+    @property
+    def block_end(self) -> float:
+        """End of the last block of time, unix seconds; the start of the present one."""
+        return self._block * self.block if np.isfinite(self._block) else 0.0
+
     def _close(self) -> None:
         with np.errstate(all="ignore"):
             for watch in self.watches.values():
@@ -235,7 +239,12 @@ class ShadowCore:
                     relation, _, key = name.removesuffix(".npy").partition("/")
                     array = npy.read_array(io.BytesIO(archive.read(name)), allow_pickle=False)
                     kept.setdefault(relation, {})[key] = array
-            for name, watch in self.watches.items():
+            watches = {
+                name: Watch(own.relation, self.layout, self.settings.phases)
+                for name, own in self.watches.items()
+            }
+            for name, watch in watches.items():
                 watch.restore(kept[name])
         except (zipfile.BadZipFile, KeyError, EOFError, OSError) as error:
             raise ValueError(f"it is damaged: {error!r}") from error
+        self.watches = watches

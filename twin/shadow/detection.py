@@ -225,14 +225,10 @@ class Detector:
     ) -> None:
         """Add up what tells the shift since it began, and the parameter as it is tracked."""
         began = self.statistic > 0.0
-        for sums, new in (
-            (self.blocks, there),
-            (self._error, gap),
-            (self._moved, gap * driven),
-            (self._squared, driven**2),
-        ):
-            sums += new
-            sums *= began
+        self.blocks = (self.blocks + there) * began
+        self._error = (self._error + gap) * began
+        self._moved = (self._moved + gap * driven) * began
+        self._squared = (self._squared + driven**2) * began
         keep = 1.0 - forget * there
         self._slow_moved = keep * self._slow_moved + gap * driven
         self._slow_squared = keep * self._slow_squared + driven**2

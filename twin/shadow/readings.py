@@ -140,7 +140,7 @@ class Readings:
             for _, values, known in rows:
                 if silent.any():
                     values[silent] = np.nan
-                known |= np.isfinite(values).any(axis=1, keepdims=True)
+                np.logical_or(known, np.isfinite(values).any(axis=1, keepdims=True), out=known)
         dt = np.where(self.pending[:, None], self.ts - self._last, np.nan)
         self._last[self.pending] = self.ts[self.pending]
         self.pending[:] = False

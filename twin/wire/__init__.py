@@ -31,11 +31,13 @@ from twin.wire.messages import (
 from twin.wire.metadata import rack_meta
 from twin.wire.outbound import OutboundMessage
 from twin.wire.rollups import RollupPart, SignalPart
+from twin.wire.shadow import MOST_FINDINGS, ShadowFinding, ShadowRelation, ShadowReport
 from twin.wire.snapshots import SnapshotTable
 from twin.wire.topics import TopicAddress, Topics
 
 __all__ = [
     "MAX_FRAME_BYTES",
+    "MOST_FINDINGS",
     "MOST_JOBS",
     "MOST_QUEUE_BYTES",
     "Ack",
@@ -62,6 +64,9 @@ __all__ = [
     "RollupPart",
     "SchedulerReport",
     "SetDetail",
+    "ShadowFinding",
+    "ShadowRelation",
+    "ShadowReport",
     "ShardJobs",
     "SignalPart",
     "SiteJobs",

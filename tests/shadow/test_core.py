@@ -1,0 +1,249 @@
+"""The observer beside a hidden reality: silent while it is well, right about what is not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.every import every
+from tests.shadow.reality import KNOWN, Reality
+from twin.catalog import UnitKind
+from twin.errors import FrameError
+from twin.plant import Conditions
+from twin.shadow import ShadowCore
+from twin.site import Layout, load_site, parse_site
+from twin.wire import Codec, Encoder, Snapshot, SnapshotTable, rack_meta
+
+_CALIBRATED = 1_320
+"""Seconds after which all relations are watched."""
+Columns = dict[str, np.ndarray]
+Alter = Callable[[int, Columns], None]
+Calibrated = tuple[bytes, list[tuple[int, Snapshot]], Any]
+
+
+@pytest.fixture(scope="module")
+def calibrated() -> Calibrated:
+    """Return the calibration of a hidden reality, and ten minutes of it afterwards."""
+    reality = Reality(7)
+    for _ in reality.run(_CALIBRATED):
+        assert not reality.shadow.findings
+    return reality.shadow.state(), list(reality.exact(600)), reality.rng.bit_generator.state
+
+
+def _reality(calibrated: Calibrated) -> Reality:
+    """Return that reality as another day begins, with an observer that knows it."""
+    shadow = ShadowCore(Layout(parse_site(KNOWN, "known")))
+    shadow.restore(calibrated[0])
+    reality = Reality(7, shadow=shadow)
+    for _ in reality.run(120):
+        assert not shadow.findings
+    return reality
+
+
+def _replayed(calibrated: Calibrated, alter: Alter, seconds: int) -> ShadowCore:
+    """Return an observer that has seen so many seconds of what followed, altered."""
+    reality = Reality(7)
+    reality.shadow.restore(calibrated[0])
+    reality.rng.bit_generator.state = calibrated[2]
+    racks = reality.layout.site.racks
+    for number, (rack, snapshot) in enumerate(calibrated[1][: (seconds + 120) * racks]):
+        reality.alter = alter if number >= 120 * racks else None
+        reality.shadow.take(rack, reality.measured(rack, snapshot))
+    return reality.shadow
+
+
+def _first(reality: Reality, seconds: int) -> tuple[int, str, str] | None:
+    """Return when the first finding comes, its cause and its place."""
+    began = reality.second
+    for second in reality.run(seconds):
+        if reality.shadow.findings:
+            finding = reality.shadow.findings[0]
+            return second - began, finding.cause, finding.place
+    return None
+
+
+def test_healthy_hour_of_a_hidden_reality_has_no_finding() -> None:
+    """With other parameters, spread, noise and seed than the site file has, an hour is silent."""
+    reality = Reality(11)
+    for _ in reality.run(_CALIBRATED):
+        assert not reality.shadow.findings
+    watched = [own.own.watching.all() for own in reality.shadow.watches.values()]
+    assert all(watched)
+    for second in reality.run(3_600):
+        assert not reality.shadow.findings, (second, reality.shadow.findings)
+
+
+def test_worn_cold_plate_is_named_within_ten_minutes(calibrated: Calibrated) -> None:
+    """A cold plate that conducts 20 % less is named, with its GPU and about that share."""
+    reality = _reality(calibrated)
+
+    def wear(conditions: Conditions) -> None:
+        conditions.gpu_thermal_resistance[2, 5] = 1.0 / 0.8
+
+    reality.conditions = wear
+    found = _first(reality, 600)
+    assert found is not None
+    assert found[0] <= 600
+    assert found[1:] == ("cold_plate", "r0003/n1/gpu5")
+    for _ in reality.run(120):
+        pass
+    finding = reality.shadow.findings[0]
+    assert finding.text.startswith("cold plate of r0003/n1/gpu5 conducts ")
+    assert finding.residual > 3.0
+    assert len(reality.shadow.findings) == 1
+
+
+def _column(name: str, device: int, share: float = 0.0, added: float = 0.0) -> Alter:
+    def alter(rack: int, columns: Columns) -> None:
+        if rack == 2:
+            columns[name][device] = columns[name][device] * (1.0 + share) + added
+
+    return alter
+
+
+def _lossy_supply(rack: int, columns: Columns) -> None:
+    """Let a supply lose 2 % of its output more, on all meters from bottom to top."""
+    if rack == 2:
+        lost = 0.02 * columns["psu.output_power"][5]
+        columns["psu.input_power"][5] += lost
+        columns["server.power"][1] += lost
+        columns["pdu.power"] += lost / columns["pdu.power"].size
+
+
+_WRONG = (
+    (_column("cdu.flow", 0, share=0.1), "flow_meter", "r0003"),
+    (_column("cdu.supply_temperature", 0, added=2.0), "supply_temperature_sensor", "r0003"),
+    (_column("cdu.return_temperature", 0, added=2.0), "return_temperature_sensor", "r0003"),
+    (_column("gpu.gpu_temp", 12, added=4.0), "gpu_temperature_sensor", "r0003/n2/gpu4"),
+    (_column("gpu.memory_temp", 12, added=4.0), "memory_contact", "r0003/n2/gpu4"),
+    (_column("gpu.power_usage", 12, share=-0.12), "gpu_power_sensor", "r0003/n2/gpu4"),
+    (_column("server.power", 1, share=0.05), "server_meter", "r0003/n2"),
+    (_column("psu.input_power", 5, share=0.03), "supply_sensor", "r0003/n2/psu2"),
+    (_lossy_supply, "supply_loss", "r0003/n2/psu2"),
+)
+
+
+@every("alter,cause,place", _WRONG, lambda _, cause, place: f"{cause} of {place}")
+def test_sensor_is_told_from_device(
+    calibrated: Calibrated, alter: Alter, cause: str, place: str
+) -> None:
+    """What one instrument reads wrong is put down to it, and a loss that all read to the device."""
+    shadow = _replayed(calibrated, alter, 400)
+    told = [(own.cause, own.place) for own in shadow.findings]
+    assert (cause, place) in told, told
+    assert told[0] == (cause, place), told
+
+
+def test_worn_pump_is_named(calibrated: Calibrated) -> None:
+    """A pump that has lost 15 % of its head is named."""
+    reality = _reality(calibrated)
+
+    def wear(conditions: Conditions) -> None:
+        conditions.pump_head[4, 1] = 0.85
+
+    reality.conditions = wear
+    found = _first(reality, 600)
+    assert found is not None
+    assert found[1:] == ("pump_wear", "r0005/pump2")
+
+
+# -- what is no frame as it should be --------------------------------------------------
+
+
+def test_nonsense_is_counted_and_never_found(calibrated: Calibrated) -> None:
+    """Gaps, old frames, missing values and strangers' messages are counted, without a finding."""
+    reality = _reality(calibrated)
+    shadow, topics = reality.shadow, reality.shadow.topics
+    rng = np.random.default_rng(1)
+    kept: list[tuple[int, Snapshot]] = []
+    for rack, snapshot in reality.frames(600):
+        draw = rng.random()
+        if draw < 0.1:
+            continue
+        if draw < 0.2:
+            for values in snapshot.groups.values():
+                values[rng.random(values.shape) < 0.2] = np.nan
+        if draw > 0.95 and kept:
+            number, old = kept[0]
+            table = shadow.refused["stale"] + shadow.refused["duplicate"]
+            with pytest.raises(FrameError, match="older than the last"):
+                shadow.take(number, old)
+            assert shadow.refused["stale"] + shadow.refused["duplicate"] == table
+        kept = [(rack, snapshot)]
+        shadow.take(rack, snapshot)
+        assert not shadow.findings
+    before = sum(shadow.refused.values())
+    for topic, payload in (
+        (topics.frame(UnitKind.RACK, "r9999"), b"{}"),
+        (topics.frame(UnitKind.RACK, "r0001"), b"{"),
+        (topics.frame(UnitKind.RACK, "r0001"), b"\xff" * 100),
+        (topics.meta("r0001"), b'{"rack": 1}'),
+        (topics.meta("r9999"), rack_meta(reality.layout.names, 0).encode()),
+        ("twin/v1/other/rack/r0001", b"{}"),
+    ):
+        shadow.handle(topic, payload)
+    assert sum(shadow.refused.values()) == before + 6
+
+
+def test_replaced_gpu_is_calibrated_anew(calibrated: Calibrated) -> None:
+    """A GPU with another UUID and a colder plate is a new one: it is not found, but learnt."""
+    reality = _reality(calibrated)
+    shadow = reality.shadow
+    meta = rack_meta(reality.layout.names, 2)
+    topic = shadow.topics.meta(meta.rack)
+    shadow.handle(topic, meta.encode(), retain=True)
+    other = meta.model_copy(
+        update={"gpu_uuids": (*meta.gpu_uuids[:5], "GPU-new", *meta.gpu_uuids[6:])}
+    )
+    shadow.handle(topic, other.encode(), retain=True)
+
+    def wear(conditions: Conditions) -> None:
+        conditions.gpu_thermal_resistance[2, 5] = 1.3
+
+    reality.conditions = wear
+    for _ in reality.run(300):
+        assert not shadow.findings
+    watched = shadow.watches["gpu_temperature"].own.watching
+    assert not watched[2, 5]
+    assert watched.sum() == watched.size - 1
+
+
+def test_clock_that_is_set_back_is_followed(calibrated: Calibrated) -> None:
+    """Five frames of an older time are refused, then the rack begins anew without a finding."""
+    reality = _reality(calibrated)
+    for rack, snapshot in reality.frames(120):
+        back = Snapshot(snapshot.ts - 3600.0, snapshot.seq, snapshot.groups)
+        with suppress(FrameError):
+            reality.shadow.take(rack, back)
+    assert reality.shadow.ts < 1_000_000_000.0
+    assert not reality.shadow.findings
+
+
+def test_damaged_calibration_is_refused() -> None:
+    """What is no calibration of this site is refused in words, and nothing is taken of it."""
+    shadow = ShadowCore(Layout(parse_site(KNOWN, "known")))
+    other = ShadowCore(Layout(load_site("demo"))).state()
+    for data in (b"", b"PK\x03\x04", other, shadow.state()[:5000]):
+        with pytest.raises(ValueError, match=r"damaged|array"):
+            shadow.restore(data)
+
+
+def test_frames_of_both_codecs_are_taken() -> None:
+    """Frames travel as bytes, in JSON and CBOR, and a retained one is refused."""
+    reality = Reality(1)
+    layout, shadow = reality.layout, reality.shadow
+    table = SnapshotTable(layout, UnitKind.RACK)
+    outputs = reality._emulator.plant.outputs()
+    table.load(outputs)
+    topic = shadow.topics.frame(UnitKind.RACK, "r0001")
+    for number, codec in enumerate(Codec):
+        encoder = Encoder(layout, UnitKind.RACK, codec)
+        encoder.load(outputs)
+        shadow.handle(topic, encoder.encode(0, 1e9 + number, number))
+    shadow.handle(topic, encoder.encode(0, 1e9 + 5, 5), retain=True)
+    assert shadow.frames == len(Codec)
+    assert shadow.refused == {"stale": 1}
