@@ -11,6 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from twin.aggregator import Core
 from twin.aggregator.telemetry import REASONS
+from tests.aggregator.test_shadow_reports import report
 from twin.catalog import OWN_METRICS
 from twin.site import Layout
 from twin.wire import ActiveFault, Faults
@@ -27,6 +28,7 @@ def _busy(feed: Feed) -> str:
     fault = ActiveFault(id="f1", fault="pump-failure", target="r0001/pump1", since=1.0, until=None)
     feed.send("twin/v1/small/faults", Faults(active=(fault,)).encode())
     feed.frame(next(iter(feed.core.store.units)), 0)
+    feed.send("twin/v1/small/shadow/a001", report().encode())
     return bytes(feed.core.metrics()).decode()
 
 

@@ -38,7 +38,7 @@ __all__ = ["Elapsed", "Ingest", "LimitedLog", "contained"]
 _IGNORED = frozenset({"ack", "command", "rollup"})
 """What else the site publishes and the aggregator has no use for."""
 
-_MESSAGES = frozenset({"status", "faults", "meta", "jobs", "queue"})
+_MESSAGES = frozenset({"status", "faults", "meta", "jobs", "queue", "shadow"})
 """What is taken over beside frames."""
 
 _MOST_LOST = 100_000
@@ -166,6 +166,8 @@ class Ingest:
                 self._faults(payload)
             elif address.kind == "meta":
                 self._metadata(address.name, payload, at)
+            elif address.kind == "shadow":
+                self._store.shadow.hear(address.name, payload, retain=retain, at=at)
             elif address.kind == "jobs":
                 own = decode_message(RackJobs, payload) if payload else None
                 self._regrant(self._store.names.jobs.on_rack(address.name, own, at))
@@ -180,6 +182,7 @@ class Ingest:
         """Give up the units that have been silent for too long; call it about once a second."""
         at = self._elapsed.read(now) if at is None else at
         self._store.expire(at, self._announced.timeout)
+        self._store.shadow.expire(at)
         self._announced.rivals.look(at)
         self.delivery.look(at, self._announced.timeout, reporting=self._store.reports)
         self.renamed.update(self._store.names.settle(at))

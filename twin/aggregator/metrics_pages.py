@@ -16,7 +16,7 @@ from twin.aggregator.series_counter import SeriesCounter
 from twin.aggregator.state import StatePage
 from twin.aggregator.store import Store
 from twin.aggregator.text_format import ExpositionWriter
-from twin.catalog import Detail, Level
+from twin.catalog import Detail, Level, UnitKind
 from twin.site import DetailPlan, site_rollups
 
 __all__ = ["MetricsPages"]
@@ -87,6 +87,7 @@ class MetricsPages:
         if self._rolled is None:
             self._rolled = RollupPage(self._store.layout, self._rollups, self._plan)
         self._state.write(text)
+        self._store.shadow.write(text, self._store.units[UnitKind.ARRAY].released)
         self._rolled.write(text)
         self._site.write(text)
         if self._leads:

@@ -82,6 +82,10 @@ class ShardAssignment:
             layout.unit_name(UnitKind.RACK, rack) for rack in range(layout.units(UnitKind.RACK))
         ]
         units += tuple(topics.meta(rack) for rack in racks)
+        units += tuple(
+            topics.shadow(layout.unit_name(UnitKind.ARRAY, array))
+            for array in range(layout.units(UnitKind.ARRAY))
+        )
         if layout.site.scheduled:
             units += tuple(topics.jobs(rack) for rack in racks)
         shared = (topics.status("+"), topics.faults, topics.detail, topics.ack("+"),

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from twin.aggregator.exporter_events import ExporterEvents
 from twin.aggregator.identity import Identities
+from twin.aggregator.shadow_reports import ShadowReports
 from twin.catalog import DEVICES, GPU, DeviceClass, Signal, UnitKind, devices_of
 from twin.site import Layout
 from twin.wire import Snapshot
@@ -159,6 +160,7 @@ class Store:
             float64, NaN where no value is reported.
         units: kind of frame to its units.
         events: what exporters count of XIDs and clock events.
+        shadow: what an observer says.
         loss: why all emulators are gone, None while one is there.
         version: rises with every change.
     """
@@ -167,6 +169,7 @@ class Store:
         self.layout = layout
         self.names = Identities(layout)
         self.units = {kind: UnitStates.of(layout.units(kind)) for kind in UnitKind}
+        self.shadow = ShadowReports(layout)
         self.loss: Missing | None = None
         self.version = 0
         self._rows = {

@@ -34,6 +34,17 @@ __all__ = [
     "ROLLUP_SHARDS_EXPECTED",
     "SCRAPE_DURATION",
     "SCRAPE_SERIES",
+    "SHADOW_COVERAGE",
+    "SHADOW_DRIFT",
+    "SHADOW_FINDING",
+    "SHADOW_FINDING_DRIFT",
+    "SHADOW_FINDING_EXPECTED",
+    "SHADOW_FINDING_MEASURED",
+    "SHADOW_FINDING_RESIDUAL",
+    "SHADOW_FINDING_SIGMAS",
+    "SHADOW_REPORT_TIME",
+    "SHADOW_RESIDUAL",
+    "SHADOW_SIGMAS",
     "SIMULATION_TIME",
     "UNIT_LAST_FRAME",
     "UNIT_MISSING",
@@ -207,6 +218,79 @@ FAULT_ACTIVE = OwnMetric(
     ("fault", "target", "id", "hall", "array", "rack", "host"),
 )
 
+_OF_RELATION = ("relation", "unit", "hall", "array")
+_OF_FINDING = ("cause", "target", "relation", "unit", "hall", "array", "rack", "host")
+SHADOW_REPORT_TIME = OwnMetric(
+    "twin_shadow_report_timestamp_seconds",
+    "gauge",
+    "End of the block of time that the observer's last report on the array is about, unix seconds.",
+    ("hall", "array"),
+)
+SHADOW_COVERAGE = OwnMetric(
+    "twin_shadow_coverage_ratio",
+    "gauge",
+    "Share of the array's devices that the relation covers: calibrated, with measured causes, "
+    "where the relation holds.",
+    _OF_RELATION,
+)
+SHADOW_RESIDUAL = OwnMetric(
+    "twin_shadow_residual",
+    "gauge",
+    "Mean of measured less expected over the covered devices, in the unit of the label.",
+    _OF_RELATION,
+)
+SHADOW_SIGMAS = OwnMetric(
+    "twin_shadow_residual_sigmas",
+    "gauge",
+    "Root mean square of the devices' residuals, each over its standard deviation: about 1 or "
+    "below while all is well.",
+    _OF_RELATION,
+)
+SHADOW_DRIFT = OwnMetric(
+    "twin_shadow_drift_max_ratio",
+    "gauge",
+    "Largest change of a device's parameter since it was calibrated, as a fraction of it, with its "
+    "sign.",
+    _OF_RELATION,
+)
+SHADOW_FINDING = OwnMetric(
+    "twin_shadow_finding_since_timestamp_seconds",
+    "gauge",
+    "Start of a lasting deviation that the observer has found, unix seconds; the labels name the "
+    "culprit and the cause that fits best.",
+    _OF_FINDING,
+)
+SHADOW_FINDING_EXPECTED = OwnMetric(
+    "twin_shadow_finding_expected",
+    "gauge",
+    "Value that the observer expects of the device found, in the unit of the label.",
+    _OF_FINDING,
+)
+SHADOW_FINDING_MEASURED = OwnMetric(
+    "twin_shadow_finding_measured",
+    "gauge",
+    "Value that the device found shows, in the unit of the label.",
+    _OF_FINDING,
+)
+SHADOW_FINDING_RESIDUAL = OwnMetric(
+    "twin_shadow_finding_residual",
+    "gauge",
+    "Mean of measured less expected since the deviation began, in the unit of the label.",
+    _OF_FINDING,
+)
+SHADOW_FINDING_SIGMAS = OwnMetric(
+    "twin_shadow_finding_residual_sigmas",
+    "gauge",
+    "Size of that mean over the standard deviation of a block of time.",
+    _OF_FINDING,
+)
+SHADOW_FINDING_DRIFT = OwnMetric(
+    "twin_shadow_finding_drift_ratio",
+    "gauge",
+    "Change of the parameter of the device found since it was calibrated, as a fraction of it.",
+    _OF_FINDING,
+)
+
 OWN_METRICS = (
     FRAMES_INGESTED,
     FRAMES_LOST,
@@ -238,5 +322,16 @@ OWN_METRICS = (
     ROLLUP_SHARDS,
     ROLLUP_SHARDS_EXPECTED,
     FAULT_ACTIVE,
+    SHADOW_REPORT_TIME,
+    SHADOW_COVERAGE,
+    SHADOW_RESIDUAL,
+    SHADOW_SIGMAS,
+    SHADOW_DRIFT,
+    SHADOW_FINDING,
+    SHADOW_FINDING_EXPECTED,
+    SHADOW_FINDING_MEASURED,
+    SHADOW_FINDING_RESIDUAL,
+    SHADOW_FINDING_SIGMAS,
+    SHADOW_FINDING_DRIFT,
 )
 """Every metric that the aggregator makes itself."""

@@ -149,6 +149,12 @@ _CHANNELS = (
         "rollup",
         "Between aggregators: a shard's part of the roll-ups of halls and the site.",
     ),
+    _Channel(
+        "shadow",
+        _TOPICS.shadow("{array}"),
+        "shadow",
+        "What an observer expects of an array, and what it has found there.",
+    ),
     _Channel("ack", _TOPICS.ack("{id}"), "ack", "The answer to the command of that id.", qos=1),
 )
 

@@ -24,6 +24,7 @@ from twin.wire import (
     RackMeta,
     RollupPart,
     SetDetail,
+    ShadowReport,
     SiteJobs,
 )
 from twin.wire.frame import VERSION
@@ -44,6 +45,7 @@ MESSAGES: Mapping[str, type[Message]] = {
     "set-detail": SetDetail,
     "ack": Ack,
     "rollup": RollupPart,
+    "shadow": ShadowReport,
     "rack-jobs": RackJobs,
     "site-jobs": SiteJobs,
 }

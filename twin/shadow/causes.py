@@ -17,6 +17,7 @@ import numpy as np
 from twin.catalog import CDU, GPU, PSU, PUMP, SERVER, DeviceClass
 from twin.shadow.calibration import Watch
 from twin.site import Layout, address_of
+from twin.wire import ShadowUnit
 
 __all__ = ["CAUSES", "Cause", "Culprit", "Finding", "findings"]
 
@@ -170,7 +171,7 @@ class Finding:
     place: str
     rack: int
     relation: str
-    unit: str
+    unit: ShadowUnit
     expected: float
     measured: float
     residual: float

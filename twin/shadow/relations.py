@@ -14,6 +14,7 @@ from twin.catalog import CDU, GPU, PSU, PUMP, SERVER, DeviceClass, Signal, devic
 from twin.shadow import functions
 from twin.shadow.functions import Function
 from twin.shadow.readings import split
+from twin.wire import ShadowUnit
 
 __all__ = ["RELATIONS", "Relation"]
 
@@ -49,7 +50,7 @@ class Relation:
     causes: tuple[str, ...]
     function: Function
     parameter: str
-    unit: str
+    unit: ShadowUnit
     gain: float
     offset: float
     floor: float

@@ -31,7 +31,7 @@ from twin.wire.messages import (
 from twin.wire.metadata import rack_meta
 from twin.wire.outbound import OutboundMessage
 from twin.wire.rollups import RollupPart, SignalPart
-from twin.wire.shadow import MOST_FINDINGS, ShadowFinding, ShadowRelation, ShadowReport
+from twin.wire.shadow import MOST_FINDINGS, ShadowFinding, ShadowRelation, ShadowReport, ShadowUnit
 from twin.wire.snapshots import SnapshotTable
 from twin.wire.topics import TopicAddress, Topics
 
@@ -67,6 +67,7 @@ __all__ = [
     "ShadowFinding",
     "ShadowRelation",
     "ShadowReport",
+    "ShadowUnit",
     "ShardJobs",
     "SignalPart",
     "SiteJobs",

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from twin.wire.messages import END_OF_TIME, Many, Message, Strict
 
-__all__ = ["MOST_FINDINGS", "ShadowFinding", "ShadowRelation", "ShadowReport"]
+__all__ = ["MOST_FINDINGS", "ShadowFinding", "ShadowRelation", "ShadowReport", "ShadowUnit"]
 
 MOST_FINDINGS = 100
 """Findings of an array that a report tells; the strongest first."""
@@ -16,7 +16,8 @@ _MOST = 1e15
 _Number = Annotated[float, Field(ge=-_MOST, le=_MOST)]
 _Count = Annotated[int, Field(ge=0, le=2**53)]
 _Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
-_Unit = Literal["K", "W", "L/min", "Pa"]
+ShadowUnit = Literal["K", "W", "L/min", "Pa"]
+"""Units of effects."""
 _Time = Annotated[float, Field(ge=0, lt=END_OF_TIME)]
 
 
@@ -25,7 +26,7 @@ class ShadowRelation(Strict):
 
     relation: _Name
     """Name of the relation."""
-    unit: _Unit
+    unit: ShadowUnit
     """Unit of its effect."""
     devices: _Count
     """Devices that have one."""
@@ -48,7 +49,7 @@ class ShadowFinding(Strict):
     """Address of the culprit."""
     relation: _Name
     """Relation by which it was found."""
-    unit: _Unit
+    unit: ShadowUnit
     """Unit of its effect."""
     expected: _Number | None
     """Mean of the last block that was expected; None where the block is not covered."""

@@ -1,0 +1,98 @@
+"""Reports of an observer as series."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from twin.wire import ShadowFinding, ShadowRelation, ShadowReport
+
+if TYPE_CHECKING:
+    from tests.aggregator.conftest import Feed
+
+_TOPIC = "twin/v1/small/shadow/a001"
+_PLACE = 'site="small",hall="h1",array="a001"'
+_RELATION = f'relation="gpu_temperature",unit="K",{_PLACE}'
+_FINDING = (
+    'cause="cold_plate",target="r0001/n1/gpu0",relation="gpu_temperature",unit="K",'
+    f'{_PLACE},rack="r0001",host="small-r0001-n1"'
+)
+
+
+def report(target: str = "r0001/n1/gpu0", ts: float = 60.0) -> ShadowReport:
+    """Return a report with one relation and one finding."""
+    found = ShadowFinding(
+        cause="cold_plate",
+        target=target,
+        relation="gpu_temperature",
+        unit="K",
+        expected=55.0,
+        measured=61.2,
+        residual=6.2,
+        sigmas=31.0,
+        drift=0.45,
+        since=30.0,
+        text="cold plate of r0001/n1/gpu0 conducts 31 % less than when calibrated",
+    )
+    relation = ShadowRelation(
+        relation="gpu_temperature",
+        unit="K",
+        devices=8,
+        covered=6,
+        residual=0.5,
+        sigmas=2.5,
+        drift=0.45,
+    )
+    return ShadowReport(ts=ts, block=30.0, limit=14.5, relations=(relation,), findings=(found,))
+
+
+def _series(feed: Feed) -> list[str]:
+    return [line for line in feed.lines() if line.startswith("twin_shadow")]
+
+
+def test_report_becomes_series_of_the_array_and_of_what_is_found(feed: Feed) -> None:
+    """Each relation has its coverage, residual and drift, each finding its culprit and cause."""
+    feed.send(_TOPIC, report().encode())
+    assert _series(feed) == [
+        f"twin_shadow_report_timestamp_seconds{{{_PLACE}}} 60.0",
+        f"twin_shadow_coverage_ratio{{{_RELATION}}} 0.75",
+        f"twin_shadow_residual{{{_RELATION}}} 0.5",
+        f"twin_shadow_residual_sigmas{{{_RELATION}}} 2.5",
+        f"twin_shadow_drift_max_ratio{{{_RELATION}}} 0.45",
+        f"twin_shadow_finding_since_timestamp_seconds{{{_FINDING}}} 30.0",
+        f"twin_shadow_finding_expected{{{_FINDING}}} 55.0",
+        f"twin_shadow_finding_measured{{{_FINDING}}} 61.2",
+        f"twin_shadow_finding_residual{{{_FINDING}}} 6.2",
+        f"twin_shadow_finding_residual_sigmas{{{_FINDING}}} 31.0",
+        f"twin_shadow_finding_drift_ratio{{{_FINDING}}} 0.45",
+    ]
+
+
+def test_report_without_a_successor_disappears(feed: Feed) -> None:
+    """After three and a half blocks an observer that is silent says nothing any more."""
+    feed.send(_TOPIC, report().encode())
+    feed.wait(100.0)
+    assert _series(feed)
+    feed.wait(10.0)
+    assert _series(feed) == []
+
+
+def test_report_that_cannot_be_is_refused(feed: Feed) -> None:
+    """Strange arrays, places, texts and retained reports are counted, and change nothing."""
+    for topic, payload, retain in (
+        ("twin/v1/small/shadow/a999", report().encode(), False),
+        (_TOPIC, report(target="r9999").encode(), False),
+        (_TOPIC, b'{"v": 1}', False),
+        (_TOPIC, report().encode(), True),
+    ):
+        feed.send(topic, payload, retain=retain)
+    assert _series(feed) == []
+    refused = feed.core.telemetry.tallies()["twin_messages_refused_total"]
+    assert sum(refused.values()) == 4
+
+
+def test_two_arrays_cannot_tell_of_the_same_place_twice(feed: Feed) -> None:
+    """A series stands once, whatever the reports of two arrays say."""
+    feed.send(_TOPIC, report().encode())
+    feed.send("twin/v1/small/shadow/a002", report().encode())
+    lines = [line.rpartition(" ")[0] for line in _series(feed)]
+    assert len(lines) == len(set(lines))

@@ -1,0 +1,130 @@
+"""Observer's reports as series: expected, residual and drift by relation, and what was found.
+
+The last report of each array counts; one that is not followed by the next in time is dropped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twin.aggregator.text_format import ExpositionWriter, SeriesColumn, label_block, own_head
+from twin.catalog import Labels, OwnMetric, UnitKind, own
+from twin.errors import FrameError, TargetError
+from twin.site import Layout, find_target, labels_of_target, place_labels
+from twin.wire import ShadowFinding, ShadowRelation, ShadowReport, decode_message
+
+__all__ = ["ShadowReports"]
+
+_TIMEOUT_BLOCKS = 3.5
+_LEAST_TIMEOUT = 30.0
+_MOST_TIMEOUT = 7200.0
+
+_OF_RELATIONS: dict[OwnMetric, Callable[[ShadowRelation], float | None]] = {
+    own.SHADOW_COVERAGE: lambda it: it.covered / it.devices if it.devices else None,
+    own.SHADOW_RESIDUAL: lambda it: it.residual,
+    own.SHADOW_SIGMAS: lambda it: it.sigmas,
+    own.SHADOW_DRIFT: lambda it: it.drift,
+}
+_OF_FINDINGS: dict[OwnMetric, Callable[[ShadowFinding], float | None]] = {
+    own.SHADOW_FINDING: lambda it: it.since,
+    own.SHADOW_FINDING_EXPECTED: lambda it: it.expected,
+    own.SHADOW_FINDING_MEASURED: lambda it: it.measured,
+    own.SHADOW_FINDING_RESIDUAL: lambda it: it.residual,
+    own.SHADOW_FINDING_SIGMAS: lambda it: it.sigmas,
+    own.SHADOW_FINDING_DRIFT: lambda it: it.drift,
+}
+
+
+_Shown = Mapping[int, ShadowReport]
+
+
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """A report and the elapsed time at which it came."""
+
+    report: ShadowReport
+    at: float
+
+
+class ShadowReports:
+    """The last report of an observer on each array.
+
+    Args:
+        layout: what is exposed of the site.
+    """
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        self._heard: dict[int, _Heard] = {}
+
+    def hear(self, name: str, payload: bytes, *, retain: bool, at: float) -> None:
+        """Take over a report.
+
+        Raises:
+            FrameError: it is not valid.
+        """
+        array = self._layout.unit_index(UnitKind.ARRAY, name)
+        if array is None:
+            raise FrameError("foreign", f"there is no array {name[:64]!r} here")
+        if retain:
+            raise FrameError("stale", "reports are not retained: its age is unknown")
+        report = decode_message(ShadowReport, payload)
+        for finding in report.findings:
+            try:
+                find_target(self._layout, finding.target)
+            except TargetError as error:
+                raise FrameError("foreign", str(error)) from error
+        self._heard[array] = _Heard(report, at)
+
+    def expire(self, at: float) -> None:
+        """Drop the reports that were not followed by the next."""
+        for array, heard in list(self._heard.items()):
+            wait = max(_TIMEOUT_BLOCKS * heard.report.block, _LEAST_TIMEOUT)
+            if at - heard.at > min(wait, _MOST_TIMEOUT):
+                del self._heard[array]
+
+    def write(self, text: ExpositionWriter, released: NDArray[np.bool_]) -> None:
+        """Append what the reports say.
+
+        Args:
+            text: to append to.
+            released: arrays that another aggregator has now.
+        """
+        shown = {array: own.report for array, own in self._heard.items() if not released[array]}
+        if not shown:
+            return
+        times = [(self._place(array), report.ts) for array, report in shown.items()]
+        text.add(own_head(own.SHADOW_REPORT_TIME), [_column(times)])
+        relations = list(self._relations(shown))
+        for metric, value in _OF_RELATIONS.items():
+            text.add(own_head(metric), [_column((labels, value(it)) for labels, it in relations)])
+        findings = dict(self._findings(shown))
+        for metric, number in _OF_FINDINGS.items():
+            rows = ((labels, number(it)) for labels, it in findings.items())
+            text.add(own_head(metric), [_column(rows)])
+
+    def _place(self, array: int) -> Labels:
+        return place_labels(self._layout, UnitKind.ARRAY, array)
+
+    def _relations(self, shown: _Shown) -> Iterator[tuple[Labels, ShadowRelation]]:
+        for array, report in shown.items():
+            once = {it.relation: it for it in report.relations}
+            for it in once.values():
+                yield (("relation", it.relation), ("unit", it.unit), *self._place(array)), it
+
+    def _findings(self, shown: _Shown) -> Iterator[tuple[Labels, ShadowFinding]]:
+        site = ("site", self._layout.site.name)
+        for report in shown.values():
+            for it in report.findings:
+                place = labels_of_target(self._layout, it.target)
+                named = (("cause", it.cause), ("target", it.target), ("relation", it.relation))
+                yield (*named, ("unit", it.unit), site, *place), it
+
+
+def _column(rows: Iterable[tuple[Labels, float | None]]) -> SeriesColumn:
+    found = [(label_block(labels), value) for labels, value in rows if value is not None]
+    return SeriesColumn([block for block, _ in found], np.array([v for _, v in found], np.float64))
