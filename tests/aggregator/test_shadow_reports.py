@@ -14,7 +14,7 @@ _PLACE = 'site="small",hall="h1",array="a001"'
 _RELATION = f'relation="gpu_temperature",unit="K",{_PLACE}'
 _FINDING = (
     'cause="cold_plate",target="r0001/n1/gpu0",relation="gpu_temperature",unit="K",'
-    f'{_PLACE},rack="r0001",host="small-r0001-n1"'
+    f'{_PLACE},rack="r0001",host="r0001-n1"'
 )
 
 

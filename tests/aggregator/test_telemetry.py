@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from prometheus_client import REGISTRY
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.aggregator.test_shadow_reports import report
 from twin.aggregator import Core
 from twin.aggregator.telemetry import REASONS
-from tests.aggregator.test_shadow_reports import report
 from twin.catalog import OWN_METRICS
 from twin.site import Layout
 from twin.wire import ActiveFault, Faults

@@ -8,7 +8,8 @@ import sys
 
 from tests.every import every
 
-SERVICES = {"aiomqtt", "amqtt", "starlette", "uvicorn", "twin.aggregator", "twin.emulator"}
+SERVICES = {"aiomqtt", "amqtt", "starlette", "uvicorn", "twin.aggregator", "twin.emulator",
+            "twin.shadow"}  # fmt: skip
 """What runs a twin."""
 HEAVY = SERVICES | {
     "asyncio", "cbor2", "docker", "grafana_foundation_sdk", "httpx", "jinja2", "numpy",
@@ -64,6 +65,7 @@ COMMANDS: dict[str, set[str]] = {
     "up --site nonsense": SITES,
     "emulate --site nonsense": SITES,
     "aggregate --site nonsense": SITES,
+    "shadow --site nonsense": SITES,
 }
 """Arguments to what may not be imported on their account."""
 

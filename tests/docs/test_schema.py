@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft7Validator, Draft202012Validator
 
+from tests.aggregator.test_shadow_reports import report
 from twin.catalog import UnitKind
 from twin.docs.schema import EXAMPLE_SITE, MESSAGES, frame_schema, message_schema, pages
 from twin.errors import FrameError
@@ -67,6 +68,7 @@ SENT: tuple[Message, ...] = (
     SetDetail(id="a", detail=("rack", "a001=gpu")),
     DetailSetting(detail=("rack", "a001=gpu")),
     Ack(id="a", accepted=True, detail="done"),
+    report(),
     RollupPart(shard="0/2", ready=True, arrays=((0, 3),), halls=("h1",), signals={"gpu.x": _PART}),
     RackJobs(
         rack="r0001",

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import yaml
 
 from twin.catalog import UnitKind
-from twin.emulator.config import EmulatorConfig
-from twin.emulator.core import EmulatorCore
-from twin.plant import Conditions
-from twin.shadow import ShadowCore
+from twin.plant import Conditions, Plant
+from twin.shadow import RELATIONS, ShadowCore
 from twin.site import Layout, load_gpu_model, parse_site
 from twin.wire import Snapshot
 
@@ -31,6 +28,7 @@ cooling:
   control_power_watts: 16
   nominal_heat_watts: 14000
 training: {checkpoint_every_seconds: 240}
+telemetry: {interval_seconds: 5}
 """
 """What the site file says."""
 _HIDDEN: dict[str, dict[str, Any]] = {
@@ -68,6 +66,8 @@ class Reality:
         shadow: the observer; None for a new one.
 
     Attributes:
+        plant: the reality.
+        healthy: conditions of a plant that is well.
         layout: the site as its file has it.
         shadow: the observer.
         second: how far it is.
@@ -94,10 +94,17 @@ class Reality:
             hidden[part] = {**before, **own}
         site = Layout(parse_site(yaml.safe_dump(hidden), "hidden"))
         self.shadow = shadow or ShadowCore(self.layout)
-        config = EmulatorConfig(site, seed=seed, workload=workload)
-        self._emulator = EmulatorCore(config, 1_000_000_000.0)
+        self.plant = Plant(site, seed, workload, 1_000_000_000.0)
+        self.healthy = Conditions.healthy(site)
         self.rng = np.random.default_rng(seed)
-        self._rows = readings(self.layout)
+        wanted = {own for relation in RELATIONS for own in relation.readings}
+        self._rows = {name: own for name, own in readings(self.layout).items() if name in wanted}
+        self._groups = {
+            device.name: np.full(
+                (sum(s.on_wire for s in self.layout.reported[device.name]),
+                 *self.layout.shape(device)), np.nan)
+            for device in self.layout.devices_of(UnitKind.RACK)
+        }  # fmt: skip
         self.second = 0
         self.alter: Callable[[int, dict[str, np.ndarray]], None] | None = None
         self.conditions: Callable[[Conditions], None] | None = None
@@ -109,30 +116,26 @@ class Reality:
 
     def exact(self, seconds: int) -> Iterator[tuple[int, Snapshot]]:
         """Yield rack and frame of so many seconds, as the plant shows it."""
-        plant, faults = self._emulator.plant, self._emulator.faults
-        for _ in range(seconds):
-            conditions = faults.conditions(self._emulator.now)
+        interval = round(self.layout.site.telemetry.interval_seconds)
+        for _ in range(seconds // interval):
+            conditions = self.healthy
             if self.conditions is not None:
-                declared = Conditions.declared()
-                own = {name: getattr(conditions, name).copy() for name in declared}
-                conditions = replace(conditions, **own)
+                conditions = Conditions.healthy(self.layout)
                 self.conditions(conditions)
-            plant.step(1.0, conditions)
-            self._emulator.frames.advance(
-                plant.outputs, self._emulator.now, faults.gateways(self._emulator.now)
-            )
-            self.second += 1
-            for unit in self._emulator.frames.due():
-                if unit.kind is not UnitKind.RACK:
-                    continue
-                stamp = self._emulator.frames.stamp(unit)
-                if stamp is not None:
-                    yield unit.row, self._emulator.frames.snapshot(stamp)
+            self.plant.step(float(interval), conditions)
+            self.second += interval
+            outputs = self.plant.halls.outputs()
+            for name, (device, row, decimals) in self._rows.items():
+                values = outputs[device][name.partition(".")[2]]
+                self._groups[device][row] = np.round(values, decimals)
+            for rack in range(self.layout.site.racks):
+                groups = {name: values[:, rack].copy() for name, values in self._groups.items()}
+                yield rack, Snapshot(1e9 + self.second, self.second, groups)
 
     def measured(self, rack: int, snapshot: Snapshot) -> Snapshot:
         """Return a frame as the instruments give it."""
         groups = {name: values.copy() for name, values in snapshot.groups.items()}
-        columns = {name: groups[device][row] for name, (device, row) in self._rows.items()}
+        columns = {name: groups[device][row] for name, (device, row, _) in self._rows.items()}
         if self.alter is not None:
             self.alter(rack, columns)
         for name, ratio in _NOISY.items():
@@ -150,10 +153,10 @@ class Reality:
                 yield self.second
 
 
-def readings(layout: Layout) -> dict[str, tuple[str, int]]:
-    """Return class and row of every column of a rack's frame, by the name of the reading."""
+def readings(layout: Layout) -> dict[str, tuple[str, int, int]]:
+    """Return class, row and decimals of every column of a rack's frame, by its reading."""
     return {
-        f"{device.name}.{signal.name}": (device.name, row)
+        f"{device.name}.{signal.name}": (device.name, row, signal.decimals)
         for device in layout.devices_of(UnitKind.RACK)
         for row, signal in enumerate(s for s in layout.reported[device.name] if s.on_wire)
     }

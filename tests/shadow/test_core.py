@@ -50,8 +50,8 @@ def _replayed(calibrated: Calibrated, alter: Alter, seconds: int) -> ShadowCore:
     reality.shadow.restore(calibrated[0])
     reality.rng.bit_generator.state = calibrated[2]
     racks = reality.layout.site.racks
-    for number, (rack, snapshot) in enumerate(calibrated[1][: (seconds + 120) * racks]):
-        reality.alter = alter if number >= 120 * racks else None
+    for number, (rack, snapshot) in enumerate(calibrated[1][: (seconds + 120) // 5 * racks]):
+        reality.alter = alter if number >= 120 // 5 * racks else None
         reality.shadow.take(rack, reality.measured(rack, snapshot))
     return reality.shadow
 
@@ -237,7 +237,7 @@ def test_frames_of_both_codecs_are_taken() -> None:
     reality = Reality(1)
     layout, shadow = reality.layout, reality.shadow
     table = SnapshotTable(layout, UnitKind.RACK)
-    outputs = reality._emulator.plant.outputs()
+    outputs = reality.plant.outputs()
     table.load(outputs)
     topic = shadow.topics.frame(UnitKind.RACK, "r0001")
     for number, codec in enumerate(Codec):

@@ -1,0 +1,105 @@
+"""The observer's process: what it reads, publishes and keeps."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.shadow.reality import KNOWN, Reality
+from twin.bus import InboundMessage
+from twin.catalog import UnitKind
+from twin.errors import ConfigError
+from twin.shadow import ShadowCore, ShadowSettings
+from twin.shadow.calibration import Phases
+from twin.shadow.service import CalibrationFile, Shadow
+from twin.site import Layout, parse_site
+from twin.wire import Codec, Encoder, ShadowReport, decode_message
+
+_LAYOUT = Layout(parse_site(KNOWN, "known"))
+
+
+class Wire:
+    """A bus that gives out frames, and keeps what is published."""
+
+    def __init__(self, messages: list[InboundMessage]) -> None:
+        self.sent: list[tuple[str, bytes]] = []
+        self.subscribed: list[str] = []
+        self._messages = messages
+
+    async def subscribe(self, topic_filter: str, *, qos: int = 0) -> None:
+        """Take note of a subscription."""
+        assert qos == 0
+        self.subscribed.append(topic_filter)
+
+    async def publish(self, topic: str, payload: bytes, *, qos: int, retain: bool) -> None:
+        """Keep a message."""
+        assert (qos, retain) == (0, False)
+        self.sent.append((topic, payload))
+
+    async def messages(self) -> AsyncIterator[InboundMessage]:
+        """Yield the messages."""
+        for message in self._messages:
+            yield message
+
+
+def _frames(seconds: int) -> list[InboundMessage]:
+    """Return the frames of so many seconds, as they travel."""
+    reality = Reality(3)
+    encoder = Encoder(_LAYOUT, UnitKind.RACK, Codec.CBOR)
+    topics, found = reality.shadow.topics, []
+    for second in range(0, seconds, 5):
+        reality.plant.step(5.0, reality.healthy)
+        encoder.load(reality.plant.outputs())
+        for rack in range(_LAYOUT.site.racks):
+            topic = topics.frame(UnitKind.RACK, _LAYOUT.unit_name(UnitKind.RACK, rack))
+            found.append(InboundMessage(topic, encoder.encode(rack, 1e9 + second, second), False))
+    return found
+
+
+def _core() -> ShadowCore:
+    return ShadowCore(_LAYOUT, ShadowSettings(phases=Phases(2, 3)))
+
+
+def _observe(shadow: Shadow, wire: Wire) -> None:
+    asyncio.run(shadow._session(wire))  # type: ignore[arg-type]  # it has what is used of a bus
+
+
+def test_observer_reports_every_block_and_keeps_its_calibration(tmp_path: Path) -> None:
+    """Each block gives a report an array, and another observer goes on where this one was."""
+    file = CalibrationFile(tmp_path / "small.shadow")
+    core = _core()
+    assert not file.load(core)
+    wire = Wire([*_frames(360), InboundMessage("twin/v1/small/rack/r0001", b"{", retain=False)])
+    _observe(Shadow(core, "shadow-0", file), wire)
+    assert wire.subscribed == ["twin/v1/small/rack/+", "twin/v1/small/meta/rack/+"]
+    assert core.refused == {"malformed": 1}
+    told = [decode_message(ShadowReport, payload) for _, payload in wire.sent]
+    assert {topic for topic, _ in wire.sent} == {"twin/v1/small/shadow/a001"}
+    assert len(told) == core.blocks >= 10
+    assert {own.relation for own in told[-1].relations} == set(core.watches)
+    assert [sum(own.covered for own in each.relations) for each in told[:4]] == [0] * 4
+    assert all(own.covered == own.devices for own in told[-1].relations), told[-1].relations
+    assert file.path.exists()
+
+    again = _core()
+    assert file.load(again)
+    assert again.watches["gpu_temperature"].own.watching.all()
+
+
+@pytest.mark.parametrize("data", [b"", b"nonsense", b"PK\x05\x06" + b"\0" * 18])
+def test_damaged_calibration_is_told_in_a_sentence(tmp_path: Path, data: bytes) -> None:
+    """The file, what is wrong with it and what to do stand in one sentence."""
+    path = tmp_path / "small.shadow"
+    path.write_bytes(data)
+    with pytest.raises(ConfigError, match=r"is no calibration of site 'small'.*remove it"):
+        CalibrationFile(path).load(_core())
+
+
+def test_file_that_cannot_be_written_ends_the_command(tmp_path: Path) -> None:
+    """It is tried before the observer connects, so that hours of learning are not lost."""
+    shadow = Shadow(_core(), "shadow-0", CalibrationFile(tmp_path / "none" / "file"))
+    with pytest.raises(ConfigError, match="cannot be written"):
+        asyncio.run(shadow._save())
