@@ -1,0 +1,79 @@
+"""The observer's cost a second: frames of all racks, the relations over them, and a block's end.
+
+Run: ``python benchmarks/shadow.py [--seconds 5] [--json] [--save FILE]``.
+
+The site is colossus-100k, whose racks each send a frame a second, in CBOR. Figures are CPU time;
+a block ends every 30 s.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from twin.bench.script import lines, parser, run
+from twin.catalog import GPU, UnitKind
+from twin.plant import Plant
+from twin.shadow import ShadowCore, ShadowSettings
+from twin.shadow.calibration import Phases
+from twin.site import Layout, load_site
+from twin.wire import Codec, Decoder, Encoder
+
+_SITE = "colossus-100k"
+
+
+def measure(seconds: int) -> Mapping[str, Any]:
+    """Return the CPU time of each part of a second."""
+    layout = Layout(load_site(_SITE))
+    plant = Plant(layout, 1)
+    encoder, decoder = Encoder(layout, UnitKind.RACK, Codec.CBOR), Decoder(layout, UnitKind.RACK)
+    encoder.load(plant.outputs())
+    racks = range(layout.site.racks)
+    core = ShadowCore(layout, ShadowSettings(phases=Phases(2, 3)))
+    decode, take, relations, blocks = [], [], [], []
+    for second in range(seconds + 7):
+        # Blocks follow each other at once, so that all relations are watched.
+        ts = 1e9 + second * core.block
+        frames = [encoder.encode(rack, ts, second) for rack in racks]
+        began = time.process_time()
+        snapshots = [decoder.decode(frame) for frame in frames]
+        decoded = time.process_time()
+        for rack, snapshot in enumerate(snapshots):
+            core.take(rack, snapshot)
+        taken = time.process_time()
+        with np.errstate(all="ignore"):
+            for watch in core.watches.values():
+                watch.close(core.limit)
+        closed = time.process_time()
+        core._block = (ts + core.block) // core.block  # noqa: SLF001 - it is ended here already
+        core.evaluate()
+        decode.append(decoded - began)
+        take.append(taken - decoded)
+        blocks.append(closed - taken)
+        relations.append(time.process_time() - closed)
+    parts = {"decode": decode, "take": take, "relations": relations, "block": blocks}
+    best = {f"{name}_ms": min(costs[-seconds:]) * 1e3 for name, costs in parts.items()}
+    core_ms = best["take_ms"] + best["relations_ms"] + best["block_ms"] / core.block
+    return {
+        "gpus": layout.site.racks * layout.per_unit(GPU),
+        **best,
+        "observer_ms": core_ms,
+        "second_ms": core_ms + best["decode_ms"],
+    }
+
+
+def main() -> None:
+    """Print the figures."""
+    arguments = parser(__doc__)
+    arguments.add_argument(
+        "--seconds", type=int, default=5, help="seconds of which the best counts"
+    )
+    options = arguments.parse_args()
+    run(options, lambda: measure(options.seconds), lambda figures: "\n".join(lines(figures)))
+
+
+if __name__ == "__main__":
+    main()
