@@ -71,7 +71,18 @@ def test_addresses_are_the_topics() -> None:
         assert parsed is not None, topic
         assert parsed.site == "demo"
         kinds.add(parsed.kind)
-    beside = {"rollup", "status", "meta", "jobs", "queue", "faults", "detail", "command", "ack"}
+    beside = {
+        "rollup",
+        "status",
+        "meta",
+        "jobs",
+        "queue",
+        "faults",
+        "detail",
+        "command",
+        "ack",
+        "shadow",
+    }
     assert kinds == {*UnitKind} | beside
 
 

@@ -12,7 +12,7 @@ from tests.shadow.reality import KNOWN
 from twin.catalog import UnitKind, device_class
 from twin.plant import Conditions, Plant
 from twin.plant.units import Floats
-from twin.shadow.causes import CAUSES, Cause
+from twin.shadow.causes import CAUSES, DeviationCause
 from twin.shadow.functions import Memory
 from twin.shadow.readings import Readings, SiteModel, split
 from twin.shadow.relations import RELATIONS, Relation
@@ -33,7 +33,7 @@ def test_relation_reads_what_the_catalogue_has(relation: Relation) -> None:
 
 
 @every("cause", CAUSES, lambda own: own.name)
-def test_cause_names_relations_and_words_that_there_are(cause: Cause) -> None:
+def test_cause_names_relations_and_words_that_there_are(cause: DeviationCause) -> None:
     """Its signs are of relations of the table, and its sentence has places for known words."""
     assert cause.signs
     for relation, part, sign in cause.signs:

@@ -43,7 +43,7 @@ _Shown = Mapping[int, ShadowReport]
 
 
 @dataclass(frozen=True, slots=True)
-class _Heard:
+class _HeardReport:
     """A report and the elapsed time at which it came."""
 
     report: ShadowReport
@@ -59,7 +59,7 @@ class ShadowReports:
 
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
-        self._heard: dict[int, _Heard] = {}
+        self._heard: dict[int, _HeardReport] = {}
 
     def hear(self, name: str, payload: bytes, *, retain: bool, at: float) -> None:
         """Take over a report.
@@ -78,7 +78,7 @@ class ShadowReports:
                 find_target(self._layout, finding.target)
             except TargetError as error:
                 raise FrameError("foreign", str(error)) from error
-        self._heard[array] = _Heard(report, at)
+        self._heard[array] = _HeardReport(report, at)
 
     def expire(self, at: float) -> None:
         """Drop the reports that were not followed by the next."""

@@ -19,7 +19,7 @@ from twin.shadow.calibration import Watch
 from twin.site import Layout, address_of
 from twin.wire import ShadowUnit
 
-__all__ = ["CAUSES", "Cause", "Culprit", "Finding", "findings"]
+__all__ = ["CAUSES", "DeviationCause", "Culprit", "Finding", "findings"]
 
 _MOST_FINDINGS = 500
 """Findings that are told at a time; the strongest first."""
@@ -31,7 +31,7 @@ Sign = tuple[str, str, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Cause:
+class DeviationCause:
     """A cause of deviations.
 
     Attributes:
@@ -51,87 +51,87 @@ class Cause:
 
 _KELVIN = "{residual:.1f} K {direction} expected"
 CAUSES = (
-    Cause("cold_plate", GPU, (("gpu_temperature", "own", 1),),
+    DeviationCause("cold_plate", GPU, (("gpu_temperature", "own", 1),),
           "cold plate of {place} conducts {less:.0f} % less than when calibrated; the GPU is "
           + _KELVIN),
-    Cause("gpu_temperature_sensor", GPU,
+    DeviationCause("gpu_temperature_sensor", GPU,
           (("gpu_temperature", "own", 1), ("memory_temperature", "own", -1)),
           "temperature sensor of {place} is wrong: it reads " + _KELVIN + ", and the memory "
           "does not follow", mirrored=True),
-    Cause("gpu_power_sensor", GPU, (("gpu_temperature", "own", 1), ("host_load", "own", 1)),
+    DeviationCause("gpu_power_sensor", GPU, (("gpu_temperature", "own", 1), ("host_load", "own", 1)),
           "power sensor of {place} is wrong: for its reading the GPU is " + _KELVIN + ", and "
           "its server draws more or less power alike", mirrored=True),
-    Cause("memory_contact", GPU, (("memory_temperature", "own", 1),),
+    DeviationCause("memory_contact", GPU, (("memory_temperature", "own", 1),),
           "memory of {place} has less contact than when calibrated: " + _KELVIN + " for its die"),
-    Cause("memory_temperature_sensor", GPU, (("memory_temperature", "own", -1),),
+    DeviationCause("memory_temperature_sensor", GPU, (("memory_temperature", "own", -1),),
           "memory temperature sensor of {place} is wrong: it reads " + _KELVIN + " for its die"),
-    Cause("gpu_too_cool", GPU, (("gpu_temperature", "own", -1),),
+    DeviationCause("gpu_too_cool", GPU, (("gpu_temperature", "own", -1),),
           "temperature or power sensor of {place} is wrong: the GPU reads " + _KELVIN),
-    Cause("supply_temperature_sensor", CDU,
+    DeviationCause("supply_temperature_sensor", CDU,
           (("return_temperature", "own", -1), ("gpu_temperature", "common", -1)),
           "supply temperature sensor of {place} is wrong: the coolant returns " + _KELVIN
           + ", and all GPUs deviate alike", mirrored=True),
-    Cause("flow_meter", CDU,
+    DeviationCause("flow_meter", CDU,
           (("coolant_flow", "own", 1), ("return_temperature", "own", 1),
            ("gpu_temperature", "common", 1)),
           "flow meter of {place} is wrong: it reads {percent:.0f} % {more} than the pumps give",
           mirrored=True),
-    Cause("flow_meter", CDU, (("coolant_flow", "own", 1), ("return_temperature", "own", 1)),
+    DeviationCause("flow_meter", CDU, (("coolant_flow", "own", 1), ("return_temperature", "own", 1)),
           "flow meter of {place} is wrong: it reads {percent:.0f} % {more} than the pumps give",
           mirrored=True),
-    Cause("flow_meter", CDU, (("coolant_flow", "own", 1),),
+    DeviationCause("flow_meter", CDU, (("coolant_flow", "own", 1),),
           "flow meter of {place} is wrong: it reads {percent:.0f} % {more} than the pumps give",
           mirrored=True),
-    Cause("return_temperature_sensor", CDU, (("return_temperature", "own", 1),),
+    DeviationCause("return_temperature_sensor", CDU, (("return_temperature", "own", 1),),
           "return temperature sensor of {place} is wrong, or heat is missing: it reads " + _KELVIN,
           mirrored=True),
-    Cause("coolant_to_plates", CDU, (("gpu_temperature", "common", 1),),
+    DeviationCause("coolant_to_plates", CDU, (("gpu_temperature", "common", 1),),
           "coolant reaches the cold plates of {place} less than when calibrated: all its GPUs are "
           + _KELVIN),
-    Cause("coolant_to_plates", CDU,
+    DeviationCause("coolant_to_plates", CDU,
           (("gpu_temperature", "common", 1), ("return_temperature", "own", -1)),
           "coolant passes the cold plates of {place} by: all its GPUs are " + _KELVIN),
-    Cause("rack_sensors", CDU, (("gpu_temperature", "common", -1),),
+    DeviationCause("rack_sensors", CDU, (("gpu_temperature", "common", -1),),
           "a sensor that all GPUs of {place} share is wrong: they read " + _KELVIN),
-    Cause("rack_memory", CDU, (("memory_temperature", "common", 1),),
+    DeviationCause("rack_memory", CDU, (("memory_temperature", "common", 1),),
           "memories of {place} are all " + _KELVIN + " for their dies: what they do has changed",
           mirrored=True),
-    Cause("pump_wear", PUMP, (("pump_flow", "own", -1),),
+    DeviationCause("pump_wear", PUMP, (("pump_flow", "own", -1),),
           "pump {place} gives {percent:.0f} % less than its speed and head ask for: it is worn"),
-    Cause("pump_sensor", PUMP, (("pump_flow", "own", 1),),
+    DeviationCause("pump_sensor", PUMP, (("pump_flow", "own", 1),),
           "flow or speed sensor of {place} is wrong: the pump gives {percent:.0f} % more than it "
           "can"),
-    Cause("pump_sensor", PUMP, (("pump_flow", "own", -1), ("coolant_flow", "own", 1)),
+    DeviationCause("pump_sensor", PUMP, (("pump_flow", "own", -1), ("coolant_flow", "own", 1)),
           "flow sensor of {place} is wrong: it reads {percent:.0f} % {more} than its speed and the "
           "flow meter of the rack ask for", mirrored=True),
-    Cause("loop_blocked", CDU, (("loop_pressure", "own", 1),),
+    DeviationCause("loop_blocked", CDU, (("loop_pressure", "own", 1),),
           "loop of {place} resists {percent:.0f} % more than when calibrated: something blocks it"),
-    Cause("pressure_sensor", CDU, (("loop_pressure", "own", 1), ("pump_flow", "own", 1)),
+    DeviationCause("pressure_sensor", CDU, (("loop_pressure", "own", 1), ("pump_flow", "own", 1)),
           "differential pressure sensor of {place} is wrong: it reads {percent:.0f} % {more} than "
           "the pumps give", mirrored=True),
-    Cause("pressure_sensor", CDU, (("loop_pressure", "own", -1),),
+    DeviationCause("pressure_sensor", CDU, (("loop_pressure", "own", -1),),
           "differential pressure sensor of {place} is wrong, or its loop is bypassed: it reads "
           "{percent:.0f} % {more} than expected"),
-    Cause("filter_clogged", CDU, (("filter_pressure", "own", 1),),
+    DeviationCause("filter_clogged", CDU, (("filter_pressure", "own", 1),),
           "filter of {place} resists {percent:.0f} % more than when calibrated: it clogs"),
-    Cause("filter_bypassed", CDU, (("filter_pressure", "own", -1),),
+    DeviationCause("filter_bypassed", CDU, (("filter_pressure", "own", -1),),
           "filter of {place} resists {percent:.0f} % less than when calibrated: it leaks, or its "
           "sensor is wrong"),
-    Cause("supply_loss", PSU, (("supply_input", "own", 1),),
+    DeviationCause("supply_loss", PSU, (("supply_input", "own", 1),),
           "power supply {place} loses {percent:.0f} % more than when calibrated: {residual:.0f} W"),
-    Cause("supply_sensor", PSU, (("supply_input", "own", -1),),
+    DeviationCause("supply_sensor", PSU, (("supply_input", "own", -1),),
           "power sensors of supply {place} are wrong: it takes {residual:.0f} W {direction} "
           "expected"),
-    Cause("supply_sensor", PSU, (("supply_input", "own", 1), ("server_power", "own", -1)),
+    DeviationCause("supply_sensor", PSU, (("supply_input", "own", 1), ("server_power", "own", -1)),
           "input power sensor of supply {place} is wrong: it reads {residual:.0f} W {direction} "
           "expected, and the server's meter does not", mirrored=True),
-    Cause("host_load", SERVER, (("host_load", "own", 1),),
+    DeviationCause("host_load", SERVER, (("host_load", "own", 1),),
           "server {place} draws {residual:.0f} W {direction} what its GPUs explain",
           mirrored=True),
-    Cause("server_meter", SERVER, (("server_power", "own", 1),),
+    DeviationCause("server_meter", SERVER, (("server_power", "own", 1),),
           "power meter of {place} reads {residual:.0f} W {direction} the sum of its supplies",
           mirrored=True),
-    Cause("pdu_meter", CDU, (("pdu_power", "own", 1),),
+    DeviationCause("pdu_meter", CDU, (("pdu_power", "own", 1),),
           "PDU meters of {place} read {residual:.0f} W {direction} the sum of what hangs on them",
           mirrored=True),
 )  # fmt: skip
@@ -301,7 +301,7 @@ def _devices(layout: Layout, watch: Watch, part: str, culprit: Culprit) -> range
     return range(culprit.server * each, (culprit.server + 1) * each)
 
 
-def _fits(mine: tuple[str, str], sign: int) -> Iterator[tuple[Cause, int]]:
+def _fits(mine: tuple[str, str], sign: int) -> Iterator[tuple[DeviationCause, int]]:
     """Yield the causes that leave this deviation, and whether with their signs turned."""
     for cause in CAUSES:
         for relation, part, own in cause.signs:
@@ -312,7 +312,9 @@ def _fits(mine: tuple[str, str], sign: int) -> Iterator[tuple[Cause, int]]:
                 yield cause, turned
 
 
-def _agreement(cause: Cause, turned: int, seen: Mapping[tuple[str, str], tuple[int, int]]) -> float:
+def _agreement(
+    cause: DeviationCause, turned: int, seen: Mapping[tuple[str, str], tuple[int, int]]
+) -> float:
     """Return how many signs agree, less those that do not."""
     wanted = {(relation, part): turned * own for relation, part, own in cause.signs}
     score = 0.0
@@ -327,7 +329,7 @@ def _agreement(cause: Cause, turned: int, seen: Mapping[tuple[str, str], tuple[i
 
 def _place(
     layout: Layout,
-    cause: Cause,
+    cause: DeviationCause,
     culprit: Culprit,
     seen: Mapping[tuple[str, str], tuple[int, int]],
 ) -> str:
