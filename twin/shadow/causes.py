@@ -19,7 +19,7 @@ from twin.shadow.calibration import Watch
 from twin.site import Layout, address_of
 from twin.wire import ShadowUnit
 
-__all__ = ["CAUSES", "DeviationCause", "Culprit", "Finding", "findings"]
+__all__ = ["CAUSES", "Culprit", "DeviationCause", "Finding", "findings"]
 
 _MOST_FINDINGS = 500
 """Findings that are told at a time; the strongest first."""
@@ -58,7 +58,8 @@ CAUSES = (
           (("gpu_temperature", "own", 1), ("memory_temperature", "own", -1)),
           "temperature sensor of {place} is wrong: it reads " + _KELVIN + ", and the memory "
           "does not follow", mirrored=True),
-    DeviationCause("gpu_power_sensor", GPU, (("gpu_temperature", "own", 1), ("host_load", "own", 1)),
+    DeviationCause("gpu_power_sensor", GPU,
+          (("gpu_temperature", "own", 1), ("host_load", "own", 1)),
           "power sensor of {place} is wrong: for its reading the GPU is " + _KELVIN + ", and "
           "its server draws more or less power alike", mirrored=True),
     DeviationCause("memory_contact", GPU, (("memory_temperature", "own", 1),),
@@ -76,7 +77,8 @@ CAUSES = (
            ("gpu_temperature", "common", 1)),
           "flow meter of {place} is wrong: it reads {percent:.0f} % {more} than the pumps give",
           mirrored=True),
-    DeviationCause("flow_meter", CDU, (("coolant_flow", "own", 1), ("return_temperature", "own", 1)),
+    DeviationCause("flow_meter", CDU,
+          (("coolant_flow", "own", 1), ("return_temperature", "own", 1)),
           "flow meter of {place} is wrong: it reads {percent:.0f} % {more} than the pumps give",
           mirrored=True),
     DeviationCause("flow_meter", CDU, (("coolant_flow", "own", 1),),

@@ -60,7 +60,7 @@ def limit_for(sides: int, blocks_a_week: float, false_alarms_a_week: float) -> f
 
 
 @dataclass(slots=True)
-class _Proof:
+class _ProofSums:
     """Sums over the blocks in which the deviation of each device is proven."""
 
     count: Floats
@@ -71,7 +71,7 @@ class _Proof:
     last: Floats
 
     @classmethod
-    def of(cls, shape: tuple[int, int]) -> _Proof:
+    def of(cls, shape: tuple[int, int]) -> _ProofSums:
         return cls(*(np.zeros(shape) for _ in range(6)))
 
 
@@ -98,7 +98,7 @@ class Detector:
         self.at: Floats = np.zeros(shape)
         """Driven part at which it was calibrated."""
         self.drift: Floats = np.zeros(shape)
-        self._proof = _Proof.of(shape)
+        self._proof = _ProofSums.of(shape)
         self._above, self._below = np.zeros(shape), np.zeros(shape)
         self.smooth: Floats = np.zeros(shape)
         """Smoothed deviation over its standard deviation."""
