@@ -7,6 +7,7 @@ from collections import Counter
 import pytest
 
 from tests.aggregator.twinning import EPOCH, TwinPair
+from twin.catalog import MetricType
 from twin.catalog.schedulers import KUBE_STATE, SLURM, SOPERATOR, VPENSO, StateExporter
 from twin.plant.scheduler import ENDED, BatchState, Scheduler
 from twin.site.job_names import job_name
@@ -384,8 +385,11 @@ def test_every_metric_has_its_labels(kind: str, exporters: tuple[StateExporter, 
                 seen.setdefault(name, set()).add(own)
     wanted: dict[str, set[tuple[str, ...]]] = {}
     for metric in (metric for own in exporters for metric in own.metrics):
-        wanted.setdefault(metric.name, set()).add(metric.labels)
-    # They need a job that fails, crashes, or cannot be placed, and no job is ever suspended.
+        for name in metric.names:
+            bound = ("le",) if name.endswith("_bucket") else ()
+            wanted.setdefault(name, set()).add((*metric.labels, *bound))
+    # They need a job that fails, crashes, or cannot be placed, or an outage that is over, and no
+    # job is ever suspended.
     never = {"slurm_account_jobs_suspended", "slurm_user_jobs_suspended"}
     if exporters == (VPENSO,):
         assert not never & seen.keys()
@@ -393,7 +397,13 @@ def test_every_metric_has_its_labels(kind: str, exporters: tuple[StateExporter, 
     crashed = "kube_pod_container_status_last_terminated_"
     rare_ones = [f"{crashed}{what}" for what in ("reason", "exitcode", "timestamp")]
     waits = ("kube_pod_status_unschedulable", "kube_pod_status_unscheduled_time")
-    for rare in ("kube_job_failed", *waits, *rare_ones):
+    outages = [
+        name
+        for metric in SOPERATOR.metrics
+        if metric.kind is MetricType.HISTOGRAM
+        for name in metric.names
+    ]
+    for rare in ("kube_job_failed", *waits, *rare_ones, *outages):
         wanted.pop(rare, None)
         seen.pop(rare, None)
     assert seen == wanted

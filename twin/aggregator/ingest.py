@@ -170,7 +170,8 @@ class Ingest:
                 self._store.shadow.hear(address.name, payload, retain=retain, at=at)
             elif address.kind == "jobs":
                 own = decode_message(RackJobs, payload) if payload else None
-                self._regrant(self._store.names.jobs.on_rack(address.name, own, at))
+                jobs, now = self._store.names.jobs, self._store.now
+                self._regrant(jobs.on_rack(address.name, own, at, now))
             elif address.kind == "queue":
                 self._store.names.jobs.on_queue(
                     decode_message(SiteJobs, payload, MOST_QUEUE_BYTES) if payload else None
@@ -186,7 +187,7 @@ class Ingest:
         self._announced.rivals.look(at)
         self.delivery.look(at, self._announced.timeout, reporting=self._store.reports)
         self.renamed.update(self._store.names.settle(at))
-        self._regrant(self._store.names.jobs.settle(at))
+        self._regrant(self._store.names.jobs.settle(at, self._store.now))
 
     def _regrant(self, changed: Mapping[int, set[int]]) -> None:
         """Take note of GPUs that have other jobs now."""

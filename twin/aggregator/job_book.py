@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from math import nan
 
+from twin.aggregator.slurm_history import SlurmHistory
 from twin.catalog import DeviceHolder, UnitKind
-from twin.catalog.schedulers import pod_uid
+from twin.catalog.schedulers import SOPERATOR, pod_uid
 from twin.errors import FrameError
 from twin.site import Layout
 from twin.wire import RackJobs, SiteJobs
@@ -20,6 +22,8 @@ __all__ = ["BURST_CHANGES", "CHANGE_SECONDS", "JobBook"]
 
 BURST_CHANGES = 20.0
 """Changes of its jobs that a GPU may have at once, as a mean over its rack."""
+_MOST_USERS = 1024
+"""Users whose submissions are counted: a cluster has fewer."""
 CHANGE_SECONDS = 30.0
 """Between two changes in the long run: a rack adds at most 120 times its GPUs' series an hour."""
 
@@ -37,6 +41,8 @@ class JobBook:
         version: rises with each message that is taken over.
         queue_version: the version with which ``queue`` changed last.
         versions: the version with which each rack changed last.
+        history: of Slurm's nodes.
+        submitted: jobs of each user that were seen to come in.
     """
 
     def __init__(self, layout: Layout) -> None:
@@ -51,16 +57,23 @@ class JobBook:
         self.version = 0
         self.queue_version = 0
         self.versions: dict[int, int] = {}
+        self._counts = SOPERATOR.present(site)
+        self.history = SlurmHistory(self._gpus)
+        self.submitted: Counter[str] = Counter()
+        self._last_job = 0
 
     # -- messages ---------------------------------------------------------------
 
-    def on_rack(self, name: str, message: RackJobs | None, at: float) -> dict[int, set[int]]:
+    def on_rack(
+        self, name: str, message: RackJobs | None, at: float, now: float = nan
+    ) -> dict[int, set[int]]:
         """Take over the jobs of a rack and return which of its GPUs have other jobs now.
 
         Args:
             name: of the rack, by the topic.
             message: its jobs, None where the retained message was deleted.
             at: seconds of a clock that never runs backwards.
+            now: simulated time, unix seconds; NaN before it is known.
 
         Raises:
             FrameError: with the reason ``foreign``, ``shape`` or ``value``: the site has no
@@ -73,7 +86,7 @@ class JobBook:
         if message is not None:
             self._check(name, message)
         self._waiting[rack] = message
-        return self._apply(rack, at)
+        return self._apply(rack, at, now)
 
     def on_queue(self, message: SiteJobs | None) -> None:
         """Take over all jobs of the site.
@@ -88,15 +101,21 @@ class JobBook:
             numbers = {job.job for job in message.jobs}
             if len(numbers) < len(message.jobs):
                 raise FrameError("value", "a job is listed twice")
+        for job in () if message is None or not self._counts else message.jobs:
+            known = job.user in self.submitted or len(self.submitted) < _MOST_USERS
+            if known and job.job > self._last_job:
+                self.submitted[job.user] += 1
+        if message is not None:
+            self._last_job = max((self._last_job, *(job.job for job in message.jobs)))
         self.queue = message
         self.version += 1
         self.queue_version = self.version
 
-    def settle(self, at: float) -> dict[int, set[int]]:
+    def settle(self, at: float, now: float = nan) -> dict[int, set[int]]:
         """Apply the changes that waited and return the GPUs that have other jobs, by rack."""
         changed: dict[int, set[int]] = {}
         for rack in list(self._waiting):
-            changed |= self._apply(rack, at)
+            changed |= self._apply(rack, at, now)
         return changed
 
     def _check(self, name: str, message: RackJobs) -> None:
@@ -120,7 +139,7 @@ class JobBook:
         if len(set(jobs)) < len(jobs) or len(set(pods)) < len(pods):
             raise FrameError("value", f"a job or a pod is listed twice on a server of rack {name}")
 
-    def _apply(self, rack: int, at: float) -> dict[int, set[int]]:
+    def _apply(self, rack: int, at: float, now: float) -> dict[int, set[int]]:
         message = self._waiting[rack]
         new = {} if message is None else self._holders_of(message)
         old = self._holders.get(rack, {})
@@ -130,6 +149,8 @@ class JobBook:
         del self._waiting[rack]
         self.version += 1
         self.versions[rack] = self.version
+        if self._counts:
+            self.history.see(rack, message, now)
         if message is None:
             self._racks.pop(rack, None)
             self._holders.pop(rack, None)

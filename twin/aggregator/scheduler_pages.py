@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import isnan
 
 from twin.aggregator import kube_state, slurm_pods, slurm_state, vpenso_state
-from twin.aggregator.state_series import StateSeries
+from twin.aggregator.state_series import StateFamily, StateSeries
 from twin.aggregator.store import Store
 from twin.aggregator.text_format import ExpositionWriter, MetricHead, SeriesColumn
 from twin.catalog import UnitKind
 from twin.catalog.schedulers import (
+    COLLECT_SECONDS,
     KUBE_STATE,
     SLURM,
     SOPERATOR,
@@ -35,6 +37,7 @@ class _Page:
 
     versions: object
     columns: _Columns
+    families: list[StateFamily]
 
 
 class SchedulerPages:
@@ -46,7 +49,7 @@ class SchedulerPages:
     """
 
     def __init__(self, store: Store, told: Callable[[], bool]) -> None:
-        self._layout, self._names = store.layout, store.names
+        self._store, self._layout, self._names = store, store.layout, store.names
         self._book = store.names.jobs
         self._told = told
         self._exporters = state_exporters_of(store.layout.entire.site)
@@ -59,21 +62,23 @@ class SchedulerPages:
     def write_site(self, text: ExpositionWriter) -> None:
         """Append what belongs to no array: jobs, pods that wait, counts."""
         if self._exporters and self._book.queue is not None:
-            self._write(text, None, self._book.queue_version, self._site)
+            self._write(text, None, (self._book.queue_version, self._look), self._site)
 
     def write_array(self, array: int, text: ExpositionWriter) -> None:
         """Append the nodes of an array and what runs on them."""
         if not self._exporters:
             return
         racks = [self._layout.number(UnitKind.RACK, rack) for rack in self._layout.racks_of(array)]
-        versions = (self._since, *(self._book.versions.get(rack) for rack in racks))
+        versions = (self._since, self._look, *(self._book.versions.get(rack) for rack in racks))
         self._write(text, array, versions, lambda exporter, own: self._racks(exporter, own, racks))
 
     def series(self, array: int | None) -> int:
         """Return how many series were exposed last of an array, or of what belongs to none."""
         page = self._pages.get(array)
-        columns = [] if page is None else page.columns
-        return sum(len(column.labels) for _, own in columns for column in own)
+        if page is None:
+            return 0
+        families = sum(len(own.names) for own in page.families)
+        return families + sum(len(column.labels) for _, own in page.columns for column in own)
 
     def _write(
         self,
@@ -86,17 +91,34 @@ class SchedulerPages:
             return
         page = self._pages.get(key)
         if page is None or page.versions != versions:
-            # What two exporters call the same is one metric on the page, with one head.
-            columns: dict[str, tuple[MetricHead, list[SeriesColumn]]] = {}
-            for exporter in self._exporters:
-                series = StateSeries(exporter, self._rest(exporter))
-                fill(exporter, series)
-                for own, column in series.columns():
-                    columns.setdefault(own.name, (own, []))[1].append(column)
-            page = self._pages[key] = _Page(versions, list(columns.values()))
+            page = self._pages[key] = self._made(versions, fill)
         for own, shown in page.columns:
             if text.wants(own.name):
                 text.add(own, shown)
+        for family in page.families:
+            if any(map(text.wants, dict.fromkeys(family.names))):
+                text.add_family(family.head, family.names, family.labels, family.values)
+
+    def _made(self, versions: object, fill: Callable[[StateExporter, StateSeries], None]) -> _Page:
+        """Return a page: what two exporters call the same is one metric on it, with one head."""
+        columns: dict[str, tuple[MetricHead, list[SeriesColumn]]] = {}
+        families: dict[str, StateFamily] = {}
+        for exporter in self._exporters:
+            series = StateSeries(exporter, self._rest(exporter))
+            fill(exporter, series)
+            for own, column in series.columns():
+                columns.setdefault(own.name, (own, []))[1].append(column)
+            for family in series.families:
+                first = families.setdefault(family.head.name, family)
+                if first is not family:
+                    first.extend(family)
+        return _Page(versions, list(columns.values()), list(families.values()))
+
+    @property
+    def _look(self) -> int:
+        """Number of soperator's last look at Slurm: what it counts is of then."""
+        now = self._store.now
+        return 0 if SOPERATOR not in self._exporters or isnan(now) else int(now // COLLECT_SECONDS)
 
     @property
     def _since(self) -> float:
@@ -129,6 +151,7 @@ class SchedulerPages:
             slurm_state.endpoint_rack(series, site, nodes, told)
         elif exporter is SOPERATOR:
             slurm_state.soperator_rack(series, site, nodes, told, hosts)
+            self._book.history.write(series, rack, nodes, self._store.now)
         elif exporter is VPENSO:
             vpenso_state.vpenso_rack(series, site, nodes, told)
 
@@ -152,6 +175,8 @@ class SchedulerPages:
         elif exporter is SLURM:
             slurm_state.endpoint_site(series, site, queue)
         elif exporter is SOPERATOR:
-            slurm_state.soperator_jobs(series, site, queue)
+            now = self._store.now
+            slurm_state.soperator_jobs(series, site, queue, now)
+            slurm_state.soperator_controller(series, site, queue, now, self._book.submitted)
         elif exporter is VPENSO:
             vpenso_state.vpenso_site(series, site, queue)

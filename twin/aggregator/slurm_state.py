@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 
+from twin.aggregator.slurm_history import base_state, gpus_held, is_away
 from twin.aggregator.state_series import StateSeries
 from twin.catalog.schedulers import (
+    COLLECT_SECONDS,
     CPUS_A_NODE,
     JOB_COUNTS,
     MEMORY_A_NODE,
@@ -19,7 +21,6 @@ from twin.catalog.schedulers import (
 )
 from twin.parameters import Site
 from twin.wire import (
-    Allocation,
     CycleReport,
     NodeCounts,
     NodeReport,
@@ -34,9 +35,9 @@ __all__ = [
     "cycle_microseconds",
     "endpoint_rack",
     "endpoint_site",
-    "gpus_held",
     "groups_by",
     "mean_of",
+    "soperator_controller",
     "soperator_jobs",
     "soperator_rack",
 ]
@@ -48,6 +49,14 @@ HOLDING = ("running", "starting")
 _REASONS = {"": "None", "resources": "Resources", "priority": "Priority", "held": "BeginTime"}
 _CYCLE_MICROSECONDS, _JOB_MICROSECONDS = 250.0, 40.0
 """A cycle of slurmctld, and what each job adds to it, est."""
+_ROOT, _NOBODY = "0", "65534"
+_SUBMITS = "REQUEST_SUBMIT_BATCH_JOB"
+_RPC_MICROSECONDS: Mapping[str, float] = {
+    _SUBMITS: 4000.0, "REQUEST_COMPLETE_BATCH_SCRIPT": 900.0, "REQUEST_STEP_COMPLETE": 300.0,
+    "MESSAGE_NODE_REGISTRATION_STATUS": 250.0, "REQUEST_NODE_INFO": 400.0,
+    "REQUEST_JOB_INFO": 700.0, "REQUEST_STATS_INFO": 150.0,
+}  # fmt: skip
+"""Time that slurmctld spends on a message of each type, est."""
 _MOST_GROUPS = 1024
 """Users or accounts that are counted each by themselves: a cluster has fewer."""
 
@@ -96,11 +105,6 @@ def groups_by(attribute: str, jobs: Sequence[QueuedJob]) -> Iterator[tuple[str, 
     for job in jobs:
         groups.setdefault(getattr(job, attribute), []).append(job)
     yield from islice(groups.items(), _MOST_GROUPS)
-
-
-def gpus_held(allocations: Sequence[Allocation], server: int) -> int:
-    """Return how many GPUs of a server have a job."""
-    return len({gpu for own in allocations if own.server == server for gpu in own.gpus})
 
 
 def _partition(
@@ -275,8 +279,7 @@ def soperator_rack(
 
 
 def _node(node: str, report: NodeReport, held: int, gpus: int, instance: str) -> tuple[str, ...]:
-    busy = "IDLE" if not held else "ALLOCATED" if held == gpus else "MIXED"
-    base = "DOWN" if report.state == "down" else busy
+    base = base_state(report, held, gpus)
     set_flags = {
         "state_is_drain": report.state != "up",
         "state_is_not_responding": not report.ready,
@@ -285,14 +288,21 @@ def _node(node: str, report: NodeReport, held: int, gpus: int, instance: str) ->
         "true" if set_flags.get(flag) else "false" if flag in OLD_FLAGS else ""
         for flag in NODE_FLAGS
     )
-    away = base == "DOWN" or not report.ready or (base == "IDLE" and report.state == "drain")
-    return (node, instance, base, *flags, "true" if away else "", "", node, report.reason, "")
+    away = "true" if is_away(base, report) else ""
+    return (node, instance, base, *flags, away, "", node, report.reason, "")
 
 
-def soperator_jobs(series: StateSeries, site: Site, queue: SiteJobs) -> None:
-    """Add all jobs as soperator's exporter shows them."""
+def soperator_jobs(series: StateSeries, site: Site, queue: SiteJobs, now: float) -> None:
+    """Add all jobs as soperator's exporter shows them.
+
+    Args:
+        series: to which they are added.
+        site: the site.
+        queue: what the scheduler says of jobs.
+        now: simulated time, unix seconds.
+    """
     gpus = site.server.gpus
-    users = {name: str(1000 + n) for n, name in enumerate(sorted({j.user for j in queue.jobs}))}
+    users = _user_ids(site)
     for job in queue.jobs:
         number = str(job.job)
         times = (_seconds(job.submit), _seconds(job.start), _seconds(job.end), _seconds(job.end))
@@ -300,10 +310,63 @@ def soperator_jobs(series: StateSeries, site: Site, queue: SiteJobs) -> None:
         series.add(
             "slurm_job_info",
             (number, state, reason, site.scheduler.partition, job.name, job.user, "",
-             users[job.user], "", "", "", "", *times),
+             users.get(job.user, _NOBODY), "", "", "", "", *times),
         )  # fmt: skip
         series.add("slurm_job_cpus", (number,), CPUS_A_NODE * job.gpus // gpus)
         series.add("slurm_job_memory_bytes", (number,), MEMORY_A_NODE * job.gpus // gpus)
+        # One that is requeued begins anew.
+        began = None if job.state == "pending" else job.start
+        if began is not None and (lasted := (job.end or now) - began) > 0:
+            series.add("slurm_job_duration_seconds", (number,), lasted)
+
+
+def _user_ids(site: Site) -> Mapping[str, str]:
+    """Return the ids of the users that a site names."""
+    names = sorted({user for kind in site.mix for user in kind.users})
+    return {"root": _ROOT, **{name: str(1000 + number) for number, name in enumerate(names)}}
+
+
+def soperator_controller(
+    series: StateSeries, site: Site, queue: SiteJobs, now: float, submitted: Mapping[str, int]
+) -> None:
+    """Add what soperator's exporter shows of slurmctld.
+
+    Args:
+        series: to which it is added.
+        site: the site.
+        queue: what the scheduler says of jobs.
+        now: simulated time, unix seconds.
+        submitted: jobs of each user that came in since the aggregator began.
+    """
+    told = queue.scheduler
+    if told is None or not now > told.since:
+        return
+    series.add("slurm_controller_server_thread_count", (), 1)
+    looks, ended = int((now - told.since) // COLLECT_SECONDS), told.completed + told.failed
+    calls = {
+        _SUBMITS: sum(submitted.values()),
+        "REQUEST_COMPLETE_BATCH_SCRIPT": ended,
+        "REQUEST_STEP_COMPLETE": ended,
+        "MESSAGE_NODE_REGISTRATION_STATUS": queue.nodes.total,
+        "REQUEST_NODE_INFO": looks,
+        "REQUEST_JOB_INFO": looks,
+        "REQUEST_STATS_INFO": looks,
+    }
+    for kind, count in calls.items():
+        if count:  # it prints none that is 0
+            series.add("slurm_controller_rpc_calls_total", (kind,), count)
+            seconds = count * _RPC_MICROSECONDS[kind] / 1e6
+            series.add("slurm_controller_rpc_duration_seconds_total", (kind,), seconds)
+    # The daemons and the exporter are root's.
+    each, ids = _RPC_MICROSECONDS[_SUBMITS] / 1e6, _user_ids(site)
+    own = {**submitted, "root": submitted.get("root", 0) + sum(calls.values()) - calls[_SUBMITS]}
+    spent = {user: count * each for user, count in submitted.items()}
+    rest = sum(own * _RPC_MICROSECONDS[kind] for kind, own in calls.items() if kind != _SUBMITS)
+    spent["root"] = spent.get("root", 0.0) + rest / 1e6
+    for user, count in own.items():
+        labels = (user, ids.get(user, _NOBODY))
+        series.add("slurm_controller_rpc_user_calls_total", labels, count)
+        series.add("slurm_controller_rpc_user_duration_seconds_total", labels, spent[user])
 
 
 def _seconds(time: float | None) -> str:

@@ -182,6 +182,12 @@ class Store:
         }
         self.events = ExporterEvents(layout, self._rows[GPU.name])
 
+    @property
+    def now(self) -> float:
+        """Simulated time of the latest frame of a rack, unix seconds; NaN before the first."""
+        latest: float = np.fmax.reduce(self.units[UnitKind.RACK].ts, initial=np.nan)
+        return latest
+
     def row(self, device: DeviceClass, signal: Signal) -> int:
         """Return the row of a signal that travels in the array of its device class."""
         return self._rows[device.name][signal.name]

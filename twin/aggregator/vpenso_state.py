@@ -5,13 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from twin.aggregator.slurm_state import (
-    HOLDING,
-    cycle_microseconds,
-    gpus_held,
-    groups_by,
-    mean_of,
-)
+from twin.aggregator.slurm_history import gpus_held
+from twin.aggregator.slurm_state import HOLDING, cycle_microseconds, groups_by, mean_of
 from twin.aggregator.state_series import StateSeries
 from twin.catalog.schedulers import CPUS_A_NODE, MEMORY_A_NODE
 from twin.parameters import Site

@@ -41,6 +41,7 @@ class MetricType(StrEnum):
     GAUGE = "gauge"
     COUNTER = "counter"
     UNTYPED = "untyped"
+    HISTOGRAM = "histogram"
     GAUGE_HISTOGRAM = "gaugehistogram"
     """Of roll-ups only: a histogram of present values, which can fall again."""
 

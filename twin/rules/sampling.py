@@ -295,7 +295,8 @@ def known_metrics(layout: Layout) -> frozenset[str]:
 
 def _known_metrics(layout: Layout) -> frozenset[str]:
     own = {name for metric in OWN_METRICS for name in _sample_names(metric)}
-    own |= {each.name for exporter in state_exporters_of(layout.site) for each in exporter.metrics}
+    exporters = state_exporters_of(layout.site)
+    own |= {name for each in exporters for metric in each.metrics for name in metric.names}
     return frozenset(_names(Core(layout)) | own | {_UP})
 
 

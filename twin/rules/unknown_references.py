@@ -68,9 +68,10 @@ def _on_other_sites() -> Mapping[str, str]:
     return MappingProxyType(
         {
             **{
-                metric.name: exporter.job
+                name: exporter.job
                 for exporter in (MOSQUITTO, *STATE_EXPORTERS)
                 for metric in exporter.metrics
+                for name in metric.names
             },
             **{
                 family.metric: family.group.exporter.job

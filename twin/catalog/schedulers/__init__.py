@@ -29,15 +29,23 @@ from twin.catalog.schedulers.slurm_pods import (
     SlurmPod,
     worker,
 )
-from twin.catalog.schedulers.soperator import NODE_FLAGS, OLD_FLAGS, SOPERATOR
+from twin.catalog.schedulers.soperator import (
+    COLLECT_SECONDS,
+    DURATION_BUCKETS,
+    NODE_FLAGS,
+    OLD_FLAGS,
+    SOPERATOR,
+)
 from twin.catalog.schedulers.vpenso import VPENSO
 
 if TYPE_CHECKING:  # what lists metrics needs no parameters
     from twin.parameters import Site
 
 __all__ = [
+    "COLLECT_SECONDS",
     "CONDITIONS",
     "CPUS_A_NODE",
+    "DURATION_BUCKETS",
     "FAILURE_REASONS",
     "JOB_COUNTS",
     "KUBE_STATE",

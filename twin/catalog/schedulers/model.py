@@ -52,6 +52,13 @@ class StateMetric:
     series: int = 1
     kind: MetricType = MetricType.GAUGE
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of its samples."""
+        if self.kind is not MetricType.HISTOGRAM:
+            return (self.name,)
+        return tuple(f"{self.name}_{part}" for part in ("bucket", "sum", "count"))
+
 
 @dataclass(frozen=True, slots=True)
 class StateExporter:

@@ -2,15 +2,17 @@
 
 Names and labels follow ``internal/exporter/collector.go`` (Apache-2.0); its dashboards join
 ``slurm_node_job`` to the series of node_exporter and dcgm-exporter by the node's name. A label
-is empty where a flag is not set, but for three that say ``false``. Left out are its counts of
-RPCs, and what grows while nothing happens: GPU seconds, durations of jobs and of outages.
+is empty where a flag is not set, but for three that say ``false``. It counts GPU seconds, failures
+and durations of outages itself, from its own start; a node that never failed has no series of
+these. The counts of RPCs are what ``sdiag`` says, those of the kinds that the twin's Slurm sends.
 """
 
 from __future__ import annotations
 
+from twin.catalog.model import MetricType
 from twin.catalog.schedulers.model import StateExporter, StateMetric
 
-__all__ = ["NODE_FLAGS", "OLD_FLAGS", "SOPERATOR"]
+__all__ = ["COLLECT_SECONDS", "DURATION_BUCKETS", "NODE_FLAGS", "OLD_FLAGS", "SOPERATOR"]
 
 NODE_FLAGS = (
     "state_is_drain", "state_is_maintenance", "state_is_reserved", "state_is_completing",
@@ -22,6 +24,17 @@ NODE_FLAGS = (
 OLD_FLAGS = NODE_FLAGS[:3]
 """Those that say false where it is not; the others are empty then."""
 
+COLLECT_SECONDS = 30.0
+"""Between two looks at Slurm, by its default."""
+DURATION_BUCKETS = (
+    30, 60, 300, 600, 1800, 3600, 7200, 14400, 28800, 43200, 86400, 172800, 259200, 604800, 1209600,
+    2592000,
+)  # fmt: skip
+"""Bounds of its histograms in s, to which ``+Inf`` comes."""
+
+_STATE = ("node_name", "state_base", *OLD_FLAGS)
+_COUNTER, _HISTOGRAM = MetricType.COUNTER, MetricType.HISTOGRAM
+_RPC, _RPC_USER = ("message_type",), ("user", "user_id")
 _RESOURCES = {
     "cpus_total": "Total CPUs on the node",
     "cpus_allocated": "CPUs allocated on the node",
@@ -58,5 +71,30 @@ SOPERATOR = StateExporter(
         StateMetric("slurm_job_cpus", "CPUs allocated to a Slurm job", "job", ("job_id",)),
         StateMetric("slurm_job_memory_bytes", "Memory allocated to a Slurm job in bytes", "job",
                     ("job_id",)),
+        StateMetric("slurm_job_duration_seconds", "Slurm job duration in seconds", "job",
+                    ("job_id",)),
+        StateMetric("slurm_node_gpu_seconds_total", "Total GPU seconds on Slurm nodes", "node",
+                    _STATE, series=3, kind=_COUNTER),
+        StateMetric("slurm_node_fails_total",
+                    "Total number of times a node has failed (went from not down/drain to "
+                    "down/drain state)", "failed node", (*_STATE, "reason"), kind=_COUNTER),
+        *(StateMetric(f"slurm_node_{name}_duration_seconds", text, "failed node", ("node_name",),
+                      series=len(DURATION_BUCKETS) + 3, kind=_HISTOGRAM)
+          for name, text in (
+              ("unavailability",
+               "Duration of completed node unavailability events (DOWN+* or IDLE+DRAIN+*)"),
+              ("draining",
+               "Duration of completed node draining events (DRAIN+ALLOCATED or DRAIN+MIXED)"),
+          )),
+        StateMetric("slurm_controller_rpc_calls_total", "Total count of RPC calls by message type",
+                    "site", _RPC, series=7, kind=_COUNTER),
+        StateMetric("slurm_controller_rpc_duration_seconds_total",
+                    "Total time spent processing RPCs by message type", "site", _RPC, series=7,
+                    kind=_COUNTER),
+        StateMetric("slurm_controller_rpc_user_calls_total", "Total count of RPC calls by user",
+                    "user", _RPC_USER, kind=_COUNTER),
+        StateMetric("slurm_controller_rpc_user_duration_seconds_total",
+                    "Total time spent on user RPCs", "user", _RPC_USER, kind=_COUNTER),
+        StateMetric("slurm_controller_server_thread_count", "Number of server threads", "site"),
     ),
 )  # fmt: skip
