@@ -12,22 +12,26 @@ from twin.rules.sampling import known_metrics, sample
 from twin.rules.scenario_run import Options, run_scenario, wanted_metrics
 from twin.rules.source import RuleSet
 from twin.scenario import load_scenario
-from twin.scenario.loader import LoadedScenario
+from twin.scenario.loader import LoadedScenario, shipped_scenarios
 
 _OF_TICKS = "twin_emulator_ticks_total"
 """The metric that counts steps."""
 
 
-def quiet(minutes: int, step: float) -> LoadedScenario:
-    """Return the beginning of the quiet day at some step."""
-    day = load_scenario("quiet-day")
-    scenario = day.scenario.model_copy(update={"duration": 60.0 * minutes, "step": step})
-    return replace(day, scenario=scenario)
+def quiet(minutes: int, step: float | None = None, name: str = "quiet-day") -> LoadedScenario:
+    """Return the beginning of a scenario, at its own step or at another."""
+    whole = load_scenario(name)
+    changed = {"duration": 60.0 * minutes, "step": step or whole.scenario.step}
+    return replace(whole, scenario=whole.scenario.model_copy(update=changed))
 
 
-def test_levels_are_the_same(shipped: RuleSet) -> None:
+LONGER = [name for name, own in shipped_scenarios().items() if own.step > 1.0]
+
+
+@pytest.mark.parametrize("scenario", LONGER)
+def test_levels_are_the_same(shipped: RuleSet, scenario: str) -> None:
     """Whatever the shipped rules read has the same mean, and reports at the same scrapes."""
-    fine, coarse = quiet(30, 1.0), quiet(30, load_scenario("quiet-day").scenario.step)
+    fine, coarse = quiet(30, 1.0, scenario), quiet(30, name=scenario)
     wanted = wanted_metrics(shipped, known_metrics(fine.layout)) - {_OF_TICKS}
     of_fine, of_coarse = sample(fine, wanted).families, sample(coarse, wanted).families
     assert of_fine.keys() == of_coarse.keys()
@@ -46,9 +50,9 @@ def test_levels_are_the_same(shipped: RuleSet) -> None:
 def test_verdicts_are_the_same(shipped: RuleSet) -> None:
     """No shipped rule is true at either step, and recordings have as many series."""
 
-    def judged(step: float) -> ScenarioResult:
+    def judged(step: float | None = None) -> ScenarioResult:
         return run_scenario(quiet(20, step), shipped, Options())
 
-    fine, coarse = judged(1.0), judged(load_scenario("quiet-day").scenario.step)
+    fine, coarse = judged(1.0), judged()
     assert fine.episodes == coarse.episodes == {}
     assert (fine.true, fine.recorded) == (coarse.true, coarse.recorded)
