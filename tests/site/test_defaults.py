@@ -20,6 +20,7 @@ DEFAULTS = {
         "jobs": (),
         "job_mix": (),
         "measured": (),
+        "workloads": (),
     },
     "gpu": {
         "key": "h100-sxm",
