@@ -8,7 +8,7 @@ import numpy as np
 import yaml
 
 from tests.every import every
-from tests.shadow.reality import KNOWN
+from twin.bench.hidden_reality import KNOWN
 from twin.catalog import UnitKind, device_class
 from twin.plant import Conditions, Plant
 from twin.plant.units import Floats

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.shadow.reality import KNOWN, Reality
+from twin.bench.hidden_reality import KNOWN, HiddenReality
 from twin.bus import InboundMessage
 from twin.catalog import UnitKind
 from twin.errors import ConfigError
@@ -47,7 +47,7 @@ class Wire:
 
 def _frames(seconds: int) -> list[InboundMessage]:
     """Return the frames of so many seconds, as they travel."""
-    reality = Reality(3)
+    reality = HiddenReality(3)
     encoder = Encoder(_LAYOUT, UnitKind.RACK, Codec.CBOR)
     topics, found = reality.shadow.topics, []
     for second in range(0, seconds, 5):

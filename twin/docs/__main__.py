@@ -24,6 +24,7 @@ from twin.docs import (
     scale,
     scale_out,
     schema,
+    shadow,
     sites,
 )
 
@@ -47,6 +48,7 @@ def pages() -> Mapping[str, str]:
         **calibration.pages(),
         **scale.pages(),
         **scale_out.pages(),
+        **shadow.pages(),
         **readme.pages(),
     }
 

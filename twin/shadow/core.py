@@ -10,6 +10,7 @@ import io
 import zipfile
 from collections import Counter
 from dataclasses import dataclass, field
+from hashlib import sha256
 
 import numpy as np
 import structlog
@@ -34,6 +35,8 @@ _SAMPLES_A_BLOCK = 4
 _OLD_FRAMES = 5
 """Frames of a rack in a row that are older than its last: its clock was set back."""
 _MOST_BYTES = 1 << 31
+_SITE = "site.txt"
+"""In the file of a calibration: digest of the site that it is of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +75,7 @@ class ShadowCore:
         self.layout = layout
         self.settings = settings or ShadowSettings()
         self.topics = Topics(layout.site.name)
+        self._digest = sha256(layout.site.model_dump_json().encode()).hexdigest()
         self.block = max(
             self.settings.block, _SAMPLES_A_BLOCK * layout.site.telemetry.interval_seconds
         )
@@ -216,6 +220,7 @@ class ShadowCore:
         """Return the calibration, as the bytes of a file."""
         body = io.BytesIO()
         with zipfile.ZipFile(body, "w", zipfile.ZIP_STORED) as archive:
+            archive.writestr(_SITE, self._digest)
             for name, watch in self.watches.items():
                 for key, array in watch.kept().items():
                     with archive.open(f"{name}/{key}.npy", "w") as file:
@@ -234,8 +239,10 @@ class ShadowCore:
                     entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()
                 ):
                     raise ValueError("it is compressed or too large")
+                if archive.read(_SITE).decode() != self._digest:
+                    raise ValueError("it is of a site with other counts or parameters")
                 kept: dict[str, dict[str, NDArray[np.generic]]] = {}
-                for name in archive.namelist():
+                for name in set(archive.namelist()) - {_SITE}:
                     relation, _, key = name.removesuffix(".npy").partition("/")
                     array = npy.read_array(io.BytesIO(archive.read(name)), allow_pickle=False)
                     kept.setdefault(relation, {})[key] = array

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import yaml
+from numpy.typing import NDArray
 
 from twin.catalog import UnitKind
 from twin.plant import Conditions, Plant
@@ -14,7 +15,7 @@ from twin.shadow import RELATIONS, ShadowCore
 from twin.site import Layout, load_gpu_model, parse_site
 from twin.wire import Snapshot
 
-__all__ = ["KNOWN", "Reality", "readings"]
+__all__ = ["KNOWN", "HiddenReality", "readings"]
 
 KNOWN = """
 name: small
@@ -55,8 +56,10 @@ _NOISY = {
 """Standard deviation of a reading over its value, beyond what the plant has."""
 _NOISY_CELSIUS = {"cdu.supply_temperature": 0.05, "cdu.return_temperature": 0.05}
 
+Columns = dict[str, NDArray[np.float64]]
 
-class Reality:
+
+class HiddenReality:
     """A hidden reality and an observer beside it.
 
     Args:
@@ -64,6 +67,7 @@ class Reality:
         workload: that it runs.
         known: text of the site file.
         shadow: the observer; None for a new one.
+        more: readings that frames have beside those of the observer.
 
     Attributes:
         plant: the reality.
@@ -82,6 +86,7 @@ class Reality:
         workload: str = "training",
         known: str = KNOWN,
         shadow: ShadowCore | None = None,
+        more: tuple[str, ...] = (),
     ) -> None:
         self.layout = Layout(parse_site(known, "known"))
         hidden = yaml.safe_load(known)
@@ -97,7 +102,7 @@ class Reality:
         self.plant = Plant(site, seed, workload, 1_000_000_000.0)
         self.healthy = Conditions.healthy(site)
         self.rng = np.random.default_rng(seed)
-        wanted = {own for relation in RELATIONS for own in relation.readings}
+        wanted = {own for relation in RELATIONS for own in relation.readings} | {*more}
         self._rows = {name: own for name, own in readings(self.layout).items() if name in wanted}
         self._groups = {
             device.name: np.full(
@@ -106,7 +111,7 @@ class Reality:
             for device in self.layout.devices_of(UnitKind.RACK)
         }  # fmt: skip
         self.second = 0
-        self.alter: Callable[[int, dict[str, np.ndarray]], None] | None = None
+        self.alter: Callable[[int, Columns], None] | None = None
         self.conditions: Callable[[Conditions], None] | None = None
 
     def frames(self, seconds: int) -> Iterator[tuple[int, Snapshot]]:
@@ -135,14 +140,19 @@ class Reality:
     def measured(self, rack: int, snapshot: Snapshot) -> Snapshot:
         """Return a frame as the instruments give it."""
         groups = {name: values.copy() for name, values in snapshot.groups.items()}
-        columns = {name: groups[device][row] for name, (device, row, _) in self._rows.items()}
+        snapshot = Snapshot(snapshot.ts, snapshot.seq, groups)
+        columns = self.columns(snapshot)
         if self.alter is not None:
             self.alter(rack, columns)
         for name, ratio in _NOISY.items():
             columns[name] *= 1.0 + ratio * self.rng.standard_normal(columns[name].shape)
         for name, kelvin in _NOISY_CELSIUS.items():
             columns[name] += kelvin * self.rng.standard_normal(columns[name].shape)
-        return Snapshot(snapshot.ts, snapshot.seq, groups)
+        return snapshot
+
+    def columns(self, snapshot: Snapshot) -> Columns:
+        """Return the columns of a frame that the observer reads, by the name of the reading."""
+        return {name: snapshot.groups[device][row] for name, (device, row, _) in self._rows.items()}
 
     def run(self, seconds: int) -> Iterator[int]:
         """Let the observer see so many seconds and yield each at which a block ended."""
