@@ -1,1 +1,1 @@
-"""A real fleet: what its Prometheus says of it, as a site file and as frames."""
+"""A real fleet: its site file and its frames, from the series of its Prometheus."""

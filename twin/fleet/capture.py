@@ -1,4 +1,4 @@
-"""Capture of a real fleet: the site that a survey describes, with what was guessed and is missing.
+"""Capture of a real fleet: its site file, with what was guessed and what is missing.
 
 No I/O: a survey in, the values of a site file out.
 """

@@ -1,4 +1,4 @@
-"""Columns of a real fleet: which value of which rack a series of a real exporter is.
+"""Columns of a real fleet: the rack and signal of each series of a real exporter.
 
 The inverse of the catalogue: a series is known by the metric name that an edition gives a signal,
 by the host in its labels, and by the labels that tell the devices of a host apart.

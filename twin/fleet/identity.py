@@ -1,4 +1,4 @@
-"""Identity of a real fleet: host names of the site file, and what the series say of the GPUs."""
+"""Identity of a real fleet: host names of the site file, GPUs of the series."""
 
 from __future__ import annotations
 

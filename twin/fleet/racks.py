@@ -1,4 +1,4 @@
-"""Racks and arrays of a real fleet: by a table of the user, by labels, or by host names."""
+"""Racks and arrays of a real fleet: from a table, from labels, or from host names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Editions of a real dcgm-exporter: told by its metric names and its host label."""
+"""Edition of a real dcgm-exporter: recognised by its metric names and its host label."""
 
 from __future__ import annotations
 

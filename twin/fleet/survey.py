@@ -1,4 +1,4 @@
-"""Survey of a real Prometheus: the questions that a capture asks, and the answers as they come.
+"""Survey of a real Prometheus: the questions of a capture, and the answers.
 
 Labels and names come from strangers: each is cut to a length, and there are only so many.
 """

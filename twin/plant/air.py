@@ -1,4 +1,4 @@
-"""Cooling of servers by air: fans, the air that they move, and what it is worth to each GPU.
+"""Cooling of servers by air: fans, airflow, and the air at each GPU.
 
 Fans obey the affinity laws: air goes with speed, power with its cube. The board's controller
 drives all fans of a server by its hottest GPU, and to full speed once one has failed, through

@@ -1,4 +1,4 @@
-"""The breakers of the rack PDUs: they open by themselves when a phase is overloaded.
+"""Breakers of the rack PDUs: opened by overload of a phase, closed again by a technician.
 
 A thermal-magnetic breaker has a bimetal a pole. It warms with the square of the current,
 as a first-order lag, and opens the breaker at the temperature that a little more than the

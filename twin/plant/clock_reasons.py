@@ -1,4 +1,4 @@
-"""Clock reasons: why the clocks of GPUs are below their greatest, as DCGM's bits say it."""
+"""Clock reasons: why a GPU's clock is below its maximum, in DCGM's bits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The coolant distribution unit of each rack that liquid cools: pumps, exchanger, valve, heat.
+"""Coolant distribution units of liquid-cooled racks: pumps, exchanger, valve, heat.
 
 The servers' heat warms the coolant on its way back, the exchanger gives it to the
 facility water, and the valve lets through as much of that as the supply temperature

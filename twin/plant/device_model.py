@@ -1,4 +1,4 @@
-"""Models of device classes that are added from outside: what fills their signals."""
+"""Models of device classes added from outside: the physics behind their signals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The fabric: leaf switches, what they carry, mark and drop, and the way up to the spines.
+"""The fabric: leaf switches, their traffic, congestion marks, drops, and routes to the spines.
 
 Every octet that a leaf takes in goes out again or is discarded, and what leaves one
 leaf for the spines arrives at another. How fast a job's collectives run depends on the

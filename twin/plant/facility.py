@@ -1,4 +1,4 @@
-"""The facility: what serves all arrays together.
+"""The facility: the equipment that all arrays share.
 
 One step goes spines → storage → water → air → Megapacks and grid, after the halls'. The
 halls go by its feedback in their next step.

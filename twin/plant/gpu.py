@@ -1,4 +1,4 @@
-"""GPUs: power, clock, temperature and what DCGM reads of them.
+"""GPUs: power, clock, temperature, and the fields that DCGM reads.
 
 Power is idle power plus dynamic power, which goes with activity, a little with
 temperature, and with a power of the clock. The die heats the cold plate or heat sink, whose

@@ -1,4 +1,4 @@
-"""Further fields of GPUs: what is computed only where a counters file lists it."""
+"""Further fields of GPUs: computed only where a counters file lists them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Operating systems of the GPU servers: what a training job asks of its hosts.
+"""Operating systems of the GPU servers: the load of a training job on its hosts.
 
 Each rank spins on a few threads, in a hang too; data workers run as the job computes; a
 checkpoint fills dirty pages and leaves ranks waiting for the file system; what is loaded stays in

@@ -1,4 +1,4 @@
-"""The halls: all that stands in an array.
+"""The halls: the equipment of all arrays.
 
 One step goes workload → GPUs → NICs → leaf switches → servers → cooling → PDUs. What
 comes from outside, voltage, water, air and how the rest of a job is doing, is the feedback

@@ -1,4 +1,4 @@
-"""The way of the servers' heat: through coolant units, or with the air that fans move.
+"""Heat paths of the servers: into coolant units, or into the air.
 
 A site has racks that liquid cools, racks that air cools, or both. A coolant unit exists for the
 former only, fans that matter for the latter only; what either knows is spread here over all

@@ -1,4 +1,4 @@
-"""The coolant loops of the racks: pumps, filter, leaks and what the pressures say.
+"""Coolant loops of the racks: pumps, filter, leaks and pressures.
 
 Pumps obey the affinity laws (flow with speed, head with its square, power with its
 cube) on the curve H = w H0 n² - a Q², where w is what wear has left of the head; the

@@ -1,4 +1,4 @@
-"""Megapacks: they take the fast part of the site's swing, the grid the slow one.
+"""Megapacks: batteries that absorb the fast part of the site's swing.
 
 On the grid, the controller gives the grid a low-pass of the site's load and the units
 the rest, plus a slow return to the target state of charge. On an island the units form

@@ -1,4 +1,4 @@
-"""Operating systems of hosts: what runs, what waits, and what the kernel has counted since boot.
+"""Operating systems of hosts: running and waiting tasks, and the kernel's counters since boot.
 
 One model for GPU, storage and CPU servers: a :class:`HostLoad` says what is asked of each host
 in a step, and what follows is the same for all. Times are in s, rates per second, sizes in B;

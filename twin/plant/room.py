@@ -1,4 +1,4 @@
-"""The air of the halls: what the coolant does not take, the air handlers do."""
+"""The air of the halls: the heat that coolant does not take, and the air handlers."""
 
 from __future__ import annotations
 

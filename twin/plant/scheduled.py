@@ -1,4 +1,4 @@
-"""Scheduled jobs in the halls: the hardware's state to the scheduler, its load to the hardware."""
+"""Scheduled jobs in the halls: the hardware's state for the scheduler, its load on the hardware."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The energy management: who carries the load, and who goes without.
+"""Energy management: the sources that carry the load, and the racks that are shed.
 
 On the grid, generators rest, the Megapacks take the fast part of the load and the
 grid carries what is left. When the last feed is lost the site becomes an island: the

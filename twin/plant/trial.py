@@ -1,4 +1,4 @@
-"""Trial of a plant that was given a state: what no plant runs from is told before it runs."""
+"""Trial of a restored plant: refuses a state from which no plant can run."""
 
 from __future__ import annotations
 

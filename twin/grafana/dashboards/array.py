@@ -28,7 +28,7 @@ def _hall() -> Row:
     return "Arrays of the hall", [
         cells(
             "Hottest GPU of every array",
-            "One cell an array of the halls chosen above. A click chooses the array.",
+            "One cell for each array of the halls chosen above. A click chooses the array.",
             Query(q.ARRAY_HEAT, "{{array}}"),
             width=12,
             height=8,

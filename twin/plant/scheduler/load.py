@@ -1,4 +1,4 @@
-"""Load of scheduled jobs: what they ask of every GPU, server and rack."""
+"""Load of scheduled jobs: their demand on every GPU, server and rack."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Queue of a scheduler: who is placed next, who is preempted, who may pass a job that waits."""
+"""Queue of a scheduler: order of placement, preemption and backfill."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Scheduler of a site: jobs come, wait, run, are preempted, requeued, and end."""
+"""Scheduler of a site: jobs that arrive, wait, run, are preempted, requeued, and end."""
 
 from __future__ import annotations
 
