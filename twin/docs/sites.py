@@ -63,7 +63,7 @@ server: {{gpus: 4, psus: 2}}
 Megapacks and generators are never added. Where what is given does not fit (coolant for half the
 heat, a feed below the load, no Megapack between the training steps and the grid),
 `twin sites show mine.yaml` says which key, by how much, and which alerts of the shipped rules
-follow; `twin up` and `twin emulate` say it at the start.
+follow; `twin up` and `twin emulate` say so at startup.
 
 ## A site of your own in containers
 
@@ -82,15 +82,14 @@ The Helm chart takes a file with `--set site.name=mine --set-file site.definitio
 
 {_MODELS}
 
-A card without NVLink has `nvlink_bytes_per_second: 0`: its NVLink series are not there, as with
-the real exporter, and the faults of NVLinks are refused.
+A card without NVLink has `nvlink_bytes_per_second: 0`: it has no NVLink series, as with the real
+exporter, and NVLink faults are refused.
 
 ## Jobs
 
-One job has the whole site, unless the site says which jobs share it. Each holds its racks in order,
-is given its own hardware only, and has frames, metrics and faults under its own name; racks that
-are left over are idle. The GPUs of a job carry its name in the label `hpc_job`. The shipped site
-`shared` is made like this:
+One job has the whole site, unless the site says which jobs share it. The jobs take their racks in
+order; each has frames, metrics and faults under its own name, and racks that no job holds are idle.
+The GPUs of a job carry its name in the label `hpc_job`. An excerpt of the shipped site `shared`:
 
 ```yaml
 jobs:
@@ -127,10 +126,10 @@ its requests to the others.
 
 ## Scheduled jobs
 
-With a scheduler, jobs come and go on the racks that no job of `jobs` holds, GPU by GPU or in whole
-servers. Users submit them at random, of a few kinds; those that do not fit wait, the more important
-ones preempt, and the jobs of a node that fails are requeued from their last checkpoint; see
-[jobs](jobs.md):
+With a scheduler, jobs come and go on the racks that no job of `jobs` holds, on single GPUs or whole
+servers. They are submitted at random, in a few kinds. A job that does not fit waits or, with a
+higher priority, preempts another; jobs of a failed node are requeued from their last checkpoint.
+See [jobs](jobs.md):
 
 ```yaml
 scheduler: {{kind: slurm}}

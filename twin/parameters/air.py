@@ -15,7 +15,7 @@ class FanParameters(Section):
     """The fans of an air-cooled server, which its board controller drives."""
 
     per_server: Annotated[int, Field(ge=1, le=32)] = 10
-    """Fans a server, all in one stream of air, est."""
+    """Fans per server, all in one stream of air, est."""
     rated_rpm: Positive = 16_000.0
     """Speed at ratio 1, est."""
     power_watts: Positive = 175.0

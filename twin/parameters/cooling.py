@@ -21,9 +21,9 @@ class CoolingParameters(Section):
     """What cools the servers: `liquid` from a coolant unit in each rack, or `air` by fans, where
     there are no coolant units; `blocks` may differ."""
     pumps: Annotated[int, Field(ge=1, le=4)] = 2
-    """Pumps a unit, which share the flow."""
+    """Pumps per unit, which share the flow."""
     flow_liters_per_minute: Positive = 75.0
-    """Flow that the unit holds: 1.0 to 1.5 L/min a kW of a 50 kW rack."""
+    """Flow that the unit holds: 1.0 to 1.5 L/min per kW of a 50 kW rack."""
     pump_nominal_ratio: Fraction = 0.6
     """Speed at which all pumps together give that flow."""
     pump_rated_rpm: Positive = 6000.0
@@ -45,7 +45,7 @@ class CoolingParameters(Section):
     filter_pressure_ratio: Annotated[float, Field(ge=0, lt=1)] = 0.13
     """Clean filter's share of the loop's pressure drop, est.: 20 kPa across 50 µm."""
     loop_liters: Positive = 48.0
-    """Coolant in pipes, cold plates and exchanger, est.: with the reservoir 1 L a kW of the rack.
+    """Coolant in pipes, cold plates and exchanger, est.: with the reservoir 1 L per kW of the rack.
     It is what warms in the loop: at nominal flow it goes round in 38 s."""
     reservoir_liters: Positive = 12.0
     """Coolant in the reservoir, which the loop can lose before its pumps draw air, est."""
@@ -58,7 +58,7 @@ class CoolingParameters(Section):
     low_level_ratio: Fraction = 0.2
     """Level at which the pumps stop so as not to run dry, est."""
     psus: Annotated[int, Field(ge=1, le=4)] = 2
-    """Power supplies a unit; one carries it."""
+    """Power supplies per unit; one carries it."""
     control_power_watts: Amount = 60.0
     """Controller, valves and sensors."""
     coolant_joules_per_liter_kelvin: Positive = 4010.0
@@ -68,7 +68,7 @@ class CoolingParameters(Section):
     dew_margin_kelvin: Amount = 3.0
     """The supply is kept so far above the dew point of the room (2 to 3 K)."""
     valve_gain_per_kelvin: Positive = 0.03
-    """Opening of the facility valve a kelvin of error, est."""
+    """Opening of the facility valve per kelvin of error, est."""
     valve_integral_seconds: Positive = 60.0
     """Integral time of that controller, est."""
     valve_slew_per_second: Positive = 0.02

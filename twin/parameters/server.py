@@ -23,7 +23,7 @@ PSU_LOSSES = {
     "shelf": (0.005, 0.008, 0.016),
 }
 """Losses of a power supply by its class, over its rated output: without load, in proportion to
-load, and with its square. `measured`: 180 W a server when idle and 165 to 200 W at 7 kW (MLPerf
+load, and with its square. `measured`: 180 W per server when idle and 165 to 200 W at 7 kW (MLPerf
 training v4.0, the same runs at the inlets and behind the supplies), 97.3 % under load. The classes
 keep what 80 PLUS asks at 230 V, est. above it: Platinum 92.8, 94.8 and 94.0 % at 20, 50 and 100 %
 load (asked: 90, 94, 91), Titanium 94.5, 96.2 and 95.7 % (asked: 94, 96, 91). `shelf`: 97.5 % at
@@ -34,15 +34,15 @@ class ServerParameters(Section):
     """An HGX server of the site."""
 
     gpus: Annotated[int, Field(ge=1, le=32)] = 8
-    """GPUs a server."""
+    """GPUs per server."""
     nics: Annotated[int, Field(ge=1, le=64)] = 9
-    """NIC ports a server: one for each GPU and one for storage and management."""
+    """NIC ports per server: one for each GPU and one for storage and management."""
     psus: Annotated[int, Field(ge=1, le=16)] = 4
-    """Power supplies a server, which share the load."""
+    """Power supplies per server, which share the load."""
     base_power_watts: Positive = 1600.0
     """DC power beside the GPUs when they idle, est. from MLPerf DC and AC."""
     base_power_per_gpu_watt: Amount = 0.08
-    """Further DC power a watt of GPU power (VRM, CPUs, NVSwitch, NICs), est. as above."""
+    """Further DC power per watt of GPU power (VRM, CPUs, NVSwitch, NICs), est. as above."""
     psu_rating_watts: Positive = 3000.0
     """Rated output of one supply in W."""
     psu_class: Literal["measured", "platinum", "titanium", "shelf"] = "measured"
@@ -57,7 +57,7 @@ class ServerParameters(Section):
     boot_seconds: Amount = 120.0
     """From power at the supplies to GPUs that answer, est. 2 to 10 min on real hosts."""
     cpu_threads: Annotated[int, Field(ge=32, le=1024)] = 224
-    """CPU threads a server: two Xeon 8480C of 56 cores, as in a DGX H100."""
+    """CPU threads per server: two Xeon 8480C of 56 cores, as in a DGX H100."""
     memory_bytes: Positive = 2.164e12
     """Memory that the kernel has in B: of 2 TiB, what firmware keeps is gone."""
     driver_version: str = "570.124.06"

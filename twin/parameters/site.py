@@ -70,9 +70,9 @@ class Site(Section):
     racks_per_array: Annotated[int, Field(ge=1, le=64)] = 8
     """Racks that form one array; the last array may have fewer."""
     servers_per_rack: Annotated[int, Field(ge=1, le=64)] = 8
-    """Servers a rack."""
+    """Servers per rack."""
     pdus_per_rack: Annotated[int, Field(ge=1, le=8)] = 2
-    """Three-phase PDUs a rack."""
+    """Three-phase PDUs per rack."""
     gpu: GpuModel
     """GPU model of all servers: the name of a shipped one, or a section of its own."""
     blocks: tuple[BlockParameters, ...] = ()
@@ -241,12 +241,12 @@ class Site(Section):
 
     @property
     def gpus_per_rack(self) -> int:
-        """GPUs a rack."""
+        """GPUs per rack."""
         return self.servers_per_rack * self.server.gpus
 
     @property
     def nics_per_rack(self) -> int:
-        """NIC ports a rack."""
+        """NIC ports per rack."""
         return self.servers_per_rack * self.server.nics
 
     @property
