@@ -111,3 +111,11 @@ def test_a_place_in_a_table_leads_to_it(page: DashboardPage, built: dict[str, An
                 (link,) = settings["links"]
                 assert link["url"].startswith(f"/d/twin-{column.lower()}?"), panel["title"]
                 assert f'var-{column.lower()}=${{__data.fields["{column}"]}}' in link["url"]
+
+
+@pages
+def test_a_flapping_link_is_one_line(page: DashboardPage, built: dict[str, Any]) -> None:
+    """A job that stops again within five minutes is marked once, and hides no chart."""
+    (mark,) = [one for one in built[page.file]["annotations"]["list"] if one["name"] == "Job"]
+    _, before = mark["expr"].split(" unless ")
+    assert "[5m] offset $__interval" in before

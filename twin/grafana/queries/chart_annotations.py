@@ -13,13 +13,16 @@ from twin.grafana.values import SCOPES, of, own
 
 __all__ = ["CHECKPOINTS", "FAULTS", "FAULTS_ENDED", "INTERRUPTIONS", "IN_FORCE"]
 
+_INTERVAL = "$__interval"
+
 IN_FORCE = own("fault_active").equals(1)
 """Every fault of the site."""
 
 
-def _began(condition: Expr, *by: str) -> Expr:
-    """Return 1 in the interval in which a condition began to hold."""
-    now, before = _within(condition, *by), _within(condition, *by, ago=" offset $__interval")
+def _began(condition: Expr, *by: str, quiet: str = _INTERVAL) -> Expr:
+    """Return 1 in the interval in which a condition began to hold, after so long without it."""
+    now = _within(condition, *by)
+    before = _within(condition, *by, window=quiet, ago=" offset $__interval")
     return Expr(f"{now} unless {before}")
 
 
@@ -28,8 +31,8 @@ def _ended(condition: Expr, *by: str) -> Expr:
     return Expr(f"{before} unless {now}")
 
 
-def _within(condition: Expr, *by: str, ago: str = "") -> str:
-    held = f"max_over_time({condition}[$__interval]{ago}) == 1"
+def _within(condition: Expr, *by: str, window: str = _INTERVAL, ago: str = "") -> str:
+    held = f"max_over_time({condition}[{window}]{ago}) == 1"
     return f"max by ({', '.join(by)}) ({held})"
 
 
@@ -43,6 +46,7 @@ FAULTS = {scope: _began(_faults(scope), *_IDENTITY) for scope in SCOPES}
 """Faults that begin, by how much of the site a dashboard shows."""
 FAULTS_ENDED = {scope: _ended(_faults(scope), *_IDENTITY) for scope in SCOPES}
 INTERRUPTIONS = _began(
-    of(JOB, "state", 'state=~"stalled|crashed|starting|loading"'), "training_job"
+    of(JOB, "state", 'state=~"stalled|crashed|starting|loading"'), "training_job", quiet="5m"
 )
+"""A job that stops again within five minutes, as with a flapping link, is marked once."""
 CHECKPOINTS = _began(of(JOB, "state", 'state="checkpoint"'), "training_job")
