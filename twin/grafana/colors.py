@@ -58,7 +58,7 @@ _GOOD = ("running", "RUNNING", "training", "ok", "OK", "nominal", "up", "active"
 _CALM = ("standby", "STANDBY", "evaluation", "DISCHARGING", "CHARGING", "HOLDING", "TESTING",
          "cooling")  # fmt: skip
 _PASSING = ("starting", "STARTING", "loading", "synchronising", "init", "armed", "deferred",
-            "polling", "recovering", "test", "testing", "shift", "dormant")  # fmt: skip
+            "pending", "polling", "recovering", "test", "testing", "shift", "dormant")  # fmt: skip
 _POOR = ("Warning", "warning", "EMPTY")
 _BAD = ("failed", "FAULT", "crashed", "stalled", "Critical", "critical", "down", "lower layer down",
         "tripped", "open", "unpowered", "disconnected", "lost")  # fmt: skip
