@@ -247,3 +247,14 @@ def test_frames_of_both_codecs_are_taken() -> None:
     shadow.handle(topic, encoder.encode(0, 1e9 + 5, 5), retain=True)
     assert shadow.frames == len(Codec)
     assert shadow.refused == {"stale": 1}
+
+
+def test_rack_that_sends_too_often_costs_no_more_than_others() -> None:
+    """Frames of one rack within a tenth of a second replace each other, and are counted."""
+    reality = HiddenReality(1)
+    shadow = reality.shadow
+    for number, (rack, snapshot) in enumerate(reality.exact(50)):
+        shadow.take(rack, snapshot, at=0.01 * number)
+    assert shadow.frames == 60
+    assert 0 < shadow.refused["early"] < 54
+    assert shadow.refused.keys() == {"early"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -73,7 +74,7 @@ def test_observer_reports_every_block_and_keeps_its_calibration(tmp_path: Path) 
     core = _core()
     assert not file.load(core)
     wire = Wire([*_frames(360), InboundMessage("twin/v1/small/rack/r0001", b"{", retain=False)])
-    _observe(Shadow(core, "shadow-0", file), wire)
+    _observe(Shadow(core, "shadow-0", file, clock=count().__next__), wire)
     assert wire.subscribed == ["twin/v1/small/rack/+", "twin/v1/small/meta/rack/+"]
     assert core.refused == {"malformed": 1}
     told = [decode_message(ShadowReport, payload) for _, payload in wire.sent]

@@ -34,6 +34,8 @@ _WEEK = 604_800.0
 _SAMPLES_A_BLOCK = 4
 _OLD_FRAMES = 5
 """Frames of a rack in a row that are older than its last: its clock was set back."""
+_LEAST_SECONDS = 0.1
+"""Time between two evaluations, whoever sends how often."""
 _MOST_BYTES = 1 << 31
 _SITE = "site.txt"
 """In the file of a calibration: digest of the site that it is of."""
@@ -92,7 +94,7 @@ class ShadowCore:
         self._sequence = np.full(layout.site.racks, -1, np.int64)
         self._older = np.zeros(layout.site.racks, np.int64)
         self._uuids: dict[int, tuple[str, ...]] = {}
-        self._block = -np.inf
+        self._block = self._evaluated = -np.inf
         self.findings: list[Finding] = []
         self.refused: Counter[str] = Counter()
         self.frames = self.blocks = 0
@@ -108,17 +110,20 @@ class ShadowCore:
         """Filters of the topics that :meth:`handle` wants."""
         return (self.topics.frames(UnitKind.RACK), self.topics.meta("+"))
 
-    def handle(self, topic: str, payload: bytes, *, retain: bool = False) -> bool:
+    def handle(
+        self, topic: str, payload: bytes, *, retain: bool = False, at: float | None = None
+    ) -> bool:
         """Take in a message, or count why not, and return whether a block ended.
 
         Args:
             topic: of the message.
             payload: of the message.
             retain: whether the broker had kept it.
+            at: seconds of a monotonic clock; None where no stranger sends.
         """
         before = self.blocks
         try:
-            self._handle(topic, payload, retain=retain)
+            self._handle(topic, payload, retain=retain, at=at)
         except FrameError as error:
             self.refused[error.reason] += 1
         except Exception as error:  # noqa: BLE001 - one message must not end the process
@@ -126,7 +131,7 @@ class ShadowCore:
             _log.warning("message refused", error=repr(error)[:200])
         return self.blocks > before
 
-    def _handle(self, topic: str, payload: bytes, *, retain: bool) -> None:
+    def _handle(self, topic: str, payload: bytes, *, retain: bool, at: float | None) -> None:
         address = self.topics.parse(topic)
         if address is None or address.site != self.layout.site.name:
             raise FrameError("foreign", "another site's")
@@ -138,7 +143,7 @@ class ShadowCore:
         if retain:
             raise FrameError("stale", "its age is unknown")
         rack = self._rack(address.name)
-        self.take(rack, self._decoder.decode(payload))
+        self.take(rack, self._decoder.decode(payload), at)
 
     def _rack(self, name: str) -> int:
         rack = self.layout.unit_index(UnitKind.RACK, name)
@@ -164,8 +169,14 @@ class ShadowCore:
                 where[rack] = other
                 watch.reset(where)
 
-    def take(self, rack: int, snapshot: Snapshot) -> None:
+    def take(self, rack: int, snapshot: Snapshot, at: float | None = None) -> None:
         """Take in a frame that is decoded already.
+
+        Args:
+            rack: index of its rack.
+            snapshot: the frame.
+            at: seconds of a monotonic clock, by which a rack that sends too often costs no more
+                than others; None for no limit.
 
         Raises:
             FrameError: it is older than the last of its rack, or the same again.
@@ -179,7 +190,11 @@ class ShadowCore:
             self._readings.forget(rack)
         self._older[rack] = 0
         if self._readings.pending[rack]:
-            self.evaluate()
+            if at is not None and 0.0 <= at - self._evaluated < _LEAST_SECONDS:
+                self.refused["early"] += 1  # the frame replaces the one before
+            else:
+                self._evaluated = -np.inf if at is None else at
+                self.evaluate()
         self._last[rack], self._sequence[rack] = snapshot.ts, snapshot.seq
         self._readings.take(rack, snapshot)
         self.frames += 1

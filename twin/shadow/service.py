@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -83,15 +85,23 @@ class Shadow:
         core: does the work.
         name: client id.
         state: keeps the calibration; None for nowhere.
+        clock: in seconds, never backwards.
 
     Attributes:
         connected: set once the first connection stands.
     """
 
-    def __init__(self, core: ShadowCore, name: str, state: CalibrationFile | None = None) -> None:
+    def __init__(
+        self,
+        core: ShadowCore,
+        name: str,
+        state: CalibrationFile | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.core = core
         self._name = name
         self._state = state
+        self._clock = clock
         self._told: dict[tuple[str, str], str] = {}
         self._refused = 0
         self.connected = asyncio.Event()
@@ -122,7 +132,8 @@ class Shadow:
             await bus.subscribe(topics)
         self.connected.set()
         async for message in bus.messages():
-            if self.core.handle(message.topic, message.payload, retain=message.retain):
+            topic, payload = message.topic, message.payload
+            if self.core.handle(topic, payload, retain=message.retain, at=self._clock()):
                 await self._publish(bus)
 
     async def _publish(self, bus: Bus) -> None:
