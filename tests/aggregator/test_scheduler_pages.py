@@ -8,7 +8,7 @@ import pytest
 
 from tests.aggregator.twinning import EPOCH, TwinPair
 from twin.catalog import MetricType
-from twin.catalog.schedulers import KUBE_STATE, SLURM, SOPERATOR, VPENSO, StateExporter
+from twin.catalog.schedulers import KUBE_STATE, SLINKY, SLURM, SOPERATOR, VPENSO, StateExporter
 from twin.plant.scheduler import ENDED, BatchState, Scheduler
 from twin.site.job_names import job_name
 
@@ -369,12 +369,18 @@ def test_flags_of_a_node_are_empty_where_they_are_not_set() -> None:
 
 @pytest.mark.parametrize(
     ("kind", "exporters"),
-    [("kubernetes", (KUBE_STATE,)), ("slurm", (SLURM, SOPERATOR)), ("vpenso", (VPENSO,))],
+    [
+        ("kubernetes", (KUBE_STATE,)),
+        ("slurm", (SLURM, SOPERATOR)),
+        ("vpenso", (VPENSO,)),
+        ("slinky", (SLINKY,)),
+    ],
 )
 def test_every_metric_has_its_labels(kind: str, exporters: tuple[StateExporter, ...]) -> None:
     """Over a while with a fault every metric of the table is exposed, with the labels it says."""
-    chosen = "telemetry: {jobs: {slurm: vpenso}}" if kind == "vpenso" else ""
-    twin = TwinPair("slurm" if kind == "vpenso" else kind, chosen)
+    alone = kind in ("vpenso", "slinky")
+    chosen = f"telemetry: {{jobs: {{slurm: {kind}}}}}" if alone else ""
+    twin = TwinPair("slurm" if alone else kind, chosen)
     twin.emulator.inject("x", "server-down", "r0001/n2", 20.0)
     seen: dict[str, set[tuple[str, ...]]] = {}
     for _ in range(40):

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import isnan
 
-from twin.aggregator import kube_state, slurm_pods, slurm_state, vpenso_state
+from twin.aggregator import kube_state, slinky_state, slurm_pods, slurm_state, vpenso_state
 from twin.aggregator.state_series import StateFamily, StateSeries
 from twin.aggregator.store import Store
 from twin.aggregator.text_format import ExpositionWriter, MetricHead, SeriesColumn
@@ -18,6 +18,7 @@ from twin.catalog import UnitKind
 from twin.catalog.schedulers import (
     COLLECT_SECONDS,
     KUBE_STATE,
+    SLINKY,
     SLURM,
     SOPERATOR,
     VPENSO,
@@ -154,6 +155,8 @@ class SchedulerPages:
             self._book.history.write(series, rack, nodes, self._store.now)
         elif exporter is VPENSO:
             vpenso_state.vpenso_rack(series, site, nodes, told)
+        elif exporter is SLINKY:
+            slinky_state.slinky_rack(series, site, nodes, told)
 
     def _slurm_pods(
         self, series: StateSeries, hosts: Sequence[str], told: RackJobs, rack: int
@@ -180,3 +183,5 @@ class SchedulerPages:
             slurm_state.soperator_controller(series, site, queue, now, self._book.submitted)
         elif exporter is VPENSO:
             vpenso_state.vpenso_site(series, site, queue)
+        elif exporter is SLINKY:
+            slinky_state.slinky_site(series, site, queue)

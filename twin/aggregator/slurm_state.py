@@ -37,9 +37,11 @@ __all__ = [
     "endpoint_site",
     "groups_by",
     "mean_of",
+    "scheduler_statistics",
     "soperator_controller",
     "soperator_jobs",
     "soperator_rack",
+    "user_ids",
 ]
 
 _STATES = {"pending": "PENDING", "starting": "RUNNING", "running": "RUNNING",
@@ -94,9 +96,9 @@ def endpoint_site(series: StateSeries, site: Site, queue: SiteJobs) -> None:
     waiting = sum(job.state == "pending" for job in queue.jobs)
     series.add("slurm_schedule_queue_len", (), waiting)
     if queue.scheduler is not None:
-        running = sum(job.state in HOLDING for job in queue.jobs)
-        for name, value in _statistics(queue.scheduler, queue.ts, waiting, running).items():
-            series.add(f"slurm_{name}", (), value)
+        told = scheduler_statistics(queue.scheduler, queue)
+        for name in told.keys() - {"cycles_a_minute"}:
+            series.add(f"slurm_{name}", (), told[name])
 
 
 def groups_by(attribute: str, jobs: Sequence[QueuedJob]) -> Iterator[tuple[str, list[QueuedJob]]]:
@@ -136,8 +138,15 @@ def cycle_microseconds(cycles: int, jobs: int) -> int:
     return round(cycles * _CYCLE_MICROSECONDS + jobs * _JOB_MICROSECONDS)
 
 
-def _statistics(told: SchedulerReport, now: float, waiting: int, running: int) -> dict[str, float]:
-    """Return what ``sdiag`` says by the name that the endpoint gives it; none of it is reset."""
+def scheduler_statistics(told: SchedulerReport, queue: SiteJobs) -> dict[str, float]:
+    """Return what ``sdiag`` says by the name that the endpoint gives it; none of it is reset.
+
+    ``cycles_a_minute`` is not among what the endpoint gives.
+    """
+    now = queue.ts
+    waiting = sum(job.state == "pending" for job in queue.jobs)
+    running = sum(job.state in HOLDING for job in queue.jobs)
+    minutes = max(1.0, (now - told.since) / 60.0)
     main, backfill = told.main, told.backfill
     none = ("agent_cnt", "agent_queue_size", "agent_thread_cnt", "backfilled_het_jobs",
             "bf_active", "sdiag_jobs_canceled", "sdiag_latency", "slurmdbd_queue_size",
@@ -150,6 +159,7 @@ def _statistics(told: SchedulerReport, now: float, waiting: int, running: int) -
         **dict.fromkeys(none, 0),
         **{f"schedule_cycle_{name}": value for name, value in own_main.items()},
         **{f"bf_cycle_{name}": value for name, value in own_backfill.items()},
+        "cycles_a_minute": int(main.cycles / minutes),
         "schedule_cycle_depth": main.depth,
         "sched_mean_cycle": mean_of(own_main["tot"], main.cycles),
         "sched_mean_depth_cycle": mean_of(main.depth, main.cycles),
@@ -302,7 +312,7 @@ def soperator_jobs(series: StateSeries, site: Site, queue: SiteJobs, now: float)
         now: simulated time, unix seconds.
     """
     gpus = site.server.gpus
-    users = _user_ids(site)
+    users = user_ids(site)
     for job in queue.jobs:
         number = str(job.job)
         times = (_seconds(job.submit), _seconds(job.start), _seconds(job.end), _seconds(job.end))
@@ -320,7 +330,7 @@ def soperator_jobs(series: StateSeries, site: Site, queue: SiteJobs, now: float)
             series.add("slurm_job_duration_seconds", (number,), lasted)
 
 
-def _user_ids(site: Site) -> Mapping[str, str]:
+def user_ids(site: Site) -> Mapping[str, str]:
     """Return the ids of the users that a site names."""
     names = sorted({user for kind in site.mix for user in kind.users})
     return {"root": _ROOT, **{name: str(1000 + number) for number, name in enumerate(names)}}
@@ -358,7 +368,7 @@ def soperator_controller(
             seconds = count * _RPC_MICROSECONDS[kind] / 1e6
             series.add("slurm_controller_rpc_duration_seconds_total", (kind,), seconds)
     # The daemons and the exporter are root's.
-    each, ids = _RPC_MICROSECONDS[_SUBMITS] / 1e6, _user_ids(site)
+    each, ids = _RPC_MICROSECONDS[_SUBMITS] / 1e6, user_ids(site)
     own = {**submitted, "root": submitted.get("root", 0) + sum(calls.values()) - calls[_SUBMITS]}
     spent = {user: count * each for user, count in submitted.items()}
     rest = sum(own * _RPC_MICROSECONDS[kind] for kind, own in calls.items() if kind != _SUBMITS)

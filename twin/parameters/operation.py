@@ -111,10 +111,10 @@ class JobTelemetryParameters(Section):
     metric_labels: bool = True
     """Its `--metric-labels-allowlist` for pods and nodes, without which `kube_pod_labels` and
     `kube_node_labels` do not exist."""
-    slurm: Literal["official", "soperator", "vpenso", "both", "all", "none"] = "both"
+    slurm: Literal["official", "soperator", "vpenso", "slinky", "both", "all", "none"] = "both"
     """Exporters of Slurm, where `scheduler.kind` is `slurm`: its own endpoint, that of soperator
     with a series for each job and node, both of these, the older prometheus-slurm-exporter of
-    vpenso, all or none."""
+    vpenso, that of SlinkyProject, all or none."""
 
 
 class TelemetryParameters(Section):

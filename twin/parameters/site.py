@@ -205,7 +205,10 @@ class Site(Section):
     def slurm_exporters(self) -> tuple[str, ...]:
         """Exporters of Slurm, where that is the scheduler."""
         chosen = self.telemetry.jobs.slurm
-        several = {"both": ("official", "soperator"), "all": ("official", "soperator", "vpenso")}
+        several = {
+            "both": ("official", "soperator"),
+            "all": ("official", "soperator", "vpenso", "slinky"),
+        }
         return several.get(chosen, (chosen,))
 
     @property

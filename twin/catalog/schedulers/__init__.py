@@ -20,6 +20,12 @@ from twin.catalog.schedulers.model import (
     StateMetric,
     pod_uid,
 )
+from twin.catalog.schedulers.slinky import (
+    SLINKY,
+    SLINKY_JOBS,
+    SLINKY_NODES,
+    SLINKY_SCHEDULER,
+)
 from twin.catalog.schedulers.slurm import JOB_COUNTS, NODE_COUNTS, PARTITION_NODES, SLURM
 from twin.catalog.schedulers.slurm_pods import (
     SLURM_NAMESPACE,
@@ -56,6 +62,10 @@ __all__ = [
     "PARTITION_NODES",
     "PHASES",
     "QOS_CLASSES",
+    "SLINKY",
+    "SLINKY_JOBS",
+    "SLINKY_NODES",
+    "SLINKY_SCHEDULER",
     "SLURM",
     "SLURM_NAMESPACE",
     "SLURM_PODS",
@@ -74,7 +84,7 @@ __all__ = [
     "worker",
 ]
 
-STATE_EXPORTERS = (KUBE_STATE, SLURM, SOPERATOR, VPENSO)
+STATE_EXPORTERS = (KUBE_STATE, SLURM, SOPERATOR, VPENSO, SLINKY)
 
 
 def state_exporters_of(site: Site) -> tuple[StateExporter, ...]:
