@@ -16,6 +16,7 @@ from twin.site import (
     job_places,
     load_site,
     parse_site,
+    profile_names,
     series_labels,
 )
 
@@ -146,7 +147,8 @@ def test_many_jobs_are_not_all_named() -> None:
         ("[{name: a, racks: 0}]",
          "x.yaml: jobs.0.racks: is 0; input should be greater than or equal to 1"),
         ("[{name: a, racks: 1, workload: sleep}]",
-         "x.yaml: jobs.0.workload: is 'sleep'; input should be 'training' or 'idle'"),
+         "x.yaml: jobs: workload 'sleep' does not exist; choose training, idle, "
+         + ", ".join(profile_names())),
         ("[{name: a, racks: 1, training: {steps: 3}}]",
          ("x.yaml: jobs.0.training.steps: there is no such key; remove it or correct its "
           "spelling")),
