@@ -135,7 +135,7 @@ def test_metrics_of_a_counters_file(
         (("up", "--counters", "absent.csv"), "absent.csv: cannot be read"),
         (("up", "--site", "nowhere"), "the presets are colossus-array, cluster-kubernetes, "),
         (("up", "--site", "./absent.yaml"), "absent.yaml: cannot be read"),
-        (("up", "--workload", "sleep"), "choose training, idle or trace:gpt3-512xh100"),
+        (("up", "--workload", "sleep"), "choose training, idle, bert, "),
         (("up", "--for", "soon"), "write for example 500ms, 20s, 5m or 2h"),
         (("up", "--check"), "--check needs an end"),
         (("up", "--speed", "0"), "it must be from 0.01 to 1000"),
