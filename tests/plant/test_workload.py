@@ -296,3 +296,17 @@ def test_unknown_workload(spec: str) -> None:
     """A workload that does not exist is refused with the list of those that do."""
     with pytest.raises(ConfigError, match="gpt3-512xh100"):
         workload_of(job_places(load_site("demo"), spec)[0], np.random.default_rng(0))
+
+
+def test_servers_stop_one_after_the_other(job: TrainingJob) -> None:
+    """When a GPU is lost the mean power falls over several seconds, no second takes half of it."""
+    run(job, 100)
+    lost = Health(gpus_missing=1)
+    before = float(run(job, 1)[0].activity.mean())
+    means = [float(demand.activity.mean()) for demand in run(job, 8, lost)]
+    falls = -np.diff([before, *means])
+    drop = before - means[-1]
+    assert means[-1] == pytest.approx(run(job, 1, lost)[0].wait, abs=0.01)
+    assert falls.max() < 0.6 * drop
+    assert (falls[:4] > 0.02 * drop).all()
+    assert job.course.mean() == pytest.approx(means[-1], abs=0.02)

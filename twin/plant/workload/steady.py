@@ -8,8 +8,9 @@ from twin.parameters import WorkloadParameters
 from twin.plant.units import Floats
 from twin.plant.workload.quantiles import Fluctuation
 from twin.plant.workload.sync_stalls import SyncStalls
+from twin.plant.workload.waveform import Waveform
 
-__all__ = ["SteadyWave"]
+__all__ = ["SteadyWave", "wave_of"]
 
 
 class SteadyWave:
@@ -48,3 +49,18 @@ class SteadyWave:
     def evaluation(self) -> Floats:
         """Activity during an evaluation."""
         return self._evaluation
+
+
+def wave_of(
+    shape: tuple[int, int], profile: WorkloadParameters | None, rng: np.random.Generator
+) -> Waveform | SteadyWave:
+    """Return the power of a job's servers: by quantiles where its workload has some.
+
+    Args:
+        shape: racks, servers a rack.
+        profile: of the workload, None for pre-training.
+        rng: source of all randomness.
+    """
+    if profile is not None and profile.activity:
+        return SteadyWave(shape, profile, rng)
+    return Waveform(shape, rng)

@@ -13,10 +13,10 @@ from twin.plant.workload.demand import Demand, Health, JobProgress, JobState, Lo
 from twin.plant.workload.held_memory import HeldMemory
 from twin.plant.workload.levels import Levels
 from twin.plant.workload.power_waveform import NO_COURSE, Stretch, power_waveform_of
-from twin.plant.workload.steady import SteadyWave
+from twin.plant.workload.reaction import Reaction
+from twin.plant.workload.steady import wave_of
 from twin.plant.workload.sync_stalls import SyncStalls
 from twin.plant.workload.traffic import Passage, StepTraffic
-from twin.plant.workload.waveform import Waveform
 from twin.site import Site
 
 __all__ = ["TrainingJob"]
@@ -84,11 +84,9 @@ class TrainingJob:
         self._threshold = site.network.mark_threshold_ratio
         self._rng = rng
         shape = (site.racks, site.servers_per_rack)
-        self._wave: Waveform | SteadyWave
-        if profile is not None and profile.activity:
-            self._wave = SteadyWave(shape, profile, rng)
-        else:
-            self._wave = Waveform(shape, rng)
+        # A stream of its own: all other draws stay what they are.
+        self._reaction = Reaction(shape, rng.spawn(1)[0])
+        self._wave = wave_of(shape, profile, rng)
         self._phase = float(rng.random())
         self._begun = self._phase
         cost = site_cost(site)
@@ -134,7 +132,8 @@ class TrainingJob:
         self._close()
         self.progress.elapsed_seconds += dt
         fed = min(1.0, health.input_ratio)
-        self.course = self._course(min(1.0, health.speed), fed)
+        self._reaction.begin(works=self.progress.state in _COMPUTING)
+        self.course = self._reaction.course(self._course(min(1.0, health.speed), fed), dt)
         return self._demand(count, dt, fed)
 
     # -- elsewhere ------------------------------------------------------------
@@ -341,7 +340,7 @@ class TrainingJob:
         held = (count - away) / count
         starting = tally.shares[JobState.STARTING] + tally.shares[JobState.LOADING]
         return Demand(
-            activity=self._activity(shares, dt, fed),
+            activity=self._reaction.activity(self._activity(shares, dt, fed), dt),
             wait=self._levels.wait,
             # Without input no kernel runs at all; a rank that waits for others spins in one.
             busy=(count - away - starting) / count - (1 - fed) * (training + evaluation),
