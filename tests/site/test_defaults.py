@@ -36,6 +36,8 @@ DEFAULTS = {
         "power_wait_watts": 157.0,
         "power_training_watts": 625.0,
         "power_clock_exponent": 2.2,
+        "power_unlimited_ratio": 1.5,
+        "power_silicon_spread_ratio": 0.025,
         "power_spread_ratio": 0.012,
         "power_noise_watts": 10.0,
         "power_noise_correlation": 0.77,

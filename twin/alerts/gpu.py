@@ -21,6 +21,7 @@ _COUNT, _KNOWN = "instance:dcgm_gpus:count", "instance:dcgm_gpus:known"
 _UP = up(SERVER["up_dcgm"])
 _THROTTLED = f"rate({_gpu('power_violation')}[2m]) / 1e9"
 _CLOCK = f"({_gpu('sm_clock')} and {_gpu('gpu_util')} >= 90)"
+_MEAN_CLOCK = f"(avg_over_time({_gpu('sm_clock')}[1m]) and {_gpu('gpu_util')} >= 90)"
 _UNCORRECTED = select(NEURON["mem_ecc_uncorrected"].metric, 'event_type=~".*_uncorrected"')
 _POWER = f"avg_over_time({_gpu('power_usage')}[1m])"
 
@@ -252,18 +253,19 @@ _PACE = (
     Alert(
         name="ServerPowerThrottling",
         severity=Severity.WARNING,
-        why="The array's median is subtracted because training may run at the power limit all "
-        "the time. This leaves hosts that are limited more than the others.",
+        why="Power limits healthy GPUs most of the time in dense training (SwPowerCap): the time "
+        "alone says nothing. A host that gets less than the others is also slower than they are.",
         expr=f"""
-        min by ({HOST}, modelName) ({_THROTTLED})
-          - on ({_PEERS}) group_left ()
-        quantile by ({_PEERS}) (0.5, {_THROTTLED})
-          > {limit.GPU_POWER_THROTTLED}
+        min by ({HOST}, modelName) ({_THROTTLED}) > {limit.GPU_POWER_THROTTLED}
+        and
+        max by ({HOST}, modelName) ({_MEAN_CLOCK})
+          < on ({_PEERS}) group_left ()
+        {limit.GPU_POWER_SHORT} * quantile by ({_PEERS}) (0.75, {_MEAN_CLOCK})
         """,
         hold=30,
         summary="All GPUs of {{ $labels.instance }} in rack {{ $labels.rack }} are short of power",
-        detail="The share of time in which power limits them is {{ $value | humanizePercentage }} "
-        "above the array's median.",
+        detail="Power limits them for {{ $value | humanizePercentage }} of the time, and their "
+        "clocks are far below the array's.",
         meaning="The host gives its GPUs less power than other hosts do: a power cap, failed "
         "supplies, or the power brake. The whole job waits for them at every step.",
         steps=(
@@ -274,8 +276,9 @@ _PACE = (
     Alert(
         name="GpuClockLow",
         severity=Severity.WARNING,
-        why="Only busy GPUs are compared: an idle GPU has a low clock.",
-        expr=_below_peers(_CLOCK, limit.GPU_CLOCK_LOW),
+        why="Only busy GPUs are compared: an idle GPU has a low clock. The clock is a mean over "
+        "a minute, as one at the power limit rises whenever the GPU waits.",
+        expr=_below_peers(_MEAN_CLOCK, limit.GPU_CLOCK_LOW),
         hold=60,
         summary=f"{_WHO} runs at {{{{ $value }}}} MHz, far below its array",
         meaning="A synchronous job runs at the pace of its slowest GPU, and this one is slower "

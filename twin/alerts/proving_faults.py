@@ -134,13 +134,13 @@ PROOFS: Registry[Proof] = Registry(
             "JobCrashed": 240,
         },
     ),
-    Proof("gpu-slow", {"GpuClockLow": 90, "JobSlow": 90}),
+    Proof("gpu-slow", {"GpuClockLow": 120, "JobSlow": 90}),
     Proof("gpu-cold-plate", {"GpuMemoryTooHot": 90, "GpuTooHot": 90, "GpuThermalThrottling": 120}),
     Proof(
         "gpu-power-brake",
         {
             "GpuPowerBrake": 60,
-            "GpuClockLow": 90,
+            "GpuClockLow": 120,
             "ServerPowerThrottling": 90,
             "JobSlow": 120,
         },
@@ -230,7 +230,7 @@ PROOFS: Registry[Proof] = Registry(
     ),
     Proof("pdu-phase-imbalance", {"PduPhaseImbalance": 90}),
     Proof("psu-failure", {"PsuFailed": 30}),
-    Proof("server-power-cap", {"GpuClockLow": 90, "ServerPowerThrottling": 90, "JobSlow": 120}),
+    Proof("server-power-cap", {"GpuClockLow": 120, "ServerPowerThrottling": 90, "JobSlow": 120}),
     Proof(
         "server-down",
         {

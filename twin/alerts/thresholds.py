@@ -22,15 +22,21 @@ GPU_THROTTLED = Threshold(
 )
 GPU_POWER_THROTTLED = Threshold(
     "gpu_power_throttled",
-    0.3,
+    0.5,
     "share of time",
-    "est.: above the array's median, because training may run at the power limit all the time",
+    "est.: dense training is at the power limit most of the time; the clock tells who is short",
+)
+GPU_POWER_SHORT = Threshold(
+    "gpu_power_short",
+    0.85,
+    "of the upper quartile of clocks",
+    "est.: dense training at the usual power limit keeps 0.88 of the clock of lighter work",
 )
 GPU_CLOCK_LOW = Threshold(
     "gpu_clock_low",
-    0.85,
+    0.8,
     "of the median clock",
-    "est.: clocks of GPUs at their power limit differ by about 10 % (1400 to 1750 MHz)",
+    "est.: GPUs in dense training at their power limit keep at least 0.84 of the greatest clock",
 )
 GPU_BRAKED = Threshold(
     "gpu_braked",

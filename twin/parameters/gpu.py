@@ -40,6 +40,12 @@ class GpuModel(Section):
     """Power on the plateau of a training step in W, so that a node draws 7.0 kW (MLPerf DC)."""
     power_clock_exponent: Positive = 2.2
     """Exponent of dynamic power over SM clock, est.: 2 to 3 where voltage follows the clock."""
+    power_unlimited_ratio: Annotated[float, Field(ge=1.0, le=4.0)] = 1.5
+    """Dynamic power that training would draw at the greatest clock without a power limit, over what
+    it draws, est.: H100 train at 1,400 to 1,900 MHz, held by SwPowerCap; 1 for a fixed clock."""
+    power_silicon_spread_ratio: Fraction = 0.025
+    """Standard deviation of that ratio between GPUs, est.: silicon that leaks more reaches the
+    limit at a lower clock."""
     power_spread_ratio: Fraction = 0.012
     """Standard deviation of the mean power between GPUs (measured: 1.2 %)."""
     power_noise_watts: Amount = 10.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.plant.gpu_model import BRAKED, CAPPED, ModelValues
+from twin.plant.gpu_model import BRAKED, ModelValues
 from twin.plant.units import Floats
 from twin.plant.workload import Demand, least
 
@@ -31,8 +31,8 @@ def at_rest(demand: Demand) -> NDArray[np.bool_] | None:
 def clock_reasons(
     resting: NDArray[np.bool_] | None,
     die: Floats,
-    clock: Floats,
-    cap: Floats | None,
+    clock: Floats | None,
+    capped: NDArray[np.bool_],
     model: ModelValues,
 ) -> Floats:
     """Return the bits of each GPU (NVIDIA/DCGM 4.6.0, ``dcgm_fields.h``).
@@ -40,17 +40,18 @@ def clock_reasons(
     Args:
         resting: see :func:`at_rest`.
         die: die temperatures in °C.
-        clock: clock ratio that heat and the power brake leave.
-        cap: clock ratio that the power limit leaves, None where it leaves all.
+        clock: clock ratio that heat and the power brake leave, None where they leave all.
+        capped: GPUs whose clock the power limit holds down.
         model: the numbers of the GPU models.
     """
     idle = np.zeros(die.shape, dtype=np.bool_) if resting is None else resting
     hot = die >= model.temperature_slowdown_celsius
     warm = ~hot & (die > model.temperature_max_operating_celsius)
     reasons = np.where(idle, _IDLE, 0)
-    if cap is not None:
-        reasons = reasons | np.where((cap < CAPPED) & ~idle, _POWER_CAP, 0)
+    reasons = reasons | np.where(capped & ~idle, _POWER_CAP, 0)
     reasons = reasons | np.where(warm, _SW_THERMAL, 0) | np.where(hot, _HW_THERMAL, 0)
-    braked = ~hot & ~warm & (clock <= BRAKED)
-    found: Floats = (reasons | np.where(braked, _HW_BRAKE, 0)).astype(np.float64)
+    if clock is not None:
+        braked = ~hot & ~warm & (clock <= BRAKED)
+        reasons = reasons | np.where(braked, _HW_BRAKE, 0)
+    found: Floats = reasons.astype(np.float64)
     return found

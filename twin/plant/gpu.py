@@ -22,7 +22,6 @@ from twin.plant.gpu_errors import NVLINK_XID, Codes, GpuErrors
 from twin.plant.gpu_fields import FurtherFields
 from twin.plant.gpu_model import (
     BRAKED,
-    CAPPED,
     ModelValues,
     capped_clock,
     die_temperature,
@@ -35,6 +34,7 @@ from twin.plant.gpu_model import (
 from twin.plant.host import HostStates
 from twin.plant.nvlink import NvLinks
 from twin.plant.pcie import NO_TRAFFIC, PcieTraffic
+from twin.plant.power_limit import PowerLimit
 from twin.plant.ranks import Ranks
 from twin.plant.units import Floats, approach
 from twin.plant.workload import Demand, Level, least
@@ -91,8 +91,10 @@ class Gpus:
         self.clock = np.ones(shape, dtype=np.float32)
         self.attached = np.ones(shape, dtype=np.bool_)
         self.exporter_up = np.ones((site.racks, self._servers), dtype=np.bool_)
-        self._cap: Floats | None = None
+        """Clock over the usual one: what heat, the power brake, a stuck clock, supplies leave."""
         self._slowed = False
+        self._held: Floats | None = None
+        """The same without the supplies; None where nothing holds a clock."""
         self._speed: Level = 1.0
         self._dead: NDArray[np.bool_] | None = None
         self._hung: NDArray[np.bool_] | None = None
@@ -105,7 +107,9 @@ class Gpus:
         self._thermal_violation = np.zeros(shape)
         self.errors = GpuErrors(shape, rng, self._per_server)
         self.links = NvLinks(shape, rng)
-        self.ranks = Ranks(layout, rng.spawn(1)[0], workload)
+        own, silicon = rng.spawn(2)
+        self.ranks = Ranks(layout, own, workload)
+        self.limit = PowerLimit(model, self._power_factor, silicon)
 
     def _least_throttling_temperature(self) -> float:
         """Return the die temperature below which no GPU of the site is slowed by heat."""
@@ -152,6 +156,7 @@ class Gpus:
         self._hosts, self._speed = hosts, speed
         self._shutdown(conditions.gpu_attached, dt)
         self._fail(conditions, dt)
+        self.limit.set(None if hosts is None else self._limits_of(hosts))
         self._draw(demand, speed)
         model = self._model
         conductance = plate_conductance(self._conductance, flow_ratio, model)
@@ -214,11 +219,7 @@ class Gpus:
             dynamic = np.where(self._dead, 0.0, dynamic)
         if self._hung is not None:
             dynamic = np.where(self._hung, model.power_context_watts - idle, dynamic)
-        limit = self._power_limit
-        capped = dynamic.max() > (limit - idle).min()
-        self._cap = capped_clock(np.maximum(dynamic, 0.0), model, limit) if capped else None
-        if capped or self._slowed:
-            dynamic = dynamic * self._running_clock**model.power_clock_exponent
+        dynamic = self.limit.apply(dynamic, self._held)
         power = np.maximum(idle + dynamic, 0.9 * idle)
         if not self.attached.all():
             # Off the bus a GPU idles; one that shut itself down draws nothing.
@@ -230,8 +231,7 @@ class Gpus:
 
     def _slow(self, conditions: Conditions, dt: float) -> None:
         """Set the clock ratio that heat, the power brake and a stuck clock leave."""
-        if self._cap is not None:
-            self._power_violation += np.where(self._cap < CAPPED, dt * 1e9, 0.0)
+        short = self.limit.held
         limits = []
         if self.die.max() >= self._warm:
             thermal = np.minimum(
@@ -242,30 +242,30 @@ class Gpus:
             limits.append(thermal)
         if not conditions.power_brake_released.all():
             braked = self._per_gpu(~conditions.power_brake_released)
-            self._power_violation += np.where(braked, dt * 1e9, 0.0)
+            short = short | braked
             limits.append(np.where(braked, BRAKED, 1.0))
-        if self._hosts is not None and self._hosts.gpu_limit is not None:
-            model = self._model
-            plateau = model.power_training_watts - model.power_idle_watts
-            limits.append(capped_clock(plateau * self._power_factor, model, self._power_limit))
+        self._power_violation += short * (dt * 1e9)
         if (conditions.gpu_clock_limit < 1.0).any():
             limits.append(conditions.gpu_clock_limit)
-        if not limits and not self._slowed:
-            return
-        clock = approach(self.clock, 1.0, _CLOCK_RECOVERY_PER_SECOND * dt)
-        for limit in limits:
-            clock = np.minimum(clock, limit)
-        self.clock = clock.astype(np.float32)
-        self._slowed = bool(self.clock.min() < 1.0)
+        self._held = self._hold(limits, dt)
+        left = [one for one in (self._held, self.limit.limited) if one is not None]
+        if left or self._slowed:
+            self._slowed = bool(left)
+            self.clock = np.minimum.reduce([*left, np.ones_like(self.clock)])
 
-    @property
-    def _power_limit(self) -> Floats:
-        """Power limit of every GPU in W: its own, or what its server's supplies leave it."""
-        own = self._model.power_limit_watts
-        if self._hosts is None or self._hosts.gpu_limit is None:
-            return own
-        limit: Floats = np.minimum(own, self._per_gpu(self._hosts.gpu_limit))
-        return limit
+    def _limits_of(self, hosts: HostStates) -> Floats | None:
+        """Return the power limit that the supplies of its server leave each GPU, in W."""
+        return None if hosts.gpu_limit is None else self._per_gpu(hosts.gpu_limit)
+
+    def _hold(self, limits: list[Floats], dt: float) -> Floats | None:
+        """Return the clock ratio under these limits; one that is lifted gives way slowly."""
+        if not limits and self._held is None:
+            return None
+        held = self._held if self._held is not None else np.ones(self.die.shape, np.float32)
+        held = approach(held, 1.0, _CLOCK_RECOVERY_PER_SECOND * dt)
+        for limit in limits:
+            held = np.minimum(held, limit)
+        return held.astype(np.float32) if held.min() < 1.0 else None
 
     def _per_gpu(self, servers: NDArray[Any]) -> NDArray[Any]:
         """Return values of servers spread to their GPUs; those of all or of GPUs as they are."""
@@ -282,11 +282,6 @@ class Gpus:
     @property
     def _memory_temperature(self) -> Floats:
         return memory_temperature(self.die, self.power, self._memory_offset, self._model)
-
-    @property
-    def _running_clock(self) -> Floats:
-        """Clock ratio of every GPU with the power limit considered."""
-        return self.clock if self._cap is None else np.minimum(self.clock, self._cap)
 
     def _pace_in(self, racks: slice) -> Floats:
         """Return the pace of every GPU of these racks: its clock, and its links with errors."""
@@ -349,7 +344,7 @@ class Gpus:
             work = np.where(self._stopped, 0.0, work)
         pace = np.asarray(self._speed, np.float32)
         profile = self.ranks.profile(busy, work, pace, 1.0 / np.maximum(self._pace_in(_ALL), 1e-3))
-        sm = np.round(model.sm_clock_max_mhz * self._running_clock / 15.0) * 15.0
+        sm = np.round(model.sm_clock_max_mhz * self.limit.clock(self._held) / 15.0) * 15.0
         resting = at_rest(demand)
         for resting_or_dead in (resting, self._dead):
             if resting_or_dead is not None:
@@ -373,8 +368,10 @@ class Gpus:
             **self.links.outputs(),
         }
         if self._further is not None:
-            values["clock_reasons"] = clock_reasons(resting, self.die, self.clock, self._cap, model)
-            values |= self._further.values(values, self._power_limit, self.errors, self.links)
+            values["clock_reasons"] = clock_reasons(
+                resting, self.die, self._held, self.limit.held, model
+            )
+            values |= self._further.values(values, self.limit.watts, self.errors, self.links)
         return self.errors.reported(values, self.reporting)
 
     @property

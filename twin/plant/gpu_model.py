@@ -12,7 +12,6 @@ from twin.site import GpuModel, Layout
 
 __all__ = [
     "BRAKED",
-    "CAPPED",
     "ModelValues",
     "capped_clock",
     "die_temperature",
@@ -23,8 +22,6 @@ __all__ = [
     "thermal_clock",
 ]
 
-CAPPED = 0.999
-"""Below this clock ratio the power limit counts as holding the GPU back."""
 BRAKED = 0.5
 """Clock ratio while the power brake is asserted, est.: NVML documents a factor of 2 or more."""
 _HARDWARE_SLOWDOWN = 0.25
@@ -50,6 +47,8 @@ class ModelValues:
     power_context_watts: Floats
     power_training_watts: Floats
     power_clock_exponent: Floats
+    power_unlimited_ratio: Floats
+    power_silicon_spread_ratio: Floats
     power_spread_ratio: Floats
     power_noise_watts: Floats
     power_noise_correlation: Floats

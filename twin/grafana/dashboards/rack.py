@@ -139,7 +139,7 @@ def _pace() -> Row:
         timeline(
             "Throttling",
             "Mean share of time in which heat and the power limit throttle a server's GPUs. Heat "
-            "means too little coolant; demanding steps reach the power limit.",
+            "means too little coolant; dense training is at the power limit most of the time.",
             [
                 Query(q.THROTTLED_BY_HEAT, "{{Hostname}} heat"),
                 Query(q.THROTTLED_BY_POWER, "{{Hostname}} power limit"),

@@ -205,8 +205,8 @@ def _systems() -> Row:
         ),
         timeline(
             "Throttled GPUs",
-            "GPUs throttled by heat or by the power limit. One slow GPU slows the whole "
-            "synchronous job.",
+            "GPUs held back by heat or by the power limit. Heat on one slows the whole job; "
+            "the power limit holds healthy GPUs in dense training most of the time.",
             [
                 Query(gpus.SLOWED_BY_HEAT, "by heat", RED),
                 Query(gpus.SLOWED_BY_POWER, "by power limit", YELLOW),
