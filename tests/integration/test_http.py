@@ -200,7 +200,7 @@ async def test_one_address_does_not_lock_out_another(
         for _ in range(3):
             answer = await client.get(f"{url}/metrics", headers={"Connection": "close"})
             assert answer.status_code == 200
-        await ask_on_kept()
+            await ask_on_kept()
         for _, writer in kept:
             writer.close()
         for own in greedy:

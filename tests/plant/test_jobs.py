@@ -83,7 +83,7 @@ def test_idle_racks_are_idle(two: Layout) -> None:
     moved = (plant.nics.tx_bytes[IDLE] - before).reshape(-1, 9)
     assert moved[:, :8].max() == 0
     assert out["gpu"]["power_usage"][:5].mean() > 450
-    assert out["gpu"]["sm_clock"][:5].min() > 1900
+    assert out["gpu"]["sm_clock"][:5].min() > 1500
 
 
 def lose_gpu(conditions: Conditions) -> None:

@@ -34,7 +34,7 @@ GPU_POWER_SHORT = Threshold(
 )
 GPU_CLOCK_LOW = Threshold(
     "gpu_clock_low",
-    0.8,
+    0.76,
     "of the median clock",
     "est.: GPUs in dense training at their power limit keep at least 0.84 of the greatest clock",
 )

@@ -165,15 +165,16 @@ class OperatingSystems:
         healthy = HostTroubles()
         rates = self._rates(usual, healthy, np.zeros(shape))
         # Of all that is counted, so that a step adds it at once.
+        self._counted = tuple(rates)
         self._counts: Floats = np.empty((len(rates), *shape))
         self._risen: Floats = np.empty((len(rates), *shape))
-        self._count: dict[str, Floats] = dict(zip(rates, self._counts, strict=True))
         # Where a job runs, it has run for most of the time.
+        counts = self._by_name
         for name, rate in rates.items():
-            self._count[name][...] = np.floor(0.8 * rate * self._uptime)
-        self._count["cpu_idle"] += np.floor(0.2 * size.threads * self._uptime)
+            counts[name][...] = np.floor(0.8 * rate * self._uptime)
+        counts["cpu_idle"] += np.floor(0.2 * size.threads * self._uptime)
         for name in ("oom_kills", "ecc_correctable", "ecc_uncorrectable"):
-            self._count[name][...] = 0.0
+            counts[name][...] = 0.0
         tasks = self._now["tasks"]
         self._load = {name: tasks * rng.uniform(0.9, 1.1, shape) for name in _LOADS}
         self._warmth = [self._target(usual, package) for package in range(2)]
@@ -332,17 +333,22 @@ class OperatingSystems:
 
     # -- telemetry ------------------------------------------------------------------
 
+    @property
+    def _by_name(self) -> dict[str, Floats]:
+        """Parts of the counts by their names, which follow them when a state is put back."""
+        return dict(zip(self._counted, self._counts, strict=True))
+
     def outputs(self) -> dict[str, Floats]:
         """Return all signals of a host, NaN where it is down."""
         now, size = self._now, self._size
-        held, offset = now["held"], now["offset"]
+        held, offset, counts = now["held"], now["offset"], self._by_name
         # Logs are rotated: they grow for a week and a fifth of them stays.
         logs = np.mod(self._logs, 7 * _DAY * _LOG_BYTES)
         values = {
             "uptime": self._uptime,
             **self._load,
-            **self._count,
-            "oom_kills": np.floor(self._count["oom_kills"]),
+            **counts,
+            "oom_kills": np.floor(counts["oom_kills"]),
             "memory_available": now["available"],
             "memory_anonymous": 0.8 * held,
             "memory_shared": 0.2 * held,
