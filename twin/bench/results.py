@@ -12,6 +12,7 @@ import orjson
 
 from twin.bench.machine import Machine, describe_machine
 from twin.errors import ConfigError
+from twin.files import write_whole
 
 __all__ = ["Recorded", "load_result", "record", "save_result"]
 
@@ -50,10 +51,8 @@ def save_result(recorded: Recorded, path: Path) -> None:
         ConfigError: the file cannot be written.
     """
     text = orjson.dumps(asdict(recorded), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
-    unfinished = path.with_name(f"{path.name}.part")
     try:
-        unfinished.write_bytes(text)
-        unfinished.replace(path)
+        write_whole(path, text)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be written: {error.strerror}") from error
 

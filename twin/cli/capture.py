@@ -11,6 +11,7 @@ from twin.cli.columns import columns, paragraph
 from twin.cli.fleet import Credentials, FleetPrometheus, fleet_prometheus
 from twin.cli.options import JsonOutput
 from twin.errors import ConfigError
+from twin.files import write_whole
 
 if TYPE_CHECKING:
     from twin.fleet.capture import CapturedSite
@@ -110,12 +111,9 @@ def _captured(
 
 def _write(path: Path, text: str) -> None:
     """Write the whole file or nothing."""
-    beside = path.with_name(path.name + ".new")
     try:
-        beside.write_text(text, encoding="utf-8")
-        beside.replace(path)
+        write_whole(path, text.encode())
     except OSError as error:
-        beside.unlink(missing_ok=True)
         raise ConfigError(f"{path} cannot be written: {error.strerror}; choose another") from error
 
 

@@ -15,18 +15,19 @@ END = "<!-- End of what is made. -->\n"
 _BETWEEN = re.compile(f"{re.escape(BEGIN)}.*?{re.escape(END)}", re.DOTALL)
 
 
-def between_marks(text: str, made: str, name: str) -> str:
+def between_marks(text: str, made: str | None, name: str) -> str:
     """Return a page with what is made in the place between its marks.
 
     Args:
         text: the page.
-        made: what belongs there.
+        made: what belongs there; None where nothing was measured yet.
         name: of the page, for the message.
 
     Raises:
         ValueError: the page has not one such place.
     """
-    replaced, count = _BETWEEN.subn(lambda _: BEGIN + made + END, text)
+    shown = "Nothing was measured yet.\n" if made is None else made
+    replaced, count = _BETWEEN.subn(lambda _: BEGIN + shown + END, text)
     if count != 1:
         raise ValueError(f"{name} must have one place between {BEGIN.strip()} and {END.strip()}")
     return replaced

@@ -34,11 +34,11 @@ def with_table(text: str, results: Results) -> str:
     return between_marks(text, _table(results), "README.md")
 
 
-def _table(results: Results) -> str:
+def _table(results: Results) -> str | None:
     measured = [result for result in results.values() if result is not None]
     rows = list(_rows(results))
     if not rows:
-        return "Nothing was measured yet.\n"
+        return None
     known = measured[0].machine
     made = f"Measured on {known.date}, {known.cores} cores of {known.processor}:\n\n"
     return made + table(("What", "Figure", "Script"), rows)

@@ -39,8 +39,7 @@ def with_table(text: str, result: Recorded | None) -> str:
     Raises:
         ValueError: the marks are gone.
     """
-    made = "Nothing was measured yet.\n" if result is None else _section(result)
-    return between_marks(text, made, _PAGE.name)
+    return between_marks(text, None if result is None else _section(result), _PAGE.name)
 
 
 def _section(result: Recorded) -> str:

@@ -12,7 +12,6 @@ import hashlib
 import io
 import json
 import math
-import os
 import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +24,7 @@ from pydantic import Field, ValidationError
 
 from twin import __version__
 from twin.errors import ConfigError
+from twin.files import write_whole
 from twin.plant.state import PlantState
 from twin.site import Layout
 from twin.wire.messages import END_OF_TIME, ActiveFault, Strict
@@ -169,16 +169,7 @@ class StateFile:
         Raises:
             OSError: it cannot be written; the old file stands.
         """
-        beside = self.path.with_suffix(".new")
-        try:
-            with beside.open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            beside.replace(self.path)
-        except OSError:
-            beside.unlink(missing_ok=True)
-            raise
+        write_whole(self.path, data)
 
     def load(self) -> KeptState | None:
         """Return the state, or None when there is none yet.

@@ -10,13 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from twin.parameters import GpuModel, ServingParameters
+from twin.plant.performance import HALF_PRECISION_BYTES, PARAMETER_BYTES
 
 __all__ = ["ReplicaCost", "replica_cost"]
 
-_WIDTH = {"fp8": 1.0, "bf16": 2.0}
-"""Bytes of a weight."""
-_CACHE_WIDTH = {"fp8": 1.0, "bf16": 2.0}
-"""Bytes of a key's or a value's element."""
 _EFFICIENCY = 0.5
 """Share of the tensor cores' peak that prefill and large batches reach, est."""
 _MEMORY_REACHED = 0.8
@@ -24,7 +21,6 @@ _MEMORY_REACHED = 0.8
 _ACTIVATION_BYTES = 130.0
 """Bytes that a layer moves through memory for each token and unit of width, est.: a third of what
 it does in training, forward and backward."""
-_HALF_PRECISION = 2.0
 _EXCHANGES = 2.0
 """Sums of a layer's activations over the GPUs of a replica."""
 
@@ -58,9 +54,10 @@ def replica_cost(gpu: GpuModel, serving: ServingParameters) -> ReplicaCost:
         serving: the model that it serves.
     """
     share = 1.0 / serving.tensor_parallel
-    weights = serving.parameters * _WIDTH[serving.precision] * share
+    each = PARAMETER_BYTES[serving.precision]
+    weights = serving.parameters * each * share
     context = serving.prompt_tokens + serving.output_tokens / 2.0
-    kept = 2.0 * serving.layers * serving.cache_width * _CACHE_WIDTH[serving.precision] * share
+    kept = 2.0 * serving.layers * serving.cache_width * each * share
     memory = gpu.framebuffer_mib * 2.0**20 * serving.framebuffer_ratio
     room = max(memory - weights, 0.0) / (kept * context)
     batch = max(1.0, min(float(serving.batch), room))
@@ -78,7 +75,7 @@ def replica_cost(gpu: GpuModel, serving: ServingParameters) -> ReplicaCost:
     width = (serving.parameters / serving.layers / 12.0) ** 0.5  # 12 width² parameters a layer
     activations = _ACTIVATION_BYTES * serving.layers * width * share * tokens
     moved = serving.output_tokens * read + activations
-    between = 2.0 * (1.0 - share) * _EXCHANGES * serving.layers * width * _HALF_PRECISION
+    between = 2.0 * (1.0 - share) * _EXCHANGES * serving.layers * width * HALF_PRECISION_BYTES
     return ReplicaCost(
         batch=batch,
         token_seconds=seconds / serving.output_tokens,

@@ -18,16 +18,24 @@ from dataclasses import dataclass
 from twin.parameters import GpuModel, ModelParameters
 from twin.site import Site
 
-__all__ = ["LINE_RATE", "TrainingStep", "job_seconds", "site_cost", "step_cost"]
+__all__ = [
+    "HALF_PRECISION_BYTES",
+    "LINE_RATE",
+    "PARAMETER_BYTES",
+    "TrainingStep",
+    "job_seconds",
+    "site_cost",
+    "step_cost",
+]
 
 LINE_RATE = 0.95
 """Share of line rate that collectives reach: Spectrum-X holds 95 %."""
 _EFFICIENCY = {"fp8": 0.4851, "bf16": 0.512}
 """Share of the tensor cores' peak in matrix multiplications: of fp8 fitted to the 10.64 s of a step
 of MLPerf DC, of bf16 to the 43 % that Llama 3 reaches on 8,192 GPUs (arXiv 2407.21783)."""
-_WIDTH = {"fp8": 1.0, "bf16": 2.0}
+PARAMETER_BYTES = {"fp8": 1.0, "bf16": 2.0}
 """Bytes of a parameter that is gathered and read."""
-_HALF_PRECISION = 2.0
+HALF_PRECISION_BYTES = 2.0
 """Bytes of a gradient or an activation that is sent."""
 _GRADIENT_BYTES = 8.0
 """Reading and writing a gradient of 4 B for each micro-batch."""
@@ -169,7 +177,7 @@ def step_cost(
     weights = model.parameters / model.shards
     tokens = batches * model.micro_batch * model.sequence
     layers = model.layers_a_stage
-    width = _WIDTH[model.precision]
+    width = PARAMETER_BYTES[model.precision]
 
     flops = tokens * (
         6.0 * (model.active_parameters or model.parameters) / model.shards
@@ -187,7 +195,7 @@ def step_cost(
     elementwise = _ELEMENTWISE * activations / bandwidth
     memory = elementwise + optimizer / bandwidth
 
-    passed = _HALF_PRECISION * model.hidden * tokens
+    passed = HALF_PRECISION_BYTES * model.hidden * tokens
     within = _EXCHANGES * layers * passed * (split.tensor - 1) / split.tensor
     link = max(_NVLINK_REACHED * gpu.nvlink_bytes_per_second / 2.0, nic_bytes_per_second)
     tensor = (1.0 - model.tensor_overlap_ratio) * within / link
@@ -197,14 +205,14 @@ def step_cost(
     expert = _EXPERT_EXPOSED * (far / (LINE_RATE * nic_bytes_per_second) + (swapped - far) / link)
     turn = (matmul + elementwise + tensor) / batches
     bubble = (split.stages - 1) / model.virtual_stages * turn
-    shared = weights * (_HALF_PRECISION + width)
+    shared = weights * (HALF_PRECISION_BYTES + width)
     data = _between_pipelines(split, shared)
     boundary = (1.0 - model.data_overlap_ratio) * data
     exposed = boundary / (LINE_RATE * nic_bytes_per_second)
     seconds = matmul + memory + tensor + expert + bubble + exposed
     moved = activations + streamed + optimizer
     in_server = shared * (split.local_pipelines - 1) / split.local_pipelines
-    state = weights * (_HALF_PRECISION + _STATE_BYTES / split.pipelines)
+    state = weights * (HALF_PRECISION_BYTES + _STATE_BYTES / split.pipelines)
     return TrainingStep(
         seconds=seconds,
         matmul_seconds=matmul,
@@ -220,7 +228,7 @@ def step_cost(
         early_bytes=data - boundary,
         boundary_bytes=boundary,
         state_bytes=state,
-        saved_bytes=weights * (_HALF_PRECISION + _STATE_BYTES) / split.pipelines,
+        saved_bytes=weights * (HALF_PRECISION_BYTES + _STATE_BYTES) / split.pipelines,
         tokens=tokens * split.pipelines,
         pipelines=split.pipelines,
         stages=split.stages,

@@ -7,7 +7,6 @@ a file, and logs findings as they come and go.
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -17,6 +16,7 @@ import structlog
 
 from twin.bus import BrokerUrl, Bus, keep_connected
 from twin.errors import BusError, ConfigError, first_error
+from twin.files import write_whole
 from twin.shadow.core import ShadowCore
 from twin.shadow.reports import reports
 
@@ -66,16 +66,7 @@ class CalibrationFile:
         Raises:
             OSError: it cannot be written; the old file stands.
         """
-        beside = self.path.with_name(f"{self.path.name}.new")
-        try:
-            with beside.open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            beside.replace(self.path)
-        except OSError:
-            beside.unlink(missing_ok=True)
-            raise
+        write_whole(self.path, data)
 
 
 class Shadow:

@@ -20,6 +20,7 @@ BUILT_IN = ("training", "idle")
 _PROFILES = resources.files("twin.site") / "workloads"
 
 
+@cache
 def profile_names() -> tuple[str, ...]:
     """Return the names of the shipped workload profiles."""
     found = (Path(entry.name) for entry in _PROFILES.iterdir())

@@ -6,11 +6,10 @@ from twin.alerts import thresholds as limit
 from twin.grafana import colors
 from twin.grafana.assemble import Row
 from twin.grafana.colors import BLUE, ORANGE, RED
-from twin.grafana.dashboard_links import drill_down
-from twin.grafana.dashboards.cooling_rows import facility_water, fans
-from twin.grafana.pages import ARRAY, RACK
+from twin.grafana.dashboards.cooling_rows import chillers_now, facility_water, fans
 from twin.grafana.panel_parts import Query, TableColumn
 from twin.grafana.panels import listing, numbers, timeline
+from twin.grafana.place_columns import array_column, rack_column
 from twin.grafana.queries import cooling as q
 from twin.grafana.queries import gpus
 
@@ -67,18 +66,7 @@ def _now() -> Row:
             steps=((None, colors.GREEN), (0.5, RED)),
             decimals=0,
         ),
-        numbers(
-            "Chillers",
-            "Heat as a share of the capacity of the running chillers, and heat over electrical "
-            "power (COP).",
-            [
-                Query(q.CAPACITY_USED, "used", steps=colors.rising(1, 0.95)),
-                Query(q.PERFORMANCE, "COP"),
-            ],
-            width=5,
-            decimals=1,
-        ),
-        numbers("Outdoors", "Outdoor temperature.", [Query(q.OUTDOOR)], width=2, decimals=0),
+        *chillers_now(),
     ]
 
 
@@ -126,13 +114,8 @@ def _servers() -> Row:
                 Query(q.WORST_GPU),
             ],
             [
-                TableColumn("array", "Array", width=70, link=drill_down(ARRAY, array="row.Array")),
-                TableColumn(
-                    "rack",
-                    "Rack",
-                    width=80,
-                    link=drill_down(RACK, rack="row.Rack", array="row.Array"),
-                ),
+                array_column(70),
+                rack_column(80),
                 TableColumn("Value #A", "Failed", steps=colors.IN_A_TABLE, width=80, decimals=0),
                 TableColumn("Value #B", "Fastest", width=90, decimals=0, steps=_FAST),
                 TableColumn("Value #C", "Inlet", width=90, decimals=1),

@@ -10,6 +10,7 @@ from twin.grafana.dashboard_links import drill_down
 from twin.grafana.pages import ARRAY, RACK
 from twin.grafana.panel_parts import Query, TableColumn
 from twin.grafana.panels import cells, listing, numbers, timeline
+from twin.grafana.place_columns import array_column
 from twin.grafana.queries import array as q
 from twin.grafana.queries import racks
 from twin.grafana.units import COUNT
@@ -48,7 +49,7 @@ def _hall() -> Row:
                 Query(q.ARRAY_UTILISATION),
             ],
             [
-                TableColumn("array", "Array", width=80, link=drill_down(ARRAY, array="row.Array")),
+                array_column(80),
                 TableColumn("Value #A", "IT power", width=100),
                 TableColumn("Value #B", "Hottest GPU", steps=HEAT, width=110),
                 TableColumn("Value #C", "GPUs", width=80),

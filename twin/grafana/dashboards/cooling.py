@@ -7,10 +7,11 @@ from twin.grafana import colors
 from twin.grafana.assemble import Row
 from twin.grafana.colors import BLUE, GREY, ORANGE, PURPLE, RED, YELLOW
 from twin.grafana.dashboard_links import drill_down
-from twin.grafana.dashboards.cooling_rows import facility_water, fans
-from twin.grafana.pages import ARRAY, RACK
+from twin.grafana.dashboards.cooling_rows import chillers_now, facility_water, fans
+from twin.grafana.pages import RACK
 from twin.grafana.panel_parts import Query, TableColumn
 from twin.grafana.panels import listing, numbers, timeline
+from twin.grafana.place_columns import array_column, rack_column
 from twin.grafana.queries import cooling as q
 from twin.grafana.queries import energy
 
@@ -63,18 +64,7 @@ def _now() -> Row:
             steps=colors.rising(limit.COOLANT_HOT, 36),
             decimals=1,
         ),
-        numbers(
-            "Chillers",
-            "Heat as a share of the capacity of the running chillers, and heat over electrical "
-            "power (COP).",
-            [
-                Query(q.CAPACITY_USED, "used", steps=colors.rising(1, 0.95)),
-                Query(q.PERFORMANCE, "COP"),
-            ],
-            width=5,
-            decimals=1,
-        ),
-        numbers("Outdoors", "Outdoor temperature.", [Query(q.OUTDOOR)], width=2, decimals=0),
+        *chillers_now(),
     ]
 
 
@@ -163,13 +153,8 @@ def _units() -> Row:
                 Query(q.WORST_PUMPS),
             ],
             [
-                TableColumn("array", "Array", width=70, link=drill_down(ARRAY, array="row.Array")),
-                TableColumn(
-                    "rack",
-                    "Rack",
-                    width=80,
-                    link=drill_down(RACK, rack="row.Rack", array="row.Array"),
-                ),
+                array_column(70),
+                rack_column(80),
                 TableColumn("Value #A", "Flow", width=100, decimals=1, steps=colors.STILL),
                 TableColumn(
                     "Value #B",
@@ -190,7 +175,7 @@ def _units() -> Row:
             "Racks whose leak detector does not report OK.",
             [Query(q.LEAKS)],
             [
-                TableColumn("array", "Array", link=drill_down(ARRAY, array="row.Array")),
+                array_column(),
                 TableColumn(
                     "rack", "Rack", link=drill_down(RACK, rack="row.Rack", array="row.Array")
                 ),

@@ -2,13 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from grafana_foundation_sdk.cog.builder import Builder
+from grafana_foundation_sdk.models import dashboard
+
+from twin.grafana import colors
 from twin.grafana.assemble import Row
 from twin.grafana.colors import BLUE, GREY, ORANGE, PURPLE, RED, YELLOW
 from twin.grafana.panel_parts import Query
-from twin.grafana.panels import states, timeline
+from twin.grafana.panels import numbers, states, timeline
 from twin.grafana.queries import cooling as q
 
-__all__ = ["facility_water", "fans"]
+__all__ = ["chillers_now", "facility_water", "fans"]
+
+
+def chillers_now() -> Sequence[Builder[dashboard.Panel]]:
+    """Return the tiles of the chillers and of the weather."""
+    return [
+        numbers(
+            "Chillers",
+            "Heat as a share of the capacity of the running chillers, and heat over electrical "
+            "power (COP).",
+            [
+                Query(q.CAPACITY_USED, "used", steps=colors.rising(1, 0.95)),
+                Query(q.PERFORMANCE, "COP"),
+            ],
+            width=5,
+            decimals=1,
+        ),
+        numbers("Outdoors", "Outdoor temperature.", [Query(q.OUTDOOR)], width=2, decimals=0),
+    ]
 
 
 def facility_water(*, coolant: bool) -> Row:

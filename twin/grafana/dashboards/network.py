@@ -6,9 +6,10 @@ from twin.grafana import colors
 from twin.grafana.assemble import Row
 from twin.grafana.colors import BLUE, GREEN, GREY, ORANGE, RED, YELLOW
 from twin.grafana.dashboard_links import drill_down
-from twin.grafana.pages import ARRAY, RACK
+from twin.grafana.pages import RACK
 from twin.grafana.panel_parts import Query, TableColumn
 from twin.grafana.panels import density, listing, numbers, timeline
+from twin.grafana.place_columns import array_column
 from twin.grafana.queries import network as q
 
 __all__ = ["rows"]
@@ -147,7 +148,7 @@ def _switches() -> Row:
                 Query(q.BUSIEST_HEAT),
             ],
             [
-                TableColumn("array", "Array", width=80, link=drill_down(ARRAY, array="row.Array")),
+                array_column(80),
                 TableColumn("instance", "Leaf", width=110),
                 TableColumn("Value #A", "Uplinks used", width=110, decimals=1),
                 TableColumn("Value #B", "Uplinks", width=90),
@@ -165,7 +166,7 @@ def _switches() -> Row:
             "with it; a spine takes capacity from all.",
             [Query(q.SWITCHES_DOWN)],
             [
-                TableColumn("array", "Array", width=70, link=drill_down(ARRAY, array="row.Array")),
+                array_column(70),
                 TableColumn("instance", "Switch"),
             ],
             width=4,

@@ -5,10 +5,9 @@ from __future__ import annotations
 from twin.grafana import colors
 from twin.grafana.assemble import Row
 from twin.grafana.colors import BLUE, GREY, ORANGE, PURPLE, RED, YELLOW
-from twin.grafana.dashboard_links import drill_down
-from twin.grafana.pages import ARRAY
 from twin.grafana.panel_parts import Query, TableColumn
 from twin.grafana.panels import listing, numbers, timeline
+from twin.grafana.place_columns import array_column
 from twin.grafana.queries import pipeline as q
 from twin.grafana.queries import servers
 
@@ -116,7 +115,7 @@ def _frames() -> Row:
             [Query(q.MISSING)],
             [
                 TableColumn("kind", "Kind", width=90),
-                TableColumn("array", "Array", width=70, link=drill_down(ARRAY, array="row.Array")),
+                array_column(70),
                 TableColumn("unit", "Unit", width=90),
                 TableColumn("reason", "Reason"),
             ],

@@ -13,9 +13,10 @@ from twin.grafana import colors
 from twin.grafana.assemble import Row
 from twin.grafana.colors import BLUE, GREEN, GREY, HEAT, ORANGE, PURPLE, RED, YELLOW
 from twin.grafana.dashboard_links import drill_down, drill_down_by_row
-from twin.grafana.pages import ARRAY, RACK
+from twin.grafana.pages import RACK
 from twin.grafana.panel_parts import Query, TableColumn
 from twin.grafana.panels import density, listing, numbers, rack_map, timeline
+from twin.grafana.place_columns import array_column, rack_column
 from twin.grafana.queries import alerts, cooling, energy, gpus, job, network, pipeline, racks
 from twin.grafana.units import COUNT
 
@@ -224,13 +225,8 @@ def _systems() -> Row:
                 Query(gpus.HOTTEST_GPUS),
             ],
             [
-                TableColumn("array", "Array", width=60, link=drill_down(ARRAY, array="row.Array")),
-                TableColumn(
-                    "rack",
-                    "Rack",
-                    width=65,
-                    link=drill_down(RACK, rack="row.Rack", array="row.Array"),
-                ),
+                array_column(60),
+                rack_column(65),
                 TableColumn("Value #A", "Hottest", steps=HEAT, width=75),
                 TableColumn("Value #B", "IT power", width=85),
                 TableColumn("Value #C", "GPUs"),
