@@ -12,6 +12,7 @@ from twin.plant.workload.replay import TraceReplay
 from twin.plant.workload.serving import Serving
 from twin.plant.workload.training import TrainingJob
 from twin.site import JobPlace, profile_names
+from twin.site.profiles import BUILT_IN
 
 __all__ = ["workload_names", "workload_of"]
 
@@ -19,7 +20,7 @@ __all__ = ["workload_names", "workload_of"]
 def workload_names() -> tuple[str, ...]:
     """Return the names of all workloads that ship."""
     traces = (f"trace:{name}" for name in trace_names())
-    return ("training", "idle", *profile_names(), *traces)
+    return (*BUILT_IN, *profile_names(), *traces)
 
 
 def workload_of(place: JobPlace, rng: np.random.Generator) -> Workload:
