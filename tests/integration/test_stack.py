@@ -265,7 +265,8 @@ def test_up_replays_the_measured_trace() -> None:
     done = twin(
         "up", "--site", "colossus-array", "--workload", "trace:gpt3-512xh100", "--speed", "60",
         # What a busy machine cannot keep up with would fail the check, and is not the claim.
-        "--for", "12s", "--check", "--json", "--port", "0", "--mqtt-port", "0", "--slow-down",
+        "--for", "30s", "--check", "--json", "--port", "0", "--mqtt-port", "0", "--slow-down",
+        timeout=180.0,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     table = json.loads(done.stdout.splitlines()[-1])

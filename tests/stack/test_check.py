@@ -27,6 +27,7 @@ GOOD = RunReport(
     ticks=20,
     series=85_000,
     it_power_watts=9e5,
+    trace_samples=50,
     trace_correlation=0.999,
     trace_error_ratio=0.001,
 )
@@ -46,6 +47,7 @@ def test_all_well() -> None:
         ({"frames_unsent": 4}, "4 were never sent"),
         ({"decode_errors": 1}, "1 messages were no valid frames"),
         ({"frames_published": 0, "frames_ingested": 0}, "no frame was published"),
+        ({"trace_samples": 9}, "scraped 9 times, and the trace is compared from 10 on"),
         ({"trace_correlation": 0.98}, "correlation with the trace is 0.9800"),
         ({"trace_error_ratio": 0.02}, "mean error against the trace is 2.00%"),
     ],

@@ -234,7 +234,7 @@ async def _sample(stack: LocalStack, trace: TraceComparison | None) -> None:
 
     while True:
         await asyncio.sleep(_SCRAPE_SECONDS)
-        trace.add(await scrape(stack, "/metrics"))
+        trace.add(await scrape(stack, "/metrics", *trace.names))
 
 
 def _print(report: RunReport, as_json: bool) -> None:

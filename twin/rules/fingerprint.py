@@ -24,6 +24,7 @@ PHYSICS = (
     "errors.py",
     "extension.py",
     "faults",
+    "files.py",
     "parameters",
     "plant",
     "registry.py",

@@ -38,13 +38,22 @@ _IT_POWER = _rollup(SERVER, "power")
 _DC_POWER = _rollup(PSU, "output_power")
 
 
-async def scrape(stack: LocalStack, path: str) -> list[Sample]:
-    """Return all samples of one page, as Prometheus would read them."""
-    return await asyncio.to_thread(_scrape, stack, path)
+async def scrape(stack: LocalStack, path: str, *names: str) -> list[Sample]:
+    """Return the samples of one page, as Prometheus would read them.
+
+    Args:
+        stack: still serving.
+        path: of the page.
+        names: metrics to read, all without any: a Python parser takes a second for a page.
+    """
+    return await asyncio.to_thread(_scrape, stack, path, names)
 
 
-def _scrape(stack: LocalStack, path: str) -> list[Sample]:
+def _scrape(stack: LocalStack, path: str, names: tuple[str, ...]) -> list[Sample]:
     text = _fetch(stack, path).decode()
+    if names:
+        starts = tuple(f"{name}{mark}" for name in names for mark in "{ ")
+        text = "\n".join([line for line in text.splitlines() if line.startswith(starts)] + [""])
     return [sample for family in text_string_to_metric_families(text) for sample in family.samples]
 
 
@@ -82,6 +91,9 @@ class TraceComparison:
     epoch: float
     _exposed: list[float] = field(default_factory=list, init=False)
     _measured: list[float] = field(default_factory=list, init=False)
+
+    names = (_DC_POWER.metric(Level.RACK), UNIT_LAST_FRAME.name)
+    """Metrics that are compared."""
 
     def add(self, samples: list[Sample]) -> None:
         """Take over one scrape of ``/metrics``, if every rack that replays is in it."""
@@ -165,10 +177,22 @@ class RunReport:
             )
         if self.decode_errors:
             found.append(f"{self.decode_errors} messages were no valid frames")
-        if self.trace_correlation is not None and self.trace_correlation < _LEAST_CORRELATION:
-            found.append(f"the correlation with the trace is {self.trace_correlation:.4f}")
-        if self.trace_error_ratio is not None and self.trace_error_ratio > _LARGEST_ERROR:
-            found.append(f"the mean error against the trace is {self.trace_error_ratio:.2%}")
+        return found + self._trace_failures()
+
+    def _trace_failures(self) -> list[str]:
+        samples, correlation, error = (
+            self.trace_samples, self.trace_correlation, self.trace_error_ratio,
+        )  # fmt: skip
+        if samples is None or correlation is None or error is None:
+            return []
+        if samples < _LEAST_SAMPLES:
+            few = f"the page was scraped {samples} times, and the trace is compared from"
+            return [f"{few} {_LEAST_SAMPLES} on: run for longer"]
+        found = []
+        if correlation < _LEAST_CORRELATION:
+            found.append(f"the correlation with the trace is {correlation:.4f}")
+        if error > _LARGEST_ERROR:
+            found.append(f"the mean error against the trace is {error:.2%}")
         return found
 
 
