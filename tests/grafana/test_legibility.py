@@ -100,6 +100,26 @@ def test_a_state_is_shown_in_its_colour(page: DashboardPage, built: dict[str, An
                 assert f'"{STATES[state]}"' in json.dumps(rule), (panel["title"], state, text)
 
 
+def test_a_job_that_serves_is_not_called_idle(built: dict[str, Any]) -> None:
+    """A job without steps says so in the colour of what is calm: it may be busy with requests."""
+    named_by_state = [
+        panel
+        for page in ("site.json", "job.json")
+        for panel in panels_of(built[page], "stat", "state-timeline")
+        if any("{{state}}" in target["legendFormat"] for target in panel["targets"])
+    ]
+    assert len(named_by_state) == 3
+    for panel in named_by_state:
+        (look,) = [
+            {change["id"]: change["value"] for change in override["properties"]}
+            for override in panel["fieldConfig"]["overrides"]
+            if re.search(r"\bidle\b", override["matcher"]["options"])
+        ]
+        assert look["displayName"] == "${__field.labels.training_job} takes no steps"
+        assert f'"{STATES["idle"]}"' in json.dumps(look)
+    assert STATES["idle"] not in {GREY, "red"}
+
+
 @pages
 def test_what_has_no_value_is_grey(page: DashboardPage, built: dict[str, Any]) -> None:
     """A number or a map without data is grey, and not green as if all were well."""
@@ -352,3 +372,15 @@ def test_dashboards_ask_seldom(page: DashboardPage, built: dict[str, Any]) -> No
     for interval in (dashboard["refresh"], *dashboard["timepicker"]["refresh_intervals"]):
         number, unit = int(interval[:-1]), interval[-1]
         assert number * {"s": 1, "m": 60}[unit] >= 15
+
+
+@pages
+def test_a_server_is_called_by_its_name(page: DashboardPage, built: dict[str, Any]) -> None:
+    """A legend or a column that names servers by ``instance`` has no port of an exporter in it."""
+    switches = metrics(*(signal for device in (LEAF, SPINE, PORT) for signal in device))
+    for panel in panels_of(built[page.file]):
+        columns = json.dumps(panel["fieldConfig"]) + json.dumps(panel.get("transformations", ()))
+        for target in panel["targets"]:
+            shown = "{{instance}}" in target.get("legendFormat", "") or '"instance"' in columns
+            if shown and not named(target["expr"]) & switches:
+                assert '"$1", "instance", "(.+):[0-9]+")' in target["expr"], panel["title"]

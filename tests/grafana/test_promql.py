@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from twin.catalog import CDU, GPU, JOB, LEAF, PUMP, Level, Unit
+from twin.catalog import CDU, GPU, JOB, LEAF, PUMP, SERVER, Level, Unit
 from twin.catalog.selectors import select
 from twin.grafana.promql import Expr
 from twin.grafana.units import GRAFANA
@@ -91,3 +91,12 @@ def test_names_that_do_not_exist_are_refused() -> None:
         own("nothing")
     with pytest.raises(KeyError, match="no signal 'nothing'"):
         of(GPU, "nothing")
+
+
+def test_a_host_is_its_instance_without_the_port() -> None:
+    """The label is replaced inside of an aggregation, so two exporters of a host are one line."""
+    power = of(SERVER, "power").by_host()
+    assert power.max("instance").raw == (
+        'max by (instance) (label_replace(ipmi_dcmi_power_consumption_watts{site="$site"}, '
+        '"instance", "$1", "instance", "(.+):[0-9]+"))'
+    )

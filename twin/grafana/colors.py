@@ -55,14 +55,14 @@ GONE, SILENT = "#C4162A", "#8F3BB8"
 SEVERITIES: Mapping[str, str] = MappingProxyType({"critical": RED, "warning": ORANGE, "info": BLUE})
 _GOOD = ("running", "RUNNING", "training", "ok", "OK", "nominal", "up", "active", "link up",
          "closed", "connected", "none", "no", "FULL")  # fmt: skip
-_CALM = ("standby", "STANDBY", "evaluation", "DISCHARGING", "CHARGING", "HOLDING", "TESTING",
-         "cooling")  # fmt: skip
+_CALM = ("standby", "STANDBY", "idle", "evaluation", "DISCHARGING", "CHARGING", "HOLDING",
+         "TESTING", "cooling")  # fmt: skip
 _PASSING = ("starting", "STARTING", "loading", "synchronising", "init", "armed", "deferred",
             "pending", "polling", "recovering", "test", "testing", "shift", "dormant")  # fmt: skip
 _POOR = ("Warning", "warning", "EMPTY")
 _BAD = ("failed", "FAULT", "crashed", "stalled", "Critical", "critical", "down", "lower layer down",
         "tripped", "open", "unpowered", "disconnected", "lost")  # fmt: skip
-_ABSENT = ("stopped", "idle", "off", "OFF", "Unavailable", "Absent", "unknown", "not present",
+_ABSENT = ("stopped", "off", "OFF", "Unavailable", "Absent", "unknown", "not present",
            "no change", "sleep", "disabled")  # fmt: skip
 
 STATES: Mapping[str, str] = MappingProxyType(

@@ -41,6 +41,7 @@ __all__ = [
     "no_value",
     "setting",
     "shown_name",
+    "state_words",
     "target",
     "thresholds",
     "unit_of",
@@ -54,6 +55,8 @@ _VALUES = {"state": 8, "severity": 3, "cause": 8, "kind": 8, "band": 4, "feed": 
            "pump": 2, "psu": 2, "training_job": 3, "job": 2, "gpu": 8, "endpoint": 6}  # fmt: skip
 """How many values a label has as a rule; of others there may be any number."""
 _ANY_NUMBER = 99
+_IN_OTHER_WORDS = {"idle": "takes no steps"}
+"""A job that serves requests takes no steps, and works all the same."""
 _LABEL = re.compile(r"\{\{(\w+)\}\}")
 
 REFERENCES = "ABCDEFGHIJKLMNOP"
@@ -240,6 +243,19 @@ def no_value() -> dashboard.SpecialValueMap:
 def shown_name(legend: str) -> str:
     """Return a legend as Grafana wants the name of a field, with its labels."""
     return _LABEL.sub(r"${__field.labels.\1}", legend)
+
+
+def state_words(query: Query, state: str) -> list[dashboard.DynamicConfigValue]:
+    """Return the field option that says a state in other words than its metric, if there are any.
+
+    Args:
+        query: whose series are called by their state.
+        state: as the metric has it.
+    """
+    word = _IN_OTHER_WORDS.get(state)
+    if word is None or "{{state}}" not in query.legend:
+        return []
+    return [setting("displayName", shown_name(query.legend.replace("{{state}}", word)))]
 
 
 def last_value() -> common_builders.ReduceDataOptions:

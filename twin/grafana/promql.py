@@ -118,6 +118,12 @@ class Expr:
         """Return only the series whose labels ``other`` has too."""
         return replace(self, raw=f"{_operand(self)} and {_operand(other)}", factor=1.0)
 
+    def by_host(self) -> Expr:
+        """Return the same, whose label ``instance`` is the host without the exporter's port."""
+        return replace(
+            self, raw=f'label_replace({self.raw}, "instance", "$1", "instance", "(.+):[0-9]+")'
+        )
+
     def _aggregate(self, name: str, by: tuple[str, ...]) -> Expr:
         grouping = f" by ({', '.join(by)}) " if by else ""
         return replace(self, raw=f"{name}{grouping}({self.raw})")

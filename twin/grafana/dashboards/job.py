@@ -28,7 +28,8 @@ def _now() -> Row:
         numbers(
             "State",
             "Present state of the job: training, evaluation and checkpoint are normal; stalled "
-            "means that it waits for a device that does not answer.",
+            "means that it waits for a device that does not answer. A job that serves takes "
+            "no steps.",
             [Query(q.STATE, "{{training_job}} {{state}}")],
             width=4,
             names_only=True,

@@ -13,6 +13,7 @@ from twin.grafana.panel_parts import (
     framed,
     legend,
     setting,
+    state_words,
     target,
     thresholds,
 )
@@ -55,5 +56,6 @@ def history(
     )
     for text, color in colors.items():
         painted = thresholds(((None, "transparent"), (1, color))).build()
-        panel = panel.override_by_regexp(rf"/(^| ){text}( |$)/", [setting("thresholds", painted)])
+        look = [setting("thresholds", painted), *state_words(query, text)]
+        panel = panel.override_by_regexp(rf"/(^| ){text}( |$)/", look)
     return panel.no_value(nothing) if nothing is not None else panel

@@ -17,6 +17,7 @@ from twin.grafana.panel_parts import (
     last_value,
     no_value,
     setting,
+    state_words,
     target,
     thresholds,
     unit_of,
@@ -80,7 +81,8 @@ def numbers(
         if properties:
             panel = panel.override_by_query(reference, properties)
         for state in query.expr.states if names_only else ():
-            panel = panel.override_by_regexp(rf"/(^| ){state}$/", [fixed_color(STATES[state])])
+            look = [fixed_color(STATES[state]), *state_words(query, state)]
+            panel = panel.override_by_regexp(rf"/(^| ){state}$/", look)
     return panel
 
 

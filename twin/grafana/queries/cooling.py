@@ -80,11 +80,14 @@ WORST_FAILED = _FAILED.kept_by(_WORST_FANS)
 WORST_SPEED = _SPEED.kept_by(_WORST_FANS)
 WORST_INLET = _rack("server_inlet_temperature_max_celsius").max(*_BY_RACK).kept_by(_WORST_FANS)
 WORST_GPU = _rack("gpu_temperature_max_celsius").max(*_BY_RACK).kept_by(_WORST_FANS)
-RACK_FANS = of(FAN, "speed_ratio", within=IN_RACK).mean("instance")
-RACK_SLOWEST_FAN = of(FAN, "speed_ratio", within=IN_RACK).min("instance")
-RACK_INLET = of(SERVER, "inlet_temperature", _INLET, within=IN_RACK)
-RACK_OUTLET = of(SERVER, "outlet_temperature", _OUTLET, within=IN_RACK).empty_when(
-    "only air-cooled servers show the air out of them"
+_FANS = of(FAN, "speed_ratio", within=IN_RACK).by_host()
+RACK_FANS = _FANS.mean("instance")
+RACK_SLOWEST_FAN = _FANS.min("instance")
+RACK_INLET = of(SERVER, "inlet_temperature", _INLET, within=IN_RACK).by_host()
+RACK_OUTLET = (
+    of(SERVER, "outlet_temperature", _OUTLET, within=IN_RACK)
+    .by_host()
+    .empty_when("only air-cooled servers show the air out of them")
 )
 
 # -- one rack -------------------------------------------------------------------------

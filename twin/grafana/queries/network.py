@@ -72,24 +72,32 @@ OUT_OF_SEQUENCE = _nic("out_of_sequence").rate().sum().in_unit(_PACKETS)
 ACK_TIMEOUTS = _nic("ack_timeouts").rate().sum().in_unit(_PACKETS)
 PORTS_DOWN = _array("nics_down")
 FLAPS = _nic("carrier_changes").increase("15m").sum()
-LINKS_DOWN = _nic("up", NO_VIRTUAL_DEVICE).equals(0).during("nic-down")
+LINKS_DOWN = _nic("up", NO_VIRTUAL_DEVICE).by_host().equals(0).during("nic-down")
 FLAPPING = (
-    Expr(f"({_nic('carrier_changes').increase('15m')} > 1.5)").top(_LISTED).during("nic-flap")
+    Expr(f"({_nic('carrier_changes').increase('15m')} > 1.5)")
+    .by_host()
+    .top(_LISTED)
+    .during("nic-flap")
 )
 """A link that is lost and stays lost changes once; the increase of a counter is no whole number."""
-SLOW_LINKS = Expr(
-    f"8 * ({_nic('rate').raw} < on (site) group_left () max by (site) ({_nic('rate').raw}))",
-    BITS_PER_SECOND,
-).during("nic-degraded-rate")
+SLOW_LINKS = (
+    Expr(
+        f"8 * ({_nic('rate').raw} < on (site) group_left () max by (site) ({_nic('rate').raw}))",
+        BITS_PER_SECOND,
+    )
+    .by_host()
+    .during("nic-degraded-rate")
+)
 SYMBOL_ERRORS = _nic("symbol_errors_phy").rate("1m").sum()
 CORRECTED_BITS = _nic("corrected_bits_phy").rate("1m").sum()
 
 OPTIC_HEAT = _nic("module_temperature").max()
 OPTIC_HEAT_MEAN = _nic("module_temperature").mean()
-OPTIC_LIGHT = Expr(f"{_nic('laser_rx_power')} > {limit.OPTIC_DARK.value:g}", "dBm")
+_LIGHT = Expr(f"{_nic('laser_rx_power')} > {limit.OPTIC_DARK.value:g}", "dBm")
 """Of the lasers that are received at all: a dark one is at -40 dBm, far from all others."""
-OPTIC_LIGHT_LOWEST = OPTIC_LIGHT.min()
-OPTIC_LIGHT_MEAN = OPTIC_LIGHT.mean()
+OPTIC_LIGHT = _LIGHT.by_host()
+OPTIC_LIGHT_LOWEST = _LIGHT.min()
+OPTIC_LIGHT_MEAN = _LIGHT.mean()
 OPTIC_DARK = Expr(
     f"count({_nic('laser_rx_power')} <= {limit.OPTIC_DARK.value:g}) or "
     f"0 * count({_nic('laser_rx_power')})"

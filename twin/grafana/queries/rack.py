@@ -61,18 +61,18 @@ XID = Expr(f"{_gpu('xid')} > 0").during("gpu-xid")
 
 # -- servers --------------------------------------------------------------------------
 
-SERVER_POWER = of(SERVER, "power", within=IN_RACK)
+SERVER_POWER = of(SERVER, "power", within=IN_RACK).by_host()
 INLET = of(SERVER, "inlet_temperature", within=IN_RACK)
-PSU_STATE = of(PSU, "state", within=IN_RACK).max("instance")
+PSU_STATE = of(PSU, "state", within=IN_RACK).by_host().max("instance")
 PSU_OUTPUT = of(PSU, "output_power", within=IN_RACK)
 
 # -- network --------------------------------------------------------------------------
 
-SENT = _nic("tx_bytes").rate().sum("instance")
-RECEIVED = _nic("rx_bytes").rate().sum("instance")
-PORTS_DOWN = Expr(f"{_nic('up', NO_VIRTUAL_DEVICE)} == 0").during("nic-down")
-LINKS_LOST = _nic("link_downed").increase("15m").sum("instance")
-MARKED = _nic("ecn_marked").rate().sum("instance").in_unit("pps")
+SENT = _nic("tx_bytes").rate().by_host().sum("instance")
+RECEIVED = _nic("rx_bytes").rate().by_host().sum("instance")
+PORTS_DOWN = _nic("up", NO_VIRTUAL_DEVICE).by_host().equals(0).during("nic-down")
+LINKS_LOST = _nic("link_downed").increase("15m").by_host().sum("instance")
+MARKED = _nic("ecn_marked").rate().by_host().sum("instance").in_unit("pps")
 
 # -- cooling and power ----------------------------------------------------------------
 
