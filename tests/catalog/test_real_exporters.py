@@ -57,7 +57,7 @@ def test_exporters_of_schedulers_are_known_whether_a_site_runs_them_or_not() -> 
         ("node_hwmon_humidity", "node-exporter"),
         ("kube_pod_status_phase", "kube-state-metrics"),
         ("ipmi_config_lan_mode", "ipmi-exporter"),
-        ("ifPhysAddress", "snmp-exporter"),
+        ("sysUpTime", "snmp-exporter"),
         ("prometheus_http_request_duration_seconds_bucket", "prometheus"),
         ("ALERTS", "prometheus"),
         ("alertmanager_notifications_failed_total", "alertmanager"),

@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from twin.catalog.device import DeviceClass
-from twin.catalog.if_mib import port_families
+from twin.catalog.if_mib import port_families, switch_families
 from twin.catalog.model import UP_CODES, Detail, Exporter, MetricType, Signal, Unit
 from twin.catalog.place import DeviceAddress, Hosts, Place, UnitKind
 from twin.catalog.rollup import ABOVE_RACK, Operation, Rollup
@@ -108,6 +108,7 @@ LEAF = DeviceClass(
     address=DeviceAddress("leaf", "leaves", _LEAVES.count),
     hosts=_LEAVES,
     detail=Detail.RACK,
+    derived=switch_families(_TARGET),
     signals=(
         *_whole("leaf"),
         _leaf("discarded_bytes", "switch_discarded_bytes_total", kind=MetricType.COUNTER,

@@ -1,19 +1,19 @@
 """Ports of leaf switches as snmp_exporter's whole ``if_mib`` module shows them.
 
 State, octets, errors and discards travel; the rest follows from them, as every counter of a healthy
-Ethernet port does, or stays as it is. Text-valued objects (``ifPhysAddress``, ``ifType_info``,
-``ifSpecific``) are left out.
+Ethernet port does, or stays as it is. A text is a label of a series that is 1.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from math import ceil
 from typing import TYPE_CHECKING
 
 from twin.catalog.arrays import Values, np
 from twin.catalog.derived import DerivedFamily, DeviceValues, HostLevel, SeriesGroup
-from twin.catalog.host.kind import hosts_shown
+from twin.catalog.host.kind import hosts_shown, mac_address
 from twin.catalog.host.texts import declared
 from twin.catalog.model import Exporter, Labels, Unit
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from twin.catalog.place import Place
     from twin.parameters import Site
 
-__all__ = ["port_families"]
+__all__ = ["port_families", "switch_families"]
 
 _WRAP = 2.0**32
 """Where the counters without ``HC`` begin again."""
@@ -30,6 +30,15 @@ _MOST_SPEED = 4_294_967_295.0
 _MULTICAST, _BROADCAST = 1e-6, 1e-8
 """Packets to many for each to one, est."""
 _FULL = (HostLevel.FULL,)
+_MODULE = (("module", "if_mib"),)
+_OBJECTS = 41
+"""Objects of a port that a walk returns: 22 columns of ``ifTable``, 19 of ``ifXTable``."""
+_TABLES = 2
+"""Subtrees that are walked, each by requests of its own."""
+_REPETITIONS = 25
+"""Objects that one answer brings: ``max_repetitions`` as the exporter sets it."""
+_ANSWER_SECONDS, _PROCESSING_SECONDS = 4e-3, 2e-5
+"""Until a switch's agent answers a request, and what the exporter takes for an object; est."""
 
 
 def _shown(site: Site) -> bool:
@@ -93,7 +102,69 @@ def port_families(exporter: Exporter) -> tuple[DerivedFamily, ...]:
               for name, value in constants.items()]  # fmt: skip
     found += [family(name, _always(value), steady=True) for name, value in rest.items()]
     found.append(family("ifIndex", _index, steady=True))
-    return tuple(found)
+    return (*found, *_texts(exporter))
+
+
+def _texts(exporter: Exporter) -> tuple[DerivedFamily, ...]:
+    """Return the objects of a port whose value is a text, in a label after the port's own."""
+
+    def text(metric: str, label: str, value: Callable[[Place], str]) -> DerivedFamily:
+        def labels(place: Place) -> Sequence[Labels]:
+            own = zip(exporter.names(place.site), exporter.identify(place), strict=True)
+            return ((*own, (label, value(place))),)
+
+        group = SeriesGroup(f"{exporter.key}_{label}", exporter, (*exporter.labels, label),
+                            labels=labels)  # fmt: skip
+        name, kind, unit, about = declared(metric, "if_mib.txt", "")
+        return DerivedFamily(name, kind, unit, about, group, _always(1.0), "oper_status",
+                             steady=True, shown=_shown, levels=_FULL)  # fmt: skip
+
+    return (
+        text("ifPhysAddress", "ifPhysAddress", lambda own: mac_address(own, own.slot).upper()),
+        text("ifSpecific", "ifSpecific", lambda _: "0.0"),
+        text("ifType_info", "ifType", lambda _: "ethernetCsmacd"),
+    )
+
+
+def switch_families(exporter: Exporter) -> tuple[DerivedFamily, ...]:
+    """Return what a scrape of a leaf switch has beside its ports.
+
+    Args:
+        exporter: how snmp_exporter identifies the switch.
+    """
+    scrape = SeriesGroup("snmp_scrape", exporter, ("module",), labels=lambda _: (_MODULE,))
+    alone = SeriesGroup(exporter.key, exporter)
+
+    def family(name: str, group: SeriesGroup, value: Callable[[Site], float]) -> DerivedFamily:
+        metric, kind, unit, text = declared(name, "if_mib.txt", "")
+        return DerivedFamily(metric, kind, unit, text, group, lambda own: value(own.site), "power",
+                             steady=True, decimals=3 if unit is Unit.SECONDS else 0,
+                             shown=_shown)  # fmt: skip
+
+    return (
+        family("ifNumber", alone, lambda site: site.fabric.ports),
+        family("snmp_scrape_duration_seconds", scrape,
+               lambda site: _walk(site) + _PROCESSING_SECONDS * _objects(site)),
+        family("snmp_scrape_packets_retried", scrape, lambda _: 0.0),
+        family("snmp_scrape_packets_sent", scrape, _packets),
+        family("snmp_scrape_pdus_returned", scrape, _objects),
+        family("snmp_scrape_walk_duration_seconds", scrape, _walk),
+    )  # fmt: skip
+
+
+def _objects(site: Site) -> float:
+    """Return the objects that a walk of a leaf returns, ``ifNumber`` among them."""
+    return 1.0 + _OBJECTS * site.fabric.ports
+
+
+def _packets(site: Site) -> float:
+    """Return the requests of a walk; each table ends with one that leads out of it."""
+    return ceil(_objects(site) / _REPETITIONS) + _TABLES
+
+
+def _walk(site: Site) -> float:
+    """Return the seconds that a walk takes."""
+    return _packets(site) * _ANSWER_SECONDS
 
 
 def _always(value: float) -> Callable[[DeviceValues], float]:
