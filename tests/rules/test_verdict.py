@@ -53,6 +53,14 @@ def test_what_is_missed_is_told(
     assert verdicts(loaded, episodes)[kind] == (CheckStatus.FAILED, detail)
 
 
+def test_what_was_pending_before_the_fault_is_no_detection(loaded: LoadedScenario) -> None:
+    """An alert that was true before the fault and fires after it does not meet an expectation."""
+    began = loaded.scenario.faults[0].at
+    status, detail = verdicts(loaded, [fired(at=began + 5.0)])["fires"]
+    assert status is CheckStatus.FAILED
+    assert detail.endswith("it was pending before the fault began, and may have fired without it")
+
+
 def test_pending_is_not_firing(loaded: LoadedScenario) -> None:
     """An alert that was only pending did not fire."""
     pending = Episode(0, {"alertname": "PumpFailed", "pump": "1"}, 60.0, None, 65.0)

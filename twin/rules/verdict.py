@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from twin.errors import ConfigError
+from twin.rules.attribution import PENDING_BEFORE, owed
 from twin.rules.engine import Episode
 from twin.rules.result import Check, CheckStatus
 from twin.scenario import AlertClears, AlertFires, AlertMatch, show_duration
@@ -50,21 +51,21 @@ def judge(
         told: when Alertmanager told of each alert, by name; None when it was not asked.
         foreign: whether the rules are not those that the shipped scenarios are for.
     """
-    fired = [episode for episode in episodes if episode.firing is not None]
-    return _Judge(loaded, fired, frozenset(known), told, foreign).checks()
+    return _Judge(loaded, episodes, frozenset(known), told, foreign).checks()
 
 
 class _Judge:
     def __init__(
         self,
         loaded: LoadedScenario,
-        fired: Sequence[Episode],
+        episodes: Sequence[Episode],
         known: frozenset[str],
         told: Mapping[str, float] | None,
         foreign: bool,
     ) -> None:
         self._loaded = loaded
-        self._fired = fired
+        self._episodes = episodes
+        self._fired = [episode for episode in episodes if episode.firing is not None]
         self._known = known
         self._told = told
         self._foreign = foreign
@@ -96,6 +97,10 @@ class _Judge:
     def _matching(self, match: AlertMatch) -> list[Episode]:
         return [own for own in self._fired if match.matches(own.labels)]
 
+    def _of(self, episode: Episode) -> list[Episode]:
+        """Return all episodes of the alert that one is of."""
+        return [own for own in self._episodes if own.candidate == episode.candidate]
+
     def _unknown(self, kind: str, match: AlertMatch, text: str, place: str) -> Check | None:
         if match.alert in self._known:
             return None
@@ -109,9 +114,13 @@ class _Judge:
             return check
         faults = self._loaded.scenario.faults
         began = faults[own.after - 1].at if faults else 0.0
-        after = [e for e in self._matching(own) if e.firing is not None and e.firing >= began]
+        late_enough = [e for e in self._matching(own) if e.firing is not None and e.firing >= began]
+        first_fault = faults[0].at if faults else 0.0
+        after = [e for e in late_enough if owed(e, self._of(e), first_fault)]
         if not after:
             detail = "did not fire" + (" after the fault" if self._matching(own) else "")
+            if late_enough:
+                detail = f"cannot be told: {PENDING_BEFORE}"
             return Check("fires", text, CheckStatus.FAILED, detail, place, own.alert)
         first = min(e.firing for e in after if e.firing is not None)
         delay = first - began
