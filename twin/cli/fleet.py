@@ -35,8 +35,21 @@ Credentials = Annotated[
 ]
 
 
-def fleet_prometheus(url: str, file: Path | None, timeout: float = 30.0) -> Prometheus:
+def fleet_prometheus(
+    url: str,
+    file: Path | None,
+    timeout: float = 30.0,
+    most_bytes: int = _MOST_BYTES,
+    option: str = "--prometheus",
+) -> Prometheus:
     """Return the Prometheus of a fleet.
+
+    Args:
+        url: its address.
+        file: with the credentials; None for those of the environment.
+        timeout: seconds to wait for an answer.
+        most_bytes: length of an answer at most.
+        option: by which the address came, for errors.
 
     Raises:
         ConfigError: the address is not one of HTTP, or has a login in it.
@@ -47,8 +60,8 @@ def fleet_prometheus(url: str, file: Path | None, timeout: float = 30.0) -> Prom
     try:
         _, login = split_login(url)
     except ValueError:
-        raise ConfigError("--prometheus is not an address; write http://host:9090") from None
+        raise ConfigError(f"{option} is not an address; write http://host:9090") from None
     if login:
-        raise ConfigError(f"--prometheus has a login in the address, where others see it; {_LOGIN}")
+        raise ConfigError(f"{option} has a login in the address, where others see it; {_LOGIN}")
     headers = credentials(file, os.environ, _VARIABLE)
-    return Prometheus(url, timeout, headers=headers, most_bytes=_MOST_BYTES, login=_LOGIN)
+    return Prometheus(url, timeout, headers=headers, most_bytes=most_bytes, login=_LOGIN)

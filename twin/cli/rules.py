@@ -18,8 +18,19 @@ from twin.cli.exporters import (
     ExporterSettings,
     counters_text,
 )
+from twin.cli.fleet import Credentials
 from twin.cli.options import JsonOutput, JunitFile, OutputFile, ReportFile
 from twin.cli.process import configure_logs
+from twin.cli.rules_history import (
+    HistoryFrom,
+    HistoryStep,
+    HistoryTo,
+    HistoryUrl,
+    IncidentsFile,
+    MostSamples,
+    backtest_rules,
+    refuse_without_history,
+)
 from twin.errors import CheckFailedError, ConfigError
 
 if TYPE_CHECKING:
@@ -88,8 +99,17 @@ def run_test(
         typer.Option("--cache/--no-cache", help="Reuse what earlier runs simulated and evaluated."),
     ] = True,
     as_json: JsonOutput = False,
+    history: HistoryUrl = None,
+    since: HistoryFrom = None,
+    until: HistoryTo = None,
+    incidents: IncidentsFile = None,
+    credentials: Credentials = None,
+    step: HistoryStep = None,
+    most_samples: MostSamples = 10_000_000,
 ) -> None:
     """Simulate scenarios and evaluate the rules with promtool; exit 1 if a check fails.
+
+    With --history the rules are judged over the real past of a Prometheus instead.
 
     \b
     Examples:
@@ -97,7 +117,20 @@ def run_test(
       twin rules test --rules 'rules/*.yml' --scenarios gpu-off-bus --report report.html
       twin rules test --rules my.yml --scenarios 'scenarios/*.yaml' --junit rules.xml
       twin rules test --rules my.yml --exporter dcgm=4.9.0
+      twin rules test --rules my.yml --history http://prometheus:9090 --from now-7d
     """  # noqa: D301 - click wants the backspace itself before lines to be kept
+    if history is not None:
+        scenarios_only = {"--scenarios": scenarios, "--report": report, "--sweep": sweep,
+                          "--mutate": mutate, "--alertmanager": alertmanager,
+                          "--exporter": exporter, "--counters": counters}  # fmt: skip
+        backtest_rules(
+            history, rules, since, until, scenarios_only,
+            incidents=incidents, credentials=credentials, step=step, most=most_samples,
+            junit=junit, jobs=jobs, every=every, strict=strict, as_json=as_json,
+        )  # fmt: skip
+        return
+    refuse_without_history({"--from": since, "--to": until, "--incidents": incidents,
+                            "--credentials": credentials, "--step": step})  # fmt: skip
     from twin.scenario import find_scenarios
 
     text = counters_text(counters)
@@ -106,7 +139,7 @@ def run_test(
         for loaded in find_scenarios(scenarios or [])
     ]
 
-    from twin.cli.rules_files import editions_of_sites, tell
+    from twin.cli.rules_files import editions_of_sites, refuse_unknown, tell
     from twin.rules.audit import audit, audit_recordings
     from twin.rules.cache import Cache, default_folder
     from twin.rules.conclusion import conclude
@@ -129,7 +162,7 @@ def run_test(
         tell(own.notes, strict=strict)
         check_suite(chosen, own)
         if strict:
-            _refuse_unknown(own, chosen)
+            refuse_unknown(own, chosen)
         options = Options(
             foreign=rules is not None and is_foreign(own),
             report=report is not None,
@@ -230,22 +263,6 @@ def _run(
             bar.advance(task)
 
         return run_suite(chosen, rules, options, progress)
-
-
-def _refuse_unknown(rules: RuleSet, chosen: Sequence[LoadedScenario]) -> None:
-    from twin.rules.sampling import known_metrics
-    from twin.rules.unknown_references import lacking_metrics
-
-    metrics = frozenset[str]().union(*(known_metrics(loaded.layout) for loaded in chosen))
-    lacking = lacking_metrics(rules, metrics)
-    lines = [
-        f"{rule.file}:{rule.expr_line}: no known exporter has {name}{f'; {hint}' if hint else ''}"
-        for rule in rules.rules
-        if rule.key in lacking
-        for name, hint in lacking[rule.key].unknown.items()
-    ]
-    if lines:
-        raise ConfigError("\n".join(lines))
 
 
 @app.command("compare")

@@ -13,9 +13,10 @@ from twin.errors import ConfigError
 
 if TYPE_CHECKING:
     from twin.catalog.editions import Edition
+    from twin.rules.source import RuleSet
     from twin.scenario.loader import LoadedScenario
 
-__all__ = ["build", "editions_of_sites", "export_scenario", "tell"]
+__all__ = ["build", "editions_of_sites", "export_scenario", "refuse_unknown", "tell"]
 
 
 def export_scenario(
@@ -79,3 +80,24 @@ def tell(notes: Sequence[str], *, strict: bool) -> None:
         raise ConfigError("\n".join(notes))
     for note in notes:
         typer.echo(f"twin: {note}", err=True)
+
+
+def refuse_unknown(rules: RuleSet, chosen: Sequence[LoadedScenario]) -> None:
+    """Refuse a metric that no known exporter has.
+
+    Raises:
+        ConfigError: with a line a metric.
+    """
+    from twin.rules.sampling import known_metrics
+    from twin.rules.unknown_references import lacking_metrics
+
+    metrics = frozenset[str]().union(*(known_metrics(loaded.layout) for loaded in chosen))
+    lacking = lacking_metrics(rules, metrics)
+    lines = [
+        f"{rule.file}:{rule.expr_line}: no known exporter has {name}{f'; {hint}' if hint else ''}"
+        for rule in rules.rules
+        if rule.key in lacking
+        for name, hint in lacking[rule.key].unknown.items()
+    ]
+    if lines:
+        raise ConfigError("\n".join(lines))

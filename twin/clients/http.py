@@ -12,9 +12,13 @@ import httpx
 from twin.clients.login import split_login
 from twin.errors import ConfigError, ServiceError, certificate_fault
 
-__all__ = ["HttpServer", "fetch", "is_ready"]
+__all__ = ["HttpServer", "TooLongError", "fetch", "is_ready"]
 
 _REMEDY = "is its address right, and its login (http://user:password@host:port)?"
+
+
+class TooLongError(ServiceError):
+    """An answer is longer than it may be, or takes longer; a smaller question may be answered."""
 
 
 class HttpServer:
@@ -67,6 +71,7 @@ class HttpServer:
 
         Raises:
             ServiceError: the server does not answer.
+            TooLongError: its answer is too long.
         """
         headers = {**self._headers, **request.pop("headers", {})}
         try:
@@ -74,6 +79,8 @@ class HttpServer:
             if self._most_bytes is None:
                 return _send(method, url, timeout, headers=headers, **request)
             return _bounded(method, url, timeout, self._most_bytes, headers=headers, **request)
+        except _LongAnswerError as error:
+            raise TooLongError(str(self.silent(error))) from None
         except (httpx.HTTPError, OSError) as error:
             raise self.silent(error) from None
 
@@ -97,6 +104,10 @@ class HttpServer:
         if (fault := certificate_fault(str(why), trust)) is not None:
             return ServiceError(f"{self.name} at {self.url} is not trusted: {fault}")
         return ServiceError(f"{self.name} does not answer at {self.url}: {why}; {self._remedy}")
+
+
+class _LongAnswerError(ConnectionError):
+    """The answer is given up."""
 
 
 def fetch(
@@ -145,7 +156,7 @@ def _bounded(
     """Return an answer that is neither longer nor takes longer than it may, however it comes.
 
     Raises:
-        ConnectionError: it is too long, or too slow.
+        _LongAnswerError: it is too long, or too slow.
     """
     due = time.monotonic() + timeout
     body = bytearray()
@@ -156,9 +167,9 @@ def _bounded(
         for part in answer.iter_bytes(1 << 16):
             body += part
             if len(body) > most_bytes:
-                raise ConnectionError(f"its answer is longer than {most_bytes >> 20} MiB")
+                raise _LongAnswerError(f"its answer is longer than {most_bytes >> 20} MiB")
             if time.monotonic() > due:
-                raise ConnectionError(f"its answer takes longer than {timeout:g} s")
+                raise _LongAnswerError(f"its answer takes longer than {timeout:g} s")
         return httpx.Response(answer.status_code, content=bytes(body), request=answer.request)
 
 

@@ -1,0 +1,22 @@
+"""Backtest: a user's rules over the real past of a Prometheus, judged against his incidents."""
+
+from __future__ import annotations
+
+from twin.rules.backtest.incidents import Incident, read_incidents
+from twin.rules.backtest.outcome import PastOutcome, PastSettings
+from twin.rules.backtest.report import backtest_json, backtest_junit, backtest_text
+from twin.rules.backtest.run import backtest
+from twin.rules.backtest.verdict import BacktestVerdict, verdict
+
+__all__ = [
+    "BacktestVerdict",
+    "Incident",
+    "PastOutcome",
+    "PastSettings",
+    "backtest",
+    "backtest_json",
+    "backtest_junit",
+    "backtest_text",
+    "read_incidents",
+    "verdict",
+]
