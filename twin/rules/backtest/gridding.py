@@ -43,6 +43,11 @@ class Grid:
     step: float
     scrapes: int
 
+    @property
+    def times(self) -> Values:
+        """Moment of each scrape, unix seconds."""
+        return self.origin + self.step * (np.arange(self.scrapes) + 1.0)
+
     @classmethod
     def between(cls, origin: float, end: float, step: float) -> Grid:
         """Return the steps up to an end, which are at least two."""

@@ -49,11 +49,11 @@ def backtest_text(found: BacktestVerdict, *, every: bool) -> Iterator[Table | st
 
 def _head(own: PastOutcome) -> Iterator[Table | str]:
     settings = own.settings
+    span = f"{shown_moment(settings.start)} to {shown_moment(settings.end)} UTC"
     rows = [
-        ("past", f"{shown_moment(settings.start)} to {shown_moment(settings.end)} UTC, every "
-                 f"{show_duration(own.step)}"),
+        ("past", f"{span}, every {show_duration(own.step)}"),
         ("read", f"{own.samples:,} samples of {own.series:,} series"),
-    ]  # fmt: skip
+    ]
     if own.gaps:
         together = show_duration(sum(gap.end - gap.start for gap in own.gaps))
         rows.append(("gaps", f"{len(own.gaps)}, {together} together: {_gaps(own.gaps)}"))
@@ -64,8 +64,8 @@ def _head(own: PastOutcome) -> Iterator[Table | str]:
     if (more := len(own.missing or {}) - _SHOWN_NAMES) > 0:
         rows.append(("missing", f"and {more} metrics more"))
     for interval, count in sorted((own.slower or {}).items()):
-        rows.append(("slower", f"{count} series come every {show_duration(interval)}; between two "
-                               "samples the last one stands"))  # fmt: skip
+        every = f"{count} series come every {show_duration(interval)}"
+        rows.append(("slower", f"{every}; between two samples the last one stands"))
     if own.partial:
         rows.append(("partial", f"{own.partial} answers are not whole: {own.warnings[0]}"))
     rows += [("note", note) for note in own.notes]

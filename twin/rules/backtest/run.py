@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from twin.catalog import UP
 from twin.catalog.own import SHADOW_FINDING_RESIDUAL
@@ -32,6 +33,9 @@ from twin.rules.source import RuleSet
 from twin.scenario import show_duration
 
 __all__ = ["Past", "backtest"]
+
+Values = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 
 _DAY = 86_400.0
 _SHORTEST = 600.0
@@ -145,11 +149,10 @@ class _PastRun:
         self.slower |= slower
         self.series = max(self.series, len(raw))
         self.seen.update(samples.families.keys() - {SHADOW_FINDING_RESIDUAL.name})
-        first = max(0, math.ceil((at - origin) / step) - 1)
-        silent = not any(
-            np.isfinite(family.values[:, first:]).any() for family in samples.families.values()
-        )
-        alive = self._heard(at, until, step, silent=silent)
+        # What precedes the past may have fired in a gap, too.
+        since = origin if at == self.settings.start else at
+        there = grid.times[_there(samples)]
+        alive = self._heard(since, until, step, there)
         if samples.families or alive:
             self._judge(samples, grid, at)
         if (found := samples.families.get(SHADOW_FINDING_RESIDUAL.name)) is not None:
@@ -185,8 +188,15 @@ class _PastRun:
         for key, text in found.failed.items():
             self.errors.setdefault(key, text)
 
-    def _heard(self, at: float, until: float, step: float, *, silent: bool) -> bool:
-        """Take note of when Prometheus stored nothing; return whether it stored anything."""
+    def _heard(self, at: float, until: float, step: float, there: Values) -> bool:
+        """Take note of when Prometheus stored nothing; return whether it stored anything.
+
+        Args:
+            at: the start, unix seconds.
+            until: the end.
+            step: seconds between two evaluations.
+            there: moments at which any series is there.
+        """
         beat = max(_HEARTBEAT, step)
         query = f"count(count_over_time({UP}[{round(1.5 * beat)}s]))"
         try:
@@ -197,11 +207,14 @@ class _PastRun:
                 self.notes.append(note)
             return True
         heard = {round((float(time) - at) / beat) for own in answer for time, _ in own["values"]}
-        if not heard and not silent:
+        if not heard and (there > at).any():
             return True  # of a store that has no series of targets, gaps are not known
         for index in range(int((until - at) / beat) + 1):
             if index not in heard:
-                self._gap(max(at, at + (index - 1.5) * beat), at + index * beat)
+                end = at + index * beat
+                before = there[(there > end - 2.5 * beat) & (there <= end)]
+                start = before[-1] if len(before) else end - min(1.5, index + 1) * beat
+                self._gap(float(start), end)
         return bool(heard)
 
     def _gap(self, start: float, end: float) -> None:
@@ -213,6 +226,8 @@ class _PastRun:
     def _outcome(self) -> PastOutcome:
         own = self.reader
         episodes = self.alerts.episodes
+        start, end = self.settings.start, self.settings.end
+        gaps = [Gap(max(gap.start, start), min(gap.end, end)) for gap in self.gaps]
         kept = [episode for episode in episodes if not inside(episode, self.gaps)]
         notes = list(self.notes)
         step = self.settings.step or _ASSUMED_STEP
@@ -232,7 +247,7 @@ class _PastRun:
             found=self.findings.episodes,
             series=self.series,
             samples=own.samples,
-            gaps=self.gaps,
+            gaps=[gap for gap in gaps if gap.end > gap.start],
             missing={
                 name: read for name, read in readers(self.rules).items() if name not in self.seen
             },
@@ -242,3 +257,11 @@ class _PastRun:
             partial=own.partial,
             notes=notes,
         )
+
+
+def _there(samples: Samples) -> Flags:
+    """Return at which scrapes any series is there."""
+    found = np.zeros(samples.scrapes, np.bool_)
+    for family in samples.families.values():
+        found |= np.isfinite(family.values).any(axis=0)
+    return found

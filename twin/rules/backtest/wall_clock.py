@@ -15,7 +15,7 @@ from twin.rules.source import Rule, RuleSet
 
 __all__ = ["on_wall_clock", "shifted"]
 
-_STRING = r'"(?:\\.|[^"\\])*"' r"|'(?:\\.|[^'\\])*'|`[^`]*`|#[^\n]*"
+_STRING = r""""(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|`[^`]*`|#[^\n]*"""
 _TIME = r"(?P<time>\btime\s*\(\s*\))"
 _CALENDAR = (
     r"\b(?P<calendar>minute|hour|day_of_week|day_of_month|day_of_year|days_in_month|month|year)"
