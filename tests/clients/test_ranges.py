@@ -8,7 +8,7 @@ import numpy as np
 import orjson
 import pytest
 
-from twin.clients.http import TooLongError
+from twin.clients.http import AnswerTooLongError
 from twin.clients.prometheus import QueryError
 from twin.clients.ranges import PastReader, TooManySamplesError
 from twin.errors import ServiceError
@@ -62,7 +62,7 @@ def test_pieces_are_joined() -> None:
 
 def test_an_answer_that_is_too_long_is_asked_for_in_parts() -> None:
     """What the client gives up for its length is halved, as what the server refuses."""
-    source = FakePast(2000, TooLongError("too long"))
+    source = FakePast(2000, AnswerTooLongError("too long"))
     (own,) = PastReader(source).read(["x"], 0.0, HOUR, 100_000)
     assert len(own.times) == HOUR + 1
     assert source.asked > 2

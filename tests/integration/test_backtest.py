@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from tests.integration.conftest import Prometheus as Server
 from tests.integration.conftest import started
 from tests.integration.past import prometheus_with
+from twin.catalog.own import SHADOW_FINDING_RESIDUAL
 from twin.cli import app
 from twin.clients.prometheus import Prometheus
 from twin.errors import CheckFailedError, ConfigError, ServiceError
@@ -66,6 +67,15 @@ incidents:
 """
 
 
+FINDING = {
+    SHADOW_FINDING_RESIDUAL.name: MetricFamily(
+        [{"cause": "pump has lost head", "target": "r0001/pump1", "rack": "r0001"}],
+        np.array([[np.nan] * 13 + [-3.0] * 12 + [np.nan] * 23]),
+    )
+}
+"""What twin shadow found, from 70 s on for a minute."""
+
+
 def twice(own: Samples) -> Samples:
     """Return a past in which a scenario happens twice, with nothing between."""
     hole = np.full(round((AGAIN - LENGTH) / own.interval), np.nan)
@@ -83,7 +93,8 @@ def twice(own: Samples) -> Samples:
 def past(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Return a Prometheus with a past."""
     loaded = parse_scenario(SCENARIO, Path("own.yaml"))
-    samples = twice(sample(loaded, {"cdu_pump_state", "up"}))
+    own = sample(loaded, {"cdu_pump_state", "up"})
+    samples = twice(replace(own, families={**own.families, **FINDING}))
     with ExitStack() as servers:
         folder = tmp_path_factory.mktemp("past")
         yield started(prometheus_with(folder, samples, ORIGIN), servers)
@@ -136,6 +147,8 @@ def test_incidents_decide_the_exit_status(past: Server, rule_file: Path, tmp_pat
     assert done.exception is None, done.output
     told = orjson.loads(done.stdout)
     assert [own["delay_seconds"] for own in told["incidents"]] == [15.0, 5.0]
+    assert [own["shadow_delay_seconds"] for own in told["incidents"]] == [10.0, 10.0]
+    assert [len(own["firings"]) for own in told["shadow"]] == [2]
     assert {own["alert"]: own["precision"] for own in told["rules"]}["PumpFailed"] == 0.5
     assert ET.parse(junit).getroot()[0].get("failures") == "0"  # noqa: S314 - our own file
     incidents.write_text(INCIDENTS.replace("r0001", "r0002"), encoding="utf-8")

@@ -12,12 +12,12 @@ import httpx
 from twin.clients.login import split_login
 from twin.errors import ConfigError, ServiceError, certificate_fault
 
-__all__ = ["HttpServer", "TooLongError", "fetch", "is_ready"]
+__all__ = ["AnswerTooLongError", "HttpServer", "fetch", "is_ready"]
 
 _REMEDY = "is its address right, and its login (http://user:password@host:port)?"
 
 
-class TooLongError(ServiceError):
+class AnswerTooLongError(ServiceError):
     """An answer is longer than it may be, or takes longer; a smaller question may be answered."""
 
 
@@ -71,7 +71,7 @@ class HttpServer:
 
         Raises:
             ServiceError: the server does not answer.
-            TooLongError: its answer is too long.
+            AnswerTooLongError: its answer is too long.
         """
         headers = {**self._headers, **request.pop("headers", {})}
         try:
@@ -80,7 +80,7 @@ class HttpServer:
                 return _send(method, url, timeout, headers=headers, **request)
             return _bounded(method, url, timeout, self._most_bytes, headers=headers, **request)
         except _LongAnswerError as error:
-            raise TooLongError(str(self.silent(error))) from None
+            raise AnswerTooLongError(str(self.silent(error))) from None
         except (httpx.HTTPError, OSError) as error:
             raise self.silent(error) from None
 

@@ -16,7 +16,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from twin.clients.http import TooLongError
+from twin.clients.http import AnswerTooLongError
 from twin.clients.prometheus import QueryError
 from twin.errors import ServiceError
 
@@ -133,7 +133,7 @@ class PastReader:
         query = f"{selector}[{round((end - start) * 1000)}ms]"
         try:
             return self._parsed(self.source.raw(query, end), selector)
-        except (QueryError, TooLongError) as error:
+        except (QueryError, AnswerTooLongError) as error:
             if isinstance(error, QueryError) and not _REFUSED.search(str(error)):
                 raise ServiceError(
                     f"Prometheus at {self.source.url} refuses to read {selector}: {error}"

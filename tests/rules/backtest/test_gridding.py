@@ -6,7 +6,7 @@ import numpy as np
 from numpy.testing import assert_array_equal
 
 from twin.clients.ranges import RawSeries
-from twin.rules.backtest.gridding import Grid, gridded, scrape_interval
+from twin.rules.backtest.gridding import ScrapeGrid, gridded, scrape_interval
 
 NAN = np.nan
 
@@ -19,7 +19,7 @@ def series(times: list[float], values: list[float] | None = None) -> RawSeries:
 
 def row(own: RawSeries, scrapes: int) -> list[float]:
     """Return its values every ten seconds."""
-    samples, _ = gridded([own], Grid(0.0, 10.0, scrapes))
+    samples, _ = gridded([own], ScrapeGrid(0.0, 10.0, scrapes))
     assert samples.families["x"].labels == [{"a": "b"}]
     return list(samples.families["x"].values[0])
 
@@ -42,7 +42,7 @@ def test_a_missed_scrape_is_a_gap() -> None:
 
 def test_a_slow_series_stands_between_its_samples() -> None:
     """A series that is scraped every third step holds its value for three, and is counted."""
-    samples, slower = gridded([series([10, 40, 70])], Grid(0.0, 10.0, 10))
+    samples, slower = gridded([series([10, 40, 70])], ScrapeGrid(0.0, 10.0, 10))
     assert_array_equal(samples.families["x"].values[0], [0, 0, 0, 1, 1, 1, 2, 2, 2, NAN])
     assert slower == {30.0: 1}
 

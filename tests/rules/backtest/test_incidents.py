@@ -1,4 +1,4 @@
-"""Incident files: what they may have, and one clear sentence for what they may not."""
+"""PastIncident files: what they may have, and one clear sentence for what they may not."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.rules.conftest import episode
-from twin.rules.backtest import BacktestVerdict, Incident, PastOutcome, PastSettings, verdict
+from twin.rules.backtest import BacktestVerdict, PastIncident, PastOutcome, PastSettings, verdict
 from twin.rules.backtest.outcome import WEEK, Gap
 from twin.rules.backtest.report import backtest_json, backtest_junit, backtest_text
 from twin.rules.judging import Episode
@@ -24,10 +24,10 @@ def rules(rule_file: Path) -> RuleSet:
     return load_rules([str(rule_file)])
 
 
-def incident(start: float, end: float, *alerts: str, **labels: str) -> Incident:
+def incident(start: float, end: float, *alerts: str, **labels: str) -> PastIncident:
     """Return an incident, so many seconds after the start."""
     own = {"name": "own", "from": START + start, "to": START + end}
-    return Incident.model_validate({**own, "alerts": alerts, "labels": labels})
+    return PastIncident.model_validate({**own, "alerts": alerts, "labels": labels})
 
 
 def at(begins: float, ends: float, name: str = "PumpFailed", **labels: str) -> Episode:
@@ -37,7 +37,7 @@ def at(begins: float, ends: float, name: str = "PumpFailed", **labels: str) -> E
 
 def judged(
     rules: RuleSet,
-    incidents: list[Incident] | None,
+    incidents: list[PastIncident] | None,
     *episodes: Episode,
     found: tuple[Episode, ...] = (),
     gaps: tuple[Gap, ...] = (),

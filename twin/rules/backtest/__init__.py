@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from twin.rules.backtest.incidents import Incident, read_incidents
+from twin.rules.backtest.incidents import PastIncident, read_incidents
 from twin.rules.backtest.outcome import PastOutcome, PastSettings
 from twin.rules.backtest.report import backtest_json, backtest_junit, backtest_text
 from twin.rules.backtest.run import backtest
@@ -10,7 +10,7 @@ from twin.rules.backtest.verdict import BacktestVerdict, verdict
 
 __all__ = [
     "BacktestVerdict",
-    "Incident",
+    "PastIncident",
     "PastOutcome",
     "PastSettings",
     "backtest",

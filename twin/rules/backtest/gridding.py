@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from twin.clients.ranges import RawSeries
 from twin.rules.sampling import MetricFamily, Samples
 
-__all__ = ["Grid", "gridded", "scrape_interval"]
+__all__ = ["ScrapeGrid", "gridded", "scrape_interval"]
 
 Values = NDArray[np.float64]
 
@@ -30,7 +30,7 @@ _LEAST = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Grid:
+class ScrapeGrid:
     """Steps of time.
 
     Attributes:
@@ -46,10 +46,11 @@ class Grid:
     @property
     def times(self) -> Values:
         """Moment of each scrape, unix seconds."""
-        return self.origin + self.step * (np.arange(self.scrapes) + 1.0)
+        times: Values = self.origin + self.step * np.arange(1.0, self.scrapes + 1.0)
+        return times
 
     @classmethod
-    def between(cls, origin: float, end: float, step: float) -> Grid:
+    def between(cls, origin: float, end: float, step: float) -> ScrapeGrid:
         """Return the steps up to an end, which are at least two."""
         return cls(origin, step, max(2, math.ceil((end - origin) / step)))
 
@@ -68,7 +69,7 @@ def scrape_interval(series: Sequence[RawSeries]) -> float | None:
     return min(value for value, count in counts.items() if count * 20 >= common)
 
 
-def gridded(series: Sequence[RawSeries], grid: Grid) -> tuple[Samples, Counter[float]]:
+def gridded(series: Sequence[RawSeries], grid: ScrapeGrid) -> tuple[Samples, Counter[float]]:
     """Return the series as scrapes, and how many were scraped less often, by their interval."""
     labels: dict[str, list[dict[str, str]]] = {}
     values: dict[str, list[Values]] = {}
@@ -90,7 +91,7 @@ def _interval(series: RawSeries) -> float:
     return float(np.median(np.diff(series.times)))
 
 
-def _row(series: RawSeries, interval: float, grid: Grid) -> Values:
+def _row(series: RawSeries, interval: float, grid: ScrapeGrid) -> Values:
     """Return the values of a series at every step, NaN where there is none."""
     places = _places(series.times, grid)
     apart = np.diff(series.times, append=np.inf)
@@ -104,7 +105,7 @@ def _row(series: RawSeries, interval: float, grid: Grid) -> Values:
     return row
 
 
-def _places(times: Values, grid: Grid) -> NDArray[np.int64]:
+def _places(times: Values, grid: ScrapeGrid) -> NDArray[np.int64]:
     """Return the step of every sample, the first at or after it.
 
     A series' samples are a little early or late. So its own phase is rounded up, and each sample

@@ -19,7 +19,7 @@ from twin.errors import ConfigError, did_you_mean, validation_message
 from twin.rules.source import RuleSet
 from twin.yamls import load, read_text
 
-__all__ = ["Incident", "check_alerts", "read_incidents"]
+__all__ = ["PastIncident", "check_alerts", "read_incidents"]
 
 _MOST = 10_000
 
@@ -36,7 +36,7 @@ def _moment(value: Any) -> Any:
 Moment = Annotated[float, BeforeValidator(_moment)]
 
 
-class Incident(BaseModel):
+class PastIncident(BaseModel):
     """One incident of the past.
 
     Attributes:
@@ -57,7 +57,7 @@ class Incident(BaseModel):
     alerts: tuple[str, ...] = ()
 
     @model_validator(mode="after")
-    def _in_order(self) -> Incident:
+    def _in_order(self) -> PastIncident:
         if self.end <= self.start:
             raise ValueError(f"incident {self.name!r} ends before it begins; correct from and to")
         return self
@@ -68,10 +68,10 @@ class _IncidentFile(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    incidents: tuple[Incident, ...] = Field(min_length=1, max_length=_MOST)
+    incidents: tuple[PastIncident, ...] = Field(min_length=1, max_length=_MOST)
 
 
-def read_incidents(path: Path) -> tuple[Incident, ...]:
+def read_incidents(path: Path) -> tuple[PastIncident, ...]:
     """Return the incidents of a file, in order of time.
 
     Raises:
@@ -91,7 +91,7 @@ def read_incidents(path: Path) -> tuple[Incident, ...]:
     return tuple(sorted(found, key=lambda own: own.start))
 
 
-def check_alerts(incidents: tuple[Incident, ...], rules: RuleSet, where: str) -> None:
+def check_alerts(incidents: tuple[PastIncident, ...], rules: RuleSet, where: str) -> None:
     """Refuse an expected alert that no rule has.
 
     Raises:

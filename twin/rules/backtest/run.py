@@ -21,7 +21,7 @@ from twin.clients.moments import shown_moment
 from twin.clients.prometheus import QueryError
 from twin.clients.ranges import PastReader, RangeSource, RawSeries, TooManySamplesError
 from twin.errors import ConfigError
-from twin.rules.backtest.gridding import Grid, gridded, scrape_interval
+from twin.rules.backtest.gridding import ScrapeGrid, gridded, scrape_interval
 from twin.rules.backtest.joining import EpisodeLedger, inside, presence
 from twin.rules.backtest.outcome import Gap, PastOutcome, PastSettings
 from twin.rules.backtest.reads import readers, selectors_of, warm_up
@@ -142,7 +142,7 @@ class _PastRun:
         wanted = [*selectors_of(self.rules), SHADOW_FINDING_RESIDUAL.name]
         raw = self.reader.read(wanted, origin, until, self.settings.most)
         step = self._step(raw)
-        grid = Grid.between(origin, until, step)
+        grid = ScrapeGrid.between(origin, until, step)
         if len(raw) * grid.scrapes > self.settings.most:
             raise TooManySamplesError
         samples, slower = gridded(raw, grid)
@@ -165,7 +165,7 @@ class _PastRun:
             self.settings = replace(self.settings, step=step)
         return self.settings.step or _ASSUMED_STEP
 
-    def _judge(self, samples: Samples, grid: Grid, at: float) -> None:
+    def _judge(self, samples: Samples, grid: ScrapeGrid, at: float) -> None:
         rules = on_wall_clock(self.rules.without(self.errors), grid.origin)
         numbers = {rule.key: index for index, rule in enumerate(self.rules.alerts)}
         candidates = [Candidate(rule, rule.body) for rule in rules.alerts]

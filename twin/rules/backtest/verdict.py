@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from twin.rules.backtest.incidents import Incident
+from twin.rules.backtest.incidents import PastIncident
 from twin.rules.backtest.outcome import PastOutcome
 from twin.rules.judging import Episode
 from twin.rules.result import CheckStatus
@@ -73,7 +73,7 @@ class IncidentCheck:
         others: alerts that fired as well.
     """
 
-    incident: Incident
+    incident: PastIncident
     alert: str
     status: CheckStatus
     detail: str
@@ -115,7 +115,7 @@ class BacktestVerdict:
         return found
 
 
-def verdict(outcome: PastOutcome, incidents: Sequence[Incident] | None) -> BacktestVerdict:
+def verdict(outcome: PastOutcome, incidents: Sequence[PastIncident] | None) -> BacktestVerdict:
     """Return what the outcome says of the incidents; None for no list of them."""
     records = []
     for index, rule in enumerate(outcome.alerts):
@@ -137,7 +137,7 @@ def _record(
     name: str,
     rule: Rule | None,
     firings: Sequence[Episode],
-    incidents: Sequence[Incident] | None,
+    incidents: Sequence[PastIncident] | None,
     outcome: PastOutcome,
     error: str,
 ) -> AlertRecord:
@@ -148,7 +148,7 @@ def _record(
 
 
 def _checks(
-    incident: Incident,
+    incident: PastIncident,
     outcome: PastOutcome,
     records: Sequence[AlertRecord],
     observer: Sequence[AlertRecord],
@@ -171,7 +171,9 @@ def _checks(
         yield IncidentCheck(incident, alert, status, detail, delay, seen, others)
 
 
-def _detail(incident: Incident, alert: str, firings: Sequence[Episode], delay: float | None) -> str:
+def _detail(
+    incident: PastIncident, alert: str, firings: Sequence[Episode], delay: float | None
+) -> str:
     if delay is not None:
         return "fired before it began" if delay < 0 else "fired"
     elsewhere = sum(_overlaps(incident, own) for own in firings)
@@ -180,7 +182,7 @@ def _detail(incident: Incident, alert: str, firings: Sequence[Episode], delay: f
     return "did not fire"
 
 
-def _untold(incident: Incident, outcome: PastOutcome) -> str:
+def _untold(incident: PastIncident, outcome: PastOutcome) -> str:
     """Return why an incident cannot be judged; empty if it can."""
     start, end = outcome.settings.start, outcome.settings.end
     if incident.end <= start or incident.start >= end:
@@ -191,19 +193,19 @@ def _untold(incident: Incident, outcome: PastOutcome) -> str:
     return ""
 
 
-def _delay(incident: Incident, firings: Iterable[Episode]) -> float | None:
+def _delay(incident: PastIncident, firings: Iterable[Episode]) -> float | None:
     """Return the seconds to the first firing while an incident lasts."""
     during = [own.firing for own in firings if own.firing is not None and _excuses(incident, own)]
     return min(during) - incident.start if during else None
 
 
-def _overlaps(incident: Incident, episode: Episode) -> bool:
+def _overlaps(incident: PastIncident, episode: Episode) -> bool:
     at = episode.firing
     over = episode.ended is None or episode.ended > incident.start
     return at is not None and at <= incident.end and over
 
 
-def _excuses(incident: Incident, episode: Episode) -> bool:
+def _excuses(incident: PastIncident, episode: Episode) -> bool:
     fits = all(
         episode.labels.get(label, value) == value for label, value in incident.labels.items()
     )
