@@ -23,6 +23,11 @@ _TIMEOUT_BLOCKS = 3.5
 _LEAST_TIMEOUT = 30.0
 _MOST_TIMEOUT = 7200.0
 
+_OF_REPORTS: dict[OwnMetric, Callable[[ShadowReport], float | None]] = {
+    own.SHADOW_REPORT_TIME: lambda it: it.ts,
+    own.SHADOW_BLOCK: lambda it: it.block,
+    own.SHADOW_FALSE_ALARMS: lambda it: it.false_alarms,
+}
 _OF_RELATIONS: dict[OwnMetric, Callable[[ShadowRelation], float | None]] = {
     own.SHADOW_COVERAGE: lambda it: it.covered / it.devices if it.devices else None,
     own.SHADOW_RESIDUAL: lambda it: it.residual,
@@ -97,8 +102,10 @@ class ShadowReports:
         shown = {array: own.report for array, own in self._heard.items() if not released[array]}
         if not shown:
             return
-        times = [(self._place(array), report.ts) for array, report in shown.items()]
-        text.add(own_head(own.SHADOW_REPORT_TIME), [_column(times)])
+        places = [(self._place(array), report) for array, report in shown.items()]
+        for metric, setting in _OF_REPORTS.items():
+            column = _column((labels, setting(it)) for labels, it in places)
+            text.add(own_head(metric), [column])
         relations = list(self._relations(shown))
         for metric, value in _OF_RELATIONS.items():
             text.add(own_head(metric), [_column((labels, value(it)) for labels, it in relations)])

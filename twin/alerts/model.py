@@ -45,6 +45,7 @@ class Domain(StrEnum):
     JOB = "job"
     SCHEDULER = "scheduler"
     TELEMETRY = "telemetry"
+    SHADOW = "shadow"
 
 
 @dataclass(frozen=True, slots=True)

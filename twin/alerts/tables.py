@@ -14,6 +14,7 @@ from twin.alerts.model import Alert, Rules
 from twin.alerts.network import NETWORK_RULES
 from twin.alerts.power import POWER_RULES
 from twin.alerts.scheduler import SCHEDULER_RULES
+from twin.alerts.shadow import SHADOW_RULES
 from twin.alerts.storage import STORAGE_RULES
 from twin.alerts.telemetry import TELEMETRY_RULES
 from twin.registry import ByName, Registry, View
@@ -31,6 +32,7 @@ RULES: Registry[Rules] = Registry(
     JOB_RULES,
     SCHEDULER_RULES,
     TELEMETRY_RULES,
+    SHADOW_RULES,
 )
 """One for each file of rules."""
 

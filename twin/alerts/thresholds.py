@@ -267,5 +267,15 @@ FLOW_NOISE = Threshold(
     "flow_noise", 0.1, "of the mean flow", "est.: flow meters are accurate to a few percent"
 )
 
+# -- observer -------------------------------------------------------------------------
+
+SHADOW_COVERED = Threshold(
+    "shadow_covered", 0.7, "of the day's best", "est.: a rack of eight that is silent leaves 0.87"
+)
+SHADOW_DRIFT = Threshold(
+    "shadow_drift", 0.05, "of the parameter", "est.: healthy devices show 0.01 in hours"
+)
+SHADOW_LATE = Threshold("shadow_late", 5, "blocks", "est.: a report is at most two blocks old")
+
 THRESHOLDS = tuple(value for value in tuple(globals().values()) if isinstance(value, Threshold))
 """All thresholds, in the order of this file."""

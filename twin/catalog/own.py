@@ -34,8 +34,10 @@ __all__ = [
     "ROLLUP_SHARDS_EXPECTED",
     "SCRAPE_DURATION",
     "SCRAPE_SERIES",
+    "SHADOW_BLOCK",
     "SHADOW_COVERAGE",
     "SHADOW_DRIFT",
+    "SHADOW_FALSE_ALARMS",
     "SHADOW_FINDING",
     "SHADOW_FINDING_DRIFT",
     "SHADOW_FINDING_EXPECTED",
@@ -226,6 +228,19 @@ SHADOW_REPORT_TIME = OwnMetric(
     "End of the block of time that the observer's last report on the array is about, unix seconds.",
     ("hall", "array"),
 )
+SHADOW_BLOCK = OwnMetric(
+    "twin_shadow_block_seconds",
+    "gauge",
+    "Time over which the observer averages samples, and after which it reports again.",
+    ("hall", "array"),
+)
+SHADOW_FALSE_ALARMS = OwnMetric(
+    "twin_shadow_false_alarms_per_week",
+    "gauge",
+    "Findings a week on a healthy site, of all devices together, for which the observer sets its "
+    "limits.",
+    ("hall", "array"),
+)
 SHADOW_COVERAGE = OwnMetric(
     "twin_shadow_coverage_ratio",
     "gauge",
@@ -323,6 +338,8 @@ OWN_METRICS = (
     ROLLUP_SHARDS_EXPECTED,
     FAULT_ACTIVE,
     SHADOW_REPORT_TIME,
+    SHADOW_BLOCK,
+    SHADOW_FALSE_ALARMS,
     SHADOW_COVERAGE,
     SHADOW_RESIDUAL,
     SHADOW_SIGMAS,

@@ -59,17 +59,17 @@ def shadow(
     from twin.bus import BrokerUrl
     from twin.errors import ConfigError
     from twin.shadow.calibration import Phases
-    from twin.shadow.core import ShadowCore, ShadowSettings
+    from twin.shadow.core import LEAST_PHASE, ShadowCore, ShadowSettings
     from twin.shadow.service import CalibrationFile, Shadow
 
     configure_logs(log_level)
     span, learning = seconds(block), seconds(learn)
     core = ShadowCore(layout, ShadowSettings(false_alarms, span))
     blocks = round(learning / core.block)
-    if blocks < _LEAST_BLOCKS:
+    if blocks < LEAST_PHASE:
         raise ConfigError(
             f"--learn {learn} has {blocks} blocks of {core.block:g} s, and a calibration needs "
-            f"{_LEAST_BLOCKS}; give --learn {_LEAST_BLOCKS * core.block:g}s or more"
+            f"{LEAST_PHASE}; give --learn {LEAST_PHASE * core.block:g}s or more"
         )
     core = ShadowCore(layout, ShadowSettings(false_alarms, span, Phases(blocks, blocks)))
     file = None if state is None else CalibrationFile(state)
@@ -78,7 +78,3 @@ def shadow(
     length = None if duration is None else seconds(duration)
     service, address = Shadow(core, name, file), BrokerUrl.parse(broker)
     asyncio.run(run_until_stopped(lambda stop: service.run(address, stop), "shadow", length))
-
-
-_LEAST_BLOCKS = 10
-"""Blocks from which the deviation of a device can be told."""

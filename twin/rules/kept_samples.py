@@ -25,7 +25,7 @@ from twin.scenario.loader import LoadedScenario
 
 __all__ = ["Live", "cacheable", "is_kept", "kept_sample", "scenario_key"]
 
-_LIVED = {"seed", "workload", "weather", "duration", "scrape", "step", "faults"}
+_LIVED = {"seed", "workload", "weather", "duration", "scrape", "step", "shadow", "faults"}
 """Parts of a scenario that decide what it gives; its site is another."""
 _VALUE_BYTES = 8
 

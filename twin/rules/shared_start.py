@@ -24,7 +24,7 @@ __all__ = ["SharedStarts"]
 
 _FORKS = sys.platform == "linux"
 """Elsewhere a fork is slow, or unsafe once numerical libraries are loaded."""
-_SETTING = {"seed", "workload", "weather", "scrape", "step"}
+_SETTING = {"seed", "workload", "weather", "scrape", "step", "shadow"}
 """Fields of a scenario that, together with its site, determine its start."""
 _SHORTEST = 30.0
 """Shortest start that is worth a fork, in s."""

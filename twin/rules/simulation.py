@@ -17,6 +17,7 @@ from twin.emulator.core import EmulatorCore
 from twin.emulator.frame_source import FrameStamp
 from twin.errors import ConfigError
 from twin.faults import FAULTS
+from twin.rules.observer import Observer
 from twin.scenario.loader import LoadedScenario
 from twin.scenario.model import ScenarioEvent
 from twin.site import find_target
@@ -65,6 +66,7 @@ class Simulation:
         self._online = True
         self.second = self._ticks = self._frames = 0
         self.core = Core(self._layout)
+        self._observer = Observer(self._layout, scenario.scrape) if scenario.shadow else None
         self._connect(0.0)
 
     @property
@@ -110,6 +112,8 @@ class Simulation:
             self._publish_frames(now, whole=whole)
             if second % _STATUS_SECONDS < self._loaded.scenario.step:
                 self._publish(self.emulator.status("online", self._figures()), now)
+        if self._observer is not None and whole:
+            self._observe(self._observer, now)
         self.core.tick(now)
 
     def _inject(self) -> None:
@@ -202,6 +206,15 @@ class Simulation:
             else Snapshot(round(stamp.ts, 3), stamp.seq, {})
         )
         self.core.take(stamp.unit.kind, stamp.unit.row, snapshot, now)
+        if self._observer is not None and whole and stamp.unit.kind is UnitKind.RACK:
+            self._observer.take(stamp.unit.index, snapshot)
+
+    def _observe(self, observer: Observer, now: float) -> None:
+        """Let the observer evaluate the frames of a scrape, and publish what it says."""
+        told = observer.reports()
+        if "shadow-lost" not in self._disturbance.kinds:
+            for message in told:
+                self._publish(message, now)
 
 
 def _refuse_chaos(loaded: LoadedScenario) -> None:

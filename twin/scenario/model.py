@@ -31,6 +31,7 @@ PIPELINE: Mapping[str, str] = MappingProxyType(
         "aggregator-down": "the aggregator answers no scrape",
         "unit-silent": "one Megapack, generator or the grid meter publishes nothing",
         "messages-refused": "a stranger publishes one invalid message a second",
+        "shadow-lost": "the observer publishes nothing",
     }
 )
 """What can go wrong with the telemetry itself, beside the faults of ``twin faults``."""
@@ -192,6 +193,9 @@ class Scenario(_ScenarioSection):
     step: Annotated[Duration, Field(ge=1, le=10)] = 1.0
     """Seconds of a step of the physics and between two frames; more than one is for long scenarios
     in which nothing goes wrong."""
+    shadow: bool = False
+    """Whether an observer runs beside the site, as ``twin shadow`` does: it needs 21 minutes until
+    it judges."""
     faults: tuple[ScenarioEvent, ...] = ()
     """What goes wrong, in order of time."""
     shows: tuple[_Name, ...] = ()
@@ -224,6 +228,14 @@ class Scenario(_ScenarioSection):
         for index, (before, event) in enumerate(pairwise(self.faults), 1):
             if event.at < before.at:
                 raise MisplacedError("faults must be in order of time", "faults", index)
+        return self
+
+    @model_validator(mode="after")
+    def _observer_there(self) -> Scenario:
+        for index, event in enumerate(self.faults):
+            if event.kind == "shadow-lost" and not self.shadow:
+                text = "no observer runs that could be lost; add shadow: true"
+                raise MisplacedError(text, "faults", index)
         return self
 
     @model_validator(mode="after")

@@ -27,11 +27,15 @@ from twin.shadow.relations import RELATIONS
 from twin.site import Layout
 from twin.wire import Decoder, RackMeta, Snapshot, Topics, decode_message
 
-__all__ = ["ShadowCore", "ShadowSettings"]
+__all__ = ["LEAST_PHASE", "ShadowCore", "ShadowSettings"]
 
 _log = structlog.get_logger(__name__)
 _WEEK = 604_800.0
+_BLOCK = 30.0
 _SAMPLES_A_BLOCK = 4
+_LEARNING = 600.0
+LEAST_PHASE = 10
+"""Blocks from which the deviation of a device can be told."""
 _OLD_FRAMES = 5
 """Frames of a rack in a row that are older than its last: its clock was set back."""
 _LEAST_SECONDS = 0.1
@@ -52,8 +56,15 @@ class ShadowSettings:
     """
 
     false_alarms_a_week: float = 1.0
-    block: float = 30.0
+    block: float = _BLOCK
     phases: Phases = field(default_factory=Phases)
+
+    @classmethod
+    def usual(cls, interval: float) -> ShadowSettings:
+        """Return the settings by default, for frames that come every ``interval`` seconds."""
+        block = max(_BLOCK, _SAMPLES_A_BLOCK * interval)
+        blocks = max(LEAST_PHASE, round(_LEARNING / block))
+        return cls(block=block, phases=Phases(blocks, blocks))
 
 
 class ShadowCore:

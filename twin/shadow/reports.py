@@ -35,6 +35,7 @@ def reports(core: ShadowCore) -> Iterator[OutboundMessage]:
         report = ShadowReport(
             ts=ts,
             block=core.block,
+            false_alarms=core.settings.false_alarms_a_week,
             limit=core.limit,
             relations=tuple(_relation(watch, part) for watch in core.watches.values()),
             findings=tuple(_finding(own, ts, core.block) for own in found[array][:MOST_FINDINGS]),

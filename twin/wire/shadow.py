@@ -74,6 +74,8 @@ class ShadowReport(Message):
     """End of the block of time that it is about."""
     block: Annotated[float, Field(gt=0, le=1e6)]
     """Seconds of such a block; the next report comes after as long."""
+    false_alarms: Annotated[float, Field(gt=0, le=1e6)]
+    """Findings a week on a healthy site that the user puts up with."""
     limit: Annotated[float, Field(gt=0, le=1e6)]
     """Limit of the CUSUMs, in standard deviations of a block."""
     relations: Annotated[Many[ShadowRelation], Field(max_length=64)]
