@@ -42,7 +42,14 @@ def report(target: str = "r0001/n1/gpu0", ts: float = 60.0) -> ShadowReport:
         sigmas=2.5,
         drift=0.45,
     )
-    return ShadowReport(ts=ts, block=30.0, limit=14.5, relations=(relation,), findings=(found,))
+    return ShadowReport(
+        ts=ts,
+        block=30.0,
+        false_alarms=1.0,
+        limit=14.5,
+        relations=(relation,),
+        findings=(found,),
+    )
 
 
 def _series(feed: Feed) -> list[str]:
@@ -54,6 +61,8 @@ def test_report_becomes_series_of_the_array_and_of_what_is_found(feed: Feed) -> 
     feed.send(_TOPIC, report().encode())
     assert _series(feed) == [
         f"twin_shadow_report_timestamp_seconds{{{_PLACE}}} 60.0",
+        f"twin_shadow_block_seconds{{{_PLACE}}} 30.0",
+        f"twin_shadow_false_alarms_per_week{{{_PLACE}}} 1.0",
         f"twin_shadow_coverage_ratio{{{_RELATION}}} 0.75",
         f"twin_shadow_residual{{{_RELATION}}} 0.5",
         f"twin_shadow_residual_sigmas{{{_RELATION}}} 2.5",

@@ -116,6 +116,10 @@ def test_names_are_those_of_the_files() -> None:
             HEAD + "faults:\n  - {kind: broker-lost, at: 1m, target: r0001}\n",
             "own.yaml:5: broker-lost is applied to the whole site",
         ),
+        (
+            HEAD + "faults:\n  - {kind: shadow-lost, at: 1m}\n",
+            "own.yaml:5: no observer runs that could be lost; add shadow: true",
+        ),
     ],
 )
 def test_a_mistake_is_told_with_file_and_line(text: str, said: str) -> None:
