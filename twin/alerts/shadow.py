@@ -42,8 +42,10 @@ SHADOW_RULES = Rules(
             "limit is reached. The observer's log says in one sentence what fits best.",
             steps=(
                 "Compare expected and measured on the dashboard *Twin and reality*.",
-                "Inspect the device that is named. If the cause is a sensor, compare it with its "
-                "neighbours.",
+                (
+                    "Inspect the device that is named. If the cause is a sensor, compare it with "
+                    "its neighbours."
+                ),
                 "After a repair, calibrate anew: start the observer without its state file.",
             ),
         ),
@@ -56,7 +58,7 @@ SHADOW_RULES = Rules(
             abs({_DRIFT}) > {limit.SHADOW_DRIFT}
             and
             abs({_DRIFT}) > 1.1 * abs({_DRIFT} offset 1d)
-            unless on ({ARRAY}, relation) {own('shadow_finding_residual')}
+            unless on ({ARRAY}, relation) {own("shadow_finding_residual")}
             """,
             hold=3600,
             summary=f"A parameter of {{{{ {_RELATED} has drifted by "
