@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from twin.aggregator.state_series import StateSeries
 from twin.catalog import GpuInstance
 from twin.catalog.gpu_jobs import JOB_CONTAINER
+from twin.catalog.operating_system import GPU_HOST
 from twin.catalog.schedulers import (
     CONDITIONS,
     CPUS_A_NODE,
@@ -28,10 +29,15 @@ __all__ = ["job_series", "pod_series", "rack_series"]
 _Resource = tuple[str, str]
 _GPU: _Resource = ("nvidia_com_gpu", "integer")
 _CPU, _MEMORY, _PODS = ("cpu", "core"), ("memory", "byte"), ("pods", "integer")
+_STORAGE: _Resource = ("ephemeral_storage", "byte")
+_HUGE_PAGES = {("hugepages_1Gi", "byte"): 0.0, ("hugepages_2Mi", "byte"): 0.0}
+"""What the kubelet of an x86 node always lists."""
 _MOST_PODS = 110
 """Pods that a kubelet takes by default."""
 _SYSTEM_CPUS, _SYSTEM_BYTES = 4.0, 8e9
 """What a node keeps for itself, est."""
+_EVICTION_SHARE = 0.1
+"""What the kubelet keeps free of a node's file system: ``nodefs.available`` by default."""
 _SHARE = 0.5
 """CPU and memory that a job asks for, over the share of its GPUs, est.: so little that the rest of
 a small cluster can take over what a node that fails had asked for."""
@@ -98,9 +104,11 @@ def _node(
         # Both, as the node lifecycle controller sets them.
         for effect in ("NoSchedule", "NoExecute"):
             add("kube_node_spec_taint", (node, "node.kubernetes.io/unreachable", "", effect))
-    total = {_CPU: CPUS_A_NODE, _MEMORY: MEMORY_A_NODE, _PODS: _MOST_PODS}
-    total |= {_GPU: 0, **_devices(gpus, instances)}
-    kept = {_CPU: _SYSTEM_CPUS, _MEMORY: _SYSTEM_BYTES, **_devices(report.gpus_lost, instances)}
+    disk = next(own.bytes for own in GPU_HOST.mounts(site) if own.mountpoint == "/")
+    total = {_CPU: CPUS_A_NODE, _MEMORY: MEMORY_A_NODE, _PODS: _MOST_PODS, _STORAGE: disk}
+    total |= {**_HUGE_PAGES, _GPU: 0, **_devices(gpus, instances)}
+    kept = {_CPU: _SYSTEM_CPUS, _MEMORY: _SYSTEM_BYTES, _STORAGE: _EVICTION_SHARE * disk}
+    kept |= _devices(report.gpus_lost, instances)
     for resource, amount in total.items():
         add("kube_node_status_capacity", (node, *resource), amount)
         left = amount - kept.get(resource, 0.0)

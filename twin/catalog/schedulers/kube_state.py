@@ -62,10 +62,10 @@ KUBE_STATE = StateExporter(
         StateMetric("kube_node_spec_taint", "The taint of a cluster node.", "taint",
                     ("node", "key", "value", "effect")),
         _node("kube_node_status_capacity",
-              "The total amount of resources available for a node.", labels=_RESOURCE, series=4),
+              "The total amount of resources available for a node.", labels=_RESOURCE, series=7),
         _node("kube_node_status_allocatable",
               "The amount of resources allocatable for pods (after reserving some for system "
-              "daemons).", labels=_RESOURCE, series=4),
+              "daemons).", labels=_RESOURCE, series=7),
         _node("kube_node_status_condition", "The condition of a cluster node.",
               labels=("node", "condition", "status"), series=len(CONDITIONS) * len(STATUSES)),
         _pod("kube_pod_info", "Information about pod.",
