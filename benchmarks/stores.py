@@ -125,6 +125,7 @@ def vmagent(folder: Path, port: int) -> list[str]:
     """Return the command of a vmagent, but for the store's address."""
     return [
         "vmagent", f"-promscrape.config={folder / 'vmagent.yml'}", "-promscrape.streamParse",
+        "-promscrape.maxScrapeSize=256MiB",
         f"-httpListenAddr=127.0.0.1:{port}", "-loggerLevel=ERROR",
         f"-remoteWrite.tmpDataPath={folder / 'queue'}",
     ]  # fmt: skip

@@ -18,7 +18,7 @@ from twin.bus import BrokerUrl
 __all__ = ["GPUS", "Stack", "eventually", "slowness"]
 
 ROOT = Path(__file__).parents[2]
-PORTS = ("MQTT", "TWIN", "PROMETHEUS", "ALERTMANAGER", "GRAFANA")
+PORTS = ("MQTT", "TWIN", "PROMETHEUS", "ALERTMANAGER", "GRAFANA", "VICTORIAMETRICS")
 GPUS = 1024
 PATIENCE = 90.0
 LONGEST_SECONDS = 1200.0
@@ -48,11 +48,11 @@ class Stack:
         assert done.returncode == 0, f"{words}: {done.stdout[-2000:]}{done.stderr[-4000:]}"
         return done.stdout
 
-    def up(self) -> float:
-        """Start all and return how many seconds it took until all were healthy."""
+    def up(self, *profile: str) -> float:
+        """Start all, and a profile's; return how many seconds it took until all were healthy."""
         began = time.monotonic()
         timeout = min(UP_SECONDS * slowness(), LONGEST_SECONDS)
-        self.compose("up", "--detach", "--wait", "--wait-timeout", f"{timeout:.0f}")
+        self.compose(*profile, "up", "--detach", "--wait", "--wait-timeout", f"{timeout:.0f}")
         took = time.monotonic() - began
         self.logins = json.loads(self.compose("run", "--rm", "secrets", "logins", "--json"))
         return took
@@ -98,12 +98,14 @@ class Stack:
         said, _ = process.communicate(timeout=min(PATIENCE * slowness(), LONGEST_SECONDS))
         assert process.returncode == 0, said
 
-    def query(self, expression: str) -> float | None:
-        """Return the one value of a query to Prometheus, None while it has none."""
+    def query(
+        self, expression: str, store: str = "PROMETHEUS", user: str = "guest"
+    ) -> float | None:
+        """Return the one value of a query to Prometheus or another store, None without one."""
         try:
             answer = httpx.get(
-                f"{self.url('PROMETHEUS')}/api/v1/query",
-                params={"query": expression}, auth=("guest", self.logins["guest"]), timeout=10,
+                f"{self.url(store)}/api/v1/query",
+                params={"query": expression}, auth=(user, self.logins[user]), timeout=10,
             )  # fmt: skip
         except httpx.TransportError:
             return None

@@ -379,6 +379,26 @@ def test_down_and_up_keeps_history(stack: Stack, note: Callable[..., None]) -> N
     _goes_on(stack, steps, first)
 
 
+def test_victoriametrics_has_the_same(stack: Stack, note: Callable[..., None]) -> None:
+    """With its profile it takes every page that Prometheus does, and vmalert runs the rules."""
+    services = ("victoriametrics", "vmalert")
+    profile = ("--profile", services[0])
+    store = ("VICTORIAMETRICS", "victoriametrics")
+    try:
+        stack.up(*profile)
+        refused = httpx.get(f"{stack.url(store[0])}/api/v1/query?query=up", timeout=10)
+        assert refused.status_code == httpx.codes.UNAUTHORIZED
+        took = eventually(
+            lambda: stack.query("count(DCGM_FI_DEV_POWER_USAGE)", *store) == GPUS,
+            why=lambda: f"up: {stack.query('min(up)', *store)}",
+        )
+        recorded = "count(instance:dcgm_gpus:count{store='victoriametrics'})"
+        eventually(lambda: stack.query(recorded, *store), why=lambda: "vmalert records nothing")
+        note(f"all {GPUS} GPUs in VictoriaMetrics after {took:.0f} s")
+    finally:
+        stack.compose(*profile, "rm", "--stop", "--force", *services)
+
+
 def test_down_with_volumes_forgets(stack: Stack) -> None:
     """``down -v`` leaves no volume, so the next start makes new passwords."""
     stack.compose("down", "--volumes")

@@ -17,6 +17,8 @@ from twin.site import load_site
 from twin.wire import MAX_FRAME_BYTES
 
 _VARIABLE = re.compile(r"\$\{(\w+):-([^}]*)\}")
+BYTES_PER_SERIES = 300
+"""Of a page of metrics, labels and all: 255 on the demo."""
 _EXACT = re.compile(r"^[a-z][a-z0-9./-]*:v?\d+\.\d+\.\d+$")
 
 ALWAYS = (
@@ -278,6 +280,15 @@ def test_broker_accepts_frames_but_nothing_larger(root: Path) -> None:
     text = (root / "deploy/mosquitto/mosquitto.conf").read_text(encoding="utf-8")
     settings = dict(line.split(None, 1) for line in text.splitlines() if line and line[0] != "#")
     assert int(settings["max_packet_size"]) == MAX_FRAME_BYTES
+
+
+def test_a_store_takes_the_largest_page(compose: Any, root: Path) -> None:
+    """VictoriaMetrics takes a page of as many series as an aggregator may expose, not 16 MiB."""
+    most = compose["services"]["aggregator"]["environment"]["TWIN_MOST_SERIES"]
+    option = "-promscrape.maxScrapeSize=256MiB"
+    assert int(_VARIABLE.sub(r"\2", most)) * BYTES_PER_SERIES < 256 * 1024**2
+    assert option in compose["services"]["victoriametrics"]["command"]
+    assert option in (root / "deploy/stores/vmagent.yml").read_text(encoding="utf-8")
 
 
 def test_scrapes_keep_foreign_labels(root: Path) -> None:

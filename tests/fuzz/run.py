@@ -29,6 +29,7 @@ sys.path.insert(0, {root!r})
 with atheris.instrument_imports(include=["twin"]):
     import twin.aggregator, twin.wire, twin.site.loader, twin.scenario.loader
     import twin.rules.expression, twin.emulator.core
+    import twin.shadow, twin.fleet.gateway_core, twin.fleet.capture
 from tests.fuzz.targets import TARGETS, seeds
 import pathlib, structlog, logging
 structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))

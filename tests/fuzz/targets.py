@@ -19,6 +19,7 @@ from urllib.parse import unquote
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.fuzz.observers import calibration, capture, gateway, observer_seeds, shadow
 from twin.aggregator import Core, Token
 from twin.aggregator.access import Access, Guarded
 from twin.aggregator.app import create_app
@@ -59,6 +60,7 @@ TOPICS = Topics("tiny")
 KINDS = tuple(UnitKind)
 ANNOUNCEMENTS = (
     "faults", "detail", "rollup/0/1", "ack/x", "feedback", "rack", "", "jobs/r0002", "queue",
+    "shadow/a001",
 )  # fmt: skip
 COMMANDS = ("inject", "clear", "detail", "explode")
 SELDOM = 512
@@ -311,6 +313,10 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
         scenario,
         expression,
         argument,
+        shadow,
+        calibration,
+        gateway,
+        capture,
     )
 }
 
@@ -328,4 +334,4 @@ def seeds() -> dict[str, list[bytes]]:
             found[codec.value].append(bytes([number]) + encoder.encode(0, 1.0, 1))
     core = EmulatorCore(EmulatorConfig(layout), epoch=_TIME.now)
     found["state"] = [_state_file().dump(core.state())]
-    return found
+    return found | observer_seeds()

@@ -136,6 +136,7 @@ def vmagent(file: Path, store: str, port: int) -> list[str]:
     """Return the command of a vmagent."""
     return [
         "vmagent", f"-promscrape.config={file}", "-promscrape.streamParse",
+        "-promscrape.maxScrapeSize=256MiB",
         f"-httpListenAddr=127.0.0.1:{port}", f"-remoteWrite.url=http://{store}/api/v1/write",
         f"-remoteWrite.tmpDataPath={file.parent / 'queue'}",
     ]  # fmt: skip
