@@ -6,21 +6,27 @@ import pytest
 
 from twin.docs.workload_runs import RunComparison, run_comparisons
 
-RUNS = run_comparisons()
+pytestmark = pytest.mark.xdist_group("calibration")
+
 _SHORT = ("bert", "dlrm")
 """Runs of five minutes, whose 1 % quantile is a sample or two."""
 
 
-@pytest.mark.parametrize("row", RUNS, ids=lambda row: f"{row.workload}-{row.run.use}")
-def test_power_is_that_of_the_run(row: RunComparison) -> None:
+def is_near(row: RunComparison) -> bool:
+    """Return whether the median is within 5 %, the quantiles of 1 % and 99 % within 10 %."""
+    low, middle, high = map(abs, row.differences)
+    return middle <= 0.05 and high <= 0.10 and low <= (0.15 if row.workload in _SHORT else 0.10)
+
+
+def test_power_is_that_of_the_run() -> None:
     """Medians are within 5 %, the quantiles of 1 % and 99 % within 10 %."""
-    low, middle, high = row.differences
-    assert abs(middle) <= 0.05
-    assert abs(high) <= 0.10
-    assert abs(low) <= (0.15 if row.workload in _SHORT else 0.10)
+    rows = run_comparisons()
+    assert [(row.workload, row.run.use, row.differences) for row in rows if not is_near(row)] == []
 
 
 def test_what_is_fitted_is_validated_too() -> None:
     """Every workload that was fitted to a run is compared with one to which it was not."""
-    fitted = {row.workload for row in RUNS if row.run.use == "calibrated"}
-    assert fitted == {row.workload for row in RUNS if row.run.use == "validated"}
+    rows = run_comparisons()
+    fitted = {row.workload for row in rows if row.run.use == "calibrated"}
+    assert fitted
+    assert fitted == {row.workload for row in rows if row.run.use == "validated"}

@@ -11,6 +11,8 @@ from twin.docs.chart import chart
 from twin.docs.measurement import comparisons
 from twin.drawing import Axis, DrawnLine
 
+pytestmark = pytest.mark.xdist_group("calibration")
+
 SVG = "{http://www.w3.org/2000/svg}"
 
 

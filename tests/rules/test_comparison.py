@@ -9,6 +9,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from twin.catalog.editions import edition
+from twin.rules.cache import Cache, default_folder
 from twin.rules.comparison import RuleComparison, compare_rules, translated_rules
 from twin.rules.report.comparison import (
     comparison_complaints,
@@ -19,6 +20,8 @@ from twin.rules.scenario_run import Options
 from twin.rules.source import RuleSet, load_rules
 from twin.scenario import load_scenario
 from twin.translation import renaming
+
+pytestmark = pytest.mark.xdist_group("comparison")
 
 EDITIONS = (edition("dcgm", "4.8.2"), edition("dcgm", "4.9.0"))
 
@@ -74,7 +77,7 @@ def found(rules: RuleSet, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
     (folder / "faults.yaml").write_text(SCENARIO)
     (folder / "quiet.yaml").write_text(QUIET)
     scenarios = [load_scenario(str(folder / f"{name}.yaml")) for name in ("faults", "quiet")]
-    compared = compare_rules(rules, scenarios, EDITIONS, Options(jobs=1))
+    compared = compare_rules(rules, scenarios, EDITIONS, Options(jobs=1, cache=Cache(default_folder())))
     return {own.rule.name: own for own in compared}
 
 
