@@ -34,9 +34,14 @@ _Key = tuple[str, str, frozenset[str]]
 
 
 class SharedStarts:
-    """The starts that a process keeps: those used most recently."""
+    """The starts that a process keeps: those used most recently.
 
-    def __init__(self) -> None:
+    Args:
+        most_kept: how many.
+    """
+
+    def __init__(self, most_kept: int = _MOST_KEPT) -> None:
+        self._most_kept = most_kept
         self._kept: dict[_Key, Sampling] = {}
 
     def sample(self, loaded: LoadedScenario, wanted: Collection[str]) -> Samples:
@@ -58,7 +63,7 @@ class SharedStarts:
             start = Sampling(loaded, wanted)
             start.advance(calm)
         self._kept[key] = start
-        while len(self._kept) > _MOST_KEPT:
+        while len(self._kept) > self._most_kept:
             del self._kept[next(iter(self._kept))]
         return sample(loaded, wanted) if start.second > calm else _forked(start, loaded)
 
