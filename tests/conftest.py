@@ -6,7 +6,8 @@ import asyncio
 import functools
 import inspect
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Generator, Mapping
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -16,6 +17,7 @@ from hypothesis import settings
 from numpy.typing import NDArray
 
 from twin.catalog import DEVICES, Signal
+from twin.plant import Plant
 from twin.rules.cache import CACHE_FOLDER
 from twin.site import Layout
 
@@ -27,10 +29,20 @@ settings.load_profile("repeatable")
 
 OutputsOf = Callable[[Layout], Mapping[str, Mapping[str, NDArray[np.float64]]]]
 
+_TESTS = Path(__file__).parent
 _UNBOUNDED = 1e9
 """Stands for the greatest value of a signal that has none."""
 _COROUTINE_SECONDS = 300.0
 """Beyond any coroutine here: what has not ended by then waits for what does not come."""
+
+
+_FIRST = ("suite", "reliability", "brokers", "alertmanager", "http", "page", "http contract",
+          "broker rights", "calibration", "comparison", "goodput")  # fmt: skip
+"""Groups of tests in the order in which workers take them. The suite computes for longest, and
+those next to it wait for servers. Single tests come after, those with servers first."""
+_LONG = ("integration", "faults", "rules", "deploy", "shadow")
+"""Folders whose tests come before the others: the last ones must be short, so that no worker is
+left alone with a long one."""
 
 
 _LEFT = pytest.StashKey[int]()
@@ -44,6 +56,34 @@ def pytest_configure(config: pytest.Config) -> None:
         folder = TemporaryDirectory(prefix="twin-rules-cache-")
         os.environ[CACHE_FOLDER] = folder.name
         config.add_cleanup(folder.cleanup)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Refuse to simulate while tests are collected: each worker would, for all tests."""
+
+    def refuse(*_: object) -> None:
+        raise RuntimeError("a plant is stepped while tests are collected: do so in a test")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Plant, "step", refuse)
+        return (yield)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Put what takes longest first, where several workers share the tests."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=_turn)
+
+
+def _turn(item: pytest.Item) -> int:
+    """Return when a test is to be taken."""
+    mark = item.get_closest_marker("xdist_group")
+    if mark is not None and mark.args[0] in _FIRST:
+        return _FIRST.index(mark.args[0])
+    folder = item.path.relative_to(_TESTS).parts[0]
+    return len(_FIRST) + (_LONG.index(folder) if folder in _LONG else len(_LONG))
 
 
 def pytest_deselected(items: list[pytest.Item]) -> None:

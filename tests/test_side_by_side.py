@@ -1,10 +1,19 @@
-"""What scripts/test asks of pytest-xdist: that tests with a server in common share a worker."""
+"""Tests side by side: which worker takes them, in which order, and what collecting them costs."""
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
+
+from tests import conftest
+from twin.plant import Conditions, Plant
+from twin.site import Layout, parse_site
+
+LAYOUT = Layout(parse_site("{name: small, racks: 1, servers_per_rack: 1}", "test"))
 
 TESTS = """
 import os
@@ -28,3 +37,22 @@ def test_a_group_is_taken_by_one_worker(tmp_path: Path) -> None:
     workers = heard.read_text(encoding="utf-8").split()
     assert len(workers) == 8
     assert len(set(workers)) == 1
+
+
+def test_the_order_of_groups_is_that_of_those_there_are() -> None:
+    """A group that is renamed keeps its place, and a new one gets one."""
+    folder = Path(__file__).parent
+    text = "".join(path.read_text(encoding="utf-8") for path in folder.rglob("*.py"))
+    named = set(re.findall(r'xdist_group\("([a-z ]+)"\)', text))
+    assert named == {*conftest._FIRST, "one server"}
+
+
+def test_a_plant_is_not_stepped_while_tests_are_collected() -> None:
+    """A simulation among the parameters of a test ends the run, and says what to do."""
+    step, collection = Plant.step, conftest.pytest_collection()
+    next(collection)
+    with pytest.raises(RuntimeError, match="while tests are collected: do so in a test"):
+        Plant(LAYOUT).step(1.0, Conditions.healthy(LAYOUT))
+    with pytest.raises(StopIteration):
+        next(collection)
+    assert Plant.step is step

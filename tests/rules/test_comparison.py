@@ -77,7 +77,9 @@ def found(rules: RuleSet, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
     (folder / "faults.yaml").write_text(SCENARIO)
     (folder / "quiet.yaml").write_text(QUIET)
     scenarios = [load_scenario(str(folder / f"{name}.yaml")) for name in ("faults", "quiet")]
-    compared = compare_rules(rules, scenarios, EDITIONS, Options(jobs=1, cache=Cache(default_folder())))
+    compared = compare_rules(
+        rules, scenarios, EDITIONS, Options(jobs=1, cache=Cache(default_folder()))
+    )
     return {own.rule.name: own for own in compared}
 
 
