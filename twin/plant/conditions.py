@@ -1,4 +1,4 @@
-"""Conditions of the plant: the one input that faults write and physics reads.
+"""Conditions of the plant: the one input that faults and controllers write and physics reads.
 
 Each condition is declared once: whose it is, how a healthy one reads, and its type. What is
 wrong with telemetry alone is no condition of the plant, see :mod:`twin.faults.gateways`.
@@ -167,6 +167,10 @@ class Conditions:
     """Coolant lost in L/min."""
     valve_stuck_at: NDArray[np.float64] = _each(UnitKind.RACK, healthy=-1.0)
     """Opening at which the facility valve hangs, -1 where it moves."""
+    coolant_supply_offset: NDArray[np.float64] = _each(UnitKind.RACK, healthy=0.0)
+    """Set point of the coolant's supply above that of the site in K."""
+    coolant_flow_ratio: NDArray[np.float64] = _each(UnitKind.RACK, healthy=1.0)
+    """Set point of the coolant's flow over the nominal one."""
     fan_available: Flags = _each(FAN, healthy=True)
     """The fan can turn."""
     air_resistance: NDArray[np.float64] = _each(SERVER, healthy=1.0)
@@ -193,6 +197,9 @@ class Conditions:
     """The unit can connect."""
     megapack_power_ratio: NDArray[np.float64] = _each(UnitKind.MEGAPACK, healthy=1.0)
     """Power limit over rated power."""
+    megapack_order: NDArray[np.float64] = _each(None, healthy=np.nan)
+    """Power that all Megapacks together are asked for on the grid in W, positive to discharge; NaN
+    where they smooth the load."""
     genset_available: Flags = _each(UnitKind.GENSET, healthy=True)
     """No protection holds the unit."""
     genset_startable: Flags = _each(UnitKind.GENSET, healthy=True)

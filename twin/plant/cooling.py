@@ -172,7 +172,8 @@ class Cdus:
         self.loops.step(conditions, dt)
         self._operating += np.where(self.speeds > 0, dt, 0.0)
         cooling = self._cooling
-        setpoint = max(cooling.supply_celsius, dew + cooling.dew_margin_kelvin)
+        asked = cooling.supply_celsius + conditions.coolant_supply_offset
+        setpoint = np.maximum(asked, dew + cooling.dew_margin_kelvin)
         self.valves.step(self.supply - setpoint, conditions.valve_stuck_at, dt)
         self._exchange(heat, conditions.exchanger_fouling, dt)
 

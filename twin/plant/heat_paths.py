@@ -28,7 +28,8 @@ _ROUNDS = 40
 """How often temperatures and fans of a site that has run for long are made to agree."""
 _LEAST_RISE = 1e-3
 _OF_UNITS = ("pump_available", "pump_head", "cdu_psu_ok", "filter_resistance", "exchanger_fouling",
-             "coolant_leak", "valve_stuck_at")  # fmt: skip
+             "coolant_leak", "valve_stuck_at", "coolant_supply_offset",
+             "coolant_flow_ratio")  # fmt: skip
 """Conditions of coolant units."""
 
 

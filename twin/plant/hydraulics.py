@@ -82,11 +82,11 @@ class PumpCurve:
         pressure: Floats = np.asarray(resistance * flow**2)
         return pressure
 
-    def speed_for(self, flow: float, running: Floats, loop: Floats, wear: Floats) -> Floats:
+    def speed_for(self, flow: Floats, running: Floats, loop: Floats, wear: Floats) -> Floats:
         """Return the speed ratio at which so many pumps give ``flow`` together.
 
         Args:
-            flow: in L/min.
+            flow: in L/min, same shape.
             running: number of pumps that can run, any shape; 0 gives 0.
             loop: k of each loop, same shape.
             wear: mean head of the running pumps over that of new ones, same shape.
@@ -186,7 +186,8 @@ class Loops:
         self._driven = can_run = conditions.pump_available & fed[:, None]
         curve = self._curve
         resistance = curve.loop + curve.strainer * (conditions.filter_resistance - 1.0)
-        self._drive(can_run, resistance, conditions.pump_head, dt)
+        flow = self._cooling.flow_liters_per_minute * conditions.coolant_flow_ratio
+        self._drive(can_run, flow, resistance, conditions.pump_head, dt)
         self._solve(resistance, conditions.pump_head)
 
     def _leak(self, rate: Floats, dt: float) -> None:
@@ -202,11 +203,15 @@ class Loops:
         self._dry = self.level < threshold
 
     def _drive(
-        self, can_run: NDArray[np.bool_], resistance: Floats, wear: Floats, dt: float
+        self,
+        can_run: NDArray[np.bool_],
+        setpoint: Floats,
+        resistance: Floats,
+        wear: Floats,
+        dt: float,
     ) -> None:
         """Let the controller hold the flow with the pumps that can run."""
         cooling = self._cooling
-        setpoint = cooling.flow_liters_per_minute
         running = can_run.sum(axis=1).astype(np.float64)
         mean = np.where(can_run, wear, 0.0).sum(axis=1) / np.maximum(running, 1.0)
         mean = np.where(running > 0, mean, 1.0)
@@ -217,7 +222,8 @@ class Loops:
         resting = (
             (np.abs(self.speeds - target) < _STILL).all(axis=1) & (asked < 1.0) & (running > 0)
         )
-        error = np.where(resting, setpoint / np.maximum(self.flow, min(setpoint, 1.0)) - 1.0, 0.0)
+        least = np.minimum(setpoint, 1.0)
+        error = np.where(resting, setpoint / np.maximum(self.flow, least) - 1.0, 0.0)
         if (np.abs(error) > _STILL).any():
             share = min(dt / _TRIM_SECONDS, 1.0)
             small = np.abs(error) <= _STILL

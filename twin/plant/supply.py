@@ -112,7 +112,9 @@ class Supply:
             dt: step in s.
         """
         self._sense(conditions, dt)
-        rest = self._carry_on_grid(load, dt) if self._on_grid else self._carry_alone(load, dt)
+        order = float(conditions.megapack_order[0])
+        on_grid = self._on_grid
+        rest = self._carry_on_grid(load, order, dt) if on_grid else self._carry_alone(load, dt)
         self.unserved = rest if rest > _TOLERANCE * max(load, 1.0) * 1e-3 else 0.0
         self._alive = load - self.unserved > 0.0 or bool(self.powered.any())
         excess = self._excess(load)
@@ -150,7 +152,7 @@ class Supply:
         gross = self._packs.slow + float(self._gensets.power.sum())
         return gross > self._grid.limit_watts * (_STOP_RATIO if self._calling else 1.0)
 
-    def _carry_on_grid(self, load: float, dt: float) -> float:
+    def _carry_on_grid(self, load: float, order: float, dt: float) -> float:
         """Let the Megapacks smooth and the grid carry the rest; return what it may not, in W."""
         grid, packs, gensets = self._grid, self._packs, self._gensets
         limit = grid.limit_watts
@@ -164,7 +166,8 @@ class Supply:
         # Charging leaves the import below its limit, discharging never exports.
         wanted = min(net - packs.restoring(), max(limit * (1.0 - self._p.margin_ratio), net))
         packs.follow(max(wanted, 0.0), dt, on_grid=True)
-        target = net - packs.slow
+        # An order never exports either.
+        target = net - packs.slow if np.isnan(order) else min(order, max(net, 0.0))
         if self._p.enforce_limit:
             target = max(target, net - limit)
         packs.step(target, dt)
