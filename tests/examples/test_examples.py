@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -49,6 +50,28 @@ def test_index_has_every_example() -> None:
     files = {path.name for path in EXAMPLES.iterdir() if path.is_file()} - {"README.md"}
     named = re.findall(r"\]\(([^/)]+)\)", (EXAMPLES / "README.md").read_text(encoding="utf-8"))
     assert set(named) == files
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("ride_through", r"0 Megapacks: +1 s, 2 racks shed\n(.*\n)*4 Megapacks: +inf s, 0 racks"),
+        ("supply_temperature", r"one degree costs 0\.0\d+ % of the energy\nGPUs .* 36 °C\n$"),
+        ("redundancy", r"^r0001: .* 25 s\nr0002: .* 45 s\nr0003: .* 85 s\n$"),
+    ],
+)
+def test_notebook_answers_its_question(
+    name: str, told: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The cells of a notebook run one after the other and print the answer."""
+    monkeypatch.setattr(os, "cpu_count", lambda: 1)  # runs of a sweep in this process
+    text = (EXAMPLES / "notebooks" / f"{name}.ipynb").read_text(encoding="utf-8")
+    space: dict[str, object] = {}
+    for cell in json.loads(text)["cells"]:
+        if cell["cell_type"] == "code":
+            exec("".join(cell["source"]), space)  # noqa: S102 - a notebook of ours
+    printed = capsys.readouterr().out
+    assert re.search(told, printed), printed
 
 
 async def test_site_runs_and_its_frames_are_read(capsys: pytest.CaptureFixture[str]) -> None:

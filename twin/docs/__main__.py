@@ -18,6 +18,7 @@ from twin.docs import (
     editions,
     faults,
     metrics,
+    notebooks,
     openapi,
     readme,
     runbooks,
@@ -50,6 +51,7 @@ def pages() -> Mapping[str, str]:
         **scale_out.pages(),
         **shadow.pages(),
         **readme.pages(),
+        **notebooks.pages(),
     }
 
 

@@ -32,6 +32,8 @@ _GPU_HOUR_DOLLARS = 2.0
 _KWH_DOLLARS = 0.08
 """Price of a kilowatt hour, est."""
 _SECONDS_PER_HOUR = 3600.0
+_MOST = 1e12
+"""No number of an observation is greater: a terawatt."""
 
 OBSERVED: Mapping[str, Callable[[SteppedTwin], float]] = {
     "facility_watts": lambda twin: _total(twin, "facility", "power"),
@@ -107,7 +109,7 @@ class TwinEnv(gymnasium.Env[Numbers, Numbers]):
         self.set_points: tuple[SetPoint, ...] = set_points(Layout(self.site))
         """What the numbers of an action are."""
         self.action_space = gymnasium.spaces.Box(-1.0, 1.0, (len(self.set_points),), np.float32)
-        self.observation_space = gymnasium.spaces.Box(-np.inf, np.inf, (len(OBSERVED),), np.float32)
+        self.observation_space = gymnasium.spaces.Box(-_MOST, _MOST, (len(OBSERVED),), np.float32)
         self._twin: SteppedTwin | None = None
 
     @property

@@ -14,7 +14,7 @@ from twin.library.axes import device_of, signal_of
 from twin.site import Layout
 from twin.wire.schema import ColumnGroup, Outputs
 
-__all__ = ["Recording", "chosen_signals"]
+__all__ = ["SampleStore", "chosen_signals"]
 
 Values = NDArray[np.floating[Any]]
 Chosen = Mapping[str, tuple[Signal, ...]]
@@ -51,7 +51,7 @@ def chosen_signals(layout: Layout, record: Iterable[str] | None) -> Chosen:
     return {name: tuple(signals.values()) for name, signals in chosen.items()}
 
 
-class Recording:
+class SampleStore:
     """The samples of a run.
 
     Args:

@@ -13,7 +13,7 @@ from twin.catalog import DeviceClass, Signal
 from twin.errors import ConfigError
 from twin.library.axes import DeviceAxes, axes_of, device_of, signal_of
 from twin.library.events import RunEvent
-from twin.library.recording import Recording, Values
+from twin.library.recording import SampleStore, Values
 from twin.library.summary import RunSummary
 from twin.parameters.site import Site
 from twin.site import Layout
@@ -37,7 +37,7 @@ def library_module(name: str) -> Any:
         return importlib.import_module(name)
     except ImportError:
         raise ConfigError(
-            f"this needs {name}, which is not installed; pip install 'datacenter-twin[library]'"
+            f"this needs {name}, which is not installed; install it with: pip install {name}"
         ) from None
 
 
@@ -54,7 +54,7 @@ class FinishedRun:
     def __init__(
         self,
         layout: Layout,
-        recording: Recording,
+        recording: SampleStore,
         events: tuple[RunEvent, ...],
         summary: RunSummary,
         start: float,
@@ -254,8 +254,8 @@ def table_library(name: str | None = None) -> Any:
         if importlib.util.find_spec(known) is not None:
             return library_module(known)
     raise ConfigError(
-        "a table needs pandas or polars, and neither is installed; "
-        "pip install 'datacenter-twin[library]'"
+        "a table needs pandas or polars, and neither is installed; install one with: "
+        "pip install pandas"
     )
 
 

@@ -17,7 +17,7 @@ from twin.library.controls import Controls, SetPoint, set_points
 from twin.library.events import EventBook, RunEvent
 from twin.library.plans import PlannedFault, checked, seconds_of
 from twin.library.sites import load_site
-from twin.library.summary import RunSummary, Tally
+from twin.library.summary import RunSummary, RunTally
 from twin.parameters.site import Site
 from twin.plant import Plant
 from twin.site import Layout
@@ -68,7 +68,7 @@ class SteppedTwin:
         self._planned = checked(faults, self.layout)
         self._plant = Plant(self.layout, seed, workload, start)
         self._lost = np.random.default_rng([seed, _LOSS_STREAM])
-        self._tally = Tally(self.layout, self._plant)
+        self._tally = RunTally(self.layout, self._plant)
         self._book = EventBook()
         self._controls = Controls()
         self._injected = 0

@@ -11,7 +11,7 @@ import numpy as np
 from twin.plant import Plant
 from twin.site import Layout, job_places
 
-__all__ = ["RunSummary", "Tally"]
+__all__ = ["RunSummary", "RunTally"]
 
 _JOULES_PER_KWH = 3.6e6
 _SECONDS_PER_HOUR = 3600.0
@@ -58,7 +58,7 @@ class RunSummary:
         return row | {f"lost_gpu_hours_{cause}": hours for cause, hours in causes.items()}
 
 
-class Tally:
+class RunTally:
     """The sums of a run, step by step.
 
     Args:

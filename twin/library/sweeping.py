@@ -15,8 +15,8 @@ from typing import Any, overload
 
 from twin.errors import ConfigError
 from twin.library.plans import PlannedFault, checked, seconds_of
-from twin.library.progress import Progress
-from twin.library.recording import Recording, chosen_signals
+from twin.library.progress import ProgressBar
+from twin.library.recording import SampleStore, chosen_signals
 from twin.library.run import FinishedRun, table_library
 from twin.library.sites import load_site, site_with
 from twin.library.stepping import START, SteppedTwin
@@ -27,6 +27,7 @@ __all__ = ["SweepTable", "run_job", "simulate", "sweep"]
 
 SiteSource = str | os.PathLike[str] | Mapping[str, Any] | Site
 _MOST_RUNS = 100_000
+_EVERY = 15.0
 
 
 def simulate(
@@ -35,7 +36,7 @@ def simulate(
     *,
     faults: Iterable[PlannedFault] = (),
     seed: int = 0,
-    every: str | float = 15.0,
+    every: str | float | None = None,
     record: Iterable[str] | None = None,
     workload: str = "training",
     failures: str = "none",
@@ -49,7 +50,7 @@ def simulate(
         duration: simulated time: seconds, or ``2h``.
         faults: that strike.
         seed: of all random numbers; the same seed gives the same values.
-        every: time between two samples.
+        every: time between two samples; None for 15 s, or the whole of a shorter run.
         record: what is kept: device classes (``gpu``) and signals (``gpu.power_usage``); None for
             everything.
         workload: what the training jobs run.
@@ -60,7 +61,8 @@ def simulate(
     Raises:
         ConfigError: an argument is not what it must be.
     """
-    seconds, interval = seconds_of(duration, "duration"), seconds_of(every, "every", least=1.0)
+    seconds = seconds_of(duration, "duration")
+    interval = min(_EVERY, seconds) if every is None else seconds_of(every, "every", least=1.0)
     if interval > seconds:
         raise ConfigError(f"every: is {every!r}, longer than the whole run of {duration!r}")
     twin = SteppedTwin(
@@ -68,8 +70,8 @@ def simulate(
     )
     chosen = chosen_signals(twin.layout, record)
     samples = int(seconds / interval + 1e-9)
-    recording = Recording(twin.layout, chosen, samples)
-    with Progress("Simulating", samples, shown=progress) as shown:
+    recording = SampleStore(twin.layout, chosen, samples)
+    with ProgressBar("Simulating", samples, shown=progress) as shown:
         for _ in range(samples):
             twin.step(interval)
             recording.take(twin.outputs, twin.silent, twin.now)
@@ -209,7 +211,7 @@ def _run_all(
     most = os.cpu_count() or 1 if workers is None else workers
     if most < 1:
         raise ConfigError(f"workers: is {workers!r}; give 1 or more")
-    with Progress("Sweeping", len(jobs), shown=shown) as bar:
+    with ProgressBar("Sweeping", len(jobs), shown=shown) as bar:
         if most == 1 or len(jobs) == 1:
             return list(_one_after_another(jobs, bar))
         # A few jobs a process: starting one takes as long as some minutes of a small site.
@@ -225,7 +227,7 @@ def _run_all(
         return results
 
 
-def _one_after_another(jobs: list[dict[str, Any]], bar: Progress) -> Iterator[dict[str, Any]]:
+def _one_after_another(jobs: list[dict[str, Any]], bar: ProgressBar) -> Iterator[dict[str, Any]]:
     for job in jobs:
         yield run_job(job)
         bar.advance()
