@@ -59,16 +59,18 @@ _PLACES = {
 """Where the public names stand: imported when they are first used, as commands need none."""
 
 
-def __getattr__(name: str) -> object:
-    """Return a public name."""
-    if name not in _PLACES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module  # noqa: PLC0415 - see above
+if not TYPE_CHECKING:  # a type checker would take any name for one of ours
 
-    module, _, attribute = _PLACES[name].partition(":")
-    value: object = getattr(import_module(f"{__name__}.{module}"), attribute)
-    globals()[name] = value
-    return value
+    def __getattr__(name: str) -> object:
+        """Return a public name."""
+        if name not in _PLACES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib import import_module  # noqa: PLC0415 - see above
+
+        module, _, attribute = _PLACES[name].partition(":")
+        value: object = getattr(import_module(f"{__name__}.{module}"), attribute)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

@@ -87,6 +87,13 @@ def test_help_of_every_command_imports_nothing_heavy() -> None:
     assert not needless
 
 
+def test_library_imports_nothing_until_it_is_used() -> None:
+    """``import twin`` is what every command does too."""
+    assert not imported("import twin; dir(twin); twin.__all__") & (
+        HEAVY | {"twin.library", "typer"}
+    )
+
+
 @every("command", tuple(COMMANDS))
 def test_light_command_imports_only_what_it_runs(command: str) -> None:
     """What lists, shows, helps or refuses starts without anything else that takes long."""

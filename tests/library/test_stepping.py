@@ -76,11 +76,4 @@ def test_faults_come_and_go(site: twin.Site) -> None:
     sim.step(1)
     assert sim.events[0].until == 10.0
     with pytest.raises(twin.ConfigError, match="follows from other signals"):
-        sim["gpu", "profile_info"] if False else sim["gpu", _derived(sim)]
-
-
-def _derived(sim: twin.Twin) -> str:
-    """Return a signal of a GPU that does not travel."""
-    return next(
-        own.name for own in sim.layout.reported["gpu"] if not own.on_wire and own.event is None
-    )
+        sim["nic", "info"]

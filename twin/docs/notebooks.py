@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 __all__ = ["notebook", "pages"]
 
@@ -29,7 +30,7 @@ def pages() -> Mapping[str, str]:
 
 def notebook(script: str) -> str:
     """Return a script with cells as a notebook."""
-    cells = [
+    cells: list[dict[str, Any]] = [
         {
             "cell_type": kind,
             "id": f"cell-{number}",
