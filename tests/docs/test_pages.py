@@ -130,3 +130,13 @@ def test_what_is_installed_can_be_found() -> None:
         if re.search(r"pip install +[\"']?datacenter-twin", file.read_text(encoding="utf-8"))
     ]
     assert wrong == []
+
+
+def test_samples_for_a_ci_are_strict() -> None:
+    """Every call that a CI may copy fails where a rule reads what nobody has."""
+    root = Path(__file__).parents[2]
+    files = (root / "docs/ci.md", root / "examples/rules-in-ci.sh")
+    calls = [line for file in files for line in file.read_text(encoding="utf-8").splitlines()
+             if "twin rules test --" in line and "`twin" not in line]  # fmt: skip
+    assert len(calls) == 4
+    assert all("--strict" in line for line in calls)

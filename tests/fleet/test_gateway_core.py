@@ -60,6 +60,29 @@ def test_a_frame_has_the_time_of_its_newest_sample(shown: Show) -> None:
     assert [(topic, own.seq) for topic, own in again.items()] == [("twin/v1/small/rack/r0001", 1)]
 
 
+@pytest.mark.parametrize("ahead", [3600.0, 1e9, 1e15, math.inf, math.nan])
+def test_a_sample_of_the_future_silences_nobody(shown: Show, ahead: float) -> None:
+    """It is left out and counted; its rack goes on with samples of the present."""
+    layout, first = shown()
+    gateway = GatewayCore(layout, "gateway-0", Codec.JSON)
+    series = scraped(first)
+    odd = [(own, NOW + ahead, value) if number == 0 else (own, NOW, value)
+           for number, (own, _, value) in enumerate(series)]  # fmt: skip
+    body = orjson.dumps(
+        {"status": "success", "data": {"resultType": "matrix", "result": [
+            {"metric": own, "values": [[time if math.isfinite(time) else 1e300, value]]}
+            for own, time, value in odd
+        ]}}
+    )  # fmt: skip
+    gateway.take(body)
+    assert len(gateway.frames_due(NOW + 1.0)) == 3
+    assert gateway.figures.outside == 1
+    gateway.take(answer([(own, NOW + 10.0, value) for own, _, value in series]))
+    sent = [Decoder(layout, UnitKind.RACK).decode(own.payload) for own in
+            gateway.frames_due(NOW + 11.0)]  # fmt: skip
+    assert [own.ts for own in sent] == [NOW + 10.0] * 3
+
+
 def test_gaps_stay_gaps(shown: Show) -> None:
     """A series that ends, is NaN or out of range, or that its target no longer has is no value."""
     layout, first = shown()

@@ -7,7 +7,18 @@ import re
 from typing import Any
 
 from tests.grafana.panels import named, overrides, pages, panels_of, unit_of
-from twin.catalog import CDU, DEVICES, LEAF, NIC, PORT, ROLLUPS, SPINE, Level, Signal, Unit
+from twin.catalog import (
+    CDU,
+    DEVICES,
+    LEAF,
+    NIC,
+    PORT,
+    ROLLUPS,
+    SPINE,
+    Level,
+    Signal,
+    Unit,
+)
 from twin.grafana.colors import GREY, SEVERITIES, STATES
 from twin.grafana.pages import DashboardPage
 from twin.grafana.units import SCALED
@@ -322,19 +333,6 @@ def test_what_stays_at_nothing_has_a_low_axis(page: DashboardPage, built: dict[s
                 assert panel["fieldConfig"]["defaults"]["custom"]["axisSoftMax"] <= 1
 
 
-def test_the_server_dashboard_shows_its_host(built: dict[str, Any]) -> None:
-    """CPUs, memory, disks, clock and memory errors of the host stand beside its GPUs."""
-    asked = {name for panel in panels_of(built["server.json"])
-             for target in panel["targets"] for name in named(target["expr"])}  # fmt: skip
-    assert asked >= {
-        "node_load1", "node_cpu_seconds_total", "node_memory_MemAvailable_bytes",
-        "node_pressure_cpu_waiting_seconds_total", "node_filesystem_avail_bytes",
-        "node_filesystem_readonly", "node_disk_io_time_seconds_total", "node_md_disks",
-        "node_timex_offset_seconds", "node_timex_sync_status", "node_vmstat_oom_kill",
-        "node_edac_correctable_errors_total",
-    }  # fmt: skip
-
-
 def test_racks_keep_their_place(built: dict[str, Any]) -> None:
     """A rack without a value is red and says that it is gone, or purple and that it is silent."""
     said = {"-1": ("gone", "#C4162A"), "-2": ("silent", "#8F3BB8")}
@@ -372,15 +370,3 @@ def test_dashboards_ask_seldom(page: DashboardPage, built: dict[str, Any]) -> No
     for interval in (dashboard["refresh"], *dashboard["timepicker"]["refresh_intervals"]):
         number, unit = int(interval[:-1]), interval[-1]
         assert number * {"s": 1, "m": 60}[unit] >= 15
-
-
-@pages
-def test_a_server_is_called_by_its_name(page: DashboardPage, built: dict[str, Any]) -> None:
-    """A legend or a column that names servers by ``instance`` has no port of an exporter in it."""
-    switches = metrics(*(signal for device in (LEAF, SPINE, PORT) for signal in device))
-    for panel in panels_of(built[page.file]):
-        columns = json.dumps(panel["fieldConfig"]) + json.dumps(panel.get("transformations", ()))
-        for target in panel["targets"]:
-            shown = "{{instance}}" in target.get("legendFormat", "") or '"instance"' in columns
-            if shown and not named(target["expr"]) & switches:
-                assert '"$1", "instance", "(.+):[0-9]+")' in target["expr"], panel["title"]

@@ -17,9 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 from numpy.lib import format as npy
-from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 
 from twin import __version__
@@ -27,6 +25,7 @@ from twin.errors import ConfigError
 from twin.files import write_whole
 from twin.plant.state import PlantState
 from twin.site import Layout
+from twin.stored_arrays import UNREADABLE, check_stored, stored_array
 from twin.wire.messages import END_OF_TIME, ActiveFault, Strict
 
 __all__ = ["SAVE_SECONDS", "KeptState", "StateFile", "repeated_steps"]
@@ -40,17 +39,6 @@ _PART_NAME = "plant-{}.state"
 _FORMAT = 4
 """Rises when the file has another shape. A part of the plant that is new or gone is none."""
 _HEAD, _TREE, _ARRAY = "head.json", "tree.json", ".npy"
-_UNREADABLE = (
-    zipfile.BadZipFile,  # no archive, or a checksum that does not hold
-    NotImplementedError,  # compressed or encrypted in a way that zipfile does not know
-    RuntimeError,  # encrypted; nested too deeply
-    KeyError,
-    ValueError,
-    TypeError,
-    EOFError,
-    OSError,
-)
-"""What reading bytes of a stranger may raise."""
 
 _Time = Annotated[float, Field(ge=0, lt=END_OF_TIME)]
 
@@ -187,7 +175,7 @@ class StateFile:
             raise self.useless("was written by a twin before 0.1.0, in a format that is gone")
         try:
             return self._read(data)
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             raise self.useless("is damaged") from error
 
     def useless(self, what: str) -> ConfigError:
@@ -199,12 +187,11 @@ class StateFile:
     def _read(self, data: bytes) -> KeptState:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             names = archive.namelist()
-            if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
-                raise ValueError("it is compressed")  # and might be a thousand times as large
+            check_stored(archive, len(data))
             head = self._head(archive.read(_HEAD))
             tree = json.loads(archive.read(_TREE))
             arrays = {
-                name.removesuffix(_ARRAY): _array(archive.read(name))
+                name.removesuffix(_ARRAY): stored_array(archive.read(name))
                 for name in names
                 if name.endswith(_ARRAY)
             }
@@ -233,20 +220,3 @@ class StateFile:
         if head.site_digest != self._digest:
             raise self.useless(f"is of a site {self._site!r} with other counts or parameters")
         return head
-
-
-def _array(data: bytes) -> NDArray[Any]:
-    """Return the array of an ``.npy`` file, which may be written to.
-
-    Raises:
-        ValueError: it is none, or its size is not that of its shape.
-    """
-    file = io.BytesIO(data)
-    version = npy.read_magic(file)
-    read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-    shape, fortran, dtype = read(file)
-    body = data[file.tell() :]
-    if dtype.hasobject or math.prod(shape) * dtype.itemsize != len(body):
-        raise ValueError(f"{len(body)} bytes are no {dtype} of the shape {shape}")
-    flat = np.frombuffer(bytearray(body), dtype)
-    return flat.reshape(shape, order="F" if fortran else "C")

@@ -30,6 +30,8 @@ _TOGETHER = 4
 _TELL_SECONDS = 60.0
 _GOODBYE_SECONDS = 1.0
 _CLOCK_OFF_SECONDS = 2.0
+_CLOCK_STEP_SECONDS = 1.0
+"""By which the time that was asked for may be rounded."""
 
 
 class SampleSource(Protocol):
@@ -189,7 +191,7 @@ class Gateway:
                 self._core.take(body, number)
 
         await asyncio.gather(*(ask(*own) for own in enumerate(self._core.queries)))
-        frames = self._core.frames_due()
+        frames = self._core.frames_due(at + _CLOCK_STEP_SECONDS)
         for message in self._core.metadata():
             await self._send(message)
         for message in frames:

@@ -29,6 +29,7 @@ from twin.wire import (
     RackMeta,
     Topics,
 )
+from twin.wire.messages import END_OF_TIME
 
 __all__ = ["GatewayCore", "GatewayFigures"]
 
@@ -48,7 +49,7 @@ class GatewayFigures:
         polls: that were done.
         samples: that were read.
         unknown: samples of series that are no value of the site.
-        outside: values outside the range of the catalogue, or no numbers.
+        outside: values outside the range of the catalogue, no numbers, or of another time.
         stale: samples that the last scrape of their target did not repeat.
         twice: values that more than one series gives.
         foreign: samples under a name of another edition than that of the site file.
@@ -228,8 +229,13 @@ class GatewayCore:
             return found, 0
         return found, self._targets.setdefault(target, len(self._targets))
 
-    def frames_due(self) -> list[OutboundMessage]:
-        """End the poll and return the frames of the racks that have something new."""
+    def frames_due(self, until: float = END_OF_TIME) -> list[OutboundMessage]:
+        """End the poll and return the frames of the racks that have something new.
+
+        Args:
+            until: unix seconds from which on no sample can be of this poll; one that says so would
+                make all later ones old.
+        """
         poll, self._poll = self._poll, _Poll()
         self.figures.polls += 1
         self._values.fill(np.nan)
@@ -240,6 +246,10 @@ class GatewayCore:
             return []
         columns, times = np.concatenate(poll.columns), np.concatenate(poll.times)
         values, targets = np.concatenate(poll.values), np.concatenate(poll.targets)
+        dated = (times >= 0.0) & (times < until)
+        self.figures.outside += int((~dated).sum())
+        columns, times = columns[dated], times[dated]
+        values, targets = values[dated], targets[dated]
         newest = np.full(targets_known, -np.inf)
         np.maximum.at(newest, targets, times)
         fresh = times > newest[targets] - _SAME_SCRAPE * self.interval
@@ -269,7 +279,7 @@ class GatewayCore:
             self._sequence[rack] = sequence + 1
             topic = self._topics.frame(UnitKind.RACK, self._layout.unit_name(UnitKind.RACK, rack))
             self.frames += 1
-            yield OutboundMessage(topic, self._encoder.encode(rack, max(stamp, 0.0), sequence))
+            yield OutboundMessage(topic, self._encoder.encode(rack, stamp, sequence))
 
     # -- beside frames ----------------------------------------------------------
 
@@ -304,7 +314,10 @@ class GatewayCore:
         edition = "another edition of dcgm-exporter than the site file says; capture it again"
         series = "several series, of which the newest counts; are targets scraped twice?"
         told = (
-            (now.outside - before.outside, "values are no numbers or outside their range"),
+            (
+                now.outside - before.outside,
+                "values are no numbers, outside their range or of no time",
+            ),
             (now.foreign - before.foreign, f"samples have names of {edition}"),
             (now.partial - before.partial, "answers say that they are not whole"),
             (now.refused - before.refused, "answers are missing or cannot be read"),

@@ -25,6 +25,7 @@ from twin.shadow.detection import limit_for
 from twin.shadow.readings import Readings, SiteModel
 from twin.shadow.relations import RELATIONS
 from twin.site import Layout
+from twin.stored_arrays import UNREADABLE, check_stored, stored_array
 from twin.wire import Decoder, RackMeta, Snapshot, Topics, decode_message
 
 __all__ = ["LEAST_PHASE", "ShadowCore", "ShadowSettings"]
@@ -40,7 +41,6 @@ _OLD_FRAMES = 5
 """Frames of a rack in a row that are older than its last: its clock was set back."""
 _LEAST_SECONDS = 0.1
 """Time between two evaluations, whoever sends how often."""
-_MOST_BYTES = 1 << 31
 _SITE = "site.txt"
 """In the file of a calibration: digest of the site that it is of."""
 
@@ -261,23 +261,24 @@ class ShadowCore:
         """
         try:
             with zipfile.ZipFile(io.BytesIO(data)) as archive:
-                if sum(entry.file_size for entry in archive.infolist()) > _MOST_BYTES or any(
-                    entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()
-                ):
-                    raise ValueError("it is compressed or too large")
-                if archive.read(_SITE).decode() != self._digest:
-                    raise ValueError("it is of a site with other counts or parameters")
+                check_stored(archive, len(data))
+                self._check_site(archive.read(_SITE))
                 kept: dict[str, dict[str, NDArray[np.generic]]] = {}
                 for name in set(archive.namelist()) - {_SITE}:
                     relation, _, key = name.removesuffix(".npy").partition("/")
-                    array = npy.read_array(io.BytesIO(archive.read(name)), allow_pickle=False)
-                    kept.setdefault(relation, {})[key] = array
+                    kept.setdefault(relation, {})[key] = stored_array(archive.read(name))
             watches = {
                 name: Watch(own.relation, self.layout, self.settings.phases)
                 for name, own in self.watches.items()
             }
             for name, watch in watches.items():
                 watch.restore(kept[name])
-        except (zipfile.BadZipFile, KeyError, EOFError, OSError) as error:
+        except ValueError:
+            raise
+        except UNREADABLE as error:
             raise ValueError(f"it is damaged: {error!r}") from error
         self.watches = watches
+
+    def _check_site(self, digest: bytes) -> None:
+        if digest.decode() != self._digest:
+            raise ValueError("it is of a site with other counts or parameters")
