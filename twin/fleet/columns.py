@@ -6,7 +6,7 @@ by the host in its labels, and by the labels that tell the devices of a host apa
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -91,6 +91,18 @@ class FleetColumns:
     def metrics(self) -> tuple[str, ...]:
         """Names of the metrics that have a value, and so are asked for."""
         return tuple(self._rows)
+
+    def metrics_of(self, readings: Collection[tuple[str, str]]) -> tuple[str, ...]:
+        """Return the names of the metrics of some signals, each with its device class."""
+        return tuple(
+            metric
+            for metric, rows in self._rows.items()
+            if any((row.device.name, row.signal.name) in readings for row in rows)
+        )
+
+    def part(self, device: str, signal: str) -> slice:
+        """Return where the values of a signal are; nowhere if the site does not report it."""
+        return self._blocks.get(device, {}).get(signal, slice(0, 0))
 
     def expected(self, metric: str) -> int:
         """Return how many series of a metric are worth a value, at most."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.testing import assert_array_equal
 
+from twin.clients.gridding import ScrapeGrid, scrape_interval
 from twin.clients.ranges import RawSeries
-from twin.rules.backtest.gridding import ScrapeGrid, gridded, scrape_interval
+from twin.rules.backtest.gridding import gridded
 
 NAN = np.nan
 

@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 
 from twin.catalog import UP
 from twin.catalog.own import SHADOW_FINDING_RESIDUAL
+from twin.clients.gridding import ScrapeGrid, scrape_interval
 from twin.clients.moments import shown_moment
 from twin.clients.prometheus import QueryError
 from twin.clients.ranges import PastReader, RangeSource, RawSeries, TooManySamplesError
 from twin.errors import ConfigError
-from twin.rules.backtest.gridding import ScrapeGrid, gridded, scrape_interval
+from twin.rules.backtest.gridding import gridded
 from twin.rules.backtest.joining import EpisodeLedger, inside, presence
 from twin.rules.backtest.outcome import Gap, PastOutcome, PastSettings
 from twin.rules.backtest.reads import readers, selectors_of, warm_up

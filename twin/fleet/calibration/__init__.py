@@ -1,0 +1,18 @@
+"""Calibration of a site file: parameters fitted to what a real fleet has measured."""
+
+from __future__ import annotations
+
+from twin.fleet.calibration.estimates import Estimate, Refusal
+from twin.fleet.calibration.fitting import CalibratedSite, calibrate
+from twin.fleet.calibration.past import FleetPast, read_past
+from twin.fleet.calibration.report import calibration_html
+
+__all__ = [
+    "CalibratedSite",
+    "Estimate",
+    "FleetPast",
+    "Refusal",
+    "calibrate",
+    "calibration_html",
+    "read_past",
+]

@@ -1,0 +1,137 @@
+"""Estimates of parameters: a value with its confidence, or the reason why there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from twin.plant.units import Floats
+
+__all__ = ["Estimate", "LineFit", "Refusal", "fit_lines", "mean_of", "quantile"]
+
+_Z = 1.96
+_LEAST_BLOCKS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A parameter that the data tell.
+
+    Attributes:
+        key: in the site file, with dots.
+        before: in the site file.
+        value: fitted.
+        half: half of the 95 % confidence interval.
+        unit: of both.
+        devices: that were fitted.
+        how: in a few words.
+        each: of each device by its name: value and half of its interval.
+    """
+
+    key: str
+    before: float
+    value: float
+    half: float
+    unit: str
+    devices: int
+    how: str
+    each: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A parameter that the data do not tell.
+
+    Attributes:
+        key: in the site file.
+        why: a sentence.
+    """
+
+    key: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class LineFit:
+    """Lines y = gain x + offset by least squares, one a device; arrays are (devices,).
+
+    Attributes:
+        gain: NaN where it cannot be told.
+        gain_error: its standard error.
+        offset: 0 where none was fitted.
+        offset_error: its standard error.
+        spread: standard deviation of x.
+    """
+
+    gain: Floats
+    gain_error: Floats
+    offset: Floats
+    offset_error: Floats
+    spread: Floats
+
+
+def fit_lines(x: Floats, y: Floats, *, offset: bool) -> LineFit:
+    """Return the lines through points, (blocks, devices), NaN where there is none.
+
+    Residuals of neighbouring blocks are alike where the model is not quite right; the errors are
+    widened by what their correlation makes of the number of blocks.
+    """
+    there = np.isfinite(x) & np.isfinite(y)
+    n = there.sum(axis=0).astype(np.float64)
+    x, y = np.where(there, x, 0.0), np.where(there, y, 0.0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        x_mean = x.sum(axis=0) / n if offset else np.zeros(x.shape[1])
+        y_mean = y.sum(axis=0) / n if offset else np.zeros(x.shape[1])
+        dx, dy = np.where(there, x - x_mean, 0.0), np.where(there, y - y_mean, 0.0)
+        sxx = (dx**2).sum(axis=0)
+        gain = (dx * dy).sum(axis=0) / sxx
+        rest = np.where(there, dy - gain * dx, 0.0)
+        variance = (rest**2).sum(axis=0) / np.maximum(n - 1 - offset, 1.0)
+        alike = (rest[1:] * rest[:-1]).sum(axis=0) / (rest**2).sum(axis=0)
+        alike = np.clip(np.nan_to_num(alike), 0.0, 0.95)
+        variance = variance * (1 + alike) / (1 - alike)
+        error = np.sqrt(variance / sxx)
+        level = y_mean - gain * x_mean
+        level_error = np.sqrt(variance * (1 / n + x_mean**2 / sxx))
+        spread = np.sqrt(sxx / n)
+    known = (n >= _LEAST_BLOCKS) & (sxx > 0.0)
+    gain, error = np.where(known, gain, np.nan), np.where(known, error, np.nan)
+    if not offset:
+        level = level_error = np.zeros(x.shape[1])
+    return LineFit(gain, error, level, level_error, spread)
+
+
+def quantile(devices: int) -> float:
+    """Return how many standard errors 95 % lie within, by the number of devices averaged.
+
+    Student's t by its expansion (Abramowitz and Stegun, 26.7.5).
+    """
+    v = max(devices - 1, 1)
+    return _Z + (_Z**3 + _Z) / (4 * v) + (5 * _Z**5 + 16 * _Z**3 + 3 * _Z) / (96 * v**2)
+
+
+def mean_of(values: Floats, errors: Floats) -> tuple[float, float]:
+    """Return the mean of devices and half of its 95 % interval.
+
+    The devices differ and each has its error; with a single one its own error is all there is.
+    """
+    known = np.isfinite(values) & np.isfinite(errors)
+    own, each = values[known], errors[known]
+    if len(own) == 1:
+        return float(own[0]), float(_Z * each[0])
+    between = float(own.std(ddof=1)) / np.sqrt(len(own))
+    # Errors that all devices share, as those of a common cause, do not average out.
+    return float(own.mean()), float(
+        np.hypot(quantile(len(own)) * between, _Z * np.median(each) / np.sqrt(len(own)))
+    )
+
+
+def named(names: Sequence[str], values: Floats, errors: Floats) -> dict[str, tuple[float, float]]:
+    """Return values and half intervals of the devices that were fitted, by their names."""
+    return {
+        name: (float(value), float(_Z * error))
+        for name, value, error in zip(names, values, errors, strict=True)
+        if np.isfinite(value) and np.isfinite(error)
+    }
