@@ -14,6 +14,7 @@ import typer
 from twin import __version__
 from twin.cli.aggregate import aggregate
 from twin.cli.bench import bench
+from twin.cli.calibrate import calibrate
 from twin.cli.capture import capture
 from twin.cli.chaos import app as chaos
 from twin.cli.dashboards import app as dashboards
@@ -79,6 +80,7 @@ app.command()(faults)
 app.command()(metrics)
 app.command()(bench)
 app.command()(capture)
+app.command()(calibrate)
 app.command()(gateway)
 app.command()(shadow)
 app.add_typer(sites, name="sites")

@@ -13,10 +13,20 @@ from twin.errors import ConfigError
 if TYPE_CHECKING:
     from twin.clients.prometheus import Prometheus
 
-__all__ = ["Credentials", "FleetPrometheus", "fleet_prometheus"]
+__all__ = [
+    "PAST_MOST_BYTES",
+    "PAST_TIMEOUT",
+    "Credentials",
+    "FleetPrometheus",
+    "fleet_prometheus",
+]
 
 _VARIABLE = "TWIN_FLEET_CREDENTIALS"
 _MOST_BYTES = 256 << 20
+PAST_MOST_BYTES = 64 << 20
+"""Length of an answer about the past: what is longer is asked for in parts."""
+PAST_TIMEOUT = 130.0
+"""Seconds for it: Prometheus itself gives a query up after two minutes, and says so."""
 _LOGIN = f"give --credentials FILE, or set {_VARIABLE}"
 
 FleetPrometheus = Annotated[

@@ -12,7 +12,7 @@ import orjson
 import typer
 
 from twin.cli.columns import columns
-from twin.cli.fleet import fleet_prometheus
+from twin.cli.fleet import PAST_MOST_BYTES, PAST_TIMEOUT, fleet_prometheus
 from twin.cli.options import seconds
 from twin.errors import CheckFailedError, ConfigError, ServiceError
 
@@ -54,9 +54,6 @@ HistoryStep = Annotated[
 MostSamples = Annotated[
     int, typer.Option(help="Samples of the past that are held at a time.", min=1000)
 ]
-_TIMEOUT = 130.0
-"""Prometheus itself gives a query up after two minutes, and says so."""
-_MOST_BYTES = 64 << 20
 _NUMBERS = ("firings", "a week", "longest", "false", "false a week", "precision", "delay",
             "twin shadow")  # fmt: skip
 
@@ -88,7 +85,7 @@ def backtest_rules(
     for option, value in scenarios_only.items():
         if value:
             raise ConfigError(f"{option} is for scenarios; leave it out beside --history")
-    server = fleet_prometheus(url, credentials, _TIMEOUT, _MOST_BYTES, "--history")
+    server = fleet_prometheus(url, credentials, PAST_TIMEOUT, PAST_MOST_BYTES, "--history")
 
     from rich.console import Console
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from twin.plant.units import Floats
 
-__all__ = ["Estimate", "LineFit", "Refusal", "fit_lines", "mean_of", "quantile"]
+__all__ = ["Estimate", "LineFit", "Refusal", "fit_lines", "mean_of", "named", "quantile"]
 
 _Z = 1.96
 _LEAST_BLOCKS = 8
@@ -63,6 +63,9 @@ class LineFit:
         offset: 0 where none was fitted.
         offset_error: its standard error.
         spread: standard deviation of x.
+        bias: by how much the gain is too small at most, if all that the line leaves is noise of x:
+            the gain of the reverse regression less this one (R. Frisch, 1934).
+        middle: mean of x.
     """
 
     gain: Floats
@@ -70,6 +73,8 @@ class LineFit:
     offset: Floats
     offset_error: Floats
     spread: Floats
+    bias: Floats
+    middle: Floats
 
 
 def fit_lines(x: Floats, y: Floats, *, offset: bool) -> LineFit:
@@ -89,6 +94,7 @@ def fit_lines(x: Floats, y: Floats, *, offset: bool) -> LineFit:
         gain = (dx * dy).sum(axis=0) / sxx
         rest = np.where(there, dy - gain * dx, 0.0)
         variance = (rest**2).sum(axis=0) / np.maximum(n - 1 - offset, 1.0)
+        bias = np.abs((rest**2).sum(axis=0) / (gain * sxx))
         alike = (rest[1:] * rest[:-1]).sum(axis=0) / (rest**2).sum(axis=0)
         alike = np.clip(np.nan_to_num(alike), 0.0, 0.95)
         variance = variance * (1 + alike) / (1 - alike)
@@ -100,7 +106,7 @@ def fit_lines(x: Floats, y: Floats, *, offset: bool) -> LineFit:
     gain, error = np.where(known, gain, np.nan), np.where(known, error, np.nan)
     if not offset:
         level = level_error = np.zeros(x.shape[1])
-    return LineFit(gain, error, level, level_error, spread)
+    return LineFit(gain, error, level, level_error, spread, bias, x_mean)
 
 
 def quantile(devices: int) -> float:
@@ -112,26 +118,34 @@ def quantile(devices: int) -> float:
     return _Z + (_Z**3 + _Z) / (4 * v) + (5 * _Z**5 + 16 * _Z**3 + 3 * _Z) / (96 * v**2)
 
 
-def mean_of(values: Floats, errors: Floats) -> tuple[float, float]:
+def mean_of(
+    values: Floats, errors: Floats, bias: Floats | float = 0.0, wrong: float = 0.0
+) -> tuple[float, float]:
     """Return the mean of devices and half of its 95 % interval.
 
-    The devices differ and each has its error; with a single one its own error is all there is.
+    Args:
+        values: of the devices, NaN where they are not known.
+        errors: their standard errors.
+        bias: by how much they are wrong at most, all alike.
+        wrong: standard deviation of what all are wrong by, which does not average out.
     """
     known = np.isfinite(values) & np.isfinite(errors)
     own, each = values[known], errors[known]
+    shared = float(np.broadcast_to(bias, values.shape)[known].mean())
     if len(own) == 1:
-        return float(own[0]), float(_Z * each[0])
+        return float(own[0]), shared + float(_Z * np.hypot(each[0], wrong))
     between = float(own.std(ddof=1)) / np.sqrt(len(own))
-    # Errors that all devices share, as those of a common cause, do not average out.
-    return float(own.mean()), float(
-        np.hypot(quantile(len(own)) * between, _Z * np.median(each) / np.sqrt(len(own)))
-    )
+    parts = quantile(len(own)) * between, _Z * np.median(each) / np.sqrt(len(own)), _Z * wrong
+    return float(own.mean()), shared + float(np.sqrt(sum(part**2 for part in parts)))
 
 
-def named(names: Sequence[str], values: Floats, errors: Floats) -> dict[str, tuple[float, float]]:
+def named(
+    names: Sequence[str], values: Floats, errors: Floats, bias: Floats | float = 0.0
+) -> dict[str, tuple[float, float]]:
     """Return values and half intervals of the devices that were fitted, by their names."""
+    halves = _Z * errors + bias
     return {
-        name: (float(value), float(_Z * error))
-        for name, value, error in zip(names, values, errors, strict=True)
-        if np.isfinite(value) and np.isfinite(error)
+        name: (float(value), float(half))
+        for name, value, half in zip(names, values, halves, strict=True)
+        if np.isfinite(value) and np.isfinite(half)
     }

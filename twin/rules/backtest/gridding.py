@@ -6,12 +6,15 @@ from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from twin.clients.gridding import LATE, ScrapeGrid, interval_of, on_grid
 from twin.clients.ranges import RawSeries
 from twin.rules.sampling import MetricFamily, Samples
 
 __all__ = ["gridded"]
+
+Values = NDArray[np.float64]
 
 _NAME = "__name__"
 
