@@ -149,8 +149,8 @@ def _print(found: CalibratedSite, span: str, warnings: list[str]) -> None:
         (own.title, f"{own.before:.3g}", f"{own.after:.3g}", f"{own.each:.3g}", own.unit)
         for own in found.errors
     ]
-    header = ("relation", "before", "after", "each device", "unit")
-    typer.echo("\n".join(columns(header, table, right=_NUMBERS)))
+    names = ("relation", "before", "after", "each device", "unit")
+    typer.echo("\n".join(columns(names, table, right=_NUMBERS)))
     for warning in warnings:
         typer.echo(paragraph(warning, ""))
 

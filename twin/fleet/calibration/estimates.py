@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 import numpy as np
+from numpy.typing import NDArray
 
 from twin.plant.units import Floats
 
@@ -76,6 +77,15 @@ class LineFit:
     bias: Floats
     middle: Floats
 
+    def replaced(self, where: NDArray[np.bool_], other: LineFit) -> LineFit:
+        """Return the lines, those of another fit where they are wanted."""
+        return LineFit(
+            *(
+                np.where(where, getattr(other, own.name), getattr(self, own.name))
+                for own in fields(self)
+            )
+        )
+
 
 def fit_lines(x: Floats, y: Floats, *, offset: bool) -> LineFit:
     """Return the lines through points, (blocks, devices), NaN where there is none.
@@ -115,7 +125,12 @@ def quantile(devices: int) -> float:
     Student's t by its expansion (Abramowitz and Stegun, 26.7.5).
     """
     v = max(devices - 1, 1)
-    return _Z + (_Z**3 + _Z) / (4 * v) + (5 * _Z**5 + 16 * _Z**3 + 3 * _Z) / (96 * v**2)
+    return (
+        _Z
+        + (_Z**3 + _Z) / (4 * v)
+        + (5 * _Z**5 + 16 * _Z**3 + 3 * _Z) / (96 * v**2)
+        + (3 * _Z**7 + 19 * _Z**5 + 17 * _Z**3 - 15 * _Z) / (384 * v**3)
+    )
 
 
 def mean_of(

@@ -154,7 +154,7 @@ _POINTS = 300
 def _shown(one: Trace, two: Trace) -> list[tuple[str, list[tuple[float, float]]]]:
     """Return measured and expected of the device whose error is in the middle."""
     error = np.nanmean(np.abs(np.where(np.isfinite(one.error), one.error, 0.0)), axis=0)
-    there = np.isfinite(one.error).any(axis=0)
+    there = np.isfinite(one.error).sum(axis=0) > 0
     order = [index for index in np.argsort(error) if there[index]]
     if not order:
         return []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -43,6 +44,8 @@ _OF_MEDIAN = 1.25
 """Standard error of a median over that of a mean, of normal values."""
 _WRONG = 0.005
 """Standard deviation of what instruments of one kind read too much, over the reading, est."""
+_COOLANT_KELVIN = 0.3
+"""Standard deviation of what supply thermometers read too much, est."""
 _NOT_TOLD = (
     Refusal(
         "gpu.heat_capacity_joules_per_kelvin",
@@ -69,7 +72,7 @@ def estimated(layout: Layout, nominal: Layout, traces: Mapping[str, Trace]) -> t
     told: Told = []
     gains: Gains = {}
     one_model = len({block.gpu.key for block in layout.site.all_blocks}) == 1
-    fits = {name: _fit(traces.get(name), offset=name in (_DIE, _LOAD)) for name in FITTED_RELATIONS}
+    fits = {name: _fit(name, traces.get(name)) for name in FITTED_RELATIONS}
     shared = {name: _instruments(name, traces[name]) for name, fit in fits.items() if fit}
     for name, fit in fits.items():
         if fit is not None:
@@ -87,12 +90,19 @@ def estimated(layout: Layout, nominal: Layout, traces: Mapping[str, Trace]) -> t
     return [*told, *_NOT_TOLD], gains
 
 
-def _fit(trace: Trace | None, *, offset: bool) -> LineFit | None:
+def _fit(name: str, trace: Trace | None) -> LineFit | None:
     """Return the lines of a relation's devices, None where the past has no readings for it."""
     if trace is None or not np.isfinite(trace.error).any():
         return None
     x, y = blocks(trace.driven, trace.step), blocks(trace.effect - trace.base, trace.step)
-    return fit_lines(x, y, offset=offset)
+    fit = fit_lines(x, y, offset=name in (_DIE, _LOAD))
+    if name != _DIE:
+        return fit
+    # Under a load that hardly changes, the level tells what the slope does not, as far as a
+    # sensor of the device may be off.
+    level = fit_lines(x, y, offset=False)
+    away = next(own.offset for own in RELATIONS if own.name == name) / level.spread
+    return fit.replaced(~_sure(fit), replace(level, gain_error=np.hypot(level.gain_error, away)))
 
 
 def _instruments(name: str, trace: Trace) -> tuple[float, float]:
@@ -103,6 +113,8 @@ def _instruments(name: str, trace: Trace) -> tuple[float, float]:
     relation = next(own for own in RELATIONS if own.name == name)
     driven = float(np.nanmean(np.abs(trace.driven)))
     wrong = max(relation.floor, relation.floor_ratio * driven)
+    if name == _DIE:
+        wrong = float(np.hypot(wrong, _COOLANT_KELVIN))
     return wrong / max(driven, 1e-9), wrong
 
 

@@ -60,7 +60,7 @@ class FleetPast:
         """Yield the readings of each step, as the relations take them."""
         racks = model.layout.site.racks
         known: dict[str, NDArray[np.bool_]] = {
-            name: np.isfinite(values).any(axis=(0, 2))[:, None]
+            name: np.isfinite(values).any(axis=(0, 2)).reshape(-1, 1)
             for name, values in self.values.items()
         }
         for index in range(self.steps):
