@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from twin.fleet.calibration.estimates import Estimate, Refusal
+from twin.fleet.calibration.estimates import Estimate, UntoldParameter
 from twin.fleet.calibration.fitting import CalibratedSite, calibrate
 from twin.fleet.calibration.past import FleetPast, read_past
 from twin.fleet.calibration.report import calibration_html
@@ -11,7 +11,7 @@ __all__ = [
     "CalibratedSite",
     "Estimate",
     "FleetPast",
-    "Refusal",
+    "UntoldParameter",
     "calibrate",
     "calibration_html",
     "read_past",

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from twin.plant.units import Floats
 
-__all__ = ["Estimate", "LineFit", "Refusal", "fit_lines", "mean_of", "named", "quantile"]
+__all__ = ["Estimate", "LineFit", "UntoldParameter", "fit_lines", "mean_of", "named", "quantile"]
 
 _Z = 1.96
 _LEAST_BLOCKS = 8
@@ -42,7 +42,7 @@ class Estimate:
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class UntoldParameter:
     """A parameter that the data do not tell.
 
     Attributes:

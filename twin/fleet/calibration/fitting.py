@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from twin.errors import ConfigError
-from twin.fleet.calibration.estimates import Estimate, Refusal
+from twin.fleet.calibration.estimates import Estimate, UntoldParameter
 from twin.fleet.calibration.parameters import FITTED_RELATIONS, direct, estimated
 from twin.fleet.calibration.past import FleetPast
 from twin.fleet.calibration.traces import Trace, blocks, traced
@@ -71,7 +71,7 @@ class CalibratedSite:
 
     text: str
     estimates: Sequence[Estimate]
-    refused: Sequence[Refusal]
+    refused: Sequence[UntoldParameter]
     errors: Sequence[HeldBack]
     fitted_seconds: float
     held_seconds: float
@@ -100,7 +100,7 @@ def calibrate(text: str, where: str, past: FleetPast, held_back: float = 0.3) ->
     more, gains = estimated(layout, model.layout, traced(_FITTED, model, fit))
     told += more
     estimates = [own for own in told if isinstance(own, Estimate)]
-    refused = [own for own in told if isinstance(own, Refusal)]
+    refused = [own for own in told if isinstance(own, UntoldParameter)]
     if not estimates:
         raise ConfigError(f"{where}: nothing can be told: {refused[0].key}: {refused[0].why}")
     after = calibrated_text(text, where, layout, {own.key: own.value for own in estimates})

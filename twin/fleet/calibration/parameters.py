@@ -11,7 +11,7 @@ from twin.catalog import CDU, GPU, PSU, PUMP
 from twin.fleet.calibration.estimates import (
     Estimate,
     LineFit,
-    Refusal,
+    UntoldParameter,
     fit_lines,
     mean_of,
     named,
@@ -24,7 +24,7 @@ from twin.site import Layout
 
 __all__ = ["FITTED_RELATIONS", "direct", "estimated"]
 
-Told = list[Estimate | Refusal]
+Told = list[Estimate | UntoldParameter]
 Gains = dict[str, tuple[Floats, Floats]]
 Fits = Mapping[str, LineFit | None]
 Shared = Mapping[str, tuple[float, float]]
@@ -47,14 +47,14 @@ _WRONG = 0.005
 _COOLANT_KELVIN = 0.3
 """Standard deviation of what supply thermometers read too much, est."""
 _NOT_TOLD = (
-    Refusal(
+    UntoldParameter(
         "gpu.heat_capacity_joules_per_kelvin",
         "it is the lag of a cold plate, some 10 s; scrapes are too rare to show it",
     ),
-    Refusal(
+    UntoldParameter(
         "gpu.power_noise_watts", "samples do not tell the noise of the power from that of the load"
     ),
-    Refusal(
+    UntoldParameter(
         "cooling.pump_head_pascals",
         "a controller holds the flow, so that the pumps show one point of their curve",
     ),
@@ -82,8 +82,8 @@ def estimated(layout: Layout, nominal: Layout, traces: Mapping[str, Trace]) -> t
         told += _of_gpus(layout, fits, shared)
     else:
         why = "the site has several GPU models; calibrate a site of each"
-        told += [Refusal("gpu.thermal_resistance_kelvin_per_watt", why),
-                 Refusal("gpu.memory_offset_kelvin", why)]  # fmt: skip
+        told += [UntoldParameter("gpu.thermal_resistance_kelvin_per_watt", why),
+                 UntoldParameter("gpu.memory_offset_kelvin", why)]  # fmt: skip
     told += _of_servers(layout, traces, fits, shared)
     told += _of_supplies(layout, fits[_SUPPLY], shared)
     told += _of_loops(layout, nominal, fits, shared)
@@ -126,13 +126,13 @@ def _sure(fit: LineFit) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
     return sure
 
 
-def _unsure(key: str, fit: LineFit | None, needs: str) -> Refusal:
+def _unsure(key: str, fit: LineFit | None, needs: str) -> UntoldParameter:
     """Return why a parameter is not told."""
     if fit is None or not np.isfinite(fit.gain).any():
-        return Refusal(key, f"the past has too few readings of {needs}")
+        return UntoldParameter(key, f"the past has too few readings of {needs}")
     spread = float(np.nanmedian(fit.spread))
     error = float(np.nanmedian((_Z * fit.gain_error + fit.bias) / np.abs(fit.gain)))
-    return Refusal(
+    return UntoldParameter(
         key,
         f"too little happened: what it drives varied by {spread:.3g} only, and it is known to "
         f"±{error:.0%}; take a past in which the load changes",
@@ -148,7 +148,7 @@ def _scaled(
     needs: str,
     how: str,
     shared: tuple[float, float] | None,
-) -> Estimate | Refusal:
+) -> Estimate | UntoldParameter:
     """Return a parameter that the gain of a relation multiplies."""
     if fit is None or not (sure := _sure(fit)).any():
         return _unsure(key, fit, needs)
@@ -297,13 +297,15 @@ def _lasting(
 
 def _level(
     key: str, before: float, unit: str, values: Floats, names: Sequence[str], how: str
-) -> Estimate | Refusal:
+) -> Estimate | UntoldParameter:
     """Return a parameter that is the usual value of a reading."""
     there = np.isfinite(values)
     count = there.sum(axis=0)
     enough = count >= _LEAST_SAMPLES
     if not enough.any():
-        return Refusal(key, f"the past has fewer than {_LEAST_SAMPLES} samples of the {how}")
+        return UntoldParameter(
+            key, f"the past has fewer than {_LEAST_SAMPLES} samples of the {how}"
+        )
     middle = np.full(len(enough), np.nan)
     middle[enough] = np.nanmedian(values[:, enough], axis=0)
     off = np.where(there, values - middle, 0.0)
