@@ -26,7 +26,7 @@ from twin.wire import EmulatorStatus, Encoder, Topics
 
 pytestmark = pytest.mark.integration
 
-LEAST = Effort(Budget(0.0, 20), 200, (128,), 0.5, 2.0)
+LEAST = Effort(Budget(0.0, 2), 200, (128,), 0.5, 2.0)
 
 
 @pytest.mark.parametrize("kind", BrokerKind)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from prometheus_client.samples import Sample
@@ -11,7 +13,8 @@ from twin.catalog import ROLLUPS, Level
 from twin.catalog.own import UNIT_LAST_FRAME
 from twin.plant import load_trace
 from twin.site import Layout, load_site, parse_site
-from twin.stack.check import RunReport, TraceComparison
+from twin.stack.check import RunReport, TraceComparison, drained
+from twin.stack.local import LocalStack
 
 GOOD = RunReport(
     site="demo",
@@ -120,3 +123,20 @@ def test_too_few_scrapes_prove_nothing() -> None:
     partial = TraceComparison(LAYOUT, TRACE, epoch=1000.0)
     partial.add(page(0.0, racks=7))
     assert partial.samples == 0
+
+
+@pytest.mark.parametrize(("published", "arrived"), [(20, 20), (21, 20)])
+async def test_frames_are_awaited_as_long_as_more_arrive(published: int, arrived: int) -> None:
+    """A slow machine's frames are waited for one by one; after the last one nothing is."""
+    counts = iter(range(arrived + 1))
+    seen: list[int] = []
+
+    def summary() -> SimpleNamespace:
+        seen.append(next(counts, arrived))
+        return SimpleNamespace(frames_ingested=seen[-1])
+
+    stack = SimpleNamespace(
+        aggregator=SimpleNamespace(summary=summary), emulator=SimpleNamespace(published=published)
+    )
+    await drained(cast("LocalStack", stack), patience=0.0)
+    assert seen[arrived] == seen[-1] == arrived

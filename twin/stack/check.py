@@ -196,12 +196,17 @@ class RunReport:
         return found
 
 
-async def drained(stack: LocalStack, deadline: float = 5.0) -> None:
-    """Wait until all that was published has arrived, or ``deadline`` seconds."""
+async def drained(stack: LocalStack, patience: float = 5.0) -> None:
+    """Wait until all that was published has arrived, or nothing more has for so many seconds.
+
+    What a busy machine takes long for is not lost.
+    """
     loop = asyncio.get_running_loop()
-    end = loop.time() + deadline
-    while loop.time() < end:
-        if stack.aggregator.summary().frames_ingested >= stack.emulator.published:
+    seen, end = -1, 0.0
+    while (arrived := stack.aggregator.summary().frames_ingested) < stack.emulator.published:
+        if arrived != seen:
+            seen, end = arrived, loop.time() + patience
+        elif loop.time() >= end:
             return
         await asyncio.sleep(0.05)
 
