@@ -98,11 +98,12 @@ def test_build_is_stable() -> None:
 
 
 def test_there_is_one_dashboard_a_page(built: dict[str, Any]) -> None:
-    """The eleven pages are built in the order of their links, each under an address of its own."""
+    """The twelve pages are built in the order of their links, each under an address of its own."""
     assert list(built) == [page.file for page in PAGES]
     assert [dashboard["uid"] for dashboard in built.values()] == [
         "twin-site", "twin-array", "twin-rack", "twin-server", "twin-cooling",
-        "twin-air", "twin-network", "twin-energy", "twin-job", "twin-alerts", "twin-pipeline",
+        "twin-air", "twin-network", "twin-energy", "twin-job", "twin-alerts", "twin-shadow",
+        "twin-pipeline",
     ]  # fmt: skip
 
 
@@ -212,7 +213,7 @@ def test_links_lead_to_dashboards_and_choose_what_they_have(
         if uid in targets:
             variables = {one["name"] for one in targets[uid]["templating"]["list"]}
             assert names <= variables
-            needed = set(targets_of(uid).variables) - {"gpu", "map"}
+            needed = set(targets_of(uid).variables) - {"gpu", "map", "relation"}
             assert needed <= names, address
 
 

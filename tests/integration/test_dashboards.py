@@ -39,10 +39,11 @@ FAULTS = (
     ("nic-degraded-rate", "r0002/n3/nic1"),
     ("spine-down", "p01/spine1"),
     ("gateway-silent", "r0007"),
+    ("gpu-cold-plate", "r0005/n1/gpu5"),
 )
 """One a domain that has panels for trouble; a crash of the job follows by itself in time."""
 IN_AIR = SITE + "cooling: {medium: air}\n"
-AIR_FAULTS = (*(each for each in FAULTS if each[0] not in {"pump-failure", "coolant-leak"}),
+AIR_FAULTS = (*(each for each in FAULTS if each[0] not in {"pump-failure", "coolant-leak", "gpu-cold-plate"}),
               ("fan-failure", "r0003/n1/fan2"))  # fmt: skip
 """The same where air cools the servers, which have no coolant to lose."""
 
@@ -73,10 +74,16 @@ def struck(
     site.write_text(text)
     broker = str(mosquitto.url)
     command = ["up", "--site", str(site), "--port", str(unused_port), "--broker", broker]
-    with (tmp_path / "up.log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "twin", *command], stdout=log, stderr=subprocess.STDOUT
-        )
+    # An observer that needs 80 s until it judges.
+    observer = ["shadow", "--site", str(site), "--broker", broker, "--block", "4s"]
+    observer += ["--learn", "40s"]
+    processes = []
+    for name, own in (("up", command), ("shadow", observer)):
+        with (tmp_path / f"{name}.log").open("wb") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "twin", *own], stdout=log, stderr=subprocess.STDOUT
+            )
+        processes.append(process)
 
     def ready() -> bool:
         try:
@@ -89,8 +96,9 @@ def struck(
         eventually(ready)
         yield f"127.0.0.1:{unused_port}", broker, faults
     finally:
-        process.terminate()
-        process.wait(timeout=20)
+        for process in reversed(processes):
+            process.terminate()
+            process.wait(timeout=20)
 
 
 def config(aggregator: str, alertmanager: str) -> str:

@@ -113,7 +113,9 @@ def check_dashboard(
     hidden = {one["name"] for one in dashboard["templating"]["list"] if one.get("hide") == _HIDDEN}
     for name, query, options, value in chosen_values(dashboard, prometheus, window, values):
         values[name] = value
-        empty = QueryOutcome.QUIET if name in hidden else QueryOutcome.EMPTY
+        left_out = optional_of(query)
+        absent = left_out is not None and not _has(left_out, prometheus, values)
+        empty = QueryOutcome.QUIET if name in hidden or absent else QueryOutcome.EMPTY
         yield Checked(
             uid, f"${name}", query, QueryOutcome.OK if options else empty, len(options), 0.0
         )

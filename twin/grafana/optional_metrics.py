@@ -7,7 +7,20 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from twin.catalog import CDU, CDU_PSU, DEVICES, FAN, PUMP, WATER, DeviceClass, Level, Rollup, Signal
+from twin.catalog import (
+    CDU,
+    CDU_PSU,
+    DEVICES,
+    FAN,
+    OWN_METRICS,
+    PUMP,
+    WATER,
+    DeviceClass,
+    Level,
+    OwnMetric,
+    Rollup,
+    Signal,
+)
 
 __all__ = ["EXTRA", "OPTIONAL", "OptionalMetrics", "optional_of"]
 
@@ -21,22 +34,28 @@ class OptionalMetrics:
     Attributes:
         nothing: what a panel says where none of its metrics is there.
         belongs: whether a signal of a device class is one of them.
+        own: those of them that the aggregator makes itself; the first is always there with them.
     """
 
     nothing: str
     belongs: Callable[[DeviceClass, Signal], bool]
+    own: tuple[OwnMetric, ...] = ()
 
     @property
     def markers(self) -> tuple[str, ...]:
-        """Roll-ups of such metrics: a site that has the metrics has one of these."""
+        """Roll-ups of such metrics and the first own one: a site that has them has one of these."""
         rollups = (rollup for rollup in self._rollups() if Level.SITE in rollup.levels)
-        return tuple(rollup.metric(Level.SITE) for rollup in rollups)
+        rolled = [rollup.metric(Level.SITE) for rollup in rollups]
+        return (*rolled, *(metric.name for metric in self.own[:1]))
 
     @cached_property
     def metrics(self) -> frozenset[str]:
         """All of these metrics, roll-ups among them."""
         rolled = {rollup.metric(level) for rollup in self._rollups() for level in rollup.levels}
-        return frozenset(rolled | {s.metric for d in DEVICES for s in d if self.belongs(d, s)})
+        own = {metric.name for metric in self.own}
+        return frozenset(
+            rolled | own | {s.metric for d in DEVICES for s in d if self.belongs(d, s)}
+        )
 
     def _rollups(self) -> Iterator[Rollup]:
         for device in DEVICES:
@@ -57,7 +76,12 @@ _AIR = OptionalMetrics(
     "No air-cooled servers",
     lambda device, signal: device is FAN or signal is WATER["hot_aisle"],
 )
-OPTIONAL = (EXTRA, _LIQUID, _AIR)
+_OBSERVER = OptionalMetrics(
+    "No observer runs: start twin shadow",
+    lambda *_: False,
+    tuple(metric for metric in OWN_METRICS if metric.name.startswith("twin_shadow_")),
+)
+OPTIONAL = (EXTRA, _LIQUID, _AIR, _OBSERVER)
 
 
 def optional_of(query: str) -> OptionalMetrics | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 __all__ = ["AIR", "ALERTS", "ARRAY", "COOLING", "ENERGY", "FOLDER", "JOB", "NETWORK", "PAGES",
-           "PIPELINE", "RACK", "SERVER", "SITE", "TAG", "DashboardPage"]  # fmt: skip
+           "PIPELINE", "RACK", "SERVER", "SHADOW", "SITE", "TAG", "DashboardPage"]  # fmt: skip
 
 TAG = "datacenter-twin"
 """Tag of every dashboard, and only of these."""
@@ -99,5 +99,11 @@ PIPELINE = DashboardPage(
     "The telemetry itself: frames, lag, losses, scrapes, and the emulators.",
 )  # fmt: skip
 
-PAGES = (SITE, ARRAY, RACK, SERVER, COOLING, AIR, NETWORK, ENERGY, JOB, ALERTS, PIPELINE)
+SHADOW = DashboardPage(
+    "shadow", "Twin and reality",
+    "What sensors read beside what the observer expects, and what deviates for good.",
+    ("relation",),
+)  # fmt: skip
+
+PAGES = (SITE, ARRAY, RACK, SERVER, COOLING, AIR, NETWORK, ENERGY, JOB, ALERTS, SHADOW, PIPELINE)
 """In the order of the links: from the whole to the part, then by subject."""

@@ -14,7 +14,7 @@ from grafana_foundation_sdk.models import dashboard
 
 from twin.grafana.pages import DashboardPage
 from twin.grafana.panel_parts import DATASOURCE
-from twin.grafana.queries import racks
+from twin.grafana.queries import racks, shadow
 from twin.grafana.queries import variables as q
 
 __all__ = ["variables_of"]
@@ -77,6 +77,10 @@ def _map() -> Variable:
     )
 
 
+def _relation() -> Variable:
+    return _query("relation", "Relation", shadow.RELATIONS, shown=True)
+
+
 _CHOICES: Mapping[str, tuple[str, str]] = {
     "hall": ("Hall", q.HALLS),
     "array": ("Array", q.ARRAYS),
@@ -85,4 +89,4 @@ _CHOICES: Mapping[str, tuple[str, str]] = {
     "gpu": ("GPU", q.GPUS),
 }
 _SEVERAL = ("hall", "gpu")
-_SPECIAL: Mapping[str, Callable[[], Variable]] = {"map": _map}
+_SPECIAL: Mapping[str, Callable[[], Variable]] = {"map": _map, "relation": _relation}

@@ -17,6 +17,7 @@ from twin.grafana.dashboards import (
     pipeline,
     rack,
     server,
+    shadow,
     site,
 )
 
@@ -34,6 +35,7 @@ ROWS: Mapping[str, Callable[[], list[Row]]] = MappingProxyType(
         "energy": energy.rows,
         "job": job.rows,
         "alerts": alerts.rows,
+        "shadow": shadow.rows,
         "pipeline": pipeline.rows,
     }
 )
