@@ -43,7 +43,8 @@ FAULTS = (
 )
 """One a domain that has panels for trouble; a crash of the job follows by itself in time."""
 IN_AIR = SITE + "cooling: {medium: air}\n"
-AIR_FAULTS = (*(each for each in FAULTS if each[0] not in {"pump-failure", "coolant-leak", "gpu-cold-plate"}),
+OF_COOLANT = {"pump-failure", "coolant-leak", "gpu-cold-plate"}
+AIR_FAULTS = (*(each for each in FAULTS if each[0] not in OF_COOLANT),
               ("fan-failure", "r0003/n1/fan2"))  # fmt: skip
 """The same where air cools the servers, which have no coolant to lose."""
 
