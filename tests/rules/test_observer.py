@@ -45,6 +45,15 @@ def test_reports_are_scraped_block_by_block() -> None:
     assert {"gpu_temperature", "pump_flow", "supply_input"} <= relations
 
 
+def test_a_site_in_air_is_observed_too() -> None:
+    """Where nothing is cooled by liquid, memories and power supplies have their relations."""
+    text = TEXT.replace("racks: 1,", "racks: 1, cooling: {medium: air},")
+    labels = sample(loaded(text), WANTED).families[own.SHADOW_COVERAGE.name].labels
+    relations = {one["relation"] for one in labels}
+    assert {"memory_temperature", "supply_input"} <= relations
+    assert "pump_flow" not in relations
+
+
 def test_without_an_observer_there_is_nothing() -> None:
     """A scenario that does not ask for it has no series of an observer."""
     assert sample(loaded(TEXT.replace("true", "false")), WANTED).families == {}

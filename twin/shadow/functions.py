@@ -140,7 +140,7 @@ def server_meter(m: Moment, _: Memory) -> Expected:
 
 def pdu_meter(m: Moment, _: Memory) -> Expected:
     """Power of a rack's PDUs from the inputs of the supplies and the coolant unit."""
-    unit = np.where(m.model.liquid, m["cdu.power"] if m["cdu.power"].size else 0.0, 0.0)
+    unit = np.where(m.model.liquid, m["cdu.power"], 0.0)
     return Expected(0.0, m.over("psu.input_power", 1) + unit)
 
 

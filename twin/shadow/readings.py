@@ -87,6 +87,8 @@ class Moment:
     def over(self, name: str, parts: int) -> Floats:
         """Return a reading summed over the devices of each of so many parts of a rack."""
         values = self.values[name]
+        if values.shape[1] < parts:
+            return np.full((values.shape[0], parts), np.nan)
         total: Floats = values.reshape(values.shape[0], parts, -1).sum(axis=2)
         return total
 
@@ -115,7 +117,8 @@ class Readings:
         for name in sorted(set(names)):
             device, signal = split(name)
             shape = layout.shape(device_class(device))
-            values = self.values[name] = np.full((self.racks, shape[1]), np.nan)
+            # A site without such devices has a reading that is never there.
+            values = self.values[name] = np.full((self.racks, max(shape[1], 1)), np.nan)
             known = self._known[name] = np.zeros((self.racks, 1), dtype=np.bool_)
             if shape[1] and signal in travelling[device]:
                 row = travelling[device].index(signal)
