@@ -254,6 +254,13 @@ def test_a_fault_lasts(schedule: FaultSchedule, seconds: float) -> None:
     assert schedule.active == ()
 
 
+def test_a_kept_list_that_is_too_long_is_cut(schedule: FaultSchedule) -> None:
+    """A state with more faults than one message holds brings back as many as it does."""
+    schedule.inject("x", "pump-failure", "r0001/pump1", now=0.0)
+    schedule.restore(schedule.active * (FaultSchedule.MOST + 60))
+    assert len(schedule.active) == FaultSchedule.MOST
+
+
 def test_feeds_are_struck_one_by_one() -> None:
     """Two feeds are two places."""
     layout = Layout(parse_site("{name: two, racks: 1, grid: {feeds: 2}}", "test"))
