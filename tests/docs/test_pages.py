@@ -16,7 +16,7 @@ from twin.docs import command_line, faults, sites
 from twin.docs.markdown import table
 from twin.faults import FAULTS
 from twin.faults.natural import CAUSES
-from twin.site import GpuModel, Site, preset_names
+from twin.site import GpuModel, Site, gpu_model_names, preset_names, short_model_name
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -95,6 +95,15 @@ def test_sites_page_has_every_key() -> None:
     assert "| `halls` | `1` | whole, ≥ 1, ≤ 100 | Data halls. |" in page
     assert "| `count` | `0` | whole, ≥ 0, ≤ 10000 | Units. |" in page
     assert "| `liquid_ratio` | `0.87` | ≥ 0, ≤ 1 |" in page
+
+
+def test_sites_page_has_every_model_and_its_short_name() -> None:
+    """Who writes a site finds what `gpu` may be, by the long name and the short one."""
+    page = sites.pages()["sites.md"]
+    for name in gpu_model_names():
+        short = short_model_name(name)
+        assert f"| `{name}` | `{short}` |" in page or short == name
+        assert f"| `{name}` |" in page
 
 
 def test_command_page_has_every_command() -> None:
