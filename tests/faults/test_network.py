@@ -168,7 +168,8 @@ def test_storage_slow() -> None:
         if kind is not None:
             schedule.inject("x", kind, "s001", now=0.0)
         waiting[kind] = 0
-        while plant.outputs()["job"]["checkpoints"].item() < 2:
+        (job,) = plant.jobs.progress
+        while job.checkpoints < 2:
             plant.step(1.0, schedule.conditions(plant.time))
-            waiting[kind] += plant.outputs()["job"]["state"].item() == 4
+            waiting[kind] += job.state == CHECKPOINT
     assert waiting["storage-slow"] / waiting[None] == pytest.approx(4.0, rel=0.1)

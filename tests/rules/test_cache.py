@@ -297,7 +297,7 @@ def test_a_suite_says_the_same_with_a_cache_and_without(
     ):
         path.write_text(edited, encoding="utf-8")
         rules = load_rules([str(path)])
-        bare = run_suite(scenarios, rules, Options(foreign=True))
+        bare = run_suite(scenarios, rules, Options(foreign=True, jobs=1))
         evaluated.clear()
         kept = run_suite(scenarios, rules, Options(foreign=True, cache=cache))
         seen.append(sorted(evaluated))
