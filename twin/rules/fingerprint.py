@@ -34,6 +34,7 @@ PHYSICS = (
     "scenario",
     "shadow",
     "site",
+    "stored_arrays.py",
     "wire",
     "yamls.py",
 )
