@@ -53,8 +53,8 @@ def test_a_status_is_its_emulators_own() -> None:
     assert "status/+" not in text
 
 
-@pytest.mark.parametrize("role", [BrokerRole.EMULATOR, BrokerRole.AGGREGATOR])
+@pytest.mark.parametrize("role", [BrokerRole.EMULATOR, BrokerRole.AGGREGATOR, BrokerRole.OBSERVER])
 def test_who_writes_telemetry_is_of_a_site(role: BrokerRole) -> None:
-    """An emulator or aggregator without a site would have the rights of all."""
+    """An emulator, aggregator or observer without a site would have the rights of all."""
     with pytest.raises(ConfigError, match="'who' of the broker has no site"):
         BrokerUser("who", role).rights()

@@ -121,6 +121,7 @@ def test_no_service_holds_anothers_password(vault: Vault, tmp_path: Path) -> Non
         "alertmanager": {"health"},
         "victoriametrics": {"guest", "prometheus", "victoriametrics"},
         "vmalert": {"prometheus", "victoriametrics"},
+        "shadow": {"shadow"},
         "grafana": {"admin", "grafana", "victoriametrics"},
     }
 

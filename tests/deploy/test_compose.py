@@ -33,12 +33,13 @@ ALWAYS = (
 PROFILES = {
     "scale": {"emulator-scale", "aggregator-scale", "prometheus-scale"},
     "victoriametrics": {"victoriametrics", "vmalert"},
+    "shadow": {"shadow"},
     "chaos": {"chaos"},
 }
 SERVICES = (*ALWAYS, *sorted(name for names in PROFILES.values() for name in names))
 ONCE = ("secrets",)
 """It runs as root, for a moment, to give files to others."""
-OURS = {name for name in SERVICES if name.startswith(("emulator", "aggregator"))}
+OURS = {name for name in SERVICES if name.startswith(("emulator", "aggregator", "shadow"))}
 FOREIGN = tuple(name for name in SERVICES if name not in {*ONCE, *OURS, "chaos"})
 
 
@@ -169,7 +170,9 @@ def test_stores_belong_to_their_services(compose: Any) -> None:
         mounts = compose["services"][name]["volumes"]
         assert [own for own in mounts if re.fullmatch(rf"{volume}:/[a-z]+:nocopy", own)]
     named = {volume for volume, _ in given}
-    assert named == {"prometheus", "prometheus-scale", "alertmanager", "victoriametrics"}
+    assert named == {
+        "prometheus", "prometheus-scale", "alertmanager", "victoriametrics", "shadow"
+    }  # fmt: skip
 
 
 _SHOWN = re.compile(r"\$\(|`|(?i:authorization|--header|--user|password|token)|://[^/]*@|^-[HuP]")

@@ -11,6 +11,7 @@ import pytest
 
 from tests.integration.conftest import Mosquitto, free_port, started
 from twin.bus import BrokerUrl, connect
+from twin.compose.observing import check_observing
 from twin.compose.online import check_online
 from twin.compose.secrets import SecretsConfig, Vault
 from twin.errors import BusError
@@ -34,6 +35,8 @@ WRITERS = {
     f"{SITE}/status/plant-0": {"plant-0"},
     f"{SITE}/status/plant-1": set(),
     f"{SITE}/status/guest": set(),
+    f"{SITE}/shadow/a001": {"shadow"},
+    f"{OTHER}/shadow/a001": set(),
     f"{SITE}/ack/1": {"plant-0", "aggregator"},
     f"{SITE}/detail": {"aggregator"},
     f"{SITE}/command/inject": {"control", "aggregator"},
@@ -53,7 +56,10 @@ WRITERS = {
 """Topic to everybody who may write it, when the page of the first aggregator may inject."""
 _SITE_READERS = {"aggregator", "control", "guest"}
 READERS = {
-    f"{SITE}/rack/r0001": _SITE_READERS,
+    f"{SITE}/rack/r0001": {*_SITE_READERS, "shadow"},
+    f"{SITE}/meta/rack/r0001": {*_SITE_READERS, "shadow"},
+    f"{SITE}/shadow/a001": {*_SITE_READERS, "shadow"},
+    f"{SITE}/grid": _SITE_READERS,
     f"{SITE}/detail": _SITE_READERS,
     f"{SITE}/ack/1": _SITE_READERS,
     f"{SITE}/command/inject": {*_SITE_READERS, "plant-0"},
@@ -65,7 +71,8 @@ READERS = {
     "elsewhere": set(),
 }
 """Topic to everybody who may read it."""
-USERS = ("plant-0", "aggregator", "scale-0", "aggregator-scale", "control", "guest", "health")
+USERS = ("plant-0", "aggregator", "shadow", "scale-0", "aggregator-scale", "control", "guest",
+         "health")  # fmt: skip
 
 
 class ShippedBroker(Mosquitto):
@@ -199,6 +206,18 @@ async def test_an_emulator_is_online_when_the_broker_says_so(broker: ShippedBrok
                 continue
             with pytest.raises(BusError, match="plant-0 of site demo is lost at"):
                 await check_online(broker.of("plant-0"), "demo", "plant-0")
+
+
+async def test_an_observer_is_healthy_once_it_reports(broker: ShippedBroker) -> None:
+    """The health check hears a report of the observer, and says so where none comes."""
+    with pytest.raises(BusError, match="no observer has reported on site demo at"):
+        await check_observing(broker.of("shadow"), "demo", wait=0.2)
+    async with connect(broker.of("shadow"), client_id="shadow") as bus:
+        check = asyncio.create_task(check_observing(broker.of("shadow"), "demo"))
+        while not check.done():
+            await bus.publish(f"{SITE}/shadow/a001", b"report", qos=1)
+            await asyncio.wait([check], timeout=0.1)
+        await check
 
 
 async def test_tls(tmp_path: Path) -> None:

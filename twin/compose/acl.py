@@ -26,9 +26,13 @@ class BrokerRole(Enum):
 
     EMULATOR = "emulator"
     AGGREGATOR = "aggregator"
+    OBSERVER = "observer"
     CONTROL = "control"
     GUEST = "guest"
     HEALTH = "health"
+
+
+_OF_A_SITE = (BrokerRole.EMULATOR, BrokerRole.AGGREGATOR, BrokerRole.OBSERVER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +55,11 @@ class BrokerUser:
         """Return ``read`` or ``write`` with a topic filter, one pair a right.
 
         Raises:
-            ConfigError: an emulator or an aggregator has no site.
+            ConfigError: an emulator, an aggregator or an observer has no site.
         """
         if self.role is BrokerRole.HEALTH:
             return (("read", _VERSION),)
-        if self.site is None and self.role in (BrokerRole.EMULATOR, BrokerRole.AGGREGATOR):
+        if self.site is None and self.role in _OF_A_SITE:
             raise ConfigError(f"user {self.name!r} of the broker has no site; name one")
         topics = Topics(self.site or "+")
         match self.role:
@@ -63,6 +67,11 @@ class BrokerUser:
                 return self._emulator(topics)
             case BrokerRole.AGGREGATOR:
                 return self._aggregator(topics)
+            case BrokerRole.OBSERVER:
+                # It reads its own reports to say whether it reports.
+                reports, frames = topics.shadow("+"), topics.frames(UnitKind.RACK)
+                read = (frames, topics.meta("+"), reports)
+                return (("write", reports), *(("read", topic) for topic in read))
             case BrokerRole.CONTROL:
                 return (("read", topics.everything), ("write", topics.command("+")))
             case _:
@@ -95,7 +104,7 @@ def render_acl(users: Iterable[BrokerUser]) -> str:
     """Return the text of Mosquitto's ``acl_file`` for these users.
 
     Raises:
-        ConfigError: an emulator or an aggregator has no site.
+        ConfigError: an emulator, an aggregator or an observer has no site.
     """
     lines = ["# Made by `twin stack secrets`. Users who are not listed have no access."]
     for user in users:

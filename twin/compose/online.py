@@ -12,7 +12,7 @@ from twin.errors import BusError, FrameError, TwinError
 from twin.site import load_site
 from twin.wire import EmulatorStatus, Topics, decode_message
 
-__all__ = ["check_online"]
+__all__ = ["check_online", "site_name"]
 
 _ANSWER_SECONDS = 3.0
 
@@ -56,13 +56,13 @@ def main() -> None:
     """
     try:
         broker = BrokerUrl.parse(os.environ.get("TWIN_BROKER", "mqtt://127.0.0.1:1883"))
-        asyncio.run(check_online(broker, _site_name(), sys.argv[1]))
+        asyncio.run(check_online(broker, site_name(), sys.argv[1]))
     except TwinError as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(error.exit_status)
 
 
-def _site_name() -> str:
+def site_name() -> str:
     """Return the name of the site ``$TWIN_SITE``, which of a site of one's own is in its file."""
     site = os.environ.get("TWIN_SITE", "demo")
     return load_site(site).name if "/" in site else site

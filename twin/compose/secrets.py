@@ -40,6 +40,7 @@ LOGINS: Mapping[str, str] = {
     "scale-0": "broker: the emulator's frames, profile scale",
     "aggregator": "broker: reads its site",
     "aggregator-scale": "broker: reads its site, profile scale",
+    "shadow": "broker: reads its site and reports on it, profile shadow",
     "health": "the health checks",
     "prometheus": "Prometheus, of itself and of Alertmanager",
     "grafana": "Prometheus and Alertmanager, for Grafana",
@@ -58,6 +59,7 @@ UIDS = {
     "prometheus-scale": 10007,
     "victoriametrics": 10008,
     "vmalert": 10009,
+    "shadow": 10010,
     "grafana": 472,
     "public": 0,
 }
@@ -102,6 +104,7 @@ class SecretsConfig:
             BrokerUser("aggregator", BrokerRole.AGGREGATOR, self.site, injects=self.injects),
             BrokerUser("scale-0", BrokerRole.EMULATOR, self.scale_site),
             BrokerUser("aggregator-scale", BrokerRole.AGGREGATOR, self.scale_site),
+            BrokerUser("shadow", BrokerRole.OBSERVER, self.site),
             BrokerUser("control", BrokerRole.CONTROL),
             BrokerUser("guest", BrokerRole.GUEST),
             BrokerUser("health", BrokerRole.HEALTH),
@@ -191,6 +194,7 @@ class Vault:
             ("aggregator", "aggregator"),
             ("emulator-scale", "scale-0"),
             ("aggregator-scale", "aggregator-scale"),
+            ("shadow", "shadow"),
         ):
             self._give(folder, "broker", logins[login])
         for folder in _READERS:

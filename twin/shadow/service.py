@@ -66,6 +66,7 @@ class CalibrationFile:
         Raises:
             OSError: it cannot be written; the old file stands.
         """
+        self.path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(self.path, data)
 
 
