@@ -99,6 +99,12 @@ def test_damaged_calibration_is_told_in_a_sentence(tmp_path: Path, data: bytes) 
         CalibrationFile(path).load(_core())
 
 
+def test_folder_has_a_file_for_each_site(tmp_path: Path) -> None:
+    """What is given may be a folder, so that another site does not find this one's calibration."""
+    assert CalibrationFile.of(tmp_path, "small").path == tmp_path / "small.shadow"
+    assert CalibrationFile.of(tmp_path / "file", "small").path == tmp_path / "file"
+
+
 def test_file_that_cannot_be_written_ends_the_command(tmp_path: Path) -> None:
     """It is tried before the observer connects, so that hours of learning are not lost."""
     shadow = Shadow(_core(), "shadow-0", CalibrationFile(tmp_path / "none" / "file"))

@@ -33,7 +33,10 @@ def shadow(
         typer.Option(help="Time in which devices are calibrated, and again as long to prove it."),
     ] = "10m",
     state: Annotated[
-        Path | None, typer.Option(help="File that keeps the calibration beyond a restart.")
+        Path | None,
+        typer.Option(
+            help="File that keeps the calibration beyond a restart, or a folder for one a site."
+        ),
     ] = None,
     name: Annotated[str, typer.Option(help="Name, another one for each observer.")] = "shadow-0",
     duration: Annotated[str | None, typer.Option("--for", help="Stop after so long.")] = None,
@@ -72,7 +75,7 @@ def shadow(
             f"{LEAST_PHASE}; give --learn {LEAST_PHASE * core.block:g}s or more"
         )
     core = ShadowCore(layout, ShadowSettings(false_alarms, span, Phases(blocks, blocks)))
-    file = None if state is None else CalibrationFile(state)
+    file = None if state is None else CalibrationFile.of(state, layout.site.name)
     if file is not None:
         file.load(core)
     length = None if duration is None else seconds(duration)

@@ -39,6 +39,11 @@ class CalibrationFile:
     def __init__(self, path: Path) -> None:
         self.path = path
 
+    @classmethod
+    def of(cls, path: Path, site: str) -> CalibrationFile:
+        """Return the file at a path, or in a folder the one that is named after the site."""
+        return cls(path / f"{site}.shadow" if path.is_dir() else path)
+
     def load(self, core: ShadowCore) -> bool:
         """Let an observer go on with the calibration and return whether there is one.
 
@@ -66,7 +71,6 @@ class CalibrationFile:
         Raises:
             OSError: it cannot be written; the old file stands.
         """
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(self.path, data)
 
 
