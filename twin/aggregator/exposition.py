@@ -7,7 +7,7 @@ prints numbers.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,7 +59,8 @@ class Metric:
     @property
     def head(self) -> MetricHead:
         """What stands before its series."""
-        return head(self.name, self.kind.value, self.help, self.unit.word)
+        own = head(self.name, self.kind.value, self.help, self.unit.word)
+        return replace(own, devices=tuple(device.name for device, _ in self.signals))
 
 
 def metrics_of(

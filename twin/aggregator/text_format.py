@@ -48,11 +48,13 @@ class MetricHead:
         name: name of its samples.
         plain: the comments of the text format, without the last line's end.
         openmetrics: the same for OpenMetrics.
+        devices: device class of each of its columns, for one that devices report.
     """
 
     name: str
     plain: bytes
     openmetrics: bytes
+    devices: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)

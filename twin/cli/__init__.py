@@ -23,6 +23,7 @@ from twin.cli.emulate import emulate
 from twin.cli.extensions import Extensions, install
 from twin.cli.faults import clear, faults, inject
 from twin.cli.gateway import gateway
+from twin.cli.history import history
 from twin.cli.metrics import metrics
 from twin.cli.output import run
 from twin.cli.rules import app as rules
@@ -79,6 +80,7 @@ app.command()(clear)
 app.command()(faults)
 app.command()(metrics)
 app.command()(bench)
+app.command()(history)
 app.command()(capture)
 app.command()(calibrate)
 app.command()(gateway)

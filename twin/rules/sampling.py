@@ -25,7 +25,7 @@ from twin.rules.simulation import Simulation
 from twin.scenario.loader import LoadedScenario
 from twin.site import Layout
 
-__all__ = ["MetricFamily", "Samples", "known_metrics", "sample"]
+__all__ = ["MetricFamily", "Samples", "known_metrics", "labels_of_block", "sample"]
 
 _ADDRESS = "aggregator:9400"
 _PAIR = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\]|\\.)*)"')
@@ -267,7 +267,8 @@ class _Scraper:
             for name, family in capture.families(scrapes).items():
                 for block, series in family.items():
                     if np.isfinite(series).any():
-                        labels.setdefault(name, []).append({**capture.target, **_labels(block)})
+                        own = {**capture.target, **labels_of_block(block)}
+                        labels.setdefault(name, []).append(own)
                         values.setdefault(name, []).append(series)
             if _UP in self._wanted:
                 labels.setdefault(_UP, []).append(capture.target)
@@ -280,7 +281,8 @@ def _capture(group: TargetGroup, wanted: Collection[str]) -> Capture:
     return Capture(wanted=wanted, target={"instance": _ADDRESS, **labels})
 
 
-def _labels(block: bytes) -> dict[str, str]:
+def labels_of_block(block: bytes) -> dict[str, str]:
+    """Return the labels of a block, unescaped."""
     return {
         name: re.sub(r"\\[\\\"n]", lambda match: _ESCAPES[match[0]], value)
         for name, value in _PAIR.findall(block.decode())

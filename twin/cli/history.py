@@ -1,0 +1,131 @@
+"""``twin history``: a past of a site at once."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from twin.cli.options import DetailSettings, Failures, SiteName, Workload, seconds
+from twin.errors import ConfigError
+
+if TYPE_CHECKING:
+    from twin.history import Estimate, PastPlan
+
+__all__ = ["history"]
+
+_MOST_DAYS = 3660
+_TRIAL = 4
+
+
+def history(
+    to: Annotated[
+        str,
+        typer.Option(help="parquet:FOLDER, openmetrics:FOLDER, or blocks:FOLDER for Prometheus."),
+    ],
+    site: SiteName = "demo",
+    days: Annotated[int, typer.Option(help="Whole days, in UTC.", min=1, max=_MOST_DAYS)] = 7,
+    step: Annotated[str, typer.Option(help="Time between two samples, 15s.")] = "15s",
+    end: Annotated[
+        str | None, typer.Option(help="Day before which it ends, 2026-01-31; by default today.")
+    ] = None,
+    detail: DetailSettings = None,
+    workload: Workload = "training",
+    failures: Failures = "natural",
+    seed: Annotated[int, typer.Option(help="Seed of all random numbers.", min=0)] = 0,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Only tell how large it will be and how long it takes."),
+    ] = False,
+) -> None:
+    """Make days of samples of a site at once, with weather, jobs and natural failures.
+
+    Names, labels and values are those of the metrics pages. A day is written whole or not at
+    all; the same command again makes the days that are missing.
+
+    \b
+    Examples:
+      twin history --days 30 --detail rack --to parquet:past
+      twin history --days 7 --to blocks:/var/lib/prometheus
+      twin history --site mysite.yaml --days 365 --step 1m --to parquet:past --dry-run
+    """  # noqa: D301 - click wants the backspace itself before lines to be kept
+    interval = seconds(step)
+    first = _start(end, days)
+    from twin.history import DAY, PastPlan, estimated, target_of, write_history
+
+    if interval != int(interval) or DAY % int(interval) or interval > 3600:  # noqa: PLR2004 - s
+        raise ConfigError(
+            f"--step {step!r}: a day must be a whole number of steps of whole seconds, of at most "
+            "an hour; write for example 15s, 30s or 1m"
+        )
+    from twin.site import DetailPlan, Layout, load_site
+
+    layout = Layout(load_site(site))
+    plan = PastPlan(
+        layout,
+        DetailPlan.of_site(layout.site).changed(detail or ()),
+        first,
+        days,
+        int(interval),
+        seed,
+        workload,
+        failures,
+    )
+    target = target_of(to)
+    estimate = estimated(plan, target)
+    took = _trial(plan)
+    _tell(plan, estimate, took)
+    if dry_run:
+        return
+    from twin.library.progress import ProgressBar
+
+    def written(day: int, samples: int) -> None:
+        typer.echo(f"{target.name_of(day)}: {samples:,} samples", err=True)
+
+    began = time.monotonic()
+    with ProgressBar("Writing", estimate.days * plan.scrapes, shown=True) as bar:
+        total = write_history(plan, target, bar.advance, written)
+    spent = time.monotonic() - began
+    typer.echo(f"{total:,} samples in {spent:,.0f} s, in {target.folder}", err=True)
+
+
+def _start(end: str | None, days: int) -> int:
+    """Return the unix time of the first day.
+
+    Raises:
+        ConfigError: ``end`` is no day, or the past would begin before 1970.
+    """
+    try:
+        last = datetime.now(UTC) if end is None else datetime.strptime(end, "%Y-%m-%d")
+    except ValueError:
+        raise ConfigError(f"--end {end!r} is no day; write for example 2026-01-31") from None
+    midnight = last.replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=UTC)
+    first = int(midnight.timestamp()) - days * 86_400
+    if first < 0:
+        raise ConfigError(f"--end {end!r} with {days} days begins before 1970; give a later day")
+    return first
+
+
+def _trial(plan: PastPlan) -> float:
+    """Return the seconds that a scrape takes here."""
+    from twin.history import Past
+
+    past = Past(plan)
+    past.scrape()
+    began = time.perf_counter()
+    for _ in range(_TRIAL):
+        past.scrape()
+    return (time.perf_counter() - began) / _TRIAL
+
+
+def _tell(plan: PastPlan, estimate: Estimate, took: float) -> None:
+    """Say what will be made, on standard error."""
+    minutes = took * plan.scrapes * estimate.days / 60
+    typer.echo(
+        f"{plan.layout.site.name}: {estimate.days} of {plan.days} days to make, "
+        f"{estimate.series:,} series, {estimate.samples:,} samples, "
+        f"some {estimate.bytes / 1e6:,.0f} MB, some {minutes:,.0f} minutes",
+        err=True,
+    )

@@ -1,0 +1,17 @@
+"""A past of a site: days of samples at once, as Prometheus would have scraped them."""
+
+from twin.history.past import DAY, Past, PastPlan
+from twin.history.targets import TARGETS, SampleTarget, target_of
+from twin.history.writing import Estimate, estimated, write_history
+
+__all__ = [
+    "DAY",
+    "TARGETS",
+    "Estimate",
+    "Past",
+    "PastPlan",
+    "SampleTarget",
+    "estimated",
+    "target_of",
+    "write_history",
+]

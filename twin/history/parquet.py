@@ -1,0 +1,155 @@
+"""Samples in Parquet: a row for a device and a time, its identity and its metrics as columns.
+
+Series with the same labels at the same times are one table; where an exporter gives some metrics
+further labels, those are another file of the same folder.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twin.errors import ConfigError
+from twin.history.past import Block
+from twin.rules.sampling import labels_of_block
+
+__all__ = ["ParquetDay"]
+
+_WORD = re.compile(r"[^a-z0-9]+")
+
+
+@dataclass(slots=True)
+class _Rows:
+    """Metrics that share their rows.
+
+    Attributes:
+        labels: label block of each device.
+        times: unix time of each sample in ms.
+        columns: metric name to (samples, devices).
+    """
+
+    labels: Sequence[bytes]
+    times: NDArray[np.int64]
+    columns: dict[str, NDArray[np.float64]] = field(default_factory=dict)
+
+
+class ParquetDay:
+    """The files of a day.
+
+    Args:
+        folder: in which ``class=…`` folders are made.
+
+    Raises:
+        ConfigError: pyarrow is not installed.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._arrow, self._parquet = _pyarrow()
+        self._folder = folder
+        self._files: dict[tuple[str, tuple[str, ...], tuple[str, ...]], Any] = {}
+        self._numbers: dict[str, int] = {}
+
+    def take(self, blocks: Iterable[Block]) -> int:
+        """Append a row group to each file and return the number of samples."""
+        samples = 0
+        for device, rows in _together(blocks):
+            samples += self._write(device, rows)
+        return samples
+
+    def close(self) -> None:
+        """Close all files."""
+        for file in self._files.values():
+            file.close()
+        self._files.clear()
+
+    def _write(self, device: str, rows: _Rows) -> int:
+        identity = [labels_of_block(block) for block in rows.labels]
+        names = tuple(dict.fromkeys(name for own in identity for name in own))
+        count, metrics = len(rows.times), tuple(rows.columns)
+        there = np.zeros((count, len(rows.labels)), np.bool_)
+        for values in rows.columns.values():
+            there |= np.isfinite(values)
+        if not there.any():
+            return 0
+        at, who = np.nonzero(there)
+        arrow = self._arrow
+        columns: dict[str, Any] = {
+            "time": arrow.array(rows.times[at], arrow.timestamp("ms", tz="UTC"))
+        }
+        for name in names:
+            words = list(dict.fromkeys(own.get(name) for own in identity))
+            codes = np.array([words.index(own.get(name)) for own in identity], np.int32)
+            columns[_free(name, metrics)] = arrow.DictionaryArray.from_arrays(
+                codes[who], arrow.array(words, arrow.string())
+            )
+        samples = 0
+        for name, values in rows.columns.items():
+            flat = values[there]
+            missing = ~np.isfinite(flat)
+            samples += int(flat.size - missing.sum())
+            mask = missing if missing.any() else None
+            columns[name] = arrow.array(flat, arrow.float64(), mask=mask)
+        table = arrow.table(columns)
+        self._file(device, names, metrics, identity[0], table.schema).write_table(table)
+        return samples
+
+    def _file(
+        self,
+        device: str,
+        names: tuple[str, ...],
+        metrics: tuple[str, ...],
+        first: Mapping[str, str],
+        schema: Any,
+    ) -> Any:
+        """Return the file of some columns, which is made when they first appear."""
+        key = device, names, metrics
+        if key not in self._files:
+            folder = self._folder / f"class={device}"
+            folder.mkdir(exist_ok=True)
+            stem = f"{device}/{_WORD.sub('-', first.get('job', 'twin').lower())}"
+            number = self._numbers[stem] = self._numbers.get(stem, -1) + 1
+            path = folder / f"{stem.partition('/')[2]}-{number}.parquet"
+            self._files[key] = self._parquet.ParquetWriter(path, schema, compression="zstd")
+        return self._files[key]
+
+
+def _together(blocks: Iterable[Block]) -> list[tuple[str, _Rows]]:
+    """Return the blocks by what shares its rows: device class, labels and times."""
+    found: dict[tuple[str, int, bytes, bytes], list[_Rows]] = {}
+    for block in blocks:
+        if not len(block.labels):
+            continue
+        key = (block.device, len(block.labels), block.labels[0], block.times.tobytes())
+        groups = found.setdefault(key, [])
+        name = block.head.name
+        for rows in groups:
+            same = rows.labels is block.labels or rows.labels == block.labels
+            if same and name not in rows.columns:
+                rows.columns[name] = block.values
+                break
+        else:
+            groups.append(_Rows(block.labels, block.times, {name: block.values}))
+    return [(key[0], rows) for key, groups in found.items() for rows in groups]
+
+
+def _free(name: str, metrics: Sequence[str]) -> str:
+    """Return a column name for a label that no other column has."""
+    return f"label_{name}" if name in metrics or name == "time" else name
+
+
+def _pyarrow() -> tuple[Any, Any]:
+    try:
+        import pyarrow as arrow  # noqa: PLC0415 - of the extra history
+        from pyarrow import parquet  # noqa: PLC0415
+    except ImportError:
+        raise ConfigError(
+            "--to parquet needs pyarrow, which is not installed; install it with: "
+            "pip install pyarrow"
+        ) from None
+    return arrow, parquet

@@ -1,0 +1,225 @@
+"""Targets of a past: what a day of samples is written to, whole or not at all."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from types import MappingProxyType
+
+from twin.errors import ConfigError, ServiceError
+from twin.history.openmetrics import write_openmetrics
+from twin.history.parquet import ParquetDay
+from twin.history.past import Block
+
+__all__ = ["TARGETS", "DayWriter", "SampleTarget", "target_of"]
+
+
+class DayWriter(ABC):
+    """A day that is being written."""
+
+    @abstractmethod
+    def take(self, blocks: Iterable[Block]) -> int:
+        """Write the blocks of a part of the day and return how many samples they have."""
+
+    @abstractmethod
+    def finish(self) -> None:
+        """Put the day in place."""
+
+    @abstractmethod
+    def drop(self) -> None:
+        """Leave nothing of it."""
+
+
+class SampleTarget(ABC):
+    """A folder of days.
+
+    Args:
+        folder: where they are; made if it is not there.
+
+    Raises:
+        ConfigError: it cannot be written to.
+    """
+
+    bytes_a_sample: float
+    """Size of a sample once written, est. from a day of ``demo``."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigError(f"--to: {folder} cannot be made: {error.strerror}") from error
+
+    def name_of(self, day: int) -> str:
+        """Return the name of a day that begins at this unix time."""
+        return f"{datetime.fromtimestamp(day, UTC):%Y-%m-%d}"
+
+    @abstractmethod
+    def has(self, day: int) -> bool:
+        """Return whether the day is there already."""
+
+    @abstractmethod
+    def day(self, day: int) -> DayWriter:
+        """Begin a day."""
+
+
+class _FolderDay(DayWriter):
+    """A day as a folder, which is renamed once it is whole."""
+
+    def __init__(self, final: Path) -> None:
+        self._final = final
+        self.folder = final.with_name(f".{final.name}.new")
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir()
+
+    def finish(self) -> None:
+        """Put the day in place."""
+        self.folder.rename(self._final)
+
+    def drop(self) -> None:
+        """Leave nothing of it."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class _ParquetFolder(_FolderDay):
+    def __init__(self, final: Path) -> None:
+        super().__init__(final)
+        self._day = ParquetDay(self.folder)
+
+    def take(self, blocks: Iterable[Block]) -> int:
+        """Append row groups."""
+        return self._day.take(blocks)
+
+    def finish(self) -> None:
+        """Close the files and put the day in place."""
+        self._day.close()
+        super().finish()
+
+    def drop(self) -> None:
+        """Leave nothing of it."""
+        self._day.close()
+        super().drop()
+
+
+class ParquetTarget(SampleTarget):
+    """Parquet: ``day=2026-01-31/class=gpu/dcgm-0.parquet``, identity and metrics as columns."""
+
+    bytes_a_sample = 1.3
+
+    def has(self, day: int) -> bool:
+        """Return whether the day is there already."""
+        return self._path(day).is_dir()
+
+    def day(self, day: int) -> DayWriter:
+        """Begin a day."""
+        return _ParquetFolder(self._path(day))
+
+    def _path(self, day: int) -> Path:
+        return self.folder / f"day={self.name_of(day)}"
+
+
+class _OpenMetricsFolder(_FolderDay):
+    _part = 0
+
+    def take(self, blocks: Iterable[Block]) -> int:
+        """Write a file."""
+        self._part += 1
+        return write_openmetrics(self.folder / f"{self._part:03d}.om", blocks)
+
+
+class OpenMetricsTarget(SampleTarget):
+    """OpenMetrics with timestamps: ``2026-01-31/001.om``, a file for each two hours."""
+
+    bytes_a_sample = 180.0
+
+    def has(self, day: int) -> bool:
+        """Return whether the day is there already."""
+        return (self.folder / self.name_of(day)).is_dir()
+
+    def day(self, day: int) -> DayWriter:
+        """Begin a day."""
+        return _OpenMetricsFolder(self.folder / self.name_of(day))
+
+
+class _BlocksDay(_FolderDay):
+    """A day of Prometheus's blocks, made by promtool from files that are removed again."""
+
+    def __init__(self, final: Path, promtool: str) -> None:
+        super().__init__(final)
+        self._promtool = promtool
+
+    def take(self, blocks: Iterable[Block]) -> int:
+        """Make the blocks of two hours."""
+        text = self.folder / "samples.om"
+        samples = write_openmetrics(text, blocks)
+        done = subprocess.run(  # noqa: S603 - promtool, with files of ours
+            [self._promtool, "tsdb", "create-blocks-from", "openmetrics", "-q", str(text),
+             str(self.folder)],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        text.unlink()
+        if done.returncode != 0:
+            lines = (done.stderr or done.stdout).strip().splitlines() or ["it says nothing"]
+            raise ServiceError(f"promtool could not make blocks: {lines[-1]}")
+        return samples
+
+    def finish(self) -> None:
+        """Move the blocks to where Prometheus finds them, and say that the day is whole."""
+        for block in sorted(self.folder.iterdir()):
+            block.rename(self._final.parent / block.name)
+        self.folder.rmdir()
+        self._final.touch()
+
+
+class BlocksTarget(SampleTarget):
+    """Blocks of Prometheus: the folder is its ``--storage.tsdb.path``, or is copied there.
+
+    Raises:
+        ConfigError: promtool is not there.
+    """
+
+    bytes_a_sample = 1.7
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        found = shutil.which("promtool")
+        if found is None:
+            raise ConfigError(
+                "--to blocks: promtool is not installed, which makes Prometheus's blocks; install "
+                "prometheus, or use --to openmetrics"
+            )
+        self._promtool = found
+
+    def has(self, day: int) -> bool:
+        """Return whether the day is there already."""
+        return self._mark(day).is_file()
+
+    def day(self, day: int) -> DayWriter:
+        """Begin a day."""
+        return _BlocksDay(self._mark(day), self._promtool)
+
+    def _mark(self, day: int) -> Path:
+        return self.folder / f"twin-history-{self.name_of(day)}"
+
+
+TARGETS: Mapping[str, type[SampleTarget]] = MappingProxyType(
+    {"parquet": ParquetTarget, "openmetrics": OpenMetricsTarget, "blocks": BlocksTarget}
+)
+"""Targets by the word before the colon."""
+
+
+def target_of(text: str) -> SampleTarget:
+    """Return the target of ``parquet:FOLDER``, ``openmetrics:FOLDER`` or ``blocks:FOLDER``.
+
+    Raises:
+        ConfigError: it is none of these, or what it needs is not there.
+    """
+    word, colon, folder = text.partition(":")
+    if word not in TARGETS or not colon or not folder:
+        forms = ", ".join(f"{known}:FOLDER" for known in TARGETS)
+        raise ConfigError(f"--to {text!r} is not known; write one of {forms}")
+    return TARGETS[word](Path(folder))
