@@ -154,6 +154,10 @@ def test_metrics_of_a_counters_file(
             "use --detail rack or gpu",
         ),
         (("detail", "set", "rack", "--broker", "http://x"), "mqtt://"),
+        (("history", "--to", "csv:x"), "write one of parquet:FOLDER, openmetrics:FOLDER"),
+        (("history", "--to", "parquet:x", "--step", "7s"), "a whole number of steps"),
+        (("history", "--to", "parquet:x", "--end", "soon"), "write for example 2026-01-31"),
+        (("history", "--to", "parquet:x", "--site", "nowhere"), "the presets are"),
     ],
 )
 def test_mistakes(

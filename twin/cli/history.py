@@ -37,7 +37,7 @@ def history(
     seed: Annotated[int, typer.Option(help="Seed of all random numbers.", min=0)] = 0,
     dry_run: Annotated[
         bool,
-        typer.Option("--dry-run", help="Only tell how large it will be and how long it takes."),
+        typer.Option("--dry-run", help="Only tell its size, and how long it takes."),
     ] = False,
 ) -> None:
     """Make days of samples of a site at once, with weather, jobs and natural failures.
@@ -98,7 +98,7 @@ def _start(end: str | None, days: int) -> int:
         ConfigError: ``end`` is no day, or the past would begin before 1970.
     """
     try:
-        last = datetime.now(UTC) if end is None else datetime.strptime(end, "%Y-%m-%d")
+        last = datetime.now(UTC) if end is None else datetime.fromisoformat(end)
     except ValueError:
         raise ConfigError(f"--end {end!r} is no day; write for example 2026-01-31") from None
     midnight = last.replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=UTC)

@@ -145,11 +145,11 @@ def _free(name: str, metrics: Sequence[str]) -> str:
 
 def _pyarrow() -> tuple[Any, Any]:
     try:
-        import pyarrow as arrow  # noqa: PLC0415 - of the extra history
-        from pyarrow import parquet  # noqa: PLC0415
+        import pyarrow as pa  # noqa: PLC0415 - of the extra history
+        from pyarrow import parquet  # noqa: PLC0415 - likewise
     except ImportError:
         raise ConfigError(
             "--to parquet needs pyarrow, which is not installed; install it with: "
             "pip install pyarrow"
         ) from None
-    return arrow, parquet
+    return pa, parquet

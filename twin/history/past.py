@@ -28,8 +28,8 @@ __all__ = ["DAY", "Block", "Past", "PastPlan"]
 DAY = 86_400
 _ADDRESS = "aggregator:9400"
 _STATUS_SECONDS = 60
-_PHYSICS_SECONDS = 5.0
-"""Longest step of the plant; see docs/history.md for what it changes."""
+LONGEST = 5.0
+"""Longest step of the plant in s; docs/history.md says what it changes."""
 _UP_HEAD = MetricHead(UP, b"# HELP up 1 where the target answers.\n# TYPE up gauge",
                       b"# HELP up 1 where the target answers.\n# TYPE up gauge")  # fmt: skip
 
@@ -49,6 +49,7 @@ class PastPlan:
         seed: of all random numbers.
         workload: what the training jobs run.
         failures: as ``twin emulate --failures``.
+        longest: longest step of the plant in s.
     """
 
     layout: Layout
@@ -59,6 +60,7 @@ class PastPlan:
     seed: int = 0
     workload: str = "training"
     failures: str = "natural"
+    longest: float = LONGEST
 
     @property
     def scrapes(self) -> int:
@@ -78,6 +80,7 @@ class PastPlan:
             "detail": [level.value for level in self.detail.levels],
             "start": self.start, "step": self.step, "seed": self.seed,
             "workload": self.workload, "failures": self.failures,
+            "longest": self.longest,
         }  # fmt: skip
 
 
@@ -174,7 +177,7 @@ class Past:
             seed=plan.seed,
             workload=plan.workload,
             interval=float(plan.step),
-            longest_step=min(_PHYSICS_SECONDS, float(plan.step)),
+            longest_step=min(plan.longest, float(plan.step)),
             failures=plan.failures,
         )
         self._emulator = EmulatorCore(config, float(plan.start), kept=kept)
@@ -223,6 +226,10 @@ class Past:
         """Yield all that was scraped since the last call."""
         for _, page in self._pages:
             yield from page.blocks()
+
+    def page(self, array: int) -> ExpositionWriter:
+        """Return what the metrics page of an array says at this moment."""
+        return self._core.array(array)
 
     def forget(self) -> None:
         """Drop what was scraped since the last call."""

@@ -129,7 +129,7 @@ def _claim(path: Path, plan: PastPlan) -> None:
     text = json.dumps(plan.identity, sort_keys=True).encode()
     if path.exists() and path.read_bytes() != text:
         raise ConfigError(
-            f"--to: {path.parent.parent} holds a past of another site, detail, step or seed; choose "
-            "another folder, or give the same options to go on with it"
+            f"--to: {path.parent.parent} holds a past of another site, detail, step or seed; "
+            "choose another folder, or give the same options to go on with it"
         )
     write_whole(path, text)

@@ -1,0 +1,214 @@
+"""Pasts: what is written is what would have been scraped, in every format, whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pyarrow import parquet
+
+from twin.aggregator.text_format import head
+from twin.catalog import DEVICES
+from twin.errors import ConfigError, ServiceError
+from twin.history import PastPlan, SampleTarget, estimated, past, target_of, write_history
+from twin.history.openmetrics import write_openmetrics
+from twin.history.past import Block, Past
+from twin.history.targets import ParquetTarget
+from twin.site import DetailPlan, Layout
+from twin.site.loader import site_of
+
+START = 1_772_323_200
+"""2026-03-01 00:00 UTC."""
+TINY = {"name": "tiny", "racks": 1, "racks_per_array": 1, "servers_per_rack": 1}
+
+
+@pytest.fixture(autouse=True)
+def short_days(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a day have four scrapes, and a name by its second."""
+    monkeypatch.setattr(past, "DAY", 60)
+    monkeypatch.setattr(SampleTarget, "name_of", lambda _, day: f"d{day - START:04d}")
+
+
+def plan(days: int = 2, seed: int = 1, detail: str = "gpu") -> PastPlan:
+    """Return a plan of a tiny site."""
+    layout = Layout(site_of(TINY, "tiny"))
+    own = DetailPlan.of_site(layout.site).changed([detail])
+    return PastPlan(layout, own, START, days, 15, seed, failures="none")
+
+
+def written(own: PastPlan, target: SampleTarget) -> tuple[int, list[int]]:
+    """Write a past and return its samples and the days that were put in place."""
+    days: list[int] = []
+    total = write_history(own, target, lambda: None, lambda day, _: days.append(day - START))
+    return total, days
+
+
+def rows(folder: Path, pattern: str) -> list[dict[str, object]]:
+    """Return the rows of the Parquet files below a folder."""
+    files = sorted(folder.glob(pattern))
+    return [row for file in files for row in parquet.ParquetFile(file).read().to_pylist()]
+
+
+def test_parquet_has_identity_and_metrics_as_columns(tmp_path: Path) -> None:
+    """A day and a device class is a folder, a device and a time a row, with exporters' names."""
+    total, days = written(plan(), target_of(f"parquet:{tmp_path}"))
+    assert days == [0, 60]
+    gpus = rows(tmp_path, "day=d0000/class=gpu/dcgm-exporter-0.parquet")
+    assert len(gpus) == 4 * 8
+    first = gpus[0]
+    assert {"time", "gpu", "UUID", "Hostname", "job", "instance", "site", "rack"} <= first.keys()
+    assert "DCGM_FI_DEV_GPU_TEMP" in first
+    assert str(first["time"]) == "2026-03-01 00:00:15+00:00"
+    folders = {path.name.removeprefix("class=") for path in tmp_path.glob("day=*/class=*")}
+    assert folders <= {device.name for device in DEVICES} | {"site"}
+    every = rows(tmp_path, "day=*/class=*/*.parquet")
+    numbers = sum(isinstance(value, float) for row in every for value in row.values())
+    assert numbers == total
+
+
+def test_values_are_those_of_the_metrics_pages() -> None:
+    """Each sample of a scrape is a line of the page of that moment, and the other way round."""
+    own = plan(days=1)
+    lived = Past(own)
+    lived.scrape()
+    seen = {
+        block.head.name.encode() + labels: value
+        for block in lived.blocks()
+        for labels, value in zip(block.labels, block.values[-1].tolist(), strict=True)
+        if np.isfinite(value)
+    }
+    lines = [line for line in bytes(lived.page(0)).splitlines() if line and line[:1] != b"#"]
+    assert len(lines) > 1000
+    for line in lines:
+        name, _, value = line.rpartition(b" ")
+        assert seen[name + b" "] == float(value)
+
+
+def test_openmetrics_and_blocks_have_the_same_samples(tmp_path: Path) -> None:
+    """A file ends as OpenMetrics wants it, has each family once, and as many samples as Parquet."""
+    total, _ = written(plan(days=1), target_of(f"openmetrics:{tmp_path / 'text'}"))
+    text = (tmp_path / "text/d0000/001.om").read_text(encoding="utf-8")
+    assert text.endswith("# EOF\n")
+    heads = [line for line in text.splitlines() if line.startswith("# TYPE")]
+    assert len(heads) == len(set(heads))
+    samples = [line for line in text.splitlines() if not line.startswith("#")]
+    assert len(samples) == total
+    assert samples[0].endswith(" 1772323215.000")
+    again, _ = written(plan(days=1), target_of(f"parquet:{tmp_path / 'parquet'}"))
+    assert again == total
+
+
+def test_past_goes_on_where_it_ended(tmp_path: Path) -> None:
+    """Days that are there stay, later ones follow from the kept state, and none is made twice."""
+    target = target_of(f"parquet:{tmp_path / 'parts'}")
+    assert written(plan(days=1), target)[1] == [0]
+    assert written(plan(days=3), target)[1] == [60, 120]
+    assert written(plan(days=3), target) == (0, [])
+    whole = target_of(f"parquet:{tmp_path / 'whole'}")
+    written(plan(days=3), whole)
+    parts, one = (
+        rows(tmp_path / folder, "day=d0120/class=gpu/dcgm-exporter-0.parquet")
+        for folder in ("parts", "whole")
+    )
+    assert parts == one
+    with pytest.raises(ConfigError, match="a past of another site, detail, step or seed"):
+        written(plan(days=3, seed=2), target)
+
+
+def test_what_is_cut_short_leaves_no_day(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A day that fails half way is not there, and the next call makes it."""
+    target = target_of(f"parquet:{tmp_path}")
+    real, calls = Past.scrape, 0
+
+    def failing(self: Past) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 6:
+            raise KeyboardInterrupt
+        real(self)
+
+    monkeypatch.setattr(Past, "scrape", failing)
+    with pytest.raises(KeyboardInterrupt):
+        written(plan(), target)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".twin-history", "day=d0000"]
+    assert written(plan(), target)[1] == [60]
+
+
+def test_detail_chooses_the_size(tmp_path: Path) -> None:
+    """The estimate is the number of series times scrapes, and less detail makes it smaller."""
+    target = ParquetTarget(tmp_path)
+    full, less = (estimated(plan(detail=detail), target) for detail in ("gpu", "rack"))
+    assert less.series < full.series
+    assert full.samples == full.series * 4 * 2
+    total, _ = written(plan(), target)
+    assert total == pytest.approx(full.samples, rel=0.05)
+    assert estimated(plan(), target).samples == 0
+
+
+def test_series_that_comes_and_goes_is_one_series(tmp_path: Path) -> None:
+    """Blocks of one series are put together, and a time without a value has no line."""
+    own = head("m_total", "counter", "A counter.")
+
+    def block(labels: list[bytes], times: list[int], values: list[list[float]]) -> Block:
+        return Block(own, "gpu", labels, True, np.array(times), np.array(values))
+
+    blocks: Iterable[Block] = [
+        block([b'{a="1"} ', b'{a="2"} '], [1000, 2500], [[1, 2], [3, np.nan]]),
+        block([b'{a="2"} '], [3000], [[4]]),
+    ]
+    assert write_openmetrics(tmp_path / "x.om", blocks) == 4
+    assert (tmp_path / "x.om").read_text().splitlines() == [
+        "# HELP m A counter.",
+        "# TYPE m counter",
+        'm_total{a="1"} 1 1.000',
+        'm_total{a="1"} 3 2.500',
+        'm_total{a="2"} 2 1.000',
+        'm_total{a="2"} 4 3.000',
+        "# EOF",
+    ]
+
+
+@pytest.mark.parametrize("text", ["parquet", "parquet:", "csv:x", "", "./x"])
+def test_unknown_target_is_refused(text: str) -> None:
+    """What is no target is refused with those that are."""
+    with pytest.raises(ConfigError, match="write one of parquet:FOLDER, openmetrics:FOLDER"):
+        target_of(text)
+
+
+def test_what_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without promtool or pyarrow, or with a file in the folder's place, one sentence says so."""
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(ConfigError, match="promtool is not installed"):
+        target_of(f"blocks:{tmp_path}")
+    monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
+    with pytest.raises(ConfigError, match="pip install pyarrow"):
+        target_of(f"parquet:{tmp_path}").day(START)
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match="cannot be made"):
+        target_of(f"parquet:{tmp_path / 'file'}")
+
+
+@pytest.mark.integration
+def test_prometheus_takes_the_blocks(tmp_path: Path) -> None:
+    """Blocks of a day are made by promtool, and none is left half-made."""
+    total, _ = written(plan(days=1), target_of(f"blocks:{tmp_path}"))
+    assert total > 1000
+    blocks = [path for path in tmp_path.iterdir() if (path / "meta.json").is_file()]
+    assert blocks
+    assert (tmp_path / "twin-history-d0000").is_file()
+    assert not list(tmp_path.glob(".twin-history-d*"))
+
+
+@pytest.mark.integration
+def test_promtool_that_fails_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What promtool complains of ends the command, and the day is not there."""
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/promtool").write_text("#!/bin/sh\necho no space left >&2\nexit 1\n")
+    (tmp_path / "bin/promtool").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/bin:/usr/bin")
+    target = target_of(f"blocks:{tmp_path / 'past'}")
+    with pytest.raises(ServiceError, match="promtool could not make blocks: no space left"):
+        written(plan(days=1), target)
+    assert [path.name for path in (tmp_path / "past").iterdir()] == [".twin-history"]
