@@ -21,7 +21,7 @@ from twin.bench.script import lines, parser, run
 from twin.catalog import Detail
 from twin.history.openmetrics import write_openmetrics
 from twin.history.parquet import ParquetDay
-from twin.history.past import Block, Past, PastPlan
+from twin.history.past import Block, PastPlan, SimulatedPast
 from twin.site import DetailPlan, Layout, load_site
 
 _SITE, _STEP, _HOUR = "demo", 15, 240
@@ -34,7 +34,7 @@ def measure(seconds: int) -> Mapping[str, Any]:
     layout = Layout(load_site(_SITE))
     for detail in (Detail.RACK, Detail.GPU):
         plan = PastPlan(layout, DetailPlan.of(layout.site.arrays, detail), _START, 1, _STEP)
-        past = Past(plan)
+        past = SimulatedPast(plan)
         past.scrape()
         past.forget()
         began = time.process_time()

@@ -14,7 +14,7 @@ from twin.catalog import DEVICES
 from twin.errors import ConfigError, ServiceError
 from twin.history import PastPlan, SampleTarget, estimated, past, target_of, write_history
 from twin.history.openmetrics import write_openmetrics
-from twin.history.past import Block, Past
+from twin.history.past import Block, SimulatedPast
 from twin.history.targets import ParquetTarget
 from twin.site import DetailPlan, Layout
 from twin.site.loader import site_of
@@ -71,7 +71,7 @@ def test_parquet_has_identity_and_metrics_as_columns(tmp_path: Path) -> None:
 def test_values_are_those_of_the_metrics_pages() -> None:
     """Each sample of a scrape is a line of the page of that moment, and the other way round."""
     own = plan(days=1)
-    lived = Past(own)
+    lived = SimulatedPast(own)
     lived.scrape()
     seen = {
         block.head.name.encode() + labels: value
@@ -120,16 +120,16 @@ def test_past_goes_on_where_it_ended(tmp_path: Path) -> None:
 def test_what_is_cut_short_leaves_no_day(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A day that fails half way is not there, and the next call makes it."""
     target = target_of(f"parquet:{tmp_path}")
-    real, calls = Past.scrape, 0
+    real, calls = SimulatedPast.scrape, 0
 
-    def failing(self: Past) -> None:
+    def failing(self: SimulatedPast) -> None:
         nonlocal calls
         calls += 1
         if calls == 6:
             raise KeyboardInterrupt
         real(self)
 
-    monkeypatch.setattr(Past, "scrape", failing)
+    monkeypatch.setattr(SimulatedPast, "scrape", failing)
     with pytest.raises(KeyboardInterrupt):
         written(plan(), target)
     assert sorted(path.name for path in tmp_path.iterdir()) == [".twin-history", "day=d0000"]

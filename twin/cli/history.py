@@ -110,9 +110,9 @@ def _start(end: str | None, days: int) -> int:
 
 def _trial(plan: PastPlan) -> float:
     """Return the seconds that a scrape takes here."""
-    from twin.history import Past
+    from twin.history import SimulatedPast
 
-    past = Past(plan)
+    past = SimulatedPast(plan)
     past.scrape()
     began = time.perf_counter()
     for _ in range(_TRIAL):

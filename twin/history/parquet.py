@@ -24,6 +24,10 @@ __all__ = ["ParquetDay"]
 _WORD = re.compile(r"[^a-z0-9]+")
 
 
+_Identity = Mapping[str, tuple[NDArray[np.int32], list[str | None]]]
+"""Label names to the code of each series, and the words that the codes stand for."""
+
+
 @dataclass(slots=True)
 class _Rows:
     """Metrics that share their rows.
@@ -54,13 +58,23 @@ class ParquetDay:
         self._folder = folder
         self._files: dict[tuple[str, tuple[str, ...], tuple[str, ...]], Any] = {}
         self._numbers: dict[str, int] = {}
+        self._identities: dict[int, tuple[Sequence[bytes], _Identity]] = {}
+        self._older = self._identities
 
     def take(self, blocks: Iterable[Block]) -> int:
         """Append a row group to each file and return the number of samples."""
-        samples = 0
+        samples, self._older, self._identities = 0, self._identities, {}
         for device, rows in _together(blocks):
             samples += self._write(device, rows)
         return samples
+
+    def _identity(self, labels: Sequence[bytes]) -> _Identity:
+        """Return the labels of some series as columns; most are the same from part to part."""
+        known = self._identities.get(id(labels)) or self._older.get(id(labels))
+        if known is None or known[0] is not labels:
+            known = labels, _columns_of(labels)
+        self._identities[id(labels)] = known
+        return known[1]
 
     def close(self) -> None:
         """Close all files."""
@@ -69,8 +83,8 @@ class ParquetDay:
         self._files.clear()
 
     def _write(self, device: str, rows: _Rows) -> int:
-        identity = [labels_of_block(block) for block in rows.labels]
-        names = tuple(dict.fromkeys(name for own in identity for name in own))
+        identity = self._identity(rows.labels)
+        names = tuple(identity)
         count, metrics = len(rows.times), tuple(rows.columns)
         there = np.zeros((count, len(rows.labels)), np.bool_)
         for values in rows.columns.values():
@@ -82,9 +96,7 @@ class ParquetDay:
         columns: dict[str, Any] = {
             "time": arrow.array(rows.times[at], arrow.timestamp("ms", tz="UTC"))
         }
-        for name in names:
-            words = list(dict.fromkeys(own.get(name) for own in identity))
-            codes = np.array([words.index(own.get(name)) for own in identity], np.int32)
+        for name, (codes, words) in identity.items():
             columns[_free(name, metrics)] = arrow.DictionaryArray.from_arrays(
                 codes[who], arrow.array(words, arrow.string())
             )
@@ -96,7 +108,8 @@ class ParquetDay:
             mask = missing if missing.any() else None
             columns[name] = arrow.array(flat, arrow.float64(), mask=mask)
         table = arrow.table(columns)
-        self._file(device, names, metrics, identity[0], table.schema).write_table(table)
+        job = identity["job"][1][0] if "job" in identity else None
+        self._file(device, names, metrics, job or "twin", table.schema).write_table(table)
         return samples
 
     def _file(
@@ -104,7 +117,7 @@ class ParquetDay:
         device: str,
         names: tuple[str, ...],
         metrics: tuple[str, ...],
-        first: Mapping[str, str],
+        job: str,
         schema: Any,
     ) -> Any:
         """Return the file of some columns, which is made when they first appear."""
@@ -112,7 +125,7 @@ class ParquetDay:
         if key not in self._files:
             folder = self._folder / f"class={device}"
             folder.mkdir(exist_ok=True)
-            stem = f"{device}/{_WORD.sub('-', first.get('job', 'twin').lower())}"
+            stem = f"{device}/{_WORD.sub('-', job.lower())}"
             number = self._numbers[stem] = self._numbers.get(stem, -1) + 1
             path = folder / f"{stem.partition('/')[2]}-{number}.parquet"
             self._files[key] = self._parquet.ParquetWriter(path, schema, compression="zstd")
@@ -136,6 +149,16 @@ def _together(blocks: Iterable[Block]) -> list[tuple[str, _Rows]]:
         else:
             groups.append(_Rows(block.labels, block.times, {name: block.values}))
     return [(key[0], rows) for key, groups in found.items() for rows in groups]
+
+
+def _columns_of(labels: Sequence[bytes]) -> _Identity:
+    identity = [labels_of_block(block) for block in labels]
+    columns: dict[str, tuple[NDArray[np.int32], list[str | None]]] = {}
+    for name in dict.fromkeys(name for own in identity for name in own):
+        values = [own.get(name) for own in identity]
+        codes = {word: code for code, word in enumerate(dict.fromkeys(values))}
+        columns[name] = np.array([codes[word] for word in values], np.int32), list(codes)
+    return columns
 
 
 def _free(name: str, metrics: Sequence[str]) -> str:

@@ -23,7 +23,7 @@ from twin.emulator.state import KeptState
 from twin.rules.sampling import labels_of_block
 from twin.site import DetailPlan, Layout
 
-__all__ = ["DAY", "Block", "Past", "PastPlan"]
+__all__ = ["DAY", "Block", "PastPlan", "SimulatedPast"]
 
 DAY = 86_400
 _ADDRESS = "aggregator:9400"
@@ -159,7 +159,7 @@ class _PageReader(ExpositionWriter):
         return labels, [_with_target(block, self.target) for block in labels]
 
 
-class Past:
+class SimulatedPast:
     """The past as it is made, day by day.
 
     Args:

@@ -108,7 +108,7 @@ class _ParquetFolder(_FolderDay):
 class ParquetTarget(SampleTarget):
     """Parquet: ``day=2026-01-31/class=gpu/dcgm-0.parquet``, identity and metrics as columns."""
 
-    bytes_a_sample = 1.3
+    bytes_a_sample = 1.0
 
     def has(self, day: int) -> bool:
         """Return whether the day is there already."""

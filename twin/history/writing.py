@@ -10,7 +10,7 @@ from pathlib import Path
 from twin.emulator.state import StateFile
 from twin.errors import ConfigError
 from twin.files import write_whole
-from twin.history.past import Past, PastPlan
+from twin.history.past import PastPlan, SimulatedPast
 from twin.history.targets import SampleTarget
 from twin.site import count_series
 
@@ -78,7 +78,7 @@ def write_history(
     if done == len(days):
         return 0
     kept = states.load() if done else None
-    past = Past(plan, kept if kept is not None and round(kept.now) == days[done] else None)
+    past = SimulatedPast(plan, kept if kept is not None and round(kept.now) == days[done] else None)
     total = 0
     for day in days:
         if round(past.now) > day:
@@ -93,7 +93,7 @@ def write_history(
     return total
 
 
-def _live(plan: PastPlan, past: Past, scraped: Callable[[], None]) -> None:
+def _live(plan: PastPlan, past: SimulatedPast, scraped: Callable[[], None]) -> None:
     for _ in range(plan.scrapes):
         past.scrape()
         past.forget()
@@ -101,7 +101,7 @@ def _live(plan: PastPlan, past: Past, scraped: Callable[[], None]) -> None:
 
 
 def _write_day(
-    plan: PastPlan, past: Past, target: SampleTarget, day: int, scraped: Callable[[], None]
+    plan: PastPlan, past: SimulatedPast, target: SampleTarget, day: int, scraped: Callable[[], None]
 ) -> int:
     """Write a day and return its samples."""
     series = max(count_series(plan.layout, plan.detail), 1)
