@@ -32,6 +32,7 @@ from twin.cli.shadow import shadow
 from twin.cli.sites import app as sites
 from twin.cli.stack import app as stack
 from twin.cli.up import up
+from twin.cli.whatif import whatif
 
 __all__ = ["app", "main"]
 
@@ -85,6 +86,7 @@ app.command()(capture)
 app.command()(calibrate)
 app.command()(gateway)
 app.command()(shadow)
+app.command()(whatif)
 app.add_typer(sites, name="sites")
 app.add_typer(detail, name="detail")
 app.add_typer(rules, name="rules")

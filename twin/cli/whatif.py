@@ -1,0 +1,150 @@
+"""``twin whatif``: what would follow from a fault on a site as it is loaded now."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from twin.cli.columns import columns
+from twin.cli.fleet import PAST_MOST_BYTES, PAST_TIMEOUT, Credentials, fleet_prometheus
+from twin.cli.options import JsonOutput, SiteName, Workload, seconds
+from twin.errors import ConfigError, ServiceError
+
+if TYPE_CHECKING:
+    from twin.fleet.calibration import FleetPast
+    from twin.rules.whatif import Foresight
+
+__all__ = ["whatif"]
+
+_MOST_SAMPLES = 30_000_000
+_PRESET = "preset: "
+
+
+def whatif(
+    site: SiteName,
+    fault: Annotated[str, typer.Option("--fault", help="A fault of twin faults.")],
+    prometheus: Annotated[
+        str | None,
+        typer.Option(
+            envvar="TWIN_FLEET_PROMETHEUS",
+            help="The fleet's Prometheus; without it the site file's own load is taken.",
+        ),
+    ] = None,
+    target: Annotated[
+        str | None, typer.Option("--target", "-t", help="Where; by default the fault's own place.")
+    ] = None,
+    duration: Annotated[str, typer.Option("--for", help="How long the fault lasts.")] = "10m",
+    rules: Annotated[
+        list[str] | None,
+        typer.Option("--rules", "-r", help="Rule files; by default the shipped ones."),
+    ] = None,
+    workload: Workload = "training",
+    credentials: Credentials = None,
+    as_json: JsonOutput = False,
+) -> None:
+    """Say what would follow if a fault happened on a site now.
+
+    The plant of the site file is given the set points and the load that the fleet measures at
+    present, and then the fault: minutes to throttling and to shutdown, watts, jobs, alerts.
+
+    \b
+    Examples:
+      twin whatif --site ./mysite.yaml --prometheus http://prometheus:9090 \\
+        --fault both-pumps-failure --target r0002 --for 10m
+      twin whatif --site demo --fault both-pumps-failure --target r0002
+    """  # noqa: D301 - click wants the backspace itself before lines to be kept
+    length = seconds(duration)
+    server = None
+    if prometheus is not None:
+        server = fleet_prometheus(prometheus, credentials, PAST_TIMEOUT, PAST_MOST_BYTES)
+
+    from twin.cli.process import configure_logs
+    from twin.rules.shipped import write_shipped_rules
+    from twin.rules.source import load_rules
+    from twin.rules.whatif import at_present, foresee, scenario_of
+
+    configure_logs("error")
+    text = _text(site)
+    present = at_present(text, site, None if server is None else _past(server, text, site))
+    loaded = scenario_of(present, fault, target, length, workload, "what if")
+    with TemporaryDirectory(prefix="twin-rules-") as folder:
+        files = rules or [
+            str(path) for path in write_shipped_rules(Path(folder), loaded.layout.editions[:1])
+        ]
+        found = foresee(loaded, load_rules(files), os.cpu_count() or 1)
+    if as_json:
+        import orjson
+
+        report = {"taken_over": list(present.taken), "not_taken_over": list(present.left)}
+        typer.echo(orjson.dumps({**asdict(found), **report}))
+        return
+    _print(found, present.taken, present.left)
+
+
+def _text(site: str) -> str:
+    """Return the text of a site file, or of a preset."""
+    from twin.site import load_site
+    from twin.yamls import read_text
+
+    if "/" in site or site.endswith((".yaml", ".yml")):
+        return read_text(Path(site))
+    load_site(site)
+    return f"{_PRESET}{site}\n"
+
+
+def _past(server: Any, text: str, site: str) -> FleetPast:
+    from twin.clients.prometheus import QueryError
+    from twin.clients.ranges import PastReader
+    from twin.fleet.calibration import read_past
+    from twin.rules.whatif import PRESENT_READINGS, PRESENT_SECONDS
+    from twin.site import Layout, load_site, parse_site
+
+    layout = Layout(load_site(site) if text.startswith(_PRESET) else parse_site(text, site))
+    if not layout.site.measured:
+        raise ConfigError(
+            f"site {site!r} has no measured racks; write its file by twin capture --prometheus"
+        )
+    try:
+        now = server.now()
+        return read_past(PastReader(server), layout, PRESENT_READINGS, now - PRESENT_SECONDS, now,
+                         None, _MOST_SAMPLES)  # fmt: skip
+    except QueryError as error:
+        raise ServiceError(f"Prometheus at {server.url} refuses a query: {error}") from error
+
+
+def _print(found: Foresight, taken: Sequence[str], left: Sequence[str]) -> None:
+    rows = [
+        ("throttling", _after(found.throttle, found.throttled, "GPUs are hot enough")),
+        ("shutdown", _after(found.shutdown, found.lost, "GPUs are down in the end")),
+        ("hottest GPU", f"{found.hottest:.0f} °C"),
+        ("GPUs' power", f"{found.watts_before / 1e3:.1f} kW, at least "
+                        f"{found.watts_least / 1e3:.1f} kW, in the end "
+                        f"{found.watts_end / 1e3:.1f} kW"),
+        ("jobs interrupted", ", ".join(found.jobs) or "none"),
+    ]  # fmt: skip
+    typer.echo("\n".join(columns((), rows)))
+    if found.alerts:
+        table = [(own.name, own.severity, f"{own.after:g} s", str(own.instances))
+                 for own in found.alerts]  # fmt: skip
+        typer.echo("")
+        header = ("alert", "severity", "after", "instances")
+        typer.echo("\n".join(columns(header, table, right=("after", "instances"))))
+    if found.before:
+        typer.echo(f"\nfire without the fault: {', '.join(found.before)}")
+    if found.failed:
+        typer.echo(f"\n{found.failed} rules could not be evaluated; twin rules test says why")
+    for title, sentences in (("Taken over", taken), ("Not taken over", left)):
+        if sentences:
+            typer.echo(f"\n{title}\n" + "\n".join(f"  {own}" for own in sentences))
+
+
+def _after(seconds_after: float | None, count: int, what: str) -> str:
+    if seconds_after is None:
+        return "none"
+    return f"after {seconds_after / 60:.1f} min; {count} {what}"
