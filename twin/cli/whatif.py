@@ -119,18 +119,20 @@ def _past(server: Any, text: str, site: str) -> FleetPast:
 
 
 def _print(found: Foresight, taken: Sequence[str], left: Sequence[str]) -> None:
+    from twin.scenario import show_duration
+
+    watts = [f"{own / 1e3:.1f} kW" for own in
+             (found.watts_before, found.watts_least, found.watts_end)]  # fmt: skip
     rows = [
         ("throttling", _after(found.throttle, found.throttled, "GPUs are hot enough")),
         ("shutdown", _after(found.shutdown, found.lost, "GPUs are down in the end")),
         ("hottest GPU", f"{found.hottest:.0f} °C"),
-        ("GPUs' power", f"{found.watts_before / 1e3:.1f} kW, at least "
-                        f"{found.watts_least / 1e3:.1f} kW, in the end "
-                        f"{found.watts_end / 1e3:.1f} kW"),
+        ("power of the GPUs", "{}, at least {}, in the end {}".format(*watts)),
         ("jobs interrupted", ", ".join(found.jobs) or "none"),
-    ]  # fmt: skip
+    ]
     typer.echo("\n".join(columns((), rows)))
     if found.alerts:
-        table = [(own.name, own.severity, f"{own.after:g} s", str(own.instances))
+        table = [(own.name, own.severity, show_duration(own.after), str(own.instances))
                  for own in found.alerts]  # fmt: skip
         typer.echo("")
         header = ("alert", "severity", "after", "instances")
@@ -147,4 +149,6 @@ def _print(found: Foresight, taken: Sequence[str], left: Sequence[str]) -> None:
 def _after(seconds_after: float | None, count: int, what: str) -> str:
     if seconds_after is None:
         return "none"
-    return f"after {seconds_after / 60:.1f} min; {count} {what}"
+    from twin.scenario import show_duration
+
+    return f"after {show_duration(seconds_after)}; {count} {what}"

@@ -187,7 +187,7 @@ def _busy(layout: Layout, now: FleetPast) -> tuple[np.ndarray[Any, Any], np.ndar
     used = now.values["gpu.gpu_util"].transpose(1, 0, 2).reshape(racks, -1)
     power = now.values["gpu.power_usage"].transpose(1, 0, 2).reshape(racks, -1)
     context = 1.3 * layout.site.gpu.power_context_watts
-    known = np.isfinite(used).any(axis=1) | np.isfinite(power).any(axis=1)
+    known = (np.isfinite(used).sum(axis=1) + np.isfinite(power).sum(axis=1)) > 0
     busy = (_means(used) > _BUSY_RATIO * _full(used)) | (_means(power) > context)
     return busy & known, known
 
