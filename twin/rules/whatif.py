@@ -1,4 +1,4 @@
-"""What if, from now: a fault on a site as it is loaded at present, and what would follow.
+"""Foresight: a fault on a site as it is loaded at present, and its consequences.
 
 The plant is built from the site file with the set points and the load that the fleet has just
 measured, runs until it is warm, and then has the fault. The rules are judged as in a rule test.
