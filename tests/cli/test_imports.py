@@ -6,7 +6,11 @@ import json
 import subprocess
 import sys
 
+import typer
+from typer.main import get_command
+
 from tests.every import every
+from twin.cli import app, chosen
 
 SERVICES = {"aiomqtt", "amqtt", "starlette", "uvicorn", "twin.aggregator", "twin.emulator",
             "twin.shadow"}  # fmt: skip
@@ -99,3 +103,21 @@ def test_light_command_imports_only_what_it_runs(command: str) -> None:
     """What lists, shows, helps or refuses starts without anything else that takes long."""
     needless = imported("from twin.cli import main; main()", *command.split()) & COMMANDS[command]
     assert not needless
+
+
+@every("name", ("faults", "sites", "up", "rules"))
+def test_a_command_is_built_without_the_others(name: str) -> None:
+    """Of a command that is called by its name, only its own parameters are read."""
+    (built,) = getattr(get_command(chosen([name])), "commands").items()  # noqa: B009 - of a group
+    whole = getattr(get_command(app), "commands")[name]  # noqa: B009 - of a group
+    context = {"info_name": name, "parent": typer.Context(get_command(app), info_name="twin")}
+    assert built[0] == name
+    assert built[1].get_help(typer.Context(built[1], **context)) == whole.get_help(
+        typer.Context(whole, **context)
+    )
+
+
+@every("arguments", ((), ("--help",), ("--extension", "x.py", "faults"), ("nonsense",)))
+def test_what_names_no_command_gets_all(arguments: tuple[str, ...]) -> None:
+    """Helps and suggestions are of all commands."""
+    assert chosen(arguments) is app

@@ -7,6 +7,8 @@ wrong, 3 the broker, or another server, cannot be reached.
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
+from copy import copy
 from typing import Annotated
 
 import typer
@@ -34,7 +36,7 @@ from twin.cli.stack import app as stack
 from twin.cli.up import up
 from twin.cli.whatif import whatif
 
-__all__ = ["app", "main"]
+__all__ = ["app", "chosen", "main"]
 
 app = typer.Typer(
     name="twin",
@@ -98,4 +100,18 @@ app.add_typer(chaos, name="chaos")
 
 def main() -> None:
     """Run the command line and exit with its status."""
-    sys.exit(run(app))
+    sys.exit(run(chosen(sys.argv[1:])))
+
+
+def chosen(arguments: Sequence[str]) -> typer.Typer:
+    """Return the app with the one command that the first argument names, or else the whole.
+
+    typer reads the parameters of every command that it has before it looks for the one to run.
+    """
+    name = arguments[0] if arguments else ""
+    own = copy(app)
+    own.registered_commands = [
+        each for each in app.registered_commands if each.callback and each.callback.__name__ == name
+    ]
+    own.registered_groups = [each for each in app.registered_groups if each.name == name]
+    return own if own.registered_commands or own.registered_groups else app
