@@ -105,16 +105,21 @@ def test_light_command_imports_only_what_it_runs(command: str) -> None:
     assert not needless
 
 
+def helps(of: typer.Typer) -> dict[str, str]:
+    """Return the help of each command that an app has."""
+    group = get_command(of)
+    parent = typer.Context(group, info_name="twin")
+    return {
+        name: command.get_help(typer.Context(command, parent=parent, info_name=name))
+        for name, command in getattr(group, "commands", {}).items()
+    }
+
+
 @every("name", ("faults", "sites", "up", "rules"))
 def test_a_command_is_built_without_the_others(name: str) -> None:
     """Of a command that is called by its name, only its own parameters are read."""
-    (built,) = getattr(get_command(chosen([name])), "commands").items()  # noqa: B009 - of a group
-    whole = getattr(get_command(app), "commands")[name]  # noqa: B009 - of a group
-    context = {"info_name": name, "parent": typer.Context(get_command(app), info_name="twin")}
-    assert built[0] == name
-    assert built[1].get_help(typer.Context(built[1], **context)) == whole.get_help(
-        typer.Context(whole, **context)
-    )
+    assert helps(chosen([name])).keys() == {name}
+    assert helps(chosen([name]))[name] == helps(app)[name]
 
 
 @every("arguments", ((), ("--help",), ("--extension", "x.py", "faults"), ("nonsense",)))
