@@ -310,19 +310,20 @@ def _merit(tally: Tally) -> tuple[int, int]:
 
 
 def judge_rules(tallies: Mapping[Path, Tally], edition: str) -> None:
-    """Test the rules of all collections."""
-    files = {path: folder for folder in tallies for path in rule_files(folder)}
-    if not files:
-        return
-    for path, found in findings(list(files), edition).items():
-        tally = tallies[files[path]]
-        for own in found:
-            kind, why = verdict(own)
-            tally.rules += 1
-            tally.foreign += kind == "beyond"
-            tally.wrong += kind == "wrong"
-            if why:
-                tally.left.append((path.stem, own.rule.name, why))
+    """Test the rules of all collections, each by itself: a site has one of them."""
+    for folder, tally in tallies.items():
+        files = rule_files(folder)
+        if not files:
+            continue
+        for path, found in findings(files, edition).items():
+            for own in found:
+                kind, why = verdict(own)
+                tally.rules += 1
+                tally.foreign += kind == "beyond"
+                tally.wrong += kind == "wrong"
+                if why:
+                    tally.left.append((path.stem, own.rule.name, why))
+        print(f"  {tally.name}: {tally.rules} alerts, {tally.wrong} wrong", flush=True)
 
 
 def page(tallies: list[Tally]) -> str:
