@@ -10,14 +10,22 @@ from numpy.typing import NDArray
 
 from twin.plant.units import Floats
 
-__all__ = ["Estimate", "LineFit", "UntoldParameter", "fit_lines", "mean_of", "named", "quantile"]
+__all__ = [
+    "FittedParameter",
+    "LineFit",
+    "UntoldParameter",
+    "fit_lines",
+    "mean_of",
+    "named",
+    "quantile",
+]
 
 _Z = 1.96
 _LEAST_BLOCKS = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
+class FittedParameter:
     """A parameter that the data tell.
 
     Attributes:
