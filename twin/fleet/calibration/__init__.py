@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from twin.fleet.calibration.estimates import FittedParameter, UntoldParameter
+from twin.fleet.calibration.estimates import Fitted, UntoldParameter
 from twin.fleet.calibration.fitting import CalibratedSite, calibrate
 from twin.fleet.calibration.past import FleetPast, read_past
 from twin.fleet.calibration.report import calibration_html
 
 __all__ = [
     "CalibratedSite",
-    "FittedParameter",
+    "Fitted",
     "FleetPast",
     "UntoldParameter",
     "calibrate",

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from twin.plant.units import Floats
 
 __all__ = [
-    "FittedParameter",
+    "Fitted",
     "LineFit",
     "UntoldParameter",
     "fit_lines",
@@ -25,7 +25,7 @@ _LEAST_BLOCKS = 8
 
 
 @dataclass(frozen=True, slots=True)
-class FittedParameter:
+class Fitted:
     """A parameter that the data tell.
 
     Attributes:

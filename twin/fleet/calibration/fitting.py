@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from twin.errors import ConfigError
-from twin.fleet.calibration.estimates import FittedParameter, UntoldParameter
+from twin.fleet.calibration.estimates import Fitted, UntoldParameter
 from twin.fleet.calibration.parameters import FITTED_RELATIONS, direct, estimated
 from twin.fleet.calibration.past import FleetPast
 from twin.fleet.calibration.traces import Trace, blocks, traced
@@ -70,7 +70,7 @@ class CalibratedSite:
     """
 
     text: str
-    estimates: Sequence[FittedParameter]
+    estimates: Sequence[Fitted]
     refused: Sequence[UntoldParameter]
     errors: Sequence[HeldBack]
     fitted_seconds: float
@@ -94,12 +94,12 @@ def calibrate(text: str, where: str, past: FleetPast, held_back: float = 0.3) ->
     fit, held = past.between(0, first), past.between(first, past.steps)
     told = direct(layout, fit)
     # What holds at nominal flow is fitted with the flow that the units really hold.
-    levels = {own.key: own.value for own in told if isinstance(own, FittedParameter)}
+    levels = {own.key: own.value for own in told if isinstance(own, Fitted)}
     nominal = calibrated_text(text, where, layout, levels)
     model = SiteModel.of(Layout(parse_site(nominal, where)))
     more, gains = estimated(layout, model.layout, traced(_FITTED, model, fit))
     told += more
-    estimates = [own for own in told if isinstance(own, FittedParameter)]
+    estimates = [own for own in told if isinstance(own, Fitted)]
     refused = [own for own in told if isinstance(own, UntoldParameter)]
     if not estimates:
         raise ConfigError(f"{where}: nothing can be told: {refused[0].key}: {refused[0].why}")

@@ -9,7 +9,7 @@ import numpy as np
 
 from twin.catalog import CDU, GPU, PSU, PUMP
 from twin.fleet.calibration.estimates import (
-    FittedParameter,
+    Fitted,
     LineFit,
     UntoldParameter,
     fit_lines,
@@ -24,7 +24,7 @@ from twin.site import Layout
 
 __all__ = ["FITTED_RELATIONS", "direct", "estimated"]
 
-Told = list[FittedParameter | UntoldParameter]
+Told = list[Fitted | UntoldParameter]
 Gains = dict[str, tuple[Floats, Floats]]
 Fits = Mapping[str, LineFit | None]
 Shared = Mapping[str, tuple[float, float]]
@@ -148,16 +148,14 @@ def _scaled(
     needs: str,
     how: str,
     shared: tuple[float, float] | None,
-) -> FittedParameter | UntoldParameter:
+) -> Fitted | UntoldParameter:
     """Return a parameter that the gain of a relation multiplies."""
     if fit is None or not (sure := _sure(fit)).any():
         return _unsure(key, fit, needs)
     gain, error = np.where(sure, fit.gain, np.nan), np.where(sure, fit.gain_error, np.nan)
     value, half = mean_of(gain, error, fit.bias, (shared or (0.0, 0.0))[0])
     each = named(names, before * gain, before * error, before * fit.bias)
-    return FittedParameter(
-        key, before, before * value, before * half, unit, int(sure.sum()), how, each
-    )
+    return Fitted(key, before, before * value, before * half, unit, int(sure.sum()), how, each)
 
 
 def _of_gpus(layout: Layout, fits: Fits, shared: Shared) -> Told:
@@ -169,14 +167,14 @@ def _of_gpus(layout: Layout, fits: Fits, shared: Shared) -> Told:
         "die above the coolant over power, by flow", shared.get(_DIE),
     )  # fmt: skip
     told: Told = [resistance]
-    if isinstance(resistance, FittedParameter) and resistance.devices > _LEAST_SAMPLES:
+    if isinstance(resistance, Fitted) and resistance.devices > _LEAST_SAMPLES:
         own = np.array(list(resistance.each.values()))
         errors = own[:, 1] / _Z
         between = float(np.sqrt(max(own[:, 0].var(ddof=1) - (errors**2).mean(), 0.0)))
         spread = between / resistance.value
         half = _Z * spread / np.sqrt(2.0 * (len(own) - 1))
         told.append(
-            FittedParameter("gpu.thermal_resistance_spread_ratio", gpu.thermal_resistance_spread_ratio,
+            Fitted("gpu.thermal_resistance_spread_ratio", gpu.thermal_resistance_spread_ratio,
                      spread, half, "", len(own), "spread of the GPUs, less that of the estimates")
         )  # fmt: skip
     told.append(
@@ -204,9 +202,9 @@ def _of_servers(layout: Layout, traces: Mapping[str, Trace], fits: Fits, shared:
     count = int(sure.sum())
     how = "output of the supplies over the power of the GPUs"
     return [
-        FittedParameter(keys[0], server.base_power_per_gpu_watt, max(share - 1.0, 0.0), share_half, "",
+        Fitted(keys[0], server.base_power_per_gpu_watt, max(share - 1.0, 0.0), share_half, "",
                  count, how, named(names, gain - 1.0, error, bias)),
-        FittedParameter(keys[1], server.base_power_watts, base, base_half, "W", count, how,
+        Fitted(keys[1], server.base_power_watts, base, base_half, "W", count, how,
                  named(names, level + server.base_power_watts, level_error, level_bias)),
     ]  # fmt: skip
 
@@ -243,10 +241,10 @@ def _of_loops(layout: Layout, nominal: Layout, fits: Fits, shared: Shared) -> To
     count = int(np.isfinite(rest + filters).sum())
     usual = nominal.site.cooling.loop_pressure_pascals
     return [
-        FittedParameter(keys[0], cooling.loop_pressure_pascals, usual * whole, usual * half, "Pa", count,
+        Fitted(keys[0], cooling.loop_pressure_pascals, usual * whole, usual * half, "Pa", count,
                  "pressure over the square of the flow",
                  named(device_names(layout, CDU), usual * (rest + filters), usual * errors)),
-        FittedParameter(keys[1], share, ratio, ratio_half, "", count, "pressure of the filter over it"),
+        Fitted(keys[1], share, ratio, ratio_half, "", count, "pressure of the filter over it"),
     ]  # fmt: skip
 
 
@@ -299,7 +297,7 @@ def _lasting(
 
 def _level(
     key: str, before: float, unit: str, values: Floats, names: Sequence[str], how: str
-) -> FittedParameter | UntoldParameter:
+) -> Fitted | UntoldParameter:
     """Return a parameter that is the usual value of a reading."""
     there = np.isfinite(values)
     count = there.sum(axis=0)
@@ -315,4 +313,4 @@ def _level(
     error = np.where(enough, _OF_MEDIAN * spread / np.sqrt(np.maximum(count, 1)), np.nan)
     value, half = mean_of(middle, error, wrong=_WRONG * abs(before))
     each = named(names, middle, error)
-    return FittedParameter(key, before, value, half, unit, int(enough.sum()), how, each)
+    return Fitted(key, before, value, half, unit, int(enough.sum()), how, each)
