@@ -37,7 +37,8 @@ _COROUTINE_SECONDS = 300.0
 
 
 _FIRST = ("suite", "reliability", "brokers", "alertmanager", "http", "page", "http contract",
-          "broker rights", "calibration", "comparison", "goodput")  # fmt: skip
+          "broker rights", "calibration", "comparison", "calibrate", "backtest",
+          "goodput")  # fmt: skip
 """Groups of tests in the order in which workers take them. The suite computes for longest, and
 those next to it wait for servers. Single tests come after, those with servers first."""
 _LONG = ("integration", "faults", "rules", "deploy", "shadow")

@@ -40,11 +40,10 @@ def test_a_group_is_taken_by_one_worker(tmp_path: Path) -> None:
 
 
 def test_the_order_of_groups_is_that_of_those_there_are() -> None:
-    """A group that is renamed keeps its place, and a new one gets one."""
+    """A group that is renamed keeps its place; one without a place comes with its folder."""
     folder = Path(__file__).parent
     text = "".join(path.read_text(encoding="utf-8") for path in folder.rglob("*.py"))
-    named = set(re.findall(r'xdist_group\("([a-z ]+)"\)', text))
-    assert named == {*conftest._FIRST, "one server"}
+    assert set(conftest._FIRST) <= set(re.findall(r'xdist_group\("([a-z ]+)"\)', text))
 
 
 def test_a_plant_is_not_stepped_while_tests_are_collected() -> None:
