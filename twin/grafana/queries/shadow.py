@@ -48,8 +48,13 @@ WORST_RESIDUAL = own("shadow_residual").max(*_DEVIATION).kept_by(WORST_SIGMAS)
 WORST_DRIFT = own("shadow_drift_max_ratio").in_unit(RATIO).max(*_DEVIATION).kept_by(WORST_SIGMAS)
 WORST_COVERAGE = _COVERED.max(*_DEVIATION).kept_by(WORST_SIGMAS)
 
-CHOSEN_EXPECTED = own("shadow_finding_expected", _CHOSEN).max("target", "unit").during(_SHOWS)
-CHOSEN_MEASURED = own("shadow_finding_measured", _CHOSEN).max("target", "unit").during(_SHOWS)
+_NOT_BY_THIS = "no device is found by the chosen relation"
+CHOSEN_EXPECTED = (
+    own("shadow_finding_expected", _CHOSEN).max("target", "unit").empty_when(_NOT_BY_THIS)
+)
+CHOSEN_MEASURED = (
+    own("shadow_finding_measured", _CHOSEN).max("target", "unit").empty_when(_NOT_BY_THIS)
+)
 _NOT_CALIBRATED = "the observer calibrates, or the relation covers no device here"
 CHOSEN_RESIDUAL = own("shadow_residual", _CHOSEN).max("array", "unit").empty_when(_NOT_CALIBRATED)
 CHOSEN_DRIFT = (
