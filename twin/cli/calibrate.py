@@ -14,10 +14,12 @@ from twin.cli.fleet import (
     Credentials,
     FleetPrometheus,
     fleet_prometheus,
+    measured_layout,
+    refusals_told,
+    write_result,
 )
 from twin.cli.options import JsonOutput, seconds
-from twin.errors import ConfigError, ServiceError
-from twin.files import write_whole
+from twin.errors import ConfigError
 
 if TYPE_CHECKING:
     from twin.fleet.calibration import CalibratedSite
@@ -76,11 +78,11 @@ def calibrate(
     server = fleet_prometheus(prometheus, credentials, PAST_TIMEOUT, PAST_MOST_BYTES)
     found, span, warnings = _calibrated(server, site, since, until, hold_back, step, most_samples)
     if output is not None:
-        _write(output, found.text)
+        write_result(output, found.text)
     if report is not None:
         from twin.fleet.calibration import calibration_html
 
-        _write(report, calibration_html(found, Path(site).stem, span))
+        write_result(report, calibration_html(found, Path(site).stem, span))
     if as_json:
         import orjson
 
@@ -100,29 +102,22 @@ def _calibrated(
     most: int,
 ) -> tuple[CalibratedSite, str, list[str]]:
     from twin.clients.moments import moment, shown_moment
-    from twin.clients.prometheus import QueryError
     from twin.clients.ranges import PastReader
     from twin.fleet.calibration import calibrate, read_past
     from twin.fleet.calibration.fitting import CALIBRATED_READINGS
-    from twin.site import Layout, parse_site
+    from twin.site import parse_site
     from twin.yamls import read_text
 
     path = Path(site)
     text = read_text(path)
-    layout = Layout(parse_site(text, site))
-    if not layout.site.measured:
-        raise ConfigError(
-            f"site {site!r} has no measured racks; write its file by twin capture --prometheus"
-        )
+    layout = measured_layout(parse_site(text, site), site)
     length = None if step is None else seconds(step)
-    try:
+    with refusals_told(server):
         now = server.now()
         start, end = moment(since, now, "--from"), min(moment(until, now, "--to"), now)
         if start >= end:
             raise ConfigError("--from is not before --to; both are UTC unless they say otherwise")
         past = read_past(PastReader(server), layout, CALIBRATED_READINGS, start, end, length, most)
-    except QueryError as error:
-        raise ServiceError(f"Prometheus at {server.url} refuses a query: {error}") from error
     found = calibrate(text, site, past, hold_back)
     span = f"{shown_moment(start)} to {shown_moment(end)} UTC, every {past.step:g} s"
     warnings = [*past.warnings]
@@ -153,14 +148,6 @@ def _print(found: CalibratedSite, span: str, warnings: list[str]) -> None:
     typer.echo("\n".join(columns(names, table, right=_NUMBERS)))
     for warning in warnings:
         typer.echo(paragraph(warning, ""))
-
-
-def _write(path: Path, text: str) -> None:
-    """Write the whole file or nothing."""
-    try:
-        write_whole(path, text.encode())
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be written: {error.strerror}; choose another") from error
 
 
 def _described(found: CalibratedSite, warnings: list[str]) -> dict[str, Any]:

@@ -8,10 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from twin.cli.columns import columns, paragraph
-from twin.cli.fleet import Credentials, FleetPrometheus, fleet_prometheus
+from twin.cli.fleet import (
+    Credentials,
+    FleetPrometheus,
+    fleet_prometheus,
+    refusals_told,
+    write_result,
+)
 from twin.cli.options import JsonOutput
 from twin.errors import ConfigError
-from twin.files import write_whole
 
 if TYPE_CHECKING:
     from twin.fleet.capture import CapturedSite
@@ -58,7 +63,7 @@ def capture(
     server = fleet_prometheus(prometheus, credentials)
     found = _captured(server, output, name, racks, rack_label, array_label, host_label)
     if output is not None:
-        _write(output, found.text)
+        write_result(output, found.text)
     if as_json:
         import orjson
 
@@ -83,8 +88,6 @@ def _captured(
     array_label: str,
     host_label: str | None,
 ) -> CapturedSite:
-    from twin.clients.prometheus import QueryError
-    from twin.errors import ServiceError
     from twin.fleet.capture import capture
     from twin.fleet.hosts import HOST_LABELS
     from twin.fleet.racks import read_table
@@ -93,12 +96,8 @@ def _captured(
 
     table = None if racks is None else read_table(read_text(racks), str(racks))
     labels = HOST_LABELS if host_label is None else (host_label,)
-    try:
+    with refusals_told(server, "; raise its limits of queries"):
         seen = survey(server, server.now(), labels)
-    except QueryError as error:
-        raise ServiceError(
-            f"Prometheus at {server.url} refuses a query: {error}; raise its limits of queries"
-        ) from error
     return capture(
         seen,
         name or (output.stem.lower() if output is not None else "mysite"),
@@ -107,14 +106,6 @@ def _captured(
         array_label=array_label,
         host_labels=labels,
     )
-
-
-def _write(path: Path, text: str) -> None:
-    """Write the whole file or nothing."""
-    try:
-        write_whole(path, text.encode())
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be written: {error.strerror}; choose another") from error
 
 
 def _described(found: CapturedSite) -> dict[str, Any]:

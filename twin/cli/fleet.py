@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from twin.errors import ConfigError
+from twin.errors import ConfigError, ServiceError
+from twin.files import write_whole
 
 if TYPE_CHECKING:
     from twin.clients.prometheus import Prometheus
+    from twin.parameters import Site
+    from twin.site import Layout
 
 __all__ = [
     "PAST_MOST_BYTES",
@@ -19,6 +24,9 @@ __all__ = [
     "Credentials",
     "FleetPrometheus",
     "fleet_prometheus",
+    "measured_layout",
+    "refusals_told",
+    "write_result",
 ]
 
 _VARIABLE = "TWIN_FLEET_CREDENTIALS"
@@ -75,3 +83,55 @@ def fleet_prometheus(
         raise ConfigError(f"{option} has a login in the address, where others see it; {_LOGIN}")
     headers = credentials(file, os.environ, _VARIABLE)
     return Prometheus(url, timeout, headers=headers, most_bytes=most_bytes, login=_LOGIN)
+
+
+@contextmanager
+def refusals_told(server: Prometheus, remedy: str = "") -> Iterator[None]:
+    """Tell of a query that a server refuses as of a service that fails.
+
+    Args:
+        server: that is asked.
+        remedy: what to do about it, with the mark that goes before.
+
+    Raises:
+        ServiceError: it refused one.
+    """
+    from twin.clients.prometheus import QueryError
+
+    try:
+        yield
+    except QueryError as error:
+        raise ServiceError(
+            f"Prometheus at {server.url} refuses a query: {error}{remedy}"
+        ) from error
+
+
+def measured_layout(site: Site, name: str) -> Layout:
+    """Return the layout of a site with measured racks.
+
+    Args:
+        site: the site.
+        name: as the user gave it, for the error.
+
+    Raises:
+        ConfigError: it has none.
+    """
+    from twin.site import Layout
+
+    if not site.measured:
+        raise ConfigError(
+            f"site {name!r} has no measured racks; write its file by twin capture --prometheus"
+        )
+    return Layout(site)
+
+
+def write_result(path: Path, text: str) -> None:
+    """Write a whole file or nothing.
+
+    Raises:
+        ConfigError: it cannot be written.
+    """
+    try:
+        write_whole(path, text.encode())
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be written: {error.strerror}; choose another") from error

@@ -6,10 +6,9 @@ from typing import Annotated
 
 import typer
 
-from twin.cli.fleet import Credentials, FleetPrometheus, fleet_prometheus
+from twin.cli.fleet import Credentials, FleetPrometheus, fleet_prometheus, measured_layout
 from twin.cli.options import Broker, CodecName, Interval, LogLevel, seconds
 from twin.cli.process import configure_logs, run_until_stopped
-from twin.errors import ConfigError
 
 __all__ = ["gateway"]
 
@@ -40,13 +39,9 @@ def gateway(
       twin gateway --prometheus https://prometheus --credentials token --site ./mysite.yaml
     """  # noqa: D301 - click wants the backspace itself before lines to be kept
     server = fleet_prometheus(prometheus, credentials)
-    from twin.site import Layout, load_site
+    from twin.site import load_site
 
-    layout = Layout(load_site(site))
-    if not layout.site.measured:
-        raise ConfigError(
-            f"site {site!r} has no measured racks; write its file by twin capture --prometheus"
-        )
+    layout = measured_layout(load_site(site), site)
 
     import asyncio
 

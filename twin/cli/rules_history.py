@@ -12,9 +12,9 @@ import orjson
 import typer
 
 from twin.cli.columns import columns
-from twin.cli.fleet import PAST_MOST_BYTES, PAST_TIMEOUT, fleet_prometheus
+from twin.cli.fleet import PAST_MOST_BYTES, PAST_TIMEOUT, fleet_prometheus, refusals_told
 from twin.cli.options import seconds
-from twin.errors import CheckFailedError, ConfigError, ServiceError
+from twin.errors import CheckFailedError, ConfigError
 
 if TYPE_CHECKING:
     from twin.rules.backtest import BacktestVerdict, PastSettings
@@ -90,7 +90,6 @@ def backtest_rules(
     from rich.console import Console
 
     from twin.cli.rules_files import tell
-    from twin.clients.prometheus import QueryError
     from twin.rules.backtest import (
         backtest,
         backtest_json,
@@ -107,12 +106,10 @@ def backtest_rules(
         own = load_rules(rules or [str(path) for path in write_shipped_rules(Path(folder))])
         tell(own.notes, strict=strict)
         check_alerts(listed or (), own, str(incidents))
-        try:
+        with refusals_told(server):
             settings = _settings(start, end, server.now(), step, most, jobs)
             with Console(stderr=True).status("") as status:
                 outcome = backtest(server, own, settings, status.update)
-        except QueryError as error:
-            raise ServiceError(f"Prometheus at {server.url} refuses a query: {error}") from error
     found = verdict(outcome, listed)
     if junit is not None:
         junit.write_bytes(backtest_junit(found))

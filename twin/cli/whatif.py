@@ -12,9 +12,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from twin.cli.columns import columns
-from twin.cli.fleet import PAST_MOST_BYTES, PAST_TIMEOUT, Credentials, fleet_prometheus
+from twin.cli.fleet import (
+    PAST_MOST_BYTES,
+    PAST_TIMEOUT,
+    Credentials,
+    fleet_prometheus,
+    measured_layout,
+    refusals_told,
+)
 from twin.cli.options import JsonOutput, SiteName, Workload, seconds
-from twin.errors import ConfigError, ServiceError
 
 if TYPE_CHECKING:
     from twin.fleet.calibration import FleetPast
@@ -99,23 +105,17 @@ def _text(site: str) -> str:
 
 
 def _past(server: Any, text: str, site: str) -> FleetPast:
-    from twin.clients.prometheus import QueryError
     from twin.clients.ranges import PastReader
     from twin.fleet.calibration import read_past
     from twin.rules.whatif import PRESENT_READINGS, PRESENT_SECONDS
-    from twin.site import Layout, load_site, parse_site
+    from twin.site import load_site, parse_site
 
-    layout = Layout(load_site(site) if text.startswith(_PRESET) else parse_site(text, site))
-    if not layout.site.measured:
-        raise ConfigError(
-            f"site {site!r} has no measured racks; write its file by twin capture --prometheus"
-        )
-    try:
+    own = load_site(site) if text.startswith(_PRESET) else parse_site(text, site)
+    layout = measured_layout(own, site)
+    with refusals_told(server):
         now = server.now()
         return read_past(PastReader(server), layout, PRESENT_READINGS, now - PRESENT_SECONDS, now,
                          None, _MOST_SAMPLES)  # fmt: skip
-    except QueryError as error:
-        raise ServiceError(f"Prometheus at {server.url} refuses a query: {error}") from error
 
 
 def _print(found: Foresight, taken: Sequence[str], left: Sequence[str]) -> None:

@@ -15,6 +15,7 @@ __all__ = ["rows"]
 
 _FAR: colors.Steps = ((None, "transparent"), (2, YELLOW), (4, ORANGE))
 _NOTHING = "Nothing deviates, or no observer runs"
+_NOT_JUDGED = "No device is judged, or no observer runs"
 _RELATION = TableColumn("relation", "Relation")
 _UNIT = TableColumn("unit", "Unit", width=60)
 
@@ -127,14 +128,14 @@ def _chosen() -> Row:
             "Mean of measured less expected over the covered devices of each array.",
             [Query(q.CHOSEN_RESIDUAL, "{{array}}, {{unit}}")],
             width=8,
-            nothing="No device is judged, or no observer runs",
+            nothing=_NOT_JUDGED,
         ),
         timeline(
             "Largest drift",
             "Largest change of a device's parameter since calibration, by array, with its sign.",
             [Query(q.CHOSEN_DRIFT, "{{array}}")],
             width=8,
-            nothing="No device is judged, or no observer runs",
+            nothing=_NOT_JUDGED,
         ),
     ]
 
@@ -162,7 +163,7 @@ def _site() -> Row:
                 TableColumn("Value #D", "Covered", width=80, decimals=0),
             ],
             width=14,
-            nothing="No device is judged, or no observer runs",
+            nothing=_NOT_JUDGED,
             sort="Sigmas",
             descending=True,
         ),
