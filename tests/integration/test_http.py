@@ -208,6 +208,45 @@ async def test_one_address_does_not_lock_out_another(
     assert refused("evicted") + refused("connections") >= 14
 
 
+async def test_the_last_connection_of_an_address_stands(
+    core: Core, refused: Callable[[str], int]
+) -> None:
+    """An idle connection that is its address's only one outlives a busy one of many."""
+    request = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+    limits = Limits(connections=6, hurry_seconds=60, stall_seconds=60)
+    async with serving(core, limits) as (_, port):
+        kept = await asyncio.open_connection("127.0.0.1", port, local_addr=("127.0.0.3", 0))
+        greedy = [await asyncio.to_thread(stuck, port, "127.0.0.2") for _ in range(5)]
+        for own in greedy[:2]:
+            await asyncio.to_thread(own.recv, 1)
+        new = await asyncio.open_connection("127.0.0.1", port, local_addr=("127.0.0.4", 0))
+        for reader, writer in (kept, new):
+            writer.write(request)
+            assert b"200 OK" in await reader.readuntil(b"ok\n")
+            writer.close()
+        for own in greedy:
+            own.close()
+    assert refused("evicted") == 1
+
+
+async def test_an_idle_address_makes_room_for_a_new_one(
+    core: Core, refused: Callable[[str], int]
+) -> None:
+    """Where every address has one connection, the longest idle one goes."""
+    async with serving(core, Limits(connections=3)) as (_, port):
+        ends = [
+            await asyncio.open_connection("127.0.0.1", port, local_addr=(f"127.0.0.{n}", 0))
+            for n in range(2, 6)
+        ]
+        assert await end_of(ends[0][0]) == b""
+        for reader, writer in ends[1:]:
+            writer.write(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+            assert b"200 OK" in await reader.readuntil(b"ok\n")
+        for _, writer in ends:
+            writer.close()
+    assert refused("evicted") == 1
+
+
 async def test_connections_without_a_handshake(
     core: Core,
     refused: Callable[[str], int],

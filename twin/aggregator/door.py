@@ -3,8 +3,9 @@
 A TLS connection counts before its handshake, so every connection is counted. When the limit is
 reached, a connection is closed that waits for its own client: in a handshake, for a request, or
 between two. It is one of the address that has the most, and of these the one that has waited
-longest. Where every client waits for the server, an address that has at least two more than the
-new one's gives up its oldest; else the new one is refused. So no address locks out another.
+longest. Where that would be the only one of its address, or every client waits for the server, an
+address that has at least two more than the new one's gives up its oldest, if there is one; else
+the new one is refused. So no address locks out another, or takes its last connection.
 """
 
 from __future__ import annotations
@@ -142,9 +143,11 @@ class Door:
     def _evict(self, client: str = "") -> bool:
         """Close the connection that has to make room for a client's; return whether one has."""
         own = self._count[client]
-        guest = self._first_of_most(self._waiting, own)
-        if guest is None:
-            guest = self._first_of_most(self._inside, own + 2)
+        guest = (
+            self._first_of_most(self._waiting, max(own, 2))
+            or self._first_of_most(self._inside, own + 2)
+            or self._first_of_most(self._waiting, own)
+        )
         if guest is None:
             return False
         self._refused["evicted"].inc()
