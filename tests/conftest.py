@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import gc
 import inspect
 import os
+import sys
 from collections.abc import Awaitable, Callable, Generator, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -46,7 +48,16 @@ _LONG = ("integration", "faults", "rules", "deploy", "shadow")
 left alone with a long one."""
 
 
+_SERVERS_ALONE = 7
+"""Exit status where a few tests failed and all of these talk to real servers: scripts/test looks
+at these once more, without other tests beside them."""
+_FEW = 5
+"""Tests with servers that may fail by chance. More at a time are no chance."""
+
 _LEFT = pytest.StashKey[int]()
+_FAILED = pytest.StashKey[bool]()
+_SEEN: list[pytest.TestReport] = []
+"""Reports of what failed, in the process that prints them."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -93,10 +104,45 @@ def pytest_deselected(items: list[pytest.Item]) -> None:
         item.config.stash[_LEFT] += item.get_closest_marker("full") is not None
 
 
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Tell the count to the process that prints it, which collects nothing itself."""
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Remember what failed."""
+    if report.failed:
+        _SEEN.append(report)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, object]:
+    """Note that a test failed."""
+    report = yield
+    item.stash[_FAILED] = item.stash.get(_FAILED, False) or report.failed
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Collect what a test that failed left open, so that the next one is not charged for it."""
+    result = yield
+    if item.stash.get(_FAILED, False):
+        sys.last_type = sys.last_value = sys.last_traceback = None  # pytest keeps the frames here
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sys, "unraisablehook", lambda _: None)
+            gc.collect()
+    return result
+
+
+def status_of(status: int, failed: list[pytest.TestReport]) -> int:
+    """Return the exit status of a run: :data:`_SERVERS_ALONE` if a second look is due."""
+    tests = {report.nodeid for report in failed}
+    servers = all("integration" in report.keywords for report in failed)
+    return _SERVERS_ALONE if status == 1 and servers and 0 < len(tests) <= _FEW else status
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Tell the count to the process that prints it, and scripts/test what failed."""
     if hasattr(session.config, "workeroutput"):
         session.config.workeroutput["left"] = session.config.stash[_LEFT]
+    elif session.config.option.numprocesses:
+        session.exitstatus = status_of(exitstatus, _SEEN)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -55,3 +55,49 @@ def test_a_plant_is_not_stepped_while_tests_are_collected() -> None:
     with pytest.raises(StopIteration):
         next(collection)
     assert Plant.step is step
+
+
+FAILS = """
+import gc
+import socket
+
+def test_leaves_a_socket_open():
+    own = socket.socket()
+    assert own is None
+
+def test_collects():
+    gc.collect()
+"""
+
+
+def test_what_a_failed_test_left_open_is_not_charged_to_the_next(tmp_path: Path) -> None:
+    """One test fails, and not the one after it."""
+    (tmp_path / "test_fails.py").write_text(FAILS, encoding="utf-8")
+    command = [sys.executable, "-m", "pytest", "-c", "/dev/null", "--rootdir", str(tmp_path), "-q"]
+    plugins = ["-p", "tests.conftest", "-p", "no:cacheprovider", "-W", "error"]
+    done = subprocess.run(
+        [*command, *plugins, str(tmp_path)], check=False, capture_output=True, text=True
+    )
+    assert "1 failed, 1 passed" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("status", "marks", "expected"),
+    [
+        (1, ["integration"], 7),
+        (1, ["integration"] * 5, 7),
+        (1, ["integration"] * 6, 1),
+        (1, ["integration", "rules"], 1),
+        (1, [], 1),
+        (2, ["integration"], 2),
+    ],
+)
+def test_a_few_tests_with_servers_get_a_second_look(
+    status: int, marks: list[str], expected: int
+) -> None:
+    """No other failure is forgiven: neither many, nor one that computes, nor one of collecting."""
+    failed = [
+        pytest.TestReport(f"test{n}", ("", 0, ""), {mark: 1}, "failed", None, "call")
+        for n, mark in enumerate(marks)
+    ]
+    assert conftest.status_of(status, failed) == expected
