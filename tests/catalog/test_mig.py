@@ -42,7 +42,7 @@ def test_what_has_no_place_is_no_partition(wanted: tuple[str, ...]) -> None:
     assert partition(wanted, H100) is None
 
 
-@pytest.mark.parametrize("key", ["h100-sxm", "h200-sxm", "b200-sxm", "gb200"])
+@pytest.mark.parametrize("key", ["h100-sxm", "h200-sxm", "b200-sxm", "b300-sxm", "gb200", "gb300"])
 def test_every_profile_of_a_model_has_a_place_and_its_memory(key: str) -> None:
     """Each fits alone, the last is all of the GPU, and names agree with the framebuffer."""
     model: GpuModel = load_gpu_model(key)

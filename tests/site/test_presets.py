@@ -140,7 +140,9 @@ def test_preset_has_its_counts(name: str) -> None:
 def test_presets_are_listed_smallest_first() -> None:
     """Every shipped file is a preset, and a list of them begins with the one to try first."""
     assert preset_names() == tuple(COUNTS)
-    assert gpu_model_names() == ("b200-sxm", "gb200", "h100-sxm", "h200-sxm", "trainium2")
+    assert gpu_model_names() == (
+        "b200-sxm", "b300-sxm", "gb200", "gb300", "h100-sxm", "h200-sxm", "l40s", "trainium2"
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -150,6 +152,7 @@ def test_presets_are_listed_smallest_first() -> None:
         "h200-sxm": (87, 89, 95),
         "b200-sxm": (88, 91, 93),
         "gb200": (87, 89, 92),
+        "gb300": (87, 89, 92),
     }.items(),
 )
 def test_temperature_limits_are_those_of_nvidia_smi(
