@@ -21,7 +21,8 @@ from twin.bench.script import lines, parser, run
 from twin.catalog import Detail
 from twin.history.openmetrics import write_openmetrics
 from twin.history.parquet import ParquetDay
-from twin.history.past import Block, PastPlan, SimulatedPast
+from twin.history.page_reader import Block
+from twin.history.past import PastPlan, SimulatedPast
 from twin.site import DetailPlan, Layout, load_site
 
 _SITE, _STEP, _HOUR = "demo", 15, 240

@@ -14,7 +14,8 @@ from twin.catalog import DEVICES
 from twin.errors import ConfigError, ServiceError
 from twin.history import PastPlan, SampleTarget, estimated, past, target_of, write_history
 from twin.history.openmetrics import write_openmetrics
-from twin.history.past import Block, SimulatedPast
+from twin.history.page_reader import Block
+from twin.history.past import SimulatedPast
 from twin.history.targets import ParquetTarget
 from twin.site import DetailPlan, Layout
 from twin.site.loader import site_of

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from twin.aggregator.store import Store
-from twin.aggregator.text_format import PrintedLines, SeriesColumn, label_block
+from twin.aggregator.text_format import MetricHead, PrintedLines, SeriesColumn, label_block
 from twin.catalog import DerivedFamily, DeviceClass, DeviceValues, UnitKind
 from twin.site import derived_labels
 
@@ -36,12 +37,28 @@ class DerivedColumns:
     with their printed lines, and families with the same labels share their label blocks.
     """
 
-    def __init__(self, store: Store, units: Mapping[UnitKind, slice]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        units: Mapping[UnitKind, slice],
+        families: Sequence[tuple[MetricHead, DeviceClass, DerivedFamily]],
+    ) -> None:
         self._store = store
         self._units = units
+        self._families = families
         self._values: dict[str, DeviceValues] = {}
         self._steady: dict[tuple[str, int], _SteadyColumn] = {}
         self._blocks: dict[tuple[str, str], tuple[bytes, ...]] = {}
+
+    @cached_property
+    def devices(self) -> tuple[DeviceClass, ...]:
+        """The device classes that have any."""
+        return tuple({device.name: device for _, device, _ in self.families}.values())
+
+    @property
+    def families(self) -> Sequence[tuple[MetricHead, DeviceClass, DerivedFamily]]:
+        """Every family, with what stands before its series."""
+        return self._families
 
     def begin(self) -> None:
         """Begin a scrape: take over the values of the store."""
@@ -65,7 +82,13 @@ class DerivedColumns:
         self, device: DeviceClass, family: DerivedFamily, values: DeviceValues
     ) -> SeriesColumn:
         table = family.table(values).reshape(-1)
-        return SeriesColumn(self._labels(device, family), table, whole=not family.decimals)
+        return SeriesColumn(self.labels(device, family), table, whole=not family.decimals)
+
+    def snapshot(self, device: DeviceClass) -> DeviceValues:
+        """Return what the devices of a class say at this moment, for later."""
+        now = self._of(device)
+        columns = dict(zip(now.columns, np.array(list(now.columns.values())), strict=True))
+        return DeviceValues(now.site, now.ts, columns)
 
     def _of(self, device: DeviceClass) -> DeviceValues:
         found = self._values.get(device.name)
@@ -81,7 +104,8 @@ class DerivedColumns:
             found = self._values[device.name] = DeviceValues(store.layout.site, ts, columns)
         return found
 
-    def _labels(self, device: DeviceClass, family: DerivedFamily) -> tuple[bytes, ...]:
+    def labels(self, device: DeviceClass, family: DerivedFamily) -> tuple[bytes, ...]:
+        """Return the label blocks of a family, device by device."""
         key = (device.name, family.group.key)
         if key not in self._blocks:
             layout, part = self._store.layout, self._units[device.frame]

@@ -100,6 +100,16 @@ def _shown(
     }
 
 
+def _sent(
+    signals: Mapping[str, Iterable[Signal | DerivedFamily]],
+) -> dict[str, list[Signal | DerivedFamily]]:
+    """Return what devices send themselves."""
+    return {
+        device: [own for own in shown if not isinstance(own, DerivedFamily)]
+        for device, shown in signals.items()
+    }
+
+
 def array_page(store: Store, array: int, detail: Detail) -> MetricsPage:
     """Return the page of one array: what ``detail`` covers of its racks and its switches."""
     racks = store.layout.racks_of(array)
@@ -145,12 +155,19 @@ class MetricsPage:
         self._layout = store.layout
         self._units = units
         self._metrics = [(metric, metric.head) for metric in metrics_of(signals, devices)]
+        self._sent = [(metric, metric.head) for metric in metrics_of(_sent(signals), devices)]
         self._anchors = {
             device.name: next(s for s in store.layout.reported[device.name] if s.on_wire)
             for device in devices
         }
         self._labels = LabelBlocks(store.layout, store.names, units)
-        self._derived = DerivedColumns(store, units)
+        families = [
+            (replace(own, devices=(device.name,)), device, family)
+            for metric, own in self._metrics
+            for device, family in metric.signals
+            if isinstance(family, DerivedFamily)
+        ]
+        self._derived = DerivedColumns(store, units, families)
         racks = units.get(UnitKind.RACK, slice(0, 0))
         self._instances = (
             store.layout.partitions[store.layout.array_of(racks.start)]
@@ -162,7 +179,9 @@ class MetricsPage:
     def write(self, text: ExpositionWriter) -> None:
         """Append everything that is being reported at this moment."""
         self._derived.begin()
-        for metric, own in self._metrics:
+        if text.computes:
+            text.follow(self._derived)
+        for metric, own in self._sent if text.computes else self._metrics:
             if text.wants(own.name):
                 text.add(own, [self._column(device, signal) for device, signal in metric.signals])
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import compress
+from typing import TYPE_CHECKING
 
 import numpy as np
 import orjson
@@ -19,6 +20,9 @@ from numpy.typing import NDArray
 
 from twin.catalog import Labels, MetricType, OwnMetric
 from twin.catalog.selectors import labelled
+
+if TYPE_CHECKING:
+    from twin.aggregator.derived_columns import DerivedColumns
 
 __all__ = [
     "OPENMETRICS_END",
@@ -95,11 +99,14 @@ class ExpositionWriter:
         openmetrics: whether it is OpenMetrics 1.0 instead of the text format 0.0.4.
         chunks: its pieces, one a metric.
         series: lines that carry a value.
+        computes: whether it takes values from which series follow, by :meth:`follow`, to compute
+            the series of many scrapes at once.
     """
 
     openmetrics: bool = False
     chunks: list[bytes] = field(default_factory=list)
     series: int = 0
+    computes: bool = False
 
     def wants(self, name: str) -> bool:  # noqa: ARG002 - a text takes all; others choose
         """Return whether the series of that name are worth computing."""
@@ -116,6 +123,10 @@ class ExpositionWriter:
         if any(parts[1:]):
             parts.append(b"\n")
             self.chunks.append(b"".join(parts))
+
+    def follow(self, derived: DerivedColumns) -> None:  # noqa: ARG002 - for one that computes
+        """Take the values from which derived families follow."""
+        raise NotImplementedError
 
     def add_family(
         self,

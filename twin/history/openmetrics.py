@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from twin.aggregator.text_format import OPENMETRICS_END, numbers
-from twin.history.past import Block
+from twin.history.page_reader import Block
 
 __all__ = ["write_openmetrics"]
 

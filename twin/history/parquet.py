@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.errors import ConfigError
-from twin.history.past import Block
+from twin.history.page_reader import Block
 from twin.rules.sampling import labels_of_block
 
 __all__ = ["ParquetDay"]

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from twin.errors import ConfigError, ServiceError
 from twin.history.openmetrics import write_openmetrics
 from twin.history.parquet import ParquetDay
-from twin.history.past import Block
+from twin.history.page_reader import Block
 
 __all__ = ["TARGETS", "DayWriter", "SampleTarget", "target_of"]
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from twin.aggregator import Core, ExpositionWriter
 from twin.aggregator.discovery import TargetGroup, target_groups
+from twin.aggregator.scrape_runs import ScrapeRun, keep_scrape
 from twin.aggregator.shard_assignment import Addresses
 from twin.aggregator.text_format import MetricHead, SeriesColumn, label_block
 from twin.catalog import DEVICES, OWN_METRICS, OwnMetric, UnitKind
@@ -119,22 +120,13 @@ class Samples:
 
 
 @dataclass(slots=True)
-class _ScrapeRun:
-    """Scrapes over which the label blocks of a column stayed the same."""
-
-    labels: Sequence[bytes]
-    at: list[int] = field(default_factory=list)
-    values: list[Values] = field(default_factory=list)
-
-
-@dataclass(slots=True)
 class Capture(ExpositionWriter):
     """A text that keeps the wanted series as arrays instead of printing them."""
 
     wanted: Collection[str] = ()
     target: Mapping[str, str] = field(default_factory=dict)
     index: int = 0
-    runs: dict[tuple[str, object], list[_ScrapeRun]] = field(default_factory=dict)
+    runs: dict[tuple[str, object], list[ScrapeRun]] = field(default_factory=dict)
 
     def wants(self, name: str) -> bool:
         """Return whether a rule or a chart reads the series of that name."""
@@ -154,10 +146,7 @@ class Capture(ExpositionWriter):
 
     def _keep(self, key: tuple[str, object], labels: Sequence[bytes], values: Values) -> None:
         runs = self.runs.setdefault(key, [])
-        if not runs or (runs[-1].labels is not labels and runs[-1].labels != labels):
-            runs.append(_ScrapeRun(labels))
-        runs[-1].at.append(self.index)
-        runs[-1].values.append(np.array(values, np.float64))
+        keep_scrape(runs, labels, self.index, np.array(values, np.float64))
 
     def families(self, scrapes: int) -> dict[str, dict[bytes, Values]]:
         """Return the values of every series by metric name and label block."""

@@ -23,7 +23,7 @@ from twin.scenario.model import ScenarioEvent
 from twin.site import find_target
 from twin.wire import OutboundMessage, Snapshot
 
-__all__ = ["Simulation"]
+__all__ = ["Simulation", "hand_over"]
 
 _STATUS_SECONDS = 2
 """As often as the emulator says how it goes."""
@@ -200,12 +200,7 @@ class Simulation:
     def _publish_frame(self, stamp: FrameStamp, now: float, *, whole: bool) -> None:
         if not self.core.telemetry.connected:
             return
-        snapshot = (
-            self.emulator.frames.snapshot(stamp)
-            if whole
-            else Snapshot(round(stamp.ts, 3), stamp.seq, {})
-        )
-        self.core.take(stamp.unit.kind, stamp.unit.row, snapshot, now)
+        snapshot = hand_over(self.emulator, self.core, stamp, now, whole=whole)
         if self._observer is not None and whole and stamp.unit.kind is UnitKind.RACK:
             self._observer.take(stamp.unit.index, snapshot)
 
@@ -215,6 +210,25 @@ class Simulation:
         if "shadow-lost" not in self._disturbance.kinds:
             for message in told:
                 self._publish(message, now)
+
+
+def hand_over(
+    emulator: EmulatorCore, core: Core, stamp: FrameStamp, now: float, *, whole: bool
+) -> Snapshot:
+    """Let an aggregator take a frame, and return it.
+
+    Args:
+        emulator: that makes it.
+        core: that takes it.
+        stamp: of the frame.
+        now: simulated unix time.
+        whole: whether its values are read before the next; otherwise it only counts as received.
+    """
+    snapshot = (
+        emulator.frames.snapshot(stamp) if whole else Snapshot(round(stamp.ts, 3), stamp.seq, {})
+    )
+    core.take(stamp.unit.kind, stamp.unit.row, snapshot, now)
+    return snapshot
 
 
 def _refuse_chaos(loaded: LoadedScenario) -> None:
