@@ -22,6 +22,8 @@ from twin.rules.sampling import labels_of_block
 __all__ = ["ParquetDay"]
 
 _WORD = re.compile(r"[^a-z0-9]+")
+_LOOKED_AT, _FEW = 4096, 8
+"""Values by which a dictionary is chosen, and how often each must come for it to pay."""
 
 
 _Identity = Mapping[str, tuple[NDArray[np.int32], list[str | None]]]
@@ -84,11 +86,8 @@ class ParquetDay:
 
     def _write(self, device: str, rows: _Rows) -> int:
         identity = self._identity(rows.labels)
-        names = tuple(identity)
-        count, metrics = len(rows.times), tuple(rows.columns)
-        there = np.zeros((count, len(rows.labels)), np.bool_)
-        for values in rows.columns.values():
-            there |= np.isfinite(values)
+        names, metrics = tuple(identity), tuple(rows.columns)
+        there = _there(rows)
         if not there.any():
             return 0
         at, who = np.nonzero(there)
@@ -100,16 +99,18 @@ class ParquetDay:
             columns[_free(name, metrics)] = arrow.DictionaryArray.from_arrays(
                 codes[who], arrow.array(words, arrow.string())
             )
-        samples = 0
+        samples, whole, few = 0, bool(there.all()), list(columns)
         for name, values in rows.columns.items():
-            flat = values[there]
+            flat = values.reshape(-1) if whole else values[there]
             missing = ~np.isfinite(flat)
-            samples += int(flat.size - missing.sum())
-            mask = missing if missing.any() else None
-            columns[name] = arrow.array(flat, arrow.float64(), mask=mask)
+            lacking = int(missing.sum())
+            samples += flat.size - lacking
+            columns[name] = arrow.array(flat, arrow.float64(), mask=missing if lacking else None)
+            if _repeats(flat):
+                few.append(name)
         table = arrow.table(columns)
         job = identity["job"][1][0] if "job" in identity else None
-        self._file(device, names, metrics, job or "twin", table.schema).write_table(table)
+        self._file(device, names, metrics, job or "twin", table.schema, few).write_table(table)
         return samples
 
     def _file(
@@ -119,8 +120,13 @@ class ParquetDay:
         metrics: tuple[str, ...],
         job: str,
         schema: Any,
+        few: Sequence[str],
     ) -> Any:
-        """Return the file of some columns, which is made when they first appear."""
+        """Return the file of some columns, which is made when they first appear.
+
+        Columns with few values are written with a dictionary, and others without: building one
+        that does not pay takes as long as all else.
+        """
         key = device, names, metrics
         if key not in self._files:
             folder = self._folder / f"class={device}"
@@ -128,8 +134,26 @@ class ParquetDay:
             stem = f"{device}/{_WORD.sub('-', job.lower())}"
             number = self._numbers[stem] = self._numbers.get(stem, -1) + 1
             path = folder / f"{stem.partition('/')[2]}-{number}.parquet"
-            self._files[key] = self._parquet.ParquetWriter(path, schema, compression="zstd")
+            self._files[key] = self._parquet.ParquetWriter(
+                path, schema, compression="zstd", use_dictionary=list(few)
+            )
         return self._files[key]
+
+
+def _there(rows: _Rows) -> NDArray[np.bool_]:
+    """Return which devices reported anything, (samples, devices)."""
+    there = np.zeros((len(rows.times), len(rows.labels)), np.bool_)
+    for values in rows.columns.values():
+        there |= np.isfinite(values)
+        if there.all():
+            break
+    return there
+
+
+def _repeats(values: NDArray[np.float64]) -> bool:
+    """Return whether the first values are few different ones."""
+    first = values[:_LOOKED_AT]
+    return bool(np.unique(first).size * _FEW < first.size)
 
 
 def _together(blocks: Iterable[Block]) -> list[tuple[str, _Rows]]:

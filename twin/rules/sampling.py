@@ -272,9 +272,12 @@ def _capture(group: TargetGroup, wanted: Collection[str]) -> Capture:
 
 def labels_of_block(block: bytes) -> dict[str, str]:
     """Return the labels of a block, unescaped."""
+    pairs = dict(_PAIR.findall(block.decode()))
+    if b"\\" not in block:
+        return pairs
     return {
         name: re.sub(r"\\[\\\"n]", lambda match: _ESCAPES[match[0]], value)
-        for name, value in _PAIR.findall(block.decode())
+        for name, value in pairs.items()
     }
 
 
