@@ -20,8 +20,8 @@ import numpy as np
 from twin.bench.script import lines, parser, run
 from twin.catalog import Detail
 from twin.history.openmetrics import write_openmetrics
-from twin.history.parquet import ParquetDay
 from twin.history.page_reader import Block
+from twin.history.parquet import ParquetDay
 from twin.history.past import PastPlan, SimulatedPast
 from twin.site import DetailPlan, Layout, load_site
 

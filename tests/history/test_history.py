@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from pyarrow import parquet
 from twin.aggregator.text_format import head
 from twin.catalog import DEVICES
 from twin.errors import ConfigError, ServiceError
-from twin.history import PastPlan, SampleTarget, estimated, past, target_of, write_history
+from twin.history import PastPlan, SampleTarget, estimated, target_of, write_history
 from twin.history.openmetrics import write_openmetrics
 from twin.history.page_reader import Block
 from twin.history.past import SimulatedPast
@@ -25,25 +26,36 @@ START = 1_772_323_200
 TINY = {"name": "tiny", "racks": 1, "racks_per_array": 1, "servers_per_rack": 1}
 
 
-@pytest.fixture(autouse=True)
-def short_days(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a day have four scrapes, and a name by its second."""
-    monkeypatch.setattr(past, "DAY", 60)
-    monkeypatch.setattr(SampleTarget, "name_of", lambda _, day: f"d{day - START:04d}")
-
-
 def plan(days: int = 2, seed: int = 1, detail: str = "gpu") -> PastPlan:
     """Return a plan of a tiny site."""
     layout = Layout(site_of(TINY, "tiny"))
     own = DetailPlan.of_site(layout.site).changed([detail])
-    return PastPlan(layout, own, START, days, 15, seed, failures="none")
+    return PastPlan(layout, own, START, days, 15, seed, failures="none", day=60)
 
 
-def written(own: PastPlan, target: SampleTarget) -> tuple[int, list[int]]:
+class Told:
+    """What is told while a past is written."""
+
+    def __init__(self) -> None:
+        self.scrapes = 0
+        self.days: list[int] = []
+
+    def scraped(self) -> None:
+        """Count."""
+        self.scrapes += 1
+
+    def written(self, day: int, samples: int) -> None:
+        """Note the day."""
+        assert samples > 0
+        self.days.append(day - START)
+
+
+def written(own: PastPlan, target: SampleTarget, processes: int = 1) -> tuple[int, list[int]]:
     """Write a past and return its samples and the days that were put in place."""
-    days: list[int] = []
-    total = write_history(own, target, lambda: None, lambda day, _: days.append(day - START))
-    return total, days
+    told = Told()
+    total = write_history(own, target, told, processes)
+    assert told.scrapes == len(told.days) * own.scrapes
+    return total, sorted(told.days)
 
 
 def rows(folder: Path, pattern: str) -> list[dict[str, object]]:
@@ -56,7 +68,7 @@ def test_parquet_has_identity_and_metrics_as_columns(tmp_path: Path) -> None:
     """A day and a device class is a folder, a device and a time a row, with exporters' names."""
     total, days = written(plan(), target_of(f"parquet:{tmp_path}"))
     assert days == [0, 60]
-    gpus = rows(tmp_path, "day=d0000/class=gpu/dcgm-exporter-0.parquet")
+    gpus = rows(tmp_path, "day=2026-03-01/class=gpu/dcgm-exporter-0.parquet")
     assert len(gpus) == 4 * 8
     first = gpus[0]
     assert {"time", "gpu", "UUID", "Hostname", "job", "instance", "site", "rack"} <= first.keys()
@@ -90,7 +102,7 @@ def test_values_are_those_of_the_metrics_pages() -> None:
 def test_openmetrics_and_blocks_have_the_same_samples(tmp_path: Path) -> None:
     """A file ends as OpenMetrics wants it, has each family once, and as many samples as Parquet."""
     total, _ = written(plan(days=1), target_of(f"openmetrics:{tmp_path / 'text'}"))
-    text = (tmp_path / "text/d0000/001.om").read_text(encoding="utf-8")
+    text = (tmp_path / "text/2026-03-01/001.om").read_text(encoding="utf-8")
     assert text.endswith("# EOF\n")
     heads = [line for line in text.splitlines() if line.startswith("# TYPE")]
     assert len(heads) == len(set(heads))
@@ -110,7 +122,7 @@ def test_past_goes_on_where_it_ended(tmp_path: Path) -> None:
     whole = target_of(f"parquet:{tmp_path / 'whole'}")
     written(plan(days=3), whole)
     parts, one = (
-        rows(tmp_path / folder, "day=d0120/class=gpu/dcgm-exporter-0.parquet")
+        rows(tmp_path / folder, "day=2026-03-01T000200/class=gpu/dcgm-exporter-0.parquet")
         for folder in ("parts", "whole")
     )
     assert parts == one
@@ -133,7 +145,7 @@ def test_what_is_cut_short_leaves_no_day(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(SimulatedPast, "scrape", failing)
     with pytest.raises(KeyboardInterrupt):
         written(plan(), target)
-    assert sorted(path.name for path in tmp_path.iterdir()) == [".twin-history", "day=d0000"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".twin-history", "day=2026-03-01"]
     assert written(plan(), target)[1] == [60]
 
 
@@ -198,8 +210,8 @@ def test_prometheus_takes_the_blocks(tmp_path: Path) -> None:
     assert total > 1000
     blocks = [path for path in tmp_path.iterdir() if (path / "meta.json").is_file()]
     assert blocks
-    assert (tmp_path / "twin-history-d0000").is_file()
-    assert not list(tmp_path.glob(".twin-history-d*"))
+    assert (tmp_path / "twin-history-2026-03-01").is_file()
+    assert not list(tmp_path.glob(".twin-history-2*"))
 
 
 @pytest.mark.integration
@@ -213,3 +225,34 @@ def test_promtool_that_fails_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyP
     with pytest.raises(ServiceError, match="promtool could not make blocks: no space left"):
         written(plan(days=1), target)
     assert [path.name for path in (tmp_path / "past").iterdir()] == [".twin-history"]
+
+
+def test_processes_write_what_one_writes(tmp_path: Path) -> None:
+    """Days shared by two processes have the rows of those that one process writes."""
+    shared, alone = (target_of(f"parquet:{tmp_path / name}") for name in ("shared", "alone"))
+    assert written(plan(days=2), shared, processes=2) == written(plan(days=2), alone)
+    for pattern in ("day=*/class=gpu/*.parquet", "day=*/class=site/*.parquet"):
+        assert rows(tmp_path / "shared", pattern) == rows(tmp_path / "alone", pattern)
+
+
+def test_process_that_fails_is_told(tmp_path: Path) -> None:
+    """What goes wrong in a process that shares the days is said, and its day is not there."""
+    target = target_of(f"parquet:{tmp_path / 'past'}")
+    (tmp_path / "past/.day=2026-03-01.new").touch()
+    with pytest.raises(ServiceError, match=r"day=2026-03-01\.new"):
+        written(plan(days=2), target, processes=2)
+    assert not target.has(START)
+
+
+def test_steps_are_long_only_where_nothing_is_wrong() -> None:
+    """The plant takes longer steps once half an hour of a day has been quiet."""
+    own = replace(plan(days=2), step=900, day=3600)
+    lived = SimulatedPast(own)
+    longest = []
+    for scrape in range(8):
+        lived.pass_by()
+        longest.append(lived.longest)
+        if scrape == 5:
+            lived.inject("pump-failure", "r0001/pump1", 60.0)
+    short, long = own.longest, own.quiet
+    assert longest == [short, short, long, long, short, short, short, short]

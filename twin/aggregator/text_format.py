@@ -124,7 +124,7 @@ class ExpositionWriter:
             parts.append(b"\n")
             self.chunks.append(b"".join(parts))
 
-    def follow(self, derived: DerivedColumns) -> None:  # noqa: ARG002 - for one that computes
+    def follow(self, derived: DerivedColumns) -> None:
         """Take the values from which derived families follow."""
         raise NotImplementedError
 

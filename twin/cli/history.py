@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import time
 from datetime import UTC, datetime
+from math import ceil
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,7 +14,8 @@ from twin.cli.options import DetailSettings, Failures, SiteName, Workload, secon
 from twin.errors import ConfigError
 
 if TYPE_CHECKING:
-    from twin.history import Estimate, PastPlan
+    from twin.history import Estimate, PastPlan, SampleTarget
+    from twin.library.progress import ProgressBar
 
 __all__ = ["history"]
 
@@ -34,6 +37,10 @@ def history(
     detail: DetailSettings = None,
     workload: Workload = "training",
     failures: Failures = "natural",
+    processes: Annotated[
+        int | None,
+        typer.Option(help="That share the days; by default one for each core.", min=1),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of all random numbers.", min=0)] = 0,
     dry_run: Annotated[
         bool,
@@ -53,7 +60,7 @@ def history(
     """  # noqa: D301 - click wants the backspace itself before lines to be kept
     interval = seconds(step)
     first = _start(end, days)
-    from twin.history import DAY, PastPlan, estimated, target_of, write_history
+    from twin.history import DAY, PastPlan, estimated, processes_for, target_of, write_history
 
     if interval != int(interval) or DAY % int(interval) or interval > 3600:  # noqa: PLR2004 - s
         raise ConfigError(
@@ -75,20 +82,32 @@ def history(
     )
     target = target_of(to)
     estimate = estimated(plan, target)
-    took = _trial(plan)
-    _tell(plan, estimate, took)
+    count = processes_for(plan, target, processes or os.cpu_count() or 1)
+    _tell(plan, estimate, _trial(plan, count), count)
     if dry_run:
         return
     from twin.library.progress import ProgressBar
 
-    def written(day: int, samples: int) -> None:
-        typer.echo(f"{target.name_of(day)}: {samples:,} samples", err=True)
-
     began = time.monotonic()
     with ProgressBar("Writing", estimate.days * plan.scrapes, shown=True) as bar:
-        total = write_history(plan, target, bar.advance, written)
+        total = write_history(plan, target, _Shown(bar, target), count)
     spent = time.monotonic() - began
     typer.echo(f"{total:,} samples in {spent:,.0f} s, in {target.folder}", err=True)
+
+
+class _Shown:
+    """Shows how far it is."""
+
+    def __init__(self, bar: ProgressBar, target: SampleTarget) -> None:
+        self._bar, self._target = bar, target
+
+    def scraped(self) -> None:
+        """Take note of a scrape."""
+        self._bar.advance()
+
+    def written(self, day: int, samples: int) -> None:
+        """Take note of a day that is in place."""
+        typer.echo(f"{self._target.name_of(day)}: {samples:,} samples", err=True)
 
 
 def _start(end: str | None, days: int) -> int:
@@ -108,8 +127,8 @@ def _start(end: str | None, days: int) -> int:
     return first
 
 
-def _trial(plan: PastPlan) -> float:
-    """Return the seconds that a scrape takes here."""
+def _trial(plan: PastPlan, processes: int) -> float:
+    """Return the seconds in which a process lives through a step of each of them."""
     from twin.history import SimulatedPast
 
     past = SimulatedPast(plan)
@@ -117,12 +136,14 @@ def _trial(plan: PastPlan) -> float:
     began = time.perf_counter()
     for _ in range(_TRIAL):
         past.scrape()
+        for _ in range(processes - 1):
+            past.pass_by()
     return (time.perf_counter() - began) / _TRIAL
 
 
-def _tell(plan: PastPlan, estimate: Estimate, took: float) -> None:
+def _tell(plan: PastPlan, estimate: Estimate, took: float, processes: int) -> None:
     """Say what will be made, on standard error."""
-    minutes = took * plan.scrapes * estimate.days / 60
+    minutes = took * plan.scrapes * ceil(estimate.days / processes) / 60
     typer.echo(
         f"{plan.layout.site.name}: {estimate.days} of {plan.days} days to make, "
         f"{estimate.series:,} series, {estimate.samples:,} samples, "

@@ -2,16 +2,18 @@
 
 from twin.history.past import DAY, PastPlan, SimulatedPast
 from twin.history.targets import TARGETS, SampleTarget, target_of
-from twin.history.writing import Estimate, estimated, write_history
+from twin.history.writing import Estimate, HistoryReport, estimated, processes_for, write_history
 
 __all__ = [
     "DAY",
     "TARGETS",
     "Estimate",
+    "HistoryReport",
     "PastPlan",
     "SampleTarget",
     "SimulatedPast",
     "estimated",
+    "processes_for",
     "target_of",
     "write_history",
 ]

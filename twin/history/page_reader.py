@@ -151,7 +151,9 @@ class PageReader(ExpositionWriter):
 
 def _together(sent: Sequence[DeviceValues]) -> DeviceValues:
     """Return the devices of all scrapes as if they were so many devices of one."""
-    columns = {name: np.concatenate([own.columns[name] for own in sent]) for name in sent[0].columns}
+    columns = {
+        name: np.concatenate([own.columns[name] for own in sent]) for name in sent[0].columns
+    }
     return DeviceValues(sent[0].site, np.concatenate([own.ts for own in sent]), columns)
 
 

@@ -30,6 +30,10 @@ _ADDRESS = "aggregator:9400"
 _STATUS_SECONDS = 60
 LONGEST = 5.0
 """Longest step of the plant in s; docs/history.md says what it changes."""
+QUIET = 7.5
+"""The same where nothing is wrong."""
+_QUIET_AFTER = 1800
+"""Seconds after a fault, and into a day, until the longer steps are taken, est."""
 _UP_HEAD = MetricHead(UP, b"# HELP up 1 where the target answers.\n# TYPE up gauge",
                       b"# HELP up 1 where the target answers.\n# TYPE up gauge")  # fmt: skip
 
@@ -48,6 +52,8 @@ class PastPlan:
         workload: what the training jobs run.
         failures: as ``twin emulate --failures``.
         longest: longest step of the plant in s.
+        quiet: the same where no fault is in force and none was for half an hour.
+        day: seconds of a day; shorter ones are for tests.
     """
 
     layout: Layout
@@ -59,16 +65,18 @@ class PastPlan:
     workload: str = "training"
     failures: str = "natural"
     longest: float = LONGEST
+    quiet: float = QUIET
+    day: int = DAY
 
     @property
     def scrapes(self) -> int:
         """Scrapes a day."""
-        return DAY // self.step
+        return self.day // self.step
 
     @property
     def each_day(self) -> tuple[int, ...]:
         """Unix time at which each day begins."""
-        return tuple(self.start + number * DAY for number in range(self.days))
+        return tuple(self.start + number * self.day for number in range(self.days))
 
     @property
     def identity(self) -> dict[str, object]:
@@ -78,7 +86,7 @@ class PastPlan:
             "detail": [level.value for level in self.detail.levels],
             "start": self.start, "step": self.step, "seed": self.seed,
             "workload": self.workload, "failures": self.failures,
-            "longest": self.longest,
+            "longest": self.longest, "quiet": self.quiet, "day": self.day,
         }  # fmt: skip
 
 
@@ -105,7 +113,7 @@ class SimulatedPast:
         )
         self._emulator = EmulatorCore(config, float(plan.start), kept=kept)
         self._core = Core(plan.layout, plan.detail)
-        self._ticks = 0
+        self._ticks, self._injected, self._wrong = 0, 0, plan.start
         layout = plan.layout
         names = [layout.unit_name(UnitKind.ARRAY, own) for own in range(layout.site.arrays)]
         self._pages: list[tuple[int | None, PageReader]] = []
@@ -122,6 +130,20 @@ class SimulatedPast:
         """Simulated unix time."""
         return self._emulator.now
 
+    @property
+    def longest(self) -> float:
+        """Longest step that the plant took last, in s."""
+        return self._emulator.plant.longest
+
+    def inject(self, kind: str, target: str, seconds: float) -> None:
+        """Let a fault begin with the next step.
+
+        Raises:
+            ConfigError: there is no such fault or target.
+        """
+        self._injected += 1
+        self._emulator.inject(f"past-{self._injected}", kind, target, seconds)
+
     def state(self) -> KeptState:
         """Return what a later call needs to go on from here."""
         return self._emulator.state()
@@ -137,6 +159,7 @@ class SimulatedPast:
 
     def _step(self, *, whole: bool) -> None:
         emulator, core, plan = self._emulator, self._core, self._plan
+        emulator.plant.longest = self._longest()
         emulator.step(float(plan.step))
         self._ticks += 1
         now = emulator.now
@@ -165,6 +188,17 @@ class SimulatedPast:
         """Drop what was scraped since the last call."""
         for _, page in self._pages:
             page.forget()
+
+    def _longest(self) -> float:
+        """Return the longest step of the plant at this moment.
+
+        Each day begins with short ones, so that it does not matter where a past was cut.
+        """
+        plan, now = self._plan, round(self.now)
+        if self._emulator.faults.active:
+            self._wrong = now
+        since = max(self._wrong, now - (now - plan.start) % plan.day)
+        return plan.quiet if now - since >= _QUIET_AFTER else plan.longest
 
     def _read(self, moment: int) -> None:
         for array, page in self._pages:

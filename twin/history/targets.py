@@ -9,11 +9,13 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
+from typing import ClassVar
 
 from twin.errors import ConfigError, ServiceError
 from twin.history.openmetrics import write_openmetrics
-from twin.history.parquet import ParquetDay
 from twin.history.page_reader import Block
+from twin.history.parquet import ParquetDay
+from twin.history.past import DAY
 
 __all__ = ["TARGETS", "DayWriter", "SampleTarget", "target_of"]
 
@@ -44,8 +46,11 @@ class SampleTarget(ABC):
         ConfigError: it cannot be written to.
     """
 
-    bytes_a_sample: float
+    bytes_a_sample: ClassVar[float]
     """Size of a sample once written, est. from a day of ``demo``."""
+
+    word: ClassVar[str]
+    """What stands before the colon."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -56,7 +61,13 @@ class SampleTarget(ABC):
 
     def name_of(self, day: int) -> str:
         """Return the name of a day that begins at this unix time."""
-        return f"{datetime.fromtimestamp(day, UTC):%Y-%m-%d}"
+        moment = datetime.fromtimestamp(day, UTC)
+        return f"{moment:%Y-%m-%d}" if day % DAY == 0 else f"{moment:%Y-%m-%dT%H%M%S}"
+
+    @property
+    def text(self) -> str:
+        """What :func:`target_of` makes it of."""
+        return f"{self.word}:{self.folder}"
 
     @abstractmethod
     def has(self, day: int) -> bool:
@@ -108,6 +119,7 @@ class _ParquetFolder(_FolderDay):
 class ParquetTarget(SampleTarget):
     """Parquet: ``day=2026-01-31/class=gpu/dcgm-0.parquet``, identity and metrics as columns."""
 
+    word = "parquet"
     bytes_a_sample = 1.0
 
     def has(self, day: int) -> bool:
@@ -134,6 +146,7 @@ class _OpenMetricsFolder(_FolderDay):
 class OpenMetricsTarget(SampleTarget):
     """OpenMetrics with timestamps: ``2026-01-31/001.om``, a file for each two hours."""
 
+    word = "openmetrics"
     bytes_a_sample = 180.0
 
     def has(self, day: int) -> bool:
@@ -182,6 +195,7 @@ class BlocksTarget(SampleTarget):
         ConfigError: promtool is not there.
     """
 
+    word = "blocks"
     bytes_a_sample = 1.7
 
     def __init__(self, folder: Path) -> None:
@@ -207,7 +221,7 @@ class BlocksTarget(SampleTarget):
 
 
 TARGETS: Mapping[str, type[SampleTarget]] = MappingProxyType(
-    {"parquet": ParquetTarget, "openmetrics": OpenMetricsTarget, "blocks": BlocksTarget}
+    {target.word: target for target in (ParquetTarget, OpenMetricsTarget, BlocksTarget)}
 )
 """Targets by the word before the colon."""
 

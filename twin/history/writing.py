@@ -1,20 +1,26 @@
-"""Writing a past: what it will come to, and its days, each whole or not at all."""
+"""Writing a past: what it will come to, and its days, each whole or not at all.
+
+Several processes write different days. Each lives through all of them, and scrapes only its own:
+the plant is the smaller part of the work, and so no process waits for another.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
-from twin.emulator.state import StateFile
+from twin.catalog import DEVICES
+from twin.emulator.state import KeptState, StateFile
 from twin.errors import ConfigError
 from twin.files import write_whole
 from twin.history.past import PastPlan, SimulatedPast
 from twin.history.targets import SampleTarget
 from twin.site import count_series
 
-__all__ = ["Estimate", "estimated", "write_history"]
+__all__ = ["Estimate", "HistoryReport", "estimated", "processes_for", "write_days", "write_history"]
 
 _OWN = ".twin-history"
 _PART_SECONDS = 7200
@@ -40,68 +46,109 @@ class Estimate:
     days: int
 
 
+class HistoryReport(Protocol):
+    """Who is told how far it is."""
+
+    def scraped(self) -> None:
+        """Take note of a scrape."""
+
+    def written(self, day: int, samples: int) -> None:
+        """Take note of a day that is in place.
+
+        Args:
+            day: unix time at which it begins.
+            samples: that it has.
+        """
+
+
 def estimated(plan: PastPlan, target: SampleTarget) -> Estimate:
     """Return what a plan will come to."""
     series = count_series(plan.layout, plan.detail)
-    days = sum(not target.has(day) for day in plan.each_day)
+    days = len(_missing(plan, target))
     samples = series * plan.scrapes * days
     return Estimate(series, samples, round(samples * target.bytes_a_sample), days)
 
 
+def processes_for(plan: PastPlan, target: SampleTarget, most: int) -> int:
+    """Return how many processes can share the days that are still to be made.
+
+    What a file of the user adds to the catalogue is in this process alone.
+    """
+    return 1 if DEVICES.is_extended else max(1, min(most, len(_missing(plan, target))))
+
+
 def write_history(
-    plan: PastPlan,
-    target: SampleTarget,
-    scraped: Callable[[], None],
-    written: Callable[[int, int], None],
+    plan: PastPlan, target: SampleTarget, report: HistoryReport, processes: int = 1
 ) -> int:
     """Write the days that are not there yet and return how many samples they have.
 
-    The state at the end of the last day is kept beside them, and a later call goes on from it.
+    The state at the end of days is kept beside them, and a later call goes on from it.
     The aggregator's own counts and the roll-ups of counters then begin anew, as after a restart.
 
     Args:
         plan: what is made.
         target: what it is written to.
-        scraped: is called after each scrape.
-        written: is told the unix time of each day that is in place, and its samples.
+        report: is told how far it is.
+        processes: that share the days.
 
     Raises:
         ConfigError: the folder holds another past.
         ServiceError: promtool fails.
         OSError: it cannot be written.
     """
-    own = target.folder / _OWN
-    states = StateFile(own, plan.layout, plan.workload)
-    _claim(own / "plan.json", plan)
-    days = plan.each_day
-    done = next((number for number, day in enumerate(days) if not target.has(day)), len(days))
-    if done == len(days):
+    _claim(target.folder / _OWN / "plan.json", plan)
+    missing = _missing(plan, target)
+    if not missing:
         return 0
-    kept = states.load() if done else None
-    past = SimulatedPast(plan, kept if kept is not None and round(kept.now) == days[done] else None)
-    total = 0
-    for day in days:
-        if round(past.now) > day:
-            continue
-        if target.has(day):  # its state is gone, so it is lived through once more
-            _live(plan, past, scraped)
-            continue
-        samples = _write_day(plan, past, target, day, scraped)
-        states.save(past.state())
-        written(day, samples)
-        total += samples
+    count = processes_for(plan, target, processes)
+    if count == 1:
+        return write_days(plan, target, missing, report)
+    from twin.history.sharing import write_together  # noqa: PLC0415 - it imports this module
+
+    return write_together(plan, target, [missing[own::count] for own in range(count)], report)
+
+
+def write_days(
+    plan: PastPlan, target: SampleTarget, days: Collection[int], report: HistoryReport
+) -> int:
+    """Write some days and return how many samples they have.
+
+    Args:
+        plan: what is made.
+        target: what it is written to.
+        days: unix time at which each begins, in their order.
+        report: is told how far it is.
+    """
+    states = _DayStates(plan, target)
+    past = SimulatedPast(plan, states.before(min(days)))
+    total, last = 0, max(days)
+    while (day := round(past.now)) <= last:
+        if day in days:
+            samples = _write_day(plan, past, target, day, report)
+            states.save(past.state())
+            report.written(day, samples)
+            total += samples
+        else:
+            _pass_by(plan, past)
     return total
 
 
-def _live(plan: PastPlan, past: SimulatedPast, scraped: Callable[[], None]) -> None:
-    for _ in range(plan.scrapes):
-        past.scrape()
-        past.forget()
-        scraped()
+def _missing(plan: PastPlan, target: SampleTarget) -> list[int]:
+    return [day for day in plan.each_day if not target.has(day)]
+
+
+def _pass_by(plan: PastPlan, past: SimulatedPast) -> None:
+    """Live through a day that somebody else writes, or that is there already."""
+    for step in range(plan.scrapes):
+        if step in (0, plan.scrapes - 1):  # where counters begin, and how far they have come
+            past.scrape()
+            past.forget()
+        else:
+            past.pass_by()
 
 
 def _write_day(
-    plan: PastPlan, past: SimulatedPast, target: SampleTarget, day: int, scraped: Callable[[], None]
+    plan: PastPlan, past: SimulatedPast, target: SampleTarget, day: int, report: HistoryReport
 ) -> int:
     """Write a day and return its samples."""
     series = max(count_series(plan.layout, plan.detail), 1)
@@ -110,7 +157,7 @@ def _write_day(
     try:
         for scrape in range(1, plan.scrapes + 1):
             past.scrape()
-            scraped()
+            report.scraped()
             if scrape % each == 0 or scrape == plan.scrapes:
                 samples += writer.take(past.blocks())
         writer.finish()
@@ -120,6 +167,35 @@ def _write_day(
     return samples
 
 
+class _DayStates:
+    """States at the ends of days, from which a later call goes on."""
+
+    def __init__(self, plan: PastPlan, target: SampleTarget) -> None:
+        self._plan, self._target = plan, target
+        self._folder = target.folder / _OWN
+
+    def before(self, day: int) -> KeptState | None:
+        """Return the latest state from which a day can be reached, None without any."""
+        ends = [end for end in self._ends() if end <= day]
+        kept = self._file(max(ends)).load() if ends else None
+        return kept if kept is not None and round(kept.now) <= day else None
+
+    def save(self, state: KeptState) -> None:
+        """Keep a state, and drop those that no day that is missing needs any more."""
+        self._file(round(state.now)).save(state)
+        missing = _missing(self._plan, self._target)
+        first = missing[0] if missing else self._plan.each_day[-1] + self._plan.day
+        for end in sorted(end for end in self._ends() if end <= first)[:-1]:
+            self._file(end).path.unlink(missing_ok=True)
+
+    def _ends(self) -> list[int]:
+        words = [path.stem.removeprefix("plant-") for path in self._folder.glob("plant-*.state")]
+        return [int(word) for word in words if word.isdigit()]
+
+    def _file(self, end: int) -> StateFile:
+        return StateFile(self._folder, self._plan.layout, self._plan.workload, str(end))
+
+
 def _claim(path: Path, plan: PastPlan) -> None:
     """Say which past a folder holds.
 
@@ -127,6 +203,7 @@ def _claim(path: Path, plan: PastPlan) -> None:
         ConfigError: it holds another.
     """
     text = json.dumps(plan.identity, sort_keys=True).encode()
+    path.parent.mkdir(exist_ok=True)
     if path.exists() and path.read_bytes() != text:
         raise ConfigError(
             f"--to: {path.parent.parent} holds a past of another site, detail, step or seed; "

@@ -54,7 +54,9 @@ class Plant:
         epoch: float = 0.0,
         longest: float = LONGEST_STEP,
     ) -> None:
-        self._epoch, self._longest = epoch, longest
+        self._epoch = epoch
+        self.longest = longest
+        """Seconds above which a step is cut."""
         self.time = 0.0
         """Simulated seconds since the start."""
         self.halls = halls = Halls(layout, seed, workload)
@@ -75,7 +77,7 @@ class Plant:
 
     def step(self, dt: float, conditions: Conditions) -> None:
         """Advance by ``dt`` simulated seconds under ``conditions``."""
-        parts = parts_of(dt, self._longest)
+        parts = parts_of(dt, self.longest)
         for _ in range(parts):
             self._advance(dt / parts, conditions)
         self.halls.take(self.facility.feedback())

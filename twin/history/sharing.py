@@ -1,0 +1,174 @@
+"""Days of a past shared by processes: what each is told, and what it tells."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from typing import IO, Any, NoReturn
+
+import structlog
+
+from twin.catalog import Detail
+from twin.errors import ConfigError, ServiceError, TwinError
+from twin.history.past import PastPlan
+from twin.history.targets import SampleTarget, target_of
+from twin.history.writing import HistoryReport, write_days
+from twin.site import DetailPlan, Layout
+from twin.site.loader import site_of
+
+__all__ = ["main", "write_together"]
+
+_ERRORS: Mapping[str, type[TwinError]] = {"wrong": ConfigError, "failed": ServiceError}
+_TOLD_EVERY = 8
+"""Scrapes after which a process says how far it is."""
+
+
+def write_together(
+    plan: PastPlan, target: SampleTarget, shares: Sequence[Sequence[int]], report: HistoryReport
+) -> int:
+    """Let a process write each share of the days, and return how many samples they have.
+
+    Raises:
+        TwinError: as the first process that fails says.
+    """
+    told: queue.SimpleQueue[tuple[int, Mapping[str, Any]]] = queue.SimpleQueue()
+    # Not by multiprocessing, which runs the caller's script again in each process.
+    started = [_start(plan, target, days) for days in shares]
+    listening = [
+        threading.Thread(target=_listen, args=(number, process, told))
+        for number, process in enumerate(started)
+    ]
+    try:
+        for thread in listening:
+            thread.start()
+        return _follow(started, told, report)
+    finally:
+        for process in started:
+            process.terminate()
+        for process, thread in zip(started, listening, strict=True):
+            thread.join()
+            process.wait()
+
+
+def _follow(
+    started: Sequence[subprocess.Popen[str]],
+    told: queue.SimpleQueue[tuple[int, Mapping[str, Any]]],
+    report: HistoryReport,
+) -> int:
+    total, running = 0, len(started)
+    while running:
+        number, word = told.get()
+        for _ in range(word.get("scraped", 0)):
+            report.scraped()
+        if "day" in word:
+            total += word["samples"]
+            report.written(word["day"], word["samples"])
+        if "error" in word:
+            raise _ERRORS[word["error"]](word["says"])
+        if "ended" in word:
+            running -= 1
+            if started[number].wait() != 0:
+                raise ServiceError(
+                    f"a process that wrote days ended with status {started[number].returncode}; "
+                    "run the same command again to go on"
+                )
+    return total
+
+
+def _start(plan: PastPlan, target: SampleTarget, days: Sequence[int]) -> subprocess.Popen[str]:
+    task = {
+        "site": plan.layout.site.model_dump(mode="json", exclude_unset=True),
+        "detail": [level.value for level in plan.detail.levels],
+        "plan": {name: getattr(plan, name) for name in _PLAIN},
+        "to": target.text,
+        "days": list(days),
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-m", "twin.history.sharing"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    _pipe(process.stdin).write(json.dumps(task))
+    _pipe(process.stdin).close()
+    return process
+
+
+_PLAIN = ("start", "days", "step", "seed", "workload", "failures", "longest", "quiet", "day")
+
+
+def _listen(
+    number: int,
+    process: subprocess.Popen[str],
+    told: queue.SimpleQueue[tuple[int, Mapping[str, Any]]],
+) -> None:
+    with _pipe(process.stdout) as lines:
+        for line in lines:
+            told.put((number, json.loads(line)))
+    told.put((number, {"ended": True}))
+
+
+def _pipe(stream: IO[str] | None) -> IO[str]:
+    if stream is None:
+        raise AssertionError("the process was started with pipes")
+    return stream
+
+
+class _Teller:
+    """Says on stdout how far it is."""
+
+    def __init__(self) -> None:
+        self._scraped = 0
+
+    def scraped(self) -> None:
+        """Take note of a scrape."""
+        self._scraped += 1
+        if self._scraped == _TOLD_EVERY:
+            self.tell({})
+
+    def written(self, day: int, samples: int) -> None:
+        """Take note of a day that is in place."""
+        self.tell({"day": day, "samples": samples})
+
+    def tell(self, word: Mapping[str, Any]) -> None:
+        """Write a line."""
+        print(json.dumps({"scraped": self._scraped, **word}), flush=True)  # noqa: T201
+        self._scraped = 0
+
+
+def _plan_of(task: Mapping[str, Any]) -> PastPlan:
+    layout = Layout(site_of(task["site"], "site"))
+    detail = DetailPlan(tuple(Detail(level) for level in task["detail"]))
+    return PastPlan(layout, detail, **task["plan"])
+
+
+def _leave(number: int, _frame: object) -> NoReturn:
+    raise SystemExit(128 + number)
+
+
+def main() -> int:
+    """Write the days that stdin names and return the exit status."""
+    signal.signal(signal.SIGTERM, _leave)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that started this one ends it
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+    task, teller = json.load(sys.stdin), _Teller()
+    try:
+        write_days(_plan_of(task), target_of(task["to"]), task["days"], teller)
+    except ConfigError as error:
+        teller.tell({"error": "wrong", "says": str(error)})
+    except (TwinError, OSError) as error:
+        teller.tell({"error": "failed", "says": str(error)})
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
