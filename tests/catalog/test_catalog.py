@@ -66,7 +66,7 @@ def test_units_have_words() -> None:
 def test_row_is_well_formed(device: DeviceClass, signal: Signal) -> None:
     """Names are identifiers, help is one line, the range is a range."""
     assert re.fullmatch(r"[a-z][a-z0-9_]*", signal.name)
-    assert re.fullmatch(r"[a-zA-Z_][a-zA-Z0-9_]*", signal.metric)
+    assert re.fullmatch(r"(vllm:)?[a-zA-Z_][a-zA-Z0-9_]*", signal.metric)
     assert signal.help.strip() == signal.help != ""
     assert "\n" not in signal.help
     assert 0 <= signal.decimals <= 6

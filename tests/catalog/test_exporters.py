@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
-from twin.catalog import CPU, DEVICES, GPU, NIC, PORT, PSU, SERVER, STORAGE, XID_TEXT, MetricType
+from twin.catalog import (
+    CPU,
+    DEVICES,
+    ENGINE,
+    ENGINE_HISTOGRAMS,
+    GPU,
+    NIC,
+    PORT,
+    PSU,
+    SERVER,
+    STORAGE,
+    XID_TEXT,
+    MetricType,
+)
 from twin.catalog.host.kind import hosts_shown
 
 DCGM_DEFAULT = """
@@ -221,3 +236,36 @@ def test_storage_metrics_are_node_exporters() -> None:
     }
     assert {s.metric for s in CPU} < {s.metric for s in STORAGE}
     assert {s.family.job for s in STORAGE} == {"node-exporter", "ipmi-exporter"}
+
+
+VLLM = """
+vllm:e2e_request_latency_seconds|histogram|Histogram of e2e request latency in seconds.
+vllm:generation_tokens_total|counter|Number of generation tokens processed.
+vllm:inter_token_latency_seconds|histogram|Histogram of inter-token latency in seconds.
+vllm:kv_cache_usage_perc|gauge|KV-cache usage. 1 means 100 percent usage.
+vllm:num_preemptions_total|counter|Cumulative number of preemption from the engine.
+vllm:num_requests_running|gauge|Number of requests in model execution batches.
+vllm:num_requests_waiting|gauge|Number of requests waiting to be processed.
+vllm:prefix_cache_hits_total|counter|Prefix cache hits, in terms of number of cached tokens.
+vllm:prefix_cache_queries_total|counter|Prefix cache queries, in terms of number of queried tokens.
+vllm:prompt_tokens_total|counter|Number of prefill tokens processed.
+vllm:request_decode_time_seconds|histogram|Histogram of time spent in DECODE phase for request.
+vllm:request_generation_tokens|histogram|Number of generation tokens processed.
+vllm:request_inference_time_seconds|histogram|Histogram of time spent in RUNNING phase for request.
+vllm:request_prefill_time_seconds|histogram|Histogram of time spent in PREFILL phase for request.
+vllm:request_prompt_tokens|histogram|Number of prefill tokens processed.
+vllm:request_queue_time_seconds|histogram|Histogram of time spent in WAITING phase for request.
+vllm:request_success_total|counter|Count of successfully processed requests.
+vllm:request_time_per_output_token_seconds|histogram|Histogram of time_per_output_token_seconds per request.
+vllm:time_to_first_token_seconds|histogram|Histogram of time to first token in seconds.
+"""  # noqa: E501 - as vllm/v1/metrics/loggers.py of vLLM 0.30 has them
+
+
+def test_engine_metrics_are_vllms() -> None:
+    """Name, type and help of every metric of an engine are those of vLLM, and so are its labels."""
+    ends = dict.fromkeys(MetricType, "") | {MetricType.HISTOGRAM: "_(bucket|count|sum)$"}
+    ours = {f"{re.sub(ends[s.kind], '', s.metric)}|{s.kind.value}|{s.help}" for s in ENGINE}
+    assert ours == set(VLLM.strip().splitlines())
+    assert all(signal.family.labels == ("engine", "model_name") for signal in ENGINE)
+    first = ENGINE_HISTOGRAMS["first_token"].bounds
+    assert (first[0], first[9], first[-1], len(first)) == (0.001, 0.5, 2560.0, 22)

@@ -63,7 +63,11 @@ IN_AIR = """
 fans: {per_server: 6}
 """
 """What faults of air cooling need beside."""
-NEEDED = {"scheduler": SCHEDULED, "air": IN_AIR}
+SERVING = """
+jobs: [{name: pretrain, racks: 1, workload: llm-serving}]
+"""
+"""What faults of serving need beside."""
+NEEDED = {"scheduler": SCHEDULED, "air": IN_AIR, "serving": SERVING}
 """What faults of a system need beside."""
 EXCHANGING = {
     "parameters": 1.4e11,

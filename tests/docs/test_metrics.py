@@ -15,6 +15,9 @@ def test_table_has_every_metric() -> None:
     expected = []
     for device in DEVICES:
         shown = [(s.metric, s.family.labels) for s in device if not s.hidden]
+        # The buckets of a histogram are one row.
+        again = {n for n, own in enumerate(shown) if "_bucket" in own[0] and own == shown[n - 1]}
+        shown = [own for n, own in enumerate(shown) if n not in again]
         always = len(shown)
         derived = {(f.metric, f.group.names) for f in device.derived} - set(shown)
         expected += [metric for metric, _ in shown]

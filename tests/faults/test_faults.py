@@ -120,6 +120,7 @@ def broken(schedule: FaultSchedule, now: float, layout: Layout = LAYOUT) -> dict
         ("software-hang", {"job_synchronous": 1}),
         ("data-loader-slow", {"job_input_ratio": 1}),
         ("checkpoint-storm", {"job_checkpoint_seconds": 1}),
+        ("request-surge", {"job_request_ratio": 1}),
         ("container-crash-loop", {"container_sound": 1}),
         ("scheduler-stuck", {"scheduler_running": 1}),
         ("gateway-silent", {"reporting": 1}),

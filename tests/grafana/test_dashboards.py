@@ -102,8 +102,8 @@ def test_there_is_one_dashboard_a_page(built: dict[str, Any]) -> None:
     assert list(built) == [page.file for page in PAGES]
     assert [dashboard["uid"] for dashboard in built.values()] == [
         "twin-site", "twin-array", "twin-rack", "twin-server", "twin-cooling",
-        "twin-air", "twin-network", "twin-energy", "twin-job", "twin-alerts", "twin-shadow",
-        "twin-pipeline",
+        "twin-air", "twin-network", "twin-energy", "twin-job", "twin-serving", "twin-alerts",
+        "twin-shadow", "twin-pipeline",
     ]  # fmt: skip
 
 

@@ -14,11 +14,13 @@ from twin.catalog import (
     CHILLER,
     CPU,
     DEVICES,
+    ENGINE,
     FACILITY,
     FAN,
     GENSET,
     GPU,
     GRID,
+    INFERENCE_SERVER,
     JOB,
     LEAF,
     MEGAPACK,
@@ -287,9 +289,11 @@ def test_every_series_of_the_demo_is_one_series(demo: Layout) -> None:
 
 def test_label_names_are_unique_within_a_series(demo: Layout) -> None:
     """A name that occurs twice would make the exposition invalid."""
-    airy = Layout(load_site("gefion"))
+    text = "{name: x, racks: 1, jobs: [{name: a, racks: 1, workload: llm-small}]}"
+    serving = parse_site(text, "x")
+    others = {FAN.name: load_site("gefion"), ENGINE.name: serving, INFERENCE_SERVER.name: serving}
     for device in DEVICES:
-        layout = airy if device is FAN else demo
+        layout = Layout(others[device.name]) if device.name in others else demo
         for signal in device:
             names = [name for name, _ in series_labels(layout, signal, device, 0, 0)]
             names += ["state"] * bool(signal.states)
@@ -354,7 +358,7 @@ def test_rollups_are_those_that_the_site_reports(demo: Layout, colossus: Layout)
     assert names[demo] - names[colossus] == off != set()
     assert {rollup.name for rollup in ROLLUPS} - names[demo] == {
         "neuroncore_utilization_mean_ratio",
-        *(rollup.name for rollup in FAN.rollups),
+        *(rollup.name for device in (FAN, ENGINE) for rollup in device.rollups),
     }
     airy = {rollup.name for rollup, _, _ in site_rollups(Layout(load_site("gefion")))}
     assert airy >= {rollup.name for rollup in FAN.rollups}

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.aggregator.derived_columns import DerivedColumns
+from twin.aggregator.histograms import HistogramWriter
 from twin.aggregator.label_blocks import LabelBlocks
 from twin.aggregator.store import Store
 from twin.aggregator.text_format import (
@@ -20,6 +21,7 @@ from twin.aggregator.text_format import (
     MetricHead,
     SeriesColumn,
     head,
+    histogram_head,
 )
 from twin.catalog import (
     DEVICES,
@@ -59,7 +61,10 @@ class Metric:
     @property
     def head(self) -> MetricHead:
         """What stands before its series."""
-        own = head(self.name, self.kind.value, self.help, self.unit.word)
+        if self.kind is MetricType.HISTOGRAM:
+            own = histogram_head(self.name, self.help)
+        else:
+            own = head(self.name, self.kind.value, self.help, self.unit.word)
         return replace(own, devices=tuple(device.name for device, _ in self.signals))
 
 
@@ -181,9 +186,14 @@ class MetricsPage:
         self._derived.begin()
         if text.computes:
             text.follow(self._derived)
+        histograms = HistogramWriter(text)
         for metric, own in self._sent if text.computes else self._metrics:
             if text.wants(own.name):
-                text.add(own, [self._column(device, signal) for device, signal in metric.signals])
+                columns = [self._column(device, signal) for device, signal in metric.signals]
+                if metric.kind is MetricType.HISTOGRAM and text.openmetrics:
+                    histograms.add(own, columns)
+                else:
+                    text.add(own, columns)
 
     def relabel(self, rack: int, gpus: Iterable[int]) -> None:
         """Rebuild the labels of some GPUs of a rack, both by their index in the store."""

@@ -10,7 +10,7 @@ which a :class:`MetricHead` holds for both.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import compress
 from typing import TYPE_CHECKING
 
@@ -31,6 +31,7 @@ __all__ = [
     "PrintedLines",
     "SeriesColumn",
     "head",
+    "histogram_head",
     "label_block",
     "numbers",
     "own_head",
@@ -122,7 +123,8 @@ class ExpositionWriter:
             self.series += count
         if any(parts[1:]):
             parts.append(b"\n")
-            self.chunks.append(b"".join(parts))
+            # A part of a histogram that is not its first has no comments, and so no line to end.
+            self.chunks.append(b"".join(parts).removeprefix(b"" if parts[0] else b"\n"))
 
     def follow(self, derived: DerivedColumns) -> None:
         """Take the values from which derived families follow."""
@@ -183,6 +185,21 @@ def head(name: str, kind: str, help_text: str, unit: str = "") -> MetricHead:
     if unit and family.endswith(f"_{unit}"):
         lines.append(f"# UNIT {family} {unit}")
     return MetricHead(name, plain.encode(), "\n".join(lines).encode())
+
+
+def histogram_head(name: str, help_text: str) -> MetricHead:
+    """Return the comments before the series of a histogram that have one of its three names.
+
+    They stand before the buckets, which come first, and nowhere else.
+
+    Args:
+        name: name of the samples, with the suffix.
+        help_text: help text of the histogram.
+    """
+    family, _, suffix = name.rpartition("_")
+    if suffix != "bucket":
+        return MetricHead(name, b"", b"")
+    return replace(head(family, MetricType.HISTOGRAM.value, help_text), name=name)
 
 
 def own_head(metric: OwnMetric) -> MetricHead:

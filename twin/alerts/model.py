@@ -43,6 +43,7 @@ class Domain(StrEnum):
     STORAGE = "storage"
     HOST = "host"
     JOB = "job"
+    SERVING = "serving"
     SCHEDULER = "scheduler"
     TELEMETRY = "telemetry"
     SHADOW = "shadow"

@@ -253,6 +253,11 @@ PROOFS: Registry[Proof] = Registry(
     Proof("software-hang", {"JobStalled": 60, "CollectiveHang": 120, "JobCrashed": 210}),
     Proof("data-loader-slow", {"JobSlow": 120}),
     Proof("checkpoint-storm", {"JobCheckpointOverhead": 510}, watch=540),
+    Proof(
+        "request-surge",
+        {"RequestsQueueing": 150, "FirstTokenLate": 180, "RequestsAborted": 210, "TokensSlow": 270},
+        watch=300,
+    ),
     Proof("container-crash-loop", {"JobsFailing": 240}, watch=300),
     Proof("scheduler-stuck", {"SchedulerNotPlacing": 480}, watch=540),
     Proof("gateway-silent", {"RackSilent": 30, "ScrapeTargetMissing": 90}),

@@ -14,6 +14,7 @@ from twin.alerts.model import Alert, Rules
 from twin.alerts.network import NETWORK_RULES
 from twin.alerts.power import POWER_RULES
 from twin.alerts.scheduler import SCHEDULER_RULES
+from twin.alerts.serving import SERVING_RULES
 from twin.alerts.shadow import SHADOW_RULES
 from twin.alerts.storage import STORAGE_RULES
 from twin.alerts.telemetry import TELEMETRY_RULES
@@ -30,6 +31,7 @@ RULES: Registry[Rules] = Registry(
     STORAGE_RULES,
     HOST_RULES,
     JOB_RULES,
+    SERVING_RULES,
     SCHEDULER_RULES,
     TELEMETRY_RULES,
     SHADOW_RULES,

@@ -244,6 +244,24 @@ GOODPUT_SLOW = Threshold(
     "goodput_slow", 0.2, "of the time lost", "est.: twice what goodput of 90 % allows (Llama 3)"
 )
 
+# -- serving --------------------------------------------------------------------------
+
+FIRST_TOKEN_LATE = Threshold(
+    "first_token_late", 2, "s", "MLPerf Inference v4.1, Llama 2 70B Server: at most 2 s to a token"
+)
+TOKEN_SLOW = Threshold(
+    "token_slow", 0.2, "s", "MLPerf Inference v4.1, Llama 2 70B Server: at most 200 ms a token"
+)
+REQUESTS_QUEUEING = Threshold(
+    "requests_queueing", 0.1, "of the requests that run", "est.: a batch with room has no queue"
+)
+REQUESTS_ABORTED = Threshold(
+    "requests_aborted", 0.02, "of the requests", "est.: a few clients always close a connection"
+)
+CACHE_FULL = Threshold(
+    "cache_full", 0.97, "of the blocks", "est.: beyond, vLLM preempts requests and reads them again"
+)
+
 # -- telemetry ------------------------------------------------------------------------
 
 LATE_TICKS = Threshold(

@@ -15,6 +15,14 @@ from twin.catalog.derived import DerivedFamily, DeviceValues, HostLevel, SeriesG
 from twin.catalog.device import DeviceChart, DeviceClass
 from twin.catalog.fabric import LEAF, PORT, SPINE
 from twin.catalog.gpu import GPU, XID_TEXT
+from twin.catalog.inference import (
+    ENGINE,
+    ENGINE_HISTOGRAMS,
+    FINISHED_REASONS,
+    INFERENCE_SERVER,
+    engines_of,
+    served_by,
+)
 from twin.catalog.job import JOB, JOB_STATES
 from twin.catalog.mig import GpuInstance, MigView, partition
 from twin.catalog.model import UP, Detail, Exporter, Labels, MetricType, Signal, Unit
@@ -75,13 +83,17 @@ __all__ = [
     "CPU",
     "DEGRADED",
     "DEVICES",
+    "ENGINE",
+    "ENGINE_HISTOGRAMS",
     "FACILITY",
     "FAN",
+    "FINISHED_REASONS",
     "GENSET",
     "GENSET_STATES",
     "GPU",
     "GRID",
     "HOST",
+    "INFERENCE_SERVER",
     "INVERTER_STATES",
     "JOB",
     "JOB_STATES",
@@ -144,10 +156,12 @@ __all__ = [
     "UnitKind",
     "device_class",
     "devices_of",
+    "engines_of",
     "own",
     "partition",
     "rolled_up",
     "scale_end",
+    "served_by",
 ]
 
 DEVICES: Registry[DeviceClass] = Registry(
@@ -158,6 +172,8 @@ DEVICES: Registry[DeviceClass] = Registry(
     NIC,
     SERVER,
     HOST,
+    INFERENCE_SERVER,
+    ENGINE,
     PSU,
     FAN,
     PUMP,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from twin.catalog import (
     DEVICES,
@@ -14,6 +14,7 @@ from twin.catalog import (
     DeviceClass,
     HostLevel,
     Level,
+    MetricType,
     OwnMetric,
     Rollup,
     Signal,
@@ -101,13 +102,26 @@ def table(edition: Edition | None = None) -> list[Row]:
 def _rows_of(device: DeviceClass, edition: Edition | None) -> list[Row]:
     """Return the metrics of a device class, those that several families share once."""
     signals = device if edition is None else edition.shown(device)
-    rows = [_device_row(device, signal) for signal in signals if not signal.hidden]
+    rows = _histograms_once([_device_row(device, s) for s in signals if not s.hidden])
     for family in sorted(device.derived, key=lambda family: _LEVELS.index(family.levels[0])):
         row = _derived_row(device, family)
         known = (row.metric, row.labels)
         if known not in {(other.metric, other.labels) for other in rows}:
             rows.append(row)
     return rows
+
+
+def _histograms_once(rows: list[Row]) -> list[Row]:
+    """Return the rows, of a histogram's buckets those together that travel, and not the last."""
+    shown: list[Row] = []
+    for row in rows:
+        same = shown[-1] if shown else None
+        if row.type != MetricType.HISTOGRAM or same is None or row.metric != same.metric:
+            shown.append(row)
+        elif row.signal:
+            first = same.signal.partition(" … ")[0]
+            shown[-1] = replace(same, signal=f"{first} … {row.signal.rpartition('_')[2]}")
+    return shown
 
 
 _LEVELS = tuple(HostLevel)

@@ -121,8 +121,13 @@ workloads:
     training: {{step_seconds: 0.4, eval_every_seconds: 600, eval_seconds: 20}}
 ```
 
-Jobs that serve take no steps, so their `training_job_state` is `idle`. A GPU that they lose leaves
-its requests to the others.
+Jobs that serve take no steps, so their `training_job_state` is `idle`. Where `jobs` names one, each
+of its servers is a target of the job `vllm` with [metrics](metrics.md#inference-engine) of vLLM:
+time to the first token, time between tokens, requests that run and wait, usage of the key-value
+cache, tokens. They follow from the requests that also load the GPUs: by the hour, prompt by prompt
+(prefill) and token by token (decode), in batches. Slower clocks lengthen both. A server that loses
+a GPU ends its engines and leaves its requests to the others; it starts again with all of them. A
+job that `--workload` makes one that serves, and the scheduler's jobs, have no such targets.
 
 ## Scheduled jobs
 

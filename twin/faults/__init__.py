@@ -57,7 +57,13 @@ from twin.faults.host import (
     MirrorDiskFailed,
     RunawayProcess,
 )
-from twin.faults.job import CheckpointStorm, DataLoaderSlow, JobCrash, SoftwareHang
+from twin.faults.job import (
+    CheckpointStorm,
+    DataLoaderSlow,
+    JobCrash,
+    RequestSurge,
+    SoftwareHang,
+)
 from twin.faults.nic import (
     NicDegradedRate,
     NicDown,
@@ -168,6 +174,7 @@ FAULT_CLASSES: Registry[type[Fault]] = Registry(
     SoftwareHang,
     DataLoaderSlow,
     CheckpointStorm,
+    RequestSurge,
     ContainerCrashLoop,
     SchedulerStuck,
     GatewaySilent,

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from twin.faults.base import Fault, FaultContext
 
-__all__ = ["CheckpointStorm", "DataLoaderSlow", "JobCrash", "SoftwareHang"]
+__all__ = ["CheckpointStorm", "DataLoaderSlow", "JobCrash", "RequestSurge", "SoftwareHang"]
 
 _JOB = "pretrain"
 """Name of a site's only job; written here too, so that listing faults loads no site parameters."""
@@ -103,3 +103,28 @@ class CheckpointStorm(Fault):
     def apply(self, context: FaultContext) -> None:
         """Shorten the time between checkpoints."""
         context.conditions.job_checkpoint_seconds[context.target.unit] = self.every
+
+
+class RequestSurge(Fault):
+    """More requests come to a job that serves than its replicas can answer."""
+
+    kind = "request-surge"
+    system = "serving"
+    title = "requests surge to a model that is served"
+    target = "job"
+    default_target = _JOB
+    default_seconds = 600.0
+    severity = "warning"
+    shows = (
+        "Batches grow, then the queues: `vllm:num_requests_waiting` rises, the time to the first "
+        "token grows from a fraction of a second to that of a client's patience, and requests end "
+        "as aborted. GPU power rises to that of full batches and no further. A job that trains "
+        "shows nothing."
+    )
+
+    ratio: Annotated[float, Field(gt=1, le=20)] = 3.0
+    """Requests over the usual ones."""
+
+    def apply(self, context: FaultContext) -> None:
+        """Raise the requests."""
+        context.conditions.job_request_ratio[context.target.unit] = self.ratio

@@ -11,6 +11,7 @@ from twin.catalog import (
     CDU,
     CDU_PSU,
     DEVICES,
+    ENGINE,
     FAN,
     OWN_METRICS,
     PUMP,
@@ -76,12 +77,13 @@ _AIR = OptionalMetrics(
     "No air-cooled servers",
     lambda device, signal: device is FAN or signal is WATER["hot_aisle"],
 )
+_SERVING = OptionalMetrics("No job serves a model here", _of(ENGINE))
 _OBSERVER = OptionalMetrics(
     "No observer runs: start twin shadow",
     lambda *_: False,
     tuple(metric for metric in OWN_METRICS if metric.name.startswith("twin_shadow_")),
 )
-OPTIONAL = (EXTRA, _LIQUID, _AIR, _OBSERVER)
+OPTIONAL = (EXTRA, _LIQUID, _AIR, _SERVING, _OBSERVER)
 
 
 def optional_of(query: str) -> OptionalMetrics | None:

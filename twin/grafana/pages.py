@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 __all__ = ["AIR", "ALERTS", "ARRAY", "COOLING", "ENERGY", "FOLDER", "JOB", "NETWORK", "PAGES",
-           "PIPELINE", "RACK", "SERVER", "SHADOW", "SITE", "TAG", "DashboardPage"]  # fmt: skip
+           "PIPELINE", "RACK", "SERVER", "SERVING", "SHADOW", "SITE", "TAG",
+           "DashboardPage"]  # fmt: skip
 
 TAG = "datacenter-twin"
 """Tag of every dashboard, and only of these."""
@@ -90,6 +91,11 @@ JOB = DashboardPage(
     "job", "Job",
     "The training job: steps, checkpoints, interruptions, and where its time goes.",
 )  # fmt: skip
+SERVING = DashboardPage(
+    "serving", "Inference serving",
+    "Replicas that serve models: latency, requests, tokens and key-value caches, as vLLM has them.",
+    ("array",), site_wide=False, scope="array",
+)  # fmt: skip
 ALERTS = DashboardPage(
     "alerts", "Alerts",
     "What fires, what has fired, how soon it was seen, and which rules are noisy.",
@@ -105,5 +111,6 @@ SHADOW = DashboardPage(
     ("relation",),
 )  # fmt: skip
 
-PAGES = (SITE, ARRAY, RACK, SERVER, COOLING, AIR, NETWORK, ENERGY, JOB, ALERTS, SHADOW, PIPELINE)
+PAGES = (SITE, ARRAY, RACK, SERVER, COOLING, AIR, NETWORK, ENERGY, JOB, SERVING, ALERTS, SHADOW,
+         PIPELINE)  # fmt: skip
 """In the order of the links: from the whole to the part, then by subject."""

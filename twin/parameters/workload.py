@@ -18,6 +18,8 @@ _Level = Annotated[float, Field(ge=0, le=2)]
 class ServingParameters(Section):
     """A language model that answers requests; replicas share the requests evenly."""
 
+    model_name: Annotated[str, Field(max_length=200)] = "meta-llama/Llama-2-70b-chat-hf"
+    """Name under which it is served, the label `model_name`."""
     parameters: Positive = 7.0e10
     """Parameters of the model; by default Llama 2 70B."""
     layers: _Count = 80
@@ -49,6 +51,18 @@ class ServingParameters(Section):
     """Spread of the load of a server around that, over it."""
     swing_seconds: Positive = 30.0
     """Time constant of that."""
+    prompt_spread: Amount = 0.8
+    """Standard deviation of the logarithm of a prompt's tokens, est."""
+    output_spread: Amount = 0.7
+    """Standard deviation of the logarithm of an answer's tokens, est."""
+    length_ratio: Annotated[float, Field(ge=0, le=1)] = 0.05
+    """Share of the answers that end at the longest that their request allows, est."""
+    patience_seconds: Positive = 60.0
+    """Time in the queue after which a client gives its request up, est.: a usual time-out of
+    gateways."""
+    startup_seconds: Amount = 150.0
+    """From the start of a server's engines to their first request, est.: loading of the weights,
+    compilation, CUDA graphs."""
     decode_ratio: Fraction = 0.6
     """Power above idle of a GPU that decodes a single request over that of one with a full batch,
     est.: decoding reads all weights for one token as for many."""

@@ -218,6 +218,8 @@ class Conditions:
     """Rate of its input over what it needs."""
     job_checkpoint_seconds: NDArray[np.float64] = _each(UnitKind.JOB, healthy=np.inf)
     """Time between its checkpoints, infinite for as configured."""
+    job_request_ratio: NDArray[np.float64] = _each(UnitKind.JOB, healthy=1.0)
+    """Requests to it over the usual ones, where it serves."""
     container_sound: Flags = _each(SERVER, healthy=True)
     """Containers of the scheduler's jobs run on the server."""
     scheduler_running: Flags = _each(None, healthy=True)

@@ -13,6 +13,7 @@ import numpy as np
 
 from twin.catalog import NEURON
 from twin.plant.conditions import Conditions
+from twin.plant.engines import InferenceEngines
 from twin.plant.fabric import Fabric
 from twin.plant.gpu import Gpus
 from twin.plant.gpu_hosts import GpuHosts
@@ -33,6 +34,7 @@ __all__ = ["FABRIC_STREAM", "Halls"]
 
 _JOBS_STREAM, _GPU_STREAM, _NIC_STREAM, _SERVER_STREAM, _CDU_STREAM = range(5)
 FABRIC_STREAM, _SENSOR_STREAM, _SCHEDULER_STREAM, _HOST_STREAM, _FAN_STREAM = 20, 22, 23, 25, 26
+_ENGINE_STREAM = 27
 
 
 class Halls:
@@ -55,6 +57,8 @@ class Halls:
         self.gpus = Gpus(layout, random(_GPU_STREAM), workload)
         monitored = site.gpu.exporter == NEURON.accelerators
         self.neuron = NeuronMonitor(layout, self.gpus) if monitored else None
+        served = self.jobs.served
+        self.engines = InferenceEngines(layout, served, random(_ENGINE_STREAM)) if served else None
         self.nics = Nics(layout, random(_NIC_STREAM))
         self.fabric = Fabric(layout, random(FABRIC_STREAM))
         self.servers = Servers(layout, random(_SERVER_STREAM))
@@ -106,6 +110,8 @@ class Halls:
         gpus.step(demand, speed, coolant, flow, conditions, dt, self.servers.hosts)
         if self.neuron is not None:
             self.neuron.step(demand, conditions.gpu_responding, dt)
+        if self.engines is not None:
+            self.engines.step(self.jobs.served_loads, gpus, self.servers.hosts, dt)
         self._communicate(demand, feedback, conditions, dt)
         self.servers.step(gpus.power, self.heat.fan_power)
         if self.systems is not None:
@@ -203,6 +209,7 @@ class Halls:
             "nic": self.nics.outputs(),
             "server": self.servers.outputs(self.gpus.exporter_up),
             **({} if self.systems is None else {"host": self.systems.outputs()}),
+            **({} if self.engines is None else self.engines.outputs()),
             "psu": self.servers.psu_outputs(),
             **self.heat.outputs(),
             "pdu": self.servers.pdu_outputs(self._voltage),
@@ -246,4 +253,5 @@ def _with_software(health: Health, job: int, conditions: Conditions) -> Health:
         hanging=not conditions.job_synchronous[job],
         input_ratio=float(conditions.job_input_ratio[job]),
         checkpoint_every=float(conditions.job_checkpoint_seconds[job]),
+        request_ratio=float(conditions.job_request_ratio[job]),
     )

@@ -31,6 +31,11 @@ class ReplicaCost:
 
     Attributes:
         batch: requests that it decodes at a time.
+        room: requests of mean length that its key-value cache holds.
+        prefill_seconds: to read a prompt of mean length at full clock.
+        weight_seconds: to read all weights from memory.
+        cache_seconds: to read keys and values of a request from memory.
+        compute_seconds: operations of a token at full clock.
         token_seconds: from one token of a request to its next.
         requests_per_second: of the replica.
         tensor_active: operations over what the tensor cores could do.
@@ -39,6 +44,11 @@ class ReplicaCost:
     """
 
     batch: float
+    room: float
+    prefill_seconds: float
+    weight_seconds: float
+    cache_seconds: float
+    compute_seconds: float
     token_seconds: float
     requests_per_second: float
     tensor_active: float
@@ -78,6 +88,11 @@ def replica_cost(gpu: GpuModel, serving: ServingParameters) -> ReplicaCost:
     between = 2.0 * (1.0 - share) * _EXCHANGES * serving.layers * width * HALF_PRECISION_BYTES
     return ReplicaCost(
         batch=batch,
+        room=max(room, 1.0),
+        prefill_seconds=prefill,
+        weight_seconds=weights / bandwidth,
+        cache_seconds=context * kept / bandwidth,
+        compute_seconds=per_token / peak,
         token_seconds=seconds / serving.output_tokens,
         requests_per_second=batch / seconds,
         tensor_active=min(1.0, flops / (gpu.flops_per_second(serving.precision) * seconds)),

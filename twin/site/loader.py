@@ -118,7 +118,15 @@ def site_of(values: Mapping[str, Any], where: str) -> Site:
     except ValidationError as error:
         raise ConfigError(validation_message(error, where)) from error
     _check_words(site, where)
-    return site
+    return _with_served(site)
+
+
+def _with_served(site: Site) -> Site:
+    """Return the site with the shipped workloads that its jobs serve, as if they were its own."""
+    named = {job.workload: profile_of(site, job.workload) for job in site.jobs}
+    served = (each for each in named.values() if each is not None and each.kind == "serving")
+    shipped = tuple(each for each in served if each not in site.workloads)
+    return site.model_copy(update={"workloads": (*site.workloads, *shipped)}) if shipped else site
 
 
 def _check_words(site: Site, where: str) -> None:

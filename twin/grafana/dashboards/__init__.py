@@ -17,6 +17,7 @@ from twin.grafana.dashboards import (
     pipeline,
     rack,
     server,
+    serving,
     shadow,
     site,
 )
@@ -35,6 +36,7 @@ ROWS: Mapping[str, Callable[[], list[Row]]] = MappingProxyType(
         "energy": energy.rows,
         "job": job.rows,
         "alerts": alerts.rows,
+        "serving": serving.rows,
         "shadow": shadow.rows,
         "pipeline": pipeline.rows,
     }

@@ -23,7 +23,7 @@ from twin.plant.workload.demand import (
     least,
 )
 from twin.plant.workload.idle import Idle
-from twin.plant.workload.jobs import JobRows, Jobs
+from twin.plant.workload.jobs import JobRows, Jobs, ServedLoad
 from twin.plant.workload.replay import TraceReplay
 from twin.plant.workload.training import TrainingJob
 
@@ -38,6 +38,7 @@ __all__ = [
     "Level",
     "Loss",
     "Progress",
+    "ServedLoad",
     "TraceReplay",
     "TrainingJob",
     "Workload",

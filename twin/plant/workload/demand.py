@@ -82,6 +82,7 @@ class Health:
         crashing: the job's own code fails as soon as it runs.
         hanging: a rank never enters the collective in which all others wait.
         checkpoint_every: seconds between checkpoints, if shorter than configured.
+        request_ratio: requests to a job that serves, over the usual ones.
     """
 
     speed: float = 1.0
@@ -94,6 +95,7 @@ class Health:
     crashing: bool = False
     hanging: bool = False
     checkpoint_every: float = float("inf")
+    request_ratio: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

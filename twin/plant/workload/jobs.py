@@ -13,14 +13,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from twin.catalog import served_by
 from twin.plant.units import Floats
 from twin.plant.workload.choice import workload_of
 from twin.plant.workload.demand import Demand, Health, JobProgress, Level, Progress, Workload
 from twin.plant.workload.levels import Levels
+from twin.plant.workload.serving import Serving
 from twin.site import Layout, job_places
 from twin.site.jobs import JobPlace
 
-__all__ = ["JobRows", "Jobs"]
+__all__ = ["JobRows", "Jobs", "ServedLoad"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,21 @@ class JobRows:
         return cls(
             slice(place.racks.start, place.racks.stop), slice(place.arrays.start, place.arrays.stop)
         )
+
+
+@dataclass(frozen=True, slots=True)
+class ServedLoad:
+    """Requests to a job that serves.
+
+    Attributes:
+        job: its number.
+        ratio: (racks, servers): requests over what the replicas of a server can serve.
+        sound: whether the job's processes run.
+    """
+
+    job: int
+    ratio: Floats
+    sound: bool
 
 
 class Jobs:
@@ -67,6 +84,7 @@ class Jobs:
             workload_of(place, own) for place, own in zip(places, streams, strict=True)
         )
         self.rows = tuple(JobRows.of(place) for place in places)
+        self._site, self._places = site, places
         self._spans = [place.gpus * Levels(place.site).span for place in places]
         self._gpus = np.array([[place.gpus] for place in places], dtype=np.float64)
         self._shape = (site.racks, site.servers_per_rack)
@@ -76,6 +94,26 @@ class Jobs:
     def progress(self) -> tuple[Progress, ...]:
         """Report of each job."""
         return tuple(job.progress for job in self._jobs)
+
+    @property
+    def served(self) -> tuple[tuple[int, JobPlace], ...]:
+        """Number and place of each job whose engines the site shows: those of the site file."""
+        site = self._site
+        return tuple(
+            (number, place)
+            for number, place in enumerate(self._places)
+            if served_by(site, place.name) is not None
+        )
+
+    @property
+    def served_loads(self) -> tuple[ServedLoad, ...]:
+        """Requests to each of them."""
+        return tuple(
+            ServedLoad(number, job.wanted, job.sound)
+            for number, _ in self.served
+            for job in [self._jobs[number]]
+            if isinstance(job, Serving)
+        )
 
     @property
     def course(self) -> Floats:

@@ -44,6 +44,10 @@ class Serving:
         site: as the job sees it.
         rng: source of all randomness.
         profile: of the workload.
+
+    Attributes:
+        sound: whether its processes run.
+        wanted: (racks, servers): requests over what the replicas of a server can serve.
     """
 
     def __init__(self, site: Site, rng: np.random.Generator, profile: WorkloadParameters) -> None:
@@ -64,6 +68,8 @@ class Serving:
         replicas = max(1.0, site.server.gpus / serving.tensor_parallel)
         self._front = _FRONT_BYTES * tokens * replicas / site.network.bytes_per_second
         self._time = 0.0
+        self.sound = True
+        self.wanted: Floats = np.full(shape, self.load)
 
     @property
     def load(self) -> float:
@@ -83,9 +89,11 @@ class Serving:
         self.progress.elapsed_seconds += dt
         up = 0.0 if health.crashing else 1.0
         left = 1.0 - min(1.0, health.gpus_missing / self._gpus)
-        wanted = self.load / max(left * min(health.speed, health.network_speed), _LEAST_RATE)
+        self.sound = not health.crashing
         swing: Floats = 1.0 + serving.swing_ratio * self._swing.level
-        rate = np.clip(wanted * swing, 0.0, 1.0)
+        self.wanted = np.maximum(self.load * health.request_ratio * swing, 0.0)
+        served = max(left * min(health.speed, health.network_speed), _LEAST_RATE)
+        rate = np.clip(self.wanted / served, 0.0, 1.0)
         # A batch has a Poisson number of requests; without any, no kernel runs.
         busy = 1.0 - np.exp(-rate * self._batch)
         full = self._full.level
