@@ -15,7 +15,7 @@ from twin.shadow import RELATIONS, ShadowCore
 from twin.site import Layout, load_gpu_model, parse_site
 from twin.wire import Snapshot
 
-__all__ = ["KNOWN", "HiddenReality", "readings"]
+__all__ = ["KNOWN", "KNOWN_IN_AIR", "HiddenReality", "readings"]
 
 KNOWN = """
 name: small
@@ -32,6 +32,16 @@ training: {checkpoint_every_seconds: 240}
 telemetry: {interval_seconds: 5}
 """
 """What the site file says."""
+KNOWN_IN_AIR = """
+name: airy
+racks: 6
+servers_per_rack: 2
+server: {nics: 3}
+cooling: {medium: air}
+training: {checkpoint_every_seconds: 240}
+telemetry: {interval_seconds: 5}
+"""
+"""The same of a site that air cools."""
 _HIDDEN: dict[str, dict[str, Any]] = {
     "server": {
         "base_power_watts": 1750.0,
@@ -41,6 +51,7 @@ _HIDDEN: dict[str, dict[str, Any]] = {
     "cooling": {"pump_head_pascals": 900_000.0, "liquid_ratio": 0.83},
     "gpu": {
         "thermal_resistance_kelvin_per_watt": 0.04,
+        "air_resistance_kelvin_per_watt": 0.055,
         "thermal_resistance_spread_ratio": 0.1,
         "thermal_flow_exponent": 0.5,
         "heat_capacity_joules_per_kelvin": 300.0,
@@ -145,9 +156,11 @@ class HiddenReality:
         if self.alter is not None:
             self.alter(rack, columns)
         for name, ratio in _NOISY.items():
-            columns[name] *= 1.0 + ratio * self.rng.standard_normal(columns[name].shape)
+            if name in columns:
+                columns[name] *= 1.0 + ratio * self.rng.standard_normal(columns[name].shape)
         for name, kelvin in _NOISY_CELSIUS.items():
-            columns[name] += kelvin * self.rng.standard_normal(columns[name].shape)
+            if name in columns:
+                columns[name] += kelvin * self.rng.standard_normal(columns[name].shape)
         return snapshot
 
     def columns(self, snapshot: Snapshot) -> Columns:

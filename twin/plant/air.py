@@ -11,13 +11,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from twin.parameters import FanParameters
 from twin.plant.conditions import Conditions
 from twin.plant.host import HostStates
 from twin.plant.room import AIR_JOULES_PER_KILOGRAM_KELVIN
 from twin.plant.units import Floats, lag
 from twin.site import Layout
 
-__all__ = ["AirStreams"]
+__all__ = ["AirStreams", "air_at_gpus", "air_ratio", "air_rise", "air_share", "fan_power"]
 
 _NOMINAL, _CRITICAL = 0.0, 2.0
 _COAST_SECONDS = 2.0
@@ -47,7 +48,6 @@ class AirStreams:
         self._racks = racks
         self._shape = (racks.size, site.servers_per_rack)
         self._gpus = site.server.gpus
-        self._streams = -(-self._gpus // 2)
         each = (*self._shape, self._p.per_server)
         self._tolerance = np.minimum(1.0 + _SPREAD * rng.standard_normal(each), 1.0 + 3.0 * _SPREAD)
         self.command: Floats = np.full(self._shape, self._p.nominal_ratio)
@@ -67,9 +67,7 @@ class AirStreams:
         if self._speeds is None or self._well is None:
             power: Floats = self._p.per_server * rated * self.command**3
             return power
-        driven: Floats = np.where(self._well, self._speeds, 0.0)
-        total: Floats = rated * (driven**3).sum(axis=2)
-        return total
+        return fan_power(np.where(self._well, self._speeds, 0.0), self._p)
 
     @property
     def inlet_rise(self) -> Floats:
@@ -81,8 +79,7 @@ class AirStreams:
     @property
     def flow_ratio(self) -> Floats:
         """Air at each GPU over the nominal, (racks, GPUs a rack)."""
-        ratio = np.maximum(self.flow / self._p.nominal_kilograms_per_second, _STILL)
-        return np.repeat(ratio, self._gpus, axis=1).astype(np.float32)
+        return np.repeat(air_ratio(self.flow, self._p), self._gpus, axis=1).astype(np.float32)
 
     def at_gpus(self, inlet: Floats, gpu_power: Floats) -> Floats:
         """Return the air into the heat sink of each GPU in °C, (racks, GPUs a rack).
@@ -91,13 +88,7 @@ class AirStreams:
             inlet: air into each server in °C.
             gpu_power: in W, (racks, GPUs a rack).
         """
-        stream = self.flow * (self._p.gpu_air_ratio / self._streams)
-        rate = np.maximum(stream, 1e-4) * AIR_JOULES_PER_KILOGRAM_KELVIN
-        power = gpu_power.reshape(*self._shape, self._gpus)
-        air = np.repeat(inlet[:, :, None], self._gpus, axis=2)
-        first = power[:, :, 0 : self._gpus - 1 : 2] / rate[:, :, None]
-        air[:, :, 1::2] += np.minimum(first, _HOTTEST_KELVIN)
-        return air.reshape(gpu_power.shape)
+        return air_at_gpus(inlet, gpu_power, self.flow, self._p, self._gpus)
 
     def settle(self, hottest: Floats, server_power: Floats) -> None:
         """Come half the way to what the controller asks for at these temperatures and powers."""
@@ -172,14 +163,11 @@ class AirStreams:
         p = self._p
         moved = self.command
         if self._speeds is not None and self._well is not None:
-            forward = self._speeds.mean(axis=2)
-            standing = 1.0 - self._well.mean(axis=2)
-            moved = np.maximum(forward * (1.0 - p.backflow_ratio * standing), 0.0)
+            moved = air_share(self._speeds, self._well, p)
         self.flow = p.air_kilograms_per_second * moved * opening
 
     def _warm(self, server_power: Floats) -> None:
-        rate = np.maximum(self.flow, 1e-3) * AIR_JOULES_PER_KILOGRAM_KELVIN
-        self.rise = np.minimum(server_power / rate, _HOTTEST_KELVIN)
+        self.rise = air_rise(server_power, self.flow)
 
     def outputs(self) -> dict[str, Floats]:
         """Return all signals of the catalogue's fan class, (racks, fans a rack)."""
@@ -195,3 +183,66 @@ class AirStreams:
             "speed_ratio": (rpm / self._p.rated_rpm).reshape(racks, -1),
             "state": state.reshape(racks, -1),
         }
+
+
+def fan_power(driven: Floats, fans: FanParameters) -> Floats:
+    """Return the electrical power of each server's fans in W: with the cube of the speed.
+
+    Args:
+        driven: speeds over the rated one, 0 of a fan without drive, (racks, servers, fans).
+        fans: of the site.
+    """
+    total: Floats = fans.power_watts * (driven**3).sum(axis=2)
+    return total
+
+
+def air_share(speeds: Floats, well: NDArray[np.bool_], fans: FanParameters) -> Floats:
+    """Return the air through each server over that of all its fans at rated speed.
+
+    Args:
+        speeds: over the rated one, (racks, servers, fans).
+        well: fans that are driven; air comes back through the others.
+        fans: of the site.
+    """
+    standing = 1.0 - well.mean(axis=2)
+    share: Floats = np.maximum(speeds.mean(axis=2) * (1.0 - fans.backflow_ratio * standing), 0.0)
+    return share
+
+
+def air_ratio(flow: Floats, fans: FanParameters) -> Floats:
+    """Return the air through servers, in kg/s, over the nominal; a little moves by itself."""
+    ratio: Floats = np.maximum(flow / fans.nominal_kilograms_per_second, _STILL)
+    return ratio
+
+
+def air_rise(server_power: Floats, flow: Floats) -> Floats:
+    """Return what the air of servers is warmed by in K.
+
+    Args:
+        server_power: AC power in W, all of which ends in the air.
+        flow: air in kg/s, same shape.
+    """
+    rate = np.maximum(flow, 1e-3) * AIR_JOULES_PER_KILOGRAM_KELVIN
+    rise: Floats = np.minimum(server_power / rate, _HOTTEST_KELVIN)
+    return rise
+
+
+def air_at_gpus(
+    inlet: Floats, gpu_power: Floats, flow: Floats, fans: FanParameters, gpus: int
+) -> Floats:
+    """Return the air into the heat sink of each GPU in °C, (racks, GPUs a rack).
+
+    Args:
+        inlet: air into each server in °C, (racks, servers a rack).
+        gpu_power: in W, (racks, GPUs a rack).
+        flow: air through each server in kg/s, (racks, servers a rack).
+        fans: of the site.
+        gpus: a server; two share a stream.
+    """
+    stream = flow * (fans.gpu_air_ratio / -(-gpus // 2))
+    rate = np.maximum(stream, 1e-4) * AIR_JOULES_PER_KILOGRAM_KELVIN
+    power = gpu_power.reshape(*inlet.shape, gpus)
+    air = np.repeat(inlet[:, :, None], gpus, axis=2)
+    first = power[:, :, 0 : gpus - 1 : 2] / rate[:, :, None]
+    air[:, :, 1::2] += np.minimum(first, _HOTTEST_KELVIN)
+    return air.reshape(gpu_power.shape)

@@ -67,7 +67,8 @@ class Watch:
 
     Attributes:
         own: what single devices deviate by from their rack or their like.
-        common: what whole racks deviate by; None where racks share no cause.
+        common: what whole racks or servers deviate by; None where they share no cause.
+        applies: racks that have it, (racks, 1).
         expected: mean expected effect of the last block, NaN where the relation does not cover it.
         covered: devices that the last block covers and that are judged.
     """
@@ -77,9 +78,14 @@ class Watch:
         self.shape = shape = layout.shape(relation.device)
         self._phases = phases
         self.own = Detector(shape, phases.proving, relation.form)
-        self.common = (
-            Detector((shape[0], 1), phases.proving, relation.form) if relation.shared else None
-        )
+        self.common = None
+        if relation.shared is not None:
+            groups = (shape[0], max(layout.per_unit(relation.shared), 1))
+            self.common = Detector(groups, phases.proving, relation.form)
+        self.applies = np.ones((shape[0], 1), dtype=np.bool_)
+        if relation.medium is not None:
+            in_air = np.array(layout.site.air_racks, dtype=np.bool_)[:, None]
+            self.applies = in_air if relation.medium == "air" else ~in_air
         self.gain, self.offset = np.zeros(shape), np.zeros(shape)
         self.expected: Floats = np.full(shape, np.nan)
         self.measured: Floats = np.full(shape, np.nan)
@@ -188,13 +194,19 @@ class Watch:
         if self.common is None:
             self.own.take(left - median_of_all(left, _LEAST_OF_ALL), driven, floor, limit, forget)
             return
-        rack = median_of_racks(left, _LEAST_OF_A_RACK)
-        alone = np.where(np.isfinite(rack), left - rack, left)
-        self.own.take(alone, driven, floor, limit, forget)
-        shared = np.where(self._assumed, np.nan, rack - median_of_all(rack, _LEAST_OF_ALL))
-        self.common.take(
-            shared, median_of_racks(driven, _LEAST_OF_A_RACK), relation.floor, limit, forget
+        groups = self.common.z.shape[1]
+        each = left.shape[1] // groups
+
+        def medians(values: Floats) -> Floats:
+            return median_of_racks(values.reshape(-1, each), _LEAST_OF_A_RACK).reshape(-1, groups)
+
+        middle = medians(left)
+        whole = np.repeat(middle, each, axis=1)
+        self.own.take(
+            np.where(np.isfinite(whole), left - whole, left), driven, floor, limit, forget
         )
+        shared = np.where(self._assumed, np.nan, middle - median_of_all(middle, _LEAST_OF_ALL))
+        self.common.take(shared, medians(driven), relation.floor, limit, forget)
 
     # -- what outlives a restart -----------------------------------------------------
 

@@ -50,24 +50,55 @@ class DeviationCause:
 
 
 _KELVIN = "{residual:.1f} K {direction} expected"
+_DIE_SENSOR = (
+    "temperature sensor of {place} is wrong: it reads " + _KELVIN + ", and the memory does not "
+    "follow"
+)
+_POWER_SENSOR = (
+    "power sensor of {place} is wrong: for its reading the GPU is " + _KELVIN + ", and its server "
+    "draws more or less power alike"
+)
+_TOO_COOL = "temperature or power sensor of {place} is wrong: the GPU reads " + _KELVIN
 CAUSES = (
     DeviationCause("cold_plate", GPU, (("gpu_temperature", "own", 1),),
           "cold plate of {place} conducts {less:.0f} % less than when calibrated; the GPU is "
           + _KELVIN),
     DeviationCause("gpu_temperature_sensor", GPU,
           (("gpu_temperature", "own", 1), ("memory_temperature", "own", -1)),
-          "temperature sensor of {place} is wrong: it reads " + _KELVIN + ", and the memory "
-          "does not follow", mirrored=True),
+          _DIE_SENSOR, mirrored=True),
+    DeviationCause("heat_sink", GPU, (("gpu_temperature_in_air", "own", 1),),
+          "heat sink of {place} conducts {less:.0f} % less than when calibrated; the GPU is "
+          + _KELVIN),
+    DeviationCause("gpu_temperature_sensor", GPU,
+          (("gpu_temperature_in_air", "own", 1), ("memory_temperature", "own", -1)),
+          _DIE_SENSOR, mirrored=True),
+    DeviationCause("gpu_power_sensor", GPU,
+          (("gpu_temperature_in_air", "own", 1), ("host_load", "own", 1)),
+          _POWER_SENSOR, mirrored=True),
+    DeviationCause("gpu_too_cool", GPU, (("gpu_temperature_in_air", "own", -1),), _TOO_COOL),
+    DeviationCause("air_to_heat_sinks", SERVER, (("gpu_temperature_in_air", "common", 1),),
+          "air reaches the heat sinks of {place} less than its fans tell: all its GPUs are "
+          + _KELVIN),
+    DeviationCause("air_filter", SERVER,
+          (("gpu_temperature_in_air", "common", 1), ("outlet_temperature", "own", 1)),
+          "less air goes through {place} than its fans tell, or its inlet sensor reads too little: "
+          "GPUs and outlet are warmer, " + _KELVIN),
+    DeviationCause("inlet_temperature_sensor", SERVER,
+          (("gpu_temperature_in_air", "common", -1), ("outlet_temperature", "own", -1)),
+          "inlet temperature sensor of {place} is wrong: for its reading GPUs and outlet are cool, "
+          + _KELVIN),
+    DeviationCause("server_sensors", SERVER, (("gpu_temperature_in_air", "common", -1),),
+          "a sensor that all GPUs of {place} share is wrong: they read " + _KELVIN),
+    DeviationCause("outlet_temperature_sensor", SERVER, (("outlet_temperature", "own", 1),),
+          "outlet temperature sensor of {place} is wrong: it reads " + _KELVIN, mirrored=True),
     DeviationCause("gpu_power_sensor", GPU,
           (("gpu_temperature", "own", 1), ("host_load", "own", 1)),
-          "power sensor of {place} is wrong: for its reading the GPU is " + _KELVIN + ", and "
-          "its server draws more or less power alike", mirrored=True),
+          _POWER_SENSOR, mirrored=True),
     DeviationCause("memory_contact", GPU, (("memory_temperature", "own", 1),),
           "memory of {place} has less contact than when calibrated: " + _KELVIN + " for its die"),
     DeviationCause("memory_temperature_sensor", GPU, (("memory_temperature", "own", -1),),
           "memory temperature sensor of {place} is wrong: it reads " + _KELVIN + " for its die"),
-    DeviationCause("gpu_too_cool", GPU, (("gpu_temperature", "own", -1),),
-          "temperature or power sensor of {place} is wrong: the GPU reads " + _KELVIN),
+    DeviationCause("gpu_too_cool", GPU, (("gpu_temperature", "own", -1),), _TOO_COOL),
     DeviationCause("supply_temperature_sensor", CDU,
           (("return_temperature", "own", -1), ("gpu_temperature", "common", -1)),
           "supply temperature sensor of {place} is wrong: the coolant returns " + _KELVIN
@@ -196,16 +227,27 @@ def findings(layout: Layout, watches: Mapping[str, Watch]) -> list[Finding]:
 
 
 def _alarms(watches: Mapping[str, Watch]) -> Iterator[tuple[float, str, str, int, int]]:
+    """Yield strength and place of every alarm.
+
+    A device that deviates by less than its whole rack or server does is not told beside it.
+    """
     for name, watch in watches.items():
         for part, detector in watch.parts.items():
-            for rack, device in zip(*np.nonzero(detector.alarmed), strict=True):
+            alarmed = detector.alarmed
+            if part == "own" and watch.common is not None and watch.common.alarmed.any():
+                each = watch.shape[1] // watch.common.z.shape[1]
+                whole = np.where(watch.common.alarmed, np.abs(watch.common.shift), 0.0)
+                alarmed = alarmed & (np.abs(detector.shift) > np.repeat(whole, each, axis=1))
+            for rack, device in zip(*np.nonzero(alarmed), strict=True):
                 sigmas = abs(detector.shift[rack, device] / detector.deviation[rack, device])
                 yield float(sigmas), name, part, int(rack), int(device)
 
 
 def _culprit(layout: Layout, watch: Watch, part: str, rack: int, device: int) -> Culprit:
     kind, site = watch.relation.device, layout.site
-    if part == "common" or kind is CDU:
+    if part == "common":
+        kind = watch.relation.shared or CDU
+    if kind is CDU:
         return Culprit(rack)
     if kind is PUMP:
         return Culprit(rack, None, (kind.name, device))
@@ -232,13 +274,18 @@ def _explain(
     mine = (relation, part)
     sign = seen[mine][0] or _sign_of(watches[relation], part, seen[mine][1], culprit)
     seen[mine] = (sign, seen[mine][1])
-    best = max(_fits(mine, sign), key=lambda own: _agreement(own[0], own[1], seen))
+    fits = (own for own in _fits(mine, sign) if all(s[:2] in seen for s in own[0].signs))
+    best = max(fits, key=lambda own: _agreement(own[0], own[1], seen))
     cause = best[0]
     place = _place(layout, cause, culprit, seen)
-    watch, index = watches[relation], (culprit.rack, seen[mine][1])
+    first = cause.signs[0][:2]
+    if seen[first][0]:  # a cause is measured by its first sign, where that is seen
+        relation, part = first
+    watch, index = watches[relation], (culprit.rack, seen[relation, part][1])
     detector = watch.parts[part]
     residual, ratio = float(detector.shift[index]), float(detector.ratio[index])
-    last = index if part == "own" else (culprit.rack, 0)
+    each = watch.shape[1] // detector.z.shape[1]
+    last = culprit.rack, index[1] * each
     words = _words(residual, _relative(watch, part, index, residual, ratio))
     return Finding(
         cause=cause.name,
@@ -294,7 +341,9 @@ def _devices(layout: Layout, watch: Watch, part: str, culprit: Culprit) -> range
     kind, count = watch.relation.device, watch.parts[part].smooth.shape[1]
     if culprit.device is not None and part == "own" and culprit.device[0] == kind.name:
         return range(culprit.device[1], culprit.device[1] + 1)
-    if part == "common" or kind in (CDU, PUMP):
+    if part == "common" and watch.relation.shared is SERVER:
+        kind = SERVER
+    elif part == "common" or kind in (CDU, PUMP):
         # What a single server does cannot be told from the readings of its rack.
         return range(count) if culprit.server is None else range(0)
     if culprit.server is None:

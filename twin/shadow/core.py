@@ -92,11 +92,12 @@ class ShadowCore:
         self.block = max(
             self.settings.block, _SAMPLES_A_BLOCK * layout.site.telemetry.interval_seconds
         )
-        self.watches = {
-            relation.name: Watch(relation, layout, self.settings.phases)
+        watches = (
+            Watch(relation, layout, self.settings.phases)
             for relation in RELATIONS
             if layout.per_unit(relation.device)
-        }
+        )
+        self.watches = {own.relation.name: own for own in watches if own.applies.any()}
         wanted = {name for own in self.watches.values() for name in own.relation.readings}
         self._model = SiteModel.of(layout)
         self._readings = Readings(layout, wanted)

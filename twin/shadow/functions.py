@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from twin.plant.air import air_at_gpus, air_ratio, air_rise, air_share, fan_power
 from twin.plant.cooling import heat_rate, stored_heat, warm_joules
 from twin.plant.gpu_model import die_temperature, memory_temperature, plate_conductance
 from twin.plant.units import Floats
@@ -24,11 +25,13 @@ __all__ = [
     "Function",
     "Memory",
     "die",
+    "die_in_air",
     "filter_pressure",
     "flow_meter",
     "host_load",
     "loop_pressure",
     "memory",
+    "outlet_temperature",
     "pdu_meter",
     "pump_flow",
     "return_temperature",
@@ -44,6 +47,10 @@ _LEAST_FLOW = 0.3
 """Flow over nominal below which a cold plate's law is not known to hold, est."""
 _LEAST_SPEED = 0.2
 """Pump speed below which check valves decide about its flow, est."""
+_STANDING = 0.1
+"""Speed below which a fan stands: its controller never asks for so little, est."""
+_LEAST_AIR = 0.2
+"""Air over nominal below which a heat sink's law is not known to hold, est."""
 _LEAST_SUPPLY_WATTS = 50.0
 """Output below which a supply may be in standby, est."""
 
@@ -88,26 +95,71 @@ def _follow(
 
 def die(m: Moment, state: Memory) -> Expected:
     """Die temperature from power, coolant supply and flow, with the lag of the cold plate."""
-    gpu, cooling = m.model.gpu, m.model.cooling
-    flow = m.assumed("cdu.flow", cooling.flow_liters_per_minute)
-    ratio = flow / cooling.flow_liters_per_minute
+    cooling = m.model.cooling
+    ratio = m.assumed("cdu.flow", cooling.flow_liters_per_minute) / cooling.flow_liters_per_minute
     coolant = m.assumed("cdu.supply_temperature", cooling.supply_celsius)
+    known = m.known["cdu.flow"] & m.known["cdu.supply_temperature"]
+    holds = (ratio > _LEAST_FLOW) & m.model.liquid
+    return _die(m, state, coolant, ratio, holds, ~known)
+
+
+def die_in_air(m: Moment, state: Memory) -> Expected:
+    """Die temperature from power, inlet air and fans, with the lag of the heat sink.
+
+    The second GPU of a stream breathes what the first has warmed.
+    """
+    site, flow = m.model.layout.site, _air(m)
+    gpus = site.server.gpus
+    inlet, power = m["server.inlet_temperature"], m["gpu.power_usage"]
+    air = air_at_gpus(inlet, power, flow, site.fans, gpus)
+    ratio = np.repeat(air_ratio(flow, site.fans), gpus, axis=1)
+    return _die(m, state, air, ratio, ratio > _LEAST_AIR)
+
+
+def _die(
+    m: Moment,
+    state: Memory,
+    around: Floats,
+    ratio: Floats,
+    holds: NDArray[np.bool_],
+    assumed: NDArray[np.bool_] | None = None,
+) -> Expected:
+    """Return die temperatures in coolant or air of a temperature, at a flow over the nominal."""
+    gpu, power = m.model.gpu, m["gpu.power_usage"]
     clean = 1.0 / gpu.thermal_resistance_kelvin_per_watt
     conductance = plate_conductance(clean, np.maximum(ratio, 1e-3), gpu)
-    capacity, power = gpu.heat_capacity_joules_per_kelvin, m["gpu.power_usage"]
+    capacity = gpu.heat_capacity_joules_per_kelvin
 
     def warmed(rise: Floats) -> Floats:
         return die_temperature(rise, power, 0.0, conductance, capacity, m.dt)
 
     def cooled(base: Floats) -> Floats:
-        return die_temperature(base, 0.0, coolant, conductance, capacity, m.dt)
+        return die_temperature(base, 0.0, around, conductance, capacity, m.dt)
 
     rest = power / conductance
     driven = _follow(state, "driven", rest, m.dt, warmed)
-    base = _follow(state, "base", coolant, m.dt, cooled)
-    known = m.known["cdu.flow"] & m.known["cdu.supply_temperature"]
-    holds = (ratio > _LEAST_FLOW) & m.model.liquid
-    return Expected(base, driven, rest - driven, holds, ~known)
+    base = _follow(state, "base", around, m.dt, cooled)
+    return Expected(base, driven, rest - driven, holds, assumed)
+
+
+def _speeds(m: Moment) -> Floats:
+    """Return the speeds of all fans over the rated one, (racks, servers, fans)."""
+    site = m.model.layout.site
+    return m["fan.speed_ratio"].reshape(site.racks, site.servers_per_rack, -1)
+
+
+def _air(m: Moment) -> Floats:
+    """Return the air through each server in kg/s, (racks, servers)."""
+    speeds, fans = _speeds(m), m.model.layout.site.fans
+    return fans.air_kilograms_per_second * air_share(speeds, speeds > _STANDING, fans)
+
+
+def outlet_temperature(m: Moment, _: Memory) -> Expected:
+    """Air out of a server from the air into it, its power and its fans."""
+    flow = _air(m)
+    driven = air_rise(m["server.power"], flow)
+    holds = air_ratio(flow, m.model.layout.site.fans) > _LEAST_AIR
+    return Expected(m["server.inlet_temperature"], driven, holds=holds)
 
 
 def memory(m: Moment, _: Memory) -> Expected:
@@ -118,12 +170,14 @@ def memory(m: Moment, _: Memory) -> Expected:
 
 
 def host_load(m: Moment, _: Memory) -> Expected:
-    """Output of a server's supplies from the power of its GPUs."""
-    server, rest = m.model.server, np.zeros(1)
-    servers = m.model.layout.site.servers_per_rack
-    base = server.output_for(rest)
-    whole = server.output_for(m.over("gpu.power_usage", servers))
-    return Expected(base, whole - base, holds=m.model.liquid)
+    """Output of a server's supplies from the power of its GPUs and the speed of its fans."""
+    server, rest, site = m.model.server, np.zeros(1), m.model.layout.site
+    fans = 0.0
+    if not m.model.liquid.all():
+        fans = np.where(m.model.liquid, 0.0, fan_power(_speeds(m), site.fans))
+    base = server.output_for(rest, fans)
+    whole = server.output_for(m.over("gpu.power_usage", site.servers_per_rack), fans)
+    return Expected(base, whole - base)
 
 
 def supply_input(m: Moment, _: Memory) -> Expected:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 
@@ -40,7 +41,9 @@ class Relation:
         form: error of the function over a change of the driven part since it was calibrated, est.
         lag: how far a lag may be from its end before a sample counts half, in units of the effect.
         warm: seconds that a device must have reported before it counts.
-        shared: whether devices of a rack share causes, so that what all of them show is the rack's.
+        shared: class of what shares causes, so that what all devices of one show is its own: a
+            coolant unit for a rack, or a server; None where nothing does.
+        medium: what cools the racks that have it, ``liquid`` or ``air``; None for both.
     """
 
     name: str
@@ -58,7 +61,8 @@ class Relation:
     form: float = 0.1
     lag: float = np.inf
     warm: float = 10.0
-    shared: bool = False
+    shared: DeviceClass | None = None
+    medium: Literal["liquid", "air"] | None = None
 
     @cached_property
     def signal(self) -> Signal:
@@ -77,17 +81,31 @@ RELATIONS = (
         name="gpu_temperature", title="GPU temperature", device=GPU, effect="gpu.gpu_temp",
         causes=("gpu.power_usage", "cdu.supply_temperature", "cdu.flow"), function=functions.die,
         parameter="thermal resistance of the cold plate", unit="K", gain=0.2, offset=1.0,
-        floor=0.12, lag=3.0, warm=60.0, shared=True,
+        floor=0.12, lag=3.0, warm=60.0, shared=CDU, medium="liquid",
+    ),
+    Relation(
+        name="gpu_temperature_in_air", title="GPU temperature in air", device=GPU,
+        effect="gpu.gpu_temp",
+        causes=("gpu.power_usage", "server.inlet_temperature", "fan.speed_ratio"),
+        function=functions.die_in_air, parameter="thermal resistance of the heat sink", unit="K",
+        gain=0.2, offset=1.5, floor=0.2, lag=3.0, warm=60.0, shared=SERVER, medium="air",
+    ),
+    Relation(
+        name="outlet_temperature", title="outlet air of a server", device=SERVER,
+        effect="server.outlet_temperature",
+        causes=("server.power", "server.inlet_temperature", "fan.speed_ratio"),
+        function=functions.outlet_temperature, parameter="heat in the air over that of the server",
+        unit="K", gain=0.2, offset=1.5, floor=0.2, medium="air",
     ),
     Relation(
         name="memory_temperature", title="memory temperature", device=GPU,
         effect="gpu.memory_temp", causes=("gpu.gpu_temp", "gpu.power_usage"),
         function=functions.memory, parameter="rise of the memory above the die", unit="K",
-        gain=0.3, offset=1.0, floor=0.15, form=0.2, shared=True,
+        gain=0.3, offset=1.0, floor=0.15, form=0.2, shared=CDU,
     ),
     Relation(
         name="host_load", title="load of a server", device=SERVER, effect="psu.output_power",
-        causes=("gpu.power_usage",), function=functions.host_load,
+        causes=("gpu.power_usage", "fan.speed_ratio"), function=functions.host_load,
         parameter="power of a server a watt of its GPUs", unit="W", gain=0.05, offset=300.0,
         floor=10.0, floor_ratio=0.003, form=0.03,
     ),

@@ -53,7 +53,7 @@ def _relation(watch: Watch, part: slice) -> ShadowRelation:
     return ShadowRelation(
         relation=watch.relation.name,
         unit=watch.relation.unit,
-        devices=covered.size,
+        devices=int(watch.applies[part].sum()) * covered.shape[1],
         covered=int(covered.sum()),
         residual=_number(residual.mean()) if residual.size else None,
         sigmas=_number(np.sqrt((z[there] ** 2).mean())) if there.any() else None,
