@@ -47,6 +47,9 @@ RIGHT: Mapping[str, str] = {
     "HighNetworkTransmit": _TRAFFIC,
     "GPUNotAvailable": "it wants a label that dcgm-exporter does not give",
     "GPUPowerViolation": "it compares a counter of nanoseconds with 100",
+    "GPU throttle due to power violation": "it takes the counter's nanoseconds for microseconds, "
+    "and a GPU in dense training meets its power limit",
+    "KubernetesPodNotHealthy": "the pods of a job that waits for GPUs are Pending",
 }
 """Why an alert that fires on a healthy site of the twin is right to."""
 
