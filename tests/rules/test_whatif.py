@@ -62,12 +62,12 @@ def test_the_present_is_taken_over() -> None:
 
 
 def test_a_fault_that_is_none_is_refused() -> None:
-    """The error names the fault or the target."""
+    """The error begins with the fault or the target: there is no file that it could stand in."""
     present = at_present(SITE, "small", None)
     assert present.taken == ()
-    with pytest.raises(ConfigError, match="no-such-fault"):
+    with pytest.raises(ConfigError, match=r"^fault 'no-such-fault' does not exist"):
         scenario_of(present, "no-such-fault", None, 60.0, "training", "what if")
-    with pytest.raises(ConfigError, match="r0009"):
+    with pytest.raises(ConfigError, match=r"^target 'r0009/pump1' does not exist"):
         scenario_of(present, "pump-failure", "r0009/pump1", 60.0, "training", "what if")
 
 

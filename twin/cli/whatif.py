@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 __all__ = ["whatif"]
 
 _MOST_SAMPLES = 30_000_000
-_PRESET = "preset: "
 
 
 def whatif(
@@ -74,9 +73,10 @@ def whatif(
     from twin.rules.shipped import write_shipped_rules
     from twin.rules.source import load_rules
     from twin.rules.whatif import at_present, foresee, scenario_of
+    from twin.site import site_text
 
     configure_logs("error")
-    text = _text(site)
+    text = site_text(site)
     present = at_present(text, site, None if server is None else _past(server, text, site))
     loaded = scenario_of(present, fault, target, length, workload, "what if")
     with TemporaryDirectory(prefix="twin-rules-") as folder:
@@ -93,25 +93,13 @@ def whatif(
     _print(found, present.taken, present.left)
 
 
-def _text(site: str) -> str:
-    """Return the text of a site file, or of a preset."""
-    from twin.site import load_site
-    from twin.yamls import read_text
-
-    if "/" in site or site.endswith((".yaml", ".yml")):
-        return read_text(Path(site))
-    load_site(site)
-    return f"{_PRESET}{site}\n"
-
-
 def _past(server: Any, text: str, site: str) -> FleetPast:
     from twin.clients.ranges import PastReader
     from twin.fleet.calibration import read_past
     from twin.rules.whatif import PRESENT_READINGS, PRESENT_SECONDS
-    from twin.site import load_site, parse_site
+    from twin.site import parse_site
 
-    own = load_site(site) if text.startswith(_PRESET) else parse_site(text, site)
-    layout = measured_layout(own, site)
+    layout = measured_layout(parse_site(text, site), site)
     with refusals_told(server):
         now = server.now()
         return read_past(PastReader(server), layout, PRESENT_READINGS, now - PRESENT_SECONDS, now,

@@ -16,6 +16,7 @@ import numpy as np
 import yaml
 
 from twin.catalog import GPU, JOB
+from twin.faults import FAULTS, parse_fault, place_of
 from twin.fleet.calibration.past import FleetPast
 from twin.fleet.calibration.writing import calibrated_text
 from twin.plant.units import Floats
@@ -215,6 +216,10 @@ def scenario_of(
     event: dict[str, Any] = {"kind": kind, "at": _WARM_SECONDS, "for": lasts}
     if target is not None:
         event["target"] = target
+    parse_fault(FAULTS, kind, {})
+    if target is not None:
+        layout = Layout(parse_site(yaml.safe_dump(dict(present.values)), where))
+        place_of(FAULTS, layout, kind, target)
     values = {
         "title": f"what if {kind}", "site": dict(present.values), "workload": workload,
         "duration": _WARM_SECONDS + lasts, "scrape": _SCRAPE_SECONDS,

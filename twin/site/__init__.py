@@ -15,6 +15,7 @@ from twin.site.loader import (
     parse_site,
     preset_names,
     short_model_name,
+    site_text,
 )
 from twin.site.part import PartLayout
 from twin.site.profiles import profile_names, profile_of, shipped_profiles
@@ -73,4 +74,5 @@ __all__ = [
     "shipped_profiles",
     "short_model_name",
     "site_rollups",
+    "site_text",
 ]

@@ -34,6 +34,7 @@ __all__ = [
     "preset_names",
     "short_model_name",
     "site_of",
+    "site_text",
 ]
 
 _PRESETS = resources.files("twin.site") / "presets"
@@ -66,23 +67,45 @@ def load_site(name_or_path: str) -> Site:
     Raises:
         ConfigError: there is no such preset or file, or it does not describe a site.
     """
-    if "/" in name_or_path or name_or_path.endswith((".yaml", ".yml")):
+    if _is_path(name_or_path):
         path = Path(name_or_path)
         return parse_site(read_text(path), str(path))
-    entry = _PRESETS / f"{name_or_path}.yaml"
-    if not entry.is_file():
+    _check_preset(name_or_path)
+    return _preset(name_or_path)
+
+
+def site_text(name_or_path: str) -> str:
+    """Return the text of the file of a site, a preset's or one of one's own.
+
+    Raises:
+        ConfigError: there is no such preset or file.
+    """
+    if _is_path(name_or_path):
+        return read_text(Path(name_or_path))
+    _check_preset(name_or_path)
+    return _preset_text(name_or_path)
+
+
+def _is_path(name: str) -> bool:
+    return "/" in name or name.endswith((".yaml", ".yml"))
+
+
+def _check_preset(name: str) -> None:
+    if not (_PRESETS / f"{name}.yaml").is_file():
         known = ", ".join(preset_names())
         raise ConfigError(
-            f"site {name_or_path!r} does not exist; the presets are {known}, "
+            f"site {name!r} does not exist; the presets are {known}, "
             "and a path to a YAML file works too"
         )
-    return _preset(name_or_path)
+
+
+def _preset_text(name: str) -> str:
+    return (_PRESETS / f"{name}.yaml").read_text(encoding="utf-8")
 
 
 @cache
 def _preset(name: str) -> Site:
-    text = (_PRESETS / f"{name}.yaml").read_text(encoding="utf-8")
-    return parse_site(text, f"preset {name}")
+    return parse_site(_preset_text(name), f"preset {name}")
 
 
 def parse_site(text: str, where: str) -> Site:
