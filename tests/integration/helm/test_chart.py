@@ -142,6 +142,22 @@ def test_shards(render: Callable[..., Rendered]) -> None:
     }
 
 
+def test_the_observer_is_one_pod_that_reaches_the_broker(render: Callable[..., Rendered]) -> None:
+    """Where it is enabled it keeps its calibration, takes the setting, and listens nowhere."""
+    assert "r-twin-shadow" not in render().arguments
+    chart = render("--set", "shadow.enabled=true", "--set-json", "shadow.falseAlarms=0.5")
+    assert chart.arguments["r-twin-shadow"] == [
+        "shadow", "--false-alarms=0.5", "--state=/var/lib/twin",
+    ]  # fmt: skip
+    thing = chart.one("StatefulSet", "r-twin-shadow")
+    assert thing["spec"]["replicas"] == 1
+    assert [own["metadata"]["name"] for own in thing["spec"]["volumeClaimTemplates"]] == ["state"]
+    assert environment(thing)["TWIN_BROKER"] == "mqtt://r-twin-mosquitto:1883"
+    policy = chart.one("NetworkPolicy", "r-twin-shadow")["spec"]
+    assert policy["ingress"] == []
+    assert any(own["ports"] == [{"port": 1883, "protocol": "TCP"}] for own in policy["egress"])
+
+
 def test_one_emulator_has_the_whole_site(render: Callable[..., Rendered]) -> None:
     """Without shards nobody is told of any."""
     assert not [

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.integration, pytest.mark.full]
 
 SITE = "{name: small, racks: 2, servers_per_rack: 1, server: {gpus: 2, nics: 2}}"
-USERS = ("emulator", "aggregator")
+USERS = ("emulator", "aggregator", "shadow")
 LISTENER = "listener 1883 0.0.0.0"
 
 
@@ -98,3 +98,21 @@ async def test_an_aggregator_cannot_feign_a_rack(broker: BrokerUrl) -> None:
         async with asyncio.timeout(20):
             message: InboundMessage = await anext(reader.messages())
         assert (message.topic, message.payload) == ("twin/v1/small/command/clear", b"said")
+
+
+async def test_an_observer_reads_frames_and_writes_reports_alone(broker: BrokerUrl) -> None:
+    """It hears a rack, its report is heard, and it cannot feign a frame."""
+    async with (
+        connect(login(broker, "aggregator"), client_id="reader") as reader,
+        connect(login(broker, "emulator"), client_id="rack") as rack,
+        connect(login(broker, "shadow"), client_id="observer") as observer,
+        asyncio.timeout(20),
+    ):
+        await reader.subscribe("twin/v1/small/#", qos=1)
+        await observer.subscribe("twin/v1/small/rack/+", qos=1)
+        await rack.publish("twin/v1/small/rack/r0001", b"frame", qos=1)
+        assert (await anext(observer.messages())).payload == b"frame"
+        await observer.publish("twin/v1/small/rack/r0001", b"feigned", qos=1)
+        await observer.publish("twin/v1/small/shadow/a001", b"report", qos=1)
+        heard = reader.messages()
+        assert [(await anext(heard)).payload for _ in range(2)] == [b"frame", b"report"]
