@@ -172,7 +172,7 @@ def memory(m: Moment, _: Memory) -> Expected:
 def host_load(m: Moment, _: Memory) -> Expected:
     """Output of a server's supplies from the power of its GPUs and the speed of its fans."""
     server, rest, site = m.model.server, np.zeros(1), m.model.layout.site
-    fans = 0.0
+    fans: Floats | float = 0.0
     if not m.model.liquid.all():
         fans = np.where(m.model.liquid, 0.0, fan_power(_speeds(m), site.fans))
     base = server.output_for(rest, fans)
