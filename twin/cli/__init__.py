@@ -20,6 +20,7 @@ from twin.cli.calibrate import calibrate
 from twin.cli.capture import capture
 from twin.cli.chaos import app as chaos
 from twin.cli.dashboards import app as dashboards
+from twin.cli.dataset import dataset
 from twin.cli.detail import app as detail
 from twin.cli.emulate import emulate
 from twin.cli.extensions import Extensions, install
@@ -84,6 +85,7 @@ app.command()(faults)
 app.command()(metrics)
 app.command()(bench)
 app.command()(history)
+app.command()(dataset)
 app.command()(capture)
 app.command()(calibrate)
 app.command()(gateway)

@@ -6,7 +6,7 @@ at once, when they are taken out.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -66,21 +66,27 @@ class PageReader(ExpositionWriter):
     """A page of one target.
 
     Attributes:
+        wanted: names of the metrics that are kept; None for all.
         target: labels that Prometheus adds.
         now: unix time of the scrape in ms.
     """
 
     computes: bool = True
+    wanted: Collection[str] | None = None
     target: Mapping[str, str] = field(default_factory=dict)
     now: int = 0
     _sent: dict[tuple[str, int], _SentRuns] = field(default_factory=dict)
     _followed: list[_FollowedRun] = field(default_factory=list)
     _known: dict[int, tuple[Sequence[bytes], list[bytes]]] = field(default_factory=dict)
 
+    def wants(self, name: str) -> bool:
+        """Return whether a metric is kept."""
+        return self.wanted is None or name in self.wanted
+
     def add(self, metric: MetricHead, columns: Iterable[SeriesColumn]) -> None:
         """Keep the values of this scrape."""
         for place, column in enumerate(columns):
-            if not len(column.labels):
+            if not len(column.labels) or not self.wants(metric.name):
                 continue
             kept = self._sent.get((metric.name, place))
             if kept is None:
@@ -129,6 +135,8 @@ class PageReader(ExpositionWriter):
         times = np.array(run.times, np.int64)
         together = {device: _together(sent) for device, sent in run.sent.items()}
         for head, device, family in run.derived.families:
+            if not self.wants(head.name):
+                continue
             labels = self._placed(run.derived.labels(device, family), before)
             whole = not family.decimals
             values = family.table(together[device.name]).reshape(len(times), -1)

@@ -19,7 +19,7 @@ from twin.errors import ConfigError
 from twin.history.page_reader import Block
 from twin.rules.sampling import labels_of_block
 
-__all__ = ["ParquetDay"]
+__all__ = ["ParquetDay", "pyarrow"]
 
 _WORD = re.compile(r"[^a-z0-9]+")
 _LOOKED_AT, _FEW = 4096, 8
@@ -56,7 +56,7 @@ class ParquetDay:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._arrow, self._parquet = _pyarrow()
+        self._arrow, self._parquet = pyarrow("--to parquet")
         self._folder = folder
         self._files: dict[tuple[str, tuple[str, ...], tuple[str, ...]], Any] = {}
         self._numbers: dict[str, int] = {}
@@ -190,13 +190,18 @@ def _free(name: str, metrics: Sequence[str]) -> str:
     return f"label_{name}" if name in metrics or name == "time" else name
 
 
-def _pyarrow() -> tuple[Any, Any]:
+def pyarrow(wanted_by: str) -> tuple[Any, Any]:
+    """Return pyarrow and its module for Parquet.
+
+    Raises:
+        ConfigError: it is not installed.
+    """
     try:
         import pyarrow as pa  # noqa: PLC0415 - of the extra history
         from pyarrow import parquet  # noqa: PLC0415 - likewise
     except ImportError:
         raise ConfigError(
-            "--to parquet needs pyarrow, which is not installed; install it with: "
+            f"{wanted_by} needs pyarrow, which is not installed; install it with: "
             "pip install pyarrow"
         ) from None
     return pa, parquet

@@ -6,7 +6,7 @@ the aggregator's own pages write, so names, labels and values are those of ``/me
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -96,12 +96,18 @@ class SimulatedPast:
     Args:
         plan: what is made.
         kept: state at the end of a day before the first that is wanted; None to begin.
+        wanted: names of the metrics that are kept; None for all.
 
     Raises:
         ConfigError: the workload or the kind of failures does not exist.
     """
 
-    def __init__(self, plan: PastPlan, kept: KeptState | None = None) -> None:
+    def __init__(
+        self,
+        plan: PastPlan,
+        kept: KeptState | None = None,
+        wanted: Collection[str] | None = None,
+    ) -> None:
         self._plan = plan
         config = EmulatorConfig(
             plan.layout,
@@ -120,7 +126,9 @@ class SimulatedPast:
         for group in target_groups(plan.layout, Addresses(_ADDRESS), plan.detail):
             own = {k: v for k, v in group["labels"].items() if not k.startswith("__")}
             array = names.index(own["array"]) if "array" in own else None
-            self._pages.append((array, PageReader(target={"instance": _ADDRESS, **own})))
+            self._pages.append(
+                (array, PageReader(wanted=wanted, target={"instance": _ADDRESS, **own}))
+            )
         self._core.connected(connected=True)
         for message in self._emulator.announcement(self._figures()):
             self._core.handle(message.topic, message.payload, retain=False, now=self.now)
@@ -135,14 +143,20 @@ class SimulatedPast:
         """Longest step that the plant took last, in s."""
         return self._emulator.plant.longest
 
-    def inject(self, kind: str, target: str, seconds: float) -> None:
+    def inject(
+        self,
+        kind: str,
+        target: str,
+        seconds: float,
+        parameters: Mapping[str, float] | None = None,
+    ) -> None:
         """Let a fault begin with the next step.
 
         Raises:
             ConfigError: there is no such fault or target.
         """
         self._injected += 1
-        self._emulator.inject(f"past-{self._injected}", kind, target, seconds)
+        self._emulator.inject(f"past-{self._injected}", kind, target, seconds, parameters)
 
     def state(self) -> KeptState:
         """Return what a later call needs to go on from here."""
