@@ -53,6 +53,13 @@ JOB = DeviceClass(
         _gauge("gpus", "training_job_gpus", unit=Unit.NONE, help="GPUs that the job holds."),
         _gauge("pace", "training_job_pace_ratio", unit=Unit.RATIO, decimals=4, high=1,
                help="Pace of the slowest part, a GPU or the data loader, over the nominal one."),
+        _counter("tokens", "training_job_tokens_total", unit=Unit.NONE,
+                 help="Tokens of the steps done; none where the model has no tokens."),
+        _gauge("tokens_per_second", "training_job_tokens_per_second", unit=Unit.NONE,
+               help="Tokens of the last step over its duration."),
+        _gauge("mfu", "training_job_model_flops_utilization_ratio", unit=Unit.RATIO, decimals=4,
+               high=1, help="Model FLOPs of the last step over what the GPUs' peak would do in its "
+               "duration (MFU)."),
         *(
             _counter(f"lost_{cause}", "training_job_lost_seconds_total", unit=Unit.SECONDS,
                      decimals=1, labels=(("cause", cause),),

@@ -107,6 +107,9 @@ class WorkloadParameters(Section):
     """Share of the fluctuation's variance that all servers of the job have together."""
     evaluation_activity: _Level = 0.1
     """The same level in an evaluation, where the quantiles are given."""
+    has_tokens: bool = True
+    """Whether a job that trains takes tokens; not images or rows of a table. Only of tokens the
+    job says its throughput and its model FLOPs utilization."""
     tensor_active: Fraction | None = None
     """`DCGM_FI_PROF_PIPE_TENSOR_ACTIVE` while computing; None for what the roofline gives."""
     dram_active: Fraction | None = None

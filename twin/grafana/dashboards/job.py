@@ -114,9 +114,13 @@ def _pace() -> Row:
             most=1,
         ),
         timeline(
-            "Steps a minute",
-            "Optimizer steps a minute, averaged over the last five minutes.",
-            [Query(q.STEPS_PER_MINUTE, _NAME)],
+            "Tokens",
+            "Tokens of the last step a second (left), and its model FLOPs over what the GPUs' peak "
+            "would do in that time (MFU, right).",
+            [
+                Query(q.TOKENS_PER_SECOND, _NAME),
+                Query(q.MFU, f"{_NAME} MFU", right=True),
+            ],
             width=6,
             least=0,
         ),

@@ -19,6 +19,7 @@ __all__ = [
     "INTERRUPTIONS_SHOWN",
     "LOST",
     "LOST_SHARE",
+    "MFU",
     "PACE",
     "STALLED",
     "STATE",
@@ -28,6 +29,7 @@ __all__ = [
     "STEP_SECONDS",
     "TIME_BETWEEN",
     "TIME_BETWEEN_AT_LEAST",
+    "TOKENS_PER_SECOND",
 ]
 
 STATES = of(JOB, "state")
@@ -37,6 +39,8 @@ HISTORY = Expr(f"max_over_time({STATES}[$__interval]) == 1 or {STATE}", states=S
 GPUS = of(JOB, "gpus")
 STEPS = of(JOB, "steps")
 STEPS_PER_MINUTE = Expr(f"60 * rate({STEPS}[5m])", "cpm")
+TOKENS_PER_SECOND = of(JOB, "tokens_per_second").empty_when("no job trains on tokens")
+MFU = of(JOB, "mfu").empty_when("no job trains on tokens")
 _NO_STEPS = of(JOB, "state", 'state=~"idle|starting|loading|stalled|crashed"')
 STEP_SECONDS = Expr(
     f"{of(JOB, 'step_seconds')} unless on (site, training_job) ({_NO_STEPS.equals(1)})", SECONDS

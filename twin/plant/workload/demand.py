@@ -143,13 +143,18 @@ class Demand:
 class Progress:
     """What the job says of itself; times in simulated seconds.
 
-    ``elapsed_seconds`` is ``kept_seconds`` plus all of ``lost``.
+    ``elapsed_seconds`` is ``kept_seconds`` plus all of ``lost``. ``has_tokens`` says whether tokens
+    and operations of a step are known.
     """
 
     state: JobState = JobState.TRAINING
     steps: int = 0
     step_seconds: float = 0.0
     pace: float = 1.0
+    tokens: float = 0.0
+    tokens_per_second: float = 0.0
+    mfu: float = 0.0
+    has_tokens: bool = False
     checkpoints: int = 0
     interruptions: int = 0
     gpus_excluded: int = 0

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import nan
 
 import numpy as np
 
@@ -201,6 +202,9 @@ class Jobs:
         return values
 
 
+_OF_TOKENS = ("tokens", "tokens_per_second", "mfu")
+
+
 def _report(progress: Progress) -> dict[str, float]:
     """Return the signals of one job; as ``gpus`` those that it goes on without."""
     return {
@@ -213,5 +217,6 @@ def _report(progress: Progress) -> dict[str, float]:
         "stalled_seconds": progress.stalled_seconds,
         "gpus": float(progress.gpus_excluded),
         "pace": progress.pace,
+        **{name: getattr(progress, name) if progress.has_tokens else nan for name in _OF_TOKENS},
         **{f"lost_{cause}": seconds for cause, seconds in progress.lost.items()},
     }

@@ -16,6 +16,7 @@ from twin.plant.workload.power_waveform import NO_COURSE, Stretch, power_wavefor
 from twin.plant.workload.reaction import Reaction
 from twin.plant.workload.steady import wave_of
 from twin.plant.workload.sync_stalls import SyncStalls
+from twin.plant.workload.throughput import Throughput
 from twin.plant.workload.traffic import Passage, StepTraffic
 from twin.site import Site
 
@@ -96,13 +97,12 @@ class TrainingJob:
         storage = site.server.gpus * cost.saved_bytes / site.network.bytes_per_second
         self._reading = min(1.0, storage / max(training.reload_seconds, 1.0))
         self.progress = Progress(step_seconds=self._nominal)
-        self._since_checkpoint = 0.0
+        self._throughput = Throughput(cost, profile, self._gpus, self.progress)
+        self._since_checkpoint = self._remaining = self._waited = 0.0
         self._until_eval = float(rng.uniform(0.2, 1.0)) * training.eval_every_seconds
         self._until_checkpoint = float(rng.uniform(0.2, 1.0)) * training.checkpoint_every_seconds
-        self._remaining = 0.0
         self._resume = JobState.TRAINING
         self._doomed = False
-        self._waited = 0.0
         self._excluded = 0
         self._tally = _Tally()
         self._passage = Passage(self._phase, 0.0, 0.0)
@@ -271,8 +271,8 @@ class TrainingJob:
         self._phase -= 1.0
         self._begun = 0.0
         progress.steps += 1
-        slowdown = self._traffic.slowdown(self._flow)
-        progress.step_seconds = self._step_seconds / pace * (1 + slowdown)
+        progress.step_seconds = self._step_seconds / pace * (1 + self._traffic.slowdown(self._flow))
+        self._throughput.count(progress)
         jitter = float(self._rng.normal(0.0, training.step_jitter_seconds))
         self._step_seconds = max(0.5 * self._nominal, self._nominal + jitter)
         if self._until_checkpoint <= 0 and training.checkpoint_seconds > 0:
