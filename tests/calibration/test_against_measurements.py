@@ -6,13 +6,15 @@ import numpy as np
 import pytest
 
 from twin.docs.measurement import comparisons, levels, training
+from twin.docs.rack_captures import rack_comparisons
 
 pytestmark = pytest.mark.xdist_group("calibration")
 
 
 def test_within_tolerance() -> None:
     """The twin's values differ from the measured ones by no more than their rows allow."""
-    held = [row for row in comparisons() if row.tolerance is not None]
+    rows = (*comparisons(), *rack_comparisons())
+    held = [row for row in rows if row.tolerance is not None]
     assert held
     assert [row for row in held if row.twin != pytest.approx(row.measured, rel=row.tolerance)] == []
 

@@ -21,6 +21,7 @@ from twin.catalog import (
     MetricType,
 )
 from twin.catalog.host.kind import hosts_shown
+from twin.site import load_site
 
 DCGM_DEFAULT = """
 DCGM_FI_DEV_SM_CLOCK,  gauge, SM clock frequency (in MHz).
@@ -118,7 +119,11 @@ def csv_rows(text: str) -> set[tuple[str, ...]]:
 @pytest.mark.parametrize(("extra", "table"), [(False, DCGM_DEFAULT), (True, DCGM_OFFERED)])
 def test_gpu_metrics_are_dcgm_exporters(extra: bool, table: str) -> None:
     """Name, type and help of every GPU metric are those of the exporter's own table."""
-    ours = {(s.metric, s.kind.value, s.help) for s in GPU if s.extra is extra and not s.listed}
+    ours = {
+        (s.metric, s.kind.value, s.help)
+        for s in GPU
+        if s.extra is extra and not s.listed and s.needs(load_site("demo"))
+    }
     assert ours == csv_rows(table)
 
 

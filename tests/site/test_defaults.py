@@ -10,6 +10,7 @@ from twin.site import parse_site
 DEFAULTS = {
     "site": {
         "title": "",
+        "rack": "",
         "description": "",
         "sources": (),
         "halls": 1,
@@ -85,6 +86,34 @@ DEFAULTS = {
         "cpu_threads": 224,
         "memory_bytes": 2.164e12,
         "driver_version": "570.124.06",
+    },
+    "tray": {
+        "cpus": 0,
+        "cpu_idle_watts": 88.0,
+        "cpu_limit_watts": 300.0,
+        "cpu_ratio": 0.3,
+        "module_watts": 47.0,
+        "hot_swaps": 0,
+        "leak_detectors": 0,
+        "leak_volts": 1.73,
+        "leak_low_volts": 1.3,
+        "leak_liters": 0.05,
+    },
+    "nvlink": {
+        "switch_trays": 0,
+        "chips_per_tray": 2,
+        "tray_idle_watts": 290.0,
+        "tray_watts": 400.0,
+        "exposed_ratio": 0.3,
+        "recovery_seconds": 0.02,
+        "clique": 32_766,
+    },
+    "shelves": {
+        "count": 0,
+        "psus": 6,
+        "psu_rating_watts": 5500.0,
+        "volts": 50.0,
+        "bus_ohms": 1.8e-4,
     },
     "network": {
         "bytes_per_second": 50000000000.0,

@@ -19,20 +19,27 @@ from twin.catalog import (
     FAN,
     GENSET,
     GPU,
+    GRACE,
     GRID,
+    HOT_SWAP,
     INFERENCE_SERVER,
     JOB,
     LEAF,
+    LEAK_DETECTOR,
     MEGAPACK,
     NIC,
+    NVLINK,
     PDU,
     PORT,
+    POWER_SHELF,
     PSU,
     PUMP,
     ROLLUPS,
     SERVER,
+    SHELF_PSU,
     SPINE,
     STORAGE,
+    SWITCH_TRAY,
     WATER,
     DeviceClass,
     Level,
@@ -56,6 +63,13 @@ from twin.site import (
 
 PLACE = 'site="demo",hall="h1",array="a002",rack="r0016"'
 LAST = 15
+
+RACK_SCALE = {
+    rollup.name
+    for device in (GRACE, NVLINK, SWITCH_TRAY, POWER_SHELF, SHELF_PSU, HOT_SWAP, LEAK_DETECTOR)
+    for rollup in device.rollups
+}
+"""Roll-ups of racks that are one machine."""
 
 
 def rendered(layout: Layout, device: DeviceClass, signal: Signal, unit: int, index: int) -> str:
@@ -292,8 +306,10 @@ def test_label_names_are_unique_within_a_series(demo: Layout) -> None:
     text = "{name: x, racks: 1, jobs: [{name: a, racks: 1, workload: llm-small}]}"
     serving = parse_site(text, "x")
     others = {FAN.name: load_site("gefion"), ENGINE.name: serving, INFERENCE_SERVER.name: serving}
+    joined = load_site("nvl72-rack")
     for device in DEVICES:
-        layout = Layout(others[device.name]) if device.name in others else demo
+        site = others.get(device.name, demo.site if device.count(demo.site) else joined)
+        layout = Layout(site)
         for signal in device:
             names = [name for name, _ in series_labels(layout, signal, device, 0, 0)]
             names += ["state"] * bool(signal.states)
@@ -359,7 +375,10 @@ def test_rollups_are_those_that_the_site_reports(demo: Layout, colossus: Layout)
     assert {rollup.name for rollup in ROLLUPS} - names[demo] == {
         "neuroncore_utilization_mean_ratio",
         *(rollup.name for device in (FAN, ENGINE) for rollup in device.rollups),
+        *RACK_SCALE,
     }
+    joined = Layout(load_site("nvl72-rack"))
+    assert {rollup.name for rollup, _, _ in site_rollups(joined)} >= RACK_SCALE
     airy = {rollup.name for rollup, _, _ in site_rollups(Layout(load_site("gefion")))}
     assert airy >= {rollup.name for rollup in FAN.rollups}
     assert airy.isdisjoint(r.name for d in (PUMP, CDU, CDU_PSU) for r in d.rollups)

@@ -11,6 +11,15 @@ from twin.site import Layout, Site, gpu_model_names, load_site, preset_names, se
 from twin.site.loader import load_gpu_model
 
 COUNTS = {
+    "nvl72-rack": {
+        "halls": 1,
+        "arrays": 1,
+        "racks": 1,
+        "servers": 18,
+        "gpus": 72,
+        "megapacks": 1,
+        "gensets": 0,
+    },
     "colossus-array": {
         "halls": 1,
         "arrays": 1,
@@ -18,6 +27,15 @@ COUNTS = {
         "servers": 64,
         "gpus": 512,
         "megapacks": 1,
+        "gensets": 0,
+    },
+    "nvl72-pod": {
+        "halls": 1,
+        "arrays": 1,
+        "racks": 8,
+        "servers": 144,
+        "gpus": 576,
+        "megapacks": 2,
         "gensets": 0,
     },
     "cluster-kubernetes": {
@@ -91,6 +109,15 @@ COUNTS = {
         "gpus": 100_032,
         "megapacks": 208,
         "gensets": 14,
+    },
+    "colossus-2": {
+        "halls": 4,
+        "arrays": 96,
+        "racks": 1_528,
+        "servers": 27_504,
+        "gpus": 110_016,
+        "megapacks": 168,
+        "gensets": 0,
     },
     "colossus-200k": {
         "halls": 8,

@@ -119,13 +119,29 @@ def _gpus(site: Site) -> Iterator[Misfit]:
 
 
 def _supplies(site: Site) -> Iterator[Misfit]:
-    server = site.server
+    server, shelves = site.server, site.shelves
+    if shelves.count:
+        yield from _shelves(site)
+        return
     output, rated = _output(site), server.psus * server.psu_rating_watts
     if output > rated:
         yield Misfit(
             "server.psu_rating_watts",
             f"{server.psus} supplies of {server.psu_rating_watts:,.0f} W give {rated:,.0f} W, but "
             f"a server draws {output:,.0f} W; raise server.psus or psu_rating_watts",
+            (),
+        )
+
+
+def _shelves(site: Site) -> Iterator[Misfit]:
+    """Check that half of a rack's power shelves, those on one feed, carry it."""
+    drawn = site.servers_per_rack * _output(site) + site.nvlink.rack_watts
+    half = site.shelves.rating_watts / 2.0
+    if drawn > half:
+        yield Misfit(
+            "shelves.count",
+            f"is {site.shelves.count}: half of the power shelves give {half / 1e3:,.0f} kW, but a "
+            f"rack draws {drawn / 1e3:,.0f} kW; raise it, or shelves.psus",
             (),
         )
 

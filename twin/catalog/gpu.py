@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from twin.catalog.device import DeviceClass
 from twin.catalog.gpu_events import ExporterEvent
-from twin.catalog.gpu_fields import further_fields
+from twin.catalog.gpu_fields import fabric_fields, further_fields
 from twin.catalog.gpu_health import HEALTH_WATCHES
 from twin.catalog.gpu_jobs import job_labels
 from twin.catalog.mig import MigView
@@ -360,6 +360,7 @@ GPU = DeviceClass(
                help="The ratio of cycles an SM has at least 1 warp assigned."),
         _ratio("sm_occupancy", "DCGM_FI_PROF_SM_OCCUPANCY", extra=True,
                help="The ratio of number of warps resident on an SM."),
+        *fabric_fields(DCGM),
         *further_fields(DCGM),
     ),
 )  # fmt: skip

@@ -17,7 +17,7 @@ from twin.catalog.model import Exporter, MetricType, Signal, Unit
 if TYPE_CHECKING:  # what lists metrics needs no parameters
     from twin.parameters import Site
 
-__all__ = ["NVLINK_5_BYTES_PER_SECOND", "further_fields"]
+__all__ = ["NVLINK_5_BYTES_PER_SECOND", "fabric_fields", "further_fields"]
 
 NVLINK_5_BYTES_PER_SECOND = 1.8e12
 """Bandwidth of a GPU with NVLinks of the fifth generation: 18 links of 100 GB/s."""
@@ -29,6 +29,55 @@ def _nvlink(site: Site) -> bool:
 
 def _nvlink_5(site: Site) -> bool:
     return any(own.nvlink_bytes_per_second >= NVLINK_5_BYTES_PER_SECOND for own in site.models)
+
+
+def _domain(site: Site) -> bool:
+    return site.nvlink.switch_trays > 0
+
+
+def fabric_fields(family: Exporter) -> tuple[Signal, ...]:
+    """Return what DCGM tells of the NVLink domain of a rack: fields 170 to 175 and 1503.
+
+    dcgm-exporter has none of them on by default. Nodes of such a rack run no fabric manager: state
+    and partition come from the switch trays.
+    """
+    gauge = partial(
+        Signal, family=family, kind=MetricType.GAUGE, unit=Unit.NONE, extra=True, needs=_domain
+    )
+    return (
+        gauge(
+            "fabric_status",
+            "DCGM_FI_DEV_FABRIC_MANAGER_STATUS",
+            help="The status of the fabric manager",
+            high=6,
+            codes={0: "not supported", 1: "not started", 2: "in progress", 3: "success",
+                   4: "failure", 5: "unrecognized", 6: "NVML too old"},
+        ),
+        gauge(
+            "fabric_clique",
+            "DCGM_FI_DEV_FABRIC_CLIQUE_ID",
+            help="The ID of the fabric clique to which this GPU belongs",
+        ),
+        gauge(
+            "fabric_mask", "DCGM_FI_DEV_FABRIC_HEALTH_MASK", help="GPU Fabric health Status Mask"
+        ),
+        gauge(
+            "fabric_health",
+            "DCGM_FI_DEV_FABRIC_HEALTH_SUMMARY",
+            help="GPU Fabric Health Summary",
+            high=3,
+            codes={0: "not supported", 1: "healthy", 2: "unhealthy", 3: "limited capacity"},
+        ),
+        gauge(
+            "imex_status",
+            "DCGM_FI_IMEX_DAEMON_STATUS",
+            help="IMEX daemon status (0-7 numeric values)",
+            high=7,
+            codes={0: "initializing", 1: "starting auth server", 2: "waiting for peers",
+                   3: "waiting for recovery", 4: "init GPU", 5: "ready", 6: "shutting down",
+                   7: "unavailable"},
+        ),
+    )  # fmt: skip
 
 
 def further_fields(family: Exporter) -> tuple[Signal, ...]:

@@ -161,7 +161,7 @@ PSU = DeviceClass(
     rollups=_PSU_ROLLUPS,
     address=DeviceAddress("psu", "psus a server", lambda site: site.server.psus, in_server=True),
     hosts=SERVERS,
-    per_host=lambda site: site.server.psus,
+    per_host=lambda site: 0 if site.shelves.count else site.server.psus,
     signals=(
         Signal("input_power", "ipmi_power_watts", PSU_INPUT, MetricType.GAUGE, Unit.WATTS,
                "Power reading in Watts.", decimals=1, high=20_000),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from twin.docs.chart import chart
 from twin.docs.markdown import NOTICE, table
 from twin.docs.measurement import Comparison, comparisons, quantiles, spectrum, training
+from twin.docs.rack_captures import rack_comparisons
 from twin.docs.workload_runs import RunComparison, run_comparisons
 from twin.drawing import Axis, DrawnLine
 from twin.plant import load_trace
@@ -40,6 +41,16 @@ Power of one node in W while it works: 1 %, 50 % and 99 % quantile, the twin's o
 without checkpoints and evaluations. A workload's levels are those of its *calibrated* run; nothing
 was fitted to the *validated* ones. `tests/calibration` holds medians to 5 % and the other quantiles
 to 10 %; of a run of less than 300 samples the 1 % quantile is a sample or two, and held to 15 %.
+
+"""
+_RACKS = """
+## NVL72 racks
+
+A rack of GB300 (`nvl72-rack`) and one of GB200 beside captures of idle trays, of a pod at light work,
+and of what sellers say. The captured trays are of different hosts and times: the GPUs of the tray
+that Redfish shows draw 239 W each, those of nvidia-smi 178 W. No capture of a rack at full load was
+found, so the figures under load are compared and not held. What sellers call a rack's power is
+what its supply has to be sized for.
 
 """
 _TEXT = """
@@ -103,20 +114,27 @@ The files and their attribution are in `twin/plant/traces/`.
 
 def pages() -> Mapping[str, str]:
     """Return ``calibration.md`` and its plots."""
-    rows = [
-        (row.quantity, _value(row, row.measured), _value(row, row.twin), _percent(row.difference),
-         "none" if row.tolerance is None else f"± {100 * row.tolerance:.0f} %", row.basis,
-         _use(row))
-        for row in comparisons()
-    ]  # fmt: skip
-    header = ("Quantity", "Measured", "Twin", "Difference", "Tolerance", "Measured in", "Use")
     return {
-        "calibration.md": _INTRODUCTION + table(header, rows) + _workloads() + _TEXT,
+        "calibration.md": "".join(
+            (_INTRODUCTION, _compared(comparisons()), _workloads(), _RACKS,
+             _compared(rack_comparisons()), _TEXT)
+        ),
         f"{_FOLDER}/calibration-nodes.svg": _nodes(),
         f"{_FOLDER}/calibration-array.svg": _array(),
         f"{_FOLDER}/calibration-spectrum.svg": _spectrum(),
         f"{_FOLDER}/calibration-temperature.svg": _temperature(),
     }
+
+
+def _compared(found: Iterable[Comparison]) -> str:
+    rows = [
+        (row.quantity, _value(row, row.measured), _value(row, row.twin), _percent(row.difference),
+         "none" if row.tolerance is None else f"± {100 * row.tolerance:.2g} %", row.basis,
+         _use(row))
+        for row in found
+    ]  # fmt: skip
+    header = ("Quantity", "Measured", "Twin", "Difference", "Tolerance", "Measured in", "Use")
+    return table(header, rows)
 
 
 def _workloads() -> str:

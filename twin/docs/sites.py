@@ -50,20 +50,31 @@ grid: {{limit_watts: 3e6}}
 Defaults are those of a rack of eight servers of eight H100, and of sixteen such racks. What is
 marked *sized* below follows, unless you give it, from what you give: the GPUs' power sizes cold
 plates and power supplies, the rack's heat its coolant unit, the heat of the site chillers and air
-handlers, its load the grid feed. What you give is never changed. An NVL72 is thus only
-
-```yaml
-name: nvl72
-racks: 2
-servers_per_rack: 18
-gpu: gb200
-server: {{gpus: 4, psus: 2}}
-```
+handlers, its load the grid feed. What you give is never changed.
 
 Megapacks and generators are never added. Where what is given does not fit (coolant for half the
 heat, a feed below the load, no Megapack between the training steps and the grid),
 `twin sites show mine.yaml` says which key, by how much, and which alerts of the shipped rules
 follow; `twin up` and `twin emulate` say so at startup.
+
+## An NVL72
+
+`rack: nvl72` makes every rack of the site the one machine that GB200 and GB300 are sold as: 18
+compute trays of four GPUs and two Grace CPUs, nine NVLink switch trays that make the 72 GPUs one
+domain, eight power shelves on a bus of 50 V, leak detectors in every tray. What the file gives goes
+before what the build gives:
+
+```yaml
+name: mine
+racks: 16
+rack: nvl72
+gpu: gb300
+```
+
+Its trays have no supplies of their own: their power is what they take from the bus, and what the
+shelves lose is the rack's. The keys of the build are [tray](#tray), [nvlink](#nvlink) and
+[shelves](#shelves). Not modelled: a coolant unit for a row (each rack has its own), partitions of a
+domain into several, and two builds on one site, since all racks of a site have the same servers.
 
 ## A site of your own in containers
 

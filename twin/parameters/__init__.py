@@ -32,6 +32,7 @@ from twin.parameters.power import (
     SupplyParameters,
     TurbineParameters,
 )
+from twin.parameters.rack import NvlinkParameters, ShelfParameters, TrayParameters
 from twin.parameters.scheduler import DEFAULT_MIX, JobMixParameters, SchedulerParameters
 from twin.parameters.section import Section
 from twin.parameters.server import Ec2Parameters, ServerParameters
@@ -54,16 +55,19 @@ __all__ = [
     "MegapackParameters",
     "ModelParameters",
     "NetworkParameters",
+    "NvlinkParameters",
     "PduParameters",
     "SchedulerParameters",
     "Section",
     "ServerParameters",
     "ServingParameters",
+    "ShelfParameters",
     "Site",
     "StorageParameters",
     "SupplyParameters",
     "TelemetryParameters",
     "TrainingParameters",
+    "TrayParameters",
     "TurbineParameters",
     "WaterParameters",
     "WorkloadParameters",

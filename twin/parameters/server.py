@@ -12,7 +12,7 @@ if TYPE_CHECKING:  # what lists sites needs no arrays
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["PSU_LOSSES", "Ec2Parameters", "ServerParameters"]
+__all__ = ["PSU_LOSSES", "Ec2Parameters", "ServerParameters", "supply_loss"]
 
 Watts = TypeVar("Watts", float, "NDArray[np.floating[Any]]")
 
@@ -28,6 +28,18 @@ training v4.0, the same runs at the inlets and behind the supplies), 97.3 % unde
 keep what 80 PLUS asks at 230 V, est. above it: Platinum 92.8, 94.8 and 94.0 % at 20, 50 and 100 %
 load (asked: 90, 94, 91), Titanium 94.5, 96.2 and 95.7 % (asked: 94, 96, 91). `shelf`: 97.5 % at
 half load, of a 48 V shelf of the Open Rack V3 (asked: 97.5 % at its best)."""
+
+
+def supply_loss(output: Watts, rating_watts: float, losses: tuple[float, float, float]) -> Watts:
+    """Return the loss of one supply that gives so much, in W.
+
+    Args:
+        output: what it gives in W.
+        rating_watts: what it is rated for in W.
+        losses: over its rated output: without load, per load and load squared.
+    """
+    idle, linear, square = losses
+    return idle * rating_watts + output * (linear + output * (square / rating_watts))
 
 
 class ServerParameters(Section):
@@ -90,10 +102,7 @@ class ServerParameters(Section):
 
     def supply_loss(self, output: Watts) -> Watts:
         """Return the loss of one supply that gives so much, in W."""
-        idle, linear, square = self.psu_losses
-        return idle * self.psu_rating_watts + output * (
-            linear + output * (square / self.psu_rating_watts)
-        )
+        return supply_loss(output, self.psu_rating_watts, self.psu_losses)
 
     def ac_power_watts(self, gpu_watts: float, fan_watts: float = 0.0) -> float:
         """Return what a server then draws at its inlets, in W."""

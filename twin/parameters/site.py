@@ -28,14 +28,17 @@ from twin.parameters import (
     MeasuredRack,
     MegapackParameters,
     NetworkParameters,
+    NvlinkParameters,
     PduParameters,
     SchedulerParameters,
     Section,
     ServerParameters,
+    ShelfParameters,
     StorageParameters,
     SupplyParameters,
     TelemetryParameters,
     TrainingParameters,
+    TrayParameters,
     TurbineParameters,
     WaterParameters,
 )
@@ -69,6 +72,8 @@ class Site(Section):
     """Racks in all halls together."""
     racks_per_array: Annotated[int, Field(ge=1, le=64)] = 8
     """Racks that form one array; the last array may have fewer."""
+    rack: str = ""
+    """Build of the racks: the name of a shipped one, which gives what the file does not."""
     servers_per_rack: Annotated[int, Field(ge=1, le=64)] = 8
     """Servers per rack."""
     pdus_per_rack: Annotated[int, Field(ge=1, le=8)] = 2
@@ -78,6 +83,9 @@ class Site(Section):
     blocks: tuple[BlockParameters, ...] = ()
     """Blocks of racks with GPU models of their own; ``racks`` and ``gpu`` then follow from them."""
     server: ServerParameters = ServerParameters()
+    tray: TrayParameters = TrayParameters()
+    nvlink: NvlinkParameters = NvlinkParameters()
+    shelves: ShelfParameters = ShelfParameters()
     ec2: Ec2Parameters = Ec2Parameters()
     network: NetworkParameters = NetworkParameters()
     storage: StorageParameters = StorageParameters()
@@ -382,6 +390,9 @@ class Site(Section):
             air: whether air cools it; None for what cools the site.
         """
         fans = self.fan_power_watts(air=air)
+        if self.shelves.count:
+            trays = self.server.output_watts(model.power_training_watts, fans)
+            return self.shelves.input_watts(self.servers_per_rack * trays + self.nvlink.rack_watts)
         return self.servers_per_rack * self.server.ac_power_watts(model.power_training_watts, fans)
 
     def fan_power_watts(self, *, air: bool | None = None) -> float:

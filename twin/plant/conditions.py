@@ -28,7 +28,9 @@ from twin.catalog import (
     PSU,
     PUMP,
     SERVER,
+    SHELF_PSU,
     SPINE,
+    SWITCH_TRAY,
     DeviceClass,
     UnitKind,
 )
@@ -105,6 +107,18 @@ class Conditions:
     """Replays on its PCIe link a second."""
     nvlink_errors_per_second: NDArray[np.float32] = _each(GPU, healthy=0.0, dtype=np.float32)
     """CRC errors on its NVLinks a second."""
+    nvlink_recoveries_per_second: NDArray[np.float32] = _each(GPU, healthy=0.0, dtype=np.float32)
+    """Recoveries a second of its weak link to the NVLink switch trays."""
+    nvlink_up: Flags = _each(GPU, healthy=True)
+    """That link is up."""
+    nvlink_weak: NDArray[np.int8] = _each(GPU, healthy=0, dtype=np.int8)
+    """Number of that link, from 0 on."""
+    switch_tray_available: Flags = _each(SWITCH_TRAY, healthy=True)
+    """The NVLink switch tray runs."""
+    fabric_registered: Flags = _each(SERVER, healthy=True)
+    """The tray's GPUs have their partition of the NVLink domain."""
+    imex_running: Flags = _each(SERVER, healthy=True)
+    """The server's IMEX daemon is ready."""
     power_brake_released: Flags = _each(SERVER, healthy=True)
     """The brake pin of the GPUs is not asserted."""
     dcgm_running: Flags = _each(SERVER, healthy=True)
@@ -187,6 +201,16 @@ class Conditions:
     """The server can run."""
     server_cap: NDArray[np.float64] = _each(SERVER, healthy=np.inf)
     """Greatest power at its inlets in W."""
+    bmc_answers: Flags = _each(SERVER, healthy=True)
+    """The server's board controller answers."""
+    shelf_psu_available: Flags = _each(SHELF_PSU, healthy=True)
+    """The supply of a power shelf delivers."""
+    bus_joint_ohms: NDArray[np.float64] = _each(SERVER, healthy=0.0)
+    """Further resistance between the bus and the tray in ohm."""
+    tray_leak: NDArray[np.float64] = _each(SERVER, healthy=0.0)
+    """Coolant that the tray loses in L/min."""
+    tray_flow_ratio: NDArray[np.float64] = _each(SERVER, healthy=1.0)
+    """Coolant through the tray over its share of the rack's."""
     psu_available: Flags = _each(PSU, healthy=True)
     """The supply delivers."""
     pdu_breaker: Flags = _each(PDU_BREAKER, healthy=True)

@@ -375,6 +375,13 @@ class Gpus:
         return self.errors.reported(values, self.reporting)
 
     @property
+    def link_use(self) -> Floats:
+        """NVLink traffic of computing GPUs over what their links carry, (racks,)."""
+        nominal = np.maximum(self._model.nvlink_bytes_per_second, 1.0)
+        use: Floats = np.minimum((self.ranks.nvlink / nominal).mean(axis=1), 1.0)
+        return use
+
+    @property
     def reporting(self) -> NDArray[np.bool_]:
         """GPUs that answer and whose exporter does."""
         up: NDArray[np.bool_] = self._per_gpu(self.exporter_up)

@@ -12,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from twin.catalog import NEURON
+from twin.plant.compute_trays import ComputeTrays
 from twin.plant.conditions import Conditions
 from twin.plant.engines import InferenceEngines
 from twin.plant.fabric import Fabric
@@ -21,8 +22,10 @@ from twin.plant.hall_facility_link import Feedback, Flows, LoadReport
 from twin.plant.heat_paths import HeatPaths
 from twin.plant.neuron import NeuronMonitor
 from twin.plant.nic import Nics
+from twin.plant.nvlink_domain import NvlinkDomains
 from twin.plant.pcie import PcieTraffic
 from twin.plant.port_degradation import PortDegradation
+from twin.plant.power_shelf import ShelfFedServers
 from twin.plant.scheduled import ScheduledHalls
 from twin.plant.sensors import Sensors
 from twin.plant.server import Servers
@@ -35,6 +38,7 @@ __all__ = ["FABRIC_STREAM", "Halls"]
 _JOBS_STREAM, _GPU_STREAM, _NIC_STREAM, _SERVER_STREAM, _CDU_STREAM = range(5)
 FABRIC_STREAM, _SENSOR_STREAM, _SCHEDULER_STREAM, _HOST_STREAM, _FAN_STREAM = 20, 22, 23, 25, 26
 _ENGINE_STREAM = 27
+_DOMAIN_STREAM, _TRAY_STREAM = 28, 29
 
 
 class Halls:
@@ -61,7 +65,12 @@ class Halls:
         self.engines = InferenceEngines(layout, served, random(_ENGINE_STREAM)) if served else None
         self.nics = Nics(layout, random(_NIC_STREAM))
         self.fabric = Fabric(layout, random(FABRIC_STREAM))
-        self.servers = Servers(layout, random(_SERVER_STREAM))
+        make = ShelfFedServers if site.shelves.count else Servers
+        self.servers = make(layout, random(_SERVER_STREAM))
+        joined = site.nvlink.switch_trays > 0
+        self.domains = NvlinkDomains(layout, random(_DOMAIN_STREAM)) if joined else None
+        own = site.tray.cpus or site.tray.leak_detectors
+        self.trays = ComputeTrays(layout, random(_TRAY_STREAM)) if own else None
         self.heat = HeatPaths(layout, random(_CDU_STREAM), random(_FAN_STREAM))
         self.cdus = self.heat.cdus
         self.sensors = Sensors(layout, random(_SENSOR_STREAM))
@@ -107,6 +116,12 @@ class Halls:
             demand, speed = self.batch.step(demand, speed, dt, conditions, self)
         self._demand = demand
         coolant, flow = self.heat.at_gpus(gpus, self.servers)
+        if (conditions.tray_flow_ratio != 1.0).any():
+            flow = flow * np.repeat(
+                conditions.tray_flow_ratio, self._layout.site.server.gpus, axis=1
+            )
+        if self.domains is not None:
+            conditions = self._join(self.domains, demand, conditions, dt)
         gpus.step(demand, speed, coolant, flow, conditions, dt, self.servers.hosts)
         if self.neuron is not None:
             self.neuron.step(demand, conditions.gpu_responding, dt)
@@ -118,9 +133,26 @@ class Halls:
             self.systems.step(
                 demand, self.nics, self.servers.inlet, conditions, self.servers.hosts, dt
             )
+        if self.trays is not None:
+            self.trays.step(conditions, dt)
         self.heat.step(gpus, self.servers, conditions, feedback, dt)
         self.servers.meter(self.heat.unit_power, feedback.voltage_ratio, conditions, dt)
         return self._draw()
+
+    def _join(
+        self, domains: NvlinkDomains, demand: Demand, conditions: Conditions, dt: float
+    ) -> Conditions:
+        """Let the NVLink domains of the racks step, and return the conditions that they leave."""
+        compute = np.asarray(demand.compute, dtype=np.float64)
+        busy = compute.mean(axis=1) if compute.ndim else compute
+        use = np.broadcast_to(self.gpus.link_use * busy, domains.power.shape[:1])
+        conditions, recovered, lost = domains.step(conditions, demand, use, dt)
+        self.gpus.links.shared = domains.pace
+        if recovered is not None and lost is not None:
+            self.gpus.links.count(recovered, lost)
+        if isinstance(self.servers, ShelfFedServers):
+            self.servers.switches = domains.power.sum(axis=1)
+        return conditions
 
     def take(self, feedback: Feedback) -> None:
         """Take over what instruments show of the facility's last step."""
@@ -130,6 +162,9 @@ class Halls:
     def _with_power(self, conditions: Conditions) -> Conditions:
         """Return the conditions in which what has no power fails too."""
         hosts = self.servers.hosts
+        if conditions.tray_leak.any():
+            lost = conditions.coolant_leak + conditions.tray_leak.sum(axis=1)
+            conditions = replace(conditions, coolant_leak=lost)
         if hosts is None:
             return conditions
         server = self._layout.site.server
@@ -174,7 +209,7 @@ class Halls:
         cdus, nics = self.cdus, self.nics
         return LoadReport(
             flows=Flows(
-                it=float(self.servers.power.sum()),
+                it=self.servers.total,
                 cdus=float(cdus.power.sum()),
                 leaves=self.fabric.power,
                 absorbed=float(cdus.absorbed.sum()),
@@ -206,6 +241,7 @@ class Halls:
         """Return every signal of what stands in the halls: class, then signal, to its values."""
         outputs = {
             **self._accelerator_outputs(),
+            **self._rack_outputs(),
             "nic": self.nics.outputs(),
             "server": self.servers.outputs(self.gpus.exporter_up),
             **({} if self.systems is None else {"host": self.systems.outputs()}),
@@ -226,8 +262,27 @@ class Halls:
         if self.neuron is None:
             site = self._layout.site
             traffic = PcieTraffic.of(self.nics, site.fabric.rails, site.server.gpus)
-            return {"gpu": self.gpus.outputs(self._demand, traffic)}
+            values = self.gpus.outputs(self._demand, traffic)
+            if self.domains is not None:
+                there = self.gpus.reporting
+                values |= silenced(self.domains.gpu_outputs(), there)
+            return {"gpu": values}
         return self.neuron.outputs(self._demand, self.servers.hosts)
+
+    def _rack_outputs(self) -> dict[str, dict[str, Floats]]:
+        """Return the signals of what a rack has as one machine."""
+        outputs: dict[str, dict[str, Floats]] = {}
+        coolant = np.full(self._layout.site.racks, self._layout.site.cooling.supply_celsius)
+        if self.heat.liquid.size:
+            coolant[self.heat.liquid] = self.cdus.supply
+        if self.domains is not None:
+            outputs |= self.domains.outputs(coolant)
+        if isinstance(self.servers, ShelfFedServers):
+            outputs |= self.servers.shelf_outputs()
+        if self.trays is not None:
+            running = self.gpus.exporter_up
+            outputs |= self.trays.outputs(self.gpus.power, self.servers, coolant, running)
+        return outputs
 
     def _darken(self, outputs: dict[str, dict[str, Floats]]) -> None:
         """Make the signals of devices without power NaN: they do not answer."""

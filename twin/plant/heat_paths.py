@@ -182,7 +182,7 @@ class HeatPaths:
     def _heat(self, servers: Servers) -> Floats:
         """Return the heat that the coolant of each rack that has some takes up, in W."""
         gpus = servers.accelerated.sum(axis=1)
-        heat = self._shares.taken(gpus, servers.power.sum(axis=1))
+        heat = self._shares.taken(gpus, servers.rack_power)
         return heat if self.streams is None else heat[self.liquid]
 
     # -- telemetry --------------------------------------------------------------------
@@ -232,6 +232,8 @@ class PlateShares:
         server, shares = site.server, []
         for block in site.all_blocks:
             total = server.ac_power_watts(block.gpu.power_training_watts)
+            if site.shelves.count:
+                total = site.rack_power_watts(block.gpu, air=False) / site.servers_per_rack
             gpus = server.accelerated_watts(block.gpu.power_training_watts)
             taken = site.cooling.liquid_ratio * total
             of_gpus = min(taken / gpus, 1.0)

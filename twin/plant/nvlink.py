@@ -36,6 +36,8 @@ class NvLinks:
     Attributes:
         pace: bandwidth of each GPU's links over nominal, or None where all are well.
         broken: GPUs that raise XID 74, or None.
+        shared: pace that the links to the switch trays of the rack leave, None where all are well
+            or the rack has none.
     """
 
     def __init__(self, shape: tuple[int, int], rng: np.random.Generator) -> None:
@@ -44,6 +46,7 @@ class NvLinks:
         self._recovery = np.zeros(shape)
         self._lost = np.zeros(shape)
         self.pace: Floats | None = None
+        self.shared: Floats | None = None
         self.broken: NDArray[np.bool_] | None = None
 
     def step(self, errors: Floats, dt: float) -> None:
@@ -54,7 +57,7 @@ class NvLinks:
             dt: step in s.
         """
         if not errors.any():
-            self.pace = self.broken = None
+            self.pace, self.broken = self.shared, None
             return
         before = self._crc // _ERRORS_A_RECOVERY
         self._crc += self._rng.poisson(errors * dt)
@@ -63,6 +66,13 @@ class NvLinks:
         self._lost += broken if self.broken is None else broken & ~self.broken
         self.broken = broken if broken.any() else None
         self.pace = 1.0 / (1.0 + _SECONDS_AN_ERROR * errors)
+        if self.shared is not None:
+            self.pace = self.pace * self.shared
+
+    def count(self, recovered: Floats, lost: Floats) -> None:
+        """Count recoveries of links to the switch trays of the rack, and those that failed."""
+        self._recovery += recovered
+        self._lost += lost
 
     def outputs(self) -> dict[str, Floats]:
         """Return the link error signals of the catalogue's GPU class; each error is replayed."""

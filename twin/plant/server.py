@@ -17,13 +17,13 @@ from twin.plant.host import HostStates
 from twin.plant.units import Floats, silenced
 from twin.site import Layout, Site
 
-__all__ = ["Servers", "largest_pdu_share", "phase_amperes"]
+__all__ = ["PHASES", "Servers", "largest_pdu_share", "phase_amperes"]
 
 _POWER_FACTOR_IDLE, _POWER_FACTOR_LOADED = 0.968, 0.986
 """Measured at a DGX H100's inlet: 2.57 kW and 5.71 kW (MLPerf inference v4.0, spl.txt)."""
 _PHASE_VOLTS = 239.6
 """Phase voltage of a 415 V supply."""
-_PHASES = 3
+PHASES = 3
 _SOURCE_OHMS = 0.0028
 """Drop at the PDU's phases, est."""
 _INLET_RISE_KELVIN_PER_WATT = 0.0002
@@ -37,13 +37,14 @@ _INLET_WARNING_CELSIUS, _INLET_CRITICAL_CELSIUS = 40.0, 45.0
 
 def phase_amperes(watts: float) -> float:
     """Return the current of each phase of a PDU that carries so many W, in A."""
-    return watts / _PHASES / (_PHASE_VOLTS * _POWER_FACTOR_LOADED)
+    return watts / PHASES / (_PHASE_VOLTS * _POWER_FACTOR_LOADED)
 
 
 def largest_pdu_share(site: Site) -> float:
     """Return the largest part of a rack's servers that hangs on one of its PDUs."""
-    supplies = np.bincount(np.arange(site.server.psus) % site.pdus_per_rack)
-    return float(supplies.max()) / site.server.psus
+    count = site.shelves.count or site.server.psus
+    supplies = np.bincount(np.arange(count) % site.pdus_per_rack)
+    return float(supplies.max()) / count
 
 
 class Servers:
@@ -56,15 +57,14 @@ class Servers:
         self.air = site.facility.air_celsius
         """Air that the handlers supply in °C."""
         self._shape = (site.racks, site.servers_per_rack)
-        self._psu_shape = layout.shape(PSU)
         self._pdus = site.pdus_per_rack
+        self._psu_shape, self._pdu_of_psu = self._hung(layout)
         racks, phases = layout.shape(PDU)
         # Loads are never spread evenly over the phases.
         self._phase_load = 1.0 + rng.normal(0.0, 0.02, (racks, phases))
         self._phase_share = self._shares(self._phase_load)
         self._phase_energy = rng.uniform(1e12, 3e12, (racks, phases)) / phases
-        # Supply j of a server hangs on PDU j, in turn; all PDUs have their part of the CDU.
-        self._pdu_of_psu = np.arange(self._psu_shape[1]) % self._server.psus % self._pdus
+        # All PDUs have their part of the CDU.
         self._even = np.bincount(self._pdu_of_psu, minlength=self._pdus) / self._psu_shape[1]
         self.breakers = Breakers(layout, self._full_amperes(layout))
         self._boot: Floats = np.zeros(self._shape)
@@ -74,6 +74,8 @@ class Servers:
         self._weights: Floats | None = None
         self.hosts: HostStates | None = None
         """State of the servers, or None while all are well."""
+        self.bmc: NDArray[np.bool_] | None = None
+        """Servers whose board controller answers as far as it has power, None while all do."""
         self.rack_powered: NDArray[np.bool_] = np.ones(racks, dtype=np.bool_)
         """Racks of which at least one PDU is live, (racks,)."""
         self.inlet_rise: Floats | None = None
@@ -88,11 +90,35 @@ class Servers:
         """Power that each rack draws at its PDUs, (racks,) in W."""
         self._pdu_power: Floats = np.zeros((racks, self._pdus))
 
+    def _hung(self, layout: Layout) -> tuple[tuple[int, int], NDArray[np.intp]]:
+        """Return the shape of arrays of supplies, and the PDU on which each hangs.
+
+        Supply j of a server hangs on PDU j, in turn.
+        """
+        shape = layout.shape(PSU)
+        return shape, np.arange(shape[1]) % self._server.psus % self._pdus
+
     @property
     def power(self) -> Floats:
         """AC power of each server in W, (racks, servers)."""
         total: Floats = self.output + self._count * self._loss
         return total
+
+    @property
+    def rack_power(self) -> Floats:
+        """Power of all servers of each rack in W, (racks,)."""
+        return np.asarray(self.power.sum(axis=1))
+
+    @property
+    def total(self) -> float:
+        """Power of all servers of the site in W."""
+        return float(self.power.sum())
+
+    @property
+    def bmc_answers(self) -> NDArray[np.bool_]:
+        """Servers whose board controller answers, (racks, servers)."""
+        powered = np.ones(self._shape, np.bool_) if self.hosts is None else self.hosts.powered
+        return powered if self.bmc is None else powered & self.bmc
 
     @property
     def accelerated(self) -> Floats:
@@ -124,13 +150,17 @@ class Servers:
 
     def _full_amperes(self, layout: Layout) -> float:
         """Return the current of a phase when all that hangs on a PDU draws all that it can."""
-        server, cooling = self._server, layout.site.cooling
-        supplies = np.bincount(self._pdu_of_psu).max()
-        watts = server.psu_rating_watts
-        power = supplies * (watts + server.supply_loss(watts))
+        cooling = layout.site.cooling
+        power = self._most_supplied()
         if layout.site.has_liquid:
             power += cooling.pumps * cooling.pump_power_watts + cooling.control_power_watts
         return phase_amperes(float(power))
+
+    def _most_supplied(self) -> float:
+        """Return what the supplies on one PDU draw when all give all that they can, in W."""
+        server, supplies = self._server, np.bincount(self._pdu_of_psu).max()
+        watts = server.psu_rating_watts
+        return float(supplies * (watts + server.supply_loss(watts)))
 
     # -- state -----------------------------------------------------------------
 
@@ -145,9 +175,10 @@ class Servers:
         loads = conditions.pdu_phase_load
         self._fed = fed
         self._weights = loads if (loads != 1.0).any() else None
+        self.bmc = None if conditions.bmc_answers.all() else conditions.bmc_answers
         if (
             fed.all()
-            and conditions.psu_available.all()
+            and self._sound(conditions).all()
             and conditions.pdu_breaker.all()
             and self.breakers.all_closed
             and conditions.server_available.all()
@@ -160,14 +191,28 @@ class Servers:
             return
         self._breaker = conditions.pdu_breaker & self.breakers.closed & fed[:, None]
         self.rack_powered = self._breaker.max(axis=1)
-        supplied = conditions.psu_available & self._breaker[:, self._pdu_of_psu]
-        off = ~np.repeat(conditions.server_available, self._server.psus, axis=1)
-        self._supplied = supplied & ~off
-        powered: NDArray[np.bool_] = self._supplied.reshape(*self._shape, -1).max(axis=2)
+        powered = self._supply(conditions, self._breaker)
         left = np.maximum(self._boot - dt, 0.0)
         self._boot = np.where(powered, left, self._server.boot_seconds)
         up = powered & (self._boot <= 0.0)
         self.hosts = HostStates(powered, up, self._gpu_limit(conditions.server_cap))
+
+    def _sound(self, conditions: Conditions) -> NDArray[np.bool_]:
+        """Return which supplies have no fault."""
+        return conditions.psu_available
+
+    def _supply(self, conditions: Conditions, closed: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Find out which supplies deliver, and return which servers have power.
+
+        Args:
+            conditions: of supplies and servers.
+            closed: PDUs that are live, (racks, PDUs).
+        """
+        supplied = conditions.psu_available & closed[:, self._pdu_of_psu]
+        off = ~np.repeat(conditions.server_available, self._server.psus, axis=1)
+        self._supplied = supplied & ~off
+        powered: NDArray[np.bool_] = self._supplied.reshape(*self._shape, -1).max(axis=2)
+        return powered
 
     def _gpu_limit(self, cap: Floats) -> Floats | None:
         """Return the power that each GPU of a server may draw, (racks, servers) in W."""
@@ -212,7 +257,7 @@ class Servers:
         self.breakers.step(self._electric(power, bus_ratio)[1], conditions, dt)
 
     def _take(self, cdu_power: Floats) -> None:
-        self.rack_load = self.power.sum(axis=1) + cdu_power
+        self.rack_load = self.rack_power + cdu_power
         self._pdu_power = self._over_pdus(cdu_power)
 
     def _over_pdus(self, cdu_power: Floats) -> Floats:
@@ -248,12 +293,16 @@ class Servers:
         power: Floats = (share * self._pdu_power[:, :, None]).reshape(self._phase_load.shape)
         return power
 
+    @property
+    def _phase_rating(self) -> float:
+        """Power of a phase over which its power factor goes, in W."""
+        return self._server.psu_rating_watts * self._shape[1]
+
     def _electric(self, power: Floats, bus_ratio: float) -> tuple[Floats, Floats]:
         """Return voltage in V and current in A of phases that deliver ``power`` W."""
         if bus_ratio <= 0.0:
             return np.zeros_like(power), np.zeros_like(power)
-        rated = self._server.psu_rating_watts * self._shape[1]
-        loaded = np.clip((power / rated - 0.2) / 0.4, 0.0, 1.0)
+        loaded = np.clip((power / self._phase_rating - 0.2) / 0.4, 0.0, 1.0)
         factor = _POWER_FACTOR_IDLE + (_POWER_FACTOR_LOADED - _POWER_FACTOR_IDLE) * loaded
         nominal = _PHASE_VOLTS * max(bus_ratio, 1e-3)
         current = power / (nominal * factor)
@@ -262,7 +311,7 @@ class Servers:
 
     def _shares(self, load: Floats) -> Floats:
         """Return the part of each phase in its PDU's power, (racks, PDUs, phases)."""
-        parts = load.reshape(-1, self._pdus, _PHASES)
+        parts = load.reshape(-1, self._pdus, PHASES)
         share: Floats = parts / parts.sum(axis=2, keepdims=True)
         return share
 
@@ -290,14 +339,15 @@ class Servers:
         if rise is not None:
             outlet["outlet_temperature"] = np.where(rise > 0.0, inlet + rise, np.nan)
         values.update(outlet)
-        if self.hosts is None:
+        if self.hosts is None and self.bmc is None:
             return values
         # The board's controller answers as soon as there is power, the exporters after the boot.
         for name in ("power", "inlet_temperature", "inlet_state", *outlet):
-            values[name] = np.where(self.hosts.powered, values[name], np.nan)
-        for name in (self._up, "up_node"):
-            values[name] = np.where(self.hosts.up, values[name], 0.0)
-        values["up_ipmi"] = self.hosts.powered.astype(np.float64)
+            values[name] = np.where(self.bmc_answers, values[name], np.nan)
+        if self.hosts is not None:
+            for name in (self._up, "up_node"):
+                values[name] = np.where(self.hosts.up, values[name], 0.0)
+        values["up_ipmi"] = self.bmc_answers.astype(np.float64)
         return values
 
     def psu_outputs(self) -> dict[str, Floats]:
@@ -307,10 +357,11 @@ class Servers:
             "output_power": self._psu_output(),
             "state": np.full(self._psu_shape, _NOMINAL),
         }
-        if self.hosts is None or self._supplied is None:
+        if self.hosts is None and self.bmc is None:
             return values
-        values["state"] = np.where(self._supplied, _NOMINAL, _CRITICAL)
-        return silenced(values, np.repeat(self.hosts.powered, self._server.psus, axis=1))
+        if self._supplied is not None:
+            values["state"] = np.where(self._supplied, _NOMINAL, _CRITICAL)
+        return silenced(values, np.repeat(self.bmc_answers, self._server.psus, axis=1))
 
     def pdu_outputs(self, bus_ratio: float) -> dict[str, Floats]:
         """Return all signals of the catalogue's PDU class.
@@ -321,7 +372,7 @@ class Servers:
         power = self._phase_power
         volts, current = self._electric(power, bus_ratio)
         if self._breaker is not None:
-            live = np.repeat(self._breaker, _PHASES, axis=1)
+            live = np.repeat(self._breaker, PHASES, axis=1)
             volts = np.where(live, volts, 0.0)
         return {
             "current": current,
@@ -337,7 +388,7 @@ class Servers:
             bus_ratio: the voltage of the site's bus over nominal.
         """
         current = self._electric(self._phase_power, bus_ratio)[1]
-        phases = current.reshape(-1, self._pdus, _PHASES)
+        phases = current.reshape(-1, self._pdus, PHASES)
         mean = phases.mean(axis=2)
         apart = np.abs(phases - mean[:, :, None]).max(axis=2)
         state = np.full(mean.shape, _CLOSED)

@@ -32,6 +32,7 @@ __all__ = [
     "load_site",
     "parse_site",
     "preset_names",
+    "rack_names",
     "short_model_name",
     "site_of",
     "site_text",
@@ -40,6 +41,7 @@ __all__ = [
 _PRESETS = resources.files("twin.site") / "presets"
 _DEFAULT_MODEL = "h100-sxm"
 _DEVICES = resources.files("twin.site") / "devices"
+_RACKS = resources.files("twin.site") / "racks"
 
 
 def preset_names() -> tuple[str, ...]:
@@ -54,6 +56,13 @@ def gpu_model_names() -> tuple[str, ...]:
         sorted(
             Path(entry.name).stem for entry in _DEVICES.iterdir() if entry.name.endswith(".yaml")
         )
+    )
+
+
+def rack_names() -> tuple[str, ...]:
+    """Return the names of the shipped builds of racks."""
+    return tuple(
+        sorted(Path(entry.name).stem for entry in _RACKS.iterdir() if entry.name.endswith(".yaml"))
     )
 
 
@@ -190,7 +199,7 @@ def _check_words(site: Site, where: str) -> None:
 
 def _with_models(data: Mapping[str, Any], where: str) -> dict[str, Any]:
     """Return the site's values with the names of GPU models replaced by the models."""
-    values = dict(data)
+    values = _with_rack(data, where)
     blocks = values.get("blocks")
     if isinstance(blocks, list) and all(isinstance(block, Mapping) for block in blocks) and blocks:
         values["blocks"] = [
@@ -201,6 +210,27 @@ def _with_models(data: Mapping[str, Any], where: str) -> dict[str, Any]:
         if all(isinstance(count, int) for count in racks):
             values.setdefault("racks", sum(racks))
     return _with_model(values, where, "gpu")
+
+
+def _with_rack(data: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Return the site's values with those of its build of racks where it has none.
+
+    Raises:
+        ConfigError: there is no such build.
+    """
+    name = data.get("rack", "")
+    if not name:
+        return dict(data)
+    if name not in rack_names():
+        known = " or ".join(rack_names())
+        raise ConfigError(f"{where}: rack: is {name!r}; write {known}, or leave it out")
+    build = load((_RACKS / f"{name}.yaml").read_text(encoding="utf-8"), f"rack {name}")
+    values = {**build, **data}
+    for key, own in build.items():
+        given = data.get(key)
+        if isinstance(own, Mapping) and isinstance(given, Mapping):
+            values[key] = {**own, **given}
+    return values
 
 
 def _with_model(section: Mapping[str, Any], where: str, key: str) -> dict[str, Any]:

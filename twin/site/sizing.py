@@ -145,6 +145,8 @@ def _fans(fans: FanParameters, server: ServerParameters, gpu: GpuModel) -> FanPa
 
 def _server(site: Site, gpu: GpuModel) -> ServerParameters:
     server = _filled(site.server, nics=site.server.gpus + 1)
+    if site.shelves.count:
+        return server
     carried = _SUPPLY_LOAD * server.psu_rating_watts
     fans = site.fan_power_watts(air=site.has_air)
     output = server.output_watts(gpu.power_training_watts, fans)
