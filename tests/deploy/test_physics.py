@@ -67,6 +67,20 @@ SERVING = """
 jobs: [{name: pretrain, racks: 1, workload: llm-serving}]
 """
 """What faults of serving need beside."""
+NVL72 = """
+name: small
+racks: 3
+rack: nvl72
+servers_per_rack: 2
+nvlink: {switch_trays: 2}
+shelves: {count: 2, psus: 3}
+megapacks: {count: 2, energy_joules: 1.0e+8, power_watts: 60000}
+gensets: {count: 2, power_watts: 60000}
+grid: {limit_watts: 60000}
+facility: {fixed_power_watts: 2000}
+training: {checkpoint_every_seconds: 240}
+"""
+"""The same of short racks with switch trays and power shelves."""
 NEEDED = {"scheduler": SCHEDULED, "air": IN_AIR, "serving": SERVING}
 """What faults of a system need beside."""
 EXCHANGING = {
@@ -129,7 +143,7 @@ def complaints(
     fires = [{"alert": name, "within": f"{most + 1}s"} for name, most in proof.fires.items()]
     fault = {"kind": proof.fault, "at": f"{HEALTHY_SECONDS - 1}s", "for": "1d"}
     system = FAULTS[proof.fault].system if proof.fault else ""
-    site = yaml.safe_load(SITE + NEEDED.get(system, ""))
+    site = yaml.safe_load(NVL72 if system == "nvl72" else SITE + NEEDED.get(system, ""))
     if system == "air":
         site["cooling"] = {"medium": "air"}
     if proof.fault in OF_FABRIC:

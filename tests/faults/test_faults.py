@@ -22,13 +22,15 @@ LAYOUT = Layout(
     )
 )
 """The demo, with a rack for a scheduler: some faults are of nothing else."""
+JOINED = Layout(parse_site("{name: joined, racks: 2, rack: nvl72}", "joined"))
+"""A site for faults of racks that are one machine."""
 IN_AIR = Layout(parse_site("{name: airy, racks: 2, cooling: {medium: air}}", "airy"))
 """A site for faults of air cooling."""
 
 
 def layout_for(kind: str) -> Layout:
     """Return a site that can have the fault."""
-    return IN_AIR if FAULTS[kind].system == "air" else LAYOUT
+    return {"air": IN_AIR, "nvl72": JOINED}.get(FAULTS[kind].system, LAYOUT)
 
 
 @pytest.fixture
@@ -84,6 +86,18 @@ def broken(schedule: FaultSchedule, now: float, layout: Layout = LAYOUT) -> dict
         ("nvlink-error", {"nvlink_errors_per_second": 1}),
         ("nvswitch-failure", {"nvlink_errors_per_second": 8}),
         ("dcgm-exporter-down", {"dcgm_running": 1}),
+        ("nvlink-ageing", {"nvlink_recoveries_per_second": 1, "nvlink_weak": 1}),
+        ("nvlink-down", {"nvlink_up": 1, "nvlink_weak": 1}),
+        ("switch-tray-down", {"switch_tray_available": 1}),
+        ("partition-lost", {"fabric_registered": 1}),
+        ("imex-down", {"imex_running": 1}),
+        ("power-shelf-down", {"shelf_psu_available": 6}),
+        ("shelf-psu-failure", {"shelf_psu_available": 1}),
+        ("bus-joint-worn", {"bus_joint_ohms": 1}),
+        ("tray-leak", {"tray_leak": 1}),
+        ("rack-isolated", {"coolant_leak": 1}),
+        ("quick-disconnect-blocked", {"tray_flow_ratio": 1}),
+        ("bmc-silent", {"bmc_answers": 1}),
         ("nic-flap", {"nic_link": 1}),
         ("nic-down", {"nic_link": 1}),
         ("nic-degraded-rate", {"nic_rate": 1}),
@@ -167,7 +181,7 @@ def test_descriptions(kind: str) -> None:
     assert len(fault.shows) > 40
     assert fault.severity in {"warning", "critical"}
     assert fault.default_seconds > 0
-    assert find_target(LAYOUT, fault.default_target).kind == fault.target
+    assert find_target(layout_for(kind), fault.default_target).kind == fault.target
     for parameter in fault.parameters():
         assert parameter.description
 

@@ -36,6 +36,7 @@ class Domain(StrEnum):
     """Area of an alert, and the file it is in."""
 
     GPU = "gpu"
+    RACK_SCALE = "rack-scale"
     NETWORK = "network"
     COOLING = "cooling"
     POWER = "power"

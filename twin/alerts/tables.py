@@ -13,6 +13,7 @@ from twin.alerts.job import JOB_RULES
 from twin.alerts.model import Alert, Rules
 from twin.alerts.network import NETWORK_RULES
 from twin.alerts.power import POWER_RULES
+from twin.alerts.rack_scale import RACK_SCALE_RULES
 from twin.alerts.scheduler import SCHEDULER_RULES
 from twin.alerts.serving import SERVING_RULES
 from twin.alerts.shadow import SHADOW_RULES
@@ -24,6 +25,7 @@ __all__ = ["ALERTS", "RULES"]
 
 RULES: Registry[Rules] = Registry(
     GPU_RULES,
+    RACK_SCALE_RULES,
     NETWORK_RULES,
     COOLING_RULES,
     POWER_RULES,

@@ -6,6 +6,23 @@ from twin.alerts.model import Threshold
 
 __all__ = ["THRESHOLDS"]
 
+# -- NVLink domains, power shelves, trays ---------------------------------------------
+
+NVLINK_RECOVERIES = Threshold(
+    "nvlink_recoveries",
+    2,
+    "in 10 min",
+    "one link of 5,760 recovered three times in 21 min, five days before it failed (marin#9086); "
+    "the others never",
+)
+NVLINK_BAD_SIGNAL = Threshold("nvlink_bad_signal", 15, "", "status opcode of mlxlink: bad signal")
+DOMAIN_DEGRADED = Threshold(
+    "domain_degraded", 0.5, "of the GPUs", "est.: a switch tray takes links from all"
+)
+TRAY_VOLTS = Threshold("tray_volts", 48.5, "V", "est.: captured trays have 49.9 V idle")
+LEAK_LOW = Threshold("leak_low", 1.3, "V", "lower critical limit of the detectors (Redfish)")
+LEAK_HIGH = Threshold("leak_high", 2.0, "V", "upper critical limit of the detectors (Redfish)")
+
 # -- GPUs -----------------------------------------------------------------------------
 
 GPU_HOT = Threshold(

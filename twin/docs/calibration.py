@@ -46,11 +46,11 @@ to 10 %; of a run of less than 300 samples the 1 % quantile is a sample or two, 
 _RACKS = """
 ## NVL72 racks
 
-A rack of GB300 (`nvl72-rack`) and one of GB200 beside captures of idle trays, of a pod at light work,
-and of what sellers say. The captured trays are of different hosts and times: the GPUs of the tray
-that Redfish shows draw 239 W each, those of nvidia-smi 178 W. No capture of a rack at full load was
-found, so the figures under load are compared and not held. What sellers call a rack's power is
-what its supply has to be sized for.
+A rack of GB300 (`nvl72-rack`) and one of GB200 beside captures of idle trays, of a pod at light
+work, and of what sellers say. The captured trays are of different hosts and times: the GPUs of the
+tray that Redfish shows draw 239 W each, those of nvidia-smi 178 W. No capture of a rack at full
+load was found, so the figures under load are compared and not held. What sellers call a rack's
+power is what its supply has to be sized for.
 
 """
 _TEXT = """
@@ -116,8 +116,14 @@ def pages() -> Mapping[str, str]:
     """Return ``calibration.md`` and its plots."""
     return {
         "calibration.md": "".join(
-            (_INTRODUCTION, _compared(comparisons()), _workloads(), _RACKS,
-             _compared(rack_comparisons()), _TEXT)
+            (
+                _INTRODUCTION,
+                _compared(comparisons()),
+                _workloads(),
+                _RACKS,
+                _compared(rack_comparisons()),
+                _TEXT,
+            )
         ),
         f"{_FOLDER}/calibration-nodes.svg": _nodes(),
         f"{_FOLDER}/calibration-array.svg": _array(),

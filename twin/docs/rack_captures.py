@@ -8,7 +8,6 @@ import numpy as np
 
 from twin.docs.measurement import Comparison
 from twin.plant import Conditions, Plant
-from twin.plant.power_shelf import ShelfFedServers
 from twin.site import Layout, load_site, parse_site
 
 __all__ = ["rack_comparisons"]
@@ -36,13 +35,11 @@ def rack_comparisons() -> tuple[Comparison, ...]:
     idle = _run("nvl72-rack", "idle", _IDLE_SECONDS)
     older = _run("{name: rack, racks: 1, rack: nvl72, gpu: gb200}", "idle", _IDLE_SECONDS)
     work = _run("nvl72-rack", "training", _WORK_SECONDS)
-    servers = work.servers
-    assert isinstance(servers, ShelfFedServers)
     site = load_site("nvl72-rack")
     # The tray of the Redfish capture had GPUs of 239 W and not of 178 W.
     further = 4 * (239.0 - 178.0) * (1.0 + site.server.base_power_per_gpu_watt)
-    liquid = float(work.cdus.absorbed.sum() / servers.rack_power.sum())
-    kilowatts = float(servers.rack_power.sum()) / 1e3
+    liquid = float(work.cdus.absorbed.sum() / work.servers.rack_power.sum())
+    kilowatts = float(work.servers.rack_power.sum()) / 1e3
     tray = site.server.output_watts(site.gpu.power_limit_watts)
     flow = float(work.cdus.outputs()["flow"].sum())
     return (

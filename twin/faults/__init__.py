@@ -83,6 +83,20 @@ from twin.faults.power import (
     PduBreakerTrip,
     PduPhaseImbalance,
 )
+from twin.faults.rack_scale import (
+    BmcSilent,
+    BusJointWorn,
+    ImexDown,
+    NvlinkAgeing,
+    NvlinkDown,
+    PartitionLost,
+    PowerShelfDown,
+    QuickDisconnectBlocked,
+    RackIsolated,
+    ShelfPsuFailure,
+    SwitchTrayDown,
+    TrayLeak,
+)
 from twin.faults.schedule import AppliedFault, FaultSchedule, parse_fault, place_of
 from twin.faults.scheduler import ContainerCrashLoop, SchedulerStuck
 from twin.faults.server import PsuFailure, ServerDown, ServerPowerCap
@@ -138,6 +152,18 @@ FAULT_CLASSES: Registry[type[Fault]] = Registry(
     NvlinkError,
     NvswitchFailure,
     DcgmExporterDown,
+    NvlinkAgeing,
+    NvlinkDown,
+    SwitchTrayDown,
+    PartitionLost,
+    ImexDown,
+    PowerShelfDown,
+    ShelfPsuFailure,
+    BusJointWorn,
+    TrayLeak,
+    RackIsolated,
+    QuickDisconnectBlocked,
+    BmcSilent,
     NicFlap,
     NicDown,
     NicDegradedRate,
