@@ -261,3 +261,10 @@ def test_a_card_without_nvlink_has_no_faults_of_it(kind: str, target: str) -> No
     layout = Layout(Site.model_validate({"name": "mine", "racks": 1, "gpu": gpu}))
     with pytest.raises(ConfigError, match="the NVIDIA L40S has no NVLink"):
         FaultSchedule(layout, FAULTS).inject("x", kind, target, 0.0)
+
+
+def test_trays_have_no_switches_of_their_own() -> None:
+    """An NVSwitch of a server cannot fail where NVLinks end at switch trays of the rack."""
+    layout = Layout(parse_site("{name: joined, racks: 1, rack: nvl72}", "joined"))
+    with pytest.raises(ConfigError, match="use switch-tray-down"):
+        FaultSchedule(layout, FAULTS).inject("x", "nvswitch-failure", "r0001/n1", now=0.0)

@@ -10,7 +10,7 @@ import pytest
 from twin.errors import ConfigError
 from twin.faults import FAULTS, FaultSchedule
 from twin.faults.natural import CAUSES, Cause, NaturalFailures, failures_of
-from twin.site import Layout, load_site, parse_site
+from twin.site import Layout, find_target, load_site, parse_site
 
 DAYS = 54 * 86_400.0
 CLUSTER = Layout(parse_site("{name: llama, racks: 256}", "test"))
@@ -150,3 +150,13 @@ def test_strike() -> None:
     assert schedule.active[0].since == pytest.approx(1e9 + struck[0].at)
     assert len({(s.fault.kind, s.target) for s in schedule.active}) == len(struck)
     assert source.apply(schedule, 6 * 3600.0, epoch=1e9) == []
+
+
+def test_supplies_of_shelves_fail_where_there_are_shelves() -> None:
+    """A rack with power shelves has no supplies in its servers, so one of a shelf fails."""
+    layout = Layout(parse_site("{name: joined, racks: 2, rack: nvl72}", "joined"))
+    failures = NaturalFailures(layout, seed=1, factor=1e5).until(86_400.0)
+    supplies = [each for each in failures if each.cause == "power supply"]
+    assert {each.kind for each in supplies} == {"shelf-psu-failure"}
+    for each in supplies[:20]:
+        assert find_target(layout, each.target).kind == "shelf_psu"

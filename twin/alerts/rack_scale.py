@@ -155,7 +155,11 @@ RACK_SCALE_RULES = Rules(
         Alert(
             name="TrayLeak",
             severity=Severity.CRITICAL,
-            expr=f"{_LEAK} < {limit.LEAK_LOW} or {_LEAK} > {limit.LEAK_HIGH}",
+            expr=f"""
+            {_LEAK} < {limit.LEAK_LOW}
+              or
+            {_LEAK} > {limit.LEAK_HIGH}
+            """,
             hold=5,
             summary="{{ $labels.sensor_name }} of " + _TRAY + " is wet or broken",
             meaning="Coolant is in the tray. Two leaking trays are a reason to isolate the rack.",

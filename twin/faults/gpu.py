@@ -52,6 +52,13 @@ def _without_nvlink(layout: Layout, target: Target) -> str | None:
     return None if model.nvlink_bytes_per_second else f"the {model.name} has no NVLink"
 
 
+def _in_server(layout: Layout, target: Target) -> str | None:
+    """Return the refusal of a server that has no NVLink switches of its own, None if it has."""
+    if layout.entire.site.nvlink.switch_trays:
+        return "its NVLinks end at the switch trays of the rack; use switch-tray-down"
+    return _without_nvlink(layout, target)
+
+
 class GpuOffBus(Fault):
     """A GPU falls off the PCIe bus: XID 79."""
 
@@ -358,7 +365,7 @@ class NvswitchFailure(Fault):
     @classmethod
     def refusal(cls, layout: Layout, target: Target) -> str | None:
         """Return why the server cannot have this fault, None where it can."""
-        return _without_nvlink(layout, target)
+        return _in_server(layout, target)
 
     def apply(self, context: FaultContext) -> None:
         """Let every link of the server's GPUs fail."""

@@ -77,6 +77,10 @@ CAUSES = (
 """The published causes (The Llama 3 Herd of Models, table 5) and the faults they become."""
 
 
+_OF_SHELVES = {"psu-failure": "shelf-psu-failure"}
+"""Faults of servers' supplies, and what they are where power shelves feed the rack."""
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Failure:
     """One scheduled fault.
@@ -163,6 +167,8 @@ class NaturalFailures:
             time += float(rng.exponential(mean))
             fault = int(rng.choice(len(kinds), p=shares))
             kind = kinds[fault]
+            if self._layout.site.shelves.count:
+                kind = _OF_SHELVES.get(kind, kind)
             target = self._place(FAULTS[kind].target, rng)
             seconds = max(1.0, float(rng.exponential(lasting[fault])))
             yield Failure(time, cause.name, kind, target, seconds)
@@ -190,6 +196,9 @@ class NaturalFailures:
         if kind == "leaf":
             leaf = int(rng.integers(layout.site.fabric.rails)) + 1
             return f"{layout.unit_name(UnitKind.ARRAY, layout.array_of(rack))}/leaf{leaf}"
+        if kind == "shelf_psu":
+            supply = int(rng.integers(site.shelves.supplies)) + 1
+            return f"{layout.unit_name(UnitKind.RACK, rack)}/shelf_psu{supply}"
         server = (
             f"{layout.unit_name(UnitKind.RACK, rack)}/n{rng.integers(site.servers_per_rack) + 1}"
         )

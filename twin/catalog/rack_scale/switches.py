@@ -49,8 +49,8 @@ SWITCH_TRAY = DeviceClass(
     detail=Detail.RACK,
     address=DeviceAddress("switch", "NVLink switch trays", SWITCH_TRAYS.count),
     rollups=(
-        Rollup("switch_trays_up", "up", Operation.COUNT, Unit.NONE,
-               "NVLink switch trays of the {level} that answer.", equals=1.0),
+        Rollup("switch_trays_up", "power", Operation.COUNT, Unit.NONE,
+               "NVLink switch trays of the {level} that report."),
         Rollup("switch_tray_power_watts", "power", Operation.SUM, Unit.WATTS,
                "Power of the NVLink switch trays of the {level}."),
     ),
