@@ -62,6 +62,7 @@ def file(tmp_path: Path) -> StateFile:
         ("shared", "training"),
         ("gefion", "training"),
         ("cortex-50k", "idle"),
+        ("nvl72-pod", "training"),
     ],
 )
 def test_a_resumed_plant_goes_on_as_if_never_stopped(
@@ -74,6 +75,11 @@ def test_a_resumed_plant_goes_on_as_if_never_stopped(
     conditions.gpu_attached[1, 5] = False
     moved = conditions.fan_available if layout.site.has_air else conditions.pump_available
     moved[0, 0] = False
+    if layout.site.rack:
+        conditions.nvlink_up[0, 3] = conditions.shelf_psu_available[2, 0] = False
+        conditions.nvlink_recoveries_per_second[1, 9] = 0.5
+        conditions.tray_leak[3, 2] = 0.3
+        conditions.bus_joint_ohms[4, 1] = 0.01
     plant, resumed = Plant(layout, 5, workload), Plant(layout, 6, workload)
     run(plant, 20, conditions)
     file.save(KeptState(state_of(plant), now=1e9))

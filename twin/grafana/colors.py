@@ -54,16 +54,21 @@ GONE, SILENT = "#C4162A", "#8F3BB8"
 
 SEVERITIES: Mapping[str, str] = MappingProxyType({"critical": RED, "warning": ORANGE, "info": BLUE})
 _GOOD = ("running", "RUNNING", "training", "ok", "OK", "nominal", "up", "active", "link up",
-         "closed", "connected", "none", "no", "FULL")  # fmt: skip
+         "closed", "connected", "none", "no", "FULL", "success",
+         "healthy", "ready", "on")  # fmt: skip
 _CALM = ("standby", "STANDBY", "idle", "evaluation", "DISCHARGING", "CHARGING", "HOLDING",
          "TESTING", "cooling")  # fmt: skip
 _PASSING = ("starting", "STARTING", "loading", "synchronising", "init", "armed", "deferred",
-            "pending", "polling", "recovering", "test", "testing", "shift", "dormant")  # fmt: skip
-_POOR = ("Warning", "warning", "EMPTY")
+            "pending", "polling", "recovering", "test", "testing", "shift", "dormant",
+            "in progress", "initializing", "starting auth server", "waiting for peers",
+            "waiting for recovery", "init GPU", "shutting down")  # fmt: skip
+_POOR = ("Warning", "warning", "EMPTY", "limited capacity")
 _BAD = ("failed", "FAULT", "crashed", "stalled", "Critical", "critical", "down", "lower layer down",
-        "tripped", "open", "unpowered", "disconnected", "lost")  # fmt: skip
+        "tripped", "open", "unpowered", "disconnected", "lost", "leak", "failure",
+        "unhealthy")  # fmt: skip
 _ABSENT = ("stopped", "off", "OFF", "Unavailable", "Absent", "unknown", "not present",
-           "no change", "sleep", "disabled")  # fmt: skip
+           "no change", "sleep", "disabled", "not supported", "not started", "unrecognized",
+           "NVML too old", "unavailable")  # fmt: skip
 
 STATES: Mapping[str, str] = MappingProxyType(
     {

@@ -13,8 +13,16 @@ from twin.catalog import (
     DEVICES,
     ENGINE,
     FAN,
+    GRACE,
+    HOT_SWAP,
+    LEAK_DETECTOR,
+    NVLINK,
     OWN_METRICS,
+    POWER_SHELF,
     PUMP,
+    SHELF_PSU,
+    SWITCH_TRAY,
+    UP,
     WATER,
     DeviceClass,
     Level,
@@ -69,6 +77,17 @@ def _of(*devices: DeviceClass) -> Callable[[DeviceClass, Signal], bool]:
     return lambda device, _: device in devices
 
 
+_JOINED = frozenset(
+    device.name
+    for device in (GRACE, NVLINK, SWITCH_TRAY, POWER_SHELF, SHELF_PSU, HOT_SWAP, LEAK_DETECTOR)
+)
+_RACK_SCALE = OptionalMetrics(
+    "No NVL72 racks",
+    lambda device, signal: (
+        (device.name in _JOINED and signal.metric != UP)
+        or signal.name.startswith(("fabric_", "imex_"))
+    ),
+)
 EXTRA = OptionalMetrics(
     "Off by default in the exporter, and not exported here", lambda _, signal: signal.extra
 )
@@ -83,7 +102,7 @@ _OBSERVER = OptionalMetrics(
     lambda *_: False,
     tuple(metric for metric in OWN_METRICS if metric.name.startswith("twin_shadow_")),
 )
-OPTIONAL = (EXTRA, _LIQUID, _AIR, _SERVING, _OBSERVER)
+OPTIONAL = (_RACK_SCALE, EXTRA, _LIQUID, _AIR, _SERVING, _OBSERVER)
 
 
 def optional_of(query: str) -> OptionalMetrics | None:

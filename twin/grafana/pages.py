@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["AIR", "ALERTS", "ARRAY", "COOLING", "ENERGY", "FOLDER", "JOB", "NETWORK", "PAGES",
-           "PIPELINE", "RACK", "SERVER", "SERVING", "SHADOW", "SITE", "TAG",
+__all__ = ["AIR", "ALERTS", "ARRAY", "COOLING", "ENERGY", "FOLDER", "JOB", "NETWORK", "NVL72",
+           "PAGES", "PIPELINE", "RACK", "SERVER", "SERVING", "SHADOW", "SITE", "TAG",
            "DashboardPage"]  # fmt: skip
 
 TAG = "datacenter-twin"
@@ -78,6 +78,11 @@ AIR = DashboardPage(
     "Sites cooled by air: fans, aisles, chillers, and one rack's servers.",
     ("array", "rack"), site_wide=False, scope="site",
 )  # fmt: skip
+NVL72 = DashboardPage(
+    "nvl72", "NVLink and shelves",
+    "NVL72 racks: the NVLink domain of each, its power shelves and its compute trays.",
+    ("array",), site_wide=False,
+)  # fmt: skip
 NETWORK = DashboardPage(
     "network", "Network",
     "Throughput, congestion, lost links, optics and switches of the fabric.",
@@ -111,6 +116,6 @@ SHADOW = DashboardPage(
     ("relation",),
 )  # fmt: skip
 
-PAGES = (SITE, ARRAY, RACK, SERVER, COOLING, AIR, NETWORK, ENERGY, JOB, SERVING, ALERTS, SHADOW,
-         PIPELINE)  # fmt: skip
+PAGES = (SITE, ARRAY, RACK, SERVER, COOLING, AIR, NVL72, NETWORK, ENERGY, JOB, SERVING, ALERTS,
+         SHADOW, PIPELINE)  # fmt: skip
 """In the order of the links: from the whole to the part, then by subject."""

@@ -1,0 +1,170 @@
+"""NVL72 racks: the NVLink domain of each, its power shelves and its compute trays."""
+
+from __future__ import annotations
+
+from twin.alerts import thresholds as limit
+from twin.grafana import colors
+from twin.grafana.assemble import Row
+from twin.grafana.panel_parts import Query, TableColumn
+from twin.grafana.panels import listing, numbers, timeline
+from twin.grafana.place_columns import array_column, rack_column
+from twin.grafana.queries import nvl72 as q
+
+__all__ = ["rows"]
+
+_RACK = "{{rack}}"
+
+
+def rows() -> list[Row]:
+    """Return the rows."""
+    return [_now(), _links(), _shelves(), _trays()]
+
+
+def _now() -> Row:
+    return "Now", [
+        numbers(
+            "NVLinks down",
+            "Links between GPUs and switch trays that are down.",
+            [Query(q.LINKS_DOWN)],
+            width=4,
+            steps=colors.SOME_IS_BAD,
+            decimals=0,
+        ),
+        numbers(
+            "Switch trays",
+            "NVLink switch trays that report: nine in each NVL72.",
+            [Query(q.TRAYS_UP)],
+            width=4,
+            decimals=0,
+        ),
+        numbers(
+            "Supplies off",
+            "Supplies of power shelves that deliver nothing.",
+            [Query(q.SUPPLIES_OFF)],
+            width=4,
+            steps=colors.SOME_IS_BAD,
+            decimals=0,
+        ),
+        numbers(
+            "Lowest bus",
+            "Lowest voltage of a rack's bus, at its power shelves.",
+            [Query(q.BUS_LOWEST)],
+            width=4,
+            decimals=2,
+        ),
+        numbers(
+            "Lowest tray",
+            "Lowest voltage at the input of a compute tray. One that is far below the bus has a "
+            "bad joint.",
+            [Query(q.TRAY_LOWEST)],
+            width=4,
+            decimals=2,
+        ),
+        numbers(
+            "Wettest detector",
+            "Lowest voltage of a leak detector: 1.73 V when dry, below 1.3 V when wet.",
+            [Query(q.LEAK_LOWEST)],
+            width=4,
+            decimals=2,
+        ),
+    ]
+
+
+def _links() -> Row:
+    return "NVLink domains", [
+        listing(
+            "Worst NVLinks",
+            "The twenty worst links of the array: those that are down, then those that have "
+            "recovered most within an hour. State 15 is bad signal, 2 a switch tray that is off.",
+            [
+                Query(q.WORST_RECOVERED),
+                Query(q.WORST_STATE),
+                Query(q.WORST_FALLS),
+                Query(q.WORST_SYMBOLS),
+            ],
+            [
+                array_column(70),
+                rack_column(80),
+                TableColumn("tray_index", "Tray", width=60),
+                TableColumn("device_num_on_tray", "GPU", width=60),
+                TableColumn("port_label", "Link", width=90),
+                TableColumn("Value #A", "Recovered", width=100, decimals=0,
+                            steps=colors.IN_A_TABLE),
+                TableColumn("Value #B", "State", width=70, decimals=0, steps=colors.IN_A_TABLE),
+                TableColumn("Value #C", "Falls", width=70, decimals=0),
+                TableColumn("Value #D", "Symbol errors", decimals=0),
+            ],
+            width=24,
+            nothing="No NVL72 racks",
+            sort="Recovered",
+            descending=True,
+        ),
+        timeline(
+            "Recoveries in ten minutes",
+            "Recoveries of links by rack. A healthy link has none; one that has them fails within "
+            "days.",
+            [Query(q.RECOVERIES, _RACK)],
+            width=12,
+            least=0,
+        ),
+        timeline(
+            "GPUs with limited bandwidth",
+            "GPUs by rack whose fabric health is limited, because links are missing.",
+            [Query(q.LIMITED, _RACK)],
+            width=12,
+            least=0,
+        ),
+    ]  # fmt: skip
+
+
+def _shelves() -> Row:
+    return "Power shelves", [
+        timeline(
+            "Power by rack",
+            "DC power that the power shelves of each rack deliver.",
+            [Query(q.SHELF_POWER, _RACK)],
+            width=8,
+            least=0,
+        ),
+        timeline(
+            "Bus",
+            "Voltage of each rack's bus at its shelves; it falls with the current.",
+            [Query(q.BUS_VOLTS, _RACK)],
+            width=8,
+        ),
+        timeline(
+            "Lowest tray input",
+            "Lowest voltage at the input of a compute tray of each rack, and the limit of the "
+            "alert rule (dashed).",
+            [Query(q.TRAY_VOLTS, _RACK)],
+            width=8,
+            limit=limit.TRAY_VOLTS.value,
+        ),
+    ]
+
+
+def _trays() -> Row:
+    return "Trays", [
+        timeline(
+            "Highest module power",
+            "Power of the superchip that draws most in each rack: its CPU and both of its GPUs.",
+            [Query(q.MODULES, _RACK)],
+            width=8,
+            least=0,
+        ),
+        timeline(
+            "Switch trays",
+            "Power of the NVLink switch trays of each rack.",
+            [Query(q.SWITCH_POWER, _RACK)],
+            width=8,
+            least=0,
+        ),
+        timeline(
+            "Leak detectors",
+            "Lowest voltage of a leak detector of each rack, and the limit of the alert rule "
+            "(dashed).",
+            [Query(q.DETECTORS, _RACK)],
+            width=8,
+            limit=limit.LEAK_LOW.value,
+        ),
+    ]

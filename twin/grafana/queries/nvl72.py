@@ -1,0 +1,49 @@
+"""NVL72 racks: NVLink domains, power shelves and compute trays."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from twin.catalog import GPU, GRACE, NVLINK, Level
+from twin.grafana.promql import Expr
+from twin.grafana.units import COUNT
+from twin.grafana.values import IN_ARRAY, of, rolled
+
+_WORST = 20
+_BY_RACK = ("array", "rack")
+_BY_LINK = ("array", "rack", "tray_index", "device_num_on_tray", "port_label")
+
+_site = partial(rolled, Level.SITE)
+_rack = partial(rolled, Level.RACK, within=IN_ARRAY)
+_link, _gpu = partial(of, NVLINK, within=IN_ARRAY), partial(of, GPU, within=IN_ARRAY)
+
+# -- now ------------------------------------------------------------------------------
+
+LINKS_DOWN = _site("nvlinks_down").in_unit(COUNT)
+TRAYS_UP = _site("switch_trays_up").in_unit(COUNT)
+SUPPLIES_OFF = _site("shelf_psus_failed").in_unit(COUNT)
+BUS_LOWEST = _site("bus_voltage_min_volts")
+TRAY_LOWEST = _site("tray_voltage_min_volts")
+LEAK_LOWEST = _site("leak_detector_voltage_min_volts")
+
+# -- NVLink ---------------------------------------------------------------------------
+
+_RECOVERED = _link("recoveries").increase("1h").sum(*_BY_LINK)
+_DOWN = _link("opcode").max(*_BY_LINK)
+WORST_LINKS = Expr(f"topk({_WORST}, 1000 * ({_DOWN} > bool 0) + {_RECOVERED})")
+"""A link that is down comes before all that only recover."""
+WORST_RECOVERED = _RECOVERED.kept_by(WORST_LINKS).in_unit(COUNT)
+WORST_STATE = _DOWN.kept_by(WORST_LINKS)
+WORST_SYMBOLS = _link("symbol_errors").max(*_BY_LINK).kept_by(WORST_LINKS)
+WORST_FALLS = _link("link_down").max(*_BY_LINK).kept_by(WORST_LINKS)
+RECOVERIES = _link("recoveries").increase("10m").sum(*_BY_RACK).in_unit(COUNT)
+LIMITED = Expr(f"sum by (array, rack) ({_gpu('fabric_health')} == bool 3)").in_unit(COUNT)
+
+# -- power shelves and trays ----------------------------------------------------------
+
+SHELF_POWER = _rack("shelf_output_power_watts").max(*_BY_RACK)
+SWITCH_POWER = _rack("switch_tray_power_watts").max(*_BY_RACK)
+BUS_VOLTS = _rack("bus_voltage_min_volts").max(*_BY_RACK)
+TRAY_VOLTS = _rack("tray_voltage_min_volts").max(*_BY_RACK)
+DETECTORS = _rack("leak_detector_voltage_min_volts").max(*_BY_RACK)
+MODULES = of(GRACE, "module_power", within=IN_ARRAY).max(*_BY_RACK)
