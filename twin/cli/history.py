@@ -14,8 +14,7 @@ from twin.cli.options import DetailSettings, Failures, SiteName, Workload, secon
 from twin.errors import ConfigError
 
 if TYPE_CHECKING:
-    from twin.history import Estimate, PastPlan, SampleTarget
-    from twin.library.progress import ProgressBar
+    from twin.history import Estimate, PastPlan
 
 __all__ = ["history"]
 
@@ -26,7 +25,9 @@ _TRIAL = 4
 def history(
     to: Annotated[
         str,
-        typer.Option(help="parquet:FOLDER, openmetrics:FOLDER, or blocks:FOLDER for Prometheus."),
+        typer.Option(
+            help="parquet:FOLDER, openmetrics:FOLDER, blocks:FOLDER for Prometheus, or write:URL."
+        ),
     ],
     site: SiteName = "demo",
     days: Annotated[int, typer.Option(help="Whole days, in UTC.", min=1, max=_MOST_DAYS)] = 7,
@@ -37,6 +38,7 @@ def history(
     detail: DetailSettings = None,
     workload: Workload = "training",
     failures: Failures = "natural",
+    tenant: Annotated[str | None, typer.Option(help="Tenant of a Mimir, for write:URL.")] = None,
     processes: Annotated[
         int | None,
         typer.Option(help="That share the days; by default one for each core.", min=1),
@@ -56,6 +58,7 @@ def history(
     Examples:
       twin history --days 30 --detail rack --to parquet:past
       twin history --days 7 --to blocks:/var/lib/prometheus
+      twin history --days 7 --to write:http://127.0.0.1:8428/api/v1/write
       twin history --site mysite.yaml --days 365 --step 1m --to parquet:past --dry-run
     """  # noqa: D301 - click wants the backspace itself before lines to be kept
     interval = seconds(step)
@@ -80,34 +83,20 @@ def history(
         workload,
         failures,
     )
-    target = target_of(to)
+    target = target_of(to, tenant)
     estimate = estimated(plan, target)
     count = processes_for(plan, target, processes or os.cpu_count() or 1)
     _tell(plan, estimate, _trial(plan, count), count)
     if dry_run:
         return
+    from twin.cli.past_report import PastReport
     from twin.library.progress import ProgressBar
 
     began = time.monotonic()
     with ProgressBar("Writing", estimate.days * plan.scrapes, shown=True) as bar:
-        total = write_history(plan, target, _Shown(bar, target), count)
+        total = write_history(plan, target, PastReport(bar, target.name_of), count)
     spent = time.monotonic() - began
-    typer.echo(f"{total:,} samples in {spent:,.0f} s, in {target.folder}", err=True)
-
-
-class _Shown:
-    """Shows how far it is."""
-
-    def __init__(self, bar: ProgressBar, target: SampleTarget) -> None:
-        self._bar, self._target = bar, target
-
-    def scraped(self) -> None:
-        """Take note of a scrape."""
-        self._bar.advance()
-
-    def written(self, day: int, samples: int) -> None:
-        """Take note of a day that is in place."""
-        typer.echo(f"{self._target.name_of(day)}: {samples:,} samples", err=True)
+    typer.echo(f"{total:,} samples in {spent:,.0f} s, in {target.place}", err=True)
 
 
 def _start(end: str | None, days: int) -> int:

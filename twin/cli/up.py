@@ -39,6 +39,7 @@ from twin.cli.process import configure_logs, stop_on_signals, wait
 from twin.errors import CheckFailedError, ConfigError
 
 if TYPE_CHECKING:
+    from twin.site import DetailPlan
     from twin.stack.check import RunReport, TraceComparison
     from twin.stack.local import LocalConfig, LocalStack
 
@@ -75,6 +76,12 @@ def up(
             help="embedded, or mqtt://[user:password@]host[:port], or mqtts://.",
         ),
     ] = _EMBEDDED,
+    history: Annotated[
+        str | None,
+        typer.Option(
+            help="Begin with a past, 7d, that is written to --prometheus before the twin starts."
+        ),
+    ] = None,
     duration: Annotated[
         str | None, typer.Option("--for", help="Stop after so long: 20s, 5m, 1h.")
     ] = None,
@@ -105,6 +112,7 @@ def up(
       twin up
       twin up --site colossus-100k --interval 10s --allow-inject
       twin up --for 20s --check
+      twin up --history 7d --prometheus http://127.0.0.1:9090
       twin up --exporter dcgm=4.9.0
       twin up --site colossus-array --workload trace:gpt3-512xh100 --speed 60 --for 60s --check
     """  # noqa: D301 - click wants the backspace itself before lines to be kept
@@ -149,6 +157,8 @@ def up(
         tls=opened.tls,
         alerts=alert_server(prometheus, alertmanager),
     )
+    if history is not None:
+        config = _with_past(config, plan, history, prometheus)
     length = None if duration is None else seconds(duration)
     report = asyncio.run(_run(config, opened, length, check))
     if report is not None:
@@ -156,6 +166,39 @@ def up(
         missed = report.failures()
         if missed:
             raise CheckFailedError("the check failed: " + "; ".join(missed))
+
+
+def _with_past(
+    config: LocalConfig, plan: DetailPlan, history: str, prometheus: str | None
+) -> LocalConfig:
+    """Write a past and return the configuration of a twin that goes on from its end."""
+    if prometheus is None:
+        raise ConfigError(
+            "--history needs the store that it is written to; add for example "
+            "--prometheus http://127.0.0.1:9090"
+        )
+    import atexit
+    import shutil
+    import tempfile
+    from dataclasses import replace
+    from pathlib import Path
+
+    from twin.aggregator import AlertServer
+    from twin.cli.past_report import PastReport
+    from twin.history.lived import LivedPast
+    from twin.library.progress import ProgressBar
+
+    store = AlertServer.parse("Prometheus", prometheus)
+    past = LivedPast(config.layout, plan, seconds(history), store, config.seed,
+                     config.workload, config.failures)  # fmt: skip
+    state = config.state
+    if state is None:
+        state = Path(tempfile.mkdtemp(prefix="twin-state-"))
+        atexit.register(shutil.rmtree, state, ignore_errors=True)
+    with ProgressBar("Writing the past", past.scrapes, shown=True) as bar:
+        samples = past.write(time.time(), state, PastReport(bar))
+    typer.echo(f"{samples:,} samples of the last {history} are in {store.url}", err=True)
+    return replace(config, state=state)
 
 
 async def _run(

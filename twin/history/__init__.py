@@ -1,7 +1,8 @@
 """A past of a site: days of samples at once, as Prometheus would have scraped them."""
 
+from twin.history.all_targets import TARGETS, target_of
 from twin.history.past import DAY, PastPlan, SimulatedPast
-from twin.history.targets import TARGETS, SampleTarget, target_of
+from twin.history.targets import SampleTarget
 from twin.history.writing import Estimate, HistoryReport, estimated, processes_for, write_history
 
 __all__ = [

@@ -17,8 +17,9 @@ import structlog
 
 from twin.catalog import Detail
 from twin.errors import ConfigError, ServiceError, TwinError
+from twin.history.all_targets import target_of
 from twin.history.past import PastPlan
-from twin.history.targets import SampleTarget, target_of
+from twin.history.targets import SampleTarget
 from twin.history.writing import HistoryReport, write_days
 from twin.site import DetailPlan, Layout
 from twin.site.loader import site_of

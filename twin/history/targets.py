@@ -5,10 +5,9 @@ from __future__ import annotations
 import shutil
 import subprocess
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
-from types import MappingProxyType
 from typing import ClassVar
 
 from twin.errors import ConfigError, ServiceError
@@ -17,7 +16,7 @@ from twin.history.page_reader import Block
 from twin.history.parquet import ParquetDay
 from twin.history.past import DAY
 
-__all__ = ["TARGETS", "DayWriter", "SampleTarget", "target_of"]
+__all__ = ["BlocksTarget", "DayWriter", "OpenMetricsTarget", "ParquetTarget", "SampleTarget"]
 
 
 class DayWriter(ABC):
@@ -64,10 +63,23 @@ class SampleTarget(ABC):
         moment = datetime.fromtimestamp(day, UTC)
         return f"{moment:%Y-%m-%d}" if day % DAY == 0 else f"{moment:%Y-%m-%dT%H%M%S}"
 
+    in_order: ClassVar[bool] = False
+    """Whether days must be written one after the other."""
+
+    @classmethod
+    def made_of(cls, text: str) -> SampleTarget:
+        """Return the target of what stands after the colon."""
+        return cls(Path(text))
+
     @property
     def text(self) -> str:
         """What :func:`target_of` makes it of."""
         return f"{self.word}:{self.folder}"
+
+    @property
+    def place(self) -> str:
+        """Where the samples are, for a person."""
+        return str(self.folder)
 
     @abstractmethod
     def has(self, day: int) -> bool:
@@ -218,22 +230,3 @@ class BlocksTarget(SampleTarget):
 
     def _mark(self, day: int) -> Path:
         return self.folder / f"twin-history-{self.name_of(day)}"
-
-
-TARGETS: Mapping[str, type[SampleTarget]] = MappingProxyType(
-    {target.word: target for target in (ParquetTarget, OpenMetricsTarget, BlocksTarget)}
-)
-"""Targets by the word before the colon."""
-
-
-def target_of(text: str) -> SampleTarget:
-    """Return the target of ``parquet:FOLDER``, ``openmetrics:FOLDER`` or ``blocks:FOLDER``.
-
-    Raises:
-        ConfigError: it is none of these, or what it needs is not there.
-    """
-    word, colon, folder = text.partition(":")
-    if word not in TARGETS or not colon or not folder:
-        forms = ", ".join(f"{known}:FOLDER" for known in TARGETS)
-        raise ConfigError(f"--to {text!r} is not known; write one of {forms}")
-    return TARGETS[word](Path(folder))

@@ -20,7 +20,15 @@ from twin.history.past import PastPlan, SimulatedPast
 from twin.history.targets import SampleTarget
 from twin.site import count_series
 
-__all__ = ["Estimate", "HistoryReport", "estimated", "processes_for", "write_days", "write_history"]
+__all__ = [
+    "Estimate",
+    "HistoryReport",
+    "estimated",
+    "kept_states",
+    "processes_for",
+    "write_days",
+    "write_history",
+]
 
 _OWN = ".twin-history"
 _PART_SECONDS = 7200
@@ -74,7 +82,11 @@ def processes_for(plan: PastPlan, target: SampleTarget, most: int) -> int:
 
     What a file of the user adds to the catalogue is in this process alone.
     """
-    return 1 if DEVICES.is_extended else max(1, min(most, len(_missing(plan, target))))
+    return (
+        1
+        if target.in_order or DEVICES.is_extended
+        else max(1, min(most, len(_missing(plan, target))))
+    )
 
 
 def write_history(
@@ -167,6 +179,16 @@ def _write_day(
     return samples
 
 
+def kept_states(target: SampleTarget) -> dict[int, Path]:
+    """Return the files of the states that are kept beside a past, by their unix time."""
+    found = {}
+    for path in (target.folder / _OWN).glob("plant-*.state"):
+        word = path.stem.removeprefix("plant-")
+        if word.isdigit():
+            found[int(word)] = path
+    return found
+
+
 class _DayStates:
     """States at the ends of days, from which a later call goes on."""
 
@@ -176,7 +198,7 @@ class _DayStates:
 
     def before(self, day: int) -> KeptState | None:
         """Return the latest state from which a day can be reached, None without any."""
-        ends = [end for end in self._ends() if end <= day]
+        ends = [end for end in kept_states(self._target) if end <= day]
         kept = self._file(max(ends)).load() if ends else None
         return kept if kept is not None and round(kept.now) <= day else None
 
@@ -185,12 +207,8 @@ class _DayStates:
         self._file(round(state.now)).save(state)
         missing = _missing(self._plan, self._target)
         first = missing[0] if missing else self._plan.each_day[-1] + self._plan.day
-        for end in sorted(end for end in self._ends() if end <= first)[:-1]:
+        for end in sorted(end for end in kept_states(self._target) if end <= first)[:-1]:
             self._file(end).path.unlink(missing_ok=True)
-
-    def _ends(self) -> list[int]:
-        words = [path.stem.removeprefix("plant-") for path in self._folder.glob("plant-*.state")]
-        return [int(word) for word in words if word.isdigit()]
 
     def _file(self, end: int) -> StateFile:
         return StateFile(self._folder, self._plan.layout, self._plan.workload, str(end))
