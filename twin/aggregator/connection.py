@@ -97,6 +97,10 @@ class HttpConnection(H11Protocol):
         else:
             super().timeout_keep_alive_handler()
 
+    def cut(self) -> None:
+        """Close the connection without another byte, as one to a dead peer ends."""
+        self.transport.abort()
+
     def _expect_request(self) -> None:
         """Give a request its time, counted from its first byte, or the connection's beginning."""
         self._arrival.start(self._limits.request_seconds, lambda: self._cut("slow_request"))

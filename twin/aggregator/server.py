@@ -57,6 +57,7 @@ class UvicornServer(uvicorn.Server):
         def welcome() -> HttpConnection:
             guest = protocol(config=config, server_state=server.server_state, app_state={})
             guest.door = server.door
+            guest.app_state["cut"] = guest.cut
             return guest
 
         server.door = Door(welcome, limits, telemetry, tls)
@@ -130,16 +131,18 @@ def address(listener: socket.socket, *, tls: bool) -> str:
 
 
 async def serve_http(
-    server: UvicornServer, listener: socket.socket, closing: asyncio.Event
+    server: UvicornServer, listener: socket.socket | list[socket.socket], closing: asyncio.Event
 ) -> None:
     """Answer requests until cancelled; then let the answers under way end.
 
-    ``closing`` tells the streams of open pages, which have no end of their own.
+    A server may have several listeners, which share its limits. ``closing`` tells the streams of
+    open pages, which have no end of their own.
 
     The server is not cancelled but asked to end: interrupted while it begins to listen,
     it would leave the socket behind in the event loop.
     """
-    serving = asyncio.create_task(server.serve([listener]), name="aggregator http server")
+    listeners = listener if isinstance(listener, list) else [listener]
+    serving = asyncio.create_task(server.serve(listeners), name="aggregator http server")
     try:
         await asyncio.shield(serving)
     finally:

@@ -29,6 +29,7 @@ from twin.cli.gateway import gateway
 from twin.cli.history import history
 from twin.cli.metrics import metrics
 from twin.cli.output import run
+from twin.cli.redfish import redfish
 from twin.cli.rules import app as rules
 from twin.cli.scenario import app as scenario
 from twin.cli.shadow import shadow
@@ -79,6 +80,7 @@ def _options(
 app.command()(up)
 app.command()(emulate)
 app.command()(aggregate)
+app.command()(redfish)
 app.command()(inject)
 app.command()(clear)
 app.command()(faults)

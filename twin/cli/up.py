@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from contextlib import AsyncExitStack
-from dataclasses import asdict
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, contextmanager
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Annotated
 
 import orjson
@@ -102,6 +103,16 @@ def up(
     inject_token_file: InjectTokenFile = None,
     prometheus: PrometheusUrl = None,
     alertmanager: AlertmanagerUrl = None,
+    redfish_port: Annotated[
+        int | None,
+        typer.Option(
+            "--redfish",
+            help="Serve the racks' BMCs as Redfish on this port too, 0 for any; the password is "
+            "made up and printed.",
+            min=0,
+            max=65535,
+        ),
+    ] = None,
     as_json: JsonOutput = False,
     log_level: LogLevel = "warning",
 ) -> None:
@@ -114,6 +125,7 @@ def up(
       twin up --for 20s --check
       twin up --history 7d --prometheus http://127.0.0.1:9090
       twin up --exporter dcgm=4.9.0
+      twin up --redfish 9443
       twin up --site colossus-array --workload trace:gpt3-512xh100 --speed 60 --for 60s --check
     """  # noqa: D301 - click wants the backspace itself before lines to be kept
     from twin.catalog import Detail
@@ -160,7 +172,8 @@ def up(
     if history is not None:
         config = _with_past(config, plan, history, prometheus)
     length = None if duration is None else seconds(duration)
-    report = asyncio.run(_run(config, opened, length, check))
+    with _with_bmcs(config, redfish_port, opened) as config:
+        report = asyncio.run(_run(config, opened, length, check))
     if report is not None:
         _print(report, as_json)
         missed = report.failures()
@@ -180,7 +193,6 @@ def _with_past(
     import atexit
     import shutil
     import tempfile
-    from dataclasses import replace
     from pathlib import Path
 
     from twin.aggregator import AlertServer
@@ -199,6 +211,21 @@ def _with_past(
         samples = past.write(time.time(), state, PastReport(bar))
     typer.echo(f"{samples:,} samples of the last {history} are in {store.url}", err=True)
     return replace(config, state=state)
+
+
+@contextmanager
+def _with_bmcs(config: LocalConfig, port: int | None, opened: Doors) -> Iterator[LocalConfig]:
+    """Yield a configuration that serves the BMCs as well, where there is a port for them."""
+    if port is None:
+        yield config
+        return
+    from twin.cli.redfish import DEFAULT_USER, certified, login_of
+    from twin.redfish import RedfishConfig
+
+    with certified(opened.tls, config.host) as tls:
+        login = login_of(DEFAULT_USER, None)
+        bmcs = RedfishConfig(config.layout, login, host=config.host, port=port, tls=tls)
+        yield replace(config, redfish=bmcs)
 
 
 async def _run(
@@ -254,6 +281,10 @@ def _announce(config: LocalConfig, stack: LocalStack, opened: Doors) -> None:
     )
     for name, address in rows:
         console.print(f"  {name:<14} {address}", soft_wrap=True)
+    if stack.redfish is not None and config.redfish is not None:
+        from twin.cli.redfish import tell_of_bmcs
+
+        tell_of_bmcs(stack.redfish, config.redfish.login)
     console.print("  Ctrl-C stops it", style="dim")
 
 

@@ -21,6 +21,7 @@ from twin.docs import (
     notebooks,
     openapi,
     readme,
+    redfish,
     runbooks,
     scale,
     scale_out,
@@ -50,6 +51,7 @@ def pages() -> Mapping[str, str]:
         **scale.pages(),
         **scale_out.pages(),
         **shadow.pages(),
+        **redfish.pages(),
         **readme.pages(),
         **notebooks.pages(),
     }

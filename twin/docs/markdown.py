@@ -12,24 +12,24 @@ BEGIN = "<!-- Made by `python -m twin.docs` from benchmarks/results; do not edit
 END = "<!-- End of what is made. -->\n"
 """Marks in a page that is written by hand except for the part between them."""
 
-_BETWEEN = re.compile(f"{re.escape(BEGIN)}.*?{re.escape(END)}", re.DOTALL)
 
-
-def between_marks(text: str, made: str | None, name: str) -> str:
+def between_marks(text: str, made: str | None, name: str, begin: str = BEGIN) -> str:
     """Return a page with what is made in the place between its marks.
 
     Args:
         text: the page.
         made: what belongs there; None where nothing was measured yet.
         name: of the page, for the message.
+        begin: the first mark.
 
     Raises:
         ValueError: the page has not one such place.
     """
     shown = "Nothing was measured yet.\n" if made is None else made
-    replaced, count = _BETWEEN.subn(lambda _: BEGIN + shown + END, text)
+    between = re.compile(f"{re.escape(begin)}.*?{re.escape(END)}", re.DOTALL)
+    replaced, count = between.subn(lambda _: begin + shown + END, text)
     if count != 1:
-        raise ValueError(f"{name} must have one place between {BEGIN.strip()} and {END.strip()}")
+        raise ValueError(f"{name} must have one place between {begin.strip()} and {END.strip()}")
     return replaced
 
 

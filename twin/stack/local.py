@@ -21,6 +21,7 @@ from twin.bus import BrokerUrl
 from twin.bus.embedded import embedded_broker
 from twin.emulator import Emulator, EmulatorConfig
 from twin.errors import ConfigError, first_error
+from twin.redfish import RedfishConfig, RedfishService
 from twin.site import DetailPlan, Layout
 from twin.wire import Codec
 
@@ -50,6 +51,7 @@ class LocalConfig:
         inject_token: opens faults over HTTP; None where they are off.
         tls: certificate for HTTPS; None for plain HTTP.
         alerts: server of the firing alerts; None for none.
+        redfish: how the BMCs are served; None for not at all.
     """
 
     layout: Layout
@@ -70,6 +72,7 @@ class LocalConfig:
     inject_token: Token | None = None
     tls: CertificateFiles | None = None
     alerts: AlertServer | None = None
+    redfish: RedfishConfig | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,23 +84,27 @@ class LocalStack:
         aggregator: serves what it gets.
         emulator: publishes.
         token: opens what the aggregator serves; None where reading needs no token.
+        redfish: serves the BMCs; None where nobody does.
     """
 
     broker: BrokerUrl
     aggregator: Aggregator
     emulator: Emulator
     token: Token | None = None
+    redfish: RedfishService | None = None
 
 
 def _find_taken(config: LocalConfig) -> None:
     """Tell of every port that is taken before the first one is opened.
 
     Raises:
-        ConfigError: one of them is, or both.
+        ConfigError: one of them is, or several.
     """
     wanted = {"--port": config.port}
     if config.broker is None:
         wanted = {"--mqtt-port": config.mqtt_port, **wanted}
+    if config.redfish is not None:
+        wanted["--redfish"] = config.redfish.port
     taken = {option: port for option, port in wanted.items() if port and _taken(config.host, port)}
     if not taken:
         return
@@ -165,12 +172,16 @@ async def local_stack(config: LocalConfig) -> AsyncIterator[LocalStack]:
             )
         )
         await aggregator.subscribed()
+        bmcs = None
+        if config.redfish is not None:
+            bmcs = await stack.enter_async_context(RedfishService.running(config.redfish, broker))
+            await bmcs.subscribed.wait()
         stop = asyncio.Event()
         try:
             async with asyncio.TaskGroup() as tasks:
                 task = tasks.create_task(emulator.run(broker, stop), name="emulator")
                 try:
-                    yield LocalStack(broker, aggregator, emulator, config.token)
+                    yield LocalStack(broker, aggregator, emulator, config.token, bmcs)
                 finally:
                     stop.set()
                     await asyncio.wait([task], timeout=5.0)

@@ -1,0 +1,256 @@
+"""Resources of computer systems: themselves, their processors and the GPUs' memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+from twin.catalog.host.kind import serial
+from twin.redfish.node import Kit, Node
+from twin.redfish.rows import MetricRow
+from twin.redfish.schemas import ROOT, Payload, link, links, resource, status
+from twin.redfish.sensors import numbered, worst
+from twin.redfish.table import ProcessorRow, SystemRow
+from twin.redfish.view import BmcView
+
+__all__ = ["duration", "system_nodes"]
+
+_BYTES_OF_GIBIBYTE = 2**30
+_GPU_UUID = "GPU-"
+
+
+def duration(seconds: float) -> str:
+    """Return a span of time as Redfish writes it, an ISO 8601 duration."""
+    minutes, rest = divmod(seconds, 60)
+    hours, minutes = divmod(int(minutes), 60)
+    days, hours = divmod(hours, 24)
+    text = f"{rest:.3f}".rstrip("0").rstrip(".")
+    day, hour, minute = (f"{n}{w}" if n else "" for n, w in ((days, "D"), (hours, "H"),
+                                                             (minutes, "M")))  # fmt: skip
+    return f"P{day}T{hour}{minute}{text}S"
+
+
+def system_nodes(kit: Kit) -> Iterator[Node]:
+    """Yield the resources of every system."""
+    if not kit.kind.systems:
+        return
+    paths = [kit.system_path(row) for row in kit.kind.systems]
+    yield Node.collection(f"{ROOT}/Systems", "ComputerSystem", "Computer Systems", paths)
+    for row in kit.kind.systems:
+        yield from _SystemNodes(kit, row).nodes()
+
+
+class _SystemNodes:
+    """The resources of one system.
+
+    Args:
+        kit: what the kind of BMC has.
+        row: that declares it.
+    """
+
+    def __init__(self, kit: Kit, row: SystemRow) -> None:
+        self._kit = kit
+        self._row = row
+        self._path = kit.system_path(row)
+        site = kit.layout.site
+        self._processors = [
+            (own, slot)
+            for own in row.processors
+            for slot in range(own.count if own.device is None else own.device.per_host(site))
+        ]
+        self._memories = [(own, slot) for own, slot in self._processors if own.memory]
+
+    def nodes(self) -> Iterator[Node]:
+        """Yield them."""
+        path = self._path
+        yield Node(path, self._itself)
+        processors = [self._processor_path(own, slot) for own, slot in self._processors]
+        yield Node.collection(f"{path}/Processors", "Processor", "Processors", processors)
+        for (row, slot), own in zip(self._processors, processors, strict=True):
+            yield Node(own, partial(self._processor, row, slot))
+            if row.metrics:
+                yield Node(f"{own}/ProcessorMetrics", partial(self._metrics, row, slot))
+            if row.temperature:
+                yield Node(f"{own}/EnvironmentMetrics", partial(self._environment, row, slot))
+        if not self._memories:
+            return
+        memories = [self._memory_path(own, slot) for own, slot in self._memories]
+        yield Node.collection(f"{path}/Memory", "Memory", "Memory", memories)
+        for (row, slot), own in zip(self._memories, memories, strict=True):
+            yield Node(own, partial(self._memory, row, slot))
+            yield Node(f"{own}/MemoryMetrics", partial(self._memory_metrics, row, slot))
+
+    def _itself(self, view: BmcView) -> Payload:
+        row, kit = self._row, self._kit
+        healths = [self._health(view, own, slot) for own, slot in self._processors]
+        on = kit.kind.on(view)
+        chassis = next(own for own in kit.chassis if own.id == row.chassis)
+        system = resource(
+            self._path,
+            "ComputerSystem",
+            row.name,
+            SystemType="Physical",
+            Manufacturer=row.manufacturer or None,
+            Model=None if row.model is None else row.model(view),
+            SerialNumber=serial(view.place, "chassis" if row.host else row.id),
+            HostName=view.managed if row.host else None,
+            PowerState="On" if on else "Off",
+            Status={"State": "Enabled" if on else "Disabled", "Health": worst(iter(healths)),
+                    "HealthRollup": worst(iter(healths))},
+            ProcessorSummary={"Count": len(self._processors)},
+            Processors=link(f"{self._path}/Processors"),
+            Memory=link(f"{self._path}/Memory") if self._memories else None,
+            Links={"Chassis": links([chassis.path]),
+                   "ManagedBy": links(kit.managers_of(row.chassis))},
+        )  # fmt: skip
+        if row.host and kit.kind.memory is not None:
+            gibibytes = round(kit.kind.memory(view) / _BYTES_OF_GIBIBYTE, 1)
+            system["MemorySummary"] = {"TotalSystemMemoryGiB": gibibytes}
+        if row.host and kit.kind.booted is not None:
+            system["BootProgress"] = {"LastState": self._progress(view)}
+        return system
+
+    def _progress(self, view: BmcView) -> str:
+        """Return how far the host has booted, in Redfish's words."""
+        kind = self._kit.kind
+        if not kind.on(view) or kind.booted is None:
+            return "None"
+        return "OSRunning" if kind.booted(view) else "OSBootStarted"
+
+    # -- processors ------------------------------------------------------------
+
+    def _processor_path(self, row: ProcessorRow, slot: int) -> str:
+        return f"{self._path}/Processors/{numbered(row.id, slot + row.first)}"
+
+    def _answers(self, view: BmcView, row: ProcessorRow, slot: int) -> bool:
+        device, signal = row.anchor
+        return view.value(device, signal, slot if row.device is not None else 0) is not None
+
+    def _health(self, view: BmcView, row: ProcessorRow, slot: int) -> str:
+        """Return its health: a processor that does not answer in a running system is lost."""
+        if self._answers(view, row, slot) or not self._kit.kind.on(view):
+            return "OK"
+        return "Critical"
+
+    def _processor(self, row: ProcessorRow, slot: int, view: BmcView) -> Payload:
+        path, number = self._processor_path(row, slot), slot + row.first
+        there = self._answers(view, row, slot)
+        chassis = numbered(row.chassis, number)
+        processor = resource(
+            path,
+            "Processor",
+            numbered(row.name, number),
+            ProcessorType=row.type,
+            Manufacturer=row.manufacturer or None,
+            Model=row.model(view),
+            SerialNumber=serial(view.place, numbered(row.id, number)),
+            Status=status(self._health(view, row, slot), there=there),
+            Metrics=link(f"{path}/ProcessorMetrics") if row.metrics else None,
+            EnvironmentMetrics=link(f"{path}/EnvironmentMetrics") if row.temperature else None,
+            Links={"Chassis": link(f"{ROOT}/Chassis/{chassis}"),
+                   **({"Memory": links([self._memory_path(row, slot)])} if row.memory else {})},
+        )  # fmt: skip
+        if row.oem[0]:
+            processor |= self._nvidia(view, row, slot)
+        return processor
+
+    def _nvidia(self, view: BmcView, row: ProcessorRow, slot: int) -> Payload:
+        """Return what is NVIDIA's of a GPU: its name in the driver, memory, and partitions."""
+        at = view.host * view.slots(row.device) + slot if row.device is not None else slot
+        names = view.identity
+        return {
+            "UUID": names.gpu_uuids[at].removeprefix(_GPU_UUID),
+            "MemorySummary": {"TotalMemorySizeMiB": view.gpu_model.framebuffer_mib},
+            "Oem": {
+                "Nvidia": {
+                    "@odata.type": row.oem[0],
+                    "MIGModeEnabled": bool(view.store.names.instances(view.rack)),
+                }
+            },
+        }
+
+    def _metrics(self, row: ProcessorRow, slot: int, view: BmcView) -> Payload:
+        path = f"{self._processor_path(row, slot)}/ProcessorMetrics"
+        name = f"metrics of {numbered(row.name, slot + row.first)}"
+        metrics = resource(path, "ProcessorMetrics", name)
+        return _filled(metrics, view, row, slot, row.metrics, row.oem[1])
+
+    def _environment(self, row: ProcessorRow, slot: int, view: BmcView) -> Payload:
+        """Return the environment: that of its own chassis, or its temperature in another."""
+        number = slot + row.first
+        path = f"{self._processor_path(row, slot)}/EnvironmentMetrics"
+        name = f"environment of {numbered(row.name, number)}"
+        chassis = numbered(row.chassis, number)
+        metrics = resource(path, "EnvironmentMetrics", name)
+        own = next((one for one in self._kit.chassis if one.id == chassis), None)
+        templates = {"TemperatureCelsius": row.temperature}
+        if own is not None and own.row.device is row.device and row.device is not None:
+            templates |= {"PowerWatts": own.row.power, "EnergyJoules": own.row.energy}
+        for name, template in templates.items():
+            place = self._kit.sensors.get((chassis, numbered(template, number)))
+            if place is not None:
+                metrics[name] = place.excerpt(view)
+        return metrics
+
+    # -- memory ----------------------------------------------------------------
+
+    def _memory_path(self, row: ProcessorRow, slot: int) -> str:
+        return f"{self._path}/Memory/{numbered(row.memory, slot + row.first)}"
+
+    def _memory(self, row: ProcessorRow, slot: int, view: BmcView) -> Payload:
+        path = self._memory_path(row, slot)
+        memory = resource(
+            path,
+            "Memory",
+            f"memory of {numbered(row.name, slot + row.first)}",
+            MemoryType="DRAM",
+            MemoryDeviceType="HBM3",
+            CapacityMiB=view.gpu_model.framebuffer_mib,
+            Status=status(self._health(view, row, slot), there=self._answers(view, row, slot)),
+            Metrics=link(f"{path}/MemoryMetrics"),
+            Links={"Processors": links([self._processor_path(row, slot)])},
+        )
+        return _filled(memory, view, row, slot, row.memory_state, row.memory_oem[0])
+
+    def _memory_metrics(self, row: ProcessorRow, slot: int, view: BmcView) -> Payload:
+        path = f"{self._memory_path(row, slot)}/MemoryMetrics"
+        name = f"metrics of the memory of {numbered(row.name, slot + row.first)}"
+        metrics = resource(path, "MemoryMetrics", name)
+        return _filled(metrics, view, row, slot, row.memory_metrics, row.memory_oem[1])
+
+
+def _filled(
+    found: Payload,
+    view: BmcView,
+    row: ProcessorRow,
+    slot: int,
+    rows: tuple[MetricRow, ...],
+    oem: str,
+) -> Payload:
+    """Return a resource with the properties that rows declare; those without a value stay away."""
+    if row.device is None:
+        return found
+    for own in rows:
+        value = view.value(row.device, own.shown, slot)
+        if value is not None:
+            _put(found, own.path.split("/"), _as_property(own, value))
+    nvidia = found.get("Oem", {}).get("Nvidia")
+    if nvidia is not None and oem:
+        nvidia["@odata.type"] = oem
+    return found
+
+
+def _as_property(row: MetricRow, value: float) -> Any:
+    if row.flag:
+        return bool(value)
+    scaled = value * row.factor
+    if row.duration:
+        return duration(scaled)
+    return round(scaled) if row.whole else round(scaled, 3)
+
+
+def _put(target: Payload, path: list[str], value: Any) -> None:
+    for level in path[:-1]:
+        target = target.setdefault(level, {})
+    target[path[-1]] = value
