@@ -122,7 +122,13 @@ def test_cbor_of_an_infinite_value_is_a_gap(layout: Layout, outputs: MakeOutputs
 
 @every("signal", SIGNALS, lambda signal: signal.metric)
 def test_cbor_float32_keeps_the_resolution(signal: Signal) -> None:
-    """Every step that a signal can take in float32 is the same number after its way."""
+    """Every step that a signal can take in float32 is the same number after its way.
+
+    A bit error rate of 1.5e-254 has no such step, and is no 0 either.
+    """
+    if signal.decimals > 37:
+        assert not exact(np.array([10.0**-signal.decimals]), signal.decimals)
+        return
     most = 2.0**23 / 10.0**signal.decimals
     low = max(-most, -most if signal.low is None else signal.low)
     high = min(most, most if signal.high is None else signal.high)

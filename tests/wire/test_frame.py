@@ -106,10 +106,12 @@ def test_frame_gap_of_one_signal_is_kept(layout: Layout, outputs: MakeOutputs) -
     assert [value is None for value in gpu["energy"]] == [False, False, True, False]
 
 
-def test_frame_has_whole_numbers_where_the_catalogue_has_no_decimals(valid: bytes) -> None:
+def test_frame_has_whole_numbers_where_the_catalogue_has_no_decimals(
+    layout: Layout, valid: bytes
+) -> None:
     """A reader of the bus sees 1980 MHz, not 1980.0."""
     frame = json.loads(valid)
-    for signal in GPU.wire_signals:
+    for signal in wired(layout, GPU):
         if signal.decimals == 0 and not signal.listed:
             assert {type(value) for value in frame["gpu"][signal.name]} == {int}, signal.name
 

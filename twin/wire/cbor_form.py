@@ -29,6 +29,8 @@ Tags = tuple[int, ...]
 _STEPS = 2.0**23
 """So many steps of its resolution a value may have in float32, whose error is at most 2**-24
 of the value: half a step then, which rounding mends."""
+_MOST_DECIMALS = 37
+"""Of a value in float32, which knows nothing smaller than 1.2e-38 to its full precision."""
 _MAP, _TAG, _BYTES = 5, 6, 2
 """Major types of data items (RFC 8949, 3.1)."""
 
@@ -43,7 +45,7 @@ def grows(signal: Signal) -> bool:
 def exact(values: NDArray[np.float64], decimals: int) -> bool:
     """Whether float32 keeps all of ``values``, rounded to ``decimals``; NaN it does."""
     limit = _STEPS / 10.0**decimals
-    return not (np.abs(values) > limit).any()
+    return decimals <= _MOST_DECIMALS and not (np.abs(values) > limit).any()
 
 
 @dataclass(frozen=True, slots=True)
