@@ -9,6 +9,7 @@ import pytest
 
 from twin.errors import ConfigError
 from twin.faults import FAULTS, FaultSchedule
+from twin.faults.fleets import FLEETS, Fleet, early_failures
 from twin.faults.natural import CAUSES, Cause, NaturalFailures, failures_of
 from twin.site import Layout, find_target, load_site, parse_site
 
@@ -134,7 +135,8 @@ def test_spec() -> None:
     assert plain is not None
     assert more is not None
     assert len(more.until(DAYS)) > 5 * len(plain.until(DAYS))
-    for wrong in ("", "natural:", "natural:0", "natural:x", "natural:nan", "unnatural", "none:1"):
+    for wrong in ("", "natural:", "natural:0", "natural:x", "natural:nan", "unnatural", "none:1",
+                  "rsc-3", "rsc-1@", "natural@5"):  # fmt: skip
         with pytest.raises(ConfigError, match="natural:100"):
             failures_of(wrong, CLUSTER, 0)
 
@@ -160,3 +162,34 @@ def test_supplies_of_shelves_fail_where_there_are_shelves() -> None:
     assert {each.kind for each in supplies} == {"shelf-psu-failure"}
     for each in supplies[:20]:
         assert find_target(layout, each.target).kind == "shelf_psu"
+
+
+@pytest.mark.parametrize("fleet", FLEETS, ids=lambda fleet: fleet.name)
+def test_nodes_of_a_fleet_fail_as_published(fleet: Fleet) -> None:
+    """All causes together are the failures in 1,000 node-days that the source gives."""
+    expected = fleet.per_1000_node_days * 2.048 * 54
+    drawn = len(NaturalFailures(CLUSTER, 2, fleet=fleet).until(DAYS))
+    assert drawn == pytest.approx(expected, abs=3 * expected**0.5)
+
+
+def test_lemons_fail_again_and_again() -> None:
+    """A percent of the nodes of RSC-1 has 70 % of the failures of nodes, at places that exist."""
+    failures = failures_of("rsc-1:10", CLUSTER, 4)
+    assert failures is not None
+    assert len(failures.lemons) == 25
+    struck = [f.target for f in failures.until(DAYS) if f.target.startswith("r")]
+    names = {f"r{lemon // 8 + 1:04d}/n{lemon % 8 + 1}" for lemon in failures.lemons}
+    own = sum(any(target == n or target.startswith(f"{n}/") for n in names) for target in struck)
+    assert own / len(struck) == pytest.approx(0.7, abs=0.03)
+    links = [f.cause for f in failures_of("rsc-1", CLUSTER, 1).until(DAYS)]  # type: ignore[union-attr]
+    assert Counter(links).most_common(1)[0][0] == "network switch or cable"
+
+
+def test_a_new_site_fails_more_often() -> None:
+    """In its first days it fails three times as often as when it is old."""
+    assert early_failures(0.0) == pytest.approx(3.0)
+    young, old = (failures_of(spec, CLUSTER, 5) for spec in ("natural:20@0d", "natural:20"))
+    assert young is not None
+    assert old is not None
+    ratio = len(young.until(86_400.0)) / len(old.until(86_400.0))
+    assert ratio == pytest.approx(3.0, rel=0.3)

@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from twin.alerts import PROOFS
 from twin.docs.markdown import NOTICE, code, plain, table
 from twin.faults import FAULTS, Fault
+from twin.faults.fleets import FLEETS
 from twin.faults.natural import CAUSES, Cause
+from twin.plant.error_creep import NIC_SYMBOL_RATE, NVLINK_RATE, PCIE_RATE, SINGLE_BIT_RATE
 
 __all__ = ["pages"]
 
@@ -32,6 +34,15 @@ every 3.1 h on 16,384 GPUs and one every 30 min on 100,000. `--failures natural:
 times as many. The same seed gives the same failures. The fault that stands for a cause and its
 duration (until the device or its spare is back) are estimates.
 
+Fleets differ, so other rates have names too: `--failures rsc-1`, or `rsc-1:10` for ten times as
+many. In some, a few nodes are lemons, which fail again and again. `natural@30d` is a site that is
+30 days old at the start: new hardware fails more often, est. three times at first.
+
+"""
+_CREEP = """
+Correctable errors hit counters only. On healthy devices they come on their own, whatever
+`--failures` says, a few times as often on a few devices; no alert fires because of them:
+
 """
 
 
@@ -50,18 +61,44 @@ def pages() -> Mapping[str, str]:
 
 def _natural() -> str:
     """Return the section of the natural failures."""
-    header = ("Cause", "In 54 days on 16,384 GPUs", "Simulated as", "Mean duration")
-    return _NATURAL + table(header, [_cause(cause) for cause in CAUSES])
+    header = ("Cause", "In 54 days on 16,384 GPUs", "Hits", "Simulated as", "Mean duration")
+    causes = table(header, [_cause(cause) for cause in CAUSES])
+    return _NATURAL + _fleets() + "\n" + causes + _CREEP + _creep()
 
 
-def _cause(cause: Cause) -> tuple[str, str, str, str]:
+def _fleets() -> str:
+    """Return the table of the fleets."""
+    header = ("Fleet", "In 1,000 node-days", "Lemons", "Their share of failures", "Source")
+    rows = [
+        (code(own.name), f"{own.per_1000_node_days:.3g}", f"{100 * own.lemons:.1f} %",
+         f"{100 * own.lemon_failures:.0f} %", own.source)
+        for own in FLEETS
+    ]  # fmt: skip
+    return table(header, rows)
+
+
+def _creep() -> str:
+    """Return the table of the correctable errors of a healthy fleet."""
+    rows = [
+        (title, f"{1000 * 86_400 * rate:.2g}")
+        for title, rate in (
+            ("GPU memory, single-bit ECC errors", SINGLE_BIT_RATE),
+            ("GPU's PCIe link, replays", PCIE_RATE),
+            ("GPU's NVLinks, flits with a wrong CRC", NVLINK_RATE),
+            ("NIC port, symbol errors", NIC_SYMBOL_RATE),
+        )
+    ]
+    return table(("Counter", "A day on 1,000 devices"), rows)
+
+
+def _cause(cause: Cause) -> tuple[str, ...]:
     faults = ", ".join(
         f"[`{kind}`](#{kind})" + ("" if share == 1 else f" {100 * share:.0f} %")
         for kind, share, _ in cause.faults
     )
     lasts = [_time(seconds) for *_, seconds in cause.faults]
     alike = len(set(lasts)) == 1
-    return cause.name, f"{cause.count}", faults, lasts[0] if alike else ", ".join(lasts)
+    return cause.name, f"{cause.count}", cause.hits, faults, lasts[0] if alike else ", ".join(lasts)
 
 
 def _time(seconds: float) -> str:

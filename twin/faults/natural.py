@@ -1,28 +1,32 @@
-"""Natural failures: random faults at the rates published for a large training run.
+"""Natural failures: random faults at the rates published for large clusters.
 
 Meta counted 419 unexpected interruptions in 54 days on 16,384 H100 (Llama 3, by cause).
 Each cause is a Poisson process with a rate proportional to the number of GPUs; each event is
-one of the faults of :data:`twin.faults.FAULTS`. Durations (until the device or its spare is
-back) and the split of a cause into faults are estimates.
+one of the faults of :data:`twin.faults.FAULTS`. Other fleets (:mod:`twin.faults.fleets`) have
+other rates, and lemons: nodes that fail again and again. Durations (until the device or its spare
+is back) and the split of a cause into faults are estimates.
 """
 
 from __future__ import annotations
 
 import heapq
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import ceil
 
 import numpy as np
 
 from twin.catalog import UnitKind
 from twin.errors import ConfigError
 from twin.faults import FAULTS, FaultSchedule
+from twin.faults.fleets import FLEETS, LLAMA_3, Fleet, early_failures
 from twin.site import Layout, job_places
 
 __all__ = ["CAUSES", "Cause", "Failure", "NaturalFailures", "failures_of"]
 
 _DAYS, _GPUS = 54, 16_384
-_STREAM = 40
+_STREAM, _LEMON_STREAM = 40, 41
 _HOUR = 3600.0
 _DRAINED = 900.0
 """Time to find a fault that slows a job down and to drain its server, est. 10 to 20 min:
@@ -45,11 +49,20 @@ class Cause:
     count: int
     faults: tuple[tuple[str, float, float], ...]
 
-    def rate(self, gpus: int) -> float:
-        """Return the rate of this cause on a number of GPUs, in 1/s."""
-        return self.count / (_DAYS * 86_400.0) * gpus / _GPUS
+    def rate(self, gpus: int, fleet: Fleet = LLAMA_3) -> float:
+        """Return the rate of this cause on a number of GPUs of a fleet, in 1/s."""
+        own = self.count / (_DAYS * 86_400.0) * gpus / _GPUS
+        return own if fleet is LLAMA_3 else own * _more_often(self, fleet)
+
+    @property
+    def hits(self) -> str:
+        """What it takes from the site: a job alone, a GPU, a link, or a node."""
+        found = dict.fromkeys(_HIT[FAULTS[kind].target] for kind, *_ in self.faults)
+        return ", ".join(found)
 
 
+_HIT = {"job": "job", "gpu": "GPU", "nic": "link", "leaf": "links of a rail", "server": "node",
+        "psu": "node"}  # fmt: skip
 CAUSES = (
     Cause("faulty GPU", 148,
           (("gpu-off-bus", 0.7, 4 * _HOUR), ("gpu-hang", 0.15, 4 * _HOUR),
@@ -81,6 +94,14 @@ _OF_SHELVES = {"psu-failure": "shelf-psu-failure"}
 """Faults of servers' supplies, and what they are where power shelves feed the rack."""
 
 
+def _more_often(cause: Cause, fleet: Fleet) -> float:
+    """Return how many times as often as in Llama 3 a cause comes in a fleet."""
+    weights = {own.name: fleet.weights.get(own.name, 1.0) for own in CAUSES}
+    whole = sum(own.count * weights[own.name] for own in CAUSES) / sum(own.count for own in CAUSES)
+    each = fleet.per_1000_node_days / LLAMA_3.per_1000_node_days
+    return each * weights[cause.name] / whole
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Failure:
     """One scheduled fault.
@@ -107,10 +128,24 @@ class NaturalFailures:
         layout: the site.
         seed: of all random numbers.
         factor: multiple of the published rates.
+        fleet: whose rates they are.
+        age: of the site at the start in days, None for an old one: a new one fails more often.
     """
 
-    def __init__(self, layout: Layout, seed: int = 0, factor: float = 1.0) -> None:
-        self._layout = layout
+    def __init__(
+        self,
+        layout: Layout,
+        seed: int = 0,
+        factor: float = 1.0,
+        fleet: Fleet = LLAMA_3,
+        age: float | None = None,
+    ) -> None:
+        self._layout, self._fleet, self._age = layout, fleet, age
+        servers = layout.site.servers
+        lemons = ceil(fleet.lemons * servers) if fleet.lemons else 0
+        drawn = np.random.default_rng([seed, _LEMON_STREAM]).permutation(servers)
+        self.lemons: tuple[int, ...] = tuple(sorted(drawn[:lemons].tolist()))
+        """Servers that fail again and again, by their index on the site."""
         self._training = [job for job in job_places(layout.site) if job.trains]
         self._factor = factor
         self._coming = heapq.merge(
@@ -160,11 +195,16 @@ class NaturalFailures:
         gpus = self._exposed(cause)
         if not gpus:
             return
-        mean = 1.0 / (self._factor * cause.rate(gpus))
+        most = 1.0 if self._age is None else early_failures(self._age)
+        mean = 1.0 / (most * self._factor * cause.rate(gpus, self._fleet))
         kinds, shares, lasting = zip(*cause.faults, strict=True)
         time = 0.0
         while True:
             time += float(rng.exponential(mean))
+            if self._age is not None:
+                now = early_failures(self._age + time / 86_400.0)
+                if rng.random() >= now / most:
+                    continue
             fault = int(rng.choice(len(kinds), p=shares))
             kind = kinds[fault]
             if self._layout.site.shelves.count:
@@ -192,16 +232,20 @@ class NaturalFailures:
         layout, site = self._layout, self._layout.site
         if kind == "job":
             return self._job(rng)
-        rack = int(rng.integers(site.racks))
+        rack, place = int(rng.integers(site.racks)), None
+        if self.lemons and rng.random() < self._fleet.lemon_failures:
+            rack, place = divmod(
+                self.lemons[int(rng.integers(len(self.lemons)))], site.servers_per_rack
+            )
         if kind == "leaf":
             leaf = int(rng.integers(layout.site.fabric.rails)) + 1
             return f"{layout.unit_name(UnitKind.ARRAY, layout.array_of(rack))}/leaf{leaf}"
         if kind == "shelf_psu":
             supply = int(rng.integers(site.shelves.supplies)) + 1
             return f"{layout.unit_name(UnitKind.RACK, rack)}/shelf_psu{supply}"
-        server = (
-            f"{layout.unit_name(UnitKind.RACK, rack)}/n{rng.integers(site.servers_per_rack) + 1}"
-        )
+        if place is None:
+            place = int(rng.integers(site.servers_per_rack))
+        server = f"{layout.unit_name(UnitKind.RACK, rack)}/n{place + 1}"
         if kind == "server":
             return server
         # The last NIC is for storage: only the compute NICs can interrupt the job.
@@ -213,22 +257,29 @@ class NaturalFailures:
         return f"{server}/{kind}{first + rng.integers(count)}"
 
 
+_SPEC = re.compile(r"(?P<fleet>[a-z0-9-]+)(?::(?P<factor>[0-9.eE+-]+))?(?:@(?P<age>[0-9.]+)d)?")
+
+
 def failures_of(spec: str, layout: Layout, seed: int) -> NaturalFailures | None:
-    """Return the failures of a ``spec``: ``none``, ``natural`` or ``natural:FACTOR``.
+    """Return the failures of a ``spec``: ``none``, or ``FLEET``, ``FLEET:FACTOR``, ``FLEET@AGEd``.
+
+    ``natural`` is the fleet of Llama 3.
 
     Raises:
         ConfigError: ``spec`` is none of these.
     """
-    kind, separator, text = spec.partition(":")
     if spec == "none":
         return None
+    fleets = {"natural": LLAMA_3} | {fleet.name: fleet for fleet in FLEETS}
+    match = _SPEC.fullmatch(spec)
     try:
-        factor = float(text) if separator else 1.0
+        factor = float(match["factor"] or 1.0) if match else 0.0
+        age = float(match["age"]) if match and match["age"] else None
     except ValueError:
         factor = 0.0
-    if kind != "natural" or not 0 < factor <= _MOST_FACTOR:
+    if match is None or match["fleet"] not in fleets or not 0 < factor <= _MOST_FACTOR:
         raise ConfigError(
-            f"failures {spec!r} is not known; use none, natural or natural:FACTOR, for example "
-            "natural:100 for a hundred times as many"
+            f"failures {spec!r} is not known; use none, or one of {', '.join(fleets)}, for example "
+            "natural:100 for a hundred times as many, or rsc-1@30d for nodes that are 30 days old"
         )
-    return NaturalFailures(layout, seed, factor)
+    return NaturalFailures(layout, seed, factor, fleets[match["fleet"]], age)

@@ -105,9 +105,9 @@ class Gpus:
         self.energy_joules = uptime * 0.8 * model.power_training_watts
         self._power_violation = np.zeros(shape)
         self._thermal_violation = np.zeros(shape)
+        own, silicon = rng.spawn(2)
         self.errors = GpuErrors(shape, rng, self._per_server)
         self.links = NvLinks(shape, rng)
-        own, silicon = rng.spawn(2)
         self.ranks = Ranks(layout, own, workload)
         self.limit = PowerLimit(model, self._power_factor, silicon)
 

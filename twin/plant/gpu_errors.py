@@ -24,6 +24,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from twin.plant.error_creep import PCIE_RATE, SINGLE_BIT_RATE, ErrorCreep
 from twin.plant.units import Floats, silenced
 
 __all__ = ["ENDS_APPLICATION", "NEEDS_RESET", "NVLINK_XID", "WARNS", "Codes", "GpuErrors"]
@@ -90,6 +91,9 @@ class GpuErrors:
         self._pcie_replays = np.zeros(shape)
         self._raised: Codes = np.zeros(shape, dtype=np.int16)
         self._pending = False
+        creep = rng.spawn(2)  # streams of their own: all other draws stay what they are
+        self._bits = ErrorCreep(shape, SINGLE_BIT_RATE, creep[0])
+        self._packets = ErrorCreep(shape, PCIE_RATE, creep[1])
         self._lost_for = np.zeros(shape)
         self.begun: Codes | None = None
         self.failed = np.zeros(shape, dtype=np.bool_)
@@ -113,6 +117,9 @@ class GpuErrors:
             self._correct(self._rng.poisson(single_bit * dt))
         if pcie_replays.any():
             self._pcie_replays += self._rng.poisson(pcie_replays * dt)
+        if (bits := self._bits.errors(dt)) is not None:
+            self._correct(bits)
+        self._packets.add_to(self._pcie_replays, dt)
 
     def _raise(self, xid: Codes) -> None:
         """Count what has begun, and take back what a reset has ended."""

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.catalog import NIC
+from twin.plant.error_creep import NIC_SYMBOL_RATE, ErrorCreep
 from twin.plant.port_degradation import PortDegradation, corrected_ratio, symbol_errors_per_second
 from twin.plant.ring import Ring
 from twin.plant.sharing import Share, storage_wanted
@@ -87,7 +88,8 @@ class Nics:
         self._host_bytes: Floats = np.floor(history / 5e9 * _HOST_BYTES_PER_SECOND)
         self.lost_bytes: Floats = np.zeros(shape)
         """Bytes lost on each port's cable."""
-        self._zeros = np.zeros(shape)
+        self._zeros, self._dark = np.zeros(shape), np.zeros(shape)
+        self._creep = ErrorCreep(shape, NIC_SYMBOL_RATE, rng.spawn(1)[0])
         names = ("downed", "changes", "recovered", "symbol", "marked", "cnp_sent", "cnp_handled",
                  "wait", "paused", "pausing", "corrected", "sequence", "nak", "retransmits",
                  "timeouts")  # fmt: skip
@@ -96,7 +98,6 @@ class Nics:
         self._count["changes"] += 2.0
         self._wear: PortDegradation | None = None
         self._paces: Floats | None = None
-        self._dark = np.zeros(shape)
         self._optic_base = site.network.optic_temperature_celsius + rng.normal(0.0, 2.0, shape)
         self._optic = self._optic_base.copy()
         self._voltage = 3.3 + rng.normal(0.0, 0.01, shape)
@@ -235,6 +236,7 @@ class Nics:
     def _congest(self, demand: Demand, dt: float) -> None:
         network, count = self._network, self._count
         count["corrected"] += np.where(self.link, _CORRECTED_BITS_PER_SECOND * dt, 0.0)
+        self._creep.add_to(count["symbol"], dt, self.link)
         if greatest(demand.congestion) <= 0.0:
             return
         congestion = self._of_ports(demand.congestion)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from twin.plant.error_creep import NVLINK_RATE, ErrorCreep
 from twin.plant.units import Floats
 
 __all__ = ["FATAL_ERRORS_PER_SECOND", "NvLinks"]
@@ -45,6 +46,7 @@ class NvLinks:
         self._crc = np.zeros(shape)
         self._recovery = np.zeros(shape)
         self._lost = np.zeros(shape)
+        self._creep = ErrorCreep(shape, NVLINK_RATE, rng.spawn(1)[0])
         self.pace: Floats | None = None
         self.shared: Floats | None = None
         self.broken: NDArray[np.bool_] | None = None
@@ -56,12 +58,12 @@ class NvLinks:
             errors: flits a second that fail their CRC, for each GPU.
             dt: step in s.
         """
+        if (healthy := self._creep.errors(dt)) is not None:
+            self._count(healthy)
         if not errors.any():
             self.pace, self.broken = self.shared, None
             return
-        before = self._crc // _ERRORS_A_RECOVERY
-        self._crc += self._rng.poisson(errors * dt)
-        self._recovery += self._crc // _ERRORS_A_RECOVERY - before
+        self._count(self._rng.poisson(errors * dt))
         broken = errors >= FATAL_ERRORS_PER_SECOND
         self._lost += broken if self.broken is None else broken & ~self.broken
         self.broken = broken if broken.any() else None
@@ -73,6 +75,12 @@ class NvLinks:
         """Count recoveries of links to the switch trays of the rack, and those that failed."""
         self._recovery += recovered
         self._lost += lost
+
+    def _count(self, errors: NDArray[np.int64]) -> None:
+        """Count errors; now and then one makes a link retrain."""
+        before = self._crc // _ERRORS_A_RECOVERY
+        self._crc += errors
+        self._recovery += self._crc // _ERRORS_A_RECOVERY - before
 
     def outputs(self) -> dict[str, Floats]:
         """Return the link error signals of the catalogue's GPU class; each error is replayed."""

@@ -1,0 +1,59 @@
+"""Fleets: how often the nodes of published clusters fail, and which of them.
+
+Clusters differ sixfold in the failures of a node a day, so the rate is a preset with its source.
+A node that has failed again and again for no cause that repairs find is called a lemon: a percent
+of the nodes has most of the failures that interrupt large jobs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from math import exp
+
+__all__ = ["FLEETS", "LLAMA_3", "Fleet", "early_failures"]
+
+_YOUNG_RATIO, _YOUNG_DAYS = 3.0, 60.0
+"""Failures of a new system over those of an old one, and the days in which the difference falls to
+a third, est. after the systems of LANL (Schroeder and Gibson 2006, fig. 4)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """How often the nodes of a cluster fail.
+
+    Attributes:
+        name: by which ``--failures`` chooses it.
+        per_1000_node_days: failures of all causes in 1,000 days of a node of eight GPUs.
+        weights: how much more often than in Llama 3 a cause comes, of all failures; 1 if left out.
+        lemons: share of the nodes that are lemons.
+        lemon_failures: share of the failures of nodes that are theirs.
+        source: where the figures come from.
+    """
+
+    name: str
+    per_1000_node_days: float
+    source: str
+    weights: Mapping[str, float] = field(default_factory=dict)
+    lemons: float = 0.0
+    lemon_failures: float = 0.0
+
+
+LLAMA_3 = Fleet(
+    "llama-3", 419 / 54 / 2048 * 1000,
+    "The Llama 3 Herd of Models, table 5: 419 interruptions in 54 days of 2,048 nodes",
+)  # fmt: skip
+_LINKS = {"network switch or cable": 8.0, "NIC": 8.0}
+"""InfiniBand links are the first cause of failures in both clusters."""
+_REVISITING = "Kokolis et al. 2025, Revisiting Reliability (arXiv 2410.21680)"
+FLEETS = (
+    LLAMA_3,
+    Fleet("rsc-1", 6.50, f"{_REVISITING}, 16,000 A100, many jobs", _LINKS, 0.012, 0.7),
+    Fleet("rsc-2", 2.34, f"{_REVISITING}, 8,000 A100, many jobs", _LINKS, 0.017, 0.7),
+)
+"""Share of lemons' failures, est.: of large jobs 14 % failed, and 4 % once lemons were found."""
+
+
+def early_failures(days: float) -> float:
+    """Return how many times as often a system fails after so many days as when it is old."""
+    return 1.0 + (_YOUNG_RATIO - 1.0) * exp(-days / _YOUNG_DAYS)
