@@ -125,3 +125,25 @@ def test_a_state_goes_on_as_the_plant_would(name: str) -> None:
     restore_plant(twin, state_of(plant))
     after, there = run(plant, layout, 5), run(twin, layout, 5)
     np.testing.assert_array_equal(after["power_usage"], there["power_usage"])
+
+
+def test_notebooks_hold_memory_and_are_mostly_idle() -> None:
+    """Half of the memory is held all the time; power is that of a context but for short bursts."""
+    jobs = "[{name: a, racks: 4, workload: notebooks}]"
+    layout = Layout(parse_site(f"{{name: x, racks: 4, servers_per_rack: 2, jobs: {jobs}}}", "x"))
+    plant, healthy, site = Plant(layout), Conditions.healthy(layout), layout.site
+    power, memory = [], []
+    for _ in range(1200):
+        plant.step(1.0, healthy)
+        seen = plant.outputs()["gpu"]
+        power.append(seen["power_usage"][:, ::8].ravel())
+        memory.append(float(seen["fb_used"].mean()))
+    watts = np.array(power)
+    idle = watts < site.gpu.power_context_watts + 40
+    assert 0.55 < idle.mean() < 0.9
+    assert watts.max() > 0.6 * site.gpu.power_training_watts
+    assert np.ptp(memory) < 0.02 * memory[0]
+    assert memory[0] > 0.5 * site.gpu.framebuffer_mib
+    starts = (idle[:-1] & ~idle[1:]).sum() / idle.shape[1]
+    assert 3 < starts < 60  # bursts of seconds to minutes in twenty minutes
+    assert plant.jobs.progress[0].steps == 0

@@ -94,9 +94,10 @@ class WorkloadParameters(Section):
     """Name; a site's own goes before a shipped one."""
     title: str = ""
     """One line for people."""
-    kind: Literal["training", "serving"] = "training"
+    kind: Literal["training", "serving", "interactive"] = "training"
     """`training` has steps that all GPUs of the job take together, evaluations, checkpoints,
-    stalls and restarts; `serving` has replicas that answer requests, each for itself."""
+    stalls and restarts; `serving` has replicas that answer requests, each for itself;
+    `interactive` has notebooks, which hold memory and run something now and then."""
     activity: Annotated[tuple[tuple[Fraction, _Level], ...], Field(max_length=32)] = ()
     """Quantiles of the power of a server's GPUs above idle, over that on the plateau of
     pre-training (`gpu.power_training_watts`): pairs of a share of the time and the level that is
@@ -133,4 +134,6 @@ class WorkloadParameters(Section):
             )
         if self.kind == "serving" and not self.activity:
             raise ValueError("activity: serving needs it; give the level of a fully loaded server")
+        if self.kind == "interactive" and not self.activity:
+            raise ValueError("activity: notebooks need it; give the levels of a server over time")
         return self

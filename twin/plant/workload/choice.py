@@ -8,6 +8,7 @@ from twin.errors import ConfigError
 from twin.plant.trace import load_trace, trace_names
 from twin.plant.workload.demand import Workload
 from twin.plant.workload.idle import Idle
+from twin.plant.workload.notebooks import Notebooks
 from twin.plant.workload.replay import TraceReplay
 from twin.plant.workload.serving import Serving
 from twin.plant.workload.training import TrainingJob
@@ -32,6 +33,8 @@ def workload_of(place: JobPlace, rng: np.random.Generator) -> Workload:
     if place.profile is not None:
         if place.profile.kind == "serving":
             return Serving(place.site, rng, place.profile)
+        if place.profile.kind == "interactive":
+            return Notebooks(place.site, rng, place.profile)
         return TrainingJob(place.site, rng, place.profile)
     kind, _, name = place.workload.partition(":")
     if kind == "trace" and name:
