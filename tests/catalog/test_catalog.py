@@ -70,7 +70,7 @@ def test_row_is_well_formed(device: DeviceClass, signal: Signal) -> None:
     assert signal.help.strip() == signal.help != ""
     assert "\n" not in signal.help
     # A bit error rate is as small as 1.5e-254, NMX-T's word for none.
-    assert 0 <= signal.decimals <= (260 if signal.metric.endswith("_BER") else 6)
+    assert 0 <= signal.decimals <= (255 if signal.metric.endswith("_BER") else 6)
     if signal.low is not None and signal.high is not None:
         assert signal.low < signal.high
     if signal.constant is not None:

@@ -497,3 +497,16 @@ def test_target_raises_nothing_else(demo: Layout, text: str) -> None:
     except TargetError:
         target = None
     assert target is None or target.text == text
+
+
+def test_identity_of_an_nvl72_is_that_of_captures() -> None:
+    """GPUs have the PCI addresses of a GB300 tray, and each controller an address of its own."""
+    layout = Layout(load_site("nvl72-rack"))
+    addresses = layout.names.rack(0).gpu_pci_addresses
+    assert addresses[:4] == tuple(f"000000{domain}:06:00.0" for domain in ("08", "09", "18", "19"))
+    assert len(addresses) == 72
+    keys = {
+        dict(series_labels(layout, device["power"], device, 0, index))["endpoint_key"]
+        for device, index in ((POWER_SHELF, 0), (SWITCH_TRAY, 0), (HOT_SWAP, 0))
+    }
+    assert len(keys) == 3

@@ -16,6 +16,9 @@ __all__ = ["SiteNames", "SiteRack"]
 _PCI_BUSES = ("18", "2A", "3A", "5D", "9A", "AB", "BA", "DB")
 """PCI buses of the eight GPUs of an HGX H100 host (nvidia-smi)."""
 
+_TRAY_DOMAINS = ("00000008", "00000009", "00000018", "00000019")
+"""PCI domains of the four GPUs of a GB200 or GB300 tray (nvidia-smi)."""
+
 _NAMESPACE = uuid.UUID("6f1d6f5e-6a53-4a52-9a54-b7a3cb1f0d0e")
 
 _KEPT = 64
@@ -55,6 +58,11 @@ class SiteRack:
     @cached_property
     def gpu_pci_addresses(self) -> tuple[str, ...]:
         """PCI addresses of the GPUs in their servers."""
+        if self.site.tray.cpus and self.site.server.gpus <= len(_TRAY_DOMAINS):
+            # Bus 6 on a GB300 tray, 1 on a GB200 one.
+            bus = "06" if "GB300" in self.gpu_model else "01"
+            own = [f"{domain}:{bus}:00.0" for domain in _TRAY_DOMAINS[: self.site.server.gpus]]
+            return tuple(own * self.site.servers_per_rack)
         in_server = (gpu % self.site.server.gpus for gpu in range(GPU.count(self.site)))
         places = (divmod(gpu, len(_PCI_BUSES)) for gpu in in_server)
         return tuple(f"{domain:08d}:{_PCI_BUSES[slot]}:00.0" for domain, slot in places)

@@ -23,7 +23,7 @@ __all__ = ["NO_ERRORS", "NVLINK", "link_place"]
 
 NO_ERRORS = 1.5e-254
 """Bit error rate of a link on which no error has been seen."""
-_DIGITS = 260
+_DIGITS = 255
 """Decimals of a bit error rate."""
 _FIRST_SLOT = 10
 """Slot of the first compute tray (nvidia-smi: tray 4 is in slot 14, tray 15 in slot 25)."""

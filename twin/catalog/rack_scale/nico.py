@@ -31,9 +31,9 @@ endpoint = partial(Exporter, job="nico-hardware-health", port=None, source=_SOUR
 """An exporter whose ``instance`` is the controller that NICo asks."""
 
 
-def _endpoint_key(place: Place) -> str:
+def _endpoint_key(place: Place, role: str) -> str:
     """Return the address of the controller of a host, by which NICo calls it."""
-    host = f"{place.site.name}/{place.unit}/{place.host}"
+    host = f"{place.site.name}/{place.unit}/{role}/{place.host}"
     tail = blake2s(host.encode(), digest_size=3).hexdigest()
     return f"{_VENDOR}:{tail[:2]}:{tail[2:4]}:{tail[4:]}"
 
@@ -42,7 +42,7 @@ def sensor(key: str, name: Namer, context: str, chassis: Namer, **more: Namer) -
     """Return how NICo identifies a Redfish sensor.
 
     Args:
-        key: of the exporter inside the twin.
+        key: of the exporter inside the twin; up to the first underscore, what has the controller.
         name: of the sensor.
         context: what it measures, Redfish's ``PhysicalContext`` in small letters.
         chassis: the chassis that has it.
@@ -52,7 +52,7 @@ def sensor(key: str, name: Namer, context: str, chassis: Namer, **more: Namer) -
         key=key,
         labels=("endpoint_key", "rack_id", "chassis_id", *more, "sensor_name", "physical_context"),
         identify=lambda place: (
-            _endpoint_key(place),
+            _endpoint_key(place, key.partition("_")[0]),
             place.unit_name,
             chassis(place),
             *(own(place) for own in more.values()),
@@ -68,7 +68,7 @@ def part(key: str, **labels: Namer) -> Exporter:
         key=key,
         labels=("endpoint_key", "rack_id", *labels),
         identify=lambda place: (
-            _endpoint_key(place),
+            _endpoint_key(place, key.partition("_")[0]),
             place.unit_name,
             *(own(place) for own in labels.values()),
         ),

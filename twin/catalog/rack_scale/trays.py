@@ -41,11 +41,11 @@ def _swap(tail: str) -> dict[str, object]:
     }
 
 
-_POWER = sensor("swap_power", **_swap("Pwr"))  # type: ignore[arg-type]  # by name
-_VOLTAGE = sensor("swap_voltage", **_swap("Volt_In"))  # type: ignore[arg-type]  # by name
-_CURRENT = sensor("swap_current", **_swap("Cur"))  # type: ignore[arg-type]  # by name
-_TEMPERATURE = sensor("swap_temperature", **_swap("Temp"))  # type: ignore[arg-type]  # by name
-_LEAK = sensor("leak_detector", _detector, "chassis", _tray)
+_POWER = sensor("tray_swap_power", **_swap("Pwr"))  # type: ignore[arg-type]  # by name
+_VOLTAGE = sensor("tray_swap_voltage", **_swap("Volt_In"))  # type: ignore[arg-type]  # by name
+_CURRENT = sensor("tray_swap_current", **_swap("Cur"))  # type: ignore[arg-type]  # by name
+_TEMPERATURE = sensor("tray_swap_temperature", **_swap("Temp"))  # type: ignore[arg-type]  # by name
+_LEAK = sensor("tray_leak_detector", _detector, "chassis", _tray)
 
 HOT_SWAP = DeviceClass(
     name="hot_swap",
