@@ -13,7 +13,7 @@ from twin.emulator.config import EmulatorConfig
 from twin.emulator.core import EmulatorCore
 from twin.redfish import Login, RedfishCore
 from twin.redfish.core import BmcAnswer, BmcRequest
-from twin.site import Layout, parse_site
+from twin.site import Layout, Site, parse_site
 from twin.wire import Inject, Topics
 
 __all__ = ["EPOCH", "PASSWORD", "SMALL", "USER", "BmcRig", "basic"]
@@ -40,6 +40,7 @@ class BmcRig:
 
     Args:
         text: the site.
+        site: the site instead, None for that of the text.
 
     Attributes:
         emulator: the emulator's core.
@@ -47,8 +48,8 @@ class BmcRig:
         now: seconds since the start.
     """
 
-    def __init__(self, text: str = SMALL) -> None:
-        layout = Layout(parse_site(text, "test"))
+    def __init__(self, text: str = SMALL, site: Site | None = None) -> None:
+        layout = Layout(site or parse_site(text, "test"))
         self.emulator = EmulatorCore(EmulatorConfig(layout, seed=1), EPOCH)
         self.core = RedfishCore(layout, Login(USER, Token(PASSWORD)))
         self.now = 0

@@ -303,8 +303,13 @@ _DETECTOR = {"OK": "OK", "Warning": "Warning", "Critical": "Critical"}
 
 def _detector(view: BmcView, row: LeakRow) -> str:
     """Return the state of a leak detector in Redfish's words."""
-    code = view.code(row.device, row.state)
-    return "Unavailable" if code is None else row.state.states[code]
+    value = view.value(row.device, row.state, row.slot)
+    if value is None:
+        return "Unavailable"
+    if row.dry is not None:
+        least, most = row.dry
+        return "OK" if least <= value <= most else "Critical"
+    return (row.words or row.state.states)[round(value)]
 
 
 def _leak(row: LeakRow, path: str, view: BmcView) -> Payload:

@@ -24,6 +24,7 @@ from twin.catalog import (
 from twin.catalog.operating_system import GPU_HOST
 from twin.catalog.power import PHASES
 from twin.redfish.gpu_rows import gpu_chassis, gpu_processors
+from twin.redfish.rack_scale_rows import RACK_SCALE_KINDS, has_trays
 from twin.redfish.rows import (
     CircuitRow,
     ConnectorRow,
@@ -65,7 +66,7 @@ def _server_answers(view: BmcView) -> bool:
     """Whether the server has power, or the rack at least has the standby power of its BMC."""
     if _server_on(view):
         return True
-    return _CLOSED in view.codes_of_rack(PDU_BREAKER, PDU_BREAKER["state"])
+    return _CLOSED in view.values_of_rack(PDU_BREAKER, PDU_BREAKER["state"])
 
 
 _SERVER_SENSORS = (
@@ -94,6 +95,7 @@ _SERVER = BmcKind(
     hosts=SERVER.hosts,
     suffix="-bmc",
     answers=_server_answers,
+    stands=lambda site, rack: not has_trays(site, rack),
     on=_server_on,
     booted=lambda view: view.code(SERVER, SERVER["up_node"]) == 1,
     memory=lambda view: view.site.server.memory_bytes,
@@ -292,5 +294,5 @@ _PDU = BmcKind(
     ),
 )  # fmt: skip
 
-BMC_KINDS: Registry[BmcKind] = Registry(_SERVER, _COOLANT, _PDU)
+BMC_KINDS: Registry[BmcKind] = Registry(_SERVER, *RACK_SCALE_KINDS, _COOLANT, _PDU)
 """Every kind, in the order in which a rack's BMCs are listed."""

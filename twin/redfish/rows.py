@@ -133,12 +133,18 @@ class LeakRow:
         device: class that has it.
         state: signal whose codes are words of Redfish's ``DetectorState``.
         kind: Redfish's ``LeakDetectorType``.
+        slot: of the detector among those of the BMC.
+        dry: values between which it is dry, where it has a voltage instead of a state.
+        words: code to Redfish's word, where the signal has others.
     """
 
     id: str
     device: DeviceClass
     state: Signal
     kind: str = "Moisture"
+    slot: int = 0
+    dry: tuple[float, float] | None = None
+    words: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

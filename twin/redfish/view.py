@@ -118,12 +118,12 @@ class BmcView:
         found = self.value(device, shown, slot)
         return None if found is None else round(found)
 
-    def codes_of_rack(self, device: DeviceClass, signal: Signal) -> list[int]:
-        """Return the codes of a signal of all devices of a class in the rack that report."""
+    def values_of_rack(self, device: DeviceClass, signal: Signal) -> list[float]:
+        """Return a signal of all devices of a class in the rack that report it."""
         if not self.has(device, signal):
             return []
         row = self.store.column(device, signal.name)[self.rack]
-        return [round(float(value)) for value in row if math.isfinite(value)]
+        return [float(value) for value in row if math.isfinite(value)]
 
     def _index(self, device: DeviceClass, slot: int) -> int:
         """Return the index that a device has in the rack."""

@@ -1,0 +1,57 @@
+"""BMCs of a rack that is one machine: trays, switch trays, power shelves."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.redfish.bmcs import BmcRig
+from twin.catalog import GPU, GRACE
+from twin.site import load_site
+
+TRAY = "r0001-n2-bmc"
+
+
+@pytest.fixture
+def rack() -> BmcRig:
+    """Return the BMCs of an NVL72 rack."""
+    return BmcRig(site=load_site("nvl72-rack"))
+
+
+def test_every_resource_of_every_kind(rack: BmcRig) -> None:
+    """A rack has 18 compute trays, 9 switch trays, 8 shelves, a coolant unit and PDUs."""
+    kinds: dict[str, int] = {}
+    for bmc in rack.core.directory:
+        kinds[bmc.kind.key] = kinds.get(bmc.kind.key, 0) + 1
+    assert {name: kinds[name] for name in ("compute-tray", "switch-tray", "power-shelf")} == {
+        "compute-tray": 18, "switch-tray": 9, "power-shelf": 8,
+    }  # fmt: skip
+    assert "server" not in kinds
+    for name in (TRAY, "r0001-sw3-bmc", "r0001-ps2-bmc"):
+        found = rack.core.directory.find(name)
+        assert found is not None, name
+        for path in rack.core.tree(found.kind).paths:
+            rack.get(name, path.removeprefix("/redfish/v1").lstrip("/"))
+
+
+def test_tray_reads_what_the_bus_says(rack: BmcRig) -> None:
+    """GPU, CPU and detectors of a tray are the frame's, under the ids of a GB300 tray."""
+    store = rack.core.store
+    gpu = rack.get(TRAY, "Chassis/HGX_GPU_1/Sensors/HGX_GPU_1_TEMP_0")
+    assert gpu["Reading"] == float(store.column(GPU, "gpu_temp")[0, 4 + 1])
+    cpu = rack.get(TRAY, "Chassis/HGX_CPU_0/Sensors/HGX_CPU_0_Power_0")
+    assert cpu["Reading"] == pytest.approx(float(store.column(GRACE, "power")[0, 2]))
+    leak = rack.get(
+        TRAY,
+        "Chassis/Chassis_0/ThermalSubsystem/LeakDetection/LeakDetectors/"
+        "Chassis_0_LeakDetector_1_Manifold",
+    )
+    assert leak["DetectorState"] == "OK"
+    assert rack.get(TRAY, "Systems/System_0")["PowerState"] == "On"
+
+
+def test_silent_controller_says_nothing(rack: BmcRig) -> None:
+    """The tray whose controller is silent does not answer, though its GPUs work; others do."""
+    rack.inject("bmc-silent", "r0001/n2")
+    rack.run(2)
+    assert rack.ask(TRAY, "/redfish/v1/") is None
+    assert rack.get("r0001-n1-bmc", "Systems/System_0")["PowerState"] == "On"
