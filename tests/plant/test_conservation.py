@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from twin.catalog import MetricType
+from twin.errors import TargetError
 from twin.faults import FAULTS, FaultSchedule
 from twin.plant import Plant
 from twin.plant.pcie import PcieTraffic
@@ -81,7 +82,11 @@ def _exists(layout: Layout, kind: str) -> bool:
     units = {"mp": layout.site.megapacks.count, "g0": layout.site.gensets.count}
     if units.get(target[:2], 1) == 0:
         return False
-    return FAULTS[kind].refusal(layout, find_target(layout, target)) is None
+    try:
+        place = find_target(layout, target)
+    except TargetError:  # a part of a rack that this one does not have
+        return False
+    return FAULTS[kind].refusal(layout, place) is None
 
 
 def _check_power(plant: Plant, outputs: Outputs) -> None:

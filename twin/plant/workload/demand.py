@@ -154,7 +154,7 @@ class Progress:
     tokens: float = 0.0
     tokens_per_second: float = 0.0
     mfu: float = 0.0
-    has_tokens: bool = False
+    has_tokens: bool = True
     checkpoints: int = 0
     interruptions: int = 0
     gpus_excluded: int = 0
