@@ -67,7 +67,7 @@ class RedfishApp:
         self.closing = asyncio.Event()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """BmcAnswer a request, or keep silent."""
+        """Answer a request, or keep silent."""
         if scope["type"] != "http":
             return
         headers = Headers(scope=scope)
@@ -100,7 +100,7 @@ class RedfishApp:
         return None
 
     def _of_all(self, scope: Scope, headers: Headers) -> BmcAnswer:
-        """BmcAnswer what is asked of the service itself."""
+        """Answer what is asked of the service itself."""
         if scope["path"] == HEALTH_PATH:
             return BmcAnswer(200, {"status": "ok"})
         if scope["path"] == DIRECTORY_PATH:
