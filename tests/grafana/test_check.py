@@ -8,7 +8,7 @@ import pytest
 
 from twin.clients.prometheus import Prometheus, QueryError
 from twin.grafana.check import Checked, QueryOutcome, check_dashboard
-from twin.grafana.optional_metrics import EXTRA
+from twin.grafana.optional_metrics import EXTRA, optional_of
 from twin.grafana.queries import host, quiet_queries, reason_to_be_empty
 from twin.grafana.substitute import options_of, parse_label_values, substitute
 
@@ -200,3 +200,11 @@ def test_the_regex_of_a_variable_is_applied() -> None:
     )  # fmt: skip
     found = list(check_dashboard(asked, Table("q", f'n{{fault="{FAULT}"}}'), {}))
     assert outcomes(found) == [QueryOutcome.OK]
+
+
+def test_targets_that_only_some_sites_have_are_optional() -> None:
+    """``up`` of inference servers is asked of a site that serves nothing; that of hosts of any."""
+    found = optional_of('sum(up{job="vllm", site="small"})')
+    assert found is not None
+    assert found.nothing == "No job serves a model here"
+    assert optional_of('sum(up{job="node-exporter", site="small"})') is None

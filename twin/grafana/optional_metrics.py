@@ -15,6 +15,7 @@ from twin.catalog import (
     FAN,
     GRACE,
     HOT_SWAP,
+    INFERENCE_SERVER,
     LEAK_DETECTOR,
     NVLINK,
     OWN_METRICS,
@@ -44,11 +45,13 @@ class OptionalMetrics:
         nothing: what a panel says where none of its metrics is there.
         belongs: whether a signal of a device class is one of them.
         own: those of them that the aggregator makes itself; the first is always there with them.
+        job: of the targets that only such a site has, whose ``up`` counts as one of them.
     """
 
     nothing: str
     belongs: Callable[[DeviceClass, Signal], bool]
     own: tuple[OwnMetric, ...] = ()
+    job: str | None = None
 
     @property
     def markers(self) -> tuple[str, ...]:
@@ -65,6 +68,12 @@ class OptionalMetrics:
         return frozenset(
             rolled | own | {s.metric for d in DEVICES for s in d if self.belongs(d, s)}
         )
+
+    def asked(self, query: str) -> bool:
+        """Whether a query asks for any of them."""
+        names = frozenset(_NAME.findall(query))
+        targets = self.job is not None and UP in names and f'job="{self.job}"' in query
+        return targets or not names.isdisjoint(self.metrics)
 
     def _rollups(self) -> Iterator[Rollup]:
         for device in DEVICES:
@@ -96,7 +105,9 @@ _AIR = OptionalMetrics(
     "No air-cooled servers",
     lambda device, signal: device is FAN or signal is WATER["hot_aisle"],
 )
-_SERVING = OptionalMetrics("No job serves a model here", _of(ENGINE))
+_SERVING = OptionalMetrics(
+    "No job serves a model here", _of(ENGINE), job=INFERENCE_SERVER["up_vllm"].family.job
+)
 _OBSERVER = OptionalMetrics(
     "No observer runs: start twin shadow",
     lambda *_: False,
@@ -107,5 +118,4 @@ OPTIONAL = (_RACK_SCALE, EXTRA, _LIQUID, _AIR, _SERVING, _OBSERVER)
 
 def optional_of(query: str) -> OptionalMetrics | None:
     """Return which optional metrics a query asks for, None where it asks for none."""
-    names = frozenset(_NAME.findall(query))
-    return next((own for own in OPTIONAL if not names.isdisjoint(own.metrics)), None)
+    return next((own for own in OPTIONAL if own.asked(query)), None)
