@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from twin.aggregator import Core
 from twin.emulator.config import EmulatorConfig
 from twin.emulator.core import EmulatorCore
+from twin.redfish import RedfishCore
 from twin.site import Layout, parse_site
 
-__all__ = ["EPOCH", "SCHEDULED", "TwinPair", "samples"]
+__all__ = ["EPOCH", "SCHEDULED", "TwinPair", "advance", "samples"]
 
 SCHEDULED = """
 name: small
@@ -28,6 +29,26 @@ EPOCH = 1_700_000_000.0
 """Simulated unix time of the start."""
 _LINE = re.compile(r"([a-zA-Z_:][\w:]*)(?:\{(.*)\})? (\S+)")
 _LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
+
+
+def advance(emulator: EmulatorCore, core: Core | RedfishCore, wall: float, at: float) -> None:
+    """Let a second pass at an emulator, and hand over what it says.
+
+    Args:
+        emulator: its core.
+        core: that takes messages and frames.
+        wall: simulated unix time.
+        at: seconds of the monotonic clock.
+    """
+    emulator.step(1.0)
+    for message in emulator.outbox():
+        core.handle(message.topic, message.payload, False, wall, at)
+    for unit in emulator.frames.due():
+        stamp = emulator.frames.stamp(unit)
+        if stamp is not None:
+            frame = emulator.frames.message(stamp)
+            core.handle(frame.topic, frame.payload, False, wall, at)
+    core.tick(wall, at)
 
 
 class TwinPair:
@@ -64,15 +85,7 @@ class TwinPair:
         """Let a second pass."""
         self.now += 1
         wall, at = EPOCH + self.now, float(self.now)
-        self.emulator.step(1.0)
-        for message in self.emulator.outbox():
-            self.core.handle(message.topic, message.payload, False, wall, at)
-        for unit in self.emulator.frames.due():
-            stamp = self.emulator.frames.stamp(unit)
-            if stamp is not None:
-                frame = self.emulator.frames.message(stamp)
-                self.core.handle(frame.topic, frame.payload, False, wall, at)
-        self.core.tick(wall, at)
+        advance(self.emulator, self.core, wall, at)
 
     def refused(self) -> float:
         """Return how many messages the aggregator has refused."""

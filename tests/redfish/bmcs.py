@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 
+from tests.aggregator.twinning import EPOCH, advance
 from twin.aggregator import Token
 from twin.emulator.config import EmulatorConfig
 from twin.emulator.core import EmulatorCore
@@ -18,8 +19,6 @@ from twin.wire import Inject, Topics
 
 __all__ = ["EPOCH", "PASSWORD", "SMALL", "USER", "BmcRig", "basic"]
 
-EPOCH = 1_700_000_000.0
-"""Simulated unix time of the start."""
 USER, PASSWORD = "admin", "a-password-of-the-tests"
 SMALL = """
 name: small
@@ -64,15 +63,7 @@ class BmcRig:
         for _ in range(seconds):
             self.now += 1
             wall, at = EPOCH + self.now, float(self.now)
-            self.emulator.step(1.0)
-            for message in self.emulator.outbox():
-                self.core.handle(message.topic, message.payload, False, wall, at)
-            for unit in self.emulator.frames.due():
-                stamp = self.emulator.frames.stamp(unit)
-                if stamp is not None:
-                    frame = self.emulator.frames.message(stamp)
-                    self.core.handle(frame.topic, frame.payload, False, wall, at)
-            self.core.tick(wall, at)
+            advance(self.emulator, self.core, wall, at)
 
     def inject(self, fault: str, target: str, **parameters: float) -> None:
         """Let a fault begin that does not end."""

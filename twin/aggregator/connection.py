@@ -99,6 +99,7 @@ class HttpConnection(H11Protocol):
 
     def cut(self) -> None:
         """Close the connection without another byte, as one to a dead peer ends."""
+        # Not close(), which would wait until the client has taken all that was sent.
         self.transport.abort()
 
     def _expect_request(self) -> None:
@@ -114,8 +115,7 @@ class HttpConnection(H11Protocol):
 
     def _cut(self, reason: str) -> None:
         self._refused[reason].inc()
-        # Not close(), which would wait until the client has taken all that was sent.
-        self.transport.abort()
+        self.cut()
 
 
 class _Timer:

@@ -45,7 +45,8 @@ class DerivedColumns:
     ) -> None:
         self._store = store
         self._units = units
-        self._families = families
+        self.families = families
+        """Every family, with what stands before its series."""
         self._values: dict[str, DeviceValues] = {}
         self._steady: dict[tuple[str, int], _SteadyColumn] = {}
         self._blocks: dict[tuple[str, str], tuple[bytes, ...]] = {}
@@ -54,11 +55,6 @@ class DerivedColumns:
     def devices(self) -> tuple[DeviceClass, ...]:
         """The device classes that have any."""
         return tuple({device.name: device for _, device, _ in self.families}.values())
-
-    @property
-    def families(self) -> Sequence[tuple[MetricHead, DeviceClass, DerivedFamily]]:
-        """Every family, with what stands before its series."""
-        return self._families
 
     def begin(self) -> None:
         """Begin a scrape: take over the values of the store."""
