@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 
-from twin.catalog import DEVICES, GPU, OWN_METRICS, ROLLUPS, Level
+from twin.catalog import DEVICES, GPU, OWN_METRICS, REDFISH_METRICS, ROLLUPS, Level
 from twin.catalog.broker import MOSQUITTO
 from twin.catalog.schedulers import STATE_EXPORTERS
 from twin.docs.metrics import pages, table
 
 
 def test_table_has_every_metric() -> None:
-    """Devices, roll-ups, schedulers and the aggregator's own: no more and no less."""
+    """Devices, roll-ups, schedulers and the processes' own: no more and no less."""
     expected = []
     for device in DEVICES:
         shown = [(s.metric, s.family.labels) for s in device if not s.hidden]
@@ -30,7 +30,7 @@ def test_table_has_every_metric() -> None:
     expected += [
         metric.name for exporter in (*STATE_EXPORTERS, MOSQUITTO) for metric in exporter.metrics
     ]
-    expected += [metric.name for metric in OWN_METRICS]
+    expected += [metric.name for metric in (*OWN_METRICS, *REDFISH_METRICS)]
     assert [row.metric for row in table()] == expected
 
 
@@ -65,7 +65,7 @@ def test_page_names_every_metric_once_a_row() -> None:
         assert f"| `{row.metric}` | {row.type} |" in page
     hidden = sum(signal.hidden for device in DEVICES for signal in device)
     assert page.count("\n| `") == len(table()) + hidden
-    sections = len(DEVICES) + len(Level) + len(STATE_EXPORTERS) + 2
+    sections = len(DEVICES) + len(Level) + len(STATE_EXPORTERS) + 3
     assert len(re.findall(r"^## ", page, re.MULTILINE)) == sections
 
 

@@ -9,7 +9,7 @@ import pytest
 from typer.core import TyperGroup
 from typer.main import get_command
 
-from twin.catalog import DEVICES, OWN_METRICS, ROLLUPS, Level
+from twin.catalog import DEVICES, OWN_METRICS, REDFISH_METRICS, ROLLUPS, Level
 from twin.catalog.broker import MOSQUITTO
 from twin.catalog.editions import EDITIONS
 from twin.catalog.schedulers import STATE_EXPORTERS
@@ -70,7 +70,7 @@ def test_own_metrics_exist(page: Path) -> None:
     known |= {family.metric for device in DEVICES for family in device.derived}
     known |= {name for own in EDITIONS.values() for edition in own for name in edition.fields}
     known |= {rollup.metric(level) for rollup in ROLLUPS for level in Level}
-    known |= {metric.name for metric in OWN_METRICS}
+    known |= {metric.name for metric in (*OWN_METRICS, *REDFISH_METRICS)}
     states = [metric for exporter in (*STATE_EXPORTERS, MOSQUITTO) for metric in exporter.metrics]
     known |= {metric.name for metric in states}
     known |= {label for metric in states for label in metric.labels}

@@ -16,7 +16,7 @@ from twin import __version__
 from twin.aggregator.text_format import OPENMETRICS_END
 from twin.catalog import OwnMetric, own
 
-__all__ = ["REASONS", "OwnTelemetry"]
+__all__ = ["REASONS", "OwnTelemetry", "rendered"]
 
 REASONS = (
     "foreign",
@@ -124,11 +124,7 @@ class OwnTelemetry:
 
     def render(self, *, openmetrics: bool = False) -> bytes:
         """Return all of it in the text format, or as OpenMetrics without its end."""
-        registry = _WithoutCreated(self._registry)
-        if openmetrics:
-            text: bytes = openmetrics_exposition.generate_latest(registry)  # type: ignore[no-untyped-call]  # prometheus_client has no types there
-            return text.removesuffix(OPENMETRICS_END)
-        return generate_latest(registry)
+        return rendered(self._registry, openmetrics=openmetrics)
 
     def samples(self, names: Iterable[str]) -> Iterator[tuple[str, Mapping[str, str], float]]:
         """Return the samples of these names: name, labels, value."""
@@ -152,6 +148,15 @@ class OwnTelemetry:
         """Return one counter a label value, so that each is exposed from the start."""
         counter = Counter(metric.name, metric.help, metric.labels, registry=self._registry)
         return {value: counter.labels(value) for value in values}
+
+
+def rendered(registry: CollectorRegistry, *, openmetrics: bool = False) -> bytes:
+    """Return the metrics of a registry in the text format, or as OpenMetrics without its end."""
+    shown = _WithoutCreated(registry)
+    if openmetrics:
+        text: bytes = openmetrics_exposition.generate_latest(shown)  # type: ignore[no-untyped-call]  # prometheus_client has no types there
+        return text.removesuffix(OPENMETRICS_END)
+    return generate_latest(shown)
 
 
 class _WithoutCreated:

@@ -30,6 +30,7 @@ from twin.catalog.neuron import NEURON, NEURON_LATENCIES, NEURON_RUNTIME, NEURON
 from twin.catalog.nic import NIC
 from twin.catalog.operating_system import HOST
 from twin.catalog.own import ARRAY_JOB, OWN_JOB, OWN_METRICS, OwnMetric
+from twin.catalog.own_redfish import REDFISH_METRICS
 from twin.catalog.page import (
     DEGRADED,
     SERIOUS,
@@ -129,6 +130,7 @@ __all__ = [
     "PSU",
     "PUMP",
     "PUMP_STATES",
+    "REDFISH_METRICS",
     "ROLLUPS",
     "SERIOUS",
     "SERVER",

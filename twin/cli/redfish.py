@@ -65,6 +65,15 @@ def redfish(
             "printed.",
         ),
     ] = None,
+    token_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--token-file",
+            envvar="TWIN_TOKEN_FILE",
+            help="File with the token that /metrics and /sd must show, as Authorization: Bearer, "
+            "or as the password of any user; by default they can be read.",
+        ),
+    ] = None,
     tls_cert: TlsCert = None,
     tls_key: TlsKey = None,
     plain: Annotated[
@@ -94,7 +103,7 @@ def redfish(
 
     import asyncio
 
-    from twin.aggregator import CertificateFiles
+    from twin.aggregator import CertificateFiles, Token
     from twin.bus import BrokerUrl
     from twin.redfish import RedfishConfig
 
@@ -118,6 +127,7 @@ def redfish(
             first_port=first_port,
             racks=tuple(rack or ()),
             tls=tls,
+            token=Token.of_file(token_file) if token_file else None,
         )
         address = BrokerUrl.parse(broker)
         asyncio.run(_run(config, address, length, made_up=password_file is None))

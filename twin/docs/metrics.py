@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from twin.catalog import (
     DEVICES,
     OWN_METRICS,
+    REDFISH_METRICS,
     ROLLUPS,
     DerivedFamily,
     Detail,
@@ -35,7 +36,7 @@ _PLACE = {
     Level.HALL: ("site", "hall"),
     Level.SITE: ("site",),
 }
-_OWN = "aggregator"
+_OWN, _REDFISH = "aggregator", "redfish"
 _STATE_EXPORTERS = (*STATE_EXPORTERS, MOSQUITTO)
 
 
@@ -47,7 +48,7 @@ class Row:
         metric: Prometheus metric name.
         type: Prometheus type.
         unit: unit as exposed, empty where there is none.
-        device: device class, level of a roll-up, or ``aggregator``.
+        device: device class, level of a roll-up, ``aggregator`` or ``redfish``.
         signal: key inside a frame; empty where the value does not travel.
         labels: label names that identify the device, without the common ones.
         adds: further label names, which follow from the value.
@@ -77,7 +78,7 @@ class Row:
 
 
 def table(edition: Edition | None = None) -> list[Row]:
-    """Return all metrics: devices first, then roll-ups, then the aggregator's own.
+    """Return all metrics: devices first, then roll-ups, then the processes' own.
 
     Args:
         edition: of an exporter; None for what the catalogue says.
@@ -95,7 +96,8 @@ def table(edition: Edition | None = None) -> list[Row]:
             for exporter in _STATE_EXPORTERS
             for metric in exporter.metrics
         ),
-        *(_own_row(metric) for metric in OWN_METRICS),
+        *(_own_row(metric, _OWN) for metric in OWN_METRICS),
+        *(_own_row(metric, _REDFISH) for metric in REDFISH_METRICS),
     ]
 
 
@@ -202,13 +204,13 @@ def _state_row(exporter: StateExporter, metric: StateMetric) -> Row:
     )
 
 
-def _own_row(metric: OwnMetric) -> Row:
+def _own_row(metric: OwnMetric, process: str) -> Row:
     seconds = metric.name.removesuffix("_total").endswith("_seconds")
     return Row(
         metric=metric.name,
         type=metric.kind,
         unit=(Unit.SECONDS if seconds else Unit.NONE).value,
-        device=_OWN,
+        device=process,
         signal="",
         labels=metric.labels,
         adds=(),
@@ -273,6 +275,12 @@ can be carried over unchanged.
 """
 
 
+_ON_REDFISH = """\
+`twin redfish` exposes these on its own `/metrics`; see [redfish.md](redfish.md).
+
+"""
+
+
 def pages() -> Mapping[str, str]:
     """Return ``metrics.md``."""
     rows = table()
@@ -292,7 +300,9 @@ def pages() -> Mapping[str, str]:
         parts += [f"\n## Roll-ups over a {level.value}\n\n", _rollups(members)]
     for exporter in _STATE_EXPORTERS:
         parts.append(_exporter(exporter, [row for row in rows if row.device == exporter.key]))
-    parts += ["\n## The aggregator's own\n\n", _own(row for row in rows if row.device == _OWN)]
+    for process, title in ((_OWN, "The aggregator's own"), (_REDFISH, "The Redfish service's own")):
+        members = [row for row in rows if row.device == process]
+        parts += [f"\n## {title}\n\n", _ON_REDFISH if process == _REDFISH else "", _own(members)]
     return {"metrics.md": "".join(parts)}
 
 

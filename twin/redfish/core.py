@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -13,6 +13,7 @@ import orjson
 from twin.aggregator import Store
 from twin.aggregator.emulator_registry import EmulatorRegistry
 from twin.aggregator.ingest import Ingest
+from twin.aggregator.state import simulation_time
 from twin.aggregator.telemetry import OwnTelemetry
 from twin.catalog import UnitKind
 from twin.redfish.directory import Bmc, Directory
@@ -23,6 +24,7 @@ from twin.redfish.schemas import ROOT, Payload, collection, moment, resource
 from twin.redfish.services import SESSIONS
 from twin.redfish.sessions import Login, Session, Sessions
 from twin.redfish.table import BmcKind
+from twin.redfish.telemetry import RedfishTelemetry
 from twin.redfish.tree import BmcTree
 from twin.redfish.view import BmcView
 from twin.site import Layout
@@ -34,6 +36,8 @@ _READ = ("GET", "HEAD")
 _OPEN = frozenset({"/redfish", ROOT, f"{ROOT}/odata", f"{ROOT}/$metadata"})
 """What is read without a login, as the protocol asks for."""
 _VERSION = "4.0"
+_EXPIRY_SECONDS = 30.0
+"""Between two searches for sessions that nobody uses, at BMCs that nobody asks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +78,14 @@ class BmcAnswer:
         payload: written as JSON; a text as it is, XML; None for an empty body.
         headers: beside those that every answer has.
         stream: events that follow instead of a body, None for none.
+        media: type of the body, None for JSON, or XML where it is a text.
     """
 
     status: int
     payload: Mapping[str, Any] | list[Any] | str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     stream: EventStream | None = None
+    media: str | None = None
 
     @property
     def body(self) -> bytes:
@@ -93,6 +99,8 @@ class BmcAnswer:
     @property
     def media_type(self) -> str:
         """What they are."""
+        if self.media is not None:
+            return self.media
         return "application/xml" if isinstance(self.payload, str) else "application/json"
 
 
@@ -106,7 +114,8 @@ class RedfishCore:
 
     Attributes:
         store: the last values.
-        telemetry: what is counted.
+        telemetry: what ingest and server count.
+        own: what is counted of requests, and exposed.
         directory: of the BMCs.
 
     Raises:
@@ -121,8 +130,15 @@ class RedfishCore:
         self.directory = Directory(self.store, racks)
         self._layout = layout
         self._login = login
+        self._next_expiry = 0.0
         self._trees: dict[str, BmcTree] = {}
         self._sessions: defaultdict[Bmc, Sessions] = defaultdict(Sessions)
+        self.own = RedfishTelemetry(
+            (bmc.kind.key for bmc in self.directory),
+            self.telemetry,
+            partial(simulation_time, self.store),
+            self._open_sessions,
+        )
 
     # -- the bus ---------------------------------------------------------------
 
@@ -141,6 +157,10 @@ class RedfishCore:
         """Give up the racks that have been silent for too long; call it about once a second."""
         self._ingest.tick(now, at)
         self._rename()
+        if at >= self._next_expiry:
+            self._next_expiry = at + _EXPIRY_SECONDS
+            for sessions in self._sessions.values():
+                sessions.expire(at)
 
     def disconnected(self) -> None:
         """Take note that the broker is away."""
@@ -256,6 +276,13 @@ class RedfishCore:
         if request.method not in _READ:
             raise RedfishError(BaseMessage.NOT_ALLOWED, allow=(*_READ, "DELETE"))
         return BmcAnswer(200, _shown(session), {"Allow": "GET, HEAD, DELETE"})
+
+    def _open_sessions(self) -> Counter[str]:
+        """Return how many there are, by kind of BMC."""
+        found: Counter[str] = Counter()
+        for bmc, sessions in self._sessions.items():
+            found[bmc.kind.key] += len(sessions)
+        return found
 
     def _session_list(self, bmc: Bmc) -> Payload:
         paths = [f"{SESSIONS}/{own.id}" for own in self._sessions[bmc]]

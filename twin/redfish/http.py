@@ -6,7 +6,6 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
 from starlette.datastructures import Headers
@@ -17,13 +16,10 @@ from twin.redfish.core import BmcAnswer, BmcRequest, RedfishCore, refusal
 from twin.redfish.directory import Bmc
 from twin.redfish.events import EventStream
 from twin.redfish.messages import BaseMessage, RedfishError
+from twin.redfish.own_pages import OwnPages
+from twin.redfish.telemetry import SERVICE
 
-__all__ = ["DIRECTORY_PATH", "HEALTH_PATH", "MOST_STREAMS", "RedfishApp"]
-
-HEALTH_PATH: Final = "/healthz"
-"""Says that the process lives; needs no login."""
-DIRECTORY_PATH: Final = "/sd"
-"""The BMCs, as Prometheus' ``http_sd_configs`` reads them; needs no login, as it has names only."""
+__all__ = ["MOST_STREAMS", "RedfishApp"]
 
 MOST_STREAMS = 64
 """Streams of events at a time, of all BMCs together: each looks at its BMC twice a second."""
@@ -45,7 +41,7 @@ class RedfishApp:
     Args:
         core: answers.
         ports: port to the BMC that has it for itself; on other ports the header ``Host`` names it.
-        port_of: returns the port of a BMC, None where it has none.
+        pages: of the service itself.
         silence: seconds for which a connection to a silent BMC is held.
 
     Attributes:
@@ -56,14 +52,13 @@ class RedfishApp:
         self,
         core: RedfishCore,
         ports: Mapping[int, Bmc],
-        port_of: Callable[[Bmc], int | None],
+        pages: OwnPages,
         silence: float = _SILENCE_SECONDS,
     ) -> None:
         self._core = core
         self._ports = ports
-        self._port_of = port_of
+        self._pages = pages
         self._silence = silence
-        self._streams = 0
         self.closing = asyncio.Event()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -72,21 +67,36 @@ class RedfishApp:
             return
         headers = Headers(scope=scope)
         bmc = self._asked(scope, headers)
-        if bmc is None:
-            await _sent(self._of_all(scope, headers), scope, receive, send)
-            return
+        kind = SERVICE if bmc is None else bmc.kind.key
         try:
-            body = await _body(receive)
+            body = b"" if bmc is None else await _body(receive)
         except _LongBodyError:
-            await _sent(refusal(RedfishError(BaseMessage.TOO_LONG)), scope, receive, send)
-            return
-        answer = self._core.ask(bmc, _request(scope, headers, body))
+            answer: BmcAnswer | None = refusal(RedfishError(BaseMessage.TOO_LONG))
+            began = time.monotonic()
+        else:
+            began = time.monotonic()
+            answer = self._answer(bmc, scope, headers, body)
         if answer is None:
+            self._core.own.unanswered(kind)
             await self._keep_silent(scope, receive)
-        elif answer.stream is not None:
+            return
+        shown = answer.body
+        self._core.own.answered(kind, scope["method"], answer.status, time.monotonic() - began)
+        if answer.stream is not None and bmc is not None:
             await self._stream(bmc, answer.stream, scope, receive, send)
         else:
-            await _sent(answer, scope, receive, send)
+            await _sent(answer, shown, scope, receive, send)
+
+    def _answer(
+        self, bmc: Bmc | None, scope: Scope, headers: Headers, body: bytes
+    ) -> BmcAnswer | None:
+        if bmc is None:
+            return self._pages.answer(scope, headers)
+        answer = self._core.ask(bmc, _request(scope, headers, body))
+        if answer is None or answer.stream is None:
+            return answer
+        full = self._core.own.streams.total() >= MOST_STREAMS
+        return refusal(RedfishError(BaseMessage.STREAMS_FULL)) if full else answer
 
     def _asked(self, scope: Scope, headers: Headers) -> Bmc | None:
         """Return the BMC that a request is for."""
@@ -99,35 +109,6 @@ class RedfishApp:
             return None if name is None else self._core.directory.find(name)
         return None
 
-    def _of_all(self, scope: Scope, headers: Headers) -> BmcAnswer:
-        """Answer what is asked of the service itself."""
-        if scope["path"] == HEALTH_PATH:
-            return BmcAnswer(200, {"status": "ok"})
-        if scope["path"] == DIRECTORY_PATH:
-            return BmcAnswer(200, self._targets(scope, headers))
-        first = self._core.directory.name(self._core.directory.bmcs[0])
-        return refusal(RedfishError(BaseMessage.NO_BMC, DIRECTORY_PATH, first))
-
-    def _targets(self, scope: Scope, headers: Headers) -> list[dict[str, object]]:
-        directory = self._core.directory
-        asked = urlsplit(f"//{headers.get('host', '')}")
-        own = scope.get("server") or ("127.0.0.1", None)
-        found: list[dict[str, object]] = []
-        for bmc in directory:
-            name, port = directory.name(bmc), self._port_of(bmc)
-            host = name if port is None else asked.hostname or own[0]
-            found.append(
-                {
-                    "targets": [f"{host}:{port or own[1]}"],
-                    "labels": {
-                        "bmc": name,
-                        "kind": bmc.kind.key,
-                        "rack": directory.rack_name(bmc),
-                    },
-                }
-            )
-        return found
-
     async def _keep_silent(self, scope: Scope, receive: Receive) -> None:
         """Say nothing for as long as the client waits, but not for ever."""
         with suppress(TimeoutError):
@@ -139,10 +120,8 @@ class RedfishApp:
         self, bmc: Bmc, stream: EventStream, scope: Scope, receive: Receive, send: Send
     ) -> None:
         """Send events until the client leaves, the BMC dies, or the process ends."""
-        if self._streams >= MOST_STREAMS:
-            await _sent(refusal(RedfishError(BaseMessage.STREAMS_FULL)), scope, receive, send)
-            return
-        self._streams += 1
+        streams = self._core.own.streams
+        streams[bmc.kind.key] += 1
         ends = {asyncio.ensure_future(_left(receive)), asyncio.ensure_future(self.closing.wait())}
         try:
             await send({"type": "http.response.start", "status": 200, "headers": _STREAM_HEADERS})
@@ -160,7 +139,7 @@ class RedfishApp:
                 await asyncio.wait(ends, timeout=_LOOK_SECONDS, return_when="FIRST_COMPLETED")
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
-            self._streams -= 1
+            streams[bmc.kind.key] -= 1
             for end in ends:
                 end.cancel()
 
@@ -212,8 +191,7 @@ def _request(scope: Scope, headers: Headers, body: bytes) -> BmcRequest:
     )
 
 
-async def _sent(answer: BmcAnswer, scope: Scope, receive: Receive, send: Send) -> None:
-    body = answer.body
+async def _sent(answer: BmcAnswer, body: bytes, scope: Scope, receive: Receive, send: Send) -> None:
     headers = {"OData-Version": "4.0", **answer.headers}
     if answer.status != 204:  # noqa: PLR2004 - No Content
         headers |= {"Content-Length": str(len(body))}

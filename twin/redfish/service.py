@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from twin.aggregator import CertificateFiles, Limits
+from twin.aggregator import CertificateFiles, Limits, Token
+from twin.aggregator.access import Access
 from twin.aggregator.server import UvicornServer, address, listen, serve_http
 from twin.aggregator.tls import ServerCertificate
 from twin.bus import BrokerUrl, Bus, keep_connected
@@ -22,6 +23,7 @@ from twin.errors import ConfigError, first_error
 from twin.redfish.core import RedfishCore
 from twin.redfish.directory import Bmc
 from twin.redfish.http import RedfishApp
+from twin.redfish.own_pages import OwnPages
 from twin.redfish.sessions import Login
 from twin.site import Layout
 from twin.wire import Topics
@@ -51,6 +53,7 @@ class RedfishConfig:
         racks: names of the racks whose BMCs are served; none for all.
         tls: certificate for HTTPS; None for plain HTTP.
         client_id: MQTT client identifier, unique at the broker; None to make one up.
+        token: opens the service's own pages; None where they need no token.
         silence: seconds for which a connection to a silent BMC is held.
         limits: of the HTTP interface.
     """
@@ -63,6 +66,7 @@ class RedfishConfig:
     racks: tuple[str, ...] = ()
     tls: CertificateFiles | None = None
     client_id: str | None = None
+    token: Token | None = None
     silence: float = 10.0
     limits: Limits = field(default_factory=Limits)
 
@@ -103,7 +107,8 @@ class RedfishService:
                     core, address(listener, tls=certificate is not None), ports
                 )
                 found = {bmc: port for port, bmc in ports.items()}
-                app = RedfishApp(core, ports, found.get, config.silence)
+                pages = OwnPages(core, found.get, Access(config.token))
+                app = RedfishApp(core, ports, pages, config.silence)
                 server = UvicornServer.of(
                     app,
                     config.limits,
@@ -185,12 +190,17 @@ async def _subscribe(service: RedfishService, config: RedfishConfig, broker: Bro
         for wanted in core.subscriptions(topics):
             await bus.subscribe(wanted, qos=1)
         service.subscribed.set()
+        dropped = 0
         async for message in bus.messages():
             core.handle(
                 message.topic, message.payload, message.retain, time.time(), time.monotonic()
             )
+            if bus.dropped > dropped:
+                core.telemetry.dropped.inc(bus.dropped - dropped)
+                dropped = bus.dropped
 
     def on_state(connected: bool) -> None:
+        core.telemetry.connected = connected
         if not connected:
             core.disconnected()
 

@@ -77,6 +77,9 @@ class Sessions:
     def __iter__(self) -> Iterator[Session]:
         return iter(self._sessions.values())
 
+    def __len__(self) -> int:
+        return len(self._sessions)
+
     def begin(self, user: str, now: float, at: float) -> Session | None:
         """Return a new session, None where there are too many.
 
