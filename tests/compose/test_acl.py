@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from twin.aggregator import Token
 from twin.catalog import UnitKind
 from twin.compose.acl import BrokerRole, BrokerUser, render_acl
 from twin.errors import ConfigError
+from twin.redfish import Login, RedfishCore
+from twin.site import Layout, load_site
 from twin.wire import Topics
 
 SITE = "demo"
@@ -41,8 +44,8 @@ def test_only_control_writes_commands() -> None:
 
 
 def test_a_guest_writes_nothing() -> None:
-    """Guests and the health check only read."""
-    for role in (BrokerRole.GUEST, BrokerRole.HEALTH):
+    """Guests, the health check and the racks' BMCs only read."""
+    for role in (BrokerRole.GUEST, BrokerRole.HEALTH, BrokerRole.CONTROLLERS):
         assert {right for right, _ in rights(role)} == {"read"}
 
 
@@ -53,8 +56,16 @@ def test_a_status_is_its_emulators_own() -> None:
     assert "status/+" not in text
 
 
-@pytest.mark.parametrize("role", [BrokerRole.EMULATOR, BrokerRole.AGGREGATOR, BrokerRole.OBSERVER])
+@pytest.mark.parametrize("role", [BrokerRole.EMULATOR, BrokerRole.AGGREGATOR, BrokerRole.OBSERVER,
+                                  BrokerRole.CONTROLLERS])  # fmt: skip
 def test_who_writes_telemetry_is_of_a_site(role: BrokerRole) -> None:
     """An emulator, aggregator or observer without a site would have the rights of all."""
     with pytest.raises(ConfigError, match="'who' of the broker has no site"):
         BrokerUser("who", role).rights()
+
+
+def test_bmcs_may_read_what_they_ask_for() -> None:
+    """Each subscription of the Redfish service is within its rights, and it has no other."""
+    topics = Topics(SITE)
+    core = RedfishCore(Layout(load_site(SITE)), Login("admin", Token.random()))
+    assert {topic for _, topic in rights(BrokerRole.CONTROLLERS)} == set(core.subscriptions(topics))

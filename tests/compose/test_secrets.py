@@ -8,7 +8,9 @@ from pathlib import Path
 
 import bcrypt
 import pytest
+from cryptography import x509
 
+from twin.compose.certificates import is_fresh
 from twin.compose.secrets import LOGINS, UIDS, SecretsConfig, Vault
 from twin.errors import ConfigError
 
@@ -92,10 +94,10 @@ def test_each_file_is_its_readers_alone(vault: Vault, tmp_path: Path, owners: Ow
     """A file belongs to the user of one service, and nobody else can read it."""
     vault.prepare(CONFIG)
     given = {name: uid for name, uid in owners.of.items() if not name.startswith("logins/")}
-    assert {name.partition("/")[0]: uid for name, uid in given.items()} == {
-        folder: uid for folder, uid in UIDS.items() if folder != "public"
-    }
-    for name in files(tmp_path):
+    assert {name.partition("/")[0]: uid for name, uid in given.items()} == UIDS
+    public = {name for name in files(tmp_path) if name.startswith("public/")}
+    assert public == {"public/redfish-ca.pem"}
+    for name in files(tmp_path).keys() - public:
         assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o400
     assert stat.S_IMODE((tmp_path / "logins").stat().st_mode) == 0o700
 
@@ -122,6 +124,7 @@ def test_no_service_holds_anothers_password(vault: Vault, tmp_path: Path) -> Non
         "victoriametrics": {"guest", "prometheus", "victoriametrics"},
         "vmalert": {"prometheus", "victoriametrics"},
         "shadow": {"shadow"},
+        "redfish": {"redfish", "bmc", "guest"},
         "grafana": {"admin", "grafana", "victoriametrics"},
     }
 
@@ -167,3 +170,21 @@ def test_an_own_certificate_is_taken(vault: Vault, tmp_path: Path) -> None:
     vault.prepare(SecretsConfig("demo", "demo", tls_names=["localhost"], own_certificate=own))
     assert (tmp_path / "public/ca.pem").read_text() == "ca.pem"
     assert stat.S_IMODE((tmp_path / "broker/server.key").stat().st_mode) == 0o400
+
+
+def test_bmcs_have_a_certificate_that_prometheus_can_check(vault: Vault, tmp_path: Path) -> None:
+    """It is for the names asked for and the service's own, and kept while it is good."""
+    vault.prepare(CONFIG)
+    certificate = tmp_path / "redfish/server.pem"
+    assert is_fresh(certificate, ["localhost", "127.0.0.1", "redfish"])
+    first = certificate.read_bytes()
+    vault.prepare(CONFIG)
+    assert certificate.read_bytes() == first
+    names = ["*.bmc.example.org"]
+    vault.prepare(SecretsConfig("demo", "colossus-100k", redfish_names=names))
+    assert is_fresh(certificate, [*names, "redfish"])
+    copies = {(tmp_path / f"{own}/redfish-ca.pem").read_bytes()
+              for own in ("redfish", "prometheus", "victoriametrics", "public")}  # fmt: skip
+    assert len(copies) == 1
+    ca, leaf = (x509.load_pem_x509_certificate(own) for own in (*copies, certificate.read_bytes()))
+    leaf.verify_directly_issued_by(ca)

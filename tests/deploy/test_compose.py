@@ -34,12 +34,14 @@ PROFILES = {
     "scale": {"emulator-scale", "aggregator-scale", "prometheus-scale"},
     "victoriametrics": {"victoriametrics", "vmalert"},
     "shadow": {"shadow"},
+    "redfish": {"redfish"},
     "chaos": {"chaos"},
 }
 SERVICES = (*ALWAYS, *sorted(name for names in PROFILES.values() for name in names))
 ONCE = ("secrets",)
 """It runs as root, for a moment, to give files to others."""
-OURS = {name for name in SERVICES if name.startswith(("emulator", "aggregator", "shadow"))}
+_PARTS = ("emulator", "aggregator", "shadow", "redfish")
+OURS = {name for name in SERVICES if name.startswith(_PARTS)}
 FOREIGN = tuple(name for name in SERVICES if name not in {*ONCE, *OURS, "chaos"})
 
 

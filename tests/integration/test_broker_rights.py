@@ -56,23 +56,23 @@ WRITERS = {
 """Topic to everybody who may write it, when the page of the first aggregator may inject."""
 _SITE_READERS = {"aggregator", "control", "guest"}
 READERS = {
-    f"{SITE}/rack/r0001": {*_SITE_READERS, "shadow"},
-    f"{SITE}/meta/rack/r0001": {*_SITE_READERS, "shadow"},
+    f"{SITE}/rack/r0001": {*_SITE_READERS, "shadow", "redfish"},
+    f"{SITE}/meta/rack/r0001": {*_SITE_READERS, "shadow", "redfish"},
     f"{SITE}/shadow/a001": {*_SITE_READERS, "shadow"},
     f"{SITE}/grid": _SITE_READERS,
     f"{SITE}/detail": _SITE_READERS,
     f"{SITE}/ack/1": _SITE_READERS,
     f"{SITE}/command/inject": {*_SITE_READERS, "plant-0"},
-    f"{SITE}/status/plant-0": {*_SITE_READERS, "plant-0"},
-    f"{SITE}/status/plant-1": _SITE_READERS,
+    f"{SITE}/status/plant-0": {*_SITE_READERS, "plant-0", "redfish"},
+    f"{SITE}/status/plant-1": {*_SITE_READERS, "redfish"},
     f"{OTHER}/rack/r0001": {"aggregator-scale", "control", "guest"},
     f"{OTHER}/status/scale-0": {"aggregator-scale", "control", "guest", "scale-0"},
     f"{OTHER}/command/inject": {"aggregator-scale", "control", "guest", "scale-0"},
     "elsewhere": set(),
 }
 """Topic to everybody who may read it."""
-USERS = ("plant-0", "aggregator", "shadow", "scale-0", "aggregator-scale", "control", "guest",
-         "health")  # fmt: skip
+USERS = ("plant-0", "aggregator", "shadow", "redfish", "scale-0", "aggregator-scale", "control",
+         "guest", "health")  # fmt: skip
 
 
 class ShippedBroker(Mosquitto):

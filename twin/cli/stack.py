@@ -135,6 +135,13 @@ def secrets(
             help="Folder with your own ca.pem, server.pem and server.key; one is made otherwise.",
         ),
     ] = None,
+    redfish: Annotated[
+        str,
+        typer.Option(
+            envvar="TWIN_REDFISH_NAMES",
+            help="Host names and addresses of the BMCs' certificate, with commas.",
+        ),
+    ] = "localhost,127.0.0.1",
     stores: Annotated[
         Path | None,
         typer.Option(
@@ -160,18 +167,22 @@ def secrets(
     from twin.compose.stores import give_stores
     from twin.site import load_site
 
-    names = [name.strip() for name in (tls or "").split(",") if name.strip()]
     config = SecretsConfig(
         site=load_site(site).name,
         scale_site=load_site(scale_site).name,
         injects=allow_inject,
-        tls_names=names,
+        redfish_names=_names(redfish),
+        tls_names=_names(tls or ""),
         own_certificate=certificate,
         renew=renew,
     )
     Vault(folder).prepare(config)
     if stores is not None:
         give_stores(stores, UIDS)
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
 
 
 @app.command()

@@ -27,12 +27,14 @@ class BrokerRole(Enum):
     EMULATOR = "emulator"
     AGGREGATOR = "aggregator"
     OBSERVER = "observer"
+    CONTROLLERS = "controllers"
     CONTROL = "control"
     GUEST = "guest"
     HEALTH = "health"
 
 
-_OF_A_SITE = (BrokerRole.EMULATOR, BrokerRole.AGGREGATOR, BrokerRole.OBSERVER)
+_OF_A_SITE = (BrokerRole.EMULATOR, BrokerRole.AGGREGATOR, BrokerRole.OBSERVER,
+              BrokerRole.CONTROLLERS)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ class BrokerUser:
         """Return ``read`` or ``write`` with a topic filter, one pair a right.
 
         Raises:
-            ConfigError: an emulator, an aggregator or an observer has no site.
+            ConfigError: the role is one of a site, and none is named.
         """
         if self.role is BrokerRole.HEALTH:
             return (("read", _VERSION),)
@@ -67,11 +69,8 @@ class BrokerUser:
                 return self._emulator(topics)
             case BrokerRole.AGGREGATOR:
                 return self._aggregator(topics)
-            case BrokerRole.OBSERVER:
-                # It reads its own reports to say whether it reports.
-                reports, frames = topics.shadow("+"), topics.frames(UnitKind.RACK)
-                read = (frames, topics.meta("+"), reports)
-                return (("write", reports), *(("read", topic) for topic in read))
+            case BrokerRole.OBSERVER | BrokerRole.CONTROLLERS:
+                return self._of_racks(topics)
             case BrokerRole.CONTROL:
                 return (("read", topics.everything), ("write", topics.command("+")))
             case _:
@@ -91,6 +90,15 @@ class BrokerUser:
         read = (topics.command("+"), topics.status(self.name))
         return (*(("write", topic) for topic in written), *(("read", topic) for topic in read))
 
+    def _of_racks(self, topics: Topics) -> tuple[tuple[str, str], ...]:
+        """Return the rights of who needs no more than what racks say."""
+        # The observer reads its own reports to say whether it reports; BMCs say nothing at all.
+        observes = self.role is BrokerRole.OBSERVER
+        own = topics.shadow("+") if observes else topics.status("+")
+        read = (topics.frames(UnitKind.RACK), topics.meta("+"), own)
+        written = (("write", own),) if observes else ()
+        return (*written, *(("read", topic) for topic in read))
+
     def _aggregator(self, topics: Topics) -> tuple[tuple[str, str], ...]:
         # What was set by a command is retained, and the command is answered.
         written = [topics.detail, topics.ack("+")]
@@ -104,7 +112,7 @@ def render_acl(users: Iterable[BrokerUser]) -> str:
     """Return the text of Mosquitto's ``acl_file`` for these users.
 
     Raises:
-        ConfigError: an emulator, an aggregator or an observer has no site.
+        ConfigError: the role is one of a site, and none is named.
     """
     lines = ["# Made by `twin stack secrets`. Users who are not listed have no access."]
     for user in users:

@@ -41,6 +41,8 @@ LOGINS: Mapping[str, str] = {
     "aggregator": "broker: reads its site",
     "aggregator-scale": "broker: reads its site, profile scale",
     "shadow": "broker: reads its site and reports on it, profile shadow",
+    "redfish": "broker: reads the racks of its site, profile redfish",
+    "bmc": "Redfish: user admin of every BMC, profile redfish",
     "health": "the health checks",
     "prometheus": "Prometheus, of itself and of Alertmanager",
     "grafana": "Prometheus and Alertmanager, for Grafana",
@@ -60,13 +62,15 @@ UIDS = {
     "victoriametrics": 10008,
     "vmalert": 10009,
     "shadow": 10010,
+    "redfish": 10011,
     "grafana": 472,
     "public": 0,
 }
 """Folder of a service to the user that it runs as, as docker-compose.yml says."""
 
-_READERS = ("aggregator", "aggregator-scale", "prometheus", "prometheus-scale", "victoriametrics")
-"""Scrapers of the aggregator, which are guests: it accepts one token from all of them."""
+_READERS = ("aggregator", "aggregator-scale", "prometheus", "prometheus-scale", "victoriametrics",
+            "redfish")  # fmt: skip
+"""Who reads the aggregator and the Redfish service as guests, by one token, and who takes it."""
 _DOORS = {
     "prometheus": ("control", "guest", "grafana", "prometheus", "health"),
     "prometheus-scale": ("control", "guest", "grafana", "prometheus", "health"),
@@ -83,6 +87,7 @@ class SecretsConfig:
         site: name of the site.
         scale_site: name of the second site, of the profile ``scale``.
         injects: whether the aggregator's page may give commands.
+        redfish_names: host names and addresses of the BMCs' certificate.
         tls_names: host names and addresses of the broker's certificate; none for no TLS.
         own_certificate: folder in which the administrator may have put one.
         renew: whether to make every password anew, but for Grafana's administrator, whose
@@ -92,6 +97,7 @@ class SecretsConfig:
     site: str
     scale_site: str
     injects: bool = False
+    redfish_names: Sequence[str] = ("localhost", "127.0.0.1")
     tls_names: Sequence[str] = ()
     own_certificate: Path | None = None
     renew: bool = False
@@ -105,6 +111,7 @@ class SecretsConfig:
             BrokerUser("scale-0", BrokerRole.EMULATOR, self.scale_site),
             BrokerUser("aggregator-scale", BrokerRole.AGGREGATOR, self.scale_site),
             BrokerUser("shadow", BrokerRole.OBSERVER, self.site),
+            BrokerUser("redfish", BrokerRole.CONTROLLERS, self.site),
             BrokerUser("control", BrokerRole.CONTROL),
             BrokerUser("guest", BrokerRole.GUEST),
             BrokerUser("health", BrokerRole.HEALTH),
@@ -133,6 +140,7 @@ class Vault:
             logins = self._make_logins(config.renew)
             self._write_broker(config, logins)
             self._write_services(logins)
+            self._write_redfish(config, logins)
         except OSError as error:
             raise ConfigError(
                 f"{error.filename or self._folder}: {error.strerror}; the secrets need a folder "
@@ -188,6 +196,19 @@ class Vault:
         self._give("broker", "server.pem", certificate.chain, _PUBLIC)
         self._give("broker", "server.key", certificate.key)
 
+    def _write_redfish(self, config: SecretsConfig, logins: Mapping[str, str]) -> None:
+        """Write the BMCs' password and certificate, and the CA for who scrapes them."""
+        self._give("redfish", "bmc", logins["bmc"])
+        names = [*config.redfish_names, "redfish"]
+        if is_fresh(self._folder / "redfish/server.pem", names):
+            return
+        made = make_certificate(names)
+        self._give("redfish", "server.key", made.key)
+        for folder in ("redfish", "prometheus", "victoriametrics"):
+            self._give(folder, "redfish-ca.pem", made.ca)
+        self._give("public", "redfish-ca.pem", made.ca, _PUBLIC)
+        self._give("redfish", "server.pem", made.chain)
+
     def _write_services(self, logins: Mapping[str, str]) -> None:
         for folder, login in (
             ("emulator", "plant-0"),
@@ -195,6 +216,7 @@ class Vault:
             ("emulator-scale", "scale-0"),
             ("aggregator-scale", "aggregator-scale"),
             ("shadow", "shadow"),
+            ("redfish", "redfish"),
         ):
             self._give(folder, "broker", logins[login])
         for folder in _READERS:

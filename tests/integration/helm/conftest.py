@@ -46,10 +46,12 @@ class Rendered:
 
     @property
     def arguments(self) -> dict[str, list[str]]:
-        """Arguments of the twin in each StatefulSet, by its name."""
+        """Arguments of the twin in each workload that runs it, by its name."""
         return {
-            workload["metadata"]["name"]: pod(workload)["containers"][0]["args"]
-            for workload in self.of("StatefulSet")
+            workload["metadata"]["name"]: container["args"]
+            for workload in self.workloads
+            for container in pod(workload)["containers"]
+            if container["name"] == "twin"
         }
 
 

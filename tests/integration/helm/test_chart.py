@@ -158,6 +158,56 @@ def test_the_observer_is_one_pod_that_reaches_the_broker(render: Callable[..., R
     assert any(own["ports"] == [{"port": 1883, "protocol": "TCP"}] for own in policy["egress"])
 
 
+BMCS = ("--set", "redfish.enabled=true,redfish.passwordSecret=bmc")
+
+
+def test_the_bmcs_are_one_pod_behind_a_service(render: Callable[..., Rendered]) -> None:
+    """Where they are enabled they are served over HTTPS to who may ask, and only read the bus."""
+    assert "r-twin-redfish" not in render().arguments
+    chart = render(*BMCS, "--set", "redfish.racks={r0001,r0002}")
+    assert chart.arguments["r-twin-redfish"] == [
+        "redfish", "--host=0.0.0.0", "--port=9443", "--user=admin",
+        "--password-file=/run/secrets/twin/bmc/password", "--rack=r0001", "--rack=r0002",
+    ]  # fmt: skip
+    thing = chart.one("Deployment", "r-twin-redfish")
+    assert thing["spec"]["replicas"] == 1
+    (container,) = thing["spec"]["template"]["spec"]["containers"]
+    for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
+        assert container[probe]["httpGet"] == {
+            "path": "/healthz", "port": "https", "scheme": "HTTPS",
+        }  # fmt: skip
+    assert environment(thing)["TWIN_BROKER"] == "mqtt://r-twin-mosquitto:1883"
+    (port,) = chart.one("Service", "r-twin-redfish")["spec"]["ports"]
+    assert (port["port"], port["targetPort"]) == (443, "https")
+    policy = chart.one("NetworkPolicy", "r-twin-redfish")["spec"]
+    assert policy["ingress"] == [
+        {"ports": [{"port": "https", "protocol": "TCP"}], "from": [{"podSelector": {}}]}
+    ]
+    broker = chart.one("NetworkPolicy", "r-twin-mosquitto")["spec"]["ingress"][0]["from"]
+    parts = {own["podSelector"]["matchLabels"]["app.kubernetes.io/component"] for own in broker}
+    assert "redfish" in parts
+
+
+def test_prometheus_scrapes_the_bmcs_process(render: Callable[..., Rendered], chart: Path) -> None:
+    """It checks the certificate where there is one to check, and shows the token."""
+    (open_one,) = render(*BMCS, *MONITORED).one("ServiceMonitor", "r-twin-redfish")["spec"][
+        "endpoints"
+    ]
+    assert open_one["tlsConfig"] == {"insecureSkipVerify": True}
+    assert "authorization" not in open_one
+    secure = render("--values", str(chart / "examples/secure.yaml"))
+    (endpoint,) = secure.one("ServiceMonitor", "r-twin-redfish")["spec"]["endpoints"]
+    assert endpoint["authorization"]["credentials"] == {"name": "twin-token", "key": "token"}
+    assert endpoint["tlsConfig"] == {
+        "ca": {"secret": {"name": "twin-redfish-tls", "key": "ca.crt"}},
+        "serverName": "r-twin-redfish.monitoring.svc",
+    }
+    peers = secure.one("NetworkPolicy", "r-twin-redfish")["spec"]["ingress"][0]["from"]
+    assert [own["namespaceSelector"]["matchLabels"] for own in peers] == [
+        {"kubernetes.io/metadata.name": name} for name in ("provisioning", "monitoring")
+    ]
+
+
 def test_one_emulator_has_the_whole_site(render: Callable[..., Rendered]) -> None:
     """Without shards nobody is told of any."""
     assert not [
@@ -220,7 +270,7 @@ def test_secrets_by_reference(render: Callable[..., Rendered], chart: Path, tmp_
     assert not secure.of("Secret")
     password = tmp_path / "password"
     password.write_text("secret\n", encoding="utf-8")
-    for thing in secure.of("StatefulSet"):
+    for thing in (*secure.of("StatefulSet"), *secure.of("Deployment")):
         text = environment(thing)["TWIN_BROKER"]
         url = BrokerUrl.parse(text.replace("/run/secrets/twin/broker/password", str(password)))
         assert [node.host for node in url.nodes] == [f"broker-{i}.example.org" for i in range(3)]

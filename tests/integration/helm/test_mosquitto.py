@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from twin.aggregator import Aggregator, AggregatorConfig
+from twin.aggregator import Aggregator, AggregatorConfig, Token
 from twin.bus import BrokerRefusedError, BrokerUrl, InboundMessage, connect
 from twin.emulator import Emulator, EmulatorConfig
+from twin.redfish import Login, RedfishCore
 from twin.site import Layout, parse_site
+from twin.wire import Topics
 
 if TYPE_CHECKING:
     from tests.integration.helm.conftest import Rendered
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.integration, pytest.mark.full]
 
 SITE = "{name: small, racks: 2, servers_per_rack: 1, server: {gpus: 2, nics: 2}}"
-USERS = ("emulator", "aggregator", "shadow")
+USERS = ("emulator", "aggregator", "shadow", "redfish")
 LISTENER = "listener 1883 0.0.0.0"
 
 
@@ -116,3 +118,26 @@ async def test_an_observer_reads_frames_and_writes_reports_alone(broker: BrokerU
         await observer.publish("twin/v1/small/shadow/a001", b"report", qos=1)
         heard = reader.messages()
         assert [(await anext(heard)).payload for _ in range(2)] == [b"frame", b"report"]
+
+
+async def test_the_bmcs_only_read(broker: BrokerUrl) -> None:
+    """Their process hears racks, their names and who publishes them, and can say nothing."""
+    async with (
+        connect(login(broker, "aggregator"), client_id="reader") as reader,
+        connect(login(broker, "emulator"), client_id="rack") as rack,
+        connect(login(broker, "redfish"), client_id="bmcs") as bmcs,
+        asyncio.timeout(20),
+    ):
+        await reader.subscribe("twin/v1/small/#", qos=1)
+        core = RedfishCore(Layout(parse_site(SITE, "small")), Login("admin", Token.random()))
+        for wanted in core.subscriptions(Topics("small")):
+            await bmcs.subscribe(wanted, qos=1)
+        heard = bmcs.messages()
+        for topic in ("rack/r0001", "meta/rack/r0001", "status/e"):
+            await rack.publish(f"twin/v1/small/{topic}", topic.encode(), qos=1)
+            assert (await anext(heard)).payload == topic.encode()
+        for topic in ("rack/r0001", "command/clear", "status/e"):
+            await bmcs.publish(f"twin/v1/small/{topic}", b"feigned", qos=1)
+        await rack.publish("twin/v1/small/rack/r0002", b"last", qos=1)
+        said = reader.messages()
+        assert b"feigned" not in [(await anext(said)).payload for _ in range(4)]

@@ -53,6 +53,7 @@ def test_lint(chart: Path, run_helm: Callable[..., subprocess.CompletedProcess[s
         ("broker.urls[0]=mqtt://b", "two brokers are set"),
         ("emulator.shards=2", "no pod runs the facility"),
         ("facility.enabled=true", "two pods run the facility"),
+        ("redfish.enabled=true", "passwordSecret"),
         ("aggregator.injectTokenSecret=x", "injectTokenSecret has no effect"),
         (
             "monitoring.scrapeConfig.enabled=true,monitoring.serviceMonitor.enabled=true",
