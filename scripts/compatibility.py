@@ -5,7 +5,9 @@ of a folder; its rules (YAML) are tested against faults.
 
     scripts/compatibility FOLDER [FOLDER...]             counts, and what is left with its reason
     scripts/compatibility --write docs/compatibility.md FOLDER...
+    scripts/compatibility --only rules --write docs/compatibility.md FOLDER...
 
+``--only`` does half of the work, and of a page that is there leaves the other half as it is.
 A folder is a collection, named after it; ``SOURCE`` in it says where its files are from, and
 ``SETUP`` (YAML) what its own scrape configuration adds: ``labels`` of targets with ``{host}`` in
 them, ``counters`` (a file of dcgm-exporter), ``ignore_case``, ``scheduler``, ``gpu``. A dashboard
@@ -21,7 +23,7 @@ import argparse
 import json
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -74,6 +76,7 @@ class Tally:
     wrong: int = 0
     foreign: int = 0
     left: list[tuple[str, str, str]] = field(default_factory=list)
+    rules_left: list[tuple[str, str, str]] = field(default_factory=list)
 
     def add(self, other: Tally) -> None:
         """Add what came of a dashboard."""
@@ -322,38 +325,67 @@ def judge_rules(tallies: Mapping[Path, Tally], edition: str) -> None:
                 tally.foreign += kind == "beyond"
                 tally.wrong += kind == "wrong"
                 if why:
-                    tally.left.append((path.stem, own.rule.name, why))
+                    tally.rules_left.append((path.stem, own.rule.name, why))
         print(f"  {tally.name}: {tally.rules} alerts, {tally.wrong} wrong", flush=True)
 
 
-def page(tallies: list[Tally]) -> str:
-    """Return the page of what is compatible and what is not."""
+def page(tallies: Sequence[Tally], before: str = "") -> str:
+    """Return the page of what is compatible and what is not.
+
+    What ``tallies`` have no panels or no rules of is taken from the page ``before``.
+    """
+    boards = [tally for tally in tallies if tally.panels]
+    rules = [tally for tally in tallies if tally.rules]
     lines = [
         "<!-- Made by `scripts/compatibility --write`; do not edit. -->",
         "# Compatibility",
         "",
         *ABOUT.splitlines(),
-        "",
+    ]
+    for title, told in (("Dashboards", _of_boards(boards)), ("Rules", _of_rules(rules))):
+        lines += ["", f"## {title}", "", *(told or _section(before, title))]
+    return "\n".join(lines) + "\n"
+
+
+def _of_boards(tallies: Sequence[Tally]) -> list[str]:
+    if not tallies:
+        return []
+    return [
         "| Collection | Panels | Beyond | Answered | Partly | Share |",
         "| --- | --: | --: | --: | --: | --: |",
+        *(
+            f"| {t.name}: {t.source} | {t.panels} | {t.beyond} | {t.answered} | {t.partly} "
+            f"| {t.share:.0%} |"
+            for t in tallies
+        ),
+        *_left("Panel", (row for t in tallies for row in t.left)),
     ]
-    boards = [tally for tally in tallies if tally.panels]
-    lines += [
-        f"| {t.name}: {t.source} | {t.panels} | {t.beyond} | {t.answered} | {t.partly} "
-        f"| {t.share:.0%} |"
-        for t in boards
+
+
+def _of_rules(tallies: Sequence[Tally]) -> list[str]:
+    if not tallies:
+        return []
+    return [
+        "| Collection | Alerts | Of other exporters | Wrong |",
+        "| --- | --: | --: | --: |",
+        *(f"| {t.name}: {t.source} | {t.rules} | {t.foreign} | {t.wrong} |" for t in tallies),
+        *_left("Rule", (row for t in tallies for row in t.rules_left)),
     ]
-    rules = [tally for tally in tallies if tally.rules]
-    if rules:
-        lines += [
-            "", "| Rules | Alerts | Of other exporters | Wrong |",
-            "| --- | --: | --: | --: |",
-            *(f"| {t.name}: {t.source} | {t.rules} | {t.foreign} | {t.wrong} |" for t in rules),
-        ]  # fmt: skip
-    lines += ["", "## What is left", "", "| File | Panel or rule | Why |", "| --- | --- | --- |"]
-    rows = dict.fromkeys(row for tally in tallies for row in tally.left)
-    lines += [f"| {a} | {_cell(b)} | {_cell(c)} |" for a, b, c in rows]
-    return "\n".join(lines) + "\n"
+
+
+def _left(kind: str, rows: Iterable[tuple[str, str, str]]) -> list[str]:
+    """Return the table of what is left, with its reasons."""
+    return [
+        "", f"### What is left of the {kind.lower()}s", "",
+        f"| File | {kind} | Why |", "| --- | --- | --- |",
+        *(f"| {a} | {_cell(b)} | {_cell(c)} |" for a, b, c in dict.fromkeys(rows)),
+    ]  # fmt: skip
+
+
+def _section(page: str, title: str) -> list[str]:
+    """Return the lines below a heading of a page, up to the next of its level."""
+    _, found, rest = page.partition(f"\n## {title}\n")
+    return rest.partition("\n## ")[0].strip().splitlines() if found else ["Not counted yet."]
 
 
 def _cell(text: str) -> str:
@@ -369,13 +401,17 @@ def main() -> int:
     parser.add_argument("--write", type=Path, help="write the page")
     parser.add_argument("--dcgm", default="4.8.2", help="edition of dcgm-exporter")
     parser.add_argument("--scheduler", action="append", choices=SCHEDULERS, help="all unless given")
-    parser.add_argument("--no-rules", action="store_true", help="dashboards alone")
+    parser.add_argument("--only", choices=("dashboards", "rules"), help="both unless given")
     parser.add_argument("--least", type=float, default=0.9, help="share of the panels")
     options = parser.parse_args()
-    if not VICTORIA:
-        print("no VictoriaMetrics is installed: dashboards in MetricsQL count as refused")
-    found = judged_boards(options.folders, options.scheduler or tuple(SCHEDULERS), options.dcgm)
-    if not options.no_rules:
+    if options.only == "rules":
+        found = {folder: _summed(folder, {}) for folder in options.folders}
+    else:
+        if not VICTORIA:
+            print("no VictoriaMetrics is installed: dashboards in MetricsQL count as refused")
+        kinds = options.scheduler or tuple(SCHEDULERS)
+        found = judged_boards(options.folders, kinds, options.dcgm)
+    if options.only != "dashboards":
         judge_rules(found, options.dcgm)
     tallies = [found[folder] for folder in options.folders]
     for tally in tallies:
@@ -384,9 +420,11 @@ def main() -> int:
             f"{tally.wrong} wrong"
         )
     if options.write:
-        options.write.write_text(page(tallies), encoding="utf-8")
+        before = options.write.read_text(encoding="utf-8") if options.write.exists() else ""
+        options.write.write_text(page(tallies, before), encoding="utf-8")
     else:
-        for row in dict.fromkeys(row for tally in tallies for row in tally.left):
+        rows = (row for tally in tallies for row in (*tally.left, *tally.rules_left))
+        for row in dict.fromkeys(rows):
             print("  " + " | ".join(row))
     expected = sum(t.panels - t.beyond for t in tallies)
     reached = sum(t.answered + t.partly for t in tallies)

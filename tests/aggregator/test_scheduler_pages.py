@@ -367,6 +367,29 @@ def test_flags_of_a_node_are_empty_where_they_are_not_set() -> None:
     assert node["state_is_completing"] == ""
 
 
+def test_kube_state_metrics_tells_of_itself() -> None:
+    """One shard of one, each kind of object listed once, and watched anew every few minutes."""
+    twin = TwinPair("kubernetes")
+    names = [metric.name for metric in KUBE_STATE.metrics if metric.of == "site"]
+    assert [name.removeprefix("kube_state_metrics_") for name in names] == [
+        "list_total", "watch_total", "shard_ordinal", "total_shards",
+    ]  # fmt: skip
+    for seconds in (60, 640):
+        for _ in range(seconds):
+            twin.step()
+        series = found(twin, *names)
+        ((ordinal, first),) = series["kube_state_metrics_shard_ordinal"]
+        ((_, total),) = series["kube_state_metrics_total_shards"]
+        assert (ordinal["shard_ordinal"], first, total) == ("0", 0.0, 1.0)
+        for name in names[:2]:
+            assert {labels["result"] for labels, _ in series[name]} == {"success"}
+        lists, watches = ({la["resource"]: v for la, v in series[name]} for name in names[:2])
+        assert set(lists.values()) == {1.0}
+        assert lists.keys() == watches.keys() >= {"*v1.Pod", "*v1.Job", "*v1.Node"}
+        least, most = (1, 1) if seconds == 60 else (2, 3)
+        assert all(least <= value <= most for value in watches.values())
+
+
 @pytest.mark.parametrize(
     ("kind", "exporters"),
     [

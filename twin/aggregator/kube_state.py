@@ -18,13 +18,14 @@ from twin.catalog.schedulers import (
     QOS_CLASSES,
     STATUS_REASONS,
     STATUSES,
+    WATCHED,
     pod_uid,
 )
 from twin.parameters import Site
 from twin.site.job_names import pod_name
 from twin.wire import Allocation, NodeReport, QueuedJob, RackJobs
 
-__all__ = ["job_series", "pod_series", "rack_series"]
+__all__ = ["job_series", "own_series", "pod_series", "rack_series"]
 
 _Resource = tuple[str, str]
 _GPU: _Resource = ("nvidia_com_gpu", "integer")
@@ -46,6 +47,8 @@ _MOST_WAITING = 4096
 _MOST_NAMESPACES = 1024
 _CRASH = ("Error", 1.0)
 """Reason and exit code of a container that crashes: its program ends, and nothing kills it."""
+_WATCH_SECONDS = (300.0, 600.0)
+"""How long a watch lasts before client-go begins the next: ``minWatchTimeout`` to twice that."""
 _TOLERATED = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
 _TOLERATION = ("Exists", "", "NoExecute", "300")
 """What the admission plugin DefaultTolerationSeconds gives every pod."""
@@ -257,6 +260,23 @@ def job_series(
             room -= pods
             for index in range(pods):
                 _waiting(series, site, job, index, instances)
+
+
+def own_series(series: StateSeries, seconds: float) -> None:
+    """Add what kube-state-metrics says of itself.
+
+    Args:
+        series: to which it is added.
+        seconds: since its start.
+    """
+    shortest, longest = _WATCH_SECONDS
+    for index, resource in enumerate(WATCHED):
+        lasts = shortest + (longest - shortest) * index / len(WATCHED)
+        series.add("kube_state_metrics_list_total", (resource, "success"))
+        watches = 1 + max(0.0, seconds) // lasts
+        series.add("kube_state_metrics_watch_total", (resource, "success"), watches)
+    series.add("kube_state_metrics_shard_ordinal", ("0",), 0.0)
+    series.add("kube_state_metrics_total_shards", ())
 
 
 def _job(series: StateSeries, job: QueuedJob) -> None:

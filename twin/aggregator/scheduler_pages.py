@@ -171,6 +171,8 @@ class SchedulerPages:
         queue, site = self._book.queue, self._layout.entire.site
         if queue is None:
             return
+        if exporter is KUBE_STATE:
+            kube_state.own_series(series, queue.ts - self._since)
         if exporter is KUBE_STATE and site.scheduler.kind == "kubernetes":
             # A pod that waits asks for instances where there is nothing else.
             cuts = set(self._layout.entire.partitions)

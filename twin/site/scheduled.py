@@ -66,7 +66,7 @@ class ScheduledFigures:
         if exporter is KUBE_STATE and site.scheduler.on_kubernetes:
             pods = site.servers + len(SLURM_PODS)
             shown = site.servers * exporter.series("node") + pods * exporter.series("pod")
-            return shown + exporter.series("account")
+            return shown + exporter.series("account") + exporter.series("site")
         users = {user for kind in site.mix for user in kind.users} | {"root" for _ in site.jobs}
         accounts = {kind.account for kind in site.mix} | {job.name for job in site.jobs}
         objects = {"node": site.servers, "pod": self.pods, "job": self.known, "site": 1,

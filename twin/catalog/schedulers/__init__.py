@@ -12,6 +12,7 @@ from twin.catalog.schedulers.kube_state import (
     QOS_CLASSES,
     STATUS_REASONS,
     STATUSES,
+    WATCHED,
 )
 from twin.catalog.schedulers.model import (
     CPUS_A_NODE,
@@ -74,6 +75,7 @@ __all__ = [
     "STATUSES",
     "STATUS_REASONS",
     "VPENSO",
+    "WATCHED",
     "WORKER_CONTAINER",
     "WORKER_SET",
     "SlurmPod",

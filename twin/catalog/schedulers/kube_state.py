@@ -19,6 +19,7 @@ __all__ = [
     "QOS_CLASSES",
     "STATUSES",
     "STATUS_REASONS",
+    "WATCHED",
 ]
 
 PHASES = ("Pending", "Succeeded", "Failed", "Unknown", "Running")
@@ -29,6 +30,16 @@ STATUS_REASONS = ("Evicted", "NodeAffinity", "NodeLost", "Shutdown", "Unexpected
 """Reasons that each pod has a series of; before 2.18 no others."""
 FAILURE_REASONS = ("BackoffLimitExceeded", "DeadlineExceeded", "Evicted")
 """Reasons of which a Job that failed has a series each."""
+WATCHED = (
+    "*v1.CertificateSigningRequest", "*v1.ConfigMap", "*v1.CronJob", "*v1.DaemonSet",
+    "*v1.Deployment", "*v1.Endpoints", "*v2.HorizontalPodAutoscaler", "*v1.Ingress", "*v1.Job",
+    "*v1.Lease", "*v1.LimitRange", "*v1.MutatingWebhookConfiguration", "*v1.Namespace",
+    "*v1.NetworkPolicy", "*v1.Node", "*v1.PersistentVolumeClaim", "*v1.PersistentVolume",
+    "*v1.PodDisruptionBudget", "*v1.Pod", "*v1.ReplicaSet", "*v1.ReplicationController",
+    "*v1.ResourceQuota", "*v1.Secret", "*v1.Service", "*v1.StatefulSet", "*v1.StorageClass",
+    "*v1.ValidatingWebhookConfiguration", "*v1.VolumeAttachment",
+)  # fmt: skip
+"""Kinds of objects that it lists and watches by default, as its own metrics call them."""
 
 _POD = ("namespace", "pod", "uid")
 _CONTAINER = ("namespace", "pod", "uid", "container")
@@ -39,6 +50,8 @@ _pod = partial(StateMetric, of="pod", labels=_POD)
 _container = partial(StateMetric, of="pod", labels=_CONTAINER)
 _crashed = partial(StateMetric, of="crashed container", labels=_CONTAINER)
 _job = partial(StateMetric, of="job", labels=_JOB)
+_own = partial(StateMetric, of="site")
+_called = partial(_own, labels=("resource", "result"), series=len(WATCHED), kind=MetricType.COUNTER)
 _RESOURCE = ("node", "resource", "unit")
 
 KUBE_STATE = StateExporter(
@@ -161,5 +174,14 @@ KUBE_STATE = StateExporter(
                     (*_JOB, "condition"), series=len(STATUSES)),
         StateMetric("kube_job_failed", "The job has failed its execution.", "ended job",
                     (*_JOB, "condition"), series=len(STATUSES)),
+        # What it says of itself, on its telemetry port.
+        _called("kube_state_metrics_list_total",
+                "Number of total resource list calls in kube-state-metrics"),
+        _called("kube_state_metrics_watch_total",
+                "Number of total resource watch calls in kube-state-metrics"),
+        _own("kube_state_metrics_shard_ordinal",
+             "Current sharding ordinal/index of this instance", labels=("shard_ordinal",)),
+        _own("kube_state_metrics_total_shards",
+             "Number of total shards this instance is aware of"),
     ),
 )  # fmt: skip
