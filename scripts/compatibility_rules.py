@@ -27,6 +27,7 @@ _TRAINING = "a GPU that trains is busy, and its memory full"
 _POWER = "a GPU of 700 W is asked for less"
 _TRAFFIC = "a host that trains reads data and writes checkpoints at more than that"
 _SPEED = "ifSpeed is of 32 bits and stops at 4.29 Gbit/s, which a port of 400 Gbit/s carries"
+_QUEUE = "pods of jobs that wait for GPUs count, and ask for more than the nodes have"
 RIGHT: Mapping[str, str] = {
     "PrometheusAlertmanagerE2eDeadManSwitch": "it fires always, on purpose",
     "Watchdog": "it fires always, on purpose",
@@ -49,6 +50,8 @@ RIGHT: Mapping[str, str] = {
     "GPUPowerViolation": "it compares a counter of nanoseconds with 100",
     "GPU throttle due to power violation": "it takes the counter's nanoseconds for microseconds, "
     "and a GPU in dense training meets its power limit",
+    "KubeCPUOvercommit": _QUEUE,
+    "KubeMemoryOvercommit": _QUEUE,
     "KubernetesPodNotHealthy": "the pods of a job that waits for GPUs are Pending",
 }
 """Why an alert that fires on a healthy site of the twin is right to."""

@@ -367,6 +367,35 @@ def test_flags_of_a_node_are_empty_where_they_are_not_set() -> None:
     assert node["state_is_completing"] == ""
 
 
+def test_daemon_sets_follow_the_nodes() -> None:
+    """A node that is silent has a pod of each DaemonSet that is not ready; nothing else changes."""
+    twin = TwinPair("kubernetes")
+    twin.run(10)
+    names = [
+        f"kube_daemonset_status_{what}"
+        for what in ("desired_number_scheduled", "number_available", "number_unavailable")
+    ]
+    nodes = len(found(twin, "kube_node_info")["kube_node_info"])
+
+    def told() -> list[dict[str, float]]:
+        series = found(twin, *names)
+        return [{labels["daemonset"]: v for labels, v in series[name]} for name in names]
+
+    sets = {"kube-proxy", "nvidia-device-plugin-daemonset", "nvidia-dcgm-exporter", "node-exporter"}
+    assert told() == [dict.fromkeys(sets, float(n)) for n in (nodes, nodes, 0)]
+    twin.emulator.inject("x", "server-down", "r0001/n2", 600.0)
+    twin.run(90)
+    assert told() == [dict.fromkeys(sets, float(n)) for n in (nodes, nodes - 1, 1)]
+    wanted, there = (
+        {labels["deployment"]: v for labels, v in series}
+        for series in found(
+            twin, "kube_deployment_spec_replicas", "kube_deployment_status_replicas_available"
+        ).values()
+    )
+    assert wanted == there
+    assert wanted["coredns"] == 2.0
+
+
 def test_kube_state_metrics_tells_of_itself() -> None:
     """One shard of one, each kind of object listed once, and watched anew every few minutes."""
     twin = TwinPair("kubernetes")

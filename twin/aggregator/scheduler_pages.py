@@ -10,7 +10,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import isnan
 
-from twin.aggregator import kube_state, slinky_state, slurm_pods, slurm_state, vpenso_state
+from twin.aggregator import (
+    kube_state,
+    kube_workloads,
+    slinky_state,
+    slurm_pods,
+    slurm_state,
+    vpenso_state,
+)
 from twin.aggregator.state_series import StateFamily, StateSeries
 from twin.aggregator.store import Store
 from twin.aggregator.text_format import ExpositionWriter, MetricHead, SeriesColumn
@@ -173,6 +180,7 @@ class SchedulerPages:
             return
         if exporter is KUBE_STATE:
             kube_state.own_series(series, queue.ts - self._since)
+            kube_workloads.workload_series(series, site, queue.nodes, self._since)
         if exporter is KUBE_STATE and site.scheduler.kind == "kubernetes":
             # A pod that waits asks for instances where there is nothing else.
             cuts = set(self._layout.entire.partitions)

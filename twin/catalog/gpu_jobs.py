@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from twin.catalog.model import Labels
 from twin.catalog.place import DeviceHolder, Place
+from twin.catalog.schedulers.kube_workloads import EXPORTER_CONTAINER, EXPORTER_NAMESPACE
 from twin.catalog.schedulers.model import pod_uid
 from twin.catalog.schedulers.slurm_pods import (
     SLURM_NAMESPACE,
@@ -25,8 +26,6 @@ if TYPE_CHECKING:  # what lists metrics needs no parameters
     from twin.parameters import Site
 
 __all__ = [
-    "EXPORTER_CONTAINER",
-    "EXPORTER_NAMESPACE",
     "JOB_CONTAINER",
     "exporter_pod",
     "job_labels",
@@ -34,8 +33,6 @@ __all__ = [
 
 JOB_CONTAINER = "main"
 """Container of a job's pod."""
-EXPORTER_NAMESPACE, EXPORTER_CONTAINER = "gpu-operator", "nvidia-dcgm-exporter"
-"""Where the exporter itself runs; the GPU Operator's names."""
 
 
 def exporter_pod(hostname: str) -> str:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from math import ceil
 
 from twin.catalog import GPU
-from twin.catalog.schedulers import KUBE_STATE, SLURM_PODS, StateExporter, state_exporters_of
+from twin.catalog.schedulers import (
+    KUBE_STATE,
+    SLURM_PODS,
+    StateExporter,
+    state_exporters_of,
+    workloads_of,
+)
 from twin.site.layout import Layout
 
 __all__ = ["ScheduledFigures"]
@@ -65,12 +72,15 @@ class ScheduledFigures:
         site = layout.site
         if exporter is KUBE_STATE and site.scheduler.on_kubernetes:
             pods = site.servers + len(SLURM_PODS)
-            shown = site.servers * exporter.series("node") + pods * exporter.series("pod")
-            return shown + exporter.series("account") + exporter.series("site")
+            objects = {"node": site.servers, "pod": pods, "account": 1, "site": 1}
+            objects |= Counter(own.kind for own in workloads_of(site))
+            return sum(count * exporter.series(of) for of, count in objects.items())
         users = {user for kind in site.mix for user in kind.users} | {"root" for _ in site.jobs}
         accounts = {kind.account for kind in site.mix} | {job.name for job in site.jobs}
         objects = {"node": site.servers, "pod": self.pods, "job": self.known, "site": 1,
                    "partition": 1, "user": len(users), "account": len(accounts)}  # fmt: skip
+        if exporter is KUBE_STATE:
+            objects |= Counter(own.kind for own in workloads_of(site))
         return round(sum(count * exporter.series(of) for of, count in objects.items()))
 
     def by_exporter(self, layout: Layout) -> dict[str, int]:

@@ -14,6 +14,11 @@ from twin.catalog.schedulers.kube_state import (
     STATUSES,
     WATCHED,
 )
+from twin.catalog.schedulers.kube_workloads import (
+    DEPLOYMENT_CONDITIONS,
+    ClusterWorkload,
+    workloads_of,
+)
 from twin.catalog.schedulers.model import (
     CPUS_A_NODE,
     MEMORY_A_NODE,
@@ -52,6 +57,7 @@ __all__ = [
     "COLLECT_SECONDS",
     "CONDITIONS",
     "CPUS_A_NODE",
+    "DEPLOYMENT_CONDITIONS",
     "DURATION_BUCKETS",
     "FAILURE_REASONS",
     "JOB_COUNTS",
@@ -78,12 +84,14 @@ __all__ = [
     "WATCHED",
     "WORKER_CONTAINER",
     "WORKER_SET",
+    "ClusterWorkload",
     "SlurmPod",
     "StateExporter",
     "StateMetric",
     "pod_uid",
     "state_exporters_of",
     "worker",
+    "workloads_of",
 ]
 
 STATE_EXPORTERS = (KUBE_STATE, SLURM, SOPERATOR, VPENSO, SLINKY)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import partial
 
 from twin.catalog.model import MetricType
+from twin.catalog.schedulers.kube_workloads import WORKLOAD_METRICS
 from twin.catalog.schedulers.model import StateExporter, StateMetric
 
 __all__ = [
@@ -174,6 +175,7 @@ KUBE_STATE = StateExporter(
                     (*_JOB, "condition"), series=len(STATUSES)),
         StateMetric("kube_job_failed", "The job has failed its execution.", "ended job",
                     (*_JOB, "condition"), series=len(STATUSES)),
+        *WORKLOAD_METRICS,
         # What it says of itself, on its telemetry port.
         _called("kube_state_metrics_list_total",
                 "Number of total resource list calls in kube-state-metrics"),
