@@ -27,10 +27,10 @@ ALSO_OFF = {
 }
 """Exporters of the twin all of whose defaults it has: what it lacks of them is no default."""
 NO_OBJECTS = re.compile(
-    r"kube_(deployment|statefulset|daemonset|replicaset|horizontalpodautoscaler|persistentvolume"
+    r"kube_(horizontalpodautoscaler|persistentvolume"
     r"|cronjob|resourcequota|poddisruptionbudget|hpa|volumeattachment|ingress|service|customresource)"
 )
-"""Objects of Kubernetes that the twin's cluster has none of: it runs jobs on nodes."""
+"""Objects of Kubernetes that the twin's cluster has none of."""
 OWN = frozenset({"ipmi-exporter", "mosquitto-exporter", "kube-state-metrics", "slurm"})
 """Exporters that the twin stands for and that may still lack defaults."""
 CONDITIONS = frozenset(

@@ -103,7 +103,7 @@ def test_the_setup_of_a_collection_is_read(stores: ModuleType, tmp_path: Path) -
         ("kubelet_running_pods", True),
         ("container_cpu_usage_seconds_total", True),
         ("node_systemd_units", True),
-        ("kube_statefulset_replicas", True),
+        ("kube_cronjob_status_active", True),
         ("my_own_metric", True),
         ("kube_service_info", True),
     ],

@@ -1,4 +1,4 @@
-"""What a cluster runs beside its jobs, as kube-state-metrics shows it: the objects, not their pods.
+"""Objects of a cluster beside its jobs, as kube-state-metrics shows them: without their pods.
 
 Names, types, help and labels follow ``internal/store`` of kubernetes/kube-state-metrics 2.17
 (Apache-2.0). The DaemonSets are those that every GPU node has with the GPU operator and
