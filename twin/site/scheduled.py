@@ -70,17 +70,16 @@ class ScheduledFigures:
     def series(self, layout: Layout, exporter: StateExporter) -> int:
         """Return about how many series an exporter of the scheduler has."""
         site = layout.site
-        if exporter is KUBE_STATE and site.scheduler.on_kubernetes:
-            pods = site.servers + len(SLURM_PODS)
-            objects = {"node": site.servers, "pod": pods, "account": 1, "site": 1}
-            objects |= Counter(own.kind for own in workloads_of(site))
-            return sum(count * exporter.series(of) for of, count in objects.items())
         users = {user for kind in site.mix for user in kind.users} | {"root" for _ in site.jobs}
         accounts = {kind.account for kind in site.mix} | {job.name for job in site.jobs}
-        objects = {"node": site.servers, "pod": self.pods, "job": self.known, "site": 1,
-                   "partition": 1, "user": len(users), "account": len(accounts)}  # fmt: skip
+        objects: dict[str, float] = {
+            "node": site.servers, "pod": self.pods, "job": self.known, "site": 1,
+            "partition": 1, "user": len(users), "account": len(accounts),
+        }  # fmt: skip
         if exporter is KUBE_STATE:
             objects |= Counter(own.kind for own in workloads_of(site))
+            if site.scheduler.on_kubernetes:
+                objects |= {"pod": site.servers + len(SLURM_PODS), "job": 0, "account": 1}
         return round(sum(count * exporter.series(of) for of, count in objects.items()))
 
     def by_exporter(self, layout: Layout) -> dict[str, int]:
