@@ -20,6 +20,8 @@ jobs: [{name: chat, racks: 1, workload: llm-serving}]
 """
 Parser = Callable[[str], Iterable[Metric]]
 
+ENDS = ("bucket", "count", "sum")
+
 
 @pytest.fixture(scope="module")
 def twin() -> TwinPair:
@@ -60,3 +62,16 @@ def test_the_last_bucket_is_the_count(twin: TwinPair) -> None:
         series = twin.scrape(f"{own.metric}_bucket", f"{own.metric}_count")
         whole = sorted(v for _, labels, v in series if labels.get("le") == "+Inf")
         assert whole == sorted(value for name, _, value in series if name.endswith("_count"))
+
+
+def test_the_longest_answer_is_the_only_one(twin: TwinPair) -> None:
+    """A request wants one answer, so both histograms of answers count the same."""
+    pairs = [
+        {
+            (name.removeprefix(metric), *sorted(labels.items())): value
+            for name, labels, value in twin.scrape(*(f"{metric}_{end}" for end in ENDS))
+        }
+        for metric in ("vllm:request_generation_tokens", "vllm:request_max_num_generation_tokens")
+    ]
+    assert pairs[0] == pairs[1] != {}
+    assert max(pairs[0].values()) > 0.0

@@ -256,6 +256,7 @@ vllm:prefix_cache_queries_total|counter|Prefix cache queries, in terms of number
 vllm:prompt_tokens_total|counter|Number of prefill tokens processed.
 vllm:request_decode_time_seconds|histogram|Histogram of time spent in DECODE phase for request.
 vllm:request_generation_tokens|histogram|Number of generation tokens processed.
+vllm:request_max_num_generation_tokens|histogram|Histogram of maximum number of requested generation tokens.
 vllm:request_inference_time_seconds|histogram|Histogram of time spent in RUNNING phase for request.
 vllm:request_prefill_time_seconds|histogram|Histogram of time spent in PREFILL phase for request.
 vllm:request_prompt_tokens|histogram|Number of prefill tokens processed.

@@ -7,8 +7,8 @@ engine, and the label ``engine`` tells them apart.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -138,6 +138,19 @@ ENGINE_HISTOGRAMS: Mapping[str, BucketedMetric] = {
 }  # fmt: skip
 """Histograms of an engine by name."""
 
+
+def _repeated(own: BucketedMetric, name: str, metric: str, text: str) -> Iterator[Signal]:
+    """Yield the signals of a histogram whose observations are another's."""
+    for signal in own.signals:
+        yield replace(
+            signal,
+            name=signal.name.replace(own.name, name),
+            metric=signal.metric.replace(own.metric, metric),
+            help=text,
+            sum_of=signal.sum_of or (signal.name,),
+        )
+
+
 _gauge = partial(Signal, family=_ENGINE, kind=MetricType.GAUGE)
 _counter = partial(Signal, family=_ENGINE, kind=MetricType.COUNTER, unit=Unit.NONE)
 
@@ -185,6 +198,10 @@ ENGINE = DeviceClass(
             for reason in FINISHED_REASONS
         ),
         *(signal for own in ENGINE_HISTOGRAMS.values() for signal in own.signals),
+        # A request of the twin wants one answer, so the longest of its answers is this one.
+        *_repeated(ENGINE_HISTOGRAMS["answer_length"], "longest_answer",
+                   "vllm:request_max_num_generation_tokens",
+                   "Histogram of maximum number of requested generation tokens."),
     ),
 )  # fmt: skip
 
