@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
@@ -17,7 +18,7 @@ import sushy
 
 from twin.aggregator import CertificateFiles, Token
 from twin.compose.certificates import make_certificate
-from twin.redfish import Login, RedfishConfig, RedfishService
+from twin.redfish import Destinations, Login, RedfishConfig, RedfishService
 from twin.site import Layout, parse_site
 from twin.stack.local import LocalConfig, LocalStack, local_stack
 from twin.wire import Inject, Topics
@@ -182,6 +183,49 @@ async def test_silent_bmc_says_nothing(config: RedfishConfig) -> None:
         await until(lambda: not directory.view(bmc).answers)
         port = next(port for port, own in service.ports.items() if own == bmc)
         assert await asyncio.to_thread(_said, port) == b""
+
+
+async def test_events_are_posted(config: RedfishConfig) -> None:
+    """A destination gets a test event with its headers; one that hangs holds up nobody."""
+    heard: asyncio.Queue[bytes] = asyncio.Queue()
+    hung: list[asyncio.StreamWriter] = []
+
+    async def collect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        if head.startswith(b"POST /hang"):
+            hung.append(writer)
+            return
+        size = int(head.lower().partition(b"content-length: ")[2].partition(b"\r")[0])
+        heard.put_nowait(head + await reader.readexactly(size))
+        writer.write(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(collect, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    allowed = replace(config, first_port=None, destinations=Destinations([f"127.0.0.1:{port}"]))
+    async with server, running(allowed) as (_, service), client(allowed, service) as ask:
+        host = {"Host": "r0001-n1-bmc"}
+        base = "/redfish/v1/EventService"
+        for path in ("hang", "events"):
+            made = await ask.post(f"{base}/Subscriptions", headers=host, json={
+                "Destination": f"http://127.0.0.1:{port}/{path}", "Protocol": "Redfish",
+                "Context": "mine", "HttpHeaders": [{"X-Tenant": "twin"}],
+            })  # fmt: skip
+            assert made.status_code == 201, made.text
+        action = f"{base}/Actions/EventService.SubmitTestEvent"
+        wanted = {"MessageId": "ResourceEvent.1.3.ResourceChanged", "EventId": "77"}
+        assert (await ask.post(action, headers=host, json=wanted)).status_code == 204
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            got = await heard.get()
+        assert b"x-tenant: twin" in got.lower()
+        event = json.loads(got.partition(b"\r\n\r\n")[2])
+        assert (event["Context"], event["Events"][0]["EventId"]) == ("mine", "77")
+        deliveries = 'twin_redfish_deliveries_total{result="taken"} 1.0'
+        await until(lambda: deliveries in service.core.own.render().decode())
+        for writer in hung:
+            writer.close()
+            await writer.wait_closed()
 
 
 def _said(port: int) -> bytes:

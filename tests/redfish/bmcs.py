@@ -12,8 +12,8 @@ from tests.aggregator.twinning import EPOCH, advance
 from twin.aggregator import Token
 from twin.emulator.config import EmulatorConfig
 from twin.emulator.core import EmulatorCore
-from twin.redfish import Login, RedfishCore
-from twin.redfish.core import BmcAnswer, BmcRequest
+from twin.redfish import Destinations, Login, RedfishCore
+from twin.redfish.exchange import BmcAnswer, BmcRequest
 from twin.site import Layout, Site, parse_site
 from twin.wire import Inject, Topics
 
@@ -40,6 +40,7 @@ class BmcRig:
     Args:
         text: the site.
         site: the site instead, None for that of the text.
+        destinations: where events may be sent.
 
     Attributes:
         emulator: the emulator's core.
@@ -47,10 +48,14 @@ class BmcRig:
         now: seconds since the start.
     """
 
-    def __init__(self, text: str = SMALL, site: Site | None = None) -> None:
+    def __init__(
+        self, text: str = SMALL, site: Site | None = None, destinations: tuple[str, ...] = ()
+    ) -> None:
         layout = Layout(site or parse_site(text, "test"))
         self.emulator = EmulatorCore(EmulatorConfig(layout, seed=1), EPOCH)
-        self.core = RedfishCore(layout, Login(USER, Token(PASSWORD)))
+        self.core = RedfishCore(
+            layout, Login(USER, Token(PASSWORD)), destinations=Destinations(destinations)
+        )
         self.now = 0
         self._numbers = count()
         self._topics = Topics(layout.site.name)

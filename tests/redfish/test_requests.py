@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from tests.redfish.bmcs import PASSWORD, USER, BmcRig, basic
-from twin.redfish.core import BmcAnswer
+from twin.redfish.exchange import BmcAnswer
 from twin.redfish.messages import BaseMessage
 from twin.redfish.sessions import MOST_SESSIONS, SESSION_SECONDS
 

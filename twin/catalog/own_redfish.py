@@ -13,6 +13,7 @@ __all__ = [
     "BMC_BUILD_INFO",
     "BMC_CONNECTED",
     "BMC_CONNECTIONS_CUT",
+    "BMC_DELIVERIES",
     "BMC_DROPPED",
     "BMC_DURATION",
     "BMC_FRAMES",
@@ -22,6 +23,7 @@ __all__ = [
     "BMC_REQUESTS",
     "BMC_SESSIONS",
     "BMC_STREAMS",
+    "BMC_SUBSCRIPTIONS",
     "BMC_UNANSWERED",
     "REDFISH_METRICS",
 ]
@@ -51,6 +53,15 @@ BMC_DURATION = OwnMetric(
 BMC_SESSIONS = OwnMetric("twin_redfish_sessions", "gauge", "Sessions that are open.", _KIND)
 BMC_STREAMS = OwnMetric(
     "twin_redfish_event_streams", "gauge", "Clients that listen to server-sent events.", _KIND
+)
+BMC_SUBSCRIPTIONS = OwnMetric(
+    "twin_redfish_subscriptions", "gauge", "Subscriptions to events, made by POST.", _KIND
+)
+BMC_DELIVERIES = OwnMetric(
+    "twin_redfish_deliveries_total",
+    "counter",
+    "Attempts to send events or a report to the destination of a subscription: taken or failed.",
+    ("result",),
 )
 BMC_CONNECTIONS_CUT = OwnMetric(
     "twin_redfish_connections_cut_total",
@@ -90,6 +101,8 @@ REDFISH_METRICS = (
     BMC_DURATION,
     BMC_SESSIONS,
     BMC_STREAMS,
+    BMC_SUBSCRIPTIONS,
+    BMC_DELIVERIES,
     BMC_CONNECTIONS_CUT,
     BMC_CONNECTED,
     BMC_FRAMES,

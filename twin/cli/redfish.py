@@ -74,6 +74,14 @@ def redfish(
             "or as the password of any user; by default they can be read.",
         ),
     ] = None,
+    event_destination: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--event-destination",
+            help="Allow subscriptions to send events there: a host, HOST:PORT, *.DOMAIN or "
+            "addresses such as 10.0.0.0/8; repeat it for more. Default: no subscriptions.",
+        ),
+    ] = None,
     tls_cert: TlsCert = None,
     tls_key: TlsKey = None,
     plain: Annotated[
@@ -105,7 +113,7 @@ def redfish(
 
     from twin.aggregator import CertificateFiles, Token
     from twin.bus import BrokerUrl
-    from twin.redfish import RedfishConfig
+    from twin.redfish import Destinations, RedfishConfig
 
     configure_logs(log_level)
     if plain and (tls_cert or tls_key):
@@ -127,6 +135,7 @@ def redfish(
             first_port=first_port,
             racks=tuple(rack or ()),
             tls=tls,
+            destinations=Destinations(event_destination or ()),
             token=Token.of_file(token_file) if token_file else None,
         )
         address = BrokerUrl.parse(broker)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -16,13 +15,17 @@ from twin.aggregator.ingest import Ingest
 from twin.aggregator.state import simulation_time
 from twin.aggregator.telemetry import OwnTelemetry
 from twin.catalog import UnitKind
+from twin.redfish.destinations import Destinations
 from twin.redfish.directory import Bmc, Directory
-from twin.redfish.events import STREAM, EventFilter, EventStream
+from twin.redfish.event_desk import EventDesk
+from twin.redfish.events import EventStream
+from twin.redfish.exchange import READ, BmcAnswer, BmcRequest, object_of, refusal
 from twin.redfish.messages import BaseMessage, RedfishError
 from twin.redfish.query import ResourceQuery
 from twin.redfish.schemas import ROOT, Payload, collection, moment, resource
 from twin.redfish.services import SESSIONS
 from twin.redfish.sessions import Login, Session, Sessions
+from twin.redfish.subscriptions import Subscription
 from twin.redfish.table import BmcKind
 from twin.redfish.telemetry import RedfishTelemetry
 from twin.redfish.tree import BmcTree
@@ -30,78 +33,13 @@ from twin.redfish.view import BmcView
 from twin.site import Layout
 from twin.wire import Topics
 
-__all__ = ["BmcAnswer", "BmcRequest", "RedfishCore", "refusal"]
+__all__ = ["RedfishCore"]
 
-_READ = ("GET", "HEAD")
 _OPEN = frozenset({"/redfish", ROOT, f"{ROOT}/odata", f"{ROOT}/$metadata"})
 """What is read without a login, as the protocol asks for."""
 _VERSION = "4.0"
 _EXPIRY_SECONDS = 30.0
 """Between two searches for sessions that nobody uses, at BMCs that nobody asks."""
-
-
-@dataclass(frozen=True, slots=True)
-class BmcRequest:
-    """One request.
-
-    Attributes:
-        method: of HTTP.
-        path: without the query.
-        query: names and values, in order.
-        authorization: the header, None where there is none.
-        token: the header ``X-Auth-Token``, likewise.
-        version: the header ``OData-Version``, likewise.
-        body: what was sent.
-        secure: whether it came over TLS.
-        now: wall clock, unix seconds.
-        at: elapsed seconds of a clock that never runs backwards.
-    """
-
-    method: str
-    path: str
-    query: tuple[tuple[str, str], ...] = ()
-    authorization: str | None = None
-    token: str | None = None
-    version: str | None = None
-    body: bytes = b""
-    secure: bool = True
-    now: float = 0.0
-    at: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class BmcAnswer:
-    """An answer.
-
-    Attributes:
-        status: of HTTP.
-        payload: written as JSON; a text as it is, XML; None for an empty body.
-        headers: beside those that every answer has.
-        stream: events that follow instead of a body, None for none.
-        media: type of the body, None for JSON, or XML where it is a text.
-    """
-
-    status: int
-    payload: Mapping[str, Any] | list[Any] | str | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
-    stream: EventStream | None = None
-    media: str | None = None
-
-    @property
-    def body(self) -> bytes:
-        """The bytes."""
-        if self.payload is None:
-            return b""
-        if isinstance(self.payload, str):
-            return self.payload.encode()
-        return orjson.dumps(self.payload)
-
-    @property
-    def media_type(self) -> str:
-        """What they are."""
-        if self.media is not None:
-            return self.media
-        return "application/xml" if isinstance(self.payload, str) else "application/json"
 
 
 class RedfishCore:
@@ -111,18 +49,26 @@ class RedfishCore:
         layout: the site.
         login: opens every BMC.
         racks: names of the racks whose BMCs are served; none for all.
+        destinations: where events may be sent; None for nowhere.
 
     Attributes:
         store: the last values.
         telemetry: what ingest and server count.
         own: what is counted of requests, and exposed.
         directory: of the BMCs.
+        events: streams and subscriptions.
 
     Raises:
         ConfigError: there is no such rack.
     """
 
-    def __init__(self, layout: Layout, login: Login, racks: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        layout: Layout,
+        login: Login,
+        racks: Iterable[str] = (),
+        destinations: Destinations | None = None,
+    ) -> None:
         self.store = Store(layout)
         self.telemetry = OwnTelemetry(kind.value for kind in UnitKind)
         registry = EmulatorRegistry(layout.site.telemetry.interval_seconds)
@@ -133,11 +79,13 @@ class RedfishCore:
         self._next_expiry = 0.0
         self._trees: dict[str, BmcTree] = {}
         self._sessions: defaultdict[Bmc, Sessions] = defaultdict(Sessions)
+        self.events = EventDesk(destinations or Destinations())
         self.own = RedfishTelemetry(
             (bmc.kind.key for bmc in self.directory),
             self.telemetry,
             partial(simulation_time, self.store),
             self._open_sessions,
+            self.events.count,
         )
 
     # -- the bus ---------------------------------------------------------------
@@ -199,8 +147,8 @@ class RedfishCore:
             raise RedfishError(BaseMessage.NO_SESSION)
         if path == SESSIONS or path.startswith(f"{SESSIONS}/"):
             return self._session_answer(bmc, request, path)
-        if path == STREAM:
-            return self._stream_answer(bmc, view, request)
+        if self.events.takes(path):
+            return self.events.answer(bmc, view, self.tree(bmc.kind), request, path)
         return self._resource_answer(bmc, view, request, path)
 
     def news(self, bmc: Bmc, stream: EventStream) -> bytes | None:
@@ -213,13 +161,16 @@ class RedfishCore:
             for number, payload in stream.look(view)
         )
 
-    def _stream_answer(self, bmc: Bmc, view: BmcView, request: BmcRequest) -> BmcAnswer:
-        if request.method != "GET":
-            raise RedfishError(BaseMessage.NOT_ALLOWED, allow=("GET",))
-        tree = self.tree(bmc.kind)
-        chosen = EventFilter.of(request.query)
-        stream = EventStream(tree.watched(view), tree.reports, chosen, view)
-        return BmcAnswer(200, stream=stream)
+    def due(self, bmc: Bmc, subscription: Subscription, at: float) -> bytes | None:
+        """Return what is to be sent to a subscription's destination now, None for nothing."""
+        view = self.directory.view(bmc)
+        return subscription.due(view, at) if view.answers else None
+
+    def sent(self, bmc: Bmc, subscription: Subscription, at: float, *, taken: bool) -> None:
+        """Take note of whether a destination took what it was sent."""
+        self.own.sent(taken=taken)
+        if not subscription.sent(at, taken=taken):
+            self.events.end(bmc, subscription)
 
     def _may(self, bmc: Bmc, request: BmcRequest) -> bool:
         if self._sessions[bmc].opened_by(request.token, request.at):
@@ -238,9 +189,9 @@ class RedfishCore:
         node = tree.find(path)
         if path not in documents and node is None:
             raise RedfishError(BaseMessage.MISSING, request.path)
-        if request.method not in _READ:
-            raise RedfishError(BaseMessage.NOT_ALLOWED, allow=_READ)
-        headers = {"Allow": ", ".join(_READ), "Cache-Control": "no-cache"}
+        if request.method not in READ:
+            raise RedfishError(BaseMessage.NOT_ALLOWED, allow=READ)
+        headers = {"Allow": ", ".join(READ), "Cache-Control": "no-cache"}
         if node is None:
             return BmcAnswer(200, documents[path], headers)
         find = partial(self._found, bmc, view)
@@ -250,6 +201,8 @@ class RedfishCore:
         """Return the resource at a path, for those that expand a link to it."""
         if path == SESSIONS:
             return self._session_list(bmc)
+        if self.events.takes(path):
+            return self.events.resource(bmc, path)
         node = self.tree(bmc.kind).find(path)
         return None if node is None else node.make(view)
 
@@ -261,8 +214,8 @@ class RedfishCore:
         if identifier in {"", "Members"}:
             if request.method == "POST":
                 return self._begin(sessions, request)
-            if request.method not in _READ:
-                raise RedfishError(BaseMessage.NOT_ALLOWED, allow=(*_READ, "POST"))
+            if request.method not in READ:
+                raise RedfishError(BaseMessage.NOT_ALLOWED, allow=(*READ, "POST"))
             found = ResourceQuery.of(request.query).apply(
                 self._session_list(bmc), partial(self._session_at, bmc)
             )
@@ -273,8 +226,8 @@ class RedfishCore:
         if request.method == "DELETE":
             sessions.end(identifier)
             return BmcAnswer(204)
-        if request.method not in _READ:
-            raise RedfishError(BaseMessage.NOT_ALLOWED, allow=(*_READ, "DELETE"))
+        if request.method not in READ:
+            raise RedfishError(BaseMessage.NOT_ALLOWED, allow=(*READ, "DELETE"))
         return BmcAnswer(200, _shown(session), {"Allow": "GET, HEAD, DELETE"})
 
     def _open_sessions(self) -> Counter[str]:
@@ -305,16 +258,6 @@ class RedfishCore:
         )
 
 
-def refusal(error: RedfishError, *, secure: bool = True) -> BmcAnswer:
-    """Return the answer that says an error."""
-    headers = {"Allow": ", ".join(error.allow)} if error.allow else {}
-    if error.status == 401 and secure:  # noqa: PLR2004 - Unauthorized
-        headers["WWW-Authenticate"] = 'Basic realm="Redfish", charset="UTF-8"'
-    if error.status == 503:  # noqa: PLR2004 - Service Unavailable
-        headers["Retry-After"] = "1"
-    return BmcAnswer(error.status, error.payload, headers)
-
-
 def _shown(session: Session) -> Payload:
     return resource(
         f"{SESSIONS}/{session.id}",
@@ -331,12 +274,7 @@ def _credentials(body: bytes) -> tuple[str, str]:
     Raises:
         RedfishError: it is not such a request.
     """
-    try:
-        asked = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise RedfishError(BaseMessage.MALFORMED) from error
-    if not isinstance(asked, dict):
-        raise RedfishError(BaseMessage.MALFORMED)
+    asked = object_of(body)
     for name in ("UserName", "Password"):
         if name not in asked:
             raise RedfishError(BaseMessage.PROPERTY_MISSING, name)

@@ -17,12 +17,18 @@ from twin.redfish.node import Node
 from twin.redfish.schemas import ROOT, SCHEMAS, Payload, link, moment, resource, status
 from twin.redfish.view import BmcView
 
-__all__ = ["EVENTS", "STREAM", "EventFilter", "EventStream", "event_nodes", "watched"]
+__all__ = ["RETRY_ATTEMPTS", "RETRY_SECONDS", "STREAM", "SUBSCRIPTIONS", "TEST_ACTION",
+           "EventFilter", "EventStream", "event_nodes", "tested", "watched"]  # fmt: skip
 
-EVENTS = f"{ROOT}/EventService"
-STREAM = f"{EVENTS}/SSE"
+_EVENTS = f"{ROOT}/EventService"
+STREAM = f"{_EVENTS}/SSE"
 """Where events are streamed; it is no resource."""
-_SUBSCRIPTIONS = f"{EVENTS}/Subscriptions"
+SUBSCRIPTIONS = f"{_EVENTS}/Subscriptions"
+TEST_ACTION = f"{_EVENTS}/Actions/EventService.SubmitTestEvent"
+RETRY_ATTEMPTS, RETRY_SECONDS = 3, 30
+"""How often, and after how long, what was not taken is sent again; as OpenBMC has it."""
+_MOST_TOLD = 16
+"""Test events that wait for a stream's next look."""
 _RESOURCE, _ENVIRONMENT = "ResourceEvent.1.3", "Environmental.1.1"
 _EVENT, _REPORT = "Event", "MetricReport"
 _CLAUSE = re.compile(r"\(?\s*(\w+)\s+eq\s+'?([^'()\s]+)'?\s*\)?")
@@ -38,14 +44,14 @@ _UNWATCHED = frozenset(
 
 
 def event_nodes() -> Iterator[Node]:
-    """Yield the event service; its only subscriptions are streams, which are no resources."""
-    yield Node(EVENTS, lambda _: _service())
-    yield Node.collection(_SUBSCRIPTIONS, "EventDestination", "Event Subscriptions", [])
+    """Yield the event service; streams are no resources, and subscriptions are not always there."""
+    yield Node(_EVENTS, lambda _: _service())
+    yield Node.collection(SUBSCRIPTIONS, "EventDestination", "Event Subscriptions", [])
 
 
 def _service() -> Payload:
     return resource(
-        EVENTS,
+        _EVENTS,
         "EventService",
         "event service",
         ServiceEnabled=True,
@@ -55,7 +61,10 @@ def _service() -> Payload:
         SSEFilterPropertiesSupported={
             name: name in _FILTERED for name in (*_FILTERED, "ResourceType", "SubordinateResources")
         },
-        Subscriptions=link(_SUBSCRIPTIONS),
+        DeliveryRetryAttempts=RETRY_ATTEMPTS,
+        DeliveryRetryIntervalSeconds=RETRY_SECONDS,
+        Subscriptions=link(SUBSCRIPTIONS),
+        Actions={"#EventService.SubmitTestEvent": {"target": TEST_ACTION}},
         Status=status(),
     )
 
@@ -116,7 +125,7 @@ class EventFilter:
         return (
             self._fits("MessageId", identifier, identifier.split(".", 3)[-1])
             and self._fits("RegistryPrefix", identifier.partition(".")[0])
-            and self._fits("OriginResource", event["OriginOfCondition"]["@odata.id"])
+            and self._fits("OriginResource", event.get("OriginOfCondition", _NOWHERE)["@odata.id"])
         )
 
     def passes_report(self, path: str) -> bool:
@@ -166,11 +175,19 @@ class EventStream:
         self._last = self._standings(view)
         self._ts = view.ts
         self._number = 0
+        self._told: list[Payload] = []
+
+    def tell(self, event: Payload) -> None:
+        """Take an event that only tests; what comes in a flood is left out."""
+        wanted = self._chosen.takes(_EVENT) and self._chosen.passes(event)
+        if wanted and len(self._told) < _MOST_TOLD:
+            self._told.append(event)
 
     def look(self, view: BmcView) -> list[tuple[int, Payload]]:
         """Return what has come since the last look, each with its number."""
+        told, self._told = self._told, []
         if view.ts == self._ts:
-            return []
+            return [self._numbered(self._event(told, view.ts))] if told else []
         self._ts = view.ts
         now = self._standings(view)
         events = [
@@ -180,6 +197,7 @@ class EventStream:
             if self._chosen.passes(event)
         ]
         self._last = now
+        events += told
         found = [self._numbered(self._event(events, view.ts))] if events else []
         return found + [self._numbered(own.make(view)) for own in self._reports]
 
@@ -227,6 +245,35 @@ def _changes(path: str, before: _Standing, now: _Standing) -> Iterator[Payload]:
         yield said(_RESOURCE, "ResourceStateChanged", now.health or "OK",
                    f"The state of resource `{path}` has changed to {now.state}.",
                    now.state)  # fmt: skip
+
+
+_NOWHERE = {"@odata.id": ""}
+_TESTED: Mapping[str, type] = {
+    "MessageId": str, "Message": str, "MessageArgs": list, "MessageSeverity": str, "Severity": str,
+    "OriginOfCondition": str, "EventId": str, "EventTimestamp": str, "EventType": str,
+    "EventGroupId": int,
+}  # fmt: skip
+"""Parameters of the action, of which the first is needed."""
+_ACTION = "EventService.SubmitTestEvent"
+
+
+def tested(asked: Mapping[str, Any]) -> Payload:
+    """Return the event that the action ``SubmitTestEvent`` asks for.
+
+    Raises:
+        RedfishError: a parameter is missing, unknown or of another type.
+    """
+    for name, value in asked.items():
+        if name not in _TESTED:
+            raise RedfishError(BaseMessage.PARAMETER_UNKNOWN, _ACTION, name[:80])
+        if not isinstance(value, _TESTED[name]) or isinstance(value, bool):
+            raise RedfishError(BaseMessage.PARAMETER_TYPE, str(value)[:80], name, _ACTION)
+    if "MessageId" not in asked:
+        raise RedfishError(BaseMessage.PARAMETER_MISSING, _ACTION, "MessageId")
+    event = dict(asked)
+    if "OriginOfCondition" in event:
+        event["OriginOfCondition"] = link(event["OriginOfCondition"])
+    return event
 
 
 _LEAKS = {

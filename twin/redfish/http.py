@@ -12,9 +12,10 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from twin.redfish.core import BmcAnswer, BmcRequest, RedfishCore, refusal
+from twin.redfish.core import RedfishCore
 from twin.redfish.directory import Bmc
 from twin.redfish.events import EventStream
+from twin.redfish.exchange import BmcAnswer, BmcRequest, refusal
 from twin.redfish.messages import BaseMessage, RedfishError
 from twin.redfish.own_pages import OwnPages
 from twin.redfish.telemetry import SERVICE

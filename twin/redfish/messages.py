@@ -34,7 +34,12 @@ class BaseMessage(Enum):
     UNAUTHORIZED = "ResourceAtUriUnauthorized"
     PROPERTY_MISSING = "PropertyMissing"
     PROPERTY_TYPE = "PropertyValueTypeError"
+    PROPERTY_FORMAT = "PropertyValueFormatError"
+    PROPERTY_NOT_LISTED = "PropertyValueNotInList"
     PROPERTY_UNKNOWN = "PropertyUnknown"
+    PARAMETER_MISSING = "ActionParameterMissing"
+    PARAMETER_TYPE = "ActionParameterValueTypeError"
+    PARAMETER_UNKNOWN = "ActionParameterUnknown"
     SESSIONS_FULL = "SessionLimitExceeded"
     BUSY = "ServiceTemporarilyUnavailable"
     QUERY_UNSUPPORTED = "QueryParameterUnsupported"
@@ -78,6 +83,24 @@ _ROWS = {
     BaseMessage.PROPERTY_TYPE: _MessageText(
         400, "Warning", "The value %1 for the property %2 is not a type that the property can "
         "accept.", _AGAIN),
+    BaseMessage.PROPERTY_FORMAT: _MessageText(
+        400, "Warning", "The value %1 for the property %2 is not a format that the property can "
+        "accept.", _AGAIN),
+    BaseMessage.PROPERTY_NOT_LISTED: _MessageText(
+        400, "Warning", "The value %1 for the property %2 is not in the list of acceptable values.",
+        "Choose a value from the enumeration list that the implementation can support and resubmit "
+        "the request if the operation failed."),
+    BaseMessage.PARAMETER_MISSING: _MessageText(
+        400, "Critical", "The action %1 requires the parameter %2 to be present in the request "
+        "body.", "Supply the action with the required parameter in the request body when the "
+        "request is resubmitted."),
+    BaseMessage.PARAMETER_TYPE: _MessageText(
+        400, "Warning", "The value %1 for the parameter %2 in the action %3 is not a type that the "
+        "parameter can accept.", "Correct the value for the parameter in the request body and "
+        "resubmit the request if the operation failed."),
+    BaseMessage.PARAMETER_UNKNOWN: _MessageText(
+        400, "Warning", "The action %1 was submitted with the invalid parameter %2.",
+        "Correct the invalid parameter and resubmit the request if the operation failed."),
     BaseMessage.PROPERTY_UNKNOWN: _MessageText(
         400, "Warning", "The property %1 is not in the list of valid properties for the resource.",
         "Remove the unknown property from the request body and resubmit the request if the "

@@ -11,8 +11,9 @@ from starlette.types import Scope
 
 from twin.aggregator.access import Access
 from twin.aggregator.negotiation import PLAIN, openmetrics
-from twin.redfish.core import BmcAnswer, RedfishCore, refusal
+from twin.redfish.core import RedfishCore
 from twin.redfish.directory import Bmc
+from twin.redfish.exchange import READ, BmcAnswer, refusal
 from twin.redfish.messages import BaseMessage, RedfishError
 
 __all__ = ["DIRECTORY_PATH", "HEALTH_PATH", "METRICS_PATH", "OwnPages"]
@@ -23,8 +24,6 @@ METRICS_PATH: Final = "/metrics"
 """Metrics of the process, as Prometheus reads them."""
 DIRECTORY_PATH: Final = "/sd"
 """The BMCs, as Prometheus' ``http_sd_configs`` reads them."""
-
-_READ = ("GET", "HEAD")
 
 
 class OwnPages:
@@ -54,8 +53,8 @@ class OwnPages:
         if path != HEALTH_PATH and not self._access.may_read(headers.get("authorization")):
             self._core.telemetry.http_refused["unauthorized"].inc()
             return refusal(RedfishError(BaseMessage.NO_SESSION))
-        if scope["method"] not in _READ:
-            return refusal(RedfishError(BaseMessage.NOT_ALLOWED, allow=_READ))
+        if scope["method"] not in READ:
+            return refusal(RedfishError(BaseMessage.NOT_ALLOWED, allow=READ))
         return page(scope, headers)
 
     def _metrics(self, _scope: Scope, headers: Headers) -> BmcAnswer:

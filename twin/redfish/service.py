@@ -21,6 +21,8 @@ from twin.aggregator.tls import ServerCertificate
 from twin.bus import BrokerUrl, Bus, keep_connected
 from twin.errors import ConfigError, first_error
 from twin.redfish.core import RedfishCore
+from twin.redfish.courier import deliver
+from twin.redfish.destinations import Destinations
 from twin.redfish.directory import Bmc
 from twin.redfish.http import RedfishApp
 from twin.redfish.own_pages import OwnPages
@@ -54,6 +56,7 @@ class RedfishConfig:
         tls: certificate for HTTPS; None for plain HTTP.
         client_id: MQTT client identifier, unique at the broker; None to make one up.
         token: opens the service's own pages; None where they need no token.
+        destinations: where events of subscriptions may be sent; None for no subscriptions.
         silence: seconds for which a connection to a silent BMC is held.
         limits: of the HTTP interface.
     """
@@ -67,6 +70,7 @@ class RedfishConfig:
     tls: CertificateFiles | None = None
     client_id: str | None = None
     token: Token | None = None
+    destinations: Destinations | None = None
     silence: float = 10.0
     limits: Limits = field(default_factory=Limits)
 
@@ -96,7 +100,7 @@ class RedfishService:
             ConfigError: an address cannot be listened on, there is no such rack, or the
                 certificate is of no use.
         """
-        core = RedfishCore(config.layout, config.login, config.racks)
+        core = RedfishCore(config.layout, config.login, config.racks, config.destinations)
         certificate = None if config.tls is None else ServerCertificate(config.tls)
         try:
             with ExitStack() as sockets:
@@ -123,6 +127,7 @@ class RedfishService:
                             ("http", serve_http(server, listeners, app.closing)),
                             ("ingest", _subscribe(service, config, broker)),
                             ("tick", _tick(core, certificate)),
+                            ("courier", deliver(core)),
                         )
                     ]
                     _log.info("redfish listens", url=service.url, bmcs=len(core.directory),

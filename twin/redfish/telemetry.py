@@ -37,6 +37,7 @@ class RedfishTelemetry:
         taken: counted by the ingest and by the server.
         newest: returns the simulated time of the newest frame, NaN without any.
         sessions: returns the open sessions by kind.
+        subscriptions: returns the subscriptions by kind.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class RedfishTelemetry:
         taken: OwnTelemetry,
         newest: Callable[[], float],
         sessions: Callable[[], Mapping[str, int]],
+        subscriptions: Callable[[], Mapping[str, int]],
     ) -> None:
         self.streams: Tally[str] = Tally()
         """Clients that listen to events, by kind."""
@@ -56,12 +58,14 @@ class RedfishTelemetry:
         self._requests = _counter(own_redfish.BMC_REQUESTS, registry)
         unanswered = _counter(own_redfish.BMC_UNANSWERED, registry)
         self._unanswered = {kind: unanswered.labels(kind) for kind in count}
+        deliveries = _counter(own_redfish.BMC_DELIVERIES, registry)
+        self._deliveries = {own: deliveries.labels(own) for own in ("failed", "taken")}
         metric = own_redfish.BMC_DURATION
         self._seconds = Histogram(
             metric.name, metric.help, metric.labels, buckets=_BUCKETS, registry=registry
         )
         _gauge(own_redfish.BMC_BUILD_INFO, registry).labels(__version__).set(1)
-        registry.register(_Asked(self, tuple(count), taken, newest, sessions))
+        registry.register(_Asked(self, tuple(count), taken, newest, sessions, subscriptions))
 
     def answered(self, kind: str, method: str, code: int, seconds: float) -> None:
         """Count an answer, which took so long to make."""
@@ -72,6 +76,10 @@ class RedfishTelemetry:
     def unanswered(self, kind: str) -> None:
         """Count a request to a silent BMC."""
         self._unanswered[kind].inc()
+
+    def sent(self, *, taken: bool) -> None:
+        """Count an attempt to send events to a destination."""
+        self._deliveries["taken" if taken else "failed"].inc()
 
     def render(self, *, openmetrics: bool = False) -> bytes:
         """Return all of it in the text format, or as OpenMetrics."""
@@ -89,17 +97,20 @@ class _Asked:
         taken: OwnTelemetry,
         newest: Callable[[], float],
         sessions: Callable[[], Mapping[str, int]],
+        subscriptions: Callable[[], Mapping[str, int]],
     ) -> None:
         self._telemetry = telemetry
         self._kinds = kinds
         self._taken = taken
         self._newest = newest
         self._sessions = sessions
+        self._subscriptions = subscriptions
 
     def collect(self) -> Iterator[Metric]:
         """Yield them."""
         for metric, found in (
             (own_redfish.BMC_SESSIONS, self._sessions()),
+            (own_redfish.BMC_SUBSCRIPTIONS, self._subscriptions()),
             (own_redfish.BMC_STREAMS, self._telemetry.streams),
         ):
             yield _gauges(metric, {kind: found.get(kind, 0) for kind in self._kinds})
