@@ -81,6 +81,11 @@ facility: {fixed_power_watts: 2000}
 training: {checkpoint_every_seconds: 240}
 """
 """The same of short racks with switch trays and power shelves."""
+SMOOTHED = """
+gpu: gb300
+smoothing: {enabled: true, in_band_level: 1}
+"""
+"""What faults of power smoothing need beside."""
 NEEDED = {"scheduler": SCHEDULED, "air": IN_AIR, "serving": SERVING}
 """What faults of a system need beside."""
 EXCHANGING = {
@@ -143,7 +148,9 @@ def complaints(
     fires = [{"alert": name, "within": f"{most + 1}s"} for name, most in proof.fires.items()]
     fault = {"kind": proof.fault, "at": f"{HEALTHY_SECONDS - 1}s", "for": "1d"}
     system = FAULTS[proof.fault].system if proof.fault else ""
-    site = yaml.safe_load(NVL72 if system == "nvl72" else SITE + NEEDED.get(system, ""))
+    joined = NVL72 + SMOOTHED * (system == "smoothing")
+    other = SITE + NEEDED.get(system, "")
+    site = yaml.safe_load(joined if system in {"nvl72", "smoothing"} else other)
     if system == "air":
         site["cooling"] = {"medium": "air"}
     if proof.fault in OF_FABRIC:

@@ -24,13 +24,20 @@ LAYOUT = Layout(
 """The demo, with a rack for a scheduler: some faults are of nothing else."""
 JOINED = Layout(parse_site("{name: joined, racks: 2, rack: nvl72}", "joined"))
 """A site for faults of racks that are one machine."""
+SMOOTHED = Layout(
+    parse_site(
+        "{name: smoothed, racks: 2, rack: nvl72, gpu: gb300, smoothing: {enabled: true}}",
+        "smoothed",
+    )
+)
+"""A site for faults of power smoothing."""
 IN_AIR = Layout(parse_site("{name: airy, racks: 2, cooling: {medium: air}}", "airy"))
 """A site for faults of air cooling."""
 
 
 def layout_for(kind: str) -> Layout:
     """Return a site that can have the fault."""
-    return {"air": IN_AIR, "nvl72": JOINED}.get(FAULTS[kind].system, LAYOUT)
+    return {"air": IN_AIR, "nvl72": JOINED, "smoothing": SMOOTHED}.get(FAULTS[kind].system, LAYOUT)
 
 
 @pytest.fixture
@@ -93,6 +100,7 @@ def broken(schedule: FaultSchedule, now: float, layout: Layout = LAYOUT) -> dict
         ("imex-down", {"imex_running": 1}),
         ("power-shelf-down", {"shelf_psu_available": 6}),
         ("shelf-psu-failure", {"shelf_psu_available": 1}),
+        ("smoothing-disabled", {"smoothing_enabled": 1}),
         ("bus-joint-worn", {"bus_joint_ohms": 1}),
         ("tray-leak", {"tray_leak": 1}),
         ("rack-isolated", {"coolant_leak": 1}),

@@ -168,6 +168,7 @@ PROOFS: Registry[Proof] = Registry(
     Proof("imex-down", {"ImexNotReady": 90}),
     Proof("power-shelf-down", {"PowerShelfDown": 30}),
     Proof("shelf-psu-failure", {"ShelfPsuFailed": 30}),
+    Proof("smoothing-disabled", {"PowerSmoothingOff": 60}),
     Proof("bus-joint-worn", {"TrayVoltageLow": 60}),
     Proof("tray-leak", {"TrayLeak": 30, "CoolantLeak": 90}),
     Proof(

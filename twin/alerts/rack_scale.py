@@ -23,6 +23,7 @@ _LINK = "{{ $labels.port_label }} of tray {{ $labels.tray_index }} in rack {{ $l
 _SWITCH_UP = up(SWITCH_TRAY["up"])
 _ENABLED = of(SHELF_PSU, "enabled")
 _SHELF = f"{PLACE}, instance"
+_SMOOTHED = _gpu("smoothing_enabled")
 _VOLTS = of(HOT_SWAP, "voltage", 'sensor_name=~"PDB_0_HSC_.*"')
 _LEAK = of(LEAK_DETECTOR, "voltage", 'sensor_name=~".*LeakDetector.*"')
 _TRAY = "tray {{ $labels.instance }} in rack {{ $labels.rack }}"
@@ -138,6 +139,24 @@ RACK_SCALE_RULES = Rules(
             "{{ $labels.rack }} is off",
             meaning="The other supplies of the rack carry its part.",
             steps=("Replace the supply; it is hot-swappable.",),
+        ),
+        Alert(
+            name="PowerSmoothingOff",
+            severity=Severity.WARNING,
+            why="Off is as shipped; it is wrong where the site's other GPUs have it on.",
+            expr=f"""
+            max by ({_SHELF}) ({_SMOOTHED}) == 0
+              and on (site)
+            max by (site) ({_SMOOTHED}) == 1
+            """,
+            hold=30,
+            summary="Power smoothing of {{ $labels.instance }} in rack {{ $labels.rack }} is off",
+            meaning="The tray follows every step of the job, and stops at once with it. The grid "
+            "sees its part of the swing.",
+            steps=(
+                "Compare its firmware with the others': an update or a reset takes this back.",
+                "Enable it again and activate the site's preset profile, by Redfish or as root.",
+            ),
         ),
         Alert(
             name="TrayVoltageLow",

@@ -24,6 +24,7 @@ from twin.catalog.gpu_events import ExporterEvent
 from twin.catalog.gpu_fields import fabric_fields, further_fields
 from twin.catalog.gpu_health import HEALTH_WATCHES
 from twin.catalog.gpu_jobs import job_labels
+from twin.catalog.gpu_smoothing import smoothing_fields
 from twin.catalog.mig import MigView
 from twin.catalog.model import Exporter, Labels, MetricType, Signal, Unit
 from twin.catalog.page import DEGRADED, SERIOUS, DeviceColumn, FloorValue, PageTable, TroubleSign
@@ -208,6 +209,10 @@ _GPU_ROLLUPS = (
     Rollup("gpu_uncorrectable_remapped_rows_total", "uncorrectable_rows", Operation.TOTAL,
            Unit.NONE, "Memory rows of the GPUs of the {level} that were remapped for "
            "uncorrectable errors.", ABOVE_RACK),
+    Rollup("gpus_smoothed", "smoothing_enabled", Operation.COUNT, Unit.NONE,
+           "GPUs of the {level} whose power smoothing is on.", equals=1.0),
+    Rollup("gpu_smoothing_floor_watts", "smoothing_floor", Operation.SUM, Unit.WATTS,
+           "Power below which power smoothing lets no GPU of the {level} fall, summed over them."),
 )  # fmt: skip
 
 _GPU_TABLE = PageTable("GPUs", (
@@ -361,6 +366,7 @@ GPU = DeviceClass(
         _ratio("sm_occupancy", "DCGM_FI_PROF_SM_OCCUPANCY", extra=True,
                help="The ratio of number of warps resident on an SM."),
         *fabric_fields(DCGM),
+        *smoothing_fields(DCGM),
         *further_fields(DCGM),
     ),
 )  # fmt: skip

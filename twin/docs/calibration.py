@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from twin.docs.chart import chart
 from twin.docs.markdown import NOTICE, table
 from twin.docs.measurement import Comparison, comparisons, quantiles, spectrum, training
+from twin.docs.power_smoothing import smoothing_table
 from twin.docs.rack_captures import rack_comparisons
 from twin.docs.workload_runs import RunComparison, run_comparisons
 from twin.drawing import Axis, DrawnLine
@@ -52,6 +53,20 @@ tray that Redfish shows draw 239 W each, those of nvidia-smi 178 W. No capture o
 load was found, so the figures under load are compared and not held. What sellers call a rack's
 power is what its supply has to be sized for.
 
+"""
+_SMOOTHING = """
+## Power smoothing
+
+What the meter of the grid shows of eight racks of GB300, 1.1 MW, that train and whose job then
+fails, by what smooths their power ([sites](sites.md#power-smoothing)). These are the twin's own
+figures: of the real thing NVIDIA says that it takes up to 30 % off the peak (July 2025).
+
+"""
+_SMOOTHED = """
+Energy is that of the same time of training. Software that burns is of no use when the job ends, and
+a floor near the power of training holds all, for a tenth more energy. Ramps also cost time: after a
+start GPUs take about a minute to full power at 20 W/s. All is at steps of a second, for which the
+storage of the shelves is small: it takes the edges.
 """
 _TEXT = """
 ## Plots
@@ -122,6 +137,9 @@ def pages() -> Mapping[str, str]:
                 _workloads(),
                 _RACKS,
                 _compared(rack_comparisons()),
+                _SMOOTHING,
+                smoothing_table(),
+                _SMOOTHED,
                 _TEXT,
             )
         ),

@@ -76,6 +76,33 @@ shelves lose is the rack's. The keys of the build are [tray](#tray), [nvlink](#n
 [shelves](#shelves). Not modelled: a coolant unit for a row (each rack has its own), partitions of a
 domain into several, and two builds on one site, since all racks of a site have the same servers.
 
+## Power smoothing
+
+GB300 can hold its power steady by itself; as shipped that is off, here as there. `smoothing`
+switches it on:
+
+```yaml
+name: mine
+racks: 8
+rack: nvl72
+gpu: gb300
+smoothing:
+  enabled: true
+  in_band_level: 1
+  presets: [{{floor_percent: 65, ramp_up_watts_per_second: 20}}]
+```
+
+A GPU with work on it then draws at least its floor, a share of its `smoothing_tmp_watts`, and burns
+what the work leaves over; from idle its power rises no faster than the profile says, which holds a
+job back at its start; once it has had no work for the profile's time, its floor falls as slowly. A
+hot GPU burns nothing. In the power shelves, capacitors of 65 J a GPU lend and take what is faster
+than half a second.
+With `in_band_level` the host may read it, and `DCGM_FI_DEV_PWR_SMOOTHING_*` are there.
+`burn_watts` is the software that some run instead, on any GPU: it ends when its job does.
+
+[Calibration](calibration.md#power-smoothing) compares what each of them does at the meter of the
+grid, and what it costs.
+
 ## A site of your own in containers
 
 The folder `sites/` is mounted into the services that read a site, so a file there has the same path

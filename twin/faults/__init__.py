@@ -94,6 +94,7 @@ from twin.faults.rack_scale import (
     QuickDisconnectBlocked,
     RackIsolated,
     ShelfPsuFailure,
+    SmoothingDisabled,
     SwitchTrayDown,
     TrayLeak,
 )
@@ -159,6 +160,7 @@ FAULT_CLASSES: Registry[type[Fault]] = Registry(
     ImexDown,
     PowerShelfDown,
     ShelfPsuFailure,
+    SmoothingDisabled,
     BusJointWorn,
     TrayLeak,
     RackIsolated,

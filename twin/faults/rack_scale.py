@@ -23,6 +23,7 @@ __all__ = [
     "QuickDisconnectBlocked",
     "RackIsolated",
     "ShelfPsuFailure",
+    "SmoothingDisabled",
     "SwitchTrayDown",
     "TrayLeak",
 ]
@@ -311,3 +312,31 @@ class ImexDown(_RackScaleFault):
     def apply(self, context: FaultContext) -> None:
         """Stop the daemon."""
         context.conditions.imex_running[context.place] = False
+
+
+class SmoothingDisabled(_RackScaleFault):
+    """Power smoothing of a compute tray is off: a firmware update or a reset has taken it back."""
+
+    kind = "smoothing-disabled"
+    system = "smoothing"
+    title = "a tray's power smoothing is off"
+    target = "server"
+    default_target = "r0001/n1"
+    default_seconds = 3600.0
+    severity = "warning"
+    shows = (
+        "`DCGM_FI_DEV_PWR_SMOOTHING_ENABLED` of the tray's GPUs is 0 and their floor is 0 W, as "
+        "after a reset of the tray's firmware. They draw less, and follow each step of the job; "
+        "with every tray that is off the site's swing comes back at the grid's meter."
+    )
+
+    @classmethod
+    def refusal(cls, layout: Layout, target: Target) -> str | None:
+        """Return why the place cannot have this fault, None where it can."""
+        if not layout.entire.site.smoothing.enabled:
+            return "power smoothing is off on the whole site; set smoothing.enabled with gpu: gb300"
+        return super().refusal(layout, target)
+
+    def apply(self, context: FaultContext) -> None:
+        """Disable the smoothing of the tray's GPUs."""
+        context.conditions.smoothing_enabled[context.place] = False

@@ -13,6 +13,7 @@ from twin.catalog import (
     DEVICES,
     ENGINE,
     FAN,
+    GPU,
     GRACE,
     HOT_SWAP,
     INFERENCE_SERVER,
@@ -90,6 +91,10 @@ _JOINED = frozenset(
     device.name
     for device in (GRACE, NVLINK, SWITCH_TRAY, POWER_SHELF, SHELF_PSU, HOT_SWAP, LEAK_DETECTOR)
 )
+_SMOOTHING = OptionalMetrics(
+    "No power smoothing that the host may read: see smoothing in the site",
+    lambda device, signal: device is GPU and signal.name.startswith("smoothing_"),
+)
 _RACK_SCALE = OptionalMetrics(
     "No NVL72 racks",
     lambda device, signal: (
@@ -113,7 +118,7 @@ _OBSERVER = OptionalMetrics(
     lambda *_: False,
     tuple(metric for metric in OWN_METRICS if metric.name.startswith("twin_shadow_")),
 )
-OPTIONAL = (_RACK_SCALE, EXTRA, _LIQUID, _AIR, _SERVING, _OBSERVER)
+OPTIONAL = (_SMOOTHING, _RACK_SCALE, EXTRA, _LIQUID, _AIR, _SERVING, _OBSERVER)
 
 
 def optional_of(query: str) -> OptionalMetrics | None:

@@ -37,6 +37,7 @@ from twin.parameters.scheduler import DEFAULT_MIX, JobMixParameters, SchedulerPa
 from twin.parameters.section import Section
 from twin.parameters.server import Ec2Parameters, ServerParameters
 from twin.parameters.site import Site
+from twin.parameters.smoothing import SmoothingParameters, SmoothingProfile
 from twin.parameters.workload import ServingParameters, WorkloadParameters, WorkloadRun
 
 __all__ = [
@@ -63,6 +64,8 @@ __all__ = [
     "ServingParameters",
     "ShelfParameters",
     "Site",
+    "SmoothingParameters",
+    "SmoothingProfile",
     "StorageParameters",
     "SupplyParameters",
     "TelemetryParameters",

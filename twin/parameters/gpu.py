@@ -80,6 +80,9 @@ class GpuModel(Section):
     nvlink_bytes_per_second: Amount
     """NVLink bandwidth, both directions, in B/s; 0 for a card without NVLink, of which
     dcgm-exporter has no NVLink series."""
+    smoothing_tmp_watts: Amount = 0.0
+    """Power in W of which the floor of power smoothing is a share (Redfish: TMPWatts); 0 for a
+    model without power smoothing."""
     mig_profiles: tuple[Annotated[str, Field(pattern=r"^[1-7]g\.[1-9][0-9]{0,3}gb$")], ...] = ()
     """Profiles of instances that it can be partitioned into (NVIDIA's MIG user guide), the last of
     them all of it; none for a model without MIG."""

@@ -44,6 +44,7 @@ from twin.parameters import (
 )
 from twin.parameters.fabric import FabricShape
 from twin.parameters.operation import check_measured
+from twin.parameters.smoothing import SmoothingParameters
 from twin.parameters.workload import WorkloadParameters
 
 __all__ = ["DEFAULT_JOB", "Site"]
@@ -86,6 +87,7 @@ class Site(Section):
     tray: TrayParameters = TrayParameters()
     nvlink: NvlinkParameters = NvlinkParameters()
     shelves: ShelfParameters = ShelfParameters()
+    smoothing: SmoothingParameters = SmoothingParameters()
     ec2: Ec2Parameters = Ec2Parameters()
     network: NetworkParameters = NetworkParameters()
     storage: StorageParameters = StorageParameters()
@@ -179,6 +181,17 @@ class Site(Section):
             raise ValueError(
                 "the GPU models of a site have the same exporter and as many logical_cores; "
                 "make two sites of it"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _smoothing_has_its_gpus(self) -> Site:
+        lacking = [model.name for model in self.models if not model.smoothing_tmp_watts]
+        smoothing = self.smoothing
+        if lacking and (smoothing.enabled or smoothing.in_band_level):
+            raise ValueError(
+                f"smoothing is set, but {lacking[0]} has no power smoothing; use gb300, or leave "
+                "enabled and in_band_level out"
             )
         return self
 
@@ -390,10 +403,11 @@ class Site(Section):
             air: whether air cools it; None for what cools the site.
         """
         fans = self.fan_power_watts(air=air)
+        watts = max(model.power_training_watts, self.smoothing.floor_watts(model))
         if self.shelves.count:
-            trays = self.server.output_watts(model.power_training_watts, fans)
+            trays = self.server.output_watts(watts, fans)
             return self.shelves.input_watts(self.servers_per_rack * trays + self.nvlink.rack_watts)
-        return self.servers_per_rack * self.server.ac_power_watts(model.power_training_watts, fans)
+        return self.servers_per_rack * self.server.ac_power_watts(watts, fans)
 
     def fan_power_watts(self, *, air: bool | None = None) -> float:
         """Return the power of a server's fans then, in W; of the few beside liquid it is none."""

@@ -205,6 +205,8 @@ class Conditions:
     """The server's board controller answers."""
     shelf_psu_available: Flags = _each(SHELF_PSU, healthy=True)
     """The supply of a power shelf delivers."""
+    smoothing_enabled: Flags = _each(SERVER, healthy=True)
+    """Power smoothing of the tray's GPUs is as the site has it."""
     bus_joint_ohms: NDArray[np.float64] = _each(SERVER, healthy=0.0)
     """Further resistance between the bus and the tray in ohm."""
     tray_leak: NDArray[np.float64] = _each(SERVER, healthy=0.0)

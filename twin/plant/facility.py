@@ -111,7 +111,8 @@ class Facility:
         self.meters.swing.add(load, dt)
         supply.step(load, draw.racks, conditions, dt)
         gensets = float(self.gensets.power.sum())
-        self.ripple.step(load, course, self.grid, self.megapacks, gensets, dt)
+        smoothed = conditions.smoothing_enabled
+        self.ripple.step(load, course, self.grid, self.megapacks, gensets, dt, smoothed)
 
     def feedback(self) -> Feedback:
         """Return what the halls go by in their next step."""

@@ -35,6 +35,7 @@ from twin.plant.host import HostStates
 from twin.plant.nvlink import NvLinks
 from twin.plant.pcie import NO_TRAFFIC, PcieTraffic
 from twin.plant.power_limit import PowerLimit
+from twin.plant.power_smoothing import GpuSmoothing
 from twin.plant.ranks import Ranks
 from twin.plant.units import Floats, approach
 from twin.plant.workload import Demand, Level, least
@@ -110,6 +111,7 @@ class Gpus:
         self.links = NvLinks(shape, rng)
         self.ranks = Ranks(layout, own, workload)
         self.limit = PowerLimit(model, self._power_factor, silicon)
+        self.smoothing = GpuSmoothing.of(layout)
 
     def _least_throttling_temperature(self) -> float:
         """Return the die temperature below which no GPU of the site is slowed by heat."""
@@ -128,6 +130,8 @@ class Gpus:
             flow_ratio: its flow over nominal.
         """
         self._draw(demand, 1.0)
+        if self.smoothing is not None:
+            self.power = self.smoothing.settle(self.power, self.utilization(demand))
         conductance = plate_conductance(self._conductance, flow_ratio, self._model)
         self.die = (coolant + self.power / conductance).astype(np.float32)
 
@@ -156,8 +160,9 @@ class Gpus:
         self._hosts, self._speed = hosts, speed
         self._shutdown(conditions.gpu_attached, dt)
         self._fail(conditions, dt)
-        self.limit.set(None if hosts is None else self._limits_of(hosts))
+        self.limit.set(self._limits_of(hosts))
         self._draw(demand, speed)
+        self._smooth(demand, conditions, dt)
         model = self._model
         conductance = plate_conductance(self._conductance, flow_ratio, model)
         if (conditions.gpu_thermal_resistance != 1.0).any():
@@ -253,9 +258,27 @@ class Gpus:
             self._slowed = bool(left)
             self.clock = np.minimum.reduce([*left, np.ones_like(self.clock)])
 
-    def _limits_of(self, hosts: HostStates) -> Floats | None:
-        """Return the power limit that the supplies of its server leave each GPU, in W."""
-        return None if hosts.gpu_limit is None else self._per_gpu(hosts.gpu_limit)
+    def _smooth(self, demand: Demand, conditions: Conditions, dt: float) -> None:
+        """Let power smoothing hold what the GPUs draw, where there is any."""
+        if self.smoothing is None:
+            return
+        self.power = self.smoothing.step(
+            self.power,
+            self.utilization(demand),
+            self._of_gpus(demand.present),
+            self.limit.watts,
+            self.die,
+            self._per_gpu(conditions.smoothing_enabled),
+            dt,
+        )
+
+    def _limits_of(self, hosts: HostStates | None) -> Floats | None:
+        """Return the power limit that supplies and smoothing leave each GPU, in W."""
+        ceiling = None if self.smoothing is None else self.smoothing.ceiling
+        if hosts is None or hosts.gpu_limit is None:
+            return ceiling
+        own = self._per_gpu(hosts.gpu_limit)
+        return own if ceiling is None else np.minimum(own, ceiling)
 
     def _hold(self, limits: list[Floats], dt: float) -> Floats | None:
         """Return the clock ratio under these limits; one that is lifted gives way slowly."""
@@ -366,6 +389,7 @@ class Gpus:
             **traffic.outputs(busy),
             **self.errors.outputs(),
             **self.links.outputs(),
+            **({} if self.smoothing is None else self.smoothing.outputs()),
         }
         if self._further is not None:
             values["clock_reasons"] = clock_reasons(

@@ -2,9 +2,9 @@
 
 Grid operators watch 0.1 to 20 Hz: below 1 Hz for oscillations between areas, up to 2.5 Hz
 for those of generators nearby, from 7 Hz on for the shafts of turbines (arXiv 2508.14318).
-The jobs tell how their power runs within a step, the rest of the site goes evenly from one
-step's mean to the next's, and the Megapacks' inverters answer with their lag: they take
-what is slow and let pass what is faster than they are.
+The jobs tell how their power runs within a step, power smoothing takes its part of that, the rest
+of the site goes evenly from one step's mean to the next's, and the Megapacks' inverters answer with
+their lag: they take what is slow and let pass what is faster than they are.
 """
 
 from __future__ import annotations
@@ -12,10 +12,12 @@ from __future__ import annotations
 from collections import deque
 
 import numpy as np
+from numpy.typing import NDArray
 
 from twin.catalog import OSCILLATION_BANDS
 from twin.plant.grid import Grid
 from twin.plant.megapack import Megapacks
+from twin.plant.power_smoothing import CourseSmoothing
 from twin.plant.units import Floats, lag
 from twin.site import Layout
 
@@ -81,12 +83,20 @@ class PowerOscillation:
         half_load = 1.0 + linear + square
         self._gain = (1.0 + server.base_power_per_gpu_watt) * half_load
         self._gain *= 1.0 + site.facility.loss_ratio
+        self._smoothing = CourseSmoothing.of(site)
         self._base: float | None = None
         self._given = 0.0
         self.load, self.grid = Spectrum(), Spectrum()
 
     def step(
-        self, load: float, course: Floats, grid: Grid, packs: Megapacks, gensets: float, dt: float
+        self,
+        load: float,
+        course: Floats,
+        grid: Grid,
+        packs: Megapacks,
+        gensets: float,
+        dt: float,
+        smoothed: NDArray[np.bool_] | None = None,
     ) -> None:
         """Follow the last ``dt`` seconds.
 
@@ -97,7 +107,11 @@ class PowerOscillation:
             packs: the Megapacks, after the step.
             gensets: power of all generators in W.
             dt: step in s.
+            smoothed: servers whose power smoothing is as the site has it, None for all.
         """
+        if self._smoothing is not None:
+            share = float(smoothed.mean()) if smoothed is not None and smoothed.size else 1.0
+            course = self._smoothing.step(course, share, dt)
         count = course.size if course.size > 1 else max(1, round(dt * _POINTS_PER_SECOND))
         jobs = self._gain * course
         base = load - float(jobs.mean())

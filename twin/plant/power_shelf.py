@@ -3,7 +3,8 @@
 The supplies of all shelves share what trays and switch trays take. As some are lost, the others
 carry their part; when they cannot, the trays lower the power limit of their GPUs, as the shelves'
 alert line makes them do. The bus sags with its current, and a joint with too much resistance heats
-and leaves its tray less voltage.
+and leaves its tray less voltage. With power smoothing, capacitors in the supplies stand between
+their input and the bus.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from twin.catalog import SHELF_PSU
 from twin.plant.conditions import Conditions
+from twin.plant.power_smoothing import ShelfStorage
 from twin.plant.server import PHASES, Servers
 from twin.plant.units import Floats, silenced
 from twin.site import Layout
@@ -34,6 +36,7 @@ class ShelfFedServers(Servers):
         switches: power of the switch trays of each rack in W, (racks,); set before each step.
         bus: voltage of each rack's bus in V.
         volts: voltage at each tray in V.
+        storage: energy that the supplies of each rack hold, None where it does not act.
     """
 
     def __init__(self, layout: Layout, rng: np.random.Generator) -> None:
@@ -43,6 +46,10 @@ class ShelfFedServers(Servers):
         self.switches: Floats = np.full(racks, layout.site.nvlink.rack_watts)
         self.bus: Floats = np.full(racks, shelf.volts)
         self.volts: Floats = np.full((racks, trays), shelf.volts)
+        self.storage = ShelfStorage.of(layout)
+        self._stored: Floats = np.zeros(racks)
+        self._smoothing: Floats = np.ones(racks)
+        self._passed = 0.0
         self._joint: Floats | None = None
         self._joint_loss: Floats = np.zeros(racks)
         self._each: Floats = np.zeros(racks)
@@ -63,6 +70,8 @@ class ShelfFedServers(Servers):
     def sense(self, conditions: Conditions, fed: NDArray[np.bool_], dt: float) -> None:
         """Find out which trays run, and what joins them to the bus, for ``dt`` seconds."""
         self._joint = conditions.bus_joint_ohms if conditions.bus_joint_ohms.any() else None
+        if self.storage is not None:
+            self._smoothing, self._passed = conditions.smoothing_enabled.mean(axis=1), dt
         super().sense(conditions, fed, dt)
 
     def _sound(self, conditions: Conditions) -> NDArray[np.bool_]:
@@ -124,7 +133,10 @@ class ShelfFedServers(Servers):
         load = np.where(live, self.output.sum(axis=1) + self.switches + self._joint_loss, 0.0)
         self._each = load / np.maximum(count, 1.0)
         loss = count * self._shelf.supply_loss(self._each)
-        self._input = load + loss
+        if self.storage is not None:
+            taken = self.storage.step(load, self._smoothing, self._passed)
+            self._stored = np.where(live, taken, 0.0)
+        self._input = load + loss + self._stored
         self._set_volts(load, np.maximum(count * self._shelf.psu_rating_watts, 1.0), live)
 
     def _set_volts(self, load: Floats, rating: Floats, live: NDArray[np.bool_]) -> None:
@@ -152,6 +164,8 @@ class ShelfFedServers(Servers):
     def _psu_input(self) -> Floats:
         output = self._psu_output()
         total: Floats = output + self._shelf.supply_loss(output)
+        if self.storage is not None:
+            total += (self._stored / np.maximum(self._delivering, 1.0))[:, None]
         return total if self._supplied is None else np.where(self._supplied, total, 0.0)
 
     @property

@@ -17,7 +17,7 @@ _RACK = "{{rack}}"
 
 def rows() -> list[Row]:
     """Return the rows."""
-    return [_now(), _links(), _shelves(), _trays()]
+    return [_now(), _links(), _shelves(), _smoothing(), _trays()]
 
 
 def _now() -> Row:
@@ -139,6 +139,43 @@ def _shelves() -> Row:
             [Query(q.TRAY_VOLTS, _RACK)],
             width=8,
             limit=limit.TRAY_VOLTS.value,
+        ),
+    ]
+
+
+def _smoothing() -> Row:
+    return "Power smoothing", [
+        timeline(
+            "Power and floor",
+            "Power of the GPUs of each rack, and the floor that power smoothing holds "
+            "them above while they have work. Power that lies on its floor is burnt in part.",
+            [Query(q.GPUS_POWER, _RACK), Query(q.FLOOR, "{{rack}} floor")],
+            width=9,
+            least=0,
+        ),
+        timeline(
+            "GPUs with smoothing on",
+            "GPUs of each rack whose power smoothing is on. A rack that has fewer than the others "
+            "brings its swing back to the grid.",
+            [Query(q.SMOOTHED, _RACK)],
+            width=5,
+            least=0,
+        ),
+        timeline(
+            "Lowest ceiling",
+            "Least power that a GPU of each rack may draw: after a start it rises with the "
+            "profile's rate, and holds the job back until then.",
+            [Query(q.SMOOTHING_CEILING, _RACK)],
+            width=5,
+            least=0,
+        ),
+        timeline(
+            "Circuitry's lifetime",
+            "Lifetime that is left to the smoothing circuitry of the GPU of each rack that has "
+            "least. XID 164 says that it is low, 165 that it is used up.",
+            [Query(q.SMOOTHING_LIFETIME, _RACK)],
+            width=5,
+            least=0,
         ),
     ]
 

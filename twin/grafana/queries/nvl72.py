@@ -39,6 +39,14 @@ WORST_FALLS = _link("link_down").max(*_BY_LINK).kept_by(WORST_LINKS)
 RECOVERIES = _link("recoveries").increase("10m").sum(*_BY_RACK).in_unit(COUNT)
 LIMITED = Expr(f"sum by (array, rack) ({_gpu('fabric_health')} == bool 3)").in_unit(COUNT)
 
+# -- power smoothing --------------------------------------------------------------------
+
+SMOOTHED = _rack("gpus_smoothed").max(*_BY_RACK).in_unit(COUNT)
+FLOOR = _rack("gpu_smoothing_floor_watts").max(*_BY_RACK)
+GPUS_POWER = _rack("gpu_power_watts").max(*_BY_RACK).kept_by(FLOOR)
+SMOOTHING_CEILING = _gpu("smoothing_ceiling").min(*_BY_RACK)
+SMOOTHING_LIFETIME = _gpu("smoothing_lifetime").min(*_BY_RACK)
+
 # -- power shelves and trays ----------------------------------------------------------
 
 SHELF_POWER = _rack("shelf_output_power_watts").max(*_BY_RACK)
