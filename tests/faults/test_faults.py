@@ -103,6 +103,8 @@ def broken(schedule: FaultSchedule, now: float, layout: Layout = LAYOUT) -> dict
         ("smoothing-disabled", {"smoothing_enabled": 1}),
         ("bus-joint-worn", {"bus_joint_ohms": 1}),
         ("tray-leak", {"tray_leak": 1}),
+        ("tray-lost", {"server_available": 1}),
+        ("bus-undervoltage", {"bus_volts_ratio": 1}),
         ("rack-isolated", {"coolant_leak": 1}),
         ("quick-disconnect-blocked", {"tray_flow_ratio": 1}),
         ("bmc-silent", {"bmc_answers": 1}),

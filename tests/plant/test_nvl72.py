@@ -118,3 +118,14 @@ def test_silent_controller_hides_its_tray_and_stops_nothing() -> None:
     assert outputs["server"]["up_ipmi"][0, 2] == 0.0
     assert np.isfinite(outputs["gpu"]["power_usage"]).all()
     assert np.isfinite(outputs["hot_swap"]["power"][0, :4]).all()
+
+
+def test_low_set_point_of_the_shelves_shows_at_every_tray() -> None:
+    """Shelves that hold 47 V leave every tray of the rack below that, and currents rise."""
+    usual = after(30).outputs()["power_shelf"]["current"].sum()
+    conditions = Conditions.healthy(RACK)
+    conditions.bus_volts_ratio[0] = 0.94
+    outputs = after(30, conditions).outputs()
+    volts = outputs["hot_swap"]["voltage"][0]
+    assert 46.0 < volts.min() < volts.max() < 47.0
+    assert outputs["power_shelf"]["current"].sum() == pytest.approx(usual / 0.94, rel=0.02)

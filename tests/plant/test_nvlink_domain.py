@@ -144,3 +144,32 @@ def test_leaking_tray_wets_its_detectors_and_empties_the_rack(plant: Plant) -> N
     assert volts[7, :2].max() < 1.3 < volts[7, 2:].min()
     assert np.delete(volts, 7, axis=0).min() > 1.7
     assert plant.cdus.outputs()["level"][0, 0] < level
+
+
+def test_lost_tray_leaves_its_domain_and_ends_the_job(plant: Plant) -> None:
+    """Four GPUs vanish, the other 68 say XID 145 and then 45, and their links have no partner."""
+    conditions = Conditions.healthy(RACK)
+    conditions.server_available[0, 1] = False
+    found = stepped(plant, conditions, 1)
+    others = np.delete(np.arange(72), range(4, 8))
+    assert np.isnan(found["gpu.gpu_temp"][4:8]).all()
+    assert set(found["gpu.xid"][others]) == {145.0}
+    opcodes = links(found["nvlink.opcode"])
+    assert (opcodes[4:8] == 2.0).all()
+    assert not opcodes[others].any()
+    found = stepped(plant, conditions, 5)
+    assert set(found["gpu.xid"][others]) == {45.0}
+    downs = links(found["nvlink.link_down"])
+    assert (downs[4:8] == 1.0).all()
+    assert not downs[others].any()
+    assert plant.jobs.progress[0].interruptions == 1
+
+
+def test_dark_rack_has_no_peers_that_complain() -> None:
+    """A rack of which no tray is left raises no XID: nobody is there to see it."""
+    plant, conditions = Plant(RACK, seed=3), Conditions.healthy(RACK)
+    conditions.server_available[:] = False
+    conditions_after = Conditions.healthy(RACK)
+    stepped(plant, conditions, 5)
+    found = stepped(plant, conditions_after, 200)
+    assert set(found["gpu.xid"]) == {0.0}

@@ -55,6 +55,7 @@ DEFAULTS = {
         "memory_offset_kelvin": 9.0,
         "memory_temperature_max_celsius": 95.0,
         "nvlink_bytes_per_second": 900000000000.0,
+        "smoothing_tmp_watts": 0.0,
         "bf16_flops_per_second": 9.89e14,
         "fp8_flops_per_second": 1.979e15,
         "memory_bytes_per_second": 3.35e12,
@@ -114,6 +115,26 @@ DEFAULTS = {
         "psu_rating_watts": 5500.0,
         "volts": 50.0,
         "bus_ohms": 1.8e-4,
+    },
+    "smoothing": {
+        "enabled": False,
+        "preset": 0,
+        "presets": (
+            {
+                "floor_percent": 89.99,
+                "ramp_up_watts_per_second": 20.0,
+                "ramp_down_watts_per_second": 20.0,
+                "hysteresis_seconds": 10.0,
+            },
+        )
+        * 5,
+        "immediate_ramp_down": False,
+        "in_band_level": 0,
+        "lifetime_percent": 100.0,
+        "storage_joules_per_gpu": 65.0,
+        "storage_seconds": 0.5,
+        "storage_round_trip_ratio": 0.95,
+        "burn_watts": 0.0,
     },
     "network": {
         "bytes_per_second": 50000000000.0,

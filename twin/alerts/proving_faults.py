@@ -170,6 +170,18 @@ PROOFS: Registry[Proof] = Registry(
     Proof("shelf-psu-failure", {"ShelfPsuFailed": 30}),
     Proof("smoothing-disabled", {"PowerSmoothingOff": 60}),
     Proof("bus-joint-worn", {"TrayVoltageLow": 60}),
+    Proof("bus-undervoltage", {"TrayVoltageLow": 60}),
+    Proof(
+        "tray-lost",
+        {
+            "ServerDown": 30,
+            "ServerExporterDown": 30,
+            "GpuXid": 30,
+            "GpuXidApplication": 45,
+            "JobCrashed": 60,
+        },
+        watch=180,
+    ),
     Proof("tray-leak", {"TrayLeak": 30, "CoolantLeak": 90}),
     Proof(
         "rack-isolated",

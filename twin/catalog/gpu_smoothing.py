@@ -19,7 +19,7 @@ if TYPE_CHECKING:  # what lists metrics needs no parameters
 __all__ = ["smoothing_fields"]
 
 _PREFIX = "DCGM_FI_DEV_PWR_SMOOTHING_"
-_ON = {0: "disabled", 1: "enabled"}
+_ON = {0: "off", 1: "on"}
 
 
 def _readable(site: Site) -> bool:

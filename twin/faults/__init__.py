@@ -86,6 +86,7 @@ from twin.faults.power import (
 from twin.faults.rack_scale import (
     BmcSilent,
     BusJointWorn,
+    BusUndervoltage,
     ImexDown,
     NvlinkAgeing,
     NvlinkDown,
@@ -97,6 +98,7 @@ from twin.faults.rack_scale import (
     SmoothingDisabled,
     SwitchTrayDown,
     TrayLeak,
+    TrayLost,
 )
 from twin.faults.schedule import AppliedFault, FaultSchedule, parse_fault, place_of
 from twin.faults.scheduler import ContainerCrashLoop, SchedulerStuck
@@ -161,7 +163,9 @@ FAULT_CLASSES: Registry[type[Fault]] = Registry(
     PowerShelfDown,
     ShelfPsuFailure,
     SmoothingDisabled,
+    BusUndervoltage,
     BusJointWorn,
+    TrayLost,
     TrayLeak,
     RackIsolated,
     QuickDisconnectBlocked,

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BmcSilent",
     "BusJointWorn",
+    "BusUndervoltage",
     "ImexDown",
     "NvlinkAgeing",
     "NvlinkDown",
@@ -26,6 +27,7 @@ __all__ = [
     "SmoothingDisabled",
     "SwitchTrayDown",
     "TrayLeak",
+    "TrayLost",
 ]
 
 
@@ -178,6 +180,50 @@ class BusJointWorn(_RackScaleFault):
     def apply(self, context: FaultContext) -> None:
         """Put the resistance before the tray."""
         context.conditions.bus_joint_ohms[context.place] += self.milliohms / 1e3
+
+
+class BusUndervoltage(_RackScaleFault):
+    """The power shelves of a rack hold their bus at too low a voltage."""
+
+    kind = "bus-undervoltage"
+    title = "a rack's bus has too low a voltage"
+    target = "rack"
+    default_target = "r0001"
+    default_seconds = 1800.0
+    severity = "critical"
+    shows = (
+        "The voltage at the shelves and at all trays of the rack is too low alike, as after a "
+        "wrong setting of the shelves: no tray is far from the others. Currents rise, for all draw "
+        "the same power."
+    )
+
+    volts: Annotated[float, Field(ge=40, le=50)] = 47.0
+    """Voltage that the shelves hold, of 50 V, in V."""
+
+    def apply(self, context: FaultContext) -> None:
+        """Lower the set point of the rack's shelves."""
+        nominal = context.layout.entire.site.shelves.volts
+        context.conditions.bus_volts_ratio[context.target.unit] = self.volts / nominal
+
+
+class TrayLost(_RackScaleFault):
+    """A compute tray is lost as a whole: it has no power, and its GPUs leave the domain."""
+
+    kind = "tray-lost"
+    title = "a compute tray is lost"
+    target = "server"
+    default_target = "r0001/n1"
+    default_seconds = 1800.0
+    severity = "critical"
+    shows = (
+        "The tray's four GPUs, its NICs and its board controller vanish at once. The switch trays "
+        f"show its links without a partner (opcode 2); the other GPUs of its job raise XID 145 "
+        f"({XID_TEXT[145]}) and XID 45 after it, and are well. The job ends and waits for the tray."
+    )
+
+    def apply(self, context: FaultContext) -> None:
+        """Take the tray off the bus."""
+        context.conditions.server_available[context.place] = False
 
 
 class TrayLeak(_RackScaleFault):

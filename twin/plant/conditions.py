@@ -207,6 +207,8 @@ class Conditions:
     """The supply of a power shelf delivers."""
     smoothing_enabled: Flags = _each(SERVER, healthy=True)
     """Power smoothing of the tray's GPUs is as the site has it."""
+    bus_volts_ratio: NDArray[np.float64] = _each(UnitKind.RACK, healthy=1.0)
+    """Voltage that the power shelves of the rack hold over the nominal one."""
     bus_joint_ohms: NDArray[np.float64] = _each(SERVER, healthy=0.0)
     """Further resistance between the bus and the tray in ohm."""
     tray_leak: NDArray[np.float64] = _each(SERVER, healthy=0.0)

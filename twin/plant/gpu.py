@@ -111,7 +111,7 @@ class Gpus:
         self.links = NvLinks(shape, rng)
         self.ranks = Ranks(layout, own, workload)
         self.limit = PowerLimit(model, self._power_factor, silicon)
-        self.smoothing = GpuSmoothing.of(layout)
+        self.smoothing = GpuSmoothing.of(layout, rng)
 
     def _least_throttling_temperature(self) -> float:
         """Return the die temperature below which no GPU of the site is slowed by heat."""

@@ -4,7 +4,8 @@ Link ``k`` of every GPU ends at switch chip ``k`` of its rack. A link that ages 
 of which makes whoever uses it wait; when it fails for good, its GPU raises XID 149, the other GPUs
 of the rack that have a job XID 145 and, as their channels are torn down, XID 45: only the first one
 is to be replaced (marin-community/marin#9086). A switch tray that is lost takes its links from all
-GPUs of the rack, and the bandwidth of each with them.
+GPUs of the rack, and the bandwidth of each with them. A compute tray that is lost takes its GPUs
+out of the domain: the others that have a job raise XID 145 and 45 in the same way.
 """
 
 from __future__ import annotations
@@ -63,6 +64,7 @@ class NvlinkDomains:
         self._down: NDArray[np.bool_] = np.zeros(shape, dtype=np.bool_)
         self._rate: Floats = np.zeros(shape)
         self._weak: NDArray[np.int8] = np.zeros(shape, dtype=np.int8)
+        self._gone: NDArray[np.bool_] = np.zeros(shape, dtype=np.bool_)
         self._fallen_for: Floats = np.full((shape[0], 1), np.inf)
         self._alone: NDArray[np.bool_] | None = None
         self._imex: NDArray[np.bool_] | None = None
@@ -97,16 +99,30 @@ class NvlinkDomains:
         self._imex = None if imex.all() else self._of_gpus(imex)
         down = ~conditions.nvlink_up
         rate = conditions.nvlink_recoveries_per_second
-        if up.all() and not down.any() and not rate.any() and np.isinf(self._fallen_for).all():
+        gone = self._lost_with_trays(conditions.gpu_attached)
+        well = up.all() and not (down.any() or gone.any() or self._gone.any())
+        if well and not rate.any() and np.isinf(self._fallen_for).all():
             self.pace, self._down, self._rate = None, down, rate
             return conditions, None, None
         self._weak = conditions.nvlink_weak
         fallen = down & ~self._down
+        torn, self._gone = gone & ~self._gone, gone
         recovered = self._rng.poisson(rate * dt).astype(np.float64)
         self._count(recovered, fallen)
+        if self._links is not None:
+            self._downs[torn] += 1.0
         self._down, self._rate = down, rate
         self._set_pace(up, down, rate)
-        return self._with_codes(conditions, demand, fallen, dt), recovered, fallen * 1.0
+        codes = self._with_codes(conditions, demand, fallen | torn, dt)
+        return codes, recovered, fallen * 1.0
+
+    def _lost_with_trays(self, attached: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Return the GPUs that left their domain with all of their tray, while others are in it."""
+        if attached.all():
+            return np.zeros_like(attached)
+        there = attached.reshape(len(attached), -1, self._per_server).max(axis=2)
+        lost: NDArray[np.bool_] = ~there & there.max(axis=1, keepdims=True)
+        return self._of_gpus(lost)
 
     def _of_gpus(self, servers: NDArray[np.bool_]) -> NDArray[np.bool_]:
         return np.repeat(servers, self._per_server, axis=1)
@@ -141,7 +157,7 @@ class NvlinkDomains:
             demand.present) == 0 else np.asarray(demand.present) > 0.0  # fmt: skip
         if held.shape[1] not in (1, self._down.shape[1]):
             held = self._of_gpus(held)
-        struck = np.isfinite(age) & held & ~self._down
+        struck = np.isfinite(age) & held & ~self._down & ~self._gone
         codes = np.where(self._down, _LINK_DOWN_XID, np.where(struck, peers, 0))
         codes = np.where(conditions.gpu_xid == 0, codes, conditions.gpu_xid).astype(np.int16)
         return replace(conditions, gpu_xid=codes)
@@ -202,6 +218,7 @@ class NvlinkDomains:
         if not self._trays_up.all():
             off = np.repeat(~self._trays_up, self._p.chips_per_tray, axis=1)
             opcode = np.where(off[:, None, :], _NO_SIGNAL, opcode)
+        opcode[self._gone] = _NO_SIGNAL
         racks, gpus = np.nonzero(self._down | (self._rate > 0.0))
         links = np.minimum(self._weak[racks, gpus], shape[2] - 1)
         rate = self._rate[racks, gpus]

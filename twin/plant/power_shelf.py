@@ -50,6 +50,7 @@ class ShelfFedServers(Servers):
         self._stored: Floats = np.zeros(racks)
         self._smoothing: Floats = np.ones(racks)
         self._passed = 0.0
+        self._set: Floats = np.ones(racks)
         self._joint: Floats | None = None
         self._joint_loss: Floats = np.zeros(racks)
         self._each: Floats = np.zeros(racks)
@@ -70,6 +71,7 @@ class ShelfFedServers(Servers):
     def sense(self, conditions: Conditions, fed: NDArray[np.bool_], dt: float) -> None:
         """Find out which trays run, and what joins them to the bus, for ``dt`` seconds."""
         self._joint = conditions.bus_joint_ohms if conditions.bus_joint_ohms.any() else None
+        self._set = conditions.bus_volts_ratio
         if self.storage is not None:
             self._smoothing, self._passed = conditions.smoothing_enabled.mean(axis=1), dt
         super().sense(conditions, fed, dt)
@@ -142,7 +144,7 @@ class ShelfFedServers(Servers):
     def _set_volts(self, load: Floats, rating: Floats, live: NDArray[np.bool_]) -> None:
         """Set the voltages of bus and trays that this load of each rack leaves."""
         # What is asked beyond their rating the supplies do not give: their voltage gives way.
-        held = self._shelf.volts * np.minimum(1.0, rating / np.maximum(load, 1.0))
+        held = self._shelf.volts * self._set * np.minimum(1.0, rating / np.maximum(load, 1.0))
         self.bus = np.where(live, _behind(held, self._shelf.bus_ohms, load), 0.0)
         bus = self.bus[:, None]
         if self._joint is None:

@@ -25,6 +25,8 @@ _HALF = 0.5
 _RESTORE_SECONDS = 5.0
 """Time constant of that return, est."""
 _MILLI = 1e3
+_FLOOR_NOISE = 0.003
+"""Standard deviation of the power of a GPU that is held at its floor, over it, est."""
 
 
 class GpuSmoothing:
@@ -35,9 +37,9 @@ class GpuSmoothing:
         ceiling: power that each GPU may draw, None while that is all that its model may.
     """
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, layout: Layout, rng: np.random.Generator) -> None:
         site = layout.site
-        self._p = site.smoothing
+        self._p, self._rng = site.smoothing, rng
         shape = site.accelerators
         models = [site.gpu_model(rack) for rack in range(site.racks)]
         self._idle = np.array([[own.power_idle_watts] for own in models])
@@ -52,10 +54,11 @@ class GpuSmoothing:
         self.ceiling: Floats | None = None
 
     @classmethod
-    def of(cls, layout: Layout) -> GpuSmoothing | None:
+    def of(cls, layout: Layout, rng: np.random.Generator) -> GpuSmoothing | None:
         """Return that of a site, None where nothing of it acts or is shown."""
         smoothing = layout.site.smoothing
-        return cls(layout) if smoothing.acts or smoothing.in_band_level else None
+        shown = smoothing.acts or smoothing.in_band_level > 0
+        return cls(layout, rng.spawn(1)[0]) if shown else None
 
     @property
     def floor(self) -> Floats:
@@ -100,6 +103,7 @@ class GpuSmoothing:
         floor = self.floor
         if self._p.burn_watts:
             floor = np.maximum(floor, np.where(np.greater(present, 0.0), self._p.burn_watts, 0.0))
+        floor = floor * (1.0 + _FLOOR_NOISE * self._rng.standard_normal(floor.shape))
         # What is off the bus, or has no power, burns nothing either.
         able = (power >= 0.9 * self._idle) & (die < self._hot)
         return self._held(power, able, limit, floor)
@@ -159,7 +163,7 @@ class GpuSmoothing:
         return {name: np.broadcast_to(value, shape) for name, value in fixed.items()}
 
 
-class _Storage:
+class _Capacitors:
     """Capacitors between a bus and the input of its supplies; arrays of any one shape.
 
     Attributes:
@@ -197,7 +201,7 @@ class _Storage:
         return flow
 
 
-class ShelfStorage(_Storage):
+class ShelfStorage(_Capacitors):
     """The capacitors of each rack's power shelves, (racks,)."""
 
     def __init__(self, layout: Layout) -> None:
@@ -227,7 +231,7 @@ class CourseSmoothing:
             for count, block in zip(gpus, site.all_blocks, strict=True)
         )
         stored = self._p.storage_joules_per_gpu * sum(gpus) if self._p.enabled else 0.0
-        self._storage = _Storage(self._p, np.array(stored))
+        self._storage = _Capacitors(self._p, np.array(stored))
 
     @classmethod
     def of(cls, site: Site) -> CourseSmoothing | None:

@@ -150,7 +150,7 @@ def _smoothing() -> Row:
             "Power of the GPUs of each rack, and the floor that power smoothing holds "
             "them above while they have work. Power that lies on its floor is burnt in part.",
             [Query(q.GPUS_POWER, _RACK), Query(q.FLOOR, "{{rack}} floor")],
-            width=9,
+            width=12,
             least=0,
         ),
         timeline(
@@ -158,7 +158,7 @@ def _smoothing() -> Row:
             "GPUs of each rack whose power smoothing is on. A rack that has fewer than the others "
             "brings its swing back to the grid.",
             [Query(q.SMOOTHED, _RACK)],
-            width=5,
+            width=12,
             least=0,
         ),
         timeline(
@@ -166,7 +166,7 @@ def _smoothing() -> Row:
             "Least power that a GPU of each rack may draw: after a start it rises with the "
             "profile's rate, and holds the job back until then.",
             [Query(q.SMOOTHING_CEILING, _RACK)],
-            width=5,
+            width=12,
             least=0,
         ),
         timeline(
@@ -174,7 +174,7 @@ def _smoothing() -> Row:
             "Lifetime that is left to the smoothing circuitry of the GPU of each rack that has "
             "least. XID 164 says that it is low, 165 that it is used up.",
             [Query(q.SMOOTHING_LIFETIME, _RACK)],
-            width=5,
+            width=12,
             least=0,
         ),
     ]
