@@ -23,7 +23,8 @@ from twin.grafana.queries.servers import NAMES
 from twin.grafana.substitute import parse_label_values, substitute
 
 COMMITTED = Path(__file__).parents[2] / "dashboards"
-CUSTOM_UNITS = {"si:W/s", "string", "suffix:MHz", "suffix:Hz", "suffix:mm/s", "suffix:kV"}
+CUSTOM_UNITS = {"si:W/s", "si:tok/s", "string", "suffix:MHz", "suffix:Hz", "suffix:mm/s",
+                "suffix:kV"}  # fmt: skip
 UNITS = {value for value in vars(units).values() if isinstance(value, str)} | CUSTOM_UNITS
 INTERNAL = {"__rate_interval", "__range", "__range_s", "__interval"}
 ALERTS = {"ALERTS", "ALERTS_FOR_STATE", "up"}

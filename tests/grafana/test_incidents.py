@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from tests.grafana.panels import named, overrides, pages, panels_of, unit_of
+from twin.alerts import thresholds as limit
 from twin.catalog import CDU, CDU_PSU, FAN, PUMP
 from twin.grafana.pages import DashboardPage
 
@@ -119,3 +120,32 @@ def test_a_flapping_link_is_one_line(page: DashboardPage, built: dict[str, Any])
     (mark,) = [one for one in built[page.file]["annotations"]["list"] if one["name"] == "Job"]
     _, before = mark["expr"].split(" unless ")
     assert "[5m] offset $__interval" in before
+
+
+def test_a_bad_joint_is_not_hidden_in_a_line(built: dict[str, Any]) -> None:
+    """The axes of a bus of some 50 V begin near the rule's limit and not at 0."""
+    panels = {panel["title"]: panel for panel in panels_of(built["nvl72.json"], "timeseries")}
+    for title in ("Bus", "Lowest tray input"):
+        least = panels[title]["fieldConfig"]["defaults"]["custom"]["axisSoftMin"]
+        assert 0 < limit.TRAY_VOLTS.value - least < 5, title
+
+
+def test_a_dashboard_of_some_arrays_opens_with_one_of_them(built: dict[str, Any]) -> None:
+    """The array to choose has what the dashboard shows: engines that serve, NVL72 racks."""
+    for file, metric in (
+        ("serving.json", "array_inference_requests_running"),
+        ("nvl72.json", "rack_bus_voltage_min_volts"),
+    ):
+        (array,) = [v for v in built[file]["templating"]["list"] if v["name"] == "array"]
+        assert array["query"] == f'label_values({metric}{{site="$site", hall=~"$hall"}}, array)'
+
+
+@pages
+def test_lines_of_several_models_have_colours_of_their_own(
+    page: DashboardPage, built: dict[str, Any]
+) -> None:
+    """A colour is set for a query only if its series are not told apart by model or job."""
+    for panel in panels_of(built[page.file], "timeseries"):
+        for target in panel["targets"]:
+            if re.search(r"{{(model_name|training_job)}} ", target["legendFormat"]):
+                assert "color" not in dict(overrides(panel, target["refId"])), panel["title"]

@@ -29,6 +29,7 @@ __all__ = [
     "STILL",
     "YELLOW",
     "Steps",
+    "bad_below",
     "falling",
     "rising",
 ]
@@ -102,6 +103,11 @@ def falling(threshold: Threshold | float, near: float) -> Steps:
         near: below it is worth a look.
     """
     return ((None, RED), (_value(threshold), YELLOW), (near, GREEN))
+
+
+def bad_below(threshold: Threshold) -> Steps:
+    """Return the colours of a number beside others: it stands out only below a rule's limit."""
+    return ((None, RED), (threshold.value, "text"))
 
 
 def _value(threshold: Threshold | float) -> float:

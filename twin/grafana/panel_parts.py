@@ -52,7 +52,8 @@ DATASOURCE = common.DataSourceRef(type_val="prometheus", uid="${datasource}")
 """The data source that the dashboard's variable names."""
 
 _VALUES = {"state": 8, "severity": 3, "cause": 8, "kind": 8, "band": 4, "feed": 2, "phase": 3,
-           "pump": 2, "psu": 2, "training_job": 3, "job": 2, "gpu": 8, "endpoint": 6}  # fmt: skip
+           "pump": 2, "psu": 2, "training_job": 3, "job": 2, "gpu": 8, "endpoint": 6,
+           "finished_reason": 3, "model_name": 2}  # fmt: skip
 """How many values a label has as a rule; of others there may be any number."""
 _ANY_NUMBER = 99
 _IN_OTHER_WORDS = {"idle": "takes no steps"}

@@ -9,7 +9,7 @@ from twin.catalog import Unit
 
 __all__ = ["BITS", "BITS_PER_SECOND", "CELSIUS", "COUNT", "FLOW", "GRAFANA", "KELVIN", "KILOVOLTS",
            "NUMBER", "OF_A_NETWORK", "PERCENT", "PER_SECOND", "RATIO", "SCALED", "SECONDS",
-           "TEXT", "WATTS"]  # fmt: skip
+           "TEXT", "TOKENS_A_SECOND", "WATTS"]  # fmt: skip
 
 NUMBER = "none"
 COUNT = "locale"
@@ -24,6 +24,7 @@ KELVIN = "kelvin"
 KILOVOLTS = "suffix:kV"
 BITS, BITS_PER_SECOND = "decbits", "bps"
 WATTS = "watt"
+TOKENS_A_SECOND = "si:tok/s"
 FLOW = "flowlpm"
 
 GRAFANA: Mapping[Unit, tuple[str, float]] = MappingProxyType(
@@ -71,7 +72,7 @@ OF_A_NETWORK: Mapping[Unit, tuple[str, float]] = MappingProxyType(
 SCALED = frozenset(
     {
         WATTS, "joule", "decbytes", "Bps", BITS, BITS_PER_SECOND, "volt", "amp", "mamp",
-        "pressurepa", "voltampreact", "si:W/s", "cps", "pps", "mbytes", "MBs",
+        "pressurepa", "voltampreact", "si:W/s", TOKENS_A_SECOND, "cps", "pps", "mbytes", "MBs",
     }
 )  # fmt: skip
 """Units to which Grafana puts a prefix, with a few digits: the numbers on an axis that does not

@@ -12,7 +12,7 @@ from grafana_foundation_sdk.builders import dashboard as builders
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models import dashboard
 
-from twin.grafana.pages import DashboardPage
+from twin.grafana.pages import NVL72, SERVING, DashboardPage
 from twin.grafana.panel_parts import DATASOURCE
 from twin.grafana.queries import racks, shadow
 from twin.grafana.queries import variables as q
@@ -26,7 +26,8 @@ def variables_of(page: DashboardPage) -> list[Variable]:
     """Return the variables of a dashboard, the outermost first."""
     made: list[Variable] = [_datasource(), _query("site", "Site", q.SITES, shown=True)]
     for name, (label, text) in _CHOICES.items():
-        made.append(_query(name, label, text, shown=name in page.variables))
+        asked = _NARROWER.get((page.name, name), text)
+        made.append(_query(name, label, asked, shown=name in page.variables))
     made += [make() for name, make in _SPECIAL.items() if name in page.variables]
     return made
 
@@ -88,5 +89,10 @@ _CHOICES: Mapping[str, tuple[str, str]] = {
     "host": ("Server", q.HOSTS),
     "gpu": ("GPU", q.GPUS),
 }
+_NARROWER: Mapping[tuple[str, str], str] = {
+    (SERVING.name, "array"): q.SERVING_ARRAYS,
+    (NVL72.name, "array"): q.JOINED_ARRAYS,
+}
+"""Choices of a dashboard that shows only what some places have."""
 _SEVERAL = ("hall", "gpu")
 _SPECIAL: Mapping[str, Callable[[], Variable]] = {"map": _map, "relation": _relation}

@@ -153,7 +153,7 @@ def _lost() -> Row:
         ),
         bars(
             "Lost since the job began",
-            "Time not spent on steps that were kept, by cause.",
+            "Time that all jobs together did not spend on steps that were kept, by cause.",
             [Query(q.LOST, "{{cause}}")],
             width=5,
             decimals=1,
@@ -170,8 +170,8 @@ def _lost() -> Row:
             "Checkpoints",
             "Checkpoints written (left), and their share of the last half hour (right).",
             [
-                Query(q.CHECKPOINTS, "written", PURPLE),
-                Query(q.CHECKPOINT_SHARE, "share of time", ORANGE, right=True),
+                Query(q.CHECKPOINTS, f"{_NAME} written"),
+                Query(q.CHECKPOINT_SHARE, f"{_NAME} share of time", right=True),
             ],
             width=6,
             least=0,

@@ -13,6 +13,8 @@ from twin.grafana.queries import nvl72 as q
 __all__ = ["rows"]
 
 _RACK = "{{rack}}"
+_LEAST_VOLTS = limit.TRAY_VOLTS.value - 2
+"""Of an axis: on one from 0 a bad joint would be hidden in the line's width."""
 
 
 def rows() -> list[Row]:
@@ -58,6 +60,7 @@ def _now() -> Row:
             "bad joint.",
             [Query(q.TRAY_LOWEST)],
             width=4,
+            steps=colors.bad_below(limit.TRAY_VOLTS),
             decimals=2,
         ),
         numbers(
@@ -65,6 +68,7 @@ def _now() -> Row:
             "Lowest voltage of a leak detector: 1.73 V when dry, below 1.3 V when wet.",
             [Query(q.LEAK_LOWEST)],
             width=4,
+            steps=colors.bad_below(limit.LEAK_LOW),
             decimals=2,
         ),
     ]
@@ -131,6 +135,7 @@ def _shelves() -> Row:
             "Voltage of each rack's bus at its shelves; it falls with the current.",
             [Query(q.BUS_VOLTS, _RACK)],
             width=8,
+            least=_LEAST_VOLTS,
         ),
         timeline(
             "Lowest tray input",
@@ -138,6 +143,7 @@ def _shelves() -> Row:
             "alert rule (dashed).",
             [Query(q.TRAY_VOLTS, _RACK)],
             width=8,
+            least=_LEAST_VOLTS,
             limit=limit.TRAY_VOLTS.value,
         ),
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twin.grafana import colors
 from twin.grafana.assemble import Row
-from twin.grafana.colors import BLUE, GREEN, ORANGE, RED
+from twin.grafana.colors import BLUE, GREEN, RED
 from twin.grafana.panel_parts import Query
 from twin.grafana.panels import numbers, timeline
 from twin.grafana.promql import Expr
@@ -12,14 +12,9 @@ from twin.grafana.queries import serving as q
 
 __all__ = ["rows"]
 
-_COLORS = {0.5: GREEN, 0.95: ORANGE, 0.99: RED}
-
 
 def _quantiles(of: dict[float, Expr]) -> list[Query]:
-    return [
-        Query(query, f"{{{{model_name}}}} p{100 * share:g}", _COLORS[share])
-        for share, query in of.items()
-    ]
+    return [Query(query, f"{{{{model_name}}}} p{100 * share:g}") for share, query in of.items()]
 
 
 def rows() -> list[Row]:
@@ -94,29 +89,29 @@ def _load() -> Row:
             "Requests",
             "Requests in the engines' batches, and those that wait for room in one.",
             [Query(q.RUNNING, "running", GREEN), Query(q.WAITING, "waiting", RED)],
-            width=4,
+            width=6,
             least=0,
         ),
         timeline(
             "Tokens",
             "Tokens written in answers and read in prompts, a second.",
             [Query(q.TOKENS, "written", GREEN), Query(q.PROMPT_TOKENS, "read", BLUE)],
-            width=4,
+            width=6,
             least=0,
         ),
         timeline(
             "Requests that end",
             "Requests that end a second, by reason: abort means that the client gave up.",
             [Query(q.FINISHED, "{{finished_reason}}")],
-            width=8,
+            width=6,
             least=0,
             colors={"stop": GREEN, "length": BLUE, "abort": RED},
         ),
         timeline(
             "Key-value cache",
             "Usage of the fullest key-value cache of each model: a full one preempts requests.",
-            [Query(q.CACHE, "{{model_name}}", ORANGE)],
-            width=8,
+            [Query(q.CACHE, "{{model_name}}")],
+            width=6,
             least=0,
             most=1,
         ),

@@ -15,6 +15,7 @@ __all__ = ["rows"]
 
 _FAR: colors.Steps = ((None, "transparent"), (2, YELLOW), (4, ORANGE))
 _NOTHING = "Nothing deviates, or no observer runs"
+_NOT_BY_THIS = "This relation finds nothing; those that do are in the table above"
 _NOT_JUDGED = "No device is judged, or no observer runs"
 _RELATION = TableColumn("relation", "Relation")
 _UNIT = TableColumn("unit", "Unit", width=60)
@@ -100,7 +101,7 @@ def _found() -> Row:
                 TableColumn("Value #D", "Off by", width=80, decimals=2),
                 _UNIT,
                 TableColumn("Value #A", "Sigmas", width=80, decimals=1, steps=_FAR),
-                TableColumn("Value #E", "Parameter", width=90, decimals=0),
+                TableColumn("Value #E", "Drift", width=80, decimals=0),
                 TableColumn("Value #F", "Since", width=80, decimals=0),
             ],
             width=24,
@@ -121,7 +122,7 @@ def _chosen() -> Row:
                 Query(q.CHOSEN_EXPECTED, "{{target}} expected, {{unit}}", dashed=True),
             ],
             width=8,
-            nothing=_NOTHING,
+            nothing=_NOT_BY_THIS,
         ),
         timeline(
             "Mean residual",

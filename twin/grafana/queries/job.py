@@ -5,7 +5,7 @@ from __future__ import annotations
 from twin.catalog import JOB
 from twin.catalog.selectors import select
 from twin.grafana.promql import Expr
-from twin.grafana.units import SECONDS
+from twin.grafana.units import SECONDS, TOKENS_A_SECOND
 from twin.grafana.values import ON_SITE, of
 
 __all__ = [
@@ -39,7 +39,9 @@ HISTORY = Expr(f"max_over_time({STATES}[$__interval]) == 1 or {STATE}", states=S
 GPUS = of(JOB, "gpus")
 STEPS = of(JOB, "steps")
 STEPS_PER_MINUTE = Expr(f"60 * rate({STEPS}[5m])", "cpm")
-TOKENS_PER_SECOND = of(JOB, "tokens_per_second").empty_when("no job trains on tokens")
+TOKENS_PER_SECOND = (
+    of(JOB, "tokens_per_second").in_unit(TOKENS_A_SECOND).empty_when("no job trains on tokens")
+)
 MFU = of(JOB, "mfu").empty_when("no job trains on tokens")
 _NO_STEPS = of(JOB, "state", 'state=~"idle|starting|loading|stalled|crashed"')
 STEP_SECONDS = Expr(
@@ -71,5 +73,5 @@ TIME_BETWEEN_AT_LEAST = Expr(f"{_WATCHED} / ({INTERRUPTIONS_SHOWN} == 1)", SECON
 
 _LOST = Expr(select(JOB["lost_stall"].metric, *ON_SITE), SECONDS)
 """All causes: the signals of one metric differ by the label ``cause`` only."""
-LOST = _LOST.sum("training_job", "cause")
+LOST = _LOST.sum("cause")
 LOST_SHARE = _LOST.rate("5m").sum("cause")

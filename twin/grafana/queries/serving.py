@@ -5,7 +5,7 @@ from __future__ import annotations
 from twin.catalog import ENGINE, ENGINE_HISTOGRAMS, INFERENCE_SERVER, Level
 from twin.catalog.selectors import select, up
 from twin.grafana.promql import Expr
-from twin.grafana.units import SECONDS
+from twin.grafana.units import SECONDS, TOKENS_A_SECOND
 from twin.grafana.values import IN_ARRAY, of, rolled
 
 __all__ = [
@@ -32,14 +32,19 @@ def _quantile(share: float, histogram: str) -> Expr:
     return Expr(f"histogram_quantile({share:g}, {buckets})", SECONDS)
 
 
+def _tokens(of_what: str) -> Expr:
+    name = f"inference_{of_what}_tokens_total"
+    return rolled(Level.ARRAY, name, within=IN_ARRAY).rate("2m").in_unit(TOKENS_A_SECOND)
+
+
 FIRST_TOKEN = {share: _quantile(share, "first_token") for share in (0.5, 0.95, 0.99)}
 TOKEN_SECONDS = {share: _quantile(share, "inter_token") for share in (0.5, 0.95, 0.99)}
 END_TO_END = {share: _quantile(share, "end_to_end") for share in (0.5, 0.95, 0.99)}
 RUNNING = rolled(Level.ARRAY, "inference_requests_running", within=IN_ARRAY)
 WAITING = rolled(Level.ARRAY, "inference_requests_waiting", within=IN_ARRAY)
 CACHE = of(ENGINE, "kv_cache_usage", within=IN_ARRAY).max("model_name")
-TOKENS = rolled(Level.ARRAY, "inference_generation_tokens_total", within=IN_ARRAY).rate("2m")
-PROMPT_TOKENS = rolled(Level.ARRAY, "inference_prompt_tokens_total", within=IN_ARRAY).rate("2m")
+TOKENS = _tokens("generation")
+PROMPT_TOKENS = _tokens("prompt")
 FINISHED = Expr(f"sum by (finished_reason) (rate({_REASON}[2m]))", "reqps")
 _UP = up(INFERENCE_SERVER["up_vllm"], matchers=IN_ARRAY)
 SERVERS_UP = Expr(f"sum({_UP})")
