@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 import socket
 import ssl
+import subprocess
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -133,6 +136,47 @@ async def test_the_client_of_the_dmtf_reads_the_rest(config: RedfishConfig) -> N
         path = "/redfish/v1/PowerEquipment/RackPDUs/1/Mains/AC1"
         mains = await asyncio.to_thread(read, url_of(service, "r0001-pdu2"), "basic", path)
         assert mains["BreakerState"] == "Normal"
+
+
+@pytest.fixture(scope="module")
+def telegraf(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the program that reads a BMC by Telegraf's inputs.redfish."""
+    go = shutil.which("go")
+    if go is None:
+        pytest.fail("this test builds Telegraf's plugin: install Go 1.25 or newer")
+    program = tmp_path_factory.mktemp("telegraf") / "reader"
+    command = [go, "build", "-mod=readonly", "-o", str(program), "."]
+    built = subprocess.run(
+        command, cwd=Path(__file__).parent / "telegraf", capture_output=True, text=True, check=False
+    )
+    assert built.returncode == 0, built.stderr
+    return program
+
+
+@pytest.mark.full
+async def test_telegraf_reads_a_server(config: RedfishConfig, telegraf: Path) -> None:
+    """Telegraf's inputs.redfish has temperatures, fans and supplies, with the chassis' own tags."""
+
+    def read(url: str) -> list[dict[str, Any]]:
+        command = [str(telegraf), url, USER, PASSWORD, "DGX", ca_of(config)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+    async with running(config) as (_, service):
+        metrics = await asyncio.to_thread(read, url_of(service, "r0001-n2-bmc"))
+    found: dict[str, dict[str, dict[str, Any]]] = {}
+    for metric in metrics:
+        assert metric["tags"]["chassis_chassistype"] == "RackMount"
+        assert metric["tags"].get("health", "OK") == "OK"
+        found.setdefault(metric["name"], {})[metric["tags"]["name"]] = metric["fields"]
+    (total,) = found["redfish_power_powercontrol"].values()
+    supplies = found["redfish_power_powersupplies"].values()
+    assert len(supplies) == 4
+    into = sum(own["power_input_watts"] for own in supplies)
+    assert total["power_consumed_watts"] == pytest.approx(into, rel=0.05)
+    assert 10 < found["redfish_thermal_temperatures"]["Inlet Temp"]["reading_celsius"] < 40
+    assert all(own["reading_rpm"] > 0 for own in found["redfish_thermal_fans"].values())
 
 
 async def test_host_names_the_bmc(config: RedfishConfig) -> None:
