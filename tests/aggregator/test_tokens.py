@@ -31,6 +31,7 @@ def basic(text: str) -> str:
         (basic(f"anybody:{GOOD}"), GOOD),
         (basic("a:b:c"), "b:c"),
         ("Basic ???", None),
+        ("Basic \xff\xff", None),
         (" ", None),
         ("Bearer", "Bearer"),
         ("Basic /w==", None),

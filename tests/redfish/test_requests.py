@@ -48,7 +48,8 @@ def test_root_needs_no_login(steady: BmcRig, path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "shown", [None, basic(USER, "wrong"), basic("root"), "Basic %%%", "Bearer x", "Basic"]
+    "shown",
+    [None, basic(USER, "wrong"), basic("root"), "Basic %%%", "Basic \xff\xff", "Bearer x", "Basic"],
 )
 def test_everything_else_needs_a_login(steady: BmcRig, shown: str | None) -> None:
     """Without the right login a request is answered 401, and told how to log in."""

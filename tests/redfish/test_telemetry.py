@@ -16,6 +16,8 @@ from twin.aggregator.access import Access
 from twin.catalog import OWN_METRICS, REDFISH_METRICS
 from twin.redfish.http import RedfishApp
 from twin.redfish.own_pages import OwnPages
+from twin.wire import Topics
+from twin.wire.metadata import rack_meta
 
 BMC, OTHER = "r0001-n1-bmc", "twin.example.org:9443"
 READ = "a-token-of-the-tests"
@@ -151,6 +153,25 @@ async def test_own_pages_stand_beside_the_bmcs(rig: BmcRig) -> None:
         assert other.headers["Content-Type"].startswith("application/openmetrics-text")
         assert other.content.endswith(b"# EOF\n")
         assert (await ask.post("/metrics", headers={"Host": OTHER})).status_code == 405
+
+
+async def test_list_of_bmcs_follows_their_names(rig: BmcRig) -> None:
+    """It is made once, and again when a host is called otherwise; the old name is no BMC's then."""
+    async with client(rig) as ask:
+
+        async def listed() -> list[str]:
+            answer = await ask.get("/sd", headers={"Host": OTHER})
+            return [own["labels"]["bmc"] for own in answer.json()]
+
+        assert await listed() == await listed()
+        assert (await listed())[0] == BMC
+        meta = rack_meta(rig.core.store.names, 0)
+        meta = meta.model_copy(update={"hostnames": ("gpu-17", *meta.hostnames[1:])})
+        topic = Topics("small").meta("r0001")
+        rig.core.handle(topic, meta.encode(), True, EPOCH + rig.now, float(rig.now))
+        assert (await listed())[0] == "gpu-17-bmc"
+        assert rig.core.directory.find(BMC) is None
+        assert rig.core.directory.find("gpu-17-bmc") is not None
 
 
 @pytest.mark.parametrize("path", ["/metrics", "/sd"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 import secrets
 from pathlib import Path
@@ -99,7 +98,7 @@ def presented(authorization: str | None) -> str | None:
         return None
     try:
         return base64.b64decode(rest.strip(), validate=True).decode().partition(":")[2]
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:  # of base64, of its text, or of characters that are no ASCII
         return None
 
 

@@ -116,7 +116,7 @@ class RedfishCore:
 
     def _rename(self) -> None:
         if self._ingest.renamed:
-            self.directory.refresh()
+            self.directory.refresh(self._ingest.renamed)
             self._ingest.renamed.clear()
         self._ingest.granted.clear()
 

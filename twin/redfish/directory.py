@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -42,6 +43,7 @@ class Directory:
     Attributes:
         chosen: names of these racks.
         bmcs: all of them.
+        version: grows whenever a name changes.
 
     Raises:
         ConfigError: there is no such rack.
@@ -60,8 +62,13 @@ class Directory:
             if kind.stands(site, rack)
             for host in range(kind.hosts.count(site))
         ]
+        self.version = 0
         self._names: dict[str, Bmc] = {}
-        self.refresh()
+        self._name_of: dict[Bmc, str] = {}
+        self._of_rack: defaultdict[int, list[Bmc]] = defaultdict(list)
+        for bmc in self.bmcs:
+            self._of_rack[bmc.rack].append(bmc)
+        self.refresh(self._of_rack)
 
     def __len__(self) -> int:
         return len(self.bmcs)
@@ -69,9 +76,18 @@ class Directory:
     def __iter__(self) -> Iterator[Bmc]:
         return iter(self.bmcs)
 
-    def refresh(self) -> None:
-        """Take over the present names of all hosts."""
-        self._names = {self.name(bmc).lower(): bmc for bmc in self.bmcs}
+    def refresh(self, racks: Iterable[int]) -> None:
+        """Take over the present names of the hosts of some racks, which have their indices."""
+        self.version += 1
+        renamed = [bmc for rack in racks for bmc in self._of_rack.get(rack, ())]
+        for bmc in renamed:
+            old = self._name_of.pop(bmc, "").lower()
+            if self._names.get(old) == bmc:
+                del self._names[old]
+        for bmc in renamed:
+            name = f"{self.view(bmc).managed}{bmc.kind.suffix}"
+            self._name_of[bmc] = name
+            self._names[name.lower()] = bmc
 
     def find(self, name: str) -> Bmc | None:
         """Return the BMC of a name, with or without a domain, in whatever case."""
@@ -84,7 +100,7 @@ class Directory:
 
     def name(self, bmc: Bmc) -> str:
         """Return the name of a BMC."""
-        return f"{self.view(bmc).managed}{bmc.kind.suffix}"
+        return self._name_of[bmc]
 
     def rack_name(self, bmc: Bmc) -> str:
         """Return the name of the rack of a BMC."""

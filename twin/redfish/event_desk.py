@@ -33,8 +33,8 @@ from twin.redfish.view import BmcView
 
 __all__ = ["MOST_IN_ALL", "EventDesk"]
 
-MOST_IN_ALL = 256
-"""Subscriptions of all BMCs together: each is looked at with every frame."""
+MOST_IN_ALL = 64
+"""Subscriptions of all BMCs together: to look at one takes some 10 ms with every frame."""
 
 
 class EventDesk:

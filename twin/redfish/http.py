@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from starlette.datastructures import Headers
 from starlette.responses import Response
@@ -17,7 +17,7 @@ from twin.redfish.directory import Bmc
 from twin.redfish.events import EventStream
 from twin.redfish.exchange import BmcAnswer, BmcRequest, refusal
 from twin.redfish.messages import BaseMessage, RedfishError
-from twin.redfish.own_pages import OwnPages
+from twin.redfish.own_pages import OwnPages, host_of
 from twin.redfish.telemetry import SERVICE
 
 __all__ = ["MOST_STREAMS", "RedfishApp"]
@@ -105,10 +105,8 @@ class RedfishApp:
         own = self._ports.get(server[1]) if server is not None else None
         if own is not None:
             return own
-        with suppress(ValueError):
-            name = urlsplit(f"//{headers.get('host', '')}").hostname
-            return None if name is None else self._core.directory.find(name)
-        return None
+        name = host_of(headers)
+        return None if name is None else self._core.directory.find(name)
 
     async def _keep_silent(self, scope: Scope, receive: Receive) -> None:
         """Say nothing for as long as the client waits, but not for ever."""

@@ -14,6 +14,7 @@ __all__ = ["BASE", "BaseMessage", "RedfishError"]
 
 BASE = "Base.1.18"
 """Registry of the messages, and its version."""
+_MOST_LETTERS = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +159,7 @@ class RedfishError(Exception):
         self.status = message.row.status
         self.allow = allow
         self._message = message
-        self._arguments = arguments
+        self._arguments = tuple(map(_shortened, arguments))
 
     @property
     def payload(self) -> Payload:
@@ -188,3 +189,8 @@ class RedfishError(Exception):
         for number, argument in enumerate(self._arguments, start=1):
             text = text.replace(f"%{number}", argument)
         return text
+
+
+def _shortened(text: str) -> str:
+    """Return what a client sent, but not more of it than shows what is meant."""
+    return text if len(text) <= _MOST_LETTERS else f"{text[:_MOST_LETTERS]}…"

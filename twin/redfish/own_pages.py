@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 from urllib.parse import urlsplit
 
+import orjson
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
@@ -16,7 +17,7 @@ from twin.redfish.directory import Bmc
 from twin.redfish.exchange import READ, BmcAnswer, refusal
 from twin.redfish.messages import BaseMessage, RedfishError
 
-__all__ = ["DIRECTORY_PATH", "HEALTH_PATH", "METRICS_PATH", "OwnPages"]
+__all__ = ["DIRECTORY_PATH", "HEALTH_PATH", "METRICS_PATH", "OwnPages", "host_of"]
 
 HEALTH_PATH: Final = "/healthz"
 """Says that the process lives; never needs the token."""
@@ -41,6 +42,8 @@ class OwnPages:
         self._core = core
         self._port_of = port_of
         self._access = access
+        self._has_ports = any(port_of(bmc) is not None for bmc in core.directory)
+        self._shown: tuple[tuple[object, ...], BmcAnswer] | None = None
 
     def answer(self, scope: Scope, headers: Headers) -> BmcAnswer:
         """Return the answer to a request that is for no BMC."""
@@ -63,24 +66,31 @@ class OwnPages:
         return BmcAnswer(200, text.decode(), {"Cache-Control": "no-store"}, media=media or PLAIN)
 
     def _targets(self, scope: Scope, headers: Headers) -> BmcAnswer:
-        directory = self._core.directory
-        asked = urlsplit(f"//{headers.get('host', '')}")
         own = scope.get("server") or ("127.0.0.1", None)
-        found: list[dict[str, object]] = []
+        asked = (host_of(headers) or own[0]) if self._has_ports else ""
+        known = (self._core.directory.version, asked, own[1])
+        if self._shown is None or self._shown[0] != known:
+            # Of tens of thousands of BMCs it takes a second, and anyone may ask for it.
+            text = orjson.dumps(list(self._listed(asked, own[1]))).decode()
+            self._shown = (known, BmcAnswer(200, text, media="application/json"))
+        return self._shown[1]
+
+    def _listed(self, host: str, common: int | None) -> Iterator[dict[str, object]]:
+        """Yield the BMCs, those with a port of their own at the host that the client asked."""
+        directory = self._core.directory
         for bmc in directory:
             name, port = directory.name(bmc), self._port_of(bmc)
-            host = name if port is None else asked.hostname or own[0]
-            found.append(
-                {
-                    "targets": [f"{host}:{port or own[1]}"],
-                    "labels": {
-                        "bmc": name,
-                        "kind": bmc.kind.key,
-                        "rack": directory.rack_name(bmc),
-                    },
-                }
-            )
-        return BmcAnswer(200, found)
+            place = f"{name}:{common}" if port is None else f"{host}:{port}"
+            labels = {"bmc": name, "kind": bmc.kind.key, "rack": directory.rack_name(bmc)}
+            yield {"targets": [place], "labels": labels}
+
+
+def host_of(headers: Headers) -> str | None:
+    """Return the host that the header ``Host`` names, None where it names none."""
+    try:
+        return urlsplit(f"//{headers.get('host', '')}").hostname
+    except ValueError:
+        return None
 
 
 def _health(_scope: Scope, _headers: Headers) -> BmcAnswer:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -42,7 +41,7 @@ class Login:
             return False
         try:
             shown = base64.b64decode(rest.strip(), validate=True).decode()
-        except (binascii.Error, UnicodeDecodeError):
+        except ValueError:  # of base64, of its text, or of characters that are no ASCII
             return False
         user, _, password = shown.partition(":")
         return self.opens(user, password)
