@@ -165,7 +165,7 @@ async def test_list_of_bmcs_follows_their_names(rig: BmcRig) -> None:
 
         assert await listed() == await listed()
         assert (await listed())[0] == BMC
-        meta = rack_meta(rig.core.store.names, 0)
+        meta = rack_meta(rig.core.store.layout.names, 0)
         meta = meta.model_copy(update={"hostnames": ("gpu-17", *meta.hostnames[1:])})
         topic = Topics("small").meta("r0001")
         rig.core.handle(topic, meta.encode(), True, EPOCH + rig.now, float(rig.now))
