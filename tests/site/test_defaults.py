@@ -108,6 +108,7 @@ DEFAULTS = {
         "exposed_ratio": 0.3,
         "recovery_seconds": 0.02,
         "clique": 32_766,
+        "fec": False,
     },
     "shelves": {
         "count": 0,

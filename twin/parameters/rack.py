@@ -41,6 +41,10 @@ class NvlinkParameters(Section):
     clique: Annotated[int, Field(ge=0, le=65_535)] = 32_766
     """Partition of the domain: 32766 is the default one of the factory (nvidia-smi)."""
 
+    fec: bool = False
+    """Also report the raw bit error rate and the histogram of corrected symbols of every link, 17
+    series each: NVOS through NICo."""
+
     @property
     def links(self) -> int:
         """NVLinks of a GPU, each to another switch chip of the rack."""

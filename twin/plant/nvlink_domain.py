@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from twin.catalog import NVLINK, SWITCH_TRAY
 from twin.catalog.rack_scale.links import NO_ERRORS
 from twin.plant.conditions import Conditions
+from twin.plant.link_fec import LinkFec
 from twin.plant.units import Floats
 from twin.plant.workload import Demand
 from twin.site import Layout
@@ -72,6 +73,7 @@ class NvlinkDomains:
         self._links = (shape[0], shape[1], self._p.links) if shown else None
         counted = self._links or (0, 0, 0)
         self._recoveries, self._symbols, self._downs = (np.zeros(counted) for _ in range(3))
+        self._fec = LinkFec.of(layout, rng)
         self.pace: Floats | None = None
         self.power: Floats = np.full(trays, self._p.tray_watts)
 
@@ -103,6 +105,7 @@ class NvlinkDomains:
         well = up.all() and not (down.any() or gone.any() or self._gone.any())
         if well and not rate.any() and np.isinf(self._fallen_for).all():
             self.pace, self._down, self._rate = None, down, rate
+            self._correct(dt)
             return conditions, None, None
         self._weak = conditions.nvlink_weak
         fallen = down & ~self._down
@@ -113,8 +116,19 @@ class NvlinkDomains:
             self._downs[torn] += 1.0
         self._down, self._rate = down, rate
         self._set_pace(up, down, rate)
+        self._correct(dt)
         codes = self._with_codes(conditions, demand, fallen | torn, dt)
         return codes, recovered, fallen * 1.0
+
+    def _correct(self, dt: float) -> None:
+        """Let the links send, and correct what they get, for ``dt`` seconds."""
+        if self._fec is None:
+            return
+        own = np.minimum(self._weak, self._p.links - 1)[:, :, None] == np.arange(self._p.links)
+        off = np.repeat(~self._trays_up, self._p.chips_per_tray, axis=1)[:, None, :]
+        down = own & self._down[:, :, None]
+        up: NDArray[np.bool_] = ~(down | self._gone[:, :, None] | off)
+        self._fec.step(own & (self._rate > 0.0)[:, :, None], self._rate, up, dt)
 
     def _lost_with_trays(self, attached: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Return the GPUs that left their domain with all of their tray, while others are in it."""
@@ -231,4 +245,5 @@ class NvlinkDomains:
             "recoveries": self._recoveries,
             "opcode": opcode,
         }
-        return {name: own.reshape(shape[0], -1) for name, own in values.items()}
+        fec = {} if self._fec is None else self._fec.outputs()
+        return {name: own.reshape(shape[0], -1) for name, own in values.items()} | fec

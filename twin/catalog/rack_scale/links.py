@@ -7,19 +7,32 @@ each link at its GPU: 72 times 18 of an NVL72. Labels that change with the link'
 (``Status_Message``, ``down_blame``, reasons).
 
 A bit error rate of 1.5e-254 means that no error has been seen.
+
+Where a site asks for it, NICo also shows what NVOS tells of each access port by gNMI: its raw bit
+error rate, and how many codewords had how many wrong symbols (names of ``crates/health``,
+``nvue/gnmi/sample_processor.rs`` of dsx-ai-factory/infra-controller; ``acp1`` and so on are NVOS'
+names of access ports). Of a switch tray, ports of its first chip come first, GPU by GPU.
 """
 
 from __future__ import annotations
 
 from functools import partial
 from hashlib import blake2s
+from typing import TYPE_CHECKING
 
 from twin.catalog.device import DeviceClass
 from twin.catalog.model import Exporter, MetricType, Signal, Unit
 from twin.catalog.place import Hosts, Place, UnitKind, one
+from twin.catalog.rack_scale.nico import controller_address, endpoint, nico_gauge
 from twin.catalog.rollup import Operation, Rollup
 
-__all__ = ["NO_ERRORS", "NVLINK", "link_place"]
+if TYPE_CHECKING:  # what lists metrics needs no parameters
+    from twin.parameters import Site
+
+__all__ = ["FEC_BINS", "NO_ERRORS", "NVLINK", "link_place"]
+
+FEC_BINS = 16
+"""Bins of the histogram: codewords with 0 to 15 wrong symbols."""
 
 NO_ERRORS = 1.5e-254
 """Bit error rate of a link on which no error has been seen."""
@@ -71,6 +84,29 @@ _PORT = Exporter(
 )  # fmt: skip
 _gauge = partial(Signal, family=_PORT, kind=MetricType.GAUGE, unit=Unit.NONE)
 
+
+def _port(place: Place) -> tuple[str, ...]:
+    """Return what NICo calls the switch's end of a link."""
+    gpu, link = divmod(place.index, place.site.nvlink.links)
+    switch, chip = divmod(link, place.site.nvlink.chips_per_tray)
+    return (
+        controller_address(place, "switch", switch),
+        place.unit_name,
+        str(switch),
+        f"acp{chip * place.site.gpus_per_rack + gpu + 1}",
+    )
+
+
+def _fec(site: Site) -> bool:
+    return site.nvlink.fec
+
+
+_ACCESS_PORT = endpoint(
+    key="switch_port",
+    labels=("endpoint_key", "rack_id", "switch_tray_index", "interface_name"),
+    identify=_port,
+)
+
 NVLINK = DeviceClass(
     name="nvlink",
     frame=UnitKind.RACK,
@@ -92,5 +128,12 @@ NVLINK = DeviceClass(
                help="Successful recoveries of the link"),
         _gauge("opcode", "Advanced_Status_Opcode", help="State of the link, 0 for no issue",
                high=65_535),
+        nico_gauge("raw_ber", "nvue_gnmi_interface_raw_ber_ratio", _ACCESS_PORT, unit=Unit.RATIO,
+                   decimals=12, high=1, needs=_fec),
+        *(
+            nico_gauge(f"fec_{number}", f"nvue_gnmi_interface_fec_hist_{number}_count",
+                       _ACCESS_PORT, unit=Unit.NONE, needs=_fec)
+            for number in range(FEC_BINS)
+        ),
     ),
 )  # fmt: skip

@@ -18,7 +18,7 @@ from hashlib import blake2s
 from twin.catalog.model import Exporter, MetricType, Signal
 from twin.catalog.place import Place
 
-__all__ = ["endpoint", "nico_gauge", "sensor"]
+__all__ = ["controller_address", "endpoint", "nico_gauge", "sensor"]
 
 _SOURCE = "dsx-ai-factory/infra-controller, crates/health at 03c8839"
 _PREFIX = "carbide_hardware_health"
@@ -31,11 +31,15 @@ endpoint = partial(Exporter, job="nico-hardware-health", port=None, source=_SOUR
 """An exporter whose ``instance`` is the controller that NICo asks."""
 
 
-def _endpoint_key(place: Place, role: str) -> str:
-    """Return the address of the controller of a host, by which NICo calls it."""
-    host = f"{place.site.name}/{place.unit}/{role}/{place.host}"
+def controller_address(place: Place, role: str, number: int) -> str:
+    """Return the address of the controller of a host of a rack, by which NICo calls it."""
+    host = f"{place.site.name}/{place.unit}/{role}/{number}"
     tail = blake2s(host.encode(), digest_size=3).hexdigest()
     return f"{_VENDOR}:{tail[:2]}:{tail[2:4]}:{tail[4:]}"
+
+
+def _endpoint_key(place: Place, role: str) -> str:
+    return controller_address(place, role, place.host)
 
 
 def sensor(key: str, name: Namer, context: str, chassis: Namer, **more: Namer) -> Exporter:
