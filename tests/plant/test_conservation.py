@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,24 +12,44 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from twin.catalog import MetricType
+from twin.docs.laws import LARGEST_ERRORS, note_errors
 from twin.errors import TargetError
 from twin.faults import FAULTS, FaultSchedule
 from twin.plant import Plant
-from twin.plant.pcie import PcieTraffic
-from twin.plant.room import AIR_JOULES_PER_KILOGRAM_KELVIN
+from twin.plant.laws import LAWS, LawWatch
+from twin.plant.plant import LONGEST_STEP
 from twin.plant.units import Floats
 from twin.site import Layout, find_target, parse_site
 
 Outputs = dict[str, dict[str, Floats]]
 
+MAY_LACK = (".sensors", ".batch")
+
+_seen: dict[str, float] = {}
+"""Greatest error of each law in this process."""
+
+BATCH = (
+    "jobs: [{name: pretrain, racks: 1}], scheduler: {kind: slurm, start_seconds: 2}, job_mix: "
+    "[{name: a, share: 2, gpus: [1, 2, 8], seconds: 20, failure_ratio: 0.4}, "
+    "{name: b, share: 1, gpus: [16], seconds: 30, priority: 60}],"
+)
 QUICK = "server: {boot_seconds: 5}, supply: {return_seconds: 5, restore_ratio_per_second: 0.3"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _record() -> Iterator[None]:
+    """Where ``TWIN_NOTE_ERRORS`` is set, raise the record of the documentation to what was seen."""
+    yield
+    if os.environ.get("TWIN_NOTE_ERRORS"):
+        note_errors(_seen)
 
 
 @st.composite
 def sites(draw: st.DrawFn) -> Layout:
     """Return a small site of any GPU model, cooled by either, with or without power sources."""
     gpu = draw(st.sampled_from(["h100-sxm", "h200-sxm", "b200-sxm", "gb200", "trainium2"]))
-    jobs = draw(st.sampled_from(["", "jobs: [{name: pretrain, racks: 1}, {name: b, racks: 1}],"]))
+    two = "jobs: [{name: pretrain, racks: 1}, {name: b, racks: 1}],"
+    jobs = draw(st.sampled_from(["", two, BATCH]))
     held = draw(st.sampled_from(["true", "false"]))
     racks, last = draw(st.integers(2, 4)), draw(st.sampled_from(["liquid", "air"]))
     medium = draw(st.sampled_from(["liquid", "air"]))
@@ -60,6 +81,7 @@ def test_whatever_strikes(
 ) -> None:
     """Power and heat add up, no counter falls, charge keeps its window, and no state is NaN."""
     plant, faults = Plant(layout, seed), FaultSchedule(layout, FAULTS)
+    watch = LawWatch(layout, plant) if dt <= LONGEST_STEP else None
     previous: Outputs | None = None
     for tick in range(45):
         for kind, at, ticks in strikes:
@@ -67,11 +89,13 @@ def test_whatever_strikes(
                 target = FAULTS[kind].default_target
                 faults.inject(kind, kind, target, plant.time, seconds=ticks * dt)
         faults.expire(plant.time)
-        plant.step(dt, faults.conditions(plant.time))
+        conditions = faults.conditions(plant.time)
+        if watch is None:
+            plant.step(dt, conditions)
+        else:
+            _check_laws(watch.step(dt, conditions))
         outputs = plant.outputs()
-        _check_power(plant, outputs)
-        _check_heat(plant, outputs)
-        _check_bytes(layout, plant, outputs)
+        _check_readings(layout, plant, outputs)
         _check_signals(layout, outputs, previous)
         assert not list(_unknown(plant, "plant"))
         previous = {d: {s: v.copy() for s, v in g.items()} for d, g in outputs.items()}
@@ -89,48 +113,29 @@ def _exists(layout: Layout, kind: str) -> bool:
     return FAULTS[kind].refusal(layout, place) is None
 
 
-def _check_power(plant: Plant, outputs: Outputs) -> None:
-    """Check that what the sources give is what the site takes, down to the racks' PDUs."""
-    given = plant.grid.power + plant.megapacks.power.sum() + plant.gensets.power.sum()
-    taken = plant.meters.total - plant.supply.unserved
-    assert given == pytest.approx(taken, rel=1e-5, abs=1.0)
+def _check_laws(errors: dict[str, float]) -> None:
+    """Check that no law is broken by more than it may, and note the greatest errors."""
+    assert errors.keys() == LARGEST_ERRORS.keys()
+    broken = {law.key: errors[law.key] for law in LAWS if not errors[law.key] <= law.limit}
+    assert not broken
+    for key, error in errors.items():
+        _seen[key] = max(_seen.get(key, 0.0), error)
+
+
+def _check_readings(layout: Layout, plant: Plant, outputs: Outputs) -> None:
+    """Check that what is shown adds up: the facility's power, charge, and bytes over PCIe."""
     facility = {name: value.item() for name, value in outputs["facility"].items()}
     parts = facility["it_power"] + facility["cooling_power"] + facility["loss_power"]
     assert facility["power"] == pytest.approx(parts)
-    racks = plant.servers.power.sum() + plant.cdus.power.sum()
-    assert outputs["pdu"]["power"].sum() == pytest.approx(racks, rel=1e-6, abs=1e-3)
     soc = plant.megapacks.soc
     assert ((soc >= 0.0) & (soc <= 1.0)).all()
-
-
-def _check_heat(plant: Plant, outputs: Outputs) -> None:
-    """Check that heat is flow times heat capacity times the temperatures' difference."""
-    cdus, streams = plant.cdus, plant.halls.heat.streams
-    if "cdu" in outputs:
-        shown = outputs["cdu"]["heat_removed"][plant.halls.heat.liquid, 0]
-        there = np.isfinite(shown)
-        expected = (cdus._capacity_rate() * (cdus.returned - cdus.supply))[there]
-        np.testing.assert_allclose(shown[there], expected, rtol=1e-9)
-    if streams is not None:
-        moved = streams.flow * AIR_JOULES_PER_KILOGRAM_KELVIN
-        power = plant.servers.power[plant.halls.heat.air]
-        carried = (streams.rise < 59.0) & (moved > 2.0)
-        np.testing.assert_allclose((moved * streams.rise)[carried], power[carried], rtol=1e-9)
-
-
-def _check_bytes(layout: Layout, plant: Plant, outputs: Outputs) -> None:
-    """Check that what a server's NICs send and receive has crossed the PCIe of its GPUs."""
-    nics, server = plant.nics, layout.site.server
-    traffic = PcieTraffic.of(nics, layout.site.fabric.rails, server.gpus)
-    rates = {"pcie_tx": nics.sending, "pcie_rx": nics.receiving}
-    for (signal, ports), gpus in zip(rates.items(), traffic, strict=True):
-        expected = ports.reshape(-1, server.nics).sum(axis=1)
-        crossed = np.asarray(gpus).reshape(-1, server.gpus).sum(axis=1)
-        np.testing.assert_allclose(crossed, expected, rtol=1e-5)
-        if "gpu" in outputs:
+    server, nics = layout.site.server, plant.nics
+    if "gpu" in outputs:
+        for signal, ports in (("pcie_tx", nics.sending), ("pcie_rx", nics.receiving)):
+            sent = ports.reshape(-1, server.nics).sum(axis=1)
             shown = outputs["gpu"][signal].reshape(-1, server.gpus).sum(axis=1)
             there = np.isfinite(shown)
-            assert (shown[there] > expected[there]).all()
+            assert (shown[there] > sent[there]).all()
 
 
 def _check_signals(layout: Layout, outputs: Outputs, previous: Outputs | None) -> None:
@@ -150,7 +155,7 @@ def _check_signals(layout: Layout, outputs: Outputs, previous: Outputs | None) -
 
 
 def _unknown(part: Any, path: str) -> Iterator[str]:
-    """Yield where the state of the plant has a NaN; readings that sensors hold may have."""
+    """Yield where the state of the plant has a NaN; held readings and times of jobs may."""
     if isinstance(part, np.ndarray):
         if part.dtype.kind == "f" and np.isnan(part).any():
             yield path
@@ -160,6 +165,6 @@ def _unknown(part: Any, path: str) -> Iterator[str]:
     elif isinstance(part, dict):
         for name, value in part.items():
             yield from _unknown(value, f"{path}[{name}]")
-    elif type(part).__module__.startswith("twin.plant") and not path.endswith(".sensors"):
+    elif type(part).__module__.startswith("twin.plant") and not path.endswith(MAY_LACK):
         for name, value in getattr(part, "__dict__", {}).items():
             yield from _unknown(value, f"{path}.{name}")

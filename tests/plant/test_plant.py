@@ -69,10 +69,11 @@ def test_power_balance(array: Layout) -> None:
         assert facility["power"] == pytest.approx(parts)
         carried = out["grid"]["power"].sum() + out["megapack"]["power"].sum()
         assert carried == pytest.approx(facility["power"], rel=1e-9)
-        it = [out[name]["power"].sum() for name in ("server", "leaf", "spine", "storage", "cpu")]
-        assert facility["it_power"] == pytest.approx(sum(it))
-        units = out["server"]["power"].sum() + out["cdu"]["power"].sum()
-        assert out["pdu"]["power"].sum() == pytest.approx(units)
+        servers = plant.servers.total
+        it = [out[name]["power"].sum() for name in ("leaf", "spine", "storage", "cpu")]
+        assert facility["it_power"] == pytest.approx(servers + sum(it))
+        units = servers + out["cdu"]["power"].sum()
+        assert plant.servers.pdu_outputs(1.0)["power"].sum() == pytest.approx(units)
         assert out["psu"]["input_power"].sum() == pytest.approx(out["server"]["power"].sum())
 
 
@@ -189,18 +190,18 @@ def test_counters_never_fall(
 
 
 PINNED = {
-    "gpu.power_usage": 7608.0673828125,
-    "gpu.gpu_temp": 639.8867797851562,
-    "gpu.energy": 8877829486704.324,
+    "gpu.power_usage": 7558.2850341796875,
+    "gpu.gpu_temp": 639.2749633789062,
+    "gpu.energy": 8877830504284.613,
     "gpu.correctable_rows": 0.0,
     "nic.tx_bytes": 8.426800964210026e16,
     "nic.module_temperature": 766.7800727006951,
     "nic.laser_rx_power": 6.085289955734517,
-    "server.power": 18339.71830485001,
-    "psu.input_power": 18339.71830485001,
+    "server.power": 18215.755882185887,
+    "psu.input_power": 18215.755882185884,
     "pump.operating_seconds": 72077424.0,
-    "cdu.return_temperature": 99.03956242469764,
-    "pdu.current": 90.16236484028607,
+    "cdu.return_temperature": 99.0552003886762,
+    "pdu.current": 89.33619133620786,
     "pdu.energy": 6304792981400.291,
     "leaf.temperature": 181.19416727709137,
     "leaf.tx_bytes": 4020018784972.799,
@@ -208,15 +209,15 @@ PINNED = {
     "spine.rx_bytes": 1904219424460.7986,
     "storage.written_bytes": 1606130576992098.0,
     "cpu.load1": 14.801030623044234,
-    "megapack.power": -10197.565693081833,
-    "megapack.soc": 1.1940541293871452,
-    "megapack.cell_voltage_max": 6.572880835535885,
+    "megapack.power": -10470.76086596165,
+    "megapack.soc": 1.1940548897854573,
+    "megapack.cell_voltage_max": 6.572911314165109,
     "genset.fuel_level": 1.865756528172374,
-    "grid.power": 60503.44074049474,
+    "grid.power": 60762.169036896295,
     "grid.frequency": 60.01526390522373,
-    "facility.power": 50305.87504741291,
-    "chiller.power": 3315.4004901293893,
-    "water.heat": 25494.262905148313,
+    "facility.power": 50291.40817093464,
+    "chiller.power": 3355.9011737291917,
+    "water.heat": 25768.46731259703,
     "job.steps": 4.0,
     "job.step_seconds": 10.682412729603602,
 }

@@ -7,36 +7,33 @@ of ``tests/calibration`` both read its rows.
 
 from __future__ import annotations
 
+import gzip
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from twin.docs.power_statistics import Values
 from twin.plant import Conditions, Plant, load_trace
 from twin.plant.workload import JobState
 from twin.site import Layout, Site, load_site
 
 __all__ = [
+    "SAMPLE",
     "Comparison",
     "MeasuredRun",
     "comparisons",
     "levels",
     "quantiles",
-    "spectrum",
+    "read_table",
     "training",
 ]
 
-Values = NDArray[np.floating[Any]]
-
 _SECONDS = 3410
-_SAMPLE = 2
+SAMPLE = 2
 """The measured run was sampled every 2 s; the twin's power is a mean over 1 s."""
-_MEASURED_SAMPLE = 2.005
-_LINES = ((9.5, 12.5), (5.0, 6.0))
-"""Where the spectrum's first two lines are looked for, in s."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +73,7 @@ class MeasuredRun:
 
     Attributes:
         nodes: (samples, nodes), DC power in W.
+        inlets: the same at the inlets, as the BMCs show it.
         evaluation: (samples,), True while the job evaluates.
         dies: temperature of every GPU at some moments of it, in °C.
         memories: the same of the GPUs' memory.
@@ -84,6 +82,7 @@ class MeasuredRun:
     """
 
     nodes: Values
+    inlets: Values
     evaluation: NDArray[np.bool_]
     dies: Values
     memories: Values
@@ -96,8 +95,6 @@ _PERIOD = {"step_seconds": 10.8, "eval_seconds": 12.76}
 _OTHERS_RATIO, _OTHERS_RATIO_IDLE = 1.0235, 1.080
 """AC over DC power above 5.5 kW and below 4 kW DC: means over two runs each of BERT, DLRM-DCNv2 and
 3D U-Net on one node of the same submission, to which nothing is fitted."""
-_LAGS = (10, 22)
-"""Seconds after which the power of a node is compared with itself."""
 
 
 def _site(**training: float) -> Site:
@@ -111,11 +108,12 @@ def training() -> MeasuredRun:
     """Run one array for as long as the measured run, without checkpoints like it."""
     layout = Layout(_site(checkpoint_seconds=0.0))
     plant, healthy = Plant(layout), Conditions.healthy(layout)
-    nodes, evaluation, dies, memories, ratios = [], [], [], [], []
+    nodes, inlets, evaluation, dies, memories, ratios = [], [], [], [], [], []
     for second in range(_SECONDS):
         plant.step(1.0, healthy)
-        if second % _SAMPLE == 0:
+        if second % SAMPLE == 0:
             nodes.append(plant.servers.output.ravel().copy())
+            inlets.append(plant.outputs()["server"]["power"].ravel().copy())
             evaluation.append(plant.jobs.progress[0].state is JobState.EVALUATION)
         if second % 100 == 0:
             outputs = plant.outputs()
@@ -125,6 +123,7 @@ def training() -> MeasuredRun:
     progress = plant.jobs.progress[0]
     return MeasuredRun(
         nodes=np.array(nodes),
+        inlets=np.array(inlets),
         evaluation=np.array(evaluation),
         dies=np.concatenate(dies),
         memories=np.concatenate(memories),
@@ -160,43 +159,17 @@ def levels() -> dict[str, float]:
     return found
 
 
-def table(name: str) -> Values:
+def read_table(name: str) -> Values:
     """Return a measured table that ships with the twin, without its header."""
     entry = resources.files("twin.plant") / "traces" / name
-    with entry.open(encoding="utf-8") as file:
-        return np.loadtxt(file, delimiter=",", skiprows=2)
+    text = entry.read_bytes()
+    text = gzip.decompress(text) if name.endswith(".gz") else text
+    return np.loadtxt(text.decode().splitlines(), delimiter=",", skiprows=2)
 
 
 def quantiles() -> Values:
     """Return the quantiles of the A100 fleet: quantile, W, die °C, memory °C, server W."""
-    return table("acme-kalos-a100-quantiles.csv")
-
-
-def spectrum(nodes: Values, seconds: float) -> tuple[Values, Values]:
-    """Return periods in s and amplitudes in kW of the sum of all nodes' power."""
-    power = nodes.sum(axis=1) / 1e3
-    frequency = np.fft.rfftfreq(len(power), seconds)[1:]
-    amplitude = 2 * np.abs(np.fft.rfft(power - power.mean()))[1:] / len(power)
-    return 1 / frequency, amplitude
-
-
-def _line(nodes: Values, seconds: float, low: float, high: float) -> float:
-    """Return the period of the strongest line from ``low`` to ``high`` s."""
-    periods, amplitude = spectrum(nodes, seconds)
-    near = (periods >= low) & (periods <= high)
-    return float(periods[near][np.argmax(amplitude[near])])
-
-
-def _correlation(nodes: Values) -> float:
-    matrix: Values = np.asarray(np.corrcoef(nodes.T))
-    size = len(matrix)
-    return float((matrix.sum() - size) / (size * size - size))
-
-
-def _autocorrelation(nodes: Values, lag: int) -> float:
-    """Return the correlation of a node's power with itself so many samples later, their mean."""
-    pairs = zip(nodes[lag:].T, nodes[:-lag].T, strict=True)
-    return float(np.mean([np.corrcoef(later, earlier)[0, 1] for later, earlier in pairs]))
+    return read_table("acme-kalos-a100-quantiles.csv")
 
 
 def _evaluating(nodes: Values) -> NDArray[np.bool_]:
@@ -213,36 +186,7 @@ def _evaluating(nodes: Values) -> NDArray[np.bool_]:
 @cache
 def comparisons() -> tuple[Comparison, ...]:
     """Return all rows, in the order in which the page shows them."""
-    return (*_distribution(), *_rhythm(), *_levels(), *_temperatures())
-
-
-def _distribution() -> list[Comparison]:
-    basis = "MLPerf DC"
-    measured, twin = load_trace("gpt3-512xh100").watts, training().nodes
-    rows = []
-    tolerances = {1: 0.03, 5: 0.05, 25: 0.03, 50: 0.03, 75: 0.03, 99: 0.03}
-    for percent, tolerance in tolerances.items():
-        both = [float(np.percentile(nodes, percent)) for nodes in (measured, twin)]
-        name = f"Node power, DC, {percent} % quantile"
-        rows.append(Comparison(f"node-{percent}", name, "W", both[0], both[1], tolerance, basis))
-    both = [float(nodes.mean()) for nodes in (measured, twin)]
-    rows.append(Comparison("node-mean", "Node power, DC, mean", "W", both[0], both[1], 0.02, basis))
-    for percent in (1, 50, 99):
-        both = [float(np.percentile(n.sum(axis=1), percent)) / 1e3 for n in (measured, twin)]
-        name = f"Array power (64 nodes), DC, {percent} % quantile"
-        rows.append(Comparison(f"array-{percent}", name, "kW", both[0], both[1], 0.04, basis))
-    both = [float(100 * n.mean(axis=0).std() / n.mean()) for n in (measured, twin)]
-    name = "Spread of the nodes' means (standard deviation)"
-    rows.append(Comparison("node-spread", name, "%", both[0], both[1], 0.3, basis))
-    both = [_correlation(nodes) for nodes in (measured, twin)]
-    name = "Correlation of two nodes' power, mean over all pairs"
-    rows.append(Comparison("correlation", name, "", both[0], both[1], 0.15, basis))
-    for seconds in _LAGS:
-        both = [_autocorrelation(nodes, seconds // _SAMPLE) for nodes in (measured, twin)]
-        name = f"Correlation of a node's power with itself {seconds} s later"
-        key = f"autocorrelation-{seconds}"
-        rows.append(Comparison(key, name, "", both[0], both[1], 0.15, basis))
-    return rows
+    return (*_rhythm(), *_levels(), *_temperatures())
 
 
 def _rhythm() -> list[Comparison]:
@@ -250,17 +194,6 @@ def _rhythm() -> list[Comparison]:
     name = "Time after which the power repeats between evaluations"
     step = Comparison("step", name, "s", 10.8, run.step_seconds, 0.01, "MLPerf DC")
     rows = [step]
-    for name, (low, high) in zip(("First", "Second"), _LINES, strict=True):
-        both = (
-            _line(measured, _MEASURED_SAMPLE, low, high),
-            _line(run.nodes, float(_SAMPLE), low, high),
-        )
-        rows.append(
-            Comparison(
-                f"line-{name.lower()}", f"{name} spectral line of the array's power, period", "s",
-                both[0], both[1], 0.02, "MLPerf DC",
-            )
-        )  # fmt: skip
     flat = _evaluating(measured)
     for key, name, select in (("evaluation", "in an evaluation", 1), ("steps", "in steps", 0)):
         both = (
@@ -278,7 +211,7 @@ def _rhythm() -> list[Comparison]:
 
 def _levels() -> list[Comparison]:
     twin, run = levels(), training()
-    supply = table("mlperf-v4.0-smc-llama2-1x8h100-ac-dc-2s.csv")
+    supply = read_table("mlperf-v4.0-smc-llama2-1x8h100-ac-dc-2s.csv")
     ac, dc = supply[:, 1], supply[:, 2]
     busy, quiet = dc > 6500.0, dc < 3000.0  # noqa: PLR2004 - W, training and idle
     others = "MLPerf AC and DC: BERT, DLRM, 3D U-Net"

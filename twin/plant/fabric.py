@@ -125,6 +125,16 @@ class Fabric:
         self.dropping = bool(self.drop.any())
 
     @property
+    def octets(self) -> Octets:
+        """Running totals of the leaves, (arrays, rails)."""
+        return self._leaf
+
+    @property
+    def uplink_octets(self) -> Octets:
+        """The same of their uplinks, (leaves, uplinks)."""
+        return self._uplink
+
+    @property
     def isolated(self) -> int:
         """Leaves that run but have no way to a spine."""
         return self.isolated_in(_ALL)

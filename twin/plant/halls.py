@@ -20,6 +20,7 @@ from twin.plant.gpu import Gpus
 from twin.plant.gpu_hosts import GpuHosts
 from twin.plant.hall_facility_link import Feedback, Flows, LoadReport
 from twin.plant.heat_paths import HeatPaths
+from twin.plant.instruments import Instruments
 from twin.plant.neuron import NeuronMonitor
 from twin.plant.nic import Nics
 from twin.plant.nvlink_domain import NvlinkDomains
@@ -74,6 +75,7 @@ class Halls:
         self.heat = HeatPaths(layout, random(_CDU_STREAM), random(_FAN_STREAM))
         self.cdus = self.heat.cdus
         self.sensors = Sensors(layout, random(_SENSOR_STREAM))
+        self._instruments = Instruments(layout)
         shown = site.telemetry.shows_hosts
         self.systems = GpuHosts(layout, random(_HOST_STREAM)) if shown else None
         self.batch = ScheduledHalls(layout, random(_SCHEDULER_STREAM)) if site.scheduled else None
@@ -137,6 +139,7 @@ class Halls:
             self.trays.step(conditions, dt)
         self.heat.step(gpus, self.servers, conditions, feedback, dt)
         self.servers.meter(self.heat.unit_power, feedback.voltage_ratio, conditions, dt)
+        self._instruments.step(gpus.power, self.servers, demand.flicker, dt)
         return self._draw()
 
     def _join(
@@ -253,6 +256,7 @@ class Halls:
             "leaf": self.fabric.leaf_outputs(self.nics),
             "port": self.fabric.port_outputs(self.nics),
         }
+        self._instruments.read(outputs, self.servers)
         self.sensors.read(outputs)
         self._darken(outputs)
         return outputs

@@ -102,6 +102,11 @@ class Megapacks:
         return self._p.grid_forming and bool(self._running.any())
 
     @property
+    def capacity(self) -> Floats:
+        """Energy of each unit's cells between empty and full, (units,) in J."""
+        return self._capacity
+
+    @property
     def usable_joules(self) -> float:
         """Energy at the terminals until the units that run are at the window's lower end."""
         above = np.maximum(self.soc - self._p.soc_min_ratio, 0.0) * self._running

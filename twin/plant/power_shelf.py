@@ -95,7 +95,7 @@ class ShelfFedServers(Servers):
         server = self._server
         left = self._delivering * self._shelf.psu_rating_watts - self.switches - self._joint_loss
         output = np.minimum((left / self._shape[1])[:, None], cap)
-        room = (output - server.base_power_watts - self._fans) / (
+        room = (output - server.base_power_watts - self.fans) / (
             1.0 + server.base_power_per_gpu_watt
         )
         limit: Floats = np.maximum(room / server.gpus, 1.0)

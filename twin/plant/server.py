@@ -83,7 +83,8 @@ class Servers:
         self.outlet_rise: Floats | None = None
         """What the air out of each server is warmer by than into it in K, None where it cools none;
         0 where liquid cools the server, which does not show it."""
-        self._fans: Floats | float = 0.0
+        self.fans: Floats | float = 0.0
+        """What the fans of each server took in the last step in W."""
         self.output: Floats = np.zeros(self._shape)
         self._loss: Floats = np.zeros(self._shape)
         self.rack_load: Floats = np.zeros(racks)
@@ -123,7 +124,7 @@ class Servers:
     @property
     def accelerated(self) -> Floats:
         """Power of the GPUs of each server and their converters in W, (racks, servers)."""
-        rest = self._server.base_power_watts + self._fans
+        rest = self._server.base_power_watts + self.fans
         taken: Floats = np.maximum(self.output - rest, 0.0)
         return taken
 
@@ -220,7 +221,7 @@ class Servers:
         count = np.maximum(self._count, 1.0)
         loss = server.supply_loss(np.minimum(cap / count, server.psu_rating_watts))
         output = np.minimum(count * server.psu_rating_watts, cap - count * loss)
-        room = (output - server.base_power_watts - self._fans) / (
+        room = (output - server.base_power_watts - self.fans) / (
             1.0 + server.base_power_per_gpu_watt
         )
         limit: Floats = np.maximum(room / server.gpus, 1.0)
@@ -230,7 +231,7 @@ class Servers:
         """Take over what the GPUs, (racks, GPUs a rack), and a server's fans draw, in W."""
         server = self._server
         gpus = gpu_power.reshape(*self._shape, server.gpus).sum(axis=2, dtype=np.float64)
-        self._fans = fan_power
+        self.fans = fan_power
         output = server.output_for(gpus, fan_power)
         if self.hosts is not None:
             output = np.where(self.hosts.powered, output, 0.0)

@@ -96,6 +96,11 @@ class Storage:
         return pace * self._p.write_bytes_per_second, pace * self._p.read_bytes_per_second
 
     @property
+    def totals(self) -> tuple[Floats, Floats]:
+        """Bytes written to each server and read from it since boot, (racks, servers a rack)."""
+        return self._written, self._read
+
+    @property
     def power(self) -> float:
         """Electrical power of all service racks in W."""
         return float(self._power().sum() + self._host_power().sum())

@@ -122,6 +122,8 @@ class Demand:
         measured: True when ``activity`` is a measurement, which already has all noise.
         fluctuates: True when ``activity`` already has the fluctuation that the GPUs of
             a server share.
+        flicker: the part of ``activity`` that comes and goes within a second, (racks, servers) or
+            (1, 1); 0 where there is none.
     """
 
     activity: Floats
@@ -137,6 +139,7 @@ class Demand:
     present: Level = 0.0
     measured: bool = False
     fluctuates: bool = False
+    flicker: Floats | float = 0.0
 
 
 @dataclass(slots=True)

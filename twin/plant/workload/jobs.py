@@ -170,9 +170,11 @@ class Jobs:
     def _together(self, demands: Sequence[Demand]) -> Demand:
         over = self.over_racks
         activity = np.zeros(self._shape, dtype=np.float32)
+        flicker = np.zeros(self._shape, dtype=np.float32)
         saving = np.zeros((self._shape[0], 1), dtype=np.float32)
         for rows, demand in zip(self.rows, demands, strict=True):
             activity[rows.racks] = demand.activity
+            flicker[rows.racks] = demand.flicker
             saving[rows.racks.start] = demand.saving
         return Demand(
             activity=activity,
@@ -189,6 +191,7 @@ class Jobs:
             # Where no job is, activity is 0, and noise goes with activity.
             measured=any(demand.measured for demand in demands),
             fluctuates=any(demand.fluctuates for demand in demands),
+            flicker=flicker,
         )
 
     def outputs(self) -> dict[str, Floats]:

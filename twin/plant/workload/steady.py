@@ -50,6 +50,16 @@ class SteadyWave:
         """Activity during an evaluation."""
         return self._evaluation
 
+    @property
+    def plateau_flicker(self) -> float:
+        """Nothing: the levels are those of averaging sensors already."""
+        return 0.0
+
+    @property
+    def evaluation_flicker(self) -> float:
+        """Nothing, likewise."""
+        return 0.0
+
 
 def wave_of(
     shape: tuple[int, int], profile: WorkloadParameters | None, rng: np.random.Generator

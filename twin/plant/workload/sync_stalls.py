@@ -15,7 +15,7 @@ from twin.plant.units import Floats
 
 __all__ = ["SyncStalls"]
 
-_FLAT = 0.522
+_FLAT = 0.514
 """Part of a dip's half-width that is flat; the rest is ramps (fitted, as the waveform is)."""
 _POINTS = 1025
 """Points of the mean dip over a step: 10 ms apart in a step of 10 s."""

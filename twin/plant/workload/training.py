@@ -15,6 +15,7 @@ from twin.plant.workload.levels import Levels
 from twin.plant.workload.power_waveform import NO_COURSE, Stretch, power_waveform_of
 from twin.plant.workload.reaction import Reaction
 from twin.plant.workload.steady import wave_of
+from twin.plant.workload.step_activity import Computing, StepActivity, step_activity
 from twin.plant.workload.sync_stalls import SyncStalls
 from twin.plant.workload.throughput import Throughput
 from twin.plant.workload.traffic import Passage, StepTraffic
@@ -284,8 +285,8 @@ class TrainingJob:
             progress.checkpoints += 1
             self._to(JobState.CHECKPOINT, training.checkpoint_seconds)
         elif self._until_eval <= 0.5 * self._nominal and training.eval_seconds > 0:
-            self._until_eval += training.eval_every_seconds
-            self._until_eval = max(self._until_eval, self._nominal)
+            # From this one on, so that every so many whole steps are evaluated, as trainers do.
+            self._until_eval = max(training.eval_every_seconds, self._nominal)
             self._to(JobState.EVALUATION, training.eval_seconds)
 
     def _account(self, state: JobState, h: float) -> None:
@@ -339,8 +340,9 @@ class TrainingJob:
         away = tally.shares[JobState.IDLE] + tally.shares[JobState.CRASHED]
         held = (count - away) / count
         starting = tally.shares[JobState.STARTING] + tally.shares[JobState.LOADING]
+        activity = self._activity(shares, dt, fed)
         return Demand(
-            activity=self._reaction.activity(self._activity(shares, dt, fed), dt),
+            activity=self._reaction.activity(activity.whole, dt),
             wait=self._levels.wait,
             # Without input no kernel runs at all; a rank that waits for others spins in one.
             busy=(count - away - starting) / count - (1 - fed) * (training + evaluation),
@@ -353,6 +355,7 @@ class TrainingJob:
             loading=self._reading * loading,
             present=held,
             fluctuates=True,
+            flicker=activity.flicker,
         )
 
     def _course(self, pace: float, fed: float) -> Floats:
@@ -380,20 +383,14 @@ class TrainingJob:
             ]
         )
 
-    def _activity(self, shares: dict[JobState, float], dt: float, fed: float) -> Floats:
-        """Return the mean activity of each server, (racks, servers), or of all, (1, 1)."""
-        levels, wave = self._levels, self._wave
+    def _activity(self, shares: dict[JobState, float], dt: float, fed: float) -> StepActivity:
+        """Return the mean activity of each server."""
+        levels, dip = self._levels, self._tally.dip
         training, evaluation = shares[JobState.TRAINING], shares[JobState.EVALUATION]
         flat = (
             (shares[JobState.CHECKPOINT] + shares[JobState.STALLED]) * levels.wait
             + (shares[JobState.STARTING] + shares[JobState.LOADING]) * levels.context
             + (1 - fed) * (training + evaluation) * levels.context
         )
-        activity: Floats = np.full((1, 1), flat, dtype=np.float32)
-        if evaluation:
-            activity = activity + fed * evaluation * wave.evaluation
-        if training:
-            dip = 0.0 if self._tally.dip is None else np.minimum(self._tally.dip / dt, training)
-            plateau = wave.plateau
-            activity = activity + fed * (training * plateau - dip * (plateau - levels.wait))
-        return activity.astype(np.float32)
+        computing = Computing(training, evaluation, fed, 0.0 if dip is None else dip / dt)
+        return step_activity(flat, computing, levels, self._wave)

@@ -1,0 +1,87 @@
+"""The measured training run in two halves, of which the twin was fitted to the first alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+
+from twin.docs.measurement import SAMPLE, read_table, training
+from twin.docs.power_statistics import STATISTICS, RunStatistic, Values
+from twin.plant import load_trace
+
+__all__ = ["MISSED", "HalfComparison", "half_comparisons"]
+
+MISSED = frozenset(
+    {
+        *(
+            ("DC", key)
+            for key in ("amplitude-first", "amplitude-second", "array-ramp-1", "array-ramp-5",
+                        "array-ramp-95", "array-ramp-99", "autocorrelation-22", "correlation",
+                        "node-ramp-99")
+        ),
+        *(
+            ("AC", key)
+            for key in ("node-1", "node-5", "array-99", "autocorrelation-10",
+                        "autocorrelation-22", "amplitude-second", "array-ramp-95",
+                        "array-ramp-99", "node-ramp-99")
+        ),
+    }
+)  # fmt: skip
+"""Side and statistic of what the twin misses in a half, as the page says."""
+_AC = "mlperf-v4.0-smc-gpt3-64x8h100-ac-power-2s.csv.gz"
+
+
+@dataclass(frozen=True, slots=True)
+class HalfComparison:
+    """One statistic of the run and of the twin's.
+
+    Attributes:
+        side: DC, or AC as the meters at the wall show it.
+        statistic: which one.
+        calibrated: its value in the first half, to which the twin was fitted.
+        validated: its value in the second, to which nothing was.
+        twin: mean of the values in the two halves of a run of the twin.
+    """
+
+    side: str
+    statistic: RunStatistic
+    calibrated: float
+    validated: float
+    twin: float
+
+    @property
+    def differences(self) -> tuple[float, float]:
+        """Differences of the twin over the first half and over the second."""
+        return self.twin / self.calibrated - 1, self.twin / self.validated - 1
+
+    @property
+    def holds(self) -> bool:
+        """Whether the twin is within the limit of both."""
+        return max(map(abs, self.differences)) <= self.statistic.limit
+
+
+@cache
+def half_comparisons() -> tuple[HalfComparison, ...]:
+    """Return all statistics of both sides."""
+    run, dc, ac = training(), load_trace("gpt3-512xh100"), read_table(_AC)
+    sides = (
+        ("DC", dc.watts, dc.duration / (len(dc.times) - 1), run.nodes),
+        ("AC", ac[:, 1:], float(np.mean(np.diff(ac[:, 0]))), run.inlets),
+    )
+    return tuple(
+        HalfComparison(
+            side,
+            statistic,
+            *(statistic.of(half, seconds) for half in _halves(measured)),
+            float(np.mean([statistic.of(half, float(SAMPLE)) for half in _halves(twin)])),
+        )
+        for side, measured, seconds, twin in sides
+        for statistic in STATISTICS
+    )
+
+
+def _halves(nodes: Values) -> tuple[Values, Values]:
+    middle = len(nodes) // 2
+    return nodes[:middle], nodes[middle:]
