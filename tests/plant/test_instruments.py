@@ -9,9 +9,27 @@ from twin.catalog import DEVICES
 from twin.plant import Conditions, Plant
 from twin.plant.instruments import INSTRUMENTS, Instrument, WindowMean
 from twin.plant.units import Floats
-from twin.site import Layout
+from twin.site import Layout, parse_site
 
 SECONDS = 120
+
+
+@pytest.fixture(scope="module")
+def metered() -> Layout:
+    """Two racks whose meters average."""
+    text = "{name: tiny, racks: 2, megapacks: {count: 2}, telemetry: {averaged_power: true}}"
+    return Layout(parse_site(text, "test"))
+
+
+def test_without_the_key_readings_are_of_the_moment(two_racks: Layout) -> None:
+    """By default a server shows what it draws, and the supplies what adds up to it."""
+    plant, well = Plant(two_racks, 3), Conditions.healthy(two_racks)
+    for _ in range(15):
+        plant.step(1.0, well)
+        outputs = plant.outputs()
+        np.testing.assert_array_equal(outputs["server"]["power"], plant.servers.power)
+        shown = outputs["pdu"]["power"].sum()
+        assert shown == pytest.approx(plant.servers.rack_load.sum(), rel=1e-9)
 
 
 def _truth(plant: Plant, kind: str) -> Floats:
@@ -23,20 +41,21 @@ def _truth(plant: Plant, kind: str) -> Floats:
         "psu": servers.power,
         "pdu": servers.rack_load[:, None],
     }
-    return truths[kind].astype(np.float64)
+    return np.asarray(truths[kind], dtype=np.float64)
 
 
 def _shown(plant: Plant, kind: str, like: Floats) -> Floats:
     """Return what it shows, summed likewise."""
     own = INSTRUMENTS[kind]
     values = plant.outputs()[own.device][own.signals[0]]
-    return values.reshape(*like.shape, -1).sum(axis=2, dtype=np.float64)
+    shown: Floats = values.reshape(*like.shape, -1).sum(axis=2, dtype=np.float64)
+    return shown
 
 
 @pytest.fixture(scope="module")
-def course(two_racks: Layout) -> dict[str, tuple[Floats, Floats]]:
+def course(metered: Layout) -> dict[str, tuple[Floats, Floats]]:
     """Return truth and readings of two minutes of training, by kind: (seconds, racks, devices)."""
-    plant, well = Plant(two_racks, 3), Conditions.healthy(two_racks)
+    plant, well = Plant(metered, 3), Conditions.healthy(metered)
     seen: dict[str, tuple[list[Floats], list[Floats]]] = {kind: ([], []) for kind in INSTRUMENTS}
     for _ in range(SECONDS):
         plant.step(1.0, well)
@@ -63,9 +82,9 @@ def test_a_second_is_all_that_dcgm_averages(course: dict[str, tuple[Floats, Floa
     np.testing.assert_allclose(shown, truth, rtol=1e-6)
 
 
-def test_dcgm_averages_shorter_steps(two_racks: Layout) -> None:
+def test_dcgm_averages_shorter_steps(metered: Layout) -> None:
     """In steps of a quarter of a second a GPU shows the mean over four of them."""
-    plant, well = Plant(two_racks, 3), Conditions.healthy(two_racks)
+    plant, well = Plant(metered, 3), Conditions.healthy(metered)
     powers = []
     for _ in range(40):
         plant.step(0.25, well)
@@ -84,22 +103,22 @@ def test_a_pdu_shows_a_new_mean_every_three_seconds(
     assert np.diff(np.flatnonzero(moves)).min() >= 3
 
 
-def test_what_is_off_shows_nothing_at_once(two_racks: Layout) -> None:
+def test_what_is_off_shows_nothing_at_once(metered: Layout) -> None:
     """The power of a server that is switched off is 0 in the next reading, with its supplies'."""
-    plant, conditions = Plant(two_racks, 3), Conditions.healthy(two_racks)
+    plant, conditions = Plant(metered, 3), Conditions.healthy(metered)
     for _ in range(5):
         plant.step(1.0, conditions)
     conditions.server_available[0, 0] = False
     plant.step(1.0, conditions)
     outputs = plant.outputs()
     assert plant.servers.power[0, 0] == 0.0
-    supplies = outputs["psu"]["input_power"][0, : two_racks.site.server.psus]
+    supplies = outputs["psu"]["input_power"][0, : metered.site.server.psus]
     assert np.nansum(supplies) == 0.0
 
 
-def test_energy_is_what_was_drawn(two_racks: Layout) -> None:
+def test_energy_is_what_was_drawn(metered: Layout) -> None:
     """The PDUs' counters of energy grow by the truth, whatever their meters of power show."""
-    plant, well = Plant(two_racks, 3), Conditions.healthy(two_racks)
+    plant, well = Plant(metered, 3), Conditions.healthy(metered)
     plant.step(1.0, well)
     begin, drawn = plant.outputs()["pdu"]["energy"].sum(), 0.0
     for _ in range(20):

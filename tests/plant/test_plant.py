@@ -190,18 +190,18 @@ def test_counters_never_fall(
 
 
 PINNED = {
-    "gpu.power_usage": 7558.2850341796875,
+    "gpu.power_usage": 7558.28515625,
     "gpu.gpu_temp": 639.2749633789062,
     "gpu.energy": 8877830504284.613,
     "gpu.correctable_rows": 0.0,
     "nic.tx_bytes": 8.426800964210026e16,
     "nic.module_temperature": 766.7800727006951,
     "nic.laser_rx_power": 6.085289955734517,
-    "server.power": 18215.755882185887,
-    "psu.input_power": 18215.755882185884,
+    "server.power": 18285.82854006758,
+    "psu.input_power": 18285.82854006758,
     "pump.operating_seconds": 72077424.0,
     "cdu.return_temperature": 99.0552003886762,
-    "pdu.current": 89.33619133620786,
+    "pdu.current": 89.93166300089625,
     "pdu.energy": 6304792981400.291,
     "leaf.temperature": 181.19416727709137,
     "leaf.tx_bytes": 4020018784972.799,

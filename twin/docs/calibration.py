@@ -51,10 +51,11 @@ the wall shows, which [averages](#instruments). A limit is held by both differen
 _INSTRUMENTS = """
 ## Instruments
 
-No meter shows an instant: what exporters show of power is the mean over each one's window, and what
-comes and goes within a second is left out of it to {hidden:.0f} %. Alerts and dashboards see dips
-as deep as a real meter would show them. Breakers, power limits, energy counters and the grid go by
-the truth.
+No meter shows an instant. With `telemetry: {{averaged_power: true}}` what exporters show of power
+is the mean over each one's window, and what comes and goes within a second is left out of it to
+{hidden:.0f} %, so alerts and dashboards see dips as deep as a real meter shows them. Breakers,
+power limits, energy counters and the grid go by the truth. Without that key, the default, every
+meter shows what is drawn in the step, and the readings of a moment add up.
 
 """
 _LAWS = """

@@ -100,7 +100,11 @@ _OTHERS_RATIO, _OTHERS_RATIO_IDLE = 1.0235, 1.080
 def _site(**training: float) -> Site:
     site = load_site("colossus-array")
     given = _PERIOD | training
-    return site.model_copy(update={"training": site.training.model_copy(update=given)})
+    parts = {
+        "training": site.training.model_copy(update=given),
+        "telemetry": site.telemetry.model_copy(update={"averaged_power": True}),
+    }
+    return site.model_copy(update=parts)
 
 
 @cache

@@ -74,14 +74,14 @@ def half_comparisons() -> tuple[HalfComparison, ...]:
         HalfComparison(
             side,
             statistic,
-            *(statistic.of(half, seconds) for half in _halves(measured)),
-            float(np.mean([statistic.of(half, float(SAMPLE)) for half in _halves(twin)])),
+            *_of_halves(statistic, measured, seconds),
+            float(np.mean(_of_halves(statistic, twin, float(SAMPLE)))),
         )
         for side, measured, seconds, twin in sides
         for statistic in STATISTICS
     )
 
 
-def _halves(nodes: Values) -> tuple[Values, Values]:
+def _of_halves(statistic: RunStatistic, nodes: Values, seconds: float) -> tuple[float, float]:
     middle = len(nodes) // 2
-    return nodes[:middle], nodes[middle:]
+    return statistic.of(nodes[:middle], seconds), statistic.of(nodes[middle:], seconds)

@@ -124,6 +124,9 @@ class TelemetryParameters(Section):
     """Time between two frames of a unit, in simulated seconds."""
     extra_signals: bool = True
     """Also report what the real exporters have off by default."""
+    averaged_power: bool = False
+    """Show power as real meters do: BMCs, supplies and PDUs as means over some seconds, GPUs over
+    one. Without it each shows what is drawn in the step."""
     exporters: ExporterVersions = ExporterVersions()
     """Editions of the exporters, see [exporters](#telemetryexporters)."""
     jobs: JobTelemetryParameters = JobTelemetryParameters()

@@ -75,7 +75,8 @@ class Halls:
         self.heat = HeatPaths(layout, random(_CDU_STREAM), random(_FAN_STREAM))
         self.cdus = self.heat.cdus
         self.sensors = Sensors(layout, random(_SENSOR_STREAM))
-        self._instruments = Instruments(layout)
+        averaged = site.telemetry.averaged_power
+        self._instruments = Instruments(layout) if averaged else None
         shown = site.telemetry.shows_hosts
         self.systems = GpuHosts(layout, random(_HOST_STREAM)) if shown else None
         self.batch = ScheduledHalls(layout, random(_SCHEDULER_STREAM)) if site.scheduled else None
@@ -139,7 +140,8 @@ class Halls:
             self.trays.step(conditions, dt)
         self.heat.step(gpus, self.servers, conditions, feedback, dt)
         self.servers.meter(self.heat.unit_power, feedback.voltage_ratio, conditions, dt)
-        self._instruments.step(gpus.power, self.servers, demand.flicker, dt)
+        if self._instruments is not None:
+            self._instruments.step(gpus.power, self.servers, demand.flicker, dt)
         return self._draw()
 
     def _join(
@@ -256,7 +258,8 @@ class Halls:
             "leaf": self.fabric.leaf_outputs(self.nics),
             "port": self.fabric.port_outputs(self.nics),
         }
-        self._instruments.read(outputs, self.servers)
+        if self._instruments is not None:
+            self._instruments.read(outputs, self.servers)
         self.sensors.read(outputs)
         self._darken(outputs)
         return outputs
