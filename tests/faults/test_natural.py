@@ -10,7 +10,14 @@ import pytest
 from twin.errors import ConfigError
 from twin.faults import FAULTS, FaultSchedule
 from twin.faults.fleets import FLEETS, Fleet, early_failures
-from twin.faults.natural import CAUSES, Cause, NaturalFailures, failures_of
+from twin.faults.natural import (
+    CAUSES,
+    USER_CODES,
+    USER_XID,
+    Cause,
+    NaturalFailures,
+    failures_of,
+)
 from twin.site import Layout, find_target, load_site, parse_site
 
 DAYS = 54 * 86_400.0
@@ -95,8 +102,9 @@ def test_every_failure_can_strike(site: str) -> None:
     assert len(failures) > 20
     for failure in failures:
         strike = FaultSchedule(layout, FAULTS).inject(
-            "natural", failure.kind, failure.target, failure.at, failure.seconds
-        )
+            "natural", failure.kind, failure.target, failure.at, failure.seconds,
+            failure.parameters,
+        )  # fmt: skip
         assert strike.until > failure.at
 
 
@@ -111,7 +119,12 @@ def test_software_fails_where_it_runs() -> None:
     """A job crashes the more often the larger it is; idle jobs and idle racks never do."""
     layout = Layout(parse_site(SHARING, "test"))
     failures = NaturalFailures(layout, 1, 100.0).until(10 * DAYS)
+    users = [f for f in failures if f.kind == USER_XID]
     crashes = Counter(f.target for f in failures if FAULTS[f.kind].target == "job")
+    crashes.update("a" if int(f.target[1:5]) <= 9 else "b" for f in users)
+    assert {int(f.target[1:5]) for f in users} == set(range(1, 13))
+    for code, share in USER_CODES.items():
+        assert sum(f.code == code for f in users) / len(users) == pytest.approx(share, abs=0.05)
     assert crashes.keys() == {"a", "b"}
     assert crashes["a"] / crashes["b"] == pytest.approx(3.0, rel=0.15)
     rate = sum(cause.count for cause in CAUSES if cause.faults[0][0] in ("job-crash",

@@ -23,7 +23,7 @@ from twin.faults import FAULTS, FaultSchedule
 from twin.faults.fleets import FLEETS, LLAMA_3, Fleet, early_failures
 from twin.site import Layout, job_places
 
-__all__ = ["CAUSES", "Cause", "Failure", "NaturalFailures", "failures_of"]
+__all__ = ["CAUSES", "USER_CODES", "USER_XID", "Cause", "Failure", "NaturalFailures", "failures_of"]
 
 _DAYS, _GPUS = 54, 16_384
 _STREAM, _LEMON_STREAM = 40, 41
@@ -32,6 +32,11 @@ _DRAINED = 900.0
 """Time to find a fault that slows a job down and to drain its server, est. 10 to 20 min:
 ByteDance evicts a server whose link flaps twice in 5 min (arXiv 2509.16293)."""
 _MOST_FACTOR = 10_000.0
+USER_XID = "gpu-xid"
+"""The fault by which a job's own code fails on a GPU, with one of the codes below."""
+USER_CODES = {31: 0.6, 13: 0.25, 43: 0.15}
+"""XIDs of user code and their shares, est.: page faults (31) are the commonest, graphics engine
+exceptions (13) next; 43 is what the driver says of a channel that such an error stopped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +62,9 @@ class Cause:
     @property
     def hits(self) -> str:
         """What it takes from the site: a job alone, a GPU, a link, or a node."""
-        found = dict.fromkeys(_HIT[FAULTS[kind].target] for kind, *_ in self.faults)
+        found = dict.fromkeys(
+            "job" if kind == USER_XID else _HIT[FAULTS[kind].target] for kind, *_ in self.faults
+        )
         return ", ".join(found)
 
 
@@ -69,7 +76,7 @@ CAUSES = (
            ("nvlink-error", 0.15, _DRAINED))),
     Cause("GPU HBM3 memory", 72,
           (("gpu-double-bit", 0.8, 4 * _HOUR), ("gpu-row-remap-failure", 0.2, 4 * _HOUR))),
-    Cause("software", 54, (("job-crash", 1.0, 30.0),)),
+    Cause("software", 54, (("job-crash", 0.6, 30.0), (USER_XID, 0.4, 30.0))),
     Cause("network switch or cable", 35,
           (("nic-down", 0.6, 2 * _HOUR), ("nic-flap", 0.3, _DRAINED), ("leaf-down", 0.1, _HOUR))),
     Cause("host maintenance", 32, (("server-down", 1.0, _HOUR),)),
@@ -112,6 +119,7 @@ class Failure:
         kind: of fault.
         target: the place that it affects.
         seconds: its duration.
+        code: XID that a GPU raises, None for other faults.
     """
 
     at: float
@@ -119,6 +127,12 @@ class Failure:
     kind: str
     target: str
     seconds: float
+    code: int | None = None
+
+    @property
+    def parameters(self) -> dict[str, float]:
+        """Parameters of the fault."""
+        return {} if self.code is None else {"code": float(self.code)}
 
 
 class NaturalFailures:
@@ -183,8 +197,9 @@ class NaturalFailures:
             identifier = f"natural-{failure.kind}-{failure.at:.0f}"
             try:
                 schedule.inject(
-                    identifier, failure.kind, failure.target, epoch + failure.at, failure.seconds
-                )
+                    identifier, failure.kind, failure.target, epoch + failure.at, failure.seconds,
+                    failure.parameters,
+                )  # fmt: skip
             except ConfigError:
                 continue
             struck.append(failure)
@@ -209,9 +224,12 @@ class NaturalFailures:
             kind = kinds[fault]
             if self._layout.site.shelves.count:
                 kind = _OF_SHELVES.get(kind, kind)
-            target = self._place(FAULTS[kind].target, rng)
+            user = kind == USER_XID
+            target = self._user(rng) if user else self._place(FAULTS[kind].target, rng)
             seconds = max(1.0, float(rng.exponential(lasting[fault])))
-            yield Failure(time, cause.name, kind, target, seconds)
+            codes = list(USER_CODES)
+            raised = int(rng.choice(codes, p=list(USER_CODES.values()))) if user else None
+            yield Failure(time, cause.name, kind, target, seconds, raised)
 
     def _exposed(self, cause: Cause) -> int:
         """Return the number of GPUs that a cause can affect: all, or for software the training."""
@@ -226,6 +244,14 @@ class NaturalFailures:
             return jobs[0].name
         ends = np.cumsum([len(job.racks) for job in jobs])
         return jobs[int(np.searchsorted(ends, rng.integers(ends[-1]), side="right"))].name
+
+    def _user(self, rng: np.random.Generator) -> str:
+        """Return the address of a random GPU of a random training job."""
+        name, site = self._job(rng), self._layout.site
+        (racks,) = (job.racks for job in self._training if job.name == name)
+        rack = self._layout.unit_name(UnitKind.RACK, int(rng.choice(racks)))
+        server, gpu = rng.integers(site.servers_per_rack) + 1, rng.integers(site.server.gpus)
+        return f"{rack}/n{server}/gpu{gpu}"
 
     def _place(self, kind: str, rng: np.random.Generator) -> str:
         """Return the address of a random place of that kind, all equally likely."""
