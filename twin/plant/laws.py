@@ -21,7 +21,7 @@ from twin.plant.scheduler.table import HOLDING, BatchState
 from twin.plant.units import Floats
 from twin.site import Layout, Site
 
-__all__ = ["LAWS", "Law", "LawWatch", "Moment"]
+__all__ = ["LAWS", "Law", "LawWatch", "PlantStep"]
 
 _SECONDS_PER_MINUTE = 60.0
 _CARRIED_KELVIN, _CARRIED_KILOGRAMS = 59.0, 2.0
@@ -87,7 +87,7 @@ def _batch(plant: Plant) -> dict[str, float]:
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class PlantStep:
     """A step of a plant that is over.
 
     Attributes:
@@ -128,7 +128,7 @@ class Law:
     quantity: str
     statement: str
     limit: float
-    error: Callable[[Moment], float]
+    error: Callable[[PlantStep], float]
 
 
 class LawWatch:
@@ -154,9 +154,9 @@ class LawWatch:
         plant = self._plant
         plant.step(dt, conditions)
         after = Totals.of(plant)
-        moment = Moment(plant, self._site, conditions, self._before, after, dt)
+        step = PlantStep(plant, self._site, conditions, self._before, after, dt)
         self._before = after
-        return {law.key: law.error(moment) for law in LAWS}
+        return {law.key: law.error(step) for law in LAWS}
 
 
 def _apart(one: Floats | float, other: Floats | float, least: float) -> float:
@@ -171,114 +171,112 @@ def _apart(one: Floats | float, other: Floats | float, least: float) -> float:
 # -- energy ----------------------------------------------------------------------------
 
 
-def _sources(moment: Moment) -> float:
-    plant = moment.plant
+def _sources(step: PlantStep) -> float:
+    plant = step.plant
     given = plant.grid.power + plant.megapacks.power.sum() + plant.gensets.power.sum()
     return _apart(given, plant.meters.total - plant.supply.unserved, 1e5)
 
 
-def _facility(moment: Moment) -> float:
-    plant, halls = moment.plant, moment.plant.halls
+def _facility(step: PlantStep) -> float:
+    plant, halls = step.plant, step.plant.halls
     racks = float(plant.servers.total + plant.cdus.power.sum())
     network = halls.fabric.power + plant.spines.power + plant.storage.power
-    cooling = plant.water.power + moment.site.facility.fixed_power_watts
-    loss = moment.site.facility.loss_ratio * (racks + network)
+    cooling = plant.water.power + step.site.facility.fixed_power_watts
+    loss = step.site.facility.loss_ratio * (racks + network)
     return _apart(plant.meters.total, racks + network + cooling + loss, 1e3)
 
 
-def _racks(moment: Moment) -> float:
-    servers = moment.plant.servers
-    racks = servers.rack_power + moment.plant.halls.heat.unit_power
+def _racks(step: PlantStep) -> float:
+    servers = step.plant.servers
+    racks = servers.rack_power + step.plant.halls.heat.unit_power
     phases = servers.pdu_outputs(1.0)["power"].sum(axis=1)
     live = servers.rack_powered
     return _apart(phases[live], racks[live], 1e3)
 
 
-def _servers(moment: Moment) -> float:
-    servers, halls = moment.plant.servers, moment.plant.halls
-    if moment.site.shelves.count:
+def _servers(step: PlantStep) -> float:
+    servers, halls = step.plant.servers, step.plant.halls
+    if step.site.shelves.count:
         return 0.0
     gpus = halls.gpus.power.reshape(*servers.output.shape, -1).sum(axis=2, dtype=np.float64)
-    asked = moment.site.server.output_for(gpus, servers.fans)
+    asked = step.site.server.output_for(gpus, servers.fans)
     powered = np.ones(asked.shape, np.bool_) if servers.hosts is None else servers.hosts.powered
     return _apart(servers.output[powered], np.asarray(asked)[powered], 1.0)
 
 
-def _gpu_energy(moment: Moment) -> float:
-    return _apart(moment.gained("gpu_joules"), moment.plant.gpus.power * moment.dt, 1.0)
+def _gpu_energy(step: PlantStep) -> float:
+    return _apart(step.gained("gpu_joules"), step.plant.gpus.power * step.dt, 1.0)
 
 
-def _grid_energy(moment: Moment) -> float:
-    carried = max(moment.plant.grid.power, 0.0) * moment.dt
-    return _apart(moment.gained("grid_joules").sum(), carried, 1e5)
+def _grid_energy(step: PlantStep) -> float:
+    carried = max(step.plant.grid.power, 0.0) * step.dt
+    return _apart(step.gained("grid_joules").sum(), carried, 1e5)
 
 
-def _battery(moment: Moment) -> float:
-    packs, p = moment.plant.megapacks, moment.site.megapacks
+def _battery(step: PlantStep) -> float:
+    packs, p = step.plant.megapacks, step.site.megapacks
     one_way = float(np.sqrt(p.round_trip_ratio))
-    cells = moment.gained("soc") * packs.capacity
-    through = moment.gained("taken") * one_way - moment.gained("given") / one_way
+    cells = step.gained("soc") * packs.capacity
+    through = step.gained("taken") * one_way - step.gained("given") / one_way
     # Beside what passes there is what a unit takes for itself, which is never more than that.
     spent = through - cells
-    most = p.auxiliary_watts * moment.dt
+    most = p.auxiliary_watts * step.dt
     wrong = np.maximum(-spent, spent - most)
-    return float(np.maximum(wrong, 0.0).max(initial=0.0)) / (p.power_watts * moment.dt)
+    return float(np.maximum(wrong, 0.0).max(initial=0.0)) / (p.power_watts * step.dt)
 
 
 # -- heat and coolant ------------------------------------------------------------------
 
 
-def _taken_up(moment: Moment) -> float:
-    servers, heat = moment.plant.servers, moment.plant.halls.heat
+def _taken_up(step: PlantStep) -> float:
+    servers, heat = step.plant.servers, step.plant.halls.heat
     power = servers.rack_power[heat.liquid]
-    return float((np.maximum(moment.plant.cdus.absorbed - power, 0.0)
+    return float((np.maximum(step.plant.cdus.absorbed - power, 0.0)
                   / np.maximum(power, 1e3)).max(initial=0.0))  # fmt: skip
 
 
-def _coolant_heat(moment: Moment) -> float:
-    cdus = moment.plant.cdus
+def _coolant_heat(step: PlantStep) -> float:
+    cdus = step.plant.cdus
     warm, cool = cdus.heat_capacity
-    kept = warm * moment.gained("returned") + cool * moment.gained("supply")
-    flowed = (cdus.absorbed - cdus.rejected) * moment.dt
-    return float(np.abs((kept - flowed) / (1e3 * moment.dt + np.abs(cdus.absorbed) * moment.dt))
+    kept = warm * step.gained("returned") + cool * step.gained("supply")
+    flowed = (cdus.absorbed - cdus.rejected) * step.dt
+    return float(np.abs((kept - flowed) / (1e3 * step.dt + np.abs(cdus.absorbed) * step.dt))
                  .max(initial=0.0))  # fmt: skip
 
 
-def _coolant_carries(moment: Moment) -> float:
-    cdus, cooling = moment.plant.cdus, moment.site.cooling
+def _coolant_carries(step: PlantStep) -> float:
+    cdus, cooling = step.plant.cdus, step.site.cooling
     rate = cdus.flow * cooling.coolant_joules_per_liter_kelvin / _SECONDS_PER_MINUTE
     return _apart(cdus.outputs()["heat_removed"][:, 0], rate * (cdus.returned - cdus.supply), 1.0)
 
 
-def _coolant_mass(moment: Moment) -> float:
-    halls, cooling = moment.plant.halls, moment.site.cooling
-    leak = (moment.conditions.coolant_leak + moment.conditions.tray_leak.sum(axis=1))[
-        halls.heat.liquid
-    ]
+def _coolant_mass(step: PlantStep) -> float:
+    halls, cooling = step.plant.halls, step.site.cooling
+    leak = (step.conditions.coolant_leak + step.conditions.tray_leak.sum(axis=1))[halls.heat.liquid]
     change = np.where(leak > 0.0, -leak, cooling.makeup_liters_per_minute)
-    moved = change * moment.dt / _SECONDS_PER_MINUTE
-    before = moment.before["level"] * cooling.reservoir_liters
+    moved = change * step.dt / _SECONDS_PER_MINUTE
+    before = step.before["level"] * cooling.reservoir_liters
     there = np.clip(before + moved, 0.0, cooling.reservoir_liters)
-    return _apart(moment.after["level"] * cooling.reservoir_liters, there, 1.0)
+    return _apart(step.after["level"] * cooling.reservoir_liters, there, 1.0)
 
 
-def _air_carries(moment: Moment) -> float:
-    heat = moment.plant.halls.heat
+def _air_carries(step: PlantStep) -> float:
+    heat = step.plant.halls.heat
     streams = heat.streams
     if streams is None:
         return 0.0
     moved = streams.flow * AIR_JOULES_PER_KILOGRAM_KELVIN
     carried = (streams.rise < _CARRIED_KELVIN) & (moved > _CARRIED_KILOGRAMS)
-    power = moment.plant.servers.power[heat.air]
+    power = step.plant.servers.power[heat.air]
     return _apart((moved * streams.rise)[carried], power[carried], 1.0)
 
 
 # -- bytes -----------------------------------------------------------------------------
 
 
-def _over_pcie(moment: Moment) -> float:
-    nics, server = moment.plant.nics, moment.site.server
-    traffic = PcieTraffic.of(nics, moment.site.fabric.rails, server.gpus)
+def _over_pcie(step: PlantStep) -> float:
+    nics, server = step.plant.nics, step.site.server
+    traffic = PcieTraffic.of(nics, step.site.fabric.rails, server.gpus)
     pairs = zip((nics.sending, nics.receiving), traffic, strict=True)
     return max(
         _apart(
@@ -290,43 +288,43 @@ def _over_pcie(moment: Moment) -> float:
     )
 
 
-def _into_leaves(moment: Moment) -> float:
-    into = moment.gained("leaf_in").sum() - moment.gained("uplink_in").sum()
-    return _apart(moment.gained("rails").sum(), into, 1e6 * moment.dt)
+def _into_leaves(step: PlantStep) -> float:
+    into = step.gained("leaf_in").sum() - step.gained("uplink_in").sum()
+    return _apart(step.gained("rails").sum(), into, 1e6 * step.dt)
 
 
-def _through_leaves(moment: Moment) -> float:
-    out = moment.gained("leaf_out") + moment.gained("discarded")
-    return _apart(moment.gained("leaf_in"), out, 1e6 * moment.dt)
+def _through_leaves(step: PlantStep) -> float:
+    out = step.gained("leaf_out") + step.gained("discarded")
+    return _apart(step.gained("leaf_in"), out, 1e6 * step.dt)
 
 
-def _over_spines(moment: Moment) -> float:
-    fabric = moment.plant.fabric
+def _over_spines(step: PlantStep) -> float:
+    fabric = step.plant.fabric
     into, out = fabric.into_spines.sum(), fabric.from_spines.sum()
-    sent = moment.gained("uplink_out").sum()
-    least = 1e6 * moment.dt
+    sent = step.gained("uplink_out").sum()
+    least = 1e6 * step.dt
     return max(_apart(into, sent, least), _apart(into, out, least))
 
 
-def _to_storage(moment: Moment, *, name: str, rate: str) -> float:
-    moved = getattr(moment.plant.nics, rate) * moment.dt
-    return _apart(moment.gained(name).sum(), moved, 1e6 * moment.dt)
+def _to_storage(step: PlantStep, *, name: str, rate: str) -> float:
+    moved = getattr(step.plant.nics, rate) * step.dt
+    return _apart(step.gained(name).sum(), moved, 1e6 * step.dt)
 
 
 # -- jobs ------------------------------------------------------------------------------
 
 
-def _job_time(moment: Moment) -> float:
-    return _apart(moment.after["elapsed"], moment.after["kept"], 1.0)
+def _job_time(step: PlantStep) -> float:
+    return _apart(step.after["elapsed"], step.after["kept"], 1.0)
 
 
-def _job_count(moment: Moment) -> float:
-    stayed = moment.gained("there") + moment.gained("ended")
-    return float(abs(moment.gained("came") - stayed))
+def _job_count(step: PlantStep) -> float:
+    stayed = step.gained("there") + step.gained("ended")
+    return float(abs(step.gained("came") - stayed))
 
 
-def _job_gpus(moment: Moment) -> float:
-    batch = moment.plant.halls.batch
+def _job_gpus(step: PlantStep) -> float:
+    batch = step.plant.halls.batch
     if batch is None:
         return 0.0
     table, owner = batch.scheduler.table, batch.scheduler.owner
