@@ -209,7 +209,7 @@ class _Statistics:
         """End a block and return what is in alarm."""
         for name, sums in self._sums.items():
             mean = np.array([sums[rack] for rack in sorted(sums)]) / max(self._samples, 1)
-            detector = self._detectors.setdefault(name, Detector(mean.shape, _PROVING, 0.0))
+            detector = self._detectors.setdefault(name, Detector(mean.shape, _PROVING))
             floor = 1e-4 * np.abs(mean) + 1e-9
             detector.take(mean, np.ones_like(mean), floor, self._limit, 0.01)
             sums.clear()

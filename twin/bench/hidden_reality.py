@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -79,6 +79,7 @@ class HiddenReality:
         known: text of the site file.
         shadow: the observer; None for a new one.
         more: readings that frames have beside those of the observer.
+        otherwise: parts of the site that reality has other than its file; None for the usual.
 
     Attributes:
         plant: the reality.
@@ -98,15 +99,15 @@ class HiddenReality:
         known: str = KNOWN,
         shadow: ShadowCore | None = None,
         more: tuple[str, ...] = (),
+        otherwise: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
         self.layout = Layout(parse_site(known, "known"))
         hidden = yaml.safe_load(known)
-        for part, own in _HIDDEN.items():
-            before = (
-                load_gpu_model("h100-sxm").model_dump(exclude_defaults=True)
-                if part == "gpu"
-                else hidden.get(part, {})
-            )
+        for part, own in (_HIDDEN if otherwise is None else otherwise).items():
+            before = hidden.get(part, {})
+            if part == "gpu":
+                model = before or "h100-sxm"
+                before = load_gpu_model(model).model_dump(exclude_defaults=True)
             hidden[part] = {**before, **own}
         site = Layout(parse_site(yaml.safe_dump(hidden), "hidden"))
         self.shadow = shadow or ShadowCore(self.layout)

@@ -2,11 +2,14 @@
 
 Samples are averaged over blocks of time. In the first blocks of a device a share of the driven part
 and an offset are fitted, held to what devices are known to differ by; they stay as they were
-calibrated. In the next blocks the detector proves on new data how far the effect deviates.
+calibrated. In the next blocks the detector proves on new data how far the effect deviates. What
+these blocks do not tell, as of full load where all were idle, is learnt when it comes: a block in
+which the fit foretells less surely than it has to is one more of the fit and is not judged.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,6 +29,14 @@ _LEAST_OF_A_RACK = 4
 """Devices of a rack whose median tells what the whole rack shows."""
 _LEAST_OF_ALL = 5
 """Devices of a site whose median tells what all of them show."""
+_UNSURE = 0.3
+"""Deviation of what the fit foretells over that of a block, above which it learns on."""
+_LAG_FORM = 0.3
+"""Error of a lag over the change of its driven part from block to block, est."""
+_LAG_LEFT = 0.3
+"""What is left of such a change after a block, est."""
+_MOST_MOVED = 0.5
+"""Change over the relation's ``lag`` above which a block tells nothing to learn later."""
 _WHOLE_BLOCK = 0.5
 """Share of the samples without which a block does not count."""
 
@@ -77,11 +88,11 @@ class Watch:
         self.relation = relation
         self.shape = shape = layout.shape(relation.device)
         self._phases = phases
-        self.own = Detector(shape, phases.proving, relation.form)
+        self.own = Detector(shape, phases.proving)
         self.common = None
         if relation.shared is not None:
             groups = (shape[0], max(layout.per_unit(relation.shared), 1))
-            self.common = Detector(groups, phases.proving, relation.form)
+            self.common = Detector(groups, phases.proving)
         self.applies = np.ones((shape[0], 1), dtype=np.bool_)
         if relation.medium is not None:
             in_air = np.array(layout.site.air_racks, dtype=np.bool_)[:, None]
@@ -97,13 +108,18 @@ class Watch:
         self._learnt = np.zeros(shape)
         """Blocks that calibration has of each device."""
         self._fit = np.zeros((5, *shape))
-        """Sums over these blocks: 1, x, x², r, r x."""
+        """Sums over these blocks, each over its variance: 1, x, x², r, r x."""
+        self._least, self._most = np.full(shape, np.nan), np.full(shape, np.nan)
+        """Ends of the driven part that is calibrated."""
+        self._driven, self._moved = np.full(shape, np.nan), np.zeros(shape)
+        """Driven part of the last block, and how far it moved of late."""
 
     def reset(self, where: NDArray[np.bool_]) -> None:
         """Calibrate some devices anew, (racks, devices)."""
         self._learnt[where] = 0.0
         self._fit[:, where] = 0.0
         self.gain[where] = self.offset[where] = 0.0
+        self._least[where] = self._most[where] = np.nan
         self.own.reset(where)
 
     # -- samples ---------------------------------------------------------------------
@@ -144,11 +160,12 @@ class Watch:
 
     # -- blocks ----------------------------------------------------------------------
 
-    def close(self, limit: float) -> None:
+    def close(self, limit: float, coarse: Mapping[str, Floats] | None = None) -> None:
         """End a block: calibrate with it, or judge it.
 
         Args:
             limit: of the CUSUMs.
+            coarse: what rounding may have made of the mean of a reading, by its name.
         """
         sums = self._sums
         most = sums.samples.max(initial=0.0)
@@ -158,41 +175,118 @@ class Watch:
         driven = np.where(whole, sums.driven / weight, np.nan)
         model = np.where(whole, sums.expected / weight, np.nan)
         sums.clear()
+        rounded = self._rounded(coarse or {})
+        moved = self._move(driven)
+        floor = self._floor(driven)
+        noise = np.sqrt(floor**2 + (_LAG_FORM * moved) ** 2 + rounded**2)
         young = whole & (self._learnt < self._phases.learning)
         if young.any():
-            self._learn(error, driven, young)
+            self._learn(error, driven, noise, young)
         known = self._learnt >= self._phases.learning
+        unsure = known & whole & ~young & (self._spread(driven) > _UNSURE * noise)
+        if unsure.any():
+            settled = unsure & (moved <= _MOST_MOVED * self.relation.lag)
+            self._learn_on(error - self.own.center, driven, noise, settled)
         left = error - (self.gain * driven + self.offset)
-        left[~known | young] = np.nan
+        left[~known | young | unsure] = np.nan
         self.expected = model + (self.gain * driven + self.offset)
         self.expected[~known] = np.nan
         self.measured = model + error
-        self._judge(left, driven, limit)
+        self._judge(left, driven, floor, moved, rounded, limit)
         self.covered = np.isfinite(left) & self.own.watching
 
-    def _learn(self, error: Floats, driven: Floats, young: NDArray[np.bool_]) -> None:
-        r, x = np.where(young, error, 0.0), np.where(young, driven, 0.0)
-        self._fit += np.stack((young, x, x * x, r, r * x))
+    def _rounded(self, coarse: Mapping[str, Floats]) -> Floats:
+        """Return what rounding of the readings may make of a block's error."""
+        total: Floats = np.zeros(self.shape)
+        for name in self.relation.coarse:
+            if name in coarse:
+                each = coarse[name]
+                total = total + np.repeat(each, max(self.shape[1] // each.shape[1], 1), axis=1)
+        return total
+
+    def _move(self, driven: Floats) -> Floats:
+        """Return how far the driven part has moved of late, where it has a lag."""
+        if np.isfinite(self.relation.lag):
+            step = np.nan_to_num(np.abs(driven - self._driven), nan=0.0)
+            self._moved = np.maximum(step, _LAG_LEFT * self._moved)
+            self._driven = np.where(np.isfinite(driven), driven, self._driven)
+        return self._moved
+
+    def _floor(self, driven: Floats) -> Floats:
+        """Return the least deviation of a block's mean, in units of the effect."""
+        own = self.relation
+        return np.maximum(own.floor, own.floor_ratio * np.abs(np.nan_to_num(driven)))
+
+    def _learn(
+        self, error: Floats, driven: Floats, noise: Floats, young: NDArray[np.bool_]
+    ) -> None:
+        self._add(error, driven, noise, young)
         self._learnt += young
         done = young & (self._learnt >= self._phases.learning)
         if not done.any():
             return
-        own = self.relation
-        n, sx, sxx, sr, srx = self._fit
-        noise = np.maximum(own.floor, own.floor_ratio * np.abs(sx) / np.maximum(n, 1.0)) ** 2
-        gain, offset = sxx / noise + 1.0 / own.gain**2, n / noise + 1.0 / own.offset**2
-        both = sx / noise
-        over = np.maximum(gain * offset - both**2, 1e-30)
-        share = (srx / noise * offset - sr / noise * both) / over
-        added = (sr / noise * gain - srx / noise * both) / over
-        self.gain = np.where(done, share, self.gain)
-        self.offset = np.where(done, added, self.offset)
+        self._solve(done)
+        weight = np.maximum(self._fit[0], 1e-30)
+        mean = self._fit[1] / weight
+        spread = np.sqrt(np.maximum(self._fit[2] / weight - mean**2, 0.0))
+        self._least = np.where(done, mean - spread, self._least)
+        self._most = np.where(done, mean + spread, self._most)
 
-    def _judge(self, left: Floats, driven: Floats, limit: float) -> None:
+    def _learn_on(
+        self, error: Floats, driven: Floats, noise: Floats, where: NDArray[np.bool_]
+    ) -> None:
+        """Learn what a load tells that calibration has not seen."""
+        self._add(error, driven, noise, where)
+        self._solve(where)
+        there = where & (self._spread(driven) <= _UNSURE * noise)
+        self._least = np.where(there, np.minimum(self._least, driven), self._least)
+        self._most = np.where(there, np.maximum(self._most, driven), self._most)
+
+    def _add(
+        self, error: Floats, driven: Floats, noise: Floats, where: NDArray[np.bool_]
+    ) -> None:
+        r, x = np.where(where, error, 0.0), np.where(where, driven, 0.0)
+        self._fit += np.stack((where.astype(np.float64), x, x * x, r, r * x)) / noise**2
+
+    def _precision(self) -> tuple[Floats, Floats, Floats, Floats]:
+        """Return what is known of gain, of offset and of both, and their determinant."""
+        own, (n, sx, sxx, _, _) = self.relation, self._fit
+        gain, offset = sxx + 1.0 / own.gain**2, n + 1.0 / own.offset**2
+        return gain, offset, sx, np.maximum(gain * offset - sx**2, 1e-30)
+
+    def _solve(self, where: NDArray[np.bool_]) -> None:
+        """Fit gain and offset of some devices."""
+        gain, offset, both, over = self._precision()
+        _, _, _, sr, srx = self._fit
+        self.gain = np.where(where, (srx * offset - sr * both) / over, self.gain)
+        self.offset = np.where(where, (sr * gain - srx * both) / over, self.offset)
+
+    def _spread(self, driven: Floats) -> Floats:
+        """Return the deviation of what the fit foretells, in units of the effect."""
+        gain, offset, both, over = self._precision()
+        variance = (driven**2 * offset - 2.0 * driven * both + gain) / over
+        return np.sqrt(np.maximum(variance, 0.0))
+
+    def _away(self, driven: Floats) -> Floats:
+        """Return how far the driven part is from where it is calibrated."""
+        ends = np.minimum(np.abs(driven - self._least), np.abs(driven - self._most))
+        proven = np.where(self.own.watching, np.abs(driven - self.own.at), np.nan)
+        return np.fmin(ends, proven)
+
+    def _judge(
+        self,
+        left: Floats,
+        driven: Floats,
+        floor: Floats,
+        moved: Floats,
+        rounded: Floats,
+        limit: float,
+    ) -> None:
         relation, forget = self.relation, 1.0 / self._phases.forgetting
-        floor = np.maximum(relation.floor, relation.floor_ratio * np.abs(np.nan_to_num(driven)))
+        slack = relation.form * self._away(driven) + _LAG_FORM * moved + rounded
         if self.common is None:
-            self.own.take(left - median_of_all(left, _LEAST_OF_ALL), driven, floor, limit, forget)
+            rest = left - median_of_all(left, _LEAST_OF_ALL)
+            self.own.take(rest, driven, floor, limit, forget, slack, rounded)
             return
         groups = self.common.z.shape[1]
         each = left.shape[1] // groups
@@ -202,11 +296,10 @@ class Watch:
 
         middle = medians(left)
         whole = np.repeat(middle, each, axis=1)
-        self.own.take(
-            np.where(np.isfinite(whole), left - whole, left), driven, floor, limit, forget
-        )
+        rest = np.where(np.isfinite(whole), left - whole, left)
+        self.own.take(rest, driven, floor, limit, forget, slack, rounded)
         shared = np.where(self._assumed, np.nan, middle - median_of_all(middle, _LEAST_OF_ALL))
-        self.common.take(shared, medians(driven), relation.floor, limit, forget)
+        self.common.take(shared, medians(driven), relation.floor, limit, forget, medians(slack))
 
     # -- what outlives a restart -----------------------------------------------------
 
@@ -240,4 +333,4 @@ class Watch:
             )
 
 
-_KEPT = ("gain", "offset", "_learnt")
+_KEPT = ("gain", "offset", "_learnt", "_fit", "_least", "_most")

@@ -22,7 +22,7 @@ from twin.errors import FrameError
 from twin.shadow.calibration import Phases, Watch
 from twin.shadow.causes import Finding, findings
 from twin.shadow.detection import limit_for
-from twin.shadow.readings import Readings, SiteModel
+from twin.shadow.readings import Readings, Rounding, SiteModel
 from twin.shadow.relations import RELATIONS
 from twin.site import Layout
 from twin.stored_arrays import UNREADABLE, check_stored, stored_array
@@ -101,6 +101,8 @@ class ShadowCore:
         wanted = {name for own in self.watches.values() for name in own.relation.readings}
         self._model = SiteModel.of(layout)
         self._readings = Readings(layout, wanted)
+        coarse = {name for own in self.watches.values() for name in own.relation.coarse}
+        self._rounding = Rounding(layout, sorted(coarse))
         self._decoder = Decoder(layout, UnitKind.RACK)
         self._last = np.full(layout.site.racks, -np.inf)
         self._sequence = np.full(layout.site.racks, -1, np.int64)
@@ -226,6 +228,7 @@ class ShadowCore:
             self._block = number
         moment = self._readings.moment(self._model)
         with np.errstate(all="ignore"):  # what comes of nonsense is no finite number
+            self._rounding.sample(moment)
             for watch in self.watches.values():
                 watch.sample(moment)
 
@@ -236,8 +239,9 @@ class ShadowCore:
 
     def _close(self) -> None:
         with np.errstate(all="ignore"):
+            coarse = self._rounding.close()
             for watch in self.watches.values():
-                watch.close(self.limit)
+                watch.close(self.limit, coarse)
         self.findings = findings(self.layout, self.watches)
         self.blocks += 1
 

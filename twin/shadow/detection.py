@@ -35,6 +35,10 @@ _EVIDENT = 4.0
 _PRIOR_BLOCKS = 20.0
 """Blocks that the deviation of all devices counts for in that of one."""
 _MOST_CORRELATION = 0.9
+_ROUGH = 0.1
+"""Share of the newest block in how rough a device's deviation is at present."""
+_ROUGH_OF_NOISE = 0.9
+"""Mean of the smaller of two successive squared steps of white noise, over its variance (simulated)."""
 
 
 def blocks_to_false_alarm(limit: float, allowance: float = ALLOWANCE) -> float:
@@ -69,10 +73,11 @@ class _ProofSums:
     product: Floats
     driven: Floats
     last: Floats
+    coarse: Floats
 
     @classmethod
     def of(cls, shape: tuple[int, int]) -> _ProofSums:
-        return cls(*(np.zeros(shape) for _ in range(6)))
+        return cls(*(np.zeros(shape) for _ in range(7)))
 
 
 class Detector:
@@ -81,7 +86,6 @@ class Detector:
     Args:
         shape: racks, devices a rack.
         proving: blocks in which mean and deviation of a device are found.
-        form: error of the relation's function over a change of its driven part.
 
     Attributes:
         watching: devices that are judged.
@@ -90,13 +94,15 @@ class Detector:
         drift: present parameter over the calibrated one, less 1.
     """
 
-    def __init__(self, shape: tuple[int, int], proving: int, form: float) -> None:
-        self._proving, self._form = proving, form
+    def __init__(self, shape: tuple[int, int], proving: int) -> None:
+        self._proving = proving
         self.watching = np.zeros(shape, dtype=np.bool_)
         self.deviation: Floats = np.full(shape, np.inf)
         self.center: Floats = np.zeros(shape)
         self.at: Floats = np.zeros(shape)
         """Driven part at which it was calibrated."""
+        self._coarse: Floats = np.zeros(shape)
+        """What rounding may have made of the center."""
         self.drift: Floats = np.zeros(shape)
         self._proof = _ProofSums.of(shape)
         self._above, self._below = np.zeros(shape), np.zeros(shape)
@@ -106,6 +112,10 @@ class Detector:
         """Deviation of the last block over its standard deviation, NaN where it is not judged."""
         self.blocks: Floats = np.zeros(shape)
         """Blocks since the deviation began."""
+        self._rough: Floats = np.zeros(shape)
+        """Variance of a block by its steps, which a lasting shift does not raise."""
+        self._gap: Floats = np.full(shape, np.nan)
+        self._step: Floats = np.full(shape, np.nan)
         self._error, self._moved, self._squared = (np.zeros(shape) for _ in range(3))
         self._slow_moved, self._slow_squared = np.zeros(shape), np.zeros(shape)
         self.alarmed = np.zeros(shape, dtype=np.bool_)
@@ -137,13 +147,21 @@ class Detector:
         self.watching &= ~where
         self.alarmed &= ~where
         for own in (self._proof.count, self._proof.total, self._proof.square, self._proof.product,
-                    self._proof.driven, self._proof.last, self._above, self._below, self.smooth,
-                    self.blocks, self._error, self._moved, self._squared, self.drift,
+                    self._proof.driven, self._proof.last, self._proof.coarse, self._above, self._below, self.smooth,
+                    self.blocks, self._error, self._moved, self._squared, self.drift, self._rough,
                     self._slow_moved, self._slow_squared):  # fmt: skip
             own[where] = 0.0
+        self._gap[where] = self._step[where] = np.nan
 
     def take(
-        self, error: Floats, driven: Floats, floor: Floats | float, limit: float, forget: float
+        self,
+        error: Floats,
+        driven: Floats,
+        floor: Floats | float,
+        limit: float,
+        forget: float,
+        slack: Floats | float = 0.0,
+        coarse: Floats | float = 0.0,
     ) -> None:
         """Take in a block.
 
@@ -153,12 +171,15 @@ class Detector:
             floor: least deviation of a block's mean.
             limit: of the CUSUM.
             forget: share of the past that the tracked parameter forgets.
+            slack: what the expected effect may be wrong by, in units of the effect.
+            coarse: what rounding of the readings may make, which is part of it.
         """
         there = np.isfinite(error)
         own = there & ~self.watching
         if own.any():
+            self._proof.coarse += np.where(own, coarse, 0.0)
             self._prove(np.where(own, error, 0.0), np.where(own, driven, 0.0), own, floor)
-        self._watch(error, driven, there & self.watching & ~own, limit, forget)
+        self._watch(error, driven, slack, there & self.watching & ~own, limit, forget)
 
     def _prove(
         self, error: Floats, driven: Floats, own: NDArray[np.bool_], floor: Floats | float
@@ -188,12 +209,14 @@ class Detector:
         self.deviation = np.where(ready, deviation, self.deviation)
         self.center = np.where(ready, mean, self.center)
         self.at = np.where(ready, proof.driven / count, self.at)
+        self._coarse = np.where(ready, proof.coarse / count, self._coarse)
         self.watching |= ready
 
     def _watch(
         self,
         error: Floats,
         driven: Floats,
+        slack: Floats | float,
         there: NDArray[np.bool_],
         limit: float,
         forget: float,
@@ -202,23 +225,37 @@ class Detector:
         if not there.any():
             return
         gap = np.where(there, error - self.center, 0.0)
-        z = gap / self.deviation
+        deviation = np.maximum(self.deviation, np.sqrt(self._roughness(gap, there)))
+        z = gap / deviation
         # The mean of the proof is known to 1/sqrt(n) of a deviation; of many devices some are
         # off by several times that.
         surely = NormalDist().inv_cdf(1.0 - 0.1 / max(2, 2 * there.size))
         known = surely / sqrt(self._proving)
-        away = self._form * np.abs(np.where(there, driven, self.at) - self.at) / self.deviation
-        slack = known + away + ALLOWANCE
+        unsure = np.where(there, slack + self._coarse, 0.0) / deviation
+        allowed = known + unsure + ALLOWANCE
         cap = _KEPT_OVER * limit
         for side, sign in ((self._above, 1.0), (self._below, -1.0)):
-            moved = np.clip(side + np.minimum(sign * z - slack, _MOST_STEP), 0.0, cap)
+            moved = np.clip(side + np.minimum(sign * z - allowed, _MOST_STEP), 0.0, cap)
             side[there] = moved[there]
-        clear = np.sign(z) * np.maximum(np.abs(z) - away, 0.0)
+        clear = np.sign(z) * np.maximum(np.abs(z) - unsure, 0.0)
         self.smooth = np.where(there, (1.0 - _SMOOTH) * self.smooth + _SMOOTH * clear, self.smooth)
         self.z[there] = z[there]
         self._estimate(gap, np.where(there, driven, 0.0), there, forget)
         stands = self.statistic
         self.alarmed = np.where(self.alarmed, stands > 0.5 * limit, stands > limit) & self.watching
+
+    def _roughness(self, gap: Floats, there: NDArray[np.bool_]) -> Floats:
+        """Return the variance of a block that the steps from block to block tell.
+
+        Loads that come and go make a device rougher than it was when its deviation was proven. Of
+        two successive steps the smaller counts, so that the one step of a fault does not.
+        """
+        step = np.where(there, (gap - self._gap) ** 2, np.nan)
+        least = np.minimum(step, self._step) / _ROUGH_OF_NOISE
+        more = _ROUGH * (np.nan_to_num(least) - self._rough)
+        self._rough = self._rough + np.where(np.isfinite(least), more, 0.0)
+        self._gap, self._step = np.where(there, gap, np.nan), step
+        return self._rough
 
     def _estimate(
         self, gap: Floats, driven: Floats, there: NDArray[np.bool_], forget: float
@@ -247,4 +284,5 @@ class Detector:
             setattr(self, name, rooted(kept[name], getattr(self, name)))
 
 
-_KEPT = ("watching", "deviation", "center", "at", "drift", "_slow_moved", "_slow_squared")
+_KEPT = ("watching", "deviation", "center", "at", "_coarse", "drift", "_slow_moved",
+         "_slow_squared")  # fmt: skip

@@ -17,15 +17,62 @@ from twin.plant.units import Floats
 from twin.site import Layout
 from twin.wire import Snapshot
 
-__all__ = ["Moment", "Readings", "SiteModel", "split"]
+__all__ = ["Moment", "Readings", "Rounding", "SiteModel", "split", "step_of"]
 
 Flags = NDArray[np.bool_]
+_WANDERS = 0.4
+"""Deviation of a reading within a block, in steps, above which its mean is as good as unrounded."""
 
 
 def split(name: str) -> tuple[str, str]:
     """Return device class and signal of a reading such as ``gpu.power_usage``."""
     device, _, signal = name.partition(".")
     return device, signal
+
+
+def step_of(name: str) -> float:
+    """Return the step in which a reading is shown, in its unit."""
+    device, signal = split(name)
+    return float(10.0 ** -device_class(device)[signal].decimals)
+
+
+class Rounding:
+    """What rounding may make of the mean of a reading over a block.
+
+    A reading that wanders over its steps averages to what is measured; one that stands still may be
+    wrong by half a step for as long as it does.
+
+    Args:
+        layout: the site.
+        names: of the readings that are shown in coarse steps.
+    """
+
+    def __init__(self, layout: Layout, names: Iterable[str]) -> None:
+        self._sums = {
+            name: np.zeros((3, *layout.shape(device_class(split(name)[0])))) for name in names
+        }
+
+    def sample(self, moment: Moment) -> None:
+        """Take in the readings of an instant."""
+        for name, (count, total, square) in self._sums.items():
+            values = moment[name]
+            there = np.isfinite(values)
+            value = np.where(there, values, 0.0)
+            count += there
+            total += value
+            square += value**2
+
+    def close(self) -> dict[str, Floats]:
+        """End a block and return what rounding may make, by the name of the reading."""
+        found: dict[str, Floats] = {}
+        for name, own in self._sums.items():
+            count, total, square = own
+            count = np.maximum(count, 1.0)
+            step, mean = step_of(name), total / count
+            wanders = np.sqrt(np.maximum(square / count - mean**2, 0.0)) / (_WANDERS * step)
+            found[name] = 0.5 * step * np.maximum(1.0 - wanders, 0.0)
+            own.fill(0.0)
+        return found
 
 
 @dataclass(frozen=True, slots=True)

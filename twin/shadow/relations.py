@@ -14,10 +14,15 @@ import numpy as np
 from twin.catalog import CDU, GPU, PSU, PUMP, SERVER, DeviceClass, Signal, device_class
 from twin.shadow import functions
 from twin.shadow.functions import Function
-from twin.shadow.readings import split
+from twin.shadow.readings import split, step_of
 from twin.wire import ShadowUnit
 
 __all__ = ["RELATIONS", "Relation"]
+
+
+def _signal(reading: str) -> Signal:
+    device, signal = split(reading)
+    return device_class(device)[signal]
 
 
 @dataclass(frozen=True)
@@ -67,13 +72,21 @@ class Relation:
     @cached_property
     def signal(self) -> Signal:
         """The effect's row of the catalogue."""
-        device, signal = split(self.effect)
-        return device_class(device)[signal]
+        return _signal(self.effect)
 
     @property
     def readings(self) -> tuple[str, ...]:
         """All readings that it needs."""
         return (self.effect, *self.causes)
+
+    @cached_property
+    def coarse(self) -> tuple[str, ...]:
+        """Readings in the effect's unit in steps so wide that they do not average out."""
+        return tuple(
+            name
+            for name in self.readings
+            if _signal(name).unit is self.signal.unit and step_of(name) > self.floor
+        )
 
 
 RELATIONS = (
