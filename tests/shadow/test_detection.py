@@ -43,7 +43,7 @@ def test_detector_keeps_to_the_rate_with_what_it_has_learnt_of_the_noise() -> No
     """With mean and deviation learnt of 20 blocks, devices alarm no more often than was asked."""
     shape, blocks, wanted = (100, 40), 400, 20.0
     limit = limit_for(2 * 100 * 40, blocks, wanted)
-    detector = Detector(shape, proving=20, form=0.0)
+    detector = Detector(shape, proving=20)
     rng = np.random.default_rng(2)
     ever = np.zeros(shape, dtype=np.bool_)
     for _ in range(20 + blocks):
@@ -56,7 +56,7 @@ def test_correlated_noise_is_not_taken_for_a_shift() -> None:
     """Noise whose blocks resemble each other by 0.6 raises no more alarms than were asked for."""
     shape, blocks, wanted = (100, 20), 400, 10.0
     limit = limit_for(2 * 100 * 20, blocks, wanted)
-    detector = Detector(shape, proving=20, form=0.0)
+    detector = Detector(shape, proving=20)
     rng = np.random.default_rng(3)
     noise, ever = np.zeros(shape), np.zeros(shape, dtype=np.bool_)
     for _ in range(20 + blocks):
@@ -70,7 +70,7 @@ def test_one_strange_block_is_no_alarm_and_a_lasting_shift_is_one_that_ends() ->
     """A block a thousand deviations off passes; a shift of five is found, and ends when it does."""
     shape = (1, 8)
     limit = limit_for(16, 20_160.0, 1.0)
-    detector = Detector(shape, proving=20, form=0.0)
+    detector = Detector(shape, proving=20)
     rng = np.random.default_rng(4)
 
     def take(shift: float, blocks: int) -> bool:
@@ -91,7 +91,7 @@ def test_one_strange_block_is_no_alarm_and_a_lasting_shift_is_one_that_ends() ->
 
 def test_missing_blocks_hold_what_is_known() -> None:
     """Blocks without a value neither raise nor end anything."""
-    detector = Detector((1, 8), proving=20, form=0.0)
+    detector = Detector((1, 8), proving=20)
     rng = np.random.default_rng(5)
     for _ in range(30):
         detector.take(rng.standard_normal((1, 8)), np.ones((1, 8)), _FLOOR, 10.0, 0.01)

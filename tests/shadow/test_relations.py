@@ -14,7 +14,7 @@ from twin.catalog import UnitKind, device_class
 from twin.plant import Conditions, Plant
 from twin.plant.units import Floats
 from twin.shadow import ShadowCore
-from twin.shadow.causes import CAUSES, DeviationCause
+from twin.shadow.cause_table import CAUSES, DeviationCause
 from twin.shadow.functions import Memory
 from twin.shadow.readings import Readings, SiteModel, split
 from twin.shadow.relations import RELATIONS, Relation

@@ -29,10 +29,17 @@ _LEAST_OF_A_RACK = 4
 """Devices of a rack whose median tells what the whole rack shows."""
 _LEAST_OF_ALL = 5
 """Devices of a site whose median tells what all of them show."""
-_UNSURE = 0.3
-"""Deviation of what the fit foretells over that of a block, above which it learns on."""
-_LAG_FORM = 0.3
+_CORRELATED = 4.0
+"""Blocks whose errors are one: of lags and forms that are not quite the model's, est."""
+_UNSURE, _SURE = 1.0, 0.5
+"""Deviation of what the fit foretells away from its middle, over that of a block, above which it
+learns on, and down to which it does."""
+_LAG_FORM = 0.15
 """Error of a lag over the change of its driven part from block to block, est."""
+_FLOW_FORM = 0.3
+"""Error of the exponent by which the driven part goes with the flow of what cools, est."""
+_LAG_SPREAD = 0.1
+"""What devices of one kind differ by in it, est."""
 _LAG_LEFT = 0.3
 """What is left of such a change after a block, est."""
 _MOST_MOVED = 0.5
@@ -61,10 +68,12 @@ class _Sums:
 
     def __init__(self, shape: tuple[int, int]) -> None:
         self.weight, self.error, self.driven, self.expected = (np.zeros(shape) for _ in range(4))
-        self.samples = np.zeros(shape)
+        self.samples, self.flow = np.zeros(shape), np.zeros(shape)
 
     def clear(self) -> None:
-        for own in (self.weight, self.error, self.driven, self.expected, self.samples):
+        for own in (
+            self.weight, self.error, self.driven, self.expected, self.samples, self.flow
+        ):  # fmt: skip
             own.fill(0.0)
 
 
@@ -110,9 +119,20 @@ class Watch:
         self._fit = np.zeros((5, *shape))
         """Sums over these blocks, each over its variance: 1, x, x², r, r x."""
         self._least, self._most = np.full(shape, np.nan), np.full(shape, np.nan)
-        """Ends of the driven part that is calibrated."""
-        self._driven, self._moved = np.full(shape, np.nan), np.zeros(shape)
+        """Ends of the driven part that is calibrated beyond where the deviation was proven."""
+        self._unsure = np.zeros(shape, dtype=np.bool_)
+        """Devices that learn on."""
+        self._flow_at, self._flows = np.zeros(shape), np.zeros(shape)
+        """Flow of what cools at which it was calibrated, and the blocks of that."""
+        self._driven: Floats
+        self._swung: Floats
+        self._driven, self._swung = np.full(shape, np.nan), np.zeros(shape)
         """Driven part of the last block, and how far it moved of late."""
+        self._moved: Floats = np.zeros(shape)
+        self._moved_together: Floats = np.zeros(
+            (1, 1) if self.common is None else self.common.z.shape
+        )
+        """How far it moved by more than its like did, and its rack or server by more than all."""
 
     def reset(self, where: NDArray[np.bool_]) -> None:
         """Calibrate some devices anew, (racks, devices)."""
@@ -120,6 +140,7 @@ class Watch:
         self._fit[:, where] = 0.0
         self.gain[where] = self.offset[where] = 0.0
         self._least[where] = self._most[where] = np.nan
+        self._flow_at[where] = self._flows[where] = 0.0
         self.own.reset(where)
 
     # -- samples ---------------------------------------------------------------------
@@ -148,6 +169,8 @@ class Watch:
         sums.error += weight * np.where(there, error, 0.0)
         sums.driven += weight * np.where(there, found.driven, 0.0)
         sums.expected += weight * np.where(there, measured - error, 0.0)
+        if found.flow is not None:
+            sums.flow += weight * np.where(there, found.flow, 0.0)
         if found.assumed is not None:
             self._assumed = found.assumed
 
@@ -174,25 +197,35 @@ class Watch:
         error = np.where(whole, sums.error / weight, np.nan)
         driven = np.where(whole, sums.driven / weight, np.nan)
         model = np.where(whole, sums.expected / weight, np.nan)
+        flow = np.where(whole, sums.flow / weight, 0.0)
         sums.clear()
         rounded = self._rounded(coarse or {})
-        moved = self._move(driven)
+        self._move(driven)
         floor = self._floor(driven)
-        noise = np.sqrt(floor**2 + (_LAG_FORM * moved) ** 2 + rounded**2)
+        noise = np.sqrt(floor**2 + (_LAG_FORM * self._swung) ** 2 + rounded**2)
         young = whole & (self._learnt < self._phases.learning)
         if young.any():
             self._learn(error, driven, noise, young)
         known = self._learnt >= self._phases.learning
-        unsure = known & whole & ~young & (self._spread(driven) > _UNSURE * noise)
+        spread = np.nan_to_num(self._spread(driven))
+        limits = np.where(self._unsure, _SURE, _UNSURE) * noise
+        # What is found is not learnt away.
+        unsure = known & whole & ~young & (spread > limits) & ~self.own.alarmed
+        self._unsure = np.where(whole, unsure, self._unsure)
         if unsure.any():
-            settled = unsure & (moved <= _MOST_MOVED * self.relation.lag)
+            settled = unsure & (self._swung <= _MOST_MOVED * self.relation.lag)
             self._learn_on(error - self.own.center, driven, noise, settled)
         left = error - (self.gain * driven + self.offset)
         left[~known | young | unsure] = np.nan
         self.expected = model + (self.gain * driven + self.offset)
         self.expected[~known] = np.nan
         self.measured = model + error
-        self._judge(left, driven, floor, moved, rounded, limit)
+        fresh = whole & ~self.own.watching
+        self._flows += fresh
+        share = np.where(fresh, 1.0 / np.maximum(self._flows, 1.0), 0.0)
+        self._flow_at = self._flow_at + share * (flow - self._flow_at)
+        otherwise = _FLOW_FORM * np.abs(np.nan_to_num(driven) * (flow - self._flow_at))
+        self._judge(left, driven, floor, spread + otherwise, rounded, limit)
         self.covered = np.isfinite(left) & self.own.watching
 
     def _rounded(self, coarse: Mapping[str, Floats]) -> Floats:
@@ -204,13 +237,38 @@ class Watch:
                 total = total + np.repeat(each, max(self.shape[1] // each.shape[1], 1), axis=1)
         return total
 
-    def _move(self, driven: Floats) -> Floats:
-        """Return how far the driven part has moved of late, where it has a lag."""
-        if np.isfinite(self.relation.lag):
-            step = np.nan_to_num(np.abs(driven - self._driven), nan=0.0)
-            self._moved = np.maximum(step, _LAG_LEFT * self._moved)
-            self._driven = np.where(np.isfinite(driven), driven, self._driven)
-        return self._moved
+    def _move(self, driven: Floats) -> None:
+        """Take note of how far the driven part has moved of late, where it has a lag."""
+        if not np.isfinite(self.relation.lag):
+            return
+        step = driven - self._driven
+        self._driven = np.where(np.isfinite(driven), driven, self._driven)
+
+        def moved(before: Floats, step: Floats, middle: Floats | float) -> Floats:
+            alone = np.abs(step - middle) + _LAG_SPREAD * np.abs(step)
+            most: Floats = np.fmax(np.nan_to_num(alone), _LAG_LEFT * before)
+            return most
+
+        self._swung = np.fmax(np.nan_to_num(np.abs(step)), _LAG_LEFT * self._swung)
+        self._moved = moved(self._moved, step, self._middle(step))
+        if self.common is not None:
+            middle = self._medians(step)
+            whole = median_of_all(middle, _LEAST_OF_ALL)
+            self._moved_together = moved(self._moved_together, middle, whole)
+
+    def _middle(self, values: Floats) -> Floats | float:
+        """Return what the like of each device shows: of its rack or server, else of all."""
+        if self.common is None:
+            return median_of_all(values, _LEAST_OF_ALL)
+        each = self.shape[1] // self.common.z.shape[1]
+        middle = np.repeat(self._medians(values), each, axis=1)
+        return np.where(np.isfinite(middle), middle, 0.0)
+
+    def _medians(self, values: Floats) -> Floats:
+        """Return the median of each rack's or server's devices; NaN where they are too few."""
+        groups = 1 if self.common is None else self.common.z.shape[1]
+        each = values.shape[1] // groups
+        return median_of_racks(values.reshape(-1, each), _LEAST_OF_A_RACK).reshape(-1, groups)
 
     def _floor(self, driven: Floats) -> Floats:
         """Return the least deviation of a block's mean, in units of the effect."""
@@ -223,14 +281,8 @@ class Watch:
         self._add(error, driven, noise, young)
         self._learnt += young
         done = young & (self._learnt >= self._phases.learning)
-        if not done.any():
-            return
-        self._solve(done)
-        weight = np.maximum(self._fit[0], 1e-30)
-        mean = self._fit[1] / weight
-        spread = np.sqrt(np.maximum(self._fit[2] / weight - mean**2, 0.0))
-        self._least = np.where(done, mean - spread, self._least)
-        self._most = np.where(done, mean + spread, self._most)
+        if done.any():
+            self._solve(done)
 
     def _learn_on(
         self, error: Floats, driven: Floats, noise: Floats, where: NDArray[np.bool_]
@@ -238,15 +290,14 @@ class Watch:
         """Learn what a load tells that calibration has not seen."""
         self._add(error, driven, noise, where)
         self._solve(where)
-        there = where & (self._spread(driven) <= _UNSURE * noise)
-        self._least = np.where(there, np.minimum(self._least, driven), self._least)
-        self._most = np.where(there, np.maximum(self._most, driven), self._most)
+        there = where & (self._spread(driven) <= _SURE * noise)
+        self._least = np.where(there, np.fmin(self._least, driven), self._least)
+        self._most = np.where(there, np.fmax(self._most, driven), self._most)
 
-    def _add(
-        self, error: Floats, driven: Floats, noise: Floats, where: NDArray[np.bool_]
-    ) -> None:
+    def _add(self, error: Floats, driven: Floats, noise: Floats, where: NDArray[np.bool_]) -> None:
         r, x = np.where(where, error, 0.0), np.where(where, driven, 0.0)
-        self._fit += np.stack((where.astype(np.float64), x, x * x, r, r * x)) / noise**2
+        sums = np.stack((where.astype(np.float64), x, x * x, r, r * x))
+        self._fit += sums / (_CORRELATED * noise**2)
 
     def _precision(self) -> tuple[Floats, Floats, Floats, Floats]:
         """Return what is known of gain, of offset and of both, and their determinant."""
@@ -262,44 +313,38 @@ class Watch:
         self.offset = np.where(where, (sr * gain - srx * both) / over, self.offset)
 
     def _spread(self, driven: Floats) -> Floats:
-        """Return the deviation of what the fit foretells, in units of the effect."""
-        gain, offset, both, over = self._precision()
-        variance = (driven**2 * offset - 2.0 * driven * both + gain) / over
-        return np.sqrt(np.maximum(variance, 0.0))
+        """Return the deviation of what the fit foretells for being off its middle."""
+        _, offset, _, over = self._precision()
+        middle = self._fit[1] / np.maximum(self._fit[0], 1e-30)
+        spread: Floats = np.abs(driven - middle) * np.sqrt(offset / over)
+        return spread
 
     def _away(self, driven: Floats) -> Floats:
         """Return how far the driven part is from where it is calibrated."""
-        ends = np.minimum(np.abs(driven - self._least), np.abs(driven - self._most))
+        ends = np.fmin(np.abs(driven - self._least), np.abs(driven - self._most))
         proven = np.where(self.own.watching, np.abs(driven - self.own.at), np.nan)
-        return np.fmin(ends, proven)
+        away: Floats = np.fmin(ends, proven)
+        return away
 
     def _judge(
         self,
         left: Floats,
         driven: Floats,
         floor: Floats,
-        moved: Floats,
+        unsure: Floats,
         rounded: Floats,
         limit: float,
     ) -> None:
         relation, forget = self.relation, 1.0 / self._phases.forgetting
-        slack = relation.form * self._away(driven) + _LAG_FORM * moved + rounded
+        slack = relation.form * self._away(driven) + unsure + rounded
+        lagging = slack + _LAG_FORM * self._moved
+        self.own.take(left - self._middle(left), driven, floor, limit, forget, lagging, rounded)
         if self.common is None:
-            rest = left - median_of_all(left, _LEAST_OF_ALL)
-            self.own.take(rest, driven, floor, limit, forget, slack, rounded)
             return
-        groups = self.common.z.shape[1]
-        each = left.shape[1] // groups
-
-        def medians(values: Floats) -> Floats:
-            return median_of_racks(values.reshape(-1, each), _LEAST_OF_A_RACK).reshape(-1, groups)
-
-        middle = medians(left)
-        whole = np.repeat(middle, each, axis=1)
-        rest = np.where(np.isfinite(whole), left - whole, left)
-        self.own.take(rest, driven, floor, limit, forget, slack, rounded)
+        middle = self._medians(left)
         shared = np.where(self._assumed, np.nan, middle - median_of_all(middle, _LEAST_OF_ALL))
-        self.common.take(shared, medians(driven), relation.floor, limit, forget, medians(slack))
+        slack = self._medians(slack) + _LAG_FORM * self._moved_together
+        self.common.take(shared, self._medians(driven), relation.floor, limit, forget, slack)
 
     # -- what outlives a restart -----------------------------------------------------
 
@@ -333,4 +378,4 @@ class Watch:
             )
 
 
-_KEPT = ("gain", "offset", "_learnt", "_fit", "_least", "_most")
+_KEPT = ("gain", "offset", "_learnt", "_fit", "_least", "_most", "_flow_at", "_flows")

@@ -1,9 +1,7 @@
-"""The table of causes: which deviations each leaves, and the sentence that names it.
+"""Findings: of each lasting deviation the cause that explains it best, and its culprit.
 
-A cause is told from others by redundancy: a cold plate that conducts less warms die and memory
-alike, a die sensor that reads too much leaves the memory too cool for it, a power sensor that reads
-too little makes the server draw too much as well. Of all causes the one counts whose signs agree
-best with what relations of the same place show.
+Of all causes of the table (:mod:`twin.shadow.cause_table`) the one counts whose signs agree best
+with what relations of the same place show.
 """
 
 from __future__ import annotations
@@ -14,161 +12,23 @@ from heapq import nlargest
 
 import numpy as np
 
-from twin.catalog import CDU, GPU, PSU, PUMP, SERVER, DeviceClass
+from twin.catalog import CDU, GPU, PUMP, SERVER
 from twin.shadow.calibration import Watch
+from twin.shadow.cause_table import CAUSES, DeviationCause
 from twin.site import Layout, address_of
 from twin.wire import ShadowUnit
 
-__all__ = ["CAUSES", "Culprit", "DeviationCause", "Finding", "findings"]
+__all__ = ["Culprit", "Finding", "findings"]
 
 _MOST_FINDINGS = 500
 """Findings that are told at a time; the strongest first."""
 _MOST_ALARMS = 2_000
 """Devices in alarm of which the causes are looked for."""
 
-Sign = tuple[str, str, int]
-"""Relation, its part (``own`` or ``common``), and the sign of the deviation."""
 
-
-@dataclass(frozen=True, slots=True)
-class DeviationCause:
-    """A cause of deviations.
-
-    Attributes:
-        name: of the cause, a label of its series.
-        device: class of the culprit; a coolant unit stands for its rack.
-        signs: deviations that it leaves; the first is the one that it is measured by.
-        text: sentence about it; takes place, change in percent, residual, unit, direction.
-        mirrored: whether all signs may be the other way round too.
-    """
-
-    name: str
-    device: DeviceClass
-    signs: tuple[Sign, ...]
-    text: str
-    mirrored: bool = False
-
-
-_KELVIN = "{residual:.1f} K {direction} expected"
-_DIE_SENSOR = (
-    "temperature sensor of {place} is wrong: it reads " + _KELVIN + ", and the memory does not "
-    "follow"
-)
-_POWER_SENSOR = (
-    "power sensor of {place} is wrong: for its reading the GPU is " + _KELVIN + ", and its server "
-    "draws more or less power alike"
-)
-_TOO_COOL = "temperature or power sensor of {place} is wrong: the GPU reads " + _KELVIN
-CAUSES = (
-    DeviationCause("cold_plate", GPU, (("gpu_temperature", "own", 1),),
-          "cold plate of {place} conducts {less:.0f} % less than when calibrated; the GPU is "
-          + _KELVIN),
-    DeviationCause("gpu_temperature_sensor", GPU,
-          (("gpu_temperature", "own", 1), ("memory_temperature", "own", -1)),
-          _DIE_SENSOR, mirrored=True),
-    DeviationCause("heat_sink", GPU, (("gpu_temperature_in_air", "own", 1),),
-          "heat sink of {place} conducts {less:.0f} % less than when calibrated; the GPU is "
-          + _KELVIN),
-    DeviationCause("gpu_temperature_sensor", GPU,
-          (("gpu_temperature_in_air", "own", 1), ("memory_temperature", "own", -1)),
-          _DIE_SENSOR, mirrored=True),
-    DeviationCause("gpu_power_sensor", GPU,
-          (("gpu_temperature_in_air", "own", 1), ("host_load", "own", 1)),
-          _POWER_SENSOR, mirrored=True),
-    DeviationCause("gpu_too_cool", GPU, (("gpu_temperature_in_air", "own", -1),), _TOO_COOL),
-    DeviationCause("air_to_heat_sinks", SERVER, (("gpu_temperature_in_air", "common", 1),),
-          "air reaches the heat sinks of {place} less than its fans tell: all its GPUs are "
-          + _KELVIN),
-    DeviationCause("air_filter", SERVER,
-          (("gpu_temperature_in_air", "common", 1), ("outlet_temperature", "own", 1)),
-          "less air goes through {place} than its fans tell, or its inlet sensor reads too little: "
-          "GPUs and outlet are warmer, " + _KELVIN),
-    DeviationCause("inlet_temperature_sensor", SERVER,
-          (("gpu_temperature_in_air", "common", -1), ("outlet_temperature", "own", -1)),
-          "inlet temperature sensor of {place} is wrong: for its reading GPUs and outlet are cool, "
-          + _KELVIN),
-    DeviationCause("server_sensors", SERVER, (("gpu_temperature_in_air", "common", -1),),
-          "a sensor that all GPUs of {place} share is wrong: they read " + _KELVIN),
-    DeviationCause("outlet_temperature_sensor", SERVER, (("outlet_temperature", "own", 1),),
-          "outlet temperature sensor of {place} is wrong: it reads " + _KELVIN, mirrored=True),
-    DeviationCause("gpu_power_sensor", GPU,
-          (("gpu_temperature", "own", 1), ("host_load", "own", 1)),
-          _POWER_SENSOR, mirrored=True),
-    DeviationCause("memory_contact", GPU, (("memory_temperature", "own", 1),),
-          "memory of {place} has less contact than when calibrated: " + _KELVIN + " for its die"),
-    DeviationCause("memory_temperature_sensor", GPU, (("memory_temperature", "own", -1),),
-          "memory temperature sensor of {place} is wrong: it reads " + _KELVIN + " for its die"),
-    DeviationCause("gpu_too_cool", GPU, (("gpu_temperature", "own", -1),), _TOO_COOL),
-    DeviationCause("supply_temperature_sensor", CDU,
-          (("return_temperature", "own", -1), ("gpu_temperature", "common", -1)),
-          "supply temperature sensor of {place} is wrong: the coolant returns " + _KELVIN
-          + ", and all GPUs deviate alike", mirrored=True),
-    DeviationCause("flow_meter", CDU,
-          (("coolant_flow", "own", 1), ("return_temperature", "own", 1),
-           ("gpu_temperature", "common", 1)),
-          "flow meter of {place} is wrong: it reads {percent:.0f} % {more} than the pumps give",
-          mirrored=True),
-    DeviationCause("flow_meter", CDU,
-          (("coolant_flow", "own", 1), ("return_temperature", "own", 1)),
-          "flow meter of {place} is wrong: it reads {percent:.0f} % {more} than the pumps give",
-          mirrored=True),
-    DeviationCause("flow_meter", CDU, (("coolant_flow", "own", 1),),
-          "flow meter of {place} is wrong: it reads {percent:.0f} % {more} than the pumps give",
-          mirrored=True),
-    DeviationCause("return_temperature_sensor", CDU, (("return_temperature", "own", 1),),
-          "return temperature sensor of {place} is wrong, or heat is missing: it reads " + _KELVIN,
-          mirrored=True),
-    DeviationCause("coolant_to_plates", CDU, (("gpu_temperature", "common", 1),),
-          "coolant reaches the cold plates of {place} less than when calibrated: all its GPUs are "
-          + _KELVIN),
-    DeviationCause("coolant_to_plates", CDU,
-          (("gpu_temperature", "common", 1), ("return_temperature", "own", -1)),
-          "coolant passes the cold plates of {place} by: all its GPUs are " + _KELVIN),
-    DeviationCause("rack_sensors", CDU, (("gpu_temperature", "common", -1),),
-          "a sensor that all GPUs of {place} share is wrong: they read " + _KELVIN),
-    DeviationCause("rack_memory", CDU, (("memory_temperature", "common", 1),),
-          "memories of {place} are all " + _KELVIN + " for their dies: what they do has changed",
-          mirrored=True),
-    DeviationCause("pump_wear", PUMP, (("pump_flow", "own", -1),),
-          "pump {place} gives {percent:.0f} % less than its speed and head ask for: it is worn"),
-    DeviationCause("pump_sensor", PUMP, (("pump_flow", "own", 1),),
-          "flow or speed sensor of {place} is wrong: the pump gives {percent:.0f} % more than it "
-          "can"),
-    DeviationCause("pump_sensor", PUMP, (("pump_flow", "own", -1), ("coolant_flow", "own", 1)),
-          "flow sensor of {place} is wrong: it reads {percent:.0f} % {more} than its speed and the "
-          "flow meter of the rack ask for", mirrored=True),
-    DeviationCause("loop_blocked", CDU, (("loop_pressure", "own", 1),),
-          "loop of {place} resists {percent:.0f} % more than when calibrated: something blocks it"),
-    DeviationCause("pressure_sensor", CDU, (("loop_pressure", "own", 1), ("pump_flow", "own", 1)),
-          "differential pressure sensor of {place} is wrong: it reads {percent:.0f} % {more} than "
-          "the pumps give", mirrored=True),
-    DeviationCause("pressure_sensor", CDU, (("loop_pressure", "own", -1),),
-          "differential pressure sensor of {place} is wrong, or its loop is bypassed: it reads "
-          "{percent:.0f} % {more} than expected"),
-    DeviationCause("filter_clogged", CDU, (("filter_pressure", "own", 1),),
-          "filter of {place} resists {percent:.0f} % more than when calibrated: it clogs"),
-    DeviationCause("filter_bypassed", CDU, (("filter_pressure", "own", -1),),
-          "filter of {place} resists {percent:.0f} % less than when calibrated: it leaks, or its "
-          "sensor is wrong"),
-    DeviationCause("supply_loss", PSU, (("supply_input", "own", 1),),
-          "power supply {place} loses {percent:.0f} % more than when calibrated: {residual:.0f} W"),
-    DeviationCause("supply_sensor", PSU, (("supply_input", "own", -1),),
-          "power sensors of supply {place} are wrong: it takes {residual:.0f} W {direction} "
-          "expected"),
-    DeviationCause("supply_sensor", PSU, (("supply_input", "own", 1), ("server_power", "own", -1)),
-          "input power sensor of supply {place} is wrong: it reads {residual:.0f} W {direction} "
-          "expected, and the server's meter does not", mirrored=True),
-    DeviationCause("host_load", SERVER, (("host_load", "own", 1),),
-          "server {place} draws {residual:.0f} W {direction} what its GPUs explain",
-          mirrored=True),
-    DeviationCause("server_meter", SERVER, (("server_power", "own", 1),),
-          "power meter of {place} reads {residual:.0f} W {direction} the sum of its supplies",
-          mirrored=True),
-    DeviationCause("pdu_meter", CDU, (("pdu_power", "own", 1),),
-          "PDU meters of {place} read {residual:.0f} W {direction} the sum of what hangs on them",
-          mirrored=True),
-)  # fmt: skip
-"""All causes; of those that agree alike the first counts."""
+Seen = tuple[int, int, int]
+"""Sign of a deviation beyond chance and the model's error, the device that shows most, and the sign
+beyond chance alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,13 +75,20 @@ class Finding:
 
 
 def findings(layout: Layout, watches: Mapping[str, Watch]) -> list[Finding]:
-    """Return what the detectors have found, each culprit and cause once, the strongest first."""
+    """Return what the detectors have found, each culprit and cause once, the strongest first.
+
+    A deviation that the cause of a stronger one leaves as well is not told beside it.
+    """
     found: dict[tuple[str, str], Finding] = {}
+    explained: set[tuple[str, str, int, int]] = set()
     for strength, relation, part, rack, device in nlargest(_MOST_ALARMS, _alarms(watches)):
         if len(found) >= _MOST_FINDINGS:
             break
+        if (relation, part, rack, device) in explained:
+            continue
         culprit = _culprit(layout, watches[relation], part, rack, device)
-        own = _explain(layout, watches, relation, part, culprit, strength)
+        own, left = _explain(layout, watches, relation, part, culprit, strength)
+        explained |= left
         found.setdefault((own.cause, own.place), own)
     return list(found.values())
 
@@ -264,8 +131,8 @@ def _explain(
     part: str,
     culprit: Culprit,
     strength: float,
-) -> Finding:
-    """Return the finding of an alarm, by the cause whose signs agree best."""
+) -> tuple[Finding, set[tuple[str, str, int, int]]]:
+    """Return the finding of an alarm, by the cause whose signs agree best, and all it explains."""
     seen = {
         (name, own): _seen(layout, watch, own, culprit)
         for name, watch in watches.items()
@@ -273,13 +140,20 @@ def _explain(
     }
     mine = (relation, part)
     sign = seen[mine][0] or _sign_of(watches[relation], part, seen[mine][1], culprit)
-    seen[mine] = (sign, seen[mine][1])
-    fits = (own for own in _fits(mine, sign) if all(s[:2] in seen for s in own[0].signs))
-    best = max(fits, key=lambda own: _agreement(own[0], own[1], seen))
-    cause = best[0]
+    seen[mine] = (sign, seen[mine][1], sign)
+    fits = [own for own in _fits(mine, sign) if all(s[:2] in seen for s in own[0].signs)]
+    fits = [own for own in fits if _measured(own[0], own[1], seen)] or fits
+    cause, turned = max(fits, key=lambda own: _agreement(own[0], own[1], seen))
+    explained = {
+        (name, own, culprit.rack, seen[name, own][1])
+        for name, own, asked in cause.signs
+        if turned * asked in (seen[name, own][0], seen[name, own][2])
+    }
     place = _place(layout, cause, culprit, seen)
     first = cause.signs[0][:2]
-    if seen[first][0]:  # a cause is measured by its first sign, where that is seen
+    if (
+        seen[first][0] or seen[first][2]
+    ):  # a cause is measured by its first sign, where that is seen
         relation, part = first
     watch, index = watches[relation], (culprit.rack, seen[relation, part][1])
     detector = watch.parts[part]
@@ -287,7 +161,7 @@ def _explain(
     each = watch.shape[1] // detector.z.shape[1]
     last = culprit.rack, index[1] * each
     words = _words(residual, _relative(watch, part, index, residual, ratio))
-    return Finding(
+    found = Finding(
         cause=cause.name,
         place=place,
         rack=culprit.rack,
@@ -301,6 +175,7 @@ def _explain(
         blocks=int(detector.blocks[index]),
         text=cause.text.format(place=place, **words),
     )
+    return found, explained
 
 
 def _relative(
@@ -325,15 +200,15 @@ def _sign_of(watch: Watch, part: str, device: int, culprit: Culprit) -> int:
     return 1 if watch.parts[part].shift[culprit.rack, device] > 0 else -1
 
 
-def _seen(layout: Layout, watch: Watch, part: str, culprit: Culprit) -> tuple[int, int]:
-    """Return the sign that a relation shows at a place, and the device there that shows most."""
+def _seen(layout: Layout, watch: Watch, part: str, culprit: Culprit) -> Seen:
+    """Return what a relation shows at a place."""
     detector, rack = watch.parts[part], culprit.rack
     devices = _devices(layout, watch, part, culprit)
     if not devices:
-        return 0, 0
+        return 0, 0, 0
     smooth = detector.smooth[rack, devices.start : devices.stop]
     most = devices.start + int(np.argmax(np.abs(smooth)))
-    return int(detector.evidence[rack, most]), most
+    return int(detector.evidence[rack, most]), most, int(detector.hint[rack, most])
 
 
 def _devices(layout: Layout, watch: Watch, part: str, culprit: Culprit) -> range:
@@ -363,16 +238,21 @@ def _fits(mine: tuple[str, str], sign: int) -> Iterator[tuple[DeviationCause, in
                 yield cause, turned
 
 
-def _agreement(
-    cause: DeviationCause, turned: int, seen: Mapping[tuple[str, str], tuple[int, int]]
-) -> float:
+def _measured(cause: DeviationCause, turned: int, seen: Mapping[tuple[str, str], Seen]) -> bool:
+    """Return whether the deviation that a cause is measured by is there."""
+    relation, part, asked = cause.signs[0]
+    sign, _, hint = seen[relation, part]
+    return turned * asked in (sign, hint)
+
+
+def _agreement(cause: DeviationCause, turned: int, seen: Mapping[tuple[str, str], Seen]) -> float:
     """Return how many signs agree, less those that do not."""
     wanted = {(relation, part): turned * own for relation, part, own in cause.signs}
     score = 0.0
-    for place, (sign, _) in seen.items():
+    for place, (sign, _, hint) in seen.items():
         asked = wanted.get(place, 0)
         if asked:
-            score += 1.0 if sign == asked else -1.0
+            score += 1.0 if asked in (sign, hint) else -1.0
         elif sign:
             score -= 1.0
     return score
@@ -382,7 +262,7 @@ def _place(
     layout: Layout,
     cause: DeviationCause,
     culprit: Culprit,
-    seen: Mapping[tuple[str, str], tuple[int, int]],
+    seen: Mapping[tuple[str, str], Seen],
 ) -> str:
     """Return the address of the culprit that a cause blames."""
     kind = cause.device

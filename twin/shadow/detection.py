@@ -26,6 +26,7 @@ ALLOWANCE = 0.5
 _OVERSHOOT = 1.166
 """What the statistic passes a limit by, twice, of normal steps (Siegmund)."""
 _MOST_STEP = 5.0
+"""Standard deviations beyond which one block counts no more."""
 _KEPT_OVER = 1.25
 """The statistic stays below so many limits, so that it comes down soon once all is well."""
 _SMOOTH = 0.2
@@ -35,10 +36,18 @@ _EVIDENT = 4.0
 _PRIOR_BLOCKS = 20.0
 """Blocks that the deviation of all devices counts for in that of one."""
 _MOST_CORRELATION = 0.9
-_ROUGH = 0.1
+_REFINED = 6
+"""Times of the proof for which the center is found better; then it stays as it is."""
+_ORDINARY = 5.0
+"""Deviation over its least beyond which blocks depend on each other too much for that."""
+_CALM = 0.3
+"""Statistic over its limit below which nothing is suspected."""
+_ROUGH = 0.05
 """Share of the newest block in how rough a device's deviation is at present."""
+_ROUGHER = 1.5
+"""How far a device may be rougher than it was proven to be by chance."""
 _ROUGH_OF_NOISE = 0.9
-"""Mean of the smaller of two successive squared steps of white noise, over its variance (simulated)."""
+"""Mean of the smaller of two successive squared steps of white noise, over its variance."""
 
 
 def blocks_to_false_alarm(limit: float, allowance: float = ALLOWANCE) -> float:
@@ -101,13 +110,17 @@ class Detector:
         self.center: Floats = np.zeros(shape)
         self.at: Floats = np.zeros(shape)
         """Driven part at which it was calibrated."""
+        self._proven: Floats = np.zeros(shape)
+        """Blocks whose mean the center is."""
         self._coarse: Floats = np.zeros(shape)
         """What rounding may have made of the center."""
         self.drift: Floats = np.zeros(shape)
         self._proof = _ProofSums.of(shape)
         self._above, self._below = np.zeros(shape), np.zeros(shape)
         self.smooth: Floats = np.zeros(shape)
-        """Smoothed deviation over its standard deviation."""
+        """Smoothed deviation over its standard deviation, beyond what the model may be off by."""
+        self._smooth_whole: Floats = np.zeros(shape)
+        """The same with what the model may be off by."""
         self.z: Floats = np.full(shape, np.nan)
         """Deviation of the last block over its standard deviation, NaN where it is not judged."""
         self.blocks: Floats = np.zeros(shape)
@@ -137,19 +150,29 @@ class Detector:
 
     @property
     def evidence(self) -> NDArray[np.int8]:
+        """Sign of the present deviation where it is beyond chance and the model's error, else 0."""
+        return self._beyond_chance(self.smooth)
+
+    @property
+    def hint(self) -> NDArray[np.int8]:
         """Sign of the present deviation where it is beyond chance, else 0."""
+        return self._beyond_chance(self._smooth_whole)
+
+    def _beyond_chance(self, smooth: Floats) -> NDArray[np.int8]:
         spread = sqrt(_SMOOTH / (2.0 - _SMOOTH))
-        beyond = np.abs(self.smooth) > _EVIDENT * spread
-        return np.where(beyond & self.watching, np.sign(self.smooth), 0.0).astype(np.int8)
+        beyond = np.abs(smooth) > _EVIDENT * spread
+        return np.where(beyond & self.watching, np.sign(smooth), 0.0).astype(np.int8)
 
     def reset(self, where: NDArray[np.bool_]) -> None:
         """Prove some devices anew."""
         self.watching &= ~where
         self.alarmed &= ~where
-        for own in (self._proof.count, self._proof.total, self._proof.square, self._proof.product,
-                    self._proof.driven, self._proof.last, self._proof.coarse, self._above, self._below, self.smooth,
-                    self.blocks, self._error, self._moved, self._squared, self.drift, self._rough,
-                    self._slow_moved, self._slow_squared):  # fmt: skip
+        for own in (
+            self._proof.count, self._proof.total, self._proof.square, self._proof.product,
+            self._proof.driven, self._proof.last, self._proof.coarse, self._above, self._below,
+            self.smooth, self._smooth_whole, self.blocks, self._error, self._moved, self._squared,
+            self.drift, self._rough, self._proven, self._slow_moved, self._slow_squared,
+        ):  # fmt: skip
             own[where] = 0.0
         self._gap[where] = self._step[where] = np.nan
 
@@ -179,7 +202,7 @@ class Detector:
         if own.any():
             self._proof.coarse += np.where(own, coarse, 0.0)
             self._prove(np.where(own, error, 0.0), np.where(own, driven, 0.0), own, floor)
-        self._watch(error, driven, slack, there & self.watching & ~own, limit, forget)
+        self._watch(error, driven, slack, floor, there & self.watching & ~own, limit, forget)
 
     def _prove(
         self, error: Floats, driven: Floats, own: NDArray[np.bool_], floor: Floats | float
@@ -208,6 +231,7 @@ class Detector:
         deviation = np.maximum(np.sqrt(wide), floor)
         self.deviation = np.where(ready, deviation, self.deviation)
         self.center = np.where(ready, mean, self.center)
+        self._proven = np.where(ready, count, self._proven)
         self.at = np.where(ready, proof.driven / count, self.at)
         self._coarse = np.where(ready, proof.coarse / count, self._coarse)
         self.watching |= ready
@@ -217,6 +241,7 @@ class Detector:
         error: Floats,
         driven: Floats,
         slack: Floats | float,
+        floor: Floats | float,
         there: NDArray[np.bool_],
         limit: float,
         forget: float,
@@ -225,12 +250,12 @@ class Detector:
         if not there.any():
             return
         gap = np.where(there, error - self.center, 0.0)
-        deviation = np.maximum(self.deviation, np.sqrt(self._roughness(gap, there)))
+        deviation = np.maximum(self.deviation, np.sqrt(self._roughness(gap, there)) / _ROUGHER)
         z = gap / deviation
-        # The mean of the proof is known to 1/sqrt(n) of a deviation; of many devices some are
-        # off by several times that.
+        # The mean of n blocks is known to 1/sqrt(n) of a deviation; of many devices some are off
+        # by several times that.
         surely = NormalDist().inv_cdf(1.0 - 0.1 / max(2, 2 * there.size))
-        known = surely / sqrt(self._proving)
+        known = surely / np.sqrt(np.maximum(self._proven, 1.0))
         unsure = np.where(there, slack + self._coarse, 0.0) / deviation
         allowed = known + unsure + ALLOWANCE
         cap = _KEPT_OVER * limit
@@ -239,10 +264,21 @@ class Detector:
             side[there] = moved[there]
         clear = np.sign(z) * np.maximum(np.abs(z) - unsure, 0.0)
         self.smooth = np.where(there, (1.0 - _SMOOTH) * self.smooth + _SMOOTH * clear, self.smooth)
+        whole = (1.0 - _SMOOTH) * self._smooth_whole + _SMOOTH * z
+        self._smooth_whole = np.where(there, whole, self._smooth_whole)
         self.z[there] = z[there]
+        calm = there & (self.statistic < _CALM * limit) & (deviation <= _ORDINARY * floor)
+        self._refine(gap, deviation, calm)
         self._estimate(gap, np.where(there, driven, 0.0), there, forget)
         stands = self.statistic
         self.alarmed = np.where(self.alarmed, stands > 0.5 * limit, stands > limit) & self.watching
+
+    def _refine(self, gap: Floats, deviation: Floats, calm: NDArray[np.bool_]) -> None:
+        """Find the center better while nothing is suspected, until it is known well enough."""
+        calm = calm & (self._proven < _REFINED * self._proving)
+        self._proven += calm
+        step = np.clip(gap, -2.0 * deviation, 2.0 * deviation) / np.maximum(self._proven, 1.0)
+        self.center = self.center + np.where(calm, step, 0.0)
 
     def _roughness(self, gap: Floats, there: NDArray[np.bool_]) -> Floats:
         """Return the variance of a block that the steps from block to block tell.
@@ -250,7 +286,8 @@ class Detector:
         Loads that come and go make a device rougher than it was when its deviation was proven. Of
         two successive steps the smaller counts, so that the one step of a fault does not.
         """
-        step = np.where(there, (gap - self._gap) ** 2, np.nan)
+        most = _MOST_STEP * np.where(there, self.deviation, 0.0)
+        step = np.where(there, np.minimum((gap - self._gap) ** 2, most**2), np.nan)
         least = np.minimum(step, self._step) / _ROUGH_OF_NOISE
         more = _ROUGH * (np.nan_to_num(least) - self._rough)
         self._rough = self._rough + np.where(np.isfinite(least), more, 0.0)
@@ -284,5 +321,5 @@ class Detector:
             setattr(self, name, rooted(kept[name], getattr(self, name)))
 
 
-_KEPT = ("watching", "deviation", "center", "at", "_coarse", "drift", "_slow_moved",
+_KEPT = ("watching", "deviation", "center", "at", "_coarse", "_proven", "drift", "_slow_moved",
          "_slow_squared")  # fmt: skip

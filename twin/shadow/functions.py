@@ -65,6 +65,7 @@ class Expected:
         unsettled: how far the lag is from its end, in units of the effect; None without a lag.
         holds: where the relation holds; None for everywhere.
         assumed: where a cause that a whole rack shares is assumed; None for nowhere.
+        flow: logarithm of the flow of what cools, over the nominal one; None where nothing does.
     """
 
     base: Floats | float
@@ -72,6 +73,7 @@ class Expected:
     unsettled: Floats | None = None
     holds: NDArray[np.bool_] | None = None
     assumed: NDArray[np.bool_] | None = None
+    flow: Floats | None = None
 
 
 Function = Callable[[Moment, Memory], Expected]
@@ -139,7 +141,8 @@ def _die(
     rest = power / conductance
     driven = _follow(state, "driven", rest, m.dt, warmed)
     base = _follow(state, "base", around, m.dt, cooled)
-    return Expected(base, driven, rest - driven, holds, assumed)
+    flow = np.log(np.maximum(ratio, 1e-3))
+    return Expected(base, driven, rest - driven, holds, assumed, flow)
 
 
 def _speeds(m: Moment) -> Floats:
@@ -158,8 +161,9 @@ def outlet_temperature(m: Moment, _: Memory) -> Expected:
     """Air out of a server from the air into it, its power and its fans."""
     flow = _air(m)
     driven = air_rise(m["server.power"], flow)
-    holds = air_ratio(flow, m.model.layout.site.fans) > _LEAST_AIR
-    return Expected(m["server.inlet_temperature"], driven, holds=holds)
+    ratio = air_ratio(flow, m.model.layout.site.fans)
+    inlet = m["server.inlet_temperature"]
+    return Expected(inlet, driven, holds=ratio > _LEAST_AIR, flow=np.log(np.maximum(ratio, 1e-3)))
 
 
 def memory(m: Moment, _: Memory) -> Expected:
@@ -181,10 +185,14 @@ def host_load(m: Moment, _: Memory) -> Expected:
 
 
 def supply_input(m: Moment, _: Memory) -> Expected:
-    """Input of a power supply from its output, by the curve of its losses."""
+    """Input of a power supply from its output, by the curve of its losses.
+
+    The output is the driven part, so that a supply of another class than the site file's, whose
+    losses rise otherwise with its load, is learnt as one.
+    """
     output = m["psu.output_power"]
-    driven = m.model.server.supply_loss(output)
-    return Expected(output, driven, holds=output > _LEAST_SUPPLY_WATTS)
+    loss = m.model.server.supply_loss(output)
+    return Expected(loss, output, holds=output > _LEAST_SUPPLY_WATTS)
 
 
 def server_meter(m: Moment, _: Memory) -> Expected:

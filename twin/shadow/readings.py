@@ -54,13 +54,10 @@ class Rounding:
 
     def sample(self, moment: Moment) -> None:
         """Take in the readings of an instant."""
-        for name, (count, total, square) in self._sums.items():
-            values = moment[name]
-            there = np.isfinite(values)
-            value = np.where(there, values, 0.0)
-            count += there
-            total += value
-            square += value**2
+        for name, sums in self._sums.items():
+            there = np.isfinite(moment[name])
+            value = np.where(there, moment[name], 0.0)
+            self._sums[name] = sums + np.stack((there, value, value**2))
 
     def close(self) -> dict[str, Floats]:
         """End a block and return what rounding may make, by the name of the reading."""
@@ -71,7 +68,7 @@ class Rounding:
             step, mean = step_of(name), total / count
             wanders = np.sqrt(np.maximum(square / count - mean**2, 0.0)) / (_WANDERS * step)
             found[name] = 0.5 * step * np.maximum(1.0 - wanders, 0.0)
-            own.fill(0.0)
+            self._sums[name] = np.zeros_like(own)
         return found
 
 

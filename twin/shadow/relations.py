@@ -120,12 +120,13 @@ RELATIONS = (
         name="host_load", title="load of a server", device=SERVER, effect="psu.output_power",
         causes=("gpu.power_usage", "fan.speed_ratio"), function=functions.host_load,
         parameter="power of a server a watt of its GPUs", unit="W", gain=0.05, offset=300.0,
-        floor=10.0, floor_ratio=0.003, form=0.03,
+        floor=10.0, floor_ratio=0.003, form=0.1,
     ),
     Relation(
         name="supply_input", title="input of a power supply", device=PSU,
         effect="psu.input_power", causes=("psu.output_power",), function=functions.supply_input,
-        parameter="loss of the supply", unit="W", gain=0.5, offset=10.0, floor=1.0, form=0.2,
+        parameter="input over output of the supply", unit="W", gain=0.02, offset=20.0, floor=1.0,
+        form=0.01,
     ),
     Relation(
         name="server_power", title="power meter of a server", device=SERVER,
@@ -170,7 +171,7 @@ RELATIONS = (
             "gpu.power_usage", "server.power", "cdu.supply_temperature", "cdu.flow", "cdu.level",
         ),
         function=functions.return_temperature, parameter="heat in the coolant over that of the "
-        "servers", unit="K", gain=0.1, offset=0.5, floor=0.05, lag=2.0, warm=120.0,
+        "servers", unit="K", gain=0.1, offset=0.5, floor=0.1, lag=2.0, warm=120.0,
     ),
 )  # fmt: skip
 """All relations."""

@@ -1,0 +1,165 @@
+"""The table of causes: which deviations each leaves, and the sentence that names it.
+
+A cause is told from others by redundancy: a cold plate that conducts less warms die and memory
+alike, a die sensor that reads too much leaves the memory too cool for it, a power sensor that reads
+too little makes the server draw too much as well.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from twin.catalog import CDU, GPU, PSU, PUMP, SERVER, DeviceClass
+
+__all__ = ["CAUSES", "DeviationCause", "Sign"]
+
+Sign = tuple[str, str, int]
+"""Relation, its part (``own`` or ``common``), and the sign of the deviation."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeviationCause:
+    """A cause of deviations.
+
+    Attributes:
+        name: of the cause, a label of its series.
+        device: class of the culprit; a coolant unit stands for its rack.
+        signs: deviations that it leaves; the first is the one that it is measured by.
+        text: sentence about it; takes place, change in percent, residual, unit, direction.
+        mirrored: whether all signs may be the other way round too.
+    """
+
+    name: str
+    device: DeviceClass
+    signs: tuple[Sign, ...]
+    text: str
+    mirrored: bool = False
+
+
+_KELVIN = "{residual:.1f} K {direction} expected"
+_DIE_SENSOR = (
+    "temperature sensor of {place} is wrong: it reads " + _KELVIN + ", and the memory does not "
+    "follow"
+)
+_POWER_SENSOR = (
+    "power sensor of {place} is wrong: for its reading the GPU is " + _KELVIN + ", and its server "
+    "draws more or less power alike"
+)
+_TOO_COOL = "temperature or power sensor of {place} is wrong: the GPU reads " + _KELVIN
+CAUSES = (
+    DeviationCause("cold_plate", GPU, (("gpu_temperature", "own", 1),),
+          "cold plate of {place} conducts {less:.0f} % less than when calibrated; the GPU is "
+          + _KELVIN),
+    DeviationCause("gpu_temperature_sensor", GPU,
+          (("gpu_temperature", "own", 1), ("memory_temperature", "own", -1)),
+          _DIE_SENSOR, mirrored=True),
+    DeviationCause("heat_sink", GPU, (("gpu_temperature_in_air", "own", 1),),
+          "heat sink of {place} conducts {less:.0f} % less than when calibrated; the GPU is "
+          + _KELVIN),
+    DeviationCause("gpu_temperature_sensor", GPU,
+          (("gpu_temperature_in_air", "own", 1), ("memory_temperature", "own", -1)),
+          _DIE_SENSOR, mirrored=True),
+    DeviationCause("gpu_power_sensor", GPU,
+          (("gpu_temperature_in_air", "own", 1), ("host_load", "own", 1)),
+          _POWER_SENSOR, mirrored=True),
+    DeviationCause("gpu_power_sensor", GPU,
+          (("gpu_temperature_in_air", "own", 1), ("memory_temperature", "own", 1),
+           ("host_load", "own", 1)), _POWER_SENSOR, mirrored=True),
+    DeviationCause("gpu_too_cool", GPU, (("gpu_temperature_in_air", "own", -1),), _TOO_COOL),
+    DeviationCause("air_to_heat_sinks", SERVER, (("gpu_temperature_in_air", "common", 1),),
+          "air reaches the heat sinks of {place} less than its fans tell: all its GPUs are "
+          + _KELVIN),
+    DeviationCause("air_filter", SERVER,
+          (("gpu_temperature_in_air", "common", 1), ("outlet_temperature", "own", 1)),
+          "less air goes through {place} than its fans tell, or its inlet sensor reads too little: "
+          "GPUs and outlet are warmer, " + _KELVIN),
+    DeviationCause("inlet_temperature_sensor", SERVER,
+          (("gpu_temperature_in_air", "common", -1), ("outlet_temperature", "own", -1)),
+          "inlet temperature sensor of {place} is wrong: for its reading GPUs and outlet are cool, "
+          + _KELVIN),
+    DeviationCause("server_sensors", SERVER, (("gpu_temperature_in_air", "common", -1),),
+          "a sensor that all GPUs of {place} share is wrong: they read " + _KELVIN),
+    DeviationCause("outlet_temperature_sensor", SERVER, (("outlet_temperature", "own", 1),),
+          "outlet temperature sensor of {place} is wrong: it reads " + _KELVIN, mirrored=True),
+    DeviationCause("gpu_power_sensor", GPU,
+          (("gpu_temperature", "own", 1), ("host_load", "own", 1)),
+          _POWER_SENSOR, mirrored=True),
+    DeviationCause("gpu_power_sensor", GPU,
+          (("gpu_temperature", "own", 1), ("memory_temperature", "own", 1),
+           ("host_load", "own", 1)), _POWER_SENSOR, mirrored=True),
+    DeviationCause("memory_contact", GPU, (("memory_temperature", "own", 1),),
+          "memory of {place} has less contact than when calibrated: " + _KELVIN + " for its die"),
+    DeviationCause("memory_temperature_sensor", GPU, (("memory_temperature", "own", -1),),
+          "memory temperature sensor of {place} is wrong: it reads " + _KELVIN + " for its die"),
+    DeviationCause("gpu_too_cool", GPU, (("gpu_temperature", "own", -1),), _TOO_COOL),
+    DeviationCause("supply_temperature_sensor", CDU,
+          (("return_temperature", "own", -1), ("gpu_temperature", "common", -1)),
+          "supply temperature sensor of {place} is wrong: the coolant returns " + _KELVIN
+          + ", and all GPUs deviate alike", mirrored=True),
+    DeviationCause("flow_meter", CDU,
+          (("coolant_flow", "own", 1), ("return_temperature", "own", 1),
+           ("gpu_temperature", "common", 1)),
+          "flow meter of {place} is wrong: it reads {percent:.0f} % {more} than the pumps give",
+          mirrored=True),
+    DeviationCause("flow_meter", CDU,
+          (("coolant_flow", "own", 1), ("return_temperature", "own", 1)),
+          "flow meter of {place} is wrong: it reads {percent:.0f} % {more} than the pumps give",
+          mirrored=True),
+    DeviationCause("flow_meter", CDU, (("coolant_flow", "own", 1),),
+          "flow meter of {place} is wrong: it reads {percent:.0f} % {more} than the pumps give",
+          mirrored=True),
+    DeviationCause("return_temperature_sensor", CDU, (("return_temperature", "own", 1),),
+          "return temperature sensor of {place} is wrong, or heat is missing: it reads " + _KELVIN,
+          mirrored=True),
+    DeviationCause("coolant_to_plates", CDU, (("gpu_temperature", "common", 1),),
+          "coolant reaches the cold plates of {place} less than when calibrated: all its GPUs are "
+          + _KELVIN),
+    DeviationCause("coolant_to_plates", CDU,
+          (("gpu_temperature", "common", 1), ("return_temperature", "own", -1)),
+          "coolant passes the cold plates of {place} by: all its GPUs are " + _KELVIN),
+    DeviationCause("rack_sensors", CDU, (("gpu_temperature", "common", -1),),
+          "a sensor that all GPUs of {place} share is wrong: they read " + _KELVIN),
+    DeviationCause("rack_memory", CDU, (("memory_temperature", "common", 1),),
+          "memories of {place} are all " + _KELVIN + " for their dies: what they do has changed",
+          mirrored=True),
+    DeviationCause("pump_wear", PUMP, (("pump_flow", "own", -1),),
+          "pump {place} gives {percent:.0f} % less than its speed and head ask for: it is worn"),
+    DeviationCause("pump_sensor", PUMP, (("pump_flow", "own", 1),),
+          "flow or speed sensor of {place} is wrong: the pump gives {percent:.0f} % more than it "
+          "can"),
+    DeviationCause("pump_sensor", PUMP, (("pump_flow", "own", -1), ("coolant_flow", "own", 1)),
+          "flow sensor of {place} is wrong: it reads {percent:.0f} % {more} than its speed and the "
+          "flow meter of the rack ask for", mirrored=True),
+    DeviationCause("loop_blocked", CDU, (("loop_pressure", "own", 1),),
+          "loop of {place} resists {percent:.0f} % more than when calibrated: something blocks it"),
+    DeviationCause("pressure_sensor", CDU, (("loop_pressure", "own", 1), ("pump_flow", "own", 1)),
+          "differential pressure sensor of {place} is wrong: it reads {percent:.0f} % {more} than "
+          "the pumps give", mirrored=True),
+    DeviationCause("pressure_sensor", CDU, (("loop_pressure", "own", -1),),
+          "differential pressure sensor of {place} is wrong, or its loop is bypassed: it reads "
+          "{percent:.0f} % {more} than expected"),
+    DeviationCause("filter_clogged", CDU, (("filter_pressure", "own", 1),),
+          "filter of {place} resists {percent:.0f} % more than when calibrated: it clogs"),
+    DeviationCause("filter_bypassed", CDU, (("filter_pressure", "own", -1),),
+          "filter of {place} resists {percent:.0f} % less than when calibrated: it leaks, or its "
+          "sensor is wrong"),
+    DeviationCause("supply_loss", PSU, (("supply_input", "own", 1),),
+          "power supply {place} loses {percent:.1f} % of its output more than when calibrated: "
+          "{residual:.0f} W"),
+    DeviationCause("supply_sensor", PSU, (("supply_input", "own", -1),),
+          "power sensors of supply {place} are wrong: it takes {residual:.0f} W {direction} "
+          "expected"),
+    DeviationCause("supply_sensor", PSU, (("supply_input", "own", 1), ("server_power", "own", -1)),
+          "input power sensor of supply {place} is wrong: it reads {residual:.0f} W {direction} "
+          "expected, and the server's meter does not", mirrored=True),
+    DeviationCause("host_load", SERVER, (("host_load", "own", 1),),
+          "server {place} draws {residual:.0f} W {direction} what its GPUs explain",
+          mirrored=True),
+    DeviationCause("server_meter", SERVER, (("server_power", "own", 1),),
+          "power meter of {place} reads {residual:.0f} W {direction} the sum of its supplies",
+          mirrored=True),
+    DeviationCause("pdu_meter", CDU, (("pdu_power", "own", 1),),
+          "PDU meters of {place} read {residual:.0f} W {direction} the sum of what hangs on them",
+          mirrored=True),
+)  # fmt: skip
+"""All causes; of those that agree alike the first counts."""
