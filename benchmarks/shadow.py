@@ -45,8 +45,9 @@ def measure(seconds: int) -> Mapping[str, Any]:
             core.take(rack, snapshot)
         taken = time.process_time()
         with np.errstate(all="ignore"):
+            coarse = core._rounding.close()  # noqa: SLF001 - as the observer does
             for watch in core.watches.values():
-                watch.close(core.limit)
+                watch.close(core.limit, coarse)
         closed = time.process_time()
         core._block = (ts + core.block) // core.block  # noqa: SLF001 - it is ended here already
         core.evaluate()
