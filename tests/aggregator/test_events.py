@@ -6,12 +6,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from twin.aggregator import Core
 from twin.aggregator.events import MOST_EVENTS, EventLog
 from twin.catalog import JOB_STATES, UnitKind
+from twin.site import Layout, parse_site
 from twin.wire import ActiveFault, Faults, Topics
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.aggregator.conftest import Feed
+    from twin.wire import Outputs
 
 
 def apply(feed: Feed, *faults: tuple[str, str, str]) -> None:
@@ -100,6 +105,18 @@ def test_units_lost_and_back(feed: Feed, watch: EventLog) -> None:
         "Racks r0001, r0002, r0003 are lost: silent for too long.",
         "Rack r0002 is back.",
     ]
+
+
+def test_a_single_rack_is_no_plural(
+    new_feed: type[Feed], outputs: Callable[[Layout], Outputs]
+) -> None:
+    """A site of one rack says that the rack reports."""
+    layout = Layout(parse_site("{name: small, racks: 1, servers_per_rack: 2}", "small"))
+    feed = new_feed(Core(layout), outputs(layout))
+    feed.core.connected(True)
+    feed.site()
+    feed.core.live.watch.look(connected=True, ts=1.0)
+    assert "The rack reports." in texts(feed.core.live.watch)
 
 
 def test_a_wave_is_one_event(feed: Feed, watch: EventLog) -> None:

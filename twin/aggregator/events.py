@@ -187,7 +187,8 @@ class EventLog:
         all_before = self._known[kind].all()
         self._reporting[kind], self._known[kind] = now.copy(), units.seen.copy()
         if kind is UnitKind.RACK and self._known[kind].all() and not all_before:
-            self._add("unit", "good", f"All {len(units):,} racks report.")
+            every = f"All {len(units):,} racks report." if len(units) > 1 else "The rack reports."
+            self._add("unit", "good", every)
 
     def _by_reason(self, kind: UnitKind, lost: list[int]) -> Iterator[tuple[str, list[int]]]:
         reasons = dict(self._store.units[kind].missing())
