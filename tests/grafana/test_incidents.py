@@ -149,3 +149,13 @@ def test_lines_of_several_models_have_colours_of_their_own(
         for target in panel["targets"]:
             if re.search(r"{{(model_name|training_job)}} ", target["legendFormat"]):
                 assert "color" not in dict(overrides(panel, target["refId"])), panel["title"]
+
+
+def test_a_reading_in_celsius_is_not_called_kelvin(built: dict[str, Any]) -> None:
+    """The label of a finding has the unit of its difference; its readings are named apart."""
+    (panel,) = [
+        panel
+        for panel in panels_of(built["shadow.json"], "timeseries")
+        if panel["title"] == "Measured and expected"
+    ]
+    assert all('"unit", "°C", "unit", "K"' in target["expr"] for target in panel["targets"])

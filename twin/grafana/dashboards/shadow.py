@@ -81,7 +81,9 @@ def _found() -> Row:
         listing(
             "Findings",
             "Each culprit with the cause that fits best, what its sensor reads, what was expected, "
-            "and since when; the strongest first. A click opens the rack.",
+            "and since when; the strongest first. The unit is that of the difference, so a "
+            "temperature reads °C and is off by K; Parameter is what the relation's parameter has "
+            "changed by. A click opens the rack.",
             [
                 Query(q.OFF_SIGMAS),
                 Query(q.MEASURED),
@@ -101,7 +103,7 @@ def _found() -> Row:
                 TableColumn("Value #D", "Off by", width=80, decimals=2),
                 _UNIT,
                 TableColumn("Value #A", "Sigmas", width=80, decimals=1, steps=_FAR),
-                TableColumn("Value #E", "Drift", width=80, decimals=0),
+                TableColumn("Value #E", "Parameter", width=90, decimals=0),
                 TableColumn("Value #F", "Since", width=80, decimals=0),
             ],
             width=24,

@@ -49,12 +49,17 @@ WORST_DRIFT = own("shadow_drift_max_ratio").in_unit(RATIO).max(*_DEVIATION).kept
 WORST_COVERAGE = _COVERED.max(*_DEVIATION).kept_by(WORST_SIGMAS)
 
 _NOT_BY_THIS = "no device is found by the chosen relation"
-CHOSEN_EXPECTED = (
-    own("shadow_finding_expected", _CHOSEN).max("target", "unit").empty_when(_NOT_BY_THIS)
-)
-CHOSEN_MEASURED = (
-    own("shadow_finding_measured", _CHOSEN).max("target", "unit").empty_when(_NOT_BY_THIS)
-)
+
+
+def _chosen(name: str) -> Expr:
+    """Return readings by the relation chosen; what differs by kelvins reads degrees Celsius."""
+    found = own(name, _CHOSEN).max("target", "unit")
+    named = f'label_replace({found}, "unit", "°C", "unit", "K")'
+    return Expr(named).empty_when(_NOT_BY_THIS)
+
+
+CHOSEN_EXPECTED = _chosen("shadow_finding_expected")
+CHOSEN_MEASURED = _chosen("shadow_finding_measured")
 _NOT_CALIBRATED = "the observer calibrates, or the relation covers no device here"
 CHOSEN_RESIDUAL = own("shadow_residual", _CHOSEN).max("array", "unit").empty_when(_NOT_CALIBRATED)
 CHOSEN_DRIFT = (
