@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.redfish.bmcs import BmcRig
-from twin.catalog import GPU, GRACE
+from twin.catalog import GPU, GRACE, NVLINK
 from twin.site import load_site
 
 TRAY = "r0001-n2-bmc"
@@ -55,3 +55,34 @@ def test_silent_controller_says_nothing(rack: BmcRig) -> None:
     rack.run(2)
     assert rack.ask(TRAY, "/redfish/v1/") is None
     assert rack.get("r0001-n1-bmc", "Systems/System_0")["PowerState"] == "On"
+
+
+def test_nvlinks_of_a_gpu_are_ports(rack: BmcRig) -> None:
+    """A GPU has 18 ports, each with the errors of its link on the bus, and its report has them."""
+    gpu = rack.get(TRAY, "Systems/HGX_Baseboard_0/Processors/GPU_1")
+    ports = rack.get(TRAY, gpu["Ports"]["@odata.id"].removeprefix("/redfish/v1/"))
+    assert len(ports["Members"]) == 18
+    path = "Systems/HGX_Baseboard_0/Processors/GPU_1/Ports/NVLink_17"
+    port = rack.get(TRAY, path)
+    assert (port["PortProtocol"], port["LinkStatus"]) == ("NVLink", "LinkUp")
+    assert port["Status"] == {"State": "Enabled", "Health": "OK"}
+    said = rack.get(TRAY, f"{path}/Metrics")["Oem"]["Nvidia"]
+    index = (4 + 1) * 18 + 17
+    for name, signal in (("EffectiveBER", "effective_ber"), ("SymbolErrors", "symbol_errors"),
+                         ("LinkDownedCount", "link_down"),
+                         ("LinkErrorRecoveryCount", "recoveries")):  # fmt: skip
+        assert said[name] == float(rack.core.store.column(NVLINK, signal)[0, index]), name
+    report = rack.get(TRAY, "TelemetryService/MetricReports/HGX_ProcessorPortMetrics_0")
+    assert len(report["MetricValues"]) == 4 * 18 * 4
+    other = rack.get(TRAY, "TelemetryService/MetricReports/HGX_ProcessorMetrics_0")
+    assert not [own for own in other["MetricValues"] if "/Ports/" in own["MetricProperty"]]
+
+
+def test_link_that_is_down_is_a_critical_port(rack: BmcRig) -> None:
+    """Its port says so, and those of other links do not."""
+    rack.inject("nvlink-down", "r0001/n2/gpu2", link=4)
+    rack.run(3)
+    path = "Systems/HGX_Baseboard_0/Processors/GPU_2/Ports/NVLink_"
+    down = [n for n in range(18) if rack.get(TRAY, f"{path}{n}")["LinkStatus"] == "LinkDown"]
+    assert down == [4]
+    assert rack.get(TRAY, f"{path}4")["Status"]["Health"] == "Critical"

@@ -92,6 +92,10 @@ def _processors(system: str, row: ProcessorRow) -> Iterator[tuple[str, str]]:
         (f"{system}/Memory/{row.memory}", row.memory_state),
         (f"{system}/Memory/{row.memory}/MemoryMetrics", row.memory_metrics),
     )
+    if row.ports is not None:
+        ports = f"{system}/Processors/{row.id}/Ports/{row.ports.id}"
+        yield code(f"{ports} LinkStatus"), code(row.ports.state.metric)
+        places = (*places, (f"{ports}/Metrics", row.ports.metrics))
     for where, rows in places:
         for own in rows:
             yield code(f"{where} {own.path}"), code(own.shown.metric)

@@ -3,7 +3,8 @@
 Ids are those of an HGX H100 baseboard's controller: ``HGX_GPU_SXM_1`` with ``TEMP_0`` of the die
 and ``TEMP_1``, the margin up to the limit that slows it. Names of the OEM parts are those of
 NVIDIA's bmcweb (``NvidiaProcessor.v1_4_0.NvidiaGPU``, ``NvidiaProcessorMetrics.v1_4_0``,
-``NvidiaMemory`` and ``NvidiaMemoryMetrics``); only those whose value is a signal are there.
+``NvidiaMemory``, ``NvidiaMemoryMetrics``, ``NvidiaPortMetrics.v1_7_0.NvidiaNVLinkPortMetrics``);
+only those whose value is a signal are there.
 """
 
 from __future__ import annotations
@@ -11,14 +12,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from twin.catalog import GPU
+from twin.catalog import GPU, NVLINK
 from twin.redfish.rows import MetricRow, SensorRow
-from twin.redfish.table import ChassisRow, ProcessorRow
+from twin.redfish.table import ChassisRow, PortRow, ProcessorRow
 
 if TYPE_CHECKING:
     from twin.redfish.view import BmcView
 
-__all__ = ["gpu_chassis", "gpu_processors"]
+__all__ = ["NVLINKS", "gpu_chassis", "gpu_processors"]
 
 _NANOSECOND = 1e-9
 _GIGABITS = 8e-9
@@ -58,6 +59,21 @@ _MEMORY_METRICS = (
     MetricRow("Oem/Nvidia/RowRemapping/UncorrectableRowRemappingCount", GPU["uncorrectable_rows"],
               whole=True),
 )  # fmt: skip
+NVLINKS = PortRow(
+    id="NVLink_{n}",
+    name="NVLink {n}",
+    protocol="NVLink",
+    device=NVLINK,
+    state=NVLINK["opcode"],
+    count=lambda site: site.nvlink.links,
+    metrics=(
+        MetricRow("Oem/Nvidia/EffectiveBER", NVLINK["effective_ber"], exact=True),
+        MetricRow("Oem/Nvidia/SymbolErrors", NVLINK["symbol_errors"], whole=True),
+        MetricRow("Oem/Nvidia/LinkDownedCount", NVLINK["link_down"], whole=True),
+        MetricRow("Oem/Nvidia/LinkErrorRecoveryCount", NVLINK["recoveries"], whole=True),
+    ),
+    oem="#NvidiaPortMetrics.v1_7_0.NvidiaNVLinkPortMetrics",
+)
 
 
 def _die_limits(view: BmcView) -> Mapping[str, float]:
@@ -111,13 +127,16 @@ def gpu_chassis(chassis: str, within: str, first: int) -> ChassisRow:
     )  # fmt: skip
 
 
-def gpu_processors(processor: str, chassis: str, first: int) -> ProcessorRow:
+def gpu_processors(
+    processor: str, chassis: str, first: int, ports: PortRow | None = None
+) -> ProcessorRow:
     """Return the row of the GPUs as processors.
 
     Args:
         processor: id of one, with ``{n}``.
         chassis: id of its chassis, with ``{n}``.
         first: number of the first GPU.
+        ports: of each, None where the bus says nothing of them.
     """
     return ProcessorRow(
         id=processor,
@@ -138,4 +157,5 @@ def gpu_processors(processor: str, chassis: str, first: int) -> ProcessorRow:
         memory_oem=("#NvidiaMemory.v1_0_0.NvidiaMemory",
                     "#NvidiaMemoryMetrics.v1_2_0.NvidiaGPUMemoryMetrics"),
         temperature=f"{chassis}_TEMP_0",
+        ports=ports,
     )  # fmt: skip

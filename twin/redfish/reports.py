@@ -17,6 +17,7 @@ TELEMETRY = f"{ROOT}/TelemetryService"
 REPORTS = f"{TELEMETRY}/MetricReports"
 """Path of the reports."""
 _DEFINITIONS = f"{TELEMETRY}/MetricReportDefinitions"
+_PORTS = "/Ports/"
 _MISSING = "nan"
 """As a controller writes a value that it does not have."""
 
@@ -49,8 +50,13 @@ def _reports(kit: Kit) -> Iterator[_Report]:
     named = kit.kind.reports
     sensors = list(kit.sensors.values())
     yield _Report(named.format("PlatformEnvironmentMetrics"), partial(_of_sensors, sensors))
-    for name, resource_of in (("ProcessorMetrics", "Processors"), ("MemoryMetrics", "Memory")):
-        nodes = [own for own in kit.metrics if f"/{resource_of}/" in own.path]
+    ports = [own for own in kit.metrics if _PORTS in own.path]
+    others = [own for own in kit.metrics if _PORTS not in own.path]
+    for name, nodes in (
+        ("ProcessorMetrics", [own for own in others if "/Processors/" in own.path]),
+        ("ProcessorPortMetrics", ports),
+        ("MemoryMetrics", [own for own in others if "/Memory/" in own.path]),
+    ):
         if nodes:
             yield _Report(named.format(name), partial(_of_resources, nodes))
 

@@ -158,6 +158,7 @@ class MetricRow:
         whole: whether it is an integer.
         duration: whether it is an ISO 8601 duration, of seconds.
         flag: whether it is true or false.
+        exact: whether it is as small as it may be, and not rounded.
     """
 
     path: str
@@ -166,6 +167,7 @@ class MetricRow:
     whole: bool = False
     duration: bool = False
     flag: bool = False
+    exact: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,8 @@ SCHEMAS: Mapping[str, str] = {
     "MessageRegistryFile": "v1_1_5",
     "MetricReport": "v1_5_2",
     "MetricReportDefinition": "v1_4_7",
+    "Port": "v1_4_0",
+    "PortMetrics": "v1_3_0",
     "Power": "v1_7_3",
     "PowerDistribution": "v1_4_0",
     "PowerDistributionMetrics": "v1_3_2",

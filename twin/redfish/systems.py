@@ -2,33 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any
 
+from twin.catalog import Signal
 from twin.catalog.host.kind import serial
+from twin.redfish.metric_rows import filled
 from twin.redfish.node import Kit, Node
-from twin.redfish.rows import MetricRow
+from twin.redfish.ports import port_nodes, ports_of
 from twin.redfish.schemas import ROOT, Payload, link, links, resource, status
 from twin.redfish.sensors import numbered, worst
 from twin.redfish.table import ProcessorRow, SystemRow
 from twin.redfish.view import BmcView
 
-__all__ = ["duration", "system_nodes"]
+__all__ = ["system_nodes"]
 
 _BYTES_OF_GIBIBYTE = 2**30
 _GPU_UUID = "GPU-"
-
-
-def duration(seconds: float) -> str:
-    """Return a span of time as Redfish writes it, an ISO 8601 duration."""
-    minutes, rest = divmod(seconds, 60)
-    hours, minutes = divmod(int(minutes), 60)
-    days, hours = divmod(hours, 24)
-    text = f"{rest:.3f}".rstrip("0").rstrip(".")
-    day, hour, minute = (f"{n}{w}" if n else "" for n, w in ((days, "D"), (hours, "H"),
-                                                             (minutes, "M")))  # fmt: skip
-    return f"P{day}T{hour}{minute}{text}S"
 
 
 def system_nodes(kit: Kit) -> Iterator[Node]:
@@ -73,6 +63,7 @@ class _SystemNodes:
                 yield Node(f"{own}/ProcessorMetrics", partial(self._metrics, row, slot))
             if row.temperature:
                 yield Node(f"{own}/EnvironmentMetrics", partial(self._environment, row, slot))
+            yield from port_nodes(self._kit, row, slot, own)
         if not self._memories:
             return
         memories = [self._memory_path(own, slot) for own, slot in self._memories]
@@ -147,6 +138,7 @@ class _SystemNodes:
             SerialNumber=serial(view.place, numbered(row.id, number)),
             Status=status(self._health(view, row, slot), there=there),
             Metrics=link(f"{path}/ProcessorMetrics") if row.metrics else None,
+            Ports=link(f"{path}/Ports") if ports_of(self._kit, row) else None,
             EnvironmentMetrics=link(f"{path}/EnvironmentMetrics") if row.temperature else None,
             Links={"Chassis": link(f"{ROOT}/Chassis/{chassis}"),
                    **({"Memory": links([self._memory_path(row, slot)])} if row.memory else {})},
@@ -174,7 +166,13 @@ class _SystemNodes:
         path = f"{self._processor_path(row, slot)}/ProcessorMetrics"
         name = f"metrics of {numbered(row.name, slot + row.first)}"
         metrics = resource(path, "ProcessorMetrics", name)
-        return _filled(metrics, view, row, slot, row.metrics, row.oem[1])
+        return filled(metrics, row.metrics, self._reader(view, row, slot), row.oem[1])
+
+    @staticmethod
+    def _reader(view: BmcView, row: ProcessorRow, slot: int) -> Callable[[Signal], float | None]:
+        """Return what reads a signal of a processor."""
+        device = row.device
+        return lambda signal: None if device is None else view.value(device, signal, slot)
 
     def _environment(self, row: ProcessorRow, slot: int, view: BmcView) -> Payload:
         """Return the environment: that of its own chassis, or its temperature in another."""
@@ -211,46 +209,10 @@ class _SystemNodes:
             Metrics=link(f"{path}/MemoryMetrics"),
             Links={"Processors": links([self._processor_path(row, slot)])},
         )
-        return _filled(memory, view, row, slot, row.memory_state, row.memory_oem[0])
+        return filled(memory, row.memory_state, self._reader(view, row, slot), row.memory_oem[0])
 
     def _memory_metrics(self, row: ProcessorRow, slot: int, view: BmcView) -> Payload:
         path = f"{self._memory_path(row, slot)}/MemoryMetrics"
         name = f"metrics of the memory of {numbered(row.name, slot + row.first)}"
         metrics = resource(path, "MemoryMetrics", name)
-        return _filled(metrics, view, row, slot, row.memory_metrics, row.memory_oem[1])
-
-
-def _filled(
-    found: Payload,
-    view: BmcView,
-    row: ProcessorRow,
-    slot: int,
-    rows: tuple[MetricRow, ...],
-    oem: str,
-) -> Payload:
-    """Return a resource with the properties that rows declare; those without a value stay away."""
-    if row.device is None:
-        return found
-    for own in rows:
-        value = view.value(row.device, own.shown, slot)
-        if value is not None:
-            _put(found, own.path.split("/"), _as_property(own, value))
-    nvidia = found.get("Oem", {}).get("Nvidia")
-    if nvidia is not None and oem:
-        nvidia["@odata.type"] = oem
-    return found
-
-
-def _as_property(row: MetricRow, value: float) -> Any:
-    if row.flag:
-        return bool(value)
-    scaled = value * row.factor
-    if row.duration:
-        return duration(scaled)
-    return round(scaled) if row.whole else round(scaled, 3)
-
-
-def _put(target: Payload, path: list[str], value: Any) -> None:
-    for level in path[:-1]:
-        target = target.setdefault(level, {})
-    target[path[-1]] = value
+        return filled(metrics, row.memory_metrics, self._reader(view, row, slot), row.memory_oem[1])

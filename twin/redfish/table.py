@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from twin.parameters import Site
     from twin.redfish.view import BmcView
 
-__all__ = ["BmcKind", "ChassisRow", "ProcessorRow", "SystemRow"]
+__all__ = ["BmcKind", "ChassisRow", "PortRow", "ProcessorRow", "SystemRow"]
 
 
 def _everywhere(_: Site, rack: int) -> bool:  # noqa: ARG001 - as rows call it
@@ -80,6 +80,31 @@ class ChassisRow:
 
 
 @dataclass(frozen=True, slots=True)
+class PortRow:
+    """The ports of a processor, which are devices of the rack, in order of the processors.
+
+    Attributes:
+        id: of one, with ``{n}``, numbered from 0.
+        name: what a person calls it, likewise.
+        protocol: that it speaks.
+        device: class of the ports.
+        state: 0 where it is up.
+        count: returns how many a processor has.
+        metrics: properties of its metrics.
+        oem: ``@odata.type`` of NVIDIA's part of them.
+    """
+
+    id: str
+    name: str
+    protocol: str
+    device: DeviceClass
+    state: Signal
+    count: Callable[[Site], int]
+    metrics: tuple[MetricRow, ...] = ()
+    oem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ProcessorRow:
     """The processors of a system.
 
@@ -101,6 +126,7 @@ class ProcessorRow:
         memory_metrics: properties of its ``MemoryMetrics``.
         memory_oem: as ``oem``, of the memory.
         temperature: id of a sensor in its chassis, with ``{n}``.
+        ports: of it, None for none.
     """
 
     id: str
@@ -120,6 +146,7 @@ class ProcessorRow:
     memory_metrics: tuple[MetricRow, ...] = ()
     memory_oem: tuple[str, str] = ("", "")
     temperature: str = ""
+    ports: PortRow | None = None
 
 
 @dataclass(frozen=True, slots=True)

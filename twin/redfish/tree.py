@@ -113,7 +113,7 @@ class BmcTree:
 _COLLECTIONS = frozenset(
     {"Chassis", "Circuit", "ComputerSystem", "CoolantConnector", "CoolingUnit", "EventDestination",
      "Fan", "LeakDetector", "Manager", "Memory", "MessageRegistryFile", "MetricReport",
-     "MetricReportDefinition", "PowerDistribution", "PowerSupply", "Processor", "Pump", "Sensor",
-     "Session"}
+     "MetricReportDefinition", "Port", "PowerDistribution", "PowerSupply", "Processor", "Pump",
+     "Sensor", "Session"}
 )  # fmt: skip
 """Schemas that have collections here."""

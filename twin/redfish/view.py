@@ -113,6 +113,13 @@ class BmcView:
             )
         return found if math.isfinite(found) else None
 
+    def value_in_rack(self, device: DeviceClass, signal: Signal, index: int) -> float | None:
+        """Return a value of a device by its index in the rack, None where none is reported."""
+        if not self.has(device, signal):
+            return None
+        found = float(self.store.column(device, signal.name)[self.rack, index])
+        return found if math.isfinite(found) else None
+
     def code(self, device: DeviceClass, shown: Shown, slot: int = 0) -> int | None:
         """Return the code of a state, None where none is reported."""
         found = self.value(device, shown, slot)
