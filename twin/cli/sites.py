@@ -52,7 +52,9 @@ def sites(context: typer.Context, as_json: JsonOutput = False) -> None:
 def show(
     name: Annotated[
         str,
-        typer.Argument(help="A preset's name or a YAML file.", autocompletion=complete_site),
+        typer.Argument(
+            help="A preset's name, a campus' or a YAML file.", autocompletion=complete_site
+        ),
     ],
     detail: DetailSettings = None,
     as_json: JsonOutput = False,
@@ -63,9 +65,17 @@ def show(
     Examples:
       twin sites show colossus-100k
       twin sites show colossus-100k --detail rack --detail a001-a004=gpu
+      twin sites show campus-memphis
     """  # noqa: D301 - click wants the backspace itself before lines to be kept
-    from twin.site import load_site
+    from twin.site import campus_of, load_site
 
+    campus = campus_of(name)
+    if campus is not None:
+        from twin.cli.campus import campus_lines, described_campus
+
+        described = described_campus(campus)
+        typer.echo(orjson.dumps(described) if as_json else "\n".join(campus_lines(campus)))
+        return
     site = load_site(name)
     from twin.alerts.fit import misfits
 

@@ -76,6 +76,13 @@ shelves lose is the rack's. The keys of the build are [tray](#tray), [nvlink](#n
 [shelves](#shelves). Not modelled: a coolant unit for a row (each rack has its own), partitions of a
 domain into several, and two builds on one site, since all racks of a site have the same servers.
 
+## A campus
+
+`campus-memphis` is Colossus 1 and 2, two sites with racks of different builds. `twin sites show
+campus-memphis` puts their counts beside each other, with what public sources say of each block: the
+date of every figure, whether it was claimed, reported, filed or seen from above, and how far it can
+be trusted. What runs is one of its sites: `twin up --site colossus-2`.
+
 ## Power smoothing
 
 GB300 can hold its power steady by itself; as shipped that is off, here as there. `smoothing`

@@ -2,6 +2,7 @@
 
 from twin.parameters import GpuModel
 from twin.parameters.site import Site
+from twin.site.campus import campus_names, campus_of
 from twin.site.detail import DetailPlan, HostPlan
 from twin.site.editions import editions_of, exporting
 from twin.site.identity import SiteNames
@@ -46,6 +47,8 @@ __all__ = [
     "SiteNames",
     "Target",
     "address_of",
+    "campus_names",
+    "campus_of",
     "count_series",
     "derived_labels",
     "editions_of",

@@ -18,6 +18,7 @@ from twin.catalog import DEVICES
 from twin.errors import ConfigError, validation_message
 from twin.parameters import GpuModel
 from twin.parameters.site import Site
+from twin.site.campus import check_no_campus
 from twin.site.detail import DetailPlan, HostPlan
 from twin.site.editions import editions_of
 from twin.site.mig import partitions_of
@@ -101,6 +102,7 @@ def _is_path(name: str) -> bool:
 
 def _check_preset(name: str) -> None:
     if not (_PRESETS / f"{name}.yaml").is_file():
+        check_no_campus(name)
         known = ", ".join(preset_names())
         raise ConfigError(
             f"site {name!r} does not exist; the presets are {known}, "
