@@ -17,9 +17,11 @@ from twin.site import DetailPlan, Layout, count_series, parse_site
 LINE = re.compile(r"^([A-Za-z_:]\w*)\{([^}]*)\} (\S+)$", re.MULTILINE)
 
 
-def running(host: str, racks: int = 1, seconds: int = 3) -> tuple[EmulatorCore, Core]:
+def running(
+    host: str, racks: int = 1, seconds: int = 3, more: str = ""
+) -> tuple[EmulatorCore, Core]:
     """A site that has run for some seconds, and what exposes it."""
-    text = f"{{name: x, racks: {racks}, racks_per_array: 1, telemetry: {{host: '{host}'}}}}"
+    text = f"{{name: x, racks: {racks}, racks_per_array: 1, telemetry: {{host: '{host}'}}{more}}}"
     layout = Layout(parse_site(text, "x"))
     emulator = EmulatorCore(EmulatorConfig(layout, seed=1, workload="training", interval=1.0), 1e9)
     core = Core(layout)
@@ -54,6 +56,19 @@ def test_as_many_series_as_foretold(host: str) -> None:
     _, core = running(host, racks=2)
     plan = DetailPlan.of_site(core.layout.site)
     assert core.exposure.series() == count_series(core.layout, plan)
+
+
+@pytest.mark.parametrize("workload", ["dlrm", "image-generation", "bert", "training"])
+def test_a_job_without_tokens_has_no_series_of_them(workload: str) -> None:
+    """A recommender's or image model's job is foretold without tokens, and has none."""
+    more = f", jobs: [{{name: a, racks: 1, workload: {workload}}}, {{name: b, racks: 1}}]"
+    _, core = running("off", racks=2, more=more)
+    plan = DetailPlan.of_site(core.layout.site)
+    assert core.exposure.series() == count_series(core.layout, plan)
+    text = ExpositionWriter()
+    core.exposure.write_site(text)
+    tokens = bytes(text).decode().count("\ntraining_job_tokens_total{")
+    assert tokens == (1 if workload in ("dlrm", "image-generation") else 2)
 
 
 def test_threads_add_up_to_the_host_at_every_level() -> None:

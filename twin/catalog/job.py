@@ -8,7 +8,7 @@ from twin.catalog.device import DeviceClass
 from twin.catalog.model import Exporter, MetricType, Signal, Unit
 from twin.catalog.place import UnitKind
 
-__all__ = ["JOB", "JOB_STATES", "LOSS_CAUSES"]
+__all__ = ["JOB", "JOB_STATES", "LOSS_CAUSES", "OF_TOKENS"]
 
 _TRAINER = Exporter("trainer", "trainer", 8000, ("training_job",), "Prometheus naming",
                     lambda place: (place.unit_name,))  # fmt: skip
@@ -16,6 +16,8 @@ _TRAINER = Exporter("trainer", "trainer", 8000, ("training_job",), "Prometheus n
 JOB_STATES = {0: "idle", 1: "starting", 2: "training", 3: "evaluation", 4: "checkpoint",
               5: "stalled", 6: "crashed", 7: "loading"}  # fmt: skip
 
+OF_TOKENS = ("tokens", "tokens_per_second", "mfu")
+"""Signals that a job has only if its model has tokens."""
 LOSS_CAUSES = (
     ("stall", "waiting for a rank that does not answer"),
     ("restart", "between the end of the job's processes and the next launch"),

@@ -6,10 +6,12 @@ from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from functools import cache, partial
 
-from twin.catalog import Detail, HostLevel, Level, Signal, UnitKind
+from twin.catalog import JOB, Detail, HostLevel, Level, Signal, UnitKind
 from twin.catalog.editions import Edition
+from twin.catalog.job import OF_TOKENS
 from twin.parameters import Site
 from twin.site.detail import DetailPlan
+from twin.site.jobs import job_places
 from twin.site.layout import Layout
 from twin.site.rollups import site_rollups
 
@@ -41,6 +43,7 @@ def count_series(layout: Layout, plan: DetailPlan) -> int:
         for device in layout.devices
         if not device.frame.in_array
     )
+    always -= _without_tokens(layout)
     rollups = _rollups(layout)
     groups = rollups[Level.SITE] + layout.site.halls * rollups[Level.HALL]
     array_series = cache(partial(_array_series, layout, rollups))
@@ -55,6 +58,13 @@ def count_series(layout: Layout, plan: DetailPlan) -> int:
         for array, detail in enumerate(plan.levels)
     )
     return always + groups + arrays
+
+
+def _without_tokens(layout: Layout) -> int:
+    """Return the series of tokens that jobs lack whose models have none."""
+    profiles = [place.profile for place in job_places(layout.site)]
+    jobs = sum(profile is not None and not profile.has_tokens for profile in profiles)
+    return jobs * sum(signal.name in OF_TOKENS for signal in layout.reported[JOB.name])
 
 
 def series_by_detail(layout: Layout) -> dict[str, int]:

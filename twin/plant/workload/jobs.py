@@ -15,6 +15,7 @@ from math import nan
 import numpy as np
 
 from twin.catalog import served_by
+from twin.catalog.job import OF_TOKENS
 from twin.plant.units import Floats
 from twin.plant.workload.choice import workload_of
 from twin.plant.workload.demand import Demand, Health, JobProgress, Level, Progress, Workload
@@ -205,9 +206,6 @@ class Jobs:
         return values
 
 
-_OF_TOKENS = ("tokens", "tokens_per_second", "mfu")
-
-
 def _report(progress: Progress) -> dict[str, float]:
     """Return the signals of one job; as ``gpus`` those that it goes on without."""
     return {
@@ -220,6 +218,6 @@ def _report(progress: Progress) -> dict[str, float]:
         "stalled_seconds": progress.stalled_seconds,
         "gpus": float(progress.gpus_excluded),
         "pace": progress.pace,
-        **{name: getattr(progress, name) if progress.has_tokens else nan for name in _OF_TOKENS},
+        **{name: getattr(progress, name) if progress.has_tokens else nan for name in OF_TOKENS},
         **{f"lost_{cause}": seconds for cause, seconds in progress.lost.items()},
     }
