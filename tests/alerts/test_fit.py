@@ -20,7 +20,7 @@ KNOWN = {
 
 @pytest.mark.parametrize(
     "name",
-    ["demo", "shared", "colossus-array", "colossus-100k", "colossus-1m", *KNOWN],
+    ["demo", "shared", "serving", "colossus-array", "colossus-100k", "colossus-1m", *KNOWN],
 )
 def test_shipped_sites_fit_but_for_what_is_known(name: str) -> None:
     """A shipped site has no misfit but that which it is known for."""

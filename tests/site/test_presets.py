@@ -20,6 +20,15 @@ COUNTS = {
         "megapacks": 1,
         "gensets": 0,
     },
+    "serving": {
+        "halls": 1,
+        "arrays": 1,
+        "racks": 2,
+        "servers": 16,
+        "gpus": 128,
+        "megapacks": 1,
+        "gensets": 0,
+    },
     "colossus-array": {
         "halls": 1,
         "arrays": 1,
@@ -277,3 +286,10 @@ def test_last_array_has_the_racks_that_are_left(colossus: Layout) -> None:
     assert colossus.racks_of(195) == range(1560, 1563)
     assert colossus.array_of(1562) == 195
     assert colossus.units(UnitKind.RACK) == 1_563
+
+
+def test_the_serving_preset_shows_engines() -> None:
+    """The preset that serves has the engines of its replicas among its devices."""
+    layout = Layout(load_site("serving"))
+    assert {"engine", "inference_server"} <= {device.name for device in layout.devices}
+    assert [job.workload for job in layout.site.jobs] == ["llm-serving", "llm-batch"]
