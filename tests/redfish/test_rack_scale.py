@@ -86,3 +86,30 @@ def test_link_that_is_down_is_a_critical_port(rack: BmcRig) -> None:
     down = [n for n in range(18) if rack.get(TRAY, f"{path}{n}")["LinkStatus"] == "LinkDown"]
     assert down == [4]
     assert rack.get(TRAY, f"{path}4")["Status"]["Health"] == "Critical"
+
+
+def test_power_smoothing_is_what_the_bus_says() -> None:
+    """Where the host may read it, a GPU links to its power smoothing, in W, W/s and s."""
+    text = (
+        "{name: smooth, rack: nvl72, racks: 1, gpu: gb300, "
+        "smoothing: {enabled: true, in_band_level: 1, presets: [{floor_percent: 60}]}}"
+    )
+    rig = BmcRig(text)
+    gpu = "Systems/HGX_Baseboard_0/Processors/GPU_0"
+    where = rig.get(TRAY, gpu)["Oem"]["Nvidia"]["PowerSmoothing"]["@odata.id"]
+    assert where == f"/redfish/v1/{gpu}/Oem/Nvidia/PowerSmoothing"
+    said = rig.get(TRAY, where.removeprefix("/redfish/v1/"))
+    assert (said["Enabled"], said["ImmediateRampDown"]) == (True, False)
+    assert (said["TMPFloorPercent"], said["RampDownHysteresisSeconds"]) == (60.0, 10.0)
+    assert (said["RampUpWattsPerSecond"], said["RampDownWattsPerSecond"]) == (20.0, 20.0)
+    floor = float(rig.core.store.column(GPU, "smoothing_floor")[0, 4])
+    assert said["TMPFloorWatts"] == pytest.approx(floor, abs=0.1)
+
+
+def test_power_smoothing_as_shipped_is_not_there(rack: BmcRig) -> None:
+    """Where nothing of it is on the bus, the BMC has no such resource and no link to it."""
+    gpu = "Systems/HGX_Baseboard_0/Processors/GPU_0"
+    assert "PowerSmoothing" not in rack.get(TRAY, gpu)["Oem"]["Nvidia"]
+    answer = rack.ask(TRAY, f"/redfish/v1/{gpu}/Oem/Nvidia/PowerSmoothing")
+    assert answer is not None
+    assert answer.status == 404

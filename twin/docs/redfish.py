@@ -87,6 +87,10 @@ def _both(first: str, second: str) -> str:
 
 
 def _processors(system: str, row: ProcessorRow) -> Iterator[tuple[str, str]]:
+    if row.smoothing:
+        where = f"{system}/Processors/{row.id}/Oem/Nvidia/PowerSmoothing"
+        for own in row.smoothing:
+            yield code(f"{where} {own.path}"), code(own.shown.metric)
     places: tuple[tuple[str, tuple[MetricRow, ...]], ...] = (
         (f"{system}/Processors/{row.id}/ProcessorMetrics", row.metrics),
         (f"{system}/Memory/{row.memory}", row.memory_state),

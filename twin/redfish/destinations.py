@@ -20,7 +20,7 @@ _HOST = re.compile(r"(\*\.)?[a-z0-9_.-]+|[0-9a-f:]+")
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
+class _AllowedHost:
     """A host that may be sent to, at one port or at any."""
 
     host: str
@@ -46,14 +46,14 @@ class Destinations:
     """
 
     def __init__(self, texts: Iterable[str] = ()) -> None:
-        self._places: list[_Place] = []
+        self._places: list[_AllowedHost] = []
         self._networks: list[_Network] = []
         for text in texts:
             try:
                 if "/" in text:
                     self._networks.append(ipaddress.ip_network(text))
                 else:
-                    self._places.append(_place(text))
+                    self._places.append(_allowed_host(text))
             except ValueError as error:
                 raise ConfigError(
                     f"--event-destination {text!r}: {error}; give a host, HOST:PORT, *.DOMAIN or "
@@ -91,9 +91,9 @@ def _parts(url: str) -> SplitResult | None:
     return parts if usable and "@" not in parts.netloc else None
 
 
-def _place(text: str) -> _Place:
+def _allowed_host(text: str) -> _AllowedHost:
     parts = urlsplit(f"//{text}")
     host = parts.hostname
     if not host or parts.netloc != text or "@" in text or not _HOST.fullmatch(host):
         raise ValueError("it names no host")
-    return _Place(host.lower(), parts.port)
+    return _AllowedHost(host.lower(), parts.port)

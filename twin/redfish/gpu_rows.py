@@ -19,7 +19,7 @@ from twin.redfish.table import ChassisRow, PortRow, ProcessorRow
 if TYPE_CHECKING:
     from twin.redfish.view import BmcView
 
-__all__ = ["NVLINKS", "gpu_chassis", "gpu_processors"]
+__all__ = ["NVLINKS", "SMOOTHING", "gpu_chassis", "gpu_processors"]
 
 _NANOSECOND = 1e-9
 _GIGABITS = 8e-9
@@ -59,6 +59,21 @@ _MEMORY_METRICS = (
     MetricRow("Oem/Nvidia/RowRemapping/UncorrectableRowRemappingCount", GPU["uncorrectable_rows"],
               whole=True),
 )  # fmt: skip
+_MILLI = 1e-3
+SMOOTHING = (
+    MetricRow("Enabled", GPU["smoothing_enabled"], flag=True),
+    MetricRow("ImmediateRampDown", GPU["smoothing_immediate"], flag=True),
+    MetricRow("TMPWatts", GPU["smoothing_ceiling"]),
+    MetricRow("TMPFloorWatts", GPU["smoothing_floor"]),
+    MetricRow("TMPFloorPercent", GPU["smoothing_floor_percent"]),
+    MetricRow("MaxAllowedTMPFloorPercent", GPU["smoothing_floor_most"]),
+    MetricRow("MinAllowedTMPFloorPercent", GPU["smoothing_floor_least"]),
+    MetricRow("RampUpWattsPerSecond", GPU["smoothing_ramp_up"], _MILLI),
+    MetricRow("RampDownWattsPerSecond", GPU["smoothing_ramp_down"], _MILLI),
+    MetricRow("RampDownHysteresisSeconds", GPU["smoothing_hysteresis"], _MILLI),
+    MetricRow("RemainingLifetimeCircuitryPercent", GPU["smoothing_lifetime"]),
+)
+"""Of ``NvidiaPowerSmoothing.v1_1_0``, as NVIDIA's bmcweb has it."""
 NVLINKS = PortRow(
     id="NVLink_{n}",
     name="NVLink {n}",
@@ -128,7 +143,11 @@ def gpu_chassis(chassis: str, within: str, first: int) -> ChassisRow:
 
 
 def gpu_processors(
-    processor: str, chassis: str, first: int, ports: PortRow | None = None
+    processor: str,
+    chassis: str,
+    first: int,
+    ports: PortRow | None = None,
+    smoothing: tuple[MetricRow, ...] = (),
 ) -> ProcessorRow:
     """Return the row of the GPUs as processors.
 
@@ -137,6 +156,7 @@ def gpu_processors(
         chassis: id of its chassis, with ``{n}``.
         first: number of the first GPU.
         ports: of each, None where the bus says nothing of them.
+        smoothing: properties of its power smoothing, none where it has none.
     """
     return ProcessorRow(
         id=processor,
@@ -158,4 +178,5 @@ def gpu_processors(
                     "#NvidiaMemoryMetrics.v1_2_0.NvidiaGPUMemoryMetrics"),
         temperature=f"{chassis}_TEMP_0",
         ports=ports,
+        smoothing=smoothing,
     )  # fmt: skip

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from twin.catalog import GRACE, HOT_SWAP, SERVER, SWITCH_TRAY
 from twin.catalog.rack_scale.shelves import POWER_SHELF, SHELF_PSU
 from twin.catalog.rack_scale.trays import LEAK_DETECTOR
-from twin.redfish.gpu_rows import NVLINKS, gpu_chassis, gpu_processors
+from twin.redfish.gpu_rows import NVLINKS, SMOOTHING, gpu_chassis, gpu_processors
 from twin.redfish.rows import LeakRow, SensorRow, SupplyRow
 from twin.redfish.table import BmcKind, ChassisRow, ProcessorRow, SystemRow
 
@@ -129,7 +129,7 @@ _TRAY = BmcKind(
                              anchor=(GRACE, GRACE["temperature"]), chassis=_CPU,
                              manufacturer="NVIDIA", model=lambda _: "Grace",
                              temperature=f"{_CPU}_TempAvg_0"),
-                gpu_processors("GPU_{n}", "HGX_GPU_{n}", 0, NVLINKS),
+                gpu_processors("GPU_{n}", "HGX_GPU_{n}", 0, NVLINKS, SMOOTHING),
             ),
         ),
     ),

@@ -19,6 +19,8 @@ __all__ = ["system_nodes"]
 
 _BYTES_OF_GIBIBYTE = 2**30
 _GPU_UUID = "GPU-"
+_SMOOTHING = "Oem/Nvidia/PowerSmoothing"
+"""Where NVIDIA's controllers have it, below a processor."""
 
 
 def system_nodes(kit: Kit) -> Iterator[Node]:
@@ -64,6 +66,8 @@ class _SystemNodes:
             if row.temperature:
                 yield Node(f"{own}/EnvironmentMetrics", partial(self._environment, row, slot))
             yield from port_nodes(self._kit, row, slot, own)
+            if self._smooths(row):
+                yield Node(f"{own}/{_SMOOTHING}", partial(self._smoothing, row, slot))
         if not self._memories:
             return
         memories = [self._memory_path(own, slot) for own, slot in self._memories]
@@ -151,6 +155,8 @@ class _SystemNodes:
         """Return what is NVIDIA's of a GPU: its name in the driver, memory, and partitions."""
         at = view.host * view.slots(row.device) + slot if row.device is not None else slot
         names = view.identity
+        smoothing = f"{self._processor_path(row, slot)}/{_SMOOTHING}"
+        more = {"PowerSmoothing": link(smoothing)} if self._smooths(row) else {}
         return {
             "UUID": names.gpu_uuids[at].removeprefix(_GPU_UUID),
             "MemorySummary": {"TotalMemorySizeMiB": view.gpu_model.framebuffer_mib},
@@ -158,9 +164,26 @@ class _SystemNodes:
                 "Nvidia": {
                     "@odata.type": row.oem[0],
                     "MIGModeEnabled": bool(view.store.names.instances(view.rack)),
+                    **more,
                 }
             },
         }
+
+    def _smooths(self, row: ProcessorRow) -> bool:
+        """Whether the bus says anything of its power smoothing."""
+        if row.device is None or not row.smoothing:
+            return False
+        return self._kit.has(row.device, row.smoothing[0].shown)
+
+    def _smoothing(self, row: ProcessorRow, slot: int, view: BmcView) -> Payload:
+        found = {
+            "@odata.id": f"{self._processor_path(row, slot)}/{_SMOOTHING}",
+            "@odata.type": "#NvidiaPowerSmoothing.v1_1_0.NvidiaPowerSmoothing",
+            "Id": "PowerSmoothing",
+            "Name": f"{numbered(row.id, slot + row.first)} Power Smoothing",
+            "PowerSmoothingSupported": True,
+        }
+        return filled(found, row.smoothing, self._reader(view, row, slot), "")
 
     def _metrics(self, row: ProcessorRow, slot: int, view: BmcView) -> Payload:
         path = f"{self._processor_path(row, slot)}/ProcessorMetrics"

@@ -127,6 +127,8 @@ class ProcessorRow:
         memory_oem: as ``oem``, of the memory.
         temperature: id of a sensor in its chassis, with ``{n}``.
         ports: of it, None for none.
+        smoothing: properties of NVIDIA's power smoothing, of which the first tells whether the bus
+            says anything of it.
     """
 
     id: str
@@ -147,6 +149,7 @@ class ProcessorRow:
     memory_oem: tuple[str, str] = ("", "")
     temperature: str = ""
     ports: PortRow | None = None
+    smoothing: tuple[MetricRow, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
