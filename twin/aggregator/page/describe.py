@@ -11,9 +11,12 @@ from twin.aggregator.page.floor import FloorSignal
 from twin.aggregator.page.rack import DeviceTable
 from twin.catalog import UnitKind
 from twin.faults import FAULTS
-from twin.site import Layout
+from twin.site import Layout, Site
 
 __all__ = ["describe"]
+
+_ABOVE_SWITCHES = 10 / 18
+"""Compute trays above the switch trays, over all (bmc-mock's rack of NVIDIA/infra-controller)."""
 
 
 def describe(
@@ -46,6 +49,7 @@ def describe(
         "racks": [layout.unit_name(UnitKind.RACK, rack) for rack in range(site.racks)],
         "racks_per_array": site.racks_per_array,
         "servers_per_rack": site.servers_per_rack,
+        "build": _build(site),
         "arrays": [layout.unit_name(UnitKind.ARRAY, array) for array in arrays],
         "halls": [layout.hall_name(array) for array in arrays],
         "signals": [asdict(signal) for signal in signals],
@@ -54,6 +58,23 @@ def describe(
         "allow_inject": allow_inject,
         "faults": [_fault(kind) for kind in FAULTS] if allow_inject else [],
     }
+
+
+def _build(site: Site) -> list[str]:
+    """Return what stands in a rack from the top down: ``server``, ``switch`` and ``shelf``.
+
+    Shelves are at both ends, switch trays in the midst of the compute trays: of the 18 of an NVL72
+    ten are above them.
+    """
+    upper = round(site.servers_per_rack * _ABOVE_SWITCHES) if site.nvlink.switch_trays else 0
+    shelves = site.shelves.count // 2
+    return [
+        *["shelf"] * (site.shelves.count - shelves),
+        *["server"] * upper,
+        *["switch"] * site.nvlink.switch_trays,
+        *["server"] * (site.servers_per_rack - upper),
+        *["shelf"] * shelves,
+    ]
 
 
 def _group(layout: Layout, group: DeviceTable) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 // The floor: a canvas of cells, one a rack, and over it a second one for what moves.
 
+import {drawBuild} from "./build.js";
 import {colourOf} from "./colour.js";
 import {byId, darkness, make, setText, themed} from "./dom.js";
 import {NONE, number} from "./format.js";
@@ -142,6 +143,7 @@ export class Floor {
       const colour = value === null ? null : colourOf(this.signal, value);
       brush.fillStyle = colour?.fill ?? hatch;
       brush.fillRect(cell.x, cell.y, cell.size - gap, cell.size - gap);
+      drawBuild(brush, this.site.build, cell, gap, colour?.ink ?? themed("text"));
       if (cell.size >= NAMED) this.write(brush, cell, rack, value, colour?.ink ?? themed("text"));
     });
     this.drawMarks();
