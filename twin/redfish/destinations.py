@@ -1,4 +1,4 @@
-"""Where events may be sent: only where the operator said, so that no client leads us elsewhere."""
+"""Destinations of events: only where the operator said, so that no client leads us elsewhere."""
 
 from __future__ import annotations
 

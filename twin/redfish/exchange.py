@@ -1,4 +1,4 @@
-"""What a BMC is asked and what it answers, free of HTTP."""
+"""Requests to a BMC and its answers, free of HTTP."""
 
 from __future__ import annotations
 
