@@ -145,6 +145,9 @@ cluster and the twin's liquid-cooled H100s, all in one job.*
 * **Training power in other runs.** 8 GPUs that train an 8B model draw 4.4 kW before a checkpoint;
   those of the GPT-3 run, and therefore the twin's, about 4.7 kW. The floor, where all ranks wait,
   is the same.
+* **Fine-tuning over many nodes.** A node of a fine-tuning job draws what one alone draws, however
+  many there are. Published runs of 8 and 64 nodes draw less, as more of a step is communication;
+  none was compared, so the workload is validated for single nodes only.
 * **Temperatures.** The only public distribution is of air-cooled A100s in a cluster of many small
   jobs that is half idle: 25 to 40 °C up to the median, 62 °C at the 95 % quantile. The twin's GPUs
   have coolant at 32 °C and all train at about 590 W, so their distribution is narrow. The offset
