@@ -13,11 +13,11 @@ from twin.plant.power_smoothing import GpuSmoothing
 from twin.site import Layout, parse_site
 
 SITE = "{name: smoothed, racks: 1, rack: nvl72, gpu: gb300, servers_per_rack: 2, "
-FLOOR_60 = "smoothing: {enabled: true, in_band_level: 1, presets: [{floor_percent: 60}]}}"
-TMP = 1458.0
+FLOOR_80 = "smoothing: {enabled: true, in_band_level: 1, presets: [{floor_percent: 80}]}}"
+FLOOR = 0.8 * 1458.0
 
 
-def plant_of(smoothing: str = FLOOR_60, workload: str = "training") -> tuple[Plant, Conditions]:
+def plant_of(smoothing: str = FLOOR_80, workload: str = "training") -> tuple[Plant, Conditions]:
     """Return a plant of two trays, and its healthy conditions."""
     layout = Layout(parse_site(SITE + smoothing, "smoothed"))
     return Plant(layout, seed=1, workload=workload), Conditions.healthy(layout)
@@ -30,18 +30,18 @@ def smoothing_of(plant: Plant) -> GpuSmoothing:
 
 
 def test_no_gpu_at_work_falls_below_its_floor() -> None:
-    """In a minute of training no GPU draws less than 60 % of its greatest mean power."""
+    """In a minute of training no GPU draws less than 80 % of its greatest mean power."""
     plant, conditions = plant_of()
     least, burnt = np.inf, 0.0
     for _ in range(60):
         plant.step(1.0, conditions)
         least = min(least, float(plant.gpus.power.min()))
         burnt += float(smoothing_of(plant).burnt.sum())
-    assert least == pytest.approx(0.6 * TMP, rel=0.015)
+    assert least == pytest.approx(FLOOR, rel=0.015)
     assert burnt > 0.0
     outputs = plant.outputs()["gpu"]
     assert (outputs["power_usage"] == plant.gpus.power).all()
-    assert outputs["smoothing_floor"][0] == pytest.approx([0.6 * TMP] * 8)
+    assert outputs["smoothing_floor"][0] == pytest.approx([FLOOR] * 8)
 
 
 def test_floor_falls_by_its_rate_once_the_work_has_ended_for_long() -> None:
@@ -54,7 +54,7 @@ def test_floor_falls_by_its_rate_once_the_work_has_ended_for_long() -> None:
     for _ in range(14):
         smoothing.step(idle + 180.0, idle, 0.0, idle + 1400.0, idle + 40.0, alive, 1.0)
         floors.append(float(smoothing.floor[0, 0]))
-    assert floors[:10] == [pytest.approx(0.6 * TMP)] * 10
+    assert floors[:10] == [pytest.approx(FLOOR)] * 10
     assert np.diff(floors[10:]) == pytest.approx([-20.0] * 3)
 
 
@@ -85,7 +85,7 @@ def test_hot_gpus_and_gpus_off_the_bus_burn_nothing() -> None:
     die[0, 2] = 88.0
     busy, limit = np.ones((1, 8)), np.full((1, 8), 1400.0)
     held = smoothing.step(power, busy, 1.0, limit, die, on, 1.0)
-    assert list(held[0, :4]) == pytest.approx([0.6 * TMP, 0.0, 400.0, 0.6 * TMP], rel=0.015)
+    assert list(held[0, :4]) == pytest.approx([FLOOR, 0.0, 400.0, FLOOR], rel=0.015)
 
 
 def test_storage_takes_edges_and_keeps_its_energy() -> None:
@@ -125,7 +125,7 @@ def test_disabled_tray_follows_its_job_and_says_so() -> None:
         plant.step(1.0, conditions)
         least = np.minimum(least, plant.gpus.power[0])
     assert least[:4].max() < least[4:].min() - 1.0
-    assert least[4:].min() > 0.6 * TMP - 15.0
+    assert least[4:].min() > FLOOR - 15.0
     outputs = plant.outputs()["gpu"]
     assert list(outputs["smoothing_enabled"][0]) == [0.0] * 4 + [1.0] * 4
     assert list(outputs["smoothing_floor"][0, :4]) == [0.0] * 4
