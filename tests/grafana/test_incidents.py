@@ -159,3 +159,11 @@ def test_a_reading_in_celsius_is_not_called_kelvin(built: dict[str, Any]) -> Non
         if panel["title"] == "Measured and expected"
     ]
     assert all('"unit", "°C", "unit", "K"' in target["expr"] for target in panel["targets"])
+
+
+def test_a_shelf_that_is_off_is_not_taken_for_its_bus(built: dict[str, Any]) -> None:
+    """A bus has the voltage of those of its shelves that are on, in the number and in the chart."""
+    exprs = {p["title"]: p["targets"][0]["expr"] for p in panels_of(built["nvl72.json"])}
+    for title in ("Lowest bus", "Bus"):
+        assert "max by (array, rack) (" in exprs[title]
+        assert 'sensor_name="BusVoltage"' in exprs[title]

@@ -49,7 +49,7 @@ def _now() -> Row:
         ),
         numbers(
             "Lowest bus",
-            "Lowest voltage of a rack's bus, at its power shelves.",
+            "Lowest voltage of a bus in the array, at those of its power shelves that are on.",
             [Query(q.BUS_LOWEST)],
             width=4,
             decimals=2,
@@ -132,7 +132,8 @@ def _shelves() -> Row:
         ),
         timeline(
             "Bus",
-            "Voltage of each rack's bus at its shelves; it falls with the current.",
+            "Voltage of each rack's bus, at those of its shelves that are on; it falls with the "
+            "current.",
             [Query(q.BUS_VOLTS, _RACK)],
             width=8,
             least=_LEAST_VOLTS,

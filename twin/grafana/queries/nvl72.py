@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from functools import partial
 
-from twin.catalog import GPU, GRACE, NVLINK, Level
+from twin.catalog import GPU, GRACE, NVLINK, POWER_SHELF, Level
 from twin.grafana.promql import Expr
 from twin.grafana.units import COUNT
 from twin.grafana.values import IN_ARRAY, of, rolled
 
 _WORST = 20
 _BY_RACK = ("array", "rack")
+_BUS = 'sensor_name="BusVoltage"'
 _BY_LINK = ("array", "rack", "tray_index", "device_num_on_tray", "port_label")
 
 _site = partial(rolled, Level.SITE)
@@ -22,7 +23,9 @@ _link, _gpu = partial(of, NVLINK, within=IN_ARRAY), partial(of, GPU, within=IN_A
 LINKS_DOWN = _site("nvlinks_down").in_unit(COUNT)
 TRAYS_UP = _site("switch_trays_up").in_unit(COUNT)
 SUPPLIES_OFF = _site("shelf_psus_failed").in_unit(COUNT)
-BUS_LOWEST = _site("bus_voltage_min_volts")
+BUS_VOLTS = of(POWER_SHELF, "voltage", _BUS, within=IN_ARRAY).max(*_BY_RACK)
+"""The greatest: a shelf that is off reads 0 V on a bus that the others carry."""
+BUS_LOWEST = BUS_VOLTS.min()
 TRAY_LOWEST = _site("tray_voltage_min_volts")
 LEAK_LOWEST = _site("leak_detector_voltage_min_volts")
 
@@ -51,7 +54,6 @@ SMOOTHING_LIFETIME = _gpu("smoothing_lifetime").min(*_BY_RACK)
 
 SHELF_POWER = _rack("shelf_output_power_watts").max(*_BY_RACK)
 SWITCH_POWER = _rack("switch_tray_power_watts").max(*_BY_RACK)
-BUS_VOLTS = _rack("bus_voltage_min_volts").max(*_BY_RACK)
 TRAY_VOLTS = _rack("tray_voltage_min_volts").max(*_BY_RACK)
 DETECTORS = _rack("leak_detector_voltage_min_volts").max(*_BY_RACK)
 MODULES = of(GRACE, "module_power", within=IN_ARRAY).max(*_BY_RACK)
