@@ -63,9 +63,13 @@ _NOISY = {
     "gpu.power_usage": 0.01, "psu.input_power": 0.003, "psu.output_power": 0.003,
     "server.power": 0.003, "pdu.power": 0.002, "cdu.flow": 0.01, "pump.flow": 0.01,
     "cdu.differential_pressure": 0.01, "cdu.filter_pressure": 0.02,
+    "cdu.facility_heat": 0.01, "cdu.facility_flow": 0.01,
 }  # fmt: skip
 """Standard deviation of a reading over its value, beyond what the plant has."""
-_NOISY_CELSIUS = {"cdu.supply_temperature": 0.05, "cdu.return_temperature": 0.05}
+_NOISY_CELSIUS = {
+    "cdu.supply_temperature": 0.05, "cdu.return_temperature": 0.05,
+    "cdu.facility_supply_temperature": 0.05, "cdu.facility_return_temperature": 0.05,
+}  # fmt: skip
 
 Columns = dict[str, NDArray[np.float64]]
 

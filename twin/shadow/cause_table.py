@@ -46,6 +46,8 @@ _POWER_SENSOR = (
     "draws more or less power alike"
 )
 _TOO_COOL = "temperature or power sensor of {place} is wrong: the GPU reads " + _KELVIN
+_SUPPLY_SENSOR = "supply temperature sensor of {place} is wrong: the coolant returns " + _KELVIN
+_FLOW_METER = "flow meter of {place} is wrong: it reads {percent:.0f} % {more} than the pumps give"
 CAUSES = (
     DeviationCause("cold_plate", GPU, (("gpu_temperature", "own", 1),),
           "cold plate of {place} conducts {less:.0f} % less than when calibrated; the GPU is "
@@ -93,21 +95,48 @@ CAUSES = (
           "memory temperature sensor of {place} is wrong: it reads " + _KELVIN + " for its die"),
     DeviationCause("gpu_too_cool", GPU, (("gpu_temperature", "own", -1),), _TOO_COOL),
     DeviationCause("supply_temperature_sensor", CDU,
+          (("return_temperature", "own", -1), ("heat_balance", "own", 1)),
+          _SUPPLY_SENSOR + ", and the facility water takes more or less heat than it tells",
+          mirrored=True),
+    DeviationCause("supply_temperature_sensor", CDU,
+          (("return_temperature", "own", -1), ("heat_balance", "own", 1),
+           ("gpu_temperature", "common", -1)), _SUPPLY_SENSOR + ", and all GPUs deviate alike",
+          mirrored=True),
+    DeviationCause("return_temperature_sensor", CDU,
+          (("return_temperature", "own", 1), ("heat_balance", "own", -1)),
+          "return temperature sensor of {place} is wrong: it reads " + _KELVIN + ", and the "
+          "facility water takes more or less heat than it tells", mirrored=True),
+    DeviationCause("flow_meter", CDU,
+          (("coolant_flow", "own", 1), ("heat_balance", "own", -1)), _FLOW_METER, mirrored=True),
+    DeviationCause("flow_meter", CDU,
+          (("coolant_flow", "own", 1), ("return_temperature", "own", 1),
+           ("heat_balance", "own", -1)), _FLOW_METER, mirrored=True),
+    DeviationCause("flow_meter", CDU,
+          (("coolant_flow", "own", 1), ("return_temperature", "own", 1),
+           ("heat_balance", "own", -1), ("gpu_temperature", "common", 1)), _FLOW_METER,
+          mirrored=True),
+    DeviationCause("heat_meter", CDU,
+          (("water_heat", "own", 1), ("heat_balance", "own", 1)),
+          "heat meter of the facility water of {place} is wrong: it reads {percent:.0f} % {more} "
+          "than the flow and the warming of both sides give", mirrored=True),
+    DeviationCause("water_sensors", CDU, (("water_heat", "own", 1),),
+          "flow meter or a thermometer of the facility water of {place} is wrong: its heat is "
+          "{percent:.0f} % {more} than they give", mirrored=True),
+    DeviationCause("heat_balance", CDU, (("heat_balance", "own", 1),),
+          "heat of {place} does not balance: the facility water takes {percent:.0f} % {more} than "
+          "the coolant gives; a thermometer or meter of one side is wrong", mirrored=True),
+    DeviationCause("supply_temperature_sensor", CDU,
           (("return_temperature", "own", -1), ("gpu_temperature", "common", -1)),
-          "supply temperature sensor of {place} is wrong: the coolant returns " + _KELVIN
-          + ", and all GPUs deviate alike", mirrored=True),
+          _SUPPLY_SENSOR + ", and all GPUs deviate alike", mirrored=True),
     DeviationCause("flow_meter", CDU,
           (("coolant_flow", "own", 1), ("return_temperature", "own", 1),
            ("gpu_temperature", "common", 1)),
-          "flow meter of {place} is wrong: it reads {percent:.0f} % {more} than the pumps give",
-          mirrored=True),
+          _FLOW_METER, mirrored=True),
     DeviationCause("flow_meter", CDU,
           (("coolant_flow", "own", 1), ("return_temperature", "own", 1)),
-          "flow meter of {place} is wrong: it reads {percent:.0f} % {more} than the pumps give",
-          mirrored=True),
+          _FLOW_METER, mirrored=True),
     DeviationCause("flow_meter", CDU, (("coolant_flow", "own", 1),),
-          "flow meter of {place} is wrong: it reads {percent:.0f} % {more} than the pumps give",
-          mirrored=True),
+          _FLOW_METER, mirrored=True),
     DeviationCause("return_temperature_sensor", CDU, (("return_temperature", "own", 1),),
           "return temperature sensor of {place} is wrong, or heat is missing: it reads " + _KELVIN,
           mirrored=True),

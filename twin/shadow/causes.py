@@ -18,7 +18,7 @@ from twin.shadow.cause_table import CAUSES, DeviationCause
 from twin.site import Layout, address_of
 from twin.wire import ShadowUnit
 
-__all__ = ["Culprit", "Finding", "findings"]
+__all__ = ["Alarm", "Culprit", "Finding", "findings"]
 
 _MOST_FINDINGS = 500
 """Findings that are told at a time; the strongest first."""
@@ -26,6 +26,8 @@ _MOST_ALARMS = 2_000
 """Devices in alarm of which the causes are looked for."""
 
 
+Alarm = tuple[str, str, int, int]
+"""Relation, its part, rack and device."""
 Seen = tuple[int, int, int]
 """Sign of a deviation beyond chance and the model's error, the device that shows most, and the sign
 beyond chance alone."""
@@ -74,23 +76,38 @@ class Finding:
     text: str
 
 
-def findings(layout: Layout, watches: Mapping[str, Watch]) -> list[Finding]:
+def findings(
+    layout: Layout, watches: Mapping[str, Watch], before: Mapping[Alarm, str] | None = None
+) -> tuple[list[Finding], dict[Alarm, str]]:
     """Return what the detectors have found, each culprit and cause once, the strongest first.
 
     A deviation that the cause of a stronger one leaves as well is not told beside it.
+
+    Args:
+        layout: the site.
+        watches: each relation over its devices.
+        before: causes that alarms had in the last block; they stay unless others agree better.
+
+    Returns:
+        The findings, and the cause of each alarm that was looked at.
     """
+    held: dict[Alarm, str] = {}
+    before = before or {}
     found: dict[tuple[str, str], Finding] = {}
-    explained: set[tuple[str, str, int, int]] = set()
+    explained: set[Alarm] = set()
     for strength, relation, part, rack, device in nlargest(_MOST_ALARMS, _alarms(watches)):
         if len(found) >= _MOST_FINDINGS:
             break
-        if (relation, part, rack, device) in explained:
+        alarm = relation, part, rack, device
+        if alarm in explained:
             continue
         culprit = _culprit(layout, watches[relation], part, rack, device)
-        own, left = _explain(layout, watches, relation, part, culprit, strength)
+        held_cause = before.get(alarm)
+        own, left = _explain(layout, watches, relation, part, culprit, strength, held_cause)
         explained |= left
+        held[alarm] = own.cause
         found.setdefault((own.cause, own.place), own)
-    return list(found.values())
+    return list(found.values()), held
 
 
 def _alarms(watches: Mapping[str, Watch]) -> Iterator[tuple[float, str, str, int, int]]:
@@ -131,7 +148,8 @@ def _explain(
     part: str,
     culprit: Culprit,
     strength: float,
-) -> tuple[Finding, set[tuple[str, str, int, int]]]:
+    before: str | None,
+) -> tuple[Finding, set[Alarm]]:
     """Return the finding of an alarm, by the cause whose signs agree best, and all it explains."""
     seen = {
         (name, own): _seen(layout, watch, own, culprit)
@@ -143,7 +161,9 @@ def _explain(
     seen[mine] = (sign, seen[mine][1], sign)
     fits = [own for own in _fits(mine, sign) if all(s[:2] in seen for s in own[0].signs)]
     fits = [own for own in fits if _measured(own[0], own[1], seen)] or fits
-    cause, turned = max(fits, key=lambda own: _agreement(own[0], own[1], seen))
+    cause, turned = max(
+        fits, key=lambda own: _agreement(own[0], own[1], seen) + (own[0].name == before)
+    )
     explained = {
         (name, own, culprit.rack, seen[name, own][1])
         for name, own, asked in cause.signs

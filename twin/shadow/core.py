@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from twin.catalog import GPU, UnitKind
 from twin.errors import FrameError
 from twin.shadow.calibration import Phases, Watch
-from twin.shadow.causes import Finding, findings
+from twin.shadow.causes import Alarm, Finding, findings
 from twin.shadow.detection import limit_for
 from twin.shadow.readings import Readings, Rounding, SiteModel
 from twin.shadow.relations import RELATIONS
@@ -110,6 +110,7 @@ class ShadowCore:
         self._uuids: dict[int, tuple[str, ...]] = {}
         self._block = self._evaluated = -np.inf
         self.findings: list[Finding] = []
+        self._causes: dict[Alarm, str] = {}
         self.refused: Counter[str] = Counter()
         self.frames = self.blocks = 0
         self.ts = float("nan")
@@ -242,7 +243,7 @@ class ShadowCore:
             coarse = self._rounding.close()
             for watch in self.watches.values():
                 watch.close(self.limit, coarse)
-        self.findings = findings(self.layout, self.watches)
+        self.findings, self._causes = findings(self.layout, self.watches, self._causes)
         self.blocks += 1
 
     # -- what outlives a restart -----------------------------------------------------

@@ -36,11 +36,11 @@ _EVIDENT = 4.0
 _PRIOR_BLOCKS = 20.0
 """Blocks that the deviation of all devices counts for in that of one."""
 _MOST_CORRELATION = 0.9
-_REFINED = 6
+_REFINED = 4
 """Times of the proof for which the center is found better; then it stays as it is."""
 _ORDINARY = 5.0
 """Deviation over its least beyond which blocks depend on each other too much for that."""
-_CALM = 0.3
+_CALM = 0.1
 """Statistic over its limit below which nothing is suspected."""
 _ROUGH = 0.05
 """Share of the newest block in how rough a device's deviation is at present."""

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from twin.plant.air import air_at_gpus, air_ratio, air_rise, air_share, fan_power
 from twin.plant.cooling import heat_rate, stored_heat, warm_joules
+from twin.plant.exchanger import WATER_JOULES_PER_LITER_KELVIN
 from twin.plant.gpu_model import die_temperature, memory_temperature, plate_conductance
 from twin.plant.units import Floats
 from twin.shadow.readings import Moment
@@ -28,6 +29,7 @@ __all__ = [
     "die_in_air",
     "filter_pressure",
     "flow_meter",
+    "heat_balance",
     "host_load",
     "loop_pressure",
     "memory",
@@ -37,6 +39,7 @@ __all__ = [
     "return_temperature",
     "server_meter",
     "supply_input",
+    "water_heat",
 ]
 
 Memory = dict[str, Floats]
@@ -51,6 +54,7 @@ _STANDING = 0.1
 """Speed below which a fan stands: its controller never asks for so little, est."""
 _LEAST_AIR = 0.2
 """Air over nominal below which a heat sink's law is not known to hold, est."""
+_SECONDS_PER_MINUTE = 60.0
 _LEAST_SUPPLY_WATTS = 50.0
 """Output below which a supply may be in standby, est."""
 
@@ -254,3 +258,19 @@ def return_temperature(m: Moment, state: Memory) -> Expected:
     base = _follow(state, "base", supply, m.dt, mixed)
     ratio = flow / cooling.flow_liters_per_minute
     return Expected(base, driven, end - driven, ratio > _LEAST_FLOW)
+
+
+def heat_balance(m: Moment, _: Memory) -> Expected:
+    """Heat into the facility water from flow and temperatures of the coolant."""
+    cooling, flow = m.model.cooling, m["cdu.flow"]
+    rise = m["cdu.return_temperature"] - m["cdu.supply_temperature"]
+    driven = heat_rate(flow, cooling) * rise
+    ratio = flow / cooling.flow_liters_per_minute
+    return Expected(0.0, driven, holds=(ratio > _LEAST_FLOW) & (driven > 0.0))
+
+
+def water_heat(m: Moment, _: Memory) -> Expected:
+    """Heat into the facility water from its own flow and temperatures."""
+    rise = m["cdu.facility_return_temperature"] - m["cdu.facility_supply_temperature"]
+    driven = m["cdu.facility_flow"] * (WATER_JOULES_PER_LITER_KELVIN / _SECONDS_PER_MINUTE) * rise
+    return Expected(0.0, driven, holds=driven > 0.0)

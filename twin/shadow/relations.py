@@ -173,5 +173,22 @@ RELATIONS = (
         function=functions.return_temperature, parameter="heat in the coolant over that of the "
         "servers", unit="K", gain=0.1, offset=0.5, floor=0.1, lag=2.0, warm=120.0,
     ),
+    Relation(
+        name="heat_balance", title="heat from coolant to facility water", device=CDU,
+        effect="cdu.facility_heat",
+        causes=("cdu.flow", "cdu.supply_temperature", "cdu.return_temperature"),
+        function=functions.heat_balance, parameter="heat in the water over that of the coolant",
+        unit="W", gain=0.05, offset=200.0, floor=30.0, floor_ratio=0.005, form=0.05,
+    ),
+    Relation(
+        name="water_heat", title="heat meter of the facility water", device=CDU,
+        effect="cdu.facility_heat",
+        causes=(
+            "cdu.facility_flow", "cdu.facility_supply_temperature",
+            "cdu.facility_return_temperature",
+        ),
+        function=functions.water_heat, parameter="reading over flow and warming of the water",
+        unit="W", gain=0.05, offset=200.0, floor=30.0, floor_ratio=0.005, form=0.05,
+    ),
 )  # fmt: skip
 """All relations."""
