@@ -15,6 +15,7 @@ import numpy as np
 from twin.catalog import CDU, GPU, PUMP, SERVER
 from twin.shadow.calibration import Watch
 from twin.shadow.cause_table import CAUSES, DeviationCause
+from twin.shadow.relations import RELATIONS
 from twin.site import Layout, address_of
 from twin.wire import ShadowUnit
 
@@ -26,11 +27,14 @@ _MOST_ALARMS = 2_000
 """Devices in alarm of which the causes are looked for."""
 
 
+_UNITS = {own.name: own.unit for own in RELATIONS}
 Alarm = tuple[str, str, int, int]
 """Relation, its part, rack and device."""
-Seen = tuple[int, int, int]
-"""Sign of a deviation beyond chance and the model's error, the device that shows most, and the sign
-beyond chance alone."""
+Seen = tuple[int, int, int, float]
+"""Sign of a deviation beyond chance and the model's error, the device that shows most, the sign
+beyond chance alone, and the present deviation in units of the effect."""
+_AS_MUCH = 0.5
+"""Share of the deviation that a cause is measured by, which another in its unit shows at least."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +162,7 @@ def _explain(
     }
     mine = (relation, part)
     sign = seen[mine][0] or _sign_of(watches[relation], part, seen[mine][1], culprit)
-    seen[mine] = (sign, seen[mine][1], sign)
+    seen[mine] = (sign, seen[mine][1], sign, seen[mine][3])
     fits = [own for own in _fits(mine, sign) if all(s[:2] in seen for s in own[0].signs)]
     fits = [own for own in fits if _measured(own[0], own[1], seen)] or fits
     cause, turned = max(
@@ -225,10 +229,11 @@ def _seen(layout: Layout, watch: Watch, part: str, culprit: Culprit) -> Seen:
     detector, rack = watch.parts[part], culprit.rack
     devices = _devices(layout, watch, part, culprit)
     if not devices:
-        return 0, 0, 0
+        return 0, 0, 0, 0.0
     smooth = detector.smooth[rack, devices.start : devices.stop]
     most = devices.start + int(np.argmax(np.abs(smooth)))
-    return int(detector.evidence[rack, most]), most, int(detector.hint[rack, most])
+    amount = float(detector.present[rack, most])
+    return int(detector.evidence[rack, most]), most, int(detector.hint[rack, most]), amount
 
 
 def _devices(layout: Layout, watch: Watch, part: str, culprit: Culprit) -> range:
@@ -261,7 +266,7 @@ def _fits(mine: tuple[str, str], sign: int) -> Iterator[tuple[DeviationCause, in
 def _measured(cause: DeviationCause, turned: int, seen: Mapping[tuple[str, str], Seen]) -> bool:
     """Return whether the deviation that a cause is measured by is there."""
     relation, part, asked = cause.signs[0]
-    sign, _, hint = seen[relation, part]
+    sign, _, hint, _ = seen[relation, part]
     return turned * asked in (sign, hint)
 
 
@@ -269,10 +274,13 @@ def _agreement(cause: DeviationCause, turned: int, seen: Mapping[tuple[str, str]
     """Return how many signs agree, less those that do not."""
     wanted = {(relation, part): turned * own for relation, part, own in cause.signs}
     score = 0.0
-    for place, (sign, _, hint) in seen.items():
+    first = cause.signs[0][:2]
+    least = _AS_MUCH * abs(seen[first][3]) if seen[first][2] else np.inf
+    for place, (sign, _, hint, amount) in seen.items():
         asked = wanted.get(place, 0)
         if asked:
-            score += 1.0 if asked in (sign, hint) else -1.0
+            alike = _UNITS[place[0]] == _UNITS[first[0]] and asked * amount >= least
+            score += 1.0 if alike or asked in (sign, hint) else -1.0
         elif sign:
             score -= 1.0
     return score

@@ -158,6 +158,11 @@ class Detector:
         """Sign of the present deviation where it is beyond chance, else 0."""
         return self._beyond_chance(self._smooth_whole)
 
+    @property
+    def present(self) -> Floats:
+        """The present deviation, in units of the effect."""
+        return np.where(self.watching, self._smooth_whole * self.deviation, 0.0)
+
     def _beyond_chance(self, smooth: Floats) -> NDArray[np.int8]:
         spread = sqrt(_SMOOTH / (2.0 - _SMOOTH))
         beyond = np.abs(smooth) > _EVIDENT * spread
