@@ -84,8 +84,11 @@ def test_relations_are_the_plants_own(known: str) -> None:
                 errors[relation.name].append(measured - found.base - found.driven)
     # What devices differ by all the time is for calibration.
     worst = {name: float(np.ptp(np.array(own), axis=0).max()) for name, own in errors.items()}
-    assert {n: w for n, w in worst.items() if w > 2.0 * _CLOSE[_NAMES[n].unit]} == {}
+    close = {name: _STORED.get(name, _CLOSE[_NAMES[name].unit]) for name in worst}
+    assert {name: own for name, own in worst.items() if own > 2.0 * close[name]} == {}
 
 
+_STORED = {"heat_balance": 100.0}
+"""Heat that the coolant between thermometers and exchanger stores in a second, of 14 kW."""
 _CLOSE = {"K": 1.6, "W": 45.0, "L/min": 0.05, "Pa": 60.0}
 """Rounding of the readings, and what a second of lag makes."""
