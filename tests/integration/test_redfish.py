@@ -143,7 +143,7 @@ def telegraf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Build the program that reads a BMC by Telegraf's inputs.redfish."""
     go = shutil.which("go")
     if go is None:
-        pytest.fail("this test builds Telegraf's plugin: install Go 1.25 or newer")
+        pytest.fail("this test builds Telegraf's plugin: run it by scripts/test, which gets Go")
     program = tmp_path_factory.mktemp("telegraf") / "reader"
     command = [go, "build", "-mod=readonly", "-o", str(program), "."]
     built = subprocess.run(
