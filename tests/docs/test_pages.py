@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import runpy
 import sys
@@ -24,6 +25,15 @@ DOCS = Path(__file__).parents[2] / "docs"
 def test_pages_are_up_to_date() -> None:
     """Whoever changes the catalogue, a fault, a site or a command runs python -m twin.docs."""
     assert command.stale(command.pages(), DOCS) == []
+
+
+def test_every_dashboard_has_a_row() -> None:
+    """The list of dashboards names each that is shipped, by the title that Grafana shows."""
+    page = (DOCS / "dashboards.md").read_text(encoding="utf-8")
+    boards = sorted((DOCS.parent / "dashboards").glob("*.json"))
+    titles = [json.loads(own.read_text(encoding="utf-8"))["title"] for own in boards]
+    assert [title for title in titles if f"\n| **{title}** |" not in page] == []
+    assert len(titles) > 10
 
 
 def test_stale_pages_are_found(tmp_path: Path) -> None:

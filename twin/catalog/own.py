@@ -278,13 +278,15 @@ SHADOW_FINDING = OwnMetric(
 SHADOW_FINDING_EXPECTED = OwnMetric(
     "twin_shadow_finding_expected",
     "gauge",
-    "Value that the observer expects of the device found, in the unit of the label.",
+    "Value that the observer expects of the device found, in the unit of the label; where that is "
+    "K, in degrees Celsius.",
     _OF_FINDING,
 )
 SHADOW_FINDING_MEASURED = OwnMetric(
     "twin_shadow_finding_measured",
     "gauge",
-    "Value that the device found shows, in the unit of the label.",
+    "Value that the device found shows, in the unit of the label; where that is K, in degrees "
+    "Celsius.",
     _OF_FINDING,
 )
 SHADOW_FINDING_RESIDUAL = OwnMetric(
