@@ -108,7 +108,10 @@ def test_a_service_cannot_see_anothers_secrets(stack: Stack) -> None:
     assert found == ["/secrets/emulator", "/secrets/emulator/broker"]
     for service in ("prometheus", "alertmanager"):
         files = stack.compose("exec", "-T", service, "sh", "-c", "ls /secrets /secrets/monitoring")
-        there = {"prometheus": {"prometheus", "read-token"}, "alertmanager": set()}[service]
+        there = {
+            "prometheus": {"prometheus", "read-token", "redfish-ca.pem"},
+            "alertmanager": set(),
+        }[service]
         assert set(files.split()) - {"/secrets:", "/secrets/monitoring:"} == {
             "monitoring", "health.yml", "web.yml", *there
         }  # fmt: skip

@@ -228,7 +228,9 @@ def test_what_does_not_answer_is_not_shown(layout: Layout) -> None:
     assert outputs["server"]["up_neuron"][3].tolist() == [1, 0]
 
 
-STRIKING = [kind for kind in FAULTS if FAULTS[kind].system not in {"scheduler", "nvl72"}]
+STRIKING = [
+    kind for kind in FAULTS if FAULTS[kind].system not in {"scheduler", "nvl72", "smoothing"}
+]
 
 
 @pytest.mark.parametrize("kind", STRIKING)

@@ -397,6 +397,7 @@ DEFAULTS = {
         "hostname_label": None,
         "detail": "gpu",
         "host": "off",
+        "averaged_power": False,
     },
 }
 

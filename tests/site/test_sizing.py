@@ -23,7 +23,11 @@ def site_of(body: str) -> Site:
     return parse_site(f"{{name: mine, {body}}}", "mine.yaml")
 
 
-@pytest.mark.parametrize("name", [name for name in preset_names() if not load_site(name).rack])
+OLD = [name for name in preset_names() if name != "serving"]
+"""Presets that are older than the sizing of sites."""
+
+
+@pytest.mark.parametrize("name", [name for name in OLD if not load_site(name).rack])
 def test_presets_keep_the_numbers_that_they_had(name: str) -> None:
     """Every shipped site has the coolant unit, chillers and feed of before sites were sized."""
     site = load_site(name)

@@ -37,7 +37,7 @@ AIR_ALERTS = (
         expr=f"""
         min by ({PLACE}, instance) (avg_over_time({of(FAN, "speed_ratio")}[5m])) > {limit.FANS_FAST}
         """,
-        hold=60,
+        hold=120,
         summary=f"All fans of {_SERVER} run at {{{{ $value | humanizePercentage }}}} or more",
         meaning="The server gets too little air for its load, or air that is too warm: a clogged "
         "filter, cables in the airflow, a missing blanking panel, or a warm room. Little cooling "

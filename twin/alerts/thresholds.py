@@ -139,7 +139,7 @@ CONDENSATION_MARGIN = Threshold(
     "condensation_margin", 2, "K", "supply at least 2 to 3 K above the dew point (OCP)"
 )
 FANS_FAST = Threshold(
-    "fans_fast", 0.87, "of the maximum speed", "est.: fans run at 75 to 80 % under load"
+    "fans_fast", 0.885, "of the maximum speed", "est.: fans run at 75 to 80 % under load"
 )
 INLET_ABOVE_OTHERS = Threshold(
     "inlet_above_others", 3, "K", "est.: racks of one hall get the same air, within 1 to 2 K"

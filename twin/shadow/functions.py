@@ -39,6 +39,7 @@ __all__ = [
     "return_temperature",
     "server_meter",
     "supply_input",
+    "supply_losses",
     "water_heat",
 ]
 
@@ -197,6 +198,13 @@ def supply_input(m: Moment, _: Memory) -> Expected:
     output = m["psu.output_power"]
     loss = m.model.server.supply_loss(output)
     return Expected(loss, output, holds=output > _LEAST_SUPPLY_WATTS)
+
+
+def supply_losses(m: Moment, _: Memory) -> Expected:
+    """The same with the losses as the driven part, which tells them where the class is right."""
+    output = m["psu.output_power"]
+    loss = m.model.server.supply_loss(output)
+    return Expected(output, loss, holds=output > _LEAST_SUPPLY_WATTS)
 
 
 def server_meter(m: Moment, _: Memory) -> Expected:

@@ -20,12 +20,11 @@ from twin.fleet.calibration.traces import Trace, blocks, traced
 from twin.fleet.calibration.writing import calibrated_text
 from twin.plant.units import Floats
 from twin.shadow.readings import SiteModel
-from twin.shadow.relations import RELATIONS
 from twin.site import Layout, parse_site
 
 __all__ = ["CALIBRATED_READINGS", "CalibratedSite", "HeldBack", "calibrate"]
 
-_FITTED = tuple(own for own in RELATIONS if own.name in FITTED_RELATIONS)
+_FITTED = tuple(FITTED_RELATIONS.values())
 CALIBRATED_READINGS = tuple(
     dict.fromkeys(
         [name for own in _FITTED for name in own.readings]

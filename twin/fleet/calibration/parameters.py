@@ -19,6 +19,7 @@ from twin.fleet.calibration.estimates import (
 from twin.fleet.calibration.past import FleetPast
 from twin.fleet.calibration.traces import Trace, blocks, device_names
 from twin.plant.units import Floats
+from twin.shadow.functions import supply_losses
 from twin.shadow.relations import RELATIONS
 from twin.site import Layout
 
@@ -33,7 +34,21 @@ _DIE, _MEMORY, _LOAD, _SUPPLY = (
     "gpu_temperature", "memory_temperature", "host_load", "supply_input",
 )  # fmt: skip
 _LOOP, _FILTER = "loop_pressure", "filter_pressure"
-FITTED_RELATIONS = (_DIE, _MEMORY, _LOAD, _SUPPLY, _LOOP, _FILTER)
+_BY_NAME = {own.name: own for own in RELATIONS}
+_LOSSES = replace(
+    _BY_NAME[_SUPPLY], function=supply_losses, parameter="losses of the supply",
+    gain=0.5, offset=10.0, form=0.2,
+)  # fmt: skip
+FITTED_RELATIONS = {
+    own.name: own
+    for own in (
+        *(_BY_NAME[name] for name in (_DIE, _MEMORY, _LOAD)),
+        # The observer learns what a supply takes over what it gives; here its losses are told.
+        _LOSSES,
+        *(_BY_NAME[name] for name in (_LOOP, _FILTER)),
+    )
+}
+"""Relations that tell parameters of the site file, by name."""
 _SURE = 0.1
 """Half interval over the value up to which a device's parameter is told."""
 _Z = 1.96
@@ -101,7 +116,7 @@ def _fit(name: str, trace: Trace | None) -> LineFit | None:
     # Under a load that hardly changes, the level tells what the slope does not, as far as a
     # sensor of the device may be off.
     level = fit_lines(x, y, offset=False)
-    away = next(own.offset for own in RELATIONS if own.name == name) / level.spread
+    away = FITTED_RELATIONS[name].offset / level.spread
     return fit.replaced(~_sure(fit), replace(level, gain_error=np.hypot(level.gain_error, away)))
 
 
@@ -110,7 +125,7 @@ def _instruments(name: str, trace: Trace) -> tuple[float, float]:
 
     Over the driven part, and in units of the effect: they do not average out over devices.
     """
-    relation = next(own for own in RELATIONS if own.name == name)
+    relation = FITTED_RELATIONS[name]
     driven = float(np.nanmean(np.abs(trace.driven)))
     wrong = max(relation.floor, relation.floor_ratio * driven)
     if name == _DIE:
