@@ -48,8 +48,8 @@ FAULTS = (
 IN_AIR = SITE + "cooling: {medium: air}\n"
 OF_COOLANT = {"pump-failure", "coolant-leak", "gpu-cold-plate", "filter-clogging"}
 OBSERVED = {"gpu-cold-plate", "filter-clogging"}
-"""What is wrong while nothing else is: a job that waits warms no GPU. The observer finds the filter; in
-so short a time it does not learn dies, which follow with a lag."""
+"""What is wrong while nothing else is: a job that waits warms no GPU. The observer finds
+the filter; in so short a time it does not learn dies, which follow with a lag."""
 AIR_FAULTS = (*(each for each in FAULTS if each[0] not in OF_COOLANT),
               ("fan-failure", "r0003/n1/fan2"))  # fmt: skip
 """The same where air cools the servers, which have no coolant to lose."""
