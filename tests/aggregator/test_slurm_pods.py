@@ -78,3 +78,17 @@ def test_only_slurm_can_run_on_kubernetes() -> None:
     """A site file that says so of another scheduler is refused."""
     with pytest.raises(ConfigError, match="on_kubernetes is for kind: slurm"):
         Layout(parse_site("{name: x, scheduler: {kind: kubernetes, on_kubernetes: true}}", "x"))
+
+
+def test_no_series_stands_on_two_pages() -> None:
+    """What an array's page has, the site's has not: Prometheus would refuse one of them."""
+    twin = TwinPair(INSIDE)
+    twin.run(5)
+    pages = [bytes(twin.core.metrics()), *(bytes(twin.core.array(n)) for n in range(2))]
+    series = [
+        line.rpartition(b" ")[0]
+        for page in pages
+        for line in page.splitlines()
+        if line.startswith((b"kube_", b"slurm_"))
+    ]
+    assert len(series) == len(set(series)) > 100

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from twin.aggregator.kube_workloads import namespace_series
 from twin.aggregator.state_series import StateSeries
 from twin.catalog import GpuInstance
 from twin.catalog.gpu_jobs import JOB_CONTAINER
@@ -250,8 +251,7 @@ def job_series(
     """
     names = dict.fromkeys([*(kind.account for kind in site.mix), *(job.account for job in jobs)])
     for namespace in list(names)[:_MOST_NAMESPACES]:
-        phases = ("Active", "Terminating")
-        series.one_of("kube_namespace_status_phase", (namespace,), phases, "Active")
+        namespace_series(series, namespace)
     room = _MOST_WAITING
     for job in jobs:
         _job(series, job)

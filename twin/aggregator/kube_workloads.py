@@ -19,10 +19,16 @@ from twin.catalog.schedulers import (
 from twin.parameters import Site
 from twin.wire import NodeCounts
 
-__all__ = ["workload_series"]
+__all__ = ["namespace_series", "workload_series"]
 
 _SURGE = 0.25
 """Share of a Deployment's replicas that may be added, or be missing, in a rollout, by default."""
+
+
+def namespace_series(series: StateSeries, namespace: str) -> None:
+    """Add a namespace, which is there to stay."""
+    phases = ("Active", "Terminating")
+    series.one_of("kube_namespace_status_phase", (namespace,), phases, "Active")
 
 
 def workload_series(series: StateSeries, site: Site, nodes: NodeCounts, since: float) -> None:
@@ -36,8 +42,7 @@ def workload_series(series: StateSeries, site: Site, nodes: NodeCounts, since: f
     """
     made = float(int(since))
     for own in workloads_of(site):
-        phases = ("Active", "Terminating")
-        series.one_of("kube_namespace_status_phase", (own.namespace,), phases, "Active")
+        namespace_series(series, own.namespace)
         wanted = nodes.total if own.replicas is None else own.replicas
         ready = wanted - (nodes.noresp if own.replicas is None else 0)
         if own.kind == "daemonset":

@@ -52,8 +52,6 @@ def worker_series(
 
 def daemon_series(series: StateSeries, site: Site, host: str, since: float, *, ready: bool) -> None:
     """Add the pods that Slurm has beside its workers, all on one server."""
-    namespaces = ("Active", "Terminating")
-    series.one_of("kube_namespace_status_phase", (SLURM_NAMESPACE,), namespaces, "Active")
     for daemon in SLURM_PODS:
         own = _pod(daemon.owner, daemon.name, 0, (), since)
         asked = {_CPU: daemon.cpus, _MEMORY: daemon.bytes}
