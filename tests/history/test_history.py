@@ -75,7 +75,7 @@ def test_parquet_has_identity_and_metrics_as_columns(tmp_path: Path) -> None:
     assert "DCGM_FI_DEV_GPU_TEMP" in first
     assert str(first["time"]) == "2026-03-01 00:00:15+00:00"
     folders = {path.name.removeprefix("class=") for path in tmp_path.glob("day=*/class=*")}
-    assert folders <= {device.name for device in DEVICES} | {"site"}
+    assert folders <= {device.name for device in DEVICES} | {"site", "event"}
     every = rows(tmp_path, "day=*/class=*/*.parquet")
     numbers = sum(isinstance(value, float) for row in every for value in row.values())
     assert numbers == total

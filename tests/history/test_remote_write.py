@@ -151,7 +151,7 @@ def test_address_and_tenant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert target.place == "http://store:9090/api/v1/write"
     assert [path.name for path in tmp_path.iterdir()] == ["twin-history-store-9090-api-v1-write"]
     assert not target.has(START // 1000)
-    target.day(START // 1000).finish()
+    target.day(START // 1000).finish([])
     assert target.has(START // 1000)
     with pytest.raises(ConfigError, match="write for example http"):
         target_of("write:store:9090")

@@ -39,6 +39,12 @@ def history(
     workload: Workload = "training",
     failures: Failures = "natural",
     tenant: Annotated[str | None, typer.Option(help="Tenant of a Mimir, for write:URL.")] = None,
+    alerts: Annotated[
+        bool | None,
+        typer.Option(
+            help="Evaluate the shipped rules, too, by promtool; by default up to 30,000 series.",
+        ),
+    ] = None,
     processes: Annotated[
         int | None,
         typer.Option(help="That share the days; by default one for each core.", min=1),
@@ -63,7 +69,15 @@ def history(
     """  # noqa: D301 - click wants the backspace itself before lines to be kept
     interval = seconds(step)
     first = _start(end, days)
-    from twin.history import DAY, PastPlan, estimated, processes_for, target_of, write_history
+    from twin.history import (
+        DAY,
+        PastPlan,
+        estimated,
+        has_rules,
+        processes_for,
+        target_of,
+        write_history,
+    )
 
     if interval != int(interval) or DAY % int(interval) or interval > 3600:  # noqa: PLR2004 - s
         raise ConfigError(
@@ -73,15 +87,17 @@ def history(
     from twin.site import DetailPlan, Layout, load_site
 
     layout = Layout(load_site(site))
+    levels = DetailPlan.of_site(layout.site).changed(detail or ())
     plan = PastPlan(
         layout,
-        DetailPlan.of_site(layout.site).changed(detail or ()),
+        levels,
         first,
         days,
         int(interval),
         seed,
         workload,
         failures,
+        rules=has_rules(alerts, layout, levels),
     )
     target = target_of(to, tenant)
     estimate = estimated(plan, target)
@@ -136,6 +152,7 @@ def _tell(plan: PastPlan, estimate: Estimate, took: float, processes: int) -> No
     typer.echo(
         f"{plan.layout.site.name}: {estimate.days} of {plan.days} days to make, "
         f"{estimate.series:,} series, {estimate.samples:,} samples, "
-        f"some {estimate.bytes / 1e6:,.0f} MB, some {minutes:,.0f} minutes",
+        f"some {estimate.bytes / 1e6:,.0f} MB, some {minutes:,.0f} minutes"
+        f"{' and those of the rules' if plan.rules else ', without alerts (--alerts)'}",
         err=True,
     )

@@ -22,6 +22,7 @@ from twin.dataset.planning import PlannedEvent, draw_events
 from twin.dataset.recipes import Recipe
 from twin.errors import ConfigError
 from twin.files import write_whole
+from twin.history.events import events_table
 from twin.history.parquet import ParquetDay, pyarrow
 from twin.history.past import PastPlan, SimulatedPast
 from twin.rules.processes import single_threaded
@@ -145,13 +146,6 @@ def _metrics(recipe: Recipe) -> frozenset[str]:
 
 def _events_table(arrow: Any, plan: DatasetPlan, events: Sequence[Sequence[PlannedEvent]]) -> Any:
     """Return the events of all sites, in order of time."""
-    moment, text = arrow.timestamp("ms", tz="UTC"), arrow.string()
-    schema = arrow.schema([
-        ("event", text), ("site", text), ("fault", text), ("target", text), ("array", text),
-        ("rack", text), ("host", text), ("start", moment), ("end", moment),
-        ("severity", text), ("degree", arrow.float64()), ("parameter", text),
-        ("value", arrow.float64()), ("alerts", arrow.list_(text)), ("certain", arrow.bool_()),
-    ])  # fmt: skip
     rows = [
         {
             "event": f"{name}-{number + 1:03d}", "site": name, "fault": own.kind,
@@ -164,7 +158,7 @@ def _events_table(arrow: Any, plan: DatasetPlan, events: Sequence[Sequence[Plann
         for name, some in zip(plan.names, events, strict=True)
         for number, own in enumerate(some)
     ]  # fmt: skip
-    return arrow.Table.from_pylist(rows, schema=schema)
+    return events_table(arrow, rows)
 
 
 _PLACES = ("array", "rack", "host")

@@ -2,6 +2,7 @@
 
 from twin.history.all_targets import TARGETS, target_of
 from twin.history.past import DAY, PastPlan, SimulatedPast
+from twin.history.rule_history import has_rules
 from twin.history.targets import SampleTarget
 from twin.history.writing import Estimate, HistoryReport, estimated, processes_for, write_history
 
@@ -14,6 +15,7 @@ __all__ = [
     "SampleTarget",
     "SimulatedPast",
     "estimated",
+    "has_rules",
     "processes_for",
     "target_of",
     "write_history",

@@ -13,6 +13,7 @@ from twin.emulator.state import StateFile
 from twin.errors import ConfigError
 from twin.history.past import PastPlan
 from twin.history.remote_write import RemoteWriteTarget
+from twin.history.rule_history import has_rules
 from twin.history.writing import HistoryReport, kept_states, write_history
 from twin.site import DetailPlan, Layout
 
@@ -80,8 +81,10 @@ class LivedPast:
         levels = tuple(
             Detail.RACK if level.covers(Detail.RACK) else level for level in self.detail.levels
         )
-        plan = PastPlan(self.layout, DetailPlan(levels), start, 1, _STEP, self.seed, self.workload,
-                        self.failures, day=length)  # fmt: skip
+        detail = DetailPlan(levels)
+        plan = PastPlan(self.layout, detail, start, 1, _STEP, self.seed, self.workload,
+                        self.failures, day=length,
+                        rules=has_rules(None, self.layout, detail))  # fmt: skip
         url = f"{self.store.url.rstrip('/')}{_PATH}"
         with tempfile.TemporaryDirectory() as folder:
             target = RemoteWriteTarget(url, Path(folder), self.store.headers)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +16,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.errors import ConfigError
+from twin.history.events import PastEvent, events_table
 from twin.history.page_reader import Block
 from twin.rules.sampling import labels_of_block
 
 __all__ = ["ParquetDay", "pyarrow"]
 
 _WORD = re.compile(r"[^a-z0-9]+")
+_OF_RULES = ("alert", "rule")
+"""Classes whose job is that of the device that a rule is about."""
 _LOOKED_AT, _FEW = 4096, 8
 """Values by which a dictionary is chosen, and how often each must come for it to pay."""
 
 
-_Identity = Mapping[str, tuple[NDArray[np.int32], list[str | None]]]
-"""Label names to the code of each series, and the words that the codes stand for."""
+_Identity = Mapping[str, tuple[NDArray[np.int32], list[str]]]
+"""Label names to the code of each series, -1 where it lacks the label, and the codes' words."""
 
 
 @dataclass(slots=True)
@@ -78,6 +81,13 @@ class ParquetDay:
         self._identities[id(labels)] = known
         return known[1]
 
+    def write_events(self, events: Sequence[PastEvent]) -> None:
+        """Write what was in force, as ``events.parquet`` of a dataset."""
+        folder = self._folder / "class=event"
+        folder.mkdir()
+        table = events_table(self._arrow, [asdict(own) for own in events])
+        self._parquet.write_table(table, folder / "events.parquet")
+
     def close(self) -> None:
         """Close all files."""
         for file in self._files.values():
@@ -96,8 +106,11 @@ class ParquetDay:
             "time": arrow.array(rows.times[at], arrow.timestamp("ms", tz="UTC"))
         }
         for name, (codes, words) in identity.items():
+            own = codes[who]
+            without = own < 0
             columns[_free(name, metrics)] = arrow.DictionaryArray.from_arrays(
-                codes[who], arrow.array(words, arrow.string())
+                arrow.array(own, mask=without if without.any() else None),
+                arrow.array(words, arrow.string()),
             )
         samples, whole, few = 0, bool(there.all()), list(columns)
         for name, values in rows.columns.items():
@@ -131,7 +144,7 @@ class ParquetDay:
         if key not in self._files:
             folder = self._folder / f"class={device}"
             folder.mkdir(exist_ok=True)
-            stem = f"{device}/{_WORD.sub('-', job.lower())}"
+            stem = f"{device}/{'rules' if device in _OF_RULES else _WORD.sub('-', job.lower())}"
             number = self._numbers[stem] = self._numbers.get(stem, -1) + 1
             path = folder / f"{stem.partition('/')[2]}-{number}.parquet"
             self._files[key] = self._parquet.ParquetWriter(
@@ -177,11 +190,13 @@ def _together(blocks: Iterable[Block]) -> list[tuple[str, _Rows]]:
 
 def _columns_of(labels: Sequence[bytes]) -> _Identity:
     identity = [labels_of_block(block) for block in labels]
-    columns: dict[str, tuple[NDArray[np.int32], list[str | None]]] = {}
+    columns: dict[str, tuple[NDArray[np.int32], list[str]]] = {}
     for name in dict.fromkeys(name for own in identity for name in own):
         values = [own.get(name) for own in identity]
-        codes = {word: code for code, word in enumerate(dict.fromkeys(values))}
-        columns[name] = np.array([codes[word] for word in values], np.int32), list(codes)
+        words = list(dict.fromkeys(word for word in values if word is not None))
+        codes = {word: code for code, word in enumerate(words)}
+        own_codes = [-1 if word is None else codes[word] for word in values]
+        columns[name] = np.array(own_codes, np.int32), words
     return columns
 
 

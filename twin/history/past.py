@@ -19,6 +19,8 @@ from twin.catalog import UP, UnitKind
 from twin.emulator.config import EmulatorConfig
 from twin.emulator.core import EmulatorCore
 from twin.emulator.state import KeptState
+from twin.faults.schedule import AppliedFault
+from twin.history.events import PastEvent, event_of
 from twin.history.page_reader import Block, PageReader
 from twin.rules.simulation import hand_over
 from twin.site import DetailPlan, Layout
@@ -54,6 +56,7 @@ class PastPlan:
         longest: longest step of the plant in s.
         quiet: the same where no fault is in force and none was for half an hour.
         day: seconds of a day; shorter ones are for tests.
+        rules: whether the shipped rules are evaluated, too.
     """
 
     layout: Layout
@@ -67,6 +70,7 @@ class PastPlan:
     longest: float = LONGEST
     quiet: float = QUIET
     day: int = DAY
+    rules: bool = False
 
     @property
     def scrapes(self) -> int:
@@ -87,6 +91,7 @@ class PastPlan:
             "start": self.start, "step": self.step, "seed": self.seed,
             "workload": self.workload, "failures": self.failures,
             "longest": self.longest, "quiet": self.quiet, "day": self.day,
+            **({"rules": True} if self.rules else {}),
         }  # fmt: skip
 
 
@@ -120,6 +125,7 @@ class SimulatedPast:
         self._emulator = EmulatorCore(config, float(plan.start), kept=kept)
         self._core = Core(plan.layout, plan.detail)
         self._ticks, self._injected, self._wrong = 0, 0, plan.start
+        self._events: dict[str, PastEvent] = {}
         layout = plan.layout
         names = [layout.unit_name(UnitKind.ARRAY, own) for own in range(layout.site.arrays)]
         self._pages: list[tuple[int | None, PageReader]] = []
@@ -175,6 +181,9 @@ class SimulatedPast:
         emulator, core, plan = self._emulator, self._core, self._plan
         emulator.plant.longest = self._longest()
         emulator.step(float(plan.step))
+        for applied in emulator.faults.active:
+            if applied.id not in self._events:
+                self._note(applied)
         self._ticks += 1
         now = emulator.now
         for message in emulator.outbox():
@@ -193,6 +202,18 @@ class SimulatedPast:
         """Yield all that was scraped since the last call."""
         for _, page in self._pages:
             yield from page.blocks()
+
+    def watch(self, wanted: Collection[str] | None) -> None:
+        """Keep these metrics only from now on; None for all."""
+        for _, page in self._pages:
+            page.wanted = wanted
+
+    def events(self, start: int, end: int) -> list[PastEvent]:
+        """Return what was in force between two unix times, and drop what ended before them."""
+        for applied in self._emulator.faults.active:
+            self._note(applied)
+        self._events = {own.event: own for own in self._events.values() if own.end > start * 1000}
+        return [own for own in self._events.values() if own.start < end * 1000]
 
     def page(self, array: int) -> ExpositionWriter:
         """Return what the metrics page of an array says at this moment."""
@@ -222,6 +243,9 @@ class SimulatedPast:
             else:
                 self._core.exposure.write_array(array, page)
             page.add(_UP_HEAD, [_UP_COLUMN])
+
+    def _note(self, applied: AppliedFault) -> None:
+        self._events[applied.id] = event_of(applied, self._plan.layout)
 
     def _figures(self) -> Mapping[str, object]:
         step = {"simulated": 1.0, "wall": 1.0}

@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from twin.clients.http import HttpServer
 from twin.clients.login import split_login
 from twin.errors import ServiceError
+from twin.files import write_whole
+from twin.history.events import PastEvent, event_lines
 from twin.history.page_reader import Block
 from twin.history.parquet import pyarrow
 from twin.history.targets import DayWriter, SampleTarget
@@ -154,9 +156,9 @@ class _RemoteDay(DayWriter):
             samples += count
         return samples
 
-    def finish(self) -> None:
-        """Say that the day is whole."""
-        self._mark.touch()
+    def finish(self, events: Sequence[PastEvent]) -> None:
+        """Say that the day is whole, and what was in force in it."""
+        write_whole(self._mark, event_lines(events))
 
     def drop(self) -> None:
         """Leave the day to be sent again: a store cannot be asked to forget samples."""

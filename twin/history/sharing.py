@@ -101,7 +101,8 @@ def _start(plan: PastPlan, target: SampleTarget, days: Sequence[int]) -> subproc
     return process
 
 
-_PLAIN = ("start", "days", "step", "seed", "workload", "failures", "longest", "quiet", "day")
+_PLAIN = ("start", "days", "step", "seed", "workload", "failures", "longest", "quiet", "day",
+          "rules")  # fmt: skip
 
 
 def _listen(

@@ -5,12 +5,14 @@ from __future__ import annotations
 import shutil
 import subprocess
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import ClassVar
 
 from twin.errors import ConfigError, ServiceError
+from twin.files import write_whole
+from twin.history.events import PastEvent, event_lines
 from twin.history.openmetrics import write_openmetrics
 from twin.history.page_reader import Block
 from twin.history.parquet import ParquetDay
@@ -27,8 +29,8 @@ class DayWriter(ABC):
         """Write the blocks of a part of the day and return how many samples they have."""
 
     @abstractmethod
-    def finish(self) -> None:
-        """Put the day in place."""
+    def finish(self, events: Sequence[PastEvent]) -> None:
+        """Put the day in place, with what was in force in it."""
 
     @abstractmethod
     def drop(self) -> None:
@@ -99,8 +101,9 @@ class _FolderDay(DayWriter):
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir()
 
-    def finish(self) -> None:
+    def finish(self, events: Sequence[PastEvent]) -> None:
         """Put the day in place."""
+        write_whole(self.folder / "events.jsonl", event_lines(events))
         self.folder.rename(self._final)
 
     def drop(self) -> None:
@@ -117,10 +120,11 @@ class _ParquetFolder(_FolderDay):
         """Append row groups."""
         return self._day.take(blocks)
 
-    def finish(self) -> None:
+    def finish(self, events: Sequence[PastEvent]) -> None:
         """Close the files and put the day in place."""
+        self._day.write_events(events)
         self._day.close()
-        super().finish()
+        self.folder.rename(self._final)
 
     def drop(self) -> None:
         """Leave nothing of it."""
@@ -192,12 +196,12 @@ class _BlocksDay(_FolderDay):
             raise ServiceError(f"promtool could not make blocks: {lines[-1]}")
         return samples
 
-    def finish(self) -> None:
+    def finish(self, events: Sequence[PastEvent]) -> None:
         """Move the blocks to where Prometheus finds them, and say that the day is whole."""
         for block in sorted(self.folder.iterdir()):
             block.rename(self._final.parent / block.name)
         self.folder.rmdir()
-        self._final.touch()
+        write_whole(self._final, event_lines(events))
 
 
 class BlocksTarget(SampleTarget):

@@ -17,6 +17,7 @@ from twin.emulator.state import KeptState, StateFile
 from twin.errors import ConfigError
 from twin.files import write_whole
 from twin.history.past import PastPlan, SimulatedPast
+from twin.history.rule_history import RuleHistory
 from twin.history.targets import SampleTarget
 from twin.site import count_series
 
@@ -133,15 +134,17 @@ def write_days(
     """
     states = _DayStates(plan, target)
     past = SimulatedPast(plan, states.before(min(days)))
+    rules = RuleHistory(plan, at_once=target.in_order) if plan.rules else None
+    states.follow(rules, round(past.now))
     total, last = 0, max(days)
     while (day := round(past.now)) <= last:
         if day in days:
-            samples = _write_day(plan, past, target, day, report)
-            states.save(past.state())
+            samples = _write_day(plan, past, target, rules, day, report)
+            states.save(past.state(), rules)
             report.written(day, samples)
             total += samples
         else:
-            _pass_by(plan, past)
+            _pass_by(plan, past, rules)
     return total
 
 
@@ -149,30 +152,51 @@ def _missing(plan: PastPlan, target: SampleTarget) -> list[int]:
     return [day for day in plan.each_day if not target.has(day)]
 
 
-def _pass_by(plan: PastPlan, past: SimulatedPast) -> None:
+def _pass_by(plan: PastPlan, past: SimulatedPast, rules: RuleHistory | None) -> None:
     """Live through a day that somebody else writes, or that is there already."""
+    each = _scrapes_held(plan)
     for step in range(plan.scrapes):
         if step in (0, plan.scrapes - 1):  # where counters begin, and how far they have come
             past.scrape()
-            past.forget()
+        elif rules is not None:
+            past.watch(rules.reads)
+            past.scrape()
+            past.watch(None)
         else:
             past.pass_by()
+        if rules is None:
+            past.forget()
+        elif (step + 1) % each == 0 or step == plan.scrapes - 1:
+            rules.take(list(past.blocks()), round(past.now))
+
+
+def _scrapes_held(plan: PastPlan) -> int:
+    """Return how many scrapes are held in memory at a time."""
+    series = max(count_series(plan.layout, plan.detail), 1)
+    return max(1, min(_PART_SECONDS // plan.step, _MOST_HELD // series))
 
 
 def _write_day(
-    plan: PastPlan, past: SimulatedPast, target: SampleTarget, day: int, report: HistoryReport
+    plan: PastPlan,
+    past: SimulatedPast,
+    target: SampleTarget,
+    rules: RuleHistory | None,
+    day: int,
+    report: HistoryReport,
 ) -> int:
     """Write a day and return its samples."""
-    series = max(count_series(plan.layout, plan.detail), 1)
-    each = max(1, min(_PART_SECONDS // plan.step, _MOST_HELD // series))
+    each = _scrapes_held(plan)
     writer, samples = target.day(day), 0
     try:
         for scrape in range(1, plan.scrapes + 1):
             past.scrape()
             report.scraped()
             if scrape % each == 0 or scrape == plan.scrapes:
-                samples += writer.take(past.blocks())
-        writer.finish()
+                blocks = list(past.blocks())
+                if rules is not None:
+                    blocks += rules.take(blocks, round(past.now))
+                samples += writer.take(blocks)
+        writer.finish(past.events(day, day + plan.day))
     except BaseException:
         writer.drop()
         raise
@@ -202,13 +226,27 @@ class _DayStates:
         kept = self._file(max(ends)).load() if ends else None
         return kept if kept is not None and round(kept.now) <= day else None
 
-    def save(self, state: KeptState) -> None:
+    def follow(self, rules: RuleHistory | None, end: int) -> None:
+        """Let rules go on from what is kept of them at the end of a day."""
+        path = self._rules(end)
+        if rules is not None and path.exists():
+            rules.load(path)
+        elif rules is not None:
+            rules.begin(end)
+
+    def save(self, state: KeptState, rules: RuleHistory | None) -> None:
         """Keep a state, and drop those that no day that is missing needs any more."""
+        if rules is not None:
+            rules.save(self._rules(round(state.now)))
         self._file(round(state.now)).save(state)
         missing = _missing(self._plan, self._target)
         first = missing[0] if missing else self._plan.each_day[-1] + self._plan.day
         for end in sorted(end for end in kept_states(self._target) if end <= first)[:-1]:
             self._file(end).path.unlink(missing_ok=True)
+            self._rules(end).unlink(missing_ok=True)
+
+    def _rules(self, end: int) -> Path:
+        return self._folder / f"rules-{end}.npz"
 
     def _file(self, end: int) -> StateFile:
         return StateFile(self._folder, self._plan.layout, self._plan.workload, str(end))

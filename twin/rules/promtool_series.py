@@ -26,10 +26,17 @@ def input_series(
         wanted: the selectors.
         read: the scrapes that a selector reads, where it does not read all.
     """
-    return [
+    scraped = [
         (series_name(name, labels), values_text(values))
         for name, labels, values in samples.series(wanted, read)
     ]
+    recorded = [
+        (series_name(name, labels), repr(float(values[0])))
+        for name, family in samples.before.items()
+        if any(selector.names((name,)) for selector in wanted)
+        for labels, values in zip(family.labels, family.values, strict=True)
+    ]
+    return scraped + recorded
 
 
 def series_name(name: str, labels: Mapping[str, str]) -> str:

@@ -75,11 +75,14 @@ class Samples:
         interval: seconds between two scrapes.
         scrapes: how many there were; the first is at ``interval``.
         families: by metric name.
+        before: by metric name what recorded series were at time 0, for rules that read their own
+            last result; (series, 1).
     """
 
     interval: float
     scrapes: int
     families: Mapping[str, MetricFamily]
+    before: Mapping[str, MetricFamily] = field(default_factory=dict)
 
     def series(
         self, selectors: Iterable[Selector], read: Mapping[Selector, Flags] | None = None

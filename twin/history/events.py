@@ -1,0 +1,96 @@
+"""Events of a past: what was wrong where, since when and how badly, and which alert says so."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from twin.alerts.proving_faults import PROOFS
+from twin.faults import FAULTS
+from twin.faults.schedule import AppliedFault
+from twin.site import Layout, labels_of_target
+
+__all__ = ["PastEvent", "event_lines", "event_of", "events_table"]
+
+_TEXT = ("event", "site", "fault", "target", "array", "rack", "host")
+_PLACES = ("array", "rack", "host")
+
+
+@dataclass(frozen=True, slots=True)
+class PastEvent:
+    """A fault or a planned work of a past.
+
+    Attributes:
+        event: identifier; ``natural-…`` for a failure, ``maintenance-…`` for planned work.
+        site: name of the site.
+        fault: kind of fault.
+        target: the place.
+        array: of the place, None where it is of none.
+        rack: likewise.
+        host: likewise.
+        start: unix time at which it began, in ms.
+        end: at which it ends.
+        severity: ``warning`` or ``critical``.
+        degree: from 0, mild, to 1.
+        parameter: that says how bad it is, None where there are no degrees.
+        value: of the parameter.
+        alerts: of the shipped rules that should say so.
+        certain: whether it lasts as long as the case by which they are proven.
+    """
+
+    event: str
+    site: str
+    fault: str
+    target: str
+    array: str | None
+    rack: str | None
+    host: str | None
+    start: int
+    end: int
+    severity: str
+    degree: float
+    parameter: str | None
+    value: float | None
+    alerts: tuple[str, ...]
+    certain: bool
+
+
+def event_of(applied: AppliedFault, layout: Layout) -> PastEvent:
+    """Return the event of a fault in force."""
+    kind = applied.fault.kind
+    places = dict(labels_of_target(layout, applied.target.text))
+    parameters = applied.fault.model_dump()
+    parameter = next(iter(parameters), None)
+    proof = next((own for own in PROOFS if own.fault == kind), None)
+    lasts = applied.until - applied.since
+    needs = 0 if proof is None else max(proof.fires.values(), default=0)
+    array, rack, host = (places.get(own) for own in _PLACES)
+    return PastEvent(
+        applied.id, layout.site.name, kind, applied.target.text, array, rack, host,
+        round(applied.since * 1000), round(applied.until * 1000), FAULTS[kind].severity,
+        1.0, parameter, None if parameter is None else float(parameters[parameter]),
+        () if proof is None else tuple(sorted(proof.fires)), lasts >= needs,
+    )  # fmt: skip
+
+
+def event_lines(events: Iterable[PastEvent]) -> bytes:
+    """Return events as lines of JSON."""
+    return b"".join(json.dumps(asdict(own)).encode() + b"\n" for own in events)
+
+
+def events_table(arrow: Any, rows: Sequence[Mapping[str, object]]) -> Any:
+    """Return events as a table, those of a past and those of a dataset alike.
+
+    Args:
+        arrow: pyarrow.
+        rows: with the names of :class:`PastEvent`.
+    """
+    moment, text = arrow.timestamp("ms", tz="UTC"), arrow.string()
+    schema = arrow.schema([
+        *((name, text) for name in _TEXT), ("start", moment), ("end", moment),
+        ("severity", text), ("degree", arrow.float64()), ("parameter", text),
+        ("value", arrow.float64()), ("alerts", arrow.list_(text)), ("certain", arrow.bool_()),
+    ])  # fmt: skip
+    return arrow.Table.from_pylist([dict(own) for own in rows], schema=schema)
