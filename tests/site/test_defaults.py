@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 from pydantic import BaseModel
 
+import twin
+from twin.parameters import Section
 from twin.site import parse_site
 
 DEFAULTS = {
@@ -97,7 +103,6 @@ DEFAULTS = {
         "hot_swaps": 0,
         "leak_detectors": 0,
         "leak_volts": 1.73,
-        "leak_low_volts": 1.3,
         "leak_liters": 0.05,
     },
     "nvlink": {
@@ -422,3 +427,23 @@ def test_every_section_is_pinned() -> None:
     site = parse_site("name: mine\nracks: 1", "mine.yaml")
     sections = {key for key, value in site if isinstance(value, BaseModel)}
     assert sections | {"site"} == set(DEFAULTS)
+
+
+def test_every_parameter_is_read() -> None:
+    """What a site file can set has an effect: code outside the parameters reads it by its name."""
+    folder = Path(twin.__file__).parent
+    read: set[str] = set()
+    for path in folder.rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        read.update(re.findall(r"\.(\w+)", text))
+        if folder / "parameters" not in path.parents:
+            read.update(re.findall(r'"(\w+)"', text))
+    declared = {name for section in sections(Section) for name in section.model_fields}
+    assert sorted(declared - read) == []
+
+
+def sections(base: type[Section]) -> Iterator[type[Section]]:
+    """Yield all sections of a site."""
+    for own in base.__subclasses__():
+        yield own
+        yield from sections(own)

@@ -110,7 +110,5 @@ class TrayParameters(Section):
     """Leak detectors: under the cold plates and at the manifold."""
     leak_volts: Positive = 1.73
     """Voltage of a dry detector in V (Redfish)."""
-    leak_low_volts: Positive = 1.3
-    """Voltage below which the detector's state is critical in V (Redfish)."""
     leak_liters: Positive = 0.05
     """Coolant under a detector that wets all of it in L, est."""
