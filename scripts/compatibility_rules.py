@@ -13,8 +13,8 @@ from pathlib import Path
 
 from compatibility_known import why_lacking
 
+from twin.content_cache import Cache, default_folder
 from twin.rules.audit import RuleFinding, audit
-from twin.rules.cache import Cache, default_folder
 from twin.rules.scenario_run import Options
 from twin.rules.source import load_rules
 from twin.rules.suite import run_suite

@@ -19,8 +19,8 @@ from hypothesis import settings
 from numpy.typing import NDArray
 
 from twin.catalog import DEVICES, Signal
+from twin.content_cache import CACHE_FOLDER
 from twin.plant import Plant
-from twin.rules.cache import CACHE_FOLDER
 from twin.site import Layout
 
 # What fails must fail again, and not by chance in the run of a change that has nothing to do with

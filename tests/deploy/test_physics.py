@@ -20,8 +20,8 @@ import yaml
 from twin.alerts import ALERTS, PROOFS, Proof
 from twin.alerts.editions import ways_to
 from twin.catalog.editions import edition
+from twin.content_cache import Cache, default_folder
 from twin.faults import FAULTS
-from twin.rules.cache import Cache, default_folder
 from twin.rules.kept_samples import kept_sample
 from twin.rules.result import CheckStatus
 from twin.rules.sampling import known_metrics

@@ -16,8 +16,8 @@ import pytest
 
 import twin
 from examples.device_class import EXTENSION
+from twin.content_cache import Cache, digest
 from twin.rules import kept_outcomes, kept_samples, suite
-from twin.rules.cache import Cache, digest
 from twin.rules.engine import EngineOutcome, evaluate
 from twin.rules.fingerprint import PHYSICS
 from twin.rules.jobs import Candidate

@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from twin.catalog.editions import edition
-from twin.rules.cache import Cache, default_folder
+from twin.content_cache import Cache, default_folder
 from twin.rules.comparison import RuleComparison, compare_rules, translated_rules
 from twin.rules.report.comparison import (
     comparison_complaints,

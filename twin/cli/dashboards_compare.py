@@ -43,7 +43,7 @@ def compare_files(
     """
     from rich.console import Console
 
-    from twin.rules.cache import Cache, default_folder
+    from twin.content_cache import Cache, default_folder
     from twin.rules.dashboard_comparison import compare_dashboard
     from twin.scenario import load_scenario
 

@@ -140,8 +140,8 @@ def run_test(
     ]
 
     from twin.cli.rules_files import editions_of_sites, refuse_unknown, tell
+    from twin.content_cache import Cache, default_folder
     from twin.rules.audit import audit, audit_recordings
-    from twin.rules.cache import Cache, default_folder
     from twin.rules.conclusion import conclude
     from twin.rules.report import html_report, json_report, junit_report, print_summary
     from twin.rules.scenario_run import Options
@@ -347,7 +347,7 @@ def show_cache(
     Example:
       twin rules cache --clear
     """  # noqa: D301 - click wants the backspace itself before lines to be kept
-    from twin.rules.cache import Cache, default_folder
+    from twin.content_cache import Cache, default_folder
 
     cache = Cache(default_folder())
     use = cache.clear() if clear else cache.use()

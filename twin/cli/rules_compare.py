@@ -39,7 +39,7 @@ def compare(
     """
     from rich.console import Console
 
-    from twin.rules.cache import Cache, default_folder
+    from twin.content_cache import Cache, default_folder
     from twin.rules.comparison import compare_rules
     from twin.rules.report.comparison import (
         comparison_complaints,

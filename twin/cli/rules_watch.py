@@ -55,8 +55,8 @@ def _watch(rules: Sequence[str], scenarios: Sequence[str], jobs: int | None) -> 
 
 
 def _outlook(rules: Sequence[str], scenarios: Sequence[str], jobs: int | None) -> Outlook:
+    from twin.content_cache import Cache, default_folder
     from twin.rules.audit import audit
-    from twin.rules.cache import Cache, default_folder
     from twin.rules.scenario_run import Options
     from twin.rules.source import load_rules
     from twin.rules.suite import check_suite, is_foreign, run_suite

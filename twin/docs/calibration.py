@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from twin.content_cache import Cache, code_key, user_folder
 from twin.docs.chart import chart
 from twin.docs.laws import law_table
 from twin.docs.markdown import NOTICE, table
@@ -21,10 +23,24 @@ from twin.drawing import Axis, DrawnLine
 from twin.plant import load_trace
 from twin.plant.instruments import FLICKER_SHOWN, INSTRUMENTS
 
-__all__ = ["pages"]
+__all__ = ["MADE_OF", "pages"]
 
 _MEASURED, _TWIN = "#c2410c", "#1d4ed8"
 _FOLDER = "img"
+MADE_OF = (
+    "catalog",
+    "described.py",
+    "docs",
+    "drawing.py",
+    "parameters",
+    "plant",
+    "registry.py",
+    "site",
+    "yamls.py",
+)
+"""Parts of the package that the page and its plots follow from."""
+_LIMIT = 1 << 26
+"""Bytes that all pages that are kept may take."""
 _EVALUATION_AT = 272.0
 """Start of the second evaluation of the measured run, in s."""
 _SHORTEST, _LONGEST = 4.0, 16.0
@@ -168,7 +184,20 @@ The files and their attribution are in `twin/plant/traces/`.
 
 
 def pages() -> Mapping[str, str]:
-    """Return ``calibration.md`` and its plots."""
+    """Return ``calibration.md`` and its plots.
+
+    They take a minute, so they are kept for as long as what they are made of does not change.
+    """
+    kept, key = Cache(user_folder("docs"), _LIMIT), code_key(MADE_OF)
+    before = kept.read(key)
+    if before is not None:
+        return {str(path): str(text) for path, text in json.loads(before).items()}
+    made = _made()
+    kept.write(key, json.dumps(made).encode())
+    return made
+
+
+def _made() -> dict[str, str]:
     return {
         "calibration.md": "".join(
             (

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from twin.catalog.editions import Edition
-from twin.rules.cache import Cache
+from twin.content_cache import Cache
 from twin.rules.expression import selectors
 from twin.rules.kept_samples import kept_sample
 from twin.rules.mixed_fleet import mixed

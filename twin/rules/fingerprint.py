@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import platform
 from functools import cache
 from pathlib import Path
 
-import numpy as np
-
-import twin
-from twin.rules.cache import digest
+from twin.content_cache import code_key, digest
 from twin.rules.promtool import promtool
 
 __all__ = ["PHYSICS", "evaluation_code", "physics_code"]
@@ -39,34 +35,20 @@ PHYSICS = (
     "yamls.py",
 )
 """Parts of the package that a scenario's samples depend on."""
-_STATIC = frozenset({".pyc", ".html", ".css", ".js", ".svg"})
 
 
 @cache
 def physics_code() -> str:
     """Return a key of all code and data that determine the samples of a scenario."""
-    root = Path(twin.__file__).parent
-    parts: list[bytes | str] = [platform.machine(), platform.python_version(), np.__version__]
-    for path in _files(root, PHYSICS):
-        parts += [str(path.relative_to(root)), path.read_bytes()]
-    return digest(*parts)
+    return code_key(PHYSICS)
 
 
 @cache
 def evaluation_code() -> str:
     """Return a key of all code by which rules are evaluated, promtool included."""
-    root = Path(twin.__file__).parent
-    engine = Path(promtool()).resolve()
-    status = engine.stat()
-    parts: list[bytes | str] = [str(status.st_size), str(status.st_mtime_ns)]
-    for path in _files(root, ("rules", "yamls.py")):
-        parts += [str(path.relative_to(root)), path.read_bytes()]
-    return digest(*parts)
-
-
-def _files(root: Path, parts: tuple[str, ...]) -> list[Path]:
-    found = []
-    for part in parts:
-        place = root / part
-        found += [place] if place.is_file() else [own for own in place.rglob("*") if own.is_file()]
-    return sorted(own for own in found if own.suffix not in _STATIC)
+    status = Path(promtool()).resolve().stat()
+    return digest(
+        str(status.st_size),
+        str(status.st_mtime_ns),
+        code_key(("rules", "content_cache.py", "yamls.py")),
+    )

@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from twin.rules.cache import Cache, digest
+from twin.content_cache import Cache, digest
 from twin.rules.engine import EngineOutcome, Episode, evaluate
 from twin.rules.fingerprint import evaluation_code
 from twin.rules.jobs import Candidate, linked, linked_rules

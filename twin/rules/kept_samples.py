@@ -16,9 +16,9 @@ import orjson
 from numpy.typing import NDArray
 
 from twin.catalog import DEVICES
+from twin.content_cache import Cache, digest
 from twin.faults import FAULT_CLASSES
 from twin.plant.device_model import MODELS
-from twin.rules.cache import Cache, digest
 from twin.rules.fingerprint import physics_code
 from twin.rules.sampling import MetricFamily, Samples, sample
 from twin.scenario.loader import LoadedScenario

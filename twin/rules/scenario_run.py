@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from twin.content_cache import Cache, digest
 from twin.faults import FAULTS
 from twin.rules.alertmanager import told_by
-from twin.rules.cache import Cache, digest
 from twin.rules.charts import panels_of
 from twin.rules.engine import EngineOutcome, Episode
 from twin.rules.explain import reasons

@@ -1,30 +1,45 @@
-"""Cache of rule tests: files under content keys, checked when read, bounded in size.
+"""Cache of what took long to compute: files under content keys, checked when read, bounded in size.
 
-Entries are shared by processes without locks: each is written beside its place and moved
-there, a reader keeps what it opened, and an entry that is cut or changed counts as absent.
-Nothing in an entry is executed, so a cache from another machine can be used.
+A key is made of all that the content depends on, the code among it. Entries are shared by
+processes without locks: each is written beside its place and moved there, a reader keeps what it
+opened, and an entry that is cut or changed counts as absent. Nothing in an entry is executed, so a
+cache from another machine can be used.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import platform
 import tempfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from twin.errors import ConfigError
 
-__all__ = ["CACHE_FOLDER", "DEFAULT_LIMIT", "Cache", "CacheUse", "default_folder", "digest"]
+__all__ = [
+    "CACHE_FOLDER",
+    "DEFAULT_LIMIT",
+    "Cache",
+    "CacheUse",
+    "code_key",
+    "default_folder",
+    "digest",
+    "user_folder",
+]
 
 CACHE_FOLDER = "TWIN_RULES_CACHE"
-"""Environment variable that names the folder."""
+"""Environment variable that names the folder of rule tests."""
 DEFAULT_LIMIT = 2 << 30
 """Bytes that all entries together may take."""
 
+_STATIC = frozenset({".pyc", ".html", ".css", ".js", ".svg"})
+"""Suffixes of files that no result depends on."""
 _MAGIC = b"twin-rules-cache-1\n"
 _DIGEST_BYTES = 32
 _FAST = 1
@@ -43,13 +58,37 @@ def digest(*parts: bytes | str) -> str:
     return own.hexdigest()
 
 
+def code_key(parts: Iterable[str]) -> str:
+    """Return a key of the code and data in these parts of the package, and of what runs it.
+
+    Args:
+        parts: files and folders below ``twin/``.
+    """
+    root = Path(__file__).parent
+    found: list[bytes | str] = [platform.machine(), platform.python_version(), np.__version__]
+    for path in _files(root, parts):
+        found += [str(path.relative_to(root)), path.read_bytes()]
+    return digest(*found)
+
+
+def _files(root: Path, parts: Iterable[str]) -> list[Path]:
+    found: list[Path] = []
+    for part in parts:
+        place = root / part
+        found += [place] if place.is_file() else [own for own in place.rglob("*") if own.is_file()]
+    return sorted(own for own in found if own.suffix not in _STATIC)
+
+
 def default_folder() -> Path:
-    """Return the folder that the environment names, or the user's own cache folder."""
+    """Return the folder of rule tests: that of the environment, or one of the user's own."""
     named = os.environ.get(CACHE_FOLDER)
-    if named:
-        return Path(named)
+    return Path(named) if named else user_folder("rules")
+
+
+def user_folder(name: str) -> Path:
+    """Return a folder of this name in the user's own cache."""
     base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "datacenter-twin" / "rules"
+    return (Path(base) if base else Path.home() / ".cache") / "datacenter-twin" / name
 
 
 @dataclass(frozen=True, slots=True)
