@@ -67,5 +67,8 @@ def test_who_writes_telemetry_is_of_a_site(role: BrokerRole) -> None:
 def test_bmcs_may_read_what_they_ask_for() -> None:
     """Each subscription of the Redfish service is within its rights, and it has no other."""
     topics = Topics(SITE)
-    core = RedfishCore(Layout(load_site(SITE)), Login("admin", Token.random()))
+    site = load_site(SITE)
+    telemetry = site.telemetry.model_copy(update={"racks_per_message": 8})
+    grouped = Layout(site.model_copy(update={"telemetry": telemetry}))
+    core = RedfishCore(grouped, Login("admin", Token.random()))
     assert {topic for _, topic in rights(BrokerRole.CONTROLLERS)} == set(core.subscriptions(topics))

@@ -72,6 +72,7 @@ def test_addresses_are_the_topics() -> None:
         assert parsed.site == "demo"
         kinds.add(parsed.kind)
     beside = {
+        "racks",
         "rollup",
         "status",
         "meta",

@@ -10,13 +10,14 @@ import pytest
 from twin.bus import InboundMessage
 from twin.catalog import UnitKind
 from twin.emulator import Pacer
+from twin.emulator.config import EmulatorConfig
 from twin.emulator.delivery import Delivery
 from twin.emulator.frame_source import FrameSource
-from twin.errors import BusError
+from twin.errors import BusError, ConfigError
 from twin.faults import Gateways
 from twin.plant import Conditions, Plant
 from twin.site import Layout, parse_site
-from twin.wire import Codec, Decoder, Outputs, Topics
+from twin.wire import BlockDecoder, Codec, Decoder, Outputs, Topics
 
 SITE = """
 name: small
@@ -110,10 +111,16 @@ def time() -> Time:
     return Time()
 
 
-def delivery(time: Time, *, codec: Codec = Codec.CBOR, patient: bool = False) -> Delivery:
+GROUPED = Layout(parse_site(SITE + "telemetry: {racks_per_message: 3}\n", "small"))
+"""Arrays of four racks, of which three travel in one message and one in another."""
+
+
+def delivery(
+    time: Time, *, codec: Codec = Codec.CBOR, patient: bool = False, layout: Layout = LAYOUT
+) -> Delivery:
     """Return a delivery with a pacer on that clock."""
     pacer = Pacer(PERIOD, clock=time.clock, sleep=time.sleep)
-    return Delivery(FrameSource(LAYOUT, codec, seed=0), pacer, patient=patient)
+    return Delivery(FrameSource(layout, codec, seed=0), pacer, patient=patient)
 
 
 async def tick(delivery: Delivery, outputs: Outputs, gateways: Gateways | None = None) -> None:
@@ -261,3 +268,65 @@ async def test_silent_and_lossy_gateways(outputs: Outputs, time: Time) -> None:
     assert (publish.published, publish.unsent, publish.overdue) == (FRAMES - 2, 0, 0)
     ahead = dict(broker.taken)["twin/v1/small/rack/r0003"]
     assert Decoder(LAYOUT, UnitKind.RACK).decode(ahead).ts == 57.0
+
+
+async def test_racks_of_an_array_travel_together(outputs: Outputs, time: Time) -> None:
+    """Where the site asks for it, an array's racks are in blocks, and each frame is counted."""
+    publish, broker = delivery(time, layout=GROUPED), Broker()
+    publish.bus = broker
+    await tick(publish, outputs)
+    topics, decoder = Topics("small"), BlockDecoder(GROUPED)
+    arrays = [topics.blocks(f"a00{array}") for array in (1, 2, 3)]
+    taken = [(topic, payload) for topic, payload in broker.taken if topic in arrays]
+    assert [topic for topic, _ in taken] == [topic for topic in arrays for _ in range(2)]
+    blocks = [decoder.decode(payload).racks for _, payload in taken[:2]]
+    assert blocks == [("r0001", "r0002", "r0003"), ("r0004",)]
+    assert not any("/rack/" in topic for topic, _ in broker.taken)
+    assert publish.published == FRAMES
+
+
+async def test_json_frames_travel_alone(outputs: Outputs, time: Time) -> None:
+    """Frames that are made to be read by eye stay one a message."""
+    publish, broker = delivery(time, codec=Codec.JSON, layout=GROUPED), Broker()
+    publish.bus = broker
+    await tick(publish, outputs)
+    assert len(broker.taken) == FRAMES
+
+
+async def test_silent_lossy_and_late_gateways_in_a_block(outputs: Outputs, time: Time) -> None:
+    """A silent rack is left out, a lost frame leaves a gap, and a wrong clock is its rack's own."""
+    publish, broker = delivery(time, layout=GROUPED), Broker()
+    publish.bus = broker
+    gateways = Gateways.healthy(LAYOUT)
+    gateways.reporting[[0, 4, 5, 6]] = False
+    gateways.frame_loss[1] = 1.0
+    gateways.clock_skew[2] = 7.0
+    await tick(publish, outputs, gateways)
+    await tick(publish, outputs)
+    decoder, rounds = BlockDecoder(GROUPED), []
+    for topic, payload in broker.taken:
+        if topic.endswith(("racks/a001", "racks/a002")):
+            block = decoder.decode(payload)
+            stamps = zip(block.ts.tolist(), block.seq.tolist(), strict=True)
+            rounds.append(dict(zip(block.racks, stamps, strict=True)))
+    late = (57.0, 0)
+    assert rounds[:3] == [{"r0003": late}, {"r0004": (50.0, 0)}, {"r0008": (50.0, 0)}]
+    assert rounds[3] == {"r0001": (50.0, 0), "r0002": (50.0, 1), "r0003": (50.0, 1)}
+    assert publish.published == 2 * FRAMES - 5
+
+
+async def test_a_block_that_is_not_taken_costs_all_its_frames(outputs: Outputs, time: Time) -> None:
+    """What a stuck broker does not take is counted in frames, not in messages."""
+    publish, broker = delivery(time, layout=GROUPED), Broker(room=1)
+    publish.bus = broker
+    await tick(publish, outputs)
+    assert (publish.published, publish.overdue) == (3, FRAMES - 3)
+
+
+def test_messages_that_no_reader_takes_are_refused() -> None:
+    """More racks than fit into a megabyte are refused with how many do."""
+    text = "name: large\nracks: 64\nracks_per_array: 64\ntelemetry: {racks_per_message: 64}\n"
+    large = Layout(parse_site(text, "large"))
+    with pytest.raises(ConfigError, match=r"racks_per_message is 64.* at most 2\d fit"):
+        EmulatorConfig(large, codec=Codec.CBOR)
+    assert EmulatorConfig(large, codec=Codec.JSON).layout is large

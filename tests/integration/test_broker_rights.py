@@ -24,6 +24,7 @@ SITE, OTHER = "twin/v1/demo", "twin/v1/colossus-100k"
 WRITERS = {
     f"{SITE}/rack/r0001": {"plant-0"},
     f"{SITE}/array/a001": {"plant-0"},
+    f"{SITE}/racks/a001": {"plant-0"},
     f"{SITE}/plane/p1": {"plant-0"},
     f"{SITE}/service/s0001": {"plant-0"},
     f"{SITE}/megapack/mp001": {"plant-0"},
@@ -57,6 +58,7 @@ WRITERS = {
 _SITE_READERS = {"aggregator", "control", "guest"}
 READERS = {
     f"{SITE}/rack/r0001": {*_SITE_READERS, "shadow", "redfish"},
+    f"{SITE}/racks/a001": {*_SITE_READERS, "shadow", "redfish"},
     f"{SITE}/meta/rack/r0001": {*_SITE_READERS, "shadow", "redfish"},
     f"{SITE}/shadow/a001": {*_SITE_READERS, "shadow"},
     f"{SITE}/grid": _SITE_READERS,

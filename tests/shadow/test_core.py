@@ -16,7 +16,15 @@ from twin.errors import FrameError
 from twin.plant import Conditions
 from twin.shadow import ShadowCore
 from twin.site import Layout, load_site, parse_site
-from twin.wire import Codec, Encoder, Snapshot, SnapshotTable, rack_meta
+from twin.wire import (
+    BlockEncoder,
+    BlockRow,
+    Codec,
+    Encoder,
+    Snapshot,
+    SnapshotTable,
+    rack_meta,
+)
 
 _CALIBRATED = 1_320
 """Seconds after which all relations are watched."""
@@ -250,6 +258,25 @@ def test_frames_of_both_codecs_are_taken() -> None:
     shadow.handle(topic, encoder.encode(0, 1e9 + 5, 5), retain=True)
     assert shadow.frames == len(Codec)
     assert shadow.refused == {"stale": 1}
+
+
+def test_frames_of_a_block_are_taken() -> None:
+    """Racks that travel in one message are taken one by one, without those it may not name."""
+    reality = HiddenReality(1)
+    layout, shadow = reality.layout, reality.shadow
+    encoder = BlockEncoder(layout, [BlockRow(0, ("r0001", "r0002", "r9999"))])
+    encoder.load(reality.plant.outputs())
+    payload = encoder.encode(0, dict.fromkeys(range(3), (1000000000.0, 1)))
+    topic = shadow.topics.blocks("a001")
+    text = KNOWN.replace("interval_seconds", "racks_per_message: 4, interval_seconds")
+    grouped = ShadowCore(Layout(parse_site(text, "known")))
+    assert shadow.topics.blocks("+") in grouped.subscriptions
+    assert shadow.topics.blocks("+") not in shadow.subscriptions
+    shadow.handle(topic, payload)
+    shadow.handle(topic, b"{}")
+    shadow.handle(topic, payload, retain=True)
+    assert shadow.frames == 2
+    assert shadow.refused == {"foreign": 1, "malformed": 1, "stale": 1}
 
 
 def test_rack_that_sends_too_often_costs_no_more_than_others() -> None:

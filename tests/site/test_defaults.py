@@ -386,6 +386,7 @@ DEFAULTS = {
     },
     "telemetry": {
         "interval_seconds": 1.0,
+        "racks_per_message": 1,
         "extra_signals": True,
         "exporters": {"dcgm": "4.8.2", "dcgm_counters": ""},
         "jobs": {

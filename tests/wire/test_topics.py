@@ -26,6 +26,7 @@ def test_topics_parse_is_the_inverse_of_the_others(site: str, name: str) -> None
     topics = Topics(site)
     for kind, topic, rest in [
         ("grid", topics.frame(UnitKind.GRID, name), "grid"),
+        ("racks", topics.blocks(name), name),
         ("status", topics.status(name), name),
         ("meta", topics.meta(name), f"rack/{name}"),
         ("command", topics.command(name), name),
@@ -43,6 +44,7 @@ def test_topics_parse_is_the_inverse_of_the_others(site: str, name: str) -> None
         (Topics("demo").frames(UnitKind.RACK), "twin/v1/demo/rack/+"),
         (Topics("demo").frames(UnitKind.GRID), "twin/v1/demo/grid"),
         (Topics("demo").frame(UnitKind.JOB, "pretrain"), "twin/v1/demo/job/pretrain"),
+        (Topics("demo").blocks("a001"), "twin/v1/demo/racks/a001"),
         (Topics("demo").status("+"), "twin/v1/demo/status/+"),
         (Topics("demo").meta("r0001"), "twin/v1/demo/meta/rack/r0001"),
         (Topics("demo").command("inject"), "twin/v1/demo/command/inject"),

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 import structlog
 
+from twin.aggregator.block_ingest import BlockIngest
 from twin.aggregator.delivery_watch import DeliveryWatch
 from twin.aggregator.emulator_registry import EmulatorRegistry
 from twin.aggregator.store import Store
@@ -20,6 +21,7 @@ from twin.errors import ConfigError, FrameError
 from twin.faults import FAULTS, place_of
 from twin.site import Layout
 from twin.wire import (
+    BLOCKS,
     MOST_QUEUE_BYTES,
     Decoder,
     EmulatorStatus,
@@ -38,7 +40,7 @@ __all__ = ["Elapsed", "Ingest", "LimitedLog", "contained"]
 _IGNORED = frozenset({"ack", "command", "rollup"})
 """What else the site publishes and the aggregator has no use for."""
 
-_MESSAGES = frozenset({"status", "faults", "meta", "jobs", "queue", "shadow"})
+_MESSAGES = frozenset({BLOCKS, "status", "faults", "meta", "jobs", "queue", "shadow"})
 """What is taken over beside frames."""
 
 _MOST_LOST = 100_000
@@ -112,6 +114,11 @@ def note(telemetry: OwnTelemetry, log: LimitedLog, error: Exception, topic: str,
     log.refused(error, topic, at)
 
 
+def _fresh(*, retain: bool) -> None:
+    if retain:
+        raise FrameError("stale", "frames are not retained: its age is unknown")
+
+
 def _printable(text: str) -> str:
     """Return the head of a text from the network, without anything a terminal would obey."""
     return text[:200].encode("unicode_escape").decode()
@@ -139,6 +146,7 @@ class Ingest:
         self._announced = announced
         self._telemetry = telemetry
         self._decoders = {kind: Decoder(layout, kind) for kind in UnitKind}
+        self._blocks = BlockIngest(layout, store, announced, telemetry, self._take)
         self._kinds = {kind.value: kind for kind in UnitKind}
         self._elapsed = Elapsed()
         self._log = LimitedLog()
@@ -160,6 +168,8 @@ class Ingest:
             address = self._address(topic)
             if address.kind in self._kinds:
                 self._frame(self._kinds[address.kind], address.name, payload, retain, now, at)
+            elif address.kind == BLOCKS:
+                self._block(address.name, topic, payload, retain, now, at)
             elif address.kind == "status":
                 self._status(address.name, payload, None if retain else at)
             elif address.kind == "faults":
@@ -258,8 +268,7 @@ class Ingest:
             known = self._layout.entire.unit_index(kind, name) is not None
             text = f"{kind.value} {name!r} is another shard's" if known else None
             raise FrameError("foreign", text or f"the site has no {kind.value} {name!r}")
-        if retain:
-            raise FrameError("stale", "frames are not retained: its age is unknown")
+        _fresh(retain=retain)
         if self._store.units[kind].released[unit]:
             return
         try:
@@ -267,9 +276,18 @@ class Ingest:
         except FrameError:
             self._store.refuse(kind, unit, at)
             raise
-        if self._announced.is_ahead(snapshot.ts, now):
-            raise FrameError("value", f"ts {snapshot.ts} is in the emulators' future")
         self._take(kind, unit, snapshot, now, at)
+
+    def _block(
+        self, name: str, topic: str, payload: bytes, retain: bool, now: float, at: float
+    ) -> None:
+        _fresh(retain=retain)
+
+        def refused(error: Exception) -> None:
+            note(self._telemetry, self._log, error, topic, at)
+
+        lag = self._blocks.handle(name, payload, now, at, refused)
+        self.lag = self.lag if lag is None else lag
 
     def take(self, kind: UnitKind, unit: int, snapshot: Snapshot, now: float) -> None:
         """Take over a frame that is decoded already, or count why not.
@@ -281,11 +299,17 @@ class Ingest:
             now: the wall clock, unix seconds.
         """
         try:
-            self._take(kind, unit, snapshot, now, self._elapsed.read(now))
+            self._keep(kind, unit, snapshot, now, self._elapsed.read(now))
         except FrameError as error:
             self._telemetry.refused[error.reason].inc()
 
     def _take(self, kind: UnitKind, unit: int, snapshot: Snapshot, now: float, at: float) -> None:
+        """Take over a frame that came over the bus."""
+        if self._announced.is_ahead(snapshot.ts, now):
+            raise FrameError("value", f"ts {snapshot.ts} is in the emulators' future")
+        self._keep(kind, unit, snapshot, now, at)
+
+    def _keep(self, kind: UnitKind, unit: int, snapshot: Snapshot, now: float, at: float) -> None:
         self._follow(kind, unit, snapshot)
         self._store.accept(kind, unit, snapshot, at)
         self._telemetry.ingested[kind.value].inc()

@@ -82,8 +82,10 @@ class ShardAssignment:
             layout.unit_name(UnitKind.RACK, rack) for rack in range(layout.units(UnitKind.RACK))
         ]
         units += tuple(topics.meta(rack) for rack in racks)
+        blocks = (topics.blocks,) if layout.site.telemetry.has_blocks else ()
         units += tuple(
-            topics.shadow(layout.unit_name(UnitKind.ARRAY, array))
+            of(layout.unit_name(UnitKind.ARRAY, array))
+            for of in (*blocks, topics.shadow)
             for array in range(layout.units(UnitKind.ARRAY))
         )
         if layout.site.scheduled:

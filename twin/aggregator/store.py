@@ -17,7 +17,7 @@ from twin.aggregator.identity import Identities
 from twin.aggregator.shadow_reports import ShadowReports
 from twin.catalog import DEVICES, GPU, DeviceClass, Signal, UnitKind, devices_of
 from twin.site import Layout
-from twin.wire import Snapshot
+from twin.wire import Block, Snapshot
 
 __all__ = ["Missing", "Store", "UnitStates", "timeout_of"]
 
@@ -219,6 +219,27 @@ class Store:
         units.received[unit] = at
         self.version += 1
         units.changed[unit] = self.version
+
+    def accept_block(self, first: int, block: Block, at: float) -> None:
+        """Take over the frames of racks that report and whose numbers are the next ones.
+
+        Args:
+            first: the first of them; the others follow it.
+            block: their frames.
+            at: elapsed time.
+        """
+        own = slice(first, first + len(block.racks))
+        for device, group in block.groups.items():
+            self.values[device][:, own] = group
+        units = self.units[UnitKind.RACK]
+        for unit, received in enumerate(units.received[own].tolist(), first):
+            units.pace[unit] = max(at - received, _PACE_KEPT * units.pace[unit])
+            units.paced[unit] += 1
+        units.ts[own] = block.ts
+        units.seq[own] = block.seq
+        units.received[own] = at
+        self.version += 1
+        units.changed[own] = self.version
 
     def refuse(self, kind: UnitKind, unit: int, at: float) -> None:
         """Note that a unit sent something that is not a valid frame."""

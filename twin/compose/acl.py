@@ -79,6 +79,7 @@ class BrokerUser:
     def _emulator(self, topics: Topics) -> tuple[tuple[str, str], ...]:
         written = (
             *(topics.frames(kind) for kind in UnitKind),
+            topics.blocks("+"),
             topics.status(self.name),
             topics.meta("+"),
             topics.jobs("+"),
@@ -95,7 +96,7 @@ class BrokerUser:
         # The observer reads its own reports to say whether it reports; BMCs say nothing at all.
         observes = self.role is BrokerRole.OBSERVER
         own = topics.shadow("+") if observes else topics.status("+")
-        read = (topics.frames(UnitKind.RACK), topics.meta("+"), own)
+        read = (topics.frames(UnitKind.RACK), topics.blocks("+"), topics.meta("+"), own)
         written = (("write", own),) if observes else ()
         return (*written, *(("read", topic) for topic in read))
 

@@ -16,7 +16,7 @@ from twin import __version__
 from twin.catalog import UnitKind
 from twin.docs.schema import EXAMPLE_SITE, MESSAGES
 from twin.site import Layout, load_site
-from twin.wire import Topics
+from twin.wire import BLOCKS, Topics
 
 __all__ = ["document", "pages"]
 
@@ -53,7 +53,9 @@ class _Channel:
 
     @property
     def messages(self) -> tuple[str, ...]:
-        """Names of the messages: frames come in two codecs."""
+        """Names of the messages: frames come in two codecs, blocks in CBOR only."""
+        if self.name == BLOCKS:
+            return (f"{self.name}Cbor",)
         return (self.name,) if self.schema in MESSAGES else (self.name, f"{self.name}Cbor")
 
 
@@ -74,6 +76,13 @@ def _frame(frame: UnitKind) -> _Channel:
 
 _CHANNELS = (
     *(_frame(frame) for frame in UnitKind),
+    _Channel(
+        BLOCKS,
+        _TOPICS.blocks("{array}"),
+        UnitKind.RACK.value,
+        "Snapshots of several racks of an array in one message, where the site has "
+        "telemetry.racks_per_message above 1 and frames are in CBOR.",
+    ),
     _Channel(
         "status",
         _TOPICS.status("{emulator}"),
@@ -237,6 +246,15 @@ def _operation(channel: _Channel) -> dict[str, Any]:
 
 
 def _message(channel: _Channel, name: str) -> dict[str, Any]:
+    if channel.name == BLOCKS:
+        return {
+            "name": name,
+            "title": "block of rack frames in CBOR",
+            "description": "A mapping with the keys of a rack's frame and `racks`, the names of "
+            "the racks. ts and seq have one number a rack, and each column has the values of all "
+            "racks one after the other: see schema/frames.cddl.",
+            "contentType": "application/cbor",
+        }
     payload = {"$ref": f"./schema/{channel.schema}.json"}
     if name != channel.name:
         return {

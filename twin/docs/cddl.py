@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from twin.catalog import DeviceClass, UnitKind
 from twin.docs.schema import EXAMPLE_SITE
 from twin.site import Layout, load_site
+from twin.wire.block_form import RACKS, SEQ_TAG, TS_TAG
 from twin.wire.cbor_form import DTYPES, FLOAT32, FLOAT64, grows
 from twin.wire.frame import VERSION
 
@@ -36,11 +37,23 @@ float64<bytes> = #6.{FLOAT64}(bstr .size bytes)
 head = (v: {VERSION}, ts: float64, seq: uint)
 """
 
+_BLOCK = f"""\
+; Several racks of an array in one message, where the site has telemetry.racks_per_message above 1.
+; The groups and columns are those of a rack-frame. Each column has the values of all racks one
+; after the other, so it is as many times as long as there are racks; ts and seq have one number a
+; rack. The names come last, so that all else has a fixed place; any other order is taken as well.
+racks-block = {{
+  v: {VERSION}, ts: #6.{TS_TAG}(bstr), seq: #6.{SEQ_TAG}(bstr),
+  + tstr => {{ + tstr => #6.{FLOAT32}(bstr) / #6.{FLOAT64}(bstr) }},
+  {RACKS}: [+ tstr] }}
+"""
+
 
 def pages() -> Mapping[str, str]:
     """Return ``schema/frames.cddl``."""
     layout = Layout(load_site(EXAMPLE_SITE))
-    return {"schema/frames.cddl": "\n".join((_HEAD, *(_frame(layout, kind) for kind in UnitKind)))}
+    frames = [_frame(layout, kind) for kind in UnitKind]
+    return {"schema/frames.cddl": "\n".join((_HEAD, *frames, _BLOCK))}
 
 
 def _frame(layout: Layout, kind: UnitKind) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from twin.errors import ConfigError
 from twin.plant.plant import LONGEST_STEP
 from twin.site import FACILITY, Layout, Shard
-from twin.wire import Codec
+from twin.wire import Codec, largest_block
 
 __all__ = ["EmulatorConfig"]
 
@@ -41,7 +41,7 @@ class EmulatorConfig:
             all; None for the whole site.
 
     Raises:
-        ConfigError: a shard that would not keep step with the others.
+        ConfigError: a shard that would not keep step with the others, or messages too large.
     """
 
     layout: Layout
@@ -65,6 +65,7 @@ class EmulatorConfig:
                 f"the interval is {self.frame_interval:g} s; a frame must come every hour at "
                 "least: give a shorter --interval"
             )
+        self._check_blocks()
         if self.shard is None:
             return
         if self.slow_down:
@@ -76,6 +77,19 @@ class EmulatorConfig:
             raise ConfigError(
                 "shards agree on the time by the wall clock, so simulated time is real time: "
                 "leave --speed out"
+            )
+
+    def _check_blocks(self) -> None:
+        """Refuse messages of racks that are larger than any reader takes."""
+        wanted = self.layout.entire.site.telemetry.racks_per_message
+        if (
+            wanted > 1
+            and self.codec is Codec.CBOR
+            and wanted > (most := largest_block(self.layout))
+        ):
+            raise ConfigError(
+                f"telemetry.racks_per_message is {wanted}, and of racks like these at most {most} "
+                "fit into one message of 1 MiB: give less"
             )
 
     @property

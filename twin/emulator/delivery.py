@@ -2,7 +2,7 @@
 
 Simulated time does not wait for the broker. If the broker is down or too slow, frames are
 lost: they are counted by reason, and the gap in their sequence numbers shows at the
-aggregator. The units without a frame go first on the next tick.
+aggregator. The messages that were not sent go first on the next tick.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from twin.bus import Bus
-from twin.emulator.frame_source import FrameSource, FrameUnit
+from twin.emulator.frame_source import FrameSource, Parcel
 from twin.emulator.pacer import Pacer
 from twin.errors import BusError
 from twin.wire import OutboundMessage
@@ -61,7 +61,7 @@ class Delivery:
         self._frames = frames
         self._pacer = pacer
         self._patient = patient
-        self._starved: FrameUnit | None = None
+        self._starved: Parcel | None = None
         self._round = _Round()
 
     @property
@@ -84,34 +84,37 @@ class Delivery:
 
     async def deliver(self) -> None:
         """Hand over the frames of this tick."""
-        units = self._frames.due()
-        first = units.index(self._starved) if self._starved in units else 0
-        self._round, self._starved = _Round(len(units)), None
-        for unit in units[first:] + units[:first]:
+        parcels = self._frames.parcels()
+        first = parcels.index(self._starved) if self._starved in parcels else 0
+        count = sum(len(parcel.units) for parcel in parcels)
+        self._round, self._starved = _Round(count), None
+        look = 0
+        for parcel in parcels[first:] + parcels[:first]:
             done = self._round.done
-            if done % _BATCH == 0:
-                await self._pacer.spread(_SPREAD * done / len(units))
-            stamp = self._frames.stamp(unit)
-            if stamp is not None:
-                await self._hand_over(unit, self._frames.message(stamp))
-            self._round.done += 1
+            if done >= look:
+                look = done + _BATCH
+                await self._pacer.spread(_SPREAD * done / count)
+            message, frames = self._frames.pack(parcel)
+            if message is not None:
+                await self._hand_over(parcel, message, frames)
+            self._round.done += len(parcel.units)
 
-    async def _hand_over(self, unit: FrameUnit, message: OutboundMessage) -> None:
+    async def _hand_over(self, parcel: Parcel, message: OutboundMessage, frames: int) -> None:
         bus = self.bus
         try:
             if bus is None:
-                self.unsent += 1
+                self.unsent += frames
                 return
             if bus.congested:
                 await self._insist(bus, message)
             else:
                 await bus.publish(message.topic, message.payload)
-            self.published += 1
+            self.published += frames
         except BusError:
-            self.unsent += 1
+            self.unsent += frames
         except TimeoutError:
-            self._starved = self._starved or unit
-            self.overdue += 1
+            self._starved = self._starved or parcel
+            self.overdue += frames
 
     async def _insist(self, bus: Bus, message: OutboundMessage) -> None:
         """Publish to a broker that has not taken what came before.

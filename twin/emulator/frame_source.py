@@ -14,9 +14,19 @@ from numpy.typing import NDArray
 from twin.catalog import UnitKind
 from twin.faults import Gateways
 from twin.site import Layout, PartLayout
-from twin.wire import Codec, Encoder, OutboundMessage, Outputs, Snapshot, SnapshotTable, Topics
+from twin.wire import (
+    BlockEncoder,
+    BlockRow,
+    Codec,
+    Encoder,
+    OutboundMessage,
+    Outputs,
+    Snapshot,
+    SnapshotTable,
+    Topics,
+)
 
-__all__ = ["FrameSource", "FrameStamp", "FrameUnit"]
+__all__ = ["FrameSource", "FrameStamp", "FrameUnit", "Parcel"]
 
 _LOSS_STREAM = 90
 
@@ -51,6 +61,21 @@ class FrameStamp:
     unit: FrameUnit
     ts: float
     seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """Frames that travel in one message.
+
+    Attributes:
+        topic: of the message.
+        units: whose frames they are.
+        block: number of the block that they make, None for a frame that travels alone.
+    """
+
+    topic: str
+    units: tuple[FrameUnit, ...]
+    block: int | None = None
 
 
 class FrameSource:
@@ -101,9 +126,17 @@ class FrameSource:
             for row, index in enumerate(numbers.get(kind, range(layout.units(kind))))
             if kind is not UnitKind.RACK or index not in self._left_out
         ]
+        self._parcels, rows = parcels_of(layout, self._units, self._topics, self._in_block)
+        self._blocks = BlockEncoder(layout, rows) if rows else None
         self._encoders: dict[UnitKind, Encoder] = {}
         self._tables: dict[UnitKind, SnapshotTable] = {}
         self._loaded.clear()
+
+    @property
+    def _in_block(self) -> int:
+        """Racks that travel in one message at most."""
+        wanted = self._site.entire.site.telemetry.racks_per_message
+        return wanted if self._codec is Codec.CBOR else 1
 
     def advance(self, outputs: Callable[[], Outputs], now: float, gateways: Gateways) -> None:
         """Begin the frames of a tick.
@@ -125,6 +158,38 @@ class FrameSource:
         return [
             unit for unit in self._units if unit.kind is not UnitKind.RACK or reporting[unit.index]
         ]
+
+    def parcels(self) -> list[Parcel]:
+        """Return the messages of this tick: all but those whose gateways are all silent."""
+        reporting = self._gateways.reporting
+        if reporting.all():
+            return self._parcels
+        return [
+            parcel
+            for parcel in self._parcels
+            if any(u.kind is not UnitKind.RACK or reporting[u.index] for u in parcel.units)
+        ]
+
+    def pack(self, parcel: Parcel) -> tuple[OutboundMessage | None, int]:
+        """Count the frames of a parcel and return its message, and how many frames are in it.
+
+        There is none when all its frames are lost on the way.
+        """
+        reporting = self._gateways.reporting
+        stamps = {
+            place: stamp
+            for place, unit in enumerate(parcel.units)
+            if (unit.kind is not UnitKind.RACK or reporting[unit.index])
+            and (stamp := self.stamp(unit)) is not None
+        }
+        if not stamps:
+            return None, 0
+        if parcel.block is None or self._blocks is None:
+            return self.message(stamps[0]), 1
+        self._load("encoders")
+        present = {place: (stamp.ts, stamp.seq) for place, stamp in stamps.items()}
+        payload = self._blocks.encode(parcel.block, present)
+        return OutboundMessage(parcel.topic, payload), len(stamps)
 
     def stamp(self, unit: FrameUnit) -> FrameStamp | None:
         """Count the unit's frame and return it, or None when it is lost on the way."""
@@ -161,9 +226,12 @@ class FrameSource:
             return
         outputs = self._cut(self._outputs())
         if what == "encoders":
+            alone = {parcel.units[0].kind for parcel in self._parcels if parcel.block is None}
             self._encoders = self._encoders or {
-                kind: Encoder(self.layout, kind, self._codec) for kind in self._kinds
+                kind: Encoder(self.layout, kind, self._codec) for kind in alone
             }
+            if self._blocks is not None:
+                self._blocks.load(outputs)
             for encoder in self._encoders.values():
                 encoder.load(outputs)
         else:
@@ -187,3 +255,33 @@ class FrameSource:
                     name: values if rows is None else values[rows] for name, values in group.items()
                 }
         return cut
+
+
+def parcels_of(
+    layout: Layout, units: Sequence[FrameUnit], topics: Topics, most: int
+) -> tuple[list[Parcel], list[BlockRow]]:
+    """Return the messages in which the frames of some units travel, and the blocks among them.
+
+    Args:
+        layout: of the units.
+        units: in order.
+        topics: of the site.
+        most: racks in one message at most; 1 for a message each.
+    """
+    parcels: list[Parcel] = []
+    rows: list[BlockRow] = []
+    for unit in units:
+        if unit.kind is not UnitKind.RACK or most == 1:
+            parcels.append(Parcel(unit.topic, (unit,)))
+            continue
+        array = layout.unit_name(UnitKind.ARRAY, layout.array_of(unit.row))
+        topic, name = topics.blocks(array), layout.unit_name(UnitKind.RACK, unit.row)
+        last = parcels[-1] if rows else None
+        follows = last is not None and last.topic == topic and last.units[-1].row + 1 == unit.row
+        if last is not None and follows and len(last.units) < most:
+            parcels[-1] = Parcel(topic, (*last.units, unit), last.block)
+            rows[-1] = BlockRow(rows[-1].first, (*rows[-1].racks, name))
+        else:
+            parcels.append(Parcel(topic, (unit,), len(rows)))
+            rows.append(BlockRow(unit.row, (name,)))
+    return parcels, rows

@@ -122,6 +122,9 @@ class TelemetryParameters(Section):
 
     interval_seconds: Annotated[float, Field(gt=0, le=3600)] = 1.0
     """Time between two frames of a unit, in simulated seconds."""
+    racks_per_message: Annotated[int, Field(ge=1, le=64)] = 1
+    """Racks of an array whose frames travel in one message, where frames are in CBOR; in JSON each
+    travels alone. It costs broker, emulators and aggregators less on large sites."""
     extra_signals: bool = True
     """Also report what the real exporters have off by default."""
     averaged_power: bool = False
@@ -147,6 +150,11 @@ class TelemetryParameters(Section):
     """How much of each host's operating system is exposed, as node_exporter shows it: `full` for
     all of it, `aggregate` for all but the families with a series a thread, `off` for none. One word
     for all arrays, then those that differ, for example `off, a001=full`."""
+
+    @property
+    def has_blocks(self) -> bool:
+        """Whether racks may travel several in a message."""
+        return self.racks_per_message > 1
 
     @property
     def shows_hosts(self) -> bool:

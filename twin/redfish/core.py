@@ -94,7 +94,15 @@ class RedfishCore:
         """Return what the bus is asked for: racks, who they are, and who publishes them."""
         racks = self.directory.chosen or ["+"]
         frames = [topics.frame(UnitKind.RACK, rack) for rack in racks]
-        return [*frames, *map(topics.meta, racks), topics.status("+")]
+        arrays = {self._array(rack): None for rack in self.directory.chosen} or ["+"]
+        blocks = map(topics.blocks, arrays if self._layout.site.telemetry.has_blocks else ())
+        return [*frames, *blocks, *map(topics.meta, racks), topics.status("+")]
+
+    def _array(self, rack: str) -> str:
+        """Return the name of the array of a rack that there is."""
+        layout = self._layout
+        index = layout.unit_index(UnitKind.RACK, rack)
+        return layout.unit_name(UnitKind.ARRAY, layout.array_of(index or 0))
 
     def handle(self, topic: str, payload: bytes, retain: bool, now: float, at: float) -> None:
         """Take over one message of the bus, as :meth:`twin.aggregator.ingest.Ingest.handle`."""

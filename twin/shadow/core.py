@@ -26,7 +26,16 @@ from twin.shadow.readings import Readings, Rounding, SiteModel
 from twin.shadow.relations import RELATIONS
 from twin.site import Layout
 from twin.stored_arrays import UNREADABLE, check_stored, stored_array
-from twin.wire import Decoder, RackMeta, Snapshot, Topics, decode_message
+from twin.wire import (
+    BLOCKS,
+    Block,
+    BlockDecoder,
+    Decoder,
+    RackMeta,
+    Snapshot,
+    Topics,
+    decode_message,
+)
 
 __all__ = ["LEAST_PHASE", "ShadowCore", "ShadowSettings"]
 
@@ -103,7 +112,7 @@ class ShadowCore:
         self._readings = Readings(layout, wanted)
         coarse = {name for own in self.watches.values() for name in own.relation.coarse}
         self._rounding = Rounding(layout, sorted(coarse))
-        self._decoder = Decoder(layout, UnitKind.RACK)
+        self._decoder, self._blocks = Decoder(layout, UnitKind.RACK), BlockDecoder(layout)
         self._last = np.full(layout.site.racks, -np.inf)
         self._sequence = np.full(layout.site.racks, -1, np.int64)
         self._older = np.zeros(layout.site.racks, np.int64)
@@ -123,7 +132,9 @@ class ShadowCore:
     @property
     def subscriptions(self) -> tuple[str, ...]:
         """Filters of the topics that :meth:`handle` wants."""
-        return (self.topics.frames(UnitKind.RACK), self.topics.meta("+"))
+        topics = self.topics
+        blocks = (topics.blocks("+"),) if self.layout.site.telemetry.has_blocks else ()
+        return (topics.frames(UnitKind.RACK), *blocks, topics.meta("+"))
 
     def handle(
         self, topic: str, payload: bytes, *, retain: bool = False, at: float | None = None
@@ -153,12 +164,23 @@ class ShadowCore:
         if address.kind == "meta":
             self._meta(address.name.removeprefix(f"{UnitKind.RACK.value}/"), payload)
             return
-        if address.kind != UnitKind.RACK.value:
+        if address.kind not in {UnitKind.RACK.value, BLOCKS}:
             return
         if retain:
             raise FrameError("stale", "its age is unknown")
+        if address.kind == BLOCKS:
+            self._take_block(self._blocks.decode(payload), at)
+            return
         rack = self._rack(address.name)
         self.take(rack, self._decoder.decode(payload), at)
+
+    def _take_block(self, block: Block, at: float | None) -> None:
+        """Take in the frames of a block; what is wrong with one rack is not another's."""
+        for place, name in enumerate(block.racks):
+            try:
+                self.take(self._rack(name), block.snapshot(place), at)
+            except FrameError as error:
+                self.refused[error.reason] += 1
 
     def _rack(self, name: str) -> int:
         rack = self.layout.unit_index(UnitKind.RACK, name)

@@ -1,5 +1,6 @@
 """The contract on the bus: topics, frames and messages, without any I/O."""
 
+from twin.wire.blocks import Block, BlockDecoder, BlockEncoder, BlockRow, largest_block
 from twin.wire.frame import MAX_FRAME_BYTES, Codec, Decoder, Encoder, Outputs, Snapshot
 from twin.wire.jobs import (
     MOST_JOBS,
@@ -33,9 +34,10 @@ from twin.wire.outbound import OutboundMessage
 from twin.wire.rollups import RollupPart, SignalPart
 from twin.wire.shadow import MOST_FINDINGS, ShadowFinding, ShadowRelation, ShadowReport, ShadowUnit
 from twin.wire.snapshots import SnapshotTable
-from twin.wire.topics import TopicAddress, Topics
+from twin.wire.topics import BLOCKS, TopicAddress, Topics
 
 __all__ = [
+    "BLOCKS",
     "MAX_FRAME_BYTES",
     "MOST_FINDINGS",
     "MOST_JOBS",
@@ -43,6 +45,10 @@ __all__ = [
     "Ack",
     "ActiveFault",
     "Allocation",
+    "Block",
+    "BlockDecoder",
+    "BlockEncoder",
+    "BlockRow",
     "Clear",
     "Clock",
     "Codec",
@@ -76,5 +82,6 @@ __all__ = [
     "TopicAddress",
     "Topics",
     "decode_message",
+    "largest_block",
     "rack_meta",
 ]

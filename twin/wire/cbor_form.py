@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from twin.catalog import Signal
 from twin.wire.schema import VERSION, Schema
 
-__all__ = ["DTYPES", "FLOAT32", "FLOAT64", "Form", "Tags", "exact", "grows"]
+__all__ = ["DTYPES", "FLOAT32", "FLOAT64", "Form", "Tags", "exact", "fits", "grows", "head"]
 
 FLOAT32 = 85
 """RFC 8746 tag of a float32 array in little endian."""
@@ -46,6 +46,11 @@ def exact(values: NDArray[np.float64], decimals: int) -> bool:
     """Whether float32 keeps all of ``values``, rounded to ``decimals``; NaN it does."""
     limit = _STEPS / 10.0**decimals
     return decimals <= _MOST_DECIMALS and not (np.abs(values) > limit).any()
+
+
+def fits(most: float, decimals: int) -> bool:
+    """Whether float32 keeps all values up to ``most`` on either side, as :func:`exact` does."""
+    return decimals <= _MOST_DECIMALS and not most > _STEPS / 10.0**decimals
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,24 +134,24 @@ class Form:
     @cached_property
     def _slots(self) -> Sequence[_Slot]:
         schema, tags = self._schema, iter(self._tags)
-        before = _head(_MAP, 3 + len(schema.groups)) + cbor2.dumps("v") + cbor2.dumps(VERSION)
+        before = head(_MAP, 3 + len(schema.groups)) + cbor2.dumps("v") + cbor2.dumps(VERSION)
         slots = [
             _Slot("ts", before + cbor2.dumps("ts") + b"\xfb", ">f8"),
             _Slot("seq", cbor2.dumps("seq") + b"\x1b", ">u8"),
         ]
         for group in schema.groups:
-            before = cbor2.dumps(group.name) + _head(_MAP, len(group.signals))
+            before = cbor2.dumps(group.name) + head(_MAP, len(group.signals))
             for name in group.names:
                 tag = next(tags)
                 dtype = DTYPES[tag]
-                before += cbor2.dumps(name) + _head(_TAG, tag)
-                before += _head(_BYTES, dtype.itemsize * group.count)
+                before += cbor2.dumps(name) + head(_TAG, tag)
+                before += head(_BYTES, dtype.itemsize * group.count)
                 slots.append(_Slot(f"{group.name}.{name}", before, (dtype, group.count)))
                 before = b""
         return slots
 
 
-def _head(major: int, value: int) -> bytes:
+def head(major: int, value: int) -> bytes:
     """Return the head of a data item (RFC 8949, 3): its major type and a length or tag."""
     # The head of an unsigned integer is that of any other item except for the first three bits.
     head = bytearray(cbor2.dumps(value))

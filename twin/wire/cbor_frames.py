@@ -23,7 +23,7 @@ from twin.errors import FrameError
 from twin.wire.cbor_form import DTYPES, FLOAT32, FLOAT64, Form, Tags, exact, grows
 from twin.wire.schema import ColumnGroup, Outputs, Schema, Snapshot, rounded
 
-__all__ = ["CborDecoder", "CborEncoder", "is_cbor"]
+__all__ = ["CborDecoder", "CborEncoder", "cbor_column", "cbor_tree", "is_cbor"]
 
 _MAPS = range(0xA0, 0xC0)
 """First bytes of a CBOR map; no JSON text begins with one of them."""
@@ -123,9 +123,9 @@ class CborDecoder:
 
     def _read(self, data: bytes) -> _Read:
         """Take apart a frame in any encoding."""
-        frame = self._schema.opened(_tree(data))
+        frame = self._schema.opened(cbor_tree(data))
         columns = [
-            _column(group, name, value)
+            cbor_column(group, name, value)
             for group in self._schema.groups
             for name, value in zip(group.names, group.columns(frame[group.name]), strict=True)
         ]
@@ -146,7 +146,12 @@ class _Read(NamedTuple):
     columns: Sequence[bytes]
 
 
-def _tree(data: bytes) -> Any:
+def cbor_tree(data: bytes) -> Any:
+    """Return what CBOR says, with tags that are no numbers refused.
+
+    Raises:
+        FrameError: with the reason ``malformed``.
+    """
     stream = io.BytesIO(data)
     decoder = cbor2.CBORDecoder(
         stream,
@@ -164,13 +169,23 @@ def _tree(data: bytes) -> Any:
     return tree
 
 
-def _column(group: ColumnGroup, name: str, value: Any) -> cbor2.CBORTag:
-    """Return a column that is an array of the right type and length."""
+def cbor_column(group: ColumnGroup, name: str, value: Any, units: int = 1) -> cbor2.CBORTag:
+    """Return a column that is an array of the right type and length.
+
+    Args:
+        group: of the column.
+        name: of its signal.
+        value: as it came.
+        units: whose values it has.
+
+    Raises:
+        FrameError: with the reason ``shape``.
+    """
     tagged = isinstance(value, cbor2.CBORTag) and value.tag in DTYPES
     if not tagged or type(value.value) is not bytes:
         raise FrameError("shape", f"{group.name}.{name} must be a float array (tag 85 or 86)")
-    if len(value.value) != DTYPES[value.tag].itemsize * group.count:
-        raise FrameError("shape", f"{group.name}.{name} must have {group.count} values")
+    if len(value.value) != DTYPES[value.tag].itemsize * group.count * units:
+        raise FrameError("shape", f"{group.name}.{name} must have {group.count * units} values")
     column: cbor2.CBORTag = value
     return column
 

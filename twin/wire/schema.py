@@ -21,14 +21,14 @@ from twin.errors import FrameError
 from twin.site import Layout
 from twin.wire.messages import END_OF_TIME
 
-__all__ = ["VERSION", "ColumnGroup", "Outputs", "Schema", "Snapshot", "rounded"]
+__all__ = ["END_OF_SEQ", "VERSION", "ColumnGroup", "Outputs", "Schema", "Snapshot", "rounded"]
 
 VERSION = 1
 
 Outputs = Mapping[str, Mapping[str, NDArray[np.floating[Any]]]]
 """What the plant gives: device class, then signal, to an array (units, devices a unit)."""
 
-_END_OF_SEQ = 2**63
+END_OF_SEQ = 2**63
 _NAMED = 8
 """Groups that an error names."""
 _FINITE = np.finfo(np.float64).max
@@ -130,8 +130,14 @@ class Schema:
         self.groups: Sequence[ColumnGroup] = tuple(groups)
         self.columns = [(group, signal) for group in groups for signal in group.signals]
         self._keys = {"v", "ts", "seq"} | {group.name for group in groups}
-        self._low = self.spread([-_FINITE if s.low is None else s.low for _, s in self.columns])
-        self._high = self.spread([_FINITE if s.high is None else s.high for _, s in self.columns])
+        self._low, self._high = (self.spread(bounds.tolist()) for bounds in self.bounds)
+
+    @property
+    def bounds(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """The least and the greatest value of each column."""
+        low = [-_FINITE if signal.low is None else signal.low for _, signal in self.columns]
+        high = [_FINITE if signal.high is None else signal.high for _, signal in self.columns]
+        return np.array(low, np.float64), np.array(high, np.float64)
 
     def spread(self, values: Sequence[float]) -> NDArray[np.float64]:
         """Return one value a column as one a value of the frame."""
@@ -167,7 +173,7 @@ class Schema:
         """
         if type(ts) not in (int, float) or not 0 <= ts < END_OF_TIME:
             raise FrameError("value", f"ts is {_shown(ts)}, not unix seconds")
-        if type(seq) is not int or not 0 <= seq < _END_OF_SEQ:
+        if type(seq) is not int or not 0 <= seq < END_OF_SEQ:
             raise FrameError("value", f"seq is {_shown(seq)}, not a running number")
         # NaN compares false, so a device that does not report passes.
         outside = (values < self._low) | (values > self._high)

@@ -2,6 +2,7 @@
 
 ========================================  ==================================================
 ``twin/v1/{site}/rack/{rack}``            one frame of a rack
+``twin/v1/{site}/racks/{array}``          frames of several racks of an array in one message
 ``twin/v1/{site}/array/{array}``          one frame of an array's leaf switches
 ``twin/v1/{site}/plane/{plane}``          one frame of a plane of spine switches
 ``twin/v1/{site}/service/{rack}``         one frame of a rack of storage and CPU servers
@@ -28,9 +29,11 @@ from dataclasses import dataclass
 
 from twin.catalog import UnitKind
 
-__all__ = ["TopicAddress", "Topics"]
+__all__ = ["BLOCKS", "TopicAddress", "Topics"]
 
 _ROOT = "twin/v1"
+BLOCKS = "racks"
+"""The level of frames of several racks."""
 _SINGLE = UnitKind.GRID.value
 
 
@@ -87,6 +90,10 @@ class Topics:
     def frames(self, kind: UnitKind) -> str:
         """Return the filter for the frames of all units of a kind."""
         return self.frame(kind, "+")
+
+    def blocks(self, array: str) -> str:
+        """Return the topic of frames of several racks of an array; ``+`` filters all arrays."""
+        return f"{_ROOT}/{self.site}/{BLOCKS}/{array}"
 
     def status(self, emulator: str) -> str:
         """Return the topic of an emulator's status; ``+`` filters all."""

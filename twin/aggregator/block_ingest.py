@@ -1,0 +1,173 @@
+"""Ingest of blocks: the frames of several racks of an array, checked and stored as one.
+
+What is the same for all racks of a block is done once. Each rack keeps what is its own: it is
+known by its name, it is late, lost, twice there or wrong by itself, and is counted by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from twin.catalog import UnitKind
+from twin.errors import FrameError
+from twin.wire import Block, BlockDecoder
+
+if TYPE_CHECKING:
+    from twin.aggregator.emulator_registry import EmulatorRegistry
+    from twin.aggregator.store import Store
+    from twin.aggregator.telemetry import OwnTelemetry
+    from twin.site import Layout
+    from twin.wire import Snapshot
+
+__all__ = ["BlockIngest"]
+
+_NAMED = 16_384
+"""Lists of racks that are remembered, one a block of the largest site."""
+
+_RACK = UnitKind.RACK
+
+Take = Callable[[UnitKind, int, "Snapshot", float, float], None]
+Note = Callable[[Exception], None]
+
+
+class BlockIngest:
+    """Takes blocks over.
+
+    Args:
+        layout: the site or shard.
+        store: takes the values.
+        announced: the emulators and their clock.
+        telemetry: counts the frames.
+        take: takes one frame over, or raises; for blocks in which something is out of the usual.
+    """
+
+    def __init__(
+        self,
+        layout: Layout,
+        store: Store,
+        announced: EmulatorRegistry,
+        telemetry: OwnTelemetry,
+        take: Take,
+    ) -> None:
+        self._layout = layout
+        self._store = store
+        self._announced = announced
+        self._telemetry = telemetry
+        self._take = take
+        self._decoder = BlockDecoder(layout)
+        self._units: dict[tuple[int, Sequence[str]], list[int | FrameError]] = {}
+
+    def handle(self, name: str, payload: bytes, now: float, at: float, note: Note) -> float | None:
+        """Take over a block; return the lag of its frames, None where it cannot be told.
+
+        Args:
+            name: of the array.
+            payload: of the message.
+            now: the wall clock, unix seconds.
+            at: elapsed time.
+            note: told what is wrong with a rack.
+
+        Raises:
+            FrameError: there is no such array, or the message is no block.
+        """
+        array = self._layout.unit_index(UnitKind.ARRAY, name)
+        if array is None:
+            known = self._layout.entire.unit_index(UnitKind.ARRAY, name) is not None
+            text = (
+                f"array {name!r} is another shard's" if known else f"the site has no array {name!r}"
+            )
+            raise FrameError("foreign", text)
+        try:
+            block = self._decoder.decode(payload)
+        except FrameError:
+            for rack in self._racks(array):
+                self._store.refuse(_RACK, rack, at)
+            raise
+        places = self._places(array, block.racks)
+        if self._usual(block, places, now):
+            return self._take_all(block, places[0], now, at)
+        self._take_each(block, places, now, at, note)
+        return None
+
+    def _racks(self, array: int) -> range:
+        """Return the racks of an array, by their index here."""
+        return self._layout.racks_of(array)
+
+    def _places(self, array: int, names: Sequence[str]) -> list[int | FrameError]:
+        """Return the racks that a block names, or what is wrong with a name."""
+        key = (array, names)
+        places = self._units.get(key)
+        if places is None:
+            if len(self._units) >= _NAMED:
+                self._units.clear()
+            racks = self._racks(array)
+            places = [self._place(name, racks) for name in names]
+            self._units[key] = places
+        return places
+
+    def _place(self, name: str, racks: range) -> int | FrameError:
+        unit = self._layout.unit_index(_RACK, name)
+        if unit is None or unit not in racks:
+            return FrameError("foreign", f"the array of this topic has no rack {name[:64]!r}")
+        return unit
+
+    def _usual(self, block: Block, places: list[int | FrameError], now: float) -> bool:
+        """Whether the racks follow each other, report, and each sends the next after its last."""
+        first = places[0]
+        if block.wrong or self._store.events.wanted or not isinstance(first, int):
+            return False
+        if places != list(range(first, first + len(places))):
+            return False
+        units, own = self._store.units[_RACK], slice(first, first + len(places))
+        return bool(
+            units.reporting[own].all()
+            and not units.released[own].any()
+            and (block.seq == units.seq[own] + 1).all()
+            and (block.ts >= units.ts[own]).all()
+            and not self._announced.is_ahead(block.ts.max().item(), now)
+        )
+
+    def _take_all(
+        self, block: Block, first: int | FrameError, now: float, at: float
+    ) -> float | None:
+        """Take over a block in which nothing is out of the usual."""
+        assert isinstance(first, int)  # noqa: S101 - what `_usual` looked at, for the types' sake
+        racks = len(block.racks)
+        self._store.accept_block(first, block, at)
+        self._telemetry.ingested[_RACK.value].inc(racks)
+        lag = None
+        for ts in block.ts.tolist():
+            lag = self._announced.lag(ts, now)
+            if lag is not None:
+                self._telemetry.lag.observe(lag)
+        return lag
+
+    def _take_each(
+        self,
+        block: Block,
+        places: list[int | FrameError],
+        now: float,
+        at: float,
+        note: Note,
+    ) -> None:
+        """Take over a block rack by rack; what is wrong with one is not another's."""
+        for place, rack in enumerate(places):
+            try:
+                self._take_one(block, place, rack, now, at)
+            except Exception as error:  # noqa: BLE001 - it is noted, and the next rack's frame is another
+                note(error)
+
+    def _take_one(
+        self, block: Block, place: int, rack: int | FrameError, now: float, at: float
+    ) -> None:
+        if isinstance(rack, FrameError):
+            raise rack
+        if self._store.units[_RACK].released[rack]:
+            return
+        try:
+            snapshot = block.snapshot(place)
+        except FrameError:
+            self._store.refuse(_RACK, rack, at)
+            raise
+        self._take(_RACK, rack, snapshot, now, at)
