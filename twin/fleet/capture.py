@@ -290,9 +290,8 @@ def _found(
     arrays = len(racks.arrays) or len(editions)
     yield CaptureRow("arrays", f"{arrays:,}", "by label" if racks.arrays else "counted off")
     for edition, count in Counter(editions).items():
-        yield CaptureRow(
-            "dcgm-exporter", f"{edition.version}, {count:,} arrays", "names and labels"
-        )
+        where = "" if count == len(editions) else f" in {count:,} of {len(editions):,} arrays"
+        yield CaptureRow("dcgm-exporter", f"{edition.version}{where}", "names and labels")
     for job, (count, down) in sorted(survey.targets.items()):
         state = f", {down:,} down" if down else ""
         yield CaptureRow("targets", f"{count:,} of job {job}{state}", "up")
