@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -14,7 +14,7 @@ from twin.bench.hidden_reality import KNOWN, HiddenReality
 from twin.catalog import UnitKind
 from twin.errors import FrameError
 from twin.plant import Conditions
-from twin.shadow import ShadowCore
+from twin.shadow import ShadowCore, causes
 from twin.site import Layout, load_site, parse_site
 from twin.wire import (
     BlockEncoder,
@@ -147,6 +147,27 @@ def test_sensor_is_told_from_device(
     told = [(own.cause, own.place) for own in shadow.findings]
     assert (cause, place) in told, told
     assert told[0] == (cause, place), told
+
+
+def test_a_cause_that_is_named_stays(
+    calibrated: Calibrated, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it explains keeps to it, whichever relation shows most of it in the next block."""
+    shadow = _replayed(calibrated, _column("cdu.supply_temperature", 0, added=1.0), 400)
+    told, held = causes.findings(shadow.layout, shadow.watches)
+    assert [own.cause for own in told] == ["supply_temperature_sensor"]
+    strengths = causes._alarms
+    relations = {relation for relation, *_ in held}
+    assert len(relations) > 1
+    for strongest in relations:
+
+        def other_order(watches: Any) -> Iterator[tuple[float, str, str, int, int]]:
+            for own in strengths(watches):
+                yield own[0] * (100.0 if own[1] == strongest else 1.0), *own[1:]  # noqa: B023 - read in this turn
+
+        monkeypatch.setattr(causes, "_alarms", other_order)
+        told, _ = causes.findings(shadow.layout, shadow.watches, held)
+        assert [own.cause for own in told] == ["supply_temperature_sensor"]
 
 
 def test_worn_pump_is_named(calibrated: Calibrated) -> None:

@@ -98,17 +98,19 @@ def findings(
     held: dict[Alarm, str] = {}
     before = before or {}
     found: dict[tuple[str, str], Finding] = {}
-    explained: set[Alarm] = set()
+    explained: dict[Alarm, str] = {}
     for strength, relation, part, rack, device in nlargest(_MOST_ALARMS, _alarms(watches)):
         if len(found) >= _MOST_FINDINGS:
             break
         alarm = relation, part, rack, device
         if alarm in explained:
+            # It keeps to that cause, even if it is the stronger one in the next block.
+            held[alarm] = explained[alarm]
             continue
         culprit = _culprit(layout, watches[relation], part, rack, device)
         held_cause = before.get(alarm)
         own, left = _explain(layout, watches, relation, part, culprit, strength, held_cause)
-        explained |= left
+        explained |= dict.fromkeys(left, own.cause)
         held[alarm] = own.cause
         found.setdefault((own.cause, own.place), own)
     return list(found.values()), held
