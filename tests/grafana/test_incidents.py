@@ -167,3 +167,37 @@ def test_a_shelf_that_is_off_is_not_taken_for_its_bus(built: dict[str, Any]) -> 
     for title in ("Lowest bus", "Bus"):
         assert "max by (array, rack) (" in exprs[title]
         assert 'sensor_name="BusVoltage"' in exprs[title]
+
+
+def test_a_switch_tray_that_is_off_does_not_hide_a_bad_link(built: dict[str, Any]) -> None:
+    """Links with a bad signal and those that recover stand before the 144 of a tray that is off."""
+    (panel,) = [p for p in panels_of(built["nvl72.json"], "table") if p["title"] == "Worst NVLinks"]
+    rank = panel["targets"][0]["expr"]
+    assert rank.startswith("sort_desc(topk(20, ")
+    assert re.search(r"1e6 \* \(.* == bool 15\) \+ .*increase.* \+ 0\.5 \* \(.* == bool 2\)", rank)
+    assert not panel["options"].get("sortBy")
+    (state,) = [
+        change["value"][0]["options"]
+        for override in panel["fieldConfig"]["overrides"]
+        if override["matcher"]["options"] == "State"
+        for change in override["properties"]
+        if change["id"] == "mappings"
+    ]
+    assert {code: word["text"] for code, word in state.items()} == {
+        "0": "ok", "2": "no partner", "15": "bad signal",
+    }  # fmt: skip
+
+
+def test_a_site_without_a_training_job_says_so(built: dict[str, Any]) -> None:
+    """Where a scheduler runs other jobs, the job's state is that none reports, and not blank."""
+    for file, title in (("site.json", "Job"), ("job.json", "State"), ("job.json", "States")):
+        (panel,) = [p for p in panels_of(built[file]) if p["title"] == title]
+        assert (
+            'label_replace(absent(training_job_state{site="$site"})' in panel["targets"][0]["expr"]
+        )
+    said = {
+        p["title"]: p["fieldConfig"]["defaults"].get("noValue")
+        for p in panels_of(built["job.json"])
+    }
+    for title in ("GPUs", "Steps", "Tokens", "Goodput", "Lost since the job began"):
+        assert said[title] == "No training job here"

@@ -63,10 +63,10 @@ _PASSING = ("starting", "STARTING", "loading", "synchronising", "init", "armed",
             "pending", "polling", "recovering", "test", "testing", "shift", "dormant",
             "in progress", "initializing", "starting auth server", "waiting for peers",
             "waiting for recovery", "init GPU", "shutting down")  # fmt: skip
-_POOR = ("Warning", "warning", "EMPTY", "limited capacity")
+_POOR = ("Warning", "warning", "EMPTY", "limited capacity", "no partner")
 _BAD = ("failed", "FAULT", "crashed", "stalled", "Critical", "critical", "down", "lower layer down",
         "tripped", "open", "unpowered", "disconnected", "lost", "leak", "failure",
-        "unhealthy")  # fmt: skip
+        "unhealthy", "bad signal")  # fmt: skip
 _ABSENT = ("stopped", "off", "OFF", "Unavailable", "Absent", "unknown", "not present",
            "no change", "sleep", "disabled", "not supported", "not started", "unrecognized",
            "NVML too old", "unavailable")  # fmt: skip

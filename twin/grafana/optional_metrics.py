@@ -17,6 +17,7 @@ from twin.catalog import (
     GRACE,
     HOT_SWAP,
     INFERENCE_SERVER,
+    JOB,
     LEAK_DETECTOR,
     NVLINK,
     OWN_METRICS,
@@ -46,20 +47,25 @@ class OptionalMetrics:
         nothing: what a panel says where none of its metrics is there.
         belongs: whether a signal of a device class is one of them.
         own: those of them that the aggregator makes itself; the first is always there with them.
+        always: names of those that a site has which has any, beside its roll-ups.
         job: of the targets that only such a site has, whose ``up`` counts as one of them.
     """
 
     nothing: str
     belongs: Callable[[DeviceClass, Signal], bool]
     own: tuple[OwnMetric, ...] = ()
+    always: tuple[str, ...] = ()
     job: str | None = None
 
     @property
     def markers(self) -> tuple[str, ...]:
-        """Roll-ups of such metrics and the first own one: a site that has them has one of these."""
+        """Some of these metrics: a site that has them has one of these.
+
+        They are roll-ups, what is always there and the first own one.
+        """
         rollups = (rollup for rollup in self._rollups() if Level.SITE in rollup.levels)
         rolled = [rollup.metric(Level.SITE) for rollup in rollups]
-        return (*rolled, *(metric.name for metric in self.own[:1]))
+        return (*rolled, *self.always, *(metric.name for metric in self.own[:1]))
 
     @cached_property
     def metrics(self) -> frozenset[str]:
@@ -118,7 +124,8 @@ _OBSERVER = OptionalMetrics(
     lambda *_: False,
     tuple(metric for metric in OWN_METRICS if metric.name.startswith("twin_shadow_")),
 )
-OPTIONAL = (_SMOOTHING, _RACK_SCALE, EXTRA, _LIQUID, _AIR, _SERVING, _OBSERVER)
+_TRAINING = OptionalMetrics("No training job here", _of(JOB), always=(JOB["gpus"].metric,))
+OPTIONAL = (_SMOOTHING, _RACK_SCALE, EXTRA, _LIQUID, _AIR, _SERVING, _OBSERVER, _TRAINING)
 
 
 def optional_of(query: str) -> OptionalMetrics | None:

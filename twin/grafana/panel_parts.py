@@ -27,6 +27,7 @@ from twin.grafana.units import COUNT, FLOW, NUMBER, PERCENT, RATIO, SCALED, TEXT
 
 __all__ = [
     "DATASOURCE",
+    "FEW_COUNTED",
     "REFERENCES",
     "Query",
     "TableColumn",
@@ -62,6 +63,9 @@ _LABEL = re.compile(r"\{\{(\w+)\}\}")
 
 REFERENCES = "ABCDEFGHIJKLMNOP"
 """The letters by which a panel knows its queries."""
+
+FEW_COUNTED = 4
+"""Top of the axis of a count that stays 0: Grafana's own choice would be 100."""
 
 Frame = TypeVar(
     "Frame",
@@ -166,7 +170,10 @@ def line_look(query: Query, panel_unit: str) -> list[dashboard.DynamicConfigValu
             properties += [setting("custom.axisSoftMin", 0), setting("custom.axisSoftMax", 100)]
         elif query.expr.unit in (COUNT, NUMBER):
             # And a count of nothing one up to 100.
-            properties += [setting("custom.axisSoftMin", 0), setting("custom.axisSoftMax", 4)]
+            properties += [
+                setting("custom.axisSoftMin", 0),
+                setting("custom.axisSoftMax", FEW_COUNTED),
+            ]
     if query.right or query.expr.unit != panel_unit:
         properties.append(setting("unit", query.expr.unit))
     if query.bold:

@@ -59,10 +59,11 @@ def _now() -> Row:
             decimals=1,
         ),
         numbers(
-            "GPUs slowed by heat",
+            "GPUs slowed",
             "GPUs that throttled for their temperature, on average over the last minute.",
             [Query(gpus.SLOWED_BY_HEAT)],
             width=3,
+            nothing="not exported",
             steps=((None, colors.GREEN), (0.5, RED)),
             decimals=0,
         ),

@@ -30,7 +30,7 @@ def _now() -> Row:
             "Present state of the job: training, evaluation and checkpoint are normal; stalled "
             "means that it waits for a device that does not answer. A job that serves takes "
             "no steps.",
-            [Query(q.STATE, "{{training_job}} {{state}}")],
+            [Query(q.STATE_OR_NONE, "{{training_job}} {{state}}")],
             width=4,
             names_only=True,
         ),
@@ -80,7 +80,7 @@ def _history() -> Row:
             "moment at which the job stops (red); the switches above add checkpoints and ends of "
             "faults.",
             Query(q.HISTORY, "{{training_job}} {{state}}"),
-            {state: STATES[state] for state in q.STATE.states},
+            {**{state: STATES[state] for state in q.STATE.states}, q.NO_JOB: GREY},
             width=16,
             height=9,
         ),

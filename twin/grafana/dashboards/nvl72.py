@@ -19,7 +19,7 @@ _LEAST_VOLTS = limit.TRAY_VOLTS.value - 2
 
 def rows() -> list[Row]:
     """Return the rows."""
-    return [_now(), _links(), _shelves(), _smoothing(), _trays()]
+    return [_now(), _links(), _shelves(), _trays(), _smoothing()]
 
 
 def _now() -> Row:
@@ -78,9 +78,11 @@ def _links() -> Row:
     return "NVLink domains", [
         listing(
             "Worst NVLinks",
-            "The twenty worst links of the array: those that are down, then those that have "
-            "recovered most within an hour. State 15 is bad signal, 2 a switch tray that is off.",
+            "The twenty worst links of the array: those with a bad signal, then those that have "
+            "recovered most within an hour, then those without a partner, as all of a switch tray "
+            "that is off.",
             [
+                Query(q.WORST_LINKS),
                 Query(q.WORST_RECOVERED),
                 Query(q.WORST_STATE),
                 Query(q.WORST_FALLS),
@@ -92,16 +94,13 @@ def _links() -> Row:
                 TableColumn("tray_index", "Tray", width=60),
                 TableColumn("device_num_on_tray", "GPU", width=60),
                 TableColumn("port_label", "Link", width=90),
-                TableColumn("Value #A", "Recovered", width=100, decimals=0,
-                            steps=colors.IN_A_TABLE),
-                TableColumn("Value #B", "State", width=70, decimals=0, steps=colors.IN_A_TABLE),
-                TableColumn("Value #C", "Falls", width=70, decimals=0),
-                TableColumn("Value #D", "Symbol errors", decimals=0),
+                TableColumn("Value #C", "State"),
+                TableColumn("Value #B", "Recovered", decimals=0, steps=colors.IN_A_TABLE),
+                TableColumn("Value #D", "Falls", decimals=0),
+                TableColumn("Value #E", "Symbol errors", decimals=0),
             ],
             width=24,
             nothing="No NVL72 racks",
-            sort="Recovered",
-            descending=True,
         ),
         timeline(
             "Recoveries in ten minutes",
@@ -110,6 +109,7 @@ def _links() -> Row:
             [Query(q.RECOVERIES, _RACK)],
             width=12,
             least=0,
+            whole=True,
         ),
         timeline(
             "GPUs with limited bandwidth",
@@ -117,6 +117,7 @@ def _links() -> Row:
             [Query(q.LIMITED, _RACK)],
             width=12,
             least=0,
+            whole=True,
         ),
     ]  # fmt: skip
 

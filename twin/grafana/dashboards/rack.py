@@ -21,6 +21,7 @@ from twin.grafana.values import IN_RACK, of
 
 __all__ = ["rows"]
 
+_NO_NUMBER = "not scraped"
 _EMPTY = "None of them answers, or only the roll-ups of this rack are scraped"
 
 
@@ -63,7 +64,7 @@ def _now() -> Row:
             width=4,
             steps=colors.NONE_IS_BAD,
             decimals=1,
-            nothing=_EMPTY,
+            nothing=_NO_NUMBER,
         ),
         numbers(
             "Pumps running",
@@ -71,7 +72,7 @@ def _now() -> Row:
             [Query(q.PUMPS_RUNNING)],
             width=4,
             steps=((None, RED), (1, colors.YELLOW), (2, colors.GREEN)),
-            nothing=_EMPTY,
+            nothing=_NO_NUMBER,
         ),
     ]
 

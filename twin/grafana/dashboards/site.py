@@ -86,7 +86,7 @@ def _now() -> Row:
             "State of the training job: training, evaluation and checkpoint are normal; stalled "
             "means that it waits for a device that does not answer. A job that serves takes "
             "no steps.",
-            [Query(job.STATE, "{{training_job}} {{state}}")],
+            [Query(job.STATE_OR_NONE, "{{training_job}} {{state}}")],
             width=3,
             names_only=True,
         ),

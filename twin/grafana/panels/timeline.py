@@ -10,6 +10,7 @@ from grafana_foundation_sdk.models import common
 
 from twin.grafana.colors import RED, STATES
 from twin.grafana.panel_parts import (
+    FEW_COUNTED,
     REFERENCES,
     Query,
     entries,
@@ -21,7 +22,7 @@ from twin.grafana.panel_parts import (
     thresholds,
     unit_of,
 )
-from twin.grafana.units import SCALED
+from twin.grafana.units import COUNT, NUMBER, SCALED
 
 __all__ = ["states", "timeline"]
 
@@ -85,7 +86,10 @@ def timeline(
     )
     if every is not None:
         panel = panel.interval(every)
-    panel = _with_axis(panel, 0 if least is None and shown in SCALED else least, most, whole=whole)
+    least = 0 if least is None and shown in SCALED else least
+    if most is None and least == 0 and shown in (COUNT, NUMBER):
+        most = FEW_COUNTED
+    panel = _with_axis(panel, least, most, whole=whole)
     if nothing is not None:
         panel = panel.no_value(nothing)
     if limit is not None:

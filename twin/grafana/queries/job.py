@@ -20,10 +20,12 @@ __all__ = [
     "LOST",
     "LOST_SHARE",
     "MFU",
+    "NO_JOB",
     "PACE",
     "STALLED",
     "STATE",
     "STATES",
+    "STATE_OR_NONE",
     "STEPS",
     "STEPS_PER_MINUTE",
     "STEP_SECONDS",
@@ -34,7 +36,13 @@ __all__ = [
 
 STATES = of(JOB, "state")
 STATE = STATES.equals(1)
-HISTORY = Expr(f"max_over_time({STATES}[$__interval]) == 1 or {STATE}", states=STATES.states)
+NO_JOB = "no job reports"
+_NONE = f'label_replace(absent({STATES}), "state", "{NO_JOB}", "", "")'
+"""A state of its own: a site whose scheduler runs other jobs has none that takes steps."""
+STATE_OR_NONE = Expr(f"{STATE} or {_NONE}", states=STATES.states)
+HISTORY = Expr(
+    f"max_over_time({STATES}[$__interval]) == 1 or {STATE} or {_NONE}", states=STATES.states
+)
 """Every state since the point before, so that no short one is left out."""
 GPUS = of(JOB, "gpus")
 STEPS = of(JOB, "steps")

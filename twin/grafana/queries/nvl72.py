@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from twin.alerts import thresholds as limit
 from twin.catalog import GPU, GRACE, NVLINK, POWER_SHELF, Level
 from twin.grafana.promql import Expr
 from twin.grafana.units import COUNT
@@ -32,11 +33,14 @@ LEAK_LOWEST = _site("leak_detector_voltage_min_volts")
 # -- NVLink ---------------------------------------------------------------------------
 
 _RECOVERED = _link("recoveries").increase("1h").sum(*_BY_LINK)
-_DOWN = _link("opcode").max(*_BY_LINK)
-WORST_LINKS = Expr(f"topk({_WORST}, 1000 * ({_DOWN} > bool 0) + {_RECOVERED})")
-"""A link that is down comes before all that only recover."""
+_STATE = _link("opcode").max(*_BY_LINK)
+_BAD, _ALONE = f"{limit.NVLINK_BAD_SIGNAL.value:g}", "2"
+_RANK = f"1e6 * ({_STATE} == bool {_BAD}) + {_RECOVERED} + 0.5 * ({_STATE} == bool {_ALONE})"
+WORST_LINKS = Expr(f"sort_desc(topk({_WORST}, {_RANK}))")
+"""A bad signal comes before all that only recover; links without a partner come last: a switch
+tray that is off leaves 144 of them, which would hide all others."""
 WORST_RECOVERED = _RECOVERED.kept_by(WORST_LINKS).in_unit(COUNT)
-WORST_STATE = _DOWN.kept_by(WORST_LINKS)
+WORST_STATE = _STATE.kept_by(WORST_LINKS).saying({0: "ok", 2: "no partner", 15: "bad signal"})
 WORST_SYMBOLS = _link("symbol_errors").max(*_BY_LINK).kept_by(WORST_LINKS)
 WORST_FALLS = _link("link_down").max(*_BY_LINK).kept_by(WORST_LINKS)
 RECOVERIES = _link("recoveries").increase("10m").sum(*_BY_RACK).in_unit(COUNT)

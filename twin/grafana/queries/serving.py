@@ -5,7 +5,7 @@ from __future__ import annotations
 from twin.catalog import ENGINE, ENGINE_HISTOGRAMS, INFERENCE_SERVER, Level
 from twin.catalog.selectors import select, up
 from twin.grafana.promql import Expr
-from twin.grafana.units import SECONDS, TOKENS_A_SECOND
+from twin.grafana.units import COUNT, SECONDS, TOKENS_A_SECOND
 from twin.grafana.values import IN_ARRAY, of, rolled
 
 __all__ = [
@@ -40,8 +40,8 @@ def _tokens(of_what: str) -> Expr:
 FIRST_TOKEN = {share: _quantile(share, "first_token") for share in (0.5, 0.95, 0.99)}
 TOKEN_SECONDS = {share: _quantile(share, "inter_token") for share in (0.5, 0.95, 0.99)}
 END_TO_END = {share: _quantile(share, "end_to_end") for share in (0.5, 0.95, 0.99)}
-RUNNING = rolled(Level.ARRAY, "inference_requests_running", within=IN_ARRAY)
-WAITING = rolled(Level.ARRAY, "inference_requests_waiting", within=IN_ARRAY)
+RUNNING = rolled(Level.ARRAY, "inference_requests_running", within=IN_ARRAY).in_unit(COUNT)
+WAITING = rolled(Level.ARRAY, "inference_requests_waiting", within=IN_ARRAY).in_unit(COUNT)
 CACHE = of(ENGINE, "kv_cache_usage", within=IN_ARRAY).max("model_name")
 TOKENS = _tokens("generation")
 PROMPT_TOKENS = _tokens("prompt")

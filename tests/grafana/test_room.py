@@ -1,0 +1,37 @@
+"""Room for what a panel says: titles, words in place of numbers, counts of nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.grafana.panels import pages, panels_of
+from twin.grafana.pages import DashboardPage
+
+
+@pages
+def test_titles_fit_above_their_panels(page: DashboardPage, built: dict[str, Any]) -> None:
+    """A title is cut off by nothing in a window of 1600 pixels."""
+    for panel in panels_of(built[page.file]):
+        pixels = panel["gridPos"]["w"] * 1600 / 24
+        assert len(panel["title"]) * 7.8 + 70 <= pixels, panel["title"]
+
+
+@pages
+def test_words_in_place_of_a_number_are_few(page: DashboardPage, built: dict[str, Any]) -> None:
+    """Grafana shrinks what stands in a number's place until it fits in: more cannot be read."""
+    for panel in panels_of(built[page.file], "stat"):
+        if panel["options"]["colorMode"] == "value":
+            said = panel["fieldConfig"]["defaults"].get("noValue", "")
+            assert len(said) <= 9 * panel["gridPos"]["w"], panel["title"]
+
+
+@pages
+def test_a_count_of_nothing_is_no_line_below_a_hundred(
+    page: DashboardPage, built: dict[str, Any]
+) -> None:
+    """An axis of counts that begins at 0 ends at a few, and not where Grafana would, at 100."""
+    for panel in panels_of(built[page.file], "timeseries"):
+        own = panel["fieldConfig"]["defaults"]
+        counts = own["unit"] in ("none", "locale") and own["custom"].get("axisSoftMin") == 0
+        if counts and own["custom"].get("stacking", {}).get("mode") != "normal":
+            assert own["custom"]["axisSoftMax"] <= 10, panel["title"]
