@@ -13,7 +13,7 @@ import yaml
 from tests.grafana.panels import panels_of
 from twin.catalog.job import LOSS_CAUSES
 from twin.grafana.promql import Expr
-from twin.grafana.queries import alerts, energy, job, network
+from twin.grafana.queries import alerts, chart_annotations, energy, job, network
 from twin.grafana.substitute import substitute
 
 STEP = "15s"
@@ -43,12 +43,22 @@ SERIES = {
     'training_job_steps_total{site="s", training_job="goes"}': "0+1x50",
     'training_job_interruptions_total{site="s", training_job="still"}': "0x20 1x30",
     'training_job_interruptions_total{site="s", training_job="goes"}': "0x10 1x10 2x30",
+    # A fault, and a job that stalls and stalls again, scraped more seldom than Grafana asks.
+    'twin_fault_active{site="s", fault="f", target="r1"}': "_x8 1x10 stale _x30",
+    'training_job_state{site="s", training_job="halts", state="stalled"}': "0x8 1x4 0x4 1x4 0x30",
     # A laser that is received, and one that is dark.
     'transceiver_laser_rx_power_dbm{site="s", array="a", instance="n1:9100", interface="e0"}':
         "-3x50",
     'transceiver_laser_rx_power_dbm{site="s", array="a", instance="n1:9100", interface="e1"}':
         "-40x50",
 }  # fmt: skip
+
+
+def _times(moments: Expr) -> str:
+    """Return how often something is marked when Grafana asks every 5 s."""
+    return f"count_over_time(({moments.text.replace('$__interval', '5s')})[{AT}:5s])"
+
+
 FIGURES: dict[str, tuple[Expr | str, dict[str, float]]] = {
     "longest firing, of one device": (
         alerts.LONGEST, {'{alertname="Hot", severity="critical"}': 105},
@@ -71,6 +81,15 @@ FIGURES: dict[str, tuple[Expr | str, dict[str, float]]] = {
     ),
     "time between interruptions, a bound": (
         f"({job.TIME_BETWEEN_AT_LEAST}) > bool 590", {'{site="s", training_job="still"}': 1},
+    ),
+    "a fault's beginning, marked once": (
+        _times(chart_annotations.FAULTS["site"]), {'{fault="f", target="r1"}': 1},
+    ),
+    "a fault's end, marked once": (
+        _times(chart_annotations.FAULTS_ENDED["site"]), {'{fault="f", target="r1"}': 1},
+    ),
+    "a job's stop, marked once": (
+        _times(chart_annotations.INTERRUPTIONS), {'{training_job="halts"}': 1},
     ),
     "light, without dark ports": (
         network.OPTIC_LIGHT,

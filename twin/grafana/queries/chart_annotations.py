@@ -32,8 +32,9 @@ def _ended(condition: Expr, *by: str) -> Expr:
 
 
 def _within(condition: Expr, *by: str, window: str = _INTERVAL, ago: str = "") -> str:
-    held = f"max_over_time({condition}[{window}]{ago}) == 1"
-    return f"max by ({', '.join(by)}) ({held})"
+    """Return what held within a window, or by the last sample where samples are further apart."""
+    held = f"max_over_time({condition}[{window}]{ago}) or {condition}{ago}"
+    return f"max by ({', '.join(by)}) (({held}) == 1)"
 
 
 def _faults(scope: str) -> Expr:
