@@ -199,5 +199,5 @@ def test_a_site_without_a_training_job_says_so(built: dict[str, Any]) -> None:
         p["title"]: p["fieldConfig"]["defaults"].get("noValue")
         for p in panels_of(built["job.json"])
     }
-    for title in ("GPUs", "Steps", "Tokens", "Goodput", "Lost since the job began"):
+    for title in ("GPUs", "Steps", "Goodput", "Lost since the job began"):
         assert said[title] == "No training job here"

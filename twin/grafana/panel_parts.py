@@ -57,6 +57,8 @@ _VALUES = {"state": 8, "severity": 3, "cause": 8, "kind": 8, "band": 4, "feed": 
            "finished_reason": 3, "model_name": 2}  # fmt: skip
 """How many values a label has as a rule; of others there may be any number."""
 _ANY_NUMBER = 99
+_LEAST_WIDTH = 60
+"""Of a column that shares what is left, in pixels; Grafana's own is 150, and more is cut off."""
 _IN_OTHER_WORDS = {"idle": "takes no steps"}
 """A job that serves requests takes no steps, and works all the same."""
 _LABEL = re.compile(r"\{\{(\w+)\}\}")
@@ -305,7 +307,9 @@ def cell_look(column: TableColumn, query: Query | None) -> list[dashboard.Dynami
     properties = [setting("unit", unit), setting("noValue", "")]
     if column.hidden:
         return [*properties, setting("custom.hidden", value=True)]
-    if column.width is not None:
+    if column.width is None:
+        properties.append(setting("custom.minWidth", _LEAST_WIDTH))
+    else:
         properties.append(setting("custom.width", column.width))
     if column.decimals is not None:
         properties.append(setting("decimals", column.decimals))

@@ -54,6 +54,7 @@ def _now() -> Row:
             "Alerts in Alertmanager: active, suppressed by silence or inhibition, or unprocessed.",
             [Query(servers.ALERTS_HELD, "{{state}}")],
             width=4,
+            nothing="no Alertmanager is scraped",
         ),
     ]
 
@@ -166,6 +167,7 @@ def _path() -> Row:
             [Query(servers.ALERTS_SENT, "sent", BLUE)],
             width=8,
             least=0,
+            nothing="No Alertmanager is set in Prometheus",
         ),
         timeline(
             "Failures",

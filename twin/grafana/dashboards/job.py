@@ -103,6 +103,7 @@ def _pace() -> Row:
             "Duration of the last optimizer step. Steps of a job differ by 1 %.",
             [Query(q.STEP_SECONDS, _NAME)],
             width=6,
+            nothing="No job takes steps at present",
         ),
         timeline(
             "Pace of the slowest part",
@@ -123,6 +124,7 @@ def _pace() -> Row:
             ],
             width=6,
             least=0,
+            nothing="No job trains on tokens",
         ),
         timeline(
             "What the GPUs do",
@@ -176,7 +178,6 @@ def _lost() -> Row:
             width=6,
             least=0,
             most=4,
-            whole=True,
         ),
         numbers(
             "Time between interruptions",

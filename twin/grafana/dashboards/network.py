@@ -258,7 +258,7 @@ def _links() -> Row:
             [Query(q.FLAPPING)],
             [
                 _RACK,
-                TableColumn("instance", "Server", width=140),
+                TableColumn("instance", "Server", width=110),
                 TableColumn("device", "Port", width=80),
                 TableColumn("Value", "Changes", width=90, decimals=0),
             ],
@@ -273,7 +273,7 @@ def _links() -> Row:
             [Query(q.SLOW_LINKS)],
             [
                 _RACK,
-                TableColumn("instance", "Server", width=140),
+                TableColumn("instance", "Server", width=110),
                 TableColumn("device", "Port", width=80),
                 TableColumn("Value", "Rate", width=90),
             ],

@@ -109,7 +109,6 @@ def _links() -> Row:
             [Query(q.RECOVERIES, _RACK)],
             width=12,
             least=0,
-            whole=True,
         ),
         timeline(
             "GPUs with limited bandwidth",
@@ -117,7 +116,6 @@ def _links() -> Row:
             [Query(q.LIMITED, _RACK)],
             width=12,
             least=0,
-            whole=True,
         ),
     ]  # fmt: skip
 
@@ -184,6 +182,7 @@ def _smoothing() -> Row:
             [Query(q.SMOOTHING_LIFETIME, _RACK)],
             width=12,
             least=0,
+            most=100,
         ),
     ]
 

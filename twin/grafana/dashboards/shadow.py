@@ -98,9 +98,9 @@ def _found() -> Row:
                 TableColumn("target", "Culprit"),
                 TableColumn("cause", "Cause"),
                 _RELATION,
-                TableColumn("Value #B", "Measured", width=90, decimals=1),
-                TableColumn("Value #C", "Expected", width=90, decimals=1),
-                TableColumn("Value #D", "Off by", width=80, decimals=2),
+                TableColumn("Value #B", "Measured", width=100, decimals=1),
+                TableColumn("Value #C", "Expected", width=100, decimals=1),
+                TableColumn("Value #D", "Off by", width=100, decimals=2),
                 _UNIT,
                 TableColumn("Value #A", "Sigmas", width=80, decimals=1, steps=_FAR),
                 TableColumn("Value #E", "Parameter", width=90, decimals=0),
@@ -131,6 +131,8 @@ def _chosen() -> Row:
             "Mean of measured less expected over the covered devices of each array.",
             [Query(q.CHOSEN_RESIDUAL, "{{array}}, {{unit}}")],
             width=8,
+            least=-1,
+            most=1,
             nothing=_NOT_JUDGED,
         ),
         timeline(
@@ -138,6 +140,8 @@ def _chosen() -> Row:
             "Largest change of a device's parameter since calibration, by array, with its sign.",
             [Query(q.CHOSEN_DRIFT, "{{array}}")],
             width=8,
+            least=-limit.SHADOW_DRIFT.value,
+            most=limit.SHADOW_DRIFT.value,
             nothing=_NOT_JUDGED,
         ),
     ]
@@ -185,6 +189,7 @@ def _site() -> Row:
             [Query(q.DRIFTS, "{{relation}}")],
             width=12,
             least=0,
+            most=limit.SHADOW_DRIFT.value,
             limit=limit.SHADOW_DRIFT.value,
         ),
         timeline(

@@ -296,6 +296,7 @@ def _systems() -> Row:
             "Duration of the last optimizer step of each job. Steps differ by 1 %.",
             [Query(job.STEP_SECONDS, "{{training_job}}")],
             width=6,
+            nothing="No job takes steps at present",
         ),
         timeline(
             "Telemetry",

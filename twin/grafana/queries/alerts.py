@@ -31,7 +31,8 @@ def _placed(alerts: str) -> str:
     """
     placed = f'label_replace({alerts}, "board", "{SITE.uid}", "", "")'
     for source, page in _BOARDS:
-        placed = _label(_label(placed, "place", "$1", source), "board", page.uid, source)
+        said = f"{source} $1" if source in _NUMBERED else "$1"
+        placed = _label(_label(placed, "place", said, source), "board", page.uid, source)
     return placed
 
 
@@ -40,6 +41,8 @@ _BOARDS = (
     ("feed", ENERGY), ("megapack", ENERGY), ("genset", ENERGY), ("chiller", COOLING),
     ("training_job", JOB), ("array", ARRAY), ("rack", RACK),
 )  # fmt: skip
+_NUMBERED = ("feed", "chiller")
+"""Labels whose values are bare numbers, which would say nothing as a place."""
 _SHOWS = "pump-failure"
 """A fault that makes an alert fire, so that what names alerts shows something."""
 
