@@ -19,6 +19,10 @@ READ = {
     paho.Client.loop_write: "57c360e5ae749fd9",
     paho.Client.want_write: "dc5eaf22e9d3a4ca",
     paho.Client._packet_queue: "e298fa9ab31e5f79",
+    paho.Client._packet_handle: "ac4c129ed409db42",
+    paho.Client._packet_write: "d097b7b51bed128d",
+    paho.Client._loop_rc_handle: "ee5ad3b7849433a4",
+    paho.Client._call_socket_register_write: "bb825cf9532d2745",
     paho.Client._create_socket_connection: "fb7815d85a2c9461",
 }
 """What was read when `twin/bus/link.py` was written against it, by a digest of its source."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import io
 import json
 import logging
@@ -10,7 +11,7 @@ import sys
 import pytest
 import structlog
 
-from twin.cli.process import configure_logs
+from twin.cli.process import configure_logs, keep_memory
 
 
 class Terminal(io.StringIO):
@@ -62,3 +63,34 @@ def test_standard_error_may_change(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stderr", later)
     structlog.get_logger("twin").info("now")
     assert json.loads(later.getvalue())["event"] == "now"
+
+
+@pytest.mark.parametrize(
+    ("racks", "environment", "kept"),
+    [(1000, {}, True), (10, {}, False), (1000, {"MALLOC_TRIM_THRESHOLD_": "1"}, False)],
+)
+def test_memory_of_large_sites_is_kept(
+    monkeypatch: pytest.MonkeyPatch, racks: int, environment: dict[str, str], kept: bool
+) -> None:
+    """Glibc takes both settings on a large site, unless the environment has its own."""
+    library, answers = ctypes.CDLL(None), []
+
+    class Library:
+        """The C library, overheard."""
+
+        @staticmethod
+        def mallopt(option: int, value: int) -> None:
+            """Set it and keep what glibc says: 1 for yes."""
+            answers.append((option, library.mallopt(option, value)))
+
+    monkeypatch.setattr(ctypes, "CDLL", lambda _: Library)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    keep_memory(racks)
+    assert answers == ([(-1, 1), (-3, 1)] if kept else [])
+
+
+def test_c_libraries_without_the_setting_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On musl and macOS nothing is set and nothing fails."""
+    monkeypatch.setattr(ctypes, "CDLL", lambda _: object())
+    keep_memory(1000)

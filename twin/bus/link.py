@@ -4,7 +4,9 @@ All that touches the insides of aiomqtt and paho is here:
 
 * What came in goes straight to a queue bounded by bytes; what does not fit is counted,
   where aiomqtt would only log it. aiomqtt's own way makes a task and a few objects a
-  message, and the event loop turns once for each.
+  message, and the event loop turns once for each. Messages of QoS 0 are cut out of the
+  stream here, and large ones of ours handed to the socket as they are (:mod:`twin.bus.packets`);
+  all else is paho's.
 * Packets are written at once. aiomqtt asks the event loop to watch the socket and
   writes in a later turn, which takes twice the time and, when the connection breaks in
   between, leaves the loop watching a socket that is closed.
@@ -18,13 +20,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import socket
 import ssl
+import time
 from collections import deque
 from typing import TYPE_CHECKING
 
 import aiomqtt
+from paho.mqtt.client import PUBLISH, MQTTMessageInfo
+from paho.mqtt.enums import MQTTErrorCode
 
 from twin.bus.model import InboundMessage
+from twin.bus.packets import PacketReader, publish_head
 from twin.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -48,7 +55,9 @@ INBOX_BYTES = 128 << 20
 
 _CONNECT_STEP = 0.02
 _READ_AT_ONCE = 8
-"""Messages read from the socket before the event loop gets a turn."""
+"""Readings of the socket before the event loop gets a turn."""
+_LARGE = 4096
+"""Bytes from which a message is handed to the socket as it is."""
 
 _log = logging.getLogger("twin.bus.mqtt")
 _log.setLevel(logging.CRITICAL)  # what aiomqtt and paho log comes back as an error or a count
@@ -175,6 +184,8 @@ class Link:
             aiomqtt.MqttCodeError: there is no connection.
         """
         client = self._paho
+        if len(payload) >= _LARGE and self._send_straight(topic, payload, retain=retain):
+            return
         # Told of every message sent, paho makes two objects of MQTT 5 for it first.
         told, client.on_publish = client.on_publish, None
         try:
@@ -183,6 +194,38 @@ class Link:
             client.on_publish = told
         if info.rc:
             raise aiomqtt.MqttCodeError(info.rc, "Could not publish message")
+
+    def _send_straight(self, topic: str, payload: bytes, *, retain: bool) -> bool:
+        """Hand a message to the socket without a copy of it; return whether that could be done."""
+        client, sock = self._paho, self._paho.socket()
+        if type(sock) is not socket.socket or client.want_write():
+            return False
+        head = publish_head(topic, len(payload), retain=retain)
+        try:
+            sent = sock.sendmsg((head, payload))
+        except OSError:
+            return False  # paho meets the same, and says what it means
+        client._last_msg_out = time.monotonic()  # noqa: SLF001
+        if sent < len(head) + len(payload):
+            self._queue((head + payload)[sent:])
+        return True
+
+    def _queue(self, rest: bytes) -> None:
+        """Have paho write the rest of a message when the socket takes it."""
+        client = self._paho
+        client._out_packet.append(  # noqa: SLF001
+            {
+                "command": PUBLISH,
+                "mid": 0,
+                "qos": 0,
+                "pos": 0,
+                "to_process": len(rest),
+                # A view: paho cuts off what is sent already, again and again.
+                "packet": memoryview(rest),  # type: ignore[typeddict-item]  # a slice is all it takes
+                "info": MQTTMessageInfo(0),
+            }
+        )
+        client._call_socket_register_write()  # noqa: SLF001
 
     async def close(self) -> None:
         """Say goodbye, so that the Will is not published, and close the socket."""
@@ -218,31 +261,70 @@ class Link:
         client.on_socket_unregister_write = unregister
 
     def _read_straight(self) -> None:
-        client, inbox, gone = self._paho, self.inbox, self.gone
+        client, inbox = self._paho, self.inbox
         loop = asyncio.get_running_loop()
 
         def take(_client: paho.Client, _userdata: object, message: paho.MQTTMessage) -> None:
             inbox.put(InboundMessage(message.topic, bytes(message.payload), message.retain))
 
-        def read() -> None:
-            try:
-                for _ in range(_READ_AT_ONCE):
-                    before = inbox.taken
-                    client.loop_read()
-                    if inbox.taken == before and not self._decrypted:
-                        return
-            except Exception as error:  # noqa: BLE001 - whatever it is, we are cut off
-                if not gone.done():
-                    gone.set_exception(error)
-            else:
-                if self._decrypted:
-                    loop.call_soon(read)
+        def keep(topic: str, payload: bytes, retain: bool) -> None:
+            inbox.put(InboundMessage(topic, payload, retain))
 
         client.on_message = take
-        sock = client.socket()
+        reader, sock = PacketReader(keep, self._hand_to_paho), client.socket()
         if sock is not None:
-            loop.add_reader(sock.fileno(), read)
-        gone.add_done_callback(lambda _: inbox.news.set())
+            loop.add_reader(sock.fileno(), self._read, reader, loop)
+        self.gone.add_done_callback(lambda _: inbox.news.set())
+
+    def _read(self, reader: PacketReader, loop: asyncio.AbstractEventLoop) -> None:
+        """Read what is there, but not for ever: what TLS still holds comes with the next turn."""
+        try:
+            for _ in range(_READ_AT_ONCE):
+                if not self._receive(reader) or not self._decrypted:
+                    break
+        except Exception as error:  # noqa: BLE001 - whatever it is, we are cut off
+            if not self.gone.done():
+                self.gone.set_exception(error)
+        else:
+            if self._decrypted:
+                loop.call_soon(self._read, reader, loop)
+
+    def _receive(self, reader: PacketReader) -> bool:
+        """Read once from the socket and return whether there was anything."""
+        client, sock = self._paho, self._paho.socket()
+        if sock is None:
+            return False
+        if client._in_packet["command"]:  # noqa: SLF001 - begun by paho while it connected
+            client.loop_read()
+            return True
+        try:
+            with reader.room() as room:
+                count = sock.recv_into(room)  # type: ignore[attr-defined]  # paho's type lacks it
+        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            return False
+        except OSError:
+            count = 0
+        if not count:
+            client._loop_rc_handle(MQTTErrorCode.MQTT_ERR_CONN_LOST)  # noqa: SLF001
+            return False
+        # paho's own, without a declaration: it asks whether the broker is there by it.
+        client._last_msg_in = time.monotonic()  # type: ignore[attr-defined]  # noqa: SLF001
+        reader.received(count)
+        return True
+
+    def _hand_to_paho(self, first: int, body: bytearray) -> None:
+        """Have paho handle a packet that is no message of QoS 0."""
+        client, idle = self._paho, self._paho._in_packet  # noqa: SLF001
+        client._in_packet = {  # noqa: SLF001
+            **idle, "command": first, "have_remaining": 1, "remaining_length": len(body),
+            "packet": body, "to_process": 0,
+        }  # fmt: skip
+        try:
+            status = client._packet_handle()  # noqa: SLF001
+        finally:
+            client._in_packet = idle  # noqa: SLF001
+        if status:
+            client._loop_rc_handle(status)  # noqa: SLF001
 
     @property
     def _decrypted(self) -> bool:

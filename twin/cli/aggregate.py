@@ -26,7 +26,7 @@ from twin.cli.options import (
     doors,
     shard_of,
 )
-from twin.cli.process import configure_logs, stop_on_signals
+from twin.cli.process import configure_logs, keep_memory, stop_on_signals
 from twin.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -108,6 +108,7 @@ def aggregate(
     from twin.bus import BrokerUrl
 
     configure_logs(log_level)
+    keep_memory(layout.site.racks)
     if shard == FACILITY:
         raise ConfigError(
             "--shard facility is an emulator's; the aggregator of the facility is the first one, "

@@ -23,7 +23,7 @@ from twin.cli.options import (
     seconds,
     shard_of,
 )
-from twin.cli.process import configure_logs, run_until_stopped
+from twin.cli.process import configure_logs, keep_memory, run_until_stopped
 
 if TYPE_CHECKING:
     from twin.bus import BrokerUrl
@@ -89,6 +89,7 @@ def emulate(
     from twin.wire import Codec
 
     configure_logs(log_level)
+    keep_memory(layout.site.racks)
     if not isinstance(part, Shard):  # of many shards, the facility says it
         warn_of_misfits(layout.site, site)
     config = EmulatorConfig(

@@ -36,7 +36,7 @@ from twin.cli.options import (
     doors,
     seconds,
 )
-from twin.cli.process import configure_logs, stop_on_signals, wait
+from twin.cli.process import configure_logs, keep_memory, stop_on_signals, wait
 from twin.errors import CheckFailedError, ConfigError
 
 if TYPE_CHECKING:
@@ -144,6 +144,7 @@ def up(
     from twin.wire import Codec
 
     configure_logs(log_level)
+    keep_memory(layout.site.racks)
     warn_of_misfits(layout.site, site)
     plan = DetailPlan.of_site(layout.site).changed(detail or ())
     if check and workload.startswith("trace:") and Detail.SITE in plan.levels:
