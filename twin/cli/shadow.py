@@ -29,9 +29,12 @@ def shadow(
         str, typer.Option(help="Time over which samples are averaged, at least four of them.")
     ] = "30s",
     learn: Annotated[
-        str,
-        typer.Option(help="Time in which devices are calibrated, and again as long to prove it."),
-    ] = "10m",
+        str | None,
+        typer.Option(
+            help="Time in which devices are calibrated, and again as long to prove it; 10m, or ten "
+            "blocks where that is more."
+        ),
+    ] = None,
     state: Annotated[
         Path | None,
         typer.Option(
@@ -58,6 +61,7 @@ def shadow(
     layout = Layout(load_site(site))
 
     import asyncio
+    from dataclasses import replace
 
     from twin.bus import BrokerUrl
     from twin.errors import ConfigError
@@ -66,15 +70,17 @@ def shadow(
     from twin.shadow.service import CalibrationFile, Shadow
 
     configure_logs(log_level)
-    span, learning = seconds(block), seconds(learn)
-    core = ShadowCore(layout, ShadowSettings(false_alarms, span))
-    blocks = round(learning / core.block)
-    if blocks < LEAST_PHASE:
-        raise ConfigError(
-            f"--learn {learn} has {blocks} blocks of {core.block:g} s, and a calibration needs "
-            f"{LEAST_PHASE}; give --learn {LEAST_PHASE * core.block:g}s or more"
-        )
-    core = ShadowCore(layout, ShadowSettings(false_alarms, span, Phases(blocks, blocks)))
+    interval = layout.site.telemetry.interval_seconds
+    settings = ShadowSettings.usual(interval, seconds(block), false_alarms)
+    if learn is not None:
+        blocks = round(seconds(learn) / settings.block)
+        if blocks < LEAST_PHASE:
+            raise ConfigError(
+                f"--learn {learn} has {blocks} blocks of {settings.block:g} s, and a calibration "
+                f"needs {LEAST_PHASE}; give --learn {LEAST_PHASE * settings.block:g}s or more"
+            )
+        settings = replace(settings, phases=Phases(blocks, blocks))
+    core = ShadowCore(layout, settings)
     file = None if state is None else CalibrationFile.of(state, layout.site.name)
     if file is not None:
         file.load(core)

@@ -69,11 +69,19 @@ class ShadowSettings:
     phases: Phases = field(default_factory=Phases)
 
     @classmethod
-    def usual(cls, interval: float) -> ShadowSettings:
-        """Return the settings by default, for frames that come every ``interval`` seconds."""
-        block = max(_BLOCK, _SAMPLES_A_BLOCK * interval)
+    def usual(
+        cls, interval: float, block: float = _BLOCK, false_alarms_a_week: float = 1.0
+    ) -> ShadowSettings:
+        """Return the settings by default.
+
+        Args:
+            interval: seconds between two frames of a rack.
+            block: seconds over which samples are averaged, if that many have four.
+            false_alarms_a_week: findings a week on a healthy site that the user puts up with.
+        """
+        block = max(block, _SAMPLES_A_BLOCK * interval)
         blocks = max(LEAST_PHASE, round(_LEARNING / block))
-        return cls(block=block, phases=Phases(blocks, blocks))
+        return cls(false_alarms_a_week, block, Phases(blocks, blocks))
 
 
 class ShadowCore:
