@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from twin.catalog import UnitKind
 from twin.errors import FrameError
-from twin.wire import Block, BlockDecoder
+from twin.wire import BlockDecoder, RackBlock
 
 if TYPE_CHECKING:
     from twin.aggregator.emulator_registry import EmulatorRegistry
@@ -112,7 +112,7 @@ class BlockIngest:
             return FrameError("foreign", f"the array of this topic has no rack {name[:64]!r}")
         return unit
 
-    def _usual(self, block: Block, places: list[int | FrameError], now: float) -> bool:
+    def _usual(self, block: RackBlock, places: list[int | FrameError], now: float) -> bool:
         """Whether the racks follow each other, report, and each sends the next after its last."""
         first = places[0]
         if block.wrong or self._store.events.wanted or not isinstance(first, int):
@@ -129,7 +129,7 @@ class BlockIngest:
         )
 
     def _take_all(
-        self, block: Block, first: int | FrameError, now: float, at: float
+        self, block: RackBlock, first: int | FrameError, now: float, at: float
     ) -> float | None:
         """Take over a block in which nothing is out of the usual."""
         assert isinstance(first, int)  # noqa: S101 - what `_usual` looked at, for the types' sake
@@ -145,7 +145,7 @@ class BlockIngest:
 
     def _take_each(
         self,
-        block: Block,
+        block: RackBlock,
         places: list[int | FrameError],
         now: float,
         at: float,
@@ -159,7 +159,7 @@ class BlockIngest:
                 note(error)
 
     def _take_one(
-        self, block: Block, place: int, rack: int | FrameError, now: float, at: float
+        self, block: RackBlock, place: int, rack: int | FrameError, now: float, at: float
     ) -> None:
         if isinstance(rack, FrameError):
             raise rack

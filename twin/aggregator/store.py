@@ -17,7 +17,7 @@ from twin.aggregator.identity import Identities
 from twin.aggregator.shadow_reports import ShadowReports
 from twin.catalog import DEVICES, GPU, DeviceClass, Signal, UnitKind, devices_of
 from twin.site import Layout
-from twin.wire import Block, Snapshot
+from twin.wire import RackBlock, Snapshot
 
 __all__ = ["Missing", "Store", "UnitStates", "timeout_of"]
 
@@ -220,7 +220,7 @@ class Store:
         self.version += 1
         units.changed[unit] = self.version
 
-    def accept_block(self, first: int, block: Block, at: float) -> None:
+    def accept_block(self, first: int, block: RackBlock, at: float) -> None:
         """Take over the frames of racks that report and whose numbers are the next ones.
 
         Args:

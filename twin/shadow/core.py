@@ -28,9 +28,9 @@ from twin.site import Layout
 from twin.stored_arrays import UNREADABLE, check_stored, stored_array
 from twin.wire import (
     BLOCKS,
-    Block,
     BlockDecoder,
     Decoder,
+    RackBlock,
     RackMeta,
     Snapshot,
     Topics,
@@ -182,7 +182,7 @@ class ShadowCore:
         rack = self._rack(address.name)
         self.take(rack, self._decoder.decode(payload), at)
 
-    def _take_block(self, block: Block, at: float | None) -> None:
+    def _take_block(self, block: RackBlock, at: float | None) -> None:
         """Take in the frames of a block; what is wrong with one rack is not another's."""
         for place, name in enumerate(block.racks):
             try:

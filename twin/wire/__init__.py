@@ -1,6 +1,6 @@
 """The contract on the bus: topics, frames and messages, without any I/O."""
 
-from twin.wire.blocks import Block, BlockDecoder, BlockEncoder, BlockRow, largest_block
+from twin.wire.blocks import BlockDecoder, BlockEncoder, BlockRow, RackBlock, largest_block
 from twin.wire.frame import MAX_FRAME_BYTES, Codec, Decoder, Encoder, Outputs, Snapshot
 from twin.wire.jobs import (
     MOST_JOBS,
@@ -45,7 +45,6 @@ __all__ = [
     "Ack",
     "ActiveFault",
     "Allocation",
-    "Block",
     "BlockDecoder",
     "BlockEncoder",
     "BlockRow",
@@ -65,6 +64,7 @@ __all__ = [
     "OutboundMessage",
     "Outputs",
     "QueuedJob",
+    "RackBlock",
     "RackJobs",
     "RackMeta",
     "RollupPart",

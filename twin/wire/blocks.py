@@ -26,7 +26,7 @@ from twin.wire.frame import MAX_FRAME_BYTES
 from twin.wire.messages import END_OF_TIME
 from twin.wire.schema import END_OF_SEQ, Outputs, Schema, Snapshot, rounded
 
-__all__ = ["Block", "BlockDecoder", "BlockEncoder", "BlockRow", "largest_block"]
+__all__ = ["BlockDecoder", "BlockEncoder", "BlockRow", "RackBlock", "largest_block"]
 
 _FORMS = 16
 """Forms that a decoder remembers: blocks of silent racks are shorter."""
@@ -37,7 +37,7 @@ _CHUNK_RACKS = 256
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class RackBlock:
     """A decoded block; its values hold until the next one is decoded.
 
     Attributes:
@@ -83,7 +83,7 @@ class BlockDecoder:
         self._forms: dict[tuple[Tags, int], BlockForm] = {}
         self._names: dict[bytes, tuple[str, ...]] = {}
 
-    def decode(self, payload: bytes) -> Block:
+    def decode(self, payload: bytes) -> RackBlock:
         """Return the block that ``payload`` holds.
 
         Raises:
@@ -102,7 +102,7 @@ class BlockDecoder:
 
     def _block(
         self, form: BlockForm, names: tuple[str, ...], parts: Sequence[bytes | memoryview]
-    ) -> Block:
+    ) -> RackBlock:
         ts, seq, *columns = parts
         times, numbers = np.frombuffer(ts, "<f8"), np.frombuffer(seq, "<u8")
         values, places = form.values(columns)
@@ -118,7 +118,7 @@ class BlockDecoder:
                 wrong[place] = FrameError(
                     "value", f"ts {times[place]!s} or seq {numbers[place]!s} of "
                     f"{names[place]} is no time or no running number")  # fmt: skip
-        return Block(names, times, numbers.view(np.int64), groups, wrong)
+        return RackBlock(names, times, numbers.view(np.int64), groups, wrong)
 
     def _outside(self, racks: int, places: NDArray[np.intp]) -> dict[int, FrameError]:
         """Return what is wrong, by rack: the first value of each that is outside its range."""
@@ -132,7 +132,7 @@ class BlockDecoder:
                 break
         return wrong
 
-    def _read(self, data: bytes) -> Block:
+    def _read(self, data: bytes) -> RackBlock:
         """Take apart a block in any encoding."""
         if not is_cbor(data):
             raise FrameError("malformed", "a block is a CBOR map")
