@@ -92,6 +92,15 @@ COUNTS = {
         "megapacks": 0,
         "gensets": 2,
     },
+    "cluster-acme": {
+        "halls": 1,
+        "arrays": 5,
+        "racks": 36,
+        "servers": 288,
+        "gpus": 2_304,
+        "megapacks": 4,
+        "gensets": 1,
+    },
     "meta-24k": {
         "halls": 8,
         "arrays": 24,

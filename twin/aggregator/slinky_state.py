@@ -62,6 +62,7 @@ def _jobs(
     held = sum(job.gpus for job in jobs if job.state in HOLDING)
     counts: Mapping[str, int] = {
         "completed": states["completed"], "failed": states["failed"],
+        "cancelled": states["cancelled"],
         "pending": states["pending"], "running": states["running"] + states["starting"],
         "configuring": states["starting"],
     }  # fmt: skip

@@ -45,10 +45,12 @@ __all__ = [
 ]
 
 _STATES = {"pending": "PENDING", "starting": "RUNNING", "running": "RUNNING",
-           "completed": "COMPLETED", "failed": "FAILED"}  # fmt: skip
+           "completed": "COMPLETED", "failed": "FAILED",
+           "cancelled": "CANCELLED"}  # fmt: skip
 HOLDING = ("running", "starting")
 """States of a job that has its GPUs."""
-_REASONS = {"": "None", "resources": "Resources", "priority": "Priority", "held": "BeginTime"}
+_REASONS = {"": "None", "resources": "Resources", "priority": "Priority", "held": "BeginTime",
+            "limit": "QOSGrpGRES"}  # fmt: skip
 _CYCLE_MICROSECONDS, _JOB_MICROSECONDS = 250.0, 40.0
 """A cycle of slurmctld, and what each job adds to it, est."""
 _ROOT, _NOBODY = "0", "65534"
@@ -149,7 +151,7 @@ def scheduler_statistics(told: SchedulerReport, queue: SiteJobs) -> dict[str, fl
     minutes = max(1.0, (now - told.since) / 60.0)
     main, backfill = told.main, told.backfill
     none = ("agent_cnt", "agent_queue_size", "agent_thread_cnt", "backfilled_het_jobs",
-            "bf_active", "sdiag_jobs_canceled", "sdiag_latency", "slurmdbd_queue_size",
+            "bf_active", "sdiag_latency", "slurmdbd_queue_size",
             "sched_exit_max_depth", "sched_exit_max_job_start", "sched_exit_lic",
             "sched_exit_rpc_cnt", "sched_exit_timeout", "bf_exit_max_job_start",
             "bf_exit_max_job_test", "bf_exit_state_changed", "bf_exit_table_limit",
@@ -186,6 +188,7 @@ def scheduler_statistics(told: SchedulerReport, queue: SiteJobs) -> dict[str, fl
         "sdiag_jobs_started": told.started,
         "sdiag_jobs_completed": told.completed,
         "sdiag_jobs_failed": told.failed,
+        "sdiag_jobs_canceled": told.cancelled,
         "sdiag_jobs_pending": waiting,
         "sdiag_jobs_running": running,
         "server_thread_cnt": 1,
@@ -193,6 +196,10 @@ def scheduler_statistics(told: SchedulerReport, queue: SiteJobs) -> dict[str, fl
             ("sdiag_job_states_ts", "last_proc_req_start", "sched_stats_timestamp"), int(now)
         ),
     }
+
+
+def _ended(told: SchedulerReport) -> int:
+    return told.completed + told.failed + told.cancelled
 
 
 def _times(told: CycleReport) -> dict[str, int]:
@@ -219,7 +226,8 @@ def _count_jobs(
     counts = {
         "completed": states["completed"],
         "failed": states["failed"],
-        "finished": states["completed"] + states["failed"],
+        "cancelled": states["cancelled"],
+        "finished": states["completed"] + states["failed"] + states["cancelled"],
         "pending": states["pending"],
         "running": len(holding),
         "configuring": states["starting"],
@@ -352,7 +360,7 @@ def soperator_controller(
     if told is None or not now > told.since:
         return
     series.add("slurm_controller_server_thread_count", (), 1)
-    looks, ended = int((now - told.since) // COLLECT_SECONDS), told.completed + told.failed
+    looks, ended = int((now - told.since) // COLLECT_SECONDS), _ended(told)
     calls = {
         _SUBMITS: sum(submitted.values()),
         "REQUEST_COMPLETE_BATCH_SCRIPT": ended,

@@ -11,13 +11,15 @@ from twin.aggregator.state_series import StateSeries
 from twin.catalog.schedulers import CPUS_A_NODE, MEMORY_A_NODE
 from twin.parameters import Site
 from twin.wire import NodeCounts, NodeReport, QueuedJob, RackJobs, SchedulerReport, SiteJobs
+from twin.wire.jobs import QueueState
 
 __all__ = ["vpenso_rack", "vpenso_site"]
 
 _MEBIBYTE = 1 << 20
-_QUEUE = ("pending_dependency", "suspended", "cancelled", "completing", "timeout", "preempted",
+_QUEUE = ("pending_dependency", "suspended", "completing", "timeout", "preempted",
           "node_fail")  # fmt: skip
 """States that no job of the twin has."""
+_SHOWN: tuple[QueueState, ...] = ("pending", "running", "completed", "failed", "cancelled")
 _NODES = ("comp", "err", "fail", "maint", "resv")
 """States that no node has."""
 
@@ -56,7 +58,7 @@ def _status(report: NodeReport, held: int, gpus: int) -> str:
 def vpenso_site(series: StateSeries, site: Site, queue: SiteJobs) -> None:
     """Add the counts of jobs, nodes, CPUs and GPUs, and the scheduler's statistics."""
     states = Counter(job.state for job in queue.jobs)
-    named = {name: states[name] for name in ("pending", "running", "completed", "failed")}
+    named = {name: states[name] for name in _SHOWN}
     named |= {"configuring": states["starting"], **dict.fromkeys(_QUEUE, 0)}
     for name, count in named.items():
         series.add(f"slurm_queue_{name}", (), count)

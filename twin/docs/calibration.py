@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from twin.content_cache import Cache, code_key, user_folder
 from twin.docs.chart import chart
+from twin.docs.cluster_day import RUNS, day_table
 from twin.docs.laws import law_table
 from twin.docs.markdown import NOTICE, table
 from twin.docs.measurement import Comparison, comparisons, quantiles, training
@@ -92,6 +93,18 @@ was fitted to the *validated* ones. `tests/calibration` holds medians to 5 % and
 to 10 %; of a run of less than 300 samples the 1 % quantile is a sample or two, and held to 15 %.
 
 """
+_DAY = """
+## A cluster's days
+
+The jobs of the site `cluster-acme` beside those of Acme's two clusters (Hu et al. 2024). The mix
+`acme-seren` was fitted to Seren, to what is marked *calibrated*. Of Kalos only what users submit
+is put in (`acme-kalos`: shares of jobs by kind, and sizes by the number of jobs); lengths, ends
+and the limit of evaluations are Seren's, so the last columns are a prediction. Shares of jobs and
+of GPU time, lengths and ends follow from the mixes; time in the queue and held GPUs are of {runs}
+runs of {seren} days (Seren) and {kalos} days (Kalos) of the scheduler. Differences of shares are
+in points.
+
+"""
 _RACKS = """
 ## NVL72 racks
 
@@ -164,6 +177,16 @@ cluster and the twin's liquid-cooled H100s, all in one job.*
 * **Fine-tuning over many nodes.** A node of a fine-tuning job draws what one alone draws, however
   many there are. Published runs of 8 and 64 nodes draw less, as more of a step is communication;
   none was compared, so the workload is validated for single nodes only.
+* **Jobs' sizes.** Seren's mean of 5.7 GPUs a job does not fit its own distributions of length,
+  size and GPU time unless large jobs are shorter than small ones of their kind; the mix takes size
+  and length of a kind to be independent.
+* **Ends of Kalos's jobs.** More of its long jobs complete than of Seren's, so 10 points of its GPU
+  time are foretold as cancelled that completed.
+* **Waiting.** The load of a run differs from 34 to 88 % of the GPUs, as single jobs hold a
+  thousand for days, and the tail of the queue with it. Acme reserves GPUs for pre-training, so
+  less of it waits than in the twin. On Kalos a job takes 10 to 30 s to be placed at all; the
+  twin's scheduler takes none. Kalos's days are counted from 17 May, the first job that its
+  description shows.
 * **Temperatures.** The only public distribution is of air-cooled A100s in a cluster of many small
   jobs that is half idle: 25 to 40 °C up to the median, 62 °C at the 95 % quantile. The twin's GPUs
   have coolant at 32 °C and all train at about 590 W, so their distribution is narrow. The offset
@@ -176,6 +199,7 @@ cluster and the twin's liquid-cooled H100s, all in one job.*
   servers have no fans and sit in immersion tanks: GPT-3 on 64 nodes of 8 H100 and
   llama2-70b-lora, BERT, DLRM-DCNv2 and 3D U-Net on one; Apache-2.0.
 * *Acme*: InternLM/AcmeTrace, cluster Kalos, quantiles of August 2023; CC-BY-4.0.
+  Jobs: the figures of the same repository, read from their vector graphics, and its summary.
 * *nvidia-smi*: published outputs of H100 hosts.
 * *100 ms trace*: levels read from a published trace that has no licence and is not shipped here.
 
@@ -206,6 +230,8 @@ def _made() -> dict[str, str]:
                 _halves(),
                 _instruments(),
                 _workloads(),
+                _DAY.format(**RUNS),
+                day_table(),
                 _RACKS,
                 _compared(rack_comparisons()),
                 _SMOOTHING,

@@ -16,6 +16,8 @@ from twin.site import (
     gpu_model_names,
     load_gpu_model,
     load_site,
+    mix_names,
+    mix_title,
     preset_names,
     shipped_profiles,
     short_model_name,
@@ -29,6 +31,9 @@ _MODELS = "__MODELS__"
 
 _WORKLOADS = "__WORKLOADS__"
 """Where the table of workloads stands."""
+
+_MIXES = "__MIXES__"
+"""Where the table of mixes of jobs stands."""
 
 _INTRODUCTION = f"""{NOTICE}
 # Sites
@@ -179,7 +184,9 @@ job that `--workload` makes one that serves, and the scheduler's jobs, have no s
 With a scheduler, jobs come and go on the racks that no job of `jobs` holds, on single GPUs or whole
 servers. They are submitted at random, in a few kinds. A job that does not fit waits or, with a
 higher priority, preempts another; jobs of a failed node are requeued from their last checkpoint.
-See [jobs](jobs.md):
+See [jobs](jobs.md). `job_mix` is a list of kinds, or one of these mixes:
+
+__MIXES__
 
 ```yaml
 scheduler: {{kind: slurm}}
@@ -218,7 +225,11 @@ def pages() -> Mapping[str, str]:
         ],
     )
     sections = (f"\n## {title}\n\n{text}\n\n{_fields(model)}" for title, text, model in _sections())
-    introduction = _INTRODUCTION.replace(_MODELS, _models()).replace(_WORKLOADS, _workloads())
+    introduction = (
+        _INTRODUCTION.replace(_MODELS, _models())
+        .replace(_WORKLOADS, _workloads())
+        .replace(_MIXES, _mixes())
+    )
     return {"sites.md": introduction + overview + "".join(sections)}
 
 
@@ -240,6 +251,12 @@ def _models() -> str:
             for name, model in models
         ],
     )
+
+
+def _mixes() -> str:
+    """Return the table of the mixes of jobs that ship."""
+    rows = [(code(name), *mix_title(name)) for name in mix_names()]
+    return table(("Name", "What it is", "Source"), rows)
 
 
 def _workloads() -> str:

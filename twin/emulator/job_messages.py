@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from twin.catalog import UnitKind
 from twin.plant.scheduled import ScheduledHalls
 from twin.plant.scheduler import (
+    ENDED,
     HOLDING,
     BatchState,
     CycleStatistics,
@@ -48,6 +49,7 @@ _STATES: Mapping[BatchState, QueueState] = {
     BatchState.BACKOFF: "running",
     BatchState.COMPLETED: "completed",
     BatchState.FAILED: "failed",
+    BatchState.CANCELLED: "cancelled",
 }
 _HELD: Mapping[BatchState, AllocationState] = {
     BatchState.STARTING: "starting",
@@ -58,6 +60,7 @@ _REASONS: Mapping[WaitReason, QueueReason] = {
     WaitReason.RESOURCES: "resources",
     WaitReason.PRIORITY: "priority",
     WaitReason.HELD: "held",
+    WaitReason.LIMIT: "limit",
 }
 _CAUSES: Mapping[WaitReason, QueueCause] = {
     WaitReason.NODE_FAIL: "node_fail",
@@ -241,7 +244,7 @@ class JobMessages:
         scheduler = self._batch.scheduler
         table = scheduler.table
         rows = table.rows_of(*HOLDING)
-        others = table.rows_of(BatchState.PENDING, BatchState.COMPLETED, BatchState.FAILED)
+        others = table.rows_of(BatchState.PENDING, *ENDED)
         room = max(0, MOST_JOBS - len(self._places) - len(others))
         kept = [*others, *rows[max(0, len(rows) - room) :]][: MOST_JOBS - len(self._places)]
         jobs = [self._static_job(job, epoch) for job in range(len(self._places))]
@@ -335,6 +338,7 @@ def _done(told: SchedulerStatistics, epoch: float) -> SchedulerReport:
         started=told.started,
         completed=told.completed,
         failed=told.failed,
+        cancelled=told.cancelled,
         backfilled=told.backfilled,
         main=_cycles(told.main, epoch),
         backfill=_cycles(told.backfill, epoch),

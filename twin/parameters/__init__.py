@@ -15,6 +15,7 @@ from __future__ import annotations
 from twin.parameters.air import FanParameters
 from twin.parameters.cooling import CoolingParameters, WaterParameters
 from twin.parameters.gpu import BlockParameters, GpuModel
+from twin.parameters.job_mix import DEFAULT_MIX, JobMixParameters
 from twin.parameters.model import ModelParameters
 from twin.parameters.network import NetworkParameters, StorageParameters
 from twin.parameters.operation import (
@@ -33,7 +34,7 @@ from twin.parameters.power import (
     TurbineParameters,
 )
 from twin.parameters.rack import NvlinkParameters, ShelfParameters, TrayParameters
-from twin.parameters.scheduler import DEFAULT_MIX, JobMixParameters, SchedulerParameters
+from twin.parameters.scheduler import SchedulerParameters
 from twin.parameters.section import Section
 from twin.parameters.server import Ec2Parameters, ServerParameters
 from twin.parameters.site import Site

@@ -109,8 +109,8 @@ class Site(Section):
     """Workloads of the site's own, beside those that ship; jobs choose them by name."""
     scheduler: SchedulerParameters = SchedulerParameters()
     job_mix: tuple[JobMixParameters, ...] = ()
-    """Kinds of jobs that users submit to the scheduler; without any, four kinds from pre-training
-    to notebooks."""
+    """Kinds of jobs that users submit to the scheduler, or the name of a shipped mix such as
+    `acme-seren`; without any, four kinds from pre-training to notebooks."""
     telemetry: TelemetryParameters = TelemetryParameters()
     measured: tuple[MeasuredRack, ...] = ()
     """Racks that stand in a real site, whose hosts a gateway reads from their exporters; `twin

@@ -82,7 +82,7 @@ def _batch(plant: Plant) -> dict[str, float]:
     return {
         "came": float(statistics.submitted),
         "there": float(there.sum()),
-        "ended": float(statistics.completed + statistics.failed),
+        "ended": float(statistics.completed + statistics.failed + statistics.cancelled),
     }
 
 

@@ -18,6 +18,7 @@ from twin.site.loader import (
     short_model_name,
     site_text,
 )
+from twin.site.mixes import mix_names, mix_title
 from twin.site.part import PartLayout
 from twin.site.profiles import profile_names, profile_of, shipped_profiles
 from twin.site.rollups import rollup_labels, site_rollups
@@ -60,6 +61,8 @@ __all__ = [
     "labels_of_target",
     "load_gpu_model",
     "load_site",
+    "mix_names",
+    "mix_title",
     "owners",
     "parse_site",
     "place_labels",

@@ -22,6 +22,7 @@ from twin.site.campus import check_no_campus
 from twin.site.detail import DetailPlan, HostPlan
 from twin.site.editions import editions_of
 from twin.site.mig import partitions_of
+from twin.site.mixes import mix_of
 from twin.site.profiles import BUILT_IN, profile_names, profile_of
 from twin.site.sizing import sized
 from twin.site.target import is_address
@@ -200,8 +201,10 @@ def _check_words(site: Site, where: str) -> None:
 
 
 def _with_models(data: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """Return the site's values with the names of GPU models replaced by the models."""
+    """Return the site's values with the names of GPU models and mixes replaced by these."""
     values = _with_rack(data, where)
+    if isinstance(values.get("job_mix"), str):
+        values["job_mix"] = mix_of(values["job_mix"], where)
     blocks = values.get("blocks")
     if isinstance(blocks, list) and all(isinstance(block, Mapping) for block in blocks) and blocks:
         values["blocks"] = [

@@ -44,11 +44,11 @@ class ScheduledFigures:
         per_server = site.server.gpus
         gpus = site.gpus - sum(job.racks for job in site.jobs) * site.gpus_per_rack
         kinds = [
-            (kind.share / len(sizes), kind.mean_seconds, size if size <= per_server
+            (kind.share * share, kind.mean_seconds, size if size <= per_server
              else ceil(size / per_server) * per_server)
             for kind in site.mix
-            for sizes in [[size for size in kind.gpus if size <= gpus]]
-            for size in sizes
+            for sizes in [tuple(size for size in kind.gpus if size <= gpus)]
+            for size, share in zip(sizes, kind.shares_of(sizes), strict=True)
         ]  # fmt: skip
         load = site.scheduler.load_ratio * gpus
         each = sum(share * seconds * size for share, seconds, size in kinds)

@@ -44,8 +44,8 @@ _Number = Annotated[int, Field(ge=0, le=2**53)]
 
 
 AllocationState = Literal["starting", "running", "backoff"]
-QueueState = Literal["pending", "starting", "running", "completed", "failed"]
-QueueReason = Literal["", "resources", "priority", "held"]
+QueueState = Literal["pending", "starting", "running", "completed", "failed", "cancelled"]
+QueueReason = Literal["", "resources", "priority", "held", "limit"]
 QueueCause = Literal["", "node_fail", "preempted", "crashed"]
 
 
@@ -210,6 +210,8 @@ class SchedulerReport(Strict):
     """Jobs that were done."""
     failed: _Number = 0
     """Jobs that failed."""
+    cancelled: _Number = 0
+    """Jobs that their users cancelled."""
     backfilled: _Number = 0
     """Starts of jobs behind one that waited."""
     main: CycleReport

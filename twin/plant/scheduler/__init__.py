@@ -7,6 +7,7 @@ that row, so a thousand jobs cost hardly more than ten.
 
 from __future__ import annotations
 
+from twin.plant.scheduler.arrivals import Lengths, ending_shares
 from twin.plant.scheduler.load import BatchLoad
 from twin.plant.scheduler.nodes import NodeCause, NodeHealth, Nodes
 from twin.plant.scheduler.placement import FOREIGN, IDLE
@@ -23,10 +24,12 @@ __all__ = [
     "BatchState",
     "CycleStatistics",
     "JobTable",
+    "Lengths",
     "NodeCause",
     "NodeHealth",
     "Nodes",
     "Scheduler",
     "SchedulerStatistics",
     "WaitReason",
+    "ending_shares",
 ]

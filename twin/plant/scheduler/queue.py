@@ -11,6 +11,7 @@ from twin.parameters import JobMixParameters
 from twin.plant.scheduler.placement import IDLE, Places, place
 from twin.plant.scheduler.statistics import SchedulerStatistics
 from twin.plant.scheduler.table import BatchState, JobTable, WaitReason
+from twin.plant.units import Floats
 
 __all__ = ["Queue"]
 
@@ -29,6 +30,7 @@ class Queue:
     not fit may preempt those of lower priority that are preemptible. Behind the first that
     waits, another may start if it ends by the time at which that one can, or leaves it enough
     GPUs (EASY backfill, as Slurm's; Kubernetes' queues let smaller jobs pass in the same way).
+    Jobs of a kind that has as many GPUs as it may are passed over.
 
     Args:
         table: the jobs.
@@ -48,6 +50,9 @@ class Queue:
         self._statistics = statistics
         self._preemptible: NDArray[np.bool_] = np.array([kind.preemptible for kind in mix])
         self._arrays = arrays
+        most = [np.inf if kind.most_gpus is None else kind.most_gpus for kind in mix]
+        self._most: Floats = np.array(most)
+        self._limited = bool(np.isfinite(self._most).any())
 
     def cycle(
         self,
@@ -70,6 +75,7 @@ class Queue:
         table = self._table
         waiting = np.nonzero((table.state == BatchState.PENDING) & (table.until <= time))[0]
         order = waiting[np.lexsort((table.number[waiting], -table.priority[waiting]))]
+        room = self._room(owner)
         shadow: tuple[float, int] | None = None
         too_large, tried = np.inf, 0
         seen, behind, attempts, passed = 0, 0, 0, 0
@@ -77,6 +83,9 @@ class Queue:
             seen += 1
             behind += shadow is not None
             gpus = int(table.gpus[row])
+            if gpus > room[table.kind[row]]:
+                table.reason[row] = WaitReason.LIMIT
+                continue
             if tried >= _DEPTH or gpus >= too_large:
                 table.reason[row] = WaitReason.PRIORITY
                 continue
@@ -89,6 +98,7 @@ class Queue:
                 too_large = gpus if chosen is None else too_large
             if chosen is not None:
                 start(row, chosen)
+                room[table.kind[row]] -= gpus
                 passed += shadow is not None
                 if shadow is not None and time + table.limit[row] > shadow[0]:
                     shadow = (shadow[0], shadow[1] - gpus)
@@ -102,6 +112,14 @@ class Queue:
         told.backfilled += passed
         if shadow is not None:
             told.backfill.count(time, behind, attempts, behind)
+
+    def _room(self, owner: NDArray[np.int32]) -> Floats:
+        """Return the GPUs that jobs of each kind may still get, infinite where none has a limit."""
+        if not self._limited:
+            return self._most.copy()
+        kinds = self._table.kind[owner[owner >= 0]]
+        left: Floats = self._most - np.bincount(kinds, minlength=self._most.size)
+        return left
 
     def _may_pass(self, row: int, shadow: tuple[float, int], time: float) -> bool:
         ends = time + self._table.limit[row] - self._table.done[row]

@@ -61,7 +61,7 @@ class Scheduler:
         arrays = np.arange(site.servers) // (site.servers_per_rack * site.racks_per_array)
         self.statistics = SchedulerStatistics()
         self._queue = Queue(self.table, site.mix, arrays, self.statistics)
-        self._arrivals = Arrivals(site.mix, gpus, per_server, self._p.load_ratio, rng)
+        self._arrivals = Arrivals(site.mix, gpus, per_server, self._p, rng)
         self._every = np.array([kind.checkpoint_every_seconds for kind in site.mix])
         self._step_seconds = np.array([kind.step_seconds for kind in site.mix])
         self._dirty = False
@@ -69,12 +69,18 @@ class Scheduler:
 
     def _fill(self, gpus: int) -> None:
         """Begin with the jobs of a cluster that has run for long."""
-        asked = 0
-        while asked < self._p.load_ratio * gpus:
+        asked, wanted = 0, self._p.load_ratio * gpus
+        measured = any(kind.lengths for kind in self._mix)
+        while asked < wanted:
             row = self._arrivals.under_way(self.table)
             if row is None:
                 break
-            asked += int(self.table.gpus[row])
+            more = int(self.table.gpus[row])
+            if measured and asked + more - wanted > wanted - asked:
+                # Of a mix with very large jobs the last would be far too much.
+                self.table.state[row] = BatchState.FREE
+                break
+            asked += more
         self._cycle()
         table = self.table
         running = table.among(BatchState.STARTING)
@@ -107,8 +113,10 @@ class Scheduler:
         while self._arrivals.due(time):
             if int(self.table.among(BatchState.PENDING).sum()) >= self._p.queue_jobs:
                 self.refused += 1
-            elif self._arrivals.submit(self.table, time) is not None:
-                self.statistics.submitted += 1
+                continue
+            entered = self._arrivals.submit(self.table, time)
+            if entered:
+                self.statistics.submitted += entered
                 self._change()
         if placing and self._dirty:
             self._cycle()
@@ -220,7 +228,7 @@ class Scheduler:
             self._to(row, BatchState.RUNNING)
         for row in np.nonzero(table.among(BatchState.BACKOFF) & due)[0].tolist():
             self._to(row, BatchState.STARTING)
-            table.until[row] = time + self._p.start_seconds
+            table.until[row] = time + table.startup[row]
         running = table.state == BatchState.RUNNING
         finished = running & (table.done >= np.minimum(table.work, table.fails))
         for row in np.nonzero(finished)[0].tolist():
@@ -262,10 +270,12 @@ class Scheduler:
         return float(self.table.done[row] // every) * every
 
     def _finish(self, row: int) -> None:
-        """End a job that is done, or that fails by itself."""
+        """End a job that is done, that fails by itself, or that its user cancels."""
         table = self.table
         if table.done[row] >= table.work[row]:
             self._end(row, BatchState.COMPLETED)
+        elif table.ending[row] == BatchState.CANCELLED:
+            self._end(row, BatchState.CANCELLED)
         elif self._requeues_failed and table.restarts[row] == 0:
             table.fails[row] = np.inf
             self._requeue(row, WaitReason.CRASHED)
@@ -280,7 +290,7 @@ class Scheduler:
         table = self.table
         self.owner[chosen] = row
         table.start[row] = self.time
-        table.until[row] = self.time + self._p.start_seconds
+        table.until[row] = self.time + table.startup[row]
         table.reason[row] = WaitReason.NONE
         table.crashes[row] = 0
         self.statistics.started += 1
@@ -295,6 +305,10 @@ class Scheduler:
         self.table.end[row] = self.time
         if state == BatchState.COMPLETED:
             self.statistics.completed += 1
+        elif state == BatchState.CANCELLED:
+            self.statistics.cancelled += 1
+            if self._requeues_failed:  # a user cancels a Job by deleting it
+                state = BatchState.FREE
         else:
             self.statistics.failed += 1
         self._to(row, state)

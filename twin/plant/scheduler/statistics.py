@@ -57,6 +57,7 @@ class SchedulerStatistics:
         started: starts of jobs, one that was requeued counts again.
         completed: jobs that were done.
         failed: jobs that failed.
+        cancelled: jobs that their user cancelled.
         backfilled: starts of jobs behind one that waited.
         main: cycles of the main loop.
         backfill: cycles of the other.
@@ -66,6 +67,7 @@ class SchedulerStatistics:
     started: int = 0
     completed: int = 0
     failed: int = 0
+    cancelled: int = 0
     backfilled: int = 0
     main: CycleStatistics = field(default_factory=CycleStatistics)
     backfill: CycleStatistics = field(default_factory=CycleStatistics)

@@ -27,11 +27,13 @@ class BatchState(IntEnum):
     """Its container crashed and is started again after a while; it keeps its GPUs."""
     COMPLETED = 6
     FAILED = 7
+    CANCELLED = 8
+    """Its user ended it."""
 
 
 HOLDING = (BatchState.STARTING, BatchState.RUNNING, BatchState.STALLED, BatchState.BACKOFF)
 """States in which a job has GPUs."""
-ENDED = (BatchState.COMPLETED, BatchState.FAILED)
+ENDED = (BatchState.COMPLETED, BatchState.FAILED, BatchState.CANCELLED)
 
 
 class WaitReason(IntEnum):
@@ -47,6 +49,8 @@ class WaitReason(IntEnum):
     NODE_FAIL = 4
     PREEMPTED = 5
     CRASHED = 6
+    LIMIT = 7
+    """Its kind has as many GPUs as it may."""
 
 
 class JobTable:
@@ -73,7 +77,9 @@ class JobTable:
         until: end of the start-up, of the hold or of the back-off.
         work: seconds that it has to compute.
         done: seconds computed.
-        fails: seconds computed at which it fails by itself, infinite for never.
+        fails: seconds computed at which it ends before its work is done, infinite for never.
+        ending: the :class:`BatchState` in which it then ends.
+        startup: seconds from its allocation to its first kernel.
         limit: time limit in s that its user asked for.
         restarts: times it was requeued.
         crashes: times its container crashed since the last allocation.
@@ -103,6 +109,8 @@ class JobTable:
         self.work: Floats = np.zeros(rows)
         self.done: Floats = np.zeros(rows)
         self.fails: Floats = np.full(rows, np.inf)
+        self.ending: NDArray[np.int8] = np.full(rows, BatchState.FAILED, np.int8)
+        self.startup: Floats = np.zeros(rows)
         self.limit: Floats = np.zeros(rows)
         self.level: Floats = np.ones(rows)
         self.phase: Floats = np.zeros(rows)
