@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from twin.aggregator.slurm_history import gpus_held
 from twin.aggregator.slurm_state import HOLDING, cycle_microseconds, groups_by, mean_of
@@ -19,7 +19,11 @@ _MEBIBYTE = 1 << 20
 _QUEUE = ("pending_dependency", "suspended", "completing", "timeout", "preempted",
           "node_fail")  # fmt: skip
 """States that no job of the twin has."""
-_SHOWN: tuple[QueueState, ...] = ("pending", "running", "completed", "failed", "cancelled")
+_SHOWN: Mapping[str, QueueState] = {
+    "pending": "pending", "running": "running", "completed": "completed", "failed": "failed",
+    "cancelled": "cancelled",
+}  # fmt: skip
+"""States of jobs that it counts, by the word in its metric."""
 _NODES = ("comp", "err", "fail", "maint", "resv")
 """States that no node has."""
 
@@ -58,7 +62,7 @@ def _status(report: NodeReport, held: int, gpus: int) -> str:
 def vpenso_site(series: StateSeries, site: Site, queue: SiteJobs) -> None:
     """Add the counts of jobs, nodes, CPUs and GPUs, and the scheduler's statistics."""
     states = Counter(job.state for job in queue.jobs)
-    named = {name: states[name] for name in _SHOWN}
+    named = {name: states[state] for name, state in _SHOWN.items()}
     named |= {"configuring": states["starting"], **dict.fromkeys(_QUEUE, 0)}
     for name, count in named.items():
         series.add(f"slurm_queue_{name}", (), count)
