@@ -18,6 +18,7 @@ from twin.bench.largest import Largest
 from twin.bench.machine import Machine
 from twin.bench.plant import StepCost
 from twin.bench.site_run import SiteReport
+from twin.bench.stages import StageCosts
 from twin.bench.suite import FULL, QUICK, STAGES, Effort, Result
 from twin.cli import main
 from twin.errors import ServiceError
@@ -45,6 +46,19 @@ RESULT = Result(
     bus=(
         BusCost("mosquitto", 28_000, 20.0, 30.0, 5_000.0),
         BusCost("mosquitto", 25_000, 19.0, 29.0, 6_000.0),
+    ),
+    stages=StageCosts(
+        "colossus-100k",
+        100_032,
+        8,
+        5_000,
+        25_000,
+        9_000,
+        20.0,
+        2.0,
+        1.0,
+        {"encode": 10.0, "store": 13.0},
+        900.0,
     ),
     exposition=Exposition(
         48_400, 11_000_000, 6.8, 90.0, 30.0, 866, 5.0, {OURS: 0.125, COLLECTOR: 12.5, GAUGES: 15.0}

@@ -46,6 +46,11 @@ MEASURED: dict[str, dict[str, Any]] = {
         "end_to_end": site(gpus=9_984),
         "largest": [{"interval_seconds": 1.0, "gpus": 150_016, "limited_by": "memory"}],
     },
+    "stages": {
+        "site": "scaled", "gpus": 1_000_000, "racks_per_message": 8, "values": 3_707,
+        "frame_bytes": 18_000, "page_bytes": 700_000, "step_us": 17.0, "copy_us": 2.0,
+        "page_copy_us": 90.0, "stages_us": {"encode": 10.0, "store": 13.0}, "expose_us": 900.0,
+    },
     "peers": {
         "gpus": 512, "fields": 22,
         "peers": {
@@ -111,10 +116,10 @@ def test_figures_come_from_results() -> None:
     for words in ("12.5 ms", "150,016 GPUs", "100 times as long", "| 10 µs | 200 | 6 µs | 20 |",
                   "1,234,567", "0.31 s, 0.62 s", "1.00 cores, 510 MiB", "7 ticks late",
                   "`rack, a001-a100=gpu`", "5,910", "12,600 MiB", "3.1 KB a series",
-                  "6.0 µs a\nsample"):  # fmt: skip
+                  "6.0 µs a\nsample", "| 23.0 µs | 11.5 |"):  # fmt: skip
         assert words in page, words
     assert "Not measured yet" not in page
-    assert page.count("*2026-01-31, 3 cores of a processor, 12 GB, Python 3.11: `python") == 6
+    assert page.count("*2026-01-31, 3 cores of a processor, 12 GB, Python 3.11: `python") == 7
 
 
 def test_a_run_that_failed_is_told() -> None:

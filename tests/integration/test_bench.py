@@ -18,6 +18,7 @@ from twin.bench.process import cpu_seconds, free_port, peak_bytes, started, unti
 from twin.bench.prometheus import PrometheusReport, scrape_site
 from twin.bench.receiver import Sent, measure_receiver
 from twin.bench.site_run import RunningSite, SitePlan, run_site, watch
+from twin.bench.stages import measure_stages
 from twin.bench.suite import STAGES, Effort, measure
 from twin.bus import Bus
 from twin.catalog import UnitKind
@@ -149,3 +150,17 @@ def test_the_whole_suite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert figures["end_to_end"]["frames_missing"] == 0
     assert [site["interval_seconds"] for site in figures["largest"]] == [1.0, 10.0]
     assert figures["largest"][0]["gpus"] <= figures["largest"][1]["gpus"]
+
+
+def test_stages() -> None:
+    """Each stage of a rack in a block takes time, and its values are those of a frame."""
+    layout = Layout(scaled_site(1_024))
+    cost = measure_stages(layout, 4, BrokerKind.MOSQUITTO, 40, Budget(0.0, rounds=1))
+    assert list(cost.stages_us) == ["encode", "publish", "receive", "check", "store"]
+    assert min(cost.stages_us["encode"], cost.stages_us["publish"], cost.stages_us["check"]) > 0
+    assert min(cost.step_us, cost.copy_us, cost.page_copy_us, cost.expose_us) > 0
+    assert cost.values == sum(
+        layout.per_unit(device) * sum(signal.on_wire for signal in layout.reported[device.name])
+        for device in layout.devices_of(UnitKind.RACK)
+    )
+    assert cost.values * 4 < cost.frame_bytes < cost.page_bytes

@@ -21,12 +21,13 @@ from twin.bench.machine import Machine, available_bytes, cores, describe_machine
 from twin.bench.plant import StepCost, measure_step
 from twin.bench.process import peak_bytes
 from twin.bench.site_run import SitePlan, SiteReport, run_site, watch
+from twin.bench.stages import StageCosts, measure_stages
 from twin.site import Layout, Site, load_site
 from twin.wire import Codec
 
 __all__ = ["FULL", "QUICK", "STAGES", "Effort", "Result", "affordable", "measure", "run_scaled"]
 
-STAGES = ("step", "codecs", "bus", "exposition", "end to end")
+STAGES = ("step", "codecs", "bus", "stages", "exposition", "end to end")
 """What is measured, in order."""
 INTERVALS = (1.0, 10.0)
 """For which the largest site is told, in s."""
@@ -35,6 +36,8 @@ _ARRAY = "colossus-array"
 NOT_HELD = "the run end to end lost frames or was late; is the machine busy with something else?"
 """Said instead of a size, where none can be told."""
 _GPUS_PER_RACK = 64
+_RACKS_A_MESSAGE = 8
+"""An array of the reference site."""
 _WITH_EASE = 0.4
 """Share of all processors that the run end to end is expected to take."""
 _SCRAPE_SECONDS = 15.0
@@ -73,6 +76,7 @@ class Result:
         step: of ``colossus-100k``.
         codecs: of a rack's frame, JSON and CBOR.
         bus: a message of each codec's length.
+        stages: of a rack in a block, beside copies of its bytes.
         exposition: of an array.
         end_to_end: a site in three processes.
         largest: the largest site at 1 s and at 10 s.
@@ -82,6 +86,7 @@ class Result:
     step: StepCost
     codecs: tuple[CodecCost, ...]
     bus: tuple[BusCost, ...]
+    stages: StageCosts
     exposition: Exposition
     end_to_end: SiteReport
     largest: tuple[Largest, ...]
@@ -121,6 +126,10 @@ def measure(effort: Effort, begin: Callable[[str], None]) -> Result:
     begin("bus")
     broker = best_broker()
     bus = asyncio.run(_bus(broker, codecs, effort.messages))
+    begin("stages")
+    stages = measure_stages(
+        whole, _RACKS_A_MESSAGE, broker, effort.messages // _RACKS_A_MESSAGE, effort.budget
+    )
     begin("exposition")
     exposition = measure_exposition(array, effort.budget)
     begin("end to end")
@@ -135,6 +144,7 @@ def measure(effort: Effort, begin: Callable[[str], None]) -> Result:
         step=step,
         codecs=codecs,
         bus=bus,
+        stages=stages,
         exposition=exposition,
         end_to_end=report,
         largest=tuple(

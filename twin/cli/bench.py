@@ -137,6 +137,12 @@ def _bus_and_pages(result: Result) -> Iterator[tuple[str, str, str]]:
             f"receive, {codec.codec}", f"{bus.receive_us:.0f} µs",
             f"{bus.messages_per_second:,.0f} messages/s, both ends on one core",
         )  # fmt: skip
+    block = result.stages
+    for stage, cost in block.stages_us.items():
+        yield (
+            f"{stage}, a rack of {block.racks_per_message} in a message", f"{cost:.1f} µs",
+            f"{cost / block.copy_us:.1f} copies of its {block.frame_bytes:,} bytes",
+        )  # fmt: skip
     exposed = result.exposition
     yield (
         "expose, a series", f"{exposed.ours:.3f} µs",

@@ -13,6 +13,7 @@ from typing import Any
 from twin.bench.results import Recorded, load_result
 from twin.docs.chart import chart
 from twin.docs.markdown import NOTICE, table
+from twin.docs.stages import stage_section
 from twin.drawing import Axis, DrawnLine
 from twin.site import BYTES_A_SERIES, Layout, load_site, series_by_detail
 
@@ -21,6 +22,7 @@ __all__ = ["COMMANDS", "RESULTS", "load_results", "pages", "render", "source"]
 RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"
 COMMANDS: Mapping[str, str] = {
     "machine": "python benchmarks/machine.py",
+    "stages": "python benchmarks/stages.py",
     "peers": "python benchmarks/peers.py",
     "growth": "python benchmarks/growth.py",
     "colossus-100k": "python benchmarks/site.py --site colossus-100k --interval 1s --duration 10m",
@@ -150,6 +152,7 @@ def render(results: Results) -> Mapping[str, str]:
     """Return the page and its pictures for some results."""
     sections: tuple[tuple[str, str, Callable[[Any], str]], ...] = (
         ("machine", "What each part costs", _parts),
+        ("stages", "How far from a copy", stage_section),
         ("peers", "Beside others", _beside),
         ("growth", "From 1 k to 1 M GPUs", _growth),
         ("colossus-100k", "100,032 GPUs at 1 Hz", _site),
