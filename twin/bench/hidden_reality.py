@@ -9,7 +9,7 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from twin.catalog import UnitKind
+from twin.catalog import GPU, UnitKind
 from twin.plant import Conditions, Plant
 from twin.shadow import RELATIONS, ShadowCore
 from twin.site import Layout, load_gpu_model, parse_site
@@ -127,6 +127,9 @@ class HiddenReality:
             for device in self.layout.devices_of(UnitKind.RACK)
         }  # fmt: skip
         self.second = 0
+        self._energy = np.zeros((2, *self.layout.shape(GPU)))
+        """Energy of each GPU as it is and as its counter has it, at the last frame."""
+        self._energy[0] = np.nan
         self.alter: Callable[[int, Columns], None] | None = None
         self.conditions: Callable[[Conditions], None] | None = None
 
@@ -155,11 +158,13 @@ class HiddenReality:
 
     def measured(self, rack: int, snapshot: Snapshot) -> Snapshot:
         """Return a frame as the instruments give it."""
+        exact = self.columns(snapshot)
         groups = {name: values.copy() for name, values in snapshot.groups.items()}
         snapshot = Snapshot(snapshot.ts, snapshot.seq, groups)
         columns = self.columns(snapshot)
         if self.alter is not None:
             self.alter(rack, columns)
+        self._count(rack, exact, columns)
         for name, ratio in _NOISY.items():
             if name in columns:
                 columns[name] *= 1.0 + ratio * self.rng.standard_normal(columns[name].shape)
@@ -167,6 +172,16 @@ class HiddenReality:
             if name in columns:
                 columns[name] += kelvin * self.rng.standard_normal(columns[name].shape)
         return snapshot
+
+    def _count(self, rack: int, exact: Columns, columns: Columns) -> None:
+        """Let the counters of energy add up what the power sensors read."""
+        energy = exact["gpu.energy"]
+        passed = energy - self._energy[0, rack]
+        read = np.where(np.isfinite(passed), passed, energy)
+        read = read * columns["gpu.power_usage"] / np.maximum(exact["gpu.power_usage"], 1e-9)
+        self._energy[1, rack] += read
+        self._energy[0, rack] = energy
+        columns["gpu.energy"][:] = self._energy[1, rack]
 
     def columns(self, snapshot: Snapshot) -> Columns:
         """Return the columns of a frame that the observer reads, by the name of the reading."""

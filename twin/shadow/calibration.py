@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from twin.plant.units import Floats
 from twin.shadow.detection import Detector
-from twin.shadow.functions import LONGEST_GAP, Expected, Memory
+from twin.shadow.functions import Expected, Memory
 from twin.shadow.medians import median_of_all, median_of_racks, rooted
-from twin.shadow.readings import Moment
+from twin.shadow.readings import LONGEST_GAP, Moment, split
 from twin.shadow.relations import Relation
 from twin.site import Layout
 
@@ -199,7 +199,7 @@ class Watch:
         model = np.where(whole, sums.expected / weight, np.nan)
         flow = np.where(whole, sums.flow / weight, 0.0)
         sums.clear()
-        rounded = self._rounded(coarse or {})
+        rounded, alone = self._rounded(coarse or {})
         self._move(driven)
         floor = self._floor(driven)
         noise = np.sqrt(floor**2 + (_LAG_FORM * self._swung) ** 2 + rounded**2)
@@ -221,21 +221,30 @@ class Watch:
         self.expected[~known] = np.nan
         self.measured = model + error
         fresh = whole & ~self.own.watching
+        self._reach(driven, fresh)
         self._flows += fresh
         share = np.where(fresh, 1.0 / np.maximum(self._flows, 1.0), 0.0)
         self._flow_at = self._flow_at + share * (flow - self._flow_at)
         otherwise = _FLOW_FORM * np.abs(np.nan_to_num(driven) * (flow - self._flow_at))
-        self._judge(left, driven, floor, spread + otherwise, rounded, limit)
+        self._judge(left, driven, floor, spread + otherwise, (rounded, alone), limit)
         self.covered = np.isfinite(left) & self.own.watching
 
-    def _rounded(self, coarse: Mapping[str, Floats]) -> Floats:
-        """Return what rounding of the readings may make of a block's error."""
+    def _rounded(self, coarse: Mapping[str, Floats]) -> tuple[Floats, Floats]:
+        """Return what rounding of the readings may make of a block's error.
+
+        The second is without readings that the like of a device share, which their median holds.
+        """
         total: Floats = np.zeros(self.shape)
+        alone: Floats = np.zeros(self.shape)
+        shared = self.relation.shared
         for name in self.relation.coarse:
             if name in coarse:
                 each = coarse[name]
-                total = total + np.repeat(each, max(self.shape[1] // each.shape[1], 1), axis=1)
-        return total
+                wide = np.repeat(each, max(self.shape[1] // each.shape[1], 1), axis=1)
+                total = total + wide
+                if shared is None or split(name)[0] != shared.name:
+                    alone = alone + wide
+        return total, alone
 
     def _move(self, driven: Floats) -> None:
         """Take note of how far the driven part has moved of late, where it has a lag."""
@@ -290,9 +299,12 @@ class Watch:
         """Learn what a load tells that calibration has not seen."""
         self._add(error, driven, noise, where)
         self._solve(where)
-        there = where & (self._spread(driven) <= _SURE * noise)
-        self._least = np.where(there, np.fmin(self._least, driven), self._least)
-        self._most = np.where(there, np.fmax(self._most, driven), self._most)
+        self._reach(driven, where & (self._spread(driven) <= _SURE * noise))
+
+    def _reach(self, driven: Floats, where: NDArray[np.bool_]) -> None:
+        """Take note that the fit holds where these blocks have been."""
+        self._least = np.where(where, np.fmin(self._least, driven), self._least)
+        self._most = np.where(where, np.fmax(self._most, driven), self._most)
 
     def _add(self, error: Floats, driven: Floats, noise: Floats, where: NDArray[np.bool_]) -> None:
         r, x = np.where(where, error, 0.0), np.where(where, driven, 0.0)
@@ -320,10 +332,15 @@ class Watch:
         return spread
 
     def _away(self, driven: Floats) -> Floats:
-        """Return how far the driven part is from where it is calibrated."""
-        ends = np.fmin(np.abs(driven - self._least), np.abs(driven - self._most))
-        proven = np.where(self.own.watching, np.abs(driven - self.own.at), np.nan)
-        away: Floats = np.fmin(ends, proven)
+        """Return how far the driven part is from where it is calibrated.
+
+        Within its ends the fit is wrong by what a bend makes of a straight line, and near the
+        middle of the proof by no more than there.
+        """
+        below, above = driven - self._least, self._most - driven
+        bend = 0.5 * below * above / np.maximum(below + above, 1e-12)
+        within = np.fmin(bend, np.where(self.own.watching, np.abs(driven - self.own.at), np.nan))
+        away: Floats = np.maximum(np.maximum(-below, -above), within)
         return away
 
     def _judge(
@@ -332,18 +349,19 @@ class Watch:
         driven: Floats,
         floor: Floats,
         unsure: Floats,
-        rounded: Floats,
+        rounding: tuple[Floats, Floats],
         limit: float,
     ) -> None:
         relation, forget = self.relation, 1.0 / self._phases.forgetting
-        slack = relation.form * self._away(driven) + unsure + rounded
-        lagging = slack + _LAG_FORM * self._moved
-        self.own.take(left - self._middle(left), driven, floor, limit, forget, lagging, rounded)
+        rounded, alone = rounding
+        slack = relation.form * self._away(driven) + unsure
+        lagging = slack + alone + _LAG_FORM * self._moved
+        self.own.take(left - self._middle(left), driven, floor, limit, forget, lagging, alone)
         if self.common is None:
             return
         middle = self._medians(left)
         shared = np.where(self._assumed, np.nan, middle - median_of_all(middle, _LEAST_OF_ALL))
-        slack = self._medians(slack) + _LAG_FORM * self._moved_together
+        slack = self._medians(slack + rounded) + _LAG_FORM * self._moved_together
         self.common.take(shared, self._medians(driven), relation.floor, limit, forget, slack)
 
     # -- what outlives a restart -----------------------------------------------------

@@ -18,10 +18,9 @@ from twin.plant.cooling import heat_rate, stored_heat, warm_joules
 from twin.plant.exchanger import WATER_JOULES_PER_LITER_KELVIN
 from twin.plant.gpu_model import die_temperature, memory_temperature, plate_conductance
 from twin.plant.units import Floats
-from twin.shadow.readings import Moment
+from twin.shadow.readings import LONGEST_GAP, Moment
 
 __all__ = [
-    "LONGEST_GAP",
     "Expected",
     "Function",
     "Memory",
@@ -45,8 +44,6 @@ __all__ = [
 
 Memory = dict[str, Floats]
 """State of the lags of one relation."""
-LONGEST_GAP = 90.0
-"""Seconds without a frame after which a lag begins anew from rest."""
 _LEAST_FLOW = 0.3
 """Flow over nominal below which a cold plate's law is not known to hold, est."""
 _LEAST_SPEED = 0.2
@@ -117,7 +114,7 @@ def die_in_air(m: Moment, state: Memory) -> Expected:
     """
     site, flow = m.model.layout.site, _air(m)
     gpus = site.server.gpus
-    inlet, power = m["server.inlet_temperature"], m["gpu.power_usage"]
+    inlet, power = m["server.inlet_temperature"], m.mean_power
     air = air_at_gpus(inlet, power, flow, site.fans, gpus)
     ratio = np.repeat(air_ratio(flow, site.fans), gpus, axis=1)
     return _die(m, state, air, ratio, ratio > _LEAST_AIR)
@@ -132,7 +129,7 @@ def _die(
     assumed: NDArray[np.bool_] | None = None,
 ) -> Expected:
     """Return die temperatures in coolant or air of a temperature, at a flow over the nominal."""
-    gpu, power = m.model.gpu, m["gpu.power_usage"]
+    gpu, power = m.model.gpu, m.mean_power
     clean = 1.0 / gpu.thermal_resistance_kelvin_per_watt
     conductance = plate_conductance(clean, np.maximum(ratio, 1e-3), gpu)
     capacity = gpu.heat_capacity_joules_per_kelvin

@@ -17,9 +17,14 @@ from twin.plant.units import Floats
 from twin.site import Layout
 from twin.wire import Snapshot
 
-__all__ = ["Moment", "Readings", "Rounding", "SiteModel", "split", "step_of"]
+__all__ = ["LONGEST_GAP", "Moment", "Readings", "Rounding", "SiteModel", "split", "step_of"]
 
 Flags = NDArray[np.bool_]
+LONGEST_GAP = 90.0
+"""Seconds without a frame after which what came before tells no more about the present."""
+_POWER, _ENERGY, _MEAN_POWER = "gpu.power_usage", "gpu.energy", "gpu.mean_power"
+_MOST_WATTS = 1e4
+"""Power of a GPU that no model reaches: its counter has jumped."""
 _WANDERS = 0.4
 """Deviation of a reading within a block, in steps, above which its mean is as good as unrounded."""
 
@@ -136,6 +141,14 @@ class Moment:
         total: Floats = values.reshape(values.shape[0], parts, -1).sum(axis=2)
         return total
 
+    @property
+    def mean_power(self) -> Floats:
+        """Power of the GPUs since the last instant, by their counters of energy; else as read.
+
+        A reading that is sampled meets some phases of a job's steps more often than others.
+        """
+        return self.values.get(_MEAN_POWER, self.values[_POWER])
+
     def assumed(self, name: str, usual: float) -> Floats:
         """Return a reading, or the usual value where a rack has never given it."""
         return np.where(self.known[name], self.values[name], usual)
@@ -167,6 +180,7 @@ class Readings:
             if shape[1] and signal in travelling[device]:
                 row = travelling[device].index(signal)
                 self._rows.setdefault(device, []).append((row, values, known))
+        self._energy = np.full_like(self.values[_ENERGY], np.nan) if _ENERGY in self.values else None
         self.ts = np.full((self.racks, 1), np.nan)
         self._last = self.ts.copy()
         self.pending = np.zeros(self.racks, dtype=np.bool_)
@@ -190,8 +204,19 @@ class Readings:
                 np.logical_or(known, np.isfinite(values).any(axis=1, keepdims=True), out=known)
         dt = np.where(self.pending[:, None], self.ts - self._last, np.nan)
         self._last[self.pending] = self.ts[self.pending]
+        self._average(dt)
         self.pending[:] = False
         return Moment(model, self.values, self._known, dt)
+
+    def _average(self, dt: Floats) -> None:
+        """Work out the power of the GPUs since their last frame."""
+        if self._energy is None:
+            return
+        energy, sampled = self.values[_ENERGY], self.values[_POWER]
+        mean = (energy - self._energy) * 1e-3 / dt
+        told = (mean > 0.0) & (mean < _MOST_WATTS) & (dt <= LONGEST_GAP) & np.isfinite(sampled)
+        self.values[_MEAN_POWER] = np.where(told, mean, sampled)
+        self._energy[self.pending] = energy[self.pending]
 
     def forget(self, rack: int) -> None:
         """Begin a rack anew, as after its clock was set back."""

@@ -92,14 +92,15 @@ class Relation:
 RELATIONS = (
     Relation(
         name="gpu_temperature", title="GPU temperature", device=GPU, effect="gpu.gpu_temp",
-        causes=("gpu.power_usage", "cdu.supply_temperature", "cdu.flow"), function=functions.die,
+        causes=("gpu.power_usage", "gpu.energy", "cdu.supply_temperature", "cdu.flow"),
+        function=functions.die,
         parameter="thermal resistance of the cold plate", unit="K", gain=0.2, offset=1.0,
         floor=0.12, lag=3.0, warm=60.0, shared=CDU, medium="liquid",
     ),
     Relation(
         name="gpu_temperature_in_air", title="GPU temperature in air", device=GPU,
         effect="gpu.gpu_temp",
-        causes=("gpu.power_usage", "server.inlet_temperature", "fan.speed_ratio"),
+        causes=("gpu.power_usage", "gpu.energy", "server.inlet_temperature", "fan.speed_ratio"),
         function=functions.die_in_air, parameter="thermal resistance of the heat sink", unit="K",
         gain=0.2, offset=1.5, floor=0.2, lag=3.0, warm=60.0, shared=SERVER, medium="air",
     ),
