@@ -19,6 +19,7 @@ from twin.plant.units import Floats
 from twin.shadow.detection import Detector
 from twin.shadow.functions import Expected, Memory
 from twin.shadow.medians import median_of_all, median_of_racks, rooted
+from twin.shadow.population import kinds_of, like_of, unlike
 from twin.shadow.readings import LONGEST_GAP, Moment, split
 from twin.shadow.relations import Relation
 from twin.site import Layout
@@ -34,6 +35,12 @@ _CORRELATED = 4.0
 _UNSURE, _SURE = 1.0, 0.5
 """Deviation of what the fit foretells away from its middle, over that of a block, above which it
 learns on, and down to which it does."""
+_TOLD = 0.25
+"""Deviation of a gain that data tell, over that which is assumed, from which it counts for others."""
+_NARROW = 0.1
+"""Least spread of a kind over that which is assumed, est."""
+_ALIKE = 0.1
+"""The same of what gain and offset make together at the load that was learnt, est."""
 _LAG_FORM = 0.15
 """Error of a lag over the change of its driven part from block to block, est."""
 _FLOW_FORM = 0.3
@@ -97,11 +104,12 @@ class Watch:
         self.relation = relation
         self.shape = shape = layout.shape(relation.device)
         self._phases = phases
-        self.own = Detector(shape, phases.proving)
+        self._kinds = kinds_of(layout)
+        self.own = Detector(shape, phases.proving, self._kinds)
         self.common = None
         if relation.shared is not None:
             groups = (shape[0], max(layout.per_unit(relation.shared), 1))
-            self.common = Detector(groups, phases.proving)
+            self.common = Detector(groups, phases.proving, self._kinds)
         self.applies = np.ones((shape[0], 1), dtype=np.bool_)
         if relation.medium is not None:
             in_air = np.array(layout.site.air_racks, dtype=np.bool_)[:, None]
@@ -120,6 +128,11 @@ class Watch:
         """Sums over these blocks, each over its variance: 1, x, x², r, r x."""
         self._least, self._most = np.full(shape, np.nan), np.full(shape, np.nan)
         """Ends of the driven part that is calibrated beyond where the deviation was proven."""
+        self._prior = np.zeros((2, shape[0], 1))
+        """What gain and offset of the like of each device are."""
+        self._prior_spread = np.full_like(self._prior, np.nan)
+        self._unlike = np.zeros(shape, dtype=np.bool_)
+        """Devices whose fit was far from all others: they are judged by the fit of their like."""
         self._unsure = np.zeros(shape, dtype=np.bool_)
         """Devices that learn on."""
         self._flow_at, self._flows = np.zeros(shape), np.zeros(shape)
@@ -139,6 +152,7 @@ class Watch:
         self._learnt[where] = 0.0
         self._fit[:, where] = 0.0
         self.gain[where] = self.offset[where] = 0.0
+        self._unlike &= ~where
         self._least[where] = self._most[where] = np.nan
         self._flow_at[where] = self._flows[where] = 0.0
         self.own.reset(where)
@@ -210,7 +224,7 @@ class Watch:
         spread = np.nan_to_num(self._spread(driven))
         limits = np.where(self._unsure, _SURE, _UNSURE) * noise
         # What is found is not learnt away.
-        unsure = known & whole & ~young & (spread > limits) & ~self.own.alarmed
+        unsure = known & whole & ~young & (spread > limits) & ~self.own.alarmed & ~self._unlike
         self._unsure = np.where(whole, unsure, self._unsure)
         if unsure.any():
             settled = unsure & (self._swung <= _MOST_MOVED * self.relation.lag)
@@ -291,14 +305,14 @@ class Watch:
         self._learnt += young
         done = young & (self._learnt >= self._phases.learning)
         if done.any():
-            self._solve(done)
+            self._liken(done)
 
     def _learn_on(
         self, error: Floats, driven: Floats, noise: Floats, where: NDArray[np.bool_]
     ) -> None:
         """Learn what a load tells that calibration has not seen."""
         self._add(error, driven, noise, where)
-        self._solve(where)
+        self._liken(where)
         self._reach(driven, where & (self._spread(driven) <= _SURE * noise))
 
     def _reach(self, driven: Floats, where: NDArray[np.bool_]) -> None:
@@ -311,16 +325,49 @@ class Watch:
         sums = np.stack((where.astype(np.float64), x, x * x, r, r * x))
         self._fit += sums / (_CORRELATED * noise**2)
 
+    def _liken(self, where: NDArray[np.bool_]) -> None:
+        """Fit some devices by what those of their kind are like, and find who is like none.
+
+        Where the data of many devices tell gain and offset apart, their middle and spread take the
+        place of what is assumed of the relation.
+        """
+        own, (n, sx, sxx, sr, srx) = self.relation, self._fit
+        over = np.maximum(n * sxx - sx**2, 1e-30)
+        learnt = self._learnt >= self._phases.learning
+        told = learnt & (n < over * (_TOLD * own.gain) ** 2) & ~self._unlike
+        for part, values, variance, most in (
+            (0, (srx * n - sr * sx) / over, n / over, own.gain),
+            (1, (sr * sxx - srx * sx) / over, sxx / over, own.offset),
+        ):
+            middle, spread = like_of(values, told, self._kinds)
+            chance, _ = like_of(variance, told, self._kinds)
+            wide = np.sqrt(np.maximum(spread**2 - chance, (_NARROW * most) ** 2))
+            self._prior[part] = np.nan_to_num(middle)
+            self._prior_spread[part] = np.fmin(wide, 2.0 * most)
+        self._solve(where)
+        whole = self.gain * sx / np.maximum(n, 1e-30) + self.offset
+        assumed = np.hypot(own.gain * sx / np.maximum(n, 1e-30), own.offset)
+        far = where & unlike(whole / assumed, learnt, self._kinds, _ALIKE)
+        if far.any():
+            self._unlike |= far
+            for values in (self.gain, self.offset):
+                middle, _ = like_of(values, learnt & ~self._unlike, self._kinds)
+                np.copyto(values, middle, where=far & np.isfinite(middle))
+
     def _precision(self) -> tuple[Floats, Floats, Floats, Floats]:
         """Return what is known of gain, of offset and of both, and their determinant."""
         own, (n, sx, sxx, _, _) = self.relation, self._fit
-        gain, offset = sxx + 1.0 / own.gain**2, n + 1.0 / own.offset**2
+        spread = self._prior_spread
+        gain = sxx + 1.0 / np.where(np.isfinite(spread[0]), spread[0], own.gain) ** 2
+        offset = n + 1.0 / np.where(np.isfinite(spread[1]), spread[1], own.offset) ** 2
         return gain, offset, sx, np.maximum(gain * offset - sx**2, 1e-30)
 
     def _solve(self, where: NDArray[np.bool_]) -> None:
         """Fit gain and offset of some devices."""
         gain, offset, both, over = self._precision()
-        _, _, _, sr, srx = self._fit
+        n, sx, sxx, sr, srx = self._fit
+        sr = sr + (offset - n) * self._prior[1]
+        srx = srx + (gain - sxx) * self._prior[0]
         self.gain = np.where(where, (srx * offset - sr * both) / over, self.gain)
         self.offset = np.where(where, (sr * gain - srx * both) / over, self.offset)
 
@@ -396,4 +443,5 @@ class Watch:
             )
 
 
-_KEPT = ("gain", "offset", "_learnt", "_fit", "_least", "_most", "_flow_at", "_flows")
+_KEPT = ("gain", "offset", "_learnt", "_fit", "_least", "_most", "_flow_at", "_flows", "_prior",
+         "_prior_spread", "_unlike")  # fmt: skip

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from twin.plant.units import Floats
 from twin.shadow.medians import rooted
+from twin.shadow.population import like_of, unlike
 
 __all__ = ["ALLOWANCE", "Detector", "blocks_to_false_alarm", "limit_for"]
 
@@ -95,6 +96,7 @@ class Detector:
     Args:
         shape: racks, devices a rack.
         proving: blocks in which mean and deviation of a device are found.
+        kinds: of the racks, whose devices are like each other; None where all are.
 
     Attributes:
         watching: devices that are judged.
@@ -103,8 +105,11 @@ class Detector:
         drift: present parameter over the calibrated one, less 1.
     """
 
-    def __init__(self, shape: tuple[int, int], proving: int) -> None:
+    def __init__(
+        self, shape: tuple[int, int], proving: int, kinds: NDArray[np.int64] | None = None
+    ) -> None:
         self._proving = proving
+        self._kinds = np.zeros(shape[0], np.int64) if kinds is None else kinds
         self.watching = np.zeros(shape, dtype=np.bool_)
         self.deviation: Floats = np.full(shape, np.inf)
         self.center: Floats = np.zeros(shape)
@@ -236,10 +241,24 @@ class Detector:
         deviation = np.maximum(np.sqrt(wide), floor)
         self.deviation = np.where(ready, deviation, self.deviation)
         self.center = np.where(ready, mean, self.center)
+        self._hold(ready, floor, np.sqrt(pooled * (1.0 + correlation) / (1.0 - correlation)))
         self._proven = np.where(ready, count, self._proven)
         self.at = np.where(ready, proof.driven / count, self.at)
         self._coarse = np.where(ready, proof.coarse / count, self._coarse)
         self.watching |= ready
+
+    def _hold(self, ready: NDArray[np.bool_], floor: Floats | float, usual: float) -> None:
+        """Hold to their like the devices that changed while they were learnt.
+
+        What is fitted leaves healthy devices the same center. One that is far from it is judged
+        from that of its like, so that the change is found and not taken for normal.
+        """
+        known = ready | self.watching
+        changed = ready & unlike(self.center, known, self._kinds, floor)
+        if changed.any():
+            middle, _ = like_of(self.center, known, self._kinds)
+            self.center = np.where(changed, middle, self.center)
+            self.deviation = np.where(changed, np.maximum(usual, floor), self.deviation)
 
     def _watch(
         self,
