@@ -131,7 +131,7 @@ _WRONG = (
     (_column("cdu.facility_flow", 0, share=0.05), "water_sensors", "r0003"),
     (_column("gpu.gpu_temp", 12, added=4.0), "gpu_temperature_sensor", "r0003/n2/gpu4"),
     (_column("gpu.memory_temp", 12, added=4.0), "memory_contact", "r0003/n2/gpu4"),
-    (_column("gpu.power_usage", 12, share=-0.12), "gpu_power_sensor", "r0003/n2/gpu4"),
+    (_column("gpu.power_usage", 12, share=-0.06), "gpu_power_sensor", "r0003/n2/gpu4"),
     (_column("server.power", 1, share=0.05), "server_meter", "r0003/n2"),
     (_column("psu.input_power", 5, share=0.03), "supply_sensor", "r0003/n2/psu2"),
     (_lossy_supply, "supply_loss", "r0003/n2/psu2"),

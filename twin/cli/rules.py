@@ -120,13 +120,13 @@ def run_test(
       twin rules test --rules my.yml --history http://prometheus:9090 --from now-7d
     """  # noqa: D301 - click wants the backspace itself before lines to be kept
     if history is not None:
-        scenarios_only = {"--scenarios": scenarios, "--report": report, "--sweep": sweep,
+        scenarios_only = {"--scenarios": scenarios, "--sweep": sweep,
                           "--mutate": mutate, "--alertmanager": alertmanager,
                           "--exporter": exporter, "--counters": counters}  # fmt: skip
         backtest_rules(
             history, rules, since, until, scenarios_only,
             incidents=incidents, credentials=credentials, step=step, most=most_samples,
-            junit=junit, jobs=jobs, every=every, strict=strict, as_json=as_json,
+            junit=junit, report=report, jobs=jobs, every=every, strict=strict, as_json=as_json,
         )  # fmt: skip
         return
     refuse_without_history({"--from": since, "--to": until, "--incidents": incidents,

@@ -70,6 +70,7 @@ def backtest_rules(
     step: str | None,
     most: int,
     junit: Path | None,
+    report: Path | None,
     jobs: int | None,
     every: bool,
     strict: bool,
@@ -92,6 +93,7 @@ def backtest_rules(
     from twin.cli.rules_files import tell
     from twin.rules.backtest import (
         backtest,
+        backtest_html,
         backtest_json,
         backtest_junit,
         read_incidents,
@@ -113,6 +115,8 @@ def backtest_rules(
     found = verdict(outcome, listed)
     if junit is not None:
         junit.write_bytes(backtest_junit(found))
+    if report is not None:
+        report.write_text(backtest_html(found), encoding="utf-8")
     if as_json:
         typer.echo(orjson.dumps(backtest_json(found)))
     else:

@@ -67,6 +67,11 @@ class Rule:
         return seconds_of(self.home.attributes.get("query_offset"))
 
     @property
+    def interval(self) -> float:
+        """Seconds between two evaluations of its group, 0 where the group leaves it open."""
+        return seconds_of(self.home.attributes.get("interval"))
+
+    @property
     def place(self) -> str:
         """File and line."""
         return f"{self.file}:{self.line}"

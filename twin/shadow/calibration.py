@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 
 from twin.plant.units import Floats
 from twin.shadow.detection import Detector
+from twin.shadow.fit import LineFit
 from twin.shadow.functions import Expected, Memory
 from twin.shadow.medians import median_of_all, median_of_racks, rooted
-from twin.shadow.population import kinds_of, like_of, unlike
+from twin.shadow.population import kinds_of
 from twin.shadow.readings import LONGEST_GAP, Moment, split
 from twin.shadow.relations import Relation
 from twin.site import Layout
@@ -30,17 +31,9 @@ _LEAST_OF_A_RACK = 4
 """Devices of a rack whose median tells what the whole rack shows."""
 _LEAST_OF_ALL = 5
 """Devices of a site whose median tells what all of them show."""
-_CORRELATED = 4.0
-"""Blocks whose errors are one: of lags and forms that are not quite the model's, est."""
 _UNSURE, _SURE = 1.0, 0.5
 """Deviation of what the fit foretells away from its middle, over that of a block, above which it
 learns on, and down to which it does."""
-_TOLD = 0.25
-"""Deviation of a gain that data tell, over that which is assumed, from which it counts for others."""
-_NARROW = 0.1
-"""Least spread of a kind over that which is assumed, est."""
-_ALIKE = 0.1
-"""The same of what gain and offset make together at the load that was learnt, est."""
 _LAG_FORM = 0.15
 """Error of a lag over the change of its driven part from block to block, est."""
 _FLOW_FORM = 0.3
@@ -104,17 +97,17 @@ class Watch:
         self.relation = relation
         self.shape = shape = layout.shape(relation.device)
         self._phases = phases
-        self._kinds = kinds_of(layout)
-        self.own = Detector(shape, phases.proving, self._kinds)
+        kinds = kinds_of(layout)
+        self.own = Detector(shape, phases.proving, kinds)
         self.common = None
         if relation.shared is not None:
             groups = (shape[0], max(layout.per_unit(relation.shared), 1))
-            self.common = Detector(groups, phases.proving, self._kinds)
+            self.common = Detector(groups, phases.proving, kinds)
         self.applies = np.ones((shape[0], 1), dtype=np.bool_)
         if relation.medium is not None:
             in_air = np.array(layout.site.air_racks, dtype=np.bool_)[:, None]
             self.applies = in_air if relation.medium == "air" else ~in_air
-        self.gain, self.offset = np.zeros(shape), np.zeros(shape)
+        self._fit = LineFit(shape, relation.gain, relation.offset, kinds)
         self.expected: Floats = np.full(shape, np.nan)
         self.measured: Floats = np.full(shape, np.nan)
         self.covered = np.zeros(shape, dtype=np.bool_)
@@ -122,17 +115,6 @@ class Watch:
         self._reported = np.zeros(shape)
         self._sums = _Sums(shape)
         self._assumed = np.zeros((shape[0], 1), dtype=np.bool_)
-        self._learnt = np.zeros(shape)
-        """Blocks that calibration has of each device."""
-        self._fit = np.zeros((5, *shape))
-        """Sums over these blocks, each over its variance: 1, x, x², r, r x."""
-        self._least, self._most = np.full(shape, np.nan), np.full(shape, np.nan)
-        """Ends of the driven part that is calibrated beyond where the deviation was proven."""
-        self._prior = np.zeros((2, shape[0], 1))
-        """What gain and offset of the like of each device are."""
-        self._prior_spread = np.full_like(self._prior, np.nan)
-        self._unlike = np.zeros(shape, dtype=np.bool_)
-        """Devices whose fit was far from all others: they are judged by the fit of their like."""
         self._unsure = np.zeros(shape, dtype=np.bool_)
         """Devices that learn on."""
         self._flow_at, self._flows = np.zeros(shape), np.zeros(shape)
@@ -147,13 +129,14 @@ class Watch:
         )
         """How far it moved by more than its like did, and its rack or server by more than all."""
 
+    @property
+    def gain(self) -> Floats:
+        """What each device differs by, over the driven part."""
+        return self._fit.gain
+
     def reset(self, where: NDArray[np.bool_]) -> None:
         """Calibrate some devices anew, (racks, devices)."""
-        self._learnt[where] = 0.0
-        self._fit[:, where] = 0.0
-        self.gain[where] = self.offset[where] = 0.0
-        self._unlike &= ~where
-        self._least[where] = self._most[where] = np.nan
+        self._fit.reset(where)
         self._flow_at[where] = self._flows[where] = 0.0
         self.own.reset(where)
 
@@ -217,25 +200,26 @@ class Watch:
         self._move(driven)
         floor = self._floor(driven)
         noise = np.sqrt(floor**2 + (_LAG_FORM * self._swung) ** 2 + rounded**2)
-        young = whole & (self._learnt < self._phases.learning)
+        young = whole & (self._fit.blocks < self._phases.learning)
         if young.any():
             self._learn(error, driven, noise, young)
-        known = self._learnt >= self._phases.learning
-        spread = np.nan_to_num(self._spread(driven))
+        known = self._fit.blocks >= self._phases.learning
+        spread = np.nan_to_num(self._fit.spread(driven))
         limits = np.where(self._unsure, _SURE, _UNSURE) * noise
         # What is found is not learnt away.
-        unsure = known & whole & ~young & (spread > limits) & ~self.own.alarmed & ~self._unlike
+        unsure = known & whole & ~young & (spread > limits) & ~self.own.alarmed & ~self._fit.unlike
         self._unsure = np.where(whole, unsure, self._unsure)
         if unsure.any():
             settled = unsure & (self._swung <= _MOST_MOVED * self.relation.lag)
             self._learn_on(error - self.own.center, driven, noise, settled)
-        left = error - (self.gain * driven + self.offset)
+        ours = self._fit.gain * driven + self._fit.offset
+        left = error - ours
         left[~known | young | unsure] = np.nan
-        self.expected = model + (self.gain * driven + self.offset)
+        self.expected = model + ours
         self.expected[~known] = np.nan
         self.measured = model + error
         fresh = whole & ~self.own.watching
-        self._reach(driven, fresh)
+        self._fit.reach(driven, fresh)
         self._flows += fresh
         share = np.where(fresh, 1.0 / np.maximum(self._flows, 1.0), 0.0)
         self._flow_at = self._flow_at + share * (flow - self._flow_at)
@@ -301,94 +285,21 @@ class Watch:
     def _learn(
         self, error: Floats, driven: Floats, noise: Floats, young: NDArray[np.bool_]
     ) -> None:
-        self._add(error, driven, noise, young)
-        self._learnt += young
-        done = young & (self._learnt >= self._phases.learning)
-        if done.any():
-            self._liken(done)
+        fit = self._fit
+        fit.add(error, driven, noise, young)
+        fit.blocks += young
+        learnt = fit.blocks >= self._phases.learning
+        if (done := young & learnt).any():
+            fit.solve(done, learnt)
 
     def _learn_on(
         self, error: Floats, driven: Floats, noise: Floats, where: NDArray[np.bool_]
     ) -> None:
         """Learn what a load tells that calibration has not seen."""
-        self._add(error, driven, noise, where)
-        self._liken(where)
-        self._reach(driven, where & (self._spread(driven) <= _SURE * noise))
-
-    def _reach(self, driven: Floats, where: NDArray[np.bool_]) -> None:
-        """Take note that the fit holds where these blocks have been."""
-        self._least = np.where(where, np.fmin(self._least, driven), self._least)
-        self._most = np.where(where, np.fmax(self._most, driven), self._most)
-
-    def _add(self, error: Floats, driven: Floats, noise: Floats, where: NDArray[np.bool_]) -> None:
-        r, x = np.where(where, error, 0.0), np.where(where, driven, 0.0)
-        sums = np.stack((where.astype(np.float64), x, x * x, r, r * x))
-        self._fit += sums / (_CORRELATED * noise**2)
-
-    def _liken(self, where: NDArray[np.bool_]) -> None:
-        """Fit some devices by what those of their kind are like, and find who is like none.
-
-        Where the data of many devices tell gain and offset apart, their middle and spread take the
-        place of what is assumed of the relation.
-        """
-        own, (n, sx, sxx, sr, srx) = self.relation, self._fit
-        over = np.maximum(n * sxx - sx**2, 1e-30)
-        learnt = self._learnt >= self._phases.learning
-        told = learnt & (n < over * (_TOLD * own.gain) ** 2) & ~self._unlike
-        for part, values, variance, most in (
-            (0, (srx * n - sr * sx) / over, n / over, own.gain),
-            (1, (sr * sxx - srx * sx) / over, sxx / over, own.offset),
-        ):
-            middle, spread = like_of(values, told, self._kinds)
-            chance, _ = like_of(variance, told, self._kinds)
-            wide = np.sqrt(np.maximum(spread**2 - chance, (_NARROW * most) ** 2))
-            self._prior[part] = np.nan_to_num(middle)
-            self._prior_spread[part] = np.fmin(wide, 2.0 * most)
-        self._solve(where)
-        whole = self.gain * sx / np.maximum(n, 1e-30) + self.offset
-        assumed = np.hypot(own.gain * sx / np.maximum(n, 1e-30), own.offset)
-        far = where & unlike(whole / assumed, learnt, self._kinds, _ALIKE)
-        if far.any():
-            self._unlike |= far
-            for values in (self.gain, self.offset):
-                middle, _ = like_of(values, learnt & ~self._unlike, self._kinds)
-                np.copyto(values, middle, where=far & np.isfinite(middle))
-
-    def _precision(self) -> tuple[Floats, Floats, Floats, Floats]:
-        """Return what is known of gain, of offset and of both, and their determinant."""
-        own, (n, sx, sxx, _, _) = self.relation, self._fit
-        spread = self._prior_spread
-        gain = sxx + 1.0 / np.where(np.isfinite(spread[0]), spread[0], own.gain) ** 2
-        offset = n + 1.0 / np.where(np.isfinite(spread[1]), spread[1], own.offset) ** 2
-        return gain, offset, sx, np.maximum(gain * offset - sx**2, 1e-30)
-
-    def _solve(self, where: NDArray[np.bool_]) -> None:
-        """Fit gain and offset of some devices."""
-        gain, offset, both, over = self._precision()
-        n, sx, sxx, sr, srx = self._fit
-        sr = sr + (offset - n) * self._prior[1]
-        srx = srx + (gain - sxx) * self._prior[0]
-        self.gain = np.where(where, (srx * offset - sr * both) / over, self.gain)
-        self.offset = np.where(where, (sr * gain - srx * both) / over, self.offset)
-
-    def _spread(self, driven: Floats) -> Floats:
-        """Return the deviation of what the fit foretells for being off its middle."""
-        _, offset, _, over = self._precision()
-        middle = self._fit[1] / np.maximum(self._fit[0], 1e-30)
-        spread: Floats = np.abs(driven - middle) * np.sqrt(offset / over)
-        return spread
-
-    def _away(self, driven: Floats) -> Floats:
-        """Return how far the driven part is from where it is calibrated.
-
-        Within its ends the fit is wrong by what a bend makes of a straight line, and near the
-        middle of the proof by no more than there.
-        """
-        below, above = driven - self._least, self._most - driven
-        bend = 0.5 * below * above / np.maximum(below + above, 1e-12)
-        within = np.fmin(bend, np.where(self.own.watching, np.abs(driven - self.own.at), np.nan))
-        away: Floats = np.maximum(np.maximum(-below, -above), within)
-        return away
+        fit = self._fit
+        fit.add(error, driven, noise, where)
+        fit.solve(where, fit.blocks >= self._phases.learning)
+        fit.reach(driven, where & (fit.spread(driven) <= _SURE * noise))
 
     def _judge(
         self,
@@ -401,7 +312,10 @@ class Watch:
     ) -> None:
         relation, forget = self.relation, 1.0 / self._phases.forgetting
         rounded, alone = rounding
-        slack = relation.form * self._away(driven) + unsure
+        proven = np.where(self.own.watching, self.own.at, np.nan)
+        away = self._fit.away(driven, proven)
+        wrong = relation.form * away + relation.within * np.abs(driven)
+        slack = wrong + unsure
         lagging = slack + alone + _LAG_FORM * self._moved
         self.own.take(left - self._middle(left), driven, floor, limit, forget, lagging, alone)
         if self.common is None:
@@ -420,11 +334,15 @@ class Watch:
             "own": self.own, "common": self.common
         }  # fmt: skip
 
+    @property
+    def _stored(self) -> dict[str, Detector | LineFit]:
+        return {"fit": self._fit, **self.parts}
+
     def kept(self) -> dict[str, NDArray[np.generic]]:
         """Return what a restart must not lose."""
         kept: dict[str, NDArray[np.generic]] = {name: getattr(self, name) for name in _KEPT}
-        for part, detector in self.parts.items():
-            kept |= {f"{part}.{name}": values for name, values in detector.kept().items()}
+        for part, own in self._stored.items():
+            kept |= {f"{part}.{name}": values for name, values in own.kept().items()}
         return kept
 
     def restore(self, kept: dict[str, NDArray[np.generic]]) -> None:
@@ -436,12 +354,11 @@ class Watch:
         """
         for name in _KEPT:
             setattr(self, name, rooted(kept[name], getattr(self, name)))
-        for part, detector in self.parts.items():
+        for part, own in self._stored.items():
             head = f"{part}."
-            detector.restore(
-                {key[len(head) :]: own for key, own in kept.items() if key.startswith(head)}
+            own.restore(
+                {key[len(head) :]: each for key, each in kept.items() if key.startswith(head)}
             )
 
 
-_KEPT = ("gain", "offset", "_learnt", "_fit", "_least", "_most", "_flow_at", "_flows", "_prior",
-         "_prior_spread", "_unlike")  # fmt: skip
+_KEPT = ("_flow_at", "_flows")

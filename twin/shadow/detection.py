@@ -73,12 +73,19 @@ def limit_for(sides: int, blocks_a_week: float, false_alarms_a_week: float) -> f
     return high
 
 
+def _beyond(values: Floats, slack: Floats | float) -> Floats:
+    """Return what values are beyond what they may be wrong by."""
+    beyond: Floats = np.sign(values) * np.maximum(np.abs(values) - slack, 0.0)
+    return beyond
+
+
 @dataclass(slots=True)
 class _ProofSums:
     """Sums over the blocks in which the deviation of each device is proven."""
 
     count: Floats
     total: Floats
+    clear: Floats
     square: Floats
     product: Floats
     driven: Floats
@@ -87,7 +94,7 @@ class _ProofSums:
 
     @classmethod
     def of(cls, shape: tuple[int, int]) -> _ProofSums:
-        return cls(*(np.zeros(shape) for _ in range(7)))
+        return cls(*(np.zeros(shape) for _ in range(8)))
 
 
 class Detector:
@@ -178,8 +185,9 @@ class Detector:
         self.watching &= ~where
         self.alarmed &= ~where
         for own in (
-            self._proof.count, self._proof.total, self._proof.square, self._proof.product,
-            self._proof.driven, self._proof.last, self._proof.coarse, self._above, self._below,
+            self._proof.count, self._proof.total, self._proof.clear, self._proof.square,
+            self._proof.product, self._proof.driven, self._proof.last, self._proof.coarse,
+            self._above, self._below,
             self.smooth, self._smooth_whole, self.blocks, self._error, self._moved, self._squared,
             self.drift, self._rough, self._proven, self._slow_moved, self._slow_squared,
         ):  # fmt: skip
@@ -211,27 +219,34 @@ class Detector:
         own = there & ~self.watching
         if own.any():
             self._proof.coarse += np.where(own, coarse, 0.0)
-            self._prove(np.where(own, error, 0.0), np.where(own, driven, 0.0), own, floor)
+            shown, at = np.where(own, error, 0.0), np.where(own, driven, 0.0)
+            self._prove(shown, np.where(own, _beyond(shown, slack), 0.0), at, own, floor)
         self._watch(error, driven, slack, floor, there & self.watching & ~own, limit, forget)
 
     def _prove(
-        self, error: Floats, driven: Floats, own: NDArray[np.bool_], floor: Floats | float
+        self,
+        error: Floats,
+        clear: Floats,
+        driven: Floats,
+        own: NDArray[np.bool_],
+        floor: Floats | float,
     ) -> None:
         proof = self._proof
-        proof.product += error * proof.last
+        proof.product += clear * proof.last
         proof.count += own
         proof.total += error
-        proof.square += error**2
+        proof.clear += clear
+        proof.square += clear**2
         proof.driven += driven
-        proof.last = np.where(own, error, proof.last)
+        proof.last = np.where(own, clear, proof.last)
         ready = own & (proof.count >= self._proving)
         if not ready.any():
             return
         count = np.maximum(proof.count, 1.0)
-        mean = proof.total / count
+        mean, clear = proof.total / count, proof.clear / count
         enough = proof.count >= self._proving
-        variance = np.maximum(proof.square / count - mean**2, 0.0) * count / (count - 1.0)
-        lagged = proof.product / count - mean**2
+        variance = np.maximum(proof.square / count - clear**2, 0.0) * count / (count - 1.0)
+        lagged = proof.product / count - clear**2
         bulk = enough & (variance <= 9.0 * max(float(np.median(variance[enough])), 1e-30))
         pooled = float(variance[bulk].mean())
         correlation = float(lagged[bulk].sum()) / max(float(variance[bulk].sum()), 1e-30)
@@ -274,7 +289,8 @@ class Detector:
         if not there.any():
             return
         gap = np.where(there, error - self.center, 0.0)
-        deviation = np.maximum(self.deviation, np.sqrt(self._roughness(gap, there)) / _ROUGHER)
+        rough = np.sqrt(self._roughness(gap, slack, there)) / _ROUGHER
+        deviation = np.maximum(self.deviation, rough)
         z = gap / deviation
         # The mean of n blocks is known to 1/sqrt(n) of a deviation; of many devices some are off
         # by several times that.
@@ -286,7 +302,7 @@ class Detector:
         for side, sign in ((self._above, 1.0), (self._below, -1.0)):
             moved = np.clip(side + np.minimum(sign * z - allowed, _MOST_STEP), 0.0, cap)
             side[there] = moved[there]
-        clear = np.sign(z) * np.maximum(np.abs(z) - unsure, 0.0)
+        clear = _beyond(z, unsure)
         self.smooth = np.where(there, (1.0 - _SMOOTH) * self.smooth + _SMOOTH * clear, self.smooth)
         whole = (1.0 - _SMOOTH) * self._smooth_whole + _SMOOTH * z
         self._smooth_whole = np.where(there, whole, self._smooth_whole)
@@ -304,14 +320,15 @@ class Detector:
         step = np.clip(gap, -2.0 * deviation, 2.0 * deviation) / np.maximum(self._proven, 1.0)
         self.center = self.center + np.where(calm, step, 0.0)
 
-    def _roughness(self, gap: Floats, there: NDArray[np.bool_]) -> Floats:
+    def _roughness(self, gap: Floats, slack: Floats | float, there: NDArray[np.bool_]) -> Floats:
         """Return the variance of a block that the steps from block to block tell.
 
         Loads that come and go make a device rougher than it was when its deviation was proven. Of
         two successive steps the smaller counts, so that the one step of a fault does not.
         """
         most = _MOST_STEP * np.where(there, self.deviation, 0.0)
-        step = np.where(there, np.minimum((gap - self._gap) ** 2, most**2), np.nan)
+        step = np.minimum(_beyond(gap - self._gap, slack) ** 2, most**2)
+        step = np.where(there, step, np.nan)
         least = np.minimum(step, self._step) / _ROUGH_OF_NOISE
         more = _ROUGH * (np.nan_to_num(least) - self._rough)
         self._rough = self._rough + np.where(np.isfinite(least), more, 0.0)

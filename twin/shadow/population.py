@@ -24,7 +24,9 @@ _NORMAL = 1.4826
 _FAR = 6.0
 """Spreads beyond which a device is unlike its like, est."""
 _FEW = 0.03
-"""Share of a kind up to which those who are unlike are faults: more are a kind of their own, est."""
+"""Share of a kind up to which those unlike it are faults: more are a kind of their own, est."""
+_TWO = 2.0
+"""Devices that are few in any kind."""
 
 
 def kinds_of(layout: Layout) -> Kinds:
@@ -60,6 +62,6 @@ def unlike(values: Floats, there: Flags, kinds: Kinds, least: Floats | float) ->
     far: Flags = there & (np.abs(values - middle) > _FAR * np.maximum(spread, least))
     for kind in range(int(kinds.max(initial=-1)) + 1):
         racks = kinds == kind
-        if far[racks].sum() > max(_FEW * there[racks].sum(), 1.0):
+        if far[racks].sum() > max(_FEW * there[racks].sum(), _TWO):
             far[racks] = False
     return far

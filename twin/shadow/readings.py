@@ -180,7 +180,9 @@ class Readings:
             if shape[1] and signal in travelling[device]:
                 row = travelling[device].index(signal)
                 self._rows.setdefault(device, []).append((row, values, known))
-        self._energy = np.full_like(self.values[_ENERGY], np.nan) if _ENERGY in self.values else None
+        self._energy: Floats | None = None
+        if _ENERGY in self.values:
+            self._energy = np.full_like(self.values[_ENERGY], np.nan)
         self.ts = np.full((self.racks, 1), np.nan)
         self._last = self.ts.copy()
         self.pending = np.zeros(self.racks, dtype=np.bool_)

@@ -44,6 +44,7 @@ class Relation:
             of one kind wander by so much, est.
         floor_ratio: the same over the driven part.
         form: error of the function over a change of the driven part since it was calibrated, est.
+        within: error over the driven part itself: what a job does beside what is measured, est.
         lag: how far a lag may be from its end before a sample counts half, in units of the effect.
         warm: seconds that a device must have reported before it counts.
         shared: class of what shares causes, so that what all devices of one show is its own: a
@@ -64,6 +65,7 @@ class Relation:
     floor: float
     floor_ratio: float = 0.0
     form: float = 0.1
+    within: float = 0.0
     lag: float = np.inf
     warm: float = 10.0
     shared: DeviceClass | None = None
@@ -121,7 +123,7 @@ RELATIONS = (
         name="host_load", title="load of a server", device=SERVER, effect="psu.output_power",
         causes=("gpu.power_usage", "fan.speed_ratio"), function=functions.host_load,
         parameter="power of a server a watt of its GPUs", unit="W", gain=0.05, offset=300.0,
-        floor=10.0, floor_ratio=0.003, form=0.1,
+        floor=10.0, floor_ratio=0.003, form=0.1, within=0.01,
     ),
     Relation(
         name="supply_input", title="input of a power supply", device=PSU,

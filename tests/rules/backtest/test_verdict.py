@@ -7,9 +7,17 @@ from pathlib import Path
 import pytest
 
 from tests.rules.conftest import episode
-from twin.rules.backtest import BacktestVerdict, PastIncident, PastOutcome, PastSettings, verdict
+from twin.rules.backtest import (
+    BacktestVerdict,
+    PastIncident,
+    PastOutcome,
+    PastSettings,
+    backtest_html,
+    verdict,
+)
 from twin.rules.backtest.outcome import WEEK, Gap
 from twin.rules.backtest.report import backtest_json, backtest_junit, backtest_text
+from twin.rules.backtest.run import paces
 from twin.rules.judging import Episode
 from twin.rules.result import CheckStatus
 from twin.rules.source import RuleSet, load_rules
@@ -116,3 +124,43 @@ def test_every_report_says_the_same(rules: RuleSet) -> None:
             for row in part[1]]  # fmt: skip
     assert any("missed" in row for row in rows)
     assert any('rack="r1"' in row for row in rows)
+
+
+def test_page_shows_everybody_on_one_line_of_time(rules: RuleSet) -> None:
+    """Incidents, firings that they excuse, false alarms and findings are bars, and text is text."""
+    hours = 3600.0
+    own = [incident(0, WEEK, "PumpFailed", rack="r1")]
+    found = judged(
+        rules,
+        own,
+        at(hours, 2 * hours, rack="r1"),
+        at(WEEK + 1, WEEK + 2, rack="<b>"),
+        found=(at(0, 2 * WEEK, "cold plate"),),
+        gaps=(Gap(START + WEEK, START + WEEK + 10),),
+    )
+    page = backtest_html(found)
+    assert '<span class="bar incident" style="left:0.0%;width:50.0%"></span>' in page
+    assert '<span class="bar excused" style="left:0.298%;width:0.298%"></span>' in page
+    assert '<span class="bar false" style="left:50.0%;width:0.15%"></span>' in page
+    assert page.index('class="soft">alert<') < page.index('class="soft">twin shadow<')
+    assert "no samples" in page
+    assert "&lt;b&gt;" in page
+    assert "<b>" not in page
+
+
+def test_groups_are_evaluated_at_their_own_interval(tmp_path: Path) -> None:
+    """A group's interval counts in whole steps; one without is evaluated at each."""
+    path = tmp_path / "own.yml"
+    path.write_text(
+        """
+groups:
+  - {name: a, rules: [{alert: A, expr: up == 0}]}
+  - {name: b, interval: 1m, rules: [{alert: B, expr: up == 0}]}
+  - {name: c, interval: 20s, rules: [{alert: C, expr: up == 0}]}
+  - {name: d, interval: 5s, rules: [{alert: D, expr: up == 0}]}
+""",
+        encoding="utf-8",
+    )
+    found = paces(load_rules([str(path)]), 15.0)
+    told = {pace: [own.name for own in alerts] for pace, alerts in found.items()}
+    assert told == {15.0: ["A", "D"], 60.0: ["B"], 30.0: ["C"]}

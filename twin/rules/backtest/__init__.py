@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from twin.rules.backtest.html import backtest_html
 from twin.rules.backtest.incidents import PastIncident, read_incidents
 from twin.rules.backtest.outcome import PastOutcome, PastSettings
 from twin.rules.backtest.report import backtest_json, backtest_junit, backtest_text
@@ -14,6 +15,7 @@ __all__ = [
     "PastOutcome",
     "PastSettings",
     "backtest",
+    "backtest_html",
     "backtest_json",
     "backtest_junit",
     "backtest_text",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -30,10 +30,10 @@ from twin.rules.backtest.wall_clock import on_wall_clock
 from twin.rules.engine import EngineOutcome, evaluate
 from twin.rules.jobs import Candidate
 from twin.rules.sampling import Samples
-from twin.rules.source import RuleSet
+from twin.rules.source import Rule, RuleSet
 from twin.scenario import show_duration
 
-__all__ = ["Past", "backtest"]
+__all__ = ["Past", "backtest", "paces"]
 
 Values = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -168,10 +168,23 @@ class _PastRun:
 
     def _judge(self, samples: Samples, grid: ScrapeGrid, at: float) -> None:
         rules = on_wall_clock(self.rules.without(self.errors), grid.origin)
+        for pace, alerts in sorted(paces(rules, grid.step).items()):
+            self._evaluate(samples, grid, at, rules, pace, alerts)
+
+    def _evaluate(
+        self,
+        samples: Samples,
+        grid: ScrapeGrid,
+        at: float,
+        rules: RuleSet,
+        pace: float,
+        alerts: Sequence[Rule],
+    ) -> None:
+        """Judge the alerts whose groups are evaluated at a pace, in seconds."""
         numbers = {rule.key: index for index, rule in enumerate(self.rules.alerts)}
-        candidates = [Candidate(rule, rule.body) for rule in rules.alerts]
-        found = evaluate(samples, candidates, rules, grid.step, self.settings.threads)
-        self._blame(found, rules)
+        candidates = [Candidate(rule, rule.body) for rule in alerts]
+        found = evaluate(samples, candidates, rules, pace, self.settings.threads)
+        self._blame(found, alerts)
         self.alerts.take(
             [
                 replace(
@@ -183,9 +196,9 @@ class _PastRun:
             at,
         )
 
-    def _blame(self, found: EngineOutcome, rules: RuleSet) -> None:
+    def _blame(self, found: EngineOutcome, alerts: Sequence[Rule]) -> None:
         for index, text in found.errors.items():
-            self.errors.setdefault(rules.alerts[index].key, text)
+            self.errors.setdefault(alerts[index].key, text)
         for key, text in found.failed.items():
             self.errors.setdefault(key, text)
 
@@ -258,6 +271,15 @@ class _PastRun:
             partial=own.partial,
             notes=notes,
         )
+
+
+def paces(rules: RuleSet, step: float) -> dict[float, list[Rule]]:
+    """Return the alerts by the seconds between two evaluations of their groups, whole steps."""
+    paces: dict[float, list[Rule]] = {}
+    for rule in rules.alerts:
+        own = rule.interval or step
+        paces.setdefault(max(1, math.ceil(own / step - 1e-9)) * step, []).append(rule)
+    return paces
 
 
 def _there(samples: Samples) -> Flags:
