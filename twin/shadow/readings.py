@@ -25,8 +25,9 @@ LONGEST_GAP = 90.0
 _POWER, _ENERGY, _MEAN_POWER = "gpu.power_usage", "gpu.energy", "gpu.mean_power"
 _MOST_WATTS = 1e4
 """Power of a GPU that no model reaches: its counter has jumped."""
-_WANDERS = 0.4
-"""Deviation of a reading within a block, in steps, above which its mean is as good as unrounded."""
+_WANDERS = 0.8
+"""Deviation of a reading within a block, in steps, above which its mean is as good as unrounded:
+one that goes to and fro between two steps has half a step at most."""
 
 
 def split(name: str) -> tuple[str, str]:
