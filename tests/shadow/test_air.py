@@ -95,6 +95,23 @@ def test_a_wrong_sensor_is_told_from_the_device(
         assert "above" in found.text
 
 
+def test_fan_that_turns_slower_than_the_others_is_named(calibrated: bytes) -> None:
+    """A fan at 96 % of its server's others is named, and nothing else is found."""
+    reality = _again(calibrated)
+
+    def alter(rack: int, columns: Columns) -> None:
+        if rack == 1:
+            for name in ("fan.speed", "fan.speed_ratio"):
+                columns[name][12] *= 0.96
+
+    reality.alter = alter
+    for _ in reality.run(420):
+        pass
+    [found] = reality.shadow.findings
+    assert (found.cause, found.place) == ("fan_slow", "r0002/n2/fan3")
+    assert "4." in found.text or "3." in found.text
+
+
 def test_faster_fans_and_hot_air_are_no_deviation(calibrated: bytes) -> None:
     """What fans do and what air comes in is known: neither is laid to a heat sink or sensor."""
     reality = _again(calibrated)

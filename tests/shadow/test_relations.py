@@ -90,5 +90,5 @@ def test_relations_are_the_plants_own(known: str) -> None:
 
 _STORED = {"heat_balance": 100.0}
 """Heat that the coolant between thermometers and exchanger stores in a second, of 14 kW."""
-_CLOSE = {"K": 1.6, "W": 45.0, "L/min": 0.05, "Pa": 60.0}
+_CLOSE = {"K": 1.6, "W": 45.0, "L/min": 0.05, "Pa": 60.0, "rpm": 150.0}
 """Rounding of the readings, and what a second of lag makes."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from twin.catalog import CDU, GPU, PSU, PUMP, SERVER, DeviceClass
+from twin.catalog import CDU, FAN, GPU, PSU, PUMP, SERVER, DeviceClass
 
 __all__ = ["CAUSES", "DeviationCause", "Sign"]
 
@@ -83,6 +83,12 @@ CAUSES = (
           "a sensor that all GPUs of {place} share is wrong: they read " + _KELVIN),
     DeviationCause("outlet_temperature_sensor", SERVER, (("outlet_temperature", "own", 1),),
           "outlet temperature sensor of {place} is wrong: it reads " + _KELVIN, mirrored=True),
+    DeviationCause("fan_slow", FAN, (("fan_speed", "own", -1),),
+          "fan {place} turns {percent:.1f} % slower than when calibrated beside those of its "
+          "server: it wears or is blocked"),
+    DeviationCause("fan_tachometer", FAN, (("fan_speed", "own", 1),),
+          "fan {place} reads {percent:.1f} % faster than when calibrated beside those of its "
+          "server: its tachometer is wrong"),
     DeviationCause("gpu_power_sensor", GPU,
           (("gpu_temperature", "own", 1), ("host_load", "own", 1)),
           _POWER_SENSOR, mirrored=True),

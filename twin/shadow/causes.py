@@ -12,7 +12,7 @@ from heapq import nlargest
 
 import numpy as np
 
-from twin.catalog import CDU, GPU, PUMP, SERVER
+from twin.catalog import CDU, PUMP, SERVER
 from twin.shadow.calibration import Watch
 from twin.shadow.cause_table import CAUSES, DeviationCause
 from twin.shadow.relations import RELATIONS
@@ -143,7 +143,7 @@ def _culprit(layout: Layout, watch: Watch, part: str, rack: int, device: int) ->
         return Culprit(rack, None, (kind.name, device))
     if kind is SERVER:
         return Culprit(rack, device, (kind.name, device))
-    per_server = site.server.gpus if kind is GPU else site.server.psus
+    per_server = layout.per_unit(kind) // max(site.servers_per_rack, 1)
     return Culprit(rack, device // per_server, (kind.name, device))
 
 

@@ -26,6 +26,7 @@ __all__ = [
     "Memory",
     "die",
     "die_in_air",
+    "fan_speed",
     "filter_pressure",
     "flow_meter",
     "heat_balance",
@@ -166,6 +167,14 @@ def outlet_temperature(m: Moment, _: Memory) -> Expected:
     ratio = air_ratio(flow, m.model.layout.site.fans)
     inlet = m["server.inlet_temperature"]
     return Expected(inlet, driven, holds=ratio > _LEAST_AIR, flow=np.log(np.maximum(ratio, 1e-3)))
+
+
+def fan_speed(m: Moment, _: Memory) -> Expected:
+    """Speed of a fan from those of all fans of its server, which its board drives alike."""
+    speeds, fans = _speeds(m), m.model.layout.site.fans
+    middle = np.median(speeds, axis=2)
+    each = np.repeat(middle, speeds.shape[2], axis=1)
+    return Expected(0.0, each * fans.rated_rpm, holds=each > _STANDING)
 
 
 def memory(m: Moment, _: Memory) -> Expected:

@@ -63,7 +63,9 @@ class Rounding:
         for name, sums in self._sums.items():
             there = np.isfinite(moment[name])
             value = np.where(there, moment[name], 0.0)
-            self._sums[name] = sums + np.stack((there, value, value**2))
+            sums[0] += there
+            sums[1] += value
+            sums[2] += value * value
 
     def close(self) -> dict[str, Floats]:
         """End a block and return what rounding may make, by the name of the reading."""

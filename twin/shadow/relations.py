@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 
-from twin.catalog import CDU, GPU, PSU, PUMP, SERVER, DeviceClass, Signal, device_class
+from twin.catalog import CDU, FAN, GPU, PSU, PUMP, SERVER, DeviceClass, Signal, device_class
 from twin.shadow import functions
 from twin.shadow.functions import Function
 from twin.shadow.readings import split, step_of
@@ -112,6 +112,12 @@ RELATIONS = (
         causes=("server.power", "server.inlet_temperature", "fan.speed_ratio"),
         function=functions.outlet_temperature, parameter="heat in the air over that of the server",
         unit="K", gain=0.2, offset=1.5, floor=0.2, medium="air",
+    ),
+    Relation(
+        name="fan_speed", title="speed of a fan", device=FAN, effect="fan.speed",
+        causes=("fan.speed_ratio",), function=functions.fan_speed,
+        parameter="speed over that of its server's fans", unit="rpm", gain=0.05, offset=60.0,
+        floor=60.0, form=0.02, medium="air",
     ),
     Relation(
         name="memory_temperature", title="memory temperature", device=GPU,
