@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from twin.plant.units import Floats
 from twin.shadow.detection import Detector
-from twin.shadow.fit import LineFit
+from twin.shadow.fit import DeviceFits
 from twin.shadow.functions import Expected, Memory
 from twin.shadow.medians import median_of_all, median_of_racks, rooted
 from twin.shadow.population import kinds_of
@@ -107,7 +107,7 @@ class Watch:
         if relation.medium is not None:
             in_air = np.array(layout.site.air_racks, dtype=np.bool_)[:, None]
             self.applies = in_air if relation.medium == "air" else ~in_air
-        self._fit = LineFit(shape, relation.gain, relation.offset, kinds)
+        self._fit = DeviceFits(shape, relation.gain, relation.offset, kinds)
         self.expected: Floats = np.full(shape, np.nan)
         self.measured: Floats = np.full(shape, np.nan)
         self.covered = np.zeros(shape, dtype=np.bool_)
@@ -335,7 +335,7 @@ class Watch:
         }  # fmt: skip
 
     @property
-    def _stored(self) -> dict[str, Detector | LineFit]:
+    def _stored(self) -> dict[str, Detector | DeviceFits]:
         return {"fit": self._fit, **self.parts}
 
     def kept(self) -> dict[str, NDArray[np.generic]]:

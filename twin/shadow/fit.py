@@ -13,7 +13,7 @@ from twin.plant.units import Floats
 from twin.shadow.medians import rooted
 from twin.shadow.population import like_of, unlike
 
-__all__ = ["LineFit"]
+__all__ = ["DeviceFits"]
 
 Flags = NDArray[np.bool_]
 
@@ -27,7 +27,7 @@ _ALIKE = 0.1
 """The same of what gain and offset make together at the load that was learnt, est."""
 
 
-class LineFit:
+class DeviceFits:
     """Gains and offsets; arrays are (racks, devices).
 
     Args:

@@ -17,12 +17,23 @@ from twin.plant.units import Floats
 from twin.site import Layout
 from twin.wire import Snapshot
 
-__all__ = ["LONGEST_GAP", "Moment", "Readings", "Rounding", "SiteModel", "split", "step_of"]
+__all__ = [
+    "ENERGY",
+    "LONGEST_GAP",
+    "Moment",
+    "Readings",
+    "Rounding",
+    "SiteModel",
+    "split",
+    "step_of",
+]
 
 Flags = NDArray[np.bool_]
 LONGEST_GAP = 90.0
 """Seconds without a frame after which what came before tells no more about the present."""
-_POWER, _ENERGY, _MEAN_POWER = "gpu.power_usage", "gpu.energy", "gpu.mean_power"
+ENERGY = "gpu.energy"
+"""Counter of the energy of a GPU, from which its mean power follows."""
+_POWER, _MEAN_POWER = "gpu.power_usage", "gpu.mean_power"
 _MOST_WATTS = 1e4
 """Power of a GPU that no model reaches: its counter has jumped."""
 _WANDERS = 0.8
@@ -184,8 +195,8 @@ class Readings:
                 row = travelling[device].index(signal)
                 self._rows.setdefault(device, []).append((row, values, known))
         self._energy: Floats | None = None
-        if _ENERGY in self.values:
-            self._energy = np.full_like(self.values[_ENERGY], np.nan)
+        if ENERGY in self.values:
+            self._energy = np.full_like(self.values[ENERGY], np.nan)
         self.ts = np.full((self.racks, 1), np.nan)
         self._last = self.ts.copy()
         self.pending = np.zeros(self.racks, dtype=np.bool_)
@@ -217,7 +228,7 @@ class Readings:
         """Work out the power of the GPUs since their last frame."""
         if self._energy is None:
             return
-        energy, sampled = self.values[_ENERGY], self.values[_POWER]
+        energy, sampled = self.values[ENERGY], self.values[_POWER]
         mean = (energy - self._energy) * 1e-3 / dt
         told = (mean > 0.0) & (mean < _MOST_WATTS) & (dt <= LONGEST_GAP) & np.isfinite(sampled)
         self.values[_MEAN_POWER] = np.where(told, mean, sampled)

@@ -19,7 +19,7 @@ from twin.fleet.calibration.past import FleetPast
 from twin.fleet.calibration.traces import Trace, blocks, traced
 from twin.fleet.calibration.writing import calibrated_text
 from twin.plant.units import Floats
-from twin.shadow.readings import SiteModel
+from twin.shadow.readings import ENERGY, SiteModel
 from twin.site import Layout, parse_site
 
 __all__ = ["CALIBRATED_READINGS", "CalibratedSite", "HeldBack", "calibrate"]
@@ -27,11 +27,11 @@ __all__ = ["CALIBRATED_READINGS", "CalibratedSite", "HeldBack", "calibrate"]
 _FITTED = tuple(FITTED_RELATIONS.values())
 CALIBRATED_READINGS = tuple(
     dict.fromkeys(
-        [name for own in _FITTED for name in own.readings]
+        [name for own in _FITTED for name in own.readings if name != ENERGY]
         + ["gpu.gpu_util", "gpu.fb_used", "pump.speed_ratio", "cdu.flow", "cdu.supply_temperature"]
     )
 )
-"""What is read of the past."""
+"""What is read of the past: power as it was sampled, not the counters of energy."""
 
 
 @dataclass(frozen=True, slots=True)
