@@ -1,4 +1,4 @@
-"""What each device differs by from the model: a share of the driven part, and an offset.
+"""Fits of the devices: what each differs by from the model, by load and by an offset.
 
 Blocks are added up as they come, each over its variance. The fit is held to what devices of the
 relation are known to differ by, and to what those of the same kind turn out to be like.
