@@ -31,6 +31,7 @@ ALWAYS = (
     "grafana",
 )
 PROFILES = {
+    "history": {"history"},
     "scale": {"emulator-scale", "aggregator-scale", "prometheus-scale"},
     "victoriametrics": {"victoriametrics", "vmalert"},
     "shadow": {"shadow"},
@@ -38,8 +39,10 @@ PROFILES = {
     "chaos": {"chaos"},
 }
 SERVICES = (*ALWAYS, *sorted(name for names in PROFILES.values() for name in names))
-ONCE = ("secrets",)
+GIVER = "secrets"
 """It runs as root, for a moment, to give files to others."""
+ONCE = (GIVER, "history")
+"""They end before others start."""
 _PARTS = ("emulator", "aggregator", "shadow", "redfish")
 OURS = {name for name in SERVICES if name.startswith(_PARTS)}
 FOREIGN = tuple(name for name in SERVICES if name not in {*ONCE, *OURS, "chaos"})
@@ -105,8 +108,9 @@ def test_only_who_gives_files_away_is_root(compose: Any, name: str) -> None:
     """Root is who gives files to others, without a network, and who was asked for chaos."""
     service = compose["services"][name]
     if name in ONCE:
-        assert service["cap_add"] == ["CHOWN"]
         assert service["network_mode"] == "none"
+    if name == GIVER:
+        assert service["cap_add"] == ["CHOWN"]
     else:
         assert "cap_add" not in service
         assert name == "chaos" or not service.get("user", "10001").startswith("0")
@@ -147,6 +151,19 @@ def test_a_service_mounts_its_own_secrets_only(compose: Any, name: str) -> None:
     else:
         assert mounts == []
     assert not [key for key in service.get("environment", {}) if "PASSWORD" in key]
+
+
+def test_past_is_written_as_the_store(compose: Any) -> None:
+    """Who writes a past is the store's user, and store and emulator wait for it where it runs."""
+    services = compose["services"]
+    assert services["history"]["user"] == services["prometheus"]["user"]
+    assert "prometheus:/prometheus:nocopy" in services["history"]["volumes"]
+    waits = {"condition": "service_completed_successfully", "required": False}
+    assert services["prometheus"]["depends_on"]["history"] == waits
+    assert services["emulator"]["depends_on"]["history"] == waits
+    told = services["emulator"]["environment"]["TWIN_PAST"]
+    assert f"--state={told}" in services["history"]["command"]
+    assert "past:/past:ro" in services["emulator"]["volumes"]
 
 
 def test_tls_adds_the_public_certificate_only(root: Path) -> None:
@@ -233,8 +250,9 @@ def test_own_image_does_not_run_as_root(root: Path) -> None:
         assert stage[name].startswith("base AS ")
         assert "USER" not in stage[name]
     images = [line.split()[1] for line in lines if line.startswith("FROM")]
-    stages = {"build", "base"}
-    assert set(images) - stages == {"${PYTHON_IMAGE}"}
+    assert stage["history"].startswith("twin AS ")
+    stages = {"build", "base", "twin"}
+    assert set(images) - stages == {"${PYTHON_IMAGE}", "${PROMETHEUS_IMAGE}"}
     assert "ARG PYTHON_IMAGE=python:3.13-slim-trixie" in lines
 
 

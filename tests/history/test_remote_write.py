@@ -5,7 +5,9 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import httpx
@@ -13,13 +15,12 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from twin.aggregator import AlertServer
 from twin.aggregator.text_format import head
 from twin.clients.http import HttpServer
 from twin.emulator.state import StateFile
 from twin.errors import ConfigError, ServiceError
-from twin.history import target_of
-from twin.history.lived import LivedPast
+from twin.history import PastPlan, target_of, write_history
+from twin.history.lived import LivedPast, written_to
 from twin.history.page_reader import Block
 from twin.history.remote_write import RemoteWriteTarget, RequestSender, requests_of
 from twin.site import DetailPlan, Layout
@@ -159,15 +160,71 @@ def test_address_and_tenant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         target_of("parquet:x", tenant="a")
 
 
+def uncompressed(body: bytes) -> bytes:
+    """Return what snappy holds, which begins with its length as a varint."""
+    size = shift = at = 0
+    while True:
+        size |= (body[at] & 0x7F) << shift
+        at, shift = at + 1, shift + 7
+        if body[at - 1] < 0x80:
+            return bytes(pa.decompress(body, size, codec="snappy", asbytes=True))
+
+
+def test_mimir_gets_its_tenant_and_snappy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each request goes to Mimir's path with the tenant's header, as a compressed WriteRequest."""
+    monkeypatch.chdir(tmp_path)
+    taken: list[tuple[str, dict[str, str], bytes]] = []
+
+    class Distributor(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            taken.append((self.path, {k.lower(): v for k, v in self.headers.items()}, body))
+            # Mimir answers 401 where it has no tenant.
+            self.send_response(200 if self.headers["X-Scope-OrgID"] == "team-a" else 401)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    layout = Layout(site_of({"name": "tiny", "racks": 1, "servers_per_rack": 1}, "tiny"))
+    detail = DetailPlan.of_site(layout.site).changed(["rack"])
+    plan = PastPlan(layout, detail, START // 1000, 1, 60, failures="none", day=60)
+    with HTTPServer(("127.0.0.1", 0), Distributor) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            url = f"http://127.0.0.1:{server.server_port}/api/v1/push"
+            samples = write_history(plan, target_of(f"write:{url}", "team-a"), Nobody())
+            with pytest.raises(ServiceError, match="refuses samples"):
+                write_history(plan, target_of(f"write:{url}?other", "team-b"), Nobody())
+        finally:
+            server.shutdown()
+            thread.join()
+    *good, (_, refused, _) = taken
+    assert refused["x-scope-orgid"] == "team-b"
+    found = 0
+    for path, headers, body in good:
+        assert path == "/api/v1/push"
+        assert headers["x-scope-orgid"] == "team-a"
+        assert headers["content-type"] == "application/x-protobuf"
+        assert headers["content-encoding"] == "snappy"
+        assert headers["x-prometheus-remote-write-version"] == "0.1.0"
+        found += sum(len(series) for _, series in decoded(uncompressed(body)))
+    assert found == samples > 0
+
+
 def test_past_that_a_twin_goes_on_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It ends now, and the plant's state at its end is where an emulator begins."""
     sent: list[bytes] = []
     monkeypatch.setattr(RequestSender, "send", lambda _, request: sent.append(request))
     layout = Layout(site_of({"name": "tiny", "racks": 1, "servers_per_rack": 1}, "tiny"))
     detail = DetailPlan.of_site(layout.site)
-    store = AlertServer.parse("Prometheus", "http://store:9090")
-    past = LivedPast(layout, detail, 180.0, store, 1, "training", "none")
-    samples = past.write(START / 1000 + 7.0, tmp_path, Nobody())
+    past = LivedPast(layout, detail, 180.0, 1, "training", "none", alerts=False)
+    target = written_to("http://store:9090/", {}, tmp_path / "written")
+    plan = past.plan(START / 1000 + 7.0, target)
+    samples = past.write(plan, target, tmp_path, Nobody())
+    assert target.place == "http://store:9090/api/v1/write"
     found = [own for request in sent for _, series in decoded(request) for own in series]
     assert len(found) == samples
     assert {at for at, _ in found} == {START - 120_000, START - 60_000, START}
@@ -175,8 +232,8 @@ def test_past_that_a_twin_goes_on_from(tmp_path: Path, monkeypatch: pytest.Monke
     assert kept is not None
     assert kept.now == START / 1000
     with pytest.raises(ConfigError, match="has a past already"):
-        past.write(START / 1000, tmp_path, Nobody())
-    with pytest.raises(ConfigError, match="give 1m to 31d"):
+        past.write(plan, target, tmp_path, Nobody())
+    with pytest.raises(ConfigError, match="give 60 s, as one step, to 31d"):
         replace(past, seconds=1.0)
 
 

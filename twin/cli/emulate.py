@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -42,6 +43,13 @@ def emulate(
     ] = 1.0,
     interval: Interval = None,
     state: State = None,
+    past: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="TWIN_PAST",
+            help="Folder of twin history --state, to go on from where --state keeps nothing yet.",
+        ),
+    ] = None,
     failures: Failures = "none",
     codec: CodecName = "json",
     slow_down: SlowDown = False,
@@ -100,6 +108,7 @@ def emulate(
         speed=speed,
         interval=None if interval is None else seconds(interval),
         state=state,
+        past=past,
         failures=failures,
         codec=Codec(codec),
         slow_down=slow_down,

@@ -6,6 +6,7 @@ import os
 import time
 from datetime import UTC, datetime
 from math import ceil
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,7 +15,10 @@ from twin.cli.options import DetailSettings, Failures, SiteName, Workload, secon
 from twin.errors import ConfigError
 
 if TYPE_CHECKING:
-    from twin.history import Estimate, PastPlan
+    from collections.abc import Callable
+
+    from twin.history import Estimate, HistoryReport, PastPlan, SampleTarget
+    from twin.history.lived import LivedPast
 
 __all__ = ["history"]
 
@@ -34,6 +38,14 @@ def history(
     step: Annotated[str, typer.Option(help="Time between two samples, 15s.")] = "15s",
     end: Annotated[
         str | None, typer.Option(help="Day before which it ends, 2026-01-31; by default today.")
+    ] = None,
+    last: Annotated[
+        str | None,
+        typer.Option(help="7d for a past that ends now, in place of --days and --end."),
+    ] = None,
+    state: Annotated[
+        Path | None,
+        typer.Option(help="With --last: folder for the plant's state at its end, for --past."),
     ] = None,
     detail: DetailSettings = None,
     workload: Workload = "training",
@@ -65,8 +77,11 @@ def history(
       twin history --days 30 --detail rack --to parquet:past
       twin history --days 7 --to blocks:/var/lib/prometheus
       twin history --days 7 --to write:http://127.0.0.1:8428/api/v1/write
+      twin history --last 7d --step 1m --detail rack --to blocks:data --state past
       twin history --site mysite.yaml --days 365 --step 1m --to parquet:past --dry-run
     """  # noqa: D301 - click wants the backspace itself before lines to be kept
+    if (last is None) is not (state is None) or (last is not None and end is not None):
+        raise ConfigError("--last and --state go together, and without --end; give both or none")
     interval = seconds(step)
     first = _start(end, days)
     from twin.history import (
@@ -84,10 +99,17 @@ def history(
             f"--step {step!r}: a day must be a whole number of steps of whole seconds, of at most "
             "an hour; write for example 15s, 30s or 1m"
         )
+    from twin.history.lived import LivedPast
     from twin.site import DetailPlan, Layout, load_site
 
     layout = Layout(load_site(site))
     levels = DetailPlan.of_site(layout.site).changed(detail or ())
+    target = target_of(to, tenant)
+    if last is not None and state is not None:
+        past = LivedPast(layout, levels, seconds(last), seed, workload, failures,
+                         int(interval), alerts, "--last")  # fmt: skip
+        _write_until_now(past, target, state, dry_run=dry_run)
+        return
     plan = PastPlan(
         layout,
         levels,
@@ -99,18 +121,41 @@ def history(
         failures,
         rules=has_rules(alerts, layout, levels),
     )
-    target = target_of(to, tenant)
     estimate = estimated(plan, target)
     count = processes_for(plan, target, processes or os.cpu_count() or 1)
     _tell(plan, estimate, _trial(plan, count), count)
-    if dry_run:
+    if not dry_run:
+        _write(plan, target, estimate, lambda report: write_history(plan, target, report, count))
+
+
+def _write_until_now(past: LivedPast, target: SampleTarget, state: Path, *, dry_run: bool) -> None:
+    """Write a past that ends now, unless it is there already."""
+    from twin.history import estimated
+
+    there = past.is_there(target, state)
+    if there is not None:
+        typer.echo(there, err=True)
         return
+    plan = past.plan(time.time(), target)
+    estimate = estimated(plan, target)
+    _tell(plan, estimate, _trial(plan, 1), 1)
+    if not dry_run:
+        _write(plan, target, estimate, lambda report: past.write(plan, target, state, report))
+
+
+def _write(
+    plan: PastPlan,
+    target: SampleTarget,
+    estimate: Estimate,
+    writes: Callable[[HistoryReport], int],
+) -> None:
+    """Write what is missing, and say how far it is."""
     from twin.cli.past_report import PastReport
     from twin.library.progress import ProgressBar
 
     began = time.monotonic()
     with ProgressBar("Writing", estimate.days * plan.scrapes, shown=True) as bar:
-        total = write_history(plan, target, PastReport(bar, target.name_of), count)
+        total = writes(PastReport(bar, target.name_of))
     spent = time.monotonic() - began
     typer.echo(f"{total:,} samples in {spent:,.0f} s, in {target.place}", err=True)
 
@@ -148,9 +193,12 @@ def _trial(plan: PastPlan, processes: int) -> float:
 
 def _tell(plan: PastPlan, estimate: Estimate, took: float, processes: int) -> None:
     """Say what will be made, on standard error."""
+    from twin.history import DAY
+
+    words = "days" if plan.day == DAY else "parts"
     minutes = took * plan.scrapes * ceil(estimate.days / processes) / 60
     typer.echo(
-        f"{plan.layout.site.name}: {estimate.days} of {plan.days} days to make, "
+        f"{plan.layout.site.name}: {estimate.days} of {plan.days} {words} to make, "
         f"{estimate.series:,} series, {estimate.samples:,} samples, "
         f"some {estimate.bytes / 1e6:,.0f} MB, some {minutes:,.0f} minutes"
         f"{' and those of the rules' if plan.rules else ', without alerts (--alerts)'}",

@@ -198,18 +198,21 @@ def _with_past(
 
     from twin.aggregator import AlertServer
     from twin.cli.past_report import PastReport
-    from twin.history.lived import LivedPast
+    from twin.history.lived import LivedPast, of_racks, written_to
     from twin.library.progress import ProgressBar
 
     store = AlertServer.parse("Prometheus", prometheus)
-    past = LivedPast(config.layout, plan, seconds(history), store, config.seed,
+    past = LivedPast(config.layout, of_racks(plan), seconds(history), config.seed,
                      config.workload, config.failures)  # fmt: skip
     state = config.state
     if state is None:
         state = Path(tempfile.mkdtemp(prefix="twin-state-"))
         atexit.register(shutil.rmtree, state, ignore_errors=True)
-    with ProgressBar("Writing the past", past.scrapes, shown=True) as bar:
-        samples = past.write(time.time(), state, PastReport(bar))
+    with tempfile.TemporaryDirectory() as folder:
+        target = written_to(store.url, store.headers, Path(folder))
+        own = past.plan(time.time(), target)
+        with ProgressBar("Writing the past", own.days * own.scrapes, shown=True) as bar:
+            samples = past.write(own, target, state, PastReport(bar))
     typer.echo(f"{samples:,} samples of the last {history} are in {store.url}", err=True)
     return replace(config, state=state)
 

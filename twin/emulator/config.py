@@ -32,6 +32,7 @@ class EmulatorConfig:
             or what keeps to 30 frames a second of the wall clock at high speed.
         longest_step: simulated seconds above which a step of the plant is cut.
         state: folder in which the plant's state is kept; None to start afresh each time.
+        past: folder with the state at the end of a past, from which to begin where none is kept.
         failures: see :func:`twin.faults.natural.failures_of`.
         codec: how frames are written.
         slow_down: whether a longer interval is taken when this one cannot be kept;
@@ -53,6 +54,7 @@ class EmulatorConfig:
     interval: float | None = None
     longest_step: float = LONGEST_STEP
     state: Path | None = None
+    past: Path | None = None
     failures: str = "none"
     codec: Codec = Codec.JSON
     slow_down: bool = False

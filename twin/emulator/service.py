@@ -100,13 +100,17 @@ class Emulator:
         # A frame describes the end of its tick's interval: that of the first one is the present.
         present = self._wall() - self.pacer.interval
         epoch = round(present if config.epoch is None else config.epoch, 3)
-        kept = None if self._state is None else self._state.load()
-        if self._state is None or kept is None:
+        file = self._state
+        kept = None if file is None else file.load()
+        if kept is None and config.past is not None and config.past.is_dir():
+            file = StateFile(config.past, config.layout, config.workload)
+            kept = file.load()
+        if file is None or kept is None:
             return EmulatorCore(config, epoch)
         try:
             core = EmulatorCore(config, epoch, kept=kept)
         except (PlantStateError, FrameError) as error:
-            raise self._state.useless(f"does not fit this site: {error}") from error
+            raise file.useless(f"does not fit this site: {error}") from error
         missed = 0
         if core.aligned:
             self._behind = True
@@ -119,7 +123,7 @@ class Emulator:
             core.replay(self.pacer.interval)
         _log.info("state taken up", simulated_seconds=core.plant.time,
                   lived_through_again=missed * self.pacer.interval,
-                  file=str(self._state.path))  # fmt: skip
+                  file=str(file.path))  # fmt: skip
         return core
 
     async def run(self, broker: BrokerUrl, stop: asyncio.Event) -> None:

@@ -224,6 +224,11 @@ class BlocksTarget(SampleTarget):
             )
         self._promtool = found
 
+    @property
+    def is_used(self) -> bool:
+        """Whether a Prometheus has begun to write there."""
+        return (self.folder / "wal").is_dir()
+
     def has(self, day: int) -> bool:
         """Return whether the day is there already."""
         return self._mark(day).is_file()

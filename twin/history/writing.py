@@ -24,6 +24,7 @@ from twin.site import count_series
 __all__ = [
     "Estimate",
     "HistoryReport",
+    "begun",
     "estimated",
     "kept_states",
     "processes_for",
@@ -109,7 +110,7 @@ def write_history(
         ServiceError: promtool fails.
         OSError: it cannot be written.
     """
-    _claim(target.folder / _OWN / "plan.json", plan)
+    _claim(_plan_file(target), plan)
     missing = _missing(plan, target)
     if not missing:
         return 0
@@ -250,6 +251,16 @@ class _DayStates:
 
     def _file(self, end: int) -> StateFile:
         return StateFile(self._folder, self._plan.layout, self._plan.workload, str(end))
+
+
+def begun(target: SampleTarget) -> int | None:
+    """Return the unix time at which the past of a folder begins, None where there is none."""
+    path = _plan_file(target)
+    return int(json.loads(path.read_bytes())["start"]) if path.exists() else None
+
+
+def _plan_file(target: SampleTarget) -> Path:
+    return target.folder / _OWN / "plan.json"
 
 
 def _claim(path: Path, plan: PastPlan) -> None:
