@@ -414,23 +414,3 @@ def test_down_with_volumes_forgets(stack: Stack) -> None:
     stack.compose("run", "--rm", "secrets")
     after: dict[str, Any] = json.loads(stack.compose("run", "--rm", "secrets", "logins", "--json"))
     assert not set(after.values()) & set(before.values())
-
-
-def test_a_past_is_there_at_the_first_start(
-    stack: Stack, note: Callable[..., None], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """With its profile Prometheus opens with a past, from whose end the emulator goes on."""
-    monkeypatch.setitem(stack.environment, "HISTORY", "30m")
-    stack.compose("--profile", "history", "build", "history")
-    took = stack.up("--profile", "history")
-    past = "max_over_time(site_gpus_reporting[10m] offset 15m)"
-    eventually(lambda: stack.query(past) == GPUS, why=lambda: f"{past}: {stack.query(past)}")
-    said = stack.compose("--profile", "history", "logs", "--no-log-prefix", "history", "emulator")
-    assert "samples in" in said
-    assert "state taken up" in said
-    assert "/past/demo/training/plant.state" in said
-    note(f"healthy after {took:.0f} s with half an hour behind it")
-    stack.compose("--profile", "history", "up", "--no-deps", "history")
-    again = stack.compose("--profile", "history", "logs", "--no-log-prefix", "history")
-    assert "the past is there" in again
-    stack.compose("--profile", "history", "down", "--volumes")

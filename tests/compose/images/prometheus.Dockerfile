@@ -4,7 +4,6 @@ FROM debian:trixie-stand-in
 RUN apt-get -q update \
     && apt-get -qy install --no-install-recommends busybox promtool \
     && ln -s busybox /bin/wget \
-    && { [ -e /bin/promtool ] || ln -s /usr/bin/promtool /bin/promtool; } \
     && install -d -o nobody -g nogroup /prometheus
 WORKDIR /tmp
 # A mirror may lag behind by more than sid's signature is valid for.
