@@ -414,3 +414,24 @@ def test_down_with_volumes_forgets(stack: Stack) -> None:
     stack.compose("run", "--rm", "secrets")
     after: dict[str, Any] = json.loads(stack.compose("run", "--rm", "secrets", "logins", "--json"))
     assert not set(after.values()) & set(before.values())
+
+
+def test_a_past_is_there_at_the_first_start(
+    stack: Stack, note: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With its profile Prometheus opens with a past, from whose end the emulator goes on."""
+    profile = ("--profile", "history")
+    monkeypatch.setitem(stack.environment, "HISTORY", "30m")
+    try:
+        took = stack.up(*profile)
+        past = "max_over_time(site_gpus_reporting[10m] offset 15m)"
+        eventually(lambda: stack.query(past) == GPUS, why=lambda: f"{past}: {stack.query(past)}")
+        note(f"healthy after {took:.0f} s with half an hour behind it")
+        said = stack.compose(*profile, "logs", "--no-log-prefix", "history", "emulator")
+        assert "samples in" in said
+        assert "/past/demo/training/plant.state" in said
+        stack.compose(*profile, "up", "--no-deps", "history")
+        again = stack.compose(*profile, "logs", "--no-log-prefix", "history")
+        assert "the past is there" in again
+    finally:
+        stack.compose(*profile, "down", "--volumes")
