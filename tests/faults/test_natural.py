@@ -12,6 +12,7 @@ from twin.faults import FAULTS, FaultSchedule
 from twin.faults.fleets import FLEETS, Fleet, early_failures
 from twin.faults.natural import (
     CAUSES,
+    JOB_ALONE,
     USER_CODES,
     USER_XID,
     Cause,
@@ -181,8 +182,34 @@ def test_supplies_of_shelves_fail_where_there_are_shelves() -> None:
 def test_nodes_of_a_fleet_fail_as_published(fleet: Fleet) -> None:
     """All causes together are the failures in 1,000 node-days that the source gives."""
     expected = fleet.per_1000_node_days * 2.048 * 54
-    drawn = len(NaturalFailures(CLUSTER, 2, fleet=fleet).until(DAYS))
+    failures = NaturalFailures(CLUSTER, 2, fleet=fleet).until(DAYS)
+    drawn = sum(each.cause != JOB_ALONE.name for each in failures)
     assert drawn == pytest.approx(expected, abs=3 * expected**0.5)
+
+
+@pytest.mark.parametrize(
+    ("name", "gpus", "hours"),
+    [
+        ("llama-3", 1024, 49.5),
+        ("llama-3", 16_384, 54 * 24 / 419),
+        ("rsc-1", 1024, 7.9),
+        ("rsc-1", 8, 47.7 * 24),
+        ("rsc-2", 1024, 24_000 / (2.34 * 128)),
+    ],
+)
+def test_a_job_runs_as_long_as_published(name: str, gpus: int, hours: float) -> None:
+    """The mean time to failure of a job is that of its fleet's source, within 15 %."""
+    (fleet,) = (each for each in FLEETS if each.name == name)
+    assert fleet.job_hours(gpus) == pytest.approx(hours, rel=0.15)
+
+
+@pytest.mark.parametrize(("name", "hours"), [("llama-3", 49.5), ("rsc-1", 7.9)])
+def test_drawn_failures_leave_a_job_of_1024_gpus_its_time(name: str, hours: float) -> None:
+    """A site of 1,024 GPUs with one job is struck as often as the source says, within a tenth."""
+    site = Layout(parse_site("{name: one, racks: 16}", "test"))
+    struck = failures_of(f"{name}:20", site, 5)
+    assert struck is not None
+    assert DAYS / 3600.0 / len(struck.until(DAYS)) * 20 == pytest.approx(hours, rel=0.1)
 
 
 def test_lemons_fail_again_and_again() -> None:
@@ -190,12 +217,14 @@ def test_lemons_fail_again_and_again() -> None:
     failures = failures_of("rsc-1:10", CLUSTER, 4)
     assert failures is not None
     assert len(failures.lemons) == 25
-    struck = [f.target for f in failures.until(DAYS) if f.target.startswith("r")]
+    due = [each for each in failures.until(DAYS) if each.cause != JOB_ALONE.name]
+    struck = [each.target for each in due if each.target.startswith("r")]
     names = {f"r{lemon // 8 + 1:04d}/n{lemon % 8 + 1}" for lemon in failures.lemons}
     own = sum(any(target == n or target.startswith(f"{n}/") for n in names) for target in struck)
     assert own / len(struck) == pytest.approx(0.7, abs=0.03)
     links = [f.cause for f in failures_of("rsc-1", CLUSTER, 1).until(DAYS)]  # type: ignore[union-attr]
-    assert Counter(links).most_common(1)[0][0] == "network switch or cable"
+    causes = [cause for cause, _ in Counter(links).most_common(2)]
+    assert causes == [JOB_ALONE.name, "network switch or cable"]
 
 
 def test_a_new_site_fails_more_often() -> None:

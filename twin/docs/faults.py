@@ -36,7 +36,10 @@ duration (until the device or its spare is back) are estimates.
 
 Fleets differ, so other rates have names too: `--failures rsc-1`, or `rsc-1:10` for ten times as
 many. In some, a few nodes are lemons, which fail again and again. `natural@30d` is a site that is
-30 days old at the start: new hardware fails more often, est. three times at first.
+30 days old at the start: new hardware fails more often, est. three times at first. *Of jobs alone*
+are interruptions of training jobs in 1,000 days of a node that they have, beside failures of nodes:
+on RSC-1 a job of 1,024 GPUs was measured to run 7.9 h, where failures of nodes alone make 28.8 h.
+Of RSC-2 no such time was found.
 
 """
 _CREEP = """
@@ -68,9 +71,11 @@ def _natural() -> str:
 
 def _fleets() -> str:
     """Return the table of the fleets."""
-    header = ("Fleet", "In 1,000 node-days", "Lemons", "Their share of failures", "Source")
+    header = ("Fleet", "In 1,000 node-days", "Of jobs alone", "A job of 1,024 GPUs runs",
+              "Lemons", "Their share of failures", "Source")  # fmt: skip
     rows = [
-        (code(own.name), f"{own.per_1000_node_days:.3g}", f"{100 * own.lemons:.1f} %",
+        (code(own.name), f"{own.per_1000_node_days:.3g}", f"{own.jobs_per_1000_node_days:.3g}",
+         f"{own.job_hours(1024):.3g} h", f"{100 * own.lemons:.1f} %",
          f"{100 * own.lemon_failures:.0f} %", own.source)
         for own in FLEETS
     ]  # fmt: skip

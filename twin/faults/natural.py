@@ -23,9 +23,19 @@ from twin.faults import FAULTS, FaultSchedule
 from twin.faults.fleets import FLEETS, LLAMA_3, Fleet, early_failures
 from twin.site import Layout, job_places
 
-__all__ = ["CAUSES", "USER_CODES", "USER_XID", "Cause", "Failure", "NaturalFailures", "failures_of"]
+__all__ = [
+    "CAUSES",
+    "JOB_ALONE",
+    "USER_CODES",
+    "USER_XID",
+    "Cause",
+    "Failure",
+    "NaturalFailures",
+    "failures_of",
+]
 
 _DAYS, _GPUS = 54, 16_384
+_NODE_GPUS = 8
 _STREAM, _LEMON_STREAM = 40, 41
 _HOUR = 3600.0
 _DRAINED = 900.0
@@ -56,6 +66,8 @@ class Cause:
 
     def rate(self, gpus: int, fleet: Fleet = LLAMA_3) -> float:
         """Return the rate of this cause on a number of GPUs of a fleet, in 1/s."""
+        if self is JOB_ALONE:
+            return fleet.jobs_per_1000_node_days / 1000.0 / 86_400.0 * gpus / _NODE_GPUS
         own = self.count / (_DAYS * 86_400.0) * gpus / _GPUS
         return own if fleet is LLAMA_3 else own * _more_often(self, fleet)
 
@@ -97,6 +109,10 @@ CAUSES = (
 """The published causes (The Llama 3 Herd of Models, table 5) and the faults they become."""
 
 
+JOB_ALONE = Cause(
+    "job alone", 0, (("job-crash", 0.5, 30.0), (USER_XID, 0.3, 30.0), ("software-hang", 0.2, 60.0))
+)
+"""What interrupts a job of a fleet of many jobs beside failures of nodes; what it is, is est."""
 _OF_SHELVES = {"psu-failure": "shelf-psu-failure"}
 """Faults of servers' supplies, and what they are where power shelves feed the rack."""
 
@@ -165,7 +181,8 @@ class NaturalFailures:
         self._coming = heapq.merge(
             *(
                 self._of(cause, np.random.default_rng([seed, _STREAM, index]))
-                for index, cause in enumerate(CAUSES)
+                for index, cause in enumerate((*CAUSES, JOB_ALONE))
+                if cause is not JOB_ALONE or fleet.jobs_per_1000_node_days
             )
         )
         self._next = next(self._coming)
