@@ -143,3 +143,16 @@ def test_window_takes_no_more_than_its_length() -> None:
     for value in (1.0, 2.0, 3.0):
         mean = window.add(np.array([value]), 0.8)
     assert mean[0] == pytest.approx((0.8 * 3.0 + 0.8 * 2.0 + 0.4 * 1.0) / 2.0)
+
+
+@pytest.mark.parametrize("kind", ["bmc", "psu", "pdu"])
+def test_readings_come_in_the_steps_of_their_instrument(metered: Layout, kind: str) -> None:
+    """A reading of a meter is a whole number of its steps, and not always the same."""
+    plant, well = Plant(metered, 3), Conditions.healthy(metered)
+    for _ in range(3):
+        plant.step(1.0, well)
+    own = INSTRUMENTS[kind]
+    for name, step in zip(own.signals, own.steps, strict=True):
+        values = plant.outputs()[own.device][name] / step
+        np.testing.assert_allclose(values, np.round(values), atol=1e-3)
+        assert np.unique(values).size > 1

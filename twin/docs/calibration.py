@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,7 @@ from twin.docs.training_halves import HalfComparison, half_comparisons
 from twin.docs.workload_runs import RunComparison, run_comparisons
 from twin.drawing import Axis, DrawnLine
 from twin.plant import load_trace
-from twin.plant.instruments import FLICKER_SHOWN, INSTRUMENTS
+from twin.plant.instruments import FLICKER_SHOWN, INSTRUMENTS, Instrument
 
 __all__ = ["MADE_OF", "pages"]
 
@@ -69,10 +69,12 @@ _INSTRUMENTS = """
 ## Instruments
 
 No meter shows an instant. With `telemetry: {{averaged_power: true}}` what exporters show of power
-is the mean over each one's window, and what comes and goes within a second is left out of it to
-{hidden:.0f} %, so alerts and dashboards see dips as deep as a real meter shows them. Breakers,
-power limits, energy counters and the grid go by the truth. Without that key, the default, every
-meter shows what is drawn in the step, and the readings of a moment add up.
+is the mean over each one's window, in the steps that the meter has, and what comes and goes within
+a second is left out of it to {hidden:.0f} %, so alerts and dashboards see dips as deep as a real
+meter shows them. Breakers, power limits, energy counters and the grid go by the truth. Without that
+key, the default, every meter shows what is drawn in the step, and the readings of a moment add up.
+Temperatures of GPUs, their memory and servers are whole degrees either way, as NVML and IPMI give
+them.
 
 """
 _LAWS = """
@@ -277,13 +279,20 @@ def _half(row: HalfComparison) -> tuple[str, ...]:
 
 
 def _instruments() -> str:
-    header = ("Instrument", "Readings", "Window", "Refresh", "Basis")
+    header = ("Instrument", "Readings", "Steps", "Window", "Refresh", "Basis")
     rows = [
         (own.title, ", ".join(f"`{own.device}.{name}`" for name in own.signals),
+         " and ".join(dict.fromkeys(f"{step:g} {unit}" for step, unit in _steps(own))),
          f"{own.window_seconds:g} s", f"{own.refresh_seconds:g} s", own.basis)
         for own in INSTRUMENTS.values()
     ]  # fmt: skip
     return _INSTRUMENTS.format(hidden=100 * (1 - FLICKER_SHOWN)) + table(header, rows)
+
+
+def _steps(own: Instrument) -> Iterator[tuple[float, str]]:
+    """Yield the resolution of each reading of an instrument, and its unit."""
+    for name, step in zip(own.signals, own.steps, strict=True):
+        yield step, "A" if name == "current" else "W"
 
 
 def _workloads() -> str:

@@ -29,6 +29,7 @@ class Instrument:
         title: what it is.
         device: class of the catalogue that has its readings.
         signals: those of them that it averages.
+        steps: the resolution of each, in its unit.
         window_seconds: over which it averages.
         refresh_seconds: after which it shows the next mean.
         basis: where the numbers come from.
@@ -37,6 +38,7 @@ class Instrument:
     title: str
     device: str
     signals: tuple[str, ...]
+    steps: tuple[float, ...]
     window_seconds: float
     refresh_seconds: float
     basis: str
@@ -44,19 +46,23 @@ class Instrument:
 
 INSTRUMENTS: Mapping[str, Instrument] = {
     "gpu": Instrument(
-        "GPU, as DCGM reads it", "gpu", ("power_usage",), 1.0, 0.1,
-        "NVML's reference: newer GPUs than A100 return power averaged over 1 s",
+        "GPU, as DCGM reads it", "gpu", ("power_usage",), (0.001,), 1.0, 0.1,
+        "NVML's reference: newer GPUs than A100 return power averaged over 1 s, in mW; the twin "
+        "shows tenths of a watt",
     ),
     "bmc": Instrument(
-        "Server at its BMC (DCMI)", "server", ("power",), 2.0, 1.0,
-        "fitted to AC power of the GPT-3 run",
+        "Server at its BMC (DCMI)", "server", ("power",), (1.0,), 2.0, 1.0,
+        "fitted to AC power of the GPT-3 run; DCMI's power reading is in whole watts (DCMI 1.5, "
+        "6.6.1)",
     ),
     "psu": Instrument(
-        "Power supply at its BMC", "psu", ("input_power", "output_power"), 2.0, 1.0,
-        "as of its server, whose sum it is part of",
+        "Power supply at its BMC", "psu", ("input_power", "output_power"), (2.0, 2.0), 2.0, 1.0,
+        "as of its server, whose sum it is part of; PMBus's LINEAR11 has 10 bits, so from 1,024 W "
+        "on steps of 2 W",
     ),
     "pdu": Instrument(
-        "Phase of a rack's PDU", "pdu", ("power", "current"), 3.0, 3.0, "est.",
+        "Phase of a rack's PDU", "pdu", ("power", "current"), (1.0, 0.1), 3.0, 3.0,
+        "est.: PDUs' displays and Redfish show whole watts and tenths of an ampere",
     ),
 }  # fmt: skip
 """All kinds, by name."""
@@ -159,7 +165,7 @@ class Instruments:
         if "gpu" in outputs and "power_usage" in outputs["gpu"]:
             group = outputs["gpu"]
             silent = np.where(np.isnan(group["power_usage"]), np.nan, 0.0)
-            group["power_usage"] = self._gpu + silent
+            group["power_usage"] = self._gpu + silent  # steps of mW are finer than what is shown
         if self._own_supplies:
             ratio = self._server / np.maximum(servers.power, 1.0)
             _scale(outputs, "bmc", ratio)
@@ -172,7 +178,7 @@ def _scale(outputs: dict[str, dict[str, Floats]], kind: str, ratio: Floats) -> N
     """Multiply the readings of a kind by what it shows over what is."""
     instrument = INSTRUMENTS[kind]
     group = outputs[instrument.device]
-    for name in instrument.signals:
+    for name, step in zip(instrument.signals, instrument.steps, strict=True):
         values = group[name]
         each = np.repeat(ratio, values.shape[1] // ratio.shape[1], axis=1)
-        group[name] = values * each
+        group[name] = np.round(values * each / step) * step
