@@ -78,3 +78,13 @@ def test_no_tick_between_whole_numbers_is_a_dash(
         if panel["fieldConfig"]["defaults"].get("decimals") == 0:
             units = {unit_of(panel, target["refId"]) for target in panel["targets"]}
             assert not units & {"percent", "percentunit"}, panel["title"]
+
+
+def test_the_tile_of_a_gpu_has_a_short_name(built: dict[str, Any]) -> None:
+    """Sixty-four tiles leave no room for the rack in the name of each, and links keep the host."""
+    (panel,) = [p for p in panels_of(built["rack.json"], "stat") if p["title"] == "GPU temperature"]
+    (asked,) = panel["targets"]
+    assert asked["legendFormat"] == "{{node}} {{gpu}}"
+    assert '"node", "$1", "Hostname", "(?:.*-)?(.+)"' in asked["expr"]
+    (link,) = panel["fieldConfig"]["defaults"]["links"]
+    assert "${__field.labels.Hostname}" in link["url"]

@@ -83,7 +83,7 @@ def _gpus() -> Row:
             "GPU temperature",
             "Every GPU of the rack now: server and number of the GPU. One that does not answer "
             "keeps its place and is red. A click opens the server.",
-            Query(q.GPU_HEAT, "{{Hostname}} {{gpu}}"),
+            Query(q.GPU_TILES, "{{node}} {{gpu}}"),
             width=14,
             height=10,
             steps=HEAT,

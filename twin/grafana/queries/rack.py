@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from twin.catalog import CDU, GPU, NIC, PSU, PUMP, SERVER, Level
 from twin.grafana.promql import Expr
 from twin.grafana.units import COUNT
@@ -50,6 +52,10 @@ GPU_HEAT = Expr(
     _gpu("gpu_temp").unit,
 )
 """Of every GPU that has answered within a day, :data:`LOST` for one that does not now."""
+GPU_TILES = replace(
+    GPU_HEAT, raw=f'label_replace({GPU_HEAT.raw}, "node", "$1", "Hostname", "(?:.*-)?(.+)")'
+)
+"""The same, called by what comes after the last dash of the host's name: the rest is the rack's."""
 GPU_POWER = _gpu("power_usage")
 GPU_CLOCK = _gpu("sm_clock")
 HOST_HEAT = _gpu("gpu_temp").max("Hostname")
