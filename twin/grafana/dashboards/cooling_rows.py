@@ -110,5 +110,6 @@ def fans() -> Row:
                 Query(q.RACK_OUTLET, "{{instance}} out"),
             ],
             width=12,
+            nothing="Only the roll-ups of this rack are scraped",
         ),
     ]
