@@ -219,20 +219,20 @@ def test_an_alert_from_outside_is_a_rule_of_its_own_file(installed: Layout) -> N
 
 def test_an_accelerator_from_outside_is_there_where_a_model_names_its_exporter() -> None:
     """Its class has the chips of the site, and the classes of other exporters have none."""
-    exporter = Exporter("amd", "amd-smi", 9500, ("gpu_id",), "the test", lambda p: (str(p.slot),))
-    scraped = Exporter("amd_target", "amd-smi", 9500, (), "Prometheus")
+    exporter = Exporter("gaudi", "hl-smi", 9500, ("gpu_id",), "the test", lambda p: (str(p.slot),))
+    scraped = Exporter("gaudi_target", "hl-smi", 9500, (), "Prometheus")
     power = Signal("power", "gpu_power", exporter, MetricType.GAUGE, Unit.WATTS, "Power in W.")
     up = Signal("up", UP, scraped, MetricType.GAUGE, Unit.NONE, "Whether it answers.", high=1)
     chip = DeviceClass(
-        name="amd",
+        name="gaudi",
         frame=UnitKind.RACK,
-        title="AMD GPU",
+        title="Gaudi",
         signals=(power,),
         hosts=SERVERS,
         per_host=lambda site: site.server.gpus,
-        accelerators="amd",
+        accelerators="gaudi",
     )
-    target = DeviceClass("amd_target", UnitKind.RACK, "amd-smi", (up,), hosts=SERVERS)
+    target = DeviceClass("gaudi_target", UnitKind.RACK, "hl-smi", (up,), hosts=SERVERS)
 
     class Chips:
         def __init__(self, layout: Layout, _: np.random.Generator) -> None:
@@ -243,12 +243,14 @@ def test_an_accelerator_from_outside_is_there_where_a_model_names_its_exporter()
             self._power = halls.gpus.power
 
         def outputs(self) -> dict[str, dict[str, Floats]]:
-            return {"amd": {"power": self._power}, "amd_target": {"up": np.ones(self._servers)}}
+            return {"gaudi": {"power": self._power}, "gaudi_target": {"up": np.ones(self._servers)}}
 
     shipped = parse_site(SITE, "own").gpu.model_dump()
-    model = shipped | {"exporter": "amd", "name": "AMD Instinct MI300X"}
+    model = shipped | {"exporter": "gaudi", "name": "Intel Gaudi 3"}
     text = yaml.safe_dump({**yaml.safe_load(SITE), "gpu": model})
-    with pytest.raises(ConfigError, match=r"gpu\.exporter: is 'amd'; write dcgm or neuron"):
+    with pytest.raises(
+        ConfigError, match=r"gpu\.exporter: is 'gaudi'; write amd or dcgm or neuron"
+    ):
         parse_site(text, "own")
     with Extension(devices=(chip, target), models=(Chips,)).installed():
         layout = Layout(parse_site(text, "own"))
@@ -256,8 +258,8 @@ def test_an_accelerator_from_outside_is_there_where_a_model_names_its_exporter()
         plant.step(1.0, Conditions.healthy(layout))
         page = bytes(exposed(layout, plant).array(0)).decode()
     assert layout.per_unit(GPU) == layout.per_unit(NEURON) == 0
-    assert 'gpu_power{gpu_id="1",job="amd-smi",instance="r0001-n2:9500"' in page
-    assert 'up{job="amd-smi",instance="r0001-n2:9500"' in page
+    assert 'gpu_power{gpu_id="1",job="hl-smi",instance="r0001-n2:9500"' in page
+    assert 'up{job="hl-smi",instance="r0001-n2:9500"' in page
     assert "dcgm-exporter" not in page
 
 

@@ -219,11 +219,16 @@ def test_families_of_openmetrics_collide_with_nothing() -> None:
 
 def test_rollups_keep_the_unit_of_what_they_sum() -> None:
     """Only a count changes the unit, or a scale that makes it a base unit."""
-    scales = {Unit.MILLIJOULES: (1e-3, Unit.JOULES), Unit.NANOSECONDS: (1e-9, Unit.SECONDS)}
-    for rollup in ROLLUPS:
-        counted = rollup.operation in (Operation.COUNT, Operation.MISSING)
-        for signal in rolled_up(rollup.name):
-            own = signal.unit
+    scales = {
+        Unit.MILLIJOULES: (1e-3, Unit.JOULES),
+        Unit.MICROJOULES: (1e-6, Unit.JOULES),
+        Unit.NANOSECONDS: (1e-9, Unit.SECONDS),
+        Unit.MILLISECONDS: (1e-3, Unit.SECONDS),
+    }
+    for device in DEVICES:
+        for rollup in device.rollups:
+            counted = rollup.operation in (Operation.COUNT, Operation.MISSING)
+            own = device[rollup.signal].unit
             expected = (1.0, Unit.NONE) if counted else scales.get(own, (1.0, own))
             assert (rollup.scale, rollup.unit) == expected, rollup.name
 

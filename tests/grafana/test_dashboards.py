@@ -99,12 +99,12 @@ def test_build_is_stable() -> None:
 
 
 def test_there_is_one_dashboard_a_page(built: dict[str, Any]) -> None:
-    """The fourteen pages are built in the order of their links, each under its own address."""
+    """The fifteen pages are built in the order of their links, each under its own address."""
     assert list(built) == [page.file for page in PAGES]
     assert [dashboard["uid"] for dashboard in built.values()] == [
         "twin-site", "twin-array", "twin-rack", "twin-server", "twin-cooling",
-        "twin-air", "twin-nvl72", "twin-network", "twin-energy", "twin-job", "twin-serving",
-        "twin-alerts",
+        "twin-air", "twin-nvl72", "twin-amd", "twin-network", "twin-energy", "twin-job",
+        "twin-serving", "twin-alerts",
         "twin-shadow", "twin-pipeline",
     ]  # fmt: skip
 

@@ -131,10 +131,11 @@ def test_a_bad_joint_is_not_hidden_in_a_line(built: dict[str, Any]) -> None:
 
 
 def test_a_dashboard_of_some_arrays_opens_with_one_of_them(built: dict[str, Any]) -> None:
-    """The array to choose has what the dashboard shows: engines that serve, NVL72 racks."""
+    """The array to choose has what the dashboard shows: engines, NVL72 racks, AMD GPUs."""
     for file, metric in (
         ("serving.json", "array_inference_requests_running"),
         ("nvl72.json", "rack_bus_voltage_min_volts"),
+        ("amd.json", "rack_gpus_unhealthy"),
     ):
         (array,) = [v for v in built[file]["templating"]["list"] if v["name"] == "array"]
         assert array["query"] == f'label_values({metric}{{site="$site", hall=~"$hall"}}, array)'

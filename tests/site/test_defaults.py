@@ -59,6 +59,7 @@ DEFAULTS = {
         "air_resistance_kelvin_per_watt": 0.053,
         "air_heat_capacity_joules_per_kelvin": 700.0,
         "memory_offset_kelvin": 9.0,
+        "memory_offset_power_ratio": 0.4,
         "memory_temperature_max_celsius": 95.0,
         "nvlink_bytes_per_second": 900000000000.0,
         "smoothing_tmp_watts": 0.0,
@@ -67,6 +68,8 @@ DEFAULTS = {
         "memory_bytes_per_second": 3.35e12,
         "multiprocessors": 132,
         "exporter": "dcgm",
+        "board": "N/A",
+        "firmware": "N/A",
         "mig_profiles": (
             "1g.10gb",
             "1g.20gb",

@@ -379,6 +379,9 @@ def test_rollups_are_those_that_the_site_reports(demo: Layout, colossus: Layout)
         "neuroncore_utilization_mean_ratio",
         "gpus_smoothed",
         "gpu_smoothing_floor_watts",
+        "gpu_junction_temperature_mean_celsius",
+        "gpu_junction_temperature_max_celsius",
+        "gpus_unhealthy",
         *(rollup.name for device in (FAN, ENGINE) for rollup in device.rollups),
         *RACK_SCALE,
     }

@@ -19,7 +19,7 @@ from twin.site import (
 )
 
 LEAST = "name: mine\nracks: 3\n"
-MODELS = "b200-sxm, b300-sxm, gb200, gb300, h100-sxm, h200-sxm, l40s, trainium2"
+MODELS = "b200-sxm, b300-sxm, gb200, gb300, h100-sxm, h200-sxm, l40s, mi300x, trainium2"
 
 
 def test_least_site_needs_a_name_and_a_count() -> None:

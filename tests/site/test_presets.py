@@ -11,6 +11,15 @@ from twin.site import Layout, Site, gpu_model_names, load_site, preset_names, se
 from twin.site.loader import load_gpu_model
 
 COUNTS = {
+    "mi300x-lab": {
+        "halls": 1,
+        "arrays": 1,
+        "racks": 2,
+        "servers": 4,
+        "gpus": 32,
+        "megapacks": 1,
+        "gensets": 1,
+    },
     "nvl72-rack": {
         "halls": 1,
         "arrays": 1,
@@ -186,7 +195,8 @@ def test_presets_are_listed_smallest_first() -> None:
     """Every shipped file is a preset, and a list of them begins with the one to try first."""
     assert preset_names() == tuple(COUNTS)
     assert gpu_model_names() == (
-        "b200-sxm", "b300-sxm", "gb200", "gb300", "h100-sxm", "h200-sxm", "l40s", "trainium2"
+        "b200-sxm", "b300-sxm", "gb200", "gb300", "h100-sxm", "h200-sxm", "l40s", "mi300x",
+        "trainium2",
     )  # fmt: skip
 
 

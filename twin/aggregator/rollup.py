@@ -83,7 +83,9 @@ class Rollups:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._by_name = {rollup.name: rollup for rollup in ROLLUPS}
+        # Classes that exclude each other may share a name, and each has its own scale.
+        here = {rollup.name: rollup for rollup, *_ in site_rollups(store.layout)}
+        self._by_name = {rollup.name: rollup for rollup in ROLLUPS} | here
         self._version = -1
         self._values: dict[tuple[str, Level], _Values] = {}
         self._distributions: dict[tuple[str, Level], Distribution] = {}

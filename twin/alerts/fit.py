@@ -9,6 +9,7 @@ from math import ceil
 import numpy as np
 
 from twin.alerts import thresholds as limit
+from twin.catalog import AMD_GPU
 from twin.plant.exchanger import Exchanger
 from twin.plant.room import AIR_JOULES_PER_KILOGRAM_KELVIN, air_stream_kilograms_per_second
 from twin.plant.server import largest_pdu_share, phase_amperes
@@ -92,6 +93,24 @@ def _liquid_rack_watts(site: Site) -> float:
     )
 
 
+def _hot(model: GpuModel, die: float, memory: float) -> dict[str, bool]:
+    """Return the alerts on heat of an exporter's GPUs, and whether they fire at these °C."""
+    greatest = model.temperature_max_operating_celsius
+    if model.exporter == AMD_GPU.accelerators:
+        return {"AmdGpuTooHot": die >= min(limit.AMD_GPU_HOT.value, greatest)}
+    warm = min(limit.GPU_MEMORY_HOT.value, model.memory_temperature_max_celsius)
+    return {
+        "GpuTooHot": die >= min(limit.GPU_HOT.value, greatest),
+        "GpuMemoryTooHot": memory >= warm,
+    }
+
+
+def _throttling(model: GpuModel) -> str:
+    """Return the alert on GPUs that heat slows."""
+    amd = model.exporter == AMD_GPU.accelerators
+    return "AmdGpuThermalThrottling" if amd else "GpuThermalThrottling"
+
+
 def _gpus(site: Site) -> Iterator[Misfit]:
     """Check that cold plates and heat sinks keep the GPUs of a training job below their limits."""
     blocks = {(model.key, air): model for model, air in _cooled(site)}
@@ -102,11 +121,7 @@ def _gpus(site: Site) -> Iterator[Misfit]:
         coolant = _air_at_gpus(site, model) if air else site.cooling.supply_celsius
         die = coolant + rise
         memory = die + model.memory_offset_kelvin + _SPREAD
-        hot = {
-            "GpuTooHot": die >= min(limit.GPU_HOT.value, model.temperature_max_operating_celsius),
-            "GpuMemoryTooHot": memory >= min(limit.GPU_MEMORY_HOT.value,
-                                             model.memory_temperature_max_celsius),
-        }  # fmt: skip
+        hot = _hot(model, die, memory)
         if any(hot.values()):
             yield Misfit(
                 f"gpu.{key}",
@@ -114,7 +129,7 @@ def _gpus(site: Site) -> Iterator[Misfit]:
                 f"{model.power_training_watts:g} W reaches {die:.0f} °C and its memory "
                 f"{memory:.0f} °C with {'air' if air else 'coolant'} of {coolant:g} °C; lower it "
                 f"or {'facility.air_celsius' if air else 'cooling.supply_celsius'}",
-                (*(name for name, fires in hot.items() if fires), "GpuThermalThrottling"),
+                (*(name for name, fires in hot.items() if fires), _throttling(model)),
             )
 
 

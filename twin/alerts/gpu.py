@@ -5,7 +5,9 @@ from __future__ import annotations
 from functools import partial
 
 from twin.alerts import thresholds as limit
-from twin.alerts.model import Alert, Domain, Recording, Rules, Severity, Threshold
+from twin.alerts.amd import AMD_GPUS, AMD_RECORDINGS
+from twin.alerts.counted import counted, lost_gpus
+from twin.alerts.model import Alert, Domain, Rules, Severity, Threshold
 from twin.alerts.rolled import ROLLED_GPU
 from twin.catalog import GPU, NEURON, SERVER
 from twin.catalog.selectors import ARRAY, HOST, of, select, up
@@ -33,28 +35,7 @@ def _below_peers(value: str, ratio: Threshold) -> str:
 {ratio} * quantile by ({_PEERS}) (0.5, {value})"""
 
 
-_RECORDINGS = (
-    Recording(
-        _COUNT,
-        f"count by ({HOST}) ({_gpu('gpu_temp')})",
-        "GPUs that a host reports. A GPU that fell off the bus has no series, so only a count can "
-        "show it.",
-    ),
-    Recording(
-        _KNOWN,
-        f"""
-        (
-          last_over_time({_KNOWN}[1h]) > {_COUNT}
-          or {_COUNT}
-          or last_over_time({_KNOWN}[1h])
-        )
-        and on (site, instance) {_UP}
-        """,
-        "The most GPUs that a host has reported. The rule keeps its value by reading its own last "
-        "result, at the cost of one series per host; a host that is not scraped for an hour is "
-        "forgotten.",
-    ),
-)
+_RECORDINGS = counted(_COUNT, _KNOWN, _gpu("gpu_temp"), _UP)
 
 _LOST = (
     Alert(
@@ -62,12 +43,7 @@ _LOST = (
         severity=Severity.CRITICAL,
         why="The second half covers a host that lost all its GPUs. A silent rack or a dead "
         "exporter has no series to count and does not fire this alert.",
-        expr=f"""
-        {_COUNT} < {_KNOWN}
-        or
-        (0 * {_KNOWN} and on (site, instance) {_UP} == 1)
-          unless {_COUNT}
-        """,
+        expr=lost_gpus(_COUNT, _KNOWN, _UP),
         hold=10,
         summary="{{ $labels.instance }} in rack {{ $labels.rack }} has {{ $value }} of "
         f'{{{{ range query (printf "{_KNOWN}{{instance=%q}}" $labels.instance) }}}}'
@@ -339,8 +315,9 @@ _PACE = (
 
 GPU_RULES = Rules(
     Domain.GPU,
-    "GPUs by the metrics of dcgm-exporter, Trainium by those of neuron-monitor. A GPU is compared "
-    "with the others of its array, so the rules need no nominal clock, power or number of GPUs.",
-    _RECORDINGS,
-    (*_LOST, *_MEMORY, *_HEAT, *_PACE, *ROLLED_GPU),
+    "GPUs by the metrics of dcgm-exporter, Trainium by those of neuron-monitor, AMD's by those of "
+    "its Device Metrics Exporter. A GPU is compared with the others of its array, so the rules "
+    "need no nominal clock, power or number of GPUs.",
+    (*_RECORDINGS, *AMD_RECORDINGS),
+    (*_LOST, *_MEMORY, *_HEAT, *_PACE, *AMD_GPUS, *ROLLED_GPU),
 )

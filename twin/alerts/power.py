@@ -15,8 +15,9 @@ _pdu = partial(of, PDU)
 _VOLTS, _AMPERES = _pdu("voltage"), _pdu("current")
 _ONE = f"{PLACE}, pdu"
 _PDU = "PDU {{ $labels.pdu }} of rack {{ $labels.rack }}"
-_HOST_UP = host(up(SERVER["up_dcgm"], SERVER["up_neuron"], SERVER["up_node"], SERVER["up_ipmi"]))
-_EXPORTERS = host(up(SERVER["up_dcgm"], SERVER["up_neuron"], SERVER["up_node"]))
+_ON_HOST = tuple(SERVER[name] for name in ("up_dcgm", "up_neuron", "up_amd", "up_node"))
+_HOST_UP = host(up(*_ON_HOST, SERVER["up_ipmi"]))
+_EXPORTERS = host(up(*_ON_HOST))
 _CONTROLLER = host(up(SERVER["up_ipmi"]))
 
 POWER_RULES = Rules(

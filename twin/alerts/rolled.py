@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from twin.alerts import thresholds as limit
 from twin.alerts.model import Alert, Severity
-from twin.catalog import GPU, NIC, Level
+from twin.catalog import AMD_GPU, GPU, NIC, Level
 from twin.catalog.selectors import ARRAY, of, rollup
 
 __all__ = ["ROLLED_GPU", "ROLLED_NETWORK"]
@@ -24,12 +24,13 @@ def _unseen(name: str, comparison: str, device: str) -> str:
 
 
 _GPUS = of(GPU, "gpu_temp")
+_ANY_GPUS = f"{_GPUS} or {of(AMD_GPU, 'junction_temperature')}"
 
 ROLLED_GPU = (
     Alert(
         name="RackGpusMissing",
         severity=Severity.CRITICAL,
-        expr=_unseen("gpus_missing", "> 0", _GPUS),
+        expr=_unseen("gpus_missing", "> 0", _ANY_GPUS),
         hold=15,
         summary=f"{{{{ $value }}}} GPUs of {_RACK} do not report",
         meaning="GPUs have fallen off the bus, or a server or an exporter is down.",
@@ -41,6 +42,14 @@ ROLLED_GPU = (
         expr=_unseen("gpus_with_hardware_xid", "> 0", _GPUS),
         summary=f"{{{{ $value }}}} GPUs of {_RACK} report a hardware XID",
         meaning="The driver reports errors that user code does not cause; the job may stall.",
+        steps=_DETAIL,
+    ),
+    Alert(
+        name="RackGpusUnhealthy",
+        severity=Severity.CRITICAL,
+        expr=_unseen("gpus_unhealthy", "> 0", of(AMD_GPU, "health")),
+        summary=f"{{{{ $value }}}} AMD GPUs of {_RACK} are unhealthy",
+        meaning="AMD's exporter has counted uncorrectable errors on them; the job may stall.",
         steps=_DETAIL,
     ),
     Alert(

@@ -12,7 +12,9 @@ from twin.catalog.selectors import host, of, own, select, up
 __all__ = ["TELEMETRY_RULES"]
 
 _gpu, _cdu = partial(of, GPU), partial(of, CDU)
-_EXPORTERS = (SERVER["up_dcgm"], SERVER["up_neuron"], SERVER["up_node"], SERVER["up_ipmi"])
+_EXPORTERS = tuple(
+    SERVER[name] for name in ("up_dcgm", "up_neuron", "up_amd", "up_node", "up_ipmi")
+)
 _OWN_TARGETS = select(SERVER["up_node"].metric, f'job=~"{OWN_JOB}|{ARRAY_JOB}"')
 _ALL = up(*_EXPORTERS, LEAF["up"])
 _MOVES = f"changes({_gpu('power_usage')}[5m])"

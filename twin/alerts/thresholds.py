@@ -31,6 +31,12 @@ GPU_HOT = Threshold(
 GPU_MEMORY_HOT = Threshold(
     "gpu_memory_hot", 92, "°C", "3 K below the limit of HBM3 (H100 product brief: 95 °C)"
 )
+AMD_GPU_HOT = Threshold(
+    "amd_gpu_hot",
+    97,
+    "°C",
+    "3 K below the temperature at which an MI300X slows down (amd-smi: 100 °C)",
+)
 GPU_THROTTLED = Threshold(
     "gpu_throttled",
     0.05,

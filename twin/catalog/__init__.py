@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from twin.catalog import own
+from twin.catalog.amd import AMD_GPU, AMD_NODE, AMD_XGMI_PEERS
 from twin.catalog.cooling import CDU, CDU_PSU, CDU_PSU_STATES, LEAK_STATES, PUMP, PUMP_STATES
 from twin.catalog.derived import DerivedFamily, DeviceValues, HostLevel, SeriesGroup
 from twin.catalog.device import DeviceChart, DeviceClass
@@ -82,6 +83,9 @@ from twin.registry import Registry, View
 
 __all__ = [
     "ABOVE_RACK",
+    "AMD_GPU",
+    "AMD_NODE",
+    "AMD_XGMI_PEERS",
     "ARRAY_JOB",
     "CDU",
     "CDU_HOST",
@@ -187,6 +191,8 @@ DEVICES: Registry[DeviceClass] = Registry(
     NEURON,
     NEURONCORE,
     NEURON_RUNTIME,
+    AMD_GPU,
+    AMD_NODE,
     NIC,
     SERVER,
     HOST,

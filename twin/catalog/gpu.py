@@ -34,7 +34,14 @@ from twin.catalog.rollup import ABOVE_RACK, Operation, Rollup
 if TYPE_CHECKING:  # what lists metrics needs no parameters
     from twin.parameters import Site
 
-__all__ = ["DCGM", "GPU", "XID_TEXT", "accelerator_rollups"]
+__all__ = [
+    "DCGM",
+    "GPU",
+    "XID_TEXT",
+    "accelerator_rollups",
+    "power_rollups",
+    "utilization_rollups",
+]
 
 
 def _identify(place: Place) -> tuple[str, ...]:
@@ -151,6 +158,46 @@ def accelerator_rollups(anchor: str) -> tuple[Rollup, ...]:
     )  # fmt: skip
 
 
+def power_rollups(power: str, energy: str, joules: float) -> tuple[Rollup, ...]:
+    """Return the roll-ups of what accelerators draw, whatever exporter shows them.
+
+    Args:
+        power: signal of their power in W.
+        energy: signal of the energy that they have used.
+        joules: its unit in J.
+    """
+    return (
+        Rollup("gpu_power_watts", power, Operation.SUM, Unit.WATTS,
+               "Power of the GPUs of the {level}."),
+        Rollup("gpu_power_min_watts", power, Operation.MIN, Unit.WATTS,
+               "Power of the GPU of the {level} that draws least."),
+        Rollup("gpu_power_mean_watts", power, Operation.MEAN, Unit.WATTS,
+               "Mean power of the GPUs of the {level}."),
+        Rollup("gpu_power_max_watts", power, Operation.MAX, Unit.WATTS,
+               "Power of the GPU of the {level} that draws most."),
+        Rollup("gpu_power_distribution_watts", power, Operation.DISTRIBUTION, Unit.WATTS,
+               "GPUs of the {level} by their present power.", ABOVE_RACK, bounds=_WATTS),
+        Rollup("gpu_energy_joules_total", energy, Operation.TOTAL, Unit.JOULES,
+               "Energy that the GPUs of the {level} used.", ABOVE_RACK, scale=joules),
+    )  # fmt: skip
+
+
+def utilization_rollups(utilization: str) -> tuple[Rollup, ...]:
+    """Return the roll-ups of how busy accelerators are.
+
+    Args:
+        utilization: signal of it in %.
+    """
+    return (
+        Rollup("gpu_utilization_min_percent", utilization, Operation.MIN, Unit.PERCENT,
+               "Utilisation of the GPU of the {level} that does least."),
+        Rollup("gpu_utilization_mean_percent", utilization, Operation.MEAN, Unit.PERCENT,
+               "Mean GPU utilisation of the {level}."),
+        Rollup("gpu_utilization_max_percent", utilization, Operation.MAX, Unit.PERCENT,
+               "Utilisation of the GPU of the {level} that does most."),
+    )  # fmt: skip
+
+
 _GPU_ROLLUPS = (
     *accelerator_rollups("gpu_temp"),
     Rollup("gpus_with_xid", "xid", Operation.COUNT, Unit.NONE, "GPUs of the {level} whose last "
@@ -158,18 +205,7 @@ _GPU_ROLLUPS = (
     Rollup("gpus_with_hardware_xid", "xid", Operation.COUNT, Unit.NONE,
            "GPUs of the {level} whose last XID is none that the user's code raises.",
            excluding=(0.0, *_USERS_XIDS)),
-    Rollup("gpu_power_watts", "power_usage", Operation.SUM, Unit.WATTS,
-           "Power of the GPUs of the {level}."),
-    Rollup("gpu_power_min_watts", "power_usage", Operation.MIN, Unit.WATTS,
-           "Power of the GPU of the {level} that draws least."),
-    Rollup("gpu_power_mean_watts", "power_usage", Operation.MEAN, Unit.WATTS,
-           "Mean power of the GPUs of the {level}."),
-    Rollup("gpu_power_max_watts", "power_usage", Operation.MAX, Unit.WATTS,
-           "Power of the GPU of the {level} that draws most."),
-    Rollup("gpu_power_distribution_watts", "power_usage", Operation.DISTRIBUTION, Unit.WATTS,
-           "GPUs of the {level} by their present power.", ABOVE_RACK, bounds=_WATTS),
-    Rollup("gpu_energy_joules_total", "energy", Operation.TOTAL, Unit.JOULES,
-           "Energy that the GPUs of the {level} used.", ABOVE_RACK, scale=1e-3),
+    *power_rollups("power_usage", "energy", 1e-3),
     Rollup("gpu_temperature_min_celsius", "gpu_temp", Operation.MIN, Unit.CELSIUS,
            "Temperature of the coolest GPU of the {level}."),
     Rollup("gpu_temperature_mean_celsius", "gpu_temp", Operation.MEAN, Unit.CELSIUS,
@@ -186,12 +222,7 @@ _GPU_ROLLUPS = (
     Rollup("gpu_memory_temperature_distribution_celsius", "memory_temp", Operation.DISTRIBUTION,
            Unit.CELSIUS, "GPU memories of the {level} by their present temperature.", ABOVE_RACK,
            bounds=_CELSIUS),
-    Rollup("gpu_utilization_min_percent", "gpu_util", Operation.MIN, Unit.PERCENT,
-           "Utilisation of the GPU of the {level} that does least."),
-    Rollup("gpu_utilization_mean_percent", "gpu_util", Operation.MEAN, Unit.PERCENT,
-           "Mean GPU utilisation of the {level}."),
-    Rollup("gpu_utilization_max_percent", "gpu_util", Operation.MAX, Unit.PERCENT,
-           "Utilisation of the GPU of the {level} that does most."),
+    *utilization_rollups("gpu_util"),
     Rollup("gpu_tensor_active_mean_ratio", "tensor_active", Operation.MEAN, Unit.RATIO,
            "Mean share of cycles in which the tensor pipes of the {level} are active."),
     Rollup("gpu_sm_clock_min_megahertz", "sm_clock", Operation.MIN, Unit.MEGAHERTZ,

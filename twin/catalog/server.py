@@ -12,6 +12,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
+from twin.catalog.amd import AMD_JOB, AMD_PORT
 from twin.catalog.device import DeviceClass
 from twin.catalog.ipmi import bmc_families
 from twin.catalog.model import UP_CODES, Exporter, MetricType, Signal, Unit
@@ -61,6 +62,8 @@ _NODE_TARGET = Exporter(
 _NEURON_TARGET = Exporter(
     key="neuron_target", job="neuron-monitor", port=8000, labels=(), source="Prometheus"
 )
+
+_AMD_TARGET = Exporter(key="amd_target", job=AMD_JOB, port=AMD_PORT, labels=(), source="Prometheus")
 
 
 def _shown_by(exporter: str) -> Callable[[Site], bool]:
@@ -140,6 +143,8 @@ SERVER = DeviceClass(
                codes=UP_CODES, needs=_shown_by("dcgm")),
         Signal("up_neuron", "up", _NEURON_TARGET, MetricType.GAUGE, Unit.NONE, _UP_HELP, high=1,
                codes=UP_CODES, needs=_shown_by("neuron")),
+        Signal("up_amd", "up", _AMD_TARGET, MetricType.GAUGE, Unit.NONE, _UP_HELP, high=1,
+               codes=UP_CODES, needs=_shown_by("amd")),
         Signal("up_node", "up", _NODE_TARGET, MetricType.GAUGE, Unit.NONE, _UP_HELP, high=1,
                codes=UP_CODES),
         Signal("up_ipmi", "up", _IPMI_SERVER, MetricType.GAUGE, Unit.NONE, _UP_HELP, high=1,

@@ -23,6 +23,7 @@ from twin.catalog import (
     OWN_METRICS,
     POWER_SHELF,
     PUMP,
+    SERVER,
     SHELF_PSU,
     SWITCH_TRAY,
     UP,
@@ -39,6 +40,10 @@ __all__ = ["EXTRA", "OPTIONAL", "OptionalMetrics", "optional_of"]
 _NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 
 
+def _every(_: Rollup) -> bool:
+    return True
+
+
 @dataclass(frozen=True)
 class OptionalMetrics:
     """Metrics that a site may leave out, all or none of them.
@@ -49,6 +54,7 @@ class OptionalMetrics:
         own: those of them that the aggregator makes itself; the first is always there with them.
         always: names of those that a site has which has any, beside its roll-ups.
         job: of the targets that only such a site has, whose ``up`` counts as one of them.
+        rollups: whether a roll-up of such a signal is one of them, and not one that every site has.
     """
 
     nothing: str
@@ -56,6 +62,7 @@ class OptionalMetrics:
     own: tuple[OwnMetric, ...] = ()
     always: tuple[str, ...] = ()
     job: str | None = None
+    rollups: Callable[[Rollup], bool] = _every
 
     @property
     def markers(self) -> tuple[str, ...]:
@@ -85,7 +92,7 @@ class OptionalMetrics:
     def _rollups(self) -> Iterator[Rollup]:
         for device in DEVICES:
             for rollup in device.rollups:
-                if self.belongs(device, device[rollup.signal]):
+                if self.belongs(device, device[rollup.signal]) and self.rollups(rollup):
                     yield rollup
 
 
@@ -119,13 +126,20 @@ _AIR = OptionalMetrics(
 _SERVING = OptionalMetrics(
     "No job serves a model here", _of(ENGINE), job=INFERENCE_SERVER["up_vllm"].family.job
 )
+_OF_GPUS = frozenset(rollup.name for rollup in GPU.rollups)
+_AMD = OptionalMetrics(
+    "No AMD GPUs",
+    lambda device, signal: device.name in ("amd_gpu", "amd_node") and signal.metric != UP,
+    job=SERVER["up_amd"].family.job,
+    rollups=lambda rollup: rollup.name not in _OF_GPUS,
+)
 _OBSERVER = OptionalMetrics(
     "No observer runs: start twin shadow",
     lambda *_: False,
     tuple(metric for metric in OWN_METRICS if metric.name.startswith("twin_shadow_")),
 )
 _TRAINING = OptionalMetrics("No training job here", _of(JOB), always=(JOB["gpus"].metric,))
-OPTIONAL = (_SMOOTHING, _RACK_SCALE, EXTRA, _LIQUID, _AIR, _SERVING, _OBSERVER, _TRAINING)
+OPTIONAL = (_SMOOTHING, _RACK_SCALE, EXTRA, _LIQUID, _AIR, _SERVING, _AMD, _OBSERVER, _TRAINING)
 
 
 def optional_of(query: str) -> OptionalMetrics | None:

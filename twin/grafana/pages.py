@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["AIR", "ALERTS", "ARRAY", "COOLING", "ENERGY", "FOLDER", "JOB", "NETWORK", "NVL72",
-           "PAGES", "PIPELINE", "RACK", "SERVER", "SERVING", "SHADOW", "SITE", "TAG",
+__all__ = ["AIR", "ALERTS", "AMD", "ARRAY", "COOLING", "ENERGY", "FOLDER", "JOB", "NETWORK",
+           "NVL72", "PAGES", "PIPELINE", "RACK", "SERVER", "SERVING", "SHADOW", "SITE", "TAG",
            "DashboardPage"]  # fmt: skip
 
 TAG = "datacenter-twin"
@@ -83,6 +83,11 @@ NVL72 = DashboardPage(
     "NVL72 racks: the NVLink domain of each, its power shelves and its compute trays.",
     ("array",), site_wide=False,
 )  # fmt: skip
+AMD = DashboardPage(
+    "amd", "AMD GPUs",
+    "AMD Instinct GPUs: health, heat, power, clocks and errors, as AMD's own exporter has them.",
+    ("array",), site_wide=False, scope="array",
+)  # fmt: skip
 NETWORK = DashboardPage(
     "network", "Network",
     "Throughput, congestion, lost links, optics and switches of the fabric.",
@@ -116,6 +121,6 @@ SHADOW = DashboardPage(
     ("relation",),
 )  # fmt: skip
 
-PAGES = (SITE, ARRAY, RACK, SERVER, COOLING, AIR, NVL72, NETWORK, ENERGY, JOB, SERVING, ALERTS,
+PAGES = (SITE, ARRAY, RACK, SERVER, COOLING, AIR, NVL72, AMD, NETWORK, ENERGY, JOB, SERVING, ALERTS,
          SHADOW, PIPELINE)  # fmt: skip
 """In the order of the links: from the whole to the part, then by subject."""

@@ -12,7 +12,7 @@ from grafana_foundation_sdk.builders import dashboard as builders
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models import dashboard
 
-from twin.grafana.pages import NVL72, SERVING, DashboardPage
+from twin.grafana.pages import AMD, NVL72, SERVING, DashboardPage
 from twin.grafana.panel_parts import DATASOURCE
 from twin.grafana.queries import racks, shadow
 from twin.grafana.queries import variables as q
@@ -92,6 +92,7 @@ _CHOICES: Mapping[str, tuple[str, str]] = {
 _NARROWER: Mapping[tuple[str, str], str] = {
     (SERVING.name, "array"): q.SERVING_ARRAYS,
     (NVL72.name, "array"): q.JOINED_ARRAYS,
+    (AMD.name, "array"): q.AMD_ARRAYS,
 }
 """Choices of a dashboard that shows only what some places have."""
 _SEVERAL = ("hall", "gpu")

@@ -73,8 +73,11 @@ class GpuModel(Section):
     published of air-cooled servers of 8 H100."""
     air_heat_capacity_joules_per_kelvin: Positive = 700.0
     """Die and heat sink in air, est."""
-    memory_offset_kelvin: Amount = 9.0
-    """Memory above the die at training power, est. 8 to 12 K (A100 fleet: 10 K)."""
+    memory_offset_kelvin: Annotated[float, Field(ge=-60, le=60)] = 9.0
+    """Memory above the die at training power, est. 8 to 12 K (A100 fleet: 10 K); negative where
+    what is shown of the die is its hottest spot."""
+    memory_offset_power_ratio: Fraction = 0.4
+    """Share of that which goes with power, est."""
     memory_temperature_max_celsius: Positive = 95.0
     """The clock is lowered from this memory temperature on in °C (H100 product brief)."""
     nvlink_bytes_per_second: Amount
@@ -95,7 +98,12 @@ class GpuModel(Section):
     multiprocessors: Annotated[int, Field(ge=1, le=1024)] = 132
     """Streaming multiprocessors (data sheet of the H100 SXM)."""
     exporter: str = "dcgm"
-    """Exporter of its metrics: `dcgm` for dcgm-exporter, `neuron` for AWS' neuron-monitor."""
+    """Exporter of its metrics: `dcgm` for dcgm-exporter, `neuron` for AWS' neuron-monitor, `amd`
+    for AMD's Device Metrics Exporter."""
+    board: str = "N/A"
+    """Part number of its board; only AMD's exporter tells it (`card_model`)."""
+    firmware: str = "N/A"
+    """Version of its VBIOS; only AMD's exporter tells it (`vbios_version`)."""
     logical_cores: Annotated[int, Field(ge=1, le=16)] = 1
     """Cores that neuron-monitor shows of a chip; dcgm-exporter shows a GPU as a whole."""
 

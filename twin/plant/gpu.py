@@ -60,6 +60,7 @@ class Gpus:
     Attributes:
         attached: GPUs that answer on their bus.
         exporter_up: (racks, servers): the server's dcgm-exporter answers.
+        per_server: GPUs a server.
     """
 
     def __init__(
@@ -68,7 +69,7 @@ class Gpus:
         site = layout.site
         model = ModelValues.of(layout)
         self._model = model
-        self._servers, self._per_server = site.servers_per_rack, site.server.gpus
+        self._servers, self.per_server = site.servers_per_rack, site.server.gpus
         self._rng = rng
         shape = layout.site.accelerators
         self._further = FurtherFields.of(layout, model)
@@ -78,7 +79,7 @@ class Gpus:
 
         self._power_factor = spread(model.power_spread_ratio)
         # A replayed node keeps its measured sum: the spread within a server adds up to nothing.
-        servers = self._power_factor.reshape(site.racks, self._servers, self._per_server)
+        servers = self._power_factor.reshape(site.racks, self._servers, self.per_server)
         balanced = servers / servers.mean(axis=2, keepdims=True)
         self._measured_factor = balanced.reshape(shape)
         resistance = model.thermal_resistance_kelvin_per_watt
@@ -107,7 +108,7 @@ class Gpus:
         self._power_violation = np.zeros(shape)
         self._thermal_violation = np.zeros(shape)
         own, silicon = rng.spawn(2)
-        self.errors = GpuErrors(shape, rng, self._per_server)
+        self.errors = GpuErrors(shape, rng, self.per_server)
         self.links = NvLinks(shape, rng)
         self.ranks = Ranks(layout, own, workload)
         self.limit = PowerLimit(model, self._power_factor, silicon)
@@ -294,13 +295,20 @@ class Gpus:
         """Return values of servers spread to their GPUs; those of all or of GPUs as they are."""
         if servers.shape in ((1, 1), self.die.shape):
             return servers
-        return np.repeat(servers, self._per_server, axis=1)
+        return np.repeat(servers, self.per_server, axis=1)
 
     def _of_gpus(self, level: Level) -> Level:
         """Return a level as one that goes with arrays of GPUs."""
         if isinstance(level, np.ndarray) and level.shape[1] > 1:
             return self._per_gpu(level)
         return level
+
+    @property
+    def overheated(self) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """GPUs that heat slows: that of their die, and that of their memory."""
+        model = self._model
+        hot = self.die > model.temperature_max_operating_celsius
+        return hot, self._memory_temperature > model.memory_temperature_max_celsius
 
     @property
     def _memory_temperature(self) -> Floats:
@@ -360,6 +368,10 @@ class Gpus:
             demand: what the jobs ask.
             traffic: between GPUs and NICs.
         """
+        return self.errors.reported(self.values(demand, traffic), self.reporting)
+
+    def values(self, demand: Demand, traffic: PcieTraffic) -> dict[str, Floats]:
+        """Return the same of all GPUs, whether or not they report."""
         model, shape = self._model, self.die.shape
         busy = self.utilization(demand)
         work = self._of_gpus(demand.compute) * np.minimum(self._per_gpu(demand.activity), 1.0)
@@ -396,7 +408,7 @@ class Gpus:
                 resting, self.die, self._held, self.limit.held, model
             )
             values |= self._further.values(values, self.limit.watts, self.errors, self.links)
-        return self.errors.reported(values, self.reporting)
+        return values
 
     @property
     def link_use(self) -> Floats:

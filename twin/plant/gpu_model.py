@@ -61,6 +61,7 @@ class ModelValues:
     thermal_flow_exponent: Floats
     heat_capacity_joules_per_kelvin: Floats
     memory_offset_kelvin: Floats
+    memory_offset_power_ratio: Floats
     memory_temperature_max_celsius: Floats
     nvlink_bytes_per_second: Floats
 
@@ -193,8 +194,8 @@ def memory_temperature(
         offset: of the memory above the die at training power in K, broadcastable.
         model: the numbers of the GPU models.
     """
-    share = power / model.power_training_watts
-    memory: Floats = die + offset * (0.6 + 0.4 * share)
+    share, of_power = power / model.power_training_watts, model.memory_offset_power_ratio
+    memory: Floats = die + offset * ((1.0 - of_power) + of_power * share)
     return memory
 
 

@@ -11,7 +11,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from twin.catalog import NEURON
+from twin.catalog import AMD_GPU, NEURON
+from twin.plant.amd import AmdExporter
 from twin.plant.compute_trays import ComputeTrays
 from twin.plant.conditions import Conditions
 from twin.plant.engines import InferenceEngines
@@ -60,8 +61,10 @@ class Halls:
 
         self.jobs = Jobs(workload, layout, random(_JOBS_STREAM))
         self.gpus = Gpus(layout, random(_GPU_STREAM), workload)
-        monitored = site.gpu.exporter == NEURON.accelerators
-        self.neuron = NeuronMonitor(layout, self.gpus) if monitored else None
+        exporter = site.gpu.exporter
+        of_neuron, of_amd = exporter == NEURON.accelerators, exporter == AMD_GPU.accelerators
+        self.neuron = NeuronMonitor(layout, self.gpus) if of_neuron else None
+        self.amd = AmdExporter(layout, self.gpus) if of_amd else None
         served = self.jobs.served
         self.engines = InferenceEngines(layout, served, random(_ENGINE_STREAM)) if served else None
         self.nics = Nics(layout, random(_NIC_STREAM))
@@ -128,6 +131,8 @@ class Halls:
         gpus.step(demand, speed, coolant, flow, conditions, dt, self.servers.hosts)
         if self.neuron is not None:
             self.neuron.step(demand, conditions.gpu_responding, dt)
+        if self.amd is not None:
+            self.amd.step(demand, conditions, dt)
         if self.engines is not None:
             self.engines.step(self.jobs.served_loads, gpus, self.servers.hosts, dt)
         self._communicate(demand, feedback, conditions, dt)
@@ -266,15 +271,16 @@ class Halls:
 
     def _accelerator_outputs(self) -> dict[str, dict[str, Floats]]:
         """Return the signals of the classes by which the site's exporter shows its chips."""
-        if self.neuron is None:
-            site = self._layout.site
-            traffic = PcieTraffic.of(self.nics, site.fabric.rails, site.server.gpus)
-            values = self.gpus.outputs(self._demand, traffic)
-            if self.domains is not None:
-                there = self.gpus.reporting
-                values |= silenced(self.domains.gpu_outputs(), there)
-            return {"gpu": values}
-        return self.neuron.outputs(self._demand, self.servers.hosts)
+        if self.neuron is not None:
+            return self.neuron.outputs(self._demand, self.servers.hosts)
+        site = self._layout.site
+        traffic = PcieTraffic.of(self.nics, site.fabric.rails, site.server.gpus)
+        if self.amd is not None:
+            return self.amd.outputs(self._demand, traffic, self.servers.hosts)
+        values = self.gpus.outputs(self._demand, traffic)
+        if self.domains is not None:
+            values |= silenced(self.domains.gpu_outputs(), self.gpus.reporting)
+        return {"gpu": values}
 
     def _rack_outputs(self) -> dict[str, dict[str, Floats]]:
         """Return the signals of what a rack has as one machine."""

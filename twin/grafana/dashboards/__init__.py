@@ -9,6 +9,7 @@ from twin.grafana.assemble import Row
 from twin.grafana.dashboards import (
     air,
     alerts,
+    amd,
     array,
     cooling,
     energy,
@@ -34,6 +35,7 @@ ROWS: Mapping[str, Callable[[], list[Row]]] = MappingProxyType(
         "cooling": cooling.rows,
         "air": air.rows,
         "nvl72": nvl72.rows,
+        "amd": amd.rows,
         "network": network.rows,
         "energy": energy.rows,
         "job": job.rows,

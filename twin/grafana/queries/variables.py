@@ -5,7 +5,17 @@ from __future__ import annotations
 from twin.catalog import GPU, Level
 from twin.catalog.selectors import rollup, select
 
-__all__ = ["ARRAYS", "GPUS", "HALLS", "HOSTS", "JOINED_ARRAYS", "RACKS", "SERVING_ARRAYS", "SITES"]
+__all__ = [
+    "AMD_ARRAYS",
+    "ARRAYS",
+    "GPUS",
+    "HALLS",
+    "HOSTS",
+    "JOINED_ARRAYS",
+    "RACKS",
+    "SERVING_ARRAYS",
+    "SITES",
+]
 
 
 def _metric(level: Level, name: str) -> str:
@@ -30,6 +40,8 @@ SERVING_ARRAYS = _values("array", _SERVES, _SITE, _HALL)
 """Those with servers that serve a model."""
 JOINED_ARRAYS = _values("array", _JOINED, _SITE, _HALL)
 """Those with NVL72 racks."""
+AMD_ARRAYS = _values("array", _metric(Level.RACK, "gpus_unhealthy"), _SITE, _HALL)
+"""Those with AMD GPUs."""
 RACKS = _values("rack", _OF_RACKS, _SITE, 'array=~"$array|"')
 HOSTS = _values("Hostname", _OF_GPUS, _ANY_SITE, _ANY_ARRAY, _ANY_RACK)
 GPUS = _values("gpu", _OF_GPUS, _ANY_SITE, 'Hostname="$host"')
