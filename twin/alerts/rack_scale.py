@@ -159,6 +159,20 @@ RACK_SCALE_RULES = Rules(
             ),
         ),
         Alert(
+            name="PowerSmoothingWornOut",
+            severity=Severity.WARNING,
+            expr=f"{of(GPU, 'smoothing_lifetime')} < {limit.SMOOTHING_LIFETIME}",
+            hold=60,
+            summary="The power smoothing of GPU {{ $labels.gpu }} of {{ $labels.instance }} in "
+            "rack {{ $labels.rack }} has {{ $value }} % of its life left",
+            meaning="The circuits that hold the GPU above its floor are nearly worn out. Without "
+            "them the GPU follows every step of the job.",
+            steps=(
+                "Plan to change the tray before the circuits are worn out.",
+                "A lower floor or a longer delay of the active preset profile wears them less.",
+            ),
+        ),
+        Alert(
             name="TrayVoltageLow",
             severity=Severity.CRITICAL,
             expr=f"{_VOLTS} < {limit.TRAY_VOLTS}",

@@ -19,6 +19,12 @@ NVLINK_BAD_SIGNAL = Threshold("nvlink_bad_signal", 15, "", "status opcode of mlx
 DOMAIN_DEGRADED = Threshold(
     "domain_degraded", 0.5, "of the GPUs", "est.: a switch tray takes links from all"
 )
+SMOOTHING_LIFETIME = Threshold(
+    "smoothing_lifetime",
+    10,
+    "%",
+    "est.: time to order and change a tray before its circuits wear out",
+)
 TRAY_VOLTS = Threshold("tray_volts", 48.5, "V", "est.: captured trays have 49.9 V idle")
 LEAK_LOW = Threshold("leak_low", 1.3, "V", "lower critical limit of the detectors (Redfish)")
 LEAK_HIGH = Threshold("leak_high", 2.0, "V", "upper critical limit of the detectors (Redfish)")
