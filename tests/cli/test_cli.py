@@ -133,7 +133,10 @@ def test_metrics_of_a_counters_file(
         (("aggregate", "--exporter", "dcgm=a9=4.9.0"), "names no array of this site"),
         (("emulate", "--exporter", "node=1.0"), "write for example dcgm=4.9.0"),
         (("up", "--counters", "absent.csv"), "absent.csv: cannot be read"),
-        (("up", "--site", "nowhere"), "the presets are nvl72-rack, serving, colossus-array, "),
+        (
+            ("up", "--site", "nowhere"),
+            "the presets are mi300x-lab, nvl72-rack, serving, colossus-array, ",
+        ),
         (("up", "--site", "./absent.yaml"), "absent.yaml: cannot be read"),
         (("up", "--workload", "sleep"), "choose training, idle, bert, "),
         (("up", "--for", "soon"), "write for example 500ms, 20s, 5m or 2h"),

@@ -25,5 +25,7 @@ def test_site_trains(name: str) -> None:
         assert plant.gpus.missing == 0
     die = plant.gpus.die
     assert np.isfinite(die).all()
-    assert die.max() < (80 if site.has_air else 75)
+    # AMD's exporter shows the hottest spot of a GPU: 72 to 86 °C were measured at full power.
+    hottest = 90 if site.gpu.exporter == "amd" else 80 if site.has_air else 75
+    assert die.max() < hottest
     assert plant.meters.total / site.grid.limit_watts > 0.3
