@@ -25,7 +25,7 @@ from twin.errors import BusError
 NODES = 3
 NATS = os.environ.get("TWIN_NATS_SERVER", "/usr/sbin/nats-server")
 """Another version can be named, to see what it does better."""
-READY_SECONDS = 120.0
+READY_SECONDS = 300.0
 """Three Erlang systems on two busy cores take their time."""
 POLL_SECONDS = 0.1
 PROBE_SECONDS = 5.0
