@@ -23,7 +23,7 @@ class PastEvent:
     """A fault or a planned work of a past.
 
     Attributes:
-        event: identifier; ``natural-…`` for a failure, ``maintenance-…`` for planned work.
+        event: identifier; ``natural-…`` for a natural failure.
         site: name of the site.
         fault: kind of fault.
         target: the place.

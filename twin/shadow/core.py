@@ -79,9 +79,14 @@ class ShadowSettings:
             block: seconds over which samples are averaged, if that many have four.
             false_alarms_a_week: findings a week on a healthy site that the user puts up with.
         """
-        block = max(block, _SAMPLES_A_BLOCK * interval)
+        block = _whole_block(block, interval)
         blocks = max(LEAST_PHASE, round(_LEARNING / block))
         return cls(false_alarms_a_week, block, Phases(blocks, blocks))
+
+
+def _whole_block(block: float, interval: float) -> float:
+    """Return the seconds of a block, so many that it has enough samples."""
+    return max(block, _SAMPLES_A_BLOCK * interval)
 
 
 class ShadowCore:
@@ -106,9 +111,7 @@ class ShadowCore:
         self.settings = settings or ShadowSettings()
         self.topics = Topics(layout.site.name)
         self._digest = sha256(layout.site.model_dump_json().encode()).hexdigest()
-        self.block = max(
-            self.settings.block, _SAMPLES_A_BLOCK * layout.site.telemetry.interval_seconds
-        )
+        self.block = _whole_block(self.settings.block, layout.site.telemetry.interval_seconds)
         watches = (
             Watch(relation, layout, self.settings.phases)
             for relation in RELATIONS
