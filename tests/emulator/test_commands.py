@@ -27,7 +27,7 @@ def commands() -> Commands:
     return Commands(FaultSchedule(Layout(load_site("demo")), FAULTS), TOPICS)
 
 
-def inject(target: str = "r0003/pump1", identifier: str = "one", **fields: float) -> bytes:
+def inject(target: str | None = "r0003/pump1", identifier: str = "one", **fields: float) -> bytes:
     """Return an encoded command."""
     return Inject.model_validate(
         {"id": identifier, "fault": "pump-failure", "target": target, **fields}
@@ -42,6 +42,13 @@ def test_inject_is_answered_and_reported(commands: Commands) -> None:
     (active,) = commands.report().active
     assert (active.fault, active.target) == ("pump-failure", "r0003/pump1")
     assert (active.since, active.until) == (500.0, 560.0)
+
+
+def test_the_emulator_chooses_a_target(commands: Commands) -> None:
+    """Without a target the first place of the site is hit, and the answer says which."""
+    ack = commands.handle(TOPICS.command("inject"), inject(None, duration=60.0), now=500.0)
+    assert ack is not None
+    assert ack.detail == "pump-failure is applied to r0001/pump1 for 60 s of simulated time"
 
 
 def test_a_wrong_target_is_answered_with_the_remedy(commands: Commands) -> None:

@@ -35,9 +35,14 @@ IN_AIR = Layout(parse_site("{name: airy, racks: 2, cooling: {medium: air}}", "ai
 """A site for faults of air cooling."""
 
 
+SERVED = Layout(load_site("serving"))
+"""A site for faults of jobs that serve."""
+SITES_OF_SYSTEMS = {"air": IN_AIR, "nvl72": JOINED, "smoothing": SMOOTHED, "serving": SERVED}
+
+
 def layout_for(kind: str) -> Layout:
     """Return a site that can have the fault."""
-    return {"air": IN_AIR, "nvl72": JOINED, "smoothing": SMOOTHED}.get(FAULTS[kind].system, LAYOUT)
+    return SITES_OF_SYSTEMS.get(FAULTS[kind].system, LAYOUT)
 
 
 @pytest.fixture

@@ -58,7 +58,12 @@ def inject(
     ],
     target: Annotated[
         str | None,
-        typer.Option("--target", "-t", help="Place of the fault, for example r0003/pump1."),
+        typer.Option(
+            "--target",
+            "-t",
+            help="Place of the fault, for example r0003/pump1; "
+            "without it the first place that the fault can hit.",
+        ),
     ] = None,
     duration: Annotated[
         str | None, typer.Option("--for", help="How long in simulated time: 90s, 5m, 1h.")
@@ -80,7 +85,7 @@ def inject(
     from twin.faults import FAULTS, parse_fault
 
     values = _parameters(parameters or [])
-    parsed = parse_fault(FAULTS, fault, values)
+    parse_fault(FAULTS, fault, values)
 
     import asyncio
 
@@ -88,11 +93,10 @@ def inject(
     from twin.stack.command import send_command
     from twin.wire import Inject
 
-    where = parsed.default_target if target is None else target
     command = Inject(
         id=_identifier(),
         fault=fault,
-        target=where,
+        target=target,
         duration=None if duration is None else seconds(duration),
         parameters=values,
     )

@@ -19,7 +19,9 @@ _INTRODUCTION = f"""{NOTICE}
 
 The faults that you can inject. A fault changes the conditions of the plant, never a metric: its
 symptoms follow from the physics. `twin faults` prints this list, `twin inject` starts a fault on a
-running twin, and `twin clear` ends it early.
+running twin, and `twin clear` ends it early. Without `--target` a fault is applied where its
+example below says, or, if the site has no such place or the fault would not show there, to the
+first place that it can hit: a job that serves, a rack that air cools, a server of the scheduler.
 
 """
 

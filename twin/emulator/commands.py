@@ -110,11 +110,9 @@ class Commands:
             )
         except ConfigError as error:
             return Ack(id=command.id, accepted=False, detail=str(error))
-        seconds = strike.until - strike.since
-        detail = (
-            f"{command.fault} is applied to {command.target} for {seconds:g} s of simulated time"
-        )
-        _log.info("fault injected", fault=command.fault, target=command.target, seconds=seconds)
+        seconds, place = strike.until - strike.since, strike.target.text
+        detail = f"{command.fault} is applied to {place} for {seconds:g} s of simulated time"
+        _log.info("fault injected", fault=command.fault, target=place, seconds=seconds)
         return Ack(id=command.id, accepted=True, detail=detail)
 
     def _clear(self, command: Clear, now: float) -> Ack:

@@ -174,7 +174,7 @@ class EmulatorCore:
         self,
         identifier: str,
         kind: str,
-        target: str,
+        target: str | None,
         seconds: float | None = None,
         parameters: Mapping[str, float] | None = None,
     ) -> None:
@@ -183,7 +183,7 @@ class EmulatorCore:
         Args:
             identifier: of the fault, chosen by the caller.
             kind: of fault.
-            target: the place, as a person writes it.
+            target: the place, as a person writes it; None for the site's default.
             seconds: how long; None for the fault's default.
             parameters: of the fault.
 

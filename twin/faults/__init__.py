@@ -72,6 +72,7 @@ from twin.faults.nic import (
     PacketLoss,
     PfcStorm,
 )
+from twin.faults.places import default_target
 from twin.faults.power import (
     GensetStartFailure,
     GensetTrip,
@@ -100,7 +101,7 @@ from twin.faults.rack_scale import (
     TrayLeak,
     TrayLost,
 )
-from twin.faults.schedule import AppliedFault, FaultSchedule, parse_fault, place_of
+from twin.faults.schedule import AppliedFault, FaultSchedule, parse_fault, place_of, resolved_target
 from twin.faults.scheduler import ContainerCrashLoop, SchedulerStuck
 from twin.faults.server import PsuFailure, ServerDown, ServerPowerCap
 from twin.faults.storage import ServiceRackDown, StorageFilling, StorageSlow
@@ -121,8 +122,10 @@ __all__ = [
     "Fault",
     "FaultSchedule",
     "Gateways",
+    "default_target",
     "parse_fault",
     "place_of",
+    "resolved_target",
 ]
 
 FAULT_CLASSES: Registry[type[Fault]] = Registry(

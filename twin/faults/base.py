@@ -53,7 +53,8 @@ class Fault(Described, ABC):
         system: the part of the site it belongs to.
         title: what happens, in a few words.
         target: kind of place that it is applied to.
-        default_target: the place that it is applied to when none is given.
+        default_target: the place that it is applied to when none is given, where the site has
+            it; elsewhere see :func:`twin.faults.default_target`.
         default_seconds: duration when none is given.
         severity: ``warning`` or ``critical``, as an operator would see it.
         shows: the symptoms to expect.
@@ -82,6 +83,12 @@ class Fault(Described, ABC):
         """Return why the place cannot have this fault, None where it can."""
         del layout, target
         return None
+
+    @classmethod
+    def shows_at(cls, layout: Layout, target: Target) -> bool:
+        """Return whether the fault would show at a place that can have it."""
+        del layout, target
+        return True
 
     @abstractmethod
     def apply(self, context: FaultContext) -> None:

@@ -2,16 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
 from twin.faults.base import Fault, FaultContext
 
+if TYPE_CHECKING:
+    from twin.site import Layout, Target
+
 __all__ = ["CheckpointStorm", "DataLoaderSlow", "JobCrash", "RequestSurge", "SoftwareHang"]
 
 _JOB = "pretrain"
 """Name of a site's only job; written here too, so that listing faults loads no site parameters."""
+
+
+def _kind_of(layout: Layout, target: Target) -> str:
+    """Return the kind of a job's workload: ``training``, ``serving``, ``idle`` or another."""
+    from twin.site import job_places  # noqa: PLC0415 - listing faults needs no site
+
+    place = job_places(layout.entire.site)[target.unit]
+    return place.workload if place.profile is None else place.profile.kind
+
+
+class _TrainingFault(Fault):
+    """A fault of jobs that take steps."""
+
+    @classmethod
+    def shows_at(cls, layout: Layout, target: Target) -> bool:
+        """Return whether the job trains."""
+        return _kind_of(layout, target) == "training"
 
 
 class JobCrash(Fault):
@@ -36,7 +56,7 @@ class JobCrash(Fault):
         context.conditions.job_sound[context.target.unit] = False
 
 
-class SoftwareHang(Fault):
+class SoftwareHang(_TrainingFault):
     """One rank never enters a collective: all others wait until it times out."""
 
     kind = "software-hang"
@@ -57,7 +77,7 @@ class SoftwareHang(Fault):
         context.conditions.job_synchronous[context.target.unit] = False
 
 
-class DataLoaderSlow(Fault):
+class DataLoaderSlow(_TrainingFault):
     """The data loader does not keep up: every step waits for its input."""
 
     kind = "data-loader-slow"
@@ -81,7 +101,7 @@ class DataLoaderSlow(Fault):
         context.conditions.job_input_ratio[context.target.unit] = self.ratio
 
 
-class CheckpointStorm(Fault):
+class CheckpointStorm(_TrainingFault):
     """The job writes a checkpoint far too often."""
 
     kind = "checkpoint-storm"
@@ -112,7 +132,7 @@ class RequestSurge(Fault):
     system = "serving"
     title = "requests surge to a model that is served"
     target = "job"
-    default_target = _JOB
+    default_target = "chat"
     default_seconds = 600.0
     severity = "warning"
     shows = (
@@ -124,6 +144,11 @@ class RequestSurge(Fault):
 
     ratio: Annotated[float, Field(gt=1, le=20)] = 3.0
     """Requests over the usual ones."""
+
+    @classmethod
+    def shows_at(cls, layout: Layout, target: Target) -> bool:
+        """Return whether the job serves."""
+        return _kind_of(layout, target) == "serving"
 
     def apply(self, context: FaultContext) -> None:
         """Raise the requests."""

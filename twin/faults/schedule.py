@@ -12,13 +12,14 @@ from pydantic import ValidationError
 from twin.errors import ConfigError, did_you_mean, validation_message
 from twin.faults.base import Fault, FaultContext
 from twin.faults.gateways import Gateways
+from twin.faults.places import default_target
 from twin.faults.telemetry import GatewayFault
 
 if TYPE_CHECKING:
     from twin.plant import Conditions
     from twin.site import Layout, Target
 
-__all__ = ["AppliedFault", "FaultSchedule", "parse_fault", "place_of"]
+__all__ = ["AppliedFault", "FaultSchedule", "parse_fault", "place_of", "resolved_target"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,18 @@ def place_of(registry: Mapping[str, type[Fault]], layout: Layout, kind: str, tar
     if refusal is not None:
         raise ConfigError(f"fault {kind} cannot be applied to {target}: {refusal}")
     return place
+
+
+def resolved_target(
+    registry: Mapping[str, type[Fault]], layout: Layout, kind: str, target: str | None
+) -> str:
+    """Return the address that a kind of fault is applied to: the given one, or the site's default.
+
+    Raises:
+        ConfigError: there is no such fault, or none is given and no place can have it.
+    """
+    _check_kind(registry, kind)
+    return default_target(registry[kind], layout) if target is None else target
 
 
 def _check_kind(registry: Mapping[str, type[Fault]], kind: str) -> None:
@@ -132,7 +145,7 @@ class FaultSchedule:
         self,
         identifier: str,
         kind: str,
-        target: str,
+        target: str | None,
         now: float,
         seconds: float | None = None,
         parameters: Mapping[str, float] | None = None,
@@ -142,7 +155,7 @@ class FaultSchedule:
         Args:
             identifier: of the command.
             kind: of fault.
-            target: the place, as a person writes it.
+            target: the place, as a person writes it; None for the site's default.
             now: simulated time.
             seconds: how long; None for the fault's default.
             parameters: of the fault.
@@ -174,7 +187,7 @@ class FaultSchedule:
         self,
         identifier: str,
         kind: str,
-        target: str,
+        target: str | None,
         times: tuple[float, float],
         parameters: Mapping[str, float],
     ) -> AppliedFault:
@@ -183,7 +196,7 @@ class FaultSchedule:
         Args:
             identifier: of the command.
             kind: of fault.
-            target: the place, as a person writes it.
+            target: the place, as a person writes it; None for the site's default.
             times: simulated time at which it begins and at which it ends.
             parameters: of the fault.
 
@@ -192,7 +205,8 @@ class FaultSchedule:
                 that does not exist.
         """
         fault = parse_fault(self._registry, kind, parameters)
-        place = place_of(self._registry, self._layout, kind, target)
+        text = resolved_target(self._registry, self._layout, kind, target)
+        place = place_of(self._registry, self._layout, kind, text)
         return AppliedFault(identifier, fault, place, *times)
 
     def restore(self, strikes: Iterable[AppliedFault]) -> None:

@@ -42,6 +42,12 @@ class ContainerCrashLoop(Fault):
         del target
         return _refusal(layout)
 
+    @classmethod
+    def shows_at(cls, layout: Layout, target: Target) -> bool:
+        """Return whether the scheduler has the server."""
+        site = layout.entire.site
+        return target.unit >= sum(job.racks for job in site.jobs)
+
     def apply(self, context: FaultContext) -> None:
         """Crash the containers."""
         context.conditions.container_sound[context.place] = False

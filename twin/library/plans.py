@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from twin.errors import ConfigError
-from twin.faults import FAULTS, parse_fault, place_of
+from twin.faults import FAULTS, parse_fault, place_of, resolved_target
 from twin.scenario import parse_duration
 from twin.site import Layout
 
@@ -52,10 +52,13 @@ class PlannedFault:
             return None
         return seconds_of(self.duration, f"fault {self.kind}: duration")
 
-    @property
-    def place(self) -> str:
-        """The place that is struck."""
-        return FAULTS[self.kind].default_target if self.target is None else self.target
+    def place(self, layout: Layout) -> str:
+        """Return the address of the place that is struck on a site.
+
+        Raises:
+            ConfigError: there is no such fault, or no place for it.
+        """
+        return resolved_target(FAULTS, layout, self.kind, self.target)
 
 
 def checked(faults: Iterable[PlannedFault], layout: Layout) -> list[PlannedFault]:
@@ -69,7 +72,7 @@ def checked(faults: Iterable[PlannedFault], layout: Layout) -> list[PlannedFault
         if not isinstance(plan, PlannedFault):
             raise ConfigError(f"faults: {plan!r} is no fault; write twin.Fault(kind, at=…)")
         parse_fault(FAULTS, plan.kind, plan.parameters)
-        place_of(FAULTS, layout, plan.kind, plan.place)
+        place_of(FAULTS, layout, plan.kind, plan.place(layout))
         _ = plan.lasting
     return sorted(plans, key=lambda plan: plan.start)
 

@@ -121,7 +121,7 @@ class SteppedTwin:
         self._schedule.inject(
             f"fault-{self._injected}",
             plan.kind,
-            plan.place,
+            plan.place(self.layout),
             self.now,
             plan.lasting,
             plan.parameters,

@@ -19,7 +19,6 @@ from twin.clients.http import HttpServer
 from twin.clients.prometheus import Prometheus
 from twin.compose.engine import PROJECT, Stack
 from twin.errors import ConfigError, ServiceError, TwinError
-from twin.faults import FAULTS
 from twin.grafana.push import connect
 from twin.rules.chaos_actions import ChaosActions, harm_of
 from twin.rules.engine import Episode
@@ -125,7 +124,7 @@ async def run_live(
         duration=scenario.duration,
         evaluate=_LOOK_SECONDS,
         struck=[
-            Struck(event.kind, _target(event), event.at, loaded.ends(event))
+            Struck(event.kind, loaded.target(event), event.at, loaded.ends(event))
             for event in scenario.faults
         ],
         shows=scenario.shows,
@@ -164,10 +163,6 @@ def _refuse_disturbances(loaded: LoadedScenario) -> None:
                 f"{loaded.place('faults', index)}: {event.kind} cannot be injected into a running "
                 "twin; stop that part of it yourself, or use twin rules test"
             )
-
-
-def _target(event: ScenarioEvent) -> str:
-    return event.target or (FAULTS[event.kind].default_target if event.is_fault else "")
 
 
 class _LiveRun:
@@ -234,13 +229,13 @@ class _LiveRun:
         said = await (self._inject(event) if harm is None else self._harms.begin(harm, ends))
         self._struck.append(event)
         self._say(self._now, said)
-        await self._annotate(f"{event.kind} {_target(event)}", event.at, ends)
+        await self._annotate(f"{event.kind} {self._loaded.target(event)}", event.at, ends)
 
     async def _inject(self, event: ScenarioEvent) -> str:
         command = Inject(
             id=f"scenario-{uuid.uuid4().hex[:16]}",
             fault=event.kind,
-            target=_target(event),
+            target=self._loaded.target(event),
             duration=self._loaded.ends(event) - event.at,
             parameters=event.parameters,
         )
@@ -261,7 +256,9 @@ class _LiveRun:
         for event in self._struck:
             if event.is_fault and self._loaded.ends(event) > self._now:
                 command = Clear(
-                    id=f"scenario-{uuid.uuid4().hex[:16]}", fault=event.kind, target=_target(event)
+                    id=f"scenario-{uuid.uuid4().hex[:16]}",
+                    fault=event.kind,
+                    target=self._loaded.target(event),
                 )
                 with suppress(TwinError):
                     await send_command(self._servers.broker, self._servers.site, command)
@@ -303,7 +300,8 @@ class _LiveRun:
         if not self._struck:
             return ""
         rack = dict(labels).get("rack", "")
-        own = [event for event in self._struck if rack and _target(event).startswith(rack)]
+        target = self._loaded.target
+        own = [event for event in self._struck if rack and target(event).startswith(rack)]
         last = (own or self._struck)[-1]
         return f", {show_duration(round(now - last.at))} after {last.kind}"
 

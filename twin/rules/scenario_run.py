@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from twin.content_cache import Cache, digest
-from twin.faults import FAULTS
 from twin.rules.alertmanager import told_by
 from twin.rules.charts import panels_of
 from twin.rules.engine import EngineOutcome, Episode
@@ -252,7 +251,7 @@ def _result(
         struck=[
             Struck(
                 event.kind,
-                event.target or (FAULTS[event.kind].default_target if event.is_fault else ""),
+                loaded.target(event),
                 event.at,
                 loaded.ends(event),
             )

@@ -16,7 +16,6 @@ from twin.emulator.config import EmulatorConfig
 from twin.emulator.core import EmulatorCore
 from twin.emulator.frame_source import FrameStamp
 from twin.errors import ConfigError
-from twin.faults import FAULTS
 from twin.rules.observer import Observer
 from twin.scenario.loader import LoadedScenario
 from twin.scenario.model import ScenarioEvent
@@ -121,9 +120,8 @@ class Simulation:
         while self._pending and self._pending[0][1].at <= self.emulator.now:
             number, event = self._pending.pop(0)
             if event.is_fault:
-                target = event.target or FAULTS[event.kind].default_target
                 name = f"fault-{number}"
-                self.emulator.inject(name, event.kind, target, event.lasts, event.parameters)
+                self.emulator.inject(name, event.kind, event.target, event.lasts, event.parameters)
 
     # -- the pipeline that fails ------------------------------------------------
 

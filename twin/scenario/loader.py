@@ -90,6 +90,14 @@ class LoadedScenario:
             lasts = self.scenario.duration if fault is None else fault.default_seconds
         return min(event.at + lasts, self.scenario.duration)
 
+    def target(self, event: ScenarioEvent) -> str:
+        """Return the address that an event is applied to; empty for a disturbance without one."""
+        if not event.is_fault:
+            return event.target or ""
+        from twin.faults import FAULTS, resolved_target  # noqa: PLC0415 - as in _site
+
+        return resolved_target(FAULTS, self.layout, event.kind, event.target)
+
 
 def scenario_names() -> tuple[str, ...]:
     """Return the names of the shipped scenarios."""
@@ -314,8 +322,8 @@ def _check_events(loaded: LoadedScenario) -> None:
         try:
             if event.is_fault:
                 schedule.expire(event.at)
-                target = event.target or _default_target(event.kind)
-                where = (event.kind, target, event.at, event.lasts, event.parameters)
+                _check_kind(event.kind)
+                where = (event.kind, event.target, event.at, event.lasts, event.parameters)
                 schedule.inject(f"fault-{index + 1}", *where)
             elif event.is_chaos:
                 _check_chaos(event)
@@ -347,13 +355,12 @@ def _check_places(loaded: LoadedScenario) -> None:
                     raise ConfigError(f"{place}: {match.alert}: {error}") from error
 
 
-def _default_target(kind: str) -> str:
+def _check_kind(kind: str) -> None:
     from twin.faults import FAULTS  # noqa: PLC0415 - as in _site
 
     if kind not in FAULTS:
         known = ", ".join((*FAULTS, *PIPELINE, *CHAOS))
         raise ConfigError(f"fault {kind!r} does not exist; there are {known}")
-    return FAULTS[kind].default_target
 
 
 def _check_chaos(event: ScenarioEvent) -> None:

@@ -220,8 +220,9 @@ class Inject(Message):
     """Chosen by the sender; the answer comes on ``ack/{id}``."""
     fault: _Name
     """Kind of fault, as ``twin faults`` lists them."""
-    target: _Place
-    """What to strike, for example ``r0003/pump1``."""
+    target: _Place | None = None
+    """What to strike, for example ``r0003/pump1``; None for the first place of the site that the
+    fault can hit."""
     duration: Annotated[float, Field(gt=0, le=1e8, strict=True)] | None = None
     """Simulated seconds; None for the fault's own default."""
     parameters: Few[Annotated[float, Field(strict=True)]] = {}  # noqa: RUF012 - pydantic copies it

@@ -10,7 +10,8 @@ from twin.aggregator.live import Chart
 from twin.aggregator.page.floor import FloorSignal
 from twin.aggregator.page.rack import DeviceTable
 from twin.catalog import UnitKind
-from twin.faults import FAULTS
+from twin.errors import ConfigError
+from twin.faults import FAULTS, Fault, default_target
 from twin.site import Layout, Site
 
 __all__ = ["describe"]
@@ -56,7 +57,7 @@ def describe(
         "devices": [_group(layout, group) for group in groups],
         "charts": [_chart(chart) for chart in charts],
         "allow_inject": allow_inject,
-        "faults": [_fault(kind) for kind in FAULTS] if allow_inject else [],
+        "faults": [_fault(own, layout) for own in FAULTS.values()] if allow_inject else [],
     }
 
 
@@ -117,14 +118,21 @@ def _chart(chart: Chart) -> dict[str, Any]:
     }
 
 
-def _fault(kind: str) -> dict[str, Any]:
-    fault = FAULTS[kind]
+def _default_target(fault: type[Fault], layout: Layout) -> str:
+    """Return where the site can have the fault; the usual place if nowhere, which is refused."""
+    try:
+        return default_target(fault, layout)
+    except ConfigError:
+        return fault.default_target
+
+
+def _fault(fault: type[Fault], layout: Layout) -> dict[str, Any]:
     return {
-        "fault": kind,
+        "fault": fault.kind,
         "system": fault.system,
         "title": fault.title,
         "target": fault.target,
-        "default_target": fault.default_target,
+        "default_target": _default_target(fault, layout),
         "default_seconds": fault.default_seconds,
         "shows": fault.shows,
         "parameters": [parameter._asdict() for parameter in fault.parameters()],
