@@ -124,6 +124,10 @@ def _filter(conditions: Conditions, rack: int, percent: float) -> None:
     conditions.filter_resistance[rack] = 1.0 + percent / 100.0
 
 
+def _exchanger(conditions: Conditions, rack: int, percent: float) -> None:
+    conditions.exchanger_fouling[rack] = 1.0 + percent / 100.0
+
+
 def _flow(columns: Columns, percent: float) -> None:
     columns["cdu.flow"] *= 1.0 - percent / 100.0
 
@@ -151,6 +155,8 @@ _FAULTS = (
            "pump.flow", 1, harm=_pump, rules=(_WORN,)),
     _Fault("filter resists more", "%", (10.0, 20.0, 50.0, 100.0), "", ("filter_clogged",),
            "cdu.filter_pressure", 0, harm=_filter, rules=(_CLOGGED,)),
+    _Fault("heat exchanger resists more", "%", (5.0, 10.0, 15.0, 30.0), "", ("heat_exchanger",),
+           "cdu.supply_temperature", 0, harm=_exchanger, rules=(_APART,)),
     _Fault("flow meter reads too little", "%", (2.0, 5.0, 10.0, 20.0), "", ("flow_meter",),
            "cdu.flow", 0, alter=_flow, rules=(_THERMOMETER,)),
     _Fault("supply thermometer reads too much", "K", (0.5, 1.0, 2.0, 4.0), "",

@@ -129,6 +129,8 @@ _WRONG = (
     (_column("cdu.supply_temperature", 0, added=-0.6), "supply_temperature_sensor", "r0003"),
     (_column("cdu.facility_heat", 0, share=-0.05), "heat_meter", "r0003"),
     (_column("cdu.facility_flow", 0, share=0.05), "water_sensors", "r0003"),
+    (_column("cdu.facility_supply_temperature", 0, added=1.0), "water_sensors", "r0003"),
+    (_column("cdu.facility_return_temperature", 0, added=1.0), "water_sensors", "r0003"),
     (_column("gpu.gpu_temp", 12, added=4.0), "gpu_temperature_sensor", "r0003/n2/gpu4"),
     (_column("gpu.memory_temp", 12, added=4.0), "memory_contact", "r0003/n2/gpu4"),
     (_column("gpu.power_usage", 12, share=-0.06), "gpu_power_sensor", "r0003/n2/gpu4"),
@@ -181,6 +183,24 @@ def test_worn_pump_is_named(calibrated: Calibrated) -> None:
     found = _first(reality, 600)
     assert found is not None
     assert found[1:] == ("pump_wear", "r0005/pump2")
+
+
+def test_fouled_heat_exchanger_is_named_before_its_valve_is_open(calibrated: Calibrated) -> None:
+    """Deposits of a tenth of its resistance are named by about their size, and nothing beside."""
+    reality = _reality(calibrated)
+
+    def foul(conditions: Conditions) -> None:
+        conditions.exchanger_fouling[4] = 1.1
+
+    reality.conditions = foul
+    found = _first(reality, 600)
+    assert found is not None
+    assert found[1:] == ("heat_exchanger", "r0005")
+    for _ in reality.run(300):
+        pass
+    [finding] = reality.shadow.findings
+    assert finding.text.startswith("heat exchanger of r0005 conducts ")
+    assert finding.ratio == pytest.approx(0.1, abs=0.05)
 
 
 # -- what is no frame as it should be --------------------------------------------------

@@ -38,7 +38,7 @@ def test_relation_reads_what_the_catalogue_has(relation: Relation) -> None:
 def test_cause_names_relations_and_words_that_there_are(cause: DeviationCause) -> None:
     """Its signs are of relations of the table, and its sentence has places for known words."""
     assert cause.signs
-    for relation, part, sign in cause.signs:
+    for relation, part, sign in cause.leaves:
         assert part == "own" or _NAMES[relation].shared
         assert sign in (-1, 1)
     fields = {field for _, field, _, _ in string.Formatter().parse(cause.text) if field}
@@ -88,7 +88,8 @@ def test_relations_are_the_plants_own(known: str) -> None:
     assert {name: own for name, own in worst.items() if own > 2.0 * close[name]} == {}
 
 
-_STORED = {"heat_balance": 100.0}
-"""Heat that the coolant between thermometers and exchanger stores in a second, of 14 kW."""
+_STORED = {"heat_balance": 100.0, "heat_exchanger": 0.05}
+"""Heat that the coolant between thermometers and exchanger stores in a second, of 14 kW, and what
+that makes of its temperature."""
 _CLOSE = {"K": 1.6, "W": 45.0, "L/min": 0.05, "Pa": 60.0, "rpm": 150.0}
 """Rounding of the readings, and what a second of lag makes."""

@@ -17,7 +17,16 @@ from twin.plant.hydraulics import Loops, PumpCurve, pump_flows
 from twin.plant.units import Floats
 from twin.site import Layout
 
-__all__ = ["Cdus", "PumpCurve", "heat_rate", "pump_flows", "stored_heat", "warm_joules"]
+__all__ = [
+    "Cdus",
+    "PumpCurve",
+    "cool_joules",
+    "heat_rate",
+    "pump_flows",
+    "stored_heat",
+    "warm_joules",
+    "water_rate",
+]
 
 _RUNNING, _STOPPED, _FAILED = 1.0, 0.0, 2.0
 _OK, _WARNING, _CRITICAL = 0.0, 1.0, 2.0
@@ -33,6 +42,17 @@ def heat_rate(flow: Floats, cooling: CoolingParameters) -> Floats:
     """Return flow times heat capacity in W/K of so many L/min of coolant."""
     rate: Floats = flow * (cooling.coolant_joules_per_liter_kelvin / _SECONDS_PER_MINUTE)
     return rate
+
+
+def water_rate(flow: Floats) -> Floats:
+    """Return flow times heat capacity in W/K of so many L/min of facility water."""
+    rate: Floats = flow * (WATER_JOULES_PER_LITER_KELVIN / _SECONDS_PER_MINUTE)
+    return rate
+
+
+def cool_joules(cooling: CoolingParameters) -> float:
+    """Return the heat that warms the coolant of the supply side by a kelvin, in J."""
+    return cooling.coolant_joules_per_liter_kelvin * _SUPPLY_SHARE * cooling.loop_liters
 
 
 def warm_joules(level: Floats, cooling: CoolingParameters) -> Floats:
@@ -122,9 +142,7 @@ class Cdus:
 
         The reservoir, which a leak empties, is on the return side.
         """
-        cooling = self._cooling
-        cool = cooling.coolant_joules_per_liter_kelvin * _SUPPLY_SHARE * cooling.loop_liters
-        return warm_joules(self.loops.level, cooling), cool
+        return warm_joules(self.loops.level, self._cooling), cool_joules(self._cooling)
 
     @property
     def power(self) -> Floats:
@@ -195,7 +213,7 @@ class Cdus:
 
     def _water_rate(self) -> Floats:
         """Facility flow times heat capacity in W/K, (racks,)."""
-        return self.facility_flow * (WATER_JOULES_PER_LITER_KELVIN / _SECONDS_PER_MINUTE)
+        return water_rate(self.facility_flow)
 
     def pump_outputs(self) -> dict[str, Floats]:
         """Return all signals of the catalogue's pump class."""

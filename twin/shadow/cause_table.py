@@ -25,6 +25,7 @@ class DeviationCause:
         name: of the cause, a label of its series.
         device: class of the culprit; a coolant unit stands for its rack.
         signs: deviations that it leaves; the first is the one that it is measured by.
+        also: deviations that it may leave beside these, as its size and the site have it.
         text: sentence about it; takes place, change in percent, residual, unit, direction.
         mirrored: whether all signs may be the other way round too.
     """
@@ -34,6 +35,12 @@ class DeviationCause:
     signs: tuple[Sign, ...]
     text: str
     mirrored: bool = False
+    also: tuple[Sign, ...] = ()
+
+    @property
+    def leaves(self) -> tuple[Sign, ...]:
+        """All deviations that it may leave."""
+        return (*self.signs, *self.also)
 
 
 _KELVIN = "{residual:.1f} K {direction} expected"
@@ -101,44 +108,34 @@ CAUSES = (
           "memory temperature sensor of {place} is wrong: it reads " + _KELVIN + " for its die"),
     DeviationCause("gpu_too_cool", GPU, (("gpu_temperature", "own", -1),), _TOO_COOL),
     DeviationCause("supply_temperature_sensor", CDU,
-          (("return_temperature", "own", -1), ("heat_balance", "own", 1),
-           ("gpu_temperature", "common", -1)), _SUPPLY_SENSOR + ", and all GPUs deviate alike",
-          mirrored=True),
+          (("return_temperature", "own", -1), ("gpu_temperature", "common", -1)),
+          _SUPPLY_SENSOR + ", and all GPUs deviate alike", mirrored=True,
+          also=(("heat_balance", "own", 1), ("heat_exchanger", "own", 1))),
     DeviationCause("return_temperature_sensor", CDU,
           (("return_temperature", "own", 1), ("heat_balance", "own", -1)),
           "return temperature sensor of {place} is wrong: it reads " + _KELVIN + ", and the "
-          "facility water takes more or less heat than it tells", mirrored=True),
-    DeviationCause("flow_meter", CDU,
-          (("coolant_flow", "own", 1), ("heat_balance", "own", -1)), _FLOW_METER, mirrored=True),
-    DeviationCause("flow_meter", CDU,
-          (("coolant_flow", "own", 1), ("return_temperature", "own", 1),
-           ("heat_balance", "own", -1)), _FLOW_METER, mirrored=True),
-    DeviationCause("flow_meter", CDU,
-          (("coolant_flow", "own", 1), ("return_temperature", "own", 1),
-           ("heat_balance", "own", -1), ("gpu_temperature", "common", 1)), _FLOW_METER,
-          mirrored=True),
+          "facility water takes more or less heat than it tells", mirrored=True,
+          also=(("heat_exchanger", "own", -1),)),
+    DeviationCause("flow_meter", CDU, (("coolant_flow", "own", 1),), _FLOW_METER, mirrored=True,
+          also=(("heat_balance", "own", -1), ("return_temperature", "own", 1),
+                ("gpu_temperature", "common", 1), ("heat_exchanger", "own", -1))),
+    DeviationCause("heat_exchanger", CDU, (("heat_exchanger", "own", 1),),
+          "heat exchanger of {place} conducts {less:.0f} % less than when calibrated: it is "
+          "fouled; for the water it gets, the coolant is " + _KELVIN),
+    DeviationCause("heat_exchanger_sensors", CDU, (("heat_exchanger", "own", -1),),
+          "a thermometer or flow meter at the heat exchanger of {place} is wrong, or it was "
+          "cleaned: for the water it gets, the coolant is " + _KELVIN),
     DeviationCause("heat_meter", CDU,
           (("water_heat", "own", 1), ("heat_balance", "own", 1)),
           "heat meter of the facility water of {place} is wrong: it reads {percent:.0f} % {more} "
           "than the flow and the warming of both sides give", mirrored=True),
     DeviationCause("water_sensors", CDU, (("water_heat", "own", 1),),
           "flow meter or a thermometer of the facility water of {place} is wrong: its heat is "
-          "{percent:.0f} % {more} than they give", mirrored=True),
+          "{percent:.0f} % {more} than they give", mirrored=True,
+          also=(("heat_exchanger", "own", -1),)),
     DeviationCause("heat_balance", CDU, (("heat_balance", "own", 1),),
           "heat of {place} does not balance: the facility water takes {percent:.0f} % {more} than "
           "the coolant gives; a thermometer or meter of one side is wrong", mirrored=True),
-    DeviationCause("supply_temperature_sensor", CDU,
-          (("return_temperature", "own", -1), ("gpu_temperature", "common", -1)),
-          _SUPPLY_SENSOR + ", and all GPUs deviate alike", mirrored=True),
-    DeviationCause("flow_meter", CDU,
-          (("coolant_flow", "own", 1), ("return_temperature", "own", 1),
-           ("gpu_temperature", "common", 1)),
-          _FLOW_METER, mirrored=True),
-    DeviationCause("flow_meter", CDU,
-          (("coolant_flow", "own", 1), ("return_temperature", "own", 1)),
-          _FLOW_METER, mirrored=True),
-    DeviationCause("flow_meter", CDU, (("coolant_flow", "own", 1),),
-          _FLOW_METER, mirrored=True),
     DeviationCause("return_temperature_sensor", CDU, (("return_temperature", "own", 1),),
           "return temperature sensor of {place} is wrong, or heat is missing: it reads " + _KELVIN,
           mirrored=True),

@@ -172,7 +172,7 @@ def _explain(
     )
     explained = {
         (name, own, culprit.rack, seen[name, own][1])
-        for name, own, asked in cause.signs
+        for name, own, asked in cause.leaves
         if turned * asked in (seen[name, own][0], seen[name, own][2])
     }
     place = _place(layout, cause, culprit, seen)
@@ -257,7 +257,7 @@ def _devices(layout: Layout, watch: Watch, part: str, culprit: Culprit) -> range
 def _fits(mine: tuple[str, str], sign: int) -> Iterator[tuple[DeviationCause, int]]:
     """Yield the causes that leave this deviation, and whether with their signs turned."""
     for cause in CAUSES:
-        for relation, part, own in cause.signs:
+        for relation, part, own in cause.leaves:
             if (relation, part) != mine:
                 continue
             turned = 1 if own == sign else -1
@@ -274,7 +274,8 @@ def _measured(cause: DeviationCause, turned: int, seen: Mapping[tuple[str, str],
 
 def _agreement(cause: DeviationCause, turned: int, seen: Mapping[tuple[str, str], Seen]) -> float:
     """Return how many signs agree, less those that do not."""
-    wanted = {(relation, part): turned * own for relation, part, own in cause.signs}
+    wanted = {(relation, part): turned * own for relation, part, own in cause.leaves}
+    due = {sign[:2] for sign in cause.signs}
     score = 0.0
     first = cause.signs[0][:2]
     least = _AS_MUCH * abs(seen[first][3]) if seen[first][2] else np.inf
@@ -282,7 +283,10 @@ def _agreement(cause: DeviationCause, turned: int, seen: Mapping[tuple[str, str]
         asked = wanted.get(place, 0)
         if asked:
             alike = _UNITS[place[0]] == _UNITS[first[0]] and asked * amount >= least
-            score += 1.0 if alike or asked in (sign, hint) else -1.0
+            if alike or asked in (sign, hint):
+                score += 1.0
+            elif sign or place in due:
+                score -= 1.0
         elif sign:
             score -= 1.0
     return score

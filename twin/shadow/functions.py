@@ -14,8 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.plant.air import air_at_gpus, air_ratio, air_rise, air_share, fan_power
-from twin.plant.cooling import heat_rate, stored_heat, warm_joules
-from twin.plant.exchanger import WATER_JOULES_PER_LITER_KELVIN
+from twin.plant.cooling import cool_joules, heat_rate, stored_heat, warm_joules, water_rate
 from twin.plant.gpu_model import die_temperature, memory_temperature, plate_conductance
 from twin.plant.units import Floats
 from twin.shadow.readings import LONGEST_GAP, Moment
@@ -30,6 +29,7 @@ __all__ = [
     "filter_pressure",
     "flow_meter",
     "heat_balance",
+    "heat_exchanger",
     "host_load",
     "loop_pressure",
     "memory",
@@ -47,13 +47,17 @@ Memory = dict[str, Floats]
 """State of the lags of one relation."""
 _LEAST_FLOW = 0.3
 """Flow over nominal below which a cold plate's law is not known to hold, est."""
+_LEAST_WATER = 0.05
+"""Facility water over that of an open valve below which a heat exchanger's law is not known to
+hold, est."""
+_FOULED = 0.1
+"""Thermal resistance over a clean exchanger's by which its effect is measured."""
 _LEAST_SPEED = 0.2
 """Pump speed below which check valves decide about its flow, est."""
 _STANDING = 0.1
 """Speed below which a fan stands: its controller never asks for so little, est."""
 _LEAST_AIR = 0.2
 """Air over nominal below which a heat sink's law is not known to hold, est."""
-_SECONDS_PER_MINUTE = 60.0
 _LEAST_SUPPLY_WATTS = 50.0
 """Output below which a supply may be in standby, est."""
 
@@ -274,6 +278,35 @@ def return_temperature(m: Moment, state: Memory) -> Expected:
     return Expected(base, driven, end - driven, ratio > _LEAST_FLOW)
 
 
+def heat_exchanger(m: Moment, state: Memory) -> Expected:
+    """Coolant supply from its return, the water and both flows, as the supply side turns over.
+
+    The driven part is what so much more thermal resistance makes of it, of a clean exchanger's, so
+    that the parameter is told rightly however far the valve is open.
+    """
+    cooling, exchanger = m.model.cooling, m.model.exchanger
+    water, returned = m["cdu.facility_supply_temperature"], m["cdu.return_temperature"]
+    ratio = m["cdu.flow"] / cooling.flow_liters_per_minute
+    rate = np.maximum(heat_rate(m["cdu.flow"], cooling), 1e-6)
+    cold = water_rate(m["cdu.facility_flow"])
+    rise, cool = returned - water, np.full(1, cool_joules(cooling))
+
+    def carried(resistance: float) -> Floats:
+        return exchanger.rate(rate, cold, np.full(rate.shape, resistance))
+
+    clean = carried(1.0)
+    worse = (clean - carried(1.0 + _FOULED)) / _FOULED * rise / rate
+    supply = returned - clean * rise / rate - worse
+
+    def turned(rest: Floats) -> Callable[[Floats], Floats]:
+        return lambda before: before + stored_heat(rate * rest, before, rate, cool, m.dt) / cool
+
+    driven = _follow(state, "driven", worse, m.dt, turned(worse))
+    base = _follow(state, "base", supply, m.dt, turned(supply))
+    holds = (ratio > _LEAST_FLOW) & (cold > _LEAST_WATER * exchanger.cold_rate) & (rise > 0.0)
+    return Expected(base, driven, supply + worse - base - driven, holds)
+
+
 def heat_balance(m: Moment, _: Memory) -> Expected:
     """Heat into the facility water from flow and temperatures of the coolant."""
     cooling, flow = m.model.cooling, m["cdu.flow"]
@@ -286,5 +319,5 @@ def heat_balance(m: Moment, _: Memory) -> Expected:
 def water_heat(m: Moment, _: Memory) -> Expected:
     """Heat into the facility water from its own flow and temperatures."""
     rise = m["cdu.facility_return_temperature"] - m["cdu.facility_supply_temperature"]
-    driven = m["cdu.facility_flow"] * (WATER_JOULES_PER_LITER_KELVIN / _SECONDS_PER_MINUTE) * rise
+    driven = water_rate(m["cdu.facility_flow"]) * rise
     return Expected(0.0, driven, holds=driven > 0.0)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from twin.catalog import DEVICES, device_class
 from twin.parameters import CoolingParameters, ServerParameters
+from twin.plant.exchanger import Exchanger
 from twin.plant.gpu import ModelValues
 from twin.plant.heat_paths import PlateShares
 from twin.plant.hydraulics import PumpCurve
@@ -101,6 +102,7 @@ class SiteModel:
         server: of the servers.
         cooling: of the coolant units.
         curve: of the pumps.
+        exchanger: of the coolant units, clean.
         shares: of the heat that coolant takes.
         liquid: racks that have a coolant unit, (racks, 1).
     """
@@ -110,6 +112,7 @@ class SiteModel:
     server: ServerParameters
     cooling: CoolingParameters
     curve: PumpCurve
+    exchanger: Exchanger
     shares: PlateShares
     liquid: Flags
 
@@ -123,6 +126,7 @@ class SiteModel:
             server=site.server,
             cooling=site.cooling,
             curve=PumpCurve.of(site.cooling),
+            exchanger=Exchanger.of(site.cooling),
             shares=PlateShares.of(site),
             liquid=~np.array(site.air_racks, dtype=np.bool_)[:, None],
         )

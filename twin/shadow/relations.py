@@ -183,6 +183,16 @@ RELATIONS = (
         "servers", unit="K", gain=0.1, offset=0.5, floor=0.1, lag=2.0, warm=120.0,
     ),
     Relation(
+        name="heat_exchanger", title="heat exchanger of a coolant unit", device=CDU,
+        effect="cdu.supply_temperature",
+        causes=(
+            "cdu.return_temperature", "cdu.flow", "cdu.facility_supply_temperature",
+            "cdu.facility_flow",
+        ),
+        function=functions.heat_exchanger, parameter="thermal resistance of the heat exchanger",
+        unit="K", gain=0.3, offset=0.5, floor=0.06, form=0.3, lag=1.0, warm=60.0,
+    ),
+    Relation(
         name="heat_balance", title="heat from coolant to facility water", device=CDU,
         effect="cdu.facility_heat",
         causes=("cdu.flow", "cdu.supply_temperature", "cdu.return_temperature"),
