@@ -139,7 +139,8 @@ Failures = Annotated[
         "--failures",
         envvar="TWIN_FAILURES",
         help="none, or natural: random faults at the rates that Meta published for Llama 3; "
-        "natural:100 for a hundred times as many, rsc-1 for those of another fleet.",
+        "natural:100 for a hundred times as many, rsc-1 for those of another fleet, "
+        "natural+repairs for nodes that come back as repairs were measured.",
     ),
 ]
 CodecName = Annotated[

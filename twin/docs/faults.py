@@ -10,6 +10,7 @@ from twin.docs.markdown import NOTICE, code, plain, table
 from twin.faults import FAULTS, Fault
 from twin.faults.fleets import FLEETS
 from twin.faults.natural import CAUSES, Cause
+from twin.faults.repairs import REPAIRS, REPAIRS_SOURCE
 from twin.plant.error_creep import NIC_SYMBOL_RATE, NVLINK_RATE, PCIE_RATE, SINGLE_BIT_RATE
 
 __all__ = ["pages"]
@@ -34,7 +35,8 @@ With `--failures natural` faults start on their own, as a Poisson process for ea
 rates that Meta published for the training of Llama 3 and in proportion to the site's GPUs: one
 every 3.1 h on 16,384 GPUs and one every 30 min on 100,000. `--failures natural:100` gives a hundred
 times as many. The same seed gives the same failures. The fault that stands for a cause and its
-duration (until the device or its spare is back) are estimates.
+duration (until the device or its spare is back) are estimates, unless nodes are
+[repaired as measured](#repairs).
 
 Fleets differ, so other rates have names too: `--failures rsc-1`, or `rsc-1:10` for ten times as
 many. In some, a few nodes are lemons, which fail again and again. `natural@30d` is a site that is
@@ -42,6 +44,17 @@ many. In some, a few nodes are lemons, which fail again and again. `natural@30d`
 are interruptions of training jobs in 1,000 days of a node that they have, beside failures of nodes:
 on RSC-1 a job of 1,024 GPUs was measured to run 7.9 h, where failures of nodes alone make 28.8 h.
 Of RSC-2 no such time was found.
+
+"""
+_REPAIRS = f"""
+### Repairs
+
+With `+repairs`, as in `--failures natural+repairs` or `rsc-1+repairs:10@30d`, a node comes back
+when repairs like its own were measured to be done, and not after the mean durations above;
+`stepfun` always does so. A server that a fault slows down is drained when that is found, after
+15 min on average, and then out (`server-down`) for its repair. A scheduler tests a node for
+`repair_seconds` more before jobs come back. Times are from the fault until the node is repaired
+and in service again: {REPAIRS_SOURCE}.
 
 """
 _CREEP = """
@@ -66,9 +79,24 @@ def pages() -> Mapping[str, str]:
 
 def _natural() -> str:
     """Return the section of the natural failures."""
-    header = ("Cause", "In 54 days on 16,384 GPUs", "Hits", "Simulated as", "Mean duration")
+    header = ("Cause", "In 54 days on 16,384 GPUs", "Hits", "Simulated as", "Mean duration",
+              "Repaired as")  # fmt: skip
     causes = table(header, [_cause(cause) for cause in CAUSES])
-    return _NATURAL + _fleets() + "\n" + causes + _CREEP + _creep()
+    return _NATURAL + _fleets() + "\n" + causes + _repairs() + _CREEP + _creep()
+
+
+def _repairs() -> str:
+    """Return how long nodes are out, by what is repaired."""
+    named = ("Least", "10 %", "25 %", "Median", "75 %", "90 %", "Longest")
+    rows = [
+        (own.what, own.of, f"{own.count}", *(_hours(hours) for hours in own.quantiles))
+        for own in REPAIRS.values()
+    ]
+    return _REPAIRS + table(("Repaired", "Of the trace", "Repairs", *named), rows)
+
+
+def _hours(hours: float) -> str:
+    return f"{60 * hours:.2g} min" if hours < 1 else f"{hours:.4g} h"
 
 
 def _fleets() -> str:
@@ -105,7 +133,8 @@ def _cause(cause: Cause) -> tuple[str, ...]:
     )
     lasts = [_time(seconds) for *_, seconds in cause.faults]
     alike = len(set(lasts)) == 1
-    return cause.name, f"{cause.count}", cause.hits, faults, lasts[0] if alike else ", ".join(lasts)
+    durations = lasts[0] if alike else ", ".join(lasts)
+    return cause.name, f"{cause.count}", cause.hits, faults, durations, cause.repair
 
 
 def _time(seconds: float) -> str:

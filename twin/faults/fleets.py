@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import exp
 
+from twin.faults.repairs import REPAIRS_SOURCE
+
 __all__ = ["FLEETS", "LLAMA_3", "Fleet", "early_failures"]
 
 _NODE_GPUS = 8
@@ -29,6 +31,8 @@ class Fleet:
         weights: how much more often than in Llama 3 a cause comes, of all failures; 1 if left out.
         lemons: share of the nodes that are lemons.
         lemon_failures: share of the failures of nodes that are theirs.
+        counts: failures by cause as counted, in place of ``weights``; none of a cause left out.
+        repaired: whether failures last as repairs were measured to (:mod:`twin.faults.repairs`).
         jobs_per_1000_node_days: interruptions of training jobs beyond these, in 1,000 days of a
             node that the job has: the job ends and no node is at fault.
         source: where the figures come from.
@@ -41,6 +45,8 @@ class Fleet:
     lemons: float = 0.0
     lemon_failures: float = 0.0
     jobs_per_1000_node_days: float = 0.0
+    counts: Mapping[str, int] = field(default_factory=dict)
+    repaired: bool = False
 
     def job_hours(self, gpus: int) -> float:
         """Return the mean time in hours until a job on so many GPUs is interrupted."""
@@ -59,6 +65,21 @@ _RSC_1_JOB_HOURS, _RSC_1_JOB_NODES = 7.9, 128
 """Measured mean time to failure of jobs of 1,024 GPUs on RSC-1. Of 8 GPUs it is 47.7 days, and
 in proportion to this 42. Failures of nodes alone make it 28.8 h; the paper's projection to
 16,384 GPUs, 1.8 h, has these alone."""
+_STEPFUN = {
+    "faulty GPU": 86,
+    "GPU HBM3 memory": 61,
+    "GPU system processor": 9,
+    "GPU thermal interface and sensor": 2,
+    "network switch or cable": 40,
+    "NIC": 30,
+    "power supply": 26,
+    "server chassis": 40,
+    "CPU": 3,
+    "SSD": 4,
+    "host maintenance": 283,
+}
+"""Faults of the trace by the causes here: fans, motherboards and risers as chassis; what is of
+software or unknown, and stress tests that failed, as maintenance of the host."""
 FLEETS = (
     LLAMA_3,
     Fleet(
@@ -71,8 +92,19 @@ FLEETS = (
         24_000.0 / (_RSC_1_JOB_HOURS * _RSC_1_JOB_NODES) - 6.50,
     ),
     Fleet("rsc-2", 2.34, f"{_REVISITING}, 8,000 A100, many jobs", _LINKS, 0.017, 0.7),
+    Fleet(
+        "stepfun",
+        584 / 348 / 400 * 1000,
+        f"{REPAIRS_SOURCE}: 584 faults in 348 days of 400 servers",
+        lemons=0.25,
+        lemon_failures=0.6,
+        counts=_STEPFUN,
+        repaired=True,
+    ),
 )
-"""Share of lemons' failures, est.: of large jobs 14 % failed, and 4 % once lemons were found."""
+"""Share of lemons' failures: in the RSC est., as of large jobs 14 % failed, and 4 % once lemons
+were found. StepFun's are fitted to the 169 of its servers that had no fault at all; the 20 worst
+then have a quarter of all faults, and 24 % were measured."""
 
 
 def early_failures(days: float) -> float:

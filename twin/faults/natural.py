@@ -12,7 +12,7 @@ from __future__ import annotations
 import heapq
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 
 import numpy as np
@@ -21,11 +21,13 @@ from twin.catalog import UnitKind
 from twin.errors import ConfigError
 from twin.faults import FAULTS, FaultSchedule
 from twin.faults.fleets import FLEETS, LLAMA_3, Fleet, early_failures
+from twin.faults.repairs import REPAIRS
 from twin.site import Layout, job_places
 
 __all__ = [
     "CAUSES",
     "JOB_ALONE",
+    "REPAIR",
     "USER_CODES",
     "USER_XID",
     "Cause",
@@ -36,11 +38,16 @@ __all__ = [
 
 _DAYS, _GPUS = 54, 16_384
 _NODE_GPUS = 8
-_STREAM, _LEMON_STREAM = 40, 41
+_STREAM, _LEMON_STREAM, _REPAIR_STREAM = 40, 41, 42
 _HOUR = 3600.0
 _DRAINED = 900.0
 """Time to find a fault that slows a job down and to drain its server, est. 10 to 20 min:
 ByteDance evicts a server whose link flaps twice in 5 min (arXiv 2509.16293)."""
+_SLOWS = frozenset({"nvlink-error", "nic-flap", "gpu-cold-plate"})
+"""Faults that slow a job down: only when they are found is the server drained and repaired."""
+_OF_NO_NODE = "leaf-down"
+REPAIR = "repair"
+"""What has no cause of its own: a drained server that is out for repair."""
 _MOST_FACTOR = 10_000.0
 USER_XID = "gpu-xid"
 """The fault by which a job's own code fails on a GPU, with one of the codes below."""
@@ -58,18 +65,23 @@ class Cause:
         count: its interruptions in 54 days on 16,384 GPUs.
         faults: kinds of fault that represent it, each with its share and mean duration in s,
             both est.
+        repair: what has to be repaired, a row of :data:`REPAIRS`; empty where no node is at fault.
     """
 
     name: str
     count: int
     faults: tuple[tuple[str, float, float], ...]
+    repair: str = ""
 
     def rate(self, gpus: int, fleet: Fleet = LLAMA_3) -> float:
         """Return the rate of this cause on a number of GPUs of a fleet, in 1/s."""
         if self is JOB_ALONE:
             return fleet.jobs_per_1000_node_days / 1000.0 / 86_400.0 * gpus / _NODE_GPUS
+        if fleet.counts:
+            share = fleet.counts.get(self.name, 0) / sum(fleet.counts.values())
+            return share * fleet.per_1000_node_days / 1000.0 / 86_400.0 * gpus / _NODE_GPUS
         own = self.count / (_DAYS * 86_400.0) * gpus / _GPUS
-        return own if fleet is LLAMA_3 else own * _more_often(self, fleet)
+        return own if fleet.name == LLAMA_3.name else own * _more_often(self, fleet)
 
     @property
     def hits(self) -> str:
@@ -85,25 +97,27 @@ _HIT = {"job": "job", "gpu": "GPU", "nic": "link", "leaf": "links of a rail", "s
 CAUSES = (
     Cause("faulty GPU", 148,
           (("gpu-off-bus", 0.7, 4 * _HOUR), ("gpu-hang", 0.15, 4 * _HOUR),
-           ("nvlink-error", 0.15, _DRAINED))),
+           ("nvlink-error", 0.15, _DRAINED)), "GPU"),
     Cause("GPU HBM3 memory", 72,
-          (("gpu-double-bit", 0.8, 4 * _HOUR), ("gpu-row-remap-failure", 0.2, 4 * _HOUR))),
+          (("gpu-double-bit", 0.8, 4 * _HOUR), ("gpu-row-remap-failure", 0.2, 4 * _HOUR)),
+          "GPU memory"),
     Cause("software", 54, (("job-crash", 0.6, 30.0), (USER_XID, 0.4, 30.0))),
     Cause("network switch or cable", 35,
-          (("nic-down", 0.6, 2 * _HOUR), ("nic-flap", 0.3, _DRAINED), ("leaf-down", 0.1, _HOUR))),
-    Cause("host maintenance", 32, (("server-down", 1.0, _HOUR),)),
-    Cause("GPU SRAM memory", 19, (("gpu-double-bit", 1.0, _HOUR),)),
-    Cause("GPU system processor", 17, (("gsp-timeout", 1.0, 900.0),)),
-    Cause("NIC", 7, (("nic-down", 1.0, 4 * _HOUR),)),
+          (("nic-down", 0.6, 2 * _HOUR), ("nic-flap", 0.3, _DRAINED), ("leaf-down", 0.1, _HOUR)),
+          "cable"),
+    Cause("host maintenance", 32, (("server-down", 1.0, _HOUR),), "software"),
+    Cause("GPU SRAM memory", 19, (("gpu-double-bit", 1.0, _HOUR),), "GPU memory"),
+    Cause("GPU system processor", 17, (("gsp-timeout", 1.0, 900.0),), "GPU"),
+    Cause("NIC", 7, (("nic-down", 1.0, 4 * _HOUR),), "NIC"),
     Cause("NCCL watchdog time-out", 7, (("software-hang", 1.0, 60.0),)),
     Cause("silent data corruption", 6, (("job-crash", 1.0, 30.0),)),
-    Cause("GPU thermal interface and sensor", 6, (("gpu-cold-plate", 1.0, _DRAINED),)),
-    Cause("SSD", 3, (("server-down", 1.0, 4 * _HOUR),)),
-    Cause("power supply", 3, (("psu-failure", 1.0, 8 * _HOUR),)),
-    Cause("server chassis", 2, (("server-down", 1.0, 8 * _HOUR),)),
-    Cause("IO expansion board", 2, (("server-down", 1.0, 8 * _HOUR),)),
-    Cause("CPU", 2, (("server-down", 1.0, 8 * _HOUR),)),
-    Cause("system memory", 2, (("server-down", 1.0, 8 * _HOUR),)),
+    Cause("GPU thermal interface and sensor", 6, (("gpu-cold-plate", 1.0, _DRAINED),), "GPU"),
+    Cause("SSD", 3, (("server-down", 1.0, 4 * _HOUR),), "host"),
+    Cause("power supply", 3, (("psu-failure", 1.0, 8 * _HOUR),), "power supply"),
+    Cause("server chassis", 2, (("server-down", 1.0, 8 * _HOUR),), "host"),
+    Cause("IO expansion board", 2, (("server-down", 1.0, 8 * _HOUR),), "host"),
+    Cause("CPU", 2, (("server-down", 1.0, 8 * _HOUR),), "host"),
+    Cause("system memory", 2, (("server-down", 1.0, 8 * _HOUR),), "host"),
     Cause("dependency", 2, (("job-crash", 1.0, 30.0),)),
 )  # fmt: skip
 """The published causes (The Llama 3 Herd of Models, table 5) and the faults they become."""
@@ -180,7 +194,7 @@ class NaturalFailures:
         self._factor = factor
         self._coming = heapq.merge(
             *(
-                self._of(cause, np.random.default_rng([seed, _STREAM, index]))
+                self._repaired(cause, [seed, _STREAM, index])
                 for index, cause in enumerate((*CAUSES, JOB_ALONE))
                 if cause is not JOB_ALONE or fleet.jobs_per_1000_node_days
             )
@@ -222,10 +236,33 @@ class NaturalFailures:
             struck.append(failure)
         return struck
 
+    def _repaired(self, cause: Cause, seed: list[int]) -> Iterator[Failure]:
+        """Yield the failures of one cause, which last as long as repairs do where the fleet says.
+
+        A server that a fault slows down is drained when that is found, and then out for repair.
+        """
+        failures = self._of(cause, np.random.default_rng(seed))
+        if not (self._fleet.repaired and cause.repair):
+            yield from failures
+            return
+        repair, drained = REPAIRS[cause.repair], list[Failure]()
+        rng = np.random.default_rng([*seed, _REPAIR_STREAM])  # its own: failures come as without
+        for own in failures:
+            while drained and drained[0].at <= own.at:
+                yield heapq.heappop(drained)
+            seconds = repair.seconds(float(rng.random()))
+            if own.kind not in _SLOWS:
+                yield own if own.kind == _OF_NO_NODE else replace(own, seconds=seconds)
+                continue
+            yield own
+            server = own.target.rpartition("/")[0]
+            out = Failure(own.at + own.seconds, REPAIR, "server-down", server, seconds)
+            heapq.heappush(drained, out)
+
     def _of(self, cause: Cause, rng: np.random.Generator) -> Iterator[Failure]:
         """Yield the failures of one cause, endlessly unless it has no possible target."""
         gpus = self._exposed(cause)
-        if not gpus:
+        if not gpus or not cause.rate(gpus, self._fleet):
             return
         most = 1.0 if self._age is None else early_failures(self._age)
         mean = 1.0 / (most * self._factor * cause.rate(gpus, self._fleet))
@@ -300,13 +337,16 @@ class NaturalFailures:
         return f"{server}/{kind}{first + rng.integers(count)}"
 
 
-_SPEC = re.compile(r"(?P<fleet>[a-z0-9-]+)(?::(?P<factor>[0-9.eE+-]+))?(?:@(?P<age>[0-9.]+)d)?")
+_SPEC = re.compile(
+    r"(?P<fleet>[a-z0-9-]+)(?P<repairs>\+repairs)?"
+    r"(?::(?P<factor>[0-9.eE+-]+))?(?:@(?P<age>[0-9.]+)d)?"
+)
 
 
 def failures_of(spec: str, layout: Layout, seed: int) -> NaturalFailures | None:
     """Return the failures of a ``spec``: ``none``, or ``FLEET``, ``FLEET:FACTOR``, ``FLEET@AGEd``.
 
-    ``natural`` is the fleet of Llama 3.
+    ``natural`` is the fleet of Llama 3; ``FLEET+repairs`` lets nodes come back as measured.
 
     Raises:
         ConfigError: ``spec`` is none of these.
@@ -323,6 +363,10 @@ def failures_of(spec: str, layout: Layout, seed: int) -> NaturalFailures | None:
     if match is None or match["fleet"] not in fleets or not 0 < factor <= _MOST_FACTOR:
         raise ConfigError(
             f"failures {spec!r} is not known; use none, or one of {', '.join(fleets)}, for example "
-            "natural:100 for a hundred times as many, or rsc-1@30d for nodes that are 30 days old"
+            "natural:100 for a hundred times as many, rsc-1@30d for nodes that are 30 days old, or "
+            "natural+repairs for nodes that come back as repairs were measured"
         )
-    return NaturalFailures(layout, seed, factor, fleets[match["fleet"]], age)
+    fleet = fleets[match["fleet"]]
+    if match["repairs"]:
+        fleet = replace(fleet, repaired=True)
+    return NaturalFailures(layout, seed, factor, fleet, age)
