@@ -21,6 +21,18 @@ URL = "http://127.0.0.1:9"
         (["--site", "own.yaml", "--fault", "pump-failure", "--for", "long"], "is not valid"),
         (["--site", "own.yaml", "--fault", "pump-failure", "--prometheus", URL], "no measured"),
         (["--site", "demo", "--fault", "pump-failure", "--prometheus", URL], "no measured"),
+        (
+            ["--site", "own.yaml", "--fault", "pump-failure", "--shadow", "own.shadow"],
+            "no observer",
+        ),
+        (
+            ["--site", "own.yaml", "--fault", "pump-failure", "--shadow", "a", "--prometheus", URL],
+            "give one of them",
+        ),
+        (
+            ["--site", "own.yaml", "--fault", "pump-failure", "--no-alerts", "-r", "own.rules.yml"],
+            "--no-alerts",
+        ),
         (["--site", "none.yaml", "--fault", "pump-failure"], "none.yaml: cannot be read"),
         (["--site", "no-preset", "--fault", "pump-failure"], "does not exist"),
     ],

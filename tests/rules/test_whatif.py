@@ -10,8 +10,9 @@ import yaml
 
 from twin.errors import ConfigError
 from twin.fleet.calibration import FleetPast
+from twin.rules.present import at_present
 from twin.rules.source import load_rules
-from twin.rules.whatif import at_present, foresee, scenario_of
+from twin.rules.whatif import foresee, scenario_of
 
 SITE = """
 name: small

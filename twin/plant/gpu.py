@@ -120,6 +120,35 @@ class Gpus:
         memory = model.memory_temperature_max_celsius - 1.2 * self._memory_offset.max()
         return float(min(model.temperature_max_operating_celsius.min(), memory.min()))
 
+    def adopt(
+        self,
+        *,
+        resistance: Floats | float = np.nan,
+        memory: Floats | float = np.nan,
+        power: Floats | float = np.nan,
+        die: Floats | float = np.nan,
+    ) -> None:
+        """Take over what is measured of each GPU; NaN leaves what it has.
+
+        Args:
+            resistance: thermal resistance over that of its model.
+            memory: rise of the memory above the die over that of its model.
+            power: over what it draws.
+            die: temperature in °C.
+        """
+
+        def known(value: Floats | float, usual: Floats) -> NDArray[np.float32]:
+            return np.where(np.isfinite(value), value, usual).astype(np.float32)
+
+        model = self._model
+        clean = 1.0 / (model.thermal_resistance_kelvin_per_watt * resistance)
+        self._conductance = known(clean, self._conductance)
+        self._memory_offset = known(model.memory_offset_kelvin * memory, self._memory_offset)
+        self._warm = self._least_throttling_temperature()
+        self._power_factor = known(self._power_factor * power, self._power_factor)
+        self._measured_factor = known(self._measured_factor * power, self._measured_factor)
+        self.die = known(die, self.die)
+
     def settle(
         self, demand: Demand, coolant: Floats | float, flow_ratio: Floats | float = 1.0
     ) -> None:

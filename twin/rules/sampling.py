@@ -21,6 +21,7 @@ from twin.aggregator.shard_assignment import Addresses
 from twin.aggregator.text_format import MetricHead, SeriesColumn, label_block
 from twin.catalog import DEVICES, OWN_METRICS, OwnMetric, UnitKind
 from twin.catalog.schedulers import state_exporters_of
+from twin.plant import Plant
 from twin.rules.expression import Selector
 from twin.rules.simulation import Simulation
 from twin.scenario.loader import LoadedScenario
@@ -195,6 +196,11 @@ class Sampling:
     def second(self) -> int:
         """How far it is."""
         return self._simulation.second
+
+    @property
+    def plant(self) -> Plant:
+        """What is simulated."""
+        return self._simulation.emulator.plant
 
     def advance(self, until: float | None = None) -> None:
         """Go on to a second, or to the end of the scenario."""

@@ -81,6 +81,7 @@ class Simulation:
         """
         _refuse_chaos(loaded)
         self._loaded = loaded
+        self.emulator.plant.longest = loaded.scenario.step
         self._pending = list(enumerate(loaded.scenario.faults, 1))
 
     def run(self, every: int, until: float | None = None) -> Iterator[int]:

@@ -1,78 +1,49 @@
 """Foresight: a fault on a site as it is loaded at present, and its consequences.
 
 The plant is built from the site file with the set points and the load that the fleet has just
-measured, runs until it is warm, and then has the fault. The rules are judged as in a rule test.
+measured, runs until it is warm, and then has the fault. What an observer knows of each GPU is put
+in its place first. The rules are judged as in a rule test.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from itertools import groupby
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import yaml
+from numpy.typing import NDArray
 
-from twin.catalog import GPU, JOB
+from twin.catalog import JOB
 from twin.faults import FAULTS, parse_fault, place_of
-from twin.fleet.calibration.past import FleetPast
-from twin.fleet.calibration.writing import calibrated_text
+from twin.plant.gpu import Gpus
 from twin.plant.units import Floats
 from twin.rules.engine import evaluate
 from twin.rules.jobs import Candidate
-from twin.rules.sampling import Samples, known_metrics, sample
+from twin.rules.present import MeasuredGpus, PresentSite
+from twin.rules.sampling import Samples, Sampling, known_metrics
 from twin.rules.scenario_run import wanted_metrics
 from twin.rules.source import RuleSet
 from twin.scenario import parse_scenario
 from twin.scenario.loader import LoadedScenario
 from twin.site import Layout, parse_site
-from twin.yamls import load
 
-__all__ = [
-    "PRESENT_READINGS",
-    "PRESENT_SECONDS",
-    "Foresight",
-    "PresentSite",
-    "at_present",
-    "foresee",
-    "scenario_of",
-]
+__all__ = ["Foresight", "WarmPlant", "foresee", "scenario_of"]
 
-PRESENT_READINGS = (
-    "gpu.power_usage", "gpu.gpu_util", "cdu.supply_temperature", "cdu.flow",
-)  # fmt: skip
-PRESENT_SECONDS = 1800.0
-"""Of the past that is read, so that there is enough of it at any scrape interval."""
-_NOW_SECONDS = 600.0
-"""Of its end, that stands for the present."""
 _WARM_SECONDS = 300.0
-"""From the start of the simulation to the fault."""
-_SCRAPE_SECONDS = 5.0
-_BUSY_RATIO = 0.05
-_PLATEAU = 90.0
-"""Percentile of the power of busy GPUs that stands for the plateau of a training step."""
-_NEVER = (
-    "which job runs where, and how far it is: racks at work are taken for training",
-    "the temperatures of this second: the plant is warmed up at this load first",
-    "weather, batteries, generators, and what is broken already: the site file's own",
-)
-
-
-@dataclass(frozen=True, slots=True)
-class PresentSite:
-    """A site as it is loaded now.
-
-    Attributes:
-        values: of the site, as a file has them.
-        taken: what was taken over from the measurements, a sentence each.
-        left: what was not.
-    """
-
-    values: Mapping[str, Any]
-    taken: Sequence[str]
-    left: Sequence[str]
+"""From the start of the simulation to the fault: as long as most rules look back."""
+_WARM_STEP = 5.0
+_POWER_SECONDS = 60
+"""From the start until the power of each GPU is put at what is measured, and over which its mean
+before the fault is taken."""
+_SCRAPE_SECONDS = 15.0
+"""What GPUs do is looked at every second; only alerts go by this."""
+_POWER_RATIOS = (0.5, 1.5)
+"""What a GPU may draw over what the model foretells; beyond, it does something else."""
+_MOST = 95.0
+"""Percentile of the GPUs that are within what is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,23 +64,38 @@ class ForeseenAlert:
 
 
 @dataclass(frozen=True, slots=True)
+class WarmPlant:
+    """How near the plant is to what is measured when the fault begins.
+
+    Attributes:
+        kelvin: by which the dies of 95 % of the GPUs were off before they were put there.
+        watts: of all GPUs that measure it.
+        measured: the same as measured.
+    """
+
+    kelvin: float
+    watts: float
+    measured: float
+
+
+@dataclass(frozen=True, slots=True)
 class Foresight:
     """What would follow from a fault.
 
     Attributes:
-        throttle: seconds from the fault until a GPU reaches the temperature at which software
-            lowers its clock; None for never.
-        throttled: GPUs that reach it.
+        throttle: seconds from the fault until heat lowers the clock of a GPU; None for never.
+        throttled: GPUs whose clock it lowers.
         shutdown: seconds until a GPU shuts down; None for never.
         lost: GPUs that are down in the end and were not before.
         hottest: highest temperature of a GPU, °C.
-        watts_before: power of all GPUs at the fault.
+        watts_before: mean power of all GPUs in the minute before the fault.
         watts_least: least power after it.
         watts_end: power in the end.
         jobs: that are interrupted.
         alerts: in order of time.
         before: alerts that fire without the fault.
         failed: rules that could not be evaluated.
+        warm: how near the plant was to what is measured; None where nothing is.
     """
 
     throttle: float | None
@@ -124,84 +110,7 @@ class Foresight:
     alerts: Sequence[ForeseenAlert]
     before: Sequence[str]
     failed: int
-
-
-def at_present(text: str, where: str, past: FleetPast | None) -> PresentSite:
-    """Return the site with the load that it has now.
-
-    Args:
-        text: of the site file.
-        where: it stands.
-        past: what its fleet measured last; None to take the site file as it is.
-    """
-    if past is None:
-        return PresentSite(dict(load(text, where)), (), ("everything: no measurements are given",))
-    layout = Layout(parse_site(text, where))
-    now = past.between(max(0, past.steps - round(_NOW_SECONDS / past.step)), past.steps)
-    levels, taken, left = _levels(layout, now)
-    busy, known = _busy(layout, now)
-    power = now.values["gpu.power_usage"][:, busy]
-    power = power[np.isfinite(power)]
-    one_model = len({block.gpu.key for block in layout.site.all_blocks}) == 1
-    if power.size and one_model:
-        gpu = layout.site.gpu
-        watts = float(np.clip(np.percentile(power, _PLATEAU), gpu.power_context_watts,
-                              gpu.power_limit_watts))  # fmt: skip
-        levels["gpu.power_training_watts"] = watts
-        taken.append(f"power of GPUs at work: {watts:.0f} W at the plateau")
-    values = dict(load(calibrated_text(text, where, layout, levels), where))
-    for key in ("measured", "jobs", "scheduler"):
-        values.pop(key, None)
-    values["jobs"] = [
-        {"name": f"load-{number}", "racks": len(list(same)),
-         "workload": "training" if state else "idle"}
-        for number, (state, same) in enumerate(groupby(busy.tolist()), 1)
-    ]  # fmt: skip
-    taken.append(f"load: {int(busy.sum())} of {len(busy)} racks are at work")
-    if unknown := int((~known).sum()):
-        left.append(f"the load of {unknown} racks that measure nothing: they are taken for idle")
-    return PresentSite(values, taken, [*left, *_NEVER])
-
-
-def _levels(layout: Layout, now: FleetPast) -> tuple[dict[str, float], list[str], list[str]]:
-    """Return the set points that coolant units hold now."""
-    levels: dict[str, float] = {}
-    taken: list[str] = []
-    left: list[str] = []
-    for key, reading, unit in (
-        ("cooling.supply_celsius", "cdu.supply_temperature", "°C"),
-        ("cooling.flow_liters_per_minute", "cdu.flow", "L/min"),
-    ):
-        values = now.values[reading]
-        what = key.partition(".")[2].replace("_", " ")
-        if np.isfinite(values).any():
-            levels[key] = float(np.nanmedian(values))
-            taken.append(f"{what}: {levels[key]:.4g} {unit}, the median of the coolant units")
-        elif layout.site.cooling.medium == "liquid":
-            left.append(f"{what}: no coolant unit measures it; the site file's own")
-    return levels, taken, left
-
-
-def _busy(layout: Layout, now: FleetPast) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    """Return which racks are at work, and of which that is known."""
-    racks = layout.site.racks
-    used = now.values["gpu.gpu_util"].transpose(1, 0, 2).reshape(racks, -1)
-    power = now.values["gpu.power_usage"].transpose(1, 0, 2).reshape(racks, -1)
-    context = 1.3 * layout.site.gpu.power_context_watts
-    known = (np.isfinite(used).sum(axis=1) + np.isfinite(power).sum(axis=1)) > 0
-    busy = (_means(used) > _BUSY_RATIO * _full(used)) | (_means(power) > context)
-    return busy & known, known
-
-
-def _full(used: Floats) -> float:
-    """Return what full utilisation reads: 1, or 100 where it is a percentage."""
-    return 100.0 if np.nanmax(used, initial=0.0) > 1.0 else 1.0
-
-
-def _means(values: Floats) -> Floats:
-    there = np.isfinite(values)
-    means: Floats = np.where(there, values, 0.0).sum(axis=1) / np.maximum(there.sum(axis=1), 1)
-    return means
+    warm: WarmPlant | None = None
 
 
 def scenario_of(
@@ -228,55 +137,143 @@ def scenario_of(
     return parse_scenario(yaml.safe_dump(values), Path(where))
 
 
-def foresee(loaded: LoadedScenario, rules: RuleSet, threads: int = 1) -> Foresight:
+def foresee(
+    loaded: LoadedScenario,
+    rules: RuleSet | None,
+    threads: int = 1,
+    gpus: MeasuredGpus | None = None,
+) -> Foresight:
     """Return what follows from the fault of a scenario.
+
+    Args:
+        loaded: the scenario.
+        rules: whose alerts are told; None for none.
+        threads: promtools at a time.
+        gpus: what is measured of each GPU; None for what the site file says.
 
     Raises:
         ConfigError: promtool is not there.
     """
-    metrics = known_metrics(loaded.layout)
-    own = _names(loaded.layout)
-    samples = sample(loaded, wanted_metrics(rules, metrics) | set(own.values()))
-    alerts, before, failed = _alerts(samples, rules, loaded.scenario.evaluate, threads)
-    first = round(_WARM_SECONDS / samples.interval)
-    die, power = (_values(samples, own[name]) for name in ("gpu_temp", "power_usage"))
-    limit = max(block.gpu.temperature_max_operating_celsius
-                for block in loaded.layout.site.all_blocks)  # fmt: skip
-    hot = np.where(np.isfinite(die), die, -np.inf) >= limit
-    there = np.isfinite(die[:, first - 1 : first])
-    gone = there & ~np.isfinite(die)
-    total = np.nansum(power, axis=0)
+    interruptions = JOB["interruptions"].metric
+    wanted = {interruptions}
+    if rules is not None:
+        wanted |= wanted_metrics(rules, known_metrics(loaded.layout))
+    sampling = Sampling(_calm(loaded), wanted)
+    before, warm = _warm(sampling, gpus)
+    sampling.follow(loaded)
+    course = _Course(sampling.plant.gpus)
+    for second in range(1, round(loaded.scenario.duration - _WARM_SECONDS) + 1):
+        sampling.advance(_WARM_SECONDS + second)
+        course.take(second)
+    samples = sampling.samples()
+    alerts, firing, failed = (
+        ([], [], 0) if rules is None else _alerts(samples, rules, loaded.scenario.evaluate, threads)
+    )
     return Foresight(
-        throttle=_when(hot[:, first:], samples.interval),
-        throttled=int(hot[:, first:].any(axis=1).sum()),
-        shutdown=_when(gone[:, first:], samples.interval),
-        lost=int(gone[:, -1].sum()),
-        hottest=float(np.nanmax(die[:, first:])),
-        watts_before=float(total[first - 1]),
-        watts_least=float(total[first:].min()),
-        watts_end=float(total[-1]),
-        jobs=_interrupted(samples, own["interruptions"], first),
+        throttle=course.throttle,
+        throttled=int(course.hot.sum()),
+        shutdown=course.shutdown,
+        lost=int(course.lost.sum()),
+        hottest=course.hottest,
+        watts_before=float(before.sum()),
+        watts_least=course.least,
+        watts_end=course.watts,
+        jobs=_interrupted(samples, interruptions, round(_WARM_SECONDS / samples.interval)),
         alerts=alerts,
-        before=before,
+        before=firing,
         failed=failed,
+        warm=warm,
     )
 
 
-def _names(layout: Layout) -> dict[str, str]:
-    """Return the metrics that tell what happens, by the signal."""
-    edition = layout.editions[0]
-    names = {name: edition.row(GPU[name]).metric for name in ("gpu_temp", "power_usage")}
-    return {**names, "interruptions": JOB["interruptions"].metric}
+def _calm(loaded: LoadedScenario) -> LoadedScenario:
+    """Return the scenario without its fault, in steps that are long enough for that."""
+    calm = loaded.scenario.model_copy(update={"faults": (), "step": _WARM_STEP})
+    return replace(loaded, scenario=calm)
 
 
-def _values(samples: Samples, name: str) -> Floats:
-    return samples.families[name].values
+def _warm(sampling: Sampling, measured: MeasuredGpus | None) -> tuple[Floats, WarmPlant | None]:
+    """Run up to the fault, with each GPU as it is measured, and return its mean power before it.
+
+    Its resistance is known from the start; its power follows from what it draws here, and in the
+    end its die is put where it is measured.
+    """
+    gpus = sampling.plant.gpus
+    last = _WARM_SECONDS - _POWER_SECONDS
+    if measured is None:
+        sampling.advance(last)
+        return _means(sampling, _WARM_SECONDS)[0], None
+    gpus.adopt(resistance=measured.resistance, memory=measured.memory, die=measured.die)
+    mean, _ = _means(sampling, _POWER_SECONDS)
+    working = np.minimum(mean, measured.power) > measured.working
+    ratio = np.clip(measured.power / np.maximum(mean, 1.0), *_POWER_RATIOS)
+    gpus.adopt(power=np.where(working, ratio, np.nan))
+    sampling.advance(last)
+    mean, die = _means(sampling, _WARM_SECONDS)
+    off = np.abs(die - measured.die)
+    gpus.adopt(die=gpus.die + (measured.die - die))  # as warm as that, at this phase of a step
+    there = np.isfinite(measured.power)
+    return mean, WarmPlant(
+        float(np.nanpercentile(off, _MOST)) if np.isfinite(off).any() else 0.0,
+        float(mean[there].sum()),
+        float(measured.power[there].sum()),
+    )
 
 
-def _when(flags: np.ndarray[Any, Any], interval: float) -> float | None:
-    """Return the seconds to the first scrape at which any flag holds."""
-    at = np.flatnonzero(flags.any(axis=0))
-    return float((at[0] + 1) * interval) if len(at) else None
+def _means(sampling: Sampling, until: float) -> tuple[Floats, Floats]:
+    """Go on to a second, and return each GPU's mean power and die temperature on the way."""
+    gpus = sampling.plant.gpus
+    total, steps = np.zeros((2, *gpus.power.shape)), 0
+    for second in np.arange(sampling.second + _WARM_STEP, until + 1.0, _WARM_STEP):
+        sampling.advance(float(second))
+        total += np.stack((gpus.power, gpus.die))
+        steps += 1
+    power, die = total / max(steps, 1)
+    return power, die
+
+
+class _Course:
+    """What GPUs do from the fault on, second by second.
+
+    Attributes:
+        throttle: second at which heat first slows one.
+        shutdown: second at which one is first lost.
+        hot: GPUs that heat has slowed.
+        lost: GPUs that are lost and were not before.
+        hottest: temperature of a die, °C.
+        least: power of all, W.
+    """
+
+    def __init__(self, gpus: Gpus) -> None:
+        self._gpus = gpus
+        self._there = ~self._lost()
+        self.throttle: float | None = None
+        self.shutdown: float | None = None
+        self.hot: NDArray[np.bool_] = np.zeros_like(self._there)
+        self.lost: NDArray[np.bool_] = self.hot
+        self.hottest = float(gpus.die.max(initial=-np.inf))
+        self.least = self.watts
+
+    @property
+    def watts(self) -> float:
+        """Power of all GPUs now."""
+        return float(self._gpus.power.sum(dtype=np.float64))
+
+    def take(self, second: int) -> None:
+        """Take in how they are now."""
+        die, memory = self._gpus.overheated
+        self.hot = self.hot | die | memory
+        self.lost = self._there & self._lost()
+        if self.throttle is None and self.hot.any():
+            self.throttle = float(second)
+        if self.shutdown is None and self.lost.any():
+            self.shutdown = float(second)
+        self.hottest = max(self.hottest, float(self._gpus.die.max(initial=-np.inf)))
+        self.least = min(self.least, self.watts)
+
+    def _lost(self) -> NDArray[np.bool_]:
+        dark: NDArray[np.bool_] = self._gpus.power <= 0.0
+        return self._gpus.lost | dark
 
 
 def _interrupted(samples: Samples, name: str, first: int) -> list[str]:

@@ -44,6 +44,8 @@ _LAG_LEFT = 0.3
 """What is left of such a change after a block, est."""
 _MOST_MOVED = 0.5
 """Change over the relation's ``lag`` above which a block tells nothing to learn later."""
+_LOADED = 5.0
+"""Driven part over the offset that devices may have, above which that is told as part of it."""
 _WHOLE_BLOCK = 0.5
 """Share of the samples without which a block does not count."""
 
@@ -133,6 +135,16 @@ class Watch:
     def gain(self) -> Floats:
         """What each device differs by, over the driven part."""
         return self._fit.gain
+
+    @property
+    def over_model(self) -> Floats:
+        """The driven part of each device over its model's, as it is now; NaN before it is known."""
+        fit, own, driven = self._fit, self.own, np.nan_to_num(self._driven)
+        beside = (fit.offset + own.center) / np.maximum(driven, 1e-12)
+        loaded = driven > _LOADED * self.relation.offset
+        moved = np.where(own.alarmed, own.ratio, own.drift)
+        over = 1.0 + fit.gain + moved + np.where(loaded, beside, 0.0)
+        return np.where((fit.blocks >= self._phases.learning) & (over > 0.0), over, np.nan)
 
     def reset(self, where: NDArray[np.bool_]) -> None:
         """Calibrate some devices anew, (racks, devices)."""
@@ -245,11 +257,11 @@ class Watch:
         return total, alone
 
     def _move(self, driven: Floats) -> None:
-        """Take note of how far the driven part has moved of late, where it has a lag."""
-        if not np.isfinite(self.relation.lag):
-            return
+        """Take note of the driven part, and of how far it has moved of late where it has a lag."""
         step = driven - self._driven
         self._driven = np.where(np.isfinite(driven), driven, self._driven)
+        if not np.isfinite(self.relation.lag):
+            return
 
         def moved(before: Floats, step: Floats, middle: Floats | float) -> Floats:
             alone = np.abs(step - middle) + _LAG_SPREAD * np.abs(step)

@@ -10,7 +10,6 @@ import io
 import zipfile
 from collections import Counter
 from dataclasses import dataclass, field
-from hashlib import sha256
 
 import numpy as np
 import structlog
@@ -22,6 +21,7 @@ from twin.errors import FrameError
 from twin.shadow.calibration import Phases, Watch
 from twin.shadow.causes import Alarm, Finding, findings
 from twin.shadow.detection import limit_for
+from twin.shadow.present import PRESENT, PresentMeans, site_digest
 from twin.shadow.readings import Readings, Rounding, SiteModel
 from twin.shadow.relations import RELATIONS
 from twin.site import Layout
@@ -99,6 +99,7 @@ class ShadowCore:
     Attributes:
         watches: each relation over the devices of the site, by its name.
         findings: of the last block.
+        present: means of some readings in the last block.
         refused: counts of messages that were left out, by reason.
         frames: that were taken in.
         blocks: that have ended.
@@ -110,7 +111,7 @@ class ShadowCore:
         self.layout = layout
         self.settings = settings or ShadowSettings()
         self.topics = Topics(layout.site.name)
-        self._digest = sha256(layout.site.model_dump_json().encode()).hexdigest()
+        self._digest = site_digest(layout)
         self.block = _whole_block(self.settings.block, layout.site.telemetry.interval_seconds)
         watches = (
             Watch(relation, layout, self.settings.phases)
@@ -120,7 +121,8 @@ class ShadowCore:
         self.watches = {own.relation.name: own for own in watches if own.applies.any()}
         wanted = {name for own in self.watches.values() for name in own.relation.readings}
         self._model = SiteModel.of(layout)
-        self._readings = Readings(layout, wanted)
+        self._readings = Readings(layout, {*wanted, *PRESENT})
+        self.present = PresentMeans()
         coarse = {name for own in self.watches.values() for name in own.relation.coarse}
         self._rounding = Rounding(layout, sorted(coarse))
         self._decoder, self._blocks = Decoder(layout, UnitKind.RACK), BlockDecoder(layout)
@@ -263,6 +265,7 @@ class ShadowCore:
         moment = self._readings.moment(self._model)
         with np.errstate(all="ignore"):  # what comes of nonsense is no finite number
             self._rounding.sample(moment)
+            self.present.sample(moment)
             for watch in self.watches.values():
                 watch.sample(moment)
 
@@ -274,6 +277,7 @@ class ShadowCore:
     def _close(self) -> None:
         with np.errstate(all="ignore"):
             coarse = self._rounding.close()
+            self.present.close()
             for watch in self.watches.values():
                 watch.close(self.limit, coarse)
         self.findings, self._causes = findings(self.layout, self.watches, self._causes)

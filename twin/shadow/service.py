@@ -17,8 +17,11 @@ import structlog
 from twin.bus import BrokerUrl, Bus, keep_connected
 from twin.errors import BusError, ConfigError, first_error
 from twin.files import write_whole
+from twin.scenario import show_duration
 from twin.shadow.core import ShadowCore
+from twin.shadow.present import ShadowPresent
 from twin.shadow.reports import reports
+from twin.site import Layout
 
 __all__ = ["CalibrationFile", "Shadow"]
 
@@ -27,6 +30,10 @@ _SAVE_BLOCKS = 10
 """Blocks of time between two savings of the calibration."""
 _TELL_BLOCKS = 20
 """Blocks of time between two lines about what was left out."""
+_FRESH_BLOCKS = 3.5
+"""Blocks of time after which an observer that has not written is taken to be gone."""
+_LEAST_FRESH = 30.0
+_PRESENT = ".present"
 
 
 class CalibrationFile:
@@ -72,6 +79,54 @@ class CalibrationFile:
             OSError: it cannot be written; the old file stands.
         """
         write_whole(self.path, data)
+
+    @property
+    def present_path(self) -> Path:
+        """The file beside it that has the present of the site."""
+        return self.path.with_suffix(_PRESENT)
+
+    def save_present(self, core: ShadowCore) -> None:
+        """Keep what `twin whatif` goes on from.
+
+        Raises:
+            OSError: it cannot be written; the old file stands.
+        """
+        present = ShadowPresent.of(core)
+        if present is not None:
+            write_whole(self.present_path, present.encode(core.layout))
+
+    def load_present(self, layout: Layout, now: float) -> ShadowPresent:
+        """Return the present that a running observer keeps.
+
+        Args:
+            layout: its site.
+            now: unix seconds.
+
+        Raises:
+            ConfigError: there is none, or it is old: no observer runs; or it is of another site.
+        """
+        path, site = self.present_path, layout.site.name
+        remedy = f"start twin shadow --site {site} --state {self.path}, or name its --state"
+        try:
+            data, written = path.read_bytes(), path.stat().st_mtime
+        except FileNotFoundError:
+            raise ConfigError(f"--shadow {self.path}: no observer keeps {path.name} there; {remedy}"
+                              ) from None  # fmt: skip
+        except OSError as error:
+            raise ConfigError(f"--shadow {path}: cannot be read: {error}") from error
+        try:
+            present = ShadowPresent.decode(data, layout)
+        except ConfigError as error:
+            raise ConfigError(
+                f"--shadow {path}: is no present of site {site!r} ({error}); give the --site and "
+                "the --state of the observer"
+            ) from error
+        if now - written > max(_FRESH_BLOCKS * present.block, _LEAST_FRESH):
+            raise ConfigError(
+                f"--shadow {path}: no observer answers: it was last written "
+                f"{show_duration(round(now - written))} ago; {remedy}"
+            )
+        return present
 
 
 class Shadow:
@@ -139,6 +194,7 @@ class Shadow:
             with suppress(BusError):
                 await bus.publish(message.topic, message.payload, qos=message.qos, retain=False)
         self._tell()
+        await self._save_present()
         if core.blocks % _SAVE_BLOCKS == 0:
             try:
                 await self._save()
@@ -157,6 +213,14 @@ class Shadow:
         if refused > self._refused and self.core.blocks % _TELL_BLOCKS == 0:
             self._refused = refused
             _log.warning("messages left out", **self.core.refused)
+
+    async def _save_present(self) -> None:
+        if self._state is None:
+            return
+        try:
+            await asyncio.to_thread(self._state.save_present, self.core)
+        except OSError as error:
+            _log.warning("present not saved", error=str(error))
 
     async def _save(self) -> None:
         """Keep the calibration.
