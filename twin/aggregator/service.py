@@ -9,7 +9,7 @@ import asyncio
 import itertools
 import secrets
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -64,6 +64,8 @@ class AggregatorConfig:
             when that cannot be done over HTTP.
         tls: certificate for HTTPS; None for plain HTTP.
         alerts: server of the firing alerts; None for none.
+        beside: the pages of other sites, by the names of these: a URL, or ``:9401`` for a port of
+            the host that the reader called.
         limits: of the HTTP interface.
 
     Raises:
@@ -85,6 +87,7 @@ class AggregatorConfig:
     inject_token: Token | None = None
     tls: CertificateFiles | None = None
     alerts: AlertServer | None = None
+    beside: Mapping[str, str] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
 
     @property
@@ -204,6 +207,7 @@ def _application(
         None if access.command is None else desk,
         access,
         alerts,
+        config.beside,
     )
     app = create_app(core, advertise=addresses, page=page, limits=config.limits)
     return Guarded(app, access, core.telemetry), page

@@ -88,7 +88,8 @@ def detail_of(layout: Layout, series: int) -> DetailPlan:
     arrays = layout.site.arrays
 
     def plan(full: int) -> DetailPlan:
-        first, last = array_name(0), array_name(max(full, 1) - 1)
+        number = layout.site.numbers.arrays
+        first, last = (array_name(array, number) for array in (0, max(full, 1) - 1))
         return DetailPlan.of_site(layout.site).changed(
             ["rack", *([f"{first}-{last}=gpu"] if full else [])]
         )

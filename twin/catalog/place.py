@@ -45,21 +45,32 @@ class UnitKind(StrEnum):
     units: Count
     """How many units of the kind a site has."""
     pattern: str
-    """Name of a unit by its number, which begins at 1; empty for jobs, which the site names."""
+    """Name of a unit by its number; empty for jobs, which the site names."""
+    first: Count
+    """Number of the first unit."""
 
-    def __new__(cls, value: str, pattern: str = "", units: Count = one) -> Self:
+    def __new__(cls, value: str, pattern: str = "", units: Count = one, first: Count = one) -> Self:
         """Return the kind of that name."""
         kind = str.__new__(cls, value)
         kind._value_ = value
-        kind.pattern, kind.units = pattern, units
+        kind.pattern, kind.units, kind.first = pattern, units, first
         return kind
 
-    RACK = "rack", "r{:04d}", lambda site: site.racks
-    ARRAY = "array", "a{:03d}", lambda site: site.arrays
-    PLANE = "plane", "p{:02d}", lambda site: site.fabric.planes
-    SERVICE = "service", "s{:03d}", lambda site: site.service_racks
-    MEGAPACK = "megapack", "mp{:03d}", lambda site: site.megapacks.count
-    GENSET = "genset", "g{:02d}", lambda site: site.gensets.count + site.turbines.count
+    RACK = "rack", "r{:04d}", lambda site: site.racks, lambda site: site.numbers.racks
+    ARRAY = "array", "a{:03d}", lambda site: site.arrays, lambda site: site.numbers.arrays
+    PLANE = "plane", "p{:02d}", lambda site: site.fabric.planes, lambda site: site.numbers.planes
+    SERVICE = (
+        "service", "s{:03d}", lambda site: site.service_racks,
+        lambda site: site.numbers.service_racks,
+    )  # fmt: skip
+    MEGAPACK = (
+        "megapack", "mp{:03d}", lambda site: site.megapacks.count,
+        lambda site: site.numbers.megapacks,
+    )  # fmt: skip
+    GENSET = (
+        "genset", "g{:02d}", lambda site: site.gensets.count + site.turbines.count,
+        lambda site: site.numbers.gensets,
+    )  # fmt: skip
     GRID = "grid", "grid", one
     JOB = "job", "", lambda site: len(site.job_names)
 
@@ -70,7 +81,9 @@ class UnitKind(StrEnum):
 
     def unit_name(self, site: Site, unit: int) -> str:
         """Return the name of a unit, by its index on the whole site."""
-        return self.pattern.format(unit + 1) if self.pattern else site.job_names[unit]
+        if not self.pattern:
+            return site.job_names[unit]
+        return self.pattern.format(unit + self.first(site))
 
 
 class RackIdentity(Protocol):

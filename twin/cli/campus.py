@@ -26,7 +26,8 @@ def described_campus(campus: Campus) -> dict[str, Any]:
 
 
 def _modelled(campus: Campus) -> list[dict[str, Any]]:
-    from twin.site import load_site
+    from twin.catalog import UnitKind
+    from twin.site import Layout, campus_sites
 
     return [
         {
@@ -37,25 +38,30 @@ def _modelled(campus: Campus) -> list[dict[str, Any]]:
             "grid_limit_watts": site.grid.limit_watts,
             "megapacks": site.megapacks.count,
             "turbines": site.turbines.count,
+            "site": site.name,
+            "first_rack": Layout(site).unit_name(UnitKind.RACK, 0),
+            "last_rack": Layout(site).unit_name(UnitKind.RACK, site.racks - 1),
         }
-        for site in (load_site(block.site) for block in campus.blocks)
+        for site in campus_sites(campus)
     ]
 
 
-def campus_lines(campus: Campus) -> Iterator[str]:
-    """Yield the description of a campus for people."""
+def campus_lines(campus: Campus, name: str) -> Iterator[str]:
+    """Yield the description of a campus for people, who called it by that name or path."""
     yield f"{typer.style(campus.name, bold=True)}  {campus.title}"
     yield paragraph(campus.description, "") + "\n"
-    header = ("block", "GPUs", "racks", "IT power", "grid", "Megapacks", "turbines", "site")
+    header = ("block", "GPUs", "racks", "IT power", "grid", "Megapacks", "turbines", "named",
+              "site")  # fmt: skip
     found = _modelled(campus)
-    names = [(block.name, block.site) for block in campus.blocks]
-    summed = {key: sum(row[key] for row in found) for key in found[0] if key != "rack"}
     rows = [
-        (name, *_cells(row), site)
-        for (name, site), row in zip([*names, ("together", "")], [*found, summed], strict=True)
-    ]
-    yield from columns(header, rows, right=header[1:-1])
-    for block in campus.blocks:
+        (block.name, *_cells(row), f"{row['first_rack']} to {row['last_rack']}",
+         f"{name}/{row['site']}")
+        for block, row in zip(campus.blocks, found, strict=True)
+    ]  # fmt: skip
+    counts = [key for key, value in found[0].items() if not isinstance(value, str)]
+    summed = {key: sum(row[key] for row in found) for key in counts}
+    yield from columns(header, [*rows, ("together", *_cells(summed), "", "")], right=header[1:-2])
+    for block in (block for block in campus.blocks if block.figures):
         yield f"\n{typer.style(block.name, bold=True)}: what public sources say"
         head = ("date", "basis", "confidence", "what")
         yield from columns(
@@ -71,8 +77,13 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
     return (
         f"{row['gpus']:,}",
         f"{row['racks']:,}",
-        f"{row['it_power_watts'] / _MEGA:,.0f} MW",
-        f"{row['grid_limit_watts'] / _MEGA:,.0f} MW",
+        _megawatts(row["it_power_watts"]),
+        _megawatts(row["grid_limit_watts"]),
         f"{row['megapacks']:,}",
         f"{row['turbines']:,}",
     )
+
+
+def _megawatts(watts: float) -> str:
+    decimals = 0 if watts >= 10 * _MEGA else 2
+    return f"{watts / _MEGA:,.{decimals}f} MW"

@@ -8,10 +8,11 @@ __all__ = ["complete_fault", "complete_level", "complete_site", "complete_worklo
 
 
 def complete_site(incomplete: str) -> list[str]:
-    """Return the presets that begin like ``incomplete``."""
-    from twin.site import preset_names
+    """Return the presets and campuses that begin like ``incomplete``."""
+    from twin.site import campus_names, preset_names
 
-    return [name for name in preset_names() if name.startswith(incomplete)]
+    known = (*preset_names(), *campus_names())
+    return [name for name in known if name.startswith(incomplete)]
 
 
 def complete_fault(incomplete: str) -> list[tuple[str, str]]:

@@ -54,7 +54,7 @@ SiteName = Annotated[
         "--site",
         "-s",
         envvar="TWIN_SITE",
-        help="A preset's name or a YAML file.",
+        help="A preset's name, a YAML file, or a campus and one of its sites.",
         autocompletion=complete_site,
     ),
 ]

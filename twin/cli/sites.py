@@ -74,7 +74,7 @@ def show(
         from twin.cli.campus import campus_lines, described_campus
 
         described = described_campus(campus)
-        typer.echo(orjson.dumps(described) if as_json else "\n".join(campus_lines(campus)))
+        typer.echo(orjson.dumps(described) if as_json else "\n".join(campus_lines(campus, name)))
         return
     site = load_site(name)
     from twin.alerts.fit import misfits

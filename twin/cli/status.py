@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime
 
@@ -43,16 +43,25 @@ def busy(text: str) -> Iterator[None]:
 
 
 @asynccontextmanager
-async def shown(stack: LocalStack, length: float | None) -> AsyncIterator[None]:
+async def shown(stacks: Sequence[LocalStack], length: float | None) -> AsyncIterator[None]:
     """Show the status while the context is open; without a terminal it is logged now and then.
 
     Args:
-        stack: what runs.
+        stacks: what runs, a site each.
         length: seconds after which it will end, None for no end.
     """
     console = Console(stderr=True, highlight=False)
-    status = LiveStatus(stack, length)
-    follow = _follow(console, status) if console.is_terminal else _tell(status)
+    # One bar is enough: all end together.
+    last = stacks[-1]
+    statuses = [
+        LiveStatus(
+            stack,
+            length if stack is last else None,
+            stack.site if len(stacks) > 1 else "",
+        )
+        for stack in stacks
+    ]
+    follow = _follow(console, statuses) if console.is_terminal else _tell(statuses)
     task = asyncio.create_task(follow, name="status")
     try:
         yield
@@ -62,17 +71,19 @@ async def shown(stack: LocalStack, length: float | None) -> AsyncIterator[None]:
             await task
 
 
-async def _follow(console: Console, status: LiveStatus) -> None:
+async def _follow(console: Console, statuses: Sequence[LiveStatus]) -> None:
     with Live(console=console, auto_refresh=False, redirect_stdout=False) as live:
         while True:
-            live.update(status.render(time.monotonic()), refresh=True)
+            now = time.monotonic()
+            live.update(Group(*(status.render(now) for status in statuses)), refresh=True)
             await asyncio.sleep(_PERIOD_SECONDS)
 
 
-async def _tell(status: LiveStatus) -> None:
+async def _tell(statuses: Sequence[LiveStatus]) -> None:
     while True:
         await asyncio.sleep(_LOG_SECONDS)
-        _log.info("status", **status.figures(time.monotonic()))
+        for status in statuses:
+            _log.info("status", **status.figures(time.monotonic()))
 
 
 class LiveStatus:
@@ -81,10 +92,12 @@ class LiveStatus:
     Args:
         stack: what runs.
         length: seconds after which it will end, None for no end.
+        name: of the site, where several run.
     """
 
-    def __init__(self, stack: LocalStack, length: float | None) -> None:
+    def __init__(self, stack: LocalStack, length: float | None, name: str = "") -> None:
         self._stack = stack
+        self._name = name
         self._length = length
         self._began: float | None = None
         self._last: tuple[float, int] | None = None
@@ -93,6 +106,7 @@ class LiveStatus:
         """Return the figures that a log line has; ``now`` is a clock's reading in seconds."""
         summary = self._stack.aggregator.summary()
         return {
+            **({"site": self._name} if self._name else {}),
             "racks_reporting": summary.racks_reporting,
             "racks": summary.racks,
             "frames_per_second": round(self._rate(summary, now), 1),
@@ -118,7 +132,7 @@ class LiveStatus:
         table.add_row("  racks", _racks(summary), "frames", f"{rate:,.0f}/s{_lost(summary)}")
         table.add_row("  power", _watts(summary.it_power_watts), "lag", _lag(summary, late))
         table.add_row("  job", _jobs(summary), "series", f"{summary.series:,}")
-        parts: list[RenderableType] = ["", _head(summary), table, _faults(summary)]
+        parts: list[RenderableType] = ["", _head(summary, self._name), table, _faults(summary)]
         if self._length is not None:
             parts.append(self._bar(now - self._began, self._length))
         return Group(*parts)
@@ -140,8 +154,8 @@ class LiveStatus:
         return bar
 
 
-def _head(summary: Summary) -> Text:
-    text = Text("  ")
+def _head(summary: Summary, name: str) -> Text:
+    text = Text(f"  {name}  " if name else "  ", "bold")
     if summary.broker_connected and summary.racks_reporting:
         text.append("● live", "green")
     else:

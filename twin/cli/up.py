@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import AsyncExitStack, ExitStack, contextmanager
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import orjson
 import typer
 
+from twin.cli.completion import complete_site
 from twin.cli.exporters import CountersFile, ExporterSettings, with_exporters
 from twin.cli.fit import warn_of_misfits
 from twin.cli.options import (
@@ -25,7 +26,6 @@ from twin.cli.options import (
     JsonOutput,
     LogLevel,
     PrometheusUrl,
-    SiteName,
     SlowDown,
     State,
     TlsCert,
@@ -37,10 +37,12 @@ from twin.cli.options import (
     seconds,
 )
 from twin.cli.process import configure_logs, keep_memory, stop_on_signals, wait
+from twin.cli.up_campus import beside_each_other, plans_of, ports_from
 from twin.errors import CheckFailedError, ConfigError
 
 if TYPE_CHECKING:
-    from twin.site import DetailPlan
+    from rich.console import Console
+
     from twin.stack.check import RunReport, TraceComparison
     from twin.stack.local import LocalConfig, LocalStack
 
@@ -52,7 +54,16 @@ _SPEEDS = (0.01, 1000.0)
 
 
 def up(
-    site: SiteName = "demo",
+    site: Annotated[
+        str,
+        typer.Option(
+            "--site",
+            "-s",
+            envvar="TWIN_SITE",
+            help="A preset's name, a YAML file, or a campus, whose sites then run together.",
+            autocompletion=complete_site,
+        ),
+    ] = "demo",
     workload: Workload = "training",
     speed: Annotated[float, typer.Option(help="Simulated seconds a second, 0.01 to 1000.")] = 1.0,
     interval: Interval = None,
@@ -126,16 +137,19 @@ def up(
       twin up --history 7d --prometheus http://127.0.0.1:9090
       twin up --exporter dcgm=4.9.0
       twin up --redfish 9443
+      twin up --site campus-demo
       twin up --site colossus-array --workload trace:gpt3-512xh100 --speed 60 --for 60s --check
     """  # noqa: D301 - click wants the backspace itself before lines to be kept
     from twin.catalog import Detail
-    from twin.site import DetailPlan, Layout, load_site
+    from twin.site import Layout, campus_of, campus_sites, load_site
 
     if not _SPEEDS[0] <= speed <= _SPEEDS[1]:
         raise ConfigError(f"--speed is {speed:g}; it must be from {_SPEEDS[0]:g} to {_SPEEDS[1]:g}")
     if check and duration is None:
         raise ConfigError("--check needs an end: add --for, for example --for 20s")
-    layout = Layout(with_exporters(load_site(site), exporter, counters))
+    campus = campus_of(site)
+    sites = (load_site(site),) if campus is None else campus_sites(campus)
+    layouts = [Layout(with_exporters(each, exporter, counters)) for each in sites]
 
     import asyncio
 
@@ -144,14 +158,15 @@ def up(
     from twin.wire import Codec
 
     configure_logs(log_level)
-    keep_memory(layout.site.racks)
-    warn_of_misfits(layout.site, site)
-    plan = DetailPlan.of_site(layout.site).changed(detail or ())
-    if check and workload.startswith("trace:") and Detail.SITE in plan.levels:
+    keep_memory(sum(layout.site.racks for layout in layouts))
+    for layout in layouts:
+        warn_of_misfits(layout.site, site if campus is None else f"{site}/{layout.site.name}")
+    plans = plans_of(layouts, detail or ())
+    if check and workload.startswith("trace:") and any(Detail.SITE in p.levels for p in plans):
         raise ConfigError("--check compares the trace rack by rack: use --detail rack or gpu")
     opened = doors(token_file, allow_inject, inject_token_file, tls_cert, tls_key)
     config = LocalConfig(
-        layout=layout,
+        layout=layouts[0],
         workload=workload,
         speed=speed,
         seed=seed,
@@ -164,27 +179,35 @@ def up(
         failures=failures,
         codec=Codec(codec),
         slow_down=slow_down,
-        detail=plan,
+        detail=plans[0],
         token=opened.token,
         inject_token=opened.inject_token,
         tls=opened.tls,
         alerts=alert_server(prometheus, alertmanager),
     )
+    configs = beside_each_other(config, layouts, plans)
     if history is not None:
-        config = _with_past(config, plan, history, prometheus)
+        configs = [_with_past(own, history, prometheus) for own in configs]
     length = None if duration is None else seconds(duration)
-    with _with_bmcs(config, redfish_port, opened) as config:
-        report = asyncio.run(_run(config, opened, length, check))
-    if report is not None:
-        _print(report, as_json)
-        missed = report.failures()
+    with ExitStack() as exits:
+        ports = ports_from(redfish_port, len(configs), "--redfish")
+        with_bmcs = [
+            exits.enter_context(_with_bmcs(own, number, opened))
+            for own, number in zip(configs, ports, strict=True)
+        ]
+        reports = asyncio.run(_run(with_bmcs, opened, length, check))
+    if reports:
+        _print(reports, as_json)
+        missed = [told for report in reports for told in _failures(report, len(reports))]
         if missed:
             raise CheckFailedError("the check failed: " + "; ".join(missed))
 
 
-def _with_past(
-    config: LocalConfig, plan: DetailPlan, history: str, prometheus: str | None
-) -> LocalConfig:
+def _failures(report: RunReport, sites: int) -> list[str]:
+    return [f"{report.site}: {told}" if sites > 1 else told for told in report.failures()]
+
+
+def _with_past(config: LocalConfig, history: str, prometheus: str | None) -> LocalConfig:
     """Write a past and return the configuration of a twin that goes on from its end."""
     if prometheus is None:
         raise ConfigError(
@@ -200,8 +223,10 @@ def _with_past(
     from twin.cli.past_report import PastReport
     from twin.history.lived import LivedPast, of_racks, written_to
     from twin.library.progress import ProgressBar
+    from twin.site import DetailPlan
 
     store = AlertServer.parse("Prometheus", prometheus)
+    plan = config.detail or DetailPlan.of_site(config.layout.site)
     past = LivedPast(config.layout, of_racks(plan), seconds(history), config.seed,
                      config.workload, config.failures)  # fmt: skip
     state = config.state
@@ -233,47 +258,64 @@ def _with_bmcs(config: LocalConfig, port: int | None, opened: Doors) -> Iterator
 
 
 async def _run(
-    config: LocalConfig, opened: Doors, length: float | None, check: bool
-) -> RunReport | None:
-    """Run until the end and return the report, if one is wanted."""
+    configs: Sequence[LocalConfig], opened: Doors, length: float | None, check: bool
+) -> list[RunReport]:
+    """Run until the end and return the report of each site, if they are wanted."""
     import asyncio
 
     from twin.cli.status import busy, shown
-    from twin.stack.local import local_stack
+    from twin.stack.local import local_stacks
 
     stop = stop_on_signals()
     async with AsyncExitStack() as exits:
-        with busy(f"setting up {config.layout.site.name} …"):
-            stack = await exits.enter_async_context(local_stack(config))
-        _announce(config, stack, opened)
+        with busy(f"setting up {' and '.join(own.layout.site.name for own in configs)} …"):
+            stacks = await exits.enter_async_context(local_stacks(configs))
+        pairs = list(zip(configs, stacks, strict=True))
+        _announce(pairs, opened)
         began = time.monotonic()
-        trace = _comparison(config, stack) if check else None
-        sampler = asyncio.create_task(_sample(stack, trace), name="trace sampler")
+        traces = [_comparison(*pair) if check else None for pair in pairs]
+        samplers = [
+            asyncio.create_task(_sample(stack, trace), name=f"trace sampler {stack.site}")
+            for stack, trace in zip(stacks, traces, strict=True)
+        ]
         try:
-            async with shown(stack, length):
+            async with shown(stacks, length):
                 await wait(stop, length)
         finally:
-            sampler.cancel()
-            await asyncio.gather(sampler, return_exceptions=True)
+            for sampler in samplers:
+                sampler.cancel()
+            await asyncio.gather(*samplers, return_exceptions=True)
         if not check:
-            return None
+            return []
         from twin.stack.check import drained, take_report
 
         with busy("waiting for the last frames and reading every page …"):
-            await stack.emulator.halt()
-            await drained(stack)
-            return await take_report(stack, config.layout, time.monotonic() - began, trace)
+            for stack in stacks:
+                await stack.emulator.halt()
+            for stack in stacks:
+                await drained(stack)
+            ran = time.monotonic() - began
+            return [
+                await take_report(stack, own.layout, ran, trace)
+                for (own, stack), trace in zip(pairs, traces, strict=True)
+            ]
 
 
-def _announce(config: LocalConfig, stack: LocalStack, opened: Doors) -> None:
+def _announce(pairs: Sequence[tuple[LocalConfig, LocalStack]], opened: Doors) -> None:
     """Print the addresses on standard error."""
     from rich.console import Console
 
+    console = Console(stderr=True, highlight=False)
+    for config, stack in pairs:
+        _announce_site(console, config, stack, opened)
+    console.print("  Ctrl-C stops it", style="dim")
+
+
+def _announce_site(console: Console, config: LocalConfig, stack: LocalStack, opened: Doors) -> None:
     from twin.catalog import UnitKind
 
     site = config.layout.site
     url = stack.aggregator.url
-    console = Console(stderr=True, highlight=False)
     console.print(f"[bold]{site.name}[/bold]: {site.gpus:,} GPUs in {site.racks:,} racks are up")
     secret = opened.inject_token.value if opened.made_up and opened.inject_token else None
     rows = (
@@ -289,7 +331,6 @@ def _announce(config: LocalConfig, stack: LocalStack, opened: Doors) -> None:
         from twin.cli.redfish import tell_of_bmcs
 
         tell_of_bmcs(stack.redfish, config.redfish.login)
-    console.print("  Ctrl-C stops it", style="dim")
 
 
 def _comparison(config: LocalConfig, stack: LocalStack) -> TraceComparison | None:
@@ -315,14 +356,23 @@ async def _sample(stack: LocalStack, trace: TraceComparison | None) -> None:
         trace.add(await scrape(stack, "/metrics", *trace.names))
 
 
-def _print(report: RunReport, as_json: bool) -> None:
+def _print(reports: Sequence[RunReport], as_json: bool) -> None:
+    """Print the report of one site, or of several, which are a list in JSON."""
+    found = [
+        {name: value for name, value in asdict(report).items() if value is not None}
+        for report in reports
+    ]
+    if as_json:
+        typer.echo(orjson.dumps(found if len(found) > 1 else found[0]))
+        return
+    for values in found:
+        _print_values(values)
+
+
+def _print_values(values: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    values = {name: value for name, value in asdict(report).items() if value is not None}
-    if as_json:
-        typer.echo(orjson.dumps(values))
-        return
     table = Table(box=None, show_header=False)
     table.add_column()
     table.add_column(justify="right")

@@ -83,10 +83,52 @@ domain into several, and two builds on one site, since all racks of a site have 
 
 ## A campus
 
-`campus-memphis` is Colossus 1 and 2, two sites with racks of different builds. `twin sites show
-campus-memphis` puts their counts beside each other, with what public sources say of each block: the
-date of every figure, whether it was claimed, reported, filed or seen from above, and how far it can
-be trusted. What runs is one of its sites: `twin up --site colossus-2`.
+A campus is several sites that stand together, such as halls with racks of different builds. Two ship:
+`campus-demo` is an array of HGX servers beside one NVL72, and `campus-memphis` is Colossus 1 and 2.
+One command runs all sites of a campus in one process, on one broker:
+
+```console
+$ twin up --site campus-demo
+```
+
+Each site has its page, metrics and `/sd` on a port of its own, counted on from `--port`, and the
+pages link each other; `--state` and `--redfish` count on likewise. One Prometheus takes both:
+
+```yaml
+scrape_configs:
+  - job_name: twin
+    honor_labels: true
+    http_sd_configs:
+      - url: http://127.0.0.1:9400/sd
+      - url: http://127.0.0.1:9401/sd
+```
+
+All series have the label `site`, by which every shipped rule and dashboard tells sites apart. Rules
+of yours may not: so the units of a campus are numbered through, and `by (rack)`, `by (array)` or
+`by (instance)` mixes nothing. In `campus-demo` the NVL72 is `r0009`, and its array `a002`. Only the grid
+feed, the chillers and the jobs have the same names on all sites.
+
+A process of its own for each part takes a site by campus and name, with the same numbers:
+
+```console
+$ twin emulate   --broker mqtt://broker --site campus-memphis/colossus-2 --codec cbor
+$ twin aggregate --broker mqtt://broker --site campus-memphis/colossus-2
+```
+
+A campus of your own is a file; its sites are presets, or files beside it. What a site gives of its
+[numbers](#numbers) it keeps:
+
+```yaml
+name: mine
+title: Hall 1 and 2
+blocks:
+  - {{name: Hall 1, site: ./hgx.yaml}}
+  - {{name: Hall 2, site: nvl72-pod}}
+```
+
+`twin sites show campus-memphis` puts the counts beside each other, with what public sources say of each
+block: the date of every figure, whether it was claimed, reported, filed or seen from above, and how
+far it can be trusted.
 
 ## Power smoothing
 

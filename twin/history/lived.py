@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from twin.catalog import Detail
@@ -27,9 +27,8 @@ _MOST_SECONDS = 31 * 86_400.0
 
 def of_racks(detail: DetailPlan) -> DetailPlan:
     """Return a detail without the devices of racks."""
-    return DetailPlan(
-        tuple(Detail.RACK if own.covers(Detail.RACK) else own for own in detail.levels)
-    )
+    levels = (Detail.RACK if own.covers(Detail.RACK) else own for own in detail.levels)
+    return replace(detail, levels=tuple(levels))
 
 
 def written_to(url: str, headers: Mapping[str, str], folder: Path) -> RemoteWriteTarget:

@@ -43,6 +43,7 @@ from twin.parameters import (
     WaterParameters,
 )
 from twin.parameters.fabric import FabricShape
+from twin.parameters.numbering import NumberingParameters
 from twin.parameters.operation import check_measured
 from twin.parameters.smoothing import SmoothingParameters
 from twin.parameters.workload import WorkloadParameters
@@ -73,6 +74,7 @@ class Site(Section):
     """Racks in all halls together."""
     racks_per_array: Annotated[int, Field(ge=1, le=64)] = 8
     """Racks that form one array; the last array may have fewer."""
+    numbers: NumberingParameters = NumberingParameters()
     rack: str = ""
     """Build of the racks: the name of a shipped one, which gives what the file does not."""
     servers_per_rack: Annotated[int, Field(ge=1, le=64)] = 8

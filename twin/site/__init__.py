@@ -10,6 +10,7 @@ from twin.site.jobs import JobPlace, job_of, job_places
 from twin.site.labels import derived_labels, place_labels, series_copies, series_labels
 from twin.site.layout import Layout
 from twin.site.loader import (
+    campus_sites,
     gpu_model_names,
     load_gpu_model,
     load_site,
@@ -50,6 +51,7 @@ __all__ = [
     "address_of",
     "campus_names",
     "campus_of",
+    "campus_sites",
     "count_series",
     "derived_labels",
     "editions_of",

@@ -44,7 +44,7 @@ def _by_array(site: Site, settings: Iterable[str]) -> list[Edition]:
         arrays, _, version = setting.rpartition("=")
         own = edition("dcgm", version)
         try:
-            numbers = chosen_arrays(arrays, site.arrays)
+            numbers = chosen_arrays(arrays, site.arrays, site.numbers.arrays)
         except ValueError as error:
             raise ConfigError(f"exporter dcgm: {setting!r}: {error}") from error
         chosen[numbers.start : numbers.stop] = [own] * len(numbers)

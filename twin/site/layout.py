@@ -165,7 +165,7 @@ class Layout:
     def hall_name(self, array: int) -> str:
         """Return the hall of an array; halls take arrays in order, as evenly as they can."""
         site, number = self.entire.site, self.array_numbers[array]
-        return f"h{number * site.halls // site.arrays + 1}"
+        return f"h{number * site.halls // site.arrays + site.numbers.halls}"
 
     @cached_property
     def hall_arrays(self) -> tuple[int, ...]:

@@ -6,6 +6,7 @@ had and what is allowed.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from functools import cache
 from importlib import resources
@@ -17,18 +18,21 @@ from pydantic import ValidationError
 from twin.catalog import DEVICES
 from twin.errors import ConfigError, validation_message
 from twin.parameters import GpuModel
+from twin.parameters.campus import Campus
 from twin.parameters.site import Site
-from twin.site.campus import check_no_campus
+from twin.site.campus import campus_names, campus_of, check_no_campus, is_campus, is_path, refused
 from twin.site.detail import DetailPlan, HostPlan
 from twin.site.editions import editions_of
 from twin.site.mig import partitions_of
 from twin.site.mixes import mix_of
+from twin.site.numbering import numbered_on
 from twin.site.profiles import BUILT_IN, profile_names, profile_of
 from twin.site.sizing import sized
 from twin.site.target import is_address
 from twin.yamls import load, read_text
 
 __all__ = [
+    "campus_sites",
     "gpu_model_names",
     "load_gpu_model",
     "load_site",
@@ -72,17 +76,57 @@ def load_site(name_or_path: str) -> Site:
     """Return the site of that name, or the one that the YAML file describes.
 
     Args:
-        name_or_path: a preset's name, or a path that ends in ``.yaml`` or ``.yml`` or
-            contains a slash.
+        name_or_path: a preset's name, a path that ends in ``.yaml`` or ``.yml`` or
+            contains a slash, or a campus and one of its sites, ``campus-demo/nvl72-rack``.
 
     Raises:
         ConfigError: there is no such preset or file, or it does not describe a site.
     """
-    if _is_path(name_or_path):
+    campus, _, name = name_or_path.rpartition("/")
+    if _holds_sites(campus):
+        return _of_campus(campus, name)
+    if is_path(name_or_path):
         path = Path(name_or_path)
         return parse_site(read_text(path), str(path))
     _check_preset(name_or_path)
     return _preset(name_or_path)
+
+
+def campus_sites(campus: Campus) -> tuple[Site, ...]:
+    """Return the sites of a campus, whose units are numbered through.
+
+    Raises:
+        ConfigError: one of them does not exist, or two have the same names.
+    """
+    return numbered_on((load_site(block.site) for block in campus.blocks), f"campus {campus.name}")
+
+
+def _text_of_campus(where: str, name: str) -> str:
+    """Return the text of a site of a campus, with its numbers."""
+    site, campus = _of_campus(where, name), campus_of(where)
+    blocks = () if campus is None else campus.blocks
+    source = next(block.site for block in blocks if load_site(block.site).name == name)
+    values = load(site_text(source), source)
+    return json.dumps({"numbers": site.numbers.model_dump(mode="json"), **values})
+
+
+def _holds_sites(name: str) -> bool:
+    return name in campus_names() or (name.endswith((".yaml", ".yml")) and Path(name).is_file())
+
+
+def _of_campus(where: str, name: str) -> Site:
+    """Return a site of a campus.
+
+    Raises:
+        ConfigError: it is no campus, or has no such site.
+    """
+    campus = campus_of(where)
+    if campus is None:
+        raise ConfigError(f"{where} is a site and no campus, so it has no site {name!r}")
+    sites = {site.name: site for site in campus_sites(campus)}
+    if name not in sites:
+        raise ConfigError(f"campus {where} has no site {name!r}; its sites are {', '.join(sites)}")
+    return sites[name]
 
 
 def site_text(name_or_path: str) -> str:
@@ -91,14 +135,13 @@ def site_text(name_or_path: str) -> str:
     Raises:
         ConfigError: there is no such preset or file.
     """
-    if _is_path(name_or_path):
+    campus, _, name = name_or_path.rpartition("/")
+    if _holds_sites(campus):
+        return _text_of_campus(campus, name)
+    if is_path(name_or_path):
         return read_text(Path(name_or_path))
     _check_preset(name_or_path)
     return _preset_text(name_or_path)
-
-
-def _is_path(name: str) -> bool:
-    return "/" in name or name.endswith((".yaml", ".yml"))
 
 
 def _check_preset(name: str) -> None:
@@ -135,6 +178,8 @@ def parse_site(text: str, where: str) -> Site:
         raise ConfigError(
             f"{where}: must be a mapping of keys to values, not {type(data).__name__}"
         )
+    if is_campus(data):
+        raise refused(where, [str(b["site"]) for b in data["blocks"] if isinstance(b, Mapping)])
     return site_of(data, where)
 
 

@@ -31,7 +31,7 @@ def partitions_of(site: Site) -> tuple[_Instances, ...]:
     for setting in split_settings([site.telemetry.mig]):
         arrays, _, words = setting.rpartition("=")
         try:
-            numbers = chosen_arrays(arrays, site.arrays)
+            numbers = chosen_arrays(arrays, site.arrays, site.numbers.arrays)
         except ValueError as error:
             raise ConfigError(f"mig {setting!r}: {error}") from error
         if words == _OFF:

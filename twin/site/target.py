@@ -194,7 +194,9 @@ class _ParsedTarget:
         if index is None:
             count = self.layout.units(frame)
             last = self.layout.unit_name(frame, count - 1) if count else "none"
-            raise self.absent(f"{frame.value}s", last)
+            first = self.layout.unit_name(frame, 0) if count else ""
+            begins_at_one = first in ("", frame.pattern.format(1))
+            raise self.absent(f"{frame.value}s", last, "" if begins_at_one else first)
         return index
 
     def numbered(self, part: str, address: DeviceAddress) -> int:
@@ -206,11 +208,13 @@ class _ParsedTarget:
             raise self.absent(address.plural, last)
         return index
 
-    def absent(self, what: str, last: str) -> TargetError:
-        """Return the error of one who counts too far."""
+    def absent(self, what: str, last: str, first: str = "") -> TargetError:
+        """Return the error of one who counts too far; ``first`` where that is not number 1."""
+        there = (
+            f"its {what} are {first} to {last}" if first else f"the last of its {what} is {last}"
+        )
         return TargetError(
-            f"target {self.text!r} does not exist on site {self.layout.site.name!r}; "
-            f"the last of its {what} is {last}"
+            f"target {self.text!r} does not exist on site {self.layout.site.name!r}; {there}"
         )
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from twin.aggregator import (
@@ -25,7 +25,7 @@ from twin.redfish import RedfishConfig, RedfishService
 from twin.site import DetailPlan, Layout
 from twin.wire import Codec
 
-__all__ = ["LocalConfig", "LocalStack", "local_stack"]
+__all__ = ["LocalConfig", "LocalStack", "local_stack", "local_stacks"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,7 @@ class LocalConfig:
         tls: certificate for HTTPS; None for plain HTTP.
         alerts: server of the firing alerts; None for none.
         redfish: how the BMCs are served; None for not at all.
+        beside: the pages of other sites, by the names of these.
     """
 
     layout: Layout
@@ -73,6 +74,7 @@ class LocalConfig:
     tls: CertificateFiles | None = None
     alerts: AlertServer | None = None
     redfish: RedfishConfig | None = None
+    beside: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,7 @@ class LocalStack:
         emulator: publishes.
         token: opens what the aggregator serves; None where reading needs no token.
         redfish: serves the BMCs; None where nobody does.
+        site: name of the site.
     """
 
     broker: BrokerUrl
@@ -92,6 +95,7 @@ class LocalStack:
     emulator: Emulator
     token: Token | None = None
     redfish: RedfishService | None = None
+    site: str = ""
 
 
 def _find_taken(config: LocalConfig) -> None:
@@ -168,6 +172,7 @@ async def local_stack(config: LocalConfig) -> AsyncIterator[LocalStack]:
                     inject_token=config.inject_token,
                     tls=config.tls,
                     alerts=config.alerts,
+                    beside=config.beside,
                 )
             )
         )
@@ -181,10 +186,27 @@ async def local_stack(config: LocalConfig) -> AsyncIterator[LocalStack]:
             async with asyncio.TaskGroup() as tasks:
                 task = tasks.create_task(emulator.run(broker, stop), name="emulator")
                 try:
-                    yield LocalStack(broker, aggregator, emulator, config.token, bmcs)
+                    name = config.layout.site.name
+                    yield LocalStack(broker, aggregator, emulator, config.token, bmcs, name)
                 finally:
                     stop.set()
                     await asyncio.wait([task], timeout=5.0)
                     task.cancel()
         except BaseExceptionGroup as group:
             raise first_error(group) from group
+
+
+@asynccontextmanager
+async def local_stacks(configs: Sequence[LocalConfig]) -> AsyncIterator[list[LocalStack]]:
+    """Run several sites in one process while the context is open, on the broker of the first.
+
+    Raises:
+        ConfigError: a port is taken, or the workload does not exist.
+        BusError: the broker cannot be reached or refuses us.
+    """
+    stacks: list[LocalStack] = []
+    async with AsyncExitStack() as exits:
+        for config in configs:
+            shared = replace(config, broker=stacks[0].broker) if stacks else config
+            stacks.append(await exits.enter_async_context(local_stack(shared)))
+        yield stacks

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -28,6 +29,7 @@ def describe(
     *,
     boot: str,
     allow_inject: bool,
+    beside: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Return the answer of ``/api/site``.
 
@@ -38,6 +40,7 @@ def describe(
         charts: the lines over time, whose order is that of the history's columns.
         boot: changes with every start of the aggregator.
         allow_inject: whether faults can be injected from the page.
+        beside: the pages of other sites, by the names of these.
     """
     site = layout.site
     arrays = range(site.arrays)
@@ -45,6 +48,7 @@ def describe(
         "boot": boot,
         "version": __version__,
         "site": site.name,
+        "beside": dict(beside or {}),
         "title": site.title,
         "gpus": site.gpus,
         "racks": [layout.unit_name(UnitKind.RACK, rack) for rack in range(site.racks)],

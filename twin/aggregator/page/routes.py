@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import orjson
@@ -56,6 +57,7 @@ class LivePage:
         desk: sends commands; None where commands are off.
         access: checks who may give commands; None where commands are off.
         alerts: the firing alerts; None without a server of alerts.
+        beside: the pages of other sites, by the names of these.
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class LivePage:
         desk: CommandClient | None,
         access: Access | None = None,
         alerts: AlertsWatch | None = None,
+        beside: Mapping[str, str] | None = None,
     ) -> None:
         self._layout = core.layout
         self._telemetry = core.telemetry
@@ -88,6 +91,7 @@ class LivePage:
                 core.live.charts,
                 boot=boot,
                 allow_inject=desk is not None,
+                beside=beside,
             )
         )
 

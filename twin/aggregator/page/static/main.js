@@ -36,6 +36,7 @@ class Page {
     byId("strike").hidden = dialog === null;
     byId("strike").onclick = () => dialog?.open(this.rack ?? "");
     this.offerSignals();
+    this.linkOthers();
     this.stream = new Stream((update) => this.take(update), (lost) => this.tell(lost));
     this.stream.onLost = () => this.ask();
     this.floor.colourBy(this.signal);
@@ -58,6 +59,14 @@ class Page {
       };
       return make("label", {title: signal.help}, input, make("span", {}, signal.title));
     }));
+  }
+
+  /** Link the pages of the sites that stand beside this one. */
+  linkOthers() {
+    const links = Object.entries(this.site.beside).map(([name, at]) => make("a",
+      {href: at.startsWith(":") ? `${location.protocol}//${location.hostname}${at}/` : at}, name));
+    byId("beside").replaceChildren(...links);
+    byId("beside").hidden = links.length === 0;
   }
 
   /** Ask the stream for what is looked at, from where we are. */

@@ -12,7 +12,7 @@
  * @typedef {{name: string, default: number, description: string}} Parameter
  * @typedef {{fault: string, system: string, title: string, target: string, default_target: string,
  *   default_seconds: number, shows: string, parameters: Parameter[]}} FaultKind
- * @typedef {{boot: string, version: string, site: string, title: string, gpus: number,
+ * @typedef {{boot: string, version: string, site: string, beside: Record<string, string>, title: string, gpus: number,
  *   racks: string[], racks_per_array: number, servers_per_rack: number,
  *   build: ("server"|"switch"|"shelf")[], arrays: string[],
  *   halls: string[], signals: Signal[], devices: Group[], charts: ChartOf[],
