@@ -108,6 +108,15 @@ DEFAULTS = {
         "leak_volts": 1.73,
         "leak_liters": 0.05,
     },
+    "numbers": {
+        "halls": 1,
+        "arrays": 1,
+        "racks": 1,
+        "planes": 1,
+        "service_racks": 1,
+        "megapacks": 1,
+        "gensets": 1,
+    },  # fmt: skip
     "nvlink": {
         "switch_trays": 0,
         "chips_per_tray": 2,
