@@ -70,7 +70,7 @@ def test_racks_of_both_builds_stand_in_one_prometheus(
     eventually: Callable[..., Any],
     tmp_path: Path,
 ) -> None:
-    """Every GPU of both is there once, no name is shared, the pages have links, and all is quiet."""
+    """Every GPU of both is there once, no name is shared, pages have links, and all is quiet."""
     (tmp_path / "hgx.yaml").write_text(SITE)
     (tmp_path / "campus.yaml").write_text(CAMPUS)
     found = free_ports(50)

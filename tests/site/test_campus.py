@@ -122,7 +122,9 @@ def test_a_site_of_a_campus_is_loaded_by_both_names() -> None:
     assert layout.names.rack(0).hostnames[0] == "r0009-n1"
     assert layout.names.rack(0).gpu_uuids == Layout(plain).names.rack(0).gpu_uuids
     assert find_target(layout, "r0009/n3/gpu1").unit == 0
-    with pytest.raises(TargetError, match="r0001' does not exist .*; its racks are r0009 to r0009"):
+    with pytest.raises(
+        TargetError, match=r"r0001' does not exist .*; its racks are r0009 to r0009"
+    ):
         find_target(layout, "r0001")
     assert DetailPlan.of_site(site).changed(["site", "a002=gpu"]).settings == ("gpu",)
     with pytest.raises(ConfigError, match="it has a002 to a002"):

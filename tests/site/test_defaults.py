@@ -116,7 +116,7 @@ DEFAULTS = {
         "service_racks": 1,
         "megapacks": 1,
         "gensets": 1,
-    },  # fmt: skip
+    },
     "nvlink": {
         "switch_trays": 0,
         "chips_per_tray": 2,

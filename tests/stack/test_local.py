@@ -53,7 +53,7 @@ def test_several_sites_share_a_broker() -> None:
         async with local_stacks(configs) as stacks:
             assert len({str(stack.broker) for stack in stacks}) == 1
             async with asyncio.timeout(60.0):
-                while any(stack.aggregator.not_ready() for stack in stacks):
+                while any(stack.aggregator.not_ready() for stack in stacks):  # noqa: ASYNC110 - no event tells
                     await asyncio.sleep(0.05)
             figures = [(stack.site, stack.aggregator.summary()) for stack in stacks]
         return [(name, own.racks_reporting, own.decode_errors) for name, own in figures]

@@ -83,8 +83,8 @@ domain into several, and two builds on one site, since all racks of a site have 
 
 ## A campus
 
-A campus is several sites that stand together, such as halls with racks of different builds. Two ship:
-`campus-demo` is an array of HGX servers beside one NVL72, and `campus-memphis` is Colossus 1 and 2.
+A campus is several sites that stand together, such as halls with racks of different builds. Two
+ship: `campus-demo` is an array of HGX servers beside one NVL72, `campus-memphis` Colossus 1 and 2.
 One command runs all sites of a campus in one process, on one broker:
 
 ```console
@@ -105,8 +105,8 @@ scrape_configs:
 
 All series have the label `site`, by which every shipped rule and dashboard tells sites apart. Rules
 of yours may not: so the units of a campus are numbered through, and `by (rack)`, `by (array)` or
-`by (instance)` mixes nothing. In `campus-demo` the NVL72 is `r0009`, and its array `a002`. Only the grid
-feed, the chillers and the jobs have the same names on all sites.
+`by (instance)` mixes nothing. In `campus-demo` the NVL72 is `r0009`, and its array `a002`. Only the
+grid feed, the chillers and the jobs have the same names on all sites.
 
 A process of its own for each part takes a site by campus and name, with the same numbers:
 
@@ -126,9 +126,9 @@ blocks:
   - {{name: Hall 2, site: nvl72-pod}}
 ```
 
-`twin sites show campus-memphis` puts the counts beside each other, with what public sources say of each
-block: the date of every figure, whether it was claimed, reported, filed or seen from above, and how
-far it can be trusted.
+`twin sites show campus-memphis` puts the counts beside each other, with what public sources say of
+each block: the date of every figure, whether it was claimed, reported, filed or seen from above,
+and how far it can be trusted.
 
 ## Power smoothing
 
