@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from twin.catalog import Detail
@@ -28,7 +28,7 @@ _MOST_SECONDS = 31 * 86_400.0
 def of_racks(detail: DetailPlan) -> DetailPlan:
     """Return a detail without the devices of racks."""
     levels = (Detail.RACK if own.covers(Detail.RACK) else own for own in detail.levels)
-    return replace(detail, levels=tuple(levels))
+    return detail.with_levels(levels)
 
 
 def written_to(url: str, headers: Mapping[str, str], folder: Path) -> RemoteWriteTarget:

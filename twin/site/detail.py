@@ -112,6 +112,10 @@ class LevelPlan(Generic[L]):
             except ValueError as error:
                 raise ConfigError(f"{self.what} {setting!r}: {error}") from error
             levels[chosen.start : chosen.stop] = [level] * len(chosen)
+        return self.with_levels(levels)
+
+    def with_levels(self, levels: Iterable[L]) -> Self:
+        """Return a plan of the same arrays with other levels."""
         return replace(self, levels=tuple(levels))
 
     @property
@@ -175,7 +179,7 @@ class HostPlan(LevelPlan[HostLevel]):
     def at_least_aggregate(self) -> HostPlan:
         """The plan with ``aggregate`` in place of ``off``."""
         shown = (HostLevel.AGGREGATE if level is HostLevel.OFF else level for level in self.levels)
-        return replace(self, levels=tuple(shown))
+        return self.with_levels(shown)
 
     @property
     def most(self) -> HostLevel:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from functools import cache, partial
 
 from twin.catalog import JOB, Detail, HostLevel, Level, Signal, UnitKind
@@ -103,7 +102,7 @@ def plan_within(layout: Layout, most: int) -> DetailPlan:
 
     def partly(whole: int, below: Detail) -> DetailPlan:
         lowered = (level if below.covers(level) else below for level in wanted.levels[whole:])
-        return replace(wanted, levels=(*wanted.levels[:whole], *lowered))
+        return wanted.with_levels((*wanted.levels[:whole], *lowered))
 
     below = Detail.RACK if count_series(layout, partly(0, Detail.RACK)) <= most else Detail.SITE
     # The first number of whole arrays that is too many; all of them are.
