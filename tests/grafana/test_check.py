@@ -191,6 +191,18 @@ def test_a_variable_may_ask_in_any_way(query: str, options: list[str]) -> None:
     assert options_of(query, table, (0.0, table.now())) == options
 
 
+def test_a_sorted_result_keeps_its_order() -> None:
+    """What Prometheus was asked to sort is offered in that order, anything else by name."""
+
+    class Ordered(Table):
+        def instant(self, query: str, at: float) -> list[dict[str, Any]]:
+            return [{"metric": {"a": own}, "value": [at, "1"]} for own in "ca"]
+
+    table = Ordered("q")
+    for query, first in (("query_result(sort_desc(q))", "c"), ("query_result(q)", "a")):
+        assert options_of(query, table, (0.0, 0.0))[0].startswith(f'{{a="{first}"}}')
+
+
 def test_the_regex_of_a_variable_is_applied() -> None:
     """A variable of another dashboard takes what its regex captures of a query's result."""
     asked = dashboard('n{fault="$kind"}')

@@ -274,8 +274,22 @@ def test_queries_are_promql_with_known_variables(
 def test_variables_ask_for_label_values(page: DashboardPage, built: dict[str, Any]) -> None:
     """A variable asks for the values of a label, so that a check can ask the same."""
     for variable in built[page.file]["templating"]["list"]:
-        if variable["type"] == "query":
+        if variable["type"] == "query" and variable["name"] != "relation":
             assert all(parse_label_values(variable["query"]))
+
+
+def test_twin_and_reality_opens_on_the_largest_finding(built: dict[str, Any]) -> None:
+    """Grafana takes the first relation, so they are in order of their findings, not by name."""
+    (one,) = [v for v in built["shadow.json"]["templating"]["list"] if v["name"] == "relation"]
+    assert one["sort"] == 0
+    text = one["query"].removeprefix("query_result(").removesuffix(")")
+    query = plain(built["shadow.json"], text)
+    assert str(promql_parser.parse(query)).startswith("sort_desc(")
+    first, *_ = text.split(" or ")
+    assert "twin_shadow_finding_residual_sigmas" in first
+    found = re.search(one["regex"].strip("/"), '{relation="pump_flow"} 1007.5 1700000000000')
+    assert found is not None
+    assert found[1] == "pump_flow"
 
 
 @pages

@@ -55,8 +55,10 @@ def options_of(query: str, prometheus: Prometheus, window: tuple[float, float]) 
         names = prometheus.label_values("__name__", '{__name__=~".+"}', *window)
         return [name for name in names if re.search(match["pattern"].strip(), name)]
     result = _QUERY_RESULT.match(query)
-    series = prometheus.instant(result["expr"] if result else query, window[1])
-    return sorted(_result_text(own) for own in series)
+    expr = result["expr"] if result else query
+    found = [_result_text(own) for own in prometheus.instant(expr, window[1])]
+    # Prometheus orders what is asked to be sorted, and nothing else.
+    return found if expr.lstrip().startswith("sort") else sorted(found)
 
 
 def _result_text(series: Mapping[str, Any]) -> str:

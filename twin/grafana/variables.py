@@ -79,7 +79,9 @@ def _map() -> Variable:
 
 
 def _relation() -> Variable:
-    return _query("relation", "Relation", shadow.RELATIONS, shown=True)
+    # Grafana opens on the first choice, so the order is that of the query.
+    relation = _query("relation", "Relation", shadow.RELATIONS, shown=True)
+    return relation.regex(shadow.RELATION_LABEL).sort(dashboard.VariableSort.DISABLED)
 
 
 _CHOICES: Mapping[str, tuple[str, str]] = {

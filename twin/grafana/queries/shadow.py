@@ -6,7 +6,7 @@ from twin.grafana.promql import Expr
 from twin.grafana.units import NUMBER, RATIO, SECONDS
 from twin.grafana.values import own
 
-__all__ = ["RELATIONS"]
+__all__ = ["RELATIONS", "RELATION_LABEL"]
 
 _LISTED = 20
 _SHOWS = "gpu-cold-plate"
@@ -14,9 +14,19 @@ _SHOWS = "gpu-cold-plate"
 _DEVIATION = ("array", "relation", "unit")
 _FOUND = ("array", "rack", "target", "cause", "relation", "unit")
 _CHOSEN = 'relation="$relation"'
+_FOUND_FIRST = 1000
+"""More standard deviations than a relation without a finding shows."""
 
-RELATIONS = f"label_values({own('shadow_coverage_ratio')}, relation)"
-"""Choices of a relation."""
+_BY_RELATION = [
+    f"{_FOUND_FIRST} + max by (relation) (abs({own('shadow_finding_residual_sigmas')}))",
+    f"max by (relation) ({own('shadow_residual_sigmas')})",
+    f"0 * max by (relation) ({own('shadow_coverage_ratio')})",
+]
+RELATIONS = f"query_result(sort_desc({' or '.join(_BY_RELATION)}))"
+"""Choices of a relation: by the largest finding, then by the residuals, so the first is the one to
+look at; one that is not judged yet comes last."""
+RELATION_LABEL = '/relation="([^"]+)"/'
+"""Part of such a result that is the choice."""
 
 _REPORTED = own("shadow_report_timestamp_seconds")
 _LAST = own("unit_last_frame_timestamp_seconds", 'kind="rack"')
