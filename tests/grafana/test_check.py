@@ -196,6 +196,7 @@ def test_a_sorted_result_keeps_its_order() -> None:
 
     class Ordered(Table):
         def instant(self, query: str, at: float) -> list[dict[str, Any]]:
+            self.asked.append(query)
             return [{"metric": {"a": own}, "value": [at, "1"]} for own in "ca"]
 
     table = Ordered("q")
