@@ -12,6 +12,8 @@ from twin.site import Layout, load_site, parse_site, preset_names
 OTHERS = {
     "mixed": "{name: mixed, racks: 4, blocks: [{racks: 2}, {racks: 2, medium: air}]}",
     "pods": "{name: pods, racks: 2, scheduler: {kind: kubernetes}}",
+    "second": "{name: second, racks: 2, numbers: {arrays: 3, racks: 17, megapacks: 3}, "
+    "megapacks: {count: 1}}",
     "served": "{name: served, racks: 3, jobs: [{name: a, racks: 1}, "
     "{name: b, racks: 1, workload: llm-serving}]}",
 }
@@ -76,6 +78,9 @@ def test_a_usual_target_stays(site: str) -> None:
         ("cluster-kubernetes", "container-crash-loop", "r0007/n1"),
         ("cluster-kubernetes", "job-crash", "foundation-run"),
         ("nvl72-rack", "gpu-slow", "r0001/n1/gpu0"),
+        ("second", "gpu-slow", "r0017/n1/gpu7"),
+        ("second", "leaf-down", "a003/leaf1"),
+        ("second", "megapack-trip", "mp003"),
         ("mixed", "fan-failure", "r0003/n1/fan1"),
         ("mixed", "pump-failure", "r0001/pump1"),
     ],

@@ -34,8 +34,15 @@ _SOURCE = "vLLM v1/metrics/loggers.py"
 
 
 def served_by(site: Site, job: str | None) -> WorkloadParameters | None:
-    """Return the workload that a job of the site file serves; None where it serves none."""
-    name = next((own.workload for own in site.jobs if own.name == job), None)
+    """Return the workload that a job serves; None where it serves none.
+
+    Args:
+        site: whose job it is.
+        job: of the site file; None for what the scheduler's jobs serve.
+    """
+    scheduled = site.job_mix if job is None else ()
+    names = (own.workload for own in site.jobs if own.name == job)
+    name = next((own.workload for own in scheduled if own.workload is not None), next(names, None))
     return next((own for own in site.workloads if own.name == name and own.kind == "serving"), None)
 
 
@@ -47,7 +54,7 @@ def engines_of(site: Site, workload: WorkloadParameters | None) -> int:
 
 
 def _most_engines(site: Site) -> int:
-    return max((engines_of(site, served_by(site, job.name)) for job in site.jobs), default=0)
+    return max(engines_of(site, served_by(site, job)) for job in (None, *site.job_names))
 
 
 def _identify(place: Place) -> tuple[str, ...]:

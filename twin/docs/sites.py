@@ -218,8 +218,9 @@ of its servers is a target of the job `vllm` with [metrics](metrics.md#inference
 time to the first token, time between tokens, requests that run and wait, usage of the key-value
 cache, tokens. They follow from the requests that also load the GPUs: by the hour, prompt by prompt
 (prefill) and token by token (decode), in batches. Slower clocks lengthen both. A server that loses
-a GPU ends its engines and leaves its requests to the others; it starts again with all of them. A
-job that `--workload` makes one that serves, and the scheduler's jobs, have no such targets.
+a GPU ends its engines and leaves its requests to the others; it starts again with all of them. The
+servers of a kind of `job_mix` with a `workload` are such targets while a job of it runs there
+([jobs](jobs.md#jobs-that-serve)). A job that `--workload` makes one that serves has no such target.
 
 ## Scheduled jobs
 

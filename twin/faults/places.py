@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from twin.errors import ConfigError
@@ -14,7 +15,6 @@ if TYPE_CHECKING:  # describing faults needs no site
 
 __all__ = ["default_target"]
 
-_RACK = re.compile(r"r\d+")
 _NUMBER = re.compile(r"\d+$")
 _FIRST_NUMBERS = ("0", "1")
 """Numbers that devices of a unit begin with."""
@@ -61,22 +61,28 @@ def _candidates(fault: type[Fault], layout: Layout) -> Iterator[str]:
         yield from (usual, *names) if usual in names else names
         return
     yield usual
-    first = [_NUMBER.sub(number, usual) for number in _FIRST_NUMBERS]
-    if not _RACK.match(usual):
-        return
-    for rack in _first_racks(layout):
-        yield from (_RACK.sub(rack, own, count=1) for own in (usual, *first))
+    head, slash, rest = usual.partition("/")
+    others = [_NUMBER.sub(number, rest) for number in _FIRST_NUMBERS]
+    for name in _like(head, layout):
+        yield from (f"{name}{slash}{own}" for own in (rest, *others))
 
 
-def _first_racks(layout: Layout) -> Iterator[str]:
-    """Yield the names of the first racks of blocks and of jobs: all other racks are like them."""
+def _like(head: str, layout: Layout) -> Iterator[str]:
+    """Yield the names of units like the first one of a usual site.
+
+    The first racks of blocks and of jobs stand for all racks, and for other units their first.
+    """
     from twin.catalog import UnitKind  # noqa: PLC0415 - as above
 
     site, starts = layout.site, {0}
-    for counts in ([own.racks for own in site.all_blocks], [own.racks for own in site.jobs]):
-        end = 0
-        for count in counts:
-            end += count
-            starts.add(end)
-    for rack in sorted(starts - {site.racks}):
-        yield layout.unit_name(UnitKind.RACK, rack)
+    word = _NUMBER.sub("", head)
+    kinds = (own for own in UnitKind if own.pattern and head != word)
+    kind = next((own for own in kinds if _NUMBER.sub("", own.pattern.format(1)) == word), None)
+    if kind is None:
+        return
+    if kind is UnitKind.RACK:
+        for counts in ([own.racks for own in site.all_blocks], [own.racks for own in site.jobs]):
+            starts |= set(accumulate(counts))
+    for unit in sorted(starts):
+        if unit < layout.units(kind):
+            yield layout.unit_name(kind, unit)

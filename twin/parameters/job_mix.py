@@ -73,6 +73,10 @@ class JobMixParameters(Section):
     """Share of the time in which its GPUs run a kernel at all."""
     framebuffer_ratio: Fraction = 0.75
     """Framebuffer that it holds, est."""
+    workload: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")] | None = None
+    """What its jobs serve: a [workload](#workloads) of the kind `serving`, such as `llm-serving`;
+    they have replicas on whole servers, whose power follows the requests, and neither steps nor
+    checkpoints. Left out for jobs that compute. Kinds that serve all have the same workload."""
     account: _Name = "research"
     """Slurm's account, or Kubernetes' namespace."""
     users: _Users = ("user1", "user2", "user3")

@@ -169,6 +169,18 @@ class Site(Section):
                 f"scheduler: no kind of job fits into the {free} GPUs that it has; take racks from "
                 "jobs, or give job_mix smaller gpus"
             )
+        served = [kind for kind in self.job_mix if kind.workload is not None]
+        for kind in served:
+            if kind.workload != served[0].workload:
+                raise ValueError(
+                    f"job_mix: {kind.name}: workload is {kind.workload}, but {served[0].name} "
+                    f"serves {served[0].workload}; a scheduler serves one"
+                )
+            if any(size % self.server.gpus for size in kind.gpus):
+                raise ValueError(
+                    f"job_mix: {kind.name}: gpus: what serves has whole servers of "
+                    f"{self.server.gpus} GPUs; write multiples of that"
+                )
         if self.gpu.exporter != "dcgm":
             raise ValueError(
                 f"scheduler: jobs are placed on GPUs that dcgm-exporter shows, not on those of the "

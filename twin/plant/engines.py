@@ -68,6 +68,7 @@ class InferenceEngines:
         size = own.server.size
         self._all = np.arange(size)
         self._up = np.ones(size, dtype=np.bool_)
+        self._there = np.ones(size, dtype=np.bool_)
         self._starting, self._usage, self._rest, self._queued = np.zeros((4, size))
         self.running, self.waiting = np.zeros((2, size))
         self._token_seconds = own.weights + 0.0
@@ -89,6 +90,11 @@ class InferenceEngines:
         for load in loads:
             if not load.sound:
                 able[self._own.job == load.job] = False
+            if load.held is not None:
+                mine = np.flatnonzero(self._own.job == load.job)
+                servers = self._own.server[mine] - self._own.server[mine[0]]
+                self._there[mine] = load.held.reshape(-1)[servers]
+        able &= self._there
         self._restart(able, dt)
         offered, clock = self._offered(loads), self._clock(gpus)
         parts = max(1, ceil(dt / _LONGEST_STEP - 1e-9))
@@ -252,7 +258,7 @@ class InferenceEngines:
             **self._histograms.outputs(),
         }
         up = np.full(self._servers, np.nan)
-        up.reshape(-1)[self._own.server] = self._up
+        up.reshape(-1)[self._own.server] = np.where(self._there, self._up, np.nan)
         return {
             "engine": {name: self._placed(own) for name, own in values.items()},
             "inference_server": {"up_vllm": up},

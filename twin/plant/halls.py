@@ -65,8 +65,6 @@ class Halls:
         of_neuron, of_amd = exporter == NEURON.accelerators, exporter == AMD_GPU.accelerators
         self.neuron = NeuronMonitor(layout, self.gpus) if of_neuron else None
         self.amd = AmdExporter(layout, self.gpus) if of_amd else None
-        served = self.jobs.served
-        self.engines = InferenceEngines(layout, served, random(_ENGINE_STREAM)) if served else None
         self.nics = Nics(layout, random(_NIC_STREAM))
         self.fabric = Fabric(layout, random(FABRIC_STREAM))
         make = ShelfFedServers if site.shelves.count else Servers
@@ -83,6 +81,8 @@ class Halls:
         shown = site.telemetry.shows_hosts
         self.systems = GpuHosts(layout, random(_HOST_STREAM)) if shown else None
         self.batch = ScheduledHalls(layout, random(_SCHEDULER_STREAM)) if site.scheduled else None
+        served = self.jobs.served + (() if self.batch is None else self.batch.served)
+        self.engines = InferenceEngines(layout, served, random(_ENGINE_STREAM)) if served else None
         self._voltage = 1.0
         self._demand: Demand
 
@@ -134,7 +134,8 @@ class Halls:
         if self.amd is not None:
             self.amd.step(demand, conditions, dt)
         if self.engines is not None:
-            self.engines.step(self.jobs.served_loads, gpus, self.servers.hosts, dt)
+            loads = self.jobs.served_loads + (() if self.batch is None else self.batch.served_loads)
+            self.engines.step(loads, gpus, self.servers.hosts, dt)
         self._communicate(demand, feedback, conditions, dt)
         self.servers.step(gpus.power, self.heat.fan_power)
         if self.systems is not None:

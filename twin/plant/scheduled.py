@@ -10,10 +10,17 @@ from numpy.typing import NDArray
 
 from twin.plant.conditions import Conditions
 from twin.plant.nic import Nics
-from twin.plant.scheduler import FOREIGN, BatchLoad, NodeHealth, Scheduler
+from twin.plant.scheduler import (
+    FOREIGN,
+    BatchLoad,
+    Deployments,
+    NodeHealth,
+    Scheduler,
+    deployed_place,
+)
 from twin.plant.units import Floats
-from twin.plant.workload import Demand, JobState, Level
-from twin.site import Layout
+from twin.plant.workload import Demand, JobState, Level, ServedLoad
+from twin.site import JobPlace, Layout
 
 if TYPE_CHECKING:  # the halls have this as a part
     from twin.plant.halls import Halls
@@ -52,12 +59,17 @@ class ScheduledHalls:
     Attributes:
         scheduler: of the site.
         static: a row for each job of the site file.
+        deployments: the scheduler's jobs that serve, None where it has none.
     """
 
     def __init__(self, layout: Layout, rng: np.random.Generator) -> None:
         self.scheduler = Scheduler(layout, rng)
         self.static = [StaticRun() for _ in layout.site.jobs]
         self._load = BatchLoad(layout, self.scheduler)
+        place = deployed_place(layout)
+        self.deployments = (
+            None if place is None else Deployments(layout, self.scheduler, place, rng.spawn(1)[0])
+        )
         self._first = int((self.scheduler.owner[:, 0] == FOREIGN).sum())
         self._rack_servers = layout.site.servers_per_rack
         self._array_racks = layout.site.racks_per_array
@@ -66,7 +78,7 @@ class ScheduledHalls:
     def settle(self, demand: Demand, nics: Nics) -> Demand:
         """Return the demand of the site's jobs and the scheduled ones at the start."""
         self._join(nics)
-        return self._load.over(demand, 1e-3)
+        return self._over(demand, 1e-3)
 
     def step(
         self, demand: Demand, speed: Level, dt: float, conditions: Conditions, halls: Halls
@@ -89,7 +101,22 @@ class ScheduledHalls:
         self._join(halls.nics)
         if health.pace is not None:
             speed = self._paces(speed, health.pace)
-        return self._load.over(demand, dt), speed
+        return self._over(demand, dt), speed
+
+    def _over(self, demand: Demand, dt: float) -> Demand:
+        demand = self._load.over(demand, dt)
+        return demand if self.deployments is None else self.deployments.over(demand, dt)
+
+    @property
+    def served(self) -> tuple[tuple[int, JobPlace], ...]:
+        """Number and place of what the scheduler serves, after those of the site file."""
+        own = self.deployments
+        return () if own is None else ((len(self.static), own.place),)
+
+    @property
+    def served_loads(self) -> tuple[ServedLoad, ...]:
+        """Requests to it."""
+        return () if self.deployments is None else (self.deployments.served_load,)
 
     def _follow(self, halls: Halls) -> None:
         """Take note of starts and ends of the jobs of the site file."""

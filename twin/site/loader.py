@@ -26,7 +26,7 @@ from twin.site.editions import editions_of
 from twin.site.mig import partitions_of
 from twin.site.mixes import mix_of
 from twin.site.numbering import numbered_on
-from twin.site.profiles import BUILT_IN, profile_names, profile_of
+from twin.site.profiles import BUILT_IN, profile_names, profile_of, shipped_profiles
 from twin.site.sizing import sized
 from twin.site.target import is_address
 from twin.yamls import load, read_text
@@ -203,10 +203,29 @@ def site_of(values: Mapping[str, Any], where: str) -> Site:
 
 def _with_served(site: Site) -> Site:
     """Return the site with the shipped workloads that its jobs serve, as if they were its own."""
-    named = {job.workload: profile_of(site, job.workload) for job in site.jobs}
+    names = [job.workload for job in site.jobs] + [kind.workload or "" for kind in site.job_mix]
+    named = {name: profile_of(site, name) for name in names}
     served = (each for each in named.values() if each is not None and each.kind == "serving")
     shipped = tuple(each for each in served if each not in site.workloads)
     return site.model_copy(update={"workloads": (*site.workloads, *shipped)}) if shipped else site
+
+
+def _check_served(site: Site, where: str) -> None:
+    """Check that what the scheduler's jobs serve is a workload that serves.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    for kind in site.job_mix:
+        profile = None if kind.workload is None else profile_of(site, kind.workload)
+        if kind.workload is None or (profile is not None and profile.kind == "serving"):
+            continue
+        both = (*site.workloads, *shipped_profiles())
+        served = dict.fromkeys(own.name for own in both if own.kind == "serving")
+        raise ConfigError(
+            f"{where}: job_mix: {kind.name}: workload {kind.workload!r} serves nothing; "
+            f"choose {' or '.join(served)}"
+        )
 
 
 def _check_words(site: Site, where: str) -> None:
@@ -233,6 +252,7 @@ def _check_words(site: Site, where: str) -> None:
                 f"{where}: jobs: the name {job.name!r} is that of another place, which faults "
                 "could not tell from the job; choose another"
             )
+    _check_served(site, where)
     try:
         editions_of(site)
     except ConfigError as error:

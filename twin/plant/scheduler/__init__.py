@@ -8,6 +8,7 @@ that row, so a thousand jobs cost hardly more than ten.
 from __future__ import annotations
 
 from twin.plant.scheduler.arrivals import Lengths, ending_shares
+from twin.plant.scheduler.deployments import Deployments, deployed_place
 from twin.plant.scheduler.load import BatchLoad
 from twin.plant.scheduler.nodes import NodeCause, NodeHealth, Nodes
 from twin.plant.scheduler.placement import FOREIGN, IDLE
@@ -23,6 +24,7 @@ __all__ = [
     "BatchLoad",
     "BatchState",
     "CycleStatistics",
+    "Deployments",
     "JobTable",
     "Lengths",
     "NodeCause",
@@ -31,5 +33,6 @@ __all__ = [
     "Scheduler",
     "SchedulerStatistics",
     "WaitReason",
+    "deployed_place",
     "ending_shares",
 ]

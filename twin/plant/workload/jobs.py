@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from math import nan
 
 import numpy as np
+from numpy.typing import NDArray
 
 from twin.catalog import served_by
 from twin.catalog.job import OF_TOKENS
@@ -55,11 +56,13 @@ class ServedLoad:
         job: its number.
         ratio: (racks, servers): requests over what the replicas of a server can serve.
         sound: whether the job's processes run.
+        held: (racks, servers): where the job is now; None for everywhere.
     """
 
     job: int
     ratio: Floats
     sound: bool
+    held: NDArray[np.bool_] | None = None
 
 
 class Jobs:
