@@ -163,6 +163,54 @@ def test_subscription_is_a_resource_until_it_is_deleted(rig: BmcRig) -> None:
     assert list(rig.core.events.subscribed()) == []
 
 
+def patched(rig: BmcRig, path: str, **properties: Any) -> BmcAnswer:
+    """Return the answer to a change of a subscription."""
+    return answered(rig.ask(BMC, path, "PATCH", body=orjson.dumps(properties)))
+
+
+def test_subscription_is_changed_by_patch(rig: BmcRig) -> None:
+    """What the DMTF lets a client change is changed, also what is sent next, and the rest stays."""
+    own = made(rig, Context="old", HttpHeaders=[{"Authorization": "one"}])
+    before = own.shown()
+    answer = patched(
+        rig,
+        own.path,
+        Context="new",
+        DeliveryRetryPolicy="SuspendRetries",
+        VerifyCertificate=True,
+        HttpHeaders=[{"Authorization": "two"}],
+    )
+    changed = {"Context": "new", "DeliveryRetryPolicy": "SuspendRetries", "VerifyCertificate": True}
+    assert (answer.status, orjson.loads(answer.body)) == (200, {**before, **changed})
+    assert own.wish.headers == (("Authorization", "two"),)
+    assert answer.headers["Allow"] == "GET, HEAD, PATCH, DELETE"
+    body = b'{"MessageId": "ResourceEvent.1.3.ResourceChanged"}'
+    assert answered(rig.ask(BMC, TEST, "POST", body=body)).status == 204
+    sent = due(rig, own)
+    assert sent is not None
+    assert sent["Context"] == "new"
+
+
+def test_what_patch_cannot_change_is_told(rig: BmcRig) -> None:
+    """Beside what is changed it is annotated; by itself, as with a wrong value, it is an error."""
+    own = made(rig)
+    told = orjson.loads(patched(rig, own.path, Context="x", Destination="https://evil.net").body)
+    (message,) = told["@Message.ExtendedInfo"]
+    assert message["MessageId"].endswith(".PropertyNotWritable")
+    assert (message["MessageArgs"], told["Context"], told["Destination"]) == (
+        ["Destination"], "x", URL,
+    )  # fmt: skip
+    refused(patched(rig, own.path, Protocol="Redfish"), 400, "PropertyNotWritable")
+    refused(patched(rig, own.path, Id="7"), 400, "PropertyNotWritable")
+    refused(patched(rig, own.path, Contxt="x"), 400, "PropertyUnknown")
+    refused(patched(rig, own.path, Context="y", VerifyCertificate=1), 400, "PropertyValueTypeError")
+    refused(patched(rig, own.path, DeliveryRetryPolicy="Never"), 400, "PropertyValueNotInList")
+    refused(patched(rig, own.path, HttpHeaders=[{"Host": "x"}]), 400, "PropertyValueFormatError")
+    refused(patched(rig, own.path, **{"@odata.id": own.path}), 400, "NoOperation")
+    assert own.wish.context == "x"
+    refused(rig.ask(BMC, own.path, "PUT", body=b"{}"), 405, "OperationNotAllowed")
+
+
 def test_strangers_subscribe_to_nothing(rig: BmcRig) -> None:
     """Without a login there are neither subscriptions nor test events."""
     for path in (SUBSCRIPTIONS, TEST):

@@ -113,9 +113,15 @@ class EventDesk:
         if request.method == "DELETE":
             self.end(bmc, own)
             return BmcAnswer(204)
-        if request.method not in READ:
-            raise RedfishError(BaseMessage.NOT_ALLOWED, allow=(*READ, "DELETE"))
-        return BmcAnswer(200, own.shown(), {"Allow": "GET, HEAD, DELETE"})
+        allow = (*READ, "PATCH", "DELETE")
+        shown: Payload = {}
+        if request.method == "PATCH":
+            own.wish, refused = own.wish.changed(request.body)
+            if refused:
+                shown = {"@Message.ExtendedInfo": [error.told for error in refused]}
+        elif request.method not in READ:
+            raise RedfishError(BaseMessage.NOT_ALLOWED, allow=allow)
+        return BmcAnswer(200, {**own.shown(), **shown}, {"Allow": ", ".join(allow)})
 
     @staticmethod
     def _resume(own: Subscription, request: BmcRequest) -> BmcAnswer:

@@ -38,6 +38,8 @@ class BaseMessage(Enum):
     PROPERTY_FORMAT = "PropertyValueFormatError"
     PROPERTY_NOT_LISTED = "PropertyValueNotInList"
     PROPERTY_UNKNOWN = "PropertyUnknown"
+    PROPERTY_READ_ONLY = "PropertyNotWritable"
+    NOTHING_TO_DO = "NoOperation"
     PARAMETER_MISSING = "ActionParameterMissing"
     PARAMETER_TYPE = "ActionParameterValueTypeError"
     PARAMETER_UNKNOWN = "ActionParameterUnknown"
@@ -106,6 +108,13 @@ _ROWS = {
         400, "Warning", "The property %1 is not in the list of valid properties for the resource.",
         "Remove the unknown property from the request body and resubmit the request if the "
         "operation failed."),
+    BaseMessage.PROPERTY_READ_ONLY: _MessageText(
+        400, "Warning", "The property %1 is a read-only property and cannot be assigned a value.",
+        "Remove the property from the request body and resubmit the request if the operation "
+        "failed."),
+    BaseMessage.NOTHING_TO_DO: _MessageText(
+        400, "Warning", "The request body submitted contain no data to act upon and no changes to "
+        "the resource took place.", "Add properties in the JSON object and resubmit the request."),
     BaseMessage.SESSIONS_FULL: _MessageText(
         503, "Critical", "The session establishment failed due to the number of simultaneous "
         "sessions exceeding the limit of the implementation.",
@@ -164,24 +173,26 @@ class RedfishError(Exception):
     @property
     def payload(self) -> Payload:
         """The object that says it."""
-        row = self._message.row
-        text = self._filled(row.text)
-        identifier = f"{BASE}.{self._message.value}"
+        told = self.told
         return {
             "error": {
-                "code": identifier,
-                "message": text,
-                "@Message.ExtendedInfo": [
-                    {
-                        "@odata.type": "#Message.v1_1_1.Message",
-                        "MessageId": identifier,
-                        "Message": text,
-                        "MessageArgs": list(self._arguments),
-                        "MessageSeverity": row.severity,
-                        "Resolution": self._filled(row.resolution),
-                    }
-                ],
+                "code": told["MessageId"],
+                "message": told["Message"],
+                "@Message.ExtendedInfo": [told],
             }
+        }
+
+    @property
+    def told(self) -> Payload:
+        """The message by itself, as an annotation has it."""
+        row = self._message.row
+        return {
+            "@odata.type": "#Message.v1_1_1.Message",
+            "MessageId": f"{BASE}.{self._message.value}",
+            "Message": self._filled(row.text),
+            "MessageArgs": list(self._arguments),
+            "MessageSeverity": row.severity,
+            "Resolution": self._filled(row.resolution),
         }
 
     def _filled(self, text: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 
@@ -90,20 +90,53 @@ class SubscriptionWish:
             RedfishError: it is not such a request, or events may not be sent there.
         """
         asked = _checked(object_of(body))
-        destination, context = asked["Destination"], asked.get("Context", "")
+        destination = asked["Destination"]
         if not allowed.allow(destination):
             raise RedfishError(BaseMessage.PROPERTY_NOT_LISTED, destination[:80], "Destination")
-        if len(context) > _MOST_LETTERS:
-            raise RedfishError(BaseMessage.PROPERTY_FORMAT, f"{context[:80]}…", "Context")
         return cls(
             destination=destination,
-            context=context,
+            context=_context(asked.get("Context", "")),
             headers=tuple(_headers(asked.get("HttpHeaders", []))),
             policy=RetryPolicy(asked.get("DeliveryRetryPolicy", RetryPolicy.TERMINATE.value)),
             verify=asked.get("VerifyCertificate", False),
             lists={name: _list(asked, name) for name in _LISTS},
             formats=asked.get("EventFormatType", "Event"),
         )
+
+    def changed(self, body: bytes) -> tuple[SubscriptionWish, list[RedfishError]]:
+        """Return it as a request changes it, and what of the request cannot be changed.
+
+        Raises:
+            RedfishError: it is not such a request, or none of it can be changed.
+        """
+        asked = object_of(body)
+        asked = {name: value for name, value in asked.items() if not name.startswith("@odata.")}
+        if not asked:
+            raise RedfishError(BaseMessage.NOTHING_TO_DO)
+        refused = [
+            RedfishError(
+                BaseMessage.PROPERTY_READ_ONLY
+                if name in _PROPERTIES or name in _SHOWN
+                else BaseMessage.PROPERTY_UNKNOWN,
+                name[:80],
+            )
+            for name in asked
+            if name not in _CHANGEABLE
+        ]
+        wanted = {name: value for name, value in asked.items() if name in _CHANGEABLE}
+        if not wanted:
+            raise refused[0]
+        _check_types(wanted)
+        policy = wanted.get("DeliveryRetryPolicy", self.policy.value)
+        return replace(
+            self,
+            context=_context(wanted.get("Context", self.context)),
+            headers=tuple(_headers(wanted["HttpHeaders"]))
+            if "HttpHeaders" in wanted
+            else self.headers,
+            policy=RetryPolicy(policy),
+            verify=wanted.get("VerifyCertificate", self.verify),
+        ), refused
 
     @property
     def chosen(self) -> EventFilter:
@@ -136,6 +169,10 @@ _LISTS: Mapping[str, str] = {
 }
 """Properties that choose what is sent to those of a stream's filter."""
 _LINKED = frozenset({"OriginResources", "MetricReportDefinitions"})
+_CHANGEABLE = frozenset({"Context", "HttpHeaders", "DeliveryRetryPolicy", "VerifyCertificate"})
+"""Properties of a subscription that are not read-only in the DMTF's ``EventDestination``."""
+_SHOWN = frozenset({"Id", "Name", "Description", "Status", "Actions"})
+"""Properties that a subscription has by itself."""
 
 
 def _checked(asked: dict[str, Any]) -> dict[str, Any]:
@@ -146,12 +183,22 @@ def _checked(asked: dict[str, Any]) -> dict[str, Any]:
     for name in ("Destination", "Protocol"):
         if name not in asked:
             raise RedfishError(BaseMessage.PROPERTY_MISSING, name)
+    _check_types(asked)
+    return asked
+
+
+def _check_types(asked: Mapping[str, Any]) -> None:
     for name, value in asked.items():
         if not isinstance(value, _PROPERTIES[name]):
             raise RedfishError(BaseMessage.PROPERTY_TYPE, _said(value), name)
         if name in _CHOICES and value not in _CHOICES[name]:
             raise RedfishError(BaseMessage.PROPERTY_NOT_LISTED, str(value)[:80], name)
-    return asked
+
+
+def _context(text: str) -> str:
+    if len(text) > _MOST_LETTERS:
+        raise RedfishError(BaseMessage.PROPERTY_FORMAT, f"{text[:80]}…", "Context")
+    return text
 
 
 def _said(value: object) -> str:
