@@ -47,10 +47,20 @@ def _plain(rollup: Rollup, values: NDArray[np.float64]) -> float:
     of: dict[Operation, Callable[[], np.float64]] = {
         Operation.SUM: known.sum,
         Operation.MEAN: known.mean,
-        Operation.MIN: known.min,
+        Operation.MIN: lambda: min(
+            _least(rollup, row) for row in values if not np.isnan(row).all()
+        ),
         Operation.MAX: known.max,
     }
     return float(of[rollup.operation]()) * rollup.scale
+
+
+def _least(rollup: Rollup, row: NDArray[np.float64]) -> np.float64:
+    """Return the least value of a unit; what is left out counts only by itself."""
+    known = row[~np.isnan(row)]
+    others = known[~np.isin(known, rollup.excluding)]
+    least: np.float64 = (others if others.size else known).min()
+    return least
 
 
 def _reduced(rollup: Rollup, values: NDArray[np.float64]) -> Reduction:

@@ -234,11 +234,14 @@ def test_rollups_keep_the_unit_of_what_they_sum() -> None:
 
 
 def test_rollups_choose_by_value_only_when_they_count() -> None:
-    """A condition on the values belongs to a count, bounds to a distribution."""
+    """A condition on values is a count's or a minimum's, bounds are a distribution's."""
+    for device in DEVICES:
+        least = [rollup for rollup in device.rollups if rollup.operation is Operation.MIN]
+        assert len({rollup.signal for rollup in least}) == len(least), device.name
     for rollup in ROLLUPS:
         if rollup.operation is not Operation.COUNT:
             assert rollup.equals is None
-            assert rollup.excluding == ()
+            assert rollup.excluding == () or rollup.operation is Operation.MIN
         assert rollup.equals is None or rollup.excluding == ()
         assert bool(rollup.bounds) == (rollup.operation is Operation.DISTRIBUTION)
         assert list(rollup.bounds) == sorted(set(rollup.bounds))

@@ -90,6 +90,9 @@ class Reduction:
             for rollup in rollups
             if rollup.operation is Operation.DISTRIBUTION
         }
+        self._left_out = next(
+            (rollup.excluding for rollup in rollups if rollup.operation is Operation.MIN), ()
+        )
         totals = Operation.TOTAL in self._operations
         self._risen = np.zeros(units)
         self._last = np.full((units, devices) if totals else (0, 0), np.nan)
@@ -108,7 +111,7 @@ class Reduction:
         if self._operations & _SUMMED:
             self._total[units] = np.where(finite, values, 0.0).sum(axis=1)
         if Operation.MIN in self._operations:
-            self._lowest[units] = np.where(finite, values, np.inf).min(axis=1)
+            self._lowest[units] = _lowest(values, finite, self._left_out)
         if Operation.MAX in self._operations:
             self._highest[units] = np.where(finite, values, -np.inf).max(axis=1)
         for (equals, excluding), matching in self._matching.items():
@@ -202,6 +205,15 @@ class Reduction:
         buckets[count == 0.0] = np.nan
         total = np.add.reduceat(self._total, first) * rollup.scale
         return Distribution(buckets, np.where(count > 0.0, total, np.nan))
+
+
+def _lowest(values: _Values, finite: NDArray[np.bool_], left_out: tuple[float, ...]) -> _Values:
+    """Return the least value of each unit; those left out only where it has no other."""
+    lowest: _Values = np.where(finite, values, np.inf).min(axis=1)
+    if not left_out:
+        return lowest
+    wanted: _Values = np.where(_matches(values, finite, None, left_out), values, np.inf).min(axis=1)
+    return np.where(np.isinf(wanted), lowest, wanted)
 
 
 def _matches(

@@ -62,7 +62,8 @@ class Rollup:
         help: help text, with ``{level}`` in place of the level.
         levels: where it is taken.
         equals: with COUNT, count only the devices whose value is this.
-        excluding: with COUNT, count only the devices whose value is none of these.
+        excluding: with COUNT, count only the devices whose value is none of these; with MIN, these
+            values are a device's own and count only where no device of its unit has another.
         scale: what values are multiplied with, so that the unit is a base unit.
         bounds: with DISTRIBUTION, the upper ends of the buckets, without infinity.
     """

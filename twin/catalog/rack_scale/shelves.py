@@ -53,8 +53,10 @@ POWER_SHELF = DeviceClass(
     rollups=(
         Rollup("shelf_output_power_watts", "power", Operation.SUM, Unit.WATTS,
                "DC power that the power shelves of the {level} deliver."),
+        # A shelf that is off says 0 V of a bus that the others carry.
         Rollup("bus_voltage_min_volts", "voltage", Operation.MIN, Unit.VOLTS,
-               "Least voltage of a bus of the {level}, at its power shelves."),
+               "Least voltage of a bus of the {level}, at those of its power shelves that are on; "
+               "0 where none of a rack is.", excluding=(0.0,)),
     ),
     table=PageTable("Power shelves", (
         DeviceColumn("power", "Power", "kW", "power", 1, 1e-3),

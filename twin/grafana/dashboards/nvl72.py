@@ -33,10 +33,11 @@ def _now() -> Row:
             decimals=0,
         ),
         numbers(
-            "Switch trays",
-            "NVLink switch trays that report: nine in each NVL72.",
-            [Query(q.TRAYS_UP)],
+            "Switch trays off",
+            "NVLink switch trays of the site that do not answer, of nine in each NVL72.",
+            [Query(q.TRAYS_OFF)],
             width=4,
+            steps=colors.SOME_IS_BAD,
             decimals=0,
         ),
         numbers(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from twin.alerts import thresholds as limit
-from twin.catalog import GPU, GRACE, NVLINK, POWER_SHELF, Level
+from twin.catalog import GPU, GRACE, NVLINK, POWER_SHELF, SWITCH_TRAY, Level
 from twin.grafana.promql import Expr
 from twin.grafana.units import COUNT
 from twin.grafana.values import IN_ARRAY, of, rolled
@@ -22,7 +22,8 @@ _link, _gpu = partial(of, NVLINK, within=IN_ARRAY), partial(of, GPU, within=IN_A
 # -- now ------------------------------------------------------------------------------
 
 LINKS_DOWN = _site("nvlinks_down").in_unit(COUNT)
-TRAYS_UP = _site("switch_trays_up").in_unit(COUNT)
+_SWITCH_UP = of(SWITCH_TRAY, "up", f'job="{SWITCH_TRAY["up"].family.job}"')
+TRAYS_OFF = Expr(f"sum({_SWITCH_UP} == bool 0)", COUNT)
 SUPPLIES_OFF = _site("shelf_psus_failed").in_unit(COUNT)
 BUS_VOLTS = of(POWER_SHELF, "voltage", _BUS, within=IN_ARRAY).max(*_BY_RACK)
 """The greatest: a shelf that is off reads 0 V on a bus that the others carry."""
