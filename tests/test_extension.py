@@ -200,7 +200,7 @@ def test_the_floor_and_the_troubles_of_a_rack_have_a_class_from_outside(installe
     plant.step(1.0, schedule.conditions(0.0))
     core = exposed(installed, plant)
     floor, troubles = Floor(core.store), Troubles(core.store)
-    assert list(floor.signals)[-2:] == ["door", "trouble"]
+    assert list(floor.signals)[-3:] == ["door", "surprise", "trouble"]
     warmest = np.round(plant.outputs()["rear_door"]["air"].max(axis=1))
     assert floor.values("door").tolist() == warmest.tolist()
     assert [troubles.words(rack) for rack in range(3)] == [[], ["a rear-door fan stands still"], []]

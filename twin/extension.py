@@ -66,7 +66,7 @@ class Extension:
         taken: tuple[tuple[str, list[str], Container[str]], ...] = (
             ("device class", [each.name for each in self.devices], {d.name for d in DEVICES}),
             ("address", _addresses(self.devices), _addresses(DEVICES)),
-            ("floor value", _floor(self.devices), (*_floor(DEVICES), "trouble")),
+            ("floor value", _floor(self.devices), (*_floor(DEVICES), "surprise", "trouble")),
             ("fault", [each.kind for each in self.faults], FAULTS),
             ("group of rules", [each.group for each in self.rules], {r.group for r in RULES}),
             ("alert", alerts, ALERTS),

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from twin.wire import ShadowFinding, ShadowRelation, ShadowReport
+import numpy as np
+
+from twin.aggregator.page.floor import Floor
+from twin.wire import ShadowDevices, ShadowFinding, ShadowRelation, ShadowReport
 
 if TYPE_CHECKING:
     from tests.aggregator.conftest import Feed
@@ -74,6 +77,55 @@ def test_report_becomes_series_of_the_array_and_of_what_is_found(feed: Feed) -> 
         f"twin_shadow_finding_residual_sigmas{{{_FINDING}}} 31.0",
         f"twin_shadow_finding_drift_ratio{{{_FINDING}}} 0.45",
     ]
+
+
+def test_what_is_expected_of_healthy_devices_becomes_series(feed: Feed) -> None:
+    """Each rack has its largest deviation, each device what is expected of it, where it is told."""
+    told = _telling((None, -4.5))
+    feed.send(_TOPIC, told.encode())
+    named = 'relation="coolant_flow",unit="L/min"'
+    place = f'{_PLACE},rack="r0002"'
+    target = f'{named},target="r0002",{place}'
+    assert [line for line in _series(feed) if "rack_" in line or "device_" in line] == [
+        f"twin_shadow_rack_residual_max_sigmas{{{named},{place}}} -4.5",
+        f"twin_shadow_device_expected{{{target}}} 90.0",
+        f"twin_shadow_device_residual{{{target}}} -2.0",
+        f"twin_shadow_device_residual_sigmas{{{target}}} -4.5",
+    ]
+    surprise = feed.core.store.shadow.surprise()
+    assert surprise[1] == 4.5
+    assert np.isnan(surprise[[0, 2]]).all()
+    assert Floor(feed.core.store).values("surprise")[1] == 4.5
+
+
+def test_values_of_other_racks_or_devices_are_refused(feed: Feed) -> None:
+    """As many values as the array has racks and devices, of a class that there is, or none."""
+    for wrong in (
+        _telling((1.0,)),
+        _telling((1.0, 1.0), device="toaster"),
+        _telling((1.0, 1.0), device="gpu"),
+    ):
+        feed.send(_TOPIC, wrong.encode())
+    assert _series(feed) == []
+    refused = feed.core.telemetry.tallies()["twin_messages_refused_total"]
+    assert sum(refused.values()) == 3
+
+
+def _telling(racks: tuple[float | None, ...], device: str = "cdu") -> ShadowReport:
+    """Return a report that tells of each rack and device."""
+    each = ShadowDevices(device=device, expected=(None, 90.0), residual=(None, -2.0), sigmas=racks)
+    relation = ShadowRelation(
+        relation="coolant_flow",
+        unit="L/min",
+        devices=2,
+        covered=1,
+        residual=-2.0,
+        sigmas=4.5,
+        drift=0.0,
+        racks=racks,
+        each=each,
+    )
+    return report().model_copy(update={"relations": (relation,), "findings": ()})
 
 
 def test_report_without_a_successor_disappears(feed: Feed) -> None:

@@ -15,11 +15,14 @@ from twin.catalog import UnitKind
 from twin.errors import ConfigError
 from twin.shadow import ShadowCore, ShadowSettings
 from twin.shadow.calibration import Phases
+from twin.shadow.core import ToldDevices
+from twin.shadow.reports import reports, series_told
 from twin.shadow.service import CalibrationFile, Shadow
 from twin.site import Layout, parse_site
 from twin.wire import Codec, Encoder, ShadowReport, decode_message
 
 _LAYOUT = Layout(parse_site(KNOWN, "known"))
+TOLD: tuple[ToldDevices, ...] = ("off", "racks", "devices")
 
 
 class Wire:
@@ -93,6 +96,29 @@ def test_observer_reports_every_block_and_keeps_its_calibration(tmp_path: Path) 
     again = _core()
     assert file.load(again)
     assert again.watches["gpu_temperature"].own.watching.all()
+
+
+def test_what_is_told_of_healthy_devices_is_by_choice() -> None:
+    """Racks by default, devices with what is expected of them, or nothing: as counted before."""
+    reality = HiddenReality(3)
+    cores = {told: ShadowCore(_LAYOUT, ShadowSettings(phases=Phases(2, 3), told=told))
+             for told in TOLD}  # fmt: skip
+    for rack, snapshot in reality.frames(300):
+        for core in cores.values():
+            core.take(rack, snapshot)
+    for told, core in cores.items():
+        (message,) = reports(core)
+        relations = decode_message(ShadowReport, message.payload).relations
+        racks = [value for own in relations for value in own.racks]
+        each = [own.each for own in relations if own.each is not None]
+        values = [value for own in each for value in (*own.expected, *own.residual, *own.sigmas)]
+        assert len(racks) + len(values) == series_told(core)
+        assert (bool(racks), bool(values)) == (told != "off", told == "devices")
+    gpus = next(own.each for own in relations if own.relation == "gpu_temperature")
+    assert gpus is not None
+    assert gpus.device == "gpu"
+    assert all(value is not None and 30.0 < value < 90.0 for value in gpus.expected)
+    assert all(value is not None and abs(value) < 6.0 for value in gpus.sigmas)
 
 
 @pytest.mark.parametrize("data", [b"", b"nonsense", b"PK\x05\x06" + b"\0" * 18])

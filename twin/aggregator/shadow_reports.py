@@ -5,17 +5,23 @@ The last report of each array counts; one that is not followed by the next in ti
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from twin.aggregator.text_format import ExpositionWriter, SeriesColumn, label_block, own_head
-from twin.catalog import Labels, OwnMetric, UnitKind, own
+from twin.catalog import Labels, OwnMetric, UnitKind, device_class, own
 from twin.errors import FrameError, TargetError
-from twin.site import Layout, find_target, labels_of_target, place_labels
-from twin.wire import ShadowFinding, ShadowRelation, ShadowReport, decode_message
+from twin.site import Layout, address_of, find_target, labels_of_target, place_labels
+from twin.wire import (
+    ShadowDevices,
+    ShadowFinding,
+    ShadowRelation,
+    ShadowReport,
+    decode_message,
+)
 
 __all__ = ["ShadowReports"]
 
@@ -44,6 +50,13 @@ _OF_FINDINGS: dict[OwnMetric, Callable[[ShadowFinding], float | None]] = {
 }
 
 
+_OF_DEVICES: dict[OwnMetric, Callable[[ShadowDevices], Sequence[float | None]]] = {
+    own.SHADOW_DEVICE_EXPECTED: lambda it: it.expected,
+    own.SHADOW_DEVICE_RESIDUAL: lambda it: it.residual,
+    own.SHADOW_DEVICE_SIGMAS: lambda it: it.sigmas,
+}
+
+
 _Shown = Mapping[int, ShadowReport]
 
 
@@ -65,6 +78,8 @@ class ShadowReports:
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
         self._heard: dict[int, _HeardReport] = {}
+        self._labels: dict[tuple[int, str], list[bytes]] = {}
+        """Labels of all devices of a relation on an array."""
 
     def hear(self, name: str, payload: bytes, *, retain: bool, at: float) -> None:
         """Take over a report.
@@ -83,7 +98,39 @@ class ShadowReports:
                 find_target(self._layout, finding.target)
             except TargetError as error:
                 raise FrameError("foreign", str(error)) from error
+        for relation in report.relations:
+            self._check_places(array, relation)
         self._heard[array] = _HeardReport(report, at)
+
+    def _check_places(self, array: int, it: ShadowRelation) -> None:
+        """Refuse values of other racks or devices than the array has.
+
+        Raises:
+            FrameError: their number is another.
+        """
+        racks = len(self._layout.racks_of(array))
+        told = [(it.racks, racks)] if it.racks else []
+        if it.each is not None:
+            try:
+                wanted = racks * self._layout.per_unit(device_class(it.each.device))
+            except KeyError:
+                raise FrameError("foreign", f"no device {it.each.device!r}") from None
+            told += [(values(it.each), wanted) for values in _OF_DEVICES.values()]
+        for values, count in told:
+            if len(values) != count:
+                raise FrameError("foreign", f"{len(values)} values where {count} are due")
+
+    def surprise(self) -> NDArray[np.float64]:
+        """Return the largest deviation that the observer sees in each rack, NaN where it is not."""
+        most = np.full(self._layout.site.racks, np.nan)
+        for array, heard in self._heard.items():
+            racks = self._layout.racks_of(array)
+            part = slice(racks.start, racks.stop)
+            for it in heard.report.relations:
+                if it.racks:
+                    values = np.abs(np.array(it.racks, np.float64))
+                    most[part] = np.fmax(most[part], values)
+        return most
 
     def expire(self, at: float) -> None:
         """Drop the reports that were not followed by the next."""
@@ -109,6 +156,10 @@ class ShadowReports:
         relations = list(self._relations(shown))
         for metric, value in _OF_RELATIONS.items():
             text.add(own_head(metric), [_column((labels, value(it)) for labels, it in relations)])
+        racks = list(self._racks(shown))
+        text.add(own_head(own.SHADOW_RACK_SIGMAS), [_column(racks)])
+        for metric, values in _OF_DEVICES.items():
+            text.add(own_head(metric), list(self._devices(shown, values)))
         findings = dict(self._findings(shown))
         for metric, number in _OF_FINDINGS.items():
             rows = ((labels, number(it)) for labels, it in findings.items())
@@ -122,6 +173,39 @@ class ShadowReports:
             once = {it.relation: it for it in report.relations}
             for it in once.values():
                 yield (("relation", it.relation), ("unit", it.unit), *self._place(array)), it
+
+    def _racks(self, shown: _Shown) -> Iterator[tuple[Labels, float | None]]:
+        for array, report in shown.items():
+            for it in {it.relation: it for it in report.relations}.values():
+                named = (("relation", it.relation), ("unit", it.unit))
+                for rack, value in zip(self._layout.racks_of(array), it.racks, strict=False):
+                    yield (*named, *place_labels(self._layout, UnitKind.RACK, rack)), value
+
+    def _devices(
+        self, shown: _Shown, values: Callable[[ShadowDevices], Sequence[float | None]]
+    ) -> Iterator[SeriesColumn]:
+        for array, report in shown.items():
+            for it in {it.relation: it for it in report.relations}.values():
+                if it.each is None:
+                    continue
+                labels = self._labels_of(array, it, it.each)
+                numbers = zip(labels, values(it.each), strict=True)
+                told = [(label, value) for label, value in numbers if value is not None]
+                yield SeriesColumn([label for label, _ in told], np.array([v for _, v in told]))
+
+    def _labels_of(self, array: int, it: ShadowRelation, devices: ShadowDevices) -> list[bytes]:
+        """Return the labels of each device, which stay as they are."""
+        labels = self._labels.get((array, it.relation))
+        if labels is None:
+            labels = self._labels[array, it.relation] = []
+            device, site = device_class(devices.device), ("site", self._layout.site.name)
+            for rack in self._layout.racks_of(array):
+                for index in range(self._layout.per_unit(device)):
+                    target = address_of(self._layout, device, rack, index)
+                    named = (("relation", it.relation), ("unit", it.unit), ("target", target))
+                    place = labels_of_target(self._layout, target)
+                    labels.append(label_block((*named, site, *place)))
+        return labels
 
     def _findings(self, shown: _Shown) -> Iterator[tuple[Labels, ShadowFinding]]:
         site = ("site", self._layout.site.name)

@@ -36,6 +36,9 @@ __all__ = [
     "SCRAPE_SERIES",
     "SHADOW_BLOCK",
     "SHADOW_COVERAGE",
+    "SHADOW_DEVICE_EXPECTED",
+    "SHADOW_DEVICE_RESIDUAL",
+    "SHADOW_DEVICE_SIGMAS",
     "SHADOW_DRIFT",
     "SHADOW_FALSE_ALARMS",
     "SHADOW_FINDING",
@@ -44,6 +47,7 @@ __all__ = [
     "SHADOW_FINDING_MEASURED",
     "SHADOW_FINDING_RESIDUAL",
     "SHADOW_FINDING_SIGMAS",
+    "SHADOW_RACK_SIGMAS",
     "SHADOW_REPORT_TIME",
     "SHADOW_RESIDUAL",
     "SHADOW_SIGMAS",
@@ -268,6 +272,36 @@ SHADOW_DRIFT = OwnMetric(
     "sign.",
     _OF_RELATION,
 )
+_OF_RACK = ("relation", "unit", "hall", "array", "rack")
+_OF_DEVICE = ("relation", "unit", "target", "hall", "array", "rack", "host")
+SHADOW_RACK_SIGMAS = OwnMetric(
+    "twin_shadow_rack_residual_max_sigmas",
+    "gauge",
+    "Largest smoothed residual of a device of the rack, or of all of them together, over its "
+    "standard deviation, beyond what the model may be off by, with its sign.",
+    _OF_RACK,
+)
+SHADOW_DEVICE_EXPECTED = OwnMetric(
+    "twin_shadow_device_expected",
+    "gauge",
+    "Value that the observer expects of the device, mean over a block, in the unit of the label; "
+    "where that is K, in degrees Celsius. Only with twin shadow --expected devices.",
+    _OF_DEVICE,
+)
+SHADOW_DEVICE_RESIDUAL = OwnMetric(
+    "twin_shadow_device_residual",
+    "gauge",
+    "Measured less expected of the device, mean over a block, in the unit of the label. Only with "
+    "twin shadow --expected devices.",
+    _OF_DEVICE,
+)
+SHADOW_DEVICE_SIGMAS = OwnMetric(
+    "twin_shadow_device_residual_sigmas",
+    "gauge",
+    "Smoothed residual of the device over its standard deviation, beyond what the model may be off "
+    "by, with its sign. Only with twin shadow --expected devices.",
+    _OF_DEVICE,
+)
 SHADOW_FINDING = OwnMetric(
     "twin_shadow_finding_since_timestamp_seconds",
     "gauge",
@@ -346,6 +380,10 @@ OWN_METRICS = (
     SHADOW_RESIDUAL,
     SHADOW_SIGMAS,
     SHADOW_DRIFT,
+    SHADOW_RACK_SIGMAS,
+    SHADOW_DEVICE_EXPECTED,
+    SHADOW_DEVICE_RESIDUAL,
+    SHADOW_DEVICE_SIGMAS,
     SHADOW_FINDING,
     SHADOW_FINDING_EXPECTED,
     SHADOW_FINDING_MEASURED,

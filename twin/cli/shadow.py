@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,14 @@ from twin.cli.options import Broker, LogLevel, SiteName, seconds
 from twin.cli.process import configure_logs, run_until_stopped
 
 __all__ = ["shadow"]
+
+
+class Told(StrEnum):
+    """What is exposed of healthy devices."""
+
+    OFF = "off"
+    RACKS = "racks"
+    DEVICES = "devices"
 
 
 def shadow(
@@ -41,6 +50,13 @@ def shadow(
             help="File that keeps the calibration beyond a restart, or a folder for one a site."
         ),
     ] = None,
+    expected: Annotated[
+        Told,
+        typer.Option(
+            help="What is exposed beside findings: the largest deviation of each rack, or of each "
+            "device what is expected and its deviation; the log says how many series that is."
+        ),
+    ] = Told.RACKS,
     name: Annotated[str, typer.Option(help="Name, another one for each observer.")] = "shadow-0",
     duration: Annotated[str | None, typer.Option("--for", help="Stop after so long.")] = None,
     log_level: LogLevel = "info",
@@ -80,7 +96,7 @@ def shadow(
                 f"needs {LEAST_PHASE}; give --learn {LEAST_PHASE * settings.block:g}s or more"
             )
         settings = replace(settings, phases=Phases(blocks, blocks))
-    core = ShadowCore(layout, settings)
+    core = ShadowCore(layout, replace(settings, told=expected.value))
     file = None if state is None else CalibrationFile.of(state, layout.site.name)
     if file is not None:
         file.load(core)

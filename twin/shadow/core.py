@@ -10,6 +10,7 @@ import io
 import zipfile
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 import structlog
@@ -37,7 +38,7 @@ from twin.wire import (
     decode_message,
 )
 
-__all__ = ["LEAST_PHASE", "ShadowCore", "ShadowSettings"]
+__all__ = ["LEAST_PHASE", "ShadowCore", "ShadowSettings", "ToldDevices"]
 
 _log = structlog.get_logger(__name__)
 _WEEK = 604_800.0
@@ -54,6 +55,9 @@ _SITE = "site.txt"
 """In the file of a calibration: digest of the site that it is of."""
 
 
+ToldDevices = Literal["off", "racks", "devices"]
+
+
 @dataclass(frozen=True, slots=True)
 class ShadowSettings:
     """Settings of the observer.
@@ -62,11 +66,13 @@ class ShadowSettings:
         false_alarms_a_week: findings a week on a healthy site that the user puts up with.
         block: seconds over which samples are averaged, at least four samples.
         phases: of calibration, in blocks.
+        told: what is told of healthy devices: ``racks``, ``devices``, or nothing where ``off``.
     """
 
     false_alarms_a_week: float = 1.0
     block: float = _BLOCK
     phases: Phases = field(default_factory=Phases)
+    told: ToldDevices = "racks"
 
     @classmethod
     def usual(

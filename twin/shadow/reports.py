@@ -11,16 +11,30 @@ from twin.catalog import UnitKind
 from twin.plant.units import Floats
 from twin.shadow.calibration import Watch
 from twin.shadow.causes import Finding
-from twin.shadow.core import ShadowCore
+from twin.shadow.core import ShadowCore, ToldDevices
 from twin.wire import (
     MOST_FINDINGS,
     OutboundMessage,
+    ShadowDevices,
     ShadowFinding,
     ShadowRelation,
     ShadowReport,
 )
 
-__all__ = ["reports"]
+__all__ = ["reports", "series_told"]
+
+_OF_A_DEVICE = 3
+"""Series of a device and relation: expected, residual, sigmas."""
+
+
+def series_told(core: ShadowCore) -> int:
+    """Return how many series reports give at most beside those of arrays and findings."""
+    told, watches = core.settings.told, core.watches.values()
+    if told == "off":
+        return 0
+    racks = sum(int(watch.applies.sum()) for watch in watches)
+    devices = sum(int(watch.applies.sum()) * watch.shape[1] for watch in watches)
+    return racks + (_OF_A_DEVICE * devices if told == "devices" else 0)
 
 
 def reports(core: ShadowCore) -> Iterator[OutboundMessage]:
@@ -37,14 +51,16 @@ def reports(core: ShadowCore) -> Iterator[OutboundMessage]:
             block=core.block,
             false_alarms=core.settings.false_alarms_a_week,
             limit=core.limit,
-            relations=tuple(_relation(watch, part) for watch in core.watches.values()),
+            relations=tuple(
+                _relation(watch, part, core.settings.told) for watch in core.watches.values()
+            ),
             findings=tuple(_finding(own, ts, core.block) for own in found[array][:MOST_FINDINGS]),
         )
         topic = core.topics.shadow(layout.unit_name(UnitKind.ARRAY, array))
         yield OutboundMessage(topic, report.encode())
 
 
-def _relation(watch: Watch, part: slice) -> ShadowRelation:
+def _relation(watch: Watch, part: slice, told: ToldDevices) -> ShadowRelation:
     covered = watch.covered[part]
     z = watch.own.z[part]
     there = np.isfinite(z)
@@ -58,7 +74,33 @@ def _relation(watch: Watch, part: slice) -> ShadowRelation:
         residual=_number(residual.mean()) if residual.size else None,
         sigmas=_number(np.sqrt((z[there] ** 2).mean())) if there.any() else None,
         drift=_number(_farthest(drift)) if drift.size else None,
+        racks=() if told == "off" else _numbers(_surprises(watch, part)),
+        each=_devices(watch, part) if told == "devices" else None,
     )
+
+
+def _surprises(watch: Watch, part: slice) -> Floats:
+    """Return the largest deviation of each rack's devices, or of them all, with its sign."""
+    each = np.concatenate([
+        np.where(own.watching[part], own.smooth[part], np.nan) for own in watch.parts.values()
+    ], axis=1)  # fmt: skip
+    there = np.isfinite(each)
+    first = np.argmax(np.where(there, np.abs(each), -1.0), axis=1)
+    return each[np.arange(len(each)), first]
+
+
+def _devices(watch: Watch, part: slice) -> ShadowDevices:
+    expected, own = watch.expected[part], watch.own
+    return ShadowDevices(
+        device=watch.relation.device.name,
+        expected=_numbers(expected),
+        residual=_numbers(watch.measured[part] - expected),
+        sigmas=_numbers(np.where(own.watching[part], own.smooth[part], np.nan)),
+    )
+
+
+def _numbers(values: Floats) -> tuple[float | None, ...]:
+    return tuple(_number(value) for value in values.ravel().tolist())
 
 
 def _farthest(values: Floats) -> float:

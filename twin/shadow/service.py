@@ -20,7 +20,7 @@ from twin.files import write_whole
 from twin.scenario import show_duration
 from twin.shadow.core import ShadowCore
 from twin.shadow.present import ShadowPresent
-from twin.shadow.reports import reports
+from twin.shadow.reports import reports, series_told
 from twin.site import Layout
 
 __all__ = ["CalibrationFile", "Shadow"]
@@ -165,6 +165,8 @@ class Shadow:
             ConfigError: the file of the calibration cannot be written.
         """
         await self._save()
+        _log.info("exposed beside findings", what=self.core.settings.told,
+                  series=series_told(self.core))  # fmt: skip
         try:
             async with asyncio.TaskGroup() as tasks:
                 link = tasks.create_task(

@@ -32,7 +32,14 @@ from twin.wire.messages import (
 from twin.wire.metadata import rack_meta
 from twin.wire.outbound import OutboundMessage
 from twin.wire.rollups import RollupPart, SignalPart
-from twin.wire.shadow import MOST_FINDINGS, ShadowFinding, ShadowRelation, ShadowReport, ShadowUnit
+from twin.wire.shadow import (
+    MOST_FINDINGS,
+    ShadowDevices,
+    ShadowFinding,
+    ShadowRelation,
+    ShadowReport,
+    ShadowUnit,
+)
 from twin.wire.snapshots import SnapshotTable
 from twin.wire.topics import BLOCKS, TopicAddress, Topics
 
@@ -70,6 +77,7 @@ __all__ = [
     "RollupPart",
     "SchedulerReport",
     "SetDetail",
+    "ShadowDevices",
     "ShadowFinding",
     "ShadowRelation",
     "ShadowReport",

@@ -8,7 +8,14 @@ from pydantic import Field
 
 from twin.wire.messages import END_OF_TIME, Many, Message, Strict
 
-__all__ = ["MOST_FINDINGS", "ShadowFinding", "ShadowRelation", "ShadowReport", "ShadowUnit"]
+__all__ = [
+    "MOST_FINDINGS",
+    "ShadowDevices",
+    "ShadowFinding",
+    "ShadowRelation",
+    "ShadowReport",
+    "ShadowUnit",
+]
 
 MOST_FINDINGS = 100
 """Findings of an array that a report tells; the strongest first."""
@@ -19,6 +26,23 @@ _Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 ShadowUnit = Literal["K", "W", "L/min", "Pa", "rpm"]
 """Units of effects."""
 _Time = Annotated[float, Field(ge=0, lt=END_OF_TIME)]
+
+
+_MOST_VALUES = 100_000
+_Values = Annotated[Many[_Number | None], Field(max_length=_MOST_VALUES)]
+
+
+class ShadowDevices(Strict):
+    """What a relation expects of each device of an array, rack by rack; None where it does not."""
+
+    device: _Name
+    """Class of the devices."""
+    expected: _Values
+    """Mean expected effect."""
+    residual: _Values
+    """Mean of measured less expected."""
+    sigmas: _Values
+    """Smoothed deviation over its standard deviation, beyond what the model may be off by."""
 
 
 class ShadowRelation(Strict):
@@ -38,6 +62,11 @@ class ShadowRelation(Strict):
     """Root mean square of each one's deviation over its standard deviation."""
     drift: _Number | None
     """Greatest change of a parameter since it was calibrated, over it, with its sign."""
+    racks: _Values = ()
+    """Largest of the smoothed deviations of each rack's devices over their standard deviation, with
+    its sign; empty where it is not told."""
+    each: ShadowDevices | None = None
+    """The same of each device; None where it is not told."""
 
 
 class ShadowFinding(Strict):

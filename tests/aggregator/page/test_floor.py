@@ -14,7 +14,7 @@ from twin.site import Layout, load_site, preset_names
 if TYPE_CHECKING:
     from tests.aggregator.conftest import Feed
 
-KEYS = ["temperature", "power", "flow", "network", "trouble"]
+KEYS = ["temperature", "power", "flow", "network", "surprise", "trouble"]
 
 
 def test_numbers_are_the_racks(feed: Feed) -> None:

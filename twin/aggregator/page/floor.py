@@ -52,6 +52,8 @@ def floor_signals(layout: Layout) -> tuple[FloorSignal, ...]:
     )
     return (
         *declared,
+        FloorSignal("surprise", "Surprise", "largest deviation from what the observer expects, of "
+                    "any device; twin shadow", "sigmas", 1, 0.0, 6.0),
         FloorSignal("trouble", "Trouble", "what its own sensors complain of", "", 0, 0.0, 2.0,
                     steps=("none", "degraded", "serious")),
     )  # fmt: skip
@@ -75,7 +77,7 @@ class Floor:
         self._sources: dict[str, Callable[[], _Values]] = {
             value.key: (_Rate if value.counter else _Value)(store, device, value).read
             for device, value in _declared(store.layout)
-        } | {"trouble": Troubles(store).levels}
+        } | {"surprise": store.shadow.surprise, "trouble": Troubles(store).levels}
         self._kept: dict[str, tuple[int, _Values]] = {}
         self.signals = {signal.key: signal for signal in floor_signals(store.layout)}
         """What can be asked for, by its key."""
