@@ -81,7 +81,7 @@ def test_report_becomes_series_of_the_array_and_of_what_is_found(feed: Feed) -> 
 
 def test_what_is_expected_of_healthy_devices_becomes_series(feed: Feed) -> None:
     """Each rack has its largest deviation, each device what is expected of it, where it is told."""
-    told = _telling((None, -4.5))
+    told = telling((None, -4.5))
     feed.send(_TOPIC, told.encode())
     named = 'relation="coolant_flow",unit="L/min"'
     place = f'{_PLACE},rack="r0002"'
@@ -101,9 +101,9 @@ def test_what_is_expected_of_healthy_devices_becomes_series(feed: Feed) -> None:
 def test_values_of_other_racks_or_devices_are_refused(feed: Feed) -> None:
     """As many values as the array has racks and devices, of a class that there is, or none."""
     for wrong in (
-        _telling((1.0,)),
-        _telling((1.0, 1.0), device="toaster"),
-        _telling((1.0, 1.0), device="gpu"),
+        telling((1.0,)),
+        telling((1.0, 1.0), device="toaster"),
+        telling((1.0, 1.0), device="gpu"),
     ):
         feed.send(_TOPIC, wrong.encode())
     assert _series(feed) == []
@@ -111,9 +111,12 @@ def test_values_of_other_racks_or_devices_are_refused(feed: Feed) -> None:
     assert sum(refused.values()) == 3
 
 
-def _telling(racks: tuple[float | None, ...], device: str = "cdu") -> ShadowReport:
+def telling(racks: tuple[float | None, ...], device: str = "cdu") -> ShadowReport:
     """Return a report that tells of each rack and device."""
-    each = ShadowDevices(device=device, expected=(None, 90.0), residual=(None, -2.0), sigmas=racks)
+    expected, off = (
+        tuple(None if own is None else value for own in racks) for value in (90.0, -2.0)
+    )
+    each = ShadowDevices(device=device, expected=expected, residual=off, sigmas=racks)
     relation = ShadowRelation(
         relation="coolant_flow",
         unit="L/min",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from prometheus_client import REGISTRY
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.aggregator.test_shadow_reports import report
+from tests.aggregator.test_shadow_reports import report, telling
 from twin.aggregator import Core
 from twin.aggregator.telemetry import REASONS
 from twin.catalog import OWN_METRICS
@@ -29,6 +29,7 @@ def _busy(feed: Feed) -> str:
     feed.send("twin/v1/small/faults", Faults(active=(fault,)).encode())
     feed.frame(next(iter(feed.core.store.units)), 0)
     feed.send("twin/v1/small/shadow/a001", report().encode())
+    feed.send("twin/v1/small/shadow/a002", telling((1.0,)).encode())
     return bytes(feed.core.metrics()).decode()
 
 

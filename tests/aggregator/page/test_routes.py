@@ -106,7 +106,7 @@ async def test_rack(feed: Feed, client: httpx.AsyncClient) -> None:
 @pytest.mark.parametrize(
     ("query", "status", "words"),
     [
-        ("signal=mood", 404, "choose temperature, power, flow, network, trouble"),
+        ("signal=mood", 404, "choose temperature, power, flow, network, surprise, trouble"),
         ("rack=r9999", 404, "has no rack 'r9999'"),
         ("since=soon", 400, "since and event are numbers"),
         ("event=x", 400, "since and event are numbers"),
