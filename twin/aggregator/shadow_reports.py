@@ -109,7 +109,7 @@ class ShadowReports:
             FrameError: their number is another.
         """
         racks = len(self._layout.racks_of(array))
-        told = [(it.racks, racks)] if it.racks else []
+        told: list[tuple[Sequence[float | None], int]] = [(it.racks, racks)] if it.racks else []
         if it.each is not None:
             try:
                 wanted = racks * self._layout.per_unit(device_class(it.each.device))

@@ -86,7 +86,8 @@ def _surprises(watch: Watch, part: slice) -> Floats:
     ], axis=1)  # fmt: skip
     there = np.isfinite(each)
     first = np.argmax(np.where(there, np.abs(each), -1.0), axis=1)
-    return each[np.arange(len(each)), first]
+    largest: Floats = each[np.arange(len(each)), first]
+    return largest
 
 
 def _devices(watch: Watch, part: slice) -> ShadowDevices:
