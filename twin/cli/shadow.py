@@ -14,7 +14,7 @@ from twin.cli.process import configure_logs, run_until_stopped
 __all__ = ["shadow"]
 
 
-class Told(StrEnum):
+class ToldExpectations(StrEnum):
     """What is exposed of healthy devices."""
 
     OFF = "off"
@@ -51,12 +51,12 @@ def shadow(
         ),
     ] = None,
     expected: Annotated[
-        Told,
+        ToldExpectations,
         typer.Option(
             help="What is exposed beside findings: the largest deviation of each rack, or of each "
             "device what is expected and its deviation; the log says how many series that is."
         ),
-    ] = Told.RACKS,
+    ] = ToldExpectations.RACKS,
     name: Annotated[str, typer.Option(help="Name, another one for each observer.")] = "shadow-0",
     duration: Annotated[str | None, typer.Option("--for", help="Stop after so long.")] = None,
     log_level: LogLevel = "info",
