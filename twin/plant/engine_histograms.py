@@ -47,6 +47,13 @@ class EngineHistograms:
         counts += np.bincount(places, weights, counts.size).reshape(counts.shape)
         sums += np.bincount(engines, values if weights is None else values * weights, sums.size)
 
+    def add(self, others: EngineHistograms, engines: NDArray[np.intp]) -> None:
+        """Count what others have counted, which are of these engines."""
+        theirs = vars(others)
+        for name, counts in self._counts.items():
+            counts[engines] += theirs["_counts"][name]
+            self._sums[name][engines] += theirs["_sums"][name]
+
     def clear(self, engines: NDArray[np.bool_]) -> None:
         """Forget what was counted by some engines: their process has ended."""
         for counts, sums in zip(self._counts.values(), self._sums.values(), strict=True):

@@ -73,6 +73,10 @@ class EngineTable:
         parts = [_engines(number, place) for number, place in places]
         return cls(*(np.concatenate([part[own.name] for part in parts]) for own in fields(cls)))
 
+    def of_engines(self, some: NDArray[np.intp]) -> EngineTable:
+        """Return the figures of some of the engines."""
+        return EngineTable(*(getattr(self, own.name)[some] for own in fields(self)))
+
 
 def _engines(number: int, place: JobPlace) -> dict[str, NDArray[np.intp] | Floats]:
     site, profile = place.site, place.profile

@@ -10,6 +10,7 @@ the queues of what is left.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from math import ceil
 
 import numpy as np
@@ -39,6 +40,8 @@ _QUEUE_SECONDS = 3.0
 _COUNTERS = ("prompt_tokens", "generation_tokens", "preemptions",
              *(f"finished_{reason}" for reason in FINISHED_REASONS))  # fmt: skip
 
+_STATES = ("running", "waiting", "_token_seconds", "_usage", "_rest", "_queued")
+"""What serving changes, one value an engine."""
 _Engines = NDArray[np.intp]
 
 
@@ -98,8 +101,32 @@ class InferenceEngines:
         self._restart(able, dt)
         offered, clock = self._offered(loads), self._clock(gpus)
         parts = max(1, ceil(dt / _LONGEST_STEP - 1e-9))
+        there = np.flatnonzero(self._there)
+        if there.size == self._all.size:
+            for _ in range(parts):
+                self.serve(dt / parts, offered, clock)
+            return
+        some = self._of(there)
         for _ in range(parts):
-            self._serve(dt / parts, offered, clock)
+            some.serve(dt / parts, offered[there], clock[there])
+        for name in _STATES:
+            getattr(self, name)[there] = getattr(some, name)
+        done = vars(some)
+        for name, count in self._counts.items():
+            count[there] = done["_counts"][name]
+        self._histograms.add(done["_histograms"], there)
+
+    def _of(self, there: _Engines) -> InferenceEngines:
+        """Return some of the engines as if there were no others, which then cost nothing."""
+        some = copy(self)
+        vars(some).update(
+            {name: getattr(self, name)[there] for name in _STATES},
+            _own=self._own.of_engines(there),
+            _all=np.arange(there.size),
+            _counts={name: count[there] for name, count in self._counts.items()},
+            _histograms=EngineHistograms(there.size),
+        )
+        return some
 
     # -- hardware ---------------------------------------------------------------
 
@@ -146,7 +173,7 @@ class InferenceEngines:
             rate[mine] = left * (wanted.sum() / max(float(left.sum()), _LEAST_RATE))
         return rate
 
-    def _serve(self, h: float, offered: Floats, clock: Floats) -> None:
+    def serve(self, h: float, offered: Floats, clock: Floats) -> None:
         """Let ``h`` seconds of requests come, wait, be read and be answered."""
         own, rng = self._own, self._rng
         ended = np.minimum(1.0, h / (self._token_seconds * own.output))
