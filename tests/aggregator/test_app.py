@@ -33,7 +33,7 @@ async def client(feed: Feed) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the application, which asks for nothing compressed."""
     app = create_app(feed.core, broker="mqtt://broker:1883")
     async with httpx.AsyncClient(
-        transport=httpx.ASGITransport(app),
+        transport=httpx.ASGITransport(app, client=("192.0.2.7", 50_000)),
         base_url="http://twin.example:9400",
         headers={"Accept-Encoding": "identity"},
     ) as client:
@@ -93,6 +93,21 @@ async def test_gzip_when_asked_for(
     raw = b"".join([part async for part in answer.aiter_raw()])
     assert answer.headers["content-encoding"] == "gzip"
     assert gzip.decompress(raw) == bytes(feed.core.array(0))
+
+
+@pytest.mark.parametrize(
+    ("peer", "compress"),
+    [("127.0.0.1", True), ("127.9.9.9", True), ("::1", True), ("::ffff:127.0.0.1", True),
+     ("192.0.2.7", False)],
+)  # fmt: skip
+async def test_no_gzip_where_it_saves_nothing(feed: Feed, peer: str, compress: bool) -> None:
+    """A client on this machine, and any client of a server told so, gets the text as it is."""
+    app = create_app(feed.core, compress=compress)
+    transport = httpx.ASGITransport(app, client=(peer, 50_000))
+    async with httpx.AsyncClient(transport=transport, base_url="http://twin.example") as client:
+        answer = await client.get("/metrics", headers={"Accept-Encoding": "gzip"})
+    assert "content-encoding" not in answer.headers
+    assert answer.headers["vary"] == "Accept, Accept-Encoding"
 
 
 @pytest.mark.parametrize("accepted", ["identity", "", "br", "gzip;q=0", "gzip; q=0.0, br"])

@@ -86,6 +86,13 @@ MEASURED: dict[str, dict[str, Any]] = {
             rss_mib={"prometheus": 12_000, "aggregator": 600}, rss_total_mib=12_600,
         ),
     },
+    "scrape-formats": {
+        "version": "3.5.0", "site": "array", "series": 48_480,
+        "ways": {
+            "text": {"page_bytes": 8_700_000, "prometheus_us": 2.8, "ours_us": 0.3},
+            "text, gzip": {"page_bytes": 430_000, "prometheus_us": 2.9, "ours_us": 0.7},
+        },
+    },
 }  # fmt: skip
 ALL: dict[str, Recorded | None] = {
     name: Recorded(f"python benchmarks/{name}.py", MACHINE, figures)
@@ -116,10 +123,11 @@ def test_figures_come_from_results() -> None:
     for words in ("12.5 ms", "150,016 GPUs", "100 times as long", "| 10 µs | 200 | 6 µs | 20 |",
                   "1,234,567", "0.31 s, 0.62 s", "1.00 cores, 510 MiB", "7 ticks late",
                   "`rack, a001-a100=gpu`", "5,910", "12,600 MiB", "3.1 KB a series",
-                  "6.0 µs a\nsample", "| 23.0 µs | 11.5 |"):  # fmt: skip
+                  "6.0 µs a\nsample", "| 23.0 µs | 11.5 |",
+                  "| text, gzip | 0.4 MB | 2.90 µs | 0.70 µs |"):  # fmt: skip
         assert words in page, words
     assert "Not measured yet" not in page
-    assert page.count("*2026-01-31, 3 cores of a processor, 12 GB, Python 3.11: `python") == 7
+    assert page.count("*2026-01-31, 3 cores of a processor, 12 GB, Python 3.11: `python") == len(MEASURED)
 
 
 def test_a_run_that_failed_is_told() -> None:

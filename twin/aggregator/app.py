@@ -31,7 +31,7 @@ from starlette.types import Receive, Scope, Send
 from twin.aggregator.core import Core
 from twin.aggregator.discovery import target_groups
 from twin.aggregator.hosts import reached_at
-from twin.aggregator.http_client import client_of
+from twin.aggregator.http_client import client_of, on_this_machine
 from twin.aggregator.limits import BusyError, Limits, Slots
 from twin.aggregator.negotiation import PLAIN, openmetrics, wants_gzip
 from twin.aggregator.page import LivePage
@@ -58,6 +58,7 @@ def create_app(
     advertise: Addresses | None = None,
     page: LivePage | None = None,
     limits: Limits | None = None,
+    compress: bool = True,
 ) -> Starlette:
     """Return the web application.
 
@@ -67,8 +68,9 @@ def create_app(
         advertise: what ``/sd`` gives; None for the address that the client used, if it is ours.
         page: the live page; None for one without commands.
         limits: how much may be asked; None for the defaults.
+        compress: whether clients of other machines get metrics by gzip when they accept it.
     """
-    interface = _Interface(core, advertise, limits or Limits())
+    interface = _Interface(core, advertise, limits or Limits(), compress=compress)
     page = page or LivePage(core, broker, advertise.own if advertise else None, None)
     return Starlette(
         routes=[
@@ -89,11 +91,14 @@ class _Interface:
     So an answer is of one moment: no frame comes between its first line and its last.
     """
 
-    def __init__(self, core: Core, advertise: Addresses | None, limits: Limits) -> None:
+    def __init__(
+        self, core: Core, advertise: Addresses | None, limits: Limits, *, compress: bool
+    ) -> None:
         self._core = core
         self._site = core.layout.site
         self._advertise = advertise
         self._limits = limits
+        self._compress = compress
         self._slots = Slots(limits)
 
     async def summary(self, _: Request) -> Response:
@@ -145,9 +150,18 @@ class _Interface:
             return PlainTextResponse("\n".join(problems) + "\n", 503)
         return PlainTextResponse("ready\n")
 
+    def _compresses(self, request: Request) -> bool:
+        """Return whether an answer is worth its compression.
+
+        To compress a page costs as much as to print it; on one machine no network is spared.
+        """
+        near = request.client is not None and on_this_machine(request.client.host)
+        accepted = request.headers.get("accept-encoding", "")
+        return self._compress and not near and wants_gzip(accepted)
+
     def _exposed(self, endpoint: str, render: _Render, request: Request) -> Response:
         preferred = openmetrics(request.headers.get("accept", ""))
-        compressed = wants_gzip(request.headers.get("accept-encoding", ""))
+        compressed = self._compresses(request)
         headers = {"Content-Type": preferred or PLAIN, "Vary": "Accept, Accept-Encoding"}
         if compressed:
             headers["Content-Encoding"] = "gzip"

@@ -67,6 +67,7 @@ class AggregatorConfig:
         beside: the pages of other sites, by the names of these: a URL, or ``:9401`` for a port of
             the host that the reader called.
         limits: of the HTTP interface.
+        compress: whether clients of other machines get metrics by gzip when they accept it.
 
     Raises:
         ConfigError: there is no such shard or replica, or ``advertise`` does not tell where the
@@ -89,6 +90,7 @@ class AggregatorConfig:
     alerts: AlertServer | None = None
     beside: Mapping[str, str] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
+    compress: bool = True
 
     @property
     def division(self) -> ShardAssignment | None:
@@ -209,7 +211,9 @@ def _application(
         alerts,
         config.beside,
     )
-    app = create_app(core, advertise=addresses, page=page, limits=config.limits)
+    app = create_app(
+        core, advertise=addresses, page=page, limits=config.limits, compress=config.compress
+    )
     return Guarded(app, access, core.telemetry), page
 
 

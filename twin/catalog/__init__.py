@@ -15,7 +15,7 @@ from twin.catalog.cooling import CDU, CDU_PSU, CDU_PSU_STATES, LEAK_STATES, PUMP
 from twin.catalog.derived import DerivedFamily, DeviceValues, HostLevel, SeriesGroup
 from twin.catalog.device import DeviceChart, DeviceClass
 from twin.catalog.fabric import LEAF, PORT, SPINE
-from twin.catalog.gpu import GPU, XID_TEXT
+from twin.catalog.gpu import GPU
 from twin.catalog.inference import (
     ENGINE,
     ENGINE_HISTOGRAMS,
@@ -79,6 +79,7 @@ from twin.catalog.rollup import ABOVE_RACK, Level, Operation, Rollup
 from twin.catalog.server import FAN, PSU, SERVER
 from twin.catalog.storage import CPU, STORAGE
 from twin.catalog.water import CHILLER, CHILLER_STATES, WATER
+from twin.catalog.xids import XID_TEXT
 from twin.registry import Registry, View
 
 __all__ = [

@@ -30,6 +30,7 @@ from twin.catalog.model import Exporter, Labels, MetricType, Signal, Unit
 from twin.catalog.page import DEGRADED, SERIOUS, DeviceColumn, FloorValue, PageTable, TroubleSign
 from twin.catalog.place import SERVERS, DeviceAddress, Place, UnitKind
 from twin.catalog.rollup import ABOVE_RACK, Operation, Rollup
+from twin.catalog.xids import USERS_XIDS, XID_TEXT
 
 if TYPE_CHECKING:  # what lists metrics needs no parameters
     from twin.parameters import Site
@@ -37,7 +38,6 @@ if TYPE_CHECKING:  # what lists metrics needs no parameters
 __all__ = [
     "DCGM",
     "GPU",
-    "XID_TEXT",
     "accelerator_rollups",
     "power_rollups",
     "utilization_rollups",
@@ -106,29 +106,6 @@ DCGM = Exporter(
     renamed=_renamed,
 )
 
-XID_TEXT = {
-    0: "No Error",
-    13: "Graphics Engine Exception",
-    31: "GPU memory page fault",
-    43: "GPU stopped processing",
-    45: "Preemptive cleanup, due to previous errors -- Most likely to see when running multiple "
-    "cuda",
-    48: "Double Bit ECC Error",
-    63: "ECC page retirement or row remapping recording event",
-    64: "ECC page retirement or row remapper recording failure",
-    74: "NVLINK Error",
-    79: "GPU has fallen off the bus",
-    92: "High single-bit ECC error rate",
-    94: "Contained ECC error",
-    95: "Uncontained ECC error",
-    119: "GSP RPC Timeout",
-    120: "GSP Error",
-    140: "Unrecovered ECC Error",
-    145: "NVLINK: RLW Error",
-    149: "NVLINK: NETIR Error",
-}
-"""XID codes that the twin can raise, with dcgm-exporter's text."""
-
 _gauge = partial(Signal, family=DCGM, kind=MetricType.GAUGE)
 _counter = partial(Signal, family=DCGM, kind=MetricType.COUNTER)
 _ratio = partial(_gauge, unit=Unit.RATIO, decimals=4, high=1.0)
@@ -139,9 +116,6 @@ _CELSIUS = (25, 30, 35, 40, 45, 50, 55, 60, 65, 70, 75, 80, 85, 90, 95, 100)
 _WATTS = (80, 100, 130, 150, 170, 200, 300, 400, 500, 550, 600, 650, 700, 800, 900, 1000, 1200)
 """Close to each other where an H100 idles (76 W), holds a context (125 W), waits in a
 collective (157 W) and trains (550 to 700 W); up to a B200's limit."""
-
-_USERS_XIDS = (13.0, 31.0, 43.0, 45.0)
-"""XIDs that the user's code raises, not the hardware (NVIDIA's XID catalogue)."""
 
 
 def accelerator_rollups(anchor: str) -> tuple[Rollup, ...]:
@@ -204,7 +178,7 @@ _GPU_ROLLUPS = (
            "XID is not 0.", excluding=(0.0,)),
     Rollup("gpus_with_hardware_xid", "xid", Operation.COUNT, Unit.NONE,
            "GPUs of the {level} whose last XID is none that the user's code raises.",
-           excluding=(0.0, *_USERS_XIDS)),
+           excluding=(0.0, *USERS_XIDS)),
     *power_rollups("power_usage", "energy", 1e-3),
     Rollup("gpu_temperature_min_celsius", "gpu_temp", Operation.MIN, Unit.CELSIUS,
            "Temperature of the coolest GPU of the {level}."),

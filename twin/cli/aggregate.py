@@ -82,6 +82,14 @@ def aggregate(
             min=0,
         ),
     ] = None,
+    compress: Annotated[
+        bool,
+        typer.Option(
+            envvar="TWIN_COMPRESS",
+            help="Send metrics by gzip to a client of another machine that accepts it. It saves "
+            "network and costs both sides CPU: ours twice as much.",
+        ),
+    ] = True,
     allow_inject: AllowInject = False,
     inject_token_file: InjectTokenFile = None,
     prometheus: PrometheusUrl = None,
@@ -136,6 +144,7 @@ def aggregate(
         inject_token=opened.inject_token,
         tls=opened.tls,
         alerts=alert_server(prometheus, alertmanager),
+        compress=compress,
     )
     if opened.made_up and opened.inject_token is not None:
         typer.echo(f"Faults from the page: add #token={opened.inject_token.value}", err=True)

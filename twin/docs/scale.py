@@ -13,6 +13,7 @@ from typing import Any
 from twin.bench.results import Recorded, load_result
 from twin.docs.chart import chart
 from twin.docs.markdown import NOTICE, table
+from twin.docs.scrape_formats import format_section
 from twin.docs.stages import stage_section
 from twin.drawing import Axis, DrawnLine
 from twin.site import BYTES_A_SERIES, Layout, load_site, series_by_detail
@@ -33,6 +34,7 @@ COMMANDS: Mapping[str, str] = {
         "python benchmarks/prometheus.py --site colossus-100k --series 4200000 --scrape 30s "
         "--duration 15m"
     ),
+    "scrape-formats": "python benchmarks/scrape_formats.py",
 }
 """What makes each result; ``--save benchmarks/results/NAME.json`` keeps it."""
 
@@ -158,6 +160,7 @@ def render(results: Results) -> Mapping[str, str]:
         ("colossus-100k", "100,032 GPUs at 1 Hz", _site),
         ("colossus-1m", "A million GPUs", _site),
         ("prometheus", "All of it in a Prometheus", _prometheus),
+        ("scrape-formats", "What a scrape costs", format_section),
     )
     text = [_INTRODUCTION]
     for name, title, section in sections:
