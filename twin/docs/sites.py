@@ -115,6 +115,14 @@ $ twin emulate   --broker mqtt://broker --site campus-memphis/colossus-2 --codec
 $ twin aggregate --broker mqtt://broker --site campus-memphis/colossus-2
 ```
 
+The compose stack takes one as `SITE` and the other as `SCALE_SITE` of the profile `scale`, on the
+same broker; the second has a Prometheus of its own there:
+
+```console
+$ export SITE=campus-demo/colossus-array SCALE_SITE=campus-demo/nvl72-rack
+$ docker compose --profile scale up
+```
+
 A campus of your own is a file; its sites are presets, or files beside it. What a site gives of its
 [numbers](#numbers) it keeps:
 
