@@ -259,6 +259,8 @@ class Watch:
     def _move(self, driven: Floats) -> None:
         """Take note of the driven part, and of how far it has moved of late where it has a lag."""
         step = driven - self._driven
+        # What was before the first block is not known: it may have been nothing.
+        step = np.where(np.isnan(self._driven), driven, step)
         self._driven = np.where(np.isfinite(driven), driven, self._driven)
         if not np.isfinite(self.relation.lag):
             return

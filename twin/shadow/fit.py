@@ -26,6 +26,10 @@ _NARROW = 0.1
 _ALIKE = 0.1
 """The same of what gain and offset make together at the load that was learnt, est."""
 
+_APART = 0.5
+"""Least spread of a kind that is learnt at another load, over what gains are assumed to make of
+that, est."""
+
 
 class DeviceFits:
     """Gains and offsets; arrays are (racks, devices).
@@ -94,7 +98,10 @@ class DeviceFits:
         middle = sx / np.maximum(n, 1e-30)
         assumed = np.hypot(self._assumed[0] * middle, self._assumed[1])
         whole = (self.gain * middle + self.offset) / assumed
-        far = where & unlike(whole, learnt, self._kinds, _ALIKE)
+        # Others that were learnt at another load hardly tell what is usual at this one.
+        usual, _ = like_of(middle, learnt, self._kinds)
+        apart = _APART * self._assumed[0] * np.abs(middle - usual) / assumed
+        far = where & unlike(whole, learnt, self._kinds, np.fmax(apart, _ALIKE))
         if not far.any():
             return
         self.unlike |= far
@@ -114,7 +121,9 @@ class DeviceFits:
             most = self._assumed[part]
             middle, spread = like_of(values, told, self._kinds)
             chance, _ = like_of(variance, told, self._kinds)
-            wide = np.sqrt(np.maximum(spread**2 - chance, (_NARROW * most) ** 2))
+            # Where chance makes most of what they differ by, how alike they are is not told.
+            least = np.fmax(chance, (_NARROW * most) ** 2)
+            wide = np.sqrt(np.maximum(spread**2 - chance, least))
             self._prior[part] = np.nan_to_num(middle)
             self._prior_spread[part] = np.fmin(wide, most)
 
@@ -138,18 +147,24 @@ class DeviceFits:
     def away(self, driven: Floats, proven: Floats) -> Floats:
         """Return how far the driven part is from where it is calibrated.
 
-        Within its ends the fit is wrong by what a bend makes of a straight line, and near the
-        middle of the proof by no more than there.
+        Within its ends the fit is wrong by what a bend makes of a straight line, there and at the
+        middle of the proof, and near that by no more than how near it is.
 
         Args:
             driven: mean driven part of a block.
             proven: that of the proof, NaN where there is none yet.
         """
         below, above = driven - self._least, self._most - driven
-        bend = 0.5 * below * above / np.maximum(below + above, 1e-12)
+        bend = self._bend(driven) + np.nan_to_num(self._bend(proven))
         within = np.fmin(bend, np.abs(driven - proven))
         away: Floats = np.maximum(np.maximum(-below, -above), within)
         return away
+
+    def _bend(self, driven: Floats) -> Floats:
+        """Return what a bend may make of a straight line between the ends, 0 beyond them."""
+        below, above = driven - self._least, self._most - driven
+        bend: Floats = 0.5 * below * above / np.maximum(below + above, 1e-12)
+        return np.maximum(bend, 0.0)
 
     # -- what outlives a restart -----------------------------------------------------
 

@@ -261,8 +261,11 @@ def return_temperature(m: Moment, state: Memory) -> Expected:
     supply, flow = m["cdu.supply_temperature"], m["cdu.flow"]
     rate, warm = heat_rate(flow, cooling), warm_joules(m["cdu.level"], cooling)
     rest = server.output_for(np.zeros(1))
-    gpus = server.output_for(m.over("gpu.power_usage", 1)) - rest
-    heat = m.model.shares.taken(gpus[:, 0], m.over("server.power", 1)[:, 0])[:, None]
+    # Meters are sampled at an instant of a step: the GPUs' counters tell what it comes to.
+    gpus = server.output_for(m.sum_of(m.mean_power, 1)) - rest
+    sampled = server.output_for(m.over("gpu.power_usage", 1)) - rest
+    total = m.over("server.power", 1) + gpus - sampled
+    heat = m.model.shares.taken(gpus[:, 0], total[:, 0])[:, None]
 
     def warmed(rise: Floats) -> Floats:
         return rise + stored_heat(heat, rise, rate, warm, m.dt) / warm

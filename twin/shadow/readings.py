@@ -153,7 +153,10 @@ class Moment:
 
     def over(self, name: str, parts: int) -> Floats:
         """Return a reading summed over the devices of each of so many parts of a rack."""
-        values = self.values[name]
+        return self.sum_of(self.values[name], parts)
+
+    def sum_of(self, values: Floats, parts: int) -> Floats:
+        """Return values of the devices of a rack, summed over each of so many parts of it."""
         if values.shape[1] < parts:
             return np.full((values.shape[0], parts), np.nan)
         total: Floats = values.reshape(values.shape[0], parts, -1).sum(axis=2)

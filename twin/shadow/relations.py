@@ -135,7 +135,7 @@ RELATIONS = (
         name="supply_input", title="input of a power supply", device=PSU,
         effect="psu.input_power", causes=("psu.output_power",), function=functions.supply_input,
         parameter="input over output of the supply", unit="W", gain=0.02, offset=20.0, floor=1.0,
-        form=0.01,
+        form=0.03, within=0.001,
     ),
     Relation(
         name="server_power", title="power meter of a server", device=SERVER,
@@ -177,7 +177,8 @@ RELATIONS = (
         name="return_temperature", title="return temperature of a rack's coolant", device=CDU,
         effect="cdu.return_temperature",
         causes=(
-            "gpu.power_usage", "server.power", "cdu.supply_temperature", "cdu.flow", "cdu.level",
+            "gpu.power_usage", "gpu.energy", "server.power", "cdu.supply_temperature", "cdu.flow",
+            "cdu.level",
         ),
         function=functions.return_temperature, parameter="heat in the coolant over that of the "
         "servers", unit="K", gain=0.1, offset=0.5, floor=0.1, lag=2.0, warm=120.0,
