@@ -44,6 +44,16 @@ def test_jobs_that_come_and_go_are_no_finding(known: str) -> None:
     assert np.mean([own.own.watching.mean() for own in watches]) > 0.9
 
 
+def test_jobs_are_no_finding_with_a_frame_every_ten_seconds() -> None:
+    """Where a block has four samples, neither start-up nor the phase of a step is a deviation."""
+    known = KNOWN.replace("interval_seconds: 5", "interval_seconds: 10") + _MIX
+    reality = HiddenReality(3, known=known, otherwise=_OTHERWISE)
+    found = set[str]()
+    for _ in reality.run(2_400):
+        found |= {own.text for own in reality.shadow.findings}
+    assert not found
+
+
 def test_standing_reading_may_be_wrong_by_half_a_step() -> None:
     """A mean of equal readings is off by up to half a step, one of varied readings is not."""
     layout = Layout(parse_site(KNOWN, "known"))
