@@ -17,10 +17,12 @@ from twin.catalog import DEVICES, OWN_METRICS, ROLLUPS, Detail, DeviceClass, Lev
 from twin.faults import FAULTS
 from twin.grafana.build import build_all, differences, write_all
 from twin.grafana.dashboard_links import PLACES
+from twin.grafana.optional_metrics import optional_of
 from twin.grafana.pages import PAGES, SITE, TAG, DashboardPage
 from twin.grafana.queries import quiet_queries
 from twin.grafana.queries.servers import NAMES
 from twin.grafana.substitute import parse_label_values, substitute
+from twin.site import Layout, load_site
 
 COMMITTED = Path(__file__).parents[2] / "dashboards"
 CUSTOM_UNITS = {"si:W/s", "si:tok/s", "string", "suffix:MHz", "suffix:Hz", "suffix:mm/s",
@@ -276,6 +278,21 @@ def test_variables_ask_for_label_values(page: DashboardPage, built: dict[str, An
     for variable in built[page.file]["templating"]["list"]:
         if variable["type"] == "query" and variable["name"] != "relation":
             assert all(parse_label_values(variable["query"]))
+
+
+def test_targets_that_the_demo_lacks_are_optional(built: dict[str, Any]) -> None:
+    """A query for the ``up`` of a job that only some sites have counts as one that may be empty."""
+    layout = Layout(load_site("demo"))
+    there = {own.family.job for device in DEVICES if layout.per_unit(device) for own in device}
+    asked = {
+        (job, query)
+        for dashboard in built.values()
+        for query in queries_of(dashboard)
+        for job in re.findall(r'up\{[^}]*job="([^"]+)"', query)
+    }
+    assert {job for job, _ in asked} > {"nmx-telemetry", "vllm"}
+    for job, query in sorted(asked):
+        assert job in there or optional_of(query) is not None, query
 
 
 def test_twin_and_reality_opens_on_the_largest_finding(built: dict[str, Any]) -> None:

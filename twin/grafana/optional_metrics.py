@@ -114,6 +114,7 @@ _RACK_SCALE = OptionalMetrics(
         (device.name in _JOINED and signal.metric != UP)
         or signal.name.startswith(("fabric_", "imex_"))
     ),
+    job=SWITCH_TRAY["up"].family.job,
 )
 EXTRA = OptionalMetrics(
     "Off by default in the exporter, and not exported here", lambda _, signal: signal.extra
