@@ -23,7 +23,7 @@ from twin.catalog import (
 )
 from twin.docs.schema import frame_schema
 from twin.errors import ConfigError
-from twin.faults import FAULTS, FaultSchedule
+from twin.faults import FAULTS, FaultSchedule, default_target
 from twin.plant import Conditions, Plant
 from twin.site import Layout, load_site, parse_site, series_by_detail
 from twin.wire import Decoder, Encoder, Topics
@@ -239,7 +239,7 @@ def test_every_fault_can_strike(layout: Layout, kind: str) -> None:
     if FAULTS[kind].system == "air":
         layout = Layout(parse_site(SMALL + "cooling: {medium: air}", "small"))
     schedule = FaultSchedule(layout, FAULTS)
-    schedule.inject("x", kind, FAULTS[kind].default_target, now=0.0)
+    schedule.inject("x", kind, default_target(FAULTS[kind], layout), now=0.0)
     plant = stepped(layout, schedule.conditions(1.0), 8)
     outputs = plant.outputs()
     encoder = Encoder(layout, UnitKind.RACK)
