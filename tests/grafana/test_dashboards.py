@@ -16,6 +16,7 @@ from grafana_foundation_sdk.models import units
 from twin.catalog import DEVICES, OWN_METRICS, ROLLUPS, Detail, DeviceClass, Level, UnitKind
 from twin.faults import FAULTS
 from twin.grafana.build import build_all, differences, write_all
+from twin.grafana.colors import RED, YELLOW
 from twin.grafana.dashboard_links import PLACES
 from twin.grafana.optional_metrics import optional_of
 from twin.grafana.pages import PAGES, SITE, TAG, DashboardPage
@@ -37,6 +38,9 @@ pages = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def panels_of(dashboard: Any) -> list[Any]:
     """Return the panels that are no row headings."""
     return [panel for panel in dashboard["panels"] if panel["type"] != "row"]
+
+
+_RISING = [YELLOW, RED]
 
 
 def queries_of(dashboard: Any) -> Iterator[str]:
@@ -293,6 +297,19 @@ def test_targets_that_the_demo_lacks_are_optional(built: dict[str, Any]) -> None
     assert {job for job, _ in asked} > {"nmx-telemetry", "vllm"}
     for job, query in sorted(asked):
         assert job in there or optional_of(query) is not None, query
+
+
+def test_yellow_begins_near_red(built: dict[str, Any]) -> None:
+    """A value that is bad from a limit on is worth a look from half of it on at the earliest."""
+    steps = [
+        (panel["title"], panel["fieldConfig"]["defaults"].get("thresholds", {}).get("steps", []))
+        for dashboard in built.values()
+        for panel in panels_of(dashboard)
+    ]
+    rising = [(title, own) for title, own in steps if [s["color"] for s in own][1:] == _RISING]
+    assert len(rising) > 5
+    for title, (_, near, limit) in rising:
+        assert limit["value"] / 2 <= near["value"] < limit["value"], title
 
 
 def test_twin_and_reality_opens_on_the_largest_finding(built: dict[str, Any]) -> None:

@@ -42,7 +42,7 @@ def _now() -> Row:
             "Highest junction temperature of a GPU. An MI300X slows down at 100 °C.",
             [Query(q.HOTTEST)],
             width=6,
-            steps=colors.rising(limit.AMD_GPU_HOT, 7),
+            steps=colors.rising(limit.AMD_GPU_HOT, 90),
         ),
         numbers(
             "Power",
