@@ -12,13 +12,8 @@ _OWN_NETWORK = 64
 
 def on_this_machine(host: str) -> bool:
     """Return whether a peer's address is this machine's loopback."""
-    try:
-        address = ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        return False
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
-        return address.ipv4_mapped.is_loopback
-    return address.is_loopback
+    address = _address_of(host)
+    return address is not None and address.is_loopback
 
 
 def client_of(host: str) -> str:
@@ -27,12 +22,20 @@ def client_of(host: str) -> str:
     Args:
         host: address of the peer.
     """
+    address = _address_of(host)
+    if address is None:
+        return host
+    if isinstance(address, ipaddress.IPv6Address):
+        return str(ipaddress.ip_network((int(address), _OWN_NETWORK), strict=False))
+    return str(address)
+
+
+def _address_of(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """Return a peer's address, IPv4 as such also where IPv6 carries it; None for a name."""
     try:
         address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
-        return host
-    if isinstance(address, ipaddress.IPv6Address):
-        if address.ipv4_mapped is not None:
-            return str(address.ipv4_mapped)
-        return str(ipaddress.ip_network((int(address), _OWN_NETWORK), strict=False))
-    return str(address)
+        return None
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        return address.ipv4_mapped
+    return address
