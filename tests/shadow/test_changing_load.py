@@ -31,15 +31,20 @@ _OTHERWISE: dict[str, dict[str, Any]] = {
 """What is otherwise in reality: heat sinks that lag longer, supplies of another class."""
 
 
+def _found(reality: HiddenReality) -> set[str]:
+    """Return all that the observer finds in forty minutes."""
+    found = set[str]()
+    for _ in reality.run(2_400):
+        found |= {own.text for own in reality.shadow.findings}
+    return found
+
+
 @pytest.mark.parametrize("known", [KNOWN, KNOWN_IN_AIR], ids=["liquid", "air"])
 def test_jobs_that_come_and_go_are_no_finding(known: str) -> None:
     """GPUs that were idle while they were calibrated are silent at full load, alone or together."""
     known = known.replace("racks: 6", "racks: 3") + _MIX
     reality = HiddenReality(1, known=known, otherwise=_OTHERWISE)
-    found = set[str]()
-    for _ in reality.run(2_400):
-        found |= {own.text for own in reality.shadow.findings}
-    assert not found
+    assert not _found(reality)
     watches = reality.shadow.watches.values()
     assert np.mean([own.own.watching.mean() for own in watches]) > 0.9
 
@@ -48,10 +53,7 @@ def test_jobs_are_no_finding_with_a_frame_every_ten_seconds() -> None:
     """Where a block has four samples, neither start-up nor the phase of a step is a deviation."""
     known = KNOWN.replace("interval_seconds: 5", "interval_seconds: 10") + _MIX
     reality = HiddenReality(3, known=known, otherwise=_OTHERWISE)
-    found = set[str]()
-    for _ in reality.run(2_400):
-        found |= {own.text for own in reality.shadow.findings}
-    assert not found
+    assert not _found(reality)
 
 
 def test_standing_reading_may_be_wrong_by_half_a_step() -> None:
