@@ -14,9 +14,9 @@ from twin.bench.results import Recorded, load_result
 from twin.docs.chart import chart
 from twin.docs.markdown import NOTICE, table
 from twin.docs.scrape_formats import format_section
+from twin.docs.sizing import sizing_section
 from twin.docs.stages import stage_section
 from twin.drawing import Axis, DrawnLine
-from twin.site import BYTES_A_SERIES, Layout, load_site, series_by_detail
 
 __all__ = ["COMMANDS", "RESULTS", "load_results", "pages", "render", "source"]
 
@@ -103,37 +103,6 @@ A Prometheus {version} scrapes `{site}` for {minutes:.1f} minutes on the machine
 Mosquitto and aggregator run.
 
 {table}"""
-_BASIS = """\
-A Prometheus takes about {bytes:.1f} KB of memory a series and {microseconds:g} µs of CPU a sample
-(measured with 2.42), and {disk:g} bytes of disk a sample. Scraped every {every:.0f} s, that is:"""
-_BASIS_OF_RUN = """\
-In the run above Prometheus took {bytes:.1f} KB a series at its peak and {microseconds:.1f} µs a
-sample, the first round, in which all series are created, included.
-
-"""
-_SIZING = """
-## Sizing a Prometheus
-
-{basis}
-
-{table}
-What follows from it:
-
-* **Keep full detail for the arrays that matter.** `--detail rack --detail a001-a004=gpu` exposes
-  four arrays in full and the rest as roll-ups of its racks; `twin detail set` changes it while it
-  runs. `twin sites show SITE --detail …` prints the series and the memory before anything is
-  started.
-* **Choose the interval by the samples.** Series cost memory, samples cost CPU and disk. Full
-  detail every 30 s and roll-ups every 5 s, as two jobs over the same `/sd`, is cheaper than all of
-  it every 10 s, and the dashboards of the site read roll-ups only.
-* **Give the first round time.** Creating a series costs several times what a sample of it does,
-  and all are created at once after a start. A `scrape_timeout` as long as the interval is right.
-* **Leave memory free.** Queries, the compaction of a block every two hours, and series that end
-  and start new series (a GPU that is replaced, an XID that comes as a label) come on top.
-* **Shard beyond one machine.** `/sd` gives one target an array, so `hashmod` on `__address__` and
-  `__metrics_path__` splits a site over several Prometheus by whole arrays; roll-ups are computed
-  before, in the aggregator, so nothing must be summed over shards.
-"""
 
 
 def pages() -> Mapping[str, str]:
@@ -167,7 +136,7 @@ def render(results: Results) -> Mapping[str, str]:
         result = results[name]
         body = _unmeasured(name) if result is None else section(result.figures) + source(result)
         text.append(f"\n## {title}\n\n{body}")
-    text.append(_sizing(results["prometheus"]))
+    text.append(sizing_section(results["prometheus"]))
     growth = results["growth"]
     pictures = {} if growth is None else _pictures(growth.figures["rows"])
     return {"scale.md": "".join(text), **pictures}
@@ -327,43 +296,6 @@ def _prometheus(figures: Mapping[str, Any]) -> str:
         minutes=site["seconds"] / 60,
         table=table(("What", "Figure"), rows),
     )
-
-
-def _sizing(result: Recorded | None) -> str:
-    basis = _BASIS.format(
-        bytes=BYTES_A_SERIES / 1e3,
-        microseconds=_SAMPLE_MICROSECONDS,
-        disk=_BYTES_A_SAMPLE,
-        every=_SCRAPE_SECONDS,
-    )
-    if result is not None:
-        server, site = result.figures["prometheus"], result.figures["site"]
-        rate = server["samples_per_scrape"] / server["interval_seconds"]
-        basis = (
-            _BASIS_OF_RUN.format(
-                bytes=site["rss_mib"]["prometheus"] * (1 << 20) / server["series"] / 1e3,
-                microseconds=1e6 * site["cpu_cores"]["prometheus"] / rate,
-            )
-            + basis
-        )
-    rows = (
-        (
-            f"`{name}`",
-            f"`{detail}`",
-            f"{series:,}",
-            _bytes(series * BYTES_A_SERIES),
-            f"{series / _SCRAPE_SECONDS * _SAMPLE_MICROSECONDS / 1e6:.2f}",
-            _bytes(series / _SCRAPE_SECONDS * _DAY_SECONDS * _BYTES_A_SAMPLE),
-        )
-        for name in _SIZED
-        for detail, series in series_by_detail(Layout(load_site(name))).items()
-    )
-    header = ("Site", "Detail", "Series", "Memory", "Cores", "Disk a day")
-    return _SIZING.format(basis=basis, table=table(header, rows))
-
-
-def _bytes(size: float) -> str:
-    return f"{size / 1e9:,.1f} GB" if size >= _GIGABYTE else f"{size / 1e6:,.0f} MB"
 
 
 def _losses(run: Mapping[str, Any]) -> str:
