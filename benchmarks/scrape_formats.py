@@ -85,41 +85,50 @@ def _page(core: Any, *, openmetrics: bool, packed: bool) -> bytes:
     return compressor.compress(page) + compressor.flush()
 
 
+class _Page(BaseHTTPRequestHandler):
+    """Answers with the page of its server."""
+
+    protocol_version = "HTTP/1.1"
+    server: _PageServer
+
+    def do_GET(self) -> None:
+        """Send it."""
+        page = self.server
+        page.served += 1
+        self.send_response(200)
+        self.send_header("Content-Type", page.content)
+        self.send_header("Content-Length", str(len(page.body)))
+        if page.packed:
+            self.send_header("Content-Encoding", "gzip")
+        self.end_headers()
+        self.wfile.write(page.body)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+class _PageServer(ThreadingHTTPServer):
+    """Serves one page and counts how often."""
+
+    def __init__(self, body: bytes, content: str, *, packed: bool) -> None:
+        super().__init__(("127.0.0.1", 0), _Page)
+        self.body, self.content, self.packed = body, content, packed
+        self.served = 0
+
+
 async def _scraped(
-    program: str, page: bytes, name: str, packed: bool, options: Namespace
+    program: str, body: bytes, name: str, packed: bool, options: Namespace
 ) -> tuple[str, float]:
     """Return Prometheus's version, and its CPU seconds a scrape of a page that it knows."""
     protocol, content = _FORMATS[name]
     every = seconds(options.scrape)
-    served = 0
-
-    class Page(BaseHTTPRequestHandler):
-        """Answers with the page."""
-
-        protocol_version = "HTTP/1.1"
-
-        def do_GET(self) -> None:
-            """Send it."""
-            nonlocal served
-            served += 1
-            self.send_response(200)
-            self.send_header("Content-Type", content)
-            self.send_header("Content-Length", str(len(page)))
-            if packed:
-                self.send_header("Content-Encoding", "gzip")
-            self.end_headers()
-            self.wfile.write(page)
-
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
     with ExitStack() as parts:
-        server = parts.enter_context(ThreadingHTTPServer(("127.0.0.1", 0), Page))
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        parts.callback(server.shutdown)
+        page = parts.enter_context(_PageServer(body, content, packed=packed))
+        threading.Thread(target=page.serve_forever, daemon=True).start()
+        parts.callback(page.shutdown)
         folder = Path(parts.enter_context(tempfile.TemporaryDirectory()))
         config = _CONFIG.format(
-            interval=every, protocol=protocol, packed=str(packed).lower(), port=server.server_port
+            interval=every, protocol=protocol, packed=str(packed).lower(), port=page.server_port
         )
         (folder / "prometheus.yml").write_text(config, encoding="utf-8")
         address = f"127.0.0.1:{free_port()}"
@@ -132,12 +141,14 @@ async def _scraped(
         )  # fmt: skip
         prometheus = Prometheus(f"http://{address}")
         await until(prometheus.ready, child)
-        await until(lambda: served >= _KNOWN, child)
+        await until(lambda: page.served >= _KNOWN, child)
         await asyncio.sleep(every / 2)
-        before, last = _used(child), served + options.scrapes
-        await until(lambda: served >= last, child, 10 * every * options.scrapes)
+        before, first = _used(child), page.served
+        await until(
+            lambda: page.served >= first + options.scrapes, child, 10 * every * options.scrapes
+        )
         await asyncio.sleep(every / 2)
-        used = (_used(child) - before) / (served - last + options.scrapes)
+        used = (_used(child) - before) / (page.served - first)
         return str(prometheus.get("status/buildinfo")["version"]), used
 
 
