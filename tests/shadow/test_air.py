@@ -30,6 +30,7 @@ def calibrated() -> bytes:
     watched = {name: own.own.watching.all() for name, own in reality.shadow.watches.items()}
     assert watched["gpu_temperature_in_air"]
     assert watched["outlet_temperature"]
+    assert watched["pdu_power"]
     return reality.shadow.state()
 
 
@@ -93,6 +94,29 @@ def test_a_wrong_sensor_is_told_from_the_device(
     if reading == "gpu.gpu_temp":
         assert found.residual == pytest.approx(added, abs=0.6)
         assert "above" in found.text
+
+
+def test_meters_of_power_are_told_apart(calibrated: bytes) -> None:
+    """A PDU, a meter of a server and a supply that loses more are named, each in its rack."""
+    reality = _again(calibrated)
+
+    def alter(rack: int, columns: Columns) -> None:
+        if rack == 1:
+            columns["pdu.power"][0] += 700.0
+        elif rack == 2:
+            columns["server.power"][1] += 300.0
+        elif rack == 4:
+            lost = 0.02 * columns["psu.output_power"][5]
+            columns["psu.input_power"][5] += lost
+            columns["server.power"][1] += lost
+            columns["pdu.power"] += lost / columns["pdu.power"].size
+
+    reality.alter = alter
+    for _ in reality.run(300):
+        pass
+    assert {(own.cause, own.place) for own in reality.shadow.findings} == {
+        ("pdu_meter", "r0002"), ("server_meter", "r0003/n2"), ("supply_loss", "r0005/n2/psu2"),
+    }  # fmt: skip
 
 
 def test_fan_that_turns_slower_than_the_others_is_named(calibrated: bytes) -> None:

@@ -284,6 +284,18 @@ def test_damaged_calibration_is_refused() -> None:
             shadow.restore(data)
 
 
+def test_calibration_without_a_relation_is_taken_over() -> None:
+    """What an observer of before has calibrated stays, and what it did not know is new."""
+    shadow = ShadowCore(Layout(parse_site(KNOWN, "known")))
+    for own in shadow.watches.values():
+        own.own.watching[:] = True
+    del shadow.watches["pdu_power"]
+    other = ShadowCore(shadow.layout)
+    other.restore(shadow.state())
+    watched = {name for name, own in other.watches.items() if own.own.watching.all()}
+    assert watched == other.watches.keys() - {"pdu_power"}
+
+
 def test_frames_of_both_codecs_are_taken() -> None:
     """Frames travel as bytes, in JSON and CBOR, and a retained one is refused."""
     reality = HiddenReality(1)

@@ -99,3 +99,25 @@ def test_missing_blocks_hold_what_is_known() -> None:
     detector.take(np.full((1, 8), np.nan), np.full((1, 8), np.nan), _FLOOR, 10.0, 0.01)
     assert np.array_equal(detector.statistic, before)
     assert np.isnan(detector.z).all()
+
+
+def test_what_was_found_lasts_while_readings_do_not_show_it() -> None:
+    """A fault that goes with the load is kept through idle blocks, and ends when load denies it."""
+    shape = (1, 8)
+    detector = Detector(shape, proving=20)
+    rng = np.random.default_rng(6)
+
+    def take(load: float, share: float, blocks: int) -> bool:
+        for _ in range(blocks):
+            driven = np.full(shape, load)
+            error = rng.standard_normal(shape)
+            error[0, 3] += share * load
+            detector.take(error, driven, _FLOOR, limit_for(16, 20_160.0, 1.0), 0.01)
+        return bool(detector.alarmed[0, 3])
+
+    take(20.0, 0.0, 40)
+    assert take(20.0, 0.25, 20)
+    assert take(1.0, 0.25, 200)
+    assert take(20.0, 0.25, 1)
+    assert take(1.0, 0.0, 200)
+    assert not take(20.0, 0.0, 20)

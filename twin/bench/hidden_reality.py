@@ -15,7 +15,7 @@ from twin.shadow import RELATIONS, ShadowCore
 from twin.site import Layout, load_gpu_model, parse_site
 from twin.wire import Snapshot
 
-__all__ = ["KNOWN", "KNOWN_IN_AIR", "HiddenReality", "readings"]
+__all__ = ["KNOWN", "KNOWN_IN_AIR", "KNOWN_ON_SHELVES", "HiddenReality", "readings"]
 
 KNOWN = """
 name: small
@@ -42,6 +42,23 @@ training: {checkpoint_every_seconds: 240}
 telemetry: {interval_seconds: 5}
 """
 """The same of a site that air cools."""
+KNOWN_ON_SHELVES = """
+name: shelved
+racks: 6
+rack: nvl72
+servers_per_rack: 4
+nvlink: {switch_trays: 2}
+shelves: {count: 2, psus: 4}
+cooling:
+  flow_liters_per_minute: 28
+  facility_flow_liters_per_minute: 40
+  pump_power_watts: 600
+  control_power_watts: 16
+  nominal_heat_watts: 24000
+training: {checkpoint_every_seconds: 240}
+telemetry: {interval_seconds: 5}
+"""
+"""The same of racks with power shelves."""
 _HIDDEN: dict[str, dict[str, Any]] = {
     "server": {
         "base_power_watts": 1750.0,

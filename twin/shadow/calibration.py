@@ -97,7 +97,7 @@ class Watch:
 
     def __init__(self, relation: Relation, layout: Layout, phases: Phases) -> None:
         self.relation = relation
-        self.shape = shape = layout.shape(relation.device)
+        self.shape = shape = relation.shape(layout)
         self._phases = phases
         kinds = kinds_of(layout)
         self.own = Detector(shape, phases.proving, kinds)

@@ -9,7 +9,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from twin.catalog import CDU, FAN, GPU, PSU, PUMP, SERVER, DeviceClass
+from twin.catalog import (
+    CDU,
+    FAN,
+    GPU,
+    POWER_SHELF,
+    PSU,
+    PUMP,
+    SERVER,
+    SHELF_PSU,
+    DeviceClass,
+)
 
 __all__ = ["CAUSES", "DeviationCause", "Sign"]
 
@@ -54,6 +64,10 @@ _POWER_SENSOR = (
 )
 _TOO_COOL = "temperature or power sensor of {place} is wrong: the GPU reads " + _KELVIN
 _SUPPLY_SENSOR = "supply temperature sensor of {place} is wrong: the coolant returns " + _KELVIN
+_SUPPLY_SENSORS = (
+    "power sensors of supply {place} are wrong: it takes {residual:.0f} W {direction} expected"
+)
+_PDUS = "PDU meters of {place} read {residual:.0f} W {direction} the sum of what hangs on them"
 _FLOW_METER = "flow meter of {place} is wrong: it reads {percent:.0f} % {more} than the pumps give"
 CAUSES = (
     DeviationCause("cold_plate", GPU, (("gpu_temperature", "own", 1),),
@@ -175,8 +189,7 @@ CAUSES = (
           "power supply {place} loses {percent:.1f} % of its output more than when calibrated: "
           "{residual:.0f} W"),
     DeviationCause("supply_sensor", PSU, (("supply_input", "own", -1),),
-          "power sensors of supply {place} are wrong: it takes {residual:.0f} W {direction} "
-          "expected"),
+          _SUPPLY_SENSORS),
     DeviationCause("supply_sensor", PSU, (("supply_input", "own", 1), ("server_power", "own", -1)),
           "input power sensor of supply {place} is wrong: it reads {residual:.0f} W {direction} "
           "expected, and the server's meter does not", mirrored=True),
@@ -186,8 +199,18 @@ CAUSES = (
     DeviationCause("server_meter", SERVER, (("server_power", "own", 1),),
           "power meter of {place} reads {residual:.0f} W {direction} the sum of its supplies",
           mirrored=True),
-    DeviationCause("pdu_meter", CDU, (("pdu_power", "own", 1),),
-          "PDU meters of {place} read {residual:.0f} W {direction} the sum of what hangs on them",
-          mirrored=True),
+    DeviationCause("pdu_meter", CDU, (("pdu_power", "own", 1),), _PDUS, mirrored=True),
+    DeviationCause("pdu_meter", CDU, (("pdu_power_of_shelves", "own", 1),), _PDUS, mirrored=True),
+    DeviationCause("supply_loss", SHELF_PSU, (("shelf_supply_input", "own", 1),),
+          "supply {place} of a power shelf loses {percent:.1f} % of its output more than when "
+          "calibrated, or its input sensor reads so much more: {residual:.0f} W"),
+    DeviationCause("supply_sensor", SHELF_PSU, (("shelf_supply_input", "own", -1),),
+          _SUPPLY_SENSORS),
+    DeviationCause("shelf_meter", POWER_SHELF, (("shelf_power", "own", 1),),
+          "power meter of {place} reads {residual:.0f} W {direction} the sum of its supplies",
+          mirrored=True, also=(("bus_load", "own", 1),)),
+    DeviationCause("bus_load", CDU, (("bus_load", "own", 1),),
+          "bus of {place} carries {residual:.0f} W {direction} what its trays explain: a joint "
+          "loses it, or a meter is wrong", mirrored=True),
 )  # fmt: skip
 """All causes; of those that agree alike the first counts."""

@@ -12,7 +12,7 @@ from heapq import nlargest
 
 import numpy as np
 
-from twin.catalog import CDU, PUMP, SERVER
+from twin.catalog import CDU, SERVER, DeviceClass
 from twin.shadow.calibration import Watch
 from twin.shadow.cause_table import CAUSES, DeviationCause
 from twin.shadow.relations import RELATIONS
@@ -139,12 +139,17 @@ def _culprit(layout: Layout, watch: Watch, part: str, rack: int, device: int) ->
         kind = watch.relation.shared or CDU
     if kind is CDU:
         return Culprit(rack)
-    if kind is PUMP:
+    if _of_rack(kind):
         return Culprit(rack, None, (kind.name, device))
     if kind is SERVER:
         return Culprit(rack, device, (kind.name, device))
     per_server = layout.per_unit(kind) // max(site.servers_per_rack, 1)
     return Culprit(rack, device // per_server, (kind.name, device))
+
+
+def _of_rack(kind: DeviceClass) -> bool:
+    """Return whether such a device stands in no server."""
+    return kind is not SERVER and (kind.address is None or not kind.address.in_server)
 
 
 def _explain(
@@ -245,7 +250,7 @@ def _devices(layout: Layout, watch: Watch, part: str, culprit: Culprit) -> range
         return range(culprit.device[1], culprit.device[1] + 1)
     if part == "common" and watch.relation.shared is SERVER:
         kind = SERVER
-    elif part == "common" or kind in (CDU, PUMP):
+    elif part == "common" or _of_rack(kind):
         # What a single server does cannot be told from the readings of its rack.
         return range(count) if culprit.server is None else range(0)
     if culprit.server is None:

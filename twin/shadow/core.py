@@ -122,7 +122,7 @@ class ShadowCore:
         watches = (
             Watch(relation, layout, self.settings.phases)
             for relation in RELATIONS
-            if layout.per_unit(relation.device)
+            if relation.shape(layout)[1]
         )
         self.watches = {own.relation.name: own for own in watches if own.applies.any()}
         wanted = {name for own in self.watches.values() for name in own.relation.readings}
@@ -320,8 +320,8 @@ class ShadowCore:
                 name: Watch(own.relation, self.layout, self.settings.phases)
                 for name, own in self.watches.items()
             }
-            for name, watch in watches.items():
-                watch.restore(kept[name])
+            for name in kept.keys() & watches.keys():  # others are new since, and calibrate
+                watches[name].restore(kept[name])
         except ValueError:
             raise
         except UNREADABLE as error:

@@ -144,6 +144,8 @@ class Detector:
         self._error, self._moved, self._squared = (np.zeros(shape) for _ in range(3))
         self._slow_moved, self._slow_squared = np.zeros(shape), np.zeros(shape)
         self.alarmed = np.zeros(shape, dtype=np.bool_)
+        self._found: Floats = np.zeros(shape)
+        """Change of the parameter when it was found."""
 
     @property
     def statistic(self) -> Floats:
@@ -299,19 +301,28 @@ class Detector:
         unsure = np.where(there, slack + self._coarse, 0.0) / deviation
         allowed = known + unsure + ALLOWANCE
         cap = _KEPT_OVER * limit
+        tells = there & (~self.alarmed | self._would_show(driven, deviation, allowed))
         for side, sign in ((self._above, 1.0), (self._below, -1.0)):
             moved = np.clip(side + np.minimum(sign * z - allowed, _MOST_STEP), 0.0, cap)
-            side[there] = moved[there]
+            np.copyto(side, np.where(tells, moved, np.maximum(moved, side)), where=there)
         clear = _beyond(z, unsure)
-        self.smooth = np.where(there, (1.0 - _SMOOTH) * self.smooth + _SMOOTH * clear, self.smooth)
+        self.smooth = np.where(tells, (1.0 - _SMOOTH) * self.smooth + _SMOOTH * clear, self.smooth)
         whole = (1.0 - _SMOOTH) * self._smooth_whole + _SMOOTH * z
-        self._smooth_whole = np.where(there, whole, self._smooth_whole)
+        self._smooth_whole = np.where(tells, whole, self._smooth_whole)
         self.z[there] = z[there]
         calm = there & (self.statistic < _CALM * limit) & (deviation <= _ORDINARY * floor)
         self._refine(gap, deviation, calm)
         self._estimate(gap, np.where(there, driven, 0.0), there, forget)
-        stands = self.statistic
-        self.alarmed = np.where(self.alarmed, stands > 0.5 * limit, stands > limit) & self.watching
+        stands, before = self.statistic, self.alarmed
+        self.alarmed = np.where(before, stands > 0.5 * limit, stands > limit) & self.watching
+        self._found = np.where(self.alarmed & ~before, self.ratio, self._found)
+
+    def _would_show(self, driven: Floats, deviation: Floats, allowed: Floats) -> NDArray[np.bool_]:
+        """Return where what was found would be beyond what a block allows for, if it lasts.
+
+        A cold plate shows nothing on a GPU that is idle: such a block does not end a finding.
+        """
+        return np.abs(self._found * driven) > allowed * deviation
 
     def _refine(self, gap: Floats, deviation: Floats, calm: NDArray[np.bool_]) -> None:
         """Find the center better while nothing is suspected, until it is known well enough."""

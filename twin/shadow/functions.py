@@ -23,6 +23,7 @@ __all__ = [
     "Expected",
     "Function",
     "Memory",
+    "bus_load",
     "die",
     "die_in_air",
     "fan_speed",
@@ -35,9 +36,12 @@ __all__ = [
     "memory",
     "outlet_temperature",
     "pdu_meter",
+    "pdu_meter_of_shelves",
     "pump_flow",
     "return_temperature",
     "server_meter",
+    "shelf_meter",
+    "shelf_supply_input",
     "supply_input",
     "supply_losses",
     "water_heat",
@@ -224,8 +228,34 @@ def server_meter(m: Moment, _: Memory) -> Expected:
 
 def pdu_meter(m: Moment, _: Memory) -> Expected:
     """Power of a rack's PDUs from the inputs of the supplies and the coolant unit."""
+    return _pdu_meter(m, "psu.input_power")
+
+
+def _pdu_meter(m: Moment, supplies: str) -> Expected:
     unit = np.where(m.model.liquid, m["cdu.power"], 0.0)
-    return Expected(0.0, m.over("psu.input_power", 1) + unit)
+    return Expected(0.0, m.over(supplies, 1) + unit)
+
+
+def shelf_supply_input(m: Moment, _: Memory) -> Expected:
+    """Input of a power shelf's supply from its output, by the curve of its losses."""
+    output = m["shelf_psu.output_power"]
+    loss = m.model.layout.site.shelves.supply_loss(output)
+    return Expected(loss, output, holds=output > _LEAST_SUPPLY_WATTS)
+
+
+def shelf_meter(m: Moment, _: Memory) -> Expected:
+    """Power that a shelf reads from the outputs of its supplies."""
+    return Expected(0.0, m.over("shelf_psu.output_power", m.model.layout.site.shelves.count))
+
+
+def bus_load(m: Moment, _: Memory) -> Expected:
+    """Power of a rack's shelves from that of its trays and switch trays."""
+    return Expected(m.over("switch_tray.power", 1), m.over("server.power", 1))
+
+
+def pdu_meter_of_shelves(m: Moment, _: Memory) -> Expected:
+    """Power of a rack's PDUs from the inputs of its shelves' supplies and the coolant unit."""
+    return _pdu_meter(m, "shelf_psu.input_power")
 
 
 def flow_meter(m: Moment, _: Memory) -> Expected:

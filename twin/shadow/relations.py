@@ -11,10 +11,23 @@ from typing import Literal
 
 import numpy as np
 
-from twin.catalog import CDU, FAN, GPU, PSU, PUMP, SERVER, DeviceClass, Signal, device_class
+from twin.catalog import (
+    CDU,
+    FAN,
+    GPU,
+    POWER_SHELF,
+    PSU,
+    PUMP,
+    SERVER,
+    SHELF_PSU,
+    DeviceClass,
+    Signal,
+    device_class,
+)
 from twin.shadow import functions
 from twin.shadow.functions import Function
 from twin.shadow.readings import split, step_of
+from twin.site import Layout
 from twin.wire import ShadowUnit
 
 __all__ = ["RELATIONS", "Relation"]
@@ -32,7 +45,8 @@ class Relation:
     Attributes:
         name: of the relation, a label of its series.
         title: for people.
-        device: class of the devices that have one each; a coolant unit stands for its rack.
+        device: class of the devices that have one each; a coolant unit stands for its rack, also
+            where the rack has none.
         effect: the reading that is explained, summed over what a device has of it.
         causes: the readings that explain it.
         function: gives the expected effect from the causes.
@@ -80,6 +94,14 @@ class Relation:
     def readings(self) -> tuple[str, ...]:
         """All readings that it needs."""
         return (self.effect, *self.causes)
+
+    def shape(self, layout: Layout) -> tuple[int, int]:
+        """Return racks and the devices of each that have one; 0 where the site has no readings."""
+        racks, each = layout.shape(self.device)
+        needed = (device_class(split(name)[0]) for name in self.readings[:2])
+        if not all(layout.per_unit(device) for device in needed):
+            return racks, 0
+        return racks, 1 if self.device is CDU else each
 
     @cached_property
     def coarse(self) -> tuple[str, ...]:
@@ -150,28 +172,52 @@ RELATIONS = (
         floor=20.0, floor_ratio=0.002, form=0.02,
     ),
     Relation(
+        name="shelf_supply_input", title="input of a power shelf's supply", device=SHELF_PSU,
+        effect="shelf_psu.input_power", causes=("shelf_psu.output_power",),
+        function=functions.shelf_supply_input, parameter="input over output of the supply",
+        unit="W", gain=0.02, offset=20.0, floor=1.5, form=0.03, within=0.001,
+    ),
+    Relation(
+        name="shelf_power", title="power meter of a power shelf", device=POWER_SHELF,
+        effect="power_shelf.power", causes=("shelf_psu.output_power",),
+        function=functions.shelf_meter, parameter="reading over the sum of the supplies",
+        unit="W", gain=0.05, offset=50.0, floor=10.0, floor_ratio=0.002, form=0.02,
+    ),
+    Relation(
+        name="bus_load", title="load of a rack's bus", device=CDU, effect="power_shelf.power",
+        causes=("server.power", "switch_tray.power"), function=functions.bus_load,
+        parameter="power of the bus a watt of its trays", unit="W", gain=0.05, offset=1000.0,
+        floor=50.0, floor_ratio=0.003, form=0.05, within=0.002,
+    ),
+    Relation(
+        name="pdu_power_of_shelves", title="power meters of the PDUs of a rack with shelves",
+        device=CDU, effect="pdu.power", causes=("shelf_psu.input_power", "cdu.power"),
+        function=functions.pdu_meter_of_shelves, parameter="reading over the sum of what hangs on "
+        "it", unit="W", gain=0.05, offset=500.0, floor=50.0, floor_ratio=0.002, form=0.02,
+    ),
+    Relation(
         name="coolant_flow", title="flow meter of a rack", device=CDU, effect="cdu.flow",
         causes=("pump.flow",), function=functions.flow_meter,
         parameter="reading over the sum of the pumps", unit="L/min", gain=0.1, offset=0.1,
-        floor=0.01, floor_ratio=0.004, form=0.02,
+        floor=0.01, floor_ratio=0.004, form=0.02, medium="liquid",
     ),
     Relation(
         name="pump_flow", title="flow of a pump", device=PUMP, effect="pump.flow",
         causes=("pump.speed_ratio", "cdu.differential_pressure"), function=functions.pump_flow,
         parameter="flow over that of the pump's curve", unit="L/min", gain=0.2, offset=0.1,
-        floor=0.01, floor_ratio=0.005, form=0.15,
+        floor=0.01, floor_ratio=0.005, form=0.15, medium="liquid",
     ),
     Relation(
         name="loop_pressure", title="pressure of a rack's loop", device=CDU,
         effect="cdu.differential_pressure", causes=("pump.flow", "cdu.filter_pressure"),
         function=functions.loop_pressure, parameter="resistance of the loop", unit="Pa", gain=0.3,
-        offset=1000.0, floor=500.0, floor_ratio=0.006, form=0.1,
+        offset=1000.0, floor=500.0, floor_ratio=0.006, form=0.1, medium="liquid",
     ),
     Relation(
         name="filter_pressure", title="pressure of a coolant filter", device=CDU,
         effect="cdu.filter_pressure", causes=("pump.flow",), function=functions.filter_pressure,
         parameter="resistance of the filter", unit="Pa", gain=0.5, offset=500.0, floor=200.0,
-        floor_ratio=0.015, form=0.15,
+        floor_ratio=0.015, form=0.15, medium="liquid",
     ),
     Relation(
         name="return_temperature", title="return temperature of a rack's coolant", device=CDU,
@@ -181,7 +227,7 @@ RELATIONS = (
             "cdu.level",
         ),
         function=functions.return_temperature, parameter="heat in the coolant over that of the "
-        "servers", unit="K", gain=0.1, offset=0.5, floor=0.1, lag=2.0, warm=120.0,
+        "servers", unit="K", gain=0.1, offset=0.5, floor=0.1, lag=2.0, warm=120.0, medium="liquid",
     ),
     Relation(
         name="heat_exchanger", title="heat exchanger of a coolant unit", device=CDU,
@@ -191,7 +237,7 @@ RELATIONS = (
             "cdu.facility_flow",
         ),
         function=functions.heat_exchanger, parameter="thermal resistance of the heat exchanger",
-        unit="K", gain=0.3, offset=0.5, floor=0.06, form=0.3, lag=1.0, warm=60.0,
+        unit="K", gain=0.3, offset=0.5, floor=0.06, form=0.3, lag=1.0, warm=60.0, medium="liquid",
     ),
     Relation(
         name="heat_balance", title="heat from coolant to facility water", device=CDU,
@@ -199,6 +245,7 @@ RELATIONS = (
         causes=("cdu.flow", "cdu.supply_temperature", "cdu.return_temperature"),
         function=functions.heat_balance, parameter="heat in the water over that of the coolant",
         unit="W", gain=0.05, offset=200.0, floor=30.0, floor_ratio=0.005, form=0.05,
+        medium="liquid",
     ),
     Relation(
         name="water_heat", title="heat meter of the facility water", device=CDU,
@@ -209,6 +256,7 @@ RELATIONS = (
         ),
         function=functions.water_heat, parameter="reading over flow and warming of the water",
         unit="W", gain=0.05, offset=200.0, floor=30.0, floor_ratio=0.005, form=0.05,
+        medium="liquid",
     ),
 )  # fmt: skip
 """All relations."""
