@@ -416,6 +416,8 @@ DEFAULTS = {
         "detail": "gpu",
         "host": "off",
         "averaged_power": False,
+        "real_readings": False,
+        "dcgm_collect_seconds": 0.0,
     },
 }
 

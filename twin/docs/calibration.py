@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from twin.content_cache import Cache, code_key, user_folder
 from twin.docs.chart import chart
 from twin.docs.cluster_day import RUNS, day_table
+from twin.docs.instrument_tables import instrument_tables
 from twin.docs.laws import law_table
 from twin.docs.markdown import NOTICE, table
 from twin.docs.measurement import Comparison, comparisons, quantiles, training
@@ -22,7 +23,6 @@ from twin.docs.training_halves import HalfComparison, half_comparisons
 from twin.docs.workload_runs import RunComparison, run_comparisons
 from twin.drawing import Axis, DrawnLine
 from twin.plant import load_trace
-from twin.plant.instruments import FLICKER_SHOWN, INSTRUMENTS, Instrument
 
 __all__ = ["MADE_OF", "pages"]
 
@@ -63,18 +63,6 @@ The run's first half is what the twin's steps, dips and meters were fitted to la
 was held back; earlier fits saw all of it. DC is an instant of a node's power, AC what its meter at
 the wall shows, which [averages](#instruments). A limit is held by both differences, as a test in
 `tests/calibration`; where the twin misses it, the row says so.
-
-"""
-_INSTRUMENTS = """
-## Instruments
-
-No meter shows an instant. With `telemetry: {{averaged_power: true}}` what exporters show of power
-is the mean over each one's window, in the steps that the meter has, and what comes and goes within
-a second is left out of it to {hidden:.0f} %, so alerts and dashboards see dips as deep as a real
-meter shows them. Breakers, power limits, energy counters and the grid go by the truth. Without that
-key, the default, every meter shows what is drawn in the step, and the readings of a moment add up.
-Temperatures of GPUs, their memory and servers are whole degrees either way, as NVML and IPMI give
-them.
 
 """
 _LAWS = """
@@ -230,7 +218,7 @@ def _made() -> dict[str, str]:
                 _INTRODUCTION,
                 _compared(comparisons()),
                 _halves(),
-                _instruments(),
+                instrument_tables(),
                 _workloads(),
                 _DAY.format(**RUNS),
                 day_table(),
@@ -276,23 +264,6 @@ def _half(row: HalfComparison) -> tuple[str, ...]:
         " / ".join(_percent(part) for part in row.differences),
         f"± {100 * row.statistic.limit:.2g} %", "yes" if row.holds else "**no**",
     )  # fmt: skip
-
-
-def _instruments() -> str:
-    header = ("Instrument", "Readings", "Steps", "Window", "Refresh", "Basis")
-    rows = [
-        (own.title, ", ".join(f"`{own.device}.{name}`" for name in own.signals),
-         " and ".join(dict.fromkeys(f"{step:g} {unit}" for step, unit in _steps(own))),
-         f"{own.window_seconds:g} s", f"{own.refresh_seconds:g} s", own.basis)
-        for own in INSTRUMENTS.values()
-    ]  # fmt: skip
-    return _INSTRUMENTS.format(hidden=100 * (1 - FLICKER_SHOWN)) + table(header, rows)
-
-
-def _steps(own: Instrument) -> Iterator[tuple[float, str]]:
-    """Yield the resolution of each reading of an instrument, and its unit."""
-    for name, step in zip(own.signals, own.steps, strict=True):
-        yield step, "A" if name == "current" else "W"
 
 
 def _workloads() -> str:

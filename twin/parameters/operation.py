@@ -130,6 +130,12 @@ class TelemetryParameters(Section):
     averaged_power: bool = False
     """Show power as real meters do: BMCs, supplies and PDUs as means over some seconds, GPUs over
     one. Without it each shows what is drawn in the step."""
+    real_readings: bool = False
+    """Show temperatures, fans and coolant units in the steps of their sensors, and as often as
+    these have a new value. Without it each shows what is, to the digits that its metric has."""
+    dcgm_collect_seconds: Annotated[float, Field(ge=0, le=3600)] = 0.0
+    """dcgm-exporter's `--collect-interval`, 30 s unless it is set: scrapes in between find the same
+    values again. 0 shows new values in each frame."""
     exporters: ExporterVersions = ExporterVersions()
     """Editions of the exporters, see [exporters](#telemetryexporters)."""
     jobs: JobTelemetryParameters = JobTelemetryParameters()

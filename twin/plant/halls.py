@@ -28,6 +28,7 @@ from twin.plant.nvlink_domain import NvlinkDomains
 from twin.plant.pcie import PcieTraffic
 from twin.plant.port_degradation import PortDegradation
 from twin.plant.power_shelf import ShelfFedServers
+from twin.plant.readings import Readings
 from twin.plant.scheduled import ScheduledHalls
 from twin.plant.sensors import Sensors
 from twin.plant.server import Servers
@@ -78,6 +79,7 @@ class Halls:
         self.sensors = Sensors(layout, random(_SENSOR_STREAM))
         averaged = site.telemetry.averaged_power
         self._instruments = Instruments(layout) if averaged else None
+        self._readings = Readings.of(layout)
         shown = site.telemetry.shows_hosts
         self.systems = GpuHosts(layout, random(_HOST_STREAM)) if shown else None
         self.batch = ScheduledHalls(layout, random(_SCHEDULER_STREAM)) if site.scheduled else None
@@ -146,9 +148,15 @@ class Halls:
             self.trays.step(conditions, dt)
         self.heat.step(gpus, self.servers, conditions, feedback, dt)
         self.servers.meter(self.heat.unit_power, feedback.voltage_ratio, conditions, dt)
-        if self._instruments is not None:
-            self._instruments.step(gpus.power, self.servers, demand.flicker, dt)
+        self._measure(demand, dt)
         return self._draw()
+
+    def _measure(self, demand: Demand, dt: float) -> None:
+        """Let the instruments take in a step."""
+        if self._instruments is not None:
+            self._instruments.step(self.gpus.power, self.servers, demand.flicker, dt)
+        if self._readings is not None:
+            self._readings.step(dt)
 
     def _join(
         self, domains: NvlinkDomains, demand: Demand, conditions: Conditions, dt: float
@@ -266,6 +274,8 @@ class Halls:
         }
         if self._instruments is not None:
             self._instruments.read(outputs, self.servers)
+        if self._readings is not None:
+            self._readings.read(outputs)
         self.sensors.read(outputs)
         self._darken(outputs)
         return outputs

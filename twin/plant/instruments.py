@@ -61,8 +61,9 @@ INSTRUMENTS: Mapping[str, Instrument] = {
         "on steps of 2 W",
     ),
     "pdu": Instrument(
-        "Phase of a rack's PDU", "pdu", ("power", "current"), (1.0, 0.1), 3.0, 3.0,
-        "est.: PDUs' displays and Redfish show whole watts and tenths of an ampere",
+        "Phase of a rack's PDU", "pdu", ("power", "current"), (10.0, 0.1), 3.0, 3.0,
+        "APC's rack PDUs (2G) tell power in hundredths of a kilowatt and current in tenths of an "
+        "ampere (FA156179); window and refresh est., Raritan's measure once a second",
     ),
 }  # fmt: skip
 """All kinds, by name."""
