@@ -6,12 +6,14 @@ import ast
 import os
 import re
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
 import pytest
 
 from twin import __version__
+from twin.compose import MAKES_SECRETS
 
 ROOT = Path(__file__).parents[1]
 LOCKS = ("requirements.lock", "requirements-build.lock", "requirements-dev.lock")
@@ -72,10 +74,65 @@ def test_locks_cover_the_project() -> None:
     project, groups = PROJECT["project"], PROJECT["dependency-groups"]
     runtime, build, dev = (pins(lock) for lock in LOCKS)
     assert wanted(project["dependencies"]) <= runtime.keys()
+    extras = project["optional-dependencies"]
+    shipped = extras["broker"] + extras["secrets"]
+    assert wanted(shipped) <= runtime.keys()
     assert wanted(groups["build"]) <= build.keys()
     assert wanted(project["dependencies"] + groups["build"] + groups["dev"]) <= dev.keys()
     both = {"websockets"}  # the page's tests speak it to Chromium, amqtt to its clients
-    assert wanted(groups["dev"]) & runtime.keys() == both
+    assert wanted(groups["dev"]) & runtime.keys() == both | wanted(shipped)
+
+
+HIDDEN = ("amqtt", "bcrypt", "cryptography", "docker", "gymnasium", "pandas", "pyarrow", "sklearn")
+"""What the base install lacks."""
+WITHOUT_EXTRAS = f"""
+import sys
+for name in {HIDDEN!r}:
+    sys.modules[name] = None  # an import of it fails
+from twin.cli import main
+sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "told"),
+    [
+        (
+            "up --port 0 --mqtt-port 0 --for 1s --site examples/site.yaml",
+            2,
+            "pip install 'amqtt>=0.11.2,<0.13'",
+        ),
+        ("stack secrets --folder {folder}", 2, "pip install 'bcrypt>=4.2' 'cryptography>=44'"),
+        ("emulate --broker mqtt:// --site examples/site.yaml", 2, "broker"),
+        ("sites show examples/site.yaml", 0, ""),
+    ],
+)
+def test_base_install_tells_what_is_missing(
+    arguments: str, status: int, told: str, tmp_path: Path
+) -> None:
+    """A command that needs an extra says in a sentence what to install, and others do without."""
+    line = arguments.format(folder=tmp_path).split()
+    done = subprocess.run([sys.executable, "-c", WITHOUT_EXTRAS, *line],
+                          capture_output=True, text=True, check=False, cwd=ROOT)  # fmt: skip
+    assert done.returncode == status, done.stderr
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_requirements_are_told_as_declared() -> None:
+    """What an error tells to install is what pyproject.toml declares."""
+    extras = PROJECT["project"]["optional-dependencies"].values()
+    declared = {own for extra in extras for own in extra}
+    told = {
+        text.value
+        for path, tree in MODULES.items()
+        for call in ast.walk(tree)
+        if isinstance(call, ast.Call) and getattr(call.func, "id", "") == "not_installed"
+        for text in call.args[1:]
+        if isinstance(text, ast.Constant)
+    }
+    assert told <= declared
+    assert set(MAKES_SECRETS) <= declared
 
 
 def test_locks_agree() -> None:

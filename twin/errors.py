@@ -14,6 +14,7 @@ what the caller must do::
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,7 @@ __all__ = [
     "certificate_fault",
     "did_you_mean",
     "first_error",
+    "not_installed",
     "validation_message",
 ]
 
@@ -108,6 +110,21 @@ def certificate_fault(reason: str, trust: str) -> str | None:
             "issued for this name"
         )
     return f"its certificate is not signed by a CA that is trusted ({reason}); {trust}"
+
+
+def not_installed(what: str, *requirements: str) -> ConfigError:
+    """Return the error of something that needs packages which the base install leaves out.
+
+    Args:
+        what: needs them.
+        requirements: the packages, with versions as pyproject.toml has them.
+    """
+    names = " and ".join(re.split(r"[<>=]", own, maxsplit=1)[0] for own in requirements)
+    written = " ".join(f"'{own}'" if re.search(r"[<>]", own) else own for own in requirements)
+    verb = "are" if len(requirements) > 1 else "is"
+    return ConfigError(
+        f"{what} needs {names}, which {verb} not installed; install with: pip install {written}"
+    )
 
 
 def first_error(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -71,7 +71,7 @@ def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "grafana_client", None)
     failed = run(app, ["dashboards", "push", "--url", "http://127.0.0.1:1", "--token", "x"])
     assert isinstance(failed.exception, ConfigError)
-    assert "pip install 'grafana-client<6'" in str(failed.exception)
+    assert "pip install 'grafana-client>=5,<6'" in str(failed.exception)
     monkeypatch.delattr(twin.grafana, "build", raising=False)
     monkeypatch.setitem(sys.modules, "twin.grafana.build", None)
     failed = run(app, ["dashboards", "build"])

@@ -61,6 +61,7 @@ def test_sum_never_takes_a_missing_device_for_nothing(run: twin.Run) -> None:
     rest = run.sum("gpu", "power_usage", over="gpu", down="absent")
     assert math.isnan(float(strict.sel(time=80, rack="r0001")))
     assert float(rest.sel(time=80, rack="r0001")) > 0
+    assert math.isnan(float(rest.sel(time=100, rack="r0002")))
     assert float(strict.sel(time=10, rack="r0001")) == float(rest.sel(time=10, rack="r0001"))
     assert run.sum("megapack", "power").dims == ("time",)
 
@@ -130,6 +131,10 @@ def test_values_are_those_of_frames(site: twin.Site) -> None:
         (lambda: twin.simulate(SMALL, 10, faults=[twin.Fault("gpu-hang", target="r9")]), "r9"),
         (lambda: twin.simulate(SMALL, 10, faults=[twin.Fault("gpu-hang", at="-")]), "gpu-hang: at"),
         (lambda: twin.simulate(SMALL, 10, faults=WRONG), "is no fault"),
+        (lambda: twin.simulate(SMALL, 10, faults=twin.Fault("gpu-hang")), "give a list of"),  # type: ignore[arg-type]
+        (lambda: twin.simulate(SMALL, 10, faults=[twin.Fault("gpu-hang", at=10)]), "ends after 10"),
+        (lambda: twin.sweep(SMALL, 10, faults=[twin.Fault("gpu-hang", at="1m")]), "ends after 10"),
+        (lambda: twin.sweep(SMALL, 10, over={"megapacks": 3}), "give several values"),  # type: ignore[dict-item]
         (lambda: twin.simulate(SMALL, 10, workload="nonsense"), "nonsense"),
         (lambda: twin.simulate(SMALL, 10, seed=-1), "seed: is -1"),
     ],
@@ -150,9 +155,11 @@ def test_wrong_argument_is_told_in_a_sentence(call: object, told: str) -> None:
         (("fan", "speed"), "site small has no"),
         (("gpus", "power_usage"), "did you mean gpu?"),
         (("job", "training_job_lost_seconds_total"), "of several signals"),
+        ("gpu", "a device class, and a signal"),
+        (5, "a device class, and a signal"),
     ],
 )
-def test_wrong_key_is_told_in_a_sentence(run: twin.Run, key: tuple[str, str], told: str) -> None:
+def test_wrong_key_is_told_in_a_sentence(run: twin.Run, key: Any, told: str) -> None:
     """What a run does not have is refused with what it has."""
     with pytest.raises(twin.ConfigError) as caught:
         run[key]

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import structlog
-from cryptography import x509
 
+from twin.aggregator.certificate_dates import validity
 from twin.errors import ConfigError
 
 __all__ = ["CertificateFiles", "ServerCertificate"]
@@ -108,15 +108,15 @@ class ServerCertificate:
 
 def _expired(file: Path) -> str | None:
     """Return why the certificate in a file is not valid now, None when it is."""
-    try:
-        certificate = x509.load_pem_x509_certificate(file.read_bytes())
-    except ValueError:
+    dates = validity(file.read_text(encoding="ascii", errors="replace"))
+    if dates is None:
         return None  # OpenSSL, which reads it for use, takes more than is in the standard
+    start, end = dates
     now = datetime.now(UTC)
-    if now > certificate.not_valid_after_utc:
-        return f"expired on {certificate.not_valid_after_utc:%Y-%m-%d %H:%M} UTC"
-    if now < certificate.not_valid_before_utc:
-        return f"is valid only from {certificate.not_valid_before_utc:%Y-%m-%d %H:%M} UTC on"
+    if now > end:
+        return f"expired on {end:%Y-%m-%d %H:%M} UTC"
+    if now < start:
+        return f"is valid only from {start:%Y-%m-%d %H:%M} UTC on"
     return None
 
 

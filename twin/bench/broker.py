@@ -16,7 +16,6 @@ from pathlib import Path
 
 from twin.bench.process import find_program, free_port, listens, started, until
 from twin.bus import BrokerUrl
-from twin.bus.embedded import embedded_broker
 from twin.errors import ConfigError
 
 __all__ = ["BrokerKind", "RunningBroker", "best_broker", "running_broker"]
@@ -91,6 +90,8 @@ def _mosquitto(config: Path, port: int, queue: int) -> list[str]:
 
 
 async def _serve(port: int) -> None:
+    from twin.bus.embedded import embedded_broker  # noqa: PLC0415 - of the extra broker
+
     async with embedded_broker("127.0.0.1", port):
         await asyncio.Event().wait()
 

@@ -29,12 +29,18 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, NoReturn
 
 import structlog
-from amqtt.adapters import StreamReaderAdapter
-from amqtt.broker import Broker
-from amqtt.contexts import BrokerConfig, ListenerConfig, ListenerType
 
 from twin.bus.url import BrokerUrl
-from twin.errors import ConfigError
+from twin.errors import ConfigError, not_installed
+
+try:
+    from amqtt.adapters import StreamReaderAdapter
+    from amqtt.broker import Broker
+    from amqtt.contexts import BrokerConfig, ListenerConfig, ListenerType
+except ImportError:
+    raise not_installed(
+        "the embedded broker (another one is named by --broker)", "amqtt>=0.11.2,<0.13"
+    ) from None
 
 if TYPE_CHECKING:
     import ssl

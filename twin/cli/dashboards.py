@@ -11,7 +11,7 @@ import typer
 
 from twin.cli.exporters import EditionNames, chosen_editions
 from twin.cli.options import JsonOutput, JunitFile, seconds
-from twin.errors import CheckFailedError, ConfigError
+from twin.errors import CheckFailedError, ConfigError, not_installed
 from twin.grafana.pages import FOLDER
 
 if TYPE_CHECKING:
@@ -53,10 +53,7 @@ def build(
     try:
         from twin.grafana import build as builder
     except ImportError:
-        raise ConfigError(
-            "building dashboards needs grafana-foundation-sdk; install it with "
-            "pip install grafana-foundation-sdk==0.0.21"
-        ) from None
+        raise not_installed("building dashboards", "grafana-foundation-sdk==0.0.21") from None
     editions = chosen_editions(exporter)
     if check:
         different = builder.differences(output, editions)

@@ -12,12 +12,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from twin.compose import MAKES_SECRETS
+from twin.errors import ConfigError, not_installed
 
-from twin.errors import ConfigError
+try:
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+except ImportError:
+    raise not_installed("making a certificate", *MAKES_SECRETS) from None
 
 __all__ = ["Certificate", "is_fresh", "make_certificate", "read_certificate"]
 

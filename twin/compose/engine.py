@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from twin.compose.diagnosis import ServiceState
-from twin.errors import ConfigError, ServiceError
+from twin.errors import ConfigError, ServiceError, not_installed
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -68,9 +68,7 @@ class Stack:
         try:
             import docker  # noqa: PLC0415 - the extra is loaded by who uses it
         except ImportError as error:
-            raise ConfigError(
-                "this needs the Docker SDK; install it with: pip install 'docker>=7.1,<8'"
-            ) from error
+            raise not_installed("this", "docker>=7.1,<8") from error
         with engine_errors("be reached (is it running, and may you use its socket?)"):
             client = docker.from_env(timeout=_ANSWER_SECONDS)
             client.ping()

@@ -6,7 +6,13 @@ import base64
 import hashlib
 import secrets
 
-import bcrypt
+from twin.compose import MAKES_SECRETS
+from twin.errors import not_installed
+
+try:
+    import bcrypt
+except ImportError:
+    raise not_installed("making secrets", *MAKES_SECRETS) from None
 
 __all__ = ["mosquitto_hash", "web_hash"]
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from importlib import import_module
 from typing import Any
 
-from twin.errors import ConfigError, ServiceError
+from twin.errors import ConfigError, ServiceError, not_installed
 
 __all__ = ["FOLDER_UID", "Grafana", "connect", "push"]
 
@@ -31,9 +31,7 @@ def connect(url: str, credential: str | tuple[str, str] | None) -> Grafana:
     try:
         client = import_module("grafana_client")
     except ImportError:
-        raise ConfigError(
-            "pushing needs grafana-client; install it with pip install 'grafana-client<6'"
-        ) from None
+        raise not_installed("pushing", "grafana-client>=5,<6") from None
     if not url.startswith(("http://", "https://")):
         raise ConfigError(
             f"Grafana {url!r} is not an address; write for example http://127.0.0.1:3000"

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.errors import ConfigError
+from twin.errors import not_installed
 from twin.history.events import PastEvent, events_table
 from twin.history.page_reader import Block
 from twin.rules.sampling import labels_of_block
@@ -215,8 +215,5 @@ def pyarrow(wanted_by: str) -> tuple[Any, Any]:
         import pyarrow as pa  # noqa: PLC0415 - of the extra history
         from pyarrow import parquet  # noqa: PLC0415 - likewise
     except ImportError:
-        raise ConfigError(
-            f"{wanted_by} needs pyarrow, which is not installed; install it with: "
-            "pip install pyarrow"
-        ) from None
+        raise not_installed(wanted_by, "pyarrow>=18") from None
     return pa, parquet

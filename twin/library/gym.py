@@ -9,18 +9,22 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.errors import ConfigError
+from twin.errors import ConfigError, not_installed
 from twin.library.controls import SetPoint, set_points
-from twin.library.plans import PlannedFault, seconds_of
+from twin.library.plans import PlannedFault, seconds_of, within
 from twin.library.sites import load_site
 from twin.library.stepping import START, SteppedTwin
 from twin.library.summary import RunSummary
 from twin.parameters.site import Site
 from twin.site import Layout
+
+try:
+    import gymnasium
+except ImportError:
+    raise not_installed("twin.library.gym", "gymnasium>=1.1,<2") from None
 
 __all__ = ["OBSERVED", "TwinEnv", "running_cost"]
 
@@ -104,7 +108,8 @@ class TwinEnv(gymnasium.Env[Numbers, Numbers]):
         self._every = seconds_of(every, "every", least=1.0)
         if self._every > self._seconds:
             raise ConfigError(f"every: is {every!r}, longer than an episode of {duration!r}")
-        self._faults, self._failures, self._start = tuple(faults), failures, start
+        self._faults = within(faults, self._seconds)
+        self._failures, self._start = failures, start
         self._reward = reward
         self.set_points: tuple[SetPoint, ...] = set_points(Layout(self.site))
         """What the numbers of an action are."""

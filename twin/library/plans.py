@@ -11,7 +11,7 @@ from twin.faults import FAULTS, parse_fault, place_of, resolved_target
 from twin.scenario import parse_duration
 from twin.site import Layout
 
-__all__ = ["PlannedFault", "checked", "seconds_of"]
+__all__ = ["PlannedFault", "checked", "seconds_of", "within"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +67,42 @@ def checked(faults: Iterable[PlannedFault], layout: Layout) -> list[PlannedFault
     Raises:
         ConfigError: one of them does not exist, cannot be there, or has a wrong parameter or time.
     """
-    plans = list(faults)
+    plans = _listed(faults)
     for plan in plans:
-        if not isinstance(plan, PlannedFault):
-            raise ConfigError(f"faults: {plan!r} is no fault; write twin.Fault(kind, at=…)")
         parse_fault(FAULTS, plan.kind, plan.parameters)
         place_of(FAULTS, layout, plan.kind, plan.place(layout))
         _ = plan.lasting
     return sorted(plans, key=lambda plan: plan.start)
+
+
+def within(faults: Iterable[PlannedFault], seconds: float) -> list[PlannedFault]:
+    """Return the faults of a run, each of which begins before its end.
+
+    Args:
+        faults: of the run.
+        seconds: that it lasts.
+
+    Raises:
+        ConfigError: one of them is none, or would begin too late.
+    """
+    plans = _listed(faults)
+    for plan in plans:
+        if plan.start >= seconds:
+            raise ConfigError(
+                f"fault {plan.kind}: at: is {plan.at!r}, and the run ends after {seconds:g} s; let "
+                "it begin before, or the run last longer"
+            )
+    return plans
+
+
+def _listed(faults: object) -> list[PlannedFault]:
+    if not isinstance(faults, Iterable):
+        raise ConfigError(f"faults: is {faults!r}; give a list of twin.Fault(kind, at=…)")
+    plans = list(faults)
+    for plan in plans:
+        if not isinstance(plan, PlannedFault):
+            raise ConfigError(f"faults: {plan!r} is no fault; write twin.Fault(kind, at=…)")
+    return plans
 
 
 def seconds_of(value: str | float, what: str, least: float | None = None) -> float:

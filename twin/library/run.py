@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from twin.catalog import DeviceClass, Signal
-from twin.errors import ConfigError
+from twin.errors import ConfigError, not_installed
 from twin.library.axes import DeviceAxes, axes_of, device_of, signal_of
 from twin.library.events import RunEvent
 from twin.library.recording import SampleStore, Values
@@ -36,9 +36,7 @@ def library_module(name: str) -> Any:
     try:
         return importlib.import_module(name)
     except ImportError:
-        raise ConfigError(
-            f"this needs {name}, which is not installed; install it with: pip install {name}"
-        ) from None
+        raise not_installed("this", name) from None
 
 
 class FinishedRun:
@@ -90,12 +88,9 @@ class FinishedRun:
         Raises:
             ConfigError: there is no such signal, it was not recorded, or xarray is not installed.
         """
-        if len(key) != 2:  # noqa: PLR2004 - a class and a signal
-            raise ConfigError(
-                f'run[{key!r}]: write run["gpu", "power_usage"]: a device class, and a signal'
-            )
-        device = self._device(key[0])
-        signal = signal_of(self._layout, device, key[1])
+        name, wanted = _pair(key)
+        device = self._device(name)
+        signal = signal_of(self._layout, device, wanted)
         axes = self._axes(device)
         coordinates: dict[str, Any] = {
             "time": (
@@ -137,8 +132,8 @@ class FinishedRun:
             device: device class.
             signal: of it.
             over: dimension that is summed; None for all but time.
-            down: ``nan``: no sum where any is down; ``absent``: the sum of the others; None for a
-                refusal where any is down.
+            down: ``nan``: no sum where any is down; ``absent``: the sum of the others, none where
+                all are down; None for a refusal where any is down.
 
         Raises:
             ConfigError: there is no such signal or dimension, or a device is down and ``down`` is
@@ -158,7 +153,10 @@ class FinishedRun:
                 "down='nan' for no sum then, or down='absent' for the sum of the others"
             )
         total: DataArray = values.sum(
-            dims if over is None else over, skipna=down == "absent", keep_attrs=True
+            dims if over is None else over,
+            skipna=down == "absent",
+            min_count=1 if down == "absent" else None,
+            keep_attrs=True,
         )
         return total
 
@@ -256,6 +254,14 @@ def table_library(name: str | None = None) -> Any:
     raise ConfigError(
         "a table needs pandas or polars, and neither is installed; install one with: "
         "pip install pandas"
+    )
+
+
+def _pair(key: object) -> tuple[str, str]:
+    if isinstance(key, tuple) and len(key) == 2:  # noqa: PLR2004 - a class and a signal
+        return key[0], key[1]
+    raise ConfigError(
+        f'run[{key!r}]: write run["gpu", "power_usage"]: a device class, and a signal'
     )
 
 

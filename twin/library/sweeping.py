@@ -14,7 +14,7 @@ from math import ceil
 from typing import Any, overload
 
 from twin.errors import ConfigError
-from twin.library.plans import PlannedFault, checked, seconds_of
+from twin.library.plans import PlannedFault, checked, seconds_of, within
 from twin.library.progress import ProgressBar
 from twin.library.recording import SampleStore, chosen_signals
 from twin.library.run import FinishedRun, table_library
@@ -66,7 +66,12 @@ def simulate(
     if interval > seconds:
         raise ConfigError(f"every: is {every!r}, longer than the whole run of {duration!r}")
     twin = SteppedTwin(
-        site, faults=faults, seed=seed, workload=workload, failures=failures, start=start
+        site,
+        faults=within(faults, seconds),
+        seed=seed,
+        workload=workload,
+        failures=failures,
+        start=start,
     )
     chosen = chosen_signals(twin.layout, record)
     samples = int(seconds / interval + 1e-9)
@@ -166,12 +171,13 @@ def sweep(
     Raises:
         ConfigError: an argument is not what it must be, or a site cannot have such values.
     """
-    axes = {**{key: list(own) for key, own in (over or {}).items()}, **_listed(values)}
+    seconds = seconds_of(duration, "duration")
+    axes = _listed({**(over or {}), **values})
     seeds = [seed] if isinstance(seed, int) else list(seed)
     combinations = list(itertools.product(*axes.values(), seeds))
     if not 0 < len(combinations) <= _MOST_RUNS:
         raise ConfigError(f"a sweep of {len(combinations):,} runs; give 1 to {_MOST_RUNS:,}")
-    base, plans = load_site(site), list(faults)
+    base, plans = load_site(site), within(faults, seconds)
     named = [*axes, *(["seed"] if len(seeds) > 1 else [])]
     jobs, heads = [], []
     for *chosen, number in combinations:
@@ -180,7 +186,7 @@ def sweep(
         heads.append(dict(zip(named, [*chosen, number], strict=False)))
         jobs.append({
             "site": own.model_dump(mode="json", exclude_unset=True),
-            "duration": seconds_of(duration, "duration"),
+            "duration": seconds,
             "faults": [{**asdict(plan), "parameters": dict(plan.parameters)} for plan in plans],
             "seed": number, "workload": workload, "failures": failures, "start": start,
         })  # fmt: skip

@@ -18,7 +18,6 @@ from twin.aggregator import (
     Token,
 )
 from twin.bus import BrokerUrl
-from twin.bus.embedded import embedded_broker
 from twin.emulator import Emulator, EmulatorConfig
 from twin.errors import ConfigError, first_error
 from twin.redfish import RedfishConfig, RedfishService
@@ -159,6 +158,8 @@ async def local_stack(config: LocalConfig) -> AsyncIterator[LocalStack]:
     async with AsyncExitStack() as stack:
         broker = config.broker
         if broker is None:
+            from twin.bus.embedded import embedded_broker  # noqa: PLC0415 - of the extra broker
+
             broker = await stack.enter_async_context(embedded_broker(config.host, config.mqtt_port))
         aggregator = await stack.enter_async_context(
             Aggregator.running(
