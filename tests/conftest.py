@@ -157,8 +157,8 @@ def pytest_terminal_summary(
     """Say what was left out, so that nothing is left out in silence."""
     if left := config.stash[_LEFT]:
         terminalreporter.write_line(
-            f"{left} tests are left to scripts/test --full: other brokers and stores, Helm, "
-            "shifted clocks, mutants of every rule"
+            f"{left} tests are left to scripts/test --full: all scenarios and mutants of "
+            "every rule, other brokers and stores, Helm, shifted clocks"
         )
 
 

@@ -149,6 +149,7 @@ def test_traces_are_what_the_faults_do(traces: dict[str, Trace]) -> None:
     assert all(well(health) for health in traces["psu-failure"].during)
 
 
+@pytest.mark.full
 def test_effective_training_time_at_16384_gpus(
     traces: dict[str, Trace], monkeypatch: pytest.MonkeyPatch
 ) -> None:

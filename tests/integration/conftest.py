@@ -305,11 +305,15 @@ def unused_port() -> int:
 def eventually() -> Callable[..., Any]:
     """Return a function that calls another one until its result is true, and returns that.
 
-    A server that does not answer is one that did not get that far yet.
+    A server that does not answer is one that did not get that far yet. A probe that is itself
+    work, such as a whole page or a command, asks ``every`` few seconds.
     """
 
     def wait(
-        probe: Callable[[], T], seconds: float = READY_SECONDS, why: Callable[[], str] = str
+        probe: Callable[[], T],
+        seconds: float = READY_SECONDS,
+        why: Callable[[], str] = str,
+        every: float = POLL_SECONDS,
     ) -> T:
         deadline = time.monotonic() + seconds
         while True:
@@ -323,7 +327,7 @@ def eventually() -> Callable[..., Any]:
                     return result
             if time.monotonic() > deadline:
                 pytest.fail(f"not within {seconds} s; the last answer was {last!r}\n{why()}")
-            time.sleep(POLL_SECONDS)
+            time.sleep(every)
 
     return wait
 

@@ -55,6 +55,10 @@ AIR_FAULTS = (*(each for each in FAULTS if each[0] not in OF_COOLANT),
 """The same where air cools the servers, which have no coolant to lose."""
 
 
+PROBE_SECONDS = 5.0
+"""Between two looks at all panels, or at a page of all series: as often as Prometheus scrapes."""
+
+
 def twin(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Run the command line to its end."""
     return subprocess.run(
@@ -67,7 +71,12 @@ def twin(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.fixture(params=[(SITE, FAULTS), (IN_AIR, AIR_FAULTS)], ids=["liquid", "air"])
+@pytest.fixture(
+    params=[
+        pytest.param((SITE, FAULTS), id="liquid"),
+        pytest.param((IN_AIR, AIR_FAULTS), id="air", marks=pytest.mark.full),
+    ]
+)
 def struck(
     request: pytest.FixtureRequest,
     unused_port: int,
@@ -162,16 +171,19 @@ def test_every_panel_answers_and_trouble_shows(
         # What the observer has found may be over when the job waits.
         return empty <= (set() if alone else {"twin-shadow"}) and not quiet & awaited
 
-    eventually(lambda: not failures(), 180.0, lambda: json.dumps(failures(), indent=1))
+    def why() -> str:
+        return json.dumps(failures(), indent=1)
+
+    eventually(lambda: not failures(), 180.0, why, PROBE_SECONDS)
     # What is wrong while the observer learns is normal to it.
-    eventually(judging, 600.0)
+    eventually(judging, 600.0, every=PROBE_SECONDS)
     for alone in (True, False):
         now = {fault: target for fault, target in faults if (fault in OBSERVED) == alone}
         for fault, target in now.items():
             strike = (fault, "--target", target, "--broker", broker, "--site", "small")
             inject(*strike, "--for", "30m")
         probe = partial(shown, frozenset(now), alone=alone)
-        eventually(probe, 600.0, lambda: json.dumps(failures(), indent=1))
+        eventually(probe, 600.0, why, PROBE_SECONDS)
 
 
 def test_an_absent_prometheus_is_named(unused_port: int) -> None:

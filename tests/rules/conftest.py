@@ -34,7 +34,6 @@ expect:
   exactly: [PumpFailed]
 """
 
-LONGEST = "quiet-day"
 SUITE_SECONDS = 2700
 """What a test may take that is the first to ask for all scenarios: far beyond what they need beside
 other tests on two cores."""
@@ -76,24 +75,12 @@ def expected_alerts() -> set[str]:
 
 
 @pytest.fixture(scope="session")
-def results(
-    request: pytest.FixtureRequest, shipped: RuleSet, alertmanager_config: Path
-) -> list[ScenarioResult]:
-    """Return one run of the shipped scenarios with the shipped rules.
-
-    If a test of scripts/test --full is going to ask for it, it has also the longest scenario, which
-    is longer than all others together, and all mutants: what it says of the others is the same.
-    """
-    full = any(
-        item.get_closest_marker("full") and "results" in getattr(item, "fixturenames", ())
-        for item in request.session.items
-    )
+def results(shipped: RuleSet, alertmanager_config: Path) -> list[ScenarioResult]:
+    """Return one run of the shipped scenarios with the shipped rules, and with all mutants."""
     scenarios = find_scenarios([])
     check_suite(scenarios, shipped)
-    if not full:
-        scenarios = [loaded for loaded in scenarios if loaded.name != LONGEST]
     with _after_others():
-        return run_suite(scenarios, shipped, Options(alertmanager=alertmanager_config, mutate=full))
+        return run_suite(scenarios, shipped, Options(alertmanager=alertmanager_config, mutate=True))
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from twin.scenario import load_scenario
 
 pytestmark = [
     pytest.mark.integration,
+    pytest.mark.full,
     pytest.mark.xdist_group("suite"),
     pytest.mark.timeout(SUITE_SECONDS),
 ]
@@ -36,7 +37,6 @@ OF_PARTS = ('part!=""', 'part="facility"', 'alertname="AggregatorDisconnected"')
 tests/integration/test_alertmanager.py tries these."""
 
 
-@pytest.mark.full
 def test_a_broken_rule_turns_the_suite_red(
     shipped: RuleSet, results: list[ScenarioResult], expected_alerts: set[str]
 ) -> None:

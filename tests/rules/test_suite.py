@@ -1,14 +1,23 @@
-"""The shipped suite is green; that it would notice a broken rule is for test_broken_rules.py."""
+"""The shipped suite is green; that it would notice a broken rule is for test_broken_rules.py.
+
+Every run has one scenario of each site; that every fault fires its alerts and no others, it lives
+through on a smaller site (tests/deploy/test_physics.py). A full one has all scenarios.
+"""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from tests.rules.conftest import LONGEST, SUITE_SECONDS, firing
+from tests.rules.conftest import SUITE_SECONDS, firing
 from twin.rules.audit import audit
 from twin.rules.result import CheckStatus, ScenarioResult
+from twin.rules.scenario_run import Options
 from twin.rules.source import RuleSet
-from twin.rules.suite import is_foreign
+from twin.rules.suite import is_foreign, run_suite
+from twin.scenario import find_scenarios
+from twin.scenario.loader import LoadedScenario
 
 pytestmark = [
     pytest.mark.integration,
@@ -16,16 +25,38 @@ pytestmark = [
     pytest.mark.timeout(SUITE_SECONDS),
 ]
 
+LONGEST = "quiet-day"
+FEWEST_SITES = 8
+"""On so many sites at least something is struck."""
 
+
+@pytest.mark.full
 def test_the_shipped_suite_is_green(results: list[ScenarioResult]) -> None:
     """Every fault fires its alerts in time and no others, and quiet hours fire none."""
-    failed = [
+    assert failed(results) == []
+
+
+def test_a_scenario_of_each_site_is_green(shipped: RuleSet, alertmanager_config: Path) -> None:
+    """The shortest fault on each site fires its alerts in time and no others."""
+    shortest: dict[str, LoadedScenario] = {}
+    for loaded in find_scenarios([]):
+        if loaded.scenario.faults:
+            site = loaded.layout.site.name
+            other = shortest.setdefault(site, loaded)
+            shortest[site] = min(loaded, other, key=lambda own: own.scenario.duration)
+    chosen = list(shortest.values())
+    assert len(chosen) >= FEWEST_SITES
+    assert failed(run_suite(chosen, shipped, Options(alertmanager=alertmanager_config))) == []
+
+
+def failed(results: list[ScenarioResult]) -> list[str]:
+    """Return the checks that did not pass."""
+    return [
         f"{result.name}: {check.text}: {check.detail}"
         for result in results
         for check in result.checks
         if check.status is not CheckStatus.PASSED
     ]
-    assert failed == []
 
 
 @pytest.mark.full
@@ -36,12 +67,14 @@ def test_a_whole_day_is_green(results: list[ScenarioResult]) -> None:
     assert not list(firing([day]))
 
 
+@pytest.mark.full
 def test_no_rule_names_what_no_site_has(shipped: RuleSet, results: list[ScenarioResult]) -> None:
     """Every shipped rule can be evaluated, and on metrics that exist, if on another site."""
     findings = audit(shipped, results)
     assert [own.rule.name for own in findings if own.unknown or own.error] == []
 
 
+@pytest.mark.full
 def test_what_no_scenario_expects_does_not_fire(
     results: list[ScenarioResult], expected_alerts: set[str]
 ) -> None:
