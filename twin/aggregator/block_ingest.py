@@ -6,6 +6,7 @@ known by its name, it is late, lost, twice there or wrong by itself, and is coun
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -136,12 +137,12 @@ class BlockIngest:
         racks = len(block.racks)
         self._store.accept_block(first, block, at)
         self._telemetry.ingested[_RACK.value].inc(racks)
-        lag = None
-        for ts in block.ts.tolist():
+        times = block.ts.tolist()
+        for ts, frames in Counter(times).items():  # most often all have the same
             lag = self._announced.lag(ts, now)
             if lag is not None:
-                self._telemetry.lag.observe(lag)
-        return lag
+                self._telemetry.lag.observe(lag, frames)
+        return self._announced.lag(times[-1], now)
 
     def _take_each(
         self,

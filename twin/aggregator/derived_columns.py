@@ -92,7 +92,7 @@ class DerivedColumns:
             store, part = self._store, self._units[device.frame]
             count = store.layout.per_unit(device)
             columns: dict[str, NDArray[np.float64]] = {
-                signal.name: store.column(device, signal.name)[part].reshape(-1)
+                signal.name: store.column(device, signal.name, part).reshape(-1)
                 for signal in store.layout.reported[device.name]
                 if signal.on_wire
             }

@@ -230,7 +230,7 @@ class MetricsPage:
     def _counted(self, device: DeviceClass, signal: Signal, event: ExporterEvent) -> SeriesColumn:
         """Return the series that the exporter counts at this moment."""
         first = self._units[device.frame].start * self._layout.per_unit(device)
-        shown = np.isfinite(self._store.values[device.name][:, self._units[device.frame]])
+        shown = np.isfinite(self._store.values_of(device, self._units[device.frame]))
         hosts = shown.any(axis=0).reshape(-1, device.per_host(self._layout.site))
         blocks: list[bytes] = []
         values: list[float] = []
@@ -247,9 +247,7 @@ class MetricsPage:
             parts = [self._values(device, device[name]) for name in signal.sum_of]
             total: NDArray[np.float64] = np.sum(parts, axis=0)
             return total
-        row = self._store.row(device, signal)
-        values: NDArray[np.float64] = self._store.values[device.name]
-        return values[row, self._units[device.frame]].reshape(-1)
+        return self._store.column(device, signal.name, self._units[device.frame]).reshape(-1)
 
 
 def _in_unit(values: NDArray[np.float64], factor: float) -> NDArray[np.float64]:

@@ -62,10 +62,10 @@ class _Kept:
     def __init__(
         self, store: Store, device: DeviceClass, signal: Signal, rollups: list[Rollup]
     ) -> None:
-        self._values = store.column(device, signal.name)
+        self._store, self._device, self._signal = store, device, signal.name
         self._units = store.units[device.frame]
-        self.devices = self._values.shape[1]
-        self._reduction = Reduction(rollups, *self._values.shape)
+        self.devices = store.layout.per_unit(device)
+        self._reduction = Reduction(rollups, len(self._units), self.devices)
         self._version = -1
 
     def at(self, version: int) -> Reduction:
@@ -73,7 +73,8 @@ class _Kept:
         if self._version != version:
             units = self._units.since(self._version)
             if units is not None:
-                self._reduction.update(units, self._values[units], self._units.reporting[units])
+                values = self._store.column(self._device, self._signal)[units]
+                self._reduction.update(units, values, self._units.reporting[units])
             self._version = version
         return self._reduction
 

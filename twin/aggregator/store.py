@@ -6,6 +6,7 @@ and :meth:`Store.lose` blank the rows of units that fell silent, and say why.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from twin.aggregator.exporter_events import ExporterEvents
 from twin.aggregator.identity import Identities
+from twin.aggregator.pending_blocks import PendingBlocks
 from twin.aggregator.shadow_reports import ShadowReports
 from twin.catalog import DEVICES, GPU, DeviceClass, Signal, UnitKind, devices_of
 from twin.site import Layout
@@ -57,6 +59,7 @@ def timeout_of(interval: float) -> float:
     return min(max(_LEAST_TIMEOUT_SECONDS, wanted), _MOST_TIMEOUT_SECONDS)
 
 
+_ALL = slice(None)
 _REASONS = np.array(list(Missing))
 _NEVER_SEEN, _TIMEOUT, _DECODE_ERROR, _WILL, _OFFLINE = range(len(Missing))
 _CODES = {reason: code for code, reason in enumerate(Missing)}
@@ -156,8 +159,6 @@ class Store:
     Attributes:
         layout: the site.
         names: of its hosts and GPUs.
-        values: device class to an array (signals that travel, units, devices a unit),
-            float64, NaN where no value is reported.
         units: kind of frame to its units.
         events: what exporters count of XIDs and clock events.
         shadow: what an observer says.
@@ -176,10 +177,11 @@ class Store:
             device.name: {signal.name: row for row, signal in enumerate(_wire(layout, device))}
             for device in DEVICES
         }
-        self.values: dict[str, NDArray[np.float64]] = {
+        self._values: dict[str, NDArray[np.float64]] = {
             device.name: np.full((len(self._rows[device.name]), *layout.shape(device)), np.nan)
             for device in DEVICES
         }
+        self._pending = PendingBlocks(layout.units(UnitKind.RACK), self._values)
         self.events = ExporterEvents(layout, self._rows[GPU.name])
 
     @property
@@ -188,22 +190,39 @@ class Store:
         latest: float = np.fmax.reduce(self.units[UnitKind.RACK].ts, initial=np.nan)
         return latest
 
+    @property
+    def values(self) -> Mapping[str, NDArray[np.float64]]:
+        """Device class to an array (signals that travel, units, devices a unit), float64.
+
+        NaN where no value is reported.
+        """
+        self._pending.settle(_ALL)
+        return self._values
+
+    def values_of(self, device: DeviceClass, units: slice = _ALL) -> NDArray[np.float64]:
+        """Return the values of some units: (signals that travel, units, devices a unit)."""
+        if device.frame is UnitKind.RACK:
+            self._pending.settle(units)
+        return self._values[device.name][:, units]
+
     def row(self, device: DeviceClass, signal: Signal) -> int:
         """Return the row of a signal that travels in the array of its device class."""
         return self._rows[device.name][signal.name]
 
-    def column(self, device: DeviceClass, signal: str) -> NDArray[np.float64]:
+    def column(self, device: DeviceClass, signal: str, units: slice = _ALL) -> NDArray[np.float64]:
         """Return the values of one signal, shape (units, devices a unit)."""
-        values: NDArray[np.float64] = self.values[device.name][self._rows[device.name][signal]]
+        values: NDArray[np.float64] = self.values_of(device, units)[self._rows[device.name][signal]]
         return values
 
     def accept(self, kind: UnitKind, unit: int, snapshot: Snapshot, at: float) -> None:
         """Take over a frame of a unit."""
+        if kind is UnitKind.RACK:
+            self._pending.settle(slice(unit, unit + 1))
         if self.events.wanted and GPU.name in snapshot.groups:
             gpus = snapshot.groups[GPU.name]
-            self.events.see(unit, self.values[GPU.name][:, unit], gpus, snapshot.ts)
+            self.events.see(unit, self._values[GPU.name][:, unit], gpus, snapshot.ts)
         for device, group in snapshot.groups.items():
-            self.values[device][:, unit] = group
+            self._values[device][:, unit] = group
         units = self.units[kind]
         frames = snapshot.seq - units.seq.item(unit)
         if 0 < frames < _LEAST_FRAMES and units.reporting.item(unit):
@@ -229,8 +248,7 @@ class Store:
             at: elapsed time.
         """
         own = slice(first, first + len(block.racks))
-        for device, group in block.groups.items():
-            self.values[device][:, own] = group
+        self._pending.put(first, block)
         units = self.units[UnitKind.RACK]
         for unit, received in enumerate(units.received[own].tolist(), first):
             units.pace[unit] = max(at - received, _PACE_KEPT * units.pace[unit])
@@ -286,8 +304,9 @@ class Store:
     def _blank(self, kind: UnitKind, units: NDArray[np.bool_]) -> None:
         if not units.any():
             return
+        self._pending.settle(_ALL)
         for device in devices_of(kind):
-            self.values[device.name][:, units] = np.nan
+            self._values[device.name][:, units] = np.nan
         self.units[kind].reporting[units] = False
         self.version += 1
         self.units[kind].changed[units] = self.version

@@ -13,6 +13,7 @@ from prometheus_client.openmetrics import exposition as openmetrics_exposition
 from prometheus_client.registry import RestrictedRegistry
 
 from twin import __version__
+from twin.aggregator.bulk_histogram import BulkHistogram
 from twin.aggregator.text_format import OPENMETRICS_END
 from twin.catalog import OwnMetric, own
 
@@ -60,9 +61,7 @@ class OwnTelemetry:
         self.restarts = self._counters(own.UNIT_RESTARTS, kinds)
         self.refused = self._counters(own.MESSAGES_REFUSED, REASONS)
         self.http_refused = self._counters(own.HTTP_REFUSED, HTTP_REASONS)
-        self.lag = Histogram(
-            own.INGEST_LAG.name, own.INGEST_LAG.help, buckets=_LAG_BUCKETS, registry=self._registry
-        )
+        self.lag = BulkHistogram(own.INGEST_LAG, _LAG_BUCKETS, self._registry)
         self._scrape_seconds = Histogram(
             own.SCRAPE_DURATION.name,
             own.SCRAPE_DURATION.help,

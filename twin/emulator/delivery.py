@@ -24,7 +24,9 @@ _SPREAD = 0.6
 """Frames of a tick are spread over this share of the interval. The rest is for the step of
 the plant before them and for slower ones behind them."""
 _BATCH = 8
-"""Frames published between two looks at the clock."""
+"""Frames published between two looks at the clock, at least."""
+_LOOKS = 400
+"""Looks at the clock a tick, at most: each is a turn of the event loop and a timer."""
 _LEAST_PATIENCE = 0.25
 """A tick that is late itself still waits for the broker for this share of the period."""
 
@@ -88,11 +90,11 @@ class Delivery:
         first = parcels.index(self._starved) if self._starved in parcels else 0
         count = sum(len(parcel.units) for parcel in parcels)
         self._round, self._starved = _Round(count), None
-        look = 0
+        look, batch = 0, max(_BATCH, count // _LOOKS)
         for parcel in parcels[first:] + parcels[:first]:
             done = self._round.done
             if done >= look:
-                look = done + _BATCH
+                look = done + batch
                 await self._pacer.spread(_SPREAD * done / count)
             message, frames = self._frames.pack(parcel)
             if message is not None:

@@ -12,7 +12,18 @@ from numpy.typing import NDArray
 
 from twin.plant.units import Floats
 
-__all__ = ["NIC_SYMBOL_RATE", "NVLINK_RATE", "PCIE_RATE", "SINGLE_BIT_RATE", "ErrorCreep"]
+__all__ = [
+    "NIC_SYMBOL_RATE",
+    "NVLINK_RATE",
+    "PCIE_RATE",
+    "SINGLE_BIT_RATE",
+    "ErrorCreep",
+    "Errors",
+    "errors_of",
+]
+
+Errors = tuple[NDArray[np.intp], NDArray[np.int64]]
+"""Devices that have errors, by their place among all, and how many each."""
 
 _HOUR, _DAY = 3600.0, 86_400.0
 _SPREAD = 1.5
@@ -43,18 +54,30 @@ class ErrorCreep:
         own = rng.lognormal(-(_SPREAD**2) / 2.0, _SPREAD, size)
         self._rng = rng
         self._ends = np.cumsum(own * rate)
-        self._shape = shape
 
-    def errors(self, dt: float) -> NDArray[np.int64] | None:
-        """Return the errors of ``dt`` seconds by device, None where there are none."""
+    def errors(self, dt: float) -> Errors | None:
+        """Return the errors of ``dt`` seconds, None where there are none."""
         total = float(self._ends[-1])
         count = int(self._rng.poisson(total * dt))
         if not count:
             return None
         whose = np.searchsorted(self._ends, self._rng.random(count) * total, side="right")
-        return np.bincount(whose, minlength=self._ends.size).reshape(self._shape)
+        return np.unique(whose, return_counts=True)
 
-    def add_to(self, counter: Floats, dt: float, where: NDArray[np.bool_] | bool = True) -> None:
-        """Add the errors of ``dt`` seconds to a counter, those of some devices only."""
-        if (errors := self.errors(dt)) is not None:
-            counter += errors * where
+    def added(self, counter: Floats, dt: float, where: NDArray[np.bool_] | None = None) -> Floats:
+        """Return a counter with the errors of ``dt`` seconds, of some devices only if so wanted."""
+        errors = self.errors(dt)
+        if errors is None:
+            return counter
+        places, counts = errors
+        if where is not None:
+            counts = counts * where.reshape(-1)[places]
+        risen = counter.copy()
+        risen.reshape(-1)[places] += counts
+        return risen
+
+
+def errors_of(counts: NDArray[np.int64]) -> Errors:
+    """Return the errors of which each device has so many."""
+    places = np.nonzero(counts.reshape(-1))[0]
+    return places, counts.reshape(-1)[places]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from twin.catalog import LEAF
 from twin.plant.nic import Nics
 from twin.plant.switch import ASIC_SECONDS, IDLE_CELSIUS, RISE_KELVIN, Octets, known
-from twin.plant.units import Floats, lag
+from twin.plant.units import Floats, Kept, frozen, lag
 from twin.site import Layout
 
 __all__ = ["Fabric", "uplink_pace"]
@@ -51,6 +51,7 @@ class Fabric:
         site = layout.site
         self._racks = (site.racks, site.servers_per_rack)
         self._detailed = site.telemetry.extra_signals
+        self._kept = Kept()
         self._first_rack = np.arange(shape.arrays) * site.racks_per_array
         self._array_of_rack = np.arange(site.racks) // site.racks_per_array
         self._full = site.racks == shape.arrays * site.racks_per_array
@@ -245,8 +246,9 @@ class Fabric:
 
     def leaf_outputs(self, nics: Nics) -> dict[str, Floats]:
         """Return all signals of the catalogue's leaf class, NaN where a leaf is down but ``up``."""
-        marked, pause = self._of_rails(nics.marked), self._of_rails(nics.paused)
-        links = self._of_rails(nics.link.astype(np.float32))
+        kept = self._kept
+        marked, paused, link = frozen(nics.marked), frozen(nics.paused), frozen(nics.link)
+        links = kept("links", lambda: self._of_rails(link.astype(np.float32)), link)
         in_service = self._uplinks.sum(axis=1).reshape(self._leaves).astype(float)
         values = {
             "power": self._leaf_power(),
@@ -254,8 +256,8 @@ class Fabric:
             "rx_bytes": self._leaf.received,
             "tx_bytes": self._leaf.transmitted,
             "discarded_bytes": self.discarded,
-            "ecn_marked": marked,
-            "pause": pause,
+            "ecn_marked": kept("marked", lambda: self._of_rails(marked), marked),
+            "pause": kept("paused", lambda: self._of_rails(paused), paused),
             "uplink_utilization": np.minimum(self._use, 2.0),
             "uplink_tx_bytes": self._uplink.transmitted.sum(axis=1).reshape(self._leaves),
             "uplink_capacity": self._network.uplink_bytes_per_second * in_service,
@@ -270,11 +272,12 @@ class Fabric:
         A port whose leaf is down, or that has no server, does not report. Without the extra
         signals a large site is spared the work for them.
         """
-        outputs = {
-            "oper_status": self._ports(
-                np.where(nics.link, _UP, _DOWN), np.where(self._uplinks, _UP, _DOWN)
-            )
-        }
+        link, up = frozen(nics.link), frozen(self._uplinks)
+
+        def status() -> Floats:
+            return self._ports(np.where(link, _UP, _DOWN), np.where(up, _UP, _DOWN))
+
+        outputs = {"oper_status": self._kept("oper_status", status, link, up)}
         if self._detailed:
             network, none = self._network, np.zeros(nics.link.shape)
             sent = nics.rx_bytes + nics.lost_bytes

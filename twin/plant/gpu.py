@@ -37,7 +37,7 @@ from twin.plant.pcie import NO_TRAFFIC, PcieTraffic
 from twin.plant.power_limit import PowerLimit
 from twin.plant.power_smoothing import GpuSmoothing
 from twin.plant.ranks import Ranks
-from twin.plant.units import Floats, approach
+from twin.plant.units import Floats, Kept, approach
 from twin.plant.workload import Demand, Level, least
 from twin.site import Layout
 
@@ -73,6 +73,7 @@ class Gpus:
         self._rng = rng
         shape = layout.site.accelerators
         self._further = FurtherFields.of(layout, model)
+        self._kept = Kept()
 
         def spread(ratio: Floats) -> NDArray[np.float32]:
             return (1.0 + ratio * rng.standard_normal(shape)).astype(np.float32)
@@ -415,7 +416,9 @@ class Gpus:
                 sm = np.where(resting_or_dead, model.sm_clock_idle_mhz, sm)
         values: dict[str, Floats] = {
             "sm_clock": sm,
-            "mem_clock": np.broadcast_to(model.mem_clock_mhz, shape),
+            "mem_clock": self._kept(
+                "mem_clock", lambda: np.broadcast_to(model.mem_clock_mhz, shape)
+            ),
             "memory_temp": self._memory_temperature,
             "gpu_temp": self.die,
             "power_usage": self.power,

@@ -24,8 +24,8 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.plant.error_creep import PCIE_RATE, SINGLE_BIT_RATE, ErrorCreep
-from twin.plant.units import Floats, silenced
+from twin.plant.error_creep import PCIE_RATE, SINGLE_BIT_RATE, ErrorCreep, Errors, errors_of
+from twin.plant.units import Floats, frozen, silenced
 
 __all__ = ["ENDS_APPLICATION", "NEEDS_RESET", "NVLINK_XID", "WARNS", "Codes", "GpuErrors"]
 
@@ -114,12 +114,12 @@ class GpuErrors:
             self._raise(xid)
         self._pending = present
         if single_bit.any():
-            self._correct(self._rng.poisson(single_bit * dt))
+            self._correct(errors_of(self._rng.poisson(single_bit * dt)))
         if pcie_replays.any():
-            self._pcie_replays += self._rng.poisson(pcie_replays * dt)
+            self._pcie_replays = self._pcie_replays + self._rng.poisson(pcie_replays * dt)
         if (bits := self._bits.errors(dt)) is not None:
             self._correct(bits)
-        self._packets.add_to(self._pcie_replays, dt)
+        self._pcie_replays = self._packets.added(self._pcie_replays, dt)
 
     def _raise(self, xid: Codes) -> None:
         """Count what has begun, and take back what a reset has ended."""
@@ -130,9 +130,9 @@ class GpuErrors:
         self.aborted = ended if ended.any() else None
         self.begun = begun if begun.any() else None
         self._xid = np.where(begun > 0, begun, np.where(reset, 0.0, self._xid))
-        self._double += _IS_DOUBLE_BIT[begun]
-        self._uncorrectable_rows += _IS_REMAP[begun]
-        self._remap_failure[:] = xid == _REMAP_FAILURE
+        self._double = self._double + _IS_DOUBLE_BIT[begun]
+        self._uncorrectable_rows = self._uncorrectable_rows + _IS_REMAP[begun]
+        self._remap_failure = (xid == _REMAP_FAILURE).astype(np.float64)
         self._raised = xid.copy()
 
     def watch(self, attached: NDArray[np.bool_], running: NDArray[np.bool_], dt: float) -> None:
@@ -147,8 +147,8 @@ class GpuErrors:
         if lost.any() or self._lost_for.any():
             self._lost_for = np.where(lost, self._lost_for + dt, 0.0)
         seen = attached & running
-        if not seen.all():
-            self._xid[~seen] = 0.0
+        if not seen.all() and self._xid[~seen].any():
+            self._xid = np.where(seen, self._xid, 0.0)
 
     def reported(
         self, values: Mapping[str, Floats], reporting: NDArray[np.bool_]
@@ -169,12 +169,18 @@ class GpuErrors:
         hosts = gpus.reshape(len(gpus), -1, self._per_host).any(axis=2)
         return np.repeat(hosts, self._per_host, axis=1)
 
-    def _correct(self, errors: NDArray[np.int64]) -> None:
+    def _correct(self, errors: Errors) -> None:
         """Count correctable errors; a row that has had too many is remapped."""
-        before = self._single_aggregate // _SINGLE_BIT_ERRORS_PER_ROW
-        self._single += errors
-        self._single_aggregate += errors
-        self._correctable_rows += self._single_aggregate // _SINGLE_BIT_ERRORS_PER_ROW - before
+        places, counts = errors
+        single, aggregate = self._single.reshape(-1), self._single_aggregate.reshape(-1)
+        single[places] += counts
+        before = aggregate[places]
+        aggregate[places] = after = before + counts
+        rows = after // _SINGLE_BIT_ERRORS_PER_ROW - before // _SINGLE_BIT_ERRORS_PER_ROW
+        if rows.any():
+            remapped = self._correctable_rows.copy()
+            remapped.reshape(-1)[places] += rows
+            self._correctable_rows = remapped
 
     @property
     def remap_pending(self) -> NDArray[np.bool_]:
@@ -184,14 +190,15 @@ class GpuErrors:
 
     def outputs(self) -> dict[str, Floats]:
         """Return the error signals of the catalogue's GPU class."""
+        double = frozen(self._double)
         return {
-            "xid": self._xid,
-            "pcie_replay": self._pcie_replays,
-            "uncorrectable_rows": self._uncorrectable_rows,
-            "correctable_rows": self._correctable_rows,
-            "row_remap_failure": self._remap_failure,
+            "xid": frozen(self._xid),
+            "pcie_replay": frozen(self._pcie_replays),
+            "uncorrectable_rows": frozen(self._uncorrectable_rows),
+            "correctable_rows": frozen(self._correctable_rows),
+            "row_remap_failure": frozen(self._remap_failure),
             "ecc_sbe_volatile": self._single,
-            "ecc_dbe_volatile": self._double,
+            "ecc_dbe_volatile": double,
             "ecc_sbe_aggregate": self._single_aggregate,
-            "ecc_dbe_aggregate": self._double,
+            "ecc_dbe_aggregate": double,
         }

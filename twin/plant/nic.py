@@ -13,33 +13,31 @@ whose bytes are those of the driver's software rings (``mlx5e_fold_sw_stats64`` 
 
 from __future__ import annotations
 
-from typing import TypeVar
+from collections.abc import Mapping
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from twin.catalog import NIC
 from twin.plant.error_creep import NIC_SYMBOL_RATE, ErrorCreep
+from twin.plant.nic_signals import NicSignals
 from twin.plant.port_degradation import PortDegradation, corrected_ratio, symbol_errors_per_second
 from twin.plant.ring import Ring
 from twin.plant.sharing import Share, storage_wanted
-from twin.plant.units import Floats, lag
+from twin.plant.units import Floats, frozen, lag
 from twin.plant.workload import Demand, Level, greatest
 from twin.site import Layout
 
 __all__ = ["Nics"]
 
 _T = TypeVar("_T", bound=np.generic)
-_ACTIVE, _DOWN = 4.0, 1.0
-_LINK_UP, _POLLING = 5.0, 2.0
 _OPTIC_SECONDS = 30.0
 _DARK_DBM = -40.0
 _MANAGEMENT_BYTES_PER_SECOND = 2e6
 """Management traffic on the storage port, est."""
 _HOST_BYTES_PER_SECOND = 2_000.0
 """What the kernel itself sends and receives on a rail (LLDP, ARP, health checks), est."""
-_UNKNOWN_SPEED_BYTES = -125_000.0
-"""Speed of a port without carrier: sysfs says -1 Mb/s, which node_exporter gives in bytes."""
 _CORRECTED_BITS_PER_SECOND = 2_000.0
 """Bits that forward error correction repairs on a healthy 400 Gb/s PAM4 link, est."""
 _STORM_FRAMES_PER_SECOND = 20_000.0
@@ -88,7 +86,10 @@ class Nics:
         self._host_bytes: Floats = np.floor(history / 5e9 * _HOST_BYTES_PER_SECOND)
         self.lost_bytes: Floats = np.zeros(shape)
         """Bytes lost on each port's cable."""
-        self._zeros, self._dark = np.zeros(shape), np.zeros(shape)
+        self._dark = np.zeros(shape)
+        shown = {signal.name for signal in layout.reported[NIC.name]}
+        self._optical = "module_temperature" in shown
+        self._signals = NicSignals(shape, self._on_rail)
         self._creep = ErrorCreep(shape, NIC_SYMBOL_RATE, rng.spawn(1)[0])
         names = ("downed", "changes", "recovered", "symbol", "marked", "cnp_sent", "cnp_handled",
                  "wait", "paused", "pausing", "corrected", "sequence", "nak", "retransmits",
@@ -96,7 +97,8 @@ class Nics:
         self._count = {name: np.zeros(shape) for name in names}
         # A port has come up at least once since boot.
         self._count["changes"] += 2.0
-        self._wear: PortDegradation | None = None
+        self.wear: PortDegradation | None = None
+        """Degradation of ports, None for none."""
         self._paces: Floats | None = None
         self._optic_base = site.network.optic_temperature_celsius + rng.normal(0.0, 2.0, shape)
         self._optic = self._optic_base.copy()
@@ -131,7 +133,7 @@ class Nics:
                 (servers, rails), None for nothing.
             storage: what the storage can write and read, in B/s.
         """
-        self._wear = wear
+        self.wear = wear
         self._paces = None if wear is None else wear.pace(self._network)
         self._switch(self._lit(link, dt))
         self._send(demand, drops)
@@ -140,15 +142,16 @@ class Nics:
         self._congest(demand, dt)
         if wear is not None:
             self._ail(wear, dt)
-        use = np.maximum(self.sending, self.receiving) / self._network.bytes_per_second
-        hot = self._optic_base + self._network.optic_temperature_rise_kelvin * use
-        self._optic += (hot - self._optic) * lag(dt, _OPTIC_SECONDS)
+        if self._optical:
+            use = np.maximum(self.sending, self.receiving) / self._network.bytes_per_second
+            hot = self._optic_base + self._network.optic_temperature_rise_kelvin * use
+            self._optic += (hot - self._optic) * lag(dt, _OPTIC_SECONDS)
 
     # -- link -----------------------------------------------------------------
 
     def _lit(self, link: NDArray[np.bool_], dt: float) -> NDArray[np.bool_]:
         """Return the links that also get light enough; those that don't fall now and then."""
-        dim = self._wear is not None and self._wear.dimming.any()
+        dim = self.wear is not None and self.wear.dimming.any()
         if not dim and not self._dark.any():
             return link
         self._dark = np.maximum(self._dark - dt, 0.0)
@@ -163,23 +166,26 @@ class Nics:
 
     def _light(self) -> Floats:
         """Return the received light in dBm."""
-        return self._rx_dbm if self._wear is None else self._rx_dbm - self._wear.dimming
+        return self._rx_dbm if self.wear is None else self._rx_dbm - self.wear.dimming
 
     def _switch(self, link: NDArray[np.bool_]) -> None:
         """Count the edges of every link that changed."""
         if np.array_equal(link, self.link):
             return
         fell, rose = self.link & ~link, ~self.link & link
-        count = self._count
-        count["downed"] += fell
-        count["changes"] += fell.astype(float) + rose
-        count["recovered"] += rose
-        count["symbol"] += 12.0 * rose
-        count["timeouts"] += 40.0 * fell
-        count["retransmits"] += 40.0 * fell
-        count["sequence"] += 25.0 * rose
-        count["nak"] += 25.0 * rose
+        self._rise("downed", fell)
+        self._rise("changes", fell.astype(float) + rose)
+        self._rise("recovered", rose)
+        self._rise("symbol", 12.0 * rose)
+        self._rise("timeouts", 40.0 * fell)
+        self._rise("retransmits", 40.0 * fell)
+        self._rise("sequence", 25.0 * rose)
+        self._rise("nak", 25.0 * rose)
         self.link = link.copy()
+
+    def _rise(self, name: str, more: NDArray[Any]) -> None:
+        """Let a counter rise; the array that was shown stays what it was."""
+        self._count[name] = self._count[name] + more
 
     # -- traffic --------------------------------------------------------------
 
@@ -226,9 +232,9 @@ class Nics:
     def _count_bytes(self, dt: float) -> None:
         self.tx_bytes += self.sending.astype(np.float64) * dt
         received = self.receiving.astype(np.float64) * dt
-        if self._wear is not None and self._wear.loss.any():
-            lost = received * self._wear.loss
-            self.lost_bytes += lost
+        if self.wear is not None and self.wear.loss.any():
+            lost = received * self.wear.loss
+            self.lost_bytes = self.lost_bytes + lost
             received -= lost
         self.rx_bytes += received
         self._host_bytes += np.where(self.link, _HOST_BYTES_PER_SECOND * dt, 0.0)
@@ -236,44 +242,46 @@ class Nics:
     def _congest(self, demand: Demand, dt: float) -> None:
         network, count = self._network, self._count
         count["corrected"] += np.where(self.link, _CORRECTED_BITS_PER_SECOND * dt, 0.0)
-        self._creep.add_to(count["symbol"], dt, self.link)
+        count["symbol"] = self._creep.added(count["symbol"], dt, self.link)
         if greatest(demand.congestion) <= 0.0:
             return
         congestion = self._of_ports(demand.congestion)
         packets = network.bytes_per_second / network.packet_bytes * congestion * dt
         marked = np.where(self.receiving > 0, packets * network.mark_ratio, 0.0)
         marked.reshape(-1, self.per_server)[:, self._rails :] = 0.0
-        count["marked"] += marked
-        count["cnp_sent"] += 0.5 * marked
+        self._rise("marked", marked)
+        self._rise("cnp_sent", 0.5 * marked)
         # A notification goes back to the sender, the previous server of the ring.
         back = self._ring.of_next(marked.reshape(-1, self.per_server)).reshape(self._shape)
-        count["cnp_handled"] += 0.5 * back
-        count["wait"] += 3.0 * back
-        count["paused"] += 0.02 * marked
-        count["pausing"] += 0.01 * marked
+        self._rise("cnp_handled", 0.5 * back)
+        self._rise("wait", 3.0 * back)
+        self._rise("paused", 0.02 * marked)
+        self._rise("pausing", 0.01 * marked)
 
     def _ail(self, wear: PortDegradation, dt: float) -> None:
         """Count what ailing ports do."""
         count = self._count
         if wear.loss.any():
             packets = self.receiving * (wear.loss * dt / self._network.packet_bytes)
-            count["sequence"] += packets
+            self._rise("sequence", packets)
             back = self._ring.of_next(packets.reshape(-1, self.per_server)).reshape(self._shape)
-            count["nak"] += back
-            count["retransmits"] += back
-            count["timeouts"] += 0.01 * back
+            self._rise("nak", back)
+            self._rise("retransmits", back)
+            self._rise("timeouts", 0.01 * back)
         if wear.pause.any():
             storm = np.where(self.link, _STORM_FRAMES_PER_SECOND * wear.pause * dt, 0.0)
-            count["pausing"] += storm
+            self._rise("pausing", storm)
             victims = self._of_rail(storm)
-            count["paused"] += _STORM_SPREAD * victims
-            count["wait"] += 10.0 * victims
+            self._rise("paused", _STORM_SPREAD * victims)
+            self._rise("wait", 10.0 * victims)
         if wear.dimming.any():
             # Few ports are dim, so powers of ten are only taken of those.
             dim = np.nonzero((wear.dimming > 0) & self.link)
             bits = _CORRECTED_BITS_PER_SECOND * (corrected_ratio(wear.dimming[dim]) - 1.0)
             count["corrected"][dim] += bits * dt
-            count["symbol"][dim] += symbol_errors_per_second(self._light()[dim]) * dt
+            symbol = count["symbol"].copy()
+            symbol[dim] += symbol_errors_per_second(self._light()[dim]) * dt
+            count["symbol"] = symbol
 
     def _of_rail(self, values: Floats) -> Floats:
         """Return, for each port, the sum over the other ports of its leaf, (racks, NICs a rack)."""
@@ -339,7 +347,12 @@ class Nics:
     def rate(self) -> Floats:
         """Link rate of each port in B/s."""
         nominal = np.full(self._shape, self._network.bytes_per_second)
-        return nominal if self._wear is None else nominal * self._wear.rate
+        return nominal if self.wear is None else nominal * self.wear.rate
+
+    @property
+    def counters(self) -> Mapping[str, Floats]:
+        """What has been counted of each port since it came up."""
+        return self._count
 
     @property
     def marked(self) -> Floats:
@@ -353,48 +366,16 @@ class Nics:
 
     def outputs(self) -> dict[str, Floats]:
         """Return all signals of the catalogue's NIC class."""
-        count, header = self._count, self._network.packet_bytes
-        rate = self.rate
-        errors = self.lost_bytes / header
-        received = np.where(self._on_rail, self.rx_bytes, 0.0)
-        sent = np.where(self._on_rail, self.tx_bytes, 0.0)
+        signals = self._signals(self, self._host_bytes, self._network.packet_bytes)
+        return signals | self._optics() if self._optical else signals
+
+    def _optics(self) -> dict[str, Floats]:
+        """Return what only sites with further signals show: the optics, and their code."""
         return {
-            "state": np.where(self.link, _ACTIVE, _DOWN),
-            "physical_state": np.where(self.link, _LINK_UP, _POLLING),
-            "rate": rate,
-            "rx_bytes": received,
-            "tx_bytes": sent,
-            "rx_packets": received / header,
-            "tx_packets": sent / header,
-            "rx_errors": errors,
-            "rx_discards": self._zeros,
-            "tx_discards": self._zeros,
-            "tx_wait": count["wait"],
-            "link_downed": count["downed"],
-            "link_error_recovery": count["recovered"],
-            "symbol_errors": count["symbol"],
-            "cnp_sent": count["cnp_sent"],
-            "ecn_marked": count["marked"],
-            "cnp_handled": count["cnp_handled"],
-            "out_of_sequence": count["sequence"],
-            "sequence_errors": count["nak"],
-            "out_of_buffer": self._zeros,
-            "ack_timeouts": count["timeouts"],
-            "adaptive_retransmits": count["retransmits"],
-            "up": self.link.astype(float),
-            "carrier_changes": count["changes"],
-            "speed": np.where(self.link, rate, _UNKNOWN_SPEED_BYTES),
-            "net_rx_bytes": np.where(self._on_rail, self._host_bytes, self.rx_bytes),
-            "net_tx_bytes": np.where(self._on_rail, self._host_bytes, self.tx_bytes),
-            "net_rx_errors": errors,
-            "net_rx_drops": self._zeros,
-            "rx_pause": count["paused"],
-            "tx_pause": count["pausing"],
-            "symbol_errors_phy": count["symbol"],
-            "corrected_bits_phy": count["corrected"],
+            "corrected_bits_phy": self._count["corrected"],
             "module_temperature": self._optic,
-            "module_voltage": self._voltage,
-            "laser_bias": self._bias,
-            "laser_tx_power": self._tx_dbm,
+            "module_voltage": frozen(self._voltage),
+            "laser_bias": frozen(self._bias),
+            "laser_tx_power": frozen(self._tx_dbm),
             "laser_rx_power": np.where(self.link, np.maximum(self._light(), _DARK_DBM), _DARK_DBM),
         }

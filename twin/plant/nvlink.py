@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.plant.error_creep import NVLINK_RATE, ErrorCreep
+from twin.plant.error_creep import NVLINK_RATE, ErrorCreep, Errors, errors_of
 from twin.plant.units import Floats
 
 __all__ = ["FATAL_ERRORS_PER_SECOND", "NvLinks"]
@@ -63,7 +63,7 @@ class NvLinks:
         if not errors.any():
             self.pace, self.broken = self.shared, None
             return
-        self._count(self._rng.poisson(errors * dt))
+        self._count(errors_of(self._rng.poisson(errors * dt)))
         broken = errors >= FATAL_ERRORS_PER_SECOND
         self._lost += broken if self.broken is None else broken & ~self.broken
         self.broken = broken if broken.any() else None
@@ -76,11 +76,13 @@ class NvLinks:
         self._recovery += recovered
         self._lost += lost
 
-    def _count(self, errors: NDArray[np.int64]) -> None:
+    def _count(self, errors: Errors) -> None:
         """Count errors; now and then one makes a link retrain."""
-        before = self._crc // _ERRORS_A_RECOVERY
-        self._crc += errors
-        self._recovery += self._crc // _ERRORS_A_RECOVERY - before
+        places, counts = errors
+        crc, recovery = self._crc.reshape(-1), self._recovery.reshape(-1)
+        before = crc[places]
+        crc[places] = after = before + counts
+        recovery[places] += after // _ERRORS_A_RECOVERY - before // _ERRORS_A_RECOVERY
 
     def outputs(self) -> dict[str, Floats]:
         """Return the link error signals of the catalogue's GPU class; each error is replayed."""

@@ -16,7 +16,7 @@ from twin.parameters import ModelParameters, WorkloadParameters
 from twin.plant.gpu_model import ModelValues
 from twin.plant.inference import replica_cost
 from twin.plant.performance import TrainingStep, job_seconds, site_cost
-from twin.plant.units import Floats
+from twin.plant.units import Floats, Kept, frozen
 from twin.plant.workload.demand import Level
 from twin.plant.workload.quantiles import usual_activity
 from twin.site import JobPlace, Layout, Site, job_places
@@ -66,6 +66,7 @@ class Ranks:
         self, layout: Layout, rng: np.random.Generator, workload: str = "training"
     ) -> None:
         site, shape = layout.site, layout.site.accelerators
+        self._kept = Kept()
         self.tensor, self.dram, self.nvlink = (np.zeros(shape, np.float32) for _ in range(3))
         self.framebuffer, self.part = np.ones(shape, np.float32), np.ones(shape, np.float32)
         usual = site.model_copy(update={"racks": 1, "blocks": (), "jobs": ()})
@@ -159,13 +160,20 @@ class Ranks:
             share: of the framebuffer that jobs hold, as a mean over their GPUs.
             model: the numbers of the GPU models.
         """
-        shape = self.framebuffer.shape
-        used = np.minimum(share * self.framebuffer, _MOST_FRAMEBUFFER) * model.framebuffer_mib
+        shape, kept, held = self.framebuffer.shape, self._kept, frozen(self.framebuffer)
+
+        def in_use() -> Floats:
+            used = np.minimum(share * held, _MOST_FRAMEBUFFER) * model.framebuffer_mib
+            return np.broadcast_to(used, shape)
+
         free = model.framebuffer_mib - model.framebuffer_reserved_mib
+        used = kept("used", in_use, share, held)
         return {
-            "fb_free": np.broadcast_to(free - used, shape),
-            "fb_used": np.broadcast_to(used, shape),
-            "fb_reserved": np.broadcast_to(model.framebuffer_reserved_mib, shape),
+            "fb_free": kept("free", lambda: np.broadcast_to(free - used, shape), used),
+            "fb_used": used,
+            "fb_reserved": kept(
+                "reserved", lambda: np.broadcast_to(model.framebuffer_reserved_mib, shape)
+            ),
         }
 
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Floats", "approach", "lag", "silenced"]
+__all__ = ["Floats", "Kept", "approach", "frozen", "lag", "silenced"]
 
 Floats = NDArray[np.floating[Any]]
+Array = TypeVar("Array", bound=NDArray[Any])
 
 
 @lru_cache(maxsize=4096)  # the same few steps and times, many times a step
@@ -46,3 +47,41 @@ def silenced(group: Mapping[str, Floats], there: NDArray[np.bool_]) -> dict[str,
         quiet[name] = copy = np.array(values, dtype=np.result_type(values, np.float32))
         copy[struck] = np.where(gaps, np.nan, copy[struck])
     return quiet
+
+
+def frozen(values: Array) -> Array:
+    """Return an array that never changes from now on.
+
+    So who sees the same array again sees the same values: it need not be looked at once more.
+    """
+    values.flags.writeable = False
+    return values
+
+
+class Kept:
+    """Arrays that follow from others, made anew once one of these is another.
+
+    It is called as a function is, so the state of a plant leaves it out.
+    """
+
+    def __init__(self) -> None:
+        self._made: dict[str, tuple[tuple[object, ...], Floats]] = {}
+
+    def __call__(self, name: str, make: Callable[[], Floats], *sources: object) -> Floats:
+        """Return what ``make`` gives.
+
+        Args:
+            name: of the array.
+            make: computes it of the sources.
+            sources: arrays that are frozen, and numbers.
+        """
+        made = self._made.get(name)
+        if made is None or not all(map(_same, made[0], sources)):
+            made = self._made[name] = sources, frozen(make())
+        return made[1]
+
+
+def _same(one: object, other: object) -> bool:
+    if one is other:
+        return not isinstance(one, np.ndarray) or not one.flags.writeable
+    return isinstance(one, float) and one == other

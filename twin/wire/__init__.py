@@ -1,6 +1,7 @@
 """The contract on the bus: topics, frames and messages, without any I/O."""
 
-from twin.wire.blocks import BlockDecoder, BlockEncoder, BlockRow, RackBlock, largest_block
+from twin.wire.block_encoder import BlockEncoder, BlockRow
+from twin.wire.blocks import BlockDecoder, RackBlock, largest_block
 from twin.wire.frame import MAX_FRAME_BYTES, Codec, Decoder, Encoder, Outputs, Snapshot
 from twin.wire.jobs import (
     MOST_JOBS,

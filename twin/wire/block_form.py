@@ -8,7 +8,7 @@ racks, and what is done for a column is done for all of them.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -19,7 +19,10 @@ from numpy.typing import NDArray
 from twin.wire.cbor_form import DTYPES, FLOAT32, FLOAT64, Tags, head
 from twin.wire.schema import VERSION, Schema
 
-__all__ = ["RACKS", "SEQ_TAG", "TS_TAG", "BlockForm", "named"]
+__all__ = ["RACKS", "SEQ_TAG", "TS_TAG", "BlockForm", "Numbers", "named"]
+
+Numbers = NDArray[np.uint8]
+"""The numbers of a block in its own types, those in float64 first."""
 
 RACKS = "racks"
 """Key of the names of the racks; it comes last, so that all else has a fixed place."""
@@ -28,6 +31,7 @@ SEQ_TAG = 71
 """RFC 8746 tag of a uint64 array in little endian."""
 _MAP, _TAG, _BYTES, _ARRAY = 5, 6, 2, 4
 _ORDERED = np.uint32(0x7FFF_FFFF)
+_NOWHERE: NDArray[np.intp] = np.empty(0, np.intp)
 
 
 def named(racks: Sequence[str]) -> bytes:
@@ -44,13 +48,15 @@ class BlockForm:
         racks: how many racks.
 
     Attributes:
+        racks: how many.
+        columns: how many.
         size: bytes before the names of the racks.
     """
 
     def __init__(self, schema: Schema, tags: Tags, racks: int) -> None:
-        self.racks = racks
+        self.racks, self.columns = racks, len(tags)
         self._schema = schema
-        plain, scaled, wide = self._sorted = _sorted(schema, tags)
+        plain, scaled, wide = _sorted(schema, tags)
         self._narrow = (*plain, *scaled)
         self._slots, fixed = _slots(schema, tags, racks)
         self.size = fixed[-1][1]
@@ -80,37 +86,61 @@ class BlockForm:
         )
         self._order = np.argsort(order)
         self._shape = (values // racks, racks)
+        self._wide = values - self._between
+        self._laid = (*wide, *self._narrow)
+        """Columns in the order in which :data:`Numbers` has them."""
+        self._moves = self._moved()
         # Room that every block of this form uses anew: memory that the system has to hand out
         # page by page, and takes back, costs more than all that is done with the numbers.
-        self._narrow_bytes = memoryview(bytearray(4 * self._between))
-        self._wide_bytes = memoryview(bytearray(8 * (values - self._between)))
         self._read, self._values = np.empty(values), np.empty(self._shape)
         self._outside = np.empty(values, np.bool_)
+        self._groups = {
+            group.name: self._values.reshape(-1)[group.part.start * racks : group.part.stop * racks]
+            .reshape(len(group.signals), racks, group.count)
+            for group in schema.groups
+        }  # fmt: skip
+        self._held: Numbers | None = None
+
+    def _moved(self) -> Sequence[tuple[slice, slice]]:
+        """Return where the bytes of each column go, and where in a block they are."""
+        moves, at = [], 0
+        for low, high in (self._slots[2 + column] for column in self._laid):
+            moves.append((slice(at, at + high - low), slice(low, high)))
+            at += high - low
+        return moves
 
     # -- reading ------------------------------------------------------------------
 
-    def columns(self, data: bytes) -> Sequence[memoryview] | None:
-        """Return ts, seq and all columns of a block of this form; None when it has another."""
+    def is_of(self, data: bytes) -> bool:
+        """Whether a block has this form, as far as it stands before the names."""
         end = self.size
         if len(data) <= end or data[end - len(self._head) : end] != self._head:
-            return None
-        if self._struct.unpack_from(data) != self._fixed:
-            return None
-        view = memoryview(data)
-        return [view[low:high] for low, high in self._slots]
+            return False
+        return self._struct.unpack_from(data) == self._fixed
 
-    def values(
-        self, columns: Sequence[bytes | memoryview]
-    ) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
-        """Return all values in the order of the schema, and the places of those out of range.
+    def stamps(self, data: bytes) -> tuple[bytes, bytes]:
+        """Return the bytes of ts and seq of a block of this form."""
+        (low, high), (first, last) = self._slots[:2]
+        return data[low:high], data[first:last]
 
-        A column of the schema is ``racks`` rows. The places are those of the values, which hold
-        until the next block is read.
+    def numbers(self, data: bytes) -> Numbers:
+        """Return the numbers of a block of this form, without what is between them."""
+        numbers, view = np.empty(8 * self._wide + 4 * self._between, np.uint8), memoryview(data)
+        room = numbers.data
+        for to, at in self._moves:
+            room[to] = view[at]
+        return numbers
 
-        Args:
-            columns: the bytes of each, in the order of the schema.
+    def joined(self, columns: Sequence[bytes]) -> Numbers:
+        """Return the same of a block in another encoding, from the bytes of each column."""
+        return np.frombuffer(b"".join([columns[own] for own in self._laid]), np.uint8)
+
+    def outside(self, numbers: Numbers) -> NDArray[np.intp]:
+        """Return which values, in the order of the schema, are out of their range.
+
+        A column of the schema is ``racks`` rows.
         """
-        narrow, wide = self._joined(columns)
+        narrow, wide = self._halves(numbers)
         # The bounds are those of the rounded number, said in float32: half the bytes to compare.
         outside = self._outside
         np.less(narrow, self._least, out=outside[: self._between])
@@ -118,9 +148,22 @@ class BlockForm:
         any_outside = outside.any()
         np.greater(narrow, self._most, out=outside[: self._between])
         np.greater(wide, self._high, out=outside[self._between :])
-        places: NDArray[np.intp] = np.empty(0, np.intp)
         if any_outside or outside.any():
-            places = self._places(narrow, wide)
+            return self._places(narrow, wide)
+        return _NOWHERE
+
+    def groups(self, numbers: Numbers) -> Mapping[str, NDArray[np.float64]]:
+        """Return the values: device class to (signals that travel, racks, devices a rack).
+
+        They hold until those of another block of this form are asked for.
+        """
+        if numbers is not self._held:
+            self._convert(numbers)
+            self._held = numbers
+        return self._groups
+
+    def _convert(self, numbers: Numbers) -> None:
+        narrow, wide = self._halves(numbers)
         read = self._read
         whole, rest = read[: self._between], read[self._plain : self._between]
         whole[:], read[self._between :] = narrow, wide
@@ -130,23 +173,11 @@ class BlockForm:
             np.rint(whole, out=whole)
             rest /= self._steps
         read.reshape(self._shape).take(self._order, axis=0, out=self._values, mode="clip")
-        return self._values.reshape(-1), places
 
-    def _joined(
-        self, columns: Sequence[bytes | memoryview]
-    ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-        """Return all numbers in float32, then all in float64, each without what is between them."""
-        parts = [columns[own] for own in self._narrow], [columns[own] for own in self._sorted[2]]
-        for joined, own in zip((self._narrow_bytes, self._wide_bytes), parts, strict=True):
-            at = 0
-            for part in own:
-                end = at + len(part)
-                joined[at:end] = part
-                at = end
-        return (
-            np.frombuffer(self._narrow_bytes, "<f4"),
-            np.frombuffer(self._wide_bytes, "<f8"),
-        )
+    def _halves(self, numbers: Numbers) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+        """Return the numbers in float32, and those in float64."""
+        end = 8 * self._wide
+        return numbers[end:].view("<f4"), numbers[:end].view("<f8")
 
     def _places(self, narrow: NDArray[np.float32], wide: NDArray[np.float64]) -> NDArray[np.intp]:
         """Return the places of the values that are out of range."""
