@@ -33,7 +33,7 @@ def counted(creep: ErrorCreep, steps: int, dt: float) -> Floats:
     """Return the errors of each device in some steps."""
     counter = np.zeros(FLEET)
     for _ in range(steps):
-        creep.add_to(counter, dt)
+        counter = creep.added(counter, dt)
     return counter
 
 

@@ -25,7 +25,7 @@ from twin.wire import (
     Decoder,
     Encoder,
     Snapshot,
-    blocks,
+    block_encoder,
     largest_block,
 )
 from twin.wire.block_form import BlockForm
@@ -208,7 +208,7 @@ def test_chunks_and_great_numbers_make_no_difference(
     layout: Layout, outputs: MakeOutputs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Written one rack at a time, with a counter that outgrows float32 in the last, all arrive."""
-    monkeypatch.setattr(blocks, "_CHUNK_RACKS", 1)
+    monkeypatch.setattr(block_encoder, "_CHUNK_RACKS", 1)
     plant = outputs(UnitKind.RACK, 6)
     for device in devices_of(UnitKind.RACK):
         for signal in device.wire_signals:

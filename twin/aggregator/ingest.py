@@ -148,6 +148,8 @@ class Ingest:
         self._decoders = {kind: Decoder(layout, kind) for kind in UnitKind}
         self._blocks = BlockIngest(layout, store, announced, telemetry, self._take)
         self._kinds = {kind.value: kind for kind in UnitKind}
+        self._topics: dict[str, tuple[UnitKind, int]] = {}
+        """Units whose frames have come, by their topic."""
         self._elapsed = Elapsed()
         self._log = LimitedLog()
 
@@ -165,29 +167,42 @@ class Ingest:
         """
         at = self._elapsed.read(now) if at is None else at
         try:  # what :func:`contained` does, for each frame and so without its cost
-            address = self._address(topic)
-            if address.kind in self._kinds:
-                self._frame(self._kinds[address.kind], address.name, payload, retain, now, at)
-            elif address.kind == BLOCKS:
-                self._block(address.name, topic, payload, retain, now, at)
-            elif address.kind == "status":
-                self._status(address.name, payload, None if retain else at)
-            elif address.kind == "faults":
-                self._faults(payload)
-            elif address.kind == "meta":
-                self._metadata(address.name, payload, at)
-            elif address.kind == "shadow":
-                self._store.shadow.hear(address.name, payload, retain=retain, at=at)
-            elif address.kind == "jobs":
-                own = decode_message(RackJobs, payload) if payload else None
-                jobs, now = self._store.names.jobs, self._store.now
-                self._regrant(jobs.on_rack(address.name, own, at, now))
-            elif address.kind == "queue":
-                self._store.names.jobs.on_queue(
-                    decode_message(SiteJobs, payload, MOST_QUEUE_BYTES) if payload else None
-                )
+            unit = self._topics.get(topic) or self._unit_of(topic)
+            if unit is not None:
+                self._frame(*unit, payload, retain, now, at)
+            else:
+                self._message(self._address(topic), topic, payload, retain, now, at)
         except Exception as error:  # noqa: BLE001 - as there
             note(self._telemetry, self._log, error, topic, at)
+
+    def _message(
+        self,
+        address: TopicAddress,
+        topic: str,
+        payload: bytes,
+        retain: bool,
+        now: float,
+        at: float,
+    ) -> None:
+        """Take over what is no frame of a unit."""
+        if address.kind == BLOCKS:
+            self._block(address.name, topic, payload, retain, now, at)
+        elif address.kind == "status":
+            self._status(address.name, payload, None if retain else at)
+        elif address.kind == "faults":
+            self._faults(payload)
+        elif address.kind == "meta":
+            self._metadata(address.name, payload, at)
+        elif address.kind == "shadow":
+            self._store.shadow.hear(address.name, payload, retain=retain, at=at)
+        elif address.kind == "jobs":
+            own = decode_message(RackJobs, payload) if payload else None
+            jobs, now = self._store.names.jobs, self._store.now
+            self._regrant(jobs.on_rack(address.name, own, at, now))
+        elif address.kind == "queue":
+            self._store.names.jobs.on_queue(
+                decode_message(SiteJobs, payload, MOST_QUEUE_BYTES) if payload else None
+            )
 
     def tick(self, now: float, at: float | None = None) -> None:
         """Give up the units that have been silent for too long; call it about once a second."""
@@ -260,14 +275,23 @@ class Ingest:
 
     # -- frames ---------------------------------------------------------------
 
-    def _frame(
-        self, kind: UnitKind, name: str, payload: bytes, retain: bool, now: float, at: float
-    ) -> None:
+    def _unit_of(self, topic: str) -> tuple[UnitKind, int] | None:
+        """Return whose frames come on a topic, None when it is not for frames."""
+        address = self._address(topic)
+        kind, name = self._kinds.get(address.kind), address.name
+        if kind is None:
+            return None
         unit = self._layout.unit_index(kind, name)
         if unit is None:
             known = self._layout.entire.unit_index(kind, name) is not None
             text = f"{kind.value} {name!r} is another shard's" if known else None
             raise FrameError("foreign", text or f"the site has no {kind.value} {name!r}")
+        self._topics[topic] = kind, unit
+        return kind, unit
+
+    def _frame(
+        self, kind: UnitKind, unit: int, payload: bytes, retain: bool, now: float, at: float
+    ) -> None:
         _fresh(retain=retain)
         if self._store.units[kind].released[unit]:
             return
