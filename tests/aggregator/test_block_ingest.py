@@ -71,6 +71,31 @@ def test_blocks_are_exposed_as_frames_are(blocks: BlockFeed, feed: Feed) -> None
     assert not blocks.refused()
 
 
+def test_blocks_that_nobody_reads_are_replaced(blocks: BlockFeed, feed: Feed) -> None:
+    """Read after any number of blocks, also of some of the racks, a page shows the last ones."""
+    for second in (1, 2, 3):
+        blocks.tick(second)
+    blocks.racks({1: (4.0, 4)})
+    blocks.racks({0: (5.0, 4)})
+    blocks.racks({0: (6.0, 5), 1: (6.0, 5)})
+    blocks.racks({1: (7.0, 6)})
+    for rack, seconds in ((0, (1, 2, 3, 5, 6)), (1, (1, 2, 3, 4, 6, 7))):
+        for number, second in enumerate(seconds, 1):
+            feed.frame(UnitKind.RACK, rack, ts=float(second), seq=number)
+    assert blocks.lines(0) == feed.lines(0)
+    values, others = blocks.core.store.values, feed.core.store.values
+    for device, group in values.items():
+        np.testing.assert_array_equal(group, others[device], device)
+
+
+def test_a_lost_rack_shows_nothing_of_a_block_that_waits(blocks: BlockFeed) -> None:
+    """When the emulators are gone, what was taken over and never read is gone as well."""
+    blocks.tick(1)
+    blocks.tick(2)
+    blocks.core.store.lose(Missing.WILL)
+    assert all(np.isnan(values).all() for values in blocks.core.store.values.values())
+
+
 def test_gaps_are_counted_by_rack(blocks: BlockFeed) -> None:
     """Of two racks in a block, one lost three frames on its way and the other none."""
     blocks.tick(1)

@@ -235,3 +235,26 @@ def test_the_largest_block_fits_and_a_larger_one_does_not() -> None:
     assert sizes[0] <= MAX_FRAME_BYTES < sizes[1]
     with pytest.raises(FrameError, match="oversized"):
         BlockDecoder(layout).decode(bytes(MAX_FRAME_BYTES + 1))
+
+
+def test_only_what_changed_is_written_anew(layout: Layout, outputs: MakeOutputs) -> None:
+    """Ticks of frozen and of open arrays say what an encoder says that begins with each."""
+    plants = [outputs(UnitKind.RACK, seed) for seed in (7, 8)]
+    encoder = BlockEncoder(layout, [BlockRow(0, NAMES)])
+    for tick in range(6):
+        plant = {device: dict(group) for device, group in plants[tick // 3].items()}
+        for number, values in enumerate(plant["gpu"].values()):
+            values.flags.writeable = number % 2 == 1 and tick % 3 < 2  # frozen in the end
+            if values.flags.writeable:
+                np.minimum(values + 1.0, values.max(), out=values)
+        plant["nic"]["link_downed"] = np.full_like(plant["nic"]["link_downed"], float(tick // 2))
+        plant["nic"]["link_downed"].flags.writeable = False
+        encoder.load(plant)
+        fresh = BlockEncoder(layout, [BlockRow(0, NAMES)])
+        fresh.load(plant)
+        stamps = dict.fromkeys(range(3), (1e9 + tick, tick))
+        payload = encoder.encode(0, stamps)
+        assert payload == encoder.whole(0, 1e9 + tick, [tick] * 3)
+        other = BlockDecoder(layout).decode(fresh.encode(0, stamps))
+        for place in range(3):
+            same(BlockDecoder(layout).decode(payload).snapshot(place), other.snapshot(place))
