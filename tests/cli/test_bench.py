@@ -58,6 +58,7 @@ RESULT = Result(
         2.0,
         1.0,
         {"encode": 10.0, "store": 13.0},
+        5.0,
         900.0,
     ),
     exposition=Exposition(

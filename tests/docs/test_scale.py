@@ -49,7 +49,8 @@ MEASURED: dict[str, dict[str, Any]] = {
     "stages": {
         "site": "scaled", "gpus": 1_000_000, "racks_per_message": 8, "values": 3_707,
         "frame_bytes": 18_000, "page_bytes": 700_000, "step_us": 17.0, "copy_us": 2.0,
-        "page_copy_us": 90.0, "stages_us": {"encode": 10.0, "store": 13.0}, "expose_us": 900.0,
+        "page_copy_us": 90.0, "stages_us": {"encode": 10.0, "store": 13.0},
+        "convert_us": 5.0, "expose_us": 900.0,
     },
     "peers": {
         "gpus": 512, "fields": 22,

@@ -158,7 +158,7 @@ def test_stages() -> None:
     cost = measure_stages(layout, 4, BrokerKind.MOSQUITTO, 40, Budget(0.0, rounds=1))
     assert list(cost.stages_us) == ["encode", "publish", "receive", "check", "store"]
     assert min(cost.stages_us["encode"], cost.stages_us["publish"], cost.stages_us["check"]) > 0
-    assert min(cost.step_us, cost.copy_us, cost.page_copy_us, cost.expose_us) > 0
+    assert min(cost.step_us, cost.copy_us, cost.page_copy_us, cost.expose_us, cost.convert_us) > 0
     assert cost.values == sum(
         layout.per_unit(device) * sum(signal.on_wire for signal in layout.reported[device.name])
         for device in layout.devices_of(UnitKind.RACK)

@@ -31,7 +31,7 @@ DAY = 86_400.0
 
 def counted(creep: ErrorCreep, steps: int, dt: float) -> Floats:
     """Return the errors of each device in some steps."""
-    counter = np.zeros(FLEET)
+    counter: Floats = np.zeros(FLEET)
     for _ in range(steps):
         counter = creep.added(counter, dt)
     return counter

@@ -7,9 +7,10 @@ the bytes that it works on takes, from memory that no cache holds, in the same r
 from __future__ import annotations
 
 import asyncio
+import statistics
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from twin.aggregator import Core
 from twin.bench.broker import BrokerKind, running_broker
 from twin.bench.bus import BusCost, measure_bus
 from twin.bench.clock import Budget, median_seconds
-from twin.catalog import UnitKind
+from twin.catalog import GPU, UnitKind
 from twin.plant import Conditions, Plant
 from twin.site import Layout
 from twin.wire import BlockDecoder, BlockEncoder, BlockRow, Codec, Encoder, Outputs, Topics
@@ -46,6 +47,7 @@ class StageCosts:
         copy_us: a copy of a rack's bytes in a block, µs.
         page_copy_us: a copy of its share of a page, µs.
         stages_us: each stage to the store, in order, µs.
+        convert_us: what is converted when a page or a roll-up asks for it, µs.
         expose_us: a rack's share of writing the page, µs.
     """
 
@@ -59,6 +61,7 @@ class StageCosts:
     copy_us: float
     page_copy_us: float
     stages_us: Mapping[str, float]
+    convert_us: float
     expose_us: float
 
 
@@ -87,7 +90,7 @@ def measure_stages(
     step = median_seconds(advance, budget)
     outputs, rows = plant.outputs(), _rows(layout, racks)
     encoder = BlockEncoder(layout, rows)
-    encode = median_seconds(partial(_encode_all, encoder, rows, outputs), budget)
+    encode = _encode_seconds(plant, advance, encoder, rows, budget)
     payload = _block(encoder, rows, outputs, 1)
     size = len(payload)
     bus = asyncio.run(_bus(kind, size, messages))
@@ -97,6 +100,13 @@ def measure_stages(
     ingest = median_seconds(take, budget) - median_seconds(
         lambda: _block(encoder, rows, outputs, 1), budget
     )
+    store, first = core.store, slice(0, count)
+
+    def read() -> None:
+        take()
+        store.values_of(GPU, first)
+
+    convert = median_seconds(read, budget) - median_seconds(take, budget)
     text = core.array(0)
     expose = median_seconds(lambda: bytes(core.array(0)), budget)
     second = _copy_seconds(budget) / _COPIED
@@ -117,6 +127,7 @@ def measure_stages(
             "check": 1e6 * check / count,
             "store": 1e6 * max(0.0, ingest - check) / count,
         },
+        convert_us=1e6 * max(0.0, convert) / count,
         expose_us=1e6 * expose / count,
     )
 
@@ -132,10 +143,23 @@ def _rows(layout: Layout, most: int) -> list[BlockRow]:
     return [row for array in range(layout.site.arrays) for row in cut(layout.racks_of(array))]
 
 
-def _encode_all(encoder: BlockEncoder, rows: list[BlockRow], outputs: Outputs) -> None:
-    encoder.load(outputs)
-    for number, row in enumerate(rows):
-        encoder.encode(number, dict.fromkeys(range(len(row.racks)), (_START, 1)))
+def _encode_seconds(
+    plant: Plant,
+    advance: Callable[[], None],
+    encoder: BlockEncoder,
+    rows: list[BlockRow],
+    budget: Budget,
+) -> float:
+    """Return the median CPU time of encoding the site after a step, as a tick does."""
+    rounds: list[float] = []
+    while len(rounds) <= budget.rounds or sum(rounds) < budget.seconds:
+        advance()
+        outputs, began = plant.outputs(), time.thread_time()
+        encoder.load(outputs)
+        for number, row in enumerate(rows):
+            encoder.whole(number, _START, [len(rounds)] * len(row.racks))
+        rounds.append(time.thread_time() - began)
+    return statistics.median(rounds[1:])  # the first writes what stays
 
 
 def _block(encoder: BlockEncoder, rows: list[BlockRow], outputs: Outputs, seq: int) -> bytes:

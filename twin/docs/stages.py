@@ -21,7 +21,7 @@ _NAMES = {
     "encode": "Encode: round, narrow, cut",
     "publish": "Publish to the broker",
     "receive": "Receive from the broker",
-    "check": "Check and convert",
+    "check": "Check",
     "store": "Count and store",
 }
 
@@ -32,6 +32,8 @@ def stage_section(figures: Mapping[str, Any]) -> str:
     stages = {_NAMES[name]: cost for name, cost in figures["stages_us"].items()}
     stages["Together, from tick to store"] = sum(stages.values())
     rows = [(name, f"{cost:.1f} µs", f"{cost / copy:.1f}") for name, cost in stages.items()]
+    convert = figures["convert_us"]
+    rows.append(("Convert, when a page asks for it", f"{convert:.1f} µs", f"{convert / copy:.1f}"))
     share = figures["expose_us"] / figures["page_copy_us"]
     rows.append(("Expose, a share of the page", f"{figures['expose_us']:.0f} µs", f"{share:.1f}"))
     return _STAGES.format(

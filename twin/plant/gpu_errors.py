@@ -88,7 +88,7 @@ class GpuErrors:
         self._double = np.zeros(shape)
         self._uncorrectable_rows = np.zeros(shape)
         self._remap_failure = np.zeros(shape)
-        self._pcie_replays = np.zeros(shape)
+        self._pcie_replays: Floats = np.zeros(shape)
         self._raised: Codes = np.zeros(shape, dtype=np.int16)
         self._pending = False
         creep = rng.spawn(2)  # streams of their own: all other draws stay what they are

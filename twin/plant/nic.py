@@ -94,7 +94,7 @@ class Nics:
         names = ("downed", "changes", "recovered", "symbol", "marked", "cnp_sent", "cnp_handled",
                  "wait", "paused", "pausing", "corrected", "sequence", "nak", "retransmits",
                  "timeouts")  # fmt: skip
-        self._count = {name: np.zeros(shape) for name in names}
+        self._count: dict[str, Floats] = {name: np.zeros(shape) for name in names}
         # A port has come up at least once since boot.
         self._count["changes"] += 2.0
         self.wear: PortDegradation | None = None

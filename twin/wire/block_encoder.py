@@ -136,7 +136,8 @@ class BlockEncoder:
         chunk, place = self._written(number)
         chunk.ts[place] = ts
         chunk.seq[place] = running
-        return chunk.data[place].tobytes()
+        block: bytes = chunk.data[place].tobytes()
+        return block
 
     def _divide(self) -> list[_Chunk]:
         chunks: list[_Chunk] = []
