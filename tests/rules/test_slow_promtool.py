@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.rules.test_engine import outcome
-from twin.rules.promtool import promtool
+from twin.rules.promtool import call, promtool
 from twin.rules.result import CheckStatus
 from twin.rules.scenario_run import Options, run_scenario
 from twin.rules.source import load_rules
@@ -126,3 +126,18 @@ def test_a_killed_caller_leaves_no_promtool(tmp_path: Path) -> None:
         assert ended
     finally:
         os.close(watched)
+
+
+@pytest.mark.parametrize(("own", "told"), [(None, "400"), ("50", "50")])
+def test_go_collects_less_often_unless_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, own: str | None, told: str
+) -> None:
+    """promtool's heap may grow further than Go's default, but what the user sets goes first."""
+    fake = tmp_path / "promtool"
+    fake.write_text('#!/bin/sh\necho "$GOGC"\n', encoding="utf-8")
+    fake.chmod(0o755)
+    monkeypatch.setattr("twin.rules.promtool.promtool", lambda: str(fake))
+    monkeypatch.delenv("GOGC", raising=False)
+    if own is not None:
+        monkeypatch.setenv("GOGC", own)
+    assert call([], str(tmp_path)).stdout.strip() == told
