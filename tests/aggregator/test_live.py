@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
+from tests.aggregator.conftest import Feed
+from twin.aggregator import Core
 from twin.aggregator.live import charts_of
 from twin.catalog import UnitKind
 from twin.site import Layout, load_site, parse_site
-
-if TYPE_CHECKING:
-    from tests.aggregator.conftest import Feed
 
 
 def test_a_tick_is_a_row(feed: Feed) -> None:
@@ -27,6 +24,19 @@ def test_a_tick_is_a_row(feed: Feed) -> None:
     assert packs == pytest.approx([float(feed.outputs["megapack"]["power"].sum())] * 3, abs=1)
     charge = columns[keys.index("megapack_soc")]
     assert charge == pytest.approx([100 * float(feed.outputs["megapack"]["soc"].mean())] * 3, abs=1)
+
+
+def test_nothing_is_remembered_where_nobody_looks(feed: Feed) -> None:
+    """A core that is not watched exposes the same, and has no history and no events."""
+    unwatched = Core(feed.layout, watched=False)
+    for core in (feed.core, unwatched):
+        own = Feed(core, feed.outputs)
+        core.connected(connected=True)
+        own.site()
+        own.wait(1.0)
+    assert bytes(unwatched.array(0)) == bytes(feed.core.array(0))
+    assert (unwatched.live.rows(None)[0], unwatched.live.watch.last) == ([], 0)
+    assert (feed.core.live.rows(None)[0], feed.core.live.watch.last > 0) == ([1.0], True)
 
 
 def test_what_does_not_report_is_unknown(feed: Feed) -> None:

@@ -132,7 +132,7 @@ def test_a_killed_caller_leaves_no_promtool(tmp_path: Path) -> None:
 def test_go_collects_less_often_unless_told(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, own: str | None, told: str
 ) -> None:
-    """promtool's heap may grow further than Go's default, but what the user sets goes first."""
+    """Promtool's heap may grow further than Go's default, but what the user sets goes first."""
     fake = tmp_path / "promtool"
     fake.write_text('#!/bin/sh\necho "$GOGC"\n', encoding="utf-8")
     fake.chmod(0o755)

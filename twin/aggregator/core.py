@@ -35,6 +35,7 @@ class Core:
         layout: the site.
         detail: how much of each array of the site is exposed; None for what the site says.
         division: which part of the site this is one of the aggregators of; None for all of it.
+        watched: whether somebody may open the live page, so that it is worth remembering for it.
 
     Attributes:
         whole: the site.
@@ -50,7 +51,10 @@ class Core:
         layout: Layout,
         detail: DetailPlan | None = None,
         division: ShardAssignment | None = None,
+        *,
+        watched: bool = True,
     ) -> None:
+        self._watched = watched
         self.whole = layout
         self.layout = layout = layout if division is None else division.layout
         self.store = Store(layout)
@@ -97,14 +101,14 @@ class Core:
             return
         self._ingest.handle(topic, payload, retain, now, at)
         self._rename()
-        if topic == self.live.pulse:
+        if self._watched and topic == self.live.pulse:
             with contained(self.telemetry, self._log, topic, now):
                 self.live.sample()
 
     def take(self, kind: UnitKind, unit: int, snapshot: Snapshot, now: float) -> None:
         """Take over a frame that needs no decoding, as :meth:`Ingest.take` says."""
         self._ingest.take(kind, unit, snapshot, now)
-        if kind is UnitKind.GRID:
+        if self._watched and kind is UnitKind.GRID:
             self.live.sample()
 
     def tick(self, now: float, at: float | None = None) -> None:
@@ -116,8 +120,9 @@ class Core:
         if self.shard is not None:
             ready = not self.not_ready()
             self._outbox += self.shard.tick(now, self._announced.interval, ready=ready)
-        ts = simulation_time(self.store)
-        self.live.look(self.telemetry.connected, ts if math.isfinite(ts) else None)
+        if self._watched:
+            ts = simulation_time(self.store)
+            self.live.look(self.telemetry.connected, ts if math.isfinite(ts) else None)
 
     def connected(self, connected: bool) -> None:
         """Take note that the connection to the broker came or went."""

@@ -187,13 +187,12 @@ class MetricsPage:
         if text.computes:
             text.follow(self._derived)
         histograms = HistogramWriter(text)
-        for metric, own in self._sent if text.computes else self._metrics:
-            if text.wants(own.name):
-                columns = [self._column(device, signal) for device, signal in metric.signals]
-                if metric.kind is MetricType.HISTOGRAM and text.openmetrics:
-                    histograms.add(own, columns)
-                else:
-                    text.add(own, columns)
+        for metric, own in text.chosen(self._sent if text.computes else self._metrics):
+            columns = [self._column(device, signal) for device, signal in metric.signals]
+            if metric.kind is MetricType.HISTOGRAM and text.openmetrics:
+                histograms.add(own, columns)
+            else:
+                text.add(own, columns)
 
     def relabel(self, rack: int, gpus: Iterable[int]) -> None:
         """Rebuild the labels of some GPUs of a rack, both by their index in the store."""

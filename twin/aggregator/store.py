@@ -277,8 +277,10 @@ class Store:
                 less, never more: an announcement of one emulator is none of another's units.
         """
         for kind, units in self.units.items():
-            silent = at - units.received > units.timeouts(timeout)
-            self._blank(kind, units.reporting & silent)
+            silence = at - units.received
+            # Most of the time all units have just spoken, and no timeout is that short.
+            if silence.max(initial=0.0) > min(_LEAST_TIMEOUT_SECONDS, timeout):
+                self._blank(kind, units.reporting & (silence > units.timeouts(timeout)))
             if not units.reporting.all():
                 units.explain(at, timeout, self.loss)
 

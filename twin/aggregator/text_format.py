@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import compress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import orjson
@@ -41,6 +41,8 @@ OPENMETRICS_END = b"# EOF\n"
 
 _EXACT = 2.0**53
 """Above this a float64 is no longer every whole number, so it is printed as a float."""
+
+_Metric = TypeVar("_Metric")
 
 _OPENMETRICS_TYPES = {MetricType.UNTYPED.value: "unknown"}
 
@@ -112,6 +114,16 @@ class ExpositionWriter:
     def wants(self, name: str) -> bool:  # noqa: ARG002 - a text takes all; others choose
         """Return whether the series of that name are worth computing."""
         return True
+
+    def chosen(
+        self, metrics: Sequence[tuple[_Metric, MetricHead]]
+    ) -> Iterable[tuple[_Metric, MetricHead]]:
+        """Return those of a page's metrics whose series are worth computing.
+
+        Args:
+            metrics: the same list for every scrape of the page.
+        """
+        return (own for own in metrics if self.wants(own[1].name))
 
     def add(self, metric: MetricHead, columns: Iterable[SeriesColumn]) -> None:
         """Append one metric with all its series, if it has any."""

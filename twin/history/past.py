@@ -123,7 +123,7 @@ class SimulatedPast:
             failures=plan.failures,
         )
         self._emulator = EmulatorCore(config, float(plan.start), kept=kept)
-        self._core = Core(plan.layout, plan.detail)
+        self._core = Core(plan.layout, plan.detail, watched=False)
         self._ticks, self._injected, self._wrong = 0, 0, plan.start
         self._events: dict[str, PastEvent] = {}
         layout = plan.layout

@@ -10,6 +10,7 @@ their lag: they take what is slow and let pass what is faster than they are.
 from __future__ import annotations
 
 from collections import deque
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,8 @@ _BANDS = tuple(OSCILLATION_BANDS.values())
 _POINTS_PER_SECOND = 40
 _WINDOW_SECONDS = 60.0
 _EXACT = 1e-6
+_RECORDS = 128
+"""Lengths of records whose window and bands are kept: one a second until there is a minute."""
 _LEAST_SECONDS = 20.0
 """Shortest record that resolves 0.1 Hz."""
 
@@ -56,14 +59,27 @@ class Spectrum:
         if self._seconds < _LEAST_SECONDS:
             return np.zeros(len(_BANDS))
         power = np.concatenate([part for part, _ in self._parts])
-        count = power.size
-        window = np.hanning(count)
+        window, edges = _window_of(power.size), _edges_of(power.size, self._seconds)
         lines = np.abs(np.fft.rfft((power - power.mean()) * window)) ** 2
-        lines *= 2.0 / (count * np.square(window).sum())
-        hertz = np.fft.rfftfreq(count, self._seconds / count)
-        # Sums of steps are not exact, and a line on the edge of two bands belongs to the upper.
-        edges = np.searchsorted(hertz * (1.0 + _EXACT), _BANDS)
+        lines *= 2.0 / (power.size * np.square(window).sum())
         return np.sqrt([lines[low:high].sum() for low, high in edges])
+
+
+@lru_cache(maxsize=_RECORDS)
+def _window_of(count: int) -> Floats:
+    """Return the window of a record of so many points."""
+    window = np.hanning(count)
+    window.setflags(write=False)
+    return window
+
+
+@lru_cache(maxsize=_RECORDS)
+def _edges_of(count: int, seconds: float) -> tuple[tuple[int, int], ...]:
+    """Return the first and the last line, exclusive, of each band in a record's spectrum."""
+    hertz = np.fft.rfftfreq(count, seconds / count)
+    # Sums of steps are not exact, and a line on the edge of two bands belongs to the upper.
+    edges = np.searchsorted(hertz * (1.0 + _EXACT), _BANDS)
+    return tuple((int(low), int(high)) for low, high in edges)
 
 
 class PowerOscillation:

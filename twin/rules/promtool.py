@@ -251,13 +251,23 @@ class PromtoolJob:
             "tests": [
                 {
                     "interval": seconds_text(self.interval),
-                    "input_series": [
-                        {"series": name, "values": values} for name, values in self.series
-                    ],
+                    "input_series": _in_one(self.series),
                     "promql_expr_test": [*asked, last],
                 }
             ],
         }
+
+
+def _in_one(series: Sequence[tuple[str, str]]) -> list[dict[str, str]]:
+    """Return input series as a single entry, those after the first as further lines of its values.
+
+    promtool joins all entries to a text of one line each, and copies for each entry what it has
+    so far: a third to a half of its time, where the series are some thousand.
+    """
+    if not series:
+        return []
+    (name, first), *others = series
+    return [{"series": name, "values": "\n".join([first, *(f"{n} {v}" for n, v in others)])}]
 
 
 def seconds_text(seconds: float) -> str:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +37,7 @@ _UP = "up"
 
 Values = NDArray[np.float64]
 Flags = NDArray[np.bool_]
+_Page = Sequence[tuple[Any, MetricHead]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +133,15 @@ class Capture(ExpositionWriter):
     target: Mapping[str, str] = field(default_factory=dict)
     index: int = 0
     runs: dict[tuple[str, object], list[ScrapeRun]] = field(default_factory=dict)
+    _chosen: dict[int, tuple[_Page, _Page]] = field(default_factory=dict)
+
+    def chosen(self, metrics: _Page) -> _Page:
+        """Return those of a page's metrics that a rule or a chart reads, picked once."""
+        kept = self._chosen.get(id(metrics))
+        if kept is None or kept[0] is not metrics:
+            kept = metrics, [own for own in metrics if own[1].name in self.wanted]
+            self._chosen[id(metrics)] = kept
+        return kept[1]
 
     def wants(self, name: str) -> bool:
         """Return whether a rule or a chart reads the series of that name."""

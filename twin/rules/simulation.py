@@ -64,7 +64,7 @@ class Simulation:
         self._disturbance = _Disturbance()
         self._online = True
         self.second = self._ticks = self._frames = 0
-        self.core = Core(self._layout)
+        self.core = Core(self._layout, watched=False)
         self._observer = Observer(self._layout, scenario.scrape) if scenario.shadow else None
         self._connect(0.0)
 
