@@ -75,7 +75,7 @@ class PageReader(ExpositionWriter):
     wanted: Collection[str] | None = None
     target: Mapping[str, str] = field(default_factory=dict)
     now: int = 0
-    _sent: dict[tuple[str, int], _SentRuns] = field(default_factory=dict)
+    _sent: dict[tuple[str, str, int], _SentRuns] = field(default_factory=dict)
     _followed: list[_FollowedRun] = field(default_factory=list)
     _known: dict[int, tuple[Sequence[bytes], list[bytes]]] = field(default_factory=dict)
 
@@ -88,11 +88,12 @@ class PageReader(ExpositionWriter):
         for place, column in enumerate(columns):
             if not len(column.labels) or not self.wants(metric.name):
                 continue
-            kept = self._sent.get((metric.name, place))
+            # A target has an ``up`` of its own beside those of the exporters behind it.
+            device = metric.devices[place] if place < len(metric.devices) else "site"
+            kept = self._sent.get((device, metric.name, place))
             if kept is None:
-                device = metric.devices[place] if place < len(metric.devices) else "site"
                 kept = _SentRuns(metric, device, column.whole)
-                self._sent[metric.name, place] = kept
+                self._sent[device, metric.name, place] = kept
             values = column.values
             if column.printed is None:  # a view, perhaps, of what the next frame overwrites
                 values = np.array(values, np.float64)
