@@ -22,6 +22,7 @@ from twin.emulator.state import KeptState
 from twin.faults.schedule import AppliedFault
 from twin.history.events import PastEvent, event_of
 from twin.history.page_reader import Block, PageReader
+from twin.plant.units import FINE_STEP
 from twin.rules.simulation import hand_over
 from twin.site import DetailPlan, Layout
 
@@ -32,10 +33,12 @@ _ADDRESS = "aggregator:9400"
 _STATUS_SECONDS = 60
 LONGEST = 5.0
 """Longest step of the plant in s; docs/history.md says what it changes."""
-QUIET = 7.5
-"""The same where nothing is wrong."""
+QUIET = 60.0
+"""The same where nothing has changed for a while."""
 _QUIET_AFTER = 1800
-"""Seconds after a fault, and into a day, until the longer steps are taken, est."""
+"""Seconds after a fault began or ended, and into a day, until the longer steps are taken, est."""
+_STEADY = 7.5
+"""Longest step where jobs come and go, requests are served or power is smoothed, in s."""
 _UP_HEAD = MetricHead(UP, b"# HELP up 1 where the target answers.\n# TYPE up gauge",
                       b"# HELP up 1 where the target answers.\n# TYPE up gauge")  # fmt: skip
 
@@ -54,7 +57,7 @@ class PastPlan:
         workload: what the training jobs run.
         failures: as ``twin emulate --failures``.
         longest: longest step of the plant in s.
-        quiet: the same where no fault is in force and none was for half an hour.
+        quiet: the same where no fault has begun or ended for half an hour.
         day: seconds of a day; shorter ones are for tests.
         rules: whether the shipped rules are evaluated, too.
     """
@@ -124,7 +127,12 @@ class SimulatedPast:
         )
         self._emulator = EmulatorCore(config, float(plan.start), kept=kept)
         self._core = Core(plan.layout, plan.detail, watched=False)
-        self._ticks, self._injected, self._wrong = 0, 0, plan.start
+        halls = self._emulator.plant.halls
+        busy = halls.batch or halls.engines or halls.gpus.smoothing or None
+        self._quiet = plan.quiet if busy is None else min(plan.quiet, _STEADY)
+        self._ticks, self._injected, self._changed = 0, 0, plan.start
+        self._wrong: frozenset[str] = frozenset()
+        self._took = FINE_STEP
         self._events: dict[str, PastEvent] = {}
         layout = plan.layout
         names = [layout.unit_name(UnitKind.ARRAY, own) for own in range(layout.site.arrays)]
@@ -147,7 +155,7 @@ class SimulatedPast:
     @property
     def longest(self) -> float:
         """Longest step that the plant took last, in s."""
-        return self._emulator.plant.longest
+        return self._took
 
     def inject(
         self,
@@ -179,8 +187,12 @@ class SimulatedPast:
 
     def _step(self, *, whole: bool) -> None:
         emulator, core, plan = self._emulator, self._core, self._plan
-        emulator.plant.longest = self._longest()
-        emulator.step(float(plan.step))
+        # What a scrape sees is as fine as on a running twin: a second, and all before it as one.
+        if plan.step > FINE_STEP:
+            emulator.plant.longest = self._longest()
+            emulator.replay(plan.step - FINE_STEP)
+        self._took, emulator.plant.longest = emulator.plant.longest, FINE_STEP
+        emulator.step(FINE_STEP)
         for applied in emulator.faults.active:
             if applied.id not in self._events:
                 self._note(applied)
@@ -230,10 +242,11 @@ class SimulatedPast:
         Each day begins with short ones, so that it does not matter where a past was cut.
         """
         plan, now = self._plan, round(self.now)
-        if self._emulator.faults.active:
-            self._wrong = now
-        since = max(self._wrong, now - (now - plan.start) % plan.day)
-        return plan.quiet if now - since >= _QUIET_AFTER else plan.longest
+        wrong = frozenset(applied.id for applied in self._emulator.faults.active)
+        if wrong != self._wrong:
+            self._wrong, self._changed = wrong, now
+        since = max(self._changed, now - (now - plan.start) % plan.day)
+        return self._quiet if now - since >= _QUIET_AFTER else plan.longest
 
     def _read(self, moment: int) -> None:
         for array, page in self._pages:

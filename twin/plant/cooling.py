@@ -8,6 +8,8 @@ every step what goes in is what is stored and what comes out.
 
 from __future__ import annotations
 
+from math import ceil
+
 import numpy as np
 
 from twin.parameters import CoolingParameters
@@ -36,6 +38,9 @@ _HOTTEST, _HOTTER = 95.0, 75.0
 _SUPPLY_SHARE = 0.35
 """Share of the loop's coolant, without the reservoir, from the exchanger to the plates, est."""
 _SECONDS_PER_MINUTE = 60.0
+_LONGEST_PART = 7.5
+"""Heat and valve are stepped in parts of so many seconds at most: the coolant of the supply side
+settles within some 15 s."""
 
 
 def heat_rate(flow: Floats, cooling: CoolingParameters) -> Floats:
@@ -181,7 +186,7 @@ class Cdus:
             conditions: of the site.
             water: facility water supply in °C.
             dew: dew point of the room in °C.
-            dt: step in s, at most about a second.
+            dt: step in s.
             pumped: whether the pumps of the facility water run.
         """
         self._available = conditions.pump_available.copy()
@@ -192,8 +197,10 @@ class Cdus:
         cooling = self._cooling
         asked = cooling.supply_celsius + conditions.coolant_supply_offset
         setpoint = np.maximum(asked, dew + cooling.dew_margin_kelvin)
-        self.valves.step(self.supply - setpoint, conditions.valve_stuck_at, dt)
-        self._exchange(heat, conditions.exchanger_fouling, dt)
+        parts = ceil(dt / _LONGEST_PART)
+        for _ in range(parts):
+            self.valves.step(self.supply - setpoint, conditions.valve_stuck_at, dt / parts)
+            self._exchange(heat, conditions.exchanger_fouling, dt / parts)
 
     def _exchange(self, heat: Floats, fouling: Floats, dt: float) -> None:
         """Move heat from the servers to the coolant and on to the facility water."""

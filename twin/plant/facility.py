@@ -22,7 +22,7 @@ from twin.plant.room import Room
 from twin.plant.storage import Storage
 from twin.plant.supply import Supply
 from twin.plant.switch import Spines
-from twin.plant.units import Floats
+from twin.plant.units import FINE_STEP, Floats
 from twin.plant.workload import Health
 from twin.site import Layout
 
@@ -108,11 +108,16 @@ class Facility:
         self.water.step(*self._warmth(draw), conditions, now, dt, powered=fed and live)
         self.room.step(self._air_heat(draw), self.water.supply, dt, live=live)
         load = self._meter(draw)
-        self.meters.swing.add(load, dt)
         supply.step(load, draw.racks, conditions, dt)
         gensets = float(self.gensets.power.sum())
         smoothed = conditions.smoothing_enabled
         self.ripple.step(load, course, self.grid, self.megapacks, gensets, dt, smoothed)
+        if dt <= FINE_STEP:
+            self.meters.swing.add(load, dt)
+            return
+        for watts in self.ripple.load.seconds.tolist():
+            self.meters.swing.add(watts, FINE_STEP)
+        self.grid.swung(self.ripple.grid.seconds)
 
     def feedback(self) -> Feedback:
         """Return what the halls go by in their next step."""

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from twin.catalog import GRID, OSCILLATION_BANDS
 from twin.plant.swing import Swing
-from twin.plant.units import Floats, lag
+from twin.plant.units import FINE_STEP, Floats, lag
 from twin.site import Layout
 
 __all__ = ["Grid", "Meters"]
@@ -38,6 +38,7 @@ class Grid:
         self._normal_for = np.zeros(feeds)
         self._wander = self._offset = 0.0
         self._swings = [Swing() for _ in range(feeds)]
+        self._lasted = 0.0
 
     @property
     def power(self) -> float:
@@ -101,15 +102,25 @@ class Grid:
         """Carry ``power`` W for ``dt`` seconds; 0 while no feed is connected."""
         closed = int(self.closed.sum())
         each = np.where(self.closed, power / max(closed, 1), 0.0)
-        self._ramp = (each - self._power) / dt
+        # From the middle of the last step to the middle of this one.
+        self._ramp = (each - self._power) / (0.5 * (dt + (self._lasted or dt)))
+        self._lasted = dt
         self._power = each
         self.energy += np.maximum(each, 0.0) * dt
-        for swing, watts in zip(self._swings, each.tolist(), strict=True):
-            swing.add(watts, dt)
+        if dt <= FINE_STEP:
+            for swing, watts in zip(self._swings, each.tolist(), strict=True):
+                swing.add(watts, dt)
         # Ornstein-Uhlenbeck: the wander keeps its variance for any step.
         keep = 1.0 - lag(dt, _FREQUENCY_SECONDS)
         kick = _FREQUENCY_SIGMA * np.sqrt(1.0 - keep**2)
         self._wander = keep * self._wander + kick * float(self._rng.standard_normal())
+
+    def swung(self, seconds: Floats) -> None:
+        """Take note of the import of all feeds in each second of a step longer than one, in W."""
+        shares = self.closed / max(int(self.closed.sum()), 1)
+        for swing, share in zip(self._swings, shares.tolist(), strict=True):
+            for watts in (share * seconds).tolist():
+                swing.add(watts, FINE_STEP)
 
     def outputs(self, oscillation: Floats) -> dict[str, Floats]:
         """Return all signals of the catalogue's grid class, (1, feeds).

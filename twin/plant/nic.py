@@ -25,7 +25,7 @@ from twin.plant.nic_signals import NicSignals
 from twin.plant.port_degradation import PortDegradation, corrected_ratio, symbol_errors_per_second
 from twin.plant.ring import Ring
 from twin.plant.sharing import Share, storage_wanted
-from twin.plant.units import Floats, frozen, lag
+from twin.plant.units import FINE_STEP, Floats, frozen, lag
 from twin.plant.workload import Demand, Level, greatest
 from twin.site import Layout
 
@@ -137,6 +137,9 @@ class Nics:
         self._paces = None if wear is None else wear.pace(self._network)
         self._switch(self._lit(link, dt))
         self._send(demand, drops)
+        saving = greatest(demand.saving)
+        if dt > FINE_STEP and saving > 0.0:  # what is written then is written in a part of it
+            storage = storage[0] * saving, storage[1]
         self._store(demand, storage)
         self._count_bytes(dt)
         self._congest(demand, dt)

@@ -17,13 +17,13 @@ from twin.plant.conditions import Conditions
 from twin.plant.device_model import MODELS
 from twin.plant.facility import Facility
 from twin.plant.halls import Halls
-from twin.plant.units import Floats
+from twin.plant.units import FINE_STEP, Floats
 from twin.site import Layout
 
 __all__ = ["LONGEST_STEP", "Plant", "parts_of"]
 
 _MODEL_STREAM = 1000
-LONGEST_STEP = 1.0
+LONGEST_STEP = FINE_STEP
 """Seconds above which steps are cut: throttling acts within seconds."""
 
 

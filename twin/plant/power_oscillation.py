@@ -49,6 +49,14 @@ class Spectrum:
             self._seconds -= self._parts.popleft()[1]
 
     @property
+    def seconds(self) -> Floats:
+        """Means of what was added last, second by second."""
+        power, dt = self._parts[-1]
+        count = min(max(1, round(dt)), power.size)
+        edges = np.linspace(0, power.size, count + 1).astype(np.intp)
+        return np.add.reduceat(power, edges[:-1]) / np.diff(edges)
+
+    @property
     def bands(self) -> Floats:
         """Root mean square of the swing in each of the catalogue's bands, in the power's unit.
 

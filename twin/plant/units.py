@@ -9,9 +9,12 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Floats", "Kept", "approach", "frozen", "lag", "silenced"]
+__all__ = ["FINE_STEP", "Floats", "Kept", "approach", "frozen", "lag", "silenced"]
 
 Floats = NDArray[np.floating[Any]]
+FINE_STEP = 1.0
+"""Steps of at most so many seconds show what happens from one to the next. Longer ones are for
+pasts: models that settle faster are then stepped in parts."""
 Array = TypeVar("Array", bound=NDArray[Any])
 
 

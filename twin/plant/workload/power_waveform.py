@@ -21,7 +21,6 @@ POINTS = 8
 """Points of each sample of a workload of 0.2 s: 40 a second, enough for 20 Hz."""
 NO_COURSE: Floats = np.zeros(1)
 """For a workload without a waveform below a step."""
-_MIDDLES = (np.arange(POINTS) + 0.5) / POINTS
 _HALF = 0.5
 
 
@@ -44,9 +43,10 @@ class Stretch:
     moved: float
 
 
-def power_waveform_of(stretches: Sequence[Stretch]) -> Floats:
-    """Return the mean activity of a job's servers, (samples times ``POINTS``,)."""
-    course: Floats = np.repeat([stretch.level for stretch in stretches], POINTS)
+def power_waveform_of(stretches: Sequence[Stretch], points: int = POINTS) -> Floats:
+    """Return the mean activity of a job's servers, (samples times ``points``,)."""
+    course: Floats = np.repeat([stretch.level for stretch in stretches], points)
+    middles = (np.arange(points) + 0.5) / points
     start = 0
     while start < len(stretches):
         # New dips are drawn half-way between two boundaries, so a step of the plant has few.
@@ -57,9 +57,9 @@ def power_waveform_of(stretches: Sequence[Stretch]) -> Floats:
         depth = np.array([stretch.depth for stretch in part])
         if depth.any():
             phase = np.array([stretch.phase for stretch in part])[:, None]
-            phase = phase + np.array([stretch.moved for stretch in part])[:, None] * _MIDDLES
+            phase = phase + np.array([stretch.moved for stretch in part])[:, None] * middles
             phase = np.where(phase >= _HALF, phase - 1.0, phase)
             fallen = depth[:, None] * dips.mean_at(phase)
-            course[start * POINTS : end * POINTS] -= fallen.ravel()
+            course[start * points : end * points] -= fallen.ravel()
         start = end
     return course

@@ -8,11 +8,11 @@ import numpy as np
 
 from twin.parameters import WorkloadParameters
 from twin.plant.performance import LINE_RATE, job_seconds, site_cost
-from twin.plant.units import Floats
+from twin.plant.units import FINE_STEP, Floats
 from twin.plant.workload.demand import Demand, Health, JobProgress, JobState, Loss, Progress
 from twin.plant.workload.held_memory import HeldMemory
 from twin.plant.workload.levels import Levels
-from twin.plant.workload.power_waveform import NO_COURSE, Stretch, power_waveform_of
+from twin.plant.workload.power_waveform import NO_COURSE, POINTS, Stretch, power_waveform_of
 from twin.plant.workload.reaction import Reaction
 from twin.plant.workload.steady import wave_of
 from twin.plant.workload.step_activity import Computing, StepActivity, step_activity
@@ -24,6 +24,8 @@ from twin.site import Site
 __all__ = ["TrainingJob"]
 
 _SAMPLE_SECONDS = 0.2
+_MOST_TOGETHER = 5
+"""Samples that are one in a step longer than a second; a step of the job has twice as many."""
 _LEAST_PACE = 1e-3
 _STORAGE_QUIET, _STORAGE_BURST = 0.002, 0.5
 """Use of the storage NICs while training, and while a checkpoint is written, est."""
@@ -102,6 +104,8 @@ class TrainingJob:
         self._since_checkpoint = self._remaining = self._waited = 0.0
         self._until_eval = float(rng.uniform(0.2, 1.0)) * training.eval_every_seconds
         self._until_checkpoint = float(rng.uniform(0.2, 1.0)) * training.checkpoint_every_seconds
+        self._carried = 0.0
+        self._together = 1
         self._resume = JobState.TRAINING
         self._doomed = False
         self._excluded = 0
@@ -114,7 +118,8 @@ class TrainingJob:
 
     def step(self, dt: float, health: Health) -> Demand:
         """Advance by ``dt`` simulated seconds and return the mean demand over them."""
-        count = max(1, round(dt / _SAMPLE_SECONDS))
+        each = self._together = self._taken_together(dt)
+        count = max(1, round(dt / _SAMPLE_SECONDS)) // each
         h = dt / count
         self._flow = min(1.0, max(_LEAST_PACE, health.network_speed))
         tally = self._tally = _Tally()
@@ -134,8 +139,17 @@ class TrainingJob:
         self.progress.elapsed_seconds += dt
         fed = min(1.0, health.input_ratio)
         self._reaction.begin(works=self.progress.state in _COMPUTING)
-        self.course = self._reaction.course(self._course(min(1.0, health.speed), fed), dt)
+        course = self._course(min(1.0, health.speed), fed, each * POINTS)
+        self.course = self._reaction.course(course, dt)
         return self._demand(count, dt, fed)
+
+    def _taken_together(self, dt: float) -> int:
+        """Return how many samples are taken as one."""
+        if dt <= FINE_STEP:
+            return 1
+        fine = max(1, round(dt / _SAMPLE_SECONDS))
+        most = min(_MOST_TOGETHER, self._nominal / (2 * _MOST_TOGETHER * _SAMPLE_SECONDS))
+        return max((own for own in range(1, int(most) + 1) if fine % own == 0), default=1)
 
     # -- elsewhere ------------------------------------------------------------
 
@@ -189,6 +203,8 @@ class TrainingJob:
             self._remaining -= h * (health.storage_speed if saving else 1.0)
             if self._remaining <= 0:
                 self.progress.state = JobState.TRAINING
+                # Samples of a second end late: the next pause is that much shorter.
+                self._carried = self._remaining if self._together > 1 else 0.0
         return state
 
     def _blocked(self, h: float, health: Health, missing: int) -> bool:
@@ -247,6 +263,13 @@ class TrainingJob:
         waited = self._waited >= self._training.replace_seconds
         return waited and health.gpus_missing < self._gpus
 
+    def _pause(self, state: JobState, seconds: float) -> None:
+        left, self._carried = seconds + self._carried, 0.0
+        if left > 0.0:
+            self._to(state, left)
+        else:
+            self._carried = left
+
     def _to(self, state: JobState, seconds: float) -> None:
         self.progress.state, self._remaining = state, seconds
 
@@ -283,11 +306,11 @@ class TrainingJob:
                 return
             self._since_checkpoint = 0.0
             progress.checkpoints += 1
-            self._to(JobState.CHECKPOINT, training.checkpoint_seconds)
+            self._pause(JobState.CHECKPOINT, training.checkpoint_seconds)
         elif self._until_eval <= 0.5 * self._nominal and training.eval_seconds > 0:
             # From this one on, so that every so many whole steps are evaluated, as trainers do.
             self._until_eval = max(training.eval_every_seconds, self._nominal)
-            self._to(JobState.EVALUATION, training.eval_seconds)
+            self._pause(JobState.EVALUATION, training.eval_seconds)
 
     def _account(self, state: JobState, h: float) -> None:
         """Book the sample: kept, or lost and why."""
@@ -358,12 +381,13 @@ class TrainingJob:
             flicker=activity.flicker,
         )
 
-    def _course(self, pace: float, fed: float) -> Floats:
+    def _course(self, pace: float, fed: float, points: int) -> Floats:
         """Return the mean activity of the servers within the step, see ``Workload``.
 
         Args:
             pace: of the slowest GPU; the others wait for it.
             fed: the input over what is needed.
+            points: of each sample.
         """
         levels, wave, shares = self._levels, self._wave, self._tally.shares
         wait, context = levels.wait, levels.context
@@ -380,7 +404,8 @@ class TrainingJob:
             [
                 Stretch(level.get(state, 0.0), depth.get(state, 0.0), dips, phase, moved)
                 for state, dips, phase, moved in self._tally.course
-            ]
+            ],
+            points,
         )
 
     def _activity(self, shares: dict[JobState, float], dt: float, fed: float) -> StepActivity:
