@@ -11,6 +11,7 @@ python examples/redundancy.py
 # %%
 import math
 
+import matplotlib.pyplot as plt
 import numpy as np
 
 import twin
@@ -44,3 +45,19 @@ for place, rack in enumerate(power.rack.values):
     lost[str(rack)] = float(times[0]) if times.size else math.inf
 for rack, seconds in sorted(lost.items(), key=lambda item: item[1]):
     print(f"{rack}: redundancy lost after {seconds:.0f} s")
+
+# %% [markdown]
+# The picture of it: where a line is at 0, some server of the rack cannot lose another supply; below
+# 0 it lacks one already.
+
+# %%
+figure, axes = plt.subplots(figsize=(8, 3.6), layout="constrained")
+for place, rack in enumerate(power.rack.values):
+    beside = least[:, place] + 0.03 * (1 - place)  # so that no line hides another
+    axes.step(power.time, beside, where="post", label=str(rack))
+axes.set(
+    xlabel="time [s]", ylabel="spare supplies, worst server", title="Spare power supplies by rack"
+)
+axes.yaxis.get_major_locator().set_params(integer=True)
+axes.legend()
+figure.savefig("redundancy.png", dpi=100)

@@ -61,9 +61,19 @@ def test_index_has_every_example() -> None:
     ],
 )
 def test_notebook_answers_its_question(
-    name: str, told: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    name: str,
+    told: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
-    """The cells of a notebook run one after the other and print the answer."""
+    """The cells of a notebook run one after the other, print the answer and draw it.
+
+    With ``TWIN_PICTURES=docs/img`` the pictures go there.
+    """
+    monkeypatch.setenv("MPLBACKEND", "agg")
+    pictures = Path(os.environ.get("TWIN_PICTURES", tmp_path)).resolve()
+    monkeypatch.chdir(pictures)
     monkeypatch.setattr(os, "cpu_count", lambda: 1)  # runs of a sweep in this process
     text = (EXAMPLES / "notebooks" / f"{name}.ipynb").read_text(encoding="utf-8")
     space: dict[str, object] = {}
@@ -72,6 +82,7 @@ def test_notebook_answers_its_question(
             exec("".join(cell["source"]), space)  # noqa: S102 - a notebook of ours
     printed = capsys.readouterr().out
     assert re.search(told, printed), printed
+    assert (pictures / f"{name}.png").read_bytes().startswith(b"\x89PNG")
 
 
 async def test_site_runs_and_its_frames_are_read(capsys: pytest.CaptureFixture[str]) -> None:

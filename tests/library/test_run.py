@@ -137,6 +137,8 @@ def test_values_are_those_of_frames(site: twin.Site) -> None:
         (lambda: twin.sweep(SMALL, 10, over={"megapacks": 3}), "give several values"),  # type: ignore[dict-item]
         (lambda: twin.simulate(SMALL, 10, workload="nonsense"), "nonsense"),
         (lambda: twin.simulate(SMALL, 10, seed=-1), "seed: is -1"),
+        (lambda: twin.simulate(SMALL, 10, seed="a"), "seed: is 'a'"),  # type: ignore[arg-type]
+        (lambda: twin.simulate(SMALL, 10, start="2026-01-01"), "seconds of unix time"),  # type: ignore[arg-type]
     ],
 )  # fmt: skip
 def test_wrong_argument_is_told_in_a_sentence(call: object, told: str) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from twin.errors import ConfigError
 from twin.faults import FAULTS, parse_fault, place_of, resolved_target
 from twin.scenario import parse_duration
 from twin.site import Layout
 
-__all__ = ["PlannedFault", "checked", "seconds_of", "within"]
+__all__ = ["PlannedFault", "checked", "moment_of", "seconds_of", "within"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +104,23 @@ def _listed(faults: object) -> list[PlannedFault]:
         if not isinstance(plan, PlannedFault):
             raise ConfigError(f"faults: {plan!r} is no fault; write twin.Fault(kind, at=…)")
     return plans
+
+
+def moment_of(value: Any) -> float:
+    """Return the unix time of the start of a run.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    try:
+        moment = float(value)
+    except (TypeError, ValueError):
+        moment = math.nan
+    if not math.isfinite(moment):
+        raise ConfigError(
+            f"start: is {value!r}; give seconds of unix time, as datetime.timestamp() returns them"
+        )
+    return moment
 
 
 def seconds_of(value: str | float, what: str, least: float | None = None) -> float:

@@ -15,7 +15,7 @@ from twin.faults.natural import failures_of
 from twin.library.axes import device_of, signal_of
 from twin.library.controls import Controls, SetPoint, set_points
 from twin.library.events import EventBook, RunEvent
-from twin.library.plans import PlannedFault, checked, seconds_of
+from twin.library.plans import PlannedFault, checked, moment_of, seconds_of
 from twin.library.sites import load_site
 from twin.library.summary import RunSummary, RunTally
 from twin.parameters.site import Site
@@ -61,12 +61,12 @@ class SteppedTwin:
     ) -> None:
         self.site = load_site(site)
         self.layout = Layout(self.site)
-        if seed < 0 or seed != int(seed):
+        if not _is_whole(seed):
             raise ConfigError(f"seed: is {seed!r}; give a whole number from 0 on")
         self._schedule = FaultSchedule(self.layout, FAULTS)
         self._failures = failures_of(failures, self.layout, seed)
         self._planned = checked(faults, self.layout)
-        self._plant = Plant(self.layout, seed, workload, start)
+        self._plant = Plant(self.layout, seed, workload, moment_of(start))
         self._lost = np.random.default_rng([seed, _LOSS_STREAM])
         self._tally = RunTally(self.layout, self._plant)
         self._book = EventBook()
@@ -210,3 +210,10 @@ class SteppedTwin:
     def summary(self) -> RunSummary:
         """Figures of all that was simulated so far."""
         return self._tally.summary(self._plant)
+
+
+def _is_whole(seed: Any) -> bool:
+    try:
+        return bool(seed >= 0 and seed == int(seed))
+    except (TypeError, ValueError, OverflowError):
+        return False

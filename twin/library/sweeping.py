@@ -84,7 +84,7 @@ def simulate(
     rest = seconds - samples * interval
     if rest > 1e-6:  # noqa: PLR2004 - what rounding leaves
         twin.step(rest)
-    return FinishedRun(twin.layout, recording, twin.events, twin.summary, start)
+    return FinishedRun(twin.layout, recording, twin.events, twin.summary, float(start))
 
 
 class SweepTable(Sequence[Mapping[str, Any]]):
