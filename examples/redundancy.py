@@ -58,6 +58,6 @@ for place, rack in enumerate(power.rack.values):
 axes.set(
     xlabel="time [s]", ylabel="spare supplies, worst server", title="Spare power supplies by rack"
 )
-axes.yaxis.get_major_locator().set_params(integer=True)
+axes.set_yticks([-1, 0, 1])
 axes.legend()
 figure.savefig("redundancy.png", dpi=100)
