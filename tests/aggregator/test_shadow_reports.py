@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from twin.aggregator.page.floor import Floor
+from twin.aggregator.shadow_reports import ShadowReports
+from twin.aggregator.text_format import ExpositionWriter
+from twin.site import Layout, parse_site
 from twin.wire import ShadowDevices, ShadowFinding, ShadowRelation, ShadowReport
 
 if TYPE_CHECKING:
@@ -160,3 +163,43 @@ def test_two_arrays_cannot_tell_of_the_same_place_twice(feed: Feed) -> None:
     feed.send("twin/v1/small/shadow/a002", report().encode())
     lines = [line.rpartition(" ")[0] for line in _series(feed)]
     assert len(lines) == len(set(lines))
+
+
+def test_report_of_the_site_has_no_array(feed: Feed) -> None:
+    """Meters of the site are told by the name of the grid, as no part of an array or rack."""
+    each = ShadowDevices(device="facility", expected=(9e4,), residual=(1e3,), sigmas=(3.0,))
+    meter = (
+        telling(())
+        .relations[0]
+        .model_copy(
+            update={"relation": "it_power", "unit": "W", "devices": 1, "racks": (), "each": each}
+        )
+    )
+    found = (
+        report()
+        .findings[0]
+        .model_copy(
+            update={"cause": "it_meter", "target": "grid", "relation": "it_power", "unit": "W"}
+        )
+    )
+    told = report().model_copy(update={"relations": (meter,), "findings": (found,)})
+    feed.send("twin/v1/small/shadow/grid", told.encode())
+    named = 'relation="it_power",unit="W"'
+    series = _series(feed)
+    assert f'twin_shadow_coverage_ratio{{{named},site="small"}} 1.0' in series
+    assert f'twin_shadow_device_expected{{{named},target="grid",site="small"}} 90000.0' in series
+    cause = f'cause="it_meter",target="grid",{named},site="small"'
+    assert f"twin_shadow_finding_residual{{{cause}}} 6.2" in series
+    assert not any("array=" in line for line in series)
+    assert np.isnan(feed.core.store.shadow.surprise()).all()
+
+
+def test_racks_in_air_are_told_one_by_one() -> None:
+    """What stands for a rack is told of racks without a coolant unit, too."""
+    layout = Layout(parse_site("name: small\nracks: 2\ncooling: {medium: air}\n", "airy"))
+    reports = ShadowReports(layout)
+    told = telling((1.0, 2.0)).encode()
+    reports.hear("a001", told, retain=False, at=0.0)
+    text = ExpositionWriter()
+    reports.write(text, np.zeros(1, dtype=np.bool_))
+    assert b'target="r0002"' in b"".join(text.chunks)

@@ -9,6 +9,7 @@ from twin.catalog import UnitKind
 from twin.compose.acl import BrokerRole, BrokerUser, render_acl
 from twin.errors import ConfigError
 from twin.redfish import Login, RedfishCore
+from twin.shadow import ShadowCore
 from twin.site import Layout, load_site
 from twin.wire import Topics
 
@@ -72,3 +73,12 @@ def test_bmcs_may_read_what_they_ask_for() -> None:
     grouped = Layout(site.model_copy(update={"telemetry": telemetry}))
     core = RedfishCore(grouped, Login("admin", Token.random()))
     assert {topic for _, topic in rights(BrokerRole.CONTROLLERS)} == set(core.subscriptions(topics))
+
+
+def test_the_observer_may_read_what_it_asks_for() -> None:
+    """Each of its subscriptions is within its rights, which are no others but its reports."""
+    topics, site = Topics(SITE), load_site(SITE)
+    telemetry = site.telemetry.model_copy(update={"racks_per_message": 8})
+    core = ShadowCore(Layout(site.model_copy(update={"telemetry": telemetry})))
+    read = {topic for right, topic in rights(BrokerRole.OBSERVER) if right == "read"}
+    assert read == {*core.subscriptions, topics.shadow("+")}

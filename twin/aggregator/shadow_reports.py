@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.aggregator.text_format import ExpositionWriter, SeriesColumn, label_block, own_head
-from twin.catalog import Labels, OwnMetric, UnitKind, device_class, own
+from twin.catalog import CDU, DeviceClass, Labels, OwnMetric, UnitKind, device_class, own
 from twin.errors import FrameError, TargetError
 from twin.site import Layout, address_of, find_target, labels_of_target, place_labels
 from twin.wire import (
@@ -58,6 +58,8 @@ _OF_DEVICES: dict[OwnMetric, Callable[[ShadowDevices], Sequence[float | None]]] 
 
 
 _Shown = Mapping[int, ShadowReport]
+_SITE = -1
+"""Stands for the site beside its arrays: its meters and what else is in no rack."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,7 @@ class _HeardReport:
 
 
 class ShadowReports:
-    """The last report of an observer on each array.
+    """The last report of an observer on each array, and on what stands in none.
 
     Args:
         layout: what is exposed of the site.
@@ -88,6 +90,8 @@ class ShadowReports:
             FrameError: it is not valid.
         """
         array = self._layout.unit_index(UnitKind.ARRAY, name)
+        if self._layout.with_facility and name == UnitKind.GRID.value:
+            array = _SITE
         if array is None:
             raise FrameError("foreign", f"there is no array {name[:64]!r} here")
         if retain:
@@ -108,11 +112,13 @@ class ShadowReports:
         Raises:
             FrameError: their number is another.
         """
-        racks = len(self._layout.racks_of(array))
+        racks = len(self._racks_of(array))
         told: list[tuple[Sequence[float | None], int]] = [(it.racks, racks)] if it.racks else []
         if it.each is not None:
             try:
-                wanted = racks * self._layout.per_unit(device_class(it.each.device))
+                device = device_class(it.each.device)
+                units = self._layout.units(device.frame) if array == _SITE else racks
+                wanted = units * self._each(device)
             except KeyError:
                 raise FrameError("foreign", f"no device {it.each.device!r}") from None
             told += [(values(it.each), wanted) for values in _OF_DEVICES.values()]
@@ -120,11 +126,19 @@ class ShadowReports:
             if len(values) != count:
                 raise FrameError("foreign", f"{len(values)} values where {count} are due")
 
+    def _each(self, device: DeviceClass) -> int:
+        """Return how many devices a unit has; a coolant unit stands for its rack, also without."""
+        each = self._layout.per_unit(device)
+        return max(each, 1) if device is CDU else each
+
+    def _racks_of(self, array: int) -> range:
+        return range(0) if array == _SITE else self._layout.racks_of(array)
+
     def surprise(self) -> NDArray[np.float64]:
         """Return the largest deviation that the observer sees in each rack, NaN where it is not."""
         most = np.full(self._layout.site.racks, np.nan)
         for array, heard in self._heard.items():
-            racks = self._layout.racks_of(array)
+            racks = self._racks_of(array)
             part = slice(racks.start, racks.stop)
             for it in heard.report.relations:
                 if it.racks:
@@ -146,7 +160,11 @@ class ShadowReports:
             text: to append to.
             released: arrays that another aggregator has now.
         """
-        shown = {array: own.report for array, own in self._heard.items() if not released[array]}
+        shown = {
+            array: own.report
+            for array, own in self._heard.items()
+            if array == _SITE or not released[array]
+        }
         if not shown:
             return
         places = [(self._place(array), report) for array, report in shown.items()]
@@ -166,6 +184,8 @@ class ShadowReports:
             text.add(own_head(metric), [_column(rows)])
 
     def _place(self, array: int) -> Labels:
+        if array == _SITE:
+            return place_labels(self._layout, UnitKind.GRID, 0)
         return place_labels(self._layout, UnitKind.ARRAY, array)
 
     def _relations(self, shown: _Shown) -> Iterator[tuple[Labels, ShadowRelation]]:
@@ -178,7 +198,7 @@ class ShadowReports:
         for array, report in shown.items():
             for it in {it.relation: it for it in report.relations}.values():
                 named = (("relation", it.relation), ("unit", it.unit))
-                for rack, value in zip(self._layout.racks_of(array), it.racks, strict=False):
+                for rack, value in zip(self._racks_of(array), it.racks, strict=False):
                     yield (*named, *place_labels(self._layout, UnitKind.RACK, rack)), value
 
     def _devices(
@@ -199,8 +219,9 @@ class ShadowReports:
         if labels is None:
             labels = self._labels[array, it.relation] = []
             device, site = device_class(devices.device), ("site", self._layout.site.name)
-            for rack in self._layout.racks_of(array):
-                for index in range(self._layout.per_unit(device)):
+            units = range(self._layout.units(device.frame))
+            for rack in units if array == _SITE else self._racks_of(array):
+                for index in range(self._each(device)):
                     target = address_of(self._layout, device, rack, index)
                     named = (("relation", it.relation), ("unit", it.unit), ("target", target))
                     place = labels_of_target(self._layout, target)

@@ -96,6 +96,7 @@ class ShardAssignment:
             return (*shared, *units)
         kinds = (kind for kind in UnitKind if kind not in (UnitKind.RACK, UnitKind.ARRAY))
         rest = tuple(topics.frames(kind) for kind in kinds if layout.units(kind))
+        rest += (topics.shadow(UnitKind.GRID.value),)
         queue = (topics.queue,) if layout.site.scheduled else ()
         return (*shared, topics.command("detail"), *queue, *rest, *units)
 

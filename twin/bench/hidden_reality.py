@@ -13,7 +13,7 @@ from twin.catalog import GPU, UnitKind
 from twin.plant import Conditions, Plant
 from twin.shadow import RELATIONS, ShadowCore
 from twin.site import Layout, load_gpu_model, parse_site
-from twin.wire import Snapshot
+from twin.wire import Snapshot, SnapshotTable
 
 __all__ = ["KNOWN", "KNOWN_IN_AIR", "KNOWN_ON_SHELVES", "HiddenReality", "readings"]
 
@@ -87,6 +87,8 @@ _NOISY_CELSIUS = {
     "cdu.supply_temperature": 0.05, "cdu.return_temperature": 0.05,
     "cdu.facility_supply_temperature": 0.05, "cdu.facility_return_temperature": 0.05,
 }  # fmt: skip
+_NOISY_METERS = 0.002
+"""The same of the site's meters of power."""
 
 Columns = dict[str, NDArray[np.float64]]
 
@@ -109,6 +111,7 @@ class HiddenReality:
         shadow: the observer.
         second: how far it is.
         alter: changes the columns of every frame on their way.
+        alter_site: likewise those of what stands in no rack.
         rng: of the instruments' noise.
         conditions: changes the health of the plant, every second.
     """
@@ -148,6 +151,13 @@ class HiddenReality:
         """Energy of each GPU as it is and as its counter has it, at the last frame."""
         self._energy[0] = np.nan
         self.alter: Callable[[int, Columns], None] | None = None
+        self.alter_site: Callable[[Columns], None] | None = None
+        self._beside = {
+            kind: (SnapshotTable(self.layout, kind), readings(self.layout, kind))
+            for kind in (UnitKind.MEGAPACK, UnitKind.GENSET, UnitKind.GRID)
+            if self.layout.units(kind)
+        }
+        self._site_rng = np.random.default_rng([seed, 1])
         self.conditions: Callable[[Conditions], None] | None = None
 
     def frames(self, seconds: int) -> Iterator[tuple[int, Snapshot]]:
@@ -200,6 +210,22 @@ class HiddenReality:
         self._energy[0, rack] = energy
         columns["gpu.energy"][:] = self._energy[1, rack]
 
+    def beside(self) -> Iterator[tuple[UnitKind, int, Snapshot]]:
+        """Yield kind, unit and frame of what stands in no rack, as it is now."""
+        outputs = self.plant.facility.outputs()
+        for kind, (table, rows) in self._beside.items():
+            table.load(outputs)
+            for unit in range(self.layout.units(kind)):
+                exact = table.snapshot(unit, 1e9 + self.second, self.second)
+                groups = {name: values.copy() for name, values in exact.groups.items()}
+                columns = {name: groups[device][row] for name, (device, row, _) in rows.items()}
+                if self.alter_site is not None and kind is UnitKind.GRID:
+                    self.alter_site(columns)
+                for name in (own for own in columns if own.endswith("power")):
+                    noise = self._site_rng.standard_normal(columns[name].shape)
+                    columns[name] *= 1.0 + _NOISY_METERS * noise
+                yield kind, unit, Snapshot(exact.ts, exact.seq, groups)
+
     def columns(self, snapshot: Snapshot) -> Columns:
         """Return the columns of a frame that the observer reads, by the name of the reading."""
         return {name: snapshot.groups[device][row] for name, (device, row, _) in self._rows.items()}
@@ -209,14 +235,17 @@ class HiddenReality:
         for rack, snapshot in self.frames(seconds):
             before = self.shadow.blocks
             self.shadow.take(rack, snapshot)
+            if rack == self.layout.site.racks - 1:
+                for own in self.beside():
+                    self.shadow.take_unit(*own)
             if self.shadow.blocks > before:
                 yield self.second
 
 
-def readings(layout: Layout) -> dict[str, tuple[str, int, int]]:
-    """Return class, row and decimals of every column of a rack's frame, by its reading."""
+def readings(layout: Layout, kind: UnitKind = UnitKind.RACK) -> dict[str, tuple[str, int, int]]:
+    """Return class, row and decimals of every column of a unit's frame, by its reading."""
     return {
         f"{device.name}.{signal.name}": (device.name, row, signal.decimals)
-        for device in layout.devices_of(UnitKind.RACK)
+        for device in layout.devices_of(kind)
         for row, signal in enumerate(s for s in layout.reported[device.name] if s.on_wire)
     }

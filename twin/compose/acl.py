@@ -33,6 +33,8 @@ class BrokerRole(Enum):
     HEALTH = "health"
 
 
+_OBSERVED = (UnitKind.MEGAPACK, UnitKind.GENSET, UnitKind.GRID)
+"""Units beside the racks whose meters the observer reads."""
 _OF_A_SITE = (BrokerRole.EMULATOR, BrokerRole.AGGREGATOR, BrokerRole.OBSERVER,
               BrokerRole.CONTROLLERS)  # fmt: skip
 
@@ -92,11 +94,13 @@ class BrokerUser:
         return (*(("write", topic) for topic in written), *(("read", topic) for topic in read))
 
     def _of_racks(self, topics: Topics) -> tuple[tuple[str, str], ...]:
-        """Return the rights of who needs no more than what racks say."""
+        """Return the rights of who needs no more than what racks say, and of the observer."""
         # The observer reads its own reports to say whether it reports; BMCs say nothing at all.
         observes = self.role is BrokerRole.OBSERVER
         own = topics.shadow("+") if observes else topics.status("+")
-        read = (topics.frames(UnitKind.RACK), topics.blocks("+"), topics.meta("+"), own)
+        kinds = (UnitKind.RACK, *(_OBSERVED if observes else ()))
+        frames = (topics.frames(kind) for kind in kinds)
+        read = (*frames, topics.blocks("+"), topics.meta("+"), own)
         written = (("write", own),) if observes else ()
         return (*written, *(("read", topic) for topic in read))
 

@@ -162,7 +162,8 @@ _CHANNELS = (
         "shadow",
         _TOPICS.shadow("{array}"),
         "shadow",
-        "What an observer expects of an array, and what it has found there.",
+        "What an observer expects of an array, or as `grid` of the site's meters, and what it has "
+        "found there.",
     ),
     _Channel("ack", _TOPICS.ack("{id}"), "ack", "The answer to the command of that id.", qos=1),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import suppress
 
+from twin.catalog import UnitKind
 from twin.errors import FrameError
 from twin.shadow.core import ShadowCore, ShadowSettings
 from twin.shadow.reports import reports
@@ -25,10 +26,13 @@ class Observer:
     def __init__(self, layout: Layout, interval: float) -> None:
         self._core = ShadowCore(layout, ShadowSettings.usual(interval))
 
-    def take(self, rack: int, snapshot: Snapshot) -> None:
-        """Take in a frame of a rack."""
+    def take(self, kind: UnitKind, unit: int, snapshot: Snapshot) -> None:
+        """Take in a frame of a unit."""
         with suppress(FrameError):  # older than the last: its clock was set back
-            self._core.take(rack, snapshot)
+            if kind is UnitKind.RACK:
+                self._core.take(unit, snapshot)
+            else:
+                self._core.take_unit(kind, unit, snapshot)
 
     def reports(self) -> Iterator[OutboundMessage]:
         """Evaluate what has come, and yield what there is to say once a block has ended."""

@@ -200,8 +200,8 @@ class Simulation:
         if not self.core.telemetry.connected:
             return
         snapshot = hand_over(self.emulator, self.core, stamp, now, whole=whole)
-        if self._observer is not None and whole and stamp.unit.kind is UnitKind.RACK:
-            self._observer.take(stamp.unit.index, snapshot)
+        if self._observer is not None and whole:
+            self._observer.take(stamp.unit.kind, stamp.unit.index, snapshot)
 
     def _observe(self, observer: Observer, now: float) -> None:
         """Let the observer evaluate the frames of a scrape, and publish what it says."""

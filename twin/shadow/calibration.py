@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from twin.catalog import UnitKind
 from twin.plant.units import Floats
 from twin.shadow.detection import Detector
 from twin.shadow.fit import DeviceFits
@@ -99,7 +100,8 @@ class Watch:
         self.relation = relation
         self.shape = shape = relation.shape(layout)
         self._phases = phases
-        kinds = kinds_of(layout)
+        of_racks = relation.frame is UnitKind.RACK
+        kinds = kinds_of(layout) if of_racks else np.zeros(shape[0], np.int64)
         self.own = Detector(shape, phases.proving, kinds)
         self.common = None
         if relation.shared is not None:

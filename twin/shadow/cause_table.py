@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from twin.catalog import (
     CDU,
+    FACILITY,
     FAN,
     GPU,
     POWER_SHELF,
@@ -212,5 +213,25 @@ CAUSES = (
     DeviationCause("bus_load", CDU, (("bus_load", "own", 1),),
           "bus of {place} carries {residual:.0f} W {direction} what its trays explain: a joint "
           "loses it, or a meter is wrong", mirrored=True),
+    DeviationCause("it_meter", FACILITY, (("it_power", "own", 1), ("facility_power", "own", -1)),
+          "meter of the IT power is wrong: it reads {residual:.0f} W {direction} what the PDUs of "
+          "all racks and their network give, and the facility does not follow", mirrored=True),
+    DeviationCause("unmetered_load", FACILITY, (("it_power", "own", 1),),
+          "IT power of the site is {residual:.0f} W {direction} what the PDUs of all racks and "
+          "their network explain: PDUs or a load beside them read otherwise than before",
+          mirrored=True),
+    DeviationCause("distribution_loss", FACILITY, (("distribution_loss", "own", 1),),
+          "transformers and cables lose {percent:.0f} % {more} than when calibrated: "
+          "{residual:.0f} W {direction} expected", mirrored=True),
+    DeviationCause("facility_meter", FACILITY,
+          (("facility_power", "own", 1), ("grid_power", "own", -1)),
+          "meter of the facility is wrong: it reads {residual:.0f} W {direction} the sum of its "
+          "parts, and the feeds do not follow", mirrored=True),
+    DeviationCause("facility_parts", FACILITY, (("facility_power", "own", 1),),
+          "meters of the facility do not add up: the whole is {residual:.0f} W {direction} IT, "
+          "cooling and losses", mirrored=True),
+    DeviationCause("grid_meter", FACILITY, (("grid_power", "own", 1),),
+          "meters of the grid's feeds read {residual:.0f} W {direction} what the facility takes "
+          "less Megapacks and generators", mirrored=True),
 )  # fmt: skip
 """All causes; of those that agree alike the first counts."""

@@ -12,7 +12,7 @@ from heapq import nlargest
 
 import numpy as np
 
-from twin.catalog import CDU, SERVER, DeviceClass
+from twin.catalog import CDU, SERVER, DeviceClass, UnitKind
 from twin.shadow.calibration import Watch
 from twin.shadow.cause_table import CAUSES, DeviationCause
 from twin.shadow.relations import RELATIONS
@@ -54,7 +54,8 @@ class Finding:
     Attributes:
         cause: name of the cause.
         place: address of the culprit.
-        rack: index of its rack.
+        rack: index of its rack, or of its unit where that is none.
+        frame: kind of that unit.
         relation: by which it was found.
         unit: of expected, measured and residual.
         expected: mean of the last block, by the relation.
@@ -69,6 +70,7 @@ class Finding:
     cause: str
     place: str
     rack: int
+    frame: UnitKind
     relation: str
     unit: ShadowUnit
     expected: float
@@ -196,6 +198,7 @@ def _explain(
         cause=cause.name,
         place=place,
         rack=culprit.rack,
+        frame=watch.relation.frame,
         relation=relation,
         unit=watch.relation.unit,
         expected=float(watch.expected[last]),

@@ -25,6 +25,7 @@ from twin.shadow.detection import limit_for
 from twin.shadow.present import PRESENT, PresentMeans, site_digest
 from twin.shadow.readings import Readings, Rounding, SiteModel
 from twin.shadow.relations import RELATIONS
+from twin.shadow.site_units import OLD_FRAMES, SiteUnits
 from twin.site import Layout
 from twin.stored_arrays import UNREADABLE, check_stored, stored_array
 from twin.wire import (
@@ -47,8 +48,6 @@ _SAMPLES_A_BLOCK = 4
 _LEARNING = 600.0
 LEAST_PHASE = 10
 """Blocks from which the deviation of a device can be told."""
-_OLD_FRAMES = 5
-"""Frames of a rack in a row that are older than its last: its clock was set back."""
 _LEAST_SECONDS = 0.1
 """Time between two evaluations, whoever sends how often."""
 _SITE = "site.txt"
@@ -120,12 +119,19 @@ class ShadowCore:
         self._digest = site_digest(layout)
         self.block = _whole_block(self.settings.block, layout.site.telemetry.interval_seconds)
         watches = (
-            Watch(relation, layout, self.settings.phases)
+            Watch(relation.on(layout), layout, self.settings.phases)
             for relation in RELATIONS
-            if relation.shape(layout)[1]
+            if all(relation.shape(layout))
         )
         self.watches = {own.relation.name: own for own in watches if own.applies.any()}
         wanted = {name for own in self.watches.values() for name in own.relation.readings}
+        beside = {
+            name
+            for own in self.watches.values()
+            if own.relation.frame is not UnitKind.RACK
+            for name in own.relation.readings
+        }
+        self._units = SiteUnits(layout, beside)
         self._model = SiteModel.of(layout)
         self._readings = Readings(layout, {*wanted, *PRESENT})
         self.present = PresentMeans()
@@ -152,8 +158,9 @@ class ShadowCore:
     def subscriptions(self) -> tuple[str, ...]:
         """Filters of the topics that :meth:`handle` wants."""
         topics = self.topics
+        beside = (topics.frames(kind) for kind in self._units.kinds)
         blocks = (topics.blocks("+"),) if self.layout.site.telemetry.has_blocks else ()
-        return (topics.frames(UnitKind.RACK), *blocks, topics.meta("+"))
+        return (topics.frames(UnitKind.RACK), *blocks, *beside, topics.meta("+"))
 
     def handle(
         self, topic: str, payload: bytes, *, retain: bool = False, at: float | None = None
@@ -183,10 +190,15 @@ class ShadowCore:
         if address.kind == "meta":
             self._meta(address.name.removeprefix(f"{UnitKind.RACK.value}/"), payload)
             return
-        if address.kind not in {UnitKind.RACK.value, BLOCKS}:
+        beside = next((kind for kind in self._units.kinds if kind.value == address.kind), None)
+        if beside is None and address.kind not in {UnitKind.RACK.value, BLOCKS}:
             return
         if retain:
             raise FrameError("stale", "its age is unknown")
+        if beside is not None:
+            unit, snapshot = self._units.decode(beside, address.name, payload)
+            self.take_unit(beside, unit, snapshot)
+            return
         if address.kind == BLOCKS:
             self._take_block(self._blocks.decode(payload), at)
             return
@@ -240,7 +252,7 @@ class ShadowCore:
         last = self._last[rack]
         if snapshot.ts <= last:
             self._older[rack] += 1
-            if self._older[rack] < _OLD_FRAMES:
+            if self._older[rack] < OLD_FRAMES:
                 same = snapshot.seq == self._sequence[rack]
                 raise FrameError("duplicate" if same else "stale", "older than the last")
             self._readings.forget(rack)
@@ -254,6 +266,24 @@ class ShadowCore:
         self._last[rack], self._sequence[rack] = snapshot.ts, snapshot.seq
         self._readings.take(rack, snapshot)
         self.frames += 1
+
+    def take_unit(self, kind: UnitKind, unit: int, snapshot: Snapshot) -> None:
+        """Take in a frame of a unit that stands in no rack, if a relation reads such.
+
+        Raises:
+            FrameError: it is older than the last of its unit, or the same again.
+        """
+        if kind in self._units.kinds:
+            self._units.take(kind, unit, snapshot)
+
+    @property
+    def kinds(self) -> tuple[UnitKind, ...]:
+        """Kinds of units beside the racks that it reads."""
+        return self._units.kinds
+
+    def of_units(self, *kinds: UnitKind) -> dict[str, Watch]:
+        """Return the watches of such units."""
+        return {name: own for name, own in self.watches.items() if own.relation.frame in kinds}
 
     # -- time ------------------------------------------------------------------------
 
@@ -272,8 +302,11 @@ class ShadowCore:
         with np.errstate(all="ignore"):  # what comes of nonsense is no finite number
             self._rounding.sample(moment)
             self.present.sample(moment)
-            for watch in self.watches.values():
+            for watch in self.of_units(UnitKind.RACK).values():
                 watch.sample(moment)
+            for kind, other in self._units.moments(moment, self._readings.ts):
+                for watch in self.of_units(kind).values():
+                    watch.sample(other)
 
     @property
     def block_end(self) -> float:
@@ -286,7 +319,11 @@ class ShadowCore:
             self.present.close()
             for watch in self.watches.values():
                 watch.close(self.limit, coarse)
-        self.findings, self._causes = findings(self.layout, self.watches, self._causes)
+        before, self.findings, self._causes = self._causes, [], {}
+        for kind in (UnitKind.RACK, *self._units.kinds):
+            found, held = findings(self.layout, self.of_units(kind), before)
+            self.findings += found
+            self._causes |= held
         self.blocks += 1
 
     # -- what outlives a restart -----------------------------------------------------

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.catalog import DEVICES, device_class
+from twin.catalog import DEVICES, UnitKind, device_class
 from twin.parameters import CoolingParameters, ServerParameters
 from twin.plant.exchanger import Exchanger
 from twin.plant.gpu import ModelValues
@@ -176,15 +176,18 @@ class Moment:
 
 
 class Readings:
-    """The last readings of every rack.
+    """The last readings of every rack, or of every unit of another kind.
 
     Args:
         layout: the site.
-        names: of the readings that relations use.
+        names: of the readings that relations use; those of other units are left out.
+        kind: of the units.
     """
 
-    def __init__(self, layout: Layout, names: Iterable[str]) -> None:
-        self.racks = layout.site.racks
+    def __init__(
+        self, layout: Layout, names: Iterable[str], kind: UnitKind = UnitKind.RACK
+    ) -> None:
+        self.units = layout.units(kind)
         self.values: dict[str, Floats] = {}
         self._known: dict[str, Flags] = {}
         self._rows: dict[str, list[tuple[int, Floats, Flags]]] = {}
@@ -194,19 +197,21 @@ class Readings:
         }
         for name in sorted(set(names)):
             device, signal = split(name)
+            if device_class(device).frame is not kind:
+                continue
             shape = layout.shape(device_class(device))
             # A site without such devices has a reading that is never there.
-            values = self.values[name] = np.full((self.racks, max(shape[1], 1)), np.nan)
-            known = self._known[name] = np.zeros((self.racks, 1), dtype=np.bool_)
+            values = self.values[name] = np.full((self.units, max(shape[1], 1)), np.nan)
+            known = self._known[name] = np.zeros((self.units, 1), dtype=np.bool_)
             if shape[1] and signal in travelling[device]:
                 row = travelling[device].index(signal)
                 self._rows.setdefault(device, []).append((row, values, known))
         self._energy: Floats | None = None
         if ENERGY in self.values:
             self._energy = np.full_like(self.values[ENERGY], np.nan)
-        self.ts = np.full((self.racks, 1), np.nan)
+        self.ts = np.full((self.units, 1), np.nan)
         self._last = self.ts.copy()
-        self.pending = np.zeros(self.racks, dtype=np.bool_)
+        self.pending = np.zeros(self.units, dtype=np.bool_)
 
     def take(self, rack: int, snapshot: Snapshot) -> None:
         """Take over a frame of a rack."""

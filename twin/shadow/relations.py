@@ -5,7 +5,7 @@ To add a relation, add a row and the function that it calls.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
@@ -13,6 +13,7 @@ import numpy as np
 
 from twin.catalog import (
     CDU,
+    FACILITY,
     FAN,
     GPU,
     POWER_SHELF,
@@ -22,9 +23,10 @@ from twin.catalog import (
     SHELF_PSU,
     DeviceClass,
     Signal,
+    UnitKind,
     device_class,
 )
-from twin.shadow import functions
+from twin.shadow import functions, site_functions
 from twin.shadow.functions import Function
 from twin.shadow.readings import split, step_of
 from twin.site import Layout
@@ -53,9 +55,9 @@ class Relation:
         parameter: what multiplies the driven part.
         unit: of the effect.
         gain: standard deviation between devices of the parameter over that of the model, est.
-        offset: that of what is added, in units of the effect, est.
+        offset: that of what is added, in units of the effect, est.; of the site's meters a rack.
         floor: least standard deviation of a mean over a block, in units of the effect: instruments
-            of one kind wander by so much, est.
+            of one kind wander by so much, est.; of the site's meters a rack.
         floor_ratio: the same over the driven part.
         form: error of the function over a change of the driven part since it was calibrated, est.
         within: error over the driven part itself: what a job does beside what is measured, est.
@@ -95,11 +97,23 @@ class Relation:
         """All readings that it needs."""
         return (self.effect, *self.causes)
 
+    @property
+    def frame(self) -> UnitKind:
+        """Kind of the units that have it."""
+        return self.device.frame
+
+    def on(self, layout: Layout) -> Relation:
+        """Return it as it is on a site: what the site's meters are off by goes with its racks."""
+        if self.device is not FACILITY:
+            return self
+        racks = layout.site.racks
+        return replace(self, offset=self.offset * racks, floor=self.floor * racks)
+
     def shape(self, layout: Layout) -> tuple[int, int]:
-        """Return racks and the devices of each that have one; 0 where the site has no readings."""
+        """Return units and the devices of each that have one; 0 where the site has no readings."""
         racks, each = layout.shape(self.device)
         needed = (device_class(split(name)[0]) for name in self.readings[:2])
-        if not all(layout.per_unit(device) for device in needed):
+        if not all(layout.per_unit(device) and layout.units(device.frame) for device in needed):
             return racks, 0
         return racks, 1 if self.device is CDU else each
 
@@ -257,6 +271,34 @@ RELATIONS = (
         function=functions.water_heat, parameter="reading over flow and warming of the water",
         unit="W", gain=0.05, offset=200.0, floor=30.0, floor_ratio=0.005, form=0.05,
         medium="liquid",
+    ),
+    Relation(
+        name="it_power", title="meter of the site's IT power", device=FACILITY,
+        effect="facility.it_power", causes=("pdu.power", "cdu.power"),
+        function=site_functions.it_meter, parameter="reading over the sum of the racks",
+        unit="W", gain=0.05, offset=2000.0, floor=50.0, floor_ratio=0.002, form=0.05, within=0.003,
+    ),
+    Relation(
+        name="distribution_loss", title="losses between grid and racks", device=FACILITY,
+        effect="facility.loss_power", causes=("pdu.power", "cdu.power"),
+        function=site_functions.distribution_loss, parameter="loss over that of the site file",
+        unit="W", gain=0.5, offset=200.0, floor=5.0, floor_ratio=0.005, form=0.1,
+    ),
+    Relation(
+        name="facility_power", title="meter of the facility", device=FACILITY,
+        effect="facility.power",
+        causes=("facility.it_power", "facility.cooling_power", "facility.loss_power"),
+        function=site_functions.facility_meter, parameter="reading over the sum of its parts",
+        unit="W", gain=0.02, offset=200.0, floor=20.0, floor_ratio=0.001, form=0.02,
+    ),
+    Relation(
+        name="grid_power", title="meters of the grid's feeds", device=FACILITY,
+        effect="grid.power",
+        causes=(
+            "facility.power", "facility.unserved_power", "megapack.power", "genset.power",
+        ),
+        function=site_functions.feed_meters, parameter="import over what the facility takes",
+        unit="W", gain=0.02, offset=200.0, floor=20.0, floor_ratio=0.001, form=0.02,
     ),
 )  # fmt: skip
 """All relations."""

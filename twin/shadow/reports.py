@@ -32,36 +32,51 @@ def series_told(core: ShadowCore) -> int:
     told, watches = core.settings.told, core.watches.values()
     if told == "off":
         return 0
-    racks = sum(int(watch.applies.sum()) for watch in watches)
+    of_racks = core.of_units(UnitKind.RACK).values()
+    racks = sum(int(watch.applies.sum()) for watch in of_racks)
     devices = sum(int(watch.applies.sum()) * watch.shape[1] for watch in watches)
     return racks + (_OF_A_DEVICE * devices if told == "devices" else 0)
 
 
 def reports(core: ShadowCore) -> Iterator[OutboundMessage]:
-    """Yield what the observer says of each array after a block of time has ended."""
-    layout, found = core.layout, defaultdict[int, list[Finding]](list)
+    """Yield what the observer says of each array, and of the site, after a block has ended."""
+    layout, told = core.layout, core.settings.told
+    found = defaultdict[int, list[Finding]](list)
+    of_site = [own for own in core.findings if own.frame is not UnitKind.RACK]
     for own in core.findings:
-        found[layout.array_of(own.rack)].append(own)
-    ts = max(core.block_end, 0.0)
+        if own.frame is UnitKind.RACK:
+            found[layout.array_of(own.rack)].append(own)
+    watches = core.of_units(UnitKind.RACK).values()
     for array in range(layout.site.arrays):
         racks = layout.racks_of(array)
         part = slice(racks.start, racks.stop)
-        report = ShadowReport(
-            ts=ts,
-            block=core.block,
-            false_alarms=core.settings.false_alarms_a_week,
-            limit=core.limit,
-            relations=tuple(
-                _relation(watch, part, core.settings.told) for watch in core.watches.values()
-            ),
-            findings=tuple(_finding(own, ts, core.block) for own in found[array][:MOST_FINDINGS]),
-        )
-        topic = core.topics.shadow(layout.unit_name(UnitKind.ARRAY, array))
-        yield OutboundMessage(topic, report.encode())
+        name = layout.unit_name(UnitKind.ARRAY, array)
+        relations = tuple(_relation(watch, part, told) for watch in watches)
+        yield _report(core, name, relations, found[array])
+    beside = core.of_units(*core.kinds).values()
+    if beside:
+        relations = tuple(_relation(watch, slice(None), told) for watch in beside)
+        name = layout.unit_name(UnitKind.GRID, 0)
+        yield _report(core, name, relations, of_site)
+
+
+def _report(
+    core: ShadowCore, name: str, relations: tuple[ShadowRelation, ...], found: list[Finding]
+) -> OutboundMessage:
+    ts = max(core.block_end, 0.0)
+    report = ShadowReport(
+        ts=ts,
+        block=core.block,
+        false_alarms=core.settings.false_alarms_a_week,
+        limit=core.limit,
+        relations=relations,
+        findings=tuple(_finding(own, ts, core.block) for own in found[:MOST_FINDINGS]),
+    )
+    return OutboundMessage(core.topics.shadow(name), report.encode())
 
 
 def _relation(watch: Watch, part: slice, told: ToldDevices) -> ShadowRelation:
-    covered = watch.covered[part]
+    covered, of_racks = watch.covered[part], watch.relation.frame is UnitKind.RACK
     z = watch.own.z[part]
     there = np.isfinite(z)
     residual = (watch.measured[part] - watch.expected[part])[covered]
@@ -74,7 +89,7 @@ def _relation(watch: Watch, part: slice, told: ToldDevices) -> ShadowRelation:
         residual=_number(residual.mean()) if residual.size else None,
         sigmas=_number(np.sqrt((z[there] ** 2).mean())) if there.any() else None,
         drift=_number(_farthest(drift)) if drift.size else None,
-        racks=() if told == "off" else _numbers(_surprises(watch, part)),
+        racks=() if told == "off" or not of_racks else _numbers(_surprises(watch, part)),
         each=_devices(watch, part) if told == "devices" else None,
     )
 
