@@ -50,6 +50,10 @@ def history(
     detail: DetailSettings = None,
     workload: Workload = "training",
     failures: Failures = "natural",
+    maintenance: Annotated[
+        bool | None,
+        typer.Option(help="Maintain the site by a calendar of the seed; by default with --days."),
+    ] = None,
     tenant: Annotated[str | None, typer.Option(help="Tenant of a Mimir, for write:URL.")] = None,
     alerts: Annotated[
         bool | None,
@@ -67,7 +71,7 @@ def history(
         typer.Option("--dry-run", help="Only tell its size, and how long it takes."),
     ] = False,
 ) -> None:
-    """Make days of samples of a site at once, with weather, jobs and natural failures.
+    """Make days of samples of a site at once, with weather, jobs, failures and maintenance.
 
     Names, labels and values are those of the metrics pages. A day is written whole or not at
     all; the same command again makes the days that are missing.
@@ -107,7 +111,7 @@ def history(
     target = target_of(to, tenant)
     if last is not None and state is not None:
         past = LivedPast(layout, levels, seconds(last), seed, workload, failures,
-                         int(interval), alerts, "--last")  # fmt: skip
+                         int(interval), alerts, "--last", maintenance or False)  # fmt: skip
         _write_until_now(past, target, state, dry_run=dry_run)
         return
     plan = PastPlan(
@@ -120,6 +124,7 @@ def history(
         workload,
         failures,
         rules=has_rules(alerts, layout, levels),
+        maintenance=maintenance is not False,
     )
     estimate = estimated(plan, target)
     count = processes_for(plan, target, processes or os.cpu_count() or 1)

@@ -153,7 +153,7 @@ def _events_table(arrow: Any, plan: DatasetPlan, events: Sequence[Sequence[Plann
             "start": own.start * 1000, "end": own.end * 1000, "severity": own.severity,
             "degree": own.degree, "parameter": own.parameter or None,
             "value": own.value if own.parameter else None, "alerts": list(own.alerts),
-            "certain": own.certain,
+            "certain": own.certain, "planned": False, "work": None,
         }
         for name, some in zip(plan.names, events, strict=True)
         for number, own in enumerate(some)

@@ -9,6 +9,7 @@ from twin.alerts import PROOFS
 from twin.docs.markdown import NOTICE, code, plain, table
 from twin.faults import FAULTS, Fault
 from twin.faults.fleets import FLEETS
+from twin.faults.maintenance import WORKS, WorkKind
 from twin.faults.natural import CAUSES, Cause
 from twin.faults.repairs import REPAIRS, REPAIRS_SOURCE
 from twin.plant.error_creep import NIC_SYMBOL_RATE, NVLINK_RATE, PCIE_RATE, SINGLE_BIT_RATE
@@ -57,6 +58,15 @@ when repairs like its own were measured to be done, and not after the mean durat
 and in service again: {REPAIRS_SOURCE}.
 
 """
+_PLANNED = """
+## Planned maintenance
+
+[`twin history`](history.md#planned-maintenance) takes hardware out of service by a calendar as
+well: on one day of a week or of four, from Monday to Thursday, from a local hour on. Units have
+their turns in an order that the seed decides, and follow each other within eight hours, as few at
+a time as that allows. How often and how long is est.
+
+"""
 _CREEP = """
 Correctable errors hit counters only. On healthy devices they come on their own, whatever
 `--failures` says, a few times as often on a few devices; no alert fires because of them:
@@ -74,7 +84,26 @@ def pages() -> Mapping[str, str]:
         ],
     )
     sections = "".join(map(_section, FAULTS.values()))
-    return {"faults.md": _INTRODUCTION + overview + sections + _natural()}
+    return {"faults.md": _INTRODUCTION + overview + sections + _natural() + _planned()}
+
+
+def _planned() -> str:
+    """Return the section of the maintenance calendar."""
+    header = ("Work", "What is done", "Each window", "From", "Every unit in", "Simulated as")
+    return _PLANNED + table(header, [_work(own) for own in WORKS])
+
+
+def _work(kind: WorkKind) -> tuple[str, ...]:
+    faults = ", ".join(
+        f"[`{own.kind}`](#{own.kind}) for {own.seconds // 60} min"
+        + (f" after {own.after // 60} min" if own.after else "")
+        + (" on each server" if own.servers else "")
+        for own in kind.faults
+    )
+    weeks = kind.days // 7
+    every = "one a window" if not kind.turns else f"{kind.turns * weeks} weeks"
+    window = "1 week" if weeks == 1 else f"{weeks} weeks"
+    return code(kind.key), kind.title, window, f"{kind.hour:.0f}:00", every, faults
 
 
 def _natural() -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 from twin.alerts.proving_faults import PROOFS
 from twin.faults import FAULTS
+from twin.faults.maintenance import work_of
 from twin.faults.schedule import AppliedFault
 from twin.site import Layout, labels_of_target
 
@@ -23,7 +24,7 @@ class PastEvent:
     """A fault or a planned work of a past.
 
     Attributes:
-        event: identifier; ``natural-…`` for a natural failure.
+        event: identifier; ``natural-…`` for a natural failure, ``planned-…`` for a planned work.
         site: name of the site.
         fault: kind of fault.
         target: the place.
@@ -38,6 +39,8 @@ class PastEvent:
         value: of the parameter.
         alerts: of the shipped rules that should say so.
         certain: whether it lasts as long as the case by which they are proven.
+        planned: whether it belongs to a planned work, and is no failure.
+        work: which, by its key; None for a failure.
     """
 
     event: str
@@ -55,6 +58,8 @@ class PastEvent:
     value: float | None
     alerts: tuple[str, ...]
     certain: bool
+    planned: bool = False
+    work: str | None = None
 
 
 def event_of(applied: AppliedFault, layout: Layout) -> PastEvent:
@@ -64,7 +69,7 @@ def event_of(applied: AppliedFault, layout: Layout) -> PastEvent:
     parameters = applied.fault.model_dump()
     parameter = next(iter(parameters), None)
     proof = next((own for own in PROOFS if own.fault == kind), None)
-    lasts = applied.until - applied.since
+    lasts, work = applied.until - applied.since, work_of(applied.id)
     needs = 0 if proof is None else max(proof.fires.values(), default=0)
     array, rack, host = (places.get(own) for own in _PLACES)
     return PastEvent(
@@ -72,6 +77,7 @@ def event_of(applied: AppliedFault, layout: Layout) -> PastEvent:
         round(applied.since * 1000), round(applied.until * 1000), FAULTS[kind].severity,
         1.0, parameter, None if parameter is None else float(parameters[parameter]),
         () if proof is None else tuple(sorted(proof.fires)), lasts >= needs,
+        work is not None, work,
     )  # fmt: skip
 
 
@@ -92,5 +98,6 @@ def events_table(arrow: Any, rows: Sequence[Mapping[str, object]]) -> Any:
         *((name, text) for name in _TEXT), ("start", moment), ("end", moment),
         ("severity", text), ("degree", arrow.float64()), ("parameter", text),
         ("value", arrow.float64()), ("alerts", arrow.list_(text)), ("certain", arrow.bool_()),
+        ("planned", arrow.bool_()), ("work", text),
     ])  # fmt: skip
     return arrow.Table.from_pylist([dict(own) for own in rows], schema=schema)

@@ -56,6 +56,7 @@ class LivedPast:
         step: seconds between two scrapes.
         alerts: whether the rules are evaluated; None where that is quick.
         option: by which it was asked for.
+        maintenance: whether the site is maintained.
 
     Raises:
         ConfigError: it is too short or too long.
@@ -70,6 +71,7 @@ class LivedPast:
     step: int = 60
     alerts: bool | None = None
     option: str = "--history"
+    maintenance: bool = False
 
     def __post_init__(self) -> None:
         if not self.step <= self.seconds <= _MOST_SECONDS:
@@ -92,7 +94,8 @@ class LivedPast:
             start = int(now) // self.step * self.step - pieces * piece
         return PastPlan(self.layout, self.detail, start, pieces, self.step, self.seed,
                         self.workload, self.failures, day=piece,
-                        rules=has_rules(self.alerts, self.layout, self.detail))  # fmt: skip
+                        rules=has_rules(self.alerts, self.layout, self.detail),
+                        maintenance=self.maintenance)  # fmt: skip
 
     def write(
         self, plan: PastPlan, target: SampleTarget, state: Path, report: HistoryReport

@@ -7,6 +7,7 @@ the aggregator's own pages write, so names, labels and values are those of ``/me
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,9 +20,12 @@ from twin.catalog import UP, UnitKind
 from twin.emulator.config import EmulatorConfig
 from twin.emulator.core import EmulatorCore
 from twin.emulator.state import KeptState
+from twin.errors import ConfigError
+from twin.faults.maintenance import MaintenanceCalendar
 from twin.faults.schedule import AppliedFault
 from twin.history.events import PastEvent, event_of
 from twin.history.page_reader import Block, PageReader
+from twin.plant import Plant
 from twin.plant.units import FINE_STEP
 from twin.rules.simulation import hand_over
 from twin.site import DetailPlan, Layout
@@ -60,6 +64,7 @@ class PastPlan:
         quiet: the same where no fault has begun or ended for half an hour.
         day: seconds of a day; shorter ones are for tests.
         rules: whether the shipped rules are evaluated, too.
+        maintenance: whether the site is maintained, by the calendar of the seed.
     """
 
     layout: Layout
@@ -74,6 +79,7 @@ class PastPlan:
     quiet: float = QUIET
     day: int = DAY
     rules: bool = False
+    maintenance: bool = False
 
     @property
     def scrapes(self) -> int:
@@ -95,6 +101,7 @@ class PastPlan:
             "workload": self.workload, "failures": self.failures,
             "longest": self.longest, "quiet": self.quiet, "day": self.day,
             **({"rules": True} if self.rules else {}),
+            **({"maintenance": True} if self.maintenance else {}),
         }  # fmt: skip
 
 
@@ -134,6 +141,7 @@ class SimulatedPast:
         self._wrong: frozenset[str] = frozenset()
         self._took = FINE_STEP
         self._events: dict[str, PastEvent] = {}
+        self._calendar = MaintenanceCalendar(plan.layout, plan.seed) if plan.maintenance else None
         layout = plan.layout
         names = [layout.unit_name(UnitKind.ARRAY, own) for own in range(layout.site.arrays)]
         self._pages: list[tuple[int | None, PageReader]] = []
@@ -156,6 +164,11 @@ class SimulatedPast:
     def longest(self) -> float:
         """Longest step that the plant took last, in s."""
         return self._took
+
+    @property
+    def plant(self) -> Plant:
+        """The plant, at this moment."""
+        return self._emulator.plant
 
     def inject(
         self,
@@ -187,6 +200,7 @@ class SimulatedPast:
 
     def _step(self, *, whole: bool) -> None:
         emulator, core, plan = self._emulator, self._core, self._plan
+        self._maintain()
         # What a scrape sees is as fine as on a running twin: a second, and all before it as one.
         if plan.step > FINE_STEP:
             emulator.plant.longest = self._longest()
@@ -209,6 +223,17 @@ class SimulatedPast:
             status = emulator.status("online", self._figures())
             core.handle(status.topic, status.payload, retain=False, now=now)
         core.tick(now)
+
+    def _maintain(self) -> None:
+        """Let the planned works begin whose time comes within this step."""
+        if self._calendar is None:
+            return
+        now = round(self.now)
+        for work in self._calendar.between(now, now + self._plan.step):
+            seconds = float(work.start + work.seconds - now)
+            # What is out of service for the same reason already is left alone.
+            with suppress(ConfigError):
+                self._emulator.inject(work.identifier, work.kind, work.target, seconds)
 
     def blocks(self) -> Iterator[Block]:
         """Yield all that was scraped since the last call."""

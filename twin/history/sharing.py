@@ -102,7 +102,7 @@ def _start(plan: PastPlan, target: SampleTarget, days: Sequence[int]) -> subproc
 
 
 _PLAIN = ("start", "days", "step", "seed", "workload", "failures", "longest", "quiet", "day",
-          "rules")  # fmt: skip
+          "rules", "maintenance")  # fmt: skip
 
 
 def _listen(
