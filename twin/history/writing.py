@@ -1,7 +1,9 @@
 """Writing a past: what it will come to, and its days, each whole or not at all.
 
 Several processes write different days. Each lives through all of them, and scrapes only its own:
-the plant is the smaller part of the work, and so no process waits for another.
+the plant is the smaller part of the work, and so no process waits for another. Rules need every
+scrape, in order, so a past with rules is made by one process. In each, a thread writes a part, and
+evaluates the rules over it, while the next part is simulated.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -16,9 +19,11 @@ from twin.catalog import DEVICES
 from twin.emulator.state import KeptState, StateFile
 from twin.errors import ConfigError
 from twin.files import write_whole
+from twin.history.page_reader import Block
+from twin.history.part_queue import PartQueue
 from twin.history.past import PastPlan, SimulatedPast
 from twin.history.rule_history import RuleHistory
-from twin.history.targets import SampleTarget
+from twin.history.targets import DayWriter, SampleTarget
 from twin.site import count_series
 
 __all__ = [
@@ -35,8 +40,8 @@ __all__ = [
 _OWN = ".twin-history"
 _PART_SECONDS = 7200
 """What a block of Prometheus covers: so much is held in memory at a time, or less."""
-_MOST_HELD = 30_000_000
-"""Samples that are held in memory at a time, of 8 bytes each."""
+_MOST_HELD = 20_000_000
+"""Samples of a part, of 8 bytes each: one is written while the next is simulated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +87,11 @@ def estimated(plan: PastPlan, target: SampleTarget) -> Estimate:
 def processes_for(plan: PastPlan, target: SampleTarget, most: int) -> int:
     """Return how many processes can share the days that are still to be made.
 
-    What a file of the user adds to the catalogue is in this process alone.
+    Rules are evaluated once, over all scrapes in order, and what a file of the user adds to the
+    catalogue is in this process alone.
     """
-    return (
-        1
-        if target.in_order or DEVICES.is_extended
-        else max(1, min(most, len(_missing(plan, target))))
-    )
+    alone = target.in_order or plan.rules or DEVICES.is_extended
+    return 1 if alone else max(1, min(most, len(_missing(plan, target))))
 
 
 def write_history(
@@ -189,19 +192,24 @@ def _write_day(
     each = _scrapes_held(plan)
     writer, samples = target.day(day), 0
     try:
-        for scrape in range(1, plan.scrapes + 1):
-            past.scrape()
-            report.scraped()
-            if scrape % each == 0 or scrape == plan.scrapes:
-                blocks = list(past.blocks())
-                if rules is not None:
-                    blocks += rules.take(blocks, round(past.now))
-                samples += writer.take(blocks)
+        with PartQueue() as parts:
+            for scrape in range(1, plan.scrapes + 1):
+                past.scrape()
+                report.scraped()
+                if scrape % each == 0 or scrape == plan.scrapes:
+                    blocks, now = list(past.blocks()), round(past.now)
+                    samples += parts.put(partial(_write_part, writer, rules, blocks, now))
+            samples += parts.wait()
         writer.finish(past.events(day, day + plan.day))
     except BaseException:
         writer.drop()
         raise
     return samples
+
+
+def _write_part(writer: DayWriter, rules: RuleHistory | None, blocks: list[Block], now: int) -> int:
+    """Write a part of a day with what the rules gave, and return its samples."""
+    return writer.take(blocks if rules is None else [*blocks, *rules.take(blocks, now)])
 
 
 def kept_states(target: SampleTarget) -> dict[int, Path]:
