@@ -162,6 +162,17 @@ async def test_frames_are_spread(outputs: Outputs, time: Time) -> None:
     assert 0.4 * PERIOD < time.now - 1000.0 < 0.7 * PERIOD
 
 
+async def test_the_first_frames_do_not_wait_for_their_turn(outputs: Outputs, time: Time) -> None:
+    """Those of the first tick leave at once, where there are few; those of the next are spread."""
+    pacer = Pacer(10.0, clock=time.clock, sleep=time.sleep)
+    publish = Delivery(FrameSource(LAYOUT, Codec.CBOR, seed=0), pacer, patient=False)
+    publish.bus = Broker()
+    await tick(publish, outputs)
+    assert time.now - 1000.0 < 0.2
+    await tick(publish, outputs)
+    assert 14.0 < time.now - 1000.0 < 17.0
+
+
 async def test_stuck_broker_costs_frames_and_says_so(outputs: Outputs, time: Time) -> None:
     """What it does not take within the tick is dropped and counted, and leaves a gap."""
     publish, broker = delivery(time), Broker(room=5)

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from twin.aggregator.store import Store
-from twin.aggregator.text_format import MetricHead, PrintedLines, SeriesColumn, label_block
+from twin.aggregator.text_format import MetricHead, PrintedLines, SeriesColumn, labels_text
 from twin.catalog import DerivedFamily, DeviceClass, DeviceValues, UnitKind
-from twin.site import derived_labels
+from twin.site import derived_split
 
 __all__ = ["DerivedColumns"]
+
+_text = lru_cache(maxsize=4096)(labels_text)
+"""Most labels are those of many series: of each thread's modes, of each host's exporter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,13 +108,16 @@ class DerivedColumns:
         key = (device.name, family.group.key)
         if key not in self._blocks:
             layout, part = self._store.layout, self._units[device.frame]
-            size = layout.per_unit(device)
-            self._blocks[key] = tuple(
-                label_block(labels)
-                for unit in range(part.start, part.stop)
-                for index in range(size)
-                for labels in derived_labels(
-                    layout, family.group, device, unit, index, self._store.names
-                )
-            )
+            blocks: list[bytes] = []
+            for unit in range(part.start, part.stop):
+                for index in range(layout.per_unit(device)):
+                    own, target = derived_split(
+                        layout, family.group, device, unit, index, self._store.names
+                    )
+                    end = f"{_text(target)}}} "
+                    blocks += [
+                        (f"{{{_text(labels)},{end}" if labels else f"{{{end}").encode()
+                        for labels in own
+                    ]
+            self._blocks[key] = tuple(blocks)
         return self._blocks[key]

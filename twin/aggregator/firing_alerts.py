@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from twin.errors import ConfigError
 
@@ -117,7 +117,13 @@ class AlertServer:
         return bytes(body)
 
 
-class _AlertmanagerAlert(BaseModel):
+class _Built(BaseModel):
+    """A model that is built when it is first used."""
+
+    model_config = ConfigDict(defer_build=True)
+
+
+class _AlertmanagerAlert(_Built):
     labels: dict[str, str]
     annotations: dict[str, str] = Field(default_factory=dict)
     state: str = "firing"
@@ -139,11 +145,11 @@ class _AlertmanagerAlert(BaseModel):
         )
 
 
-class _Told(BaseModel):
+class _Told(_Built):
     alerts: list[_AlertmanagerAlert]
 
 
-class _Answer(BaseModel):
+class _Answer(_Built):
     data: _Told
 
 

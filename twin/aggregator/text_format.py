@@ -33,6 +33,7 @@ __all__ = [
     "head",
     "histogram_head",
     "label_block",
+    "labels_text",
     "numbers",
     "own_head",
 ]
@@ -221,10 +222,12 @@ def own_head(metric: OwnMetric) -> MetricHead:
 
 def label_block(labels: Labels) -> bytes:
     """Return the labels in braces, escaped, and the space before the value."""
-    if not labels:
-        return b" "
-    inside = ",".join(labelled(name, value) for name, value in labels)
-    return f"{{{inside}}} ".encode()
+    return f"{{{labels_text(labels)}}} ".encode() if labels else b" "
+
+
+def labels_text(labels: Labels) -> str:
+    """Return labels as they stand between the braces."""
+    return ",".join([labelled(name, value) for name, value in labels])
 
 
 def numbers(values: NDArray[np.float64], *, whole: bool) -> list[bytes]:

@@ -30,8 +30,9 @@ HOST = f"{PLACE}, instance"
 
 def labelled(name: str, value: str) -> str:
     """Return a label with its value, as PromQL and the text format write it."""
-    escaped = value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
-    return f'{name}="{escaped}"'
+    if "\\" in value or '"' in value or "\n" in value:
+        value = value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
+    return f'{name}="{value}"'
 
 
 def select(metric: str, *matchers: str) -> str:

@@ -23,6 +23,8 @@ __all__ = ["Delivery"]
 _SPREAD = 0.6
 """Frames of a tick are spread over this share of the interval. The rest is for the step of
 the plant before them and for slower ones behind them."""
+_FIRST_SECONDS = 0.001
+"""What each frame of the first tick has at least of that share."""
 _BATCH = 8
 """Frames published between two looks at the clock, at least."""
 _LOOKS = 400
@@ -90,12 +92,16 @@ class Delivery:
         first = parcels.index(self._starved) if self._starved in parcels else 0
         count = sum(len(parcel.units) for parcel in parcels)
         self._round, self._starved = _Round(count), None
+        share = _SPREAD
+        if self._pacer.ticks <= 1:
+            # Whoever starts the twin waits for it.
+            share = min(share, count * _FIRST_SECONDS / self._pacer.period)
         look, batch = 0, max(_BATCH, count // _LOOKS)
         for parcel in parcels[first:] + parcels[:first]:
             done = self._round.done
             if done >= look:
                 look = done + batch
-                await self._pacer.spread(_SPREAD * done / count)
+                await self._pacer.spread(share * done / count)
             message, frames = self._frames.pack(parcel)
             if message is not None:
                 await self._hand_over(parcel, message, frames)

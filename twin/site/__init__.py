@@ -7,7 +7,13 @@ from twin.site.detail import DetailPlan, HostPlan
 from twin.site.editions import editions_of, exporting
 from twin.site.identity import SiteNames
 from twin.site.jobs import JobPlace, job_of, job_places
-from twin.site.labels import derived_labels, place_labels, series_copies, series_labels
+from twin.site.labels import (
+    derived_labels,
+    derived_split,
+    place_labels,
+    series_copies,
+    series_labels,
+)
 from twin.site.layout import Layout
 from twin.site.loader import (
     campus_sites,
@@ -54,6 +60,7 @@ __all__ = [
     "campus_sites",
     "count_series",
     "derived_labels",
+    "derived_split",
     "editions_of",
     "exporting",
     "find_target",

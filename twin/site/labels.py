@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from twin.catalog import (
     DeviceClass,
@@ -16,7 +16,7 @@ from twin.catalog import (
 )
 from twin.site.layout import Layout
 
-__all__ = ["derived_labels", "place_labels", "series_copies", "series_labels"]
+__all__ = ["derived_labels", "derived_split", "place_labels", "series_copies", "series_labels"]
 
 
 def place_labels(layout: Layout, frame: UnitKind, unit: int) -> Labels:
@@ -99,10 +99,25 @@ def derived_labels(
         index: index of the device in the unit.
         names: of hosts and GPUs; None for those of the site file.
     """
+    own, target = derived_split(layout, group, device, unit, index, names)
+    for labels in own:
+        yield (*labels, *target)
+
+
+def derived_split(
+    layout: Layout,
+    group: SeriesGroup,
+    device: DeviceClass,
+    unit: int,
+    index: int,
+    names: Names | None = None,
+) -> tuple[Sequence[Labels], Labels]:
+    """Return the same in two: the own labels of each series, and those that all of them end with.
+
+    Arguments are those of :func:`derived_labels`.
+    """
     place = _place(layout, device, unit, index, names)
-    target = _target(layout, group.exporter, device, place)
-    for own in group.labels(place):
-        yield (*own, *target)
+    return group.labels(place), _target(layout, group.exporter, device, place)
 
 
 def _place(

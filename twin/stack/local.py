@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from twin.aggregator import (
     Aggregator,
@@ -20,9 +21,11 @@ from twin.aggregator import (
 from twin.bus import BrokerUrl
 from twin.emulator import Emulator, EmulatorConfig
 from twin.errors import ConfigError, first_error
-from twin.redfish import RedfishConfig, RedfishService
 from twin.site import DetailPlan, Layout
 from twin.wire import Codec
+
+if TYPE_CHECKING:
+    from twin.redfish import RedfishConfig, RedfishService
 
 __all__ = ["LocalConfig", "LocalStack", "local_stack", "local_stacks"]
 
@@ -180,6 +183,8 @@ async def local_stack(config: LocalConfig) -> AsyncIterator[LocalStack]:
         await aggregator.subscribed()
         bmcs = None
         if config.redfish is not None:
+            from twin.redfish import RedfishService  # noqa: PLC0415 - a tenth of the start
+
             bmcs = await stack.enter_async_context(RedfishService.running(config.redfish, broker))
             await bmcs.subscribed.wait()
         stop = asyncio.Event()
