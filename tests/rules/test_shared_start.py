@@ -28,13 +28,14 @@ FAULTS = {
     "lost": "  - {kind: emulator-lost, at: 35s, for: 10s}\n",
     "lossy": "  - {kind: frames-lost, target: r0001, at: 45s, for: 20s, set: {share: 0.5}}\n",
     "early": "  - {kind: pump-failure, target: r0001/pump1, at: 8s, for: 10s}\n",
+    "late": "  - {kind: emulator-lost, at: 75s, for: 5s}\n",
     "longer": "  - {kind: pump-failure, target: r0001/pump1, at: 40s, for: 30s}\n",
 }
 
 
 def scenario(name: str, racks: int = 1) -> LoadedScenario:
     """Return one of the scenarios, which are alike but for their faults."""
-    text = TEXT.replace("1m", "80s") if name == "longer" else TEXT
+    text = TEXT.replace("1m", "80s") if name in {"late", "longer"} else TEXT
     text = text.replace("racks: 1", f"racks: {racks}") + FAULTS[name]
     return parse_scenario(text, Path("own.yaml"))
 
@@ -72,6 +73,22 @@ def test_a_start_is_lived_through_once(monkeypatch: pytest.MonkeyPatch) -> None:
         for name in ("lost", "gone", "longer"):
             starts.sample(scenario(name, racks), wanted)
     assert begun == [1, 2]
+
+
+def test_a_late_fault_takes_no_start_from_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A start is not taken on to a fault that comes much later, which has one of its own."""
+    begun = []
+
+    class Counted(Sampling):
+        def advance(self, until: float | None = None) -> None:
+            begun.append(until)
+            super().advance(until)
+
+    monkeypatch.setattr(shared_start, "Sampling", Counted)
+    starts, wanted = SharedStarts(), frozenset({"up"})
+    for name in ("lost", "late", "gone", "late", "longer"):
+        starts.sample(scenario(name), wanted)
+    assert begun == [30, 70]
 
 
 def test_what_goes_wrong_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any
 
 import promql_parser
@@ -41,6 +42,8 @@ _HUGE = re.compile(r"(?<![.\d])\d{16,}|(?:[\[:]|\boffset\b)\s*[-+]?\s*[\d._]+e",
 """Numbers that make the parser panic: of many digits, or a duration with an exponent."""
 _MOST_NESTS = 400
 """The longest rule that ships has 25; Python's own stack ends at some 900 levels."""
+_MOST_KEPT = 8192
+"""Expressions whose reads are kept: a run asks for those of the same rules in each scenario."""
 _MOST_LEVELS = 100
 _MOST_OPERATORS = 1000
 """What promtool takes to evaluate grows with the square of either: 5,000 take it minutes."""
@@ -127,6 +130,7 @@ def parsed(expr: str) -> Any:
     return promql_parser.parse(expr)
 
 
+@lru_cache(_MOST_KEPT)
 def selectors(expr: str) -> tuple[Selector, ...]:
     """Return everything an expression reads.
 
@@ -151,6 +155,7 @@ def _walk(node: Any, seconds: float) -> Iterator[Selector]:
         yield from _walk(child, seconds)
 
 
+@lru_cache(_MOST_KEPT)
 def reach(expr: str) -> float:
     """Return the age of the oldest sample that an evaluation may read, in seconds.
 

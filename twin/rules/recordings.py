@@ -13,7 +13,7 @@ from twin.rules.source import Rule, RuleSet
 
 __all__ = ["MOST_COUNTED", "RecordingOutcome", "evaluate_recordings"]
 
-_MOMENTS = 120
+_MOMENTS = 40
 """Moments at which the series of a recording are counted; what comes between them counts too."""
 MOST_COUNTED = 10_000
 """Series that promtool can count; of more it only says that there are more."""

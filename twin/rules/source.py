@@ -141,15 +141,16 @@ class RuleSet:
     def feeding(self, rules: Sequence[Rule]) -> tuple[Rule, ...]:
         """Return the recording rules that these rules read, and those that they read in turn."""
         needed: dict[str, Rule] = {}
-        names = {rule.name for rule in self.recordings}
+        recordings = self.recordings
+        names = {rule.name for rule in recordings}
         queue = list(rules)
         while queue:
             read = {name for own in queue.pop().selectors for name in own.names(names)}
-            for rule in self.recordings:
+            for rule in recordings:
                 if rule.name in read and rule.key not in needed:
                     needed[rule.key] = rule
                     queue.append(rule)
-        return tuple(rule for rule in self.recordings if rule.key in needed)
+        return tuple(rule for rule in recordings if rule.key in needed)
 
 
 def load_rules(patterns: Sequence[str]) -> RuleSet:
