@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from twin.errors import ConfigError
+from twin.fleet.calibration.curves import CURVE_READINGS, fan_speed, pump_head
 from twin.fleet.calibration.estimates import Fitted, UntoldParameter
 from twin.fleet.calibration.parameters import FITTED_RELATIONS, direct, estimated
 from twin.fleet.calibration.past import FleetPast
@@ -29,6 +30,7 @@ CALIBRATED_READINGS = tuple(
     dict.fromkeys(
         [name for own in _FITTED for name in own.readings if name != ENERGY]
         + ["gpu.gpu_util", "gpu.fb_used", "pump.speed_ratio", "cdu.flow", "cdu.supply_temperature"]
+        + list(CURVE_READINGS)
     )
 )
 """What is read of the past: power as it was sampled, not the counters of energy."""
@@ -92,12 +94,13 @@ def calibrate(text: str, where: str, past: FleetPast, held_back: float = 0.3) ->
     first = round(past.steps * (1.0 - held_back))
     fit, held = past.between(0, first), past.between(first, past.steps)
     told = direct(layout, fit)
+    curves = [pump_head(layout, fit), *fan_speed(layout, fit)]
     # What holds at nominal flow is fitted with the flow that the units really hold.
     levels = {own.key: own.value for own in told if isinstance(own, Fitted)}
     nominal = calibrated_text(text, where, layout, levels)
     model = SiteModel.of(Layout(parse_site(nominal, where)))
     more, gains = estimated(layout, model.layout, traced(_FITTED, model, fit))
-    told += more
+    told += more + curves
     estimates = [own for own in told if isinstance(own, Fitted)]
     refused = [own for own in told if isinstance(own, UntoldParameter)]
     if not estimates:

@@ -69,10 +69,6 @@ _NOT_TOLD = (
     UntoldParameter(
         "gpu.power_noise_watts", "samples do not tell the noise of the power from that of the load"
     ),
-    UntoldParameter(
-        "cooling.pump_head_pascals",
-        "a controller holds the flow, so that the pumps show one point of their curve",
-    ),
 )
 
 
