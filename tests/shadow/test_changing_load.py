@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from twin.bench.hidden_reality import KNOWN, KNOWN_IN_AIR, HiddenReality
+from twin.plant import Conditions
 from twin.shadow.calibration import Phases, Watch
 from twin.shadow.readings import Moment, Rounding, SiteModel
 from twin.shadow.relations import RELATIONS
@@ -47,6 +48,29 @@ def test_jobs_that_come_and_go_are_no_finding(known: str) -> None:
     assert not _found(reality)
     watches = reality.shadow.watches.values()
     assert np.mean([own.own.watching.mean() for own in watches]) > 0.9
+
+
+def test_faults_are_found_and_stay_found_while_jobs_come_and_go() -> None:
+    """A worn cold plate and a fouled exchanger are named within half an hour, and until the end."""
+    known = KNOWN.replace("racks: 6", "racks: 2") + _MIX
+    reality = HiddenReality(1, known=known, otherwise=_OTHERWISE)
+
+    def strike(conditions: Conditions) -> None:
+        conditions.gpu_thermal_resistance[0, 5] = 1.25
+        conditions.exchanger_fouling[1] = 1.15
+
+    for _ in reality.run(1_500):
+        assert not reality.shadow.findings
+    reality.conditions = strike
+    since: dict[tuple[str, str], list[int]] = {}
+    for second in reality.run(2_100):
+        for own in reality.shadow.findings:
+            since.setdefault((own.cause, own.place), []).append(second)
+    assert since.keys() == {("cold_plate", "r0001/n1/gpu5"), ("heat_exchanger", "r0002")}
+    for told in since.values():
+        assert told[0] < 1_500 + 1_800
+        assert np.diff(told).max() == reality.shadow.block
+        assert told[-1] > 3_560
 
 
 def test_jobs_are_no_finding_with_a_frame_every_ten_seconds() -> None:

@@ -102,7 +102,7 @@ def test_missing_blocks_hold_what_is_known() -> None:
 
 
 def test_what_was_found_lasts_while_readings_do_not_show_it() -> None:
-    """A fault that goes with the load is kept through idle blocks, and ends when load denies it."""
+    """A fault is kept through idle blocks and a contrary one, and ends when load denies it."""
     shape = (1, 8)
     detector = Detector(shape, proving=20)
     rng = np.random.default_rng(6)
@@ -118,6 +118,7 @@ def test_what_was_found_lasts_while_readings_do_not_show_it() -> None:
     take(20.0, 0.0, 40)
     assert take(20.0, 0.25, 20)
     assert take(1.0, 0.25, 200)
+    assert take(20.0, -5.0, 1)
     assert take(20.0, 0.25, 1)
     assert take(1.0, 0.0, 200)
     assert not take(20.0, 0.0, 20)

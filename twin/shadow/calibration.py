@@ -36,7 +36,7 @@ _UNSURE, _SURE = 1.0, 0.5
 """Deviation of what the fit foretells away from its middle, over that of a block, above which it
 learns on, and down to which it does."""
 _LAG_FORM = 0.15
-"""Error of a lag over the change of its driven part from block to block, est."""
+"""Error of a lag over the change of its driven part from block to block while it is learnt, est."""
 _FLOW_FORM = 0.3
 """Error of the exponent by which the driven part goes with the flow of what cools, est."""
 _LAG_SPREAD = 0.1
@@ -332,13 +332,13 @@ class Watch:
         away = self._fit.away(driven, proven)
         wrong = relation.form * away + relation.within * np.abs(driven)
         slack = wrong + unsure
-        lagging = slack + alone + _LAG_FORM * self._moved
+        lagging = slack + alone + relation.lag_form * self._moved
         self.own.take(left - self._middle(left), driven, floor, limit, forget, lagging, alone)
         if self.common is None:
             return
         middle = self._medians(left)
         shared = np.where(self._assumed, np.nan, middle - median_of_all(middle, _LEAST_OF_ALL))
-        slack = self._medians(slack + rounded) + _LAG_FORM * self._moved_together
+        slack = self._medians(slack + rounded) + relation.lag_form * self._moved_together
         self.common.take(shared, self._medians(driven), relation.floor, limit, forget, slack)
 
     # -- what outlives a restart -----------------------------------------------------

@@ -301,9 +301,12 @@ class Detector:
         unsure = np.where(there, slack + self._coarse, 0.0) / deviation
         allowed = known + unsure + ALLOWANCE
         cap = _KEPT_OVER * limit
+        # Nor does a single block, as when a job begins, end what was found.
+        least = np.where(self.alarmed, -_MOST_STEP, -np.inf)
         tells = there & (~self.alarmed | self._would_show(driven, deviation, allowed))
         for side, sign in ((self._above, 1.0), (self._below, -1.0)):
-            moved = np.clip(side + np.minimum(sign * z - allowed, _MOST_STEP), 0.0, cap)
+            step = np.clip(sign * z - allowed, least, _MOST_STEP)
+            moved = np.clip(side + step, 0.0, cap)
             np.copyto(side, np.where(tells, moved, np.maximum(moved, side)), where=there)
         clear = _beyond(z, unsure)
         self.smooth = np.where(tells, (1.0 - _SMOOTH) * self.smooth + _SMOOTH * clear, self.smooth)

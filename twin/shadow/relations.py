@@ -62,6 +62,7 @@ class Relation:
         form: error of the function over a change of the driven part since it was calibrated, est.
         within: error over the driven part itself: what a job does beside what is measured, est.
         lag: how far a lag may be from its end before a sample counts half, in units of the effect.
+        lag_form: error of the lag over a change of the driven part from block to block, est.
         warm: seconds that a device must have reported before it counts.
         shared: class of what shares causes, so that what all devices of one show is its own: a
             coolant unit for a rack, or a server; None where nothing does.
@@ -83,6 +84,7 @@ class Relation:
     form: float = 0.1
     within: float = 0.0
     lag: float = np.inf
+    lag_form: float = 0.15
     warm: float = 10.0
     shared: DeviceClass | None = None
     medium: Literal["liquid", "air"] | None = None
@@ -133,14 +135,15 @@ RELATIONS = (
         causes=("gpu.power_usage", "gpu.energy", "cdu.supply_temperature", "cdu.flow"),
         function=functions.die,
         parameter="thermal resistance of the cold plate", unit="K", gain=0.2, offset=1.0,
-        floor=0.12, lag=3.0, warm=60.0, shared=CDU, medium="liquid",
+        floor=0.12, lag=3.0, lag_form=0.5, warm=60.0, shared=CDU, medium="liquid",
     ),
     Relation(
         name="gpu_temperature_in_air", title="GPU temperature in air", device=GPU,
         effect="gpu.gpu_temp",
         causes=("gpu.power_usage", "gpu.energy", "server.inlet_temperature", "fan.speed_ratio"),
         function=functions.die_in_air, parameter="thermal resistance of the heat sink", unit="K",
-        gain=0.2, offset=1.5, floor=0.2, lag=3.0, warm=60.0, shared=SERVER, medium="air",
+        gain=0.2, offset=1.5, floor=0.2, lag=3.0, lag_form=0.5, warm=60.0, shared=SERVER,
+        medium="air",
     ),
     Relation(
         name="outlet_temperature", title="outlet air of a server", device=SERVER,
