@@ -62,7 +62,7 @@ COMMANDS: dict[str, set[str]] = {
     "scenario run nonsense": SCENARIOS,
     "rules test --scenarios nonsense": SCENARIOS,
     "rules export nonsense": SCENARIOS,
-    "sites": SITES,
+    "sites": TYPED,
     "sites --json": SITES,
     "sites show demo": SITES - {"numpy", "twin.alerts", "twin.plant"},
     "sites show nonsense": SITES,

@@ -27,6 +27,7 @@ from twin.docs import (
     scale_out,
     schema,
     shadow,
+    site_list,
     sites,
 )
 
@@ -39,6 +40,7 @@ def pages() -> Mapping[str, str]:
         **metrics.pages(),
         **faults.pages(),
         **sites.pages(),
+        **site_list.pages(),
         **runbooks.pages(),
         **command_line.pages(app),
         **counters.pages(),

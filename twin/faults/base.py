@@ -72,7 +72,7 @@ class Fault(Described, ABC):
     @classmethod
     def parameters(cls) -> tuple[FaultParameter, ...]:
         """Return the parameters that can be set."""
-        descriptions = cls.descriptions()
+        descriptions = cls.descriptions() if cls.model_fields else {}
         return tuple(
             FaultParameter(name, field.default, descriptions.get(name, ""))
             for name, field in cls.model_fields.items()
