@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from twin.cli.sites import FIGURES, counted
-from twin.docs.site_list import pages
+from twin.docs.site_list import FIGURES, counted, pages
 
 
 def test_kept_figures_are_those_that_are_counted() -> None:

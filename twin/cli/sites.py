@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import orjson
@@ -16,10 +15,8 @@ from twin.cli.options import DetailSettings, JsonOutput
 if TYPE_CHECKING:
     from twin.site import Layout, Site
 
-__all__ = ["FIGURES", "app", "counted"]
+__all__ = ["app"]
 
-FIGURES = Path(__file__).parents[1] / "site" / "figures.json"
-"""Figures of the shipped sites; ``python -m twin.docs`` makes it. To count them takes 0.4 s."""
 _GIGABYTE = 10**9
 
 app = typer.Typer(invoke_without_command=True)
@@ -44,6 +41,8 @@ def sites(context: typer.Context, as_json: JsonOutput = False) -> None:
     header = ("site", "GPUs", "racks", "arrays", "IT power", "series")
     # An extension may add series; without one the figures are known.
     extended = context.find_root().params.get("extension")
+    from twin.docs.site_list import FIGURES, counted
+
     found = counted() if extended else orjson.loads(FIGURES.read_bytes())
     rows = [
         (own["name"], f"{own['gpus']:,}", f"{own['racks']:,}", f"{own['arrays']:,}",
@@ -51,23 +50,6 @@ def sites(context: typer.Context, as_json: JsonOutput = False) -> None:
         for own in found
     ]  # fmt: skip
     typer.echo("\n".join(columns(header, rows, right=header[1:])))
-
-
-def counted() -> list[dict[str, Any]]:
-    """Return the figures of the shipped sites, smallest first."""
-    from twin.site import load_site, preset_names
-
-    return [
-        {
-            "name": site.name,
-            "gpus": site.gpus,
-            "racks": site.racks,
-            "arrays": site.arrays,
-            "watts": round(site.installed_power_watts),
-            "series": _all_series(site),
-        }
-        for site in map(load_site, preset_names())
-    ]
 
 
 @app.command("show")
@@ -263,13 +245,6 @@ def _partitioned(layout: Layout) -> dict[str, Any]:
         for array, instances in enumerate(layout.partitions)
     )
     return {"gpu_instances": count} if count else {}
-
-
-def _all_series(site: Site) -> int:
-    """Return the series of a site in full detail."""
-    from twin.site import DetailPlan, Layout, count_series
-
-    return count_series(Layout(site), DetailPlan.of(site.arrays))
 
 
 def _scheduled(layout: Layout) -> dict[str, Any]:
