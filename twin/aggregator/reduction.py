@@ -72,7 +72,7 @@ class Reduction:
     """
 
     def __init__(self, rollups: Iterable[Rollup], units: int, devices: int) -> None:
-        rollups = tuple(rollups)
+        self._rollups = rollups = tuple(rollups)
         self._operations = {rollup.operation for rollup in rollups}
         self._devices = float(devices)
         self._reports = np.zeros(units)
@@ -133,6 +133,23 @@ class Reduction:
         both = finite & np.isfinite(before)
         self._risen[units] += np.where(both, risen, 0.0).sum(axis=1)
         self._last[units] = np.where(finite, values, before)
+
+    def stacked(self, values: _Values, reporting: NDArray[np.bool_]) -> Reduction:
+        """Return the reduction of many scrapes, whose units follow each other scrape by scrape.
+
+        Args:
+            values: of each, (scrapes, units, devices a unit), NaN where no value is reported.
+            reporting: (scrapes, units), whether each unit reports at all.
+        """
+        scrapes, units, devices = values.shape
+        whole = Reduction(self._rollups, scrapes * units, devices)
+        everything = slice(None)
+        whole.update(everything, values.reshape(-1, devices), reporting.reshape(-1))
+        if Operation.TOTAL in self._operations:
+            for scrape, now in enumerate(values):
+                self._rise(everything, now, np.isfinite(now))
+                whole._risen[scrape * units : (scrape + 1) * units] = self._risen
+        return whole
 
     @property
     def figures(self) -> Figures:

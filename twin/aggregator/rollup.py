@@ -18,7 +18,7 @@ from twin.aggregator.store import Store
 from twin.catalog import ROLLUPS, DeviceClass, Level, Operation, Rollup, Signal, UnitKind
 from twin.site import Layout, site_rollups
 
-__all__ = ["HallReduction", "Rollups", "first_units"]
+__all__ = ["HallReduction", "KeptReduction", "Rollups", "first_units"]
 
 _Values = NDArray[np.float64]
 
@@ -56,16 +56,18 @@ class HallReduction:
     figures: Figures
 
 
-class _Kept:
+class KeptReduction:
     """A reduction of a store's signal and how far it is up to date."""
 
     def __init__(
         self, store: Store, device: DeviceClass, signal: Signal, rollups: list[Rollup]
     ) -> None:
-        self._store, self._device, self._signal = store, device, signal.name
+        self._store, self.device, self._signal = store, device, signal.name
+        self.row = store.row(device, signal)
+        self.adds_up = any(rollup.operation is Operation.TOTAL for rollup in rollups)
         self._units = store.units[device.frame]
         self.devices = store.layout.per_unit(device)
-        self._reduction = Reduction(rollups, len(self._units), self.devices)
+        self.reduction = Reduction(rollups, len(self._units), self.devices)
         self._version = -1
 
     def at(self, version: int) -> Reduction:
@@ -73,10 +75,10 @@ class _Kept:
         if self._version != version:
             units = self._units.since(self._version)
             if units is not None:
-                values = self._store.column(self._device, self._signal)[units]
-                self._reduction.update(units, values, self._units.reporting[units])
+                values = self._store.column(self.device, self._signal)[units]
+                self.reduction.update(units, values, self._units.reporting[units])
             self._version = version
-        return self._reduction
+        return self.reduction
 
 
 class Rollups:
@@ -92,7 +94,7 @@ class Rollups:
         self._distributions: dict[tuple[str, Level], Distribution] = {}
 
     @cached_property
-    def _sources(self) -> Mapping[str, tuple[_Kept, UnitKind]]:
+    def _sources(self) -> Mapping[str, tuple[KeptReduction, UnitKind]]:
         """What each roll-up of the site starts from, by its name."""
         return {
             rollup.name: (kept, frame)
@@ -101,17 +103,17 @@ class Rollups:
         }
 
     @cached_property
-    def _kept(self) -> Mapping[str, tuple[_Kept, UnitKind, list[Rollup]]]:
+    def _kept(self) -> Mapping[str, tuple[KeptReduction, UnitKind, list[Rollup]]]:
         """Every signal that is rolled up, reduced, and its roll-ups, by device and name."""
         grouped: dict[tuple[str, str], list[Rollup]] = {}
         devices: dict[str, DeviceClass] = {}
         for rollup, device, signal in site_rollups(self._store.layout):
             grouped.setdefault((device.name, signal.name), []).append(rollup)
             devices[device.name] = device
-        found: dict[str, tuple[_Kept, UnitKind, list[Rollup]]] = {}
+        found: dict[str, tuple[KeptReduction, UnitKind, list[Rollup]]] = {}
         for (name, signal_name), rollups in grouped.items():
             device = devices[name]
-            kept = _Kept(self._store, device, device[signal_name], rollups)
+            kept = KeptReduction(self._store, device, device[signal_name], rollups)
             found[f"{name}.{signal_name}"] = kept, device.frame, rollups
         return found
 
@@ -124,6 +126,11 @@ class Rollups:
         for level in (Level.ARRAY, Level.HALL, Level.SITE):
             groups[UnitKind.ARRAY, level] = first_units(layout, UnitKind.ARRAY, level)
         return groups
+
+    @property
+    def store(self) -> Store:
+        """What is rolled up."""
+        return self._store
 
     def value(self, name: str, level: Level) -> _Values:
         """Return a roll-up other than a distribution: one element a rack, array or hall.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from twin.aggregator.reduction import Distribution
 from twin.aggregator.rollup import Rollups
+from twin.aggregator.stacked_rollups import StackedRollups, StoreSnapshot
 from twin.aggregator.text_format import (
     ExpositionWriter,
     MetricHead,
@@ -59,6 +60,8 @@ class RollupPage:
         }
         self._labels = {level: [label_block(own) for own in places[level]] for level in Level}
         of_site = [(rollup, signal) for rollup, _, signal in site_rollups(layout)]
+        self._devices = sorted({device.name for _, device, _ in site_rollups(layout)})
+        self._stacked: StackedRollups | None = None
         self._singles = [
             _Single(rollup, level, signal)
             for level in _FROM_TOP
@@ -74,6 +77,9 @@ class RollupPage:
 
     def write(self, text: ExpositionWriter) -> None:
         """Append every roll-up that reports."""
+        if text.computes:
+            text.follow_rollups(self, StoreSnapshot.of(self._rollups.store, self._devices))
+            return
         for single in self._singles:
             if not text.wants(single.head.name):
                 continue
@@ -91,6 +97,44 @@ class RollupPage:
             histogram.write(
                 text, self._rollups.distribution(histogram.name, level), self._groups[level]
             )
+
+    def pass_by(self, snapshots: Sequence[StoreSnapshot]) -> StackedRollups:
+        """Let scrapes pass that nobody reads, and return their roll-ups.
+
+        Args:
+            snapshots: of the scrapes, which follow those of the last call.
+        """
+        if self._stacked is None:
+            self._stacked = StackedRollups(self._rollups.store)
+        self._stacked.stack(snapshots)
+        return self._stacked
+
+    def stacked(
+        self, snapshots: Sequence[StoreSnapshot], wants: Callable[[str], bool]
+    ) -> Iterator[tuple[MetricHead, SeriesColumn]]:
+        """Yield the series of many scrapes, with values of (scrapes, series).
+
+        Args:
+            snapshots: of the scrapes, which follow those of the last call.
+            wants: tells by its name whether a metric is kept.
+        """
+        rollups, scrapes = self.pass_by(snapshots), len(snapshots)
+        for single in self._singles:
+            groups = self._groups[single.level]
+            if groups.size and wants(single.head.name):
+                values = rollups.value(single.name, single.level).reshape(scrapes, -1)
+                yield (
+                    single.head,
+                    single.column(self._labels[single.level], values[:, groups]),
+                )
+        for histogram in self._distributions:
+            groups = self._groups[histogram.level]
+            if groups.size and any(wants(name) for name in histogram.names):
+                found = rollups.distribution(histogram.name, histogram.level)
+                yield from histogram.columns(
+                    found.buckets.reshape(scrapes, -1, found.buckets.shape[1])[:, groups],
+                    found.total.reshape(scrapes, -1)[:, groups],
+                )
 
 
 class _Single:
@@ -136,6 +180,7 @@ class _Histogram:
         self._buckets = [
             [label_block((*place, ("le", bound))) for bound in bounds] for place in places
         ]
+        self._every = list(chain.from_iterable(self._buckets))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -150,10 +195,22 @@ class _Histogram:
         if text.openmetrics:
             self._write_family(text, buckets, total)
             return
-        labels = list(chain.from_iterable(self._buckets))
-        text.add(self._heads[0], [SeriesColumn(labels, buckets.reshape(-1), whole=True)])
-        text.add(self._heads[1], [SeriesColumn(self._plain, buckets[:, -1], whole=True)])
-        text.add(self._heads[2], [SeriesColumn(self._plain, np.round(total, _SUM_DECIMALS))])
+        for own, column in self.columns(buckets[None], total[None]):
+            text.add(own, [SeriesColumn(column.labels, column.values[0], whole=column.whole)])
+
+    def columns(
+        self, buckets: NDArray[np.float64], total: NDArray[np.float64]
+    ) -> Iterator[tuple[MetricHead, SeriesColumn]]:
+        """Yield the series of some scrapes, with values of (scrapes, series).
+
+        Args:
+            buckets: (scrapes, groups, bounds).
+            total: (scrapes, groups).
+        """
+        of_buckets = buckets.reshape(len(buckets), -1)
+        yield self._heads[0], SeriesColumn(self._every, of_buckets, whole=True)
+        yield self._heads[1], SeriesColumn(self._plain, buckets[:, :, -1], whole=True)
+        yield self._heads[2], SeriesColumn(self._plain, np.round(total, _SUM_DECIMALS), whole=False)
 
     def _write_family(
         self, text: ExpositionWriter, buckets: NDArray[np.float64], total: NDArray[np.float64]

@@ -23,6 +23,8 @@ from twin.catalog.selectors import labelled
 
 if TYPE_CHECKING:
     from twin.aggregator.derived_columns import DerivedColumns
+    from twin.aggregator.rollup_page import RollupPage
+    from twin.aggregator.stacked_rollups import StoreSnapshot
 
 __all__ = [
     "OPENMETRICS_END",
@@ -141,6 +143,10 @@ class ExpositionWriter:
 
     def follow(self, derived: DerivedColumns) -> None:
         """Take the values from which derived families follow."""
+        raise NotImplementedError
+
+    def follow_rollups(self, page: RollupPage, snapshot: StoreSnapshot) -> None:
+        """Take the values from which the roll-ups of a page follow."""
         raise NotImplementedError
 
     def add_family(

@@ -13,7 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.aggregator.derived_columns import DerivedColumns
+from twin.aggregator.rollup_page import RollupPage
 from twin.aggregator.scrape_runs import ScrapeRun, keep_scrape
+from twin.aggregator.stacked_rollups import StoreSnapshot
 from twin.aggregator.text_format import ExpositionWriter, MetricHead, SeriesColumn, label_block
 from twin.catalog import DeviceValues
 from twin.rules.sampling import labels_of_block
@@ -62,6 +64,20 @@ class _FollowedRun:
 
 
 @dataclass(slots=True)
+class _RolledRun:
+    """Scrapes from which roll-ups follow, while the same of them are kept."""
+
+    page: RollupPage
+    wanted: Collection[str] | None
+    times: list[int] = field(default_factory=list)
+    snapshots: list[StoreSnapshot] = field(default_factory=list)
+
+    def wants(self, name: str) -> bool:
+        """Return whether a metric is kept."""
+        return self.wanted is None or name in self.wanted
+
+
+@dataclass(slots=True)
 class PageReader(ExpositionWriter):
     """A page of one target.
 
@@ -77,6 +93,7 @@ class PageReader(ExpositionWriter):
     now: int = 0
     _sent: dict[tuple[str, str, int], _SentRuns] = field(default_factory=dict)
     _followed: list[_FollowedRun] = field(default_factory=list)
+    _rolled: list[_RolledRun] = field(default_factory=list)
     _known: dict[int, tuple[Sequence[bytes], list[bytes]]] = field(default_factory=dict)
 
     def wants(self, name: str) -> bool:
@@ -108,10 +125,20 @@ class PageReader(ExpositionWriter):
         for device in derived.devices:
             run.sent.setdefault(device.name, []).append(derived.snapshot(device))
 
+    def follow_rollups(self, page: RollupPage, snapshot: StoreSnapshot) -> None:
+        """Keep what roll-ups follow from at this scrape."""
+        last = self._rolled[-1] if self._rolled else None
+        if last is None or last.page is not page or last.wanted is not self.wanted:
+            last = _RolledRun(page, self.wanted)
+            self._rolled.append(last)
+        last.times.append(self.now)
+        last.snapshots.append(snapshot)
+
     def blocks(self) -> Iterator[Block]:
         """Yield what was kept since the last call."""
         sent, self._sent = self._sent, {}
         followed, self._followed = self._followed, []
+        rolled, self._rolled = self._rolled, []
         before, self._known = self._known, {}
         for kept in sent.values():
             for run in kept.runs:
@@ -123,11 +150,20 @@ class PageReader(ExpositionWriter):
                 yield Block(kept.head, kept.device, labels, kept.whole, times, values)
         for each in followed:
             yield from self._computed(each, before)
+        for own in rolled:
+            at = np.array(own.times, np.int64)
+            for head, column in own.page.stacked(own.snapshots, own.wants):
+                values = np.rint(column.values) if column.whole else column.values
+                labels = self._placed(column.labels, before)
+                yield Block(head, "site", labels, column.whole, at, values)
 
     def forget(self) -> None:
         """Drop what was kept since the last call."""
         self._sent.clear()
         self._followed.clear()
+        for run in self._rolled:
+            run.page.pass_by(run.snapshots)
+        self._rolled.clear()
 
     def _computed(
         self, run: _FollowedRun, before: Mapping[int, tuple[Sequence[bytes], list[bytes]]]

@@ -12,6 +12,7 @@ import json
 from collections.abc import Collection
 from dataclasses import dataclass
 from functools import partial
+from math import prod
 from pathlib import Path
 from typing import Protocol
 
@@ -176,8 +177,12 @@ def _pass_by(plan: PastPlan, past: SimulatedPast, rules: RuleHistory | None) -> 
 
 def _scrapes_held(plan: PastPlan) -> int:
     """Return how many scrapes are held in memory at a time."""
-    series = max(count_series(plan.layout, plan.detail), 1)
-    return max(1, min(_PART_SECONDS // plan.step, _MOST_HELD // series))
+    layout = plan.layout
+    sent = sum(
+        len(layout.reported[device.name]) * prod(layout.shape(device)) for device in layout.devices
+    )
+    most = max(count_series(layout, plan.detail), sent, 1)
+    return max(1, min(_PART_SECONDS // plan.step, _MOST_HELD // most))
 
 
 def _write_day(
