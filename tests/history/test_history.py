@@ -99,6 +99,31 @@ def test_values_are_those_of_the_metrics_pages() -> None:
         assert seen[name + b" "] == float(value)
 
 
+def test_values_do_not_depend_on_how_many_scrapes_are_taken_at_once() -> None:
+    """Roll-ups of many scrapes at once are those of each, over a fault and scrapes passed by."""
+    found: list[dict[tuple[str, bytes, int], float]] = []
+    for each in (1, 3):
+        own: dict[tuple[str, bytes, int], float] = {}
+        lived = SimulatedPast(plan(days=3, detail="rack"))
+        for scrape in range(9):
+            if scrape == 1:
+                lived.inject("gpu-off-bus", "r0001/n1/gpu3", 20.0)
+            lived.scrape()
+            if scrape == 5:
+                lived.forget()
+            if (scrape + 1) % each == 0:
+                own |= {
+                    (block.head.name, labels, time): value
+                    for block in lived.blocks()
+                    for labels, values in zip(block.labels, block.values.T, strict=True)
+                    for time, value in zip(block.times.tolist(), values.tolist(), strict=True)
+                    if np.isfinite(value) and time > (START + 6 * 15) * 1000
+                }
+        found.append(own)
+    assert found[0] == found[1]
+    assert any(name.endswith("_total") and name.startswith("rack") for name, *_ in found[0])
+
+
 def test_openmetrics_and_blocks_have_the_same_samples(tmp_path: Path) -> None:
     """A file ends as OpenMetrics wants it, has each family once, and as many samples as Parquet."""
     total, _ = written(plan(days=1), target_of(f"openmetrics:{tmp_path / 'text'}"))
