@@ -48,12 +48,18 @@ def load(folder: Path, split: str) -> Samples:
     for table in tables[1:]:
         table.columns = [own if own not in joined else f"{own}'" for own in table]
         joined = joined.join(table, on=list(table.index.names))
-    joined = joined.ffill().fillna(0.0)
+    joined = filled(joined)
     rows = joined.index.to_frame(index=False)
     event, judged = labels_of(folder, rows)
     splits = pd.read_parquet(folder / "splits.parquet")
     part = rows.merge(splits, on=["site", "day"], how="left")[split]
     return Samples(joined.reset_index(drop=True), event, judged, part)
+
+
+def filled(features: pd.DataFrame) -> pd.DataFrame:
+    """Return features of which none is missing: as before, at this place and never at another."""
+    places = [key for key in ("site", "rack") if key in features.index.names]
+    return features.groupby(level=places).ffill().fillna(0.0)
 
 
 def features_of(

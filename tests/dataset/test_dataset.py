@@ -8,6 +8,7 @@ from pathlib import Path
 from types import ModuleType
 
 import numpy as np
+import pandas as pd  # type: ignore[import-untyped] # it ships no types
 import pytest
 from pyarrow import parquet
 
@@ -128,6 +129,17 @@ def test_baselines_score_it(folder: Path) -> None:
     assert [line[0].split(" on ")[0] for line in lines] == [
         "threshold", "z-score", "isolation forest"]  # fmt: skip
     assert float(lines[1][1]) > 0.6
+
+
+def test_what_is_missing_comes_from_no_other_place() -> None:
+    """A rack of which nothing is known keeps its own last value, and never has its neighbour's."""
+    example = baselines()
+    index = [("a", 1, "r1"), ("a", 1, "r2"), ("a", 2, "r1"), ("a", 2, "r2"), ("b", 1, "r1")]
+    features = pd.DataFrame(
+        {"power": [5.0, np.nan, np.nan, 7.0, np.nan]},
+        pd.MultiIndex.from_tuples(index, names=["site", "time", "rack"]),
+    )
+    assert example.filled(features)["power"].tolist() == [5.0, 0.0, 5.0, 7.0, 0.0]
 
 
 def test_wrong_dataset_is_told_before_it_is_made(folder: Path) -> None:

@@ -7,12 +7,23 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 
 import twin
+from twin.library import gym
 from twin.library.gym import OBSERVED, TwinEnv
 
 
 def test_contract_of_gymnasium_holds(site: twin.Site) -> None:
     """Gymnasium's own checker finds nothing: spaces, seeds, types of what is returned."""
     check_env(TwinEnv(site, duration=20, every=5), skip_render_check=True)
+
+
+def test_order_of_an_observation_is_this() -> None:
+    """A trained agent finds each number where it was: the order is changed by decision only."""
+    assert list(OBSERVED) == [
+        "facility_watts", "it_watts", "cooling_watts", "grid_watts", "unserved_watts",
+        "shed_racks", "water_celsius", "hottest_gpu_celsius", "coolant_celsius",
+        "coolant_liters_per_minute", "megapack_watts", "state_of_charge", "job_pace",
+    ]  # fmt: skip
+    assert gym.__all__ == ["OBSERVED", "TwinEnv", "running_cost"]
 
 
 def test_episode_ends_and_actions_matter(site: twin.Site) -> None:

@@ -18,7 +18,7 @@ _LEAST_AIR = 0.02
 
 
 class Site(SiteCounts):
-    """A GPU datacenter."""
+    """A GPU datacenter: the keys of a site file, made by ``twin.load_site``."""
 
     @model_validator(mode="after")
     def _halls_hold_arrays(self) -> Site:
