@@ -13,6 +13,7 @@ import pytest
 from pyarrow import parquet
 
 from twin.dataset import RECIPES, DatasetPlan, make_dataset, making
+from twin.dataset.card import card_of
 from twin.dataset.plan import columns_of, splits_of
 from twin.dataset.planning import draw_events
 from twin.errors import ConfigError
@@ -109,6 +110,14 @@ def test_card_tells_limits_and_licence(folder: Path) -> None:
     card = (folder / "README.md").read_text(encoding="utf-8")
     for head in ("How it was made", "Known limits", "Licence", "CC0-1.0", "--seed 3"):
         assert head in card
+
+
+def test_card_parts_columns_of_one_metric() -> None:
+    """Two signals of a metric, a supply's input and output, are told apart."""
+    columns = columns_of(RECIPES["power-quality"])
+    card = card_of(DatasetPlan("power-quality"), {}, columns)
+    for signal in ("input_power", "output_power"):
+        assert f"| psu | {signal} | `ipmi_power_watts` |" in card
 
 
 def baselines() -> ModuleType:

@@ -53,9 +53,9 @@ def card_of(
                [(kind, str(count), FAULTS[kind].title) for kind, count in sorted(counts.items())]),
         "## Columns of the signals",
         "A row has the labels of a device, `time`, and these; what was not reported is null.",
-        _table(("Class", "Metric", "Type", "Unit", "Help"),
-               [(own["class"], f"`{own['metric']}`", own["kind"], own["unit"], own["help"])
-                for own in columns]),
+        _table(("Class", "Signal", "Metric", "Type", "Unit", "Help"),
+               [(own["class"], own["signal"], f"`{own['metric']}`", own["kind"], own["unit"],
+                 own["help"]) for own in columns]),
         "## Known limits",
         "\n".join(f"- {limit}" for limit in (*_LIMITS, *recipe.limits)),
         "## Licence",

@@ -63,10 +63,11 @@ class DatasetPlan:
 
 
 def columns_of(recipe: Recipe) -> list[dict[str, str]]:
-    """Return what each metric of a recipe is: device class, name, type, unit, help."""
+    """Return what each metric of a recipe is: class, signal, name, type, unit, help."""
     return [
         {
-            "class": device.name, "metric": signal.metric, "kind": signal.kind.value,
+            "class": device.name, "metric": signal.metric,
+            "signal": signal.name, "kind": signal.kind.value,
             "unit": signal.unit.word, "help": signal.help,
         }
         for device in DEVICES

@@ -135,7 +135,7 @@ _ALL = (
             "server": ("power",),
         },
         _RACKS,
-        ("Values are means over a step of the plant; there are no harmonics and no transients.",),
+        ("Values are of the second before a sample; there are no harmonics and no transients.",),
     ),
 )  # fmt: skip
 
