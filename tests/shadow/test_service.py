@@ -50,16 +50,18 @@ class Wire:
 
 
 def _frames(seconds: int) -> list[InboundMessage]:
-    """Return the frames of so many seconds, as they travel."""
+    """Return the frames of racks and of the site's meters in so many seconds, as they travel."""
     reality = HiddenReality(3)
-    encoder = Encoder(_LAYOUT, UnitKind.RACK, Codec.CBOR)
+    encoders = {kind: Encoder(_LAYOUT, kind, Codec.CBOR) for kind in (UnitKind.RACK, UnitKind.GRID)}
     topics, found = reality.shadow.topics, []
     for second in range(0, seconds, 5):
         reality.plant.step(5.0, reality.healthy)
-        encoder.load(reality.plant.outputs())
-        for rack in range(_LAYOUT.site.racks):
-            topic = topics.frame(UnitKind.RACK, _LAYOUT.unit_name(UnitKind.RACK, rack))
-            found.append(InboundMessage(topic, encoder.encode(rack, 1e9 + second, second), False))
+        for kind, encoder in encoders.items():
+            encoder.load(reality.plant.outputs())
+            for unit in range(_LAYOUT.units(kind)):
+                topic = topics.frame(kind, _LAYOUT.unit_name(kind, unit))
+                payload = encoder.encode(unit, 1e9 + second, second)
+                found.append(InboundMessage(topic, payload, retain=False))
     return found
 
 
@@ -72,21 +74,27 @@ def _observe(shadow: Shadow, wire: Wire) -> None:
 
 
 def test_observer_reports_every_block_and_keeps_its_calibration(tmp_path: Path) -> None:
-    """Each block gives a report an array, and another observer goes on where this one was."""
+    """Each block gives a report an array and one of the site; another observer goes on with it."""
     file = CalibrationFile(tmp_path / "small.shadow")
     core = _core()
     assert not file.load(core)
     wire = Wire([*_frames(360), InboundMessage("twin/v1/small/rack/r0001", b"{", retain=False)])
     _observe(Shadow(core, "shadow-0", file, clock=count().__next__), wire)
-    assert wire.subscribed == ["twin/v1/small/rack/+", "twin/v1/small/meta/rack/+"]
+    assert wire.subscribed == [
+        "twin/v1/small/rack/+", "twin/v1/small/grid", "twin/v1/small/meta/rack/+"
+    ]  # fmt: skip
     assert core.refused == {"malformed": 1}
-    told = [decode_message(ShadowReport, payload) for _, payload in wire.sent]
-    assert {topic for topic, _ in wire.sent} == {"twin/v1/small/shadow/a001"}
-    assert len(told) == core.blocks >= 10
-    assert {own.relation for own in told[-1].relations} == set(core.watches)
-    assert [sum(own.covered for own in each.relations) for each in told[:4]] == [0] * 4
+    told: dict[str, list[ShadowReport]] = {}
+    for topic, payload in wire.sent:
+        told.setdefault(topic, []).append(decode_message(ShadowReport, payload))
+    assert told.keys() == {"twin/v1/small/shadow/a001", "twin/v1/small/shadow/grid"}
+    array, site = told.values()
+    assert len(array) == len(site) == core.blocks >= 10
+    relations = [own.relation for last in (array[-1], site[-1]) for own in last.relations]
+    assert sorted(relations) == sorted(core.watches)
+    assert [sum(own.covered for own in each.relations) for each in array[:4]] == [0] * 4
     most = {
-        name: max(own.covered / own.devices for each in told for own in each.relations
+        name: max(own.covered / own.devices for each in (*array, *site) for own in each.relations
                   if own.relation == name)
         for name in core.watches
     }  # fmt: skip
@@ -107,8 +115,8 @@ def test_what_is_told_of_healthy_devices_is_by_choice() -> None:
         for core in cores.values():
             core.take(rack, snapshot)
     for told, core in cores.items():
-        (message,) = reports(core)
-        relations = decode_message(ShadowReport, message.payload).relations
+        told_of = [decode_message(ShadowReport, message.payload) for message in reports(core)]
+        relations = [own for report in told_of for own in report.relations]
         racks = [value for own in relations for value in own.racks]
         each = [own.each for own in relations if own.each is not None]
         values = [value for own in each for value in (*own.expected, *own.residual, *own.sigmas)]
