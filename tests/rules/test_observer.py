@@ -31,9 +31,13 @@ def loaded(text: str) -> LoadedScenario:
 
 
 def times(samples: Samples) -> list[float]:
-    """Return the times of the reports that each scrape found, NaN where it found none."""
-    (series,) = samples.families[own.SHADOW_REPORT_TIME.name].values
-    return [float(value) for value in series]
+    """Return the times of the reports that each scrape found, NaN where it found none.
+
+    Those of the array and of the site come together.
+    """
+    array, site = samples.families[own.SHADOW_REPORT_TIME.name].values
+    assert np.array_equal(array, site, equal_nan=True)
+    return [float(value) for value in array]
 
 
 def test_reports_are_scraped_block_by_block() -> None:
@@ -42,7 +46,7 @@ def test_reports_are_scraped_block_by_block() -> None:
     said = [value for value in times(samples) if np.isfinite(value)]
     assert np.unique(np.diff(said)).tolist() == [0.0, 30.0]
     relations = {labels["relation"] for labels in samples.families[own.SHADOW_COVERAGE.name].labels}
-    assert {"gpu_temperature", "pump_flow", "supply_input"} <= relations
+    assert {"gpu_temperature", "pump_flow", "supply_input", "it_power"} <= relations
 
 
 def test_a_site_in_air_is_observed_too() -> None:
@@ -50,7 +54,7 @@ def test_a_site_in_air_is_observed_too() -> None:
     text = TEXT.replace("racks: 1,", "racks: 1, cooling: {medium: air},")
     labels = sample(loaded(text), WANTED).families[own.SHADOW_COVERAGE.name].labels
     relations = {one["relation"] for one in labels}
-    assert {"memory_temperature", "supply_input"} <= relations
+    assert {"memory_temperature", "supply_input", "pdu_power"} <= relations
     assert "pump_flow" not in relations
 
 
