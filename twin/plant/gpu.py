@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from twin.catalog import GPU
 from twin.plant.clock_reasons import at_rest, clock_reasons
 from twin.plant.conditions import Conditions
 from twin.plant.gpu_errors import NVLINK_XID, Codes, GpuErrors
@@ -44,6 +45,7 @@ from twin.site import Layout
 __all__ = ["Gpus", "ModelValues", "capped_clock", "die_temperature", "thermal_clock"]
 
 _ALL = slice(None)
+_OF_MULTIPROCESSORS = frozenset({"sm_active", "sm_occupancy"})
 _RESET_SECONDS = 120.0
 """A GPU that shut itself down is reset after so long once it is cool, est."""
 _RESET_CELSIUS = 60.0
@@ -74,6 +76,8 @@ class Gpus:
         shape = layout.site.accelerators
         self._further = FurtherFields.of(layout, model)
         self._kept = Kept()
+        shown = {signal.name for signal in layout.reported[GPU.name]}
+        self._profiled = self._further is not None or not shown.isdisjoint(_OF_MULTIPROCESSORS)
 
         def spread(ratio: Floats) -> NDArray[np.float32]:
             return (1.0 + ratio * rng.standard_normal(shape)).astype(np.float32)
@@ -408,7 +412,8 @@ class Gpus:
         if self._stopped is not None:
             work = np.where(self._stopped, 0.0, work)
         pace = np.asarray(self._speed, np.float32)
-        profile = self.ranks.profile(busy, work, pace, 1.0 / np.maximum(self._pace_in(_ALL), 1e-3))
+        lateness = 1.0 / np.maximum(self._pace_in(_ALL), 1e-3)
+        profile = self.ranks.profile(busy, work, pace, lateness, multiprocessors=self._profiled)
         sm = np.round(model.sm_clock_max_mhz * self.limit.clock(self._held) / 15.0) * 15.0
         resting = at_rest(demand)
         for resting_or_dead in (resting, self._dead):

@@ -131,7 +131,7 @@ class Ranks:
         self.framebuffer[rows] = 1.0 + held[stages]
 
     def profile(
-        self, busy: Floats, work: Floats, pace: Floats, lateness: Floats
+        self, busy: Floats, work: Floats, pace: Floats, lateness: Floats, *, multiprocessors: bool
     ) -> dict[str, Floats]:
         """Return DCGM's profiling values.
 
@@ -140,17 +140,22 @@ class Ranks:
             work: share of the time in which the job computes.
             pace: of the job, over its usual one.
             lateness: time that a GPU's own work takes, over what it takes at full pace.
+            multiprocessors: whether those of its multiprocessors are wanted, too.
         """
         done = np.minimum(work * pace, busy)
+        values = {
+            "tensor_active": np.minimum(self.tensor * done, 1.0),
+            "dram_active": np.minimum(self.dram * done, 1.0),
+            "nvlink_bandwidth": self.nvlink * done / 1e6,
+        }
+        if not multiprocessors:
+            return values
         # Who is faster than the slowest has more of the time left to spin.
         own = np.minimum(done * lateness, busy) * self.part
         spun = self.spinning * (busy - own)
-        return {
-            "tensor_active": np.minimum(self.tensor * done, 1.0),
-            "dram_active": np.minimum(self.dram * done, 1.0),
+        return values | {
             "sm_active": _BUSY_SHARE * own + spun,
             "sm_occupancy": _OCCUPANCY * own + _BLOCK_WARPS * spun,
-            "nvlink_bandwidth": self.nvlink * done / 1e6,
         }
 
     def memory(self, share: Level, model: ModelValues) -> dict[str, Floats]:
