@@ -15,7 +15,7 @@
 ``twin/v1/{site}/jobs/{rack}``            retained: the scheduler's jobs on the GPUs of a rack
 ``twin/v1/{site}/queue``                  retained: all jobs that the scheduler knows
 ``twin/v1/{site}/rollup/{r}/{shard}``     an aggregator's part of the site's roll-ups, a replica
-``twin/v1/{site}/shadow/{array}``         what an observer expects and finds on an array
+``twin/v1/{site}/shadow/{array}``         what an observer finds on an array; ``grid``: on the site
 ``twin/v1/{site}/faults``                 retained: the faults that are active
 ``twin/v1/{site}/detail``                 retained: how much is exposed, once a command set it
 ``twin/v1/{site}/command/{kind}``         inject or clear a fault, or set the detail
@@ -78,7 +78,7 @@ class Topics:
         return f"{_ROOT}/{self.site}/rollup/{replica}/{shard}"
 
     def shadow(self, array: str) -> str:
-        """Return the topic of what an observer says of an array; ``+`` filters all."""
+        """Return the topic of what an observer says of an array, or ``grid``; ``+`` filters all."""
         return f"{_ROOT}/{self.site}/shadow/{array}"
 
     def frame(self, kind: UnitKind, name: str) -> str:
