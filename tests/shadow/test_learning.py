@@ -9,7 +9,7 @@ from twin.bench.hidden_reality import KNOWN, HiddenReality
 from twin.catalog import GPU
 from twin.plant import Conditions
 from twin.shadow.population import kinds_of, unlike
-from twin.shadow.readings import Readings, SiteModel
+from twin.shadow.readings import SiteModel, UnitReadings
 from twin.site import Layout, parse_site
 from twin.wire import Snapshot
 
@@ -60,7 +60,7 @@ def test_only_few_devices_are_unlike_their_kind() -> None:
 def test_mean_power_is_that_of_the_counter_of_energy(energy: float, power: float) -> None:
     """Between two frames the counter tells the mean; one that stands or jumps tells nothing."""
     layout = Layout(parse_site(_TWO_RACKS, "known"))
-    readings = Readings(layout, ["gpu.power_usage", "gpu.energy"])
+    readings = UnitReadings(layout, ["gpu.power_usage", "gpu.energy"])
     signals = [own.name for own in layout.reported[GPU.name] if own.on_wire]
     model = SiteModel.of(layout)
     group = np.full((len(signals), layout.per_unit(GPU)), np.nan)

@@ -16,7 +16,7 @@ from twin.plant.units import Floats
 from twin.shadow import ShadowCore
 from twin.shadow.cause_table import CAUSES, DeviationCause
 from twin.shadow.functions import Memory
-from twin.shadow.readings import Readings, SiteModel, split
+from twin.shadow.readings import SiteModel, UnitReadings, split
 from twin.shadow.relations import RELATIONS, Relation
 from twin.site import Layout, load_gpu_model, parse_site
 from twin.wire import SnapshotTable
@@ -71,7 +71,7 @@ def test_relations_are_the_plants_own(known: str) -> None:
     plant, conditions = Plant(layout, 3), Conditions.healthy(layout)
     table, model = SnapshotTable(layout, UnitKind.RACK), SiteModel.of(layout)
     relations = [own.relation for own in ShadowCore(layout).watches.values()]
-    readings = Readings(layout, [own for relation in relations for own in relation.readings])
+    readings = UnitReadings(layout, [own for relation in relations for own in relation.readings])
     states: dict[str, Memory] = {relation.name: {} for relation in relations}
     errors: dict[str, list[Floats]] = {relation.name: [] for relation in relations}
     for second in range(340):

@@ -23,7 +23,7 @@ from twin.shadow.calibration import Phases, Watch
 from twin.shadow.causes import Alarm, Finding, findings
 from twin.shadow.detection import limit_for
 from twin.shadow.present import PRESENT, PresentMeans, site_digest
-from twin.shadow.readings import Readings, Rounding, SiteModel
+from twin.shadow.readings import Rounding, SiteModel, UnitReadings
 from twin.shadow.relations import RELATIONS
 from twin.shadow.site_units import OLD_FRAMES, SiteUnits
 from twin.site import Layout
@@ -133,7 +133,7 @@ class ShadowCore:
         }
         self._units = SiteUnits(layout, beside)
         self._model = SiteModel.of(layout)
-        self._readings = Readings(layout, {*wanted, *PRESENT})
+        self._readings = UnitReadings(layout, {*wanted, *PRESENT})
         self.present = PresentMeans()
         coarse = {name for own in self.watches.values() for name in own.relation.coarse}
         self._rounding = Rounding(layout, sorted(coarse))

@@ -22,9 +22,9 @@ __all__ = [
     "ENERGY",
     "LONGEST_GAP",
     "Moment",
-    "Readings",
     "Rounding",
     "SiteModel",
+    "UnitReadings",
     "split",
     "step_of",
 ]
@@ -175,7 +175,7 @@ class Moment:
         return np.where(self.known[name], self.values[name], usual)
 
 
-class Readings:
+class UnitReadings:
     """The last readings of every rack, or of every unit of another kind.
 
     Args:

@@ -13,7 +13,7 @@ import numpy as np
 from twin.catalog import UnitKind, device_class
 from twin.errors import FrameError
 from twin.plant.units import Floats
-from twin.shadow.readings import LONGEST_GAP, Moment, Readings, split
+from twin.shadow.readings import LONGEST_GAP, Moment, UnitReadings, split
 from twin.site import Layout
 from twin.wire import Decoder, Snapshot
 
@@ -40,7 +40,9 @@ class SiteUnits:
             of_kind.setdefault(device_class(split(name)[0]).frame, set()).add(name)
         self._racks = of_kind.pop(UnitKind.RACK, set[str]())
         self._readings = {
-            kind: Readings(layout, own, kind) for kind, own in of_kind.items() if layout.units(kind)
+            kind: UnitReadings(layout, own, kind)
+            for kind, own in of_kind.items()
+            if layout.units(kind)
         }
         self._decoders = {kind: Decoder(layout, kind) for kind in self._readings}
         self._older = {kind: np.zeros(layout.units(kind), np.int64) for kind in self._readings}
