@@ -7,7 +7,7 @@ import pytest
 
 from twin.catalog import DEVICES
 from twin.plant import Conditions, Plant
-from twin.plant.readings import READINGS, Readings, SensorReading
+from twin.plant.readings import READINGS, SensorReading, SensorReadings
 from twin.site import Layout, parse_site
 
 OF = {device.name: {signal.name: signal for signal in device.signals} for device in DEVICES}
@@ -20,7 +20,7 @@ def site(telemetry: str, more: str = "") -> Layout:
 
 def test_by_default_there_are_none(two_racks: Layout) -> None:
     """A site that says nothing shows what is."""
-    assert Readings.of(two_racks) is None
+    assert SensorReadings.of(two_racks) is None
 
 
 @pytest.mark.parametrize("own", READINGS, ids=lambda own: own.title)

@@ -28,7 +28,7 @@ from twin.plant.nvlink_domain import NvlinkDomains
 from twin.plant.pcie import PcieTraffic
 from twin.plant.port_degradation import PortDegradation
 from twin.plant.power_shelf import ShelfFedServers
-from twin.plant.readings import Readings
+from twin.plant.readings import SensorReadings
 from twin.plant.scheduled import ScheduledHalls
 from twin.plant.sensors import Sensors
 from twin.plant.server import Servers
@@ -79,7 +79,7 @@ class Halls:
         self.sensors = Sensors(layout, random(_SENSOR_STREAM))
         averaged = site.telemetry.averaged_power
         self._instruments = Instruments(layout) if averaged else None
-        self._readings = Readings.of(layout)
+        self._readings = SensorReadings.of(layout)
         shown = site.telemetry.shows_hosts
         self.systems = GpuHosts(layout, random(_HOST_STREAM)) if shown else None
         self.batch = ScheduledHalls(layout, random(_SCHEDULER_STREAM)) if site.scheduled else None

@@ -15,7 +15,7 @@ import numpy as np
 from twin.plant.units import Floats
 from twin.site import Layout
 
-__all__ = ["READINGS", "Readings", "SensorReading"]
+__all__ = ["READINGS", "SensorReading", "SensorReadings"]
 
 _DUE = 1e-6
 """Seconds by which a reading may be early: sums of steps are not exact."""
@@ -78,7 +78,7 @@ READINGS: tuple[SensorReading, ...] = (
 """All kinds."""
 
 
-class Readings:
+class SensorReadings:
     """What the sensors of a site's halls show.
 
     Args:
@@ -94,7 +94,7 @@ class Readings:
         self._held: dict[str, dict[str, Floats]] = {}
 
     @classmethod
-    def of(cls, layout: Layout) -> Readings | None:
+    def of(cls, layout: Layout) -> SensorReadings | None:
         """Return them, or None where a site shows what is."""
         telemetry = layout.site.telemetry
         wanted = telemetry.real_readings or telemetry.dcgm_collect_seconds
