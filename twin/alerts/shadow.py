@@ -15,7 +15,8 @@ _REPORT = own("shadow_report_timestamp_seconds")
 _LAST = own("unit_last_frame_timestamp_seconds", 'kind="rack"')
 _RACKS = own("unit_reporting", 'kind="rack"')
 _OF_FINDING = "target=%q,cause=%q,site=%q"
-_RELATED = "$labels.relation }} in array {{ $labels.array }} of {{ $labels.site }}"
+_OF_SITE = "{{ with $labels.array }} of array {{ . }}{{ end }} of {{ $labels.site }}"
+"""Whose relation it is: those of the site's meters have no array."""
 
 SHADOW_RULES = Rules(
     Domain.SHADOW,
@@ -61,7 +62,7 @@ SHADOW_RULES = Rules(
             unless on ({ARRAY}, relation) {own("shadow_finding_residual")}
             """,
             hold=3600,
-            summary=f"A parameter of {{{{ {_RELATED} has drifted by "
+            summary=f"A parameter of {{{{ $labels.relation }}}}{_OF_SITE} has drifted by "
             "{{ $value | humanizePercentage }}",
             meaning="The device that has changed most since calibration goes on changing. It is "
             "not yet beyond what chance does.",
@@ -82,9 +83,8 @@ SHADOW_RULES = Rules(
             ) < {limit.SHADOW_COVERED}
             """,
             hold=1800,
-            summary="The observer judges only {{ $value | humanizePercentage }} of the devices of "
-            "array {{ $labels.array }} of {{ $labels.site }} that it judged before, by one "
-            "relation at least",
+            summary="The observer judges only {{ $value | humanizePercentage }} of the devices"
+            f"{_OF_SITE} that it judged before, by one relation at least",
             meaning="Readings that it needs are missing, devices stand still, or it calibrates "
             "them anew. Their deviations are not found.",
             steps=(
