@@ -303,7 +303,7 @@ def _air(site: Site) -> Iterator[Misfit]:
 
 
 def _weather(site: Site) -> Iterator[Misfit]:
-    hottest = site.water.outdoor_celsius + site.water.outdoor_swing_kelvin
+    hottest = site.water.hottest_celsius
     if hottest > limit.OUTDOOR_HOT.value:
         yield Misfit(
             "water.outdoor_celsius",

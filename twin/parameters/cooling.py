@@ -12,6 +12,8 @@ __all__ = ["CoolingParameters", "WaterParameters"]
 
 _LEAST_TURNOVER_MINUTES = 0.25
 """A loop does not go round faster than this."""
+_HOT_SPELL = 2.0
+"""Standard deviations of a hot spell that chillers are sized for."""
 
 
 class CoolingParameters(Section):
@@ -153,11 +155,22 @@ class WaterParameters(Section):
     capacity_per_kelvin: Amount = 0.015
     """Loss of capacity a kelvin above that, est."""
     outdoor_celsius: float = 22.0
-    """Mean outdoor temperature of the day in °C, est.: Memphis between spring and summer."""
+    """Mean outdoor temperature of the day in °C, est.: Memphis between spring and summer; with
+    ``season_kelvin`` that of the year, about 17 °C there."""
     outdoor_swing_kelvin: Amount = 6.0
     """Highest outdoor temperature of the day above the mean in K, est."""
     outdoor_peak_hour: Annotated[float, Field(ge=0, lt=24)] = 15.0
     """Local hour of the highest temperature."""
+    season_kelvin: Amount = 0.0
+    """Mean of the warmest day of the year above that of the year in K; 0 for the same season all
+    year. Memphis has 11.7 between January and July (averages of the airport's station)."""
+    season_peak_day: Annotated[float, Field(ge=1, le=366)] = 200.0
+    """Warmest day of the year."""
+    weather_kelvin: Amount = 0.0
+    """Standard deviation of warm and cold spells that last some days, in K; 0 for none. Cities of
+    middle latitudes have about 2 in summer and 5 in winter, est."""
+    weather: Annotated[int, Field(ge=0)] = 0
+    """Which weather the dates bring: sites of one number have the same."""
     utc_offset_hours: Annotated[float, Field(ge=-12, le=14)] = -6.0
     """Local time against UTC: Memphis."""
     outdoor_dew_celsius: float = 14.0
@@ -177,9 +190,15 @@ class WaterParameters(Section):
     """Rise of the facility water in the air handlers at full load, est."""
 
     @property
+    def hottest_celsius(self) -> float:
+        """Outdoor temperature of a hot day's hottest hour in °C."""
+        spell = _HOT_SPELL * self.weather_kelvin
+        return self.outdoor_celsius + self.season_kelvin + spell + self.outdoor_swing_kelvin
+
+    @property
     def hottest_capacity_ratio(self) -> float:
-        """Capacity of the chillers in the hottest hour of the day over that they are rated at."""
-        return self.capacity_ratio(self.outdoor_celsius + self.outdoor_swing_kelvin)
+        """Capacity of the chillers in the hottest hour over that they are rated at."""
+        return self.capacity_ratio(self.hottest_celsius)
 
     def capacity_ratio(self, outdoor: float) -> float:
         """Return the chillers' capacity over the rated one at an outdoor temperature in °C."""

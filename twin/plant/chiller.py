@@ -9,7 +9,7 @@ moment, and take longer to come back than the rest of the site.
 
 from __future__ import annotations
 
-from math import ceil, cos, pi
+from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,12 +19,11 @@ from twin.parameters import WaterParameters
 from twin.plant.conditions import Conditions
 from twin.plant.exchanger import WATER_JOULES_PER_LITER_KELVIN
 from twin.plant.units import Floats, lag
+from twin.plant.weather import outdoor_celsius, relative_humidity, season_kelvin, spell_kelvin
 from twin.site import Layout
 
-__all__ = ["WaterPlant", "outdoor_celsius", "performance", "relative_humidity"]
+__all__ = ["WaterPlant", "performance"]
 
-_DAY = 86_400.0
-_HOUR = 3_600.0
 _SECONDS_PER_MINUTE = 60.0
 _STAGE_SECONDS = 300.0
 """The staging looks at the mean load of some minutes, not at a training step, est."""
@@ -34,27 +33,6 @@ _WARM_KELVIN = 1.0
 """With water so far above its set point every chiller is started, est."""
 _STANDBY, _STARTING, _RUNNING, _FAILED, _UNPOWERED = 0.0, 1.0, 2.0, 3.0, 4.0
 _HOTTEST_WATER = 90.0
-
-
-def outdoor_celsius(seconds: float, water: WaterParameters) -> float:
-    """Return the outdoor temperature in °C: a sine over the day.
-
-    Args:
-        seconds: unix time, of which only the time of day counts.
-        water: mean, swing, hour of the peak and offset of local time.
-    """
-    local = seconds + water.utc_offset_hours * _HOUR
-    phase = 2.0 * pi * (local - water.outdoor_peak_hour * _HOUR) / _DAY
-    return water.outdoor_celsius + water.outdoor_swing_kelvin * cos(phase)
-
-
-def relative_humidity(celsius: float, dew: float) -> float:
-    """Return the relative humidity by the Magnus formula, 0 to 1."""
-
-    def pressure(at: float) -> float:
-        return float(np.exp(17.62 * at / (243.12 + at)))
-
-    return min(pressure(dew) / pressure(celsius), 1.0)
 
 
 def performance(celsius: float, load_ratio: float, water: WaterParameters) -> float:
@@ -187,12 +165,13 @@ class WaterPlant:
 
         Args:
             now: simulated unix time.
-            excess: outdoor temperature above the season's in K.
+            excess: what a fault adds to the outdoor temperature in K.
         """
         p = self._p
-        self.outdoor = outdoor_celsius(now, p) + excess
-        # A hot spell brings moisture with it; dew never forms in the open air of the model.
-        self.outdoor_dew = min(p.outdoor_dew_celsius + 0.5 * excess, self.outdoor)
+        season, spell = season_kelvin(now, p), spell_kelvin(now, p) + excess
+        self.outdoor = outdoor_celsius(now, p) + season + spell
+        # Summer and hot spells bring moisture; dew never forms in the open air of the model.
+        self.outdoor_dew = min(p.outdoor_dew_celsius + season + 0.5 * spell, self.outdoor)
         infiltrated = p.room_infiltration_ratio * (self.outdoor_dew - p.room_dew_celsius)
         self.room_dew = p.room_dew_celsius + max(infiltrated, 0.0)
 
