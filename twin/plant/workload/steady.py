@@ -36,8 +36,8 @@ class SteadyWave:
     def draw(self) -> None:
         """Do nothing: every step ends like the one before."""
 
-    def advance(self, dt: float, phase: float) -> None:  # noqa: ARG002 - steps are not seen
-        """Let ``dt`` seconds of fluctuation pass, at this place in the step."""
+    def advance(self, dt: float) -> None:
+        """Let ``dt`` seconds of fluctuation pass."""
         self._fluctuation.advance(dt)
 
     @property

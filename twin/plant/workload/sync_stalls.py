@@ -35,6 +35,14 @@ class SyncStalls:
         self._centre, self._half, self._depth = centre, half, depth
         self._mean: Floats | None = None
 
+    def with_kept(self, earlier: SyncStalls, kept: NDArray[np.bool_]) -> SyncStalls:
+        """Return these dips, but where ``kept`` those of ``earlier``."""
+        return SyncStalls(
+            np.where(kept, earlier._centre, self._centre),
+            np.where(kept, earlier._half, self._half),
+            np.where(kept, earlier._depth, self._depth),
+        )
+
     def integral(self, start: float, end: float) -> Floats:
         """Return the integral of the dips' depth over a stretch of a step, in steps.
 

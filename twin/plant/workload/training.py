@@ -124,7 +124,7 @@ class TrainingJob:
         self._flow = min(1.0, max(_LEAST_PACE, health.network_speed))
         tally = self._tally = _Tally()
         self._begun = self._phase
-        self._wave.advance(dt, self._phase + 0.5 * dt / self._step_seconds)
+        self._wave.advance(dt)
         pace = self.progress.pace = max(_LEAST_PACE, min(health.speed, health.input_ratio))
         for _ in range(count):
             dips, phase = self._wave.dips, self._phase
