@@ -179,7 +179,7 @@ def test_training_as_before(array: Layout) -> None:
         die.append(np.nanmean(out["gpu"]["gpu_temp"]))
         rise = out["cdu"]["return_temperature"] - out["cdu"]["supply_temperature"]
         difference.append(rise.mean())
-        np.testing.assert_allclose(out["cdu"]["supply_temperature"], 32.0, atol=1.25)
+        np.testing.assert_allclose(out["cdu"]["supply_temperature"], 32.0, atol=1.0)
         np.testing.assert_allclose(out["cdu"]["flow"], 75.0, rtol=2e-3)
     assert 1.15 < np.mean(pue) < 1.25
     assert 51 < np.mean(die) < 57

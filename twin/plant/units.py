@@ -9,12 +9,15 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["FINE_STEP", "Floats", "Kept", "approach", "frozen", "lag", "silenced"]
+__all__ = ["FINE_STEP", "SWING_STEP", "Floats", "Kept", "approach", "frozen", "lag", "silenced"]
 
 Floats = NDArray[np.floating[Any]]
 FINE_STEP = 1.0
 """Steps of at most so many seconds show what happens from one to the next. Longer ones are for
 pasts: models that settle faster are then stepped in parts."""
+SWING_STEP = 7.5
+"""Steps of at most so many seconds are themselves samples of how the power swings in a minute; of
+longer ones the swing is that of the waveform within them."""
 Array = TypeVar("Array", bound=NDArray[Any])
 
 
