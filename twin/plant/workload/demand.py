@@ -12,6 +12,7 @@ import numpy as np
 from twin.plant.units import Floats
 
 __all__ = [
+    "LOSS_OF",
     "Demand",
     "Health",
     "JobProgress",
@@ -63,6 +64,18 @@ class Loss(StrEnum):
     CHECKPOINT = "checkpoint"
     EVALUATION = "evaluation"
     SLOW = "slow"
+
+
+LOSS_OF = {
+    JobState.STALLED: Loss.STALL,
+    JobState.CRASHED: Loss.RESTART,
+    JobState.IDLE: Loss.RESTART,
+    JobState.STARTING: Loss.STARTUP,
+    JobState.LOADING: Loss.LOADING,
+    JobState.CHECKPOINT: Loss.CHECKPOINT,
+    JobState.EVALUATION: Loss.EVALUATION,
+}
+"""As what the time in a state is lost; in training it is kept."""
 
 
 @dataclass(frozen=True, slots=True)

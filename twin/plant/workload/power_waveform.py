@@ -7,59 +7,72 @@ of its servers there, so it is told forty times a second.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from twin.plant.units import Floats
+from twin.plant.units import FINE_STEP, Floats
+from twin.plant.workload.demand import JobState
 from twin.plant.workload.sync_stalls import SyncStalls
 
-__all__ = ["NO_COURSE", "POINTS", "Stretch", "power_waveform_of"]
+__all__ = ["NO_COURSE", "POINTS", "Stretch", "power_waveform_of", "samples_together"]
 
 POINTS = 8
 """Points of each sample of a workload of 0.2 s: 40 a second, enough for 20 Hz."""
 NO_COURSE: Floats = np.zeros(1)
 """For a workload without a waveform below a step."""
 _HALF = 0.5
+_MOST_TOGETHER = 5
+"""Samples that are one in a step longer than a second; a step of the job has twice as many."""
+Stretch = tuple[JobState, SyncStalls, float, float]
+"""A sample of a job: its state, the dips around the nearest boundary, the place in the step at the
+begin, and how much further it is at the end."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stretch:
-    """A sample of a job.
+def samples_together(dt: float, sample_seconds: float, step_seconds: float) -> int:
+    """Return how many samples of a workload are taken as one in a step of the plant.
 
-    Attributes:
-        level: mean activity of its servers without dips.
-        depth: what a dip that goes all the way down takes from it; 0 outside steps.
-        dips: around the nearest boundary.
-        phase: place in the step at the begin.
-        moved: how much further it is at the end.
+    Args:
+        dt: the plant's step in s; one of a second or less has all of them.
+        sample_seconds: from one sample to the next.
+        step_seconds: of the job.
     """
+    if dt <= FINE_STEP:
+        return 1
+    fine = max(1, round(dt / sample_seconds))
+    most = min(_MOST_TOGETHER, step_seconds / (2 * _MOST_TOGETHER * sample_seconds))
+    return max((own for own in range(1, int(most) + 1) if fine % own == 0), default=1)
 
-    level: float
-    depth: float
-    dips: SyncStalls
-    phase: float
-    moved: float
 
+def power_waveform_of(
+    stretches: Sequence[Stretch],
+    level: Mapping[JobState, float],
+    depth: Mapping[JobState, float],
+    points: int,
+) -> Floats:
+    """Return the mean activity of a job's servers, (samples times ``points``,).
 
-def power_waveform_of(stretches: Sequence[Stretch], points: int = POINTS) -> Floats:
-    """Return the mean activity of a job's servers, (samples times ``points``,)."""
-    course: Floats = np.repeat([stretch.level for stretch in stretches], points)
+    Args:
+        stretches: the samples of a step of the plant.
+        level: mean activity of the servers in each state, without dips.
+        depth: what a dip that goes all the way down takes from it.
+        points: of each sample.
+    """
+    course: Floats = np.repeat([level.get(state, 0.0) for state, *_ in stretches], points)
     middles = (np.arange(points) + 0.5) / points
     start = 0
     while start < len(stretches):
         # New dips are drawn half-way between two boundaries, so a step of the plant has few.
-        end, dips = start + 1, stretches[start].dips
-        while end < len(stretches) and stretches[end].dips is dips:
+        end, dips = start + 1, stretches[start][1]
+        while end < len(stretches) and stretches[end][1] is dips:
             end += 1
         part = stretches[start:end]
-        depth = np.array([stretch.depth for stretch in part])
-        if depth.any():
-            phase = np.array([stretch.phase for stretch in part])[:, None]
-            phase = phase + np.array([stretch.moved for stretch in part])[:, None] * middles
+        deep = np.array([depth.get(state, 0.0) for state, *_ in part])
+        if deep.any():
+            phase = np.array([place for _, _, place, _ in part])[:, None]
+            phase = phase + np.array([moved for *_, moved in part])[:, None] * middles
             phase = np.where(phase >= _HALF, phase - 1.0, phase)
-            fallen = depth[:, None] * dips.mean_at(phase)
+            fallen = deep[:, None] * dips.mean_at(phase)
             course[start * points : end * points] -= fallen.ravel()
         start = end
     return course

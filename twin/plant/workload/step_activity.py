@@ -7,16 +7,18 @@ others'. A sensor that samples an instant shows it, one that averages shows litt
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 
 from twin.plant.units import Floats
+from twin.plant.workload.demand import JobState
 from twin.plant.workload.levels import Levels
 from twin.plant.workload.steady import SteadyWave
 from twin.plant.workload.waveform import Waveform
 
-__all__ = ["Computing", "StepActivity", "step_activity"]
+__all__ = ["Computing", "StepActivity", "state_activities", "step_activity"]
 
 
 class Computing(NamedTuple):
@@ -71,3 +73,32 @@ def step_activity(
         others = float(np.mean(dip)) - dip
         flicker = flicker + fed * (training * wave.plateau_flicker + others * depth)
     return StepActivity(activity.astype(np.float32), flicker)
+
+
+def state_activities(
+    shares: Mapping[JobState, int],
+    levels: Levels,
+    wave: Waveform | SteadyWave,
+    pace: float,
+    fed: float,
+) -> tuple[dict[JobState, float], dict[JobState, float]]:
+    """Return the mean activity of the servers in each state, and how deep its dips are.
+
+    Args:
+        shares: what the step was spent on.
+        levels: of the job's GPUs.
+        wave: of the job's servers.
+        pace: of the slowest GPU; the others wait for it.
+        fed: the input over what is needed.
+    """
+    wait, context = levels.wait, levels.context
+    level = dict.fromkeys((JobState.CHECKPOINT, JobState.STALLED), wait)
+    level |= dict.fromkeys((JobState.STARTING, JobState.LOADING), context)
+    depth = {}
+    if shares[JobState.TRAINING]:
+        rise = depth[JobState.TRAINING] = fed * pace * (float(wave.plateau.mean()) - wait)
+        level[JobState.TRAINING] = fed * wait + (1 - fed) * context + rise
+    if shares[JobState.EVALUATION]:
+        rise = fed * pace * (float(wave.evaluation.mean()) - wait)
+        level[JobState.EVALUATION] = fed * wait + (1 - fed) * context + rise
+    return level, depth

@@ -8,15 +8,33 @@ import numpy as np
 
 from twin.parameters import WorkloadParameters
 from twin.plant.performance import LINE_RATE, job_seconds, site_cost
-from twin.plant.units import FINE_STEP, Floats
-from twin.plant.workload.demand import Demand, Health, JobProgress, JobState, Loss, Progress
+from twin.plant.units import Floats
+from twin.plant.workload.demand import (
+    LOSS_OF,
+    Demand,
+    Health,
+    JobProgress,
+    JobState,
+    Loss,
+    Progress,
+)
 from twin.plant.workload.held_memory import HeldMemory
 from twin.plant.workload.levels import Levels
-from twin.plant.workload.power_waveform import NO_COURSE, POINTS, Stretch, power_waveform_of
+from twin.plant.workload.power_waveform import (
+    NO_COURSE,
+    POINTS,
+    Stretch,
+    power_waveform_of,
+    samples_together,
+)
 from twin.plant.workload.reaction import Reaction
 from twin.plant.workload.steady import wave_of
-from twin.plant.workload.step_activity import Computing, StepActivity, step_activity
-from twin.plant.workload.sync_stalls import SyncStalls
+from twin.plant.workload.step_activity import (
+    Computing,
+    StepActivity,
+    state_activities,
+    step_activity,
+)
 from twin.plant.workload.throughput import Throughput
 from twin.plant.workload.traffic import Passage, StepTraffic
 from twin.site import Site
@@ -24,8 +42,6 @@ from twin.site import Site
 __all__ = ["TrainingJob"]
 
 _SAMPLE_SECONDS = 0.2
-_MOST_TOGETHER = 5
-"""Samples that are one in a step longer than a second; a step of the job has twice as many."""
 _LEAST_PACE = 1e-3
 _STORAGE_QUIET, _STORAGE_BURST = 0.002, 0.5
 """Use of the storage NICs while training, and while a checkpoint is written, est."""
@@ -34,15 +50,6 @@ _RUNNING = (JobState.TRAINING, JobState.EVALUATION, JobState.CHECKPOINT, JobStat
 _STANDING = ("phase", "begun", "step_seconds", "since_checkpoint", "until_eval",
              "until_checkpoint", "remaining", "doomed", "waited", "excluded")  # fmt: skip
 """What of a job, beside its state, decides what it does next."""
-_LOSSES = {
-    JobState.STALLED: Loss.STALL,
-    JobState.CRASHED: Loss.RESTART,
-    JobState.IDLE: Loss.RESTART,
-    JobState.STARTING: Loss.STARTUP,
-    JobState.LOADING: Loss.LOADING,
-    JobState.CHECKPOINT: Loss.CHECKPOINT,
-    JobState.EVALUATION: Loss.EVALUATION,
-}
 
 
 @dataclass(slots=True)
@@ -63,7 +70,7 @@ class _Tally:
     congestion: float = 0.0
     framebuffer: float = 0.0
     dip: Floats | None = None
-    course: list[tuple[JobState, SyncStalls, float, float]] = field(default_factory=list)
+    course: list[Stretch] = field(default_factory=list)
 
 
 class TrainingJob:
@@ -118,7 +125,7 @@ class TrainingJob:
 
     def step(self, dt: float, health: Health) -> Demand:
         """Advance by ``dt`` simulated seconds and return the mean demand over them."""
-        each = self._together = self._taken_together(dt)
+        each = self._together = samples_together(dt, _SAMPLE_SECONDS, self._nominal)
         count = max(1, round(dt / _SAMPLE_SECONDS)) // each
         h = dt / count
         self._flow = min(1.0, max(_LEAST_PACE, health.network_speed))
@@ -139,17 +146,11 @@ class TrainingJob:
         self.progress.elapsed_seconds += dt
         fed = min(1.0, health.input_ratio)
         self._reaction.begin(works=self.progress.state in _COMPUTING)
-        course = self._course(min(1.0, health.speed), fed, each * POINTS)
+        speed = min(1.0, health.speed)
+        level, depth = state_activities(tally.shares, self._levels, self._wave, speed, fed)
+        course = power_waveform_of(tally.course, level, depth, each * POINTS)
         self.course = self._reaction.course(course, dt)
         return self._demand(count, dt, fed)
-
-    def _taken_together(self, dt: float) -> int:
-        """Return how many samples are taken as one."""
-        if dt <= FINE_STEP:
-            return 1
-        fine = max(1, round(dt / _SAMPLE_SECONDS))
-        most = min(_MOST_TOGETHER, self._nominal / (2 * _MOST_TOGETHER * _SAMPLE_SECONDS))
-        return max((own for own in range(1, int(most) + 1) if fine % own == 0), default=1)
 
     # -- elsewhere ------------------------------------------------------------
 
@@ -321,7 +322,7 @@ class TrainingJob:
             self._since_checkpoint += done
             progress.lost[Loss.SLOW] += h - done
         else:
-            progress.lost[_LOSSES[state]] += h
+            progress.lost[LOSS_OF[state]] += h
 
     # -- demand ---------------------------------------------------------------
 
@@ -379,33 +380,6 @@ class TrainingJob:
             present=held,
             fluctuates=True,
             flicker=activity.flicker,
-        )
-
-    def _course(self, pace: float, fed: float, points: int) -> Floats:
-        """Return the mean activity of the servers within the step, see ``Workload``.
-
-        Args:
-            pace: of the slowest GPU; the others wait for it.
-            fed: the input over what is needed.
-            points: of each sample.
-        """
-        levels, wave, shares = self._levels, self._wave, self._tally.shares
-        wait, context = levels.wait, levels.context
-        level = dict.fromkeys((JobState.CHECKPOINT, JobState.STALLED), wait)
-        level |= dict.fromkeys((JobState.STARTING, JobState.LOADING), context)
-        depth = {}
-        if shares[JobState.TRAINING]:
-            rise = depth[JobState.TRAINING] = fed * pace * (float(wave.plateau.mean()) - wait)
-            level[JobState.TRAINING] = fed * wait + (1 - fed) * context + rise
-        if shares[JobState.EVALUATION]:
-            rise = fed * pace * (float(wave.evaluation.mean()) - wait)
-            level[JobState.EVALUATION] = fed * wait + (1 - fed) * context + rise
-        return power_waveform_of(
-            [
-                Stretch(level.get(state, 0.0), depth.get(state, 0.0), dips, phase, moved)
-                for state, dips, phase, moved in self._tally.course
-            ],
-            points,
         )
 
     def _activity(self, shares: dict[JobState, float], dt: float, fed: float) -> StepActivity:
