@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from twin.catalog import DEVICES
+from twin.catalog import device_class
 from twin.docs.markdown import table
 from twin.plant.instruments import FLICKER_SHOWN, INSTRUMENTS, Instrument
 from twin.plant.readings import READINGS, SensorReading
@@ -55,8 +55,7 @@ def _sensors() -> str:
 
 def _step(own: SensorReading, name: str) -> str:
     """Return the resolution of a sensor's reading with its unit."""
-    signals = next(device.signals for device in DEVICES if device.name == own.device)
-    unit = next(signal.unit for signal in signals if signal.name == name)
+    unit = device_class(own.device)[name].unit
     return f"{own.steps[name]:,g} {unit.value}".strip()
 
 

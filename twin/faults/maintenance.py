@@ -149,7 +149,8 @@ class MaintenanceCalendar:
     def between(self, since: float, until: float) -> list[PlannedWork]:
         """Return what begins from ``since`` on and before ``until``, unix times, in order."""
         days = range(self._day(since) - 1, self._day(until) + 1)  # a window may go past midnight
-        self._known = {day: self._known.get(day) or self._of_day(day) for day in days}
+        known = self._known
+        self._known = {day: known[day] if day in known else self._of_day(day) for day in days}
         return [own for day in days for own in self._known[day] if since <= own.start < until]
 
     def _day(self, moment: float) -> int:

@@ -31,8 +31,7 @@ def outdoor_celsius(seconds: float, water: WaterParameters) -> float:
         seconds: unix time, of which only the time of day counts.
         water: mean, swing, hour of the peak and offset of local time.
     """
-    local = seconds + water.utc_offset_hours * _HOUR
-    phase = 2.0 * pi * (local - water.outdoor_peak_hour * _HOUR) / _DAY
+    phase = 2.0 * pi * (_local(seconds, water) - water.outdoor_peak_hour * _HOUR) / _DAY
     return water.outdoor_celsius + water.outdoor_swing_kelvin * cos(phase)
 
 
@@ -45,8 +44,7 @@ def season_kelvin(seconds: float, water: WaterParameters) -> float:
     """
     if not water.season_kelvin:
         return 0.0
-    local = seconds + water.utc_offset_hours * _HOUR
-    phase = 2.0 * pi * (local - (water.season_peak_day - 1.0) * _DAY) / _YEAR
+    phase = 2.0 * pi * (_local(seconds, water) - (water.season_peak_day - 1.0) * _DAY) / _YEAR
     return water.season_kelvin * cos(phase)
 
 
@@ -64,6 +62,10 @@ def spell_kelvin(seconds: float, water: WaterParameters) -> float:
     share = 0.5 - 0.5 * cos(pi * (place - front))
     before, after = (_front(water.weather, own) for own in (front, front + 1))
     return water.weather_kelvin / _SMOOTH * ((1.0 - share) * before + share * after)
+
+
+def _local(seconds: float, water: WaterParameters) -> float:
+    return seconds + water.utc_offset_hours * _HOUR
 
 
 @lru_cache(maxsize=1024)
