@@ -96,6 +96,34 @@ def test_a_lost_rack_shows_nothing_of_a_block_that_waits(blocks: BlockFeed) -> N
     assert all(np.isnan(values).all() for values in blocks.core.store.values.values())
 
 
+def test_a_whole_block_after_a_gap_is_as_its_frames(blocks: BlockFeed, feed: Feed) -> None:
+    """Frames lost with a block are counted, and its racks keep their pace, as those of frames."""
+    for second, number in ((1, 1), (2, 2), (5, 5), (6, 6), (20, 20), (21, 21)):
+        blocks.racks({place: (float(second), number) for place in (0, 1)})
+        for rack in (0, 1):
+            feed.frame(UnitKind.RACK, rack, ts=float(second), seq=number)
+    assert blocks.tally(LOST, "rack") == feed.tally(LOST, "rack") == 2 * (2 + 13)
+    mine, theirs = (own.core.store.units[UnitKind.RACK] for own in (blocks, feed))
+    assert (mine.pace, mine.paced) == (theirs.pace, theirs.paced)
+    assert blocks.lines(0) == feed.lines(0)
+
+
+def test_the_first_block_of_racks_is_taken_as_one(
+    blocks: BlockFeed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A site's first tick is no heavier than the next: its blocks are not taken apart by rack."""
+
+    def apart(*_: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr("twin.aggregator.block_ingest.BlockIngest._take_each", apart)
+    blocks.tick(1)
+    blocks.tick(2)
+    assert blocks.core.store.units[UnitKind.RACK].reporting.tolist() == [True, True, False]
+    assert ingested(blocks) == 4
+    assert not blocks.refused()
+
+
 def test_gaps_are_counted_by_rack(blocks: BlockFeed) -> None:
     """Of two racks in a block, one lost three frames on its way and the other none."""
     blocks.tick(1)

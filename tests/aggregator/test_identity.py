@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import uuid5
 
 import pytest
 
 from tests.aggregator.conftest import Feed
 from twin.aggregator.identity import SETTLE_SECONDS
 from twin.catalog import UnitKind
+from twin.site.identity import _NAMESPACE
 from twin.wire import RackMeta, rack_meta
 
 REAL: dict[str, Any] = {
@@ -54,6 +56,13 @@ def test_announced_names_are_exposed(feed: Feed) -> None:
     assert 'instance="node17.example:9100"' in text
     assert 'instance="r0001-n1' not in text
     assert 'Hostname="r0002-n1"' in text
+
+
+def test_uuids_are_those_of_the_standard(feed: Feed) -> None:
+    """GPUs have the UUIDs of version 5 that their places give."""
+    names = feed.core.layout.names
+    wanted = tuple(f"GPU-{uuid5(_NAMESPACE, f'small/2/{gpu}')}" for gpu in range(4))
+    assert names.rack(2).gpu_uuids == wanted
 
 
 def test_what_the_twin_announces_is_what_the_site_file_says(feed: Feed) -> None:

@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from twin.site import Layout
     from twin.wire import Snapshot
 
-__all__ = ["BlockIngest"]
+__all__ = ["MOST_LOST", "BlockIngest"]
+
+MOST_LOST = 100_000
+"""A greater jump of the running number is a new count, not a day of frames lost."""
 
 _NAMED = 16_384
 """Lists of racks that are remembered, one a block of the largest site."""
@@ -87,8 +90,9 @@ class BlockIngest:
                 self._store.refuse(_RACK, rack, at)
             raise
         places = self._places(array, block.racks)
-        if self._usual(block, places, now):
-            return self._take_all(block, places[0], now, at)
+        steps = self._steps(block, places, now)
+        if steps is not None:
+            return self._take_all(block, places[0], steps, now, at)
         self._take_each(block, places, now, at, note)
         return None
 
@@ -114,32 +118,53 @@ class BlockIngest:
             return FrameError("foreign", f"the array of this topic has no rack {name[:64]!r}")
         return unit
 
-    def _usual(self, block: RackBlock, places: list[int | FrameError], now: float) -> bool:
-        """Whether the racks follow each other, report, and each sends the next after its last."""
+    def _steps(
+        self, block: RackBlock, places: list[int | FrameError], now: float
+    ) -> list[int] | None:
+        """Return how far each rack's running number went on, None for what is out of the usual.
+
+        Usual is that the racks follow each other, and each is either new (0 then) or reports and
+        sends one that is later than its last.
+        """
         first = places[0]
         if block.wrong or self._store.events.wanted or not isinstance(first, int):
-            return False
+            return None
         if places != list(range(first, first + len(places))):
-            return False
+            return None
         units, own = self._store.units[_RACK], slice(first, first + len(places))
         # Of a few racks, lists are compared in a third of the time that arrays take.
-        times, last = block.ts.tolist(), units.ts[own].tolist()
-        return (
-            all(units.reporting[own].tolist())
-            and not any(units.released[own].tolist())
-            and block.seq.tolist() == [seq + 1 for seq in units.seq[own].tolist()]
-            and all(map(ge, times, last))
-            and not self._announced.is_ahead(max(times), now)
-        )
+        times, last = block.ts.tolist(), units.seq[own].tolist()
+        if any(units.released[own].tolist()) or self._announced.is_ahead(max(times), now):
+            return None
+        if max(last) < 0:
+            return [0] * len(last)
+        steps = [seq - before for seq, before in zip(block.seq.tolist(), last, strict=True)]
+        if (
+            min(last) >= 0
+            and min(steps) > 0
+            and max(steps) <= MOST_LOST
+            and all(units.reporting[own].tolist())
+            and all(map(ge, times, units.ts[own].tolist()))
+        ):
+            return steps
+        return None
 
     def _take_all(
-        self, block: RackBlock, first: int | FrameError, now: float, at: float
+        self,
+        block: RackBlock,
+        first: int | FrameError,
+        steps: list[int],
+        now: float,
+        at: float,
     ) -> float | None:
         """Take over a block in which nothing is out of the usual."""
-        assert isinstance(first, int)  # noqa: S101 - what `_usual` looked at, for the types' sake
-        racks = len(block.racks)
-        self._store.accept_block(first, block, at)
+        assert isinstance(first, int)  # noqa: S101 - what `_steps` looked at, for the types' sake
+        racks = len(steps)
+        self._store.accept_block(first, block, steps, at)
         self._telemetry.ingested[_RACK.value].inc(racks)
+        lost = sum(steps) - racks
+        if lost > 0 and not self._announced.rivals.names:
+            self._telemetry.lost[_RACK.value].inc(lost)
         times = block.ts.tolist()
         for ts, frames in Counter(times).items():  # most often all have the same
             lag = self._announced.lag(ts, now)

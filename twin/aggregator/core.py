@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from twin.aggregator.broker_figures import BrokerFigures
 from twin.aggregator.detail import DetailControl, Outgoing
 from twin.aggregator.emulator_registry import EmulatorRegistry
@@ -215,17 +217,14 @@ class Core:
     def not_ready(self) -> list[str]:
         """Return what is missing before the site can be scraped in full, in sentences."""
         racks = self.store.units[UnitKind.RACK]
-        unseen = [
-            self.layout.unit_name(UnitKind.RACK, rack)
-            for rack, seen in enumerate((racks.seen | racks.released).tolist())
-            if not seen
-        ]
+        unseen = np.flatnonzero(~(racks.seen | racks.released)).tolist()
         problems = []
         if not self.telemetry.connected:
             problems.append("The broker is not connected.")
         if unseen:
             more = f" and {len(unseen) - _NAMED_RACKS} more" if len(unseen) > _NAMED_RACKS else ""
-            names = ", ".join(unseen[:_NAMED_RACKS])
+            named = unseen[:_NAMED_RACKS]
+            names = ", ".join(self.layout.unit_name(UnitKind.RACK, rack) for rack in named)
             problems.append(f"{len(unseen)} of {len(racks)} racks never reported: {names}{more}.")
         elif not racks.reporting.any():
             problems.append("No rack is reporting any more.")

@@ -73,6 +73,18 @@ class Identities:
         self._refuse_claimed(rack, meta)
         return rack if self._apply(rack, at) else None
 
+    def confirms(self, name: str, payload: bytes) -> bool:
+        """Whether metadata says of a rack what the site file does, and nothing else was said.
+
+        Args:
+            name: of the rack, by the topic.
+            payload: the message, which need not be decoded then.
+        """
+        rack = self._whole.unit_index(UnitKind.RACK, name)
+        if rack is None or rack in self._announced or rack in self._waiting:
+            return False
+        return payload == rack_meta(self._whole.names, rack).encode()
+
     def settle(self, at: float) -> list[int]:
         """Apply the changes that waited and return their racks; call it about once a second."""
         return [rack for rack in list(self._waiting) if self._apply(rack, at)]

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 import structlog
 
-from twin.aggregator.block_ingest import BlockIngest
+from twin.aggregator.block_ingest import MOST_LOST, BlockIngest
 from twin.aggregator.delivery_watch import DeliveryWatch
 from twin.aggregator.emulator_registry import EmulatorRegistry
 from twin.aggregator.store import Store
@@ -42,9 +42,6 @@ _IGNORED = frozenset({"ack", "command", "rollup"})
 
 _MESSAGES = frozenset({BLOCKS, "status", "faults", "meta", "jobs", "queue", "shadow"})
 """What is taken over beside frames."""
-
-_MOST_LOST = 100_000
-"""A greater jump of the running number is a new count, not a day of frames lost."""
 
 
 class Elapsed:
@@ -268,6 +265,8 @@ class Ingest:
         kind, _, rack = name.partition("/")
         if kind != UnitKind.RACK.value:
             raise FrameError("foreign", f"there is no metadata of a {kind!r}")
+        if self._store.names.confirms(rack, payload):
+            return
         meta = decode_message(RackMeta, payload) if payload else None
         renamed = self._store.names.announce(rack, meta, at)
         if renamed is not None:
@@ -364,7 +363,7 @@ class Ingest:
         gap = snapshot.seq - last - 1
         if self._announced.rivals.names:
             return  # each counts by itself, so a gap is none
-        if older or not 0 <= gap <= _MOST_LOST:
+        if older or not 0 <= gap <= MOST_LOST:
             self._telemetry.restarts[kind.value].inc()
         elif gap:
             self._telemetry.lost[kind.value].inc(gap)

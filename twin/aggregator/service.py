@@ -232,6 +232,8 @@ async def _subscribe(
     client_id = config.client_id or f"twin-aggregator-{secrets.token_hex(4)}"
     division = None if core.shard is None else core.shard.division
     figures = BrokerFeed(wanted=division is None or division.leads)
+    # The labels of a million GPUs' site take a second or two: now no frame waits for them.
+    core.metrics()
 
     async def session(bus: Bus) -> None:
         for wanted in (topics.everything,) if division is None else division.filters():

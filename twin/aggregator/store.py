@@ -6,7 +6,7 @@ and :meth:`Store.lose` blank the rows of units that fell silent, and say why.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -239,20 +239,26 @@ class Store:
         self.version += 1
         units.changed[unit] = self.version
 
-    def accept_block(self, first: int, block: RackBlock, at: float) -> None:
-        """Take over the frames of racks that report and whose numbers are the next ones.
+    def accept_block(self, first: int, block: RackBlock, steps: Sequence[int], at: float) -> None:
+        """Take over the frames of racks that are new, or report and go on.
 
         Args:
             first: the first of them; the others follow it.
             block: their frames.
+            steps: how far the running number of each went on; 0 for one that is new.
             at: elapsed time.
         """
-        own = slice(first, first + len(block.racks))
+        own = slice(first, first + len(steps))
         self._pending.put(first, block)
         units = self.units[UnitKind.RACK]
-        for unit, received in enumerate(units.received[own].tolist(), first):
-            units.pace[unit] = max(at - received, _PACE_KEPT * units.pace[unit])
-            units.paced[unit] += 1
+        before = units.received[own].tolist()
+        for unit, step, received in zip(range(first, own.stop), steps, before, strict=True):
+            if 0 < step < _LEAST_FRAMES:
+                units.pace[unit] = max((at - received) / step, _PACE_KEPT * units.pace[unit])
+                units.paced[unit] += 1
+            else:
+                units.pace[unit], units.paced[unit] = 0.0, 0
+        units.reporting[own] = True
         units.ts[own] = block.ts
         units.seq[own] = block.seq
         units.received[own] = at

@@ -29,6 +29,8 @@ class Pacer:
         ticks: ticks begun.
         late_ticks: ticks that began late.
         restarts: times the schedule restarted because it was hopelessly behind.
+        slow_start: seconds by which the first tick overran its period; the schedule begins with
+            the tick after it then, as all that is done once is done with the first one.
         idle: share of the last period that was spent waiting.
     """
 
@@ -39,6 +41,7 @@ class Pacer:
     ticks: int = 0
     late_ticks: int = 0
     restarts: int = 0
+    slow_start: float = 0.0
     idle: float = 0.0
     _slept: float = field(default=0.0, init=False)
     _origin: float = field(default=float("nan"), init=False)
@@ -90,6 +93,9 @@ class Pacer:
             now = self.clock()
         self.idle, self._slept = self._slept / self.period, 0.0
         late = max(0.0, now - due)
+        if self.ticks == 1 and self.is_late(late):
+            self.slow_start, late = late, 0.0
+            self._origin, self._origin_tick = now, 1
         self.late_ticks += self.is_late(late)
         if late > max(_HOPELESS_SECONDS, self.period):
             self._origin, self._origin_tick = now, self.ticks

@@ -230,18 +230,27 @@ class Emulator:
         await self._align()
         self._restart_clock()
         while not self._halt:
-            restarts = self.pacer.restarts
+            began = self.pacer.restarts, self.pacer.slow_start
             late = await self.pacer.tick()
-            if self.pacer.restarts != restarts:
+            if (self.pacer.restarts, self.pacer.slow_start) != began:
                 self._behind = True
                 await self._align()
                 self._restart_clock()
-                _log.warning("fell too far behind; the clock restarts", late_seconds=round(late, 1))
+                self._say_why(late)
             self._adapt(late)
             await self._tick()
             if self.pacer.clock() - self._saved_at >= SAVE_SECONDS:
                 await self._save()
         self._halted.set()
+
+    def _say_why(self, late: float) -> None:
+        """Log why the clock has just been restarted."""
+        if self.pacer.restarts:
+            _log.warning("fell too far behind; the clock restarts", late_seconds=round(late, 1))
+        else:
+            took = round(self.pacer.period + self.pacer.slow_start, 1)
+            _log.info("the first tick took longer than others do; the clock begins now",
+                      seconds=took)  # fmt: skip
 
     async def _tick(self) -> None:
         """Advance the plant by one interval, deliver its frames and, when it is time, a status."""

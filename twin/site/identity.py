@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -51,9 +52,9 @@ class SiteRack:
     @cached_property
     def gpu_uuids(self) -> tuple[str, ...]:
         """UUIDs of the GPUs."""
-        place = f"{self.site.name}/{self.rack}"
-        gpus = range(GPU.count(self.site))
-        return tuple(f"GPU-{uuid.uuid5(_NAMESPACE, f'{place}/{gpu}')}" for gpu in gpus)
+        rack = hashlib.sha1(_NAMESPACE.bytes, usedforsecurity=False)
+        rack.update(f"{self.site.name}/{self.rack}/".encode())
+        return tuple(f"GPU-{_uuid5(rack, str(gpu))}" for gpu in range(GPU.count(self.site)))
 
     @cached_property
     def gpu_pci_addresses(self) -> tuple[str, ...]:
@@ -63,9 +64,9 @@ class SiteRack:
             bus = "06" if "GB300" in self.gpu_model else "01"
             own = [f"{domain}:{bus}:00.0" for domain in _TRAY_DOMAINS[: self.site.server.gpus]]
             return tuple(own * self.site.servers_per_rack)
-        in_server = (gpu % self.site.server.gpus for gpu in range(GPU.count(self.site)))
-        places = (divmod(gpu, len(_PCI_BUSES)) for gpu in in_server)
-        return tuple(f"{domain:08d}:{_PCI_BUSES[slot]}:00.0" for domain, slot in places)
+        places = (divmod(gpu, len(_PCI_BUSES)) for gpu in range(self.site.server.gpus))
+        own = [f"{domain:08d}:{_PCI_BUSES[slot]}:00.0" for domain, slot in places]
+        return tuple(own * self.site.servers_per_rack)
 
     @property
     def driver_version(self) -> str:
@@ -108,3 +109,17 @@ class SiteNames:
                 self._racks.clear()
             self._racks[rack] = SiteRack(self.site, rack)
         return self._racks[rack]
+
+
+def _uuid5(begun: hashlib._Hash, name: str) -> str:
+    """Return the UUID of a name as :func:`uuid.uuid5` has it, in a quarter of its time.
+
+    Args:
+        begun: hash of the namespace and what all names begin with.
+        name: the rest of the name.
+    """
+    digest = begun.copy()
+    digest.update(name.encode())
+    text = digest.hexdigest()
+    variant = "89ab"[int(text[16], 16) & 3]
+    return f"{text[:8]}-{text[8:12]}-5{text[13:16]}-{variant}{text[17:20]}-{text[20:32]}"
