@@ -92,8 +92,9 @@ def test_report_of_the_site_names_no_rack() -> None:
     *_, site = reports(shadow)
     assert site.topic == shadow.topics.shadow("grid")
     relations = {own.relation: own for own in decode_message(ShadowReport, site.payload).relations}
-    assert relations.keys() == set(_METERS)
-    assert all(own.devices == 1 and not own.racks for own in relations.values())
+    assert relations.keys() == {*_METERS, "megapack_charge", "cells_apart"}
+    assert all(relations[name].devices == 1 for name in _METERS)
+    assert not any(own.racks for own in relations.values())
 
 
 def test_frames_of_the_site_are_taken_as_those_of_racks_are() -> None:

@@ -15,7 +15,7 @@ from twin.shadow import RELATIONS, ShadowCore
 from twin.site import Layout, load_gpu_model, parse_site
 from twin.wire import Snapshot, SnapshotTable
 
-__all__ = ["KNOWN", "KNOWN_IN_AIR", "KNOWN_ON_SHELVES", "HiddenReality", "readings"]
+__all__ = ["HIDDEN", "KNOWN", "KNOWN_IN_AIR", "KNOWN_ON_SHELVES", "HiddenReality", "readings"]
 
 KNOWN = """
 name: small
@@ -59,7 +59,7 @@ training: {checkpoint_every_seconds: 240}
 telemetry: {interval_seconds: 5}
 """
 """The same of racks with power shelves."""
-_HIDDEN: dict[str, dict[str, Any]] = {
+HIDDEN: dict[str, dict[str, Any]] = {
     "server": {
         "base_power_watts": 1750.0,
         "base_power_per_gpu_watt": 0.1,
@@ -111,7 +111,8 @@ class HiddenReality:
         shadow: the observer.
         second: how far it is.
         alter: changes the columns of every frame on their way.
-        alter_site: likewise those of what stands in no rack.
+        alter_site: likewise those of the site's meters.
+        alter_unit: likewise those of each other unit that stands in no rack.
         rng: of the instruments' noise.
         conditions: changes the health of the plant, every second.
     """
@@ -127,7 +128,7 @@ class HiddenReality:
     ) -> None:
         self.layout = Layout(parse_site(known, "known"))
         hidden = yaml.safe_load(known)
-        for part, own in (_HIDDEN if otherwise is None else otherwise).items():
+        for part, own in (HIDDEN if otherwise is None else otherwise).items():
             before = hidden.get(part, {})
             if part == "gpu":
                 model = before or "h100-sxm"
@@ -152,6 +153,7 @@ class HiddenReality:
         self._energy[0] = np.nan
         self.alter: Callable[[int, Columns], None] | None = None
         self.alter_site: Callable[[Columns], None] | None = None
+        self.alter_unit: Callable[[UnitKind, int, Columns], None] | None = None
         self._beside = {
             kind: (SnapshotTable(self.layout, kind), readings(self.layout, kind))
             for kind in (UnitKind.MEGAPACK, UnitKind.GENSET, UnitKind.GRID)
@@ -221,6 +223,8 @@ class HiddenReality:
                 columns = {name: groups[device][row] for name, (device, row, _) in rows.items()}
                 if self.alter_site is not None and kind is UnitKind.GRID:
                     self.alter_site(columns)
+                elif self.alter_unit is not None:
+                    self.alter_unit(kind, unit, columns)
                 for name in (own for own in columns if own.endswith("power")):
                     noise = self._site_rng.standard_normal(columns[name].shape)
                     columns[name] *= 1.0 + _NOISY_METERS * noise

@@ -17,7 +17,7 @@ from twin.plant.ridethrough import RideThrough
 from twin.plant.units import Floats, lag
 from twin.site import Layout
 
-__all__ = ["Megapacks", "cell_voltage", "share_out"]
+__all__ = ["Megapacks", "cell_spread", "cell_voltage", "share_out", "stored"]
 
 _CHARGE = {name: float(code) for code, name in CHARGE_STATES.items()}
 _INVERTER = {name: float(code) for code, name in INVERTER_STATES.items()}
@@ -47,6 +47,25 @@ def cell_voltage(soc: Floats, load: Floats) -> Floats:
     """
     volts: Floats = np.interp(soc, _SOC_POINTS, _CELL_VOLTS) - _CELL_SWING_VOLTS * load
     return volts
+
+
+def cell_spread(soc: Floats) -> Floats:
+    """Return by how much the cells of a unit differ in V, at a state of charge from 0 to 1."""
+    spread: Floats = np.interp(soc, _SPREAD_POINTS, _SPREAD_VOLTS)
+    return spread
+
+
+def stored(into: Floats, out: Floats, round_trip_ratio: float) -> Floats:
+    """Return what the cells gain of what passes the terminals, with half the loss each way.
+
+    Args:
+        into: taken in, as power or energy.
+        out: given, likewise.
+        round_trip_ratio: of what is taken in, the part that comes back.
+    """
+    one_way = np.sqrt(round_trip_ratio)
+    gained: Floats = into * one_way - out / one_way
+    return gained
 
 
 def share_out(total: float, discharge: Floats, charge: Floats) -> Floats:
@@ -189,13 +208,12 @@ class Megapacks:
         self._store(dt)
 
     def _store(self, dt: float) -> None:
-        """Move energy between the cells and the terminals, with half the loss each way."""
+        """Move energy between the cells and the terminals."""
         p = self._p
-        one_way = np.sqrt(p.round_trip_ratio)
         out = np.maximum(self.power, 0.0)
         into = np.maximum(-self.power, 0.0)
-        stored = (into * one_way - out / one_way) * dt - self._spent(dt)
-        self.soc = np.clip(self.soc + stored / self._capacity, 0.0, 1.0)
+        gained = stored(into, out, p.round_trip_ratio) * dt - self._spent(dt)
+        self.soc = np.clip(self.soc + gained / self._capacity, 0.0, 1.0)
         self.discharged += out * dt
         self.charged += into * dt
         load = np.abs(self.power) / p.power_watts
@@ -219,7 +237,7 @@ class Megapacks:
         give, take = self.limits()
         load = self.power / p.power_watts
         cell = cell_voltage(self.soc, load)
-        spread = np.interp(self.soc, _SPREAD_POINTS, _SPREAD_VOLTS) * self._spread
+        spread = cell_spread(self.soc) * self._spread
         module = self._ambient + self._module_rise
         on = self._well.astype(float)
         values = {

@@ -8,12 +8,14 @@ too little makes the server draw too much as well.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from twin.catalog import (
     CDU,
     FACILITY,
     FAN,
     GPU,
+    MEGAPACK,
     POWER_SHELF,
     PSU,
     PUMP,
@@ -36,9 +38,11 @@ class DeviationCause:
         name: of the cause, a label of its series.
         device: class of the culprit; a coolant unit stands for its rack.
         signs: deviations that it leaves; the first is the one that it is measured by.
-        also: deviations that it may leave beside these, as its size and the site have it.
         text: sentence about it; takes place, change in percent, residual, unit, direction.
         mirrored: whether all signs may be the other way round too.
+        also: deviations that it may leave beside these, as its size and the site have it.
+        follows: how the first sign goes with the driven part: 1 and -1 for a share more and less of
+            it, 0 for an amount that stays as it is; None where that does not matter.
     """
 
     name: str
@@ -47,6 +51,7 @@ class DeviationCause:
     text: str
     mirrored: bool = False
     also: tuple[Sign, ...] = ()
+    follows: Literal[-1, 0, 1] | None = None
 
     @property
     def leaves(self) -> tuple[Sign, ...]:
@@ -213,6 +218,21 @@ CAUSES = (
     DeviationCause("bus_load", CDU, (("bus_load", "own", 1),),
           "bus of {place} carries {residual:.0f} W {direction} what its trays explain: a joint "
           "loses it, or a meter is wrong", mirrored=True),
+    DeviationCause("charge_sensor", MEGAPACK, (("megapack_charge", "own", 1),),
+          "state of charge of {place} is wrong: it reads {points:.1f} points {direction} what its "
+          "energy meters give", mirrored=True, follows=0),
+    DeviationCause("capacity_lost", MEGAPACK, (("megapack_charge", "own", 1),),
+          "cells of {place} hold {less:.0f} % less than when calibrated: a string is lost, or, "
+          "where it crept, they have faded", mirrored=True, follows=1),
+    DeviationCause("charge_stuck", MEGAPACK, (("megapack_charge", "own", 1),),
+          "state of charge of {place} moves {percent:.0f} % less than its energy meters give: it "
+          "is stuck, or they read too much", mirrored=True, follows=-1),
+    DeviationCause("weak_cell", MEGAPACK, (("cells_apart", "own", -1),),
+          "weakest cell of {place} is {millivolts:.0f} mV below what its charge explains: a cell "
+          "or its string fails"),
+    DeviationCause("cell_sensor", MEGAPACK, (("cells_apart", "own", 1),),
+          "cells of {place} lie {millivolts:.0f} mV closer than when calibrated: they were "
+          "balanced, or a cell voltage sensor is wrong"),
     DeviationCause("it_meter", FACILITY, (("it_power", "own", 1), ("facility_power", "own", -1)),
           "meter of the IT power is wrong: it reads {residual:.0f} W {direction} what the PDUs of "
           "all racks and their network give, and the facility does not follow", mirrored=True),

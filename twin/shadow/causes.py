@@ -33,6 +33,8 @@ Alarm = tuple[str, str, int, int]
 Seen = tuple[int, int, int, float]
 """Sign of a deviation beyond chance and the model's error, the device that shows most, the sign
 beyond chance alone, and the present deviation in units of the effect."""
+_AS_TOLD = 1.5
+"""What it counts that a deviation goes with the load as a cause has it: more than a name held."""
 _AS_MUCH = 0.5
 """Share of the deviation that a cause is measured by, which another in its unit shows at least."""
 
@@ -175,7 +177,12 @@ def _explain(
     fits = [own for own in _fits(mine, sign) if all(s[:2] in seen for s in own[0].signs)]
     fits = [own for own in fits if _measured(own[0], own[1], seen)] or fits
     cause, turned = max(
-        fits, key=lambda own: _agreement(own[0], own[1], seen) + (own[0].name == before)
+        fits,
+        key=lambda own: (
+            _agreement(own[0], own[1], seen)
+            + _manner(own[0], watches, (culprit.rack, seen[own[0].signs[0][:2]][1]))
+            + (own[0].name == before)
+        ),
     )
     explained = {
         (name, own, culprit.rack, seen[name, own][1])
@@ -191,6 +198,8 @@ def _explain(
     watch, index = watches[relation], (culprit.rack, seen[relation, part][1])
     detector = watch.parts[part]
     residual, ratio = float(detector.shift[index]), float(detector.ratio[index])
+    if cause.follows:
+        ratio = float(detector.course.slope[index])
     each = watch.shape[1] // detector.z.shape[1]
     last = culprit.rack, index[1] * each
     words = _words(residual, _relative(watch, part, index, residual, ratio))
@@ -226,6 +235,8 @@ def _words(residual: float, change: float) -> dict[str, object]:
         "direction": "above" if residual > 0 else "below",
         "more": "more" if residual > 0 else "less",
         "percent": 100.0 * abs(change),
+        "points": 100.0 * abs(residual),
+        "millivolts": 1000.0 * abs(residual),
         "less": 100.0 * (1.0 - 1.0 / max(1.0 + change, 1e-3)),
     }
 
@@ -298,6 +309,15 @@ def _agreement(cause: DeviationCause, turned: int, seen: Mapping[tuple[str, str]
         elif sign:
             score -= 1.0
     return score
+
+
+def _manner(cause: DeviationCause, watches: Mapping[str, Watch], device: tuple[int, int]) -> float:
+    """Return whether the first sign goes with the load as the cause has it, 0 for no matter."""
+    if cause.follows is None:
+        return 0.0
+    relation, part, _ = cause.signs[0]
+    follows = watches[relation].parts[part].course.follows[device]
+    return 0.0 if np.isnan(follows) else _AS_TOLD if follows == cause.follows else -_AS_TOLD
 
 
 def _place(

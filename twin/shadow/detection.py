@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.plant.units import Floats
+from twin.shadow.deviation_course import DeviationCourse
 from twin.shadow.medians import rooted
 from twin.shadow.population import like_of, unlike
 
@@ -110,6 +111,7 @@ class Detector:
         deviation: of a block's mean, in units of the effect.
         center: what a healthy device showed, in units of the effect.
         drift: present parameter over the calibrated one, less 1.
+        course: how deviations go with the driven part.
     """
 
     def __init__(
@@ -143,6 +145,7 @@ class Detector:
         self._step: Floats = np.full(shape, np.nan)
         self._error, self._moved, self._squared = (np.zeros(shape) for _ in range(3))
         self._slow_moved, self._slow_squared = np.zeros(shape), np.zeros(shape)
+        self.course = DeviationCourse(shape)
         self.alarmed = np.zeros(shape, dtype=np.bool_)
         self._found: Floats = np.zeros(shape)
         """Change of the parameter when it was found."""
@@ -195,6 +198,7 @@ class Detector:
         ):  # fmt: skip
             own[where] = 0.0
         self._gap[where] = self._step[where] = np.nan
+        self.course.reset(where)
 
     def take(
         self,
@@ -358,6 +362,7 @@ class Detector:
         self._error = (self._error + gap) * began
         self._moved = (self._moved + gap * driven) * began
         self._squared = (self._squared + driven**2) * began
+        self.course.add(gap, driven, there, began)
         keep = 1.0 - forget * there
         self._slow_moved = keep * self._slow_moved + gap * driven
         self._slow_squared = keep * self._slow_squared + driven**2

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.catalog import DEVICES, UnitKind, device_class
+from twin.catalog import DEVICES, MetricType, UnitKind, device_class
 from twin.parameters import CoolingParameters, ServerParameters
 from twin.plant.exchanger import Exchanger
 from twin.plant.gpu import ModelValues
@@ -48,10 +48,20 @@ def split(name: str) -> tuple[str, str]:
     return device, signal
 
 
+def _rate_of(counter: str) -> str:
+    """Return the name under which the rate of a counter is kept."""
+    return f"{counter}/s"
+
+
 def step_of(name: str) -> float:
     """Return the step in which a reading is shown, in its unit."""
     device, signal = split(name)
     return float(10.0 ** -device_class(device)[signal].decimals)
+
+
+def _is_counter(name: str) -> bool:
+    device, signal = split(name)
+    return device_class(device)[signal].kind is MetricType.COUNTER
 
 
 class Rounding:
@@ -162,6 +172,13 @@ class Moment:
         total: Floats = values.reshape(values.shape[0], parts, -1).sum(axis=2)
         return total
 
+    def rate(self, counter: str) -> Floats:
+        """Return what a counter rose by a second since the last instant; NaN where it is not told.
+
+        Not where it began anew, or where its last frame is too old.
+        """
+        return self.values.get(_rate_of(counter), np.full_like(self.values[counter], np.nan))
+
     @property
     def mean_power(self) -> Floats:
         """Power of the GPUs since the last instant, by their counters of energy; else as read.
@@ -206,6 +223,11 @@ class UnitReadings:
             if shape[1] and signal in travelling[device]:
                 row = travelling[device].index(signal)
                 self._rows.setdefault(device, []).append((row, values, known))
+        self._counted: dict[str, Floats] = {
+            name: np.full_like(values, np.nan)
+            for name, values in self.values.items()
+            if name != ENERGY and _is_counter(name)
+        }
         self._energy: Floats | None = None
         if ENERGY in self.values:
             self._energy = np.full_like(self.values[ENERGY], np.nan)
@@ -233,6 +255,7 @@ class UnitReadings:
         dt = np.where(self.pending[:, None], self.ts - self._last, np.nan)
         self._last[self.pending] = self.ts[self.pending]
         self._average(dt)
+        self._count(dt)
         self.pending[:] = False
         return Moment(model, self.values, self._known, dt)
 
@@ -245,6 +268,15 @@ class UnitReadings:
         told = (mean > 0.0) & (mean < _MOST_WATTS) & (dt <= LONGEST_GAP) & np.isfinite(sampled)
         self.values[_MEAN_POWER] = np.where(told, mean, sampled)
         self._energy[self.pending] = energy[self.pending]
+
+    def _count(self, dt: Floats) -> None:
+        """Work out what counters rose by a second since the last frame."""
+        for name, before in self._counted.items():
+            now = self.values[name]
+            passed = now - before
+            told = (passed >= 0.0) & (dt <= LONGEST_GAP)
+            self.values[_rate_of(name)] = np.where(told, passed / dt, np.nan)
+            before[self.pending] = now[self.pending]
 
     def forget(self, rack: int) -> None:
         """Begin a rack anew, as after its clock was set back."""

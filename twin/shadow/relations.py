@@ -16,6 +16,7 @@ from twin.catalog import (
     FACILITY,
     FAN,
     GPU,
+    MEGAPACK,
     POWER_SHELF,
     PSU,
     PUMP,
@@ -26,7 +27,7 @@ from twin.catalog import (
     UnitKind,
     device_class,
 )
-from twin.shadow import functions, site_functions
+from twin.shadow import battery_functions, functions, site_functions
 from twin.shadow.functions import Function
 from twin.shadow.readings import split, step_of
 from twin.site import Layout
@@ -274,6 +275,20 @@ RELATIONS = (
         function=functions.water_heat, parameter="reading over flow and warming of the water",
         unit="W", gain=0.05, offset=200.0, floor=30.0, floor_ratio=0.005, form=0.05,
         medium="liquid",
+    ),
+    Relation(
+        name="megapack_charge", title="charge of a Megapack", device=MEGAPACK,
+        effect="megapack.soc",
+        causes=("megapack.power", "megapack.charged_energy", "megapack.discharged_energy"),
+        function=battery_functions.charge, parameter="charge that an energy moves, over that of "
+        "the unit's capacity", unit="ratio", gain=0.05, offset=0.002, floor=0.002, form=0.02,
+    ),
+    Relation(
+        name="cells_apart", title="weakest cell of a Megapack", device=MEGAPACK,
+        effect="megapack.cell_voltage_min",
+        causes=("megapack.cell_voltage_max", "megapack.soc"),
+        function=battery_functions.cells_apart, parameter="spread of the cells", unit="V",
+        gain=0.5, offset=0.02, floor=0.001, form=0.5, within=0.1,
     ),
     Relation(
         name="it_power", title="meter of the site's IT power", device=FACILITY,
