@@ -48,6 +48,10 @@ class Wire:
         """Refuse: somebody else reads them."""
         raise AssertionError
 
+    def more(self, most: int) -> list[InboundMessage]:
+        """Have none."""
+        raise NotImplementedError
+
 
 def ack(identifier: str = "page-1") -> bytes:
     """Return an answer of the emulator."""

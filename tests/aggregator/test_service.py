@@ -54,6 +54,11 @@ class FakeBus:
             yield message
         await asyncio.Event().wait()
 
+    def more(self, most: int) -> list[InboundMessage]:
+        """Give them one by one."""
+        assert most
+        return []
+
 
 @pytest.fixture
 def bus(feed: Feed, monkeypatch: pytest.MonkeyPatch) -> FakeBus:

@@ -322,3 +322,22 @@ async def test_a_refusal_is_not_passed_over(broker: BrokerUrl) -> None:
         with pytest.raises(BrokerRefusedError):
             async with connect(replace(url, others=(broker,)), client_id="test"):
                 pass
+
+
+async def test_small_messages_go_together_and_in_order() -> None:
+    """Those of one turn are one piece of the stream, before what is larger."""
+    async with fake_broker(CONNACK) as (url, fake):
+        async with connect(url, client_id="c") as bus:
+            for number in range(5):
+                await bus.publish(f"t/{number}", b"small")
+            await bus.publish("t/large", bytes(5000))
+            await bus.publish("t/last", b"small")
+        await fake.left.wait()
+    connected, *heard = fake.heard
+    stream = b"".join(heard)
+    assert connected[:1] == b"\x10"
+    assert len(heard) < 5
+    names = [*(f"t/{number}".encode() for number in range(5)), b"t/large", b"t/last", GOODBYE]
+    places = [stream.index(name) for name in names]
+    assert places == sorted(places)
+    assert stream.count(b"small") == 6

@@ -89,6 +89,10 @@ class NoBus:
         """Have none."""
         raise NotImplementedError
 
+    def more(self, most: int) -> list[InboundMessage]:
+        """Have none."""
+        raise NotImplementedError
+
 
 async def content(_: Bus) -> None:
     """End at once."""

@@ -96,6 +96,10 @@ class Broker:
         """Nobody reads here."""
         raise NotImplementedError
 
+    def more(self, most: int) -> list[InboundMessage]:
+        """Have none."""
+        raise NotImplementedError
+
 
 @pytest.fixture(scope="module")
 def outputs() -> Outputs:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from operator import ge
 from typing import TYPE_CHECKING
 
 from twin.catalog import UnitKind
@@ -22,10 +21,7 @@ if TYPE_CHECKING:
     from twin.site import Layout
     from twin.wire import Snapshot
 
-__all__ = ["MOST_LOST", "BlockIngest"]
-
-MOST_LOST = 100_000
-"""A greater jump of the running number is a new count, not a day of frames lost."""
+__all__ = ["BlockIngest", "taken"]
 
 _NAMED = 16_384
 """Lists of racks that are remembered, one a block of the largest site."""
@@ -123,31 +119,18 @@ class BlockIngest:
     ) -> list[int] | None:
         """Return how far each rack's running number went on, None for what is out of the usual.
 
-        Usual is that the racks follow each other, and each is either new (0 then) or reports and
-        sends one that is later than its last.
+        Usual is that the racks follow each other, and all else is as :meth:`UnitStates.steps` says.
         """
         first = places[0]
         if block.wrong or self._store.events.wanted or not isinstance(first, int):
             return None
         if places != list(range(first, first + len(places))):
             return None
-        units, own = self._store.units[_RACK], slice(first, first + len(places))
-        # Of a few racks, lists are compared in a third of the time that arrays take.
-        times, last = block.ts.tolist(), units.seq[own].tolist()
-        if any(units.released[own].tolist()) or self._announced.is_ahead(max(times), now):
+        times = block.ts.tolist()
+        if self._announced.is_ahead(max(times), now):
             return None
-        if max(last) < 0:
-            return [0] * len(last)
-        steps = [seq - before for seq, before in zip(block.seq.tolist(), last, strict=True)]
-        if (
-            min(last) >= 0
-            and min(steps) > 0
-            and max(steps) <= MOST_LOST
-            and all(units.reporting[own].tolist())
-            and all(map(ge, times, units.ts[own].tolist()))
-        ):
-            return steps
-        return None
+        own = slice(first, first + len(places))
+        return self._store.units[_RACK].steps(own, times, block.seq.tolist())
 
     def _take_all(
         self,
@@ -159,18 +142,8 @@ class BlockIngest:
     ) -> float | None:
         """Take over a block in which nothing is out of the usual."""
         assert isinstance(first, int)  # noqa: S101 - what `_steps` looked at, for the types' sake
-        racks = len(steps)
         self._store.accept_block(first, block, steps, at)
-        self._telemetry.ingested[_RACK.value].inc(racks)
-        lost = sum(steps) - racks
-        if lost > 0 and not self._announced.rivals.names:
-            self._telemetry.lost[_RACK.value].inc(lost)
-        times = block.ts.tolist()
-        for ts, frames in Counter(times).items():  # most often all have the same
-            lag = self._announced.lag(ts, now)
-            if lag is not None:
-                self._telemetry.lag.observe(lag, frames)
-        return self._announced.lag(times[-1], now)
+        return taken(self._telemetry, self._announced, _RACK, steps, block.ts.tolist(), now)
 
     def _take_each(
         self,
@@ -200,3 +173,32 @@ class BlockIngest:
             self._store.refuse(_RACK, rack, at)
             raise
         self._take(_RACK, rack, snapshot, now, at)
+
+
+def taken(
+    telemetry: OwnTelemetry,
+    announced: EmulatorRegistry,
+    kind: UnitKind,
+    steps: Sequence[int],
+    times: Sequence[float],
+    now: float,
+) -> float | None:
+    """Count frames that were taken over as one, and return the lag of the last.
+
+    Args:
+        telemetry: that counts.
+        announced: the emulators and their clock.
+        kind: of the frames.
+        steps: how far each unit's running number went on, 0 for a new one.
+        times: simulated time of each.
+        now: the wall clock, unix seconds.
+    """
+    telemetry.ingested[kind.value].inc(len(steps))
+    lost = sum(steps) - len(steps)
+    if lost > 0 and not announced.rivals.names:  # each of those counts by itself, so a gap is none
+        telemetry.lost[kind.value].inc(lost)
+    for ts, frames in Counter(times).items():  # most often all have the same
+        lag = announced.lag(ts, now)
+        if lag is not None:
+            telemetry.lag.observe(lag, frames)
+    return announced.lag(times[-1], now)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from twin.aggregator.store import Store
 from twin.aggregator.summary import Summary, summarise
 from twin.aggregator.telemetry import OwnTelemetry
 from twin.aggregator.text_format import ExpositionWriter
+from twin.bus import InboundMessage
 from twin.catalog import UnitKind
 from twin.site import DetailPlan, Layout
 from twin.wire import Snapshot
@@ -106,6 +108,10 @@ class Core:
         if self._watched and topic == self.live.pulse:
             with contained(self.telemetry, self._log, topic, now):
                 self.live.sample()
+
+    def run(self, messages: Sequence[InboundMessage], start: int, now: float, at: float) -> int:
+        """Take over as many messages as can be taken as one, as :meth:`Ingest.run` says."""
+        return self._ingest.run(messages, start, now, at)
 
     def take(self, kind: UnitKind, unit: int, snapshot: Snapshot, now: float) -> None:
         """Take over a frame that needs no decoding, as :meth:`Ingest.take` says."""

@@ -6,16 +6,18 @@ out of :func:`contained`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import structlog
 
-from twin.aggregator.block_ingest import MOST_LOST, BlockIngest
+from twin.aggregator.block_ingest import BlockIngest
 from twin.aggregator.delivery_watch import DeliveryWatch
 from twin.aggregator.emulator_registry import EmulatorRegistry
-from twin.aggregator.store import Store
+from twin.aggregator.frame_runs import FrameRuns
+from twin.aggregator.store import MOST_LOST, Store
 from twin.aggregator.telemetry import OwnTelemetry
+from twin.bus import InboundMessage
 from twin.catalog import UnitKind
 from twin.errors import ConfigError, FrameError
 from twin.faults import FAULTS, place_of
@@ -147,8 +149,24 @@ class Ingest:
         self._kinds = {kind.value: kind for kind in UnitKind}
         self._topics: dict[str, tuple[UnitKind, int]] = {}
         """Units whose frames have come, by their topic."""
+        self._runs = FrameRuns(store, announced, telemetry, self._decoders, self._topics)
         self._elapsed = Elapsed()
         self._log = LimitedLog()
+
+    def run(self, messages: Sequence[InboundMessage], start: int, now: float, at: float) -> int:
+        """Take over as many messages as can be taken as one, and return how many; most often 0.
+
+        Args:
+            messages: as they came.
+            start: the first of them that was not taken over yet.
+            now: the wall clock, unix seconds.
+            at: seconds of a monotonic clock.
+        """
+        count = self._runs.length(messages, start)
+        if not count or not self._runs.take(messages[start : start + count], now, at):
+            return 0
+        self.lag = self.lag if self._runs.lag is None else self._runs.lag
+        return count
 
     def handle(
         self, topic: str, payload: bytes, retain: bool, now: float, at: float | None = None

@@ -9,7 +9,7 @@ import asyncio
 import itertools
 import secrets
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -29,7 +29,7 @@ from twin.aggregator.store import Store
 from twin.aggregator.summary import Summary
 from twin.aggregator.tls import CertificateFiles, ServerCertificate
 from twin.aggregator.tokens import Token
-from twin.bus import BrokerUrl, Bus, keep_connected
+from twin.bus import BrokerUrl, Bus, InboundMessage, keep_connected
 from twin.errors import BusError, ConfigError, first_error
 from twin.site import DetailPlan, Layout, Shard
 from twin.wire import Topics
@@ -37,6 +37,8 @@ from twin.wire import Topics
 __all__ = ["Aggregator", "AggregatorConfig", "serve"]
 
 _TICK_SECONDS = 0.5
+_AT_ONCE = 32
+"""Messages that are taken over in a row before the event loop gets a turn."""
 _RENEW_TICKS = 20
 """Ticks between two looks at the certificate."""
 
@@ -257,14 +259,15 @@ async def ingest(core: Core, bus: Bus, desk: CommandClient) -> None:
     """
     dropped = 0
     core.telemetry.watch(lambda: bus.waiting)
-    async for message in bus.messages():
-        now, at = time.time(), time.monotonic()
-        core.handle(message.topic, message.payload, message.retain, now, at)
-        desk.hear(message.topic, message.payload)
+    async for first in bus.messages():
+        messages = [first, *bus.more(_AT_ONCE - 1)]
+        _take(core, desk, messages)
         for outgoing in core.outbox():
             await bus.publish(
                 outgoing.topic, outgoing.payload, qos=outgoing.qos, retain=outgoing.retain
             )
+        if len(messages) == _AT_ONCE:
+            await asyncio.sleep(0)  # others have their turn, too
         if bus.dropped > dropped:
             core.telemetry.dropped.inc(bus.dropped - dropped)
             dropped = bus.dropped
@@ -273,3 +276,16 @@ async def ingest(core: Core, bus: Bus, desk: CommandClient) -> None:
                 "the broker delivers frames but no statuses any more (a queue was full, and its "
                 "QoS 1 slots are gone); connecting anew"
             )
+
+
+def _take(core: Core, desk: CommandClient, messages: Sequence[InboundMessage]) -> None:
+    """Take over messages that came in, neighbours of a kind as one."""
+    done = 0
+    while done < len(messages):
+        now, at = time.time(), time.monotonic()
+        count = core.run(messages, done, now, at)
+        if not count:
+            message, count = messages[done], 1
+            core.handle(message.topic, message.payload, message.retain, now, at)
+            desk.hear(message.topic, message.payload)
+        done += count

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from operator import ge
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,9 +20,9 @@ from twin.aggregator.pending_blocks import PendingBlocks
 from twin.aggregator.shadow_reports import ShadowReports
 from twin.catalog import DEVICES, GPU, DeviceClass, Signal, UnitKind, devices_of
 from twin.site import Layout
-from twin.wire import RackBlock, Snapshot
+from twin.wire import FrameRows, RackBlock, Snapshot
 
-__all__ = ["Missing", "Store", "UnitStates", "timeout_of"]
+__all__ = ["MOST_LOST", "Missing", "Store", "UnitStates", "timeout_of"]
 
 
 class Missing(StrEnum):
@@ -45,6 +46,8 @@ _TIMEOUT_INTERVALS = 3.5
 _MOST_TIMEOUT_SECONDS = 3600.0
 _PACE_KEPT = 0.9
 """How much of the longest distance of two frames counts one frame later."""
+MOST_LOST = 100_000
+"""A greater jump of the running number is a new count, not a day of frames lost."""
 _LEAST_FRAMES = 4
 """Frames after which a unit's own pace is known."""
 
@@ -131,6 +134,54 @@ class UnitStates:
         """Return the units that are not reporting, with the reason."""
         absent = np.nonzero(~self.reporting & ~self.released)[0]
         return [(int(unit), Missing(_REASONS[self.reason[unit]])) for unit in absent]
+
+    def steps(self, own: slice, ts: Sequence[float], seq: Sequence[int]) -> list[int] | None:
+        """Return how far each of some units' running number goes on; 0 for units that are new.
+
+        None where something is out of the usual: one is another aggregator's, was silent, sends
+        what was seen, or began anew.
+
+        Args:
+            own: the units.
+            ts: simulated time of each one's next frame.
+            seq: its running number.
+        """
+        # Of a few units, lists are compared in a third of the time that arrays take.
+        last = self.seq[own].tolist()
+        if any(self.released[own].tolist()):
+            return None
+        if max(last) < 0:
+            return [0] * len(last)
+        steps = [now - before for now, before in zip(seq, last, strict=True)]
+        usual = (
+            min(last) >= 0
+            and min(steps) > 0
+            and max(steps) <= MOST_LOST
+            and all(self.reporting[own].tolist())
+            and all(map(ge, ts, self.ts[own].tolist()))
+        )
+        return steps if usual else None
+
+    def go_on(
+        self,
+        own: slice,
+        steps: Sequence[int],
+        ts: Sequence[float] | NDArray[np.float64],
+        seq: Sequence[int] | NDArray[np.int64],
+        at: float,
+    ) -> None:
+        """Take note of the next frames of some units, as :meth:`steps` found them."""
+        before = self.received[own].tolist()
+        for unit, step, received in zip(range(own.start, own.stop), steps, before, strict=True):
+            if 0 < step < _LEAST_FRAMES:
+                self.pace[unit] = max((at - received) / step, _PACE_KEPT * self.pace[unit])
+                self.paced[unit] += 1
+            else:
+                self.pace[unit], self.paced[unit] = 0.0, 0
+        self.reporting[own] = True
+        self.ts[own] = ts
+        self.seq[own] = seq
+        self.received[own] = at
 
     def timeouts(self, most: float) -> NDArray[np.float64]:
         """Return the seconds of silence after which each unit is given up.
@@ -251,17 +302,33 @@ class Store:
         own = slice(first, first + len(steps))
         self._pending.put(first, block)
         units = self.units[UnitKind.RACK]
-        before = units.received[own].tolist()
-        for unit, step, received in zip(range(first, own.stop), steps, before, strict=True):
-            if 0 < step < _LEAST_FRAMES:
-                units.pace[unit] = max((at - received) / step, _PACE_KEPT * units.pace[unit])
-                units.paced[unit] += 1
-            else:
-                units.pace[unit], units.paced[unit] = 0.0, 0
-        units.reporting[own] = True
-        units.ts[own] = block.ts
-        units.seq[own] = block.seq
-        units.received[own] = at
+        units.go_on(own, steps, block.ts, block.seq, at)
+        self.version += 1
+        units.changed[own] = self.version
+
+    def accept_run(
+        self, kind: UnitKind, first: int, rows: FrameRows, steps: Sequence[int], at: float
+    ) -> None:
+        """Take over the frames of units that follow each other; arguments as for a block.
+
+        Args:
+            kind: of frame; not a rack's.
+            first: the first unit.
+            rows: their frames.
+            steps: how far the running number of each went on; 0 for one that is new.
+            at: elapsed time.
+        """
+        own, start = slice(first, first + len(steps)), 0
+        for device in devices_of(kind):
+            into = self._values[device.name]
+            shape = (len(steps), into.shape[0], into.shape[2])
+            size = shape[1] * shape[2]
+            if size:
+                part = rows.values[:, start : start + size].reshape(shape)
+                into[:, own] = part.transpose(1, 0, 2)
+            start += size
+        units = self.units[kind]
+        units.go_on(own, steps, rows.ts, rows.seq, at)
         self.version += 1
         units.changed[own] = self.version
 

@@ -133,6 +133,7 @@ class Connection:
         self, topic: str, payload: bytes, *, qos: int = 0, retain: bool = False
     ) -> None:
         if qos:
+            self._link.flush()
             await self._answer(self._client.publish(topic, payload, qos, retain, timeout=math.inf))
             return
         await self._room()
@@ -155,6 +156,12 @@ class Connection:
 
     def messages(self) -> AsyncIterator[InboundMessage]:
         return _Messages(self)
+
+    def more(self, most: int) -> list[InboundMessage]:
+        found: list[InboundMessage] = []
+        while len(found) < most and (message := self.inbox.get()) is not None:
+            found.append(message)
+        return found
 
     async def receive(self) -> InboundMessage:
         """Wait for the next message."""

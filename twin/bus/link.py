@@ -10,7 +10,8 @@ All that touches the insides of aiomqtt and paho is here:
 * Packets are written at once. aiomqtt asks the event loop to watch the socket and
   writes in a later turn, which takes twice the time and, when the connection breaks in
   between, leaves the loop watching a socket that is closed.
-* A QoS 0 message is handed to paho directly, since it has no confirmation to wait for.
+* A QoS 0 message is handed to the socket directly, since it has no confirmation to wait for;
+  the small ones of a turn of the event loop go together.
 * The socket can be closed without a DISCONNECT, so that the broker publishes our Will.
 * A failed attempt to connect leaves no socket behind.
 """
@@ -24,6 +25,7 @@ import socket
 import ssl
 import time
 from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import aiomqtt
@@ -58,6 +60,8 @@ _READ_AT_ONCE = 8
 """Readings of the socket before the event loop gets a turn."""
 _LARGE = 4096
 """Bytes from which a message is handed to the socket as it is."""
+_TOGETHER = 1 << 15
+"""Bytes of small messages that are held back at most."""
 
 _log = logging.getLogger("twin.bus.mqtt")
 _log.setLevel(logging.CRITICAL)  # what aiomqtt and paho log comes back as an error or a count
@@ -118,6 +122,7 @@ class Link:
     def __init__(self, url: BrokerUrl, client_id: str, will: Will | None) -> None:
         self.inbox = Inbox()
         self._written = asyncio.Event()
+        self._held = bytearray()
         self.client = aiomqtt.Client(
             url.host,
             url.port,
@@ -184,7 +189,7 @@ class Link:
             aiomqtt.MqttCodeError: there is no connection.
         """
         client = self._paho
-        if len(payload) >= _LARGE and self._send_straight(topic, payload, retain=retain):
+        if self._send_straight(topic, payload, retain=retain):
             return
         # Told of every message sent, paho makes two objects of MQTT 5 for it first.
         told, client.on_publish = client.on_publish, None
@@ -195,17 +200,46 @@ class Link:
         if info.rc:
             raise aiomqtt.MqttCodeError(info.rc, "Could not publish message")
 
+    def flush(self) -> None:
+        """Send the small messages that were held back."""
+        held = self._held
+        if not held:
+            return
+        self._held = bytearray()
+        if self._paho.socket() is not None:
+            self._write(bytes(held))
+
     def _send_straight(self, topic: str, payload: bytes, *, retain: bool) -> bool:
-        """Hand a message to the socket without a copy of it; return whether that could be done."""
-        client, sock = self._paho, self._paho.socket()
+        """Hand a message to the socket without a copy of it; return whether that could be done.
+
+        A small one is held back for those that follow it in this turn of the event loop.
+        """
+        client, sock, held = self._paho, self._paho.socket(), self._held
         if type(sock) is not socket.socket or client.want_write():
+            self.flush()
             return False
         head = publish_head(topic, len(payload), retain=retain)
-        try:
-            sent = sock.sendmsg((head, payload))
-        except OSError:
-            return False  # paho meets the same, and says what it means
-        client._last_msg_out = time.monotonic()  # noqa: SLF001
+        if len(payload) < _LARGE:
+            if not held:
+                asyncio.get_running_loop().call_soon(self.flush)
+            held += head
+            held += payload
+            if len(held) >= _TOGETHER:
+                self.flush()
+            return True
+        self._held = bytearray()
+        return self._write(bytes(held) + head, payload)
+
+    def _write(self, head: bytes, payload: bytes = b"") -> bool:
+        """Write whole packets, what the socket does not take later; return whether it is there."""
+        client, sock, sent = self._paho, self._paho.socket(), 0
+        if type(sock) is socket.socket and not client.want_write():
+            try:
+                with suppress(BlockingIOError):
+                    sent = sock.sendmsg((head, payload))
+            except OSError:
+                return False  # paho meets the same, and says what it means
+            client._last_msg_out = time.monotonic()  # noqa: SLF001
         if sent < len(head) + len(payload):
             self._queue((head + payload)[sent:])
         return True
@@ -229,6 +263,7 @@ class Link:
 
     async def close(self) -> None:
         """Say goodbye, so that the Will is not published, and close the socket."""
+        self.flush()
         # The patience is ours: aiomqtt's own swallows a cancellation, as in Connection.
         self.client.timeout = math.inf
         try:

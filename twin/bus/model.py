@@ -78,3 +78,6 @@ class Bus(Protocol):
         Raises:
             BusError: from the iterator, when the connection is gone and all is read.
         """
+
+    def more(self, most: int) -> list[InboundMessage]:
+        """Return the messages that wait to be read, at most so many; it waits for none."""

@@ -179,6 +179,8 @@ class FrameSource:
 
         There is none when all its frames are lost on the way.
         """
+        if self._plain and parcel.block is None:
+            return self._alone(parcel.units[0]), 1
         if self._plain and parcel.block is not None and self._blocks is not None:
             return self._whole(parcel, parcel.block, self._blocks), len(parcel.units)
         reporting = self._gateways.reporting
@@ -196,6 +198,15 @@ class FrameSource:
         present = {place: (stamp.ts, stamp.seq) for place, stamp in stamps.items()}
         payload = self._blocks.encode(parcel.block, present)
         return OutboundMessage(parcel.topic, payload), len(stamps)
+
+    def _alone(self, unit: FrameUnit) -> OutboundMessage:
+        """Count a unit's frame while all gateways are well, and return it."""
+        self._load("encoders")
+        numbers = self.sequence[unit.kind]
+        seq = numbers[unit.index]
+        numbers[unit.index] = seq + 1
+        ts = max(0.0, self._now) if unit.kind is UnitKind.RACK else self._now
+        return OutboundMessage(unit.topic, self._encoders[unit.kind].encode(unit.row, ts, seq))
 
     def _whole(self, parcel: Parcel, block: int, encoder: BlockEncoder) -> OutboundMessage:
         """Count the frames of a block whose gateways are all well, and return its message."""

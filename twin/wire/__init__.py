@@ -33,6 +33,7 @@ from twin.wire.messages import (
 from twin.wire.metadata import rack_meta
 from twin.wire.outbound import OutboundMessage
 from twin.wire.rollups import RollupPart, SignalPart
+from twin.wire.schema import FrameRows
 from twin.wire.shadow import (
     MOST_FINDINGS,
     ShadowDevices,
@@ -66,6 +67,7 @@ __all__ = [
     "EmulatorStatus",
     "Encoder",
     "Faults",
+    "FrameRows",
     "Inject",
     "NodeCounts",
     "NodeReport",

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.catalog import Signal
-from twin.wire.schema import VERSION, Schema
+from twin.wire.schema import VERSION, FrameRows, Schema
 
 __all__ = ["DTYPES", "FLOAT32", "FLOAT64", "Form", "Tags", "exact", "fits", "grows", "head"]
 
@@ -101,6 +101,44 @@ class Form:
             return None
         fields = self._struct.unpack(data)
         return fields[1::2] if fields[::2] == self._fixed else None
+
+    def rows(self, frames: Sequence[bytes]) -> FrameRows | None:
+        """Return what frames hold, None when one of them has another form."""
+        size = self.dtype.itemsize
+        if any(len(frame) != size for frame in frames):
+            return None
+        records = np.frombuffer(b"".join(frames), self.dtype)
+        odd = records.view(np.uint8).reshape(len(frames), size) ^ self._constant
+        if (odd & self._mask).any():
+            return None
+        parts = [
+            np.concatenate([records[self._fields[index]] for index in own], axis=1)
+            if own
+            else np.empty((len(frames), 0))
+            for own in (self._narrow, self._wide)
+        ]
+        # As :meth:`values` has them.
+        steps = parts[0] * self._steps
+        np.rint(steps, out=steps)
+        steps /= self._steps
+        values = np.concatenate((steps, parts[1]), axis=1).take(self._order, axis=1)
+        return FrameRows(records["ts"].tolist(), records["seq"].tolist(), values)
+
+    @cached_property
+    def _fields(self) -> Sequence[str]:
+        """Names of the columns' fields."""
+        return [slot.name for slot in self._slots[2:]]
+
+    @cached_property
+    def _constant(self) -> NDArray[np.uint8]:
+        """The bytes of a frame, with zeros for its numbers."""
+        return np.frombuffer(self.blank, np.uint8)
+
+    @cached_property
+    def _mask(self) -> NDArray[np.uint8]:
+        """All bits of the bytes that all frames of this form share."""
+        text = b"".join(b"\xff" * len(s.before) + bytes(s.size) for s in self._slots)
+        return np.frombuffer(text, np.uint8)
 
     @cached_property
     def blank(self) -> bytes:

@@ -21,7 +21,7 @@ import numpy as np
 
 from twin.errors import FrameError
 from twin.wire.cbor_form import DTYPES, FLOAT32, FLOAT64, Form, Tags, exact, grows
-from twin.wire.schema import ColumnGroup, Outputs, Schema, Snapshot, rounded
+from twin.wire.schema import ColumnGroup, FrameRows, Outputs, Schema, Snapshot, rounded
 
 __all__ = ["CborDecoder", "CborEncoder", "cbor_column", "cbor_tree", "is_cbor"]
 
@@ -61,8 +61,8 @@ class CborEncoder:
 
     def encode(self, unit: int, ts: float, seq: int) -> bytes:
         """Return the frame of one unit."""
-        self._frames["ts"][unit] = ts
-        self._frames["seq"][unit] = seq
+        self._ts[unit] = ts
+        self._seq[unit] = seq
         frame: bytes = self._bytes[unit].tobytes()
         return frame
 
@@ -72,6 +72,7 @@ class CborEncoder:
         self._frames = np.empty(self._units, form.dtype)
         self._bytes = self._frames.view(np.uint8).reshape(self._units, form.dtype.itemsize)
         self._bytes[:] = np.frombuffer(form.blank, np.uint8)
+        self._ts, self._seq = self._frames["ts"], self._frames["seq"]
         self._columns = [
             (group.name, signal, self._frames[f"{group.name}.{signal.name}"], tag)
             for (group, signal), tag in zip(self._schema.columns, self._tags, strict=True)
@@ -112,6 +113,14 @@ class CborDecoder:
         frame = self._read(data)
         values = self._form(frame.tags).values(frame.columns)
         return self._schema.snapshot(frame.ts, frame.seq, values)
+
+    def rows(self, frames: Sequence[bytes]) -> FrameRows | None:
+        """Return what some frames hold, None where one of them is to be read by itself."""
+        for form in self._forms.values():
+            found = form.rows(frames)
+            if found is not None:
+                return found if self._schema.admits(found) else None
+        return None
 
     def _form(self, tags: Tags) -> Form:
         """Return the form that has these tags, and remember it."""

@@ -7,6 +7,7 @@ so that emulators with either codec may feed one aggregator.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 
 from twin.catalog import UnitKind
@@ -14,7 +15,7 @@ from twin.errors import FrameError
 from twin.site import Layout
 from twin.wire.cbor_frames import CborDecoder, CborEncoder, is_cbor
 from twin.wire.json_frames import JsonDecoder, JsonEncoder
-from twin.wire.schema import VERSION, Outputs, Schema, Snapshot
+from twin.wire.schema import VERSION, FrameRows, Outputs, Schema, Snapshot
 
 __all__ = ["MAX_FRAME_BYTES", "VERSION", "Codec", "Decoder", "Encoder", "Outputs", "Snapshot"]
 
@@ -71,6 +72,10 @@ class Decoder:
         schema = Schema(layout, kind)
         self._json = JsonDecoder(schema)
         self._cbor = CborDecoder(schema)
+
+    def rows(self, payloads: Sequence[bytes]) -> FrameRows | None:
+        """Return what some frames hold, None where each is to be decoded by itself."""
+        return self._cbor.rows(payloads)
 
     def decode(self, payload: bytes | bytearray | memoryview) -> Snapshot:
         """Return the snapshot that ``payload`` holds, in either codec.

@@ -21,7 +21,16 @@ from twin.errors import FrameError
 from twin.site import Layout
 from twin.wire.messages import END_OF_TIME
 
-__all__ = ["END_OF_SEQ", "VERSION", "ColumnGroup", "Outputs", "Schema", "Snapshot", "rounded"]
+__all__ = [
+    "END_OF_SEQ",
+    "VERSION",
+    "ColumnGroup",
+    "FrameRows",
+    "Outputs",
+    "Schema",
+    "Snapshot",
+    "rounded",
+]
 
 VERSION = 1
 
@@ -49,6 +58,21 @@ class Snapshot:
     ts: float
     seq: int
     groups: Mapping[str, NDArray[np.float64]]
+
+
+@dataclass(frozen=True, slots=True)
+class FrameRows:
+    """Several decoded frames of one kind.
+
+    Attributes:
+        ts: simulated time of each, unix seconds.
+        seq: running number of each.
+        values: all values of each, (frames, values of a frame), NaN where a device does not report.
+    """
+
+    ts: Sequence[float]
+    seq: Sequence[int]
+    values: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -182,6 +206,15 @@ class Schema:
             raise FrameError("value", f"{place} is outside its range")
         groups = {group.name: values[group.part].reshape(group.shape) for group in self.groups}
         return Snapshot(float(ts), seq, groups)
+
+    def admits(self, rows: FrameRows) -> bool:
+        """Whether nothing is wrong with any of some frames, as :meth:`snapshot` would find."""
+        outside = (rows.values < self._low) | (rows.values > self._high)
+        return (
+            not outside.any()
+            and all(0 <= ts < END_OF_TIME for ts in rows.ts)
+            and max(rows.seq) < END_OF_SEQ
+        )
 
     def _place(self, index: int) -> str:
         group = next(group for group in self.groups if index < group.part.stop)
