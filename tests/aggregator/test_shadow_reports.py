@@ -202,4 +202,4 @@ def test_racks_in_air_are_told_one_by_one() -> None:
     reports.hear("a001", told, retain=False, at=0.0)
     text = ExpositionWriter()
     reports.write(text, np.zeros(1, dtype=np.bool_))
-    assert b'target="r0002"' in b"".join(text.chunks)
+    assert b'target="r0002"' in bytes(text)

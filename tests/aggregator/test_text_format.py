@@ -94,6 +94,20 @@ def test_series_are_counted() -> None:
     assert text.size == len(bytes(text))
 
 
+def test_what_is_printed_as_it_is_sent_is_the_same() -> None:
+    """A stream prints steady metrics when their turn comes: the same lines, counted before."""
+    texts = [ExpositionWriter(streams=streams) for streams in (False, True)]
+    for text in texts:
+        text.add_steady(HEAD, _column([1.0, np.nan, 2.0]))
+        text.add_steady(HEAD, _column([np.nan]))
+        text.add(HEAD, [_column([3.0])])
+    plain, stream = texts
+    assert (plain.waits, stream.waits) == (False, True)
+    assert plain.series == stream.series == 3
+    assert stream.size < plain.size
+    assert b"".join(stream.pieces()) == bytes(plain)
+
+
 def test_no_labels_no_braces() -> None:
     """A series without labels is a name and a number."""
     assert b"\nm 1\n" in _text(SeriesColumn([label_block(())], np.array([1.0]), whole=True))

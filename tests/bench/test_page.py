@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from twin.bench.page import NO_BROKER, missing, quantile, read_own
+from twin.bench.page import NO_BROKER, _lines_with, missing, quantile, read_own
 from twin.errors import ServiceError
 
 INFINITY = float("inf")
@@ -27,6 +27,14 @@ def test_quantile_beyond_the_last_bound() -> None:
 def test_nobody_listens() -> None:
     """An aggregator that is not there yet has no broker either."""
     assert missing("http://127.0.0.1:1") == NO_BROKER
+
+
+def test_own_lines_of_a_page() -> None:
+    """Of a long page only the lines with the word are looked at, the first and the last as well."""
+    page = b"twin_a 1\nother 2\n# HELP x twin_b\nx 3\ntwin_c 4\n"
+    found = [b"twin_a 1\n", b"# HELP x twin_b\n", b"twin_c 4\n"]
+    assert list(_lines_with(page, b"twin_")) == found
+    assert list(_lines_with(b"other 2\n", b"twin_")) == []
 
 
 async def test_a_page_that_is_gone() -> None:

@@ -86,7 +86,7 @@ def create_app(
 
 
 class _Interface:
-    """One coroutine an address. None waits before it is done reading the store.
+    """One coroutine an address. None waits before it is done reading the store; printing may wait.
 
     So an answer is of one moment: no frame comes between its first line and its last.
     """
@@ -105,7 +105,7 @@ class _Interface:
         return _json(self._core.summary())
 
     async def metrics(self, request: Request) -> Response:
-        return self._exposed("metrics", self._core.metrics, request)
+        return self._exposed("metrics", partial(self._core.metrics, streams=True), request)
 
     async def array(self, request: Request) -> Response:
         name = request.path_params["array"]
@@ -172,11 +172,15 @@ class _Interface:
         def made() -> Response:
             start = time.perf_counter()
             text = render(openmetrics=preferred is not None)
-            self._core.telemetry.scraped(endpoint, time.perf_counter() - start, text.series)
+            scraped = partial(self._core.telemetry.scraped, endpoint, series=text.series)
+            seconds = time.perf_counter() - start
             if compressed:
-                return StreamingResponse(_compressed(text.chunks), headers=headers)
-            if text.size > _PIECE_BYTES:
-                return StreamingResponse(_sent(text.chunks), headers=headers)
+                pieces = _timed(text.pieces(), seconds, scraped)
+                return StreamingResponse(_compressed(pieces), headers=headers)
+            if text.waits or text.size > _PIECE_BYTES:
+                pieces = _timed(text.pieces(), seconds, scraped)
+                return StreamingResponse(_sent(pieces), headers=headers)
+            scraped(seconds)
             return Response(bytes(text), headers=headers)
 
         return _InTurn(made, self._slots, self._core.telemetry)
@@ -214,6 +218,26 @@ def _json(value: Any) -> Response:
     return Response(orjson.dumps(value), media_type="application/json")
 
 
+def _timed(
+    chunks: Iterable[bytes], seconds: float, told: Callable[[float], None]
+) -> Iterator[bytes]:
+    """Yield the chunks, and tell at the end how long it took to make them.
+
+    Args:
+        chunks: some of which are printed as they are asked for.
+        seconds: that it took to come so far.
+        told: takes the seconds.
+    """
+    start = time.perf_counter()
+    try:
+        for chunk in chunks:
+            seconds += time.perf_counter() - start
+            yield chunk
+            start = time.perf_counter()
+    finally:
+        told(seconds)
+
+
 def _pieces(chunks: Iterable[bytes]) -> Iterator[bytes]:
     """Merge small chunks, so that each is worth a system call."""
     held: list[bytes] = []
@@ -229,8 +253,10 @@ def _pieces(chunks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 async def _sent(chunks: Iterable[bytes]) -> AsyncIterator[bytes]:
+    """Send, with a turn for others after each piece: a client that reads at once gives none."""
     for piece in _pieces(chunks):
         yield piece
+        await asyncio.sleep(0)
 
 
 async def _compressed(chunks: Iterable[bytes]) -> AsyncIterator[bytes]:

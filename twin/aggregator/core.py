@@ -155,9 +155,15 @@ class Core:
         """How much of each array of the site is exposed."""
         return self._detail.plan
 
-    def metrics(self, *, openmetrics: bool = False) -> ExpositionWriter:
-        """Return the aggregator's own metrics, the roll-ups and everything outside racks."""
-        text = ExpositionWriter(openmetrics, [self.telemetry.render(openmetrics=openmetrics)])
+    def metrics(self, *, openmetrics: bool = False, streams: bool = False) -> ExpositionWriter:
+        """Return the aggregator's own metrics, the roll-ups and everything outside racks.
+
+        Args:
+            openmetrics: as which format.
+            streams: whether it is sent piece by piece.
+        """
+        text = ExpositionWriter(openmetrics, streams=streams)
+        text.chunks.append(self.telemetry.render(openmetrics=openmetrics))
         self._exposure.write_site(text)
         if self._broker is not None:
             self._broker.write(text)

@@ -105,31 +105,42 @@ class Reduction:
             values: their values, shape (units, devices a unit), NaN where no value is reported.
             reporting: whether each of them reports at all.
         """
-        finite = np.isfinite(values)
         self._reports[units] = reporting
-        self._count[units] = finite.sum(axis=1)
+        total = values.sum(axis=1)
+        # What is no number makes a sum that is none, so most often one pass tells that all report.
+        finite = None if np.isfinite(total).all() else np.isfinite(values)
+        self._count[units] = self._devices if finite is None else _counted(finite)
         if self._operations & _SUMMED:
-            self._total[units] = np.where(finite, values, 0.0).sum(axis=1)
+            known = total if finite is None else np.where(finite, values, 0.0).sum(axis=1)
+            self._total[units] = known
         if Operation.MIN in self._operations:
             self._lowest[units] = _lowest(values, finite, self._left_out)
         if Operation.MAX in self._operations:
-            self._highest[units] = np.where(finite, values, -np.inf).max(axis=1)
+            shown = values if finite is None else np.where(finite, values, -np.inf)
+            self._highest[units] = shown.max(axis=1)
         for (equals, excluding), matching in self._matching.items():
-            matching[units] = _matches(values, finite, equals, excluding).sum(axis=1)
+            matches = _matches(values, finite, equals, excluding)
+            matching[units] = self._devices if matches is None else _counted(matches)
         for bounds, buckets in self._buckets.items():
             for row, bound in zip(buckets, bounds, strict=True):
-                row[units] = (values <= bound).sum(axis=1)
+                row[units] = _counted(values <= bound)
         if Operation.TOTAL in self._operations:
             self._rise(units, values, finite)
 
-    def _rise(self, units: _Units, values: _Values, finite: NDArray[np.bool_]) -> None:
+    def _rise(self, units: _Units, values: _Values, finite: NDArray[np.bool_] | None) -> None:
         """Add what the counters rose by since they were last seen.
 
         One that fell has begun anew, from nothing; one that was never seen has not risen by
         all it says.
         """
         before = self._last[units]
-        risen = np.where(values >= before, values - before, values)
+        rose = values >= before
+        if finite is None and rose.all():  # which nothing that was never seen did
+            self._risen[units] += (values - before).sum(axis=1)
+            self._last[units] = values
+            return
+        finite = np.isfinite(values) if finite is None else finite
+        risen = np.where(rose, values - before, values)
         both = finite & np.isfinite(before)
         self._risen[units] += np.where(both, risen, 0.0).sum(axis=1)
         self._last[units] = np.where(finite, values, before)
@@ -224,22 +235,37 @@ class Reduction:
         return Distribution(buckets, np.where(count > 0.0, total, np.nan))
 
 
-def _lowest(values: _Values, finite: NDArray[np.bool_], left_out: tuple[float, ...]) -> _Values:
+def _counted(flags: NDArray[np.bool_]) -> NDArray[np.uint64]:
+    """Return how many flags of each row are set, eight at a time."""
+    counts: NDArray[np.uint64] = np.bitwise_count(np.packbits(flags, axis=1)).sum(axis=1)
+    return counts
+
+
+def _lowest(
+    values: _Values, finite: NDArray[np.bool_] | None, left_out: tuple[float, ...]
+) -> _Values:
     """Return the least value of each unit; those left out only where it has no other."""
-    lowest: _Values = np.where(finite, values, np.inf).min(axis=1)
-    if not left_out:
+    shown = values if finite is None else np.where(finite, values, np.inf)
+    lowest: _Values = shown.min(axis=1)
+    wanted = _matches(values, finite, None, left_out) if left_out else None
+    if wanted is None:
         return lowest
-    wanted: _Values = np.where(_matches(values, finite, None, left_out), values, np.inf).min(axis=1)
-    return np.where(np.isinf(wanted), lowest, wanted)
+    least: _Values = np.where(wanted, values, np.inf).min(axis=1)
+    return np.where(np.isinf(least), lowest, least)
 
 
 def _matches(
-    values: _Values, finite: NDArray[np.bool_], equals: float | None, excluding: tuple[float, ...]
-) -> NDArray[np.bool_]:
+    values: _Values,
+    finite: NDArray[np.bool_] | None,
+    equals: float | None,
+    excluding: tuple[float, ...],
+) -> NDArray[np.bool_] | None:
+    """Return which values count; None for all."""
     if equals is not None:
         same: NDArray[np.bool_] = values == equals
         return same
     matches = finite
     for value in excluding:
-        matches = matches & (values != value)
+        other = values != value
+        matches = other if matches is None else matches & other
     return matches

@@ -87,7 +87,7 @@ class RollupPage:
             if not self._groups[level].size:
                 continue
             values = self._rollups.value(single.name, level)[self._groups[level]]
-            text.add(single.head, [single.column(self._labels[level], values)])
+            text.add_steady(single.head, single.column(self._labels[level], values))
         for histogram in self._distributions:
             if not sum(text.wants(name) for name in histogram.names):
                 continue

@@ -9,8 +9,9 @@ which a :class:`MetricHead` holds for both.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import compress
 from typing import TYPE_CHECKING, TypeVar
 
@@ -103,16 +104,19 @@ class ExpositionWriter:
 
     Attributes:
         openmetrics: whether it is OpenMetrics 1.0 instead of the text format 0.0.4.
-        chunks: its pieces, one a metric.
+        chunks: its pieces, one a metric: bytes, or what prints them.
         series: lines that carry a value.
         computes: whether it takes values from which series follow, by :meth:`follow`, to compute
             the series of many scrapes at once.
+        streams: whether it is sent piece by piece, so that what can wait is printed when its turn
+            comes.
     """
 
     openmetrics: bool = False
-    chunks: list[bytes] = field(default_factory=list)
+    chunks: list[bytes | Callable[[], bytes]] = field(default_factory=list)
     series: int = 0
     computes: bool = False
+    streams: bool = False
 
     def wants(self, name: str) -> bool:  # noqa: ARG002 - a text takes all; others choose
         """Return whether the series of that name are worth computing."""
@@ -140,6 +144,21 @@ class ExpositionWriter:
             parts.append(b"\n")
             # A part of a histogram that is not its first has no comments, and so no line to end.
             self.chunks.append(b"".join(parts).removeprefix(b"" if parts[0] else b"\n"))
+
+    def add_steady(self, metric: MetricHead, column: SeriesColumn) -> None:
+        """Append a metric whose values are this text's own, so that it may be printed later."""
+        if not self.streams:
+            self.add(metric, [column])
+            return
+        count = int(np.count_nonzero(np.isfinite(column.values)))
+        if count:
+            self.series += count
+            self.chunks.append(partial(self._print, metric, column))
+
+    def _print(self, metric: MetricHead, column: SeriesColumn) -> bytes:
+        first = metric.openmetrics if self.openmetrics else metric.plain
+        lines, _ = _lines(b"\n" + metric.name.encode(), column)
+        return b"".join((first, lines, b"\n"))
 
     def follow(self, derived: DerivedColumns) -> None:
         """Take the values from which derived families follow."""
@@ -172,11 +191,21 @@ class ExpositionWriter:
 
     @property
     def size(self) -> int:
-        """Length of the text in bytes."""
-        return sum(map(len, self.chunks))
+        """Length of the text in bytes, without what is printed later."""
+        return sum(len(chunk) for chunk in self.chunks if isinstance(chunk, bytes))
+
+    @property
+    def waits(self) -> bool:
+        """Whether some of it is printed later."""
+        return self.streams and not all(isinstance(chunk, bytes) for chunk in self.chunks)
+
+    def pieces(self) -> Iterator[bytes]:
+        """Yield the text piece by piece."""
+        for chunk in self.chunks:
+            yield chunk if isinstance(chunk, bytes) else chunk()
 
     def __bytes__(self) -> bytes:
-        return b"".join(self.chunks)
+        return b"".join(self.pieces())
 
 
 def head(name: str, kind: str, help_text: str, unit: str = "") -> MetricHead:

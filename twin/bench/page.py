@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from prometheus_client.parser import text_string_to_metric_families
 
 from twin.clients.http import HttpServer, fetch
 from twin.errors import ServiceError
 
-__all__ = ["NO_BROKER", "Samples", "missing", "quantile", "read_own"]
+__all__ = ["NO_BROKER", "Samples", "missing", "pass_by", "quantile", "read_own"]
 
 NO_BROKER = "broker is not connected"
 """What the aggregator says before it is connected."""
@@ -18,6 +18,15 @@ _PATIENCE_SECONDS = 60.0
 
 Samples = Mapping[str, Mapping[tuple[str, ...], float]]
 """Values by name of the sample and by the values of its labels."""
+
+
+async def pass_by(url: str) -> None:
+    """Ask for the page at ``url`` and leave it unread.
+
+    Raises:
+        ServiceError: it does not answer.
+    """
+    await asyncio.to_thread(_page, url)
 
 
 async def read_own(url: str) -> Samples:
@@ -58,15 +67,28 @@ def quantile(counts: Mapping[float, float], share: float) -> float:
     return float("nan")
 
 
-def _read(url: str) -> Samples:
+def _page(url: str) -> bytes:
     try:
-        text = fetch(url, _PATIENCE_SECONDS).decode()
+        return fetch(url, _PATIENCE_SECONDS)
     except OSError as error:
         raise ServiceError(f"the aggregator does not answer on {url}: {error}") from error
-    own = "\n".join(line for line in text.splitlines() if "twin_" in line)
+
+
+def _read(url: str) -> Samples:
+    page = _page(url)
+    own = b"".join(_lines_with(page, b"twin_")).decode()
     samples: dict[str, dict[tuple[str, ...], float]] = {}
-    for family in text_string_to_metric_families(own + "\n"):
+    for family in text_string_to_metric_families(own):
         for sample in family.samples:
             place = tuple(sample.labels.values())
             samples.setdefault(sample.name, {})[place] = sample.value
     return samples
+
+
+def _lines_with(page: bytes, word: bytes) -> Iterator[bytes]:
+    """Yield the lines with a word, without a look at the others: there may be a million."""
+    end = 0
+    while (place := page.find(word, end)) >= 0:
+        start = page.rfind(b"\n", 0, place) + 1
+        end = page.find(b"\n", place) + 1 or len(page)
+        yield page[start:end]

@@ -16,7 +16,7 @@ from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 
 from twin.bench.broker import BrokerKind, running_broker
-from twin.bench.page import NO_BROKER, Samples, missing, quantile, read_own
+from twin.bench.page import NO_BROKER, Samples, missing, pass_by, quantile, read_own
 from twin.bench.process import cpu_seconds, free_port, peak_bytes, started, until
 from twin.bus import BrokerUrl, Bus, connect
 from twin.catalog import OwnMetric, own
@@ -189,7 +189,7 @@ async def watch(running: RunningSite, duration: float, every: float) -> None:
     end = time.monotonic() + duration
     while (left := end - time.monotonic()) > 0:
         await asyncio.sleep(min(every, left))
-        await read_own(running.metrics)
+        await pass_by(running.metrics)
 
 
 def _aggregate(plan: SitePlan, broker: BrokerUrl, port: int) -> list[str]:
