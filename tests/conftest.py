@@ -54,6 +54,8 @@ at these once more, without other tests beside them."""
 _FEW = 5
 """Tests with servers that may fail by chance. More at a time are no chance."""
 
+_LONGEST_NAME = 100
+"""Characters of a text of which a test's name has all."""
 _LEFT = pytest.StashKey[int]()
 _FAILED = pytest.StashKey[bool]()
 _SEEN: list[pytest.TestReport] = []
@@ -68,6 +70,13 @@ def pytest_configure(config: pytest.Config) -> None:
         folder = TemporaryDirectory(prefix="twin-rules-cache-")
         os.environ[CACHE_FOLDER] = folder.name
         config.add_cleanup(folder.cleanup)
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name a long text by its length: a test's name goes to every worker and every log."""
+    if isinstance(val, (str, bytes)) and len(val) > _LONGEST_NAME:
+        return f"{argname} of {len(val)}"
+    return None
 
 
 @pytest.hookimpl(wrapper=True)

@@ -13,6 +13,7 @@ from twin.docs.training_halves import MISSED, half_comparisons
 pytestmark = pytest.mark.xdist_group("calibration")
 
 
+@pytest.mark.full
 def test_within_tolerance() -> None:
     """The twin's values differ from the measured ones by no more than their rows allow."""
     rows = (*comparisons(), *rack_comparisons())

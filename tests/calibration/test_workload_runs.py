@@ -18,6 +18,7 @@ def is_near(row: RunComparison) -> bool:
     return middle <= 0.05 and high <= 0.10 and low <= (0.15 if row.workload in _SHORT else 0.10)
 
 
+@pytest.mark.full
 def test_power_is_that_of_the_run() -> None:
     """Medians are within 5 %, the quantiles of 1 % and 99 % within 10 %."""
     rows = run_comparisons()

@@ -94,6 +94,7 @@ def test_splits_leak_nothing() -> None:
 PARTS = ("train", "validation", "test")
 
 
+@pytest.mark.full
 def test_same_seed_gives_the_same_data(folder: Path, tmp_path: Path) -> None:
     """A second run has the same rows in every file."""
     with pytest.MonkeyPatch.context() as patch:

@@ -52,6 +52,7 @@ def test_index_has_every_example() -> None:
     assert set(named) == files
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("name", "told"),
     [

@@ -140,6 +140,7 @@ def effective(racks: int, days: float, traces: dict[str, Trace], seed: int) -> T
     return job
 
 
+@pytest.mark.full
 def test_traces_are_what_the_faults_do(traces: dict[str, Trace]) -> None:
     """A lost GPU is missing all the time, a flapping link now and then, a lost supply never."""
     assert all(health.gpus_missing == 1 for health in traces["gpu-off-bus"].during)

@@ -160,6 +160,7 @@ def test_service_rack_down() -> None:
     assert plant.outputs()["storage"]["up_node"].all()
 
 
+@pytest.mark.full
 def test_storage_slow() -> None:
     """A checkpoint takes four times as long."""
     waiting = {}

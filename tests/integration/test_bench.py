@@ -134,6 +134,7 @@ def test_a_program_that_is_not_there() -> None:
         pass
 
 
+@pytest.mark.full
 def test_the_whole_suite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """All stages follow in their order, and every figure is a number that JSON has."""
     # prometheus_client takes half a minute for a page of an array as large as the real one.

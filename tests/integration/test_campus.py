@@ -64,6 +64,7 @@ def running(*arguments: str) -> Iterator[None]:
         process.wait(timeout=60)
 
 
+@pytest.mark.full
 def test_racks_of_both_builds_stand_in_one_prometheus(
     mosquitto: Any,
     prometheus_server: Callable[[str], Any],

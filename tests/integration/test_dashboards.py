@@ -18,7 +18,7 @@ import pytest
 from tests.integration.conftest import inject
 from twin.catalog.own import SHADOW_COVERAGE
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.full]
 
 ROOT = Path(__file__).parents[2]
 
@@ -74,7 +74,7 @@ def twin(*arguments: str) -> subprocess.CompletedProcess[str]:
 @pytest.fixture(
     params=[
         pytest.param((SITE, FAULTS), id="liquid"),
-        pytest.param((IN_AIR, AIR_FAULTS), id="air", marks=pytest.mark.full),
+        pytest.param((IN_AIR, AIR_FAULTS), id="air"),
     ]
 )
 def struck(

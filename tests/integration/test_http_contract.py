@@ -39,7 +39,7 @@ from twin.wire import Ack, Clear, Encoder, Inject, Outputs, Topics
 
 pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("http contract")]
 
-EXAMPLES = int(os.environ.get("TWIN_HTTP_EXAMPLES", "25"))
+EXAMPLES = int(os.environ.get("TWIN_HTTP_EXAMPLES", "12"))
 SITE = "{name: small, racks: 2, servers_per_rack: 1, server: {gpus: 2, nics: 2}}"
 READ, COMMAND = Token("a-token-for-reading"), Token("a-token-for-faults")
 SHOWN = {"Authorization": f"Bearer {COMMAND.value}"}

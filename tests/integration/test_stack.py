@@ -273,6 +273,7 @@ def test_up_check() -> None:
     assert "late_ticks" in table
 
 
+@pytest.mark.full
 def test_up_replays_the_measured_trace() -> None:
     """Replayed at 60 times real time, the exposed power follows the measured trace."""
     done = checked(

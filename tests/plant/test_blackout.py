@@ -142,6 +142,7 @@ def test_megapacks_carry_the_chillers_through() -> None:
     assert plant.water.supply == pytest.approx(24.0, abs=0.2)
 
 
+@pytest.mark.full
 def test_chillers_without_backup_stop_on_an_island() -> None:
     """The racks train on, the water warms, the GPUs throttle; the grid's return ends it."""
     layout = layout_of(4, 0, ", water: {backed_up: false}")
@@ -174,6 +175,7 @@ def test_deep_sag_drops_the_chillers(volts: float, dropped: bool) -> None:
     assert (states(plant) == {STATE["unpowered"]}) is dropped
 
 
+@pytest.mark.full
 @settings(max_examples=15, deadline=None)
 @given(
     data=st.data(),

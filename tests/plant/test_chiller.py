@@ -186,6 +186,7 @@ def test_training_as_before(array: Layout) -> None:
     assert 9.0 < np.mean(difference) < 10.2
 
 
+@pytest.mark.full
 def test_no_chillers_throttle_the_site(array: Layout) -> None:
     """Without chillers water, coolant, air and GPUs warm in turn, until the job slows."""
     plant = Plant(array, seed=1)

@@ -137,6 +137,7 @@ def test_space_that_is_taken_is_missing_until_it_is_given_back(storage: Storage)
     np.testing.assert_array_equal(storage.outputs()["avail_bytes"], before)
 
 
+@pytest.mark.full
 def test_a_job_cannot_write_its_checkpoint_on_full_disks(array: Layout) -> None:
     """It crashes as it begins to, has lost the work since the last one, and counts none."""
     plant = Plant(array, seed=3)

@@ -30,6 +30,7 @@ def table() -> str:
     return "\n".join(["| rule | expression | finding |", "|---|---|---|", *rows])
 
 
+@pytest.mark.full
 def test_the_page_says_what_the_rules_do() -> None:
     """Every finding on the page is the one that the scenarios give."""
     page = PAGE.read_text(encoding="utf-8")

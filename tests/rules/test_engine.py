@@ -426,6 +426,7 @@ def test_a_scenario_expects_alerts_of_any_name(loaded: LoadedScenario, tmp_path:
     ]
 
 
+@pytest.mark.full
 def test_a_rule_that_is_true_all_the_time_is_judged_for_little(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -49,7 +49,7 @@ QUIET = {
     "grid: {limit_watts: 130000}",
 }  # fmt: skip
 """Sites of which only sizes are given."""
-QUICK = {"one GPU", "NVL72", "mixed", "L40S", "Megapacks"}
+QUICK = {"one GPU", "mixed"}
 """Sites as unlike each other as can be: every run lives through an hour of these, a full one
 through an hour of all."""
 
@@ -76,7 +76,7 @@ WARNED = {
     "steps": "grid: {limit_watts: 60000}",
 }
 """What does not fit to two racks of two servers."""
-QUICK_WARNED = {"flow", "supply", "cold plates", "chillers", "breakers", "steps"}
+QUICK_WARNED = {"flow", "chillers", "breakers"}
 """One of each system, for every run."""
 
 

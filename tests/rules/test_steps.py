@@ -28,6 +28,7 @@ def quiet(minutes: int, step: float | None = None, name: str = "quiet-day") -> L
 LONGER = [name for name, own in shipped_scenarios().items() if own.step > 1.0]
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("scenario", LONGER)
 def test_levels_are_the_same(shipped: RuleSet, scenario: str) -> None:
     """Whatever the shipped rules read has the same mean, and reports at the same scrapes."""
@@ -46,6 +47,7 @@ def test_levels_are_the_same(shipped: RuleSet, scenario: str) -> None:
     assert apart == {}
 
 
+@pytest.mark.full
 @pytest.mark.integration
 def test_verdicts_are_the_same(shipped: RuleSet) -> None:
     """No shipped rule is true at either step, and recordings have as many series."""

@@ -1,7 +1,7 @@
 """The shipped suite is green; that it would notice a broken rule is for test_broken_rules.py.
 
-Every run has one scenario of each site; that every fault fires its alerts and no others, it lives
-through on a smaller site (tests/deploy/test_physics.py). A full one has all scenarios.
+Every run has a scenario of a few sites. A full one has all scenarios, and every fault on a smaller
+site besides (tests/deploy/test_physics.py).
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ pytestmark = [
 ]
 
 LONGEST = "quiet-day"
-FEWEST_SITES = 8
-"""On so many sites at least something is struck."""
+QUICK_SITES = 3
+"""Sites of which every run has a scenario."""
 
 
 @pytest.mark.full
@@ -36,16 +36,16 @@ def test_the_shipped_suite_is_green(results: list[ScenarioResult]) -> None:
     assert failed(results) == []
 
 
-def test_a_scenario_of_each_site_is_green(shipped: RuleSet, alertmanager_config: Path) -> None:
-    """The shortest fault on each site fires its alerts in time and no others."""
+def test_scenarios_of_a_few_sites_are_green(shipped: RuleSet, alertmanager_config: Path) -> None:
+    """The shortest faults, each on another site, fire their alerts in time and no others."""
     shortest: dict[str, LoadedScenario] = {}
     for loaded in find_scenarios([]):
         if loaded.scenario.faults:
             site = loaded.layout.site.name
             other = shortest.setdefault(site, loaded)
             shortest[site] = min(loaded, other, key=lambda own: own.scenario.duration)
-    chosen = list(shortest.values())
-    assert len(chosen) >= FEWEST_SITES
+    chosen = sorted(shortest.values(), key=lambda own: own.scenario.duration)[:QUICK_SITES]
+    assert len(chosen) == QUICK_SITES
     assert failed(run_suite(chosen, shipped, Options(alertmanager=alertmanager_config))) == []
 
 

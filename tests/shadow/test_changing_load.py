@@ -40,6 +40,7 @@ def _found(reality: HiddenReality) -> set[str]:
     return found
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("known", [KNOWN, KNOWN_IN_AIR], ids=["liquid", "air"])
 def test_jobs_that_come_and_go_are_no_finding(known: str) -> None:
     """GPUs that were idle while they were calibrated are silent at full load, alone or together."""
@@ -50,6 +51,7 @@ def test_jobs_that_come_and_go_are_no_finding(known: str) -> None:
     assert np.mean([own.own.watching.mean() for own in watches]) > 0.9
 
 
+@pytest.mark.full
 def test_faults_are_found_and_stay_found_while_jobs_come_and_go() -> None:
     """A worn cold plate and a fouled exchanger are named within half an hour, and until the end."""
     known = KNOWN.replace("racks: 6", "racks: 2") + _MIX
@@ -73,6 +75,7 @@ def test_faults_are_found_and_stay_found_while_jobs_come_and_go() -> None:
         assert told[-1] > 3_560
 
 
+@pytest.mark.full
 def test_jobs_are_no_finding_with_a_frame_every_ten_seconds() -> None:
     """Where a block has four samples, neither start-up nor the phase of a step is a deviation."""
     known = KNOWN.replace("interval_seconds: 5", "interval_seconds: 10") + _MIX

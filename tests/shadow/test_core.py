@@ -82,6 +82,7 @@ def _first(reality: HiddenReality, seconds: int) -> tuple[int, str, str] | None:
     return None
 
 
+@pytest.mark.full
 def test_healthy_hour_of_a_hidden_reality_has_no_finding() -> None:
     """With other parameters, spread, noise and seed than the site file has, an hour is silent."""
     reality = HiddenReality(11)

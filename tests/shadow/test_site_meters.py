@@ -63,10 +63,10 @@ def _unmetered(columns: Columns) -> None:
     ("cause", "strike"),
     [
         ("it_meter", _it),
-        ("facility_meter", _facility),
-        ("grid_meter", _grid),
+        pytest.param("facility_meter", _facility, marks=pytest.mark.full),
+        pytest.param("grid_meter", _grid, marks=pytest.mark.full),
         ("distribution_loss", _loss),
-        ("unmetered_load", _unmetered),
+        pytest.param("unmetered_load", _unmetered, marks=pytest.mark.full),
     ],
 )
 def test_meter_is_told_from_what_it_measures(

@@ -85,7 +85,10 @@ def test_disk_full(
     assert ended.ended
 
 
-@pytest.mark.parametrize("command", ["emulate", "aggregate", "up"])
+@pytest.mark.parametrize(
+    "command",
+    ["up", *(pytest.param(own, marks=pytest.mark.full) for own in ("emulate", "aggregate"))],
+)
 def test_sigterm_at_any_moment(
     command: str, tmp_path: Path, site: Path, mosquitto: Mosquitto
 ) -> None:

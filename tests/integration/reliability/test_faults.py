@@ -248,10 +248,14 @@ FAULTS: tuple[tuple[Fault, dict[str, Any]], ...] = (
 )
 
 
+QUICK = {emulator_killed, broker_killed, aggregator_killed}
+"""The end of each part, for every run."""
+
+
 @pytest.mark.parametrize(
     ("fault", "options"),
     [
-        pytest.param(*row, id=row[0].__name__, marks=[pytest.mark.full] * (row[0] is clock_set))
+        pytest.param(*row, id=row[0].__name__, marks=[pytest.mark.full] * (row[0] not in QUICK))
         for row in FAULTS  # a shifted clock needs libfaketime
     ],
 )
