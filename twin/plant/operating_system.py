@@ -8,7 +8,9 @@ stands beside them.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,8 +79,7 @@ class HostSize:
     write: float
 
 
-@dataclass(frozen=True, slots=True)
-class HostLoad:
+class HostLoad(NamedTuple):
     """What is asked of every host in a step; numbers, or arrays that broadcast.
 
     Attributes:
@@ -106,8 +107,7 @@ class HostLoad:
     inlet: Floats | float = 25.0
 
 
-@dataclass(frozen=True, slots=True)
-class HostTroubles:
+class HostTroubles(NamedTuple):
     """What is wrong with hosts; arrays of their shape, or numbers for all.
 
     Attributes:
@@ -133,6 +133,20 @@ class HostTroubles:
     ahead: Floats | float = 0.0
     correctable: Floats | float = 0.0
     uncorrectable: Floats | float = 0.0
+
+
+HEALTHY = HostTroubles()
+"""Nothing is wrong with any host."""
+
+
+def _least(value: Floats | float, most: float) -> Floats | float:
+    """Return at most ``most``: of a number at the price of one, which most loads are."""
+    return min(value, most) if isinstance(value, float) else np.minimum(value, most)
+
+
+def _most(value: Floats | float, least: float) -> Floats | float:
+    """Return at least ``least``, as :func:`_least` returns at most."""
+    return max(value, least) if isinstance(value, float) else np.maximum(value, least)
 
 
 class OperatingSystems:
@@ -162,8 +176,7 @@ class OperatingSystems:
         self._wander: Floats = rng.normal(0.0, _CLOCK_SIGMA, shape)
         self._warmth: list[Floats] = []
         self._up: NDArray[np.bool_] = np.ones(shape, dtype=np.bool_)
-        healthy = HostTroubles()
-        rates = self._rates(usual, healthy, np.zeros(shape))
+        rates = self._rates(usual, HEALTHY, np.zeros(shape))
         # Of all that is counted, so that a step adds it at once.
         self._counted = tuple(rates)
         self._counts: Floats = np.empty((len(rates), *shape))
@@ -177,9 +190,9 @@ class OperatingSystems:
             counts[name][...] = 0.0
         tasks = self._now["tasks"]
         self._load = {name: tasks * rng.uniform(0.9, 1.1, shape) for name in _LOADS}
-        self._warmth = [self._target(usual, package) for package in range(2)]
-        self._remember(usual, healthy, 0.0)
-        self._note(healthy)
+        self._warmth = self._targets(usual)
+        self._remember(usual, HEALTHY, 0.0)
+        self._note(HEALTHY)
 
     def step(
         self, load: HostLoad, troubles: HostTroubles, dt: float, up: NDArray[np.bool_] | None
@@ -198,14 +211,16 @@ class OperatingSystems:
             risen[...] = rate
         self._counts += self._risen * dt
         self._uptime += dt
+        tasks = self._now["tasks"]
         for name, seconds in _LOADS.items():
-            self._load[name] += (self._now["tasks"] - self._load[name]) * lag(dt, seconds)
+            self._load[name] += (tasks - self._load[name]) * lag(dt, seconds)
         self._remember(load, troubles, dt)
-        for package, warmth in enumerate(self._warmth):
-            self._warmth[package] = warmth + (self._target(load, package) - warmth) * lag(
-                dt, _PACKAGE_SECONDS
-            )
-        step = self._rng.normal(0.0, _CLOCK_SIGMA, self._shape) * np.sqrt(2.0 * dt / _CLOCK_SECONDS)
+        share = lag(dt, _PACKAGE_SECONDS)
+        for package, target in enumerate(self._targets(load)):
+            warmth = self._warmth[package]
+            self._warmth[package] = warmth + (target - warmth) * share
+        step = self._rng.normal(0.0, _CLOCK_SIGMA, self._shape)
+        step *= math.sqrt(2.0 * dt / _CLOCK_SECONDS)
         self._wander += step - self._wander * lag(dt, _CLOCK_SECONDS)
         self._note(troubles)
         self._boot(up)
@@ -214,8 +229,14 @@ class OperatingSystems:
         """Take note of what is shown as it is."""
         self._now["offset"] = troubles.offset + self._wander
         self._now["ahead"] = troubles.ahead + self._wander
-        self._now["readonly"] = np.zeros(self._shape) + troubles.readonly
-        self._now["failed"] = np.zeros(self._shape) + troubles.disk_failed
+        self._now["readonly"] = self._each(troubles.readonly)
+        self._now["failed"] = self._each(troubles.disk_failed)
+
+    def _each(self, value: Floats | NDArray[np.bool_] | float) -> Floats:
+        """Return a value of each host."""
+        each = np.empty(self._shape)
+        each[...] = value
+        return each
 
     def _boot(self, up: NDArray[np.bool_] | None) -> None:
         """Let hosts that are down begin anew: their counters, caches and what filled them."""
@@ -238,31 +259,32 @@ class OperatingSystems:
         self, load: HostLoad, troubles: HostTroubles, noise: Floats
     ) -> dict[str, Floats | float]:
         """Return what rises each second, and take note of what runs."""
-        size, flat = self._size, np.zeros(self._shape)
+        size = self._size
         pool = size.threads - HOT_THREADS
         wanted = np.maximum(load.user + 0.05 * load.user * noise, 0.0) + troubles.runaway
-        system = np.minimum(flat + load.system, 0.05 * size.threads)
+        system = np.minimum(self._each(load.system), 0.05 * size.threads)
         softirq = 0.02 * system + 0.1
         most = _MOST_BUSY - (system + softirq) / size.threads
         user = np.minimum(wanted, most * pool)
         # What finds no other thread takes turns with the ranks.
         hot = np.minimum(load.hot + wanted - user, most * HOT_THREADS)
-        speed = np.maximum(flat + troubles.disk_speed, 1e-3)
-        busy = np.minimum((load.read / max(size.read, 1.0) + load.written / max(size.write, 1.0))
-                          / speed, 1.0)  # fmt: skip
-        os_busy = np.minimum((_OS_READ + _OS_WRITTEN + troubles.fill) / _OS_BYTES_PER_SECOND
-                             / speed + 0.002 / speed, 1.0)  # fmt: skip
+        speed = _most(troubles.disk_speed, 1e-3)
+        busy = _least((load.read / max(size.read, 1.0) + load.written / max(size.write, 1.0))
+                      / speed, 1.0)  # fmt: skip
+        os_busy = _least((_OS_READ + _OS_WRITTEN + troubles.fill) / _OS_BYTES_PER_SECOND
+                         / speed + 0.002 / speed, 1.0)  # fmt: skip
         short = self._short()
         blocked = load.blocked + 6.0 * (busy > 0.9) + 8.0 * (os_busy > 0.5) + 30.0 * short  # noqa: PLR2004 - a disk that is busy all the time, and the system's
         left = np.maximum(pool - user - system - softirq, 0.0)
         iowait = np.minimum(0.15 * blocked, 0.9 * left)
+        taken = hot + user + system
         idle = size.threads - hot - user - system - softirq - iowait
         running = load.hot + wanted + system
-        self._now["running"], self._now["blocked"] = running, blocked + flat
+        self._now["running"], self._now["blocked"] = running, self._each(blocked)
         self._now["tasks"] = running + blocked
-        self._now["used"] = (hot + user + system) / size.threads
-        crowd = np.clip(running / size.threads - 0.95, 0.0, 1.0)
-        stuck = np.clip(blocked / 60.0, 0.0, 0.6)
+        self._now["used"] = taken / size.threads
+        crowd = np.minimum(np.maximum(running / size.threads - 0.95, 0.0), 1.0)
+        stuck = _least(_most(blocked / 60.0, 0.0), 0.6)
         return {
             "cpu_hot": hot,
             "cpu_user": user,
@@ -294,27 +316,28 @@ class OperatingSystems:
             "oom_kills": short / _OOM_EVERY,
         }
 
-    def _target(self, load: HostLoad, package: int) -> Floats:
-        """Return the temperature at which a package settles."""
+    def _targets(self, load: HostLoad) -> list[Floats]:
+        """Return the temperature at which each package settles."""
         watts = _WATTS_IDLE + _WATTS_SPAN * -np.expm1(-_WATTS_KNEE * self._now["used"])
-        warm: Floats = load.inlet + _KELVIN_PER_WATT * watts + 1.5 * package
-        return warm
+        warm: Floats = load.inlet + _KELVIN_PER_WATT * watts
+        return [warm, warm + 1.5]
 
     # -- memory and disks ---------------------------------------------------------
 
-    def _short(self) -> Floats:
-        """Return 1 for hosts that are short of memory, else 0."""
+    def _short(self) -> Floats | float:
+        """Return 1 for hosts that are short of memory, else 0; a number where none is."""
         if "available" not in self._now:
-            return np.zeros(self._shape)
-        return (self._now["available"] < _SHORT * self._size.memory).astype(np.float64)
+            return 0.0
+        short = self._now["available"] < _SHORT * self._size.memory
+        return short.astype(np.float64) if short.any() else 0.0
 
     def _remember(self, load: HostLoad, troubles: HostTroubles, dt: float) -> None:
         """Fill memory and disks."""
         size = self._size
         room = (1.0 - KERNEL_RATIO) * size.memory
-        leaking = troubles.leak + np.zeros(self._shape) > 0.0
-        self._extra = np.where(leaking, self._extra + troubles.leak * dt, 0.0)
-        held = load.memory + np.zeros(self._shape)
+        leak = self._each(troubles.leak)
+        self._extra = np.where(leak > 0.0, self._extra + leak * dt, 0.0)
+        held = self._each(load.memory)
         # A program cannot have more than there is; the kernel keeps a little for itself.
         self._extra = np.minimum(self._extra, np.maximum(0.99 * room - held, 0.0))
         self._dirty += (load.dirty - self._dirty) * lag(dt, _DIRTY_SECONDS)
@@ -326,7 +349,7 @@ class OperatingSystems:
             free_of_programs - self._dirty - 0.005 * size.memory, 0.0
         )
         self._logs = self._logs + _LOG_BYTES * dt
-        filling = troubles.fill + np.zeros(self._shape)
+        filling = self._each(troubles.fill)
         freed = self._filled * (1.0 - lag(dt, _FREED_SECONDS))
         left = np.where(filling > 0.0, self._filled + filling * dt, freed)
         self._filled = np.minimum(left, self._root)

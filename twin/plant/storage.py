@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from twin.catalog import CPU, STORAGE
 from twin.catalog.host import HostKind
 from twin.catalog.storage import CPU_HOST, STORAGE_HOST
-from twin.plant.operating_system import HostLoad, HostSize, HostTroubles, OperatingSystems
+from twin.plant.operating_system import HostLoad, HostSize, HEALTHY, OperatingSystems
 from twin.plant.units import Floats, lag
 from twin.site import Layout
 
@@ -159,7 +159,7 @@ class Storage:
         """Let the servers' operating systems do what serves this."""
         if not self._systems:
             return
-        troubles, use = HostTroubles(), self._use
+        troubles, use = HEALTHY, self._use
         load = HostLoad(
             user=1.0,
             system=1.0 + _STORAGE_SYSTEM * use,
