@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -119,7 +117,7 @@ def test_a_hang_keeps_spinning() -> None:
     hanging = systems()
     for _ in range(5):
         training.step(USUAL, WELL, 1.0, None)
-        hanging.step(replace(USUAL, user=0.6, read=0.0, cached=0.0), WELL, 1.0, None)
+        hanging.step(USUAL._replace(user=0.6, read=0.0, cached=0.0), WELL, 1.0, None)
     assert hanging.outputs()["cpu_hot"] == pytest.approx(training.outputs()["cpu_hot"])
 
 

@@ -15,7 +15,7 @@ from twin.parameters import FanParameters
 from twin.plant.conditions import Conditions
 from twin.plant.host import HostStates
 from twin.plant.room import AIR_JOULES_PER_KILOGRAM_KELVIN
-from twin.plant.units import Floats, lag
+from twin.plant.units import Floats, clamp, lag
 from twin.site import Layout
 
 __all__ = ["AirStreams", "air_at_gpus", "air_ratio", "air_rise", "air_share", "fan_power"]
@@ -125,7 +125,7 @@ class AirStreams:
         error = wanted - self.command
         share = np.where(error > 0.0, lag(dt, p.control_seconds), lag(dt, p.falling_seconds))
         change = error * share
-        self.command = self.command + np.clip(change, -limit, limit)
+        self.command = self.command + clamp(change, -limit, limit)
         self._turn(well, dt, whole=bool(whole.all()))
         blocked = conditions.air_resistance[racks]
         added = p.filter_ratio * (blocked - 1.0)
@@ -139,7 +139,7 @@ class AirStreams:
     def _wanted(self, hottest: Floats) -> Floats:
         p = self._p
         share = (hottest - p.cool_celsius) / (p.hot_celsius - p.cool_celsius)
-        wanted: Floats = p.least_ratio + (1.0 - p.least_ratio) * np.clip(share, 0.0, 1.0)
+        wanted: Floats = p.least_ratio + (1.0 - p.least_ratio) * clamp(share, 0.0, 1.0)
         return wanted
 
     def _turn(self, well: NDArray[np.bool_], dt: float, *, whole: bool) -> None:

@@ -16,7 +16,7 @@ from twin.parameters import CoolingParameters
 from twin.plant.conditions import Conditions
 from twin.plant.exchanger import WATER_JOULES_PER_LITER_KELVIN, Exchanger, Valves
 from twin.plant.hydraulics import Loops, PumpCurve, pump_flows
-from twin.plant.units import Floats
+from twin.plant.units import Floats, clamp
 from twin.site import Layout
 
 __all__ = [
@@ -206,7 +206,7 @@ class Cdus:
         """Move heat from the servers to the coolant and on to the facility water."""
         rate = self._capacity_rate()
         warm, cool = self.heat_capacity
-        self.absorbed = heat * np.clip((_HOTTEST - self.returned) / (_HOTTEST - _HOTTER), 0.0, 1.0)
+        self.absorbed = heat * clamp((_HOTTEST - self.returned) / (_HOTTEST - _HOTTER), 0.0, 1.0)
         carried = self._exchanger.rate(rate, self._water_rate(), fouling)
         gained = stored_heat(self.absorbed, self.returned - self.supply, rate, warm, dt)
         self.returned = self.returned + gained / warm

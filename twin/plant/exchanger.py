@@ -13,7 +13,7 @@ from math import log
 import numpy as np
 
 from twin.parameters import CoolingParameters
-from twin.plant.units import Floats, approach
+from twin.plant.units import Floats, approach, clamp
 
 __all__ = ["WATER_JOULES_PER_LITER_KELVIN", "Exchanger", "Valves"]
 
@@ -110,6 +110,6 @@ class Valves:
         change = error - self._error + error * (dt / cooling.valve_integral_seconds)
         self._error = error
         moved = self.command + cooling.valve_gain_per_kelvin * change
-        self.command = np.clip(moved, cooling.valve_minimum_ratio, 1.0)
+        self.command = clamp(moved, cooling.valve_minimum_ratio, 1.0)
         target = np.where(stuck_at < 0, self.command, stuck_at)
         self.position = approach(self.position, target, cooling.valve_slew_per_second * dt)

@@ -62,8 +62,9 @@ class Facility:
 
     def settle(self, draw: LoadReport) -> None:
         """Start from halls that have drawn this for long."""
-        self.water.settle(*self._warmth(draw))
-        self.supply.settle(self._meter(draw))
+        network = self._network_power(draw)
+        self.water.settle(*self._warmth(draw, _air_heat(draw, network)))
+        self.supply.settle(self._meter(draw, network))
         self._healths = draw.healths
         self._exhaust = draw.flows.exhaust
 
@@ -105,9 +106,11 @@ class Facility:
         self.storage.step(flows.stored, flows.loaded, dt)
         cooled = self._layout.site.water
         fed = volts >= cooled.dropout_voltage_ratio and (supply.on_grid or cooled.backed_up)
-        self.water.step(*self._warmth(draw), conditions, now, dt, powered=fed and live)
-        self.room.step(self._air_heat(draw), self.water.supply, dt, live=live)
-        load = self._meter(draw)
+        network = self._network_power(draw)
+        air = _air_heat(draw, network)
+        self.water.step(*self._warmth(draw, air), conditions, now, dt, powered=fed and live)
+        self.room.step(air, self.water.supply, dt, live=live)
+        load = self._meter(draw, network)
         supply.step(load, draw.racks, conditions, dt)
         gensets = float(self.gensets.power.sum())
         smoothed = conditions.smoothing_enabled
@@ -137,19 +140,12 @@ class Facility:
         """Return the power of switches and service racks in W: IT beside the GPU racks."""
         return draw.flows.leaves + self.spines.power + self.storage.power
 
-    def _air_heat(self, draw: LoadReport) -> float:
-        """Return what the coolant leaves to the air, in W."""
-        power = draw.flows.it + draw.flows.cdus
-        power += self._network_power(draw)
-        return power - draw.flows.absorbed
-
-    def _warmth(self, draw: LoadReport) -> tuple[float, float]:
+    def _warmth(self, draw: LoadReport, air: float) -> tuple[float, float]:
         """Return the heat into the facility water in W and its flow in L/min."""
-        heat = draw.flows.rejected + self._air_heat(draw)
-        return heat, draw.flows.water + self.room.flow
+        return draw.flows.rejected + air, draw.flows.water + self.room.flow
 
-    def _meter(self, draw: LoadReport) -> float:
-        it = draw.flows.it + self._network_power(draw)
+    def _meter(self, draw: LoadReport, network: float) -> float:
+        it = draw.flows.it + network
         return self.meters.read(it, self.water.power, draw.flows.cdus)
 
     def outputs(self) -> dict[str, dict[str, Floats]]:
@@ -168,3 +164,8 @@ class Facility:
             "chiller": self.water.chiller_outputs(),
             "water": self.water.outputs(self.room.air, self._exhaust),
         }
+
+
+def _air_heat(draw: LoadReport, network: float) -> float:
+    """Return what the coolant leaves to the air, in W."""
+    return draw.flows.it + draw.flows.cdus + network - draw.flows.absorbed

@@ -17,7 +17,7 @@ from twin.plant.conditions import Conditions
 from twin.plant.host import HostStates
 from twin.plant.nic import Nics
 from twin.plant.operating_system import HostLoad, HostSize, HostTroubles, OperatingSystems
-from twin.plant.units import Floats
+from twin.plant.units import Floats, clamp
 from twin.plant.workload import Demand, Level
 from twin.site import Layout
 
@@ -81,7 +81,7 @@ class GpuHosts:
         """
         of = self._of_servers
         present: Floats = np.minimum(of(demand.present), 1.0)
-        saving: Floats = np.clip((of(demand.storage) - _QUIET) / (_SAVING - _QUIET), 0.0, 1.0)
+        saving: Floats = clamp((of(demand.storage) - _QUIET) / (_SAVING - _QUIET), 0.0, 1.0)
         load = self._asked(present, of(demand.compute), saving, of(nics.loading), inlet)
         up = None if hosts is None else hosts.up
         self._systems.step(load, _troubles(conditions), dt, up)

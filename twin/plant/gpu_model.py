@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from twin.plant.units import Floats
+from twin.plant.units import Floats, clamp
 from twin.site import GpuModel, Layout
 
 __all__ = [
@@ -111,7 +111,7 @@ def thermal_clock(die: Floats, model: ModelValues) -> Floats:
         model: the numbers of the GPU models.
     """
     low, high = model.temperature_max_operating_celsius, model.temperature_slowdown_celsius
-    ratio = np.clip(1.0 - 0.5 * (die - low) / (high - low), 0.5, 1.0)
+    ratio = clamp(1.0 - 0.5 * (die - low) / (high - low), 0.5, 1.0)
     return np.where(die >= high, _HARDWARE_SLOWDOWN, ratio)
 
 
@@ -125,7 +125,7 @@ def memory_clock(memory: Floats, model: ModelValues) -> Floats:
         model: the numbers of the GPU models.
     """
     excess = (memory - model.memory_temperature_max_celsius) / _MEMORY_SPAN_KELVIN
-    ratio: Floats = np.clip(1.0 - 0.5 * excess, 0.5, 1.0)
+    ratio: Floats = clamp(1.0 - 0.5 * excess, 0.5, 1.0)
     return ratio
 
 

@@ -63,7 +63,10 @@ class Grid:
     @property
     def voltage_ratio(self) -> float:
         """Voltage of the connected feeds over nominal: it falls with the import."""
-        return float(self._ratios[self.closed].mean()) if self.connected else 0.0
+        if not self.connected:
+            return 0.0
+        connected = self._ratios[self.closed]
+        return float(np.add.reduce(connected)) / connected.size
 
     @property
     def _ratios(self) -> Floats:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from twin.parameters import CoolingParameters
 from twin.plant.conditions import Conditions
-from twin.plant.units import Floats, approach
+from twin.plant.units import Floats, approach, clamp
 from twin.site import Layout
 
 __all__ = ["Loops", "PumpCurve", "pump_flows"]
@@ -197,7 +197,7 @@ class Loops:
         cooling = self._cooling
         change = np.where(rate > 0, -rate, cooling.makeup_liters_per_minute)
         moved = self.level + change * (dt / _SECONDS_PER_MINUTE / cooling.reservoir_liters)
-        self.level = np.clip(moved, 0.0, 1.0)
+        self.level = clamp(moved, 0.0, 1.0)
         threshold = np.where(self._dry, max(_REFILLED, cooling.low_level_ratio),
                              cooling.low_level_ratio)  # fmt: skip
         self._dry = self.level < threshold
@@ -228,7 +228,7 @@ class Loops:
             share = min(dt / _TRIM_SECONDS, 1.0)
             small = np.abs(error) <= _STILL
             step = np.where(small, 0.0, error)
-            self._trim = np.clip(self._trim * (1.0 + share * step), 0.7, 1.4)
+            self._trim = clamp(self._trim * (1.0 + share * step), 0.7, 1.4)
         limit = cooling.pump_slew_per_second * dt
         coasting = self.speeds * np.exp(-dt / _COAST_SECONDS)
         self.speeds = np.where(can_run, approach(self.speeds, target, limit), coasting)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from twin.catalog import CHARGE_STATES, INVERTER_STATES
 from twin.parameters import MegapackParameters as Parameters
 from twin.plant.ridethrough import RideThrough
-from twin.plant.units import Floats, lag
+from twin.plant.units import Floats, clamp, lag
 from twin.site import Layout
 
 __all__ = ["Megapacks", "cell_spread", "cell_voltage", "share_out", "stored"]
@@ -95,7 +95,7 @@ class Megapacks:
         units = self._p.count
         self.power: Floats = np.zeros(units)
         target = self._p.soc_target_ratio
-        self.soc: Floats = np.clip(target + rng.normal(0.0, 0.01, units), 0.0, 1.0)
+        self.soc: Floats = clamp(target + rng.normal(0.0, 0.01, units), 0.0, 1.0)
         self._soh = 0.985 + rng.uniform(-0.01, 0.01, units)
         self._capacity: Floats = self._p.energy_joules * self._soh
         self._spread = 1.0 + 0.3 * rng.random(units)
@@ -138,7 +138,7 @@ class Megapacks:
         below = np.maximum(p.soc_max_ratio - self.soc, 0.0) * self._capacity / _EDGE_SECONDS
         module = self._ambient + self._module_rise
         span = max(p.derate_to_celsius - p.derate_from_celsius, 1e-3)
-        cool = np.clip((p.derate_to_celsius - module) / span, 0.0, 1.0)
+        cool = clamp((p.derate_to_celsius - module) / span, 0.0, 1.0)
         power = np.where(self._running, p.power_watts * self._ratio * cool, 0.0)
         return np.minimum(power, above), np.minimum(power, below)
 
@@ -204,7 +204,7 @@ class Megapacks:
         share = 1.0 if forming else lag(dt, p.response_seconds)
         moved = self.power + (target - self.power) * share
         # A unit that trips opens its contactor: its power is gone at once.
-        self.power = np.where(self._running, np.clip(moved, -take, give), 0.0)
+        self.power = np.where(self._running, clamp(moved, -take, give), 0.0)
         self._store(dt)
 
     def _store(self, dt: float) -> None:
@@ -213,7 +213,7 @@ class Megapacks:
         out = np.maximum(self.power, 0.0)
         into = np.maximum(-self.power, 0.0)
         gained = stored(into, out, p.round_trip_ratio) * dt - self._spent(dt)
-        self.soc = np.clip(self.soc + gained / self._capacity, 0.0, 1.0)
+        self.soc = clamp(self.soc + gained / self._capacity, 0.0, 1.0)
         self.discharged += out * dt
         self.charged += into * dt
         load = np.abs(self.power) / p.power_watts

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.parameters import SmoothingParameters
-from twin.plant.units import Floats, lag
+from twin.plant.units import Floats, clamp, lag
 from twin.site import Layout, Site
 
 __all__ = ["CourseSmoothing", "GpuSmoothing", "ShelfStorage"]
@@ -193,8 +193,8 @@ class _Capacitors:
         # The nearer to full or empty, the less they take or give, so that nothing jumps there.
         pause = dt + self._p.storage_seconds
         room = np.maximum(usable - self.charge, 0.0) / pause
-        taken = np.clip(wanted, -self.charge / pause, room)
-        self.charge = np.clip(self.charge + taken * dt, 0.0, self._capacity)
+        taken = clamp(wanted, -self.charge / pause, room)
+        self.charge = clamp(self.charge + taken * dt, 0.0, self._capacity)
         # What comes out is less than what went in: half of the loss on either way.
         lost = (1.0 - self._p.storage_round_trip_ratio) / 2.0 * np.abs(taken)
         flow: Floats = taken + lost

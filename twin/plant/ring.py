@@ -56,8 +56,8 @@ class Ring:
     def of_next(self, values: NDArray[_T]) -> NDArray[Any]:
         """Return, for each server, the values of the one that it sends to."""
         # Around the whole site a shift does, which is faster.
-        return np.roll(values, -1, axis=0) if self._one else values[self._next]
+        return np.concatenate((values[1:], values[:1])) if self._one else values[self._next]
 
     def of_previous(self, values: NDArray[_T]) -> NDArray[Any]:
         """Return, for each server, the values of the one that it is sent by."""
-        return np.roll(values, 1, axis=0) if self._one else values[self._previous]
+        return np.concatenate((values[-1:], values[:-1])) if self._one else values[self._previous]

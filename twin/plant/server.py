@@ -14,7 +14,7 @@ from twin.catalog import PDU, PSU
 from twin.plant.breaker import Breakers
 from twin.plant.conditions import Conditions
 from twin.plant.host import HostStates
-from twin.plant.units import Floats, silenced
+from twin.plant.units import Floats, clamp, silenced
 from twin.site import Layout, Site
 
 __all__ = ["PHASES", "Servers", "largest_pdu_share", "phase_amperes"]
@@ -303,7 +303,7 @@ class Servers:
         """Return voltage in V and current in A of phases that deliver ``power`` W."""
         if bus_ratio <= 0.0:
             return np.zeros_like(power), np.zeros_like(power)
-        loaded = np.clip((power / self._phase_rating - 0.2) / 0.4, 0.0, 1.0)
+        loaded = clamp((power / self._phase_rating - 0.2) / 0.4, 0.0, 1.0)
         factor = _POWER_FACTOR_IDLE + (_POWER_FACTOR_LOADED - _POWER_FACTOR_IDLE) * loaded
         nominal = _PHASE_VOLTS * max(bus_ratio, 1e-3)
         current = power / (nominal * factor)

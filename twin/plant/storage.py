@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from twin.catalog import CPU, STORAGE
 from twin.catalog.host import HostKind
 from twin.catalog.storage import CPU_HOST, STORAGE_HOST
-from twin.plant.operating_system import HostLoad, HostSize, HEALTHY, OperatingSystems
+from twin.plant.operating_system import HEALTHY, HostLoad, HostSize, OperatingSystems
 from twin.plant.units import Floats, lag
 from twin.site import Layout
 

@@ -9,7 +9,17 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["FINE_STEP", "SWING_STEP", "Floats", "Kept", "approach", "frozen", "lag", "silenced"]
+__all__ = [
+    "FINE_STEP",
+    "SWING_STEP",
+    "Floats",
+    "Kept",
+    "approach",
+    "clamp",
+    "frozen",
+    "lag",
+    "silenced",
+]
 
 Floats = NDArray[np.floating[Any]]
 FINE_STEP = 1.0
@@ -30,9 +40,21 @@ def lag(dt: float, seconds: float) -> float:
     return -float(np.expm1(-dt / seconds))
 
 
+def clamp(values: Floats | float, least: Floats | float, most: Floats | float) -> Floats:
+    """Return values within limits, as ``np.clip`` does at four times the price for a few of them.
+
+    Args:
+        values: any.
+        least: lower limit.
+        most: upper limit, which goes first where the two cross.
+    """
+    within: Floats = np.minimum(np.maximum(values, least), most)
+    return within
+
+
 def approach(value: Floats, target: Floats | float, limit: float) -> Floats:
     """Return ``value`` moved towards ``target`` by at most ``limit``."""
-    return value + np.clip(target - value, -limit, limit)
+    return value + clamp(target - value, -limit, limit)
 
 
 def silenced(group: Mapping[str, Floats], there: NDArray[np.bool_]) -> dict[str, Floats]:

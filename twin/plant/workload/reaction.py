@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from twin.plant.units import Floats
+from twin.plant.units import Floats, clamp
 
 __all__ = ["Reaction"]
 
@@ -52,7 +52,7 @@ class Reaction:
         self._since = min(since + dt, _LONGEST_SECONDS)
         shown = asked
         if since < _LONGEST_SECONDS:
-            behind = np.clip(self._late - since, 0.0, dt) / dt
+            behind = clamp(self._late - since, 0.0, dt) / dt
             shown = (asked + behind * (self._from - asked)).astype(np.float32)
         self._shown = np.broadcast_to(shown, self._late.shape)
         return shown

@@ -13,7 +13,7 @@ import numpy as np
 
 from twin.parameters import WorkloadParameters
 from twin.plant.inference import replica_cost
-from twin.plant.units import Floats
+from twin.plant.units import Floats, clamp
 from twin.plant.workload.demand import Demand, Health, JobProgress, JobState, Progress
 from twin.plant.workload.levels import Levels
 from twin.plant.workload.power_waveform import NO_COURSE
@@ -93,7 +93,7 @@ class Serving:
         swing: Floats = 1.0 + serving.swing_ratio * self._swing.level
         self.wanted = np.maximum(self.load * health.request_ratio * swing, 0.0)
         served = max(left * min(health.speed, health.network_speed), _LEAST_RATE)
-        rate = np.clip(self.wanted / served, 0.0, 1.0)
+        rate = clamp(self.wanted / served, 0.0, 1.0)
         # A batch has a Poisson number of requests; without any, no kernel runs.
         busy = 1.0 - np.exp(-rate * self._batch)
         full = self._full.level

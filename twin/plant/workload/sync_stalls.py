@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.plant.units import Floats
+from twin.plant.units import Floats, clamp
 
 __all__ = ["SyncStalls"]
 
@@ -74,20 +74,20 @@ class SyncStalls:
         scale = _POINTS - 1
         for edge, sign in ((-1.0, 1.0), (-_FLAT, -1.0), (_FLAT, -1.0), (1.0, 1.0)):
             # A dip that reaches out of the step has begun, or ends, at its edge.
-            place = np.clip((centre + edge * half + 0.5) * scale, 0.0, scale)
+            place = clamp((centre + edge * half + 0.5) * scale, 0.0, scale)
             left = np.minimum(place.astype(np.intp), scale - 1)
             share = place - left
             bends += np.bincount(left, sign * bend * (1.0 - share), _POINTS)
             bends += np.bincount(left + 1, sign * bend * share, _POINTS)
         slopes = np.cumsum(bends)
         rises = np.concatenate(([0.0], np.cumsum(slopes[:-1])))
-        mean: Floats = np.clip(rises / (scale * centre.size), 0.0, 1.0)
+        mean: Floats = clamp(rises / (scale * centre.size), 0.0, 1.0)
         return mean
 
 
 def _trapezium(x: Floats) -> NDArray[np.float32]:
     """Return the integral from 0 to ``x`` of a trapezium of height 1 over -1 to 1."""
     distance = np.abs(x)
-    ramp = 1.0 - np.clip(distance, _FLAT, 1.0)
+    ramp = 1.0 - clamp(distance, _FLAT, 1.0)
     area = np.minimum(distance, _FLAT) + ((1 - _FLAT) ** 2 - ramp**2) / (2 * (1 - _FLAT))
     return np.copysign(area, x).astype(np.float32)
