@@ -11,7 +11,7 @@ import numpy as np
 
 from twin.catalog import CDU, GPU, Signal
 from twin.plant.conditions import Conditions
-from twin.plant.units import Floats, clamp
+from twin.plant.units import Floats
 from twin.site import Layout
 
 __all__ = ["Sensors"]
@@ -73,5 +73,5 @@ class Sensors:
 
 def _within(values: Floats, signal: Signal) -> Floats:
     """Return ``values`` held to the range that the instrument has."""
-    shown: Floats = clamp(values, signal.low, signal.high)
+    shown: Floats = np.clip(values, signal.low, signal.high)
     return shown

@@ -90,4 +90,5 @@ def _trapezium(x: Floats) -> NDArray[np.float32]:
     distance = np.abs(x)
     ramp = 1.0 - clamp(distance, _FLAT, 1.0)
     area = np.minimum(distance, _FLAT) + ((1 - _FLAT) ** 2 - ramp**2) / (2 * (1 - _FLAT))
-    return np.copysign(area, x).astype(np.float32)
+    signed: NDArray[np.float32] = np.copysign(area, x).astype(np.float32)
+    return signed
