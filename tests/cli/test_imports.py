@@ -36,33 +36,31 @@ def show(command, name, parent):
 
 show(get_command(app), "twin", None)
 """
-TYPED = HEAVY - {"pydantic"}
-"""For all that has arguments: typer reads their values with pydantic."""
-FAULTS = TYPED - {"twin.faults", "twin.catalog"}
-SCENARIOS = TYPED - {"yaml"}
-SITES = TYPED - {"yaml", "twin.site", "twin.catalog", "twin.parameters"}
+FAULTS = HEAVY - {"pydantic", "twin.faults", "twin.catalog"}
+SCENARIOS = HEAVY - {"pydantic", "yaml"}
+SITES = HEAVY - {"pydantic", "yaml", "twin.site", "twin.catalog", "twin.parameters"}
 COMMANDS: dict[str, set[str]] = {
     "": HEAVY,
     "--help": HEAVY,
-    "--version": TYPED,
-    "nonsense": TYPED,
-    "up --nonsense": TYPED,
-    "rules": TYPED,
-    "rules test --help": TYPED,
-    "faults": FAULTS,
-    "faults --json": FAULTS,
-    "inject": TYPED,
+    "--version": HEAVY,
+    "nonsense": HEAVY,
+    "up --nonsense": HEAVY,
+    "rules": HEAVY,
+    "rules test --help": HEAVY,
+    "faults": HEAVY,
+    "faults --json": HEAVY,
+    "inject": HEAVY,
     "inject nonsense": FAULTS,
-    "metrics": TYPED - {"twin.catalog"},
-    "metrics --json": TYPED - {"twin.catalog"},
-    "metrics nonsense": TYPED - {"twin.catalog"},
+    "metrics": HEAVY - {"twin.catalog"},
+    "metrics --json": HEAVY - {"twin.catalog"},
+    "metrics nonsense": HEAVY - {"twin.catalog"},
     "scenario list": SCENARIOS,
     "scenario show pump-failure": SITES & FAULTS,
     "scenario show nonsense": SCENARIOS,
     "scenario run nonsense": SCENARIOS,
     "rules test --scenarios nonsense": SCENARIOS,
     "rules export nonsense": SCENARIOS,
-    "sites": TYPED,
+    "sites": HEAVY,
     "sites --json": SITES,
     "sites show demo": SITES - {"numpy", "twin.alerts", "twin.plant"},
     "sites show nonsense": SITES,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import orjson
 import typer
@@ -14,7 +14,6 @@ from twin.cli.options import Broker, JsonOutput, seconds
 from twin.errors import ConfigError
 
 if TYPE_CHECKING:
-    from twin.faults import Fault
     from twin.wire import Ack
 
 __all__ = ["clear", "faults", "inject"]
@@ -26,27 +25,30 @@ SiteOfBroker = Annotated[
 ]
 
 
-def faults(as_json: JsonOutput = False) -> None:
+def faults(context: typer.Context, as_json: JsonOutput = False) -> None:
     """List the faults with their targets and parameters.
 
     \b
     Example:
       twin faults --json
     """  # noqa: D301 - click wants the backspace itself before lines to be kept
-    from twin.faults import FAULTS
+    from twin.docs.fault_list import LISTED, described
 
+    # An extension may add faults; without one they are known.
+    extended = context.find_root().params.get("extension")
+    found = described() if extended else orjson.loads(LISTED.read_bytes())
     if as_json:
-        typer.echo(orjson.dumps([_describe(fault) for fault in FAULTS.values()]))
+        typer.echo(orjson.dumps(found))
         return
-    for fault in FAULTS.values():
-        typer.echo(f"{typer.style(fault.kind, bold=True)}  {fault.title}")
+    for fault in found:
+        typer.echo(f"{typer.style(fault['fault'], bold=True)}  {fault['title']}")
         typer.echo(
-            f"  is applied to a {fault.target} (by default {fault.default_target}) "
-            f"for {fault.default_seconds:g} s; {fault.severity}"
+            f"  is applied to a {fault['target']} (by default {fault['default_target']}) "
+            f"for {fault['default_seconds']:g} s; {fault['severity']}"
         )
-        for name, default, description in fault.parameters():
-            typer.echo(f"  --set {name}={default:g}  {description}")
-        typer.echo(typer.style(paragraph(fault.shows, "  "), dim=True) + "\n")
+        for own in fault["parameters"]:
+            typer.echo(f"  --set {own['name']}={own['default']:g}  {own['description']}")
+        typer.echo(typer.style(paragraph(fault["shows"], "  "), dim=True) + "\n")
 
 
 def inject(
@@ -155,17 +157,3 @@ def _parameters(pairs: list[str]) -> dict[str, float]:
         if not separator:
             raise ConfigError(f"--set {pair!r} is not valid; write name=number")
     return values
-
-
-def _describe(fault: type[Fault]) -> dict[str, Any]:
-    return {
-        "fault": fault.kind,
-        "system": fault.system,
-        "title": fault.title,
-        "target": fault.target,
-        "default_target": fault.default_target,
-        "default_seconds": fault.default_seconds,
-        "severity": fault.severity,
-        "shows": fault.shows,
-        "parameters": [parameter._asdict() for parameter in fault.parameters()],
-    }

@@ -16,6 +16,7 @@ from twin.docs import (
     command_line,
     counters,
     editions,
+    fault_list,
     faults,
     metrics,
     notebooks,
@@ -39,6 +40,7 @@ def pages() -> Mapping[str, str]:
     return {
         **metrics.pages(),
         **faults.pages(),
+        **fault_list.pages(),
         **sites.pages(),
         **site_list.pages(),
         **runbooks.pages(),

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
+from twin.docs.listing import listing
+
 __all__ = ["FIGURES", "counted", "pages"]
 
-_TWIN = Path(__file__).parents[1]
-FIGURES = _TWIN / "site" / "figures.json"
+FIGURES = Path(__file__).parents[1] / "site" / "figures.json"
 """What :func:`counted` returns, which takes 0.4 s; ``python -m twin.docs`` makes it."""
 
 
 def pages() -> dict[str, str]:
     """Return the list, by its path below ``docs/``."""
-    lines = ",\n".join(f"  {json.dumps(figures)}" for figures in counted())
-    path = Path("..") / FIGURES.relative_to(_TWIN.parent)
-    return {path.as_posix(): f"[\n{lines}\n]\n"}
+    return listing(FIGURES, counted())
 
 
 def counted() -> list[dict[str, Any]]:
