@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from twin.aggregator.store import Store
+from twin.aggregator.store_snapshot import StoreSnapshot
 from twin.aggregator.text_format import MetricHead, PrintedLines, SeriesColumn, labels_text
 from twin.catalog import DerivedFamily, DeviceClass, DeviceValues, UnitKind
 from twin.site import derived_split
@@ -54,11 +55,6 @@ class DerivedColumns:
         self._steady: dict[tuple[str, int], _SteadyColumn] = {}
         self._blocks: dict[tuple[str, str], tuple[bytes, ...]] = {}
 
-    @cached_property
-    def devices(self) -> tuple[DeviceClass, ...]:
-        """The device classes that have any."""
-        return tuple({device.name: device for _, device, _ in self.families}.values())
-
     def begin(self) -> None:
         """Begin a scrape: take over the values of the store."""
         self._values.clear()
@@ -83,11 +79,46 @@ class DerivedColumns:
         table = family.table(values).reshape(-1)
         return SeriesColumn(self.labels(device, family), table, whole=not family.decimals)
 
-    def snapshot(self, device: DeviceClass) -> DeviceValues:
-        """Return what the devices of a class say at this moment, for later."""
-        now = self._of(device)
-        columns = dict(zip(now.columns, np.array(list(now.columns.values())), strict=True))
-        return DeviceValues(now.site, now.ts, columns)
+    def stacked(
+        self,
+        snapshots: Sequence[StoreSnapshot],
+        read: Callable[[DeviceClass, str], NDArray[np.float64]],
+        wants: Callable[[str], bool],
+    ) -> Iterator[tuple[MetricHead, DeviceClass, SeriesColumn]]:
+        """Yield the families of many scrapes, with values of (scrapes, series).
+
+        Args:
+            snapshots: of the scrapes.
+            read: gives what the devices of a class said of a signal, (scrapes, devices).
+            wants: tells by its name whether a metric is kept.
+        """
+        together: dict[str, DeviceValues] = {}
+        for head, device, family in self.families:
+            if not wants(head.name):
+                continue
+            if device.name not in together:
+                together[device.name] = self._together(device, snapshots, read)
+            values = family.table(together[device.name]).reshape(len(snapshots), -1)
+            labels = self.labels(device, family)
+            yield head, device, SeriesColumn(labels, values, whole=not family.decimals)
+
+    def _together(
+        self,
+        device: DeviceClass,
+        snapshots: Sequence[StoreSnapshot],
+        read: Callable[[DeviceClass, str], NDArray[np.float64]],
+    ) -> DeviceValues:
+        """Return the devices of all scrapes as if they were so many devices of one."""
+        layout, part = self._store.layout, self._units[device.frame]
+        columns = {
+            signal.name: read(device, signal.name).reshape(-1)
+            for signal in layout.reported[device.name]
+            if signal.on_wire
+        }
+        moments = np.array([own.ts[device.frame][part] for own in snapshots])
+        return DeviceValues(
+            layout.site, np.repeat(moments.reshape(-1), layout.per_unit(device)), columns
+        )
 
     def _of(self, device: DeviceClass) -> DeviceValues:
         found = self._values.get(device.name)

@@ -6,7 +6,7 @@ prints numbers.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,6 +16,7 @@ from twin.aggregator.derived_columns import DerivedColumns
 from twin.aggregator.histograms import HistogramWriter
 from twin.aggregator.label_blocks import LabelBlocks
 from twin.aggregator.store import Store
+from twin.aggregator.store_snapshot import StoreSnapshot, stacked_values
 from twin.aggregator.text_format import (
     ExpositionWriter,
     MetricHead,
@@ -38,6 +39,9 @@ from twin.catalog import (
 from twin.catalog.gpu_events import ExporterEvent
 
 __all__ = ["Metric", "MetricsPage", "array_page", "metrics_of", "site_page"]
+
+_Read = Callable[[DeviceClass, str], NDArray[np.float64]]
+"""Gives what devices said of a signal: (devices,), or (scrapes, devices) of many scrapes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,14 +184,70 @@ class MetricsPage:
             else ()
         )
         self._shares = np.array([own.memory for own in self._instances])
+        # What a value or a moment decides the labels of cannot be computed later.
+        self._momentary = [
+            (metric, own)
+            for metric, own in self._sent
+            if not all(self._lasts(signal) for _, signal in metric.signals)
+        ]
+
+    def _lasts(self, signal: Signal | DerivedFamily) -> bool:
+        """Return whether the series of a signal have the same labels at every scrape."""
+        if isinstance(signal, DerivedFamily):
+            return True
+        by_value = bool(signal.value_labels) and signal.constant is None
+        return not (
+            signal.event is not None
+            or by_value
+            or self._labels.changes(signal)
+            or self._partitioned(signal)
+        )
+
+    def _partitioned(self, signal: Signal) -> bool:
+        return bool(self._instances) and signal.family.instances_at > 0
+
+    def stacked(
+        self, snapshots: Sequence[StoreSnapshot], wants: Callable[[str], bool]
+    ) -> Iterator[tuple[MetricHead, Sequence[SeriesColumn] | None]]:
+        """Yield the metrics of many scrapes, with values of (scrapes, series).
+
+        A metric whose series depend on the moment has None: :meth:`write` gives it.
+
+        Args:
+            snapshots: of the scrapes.
+            wants: tells by its name whether a metric is kept.
+        """
+        stacks: dict[str, NDArray[np.float64]] = {}
+
+        def read(device: DeviceClass, name: str) -> NDArray[np.float64]:
+            if device.name not in stacks:
+                units = self._units[device.frame]
+                stacks[device.name] = stacked_values(snapshots, device.name, units)
+            return stacks[device.name][self._store.row(device, device[name])]
+
+        momentary = {own.name for _, own in self._momentary}
+        for metric, own in self._sent:
+            if own.name in momentary:
+                yield own, None
+            elif wants(own.name):
+                yield (
+                    own,
+                    [
+                        self._sent_column(device, signal, read)
+                        for device, signal in metric.signals
+                        if not isinstance(signal, DerivedFamily)
+                    ],
+                )
+        for head_, _, column in self._derived.stacked(snapshots, read, wants):
+            yield head_, [column]
 
     def write(self, text: ExpositionWriter) -> None:
         """Append everything that is being reported at this moment."""
         self._derived.begin()
         if text.computes:
-            text.follow(self._derived)
+            text.follow(self, self._store.snapshot())
         histograms = HistogramWriter(text)
-        for metric, own in text.chosen(self._sent if text.computes else self._metrics):
+        for metric, own in text.chosen(self._momentary if text.computes else self._metrics):
             columns = [self._column(device, signal) for device, signal in metric.signals]
             if metric.kind is MetricType.HISTOGRAM and text.openmetrics:
                 histograms.add(own, columns)
@@ -203,14 +263,18 @@ class MetricsPage:
             return self._derived.column(device, signal)
         if signal.event is not None:
             return self._counted(device, signal, signal.event)
+        return self._sent_column(device, signal, self._now)
+
+    def _sent_column(self, device: DeviceClass, signal: Signal, read: _Read) -> SeriesColumn:
+        """Return the series that a signal gives as it is sent."""
         whole, labels = not signal.decimals, self._labels
-        partitioned = bool(self._instances) and signal.family.instances_at > 0
+        partitioned = self._partitioned(signal)
         if partitioned and signal.mig is MigView.NONE:
             return SeriesColumn((), np.empty(0))
         if signal.constant is None:
-            values = self._values(device, signal)
+            values = _values(device, signal, read)
         else:
-            anchor = self._values(device, self._anchors[device.name])
+            anchor = _values(device, self._anchors[device.name], read)
             values = np.where(np.isfinite(anchor), signal.constant, np.nan)
             whole = whole and signal.constant.is_integer()
         order = labels.order(device, signal)
@@ -241,12 +305,17 @@ class MetricsPage:
                 values += [value] * len(made)
         return SeriesColumn(blocks, np.array(values, np.float64), whole=True)
 
-    def _values(self, device: DeviceClass, signal: Signal) -> NDArray[np.float64]:
-        if signal.sum_of:
-            parts = [self._values(device, device[name]) for name in signal.sum_of]
-            total: NDArray[np.float64] = np.sum(parts, axis=0)
-            return total
-        return self._store.column(device, signal.name, self._units[device.frame]).reshape(-1)
+    def _now(self, device: DeviceClass, name: str) -> NDArray[np.float64]:
+        """Return what devices said of a signal last."""
+        return self._store.column(device, name, self._units[device.frame]).reshape(-1)
+
+
+def _values(device: DeviceClass, signal: Signal, read: _Read) -> NDArray[np.float64]:
+    if not signal.sum_of:
+        return read(device, signal.name)
+    parts = [_values(device, device[name], read) for name in signal.sum_of]
+    total: NDArray[np.float64] = np.sum(parts, axis=0)
+    return total
 
 
 def _in_unit(values: NDArray[np.float64], factor: float) -> NDArray[np.float64]:
@@ -259,6 +328,6 @@ def _in_unit(values: NDArray[np.float64], factor: float) -> NDArray[np.float64]:
 def _one_hot(values: NDArray[np.float64], signal: Signal) -> NDArray[np.float64]:
     """Return 1 for the state each device is in and 0 for the others, state by state."""
     codes = np.array(list(signal.states))
-    hot = np.where(values[:, None] == codes, 1.0, 0.0)
+    hot = np.where(values[..., None] == codes, 1.0, 0.0)
     hot[~np.isfinite(values)] = np.nan
-    return hot.reshape(-1)
+    return hot.reshape(*values.shape[:-1], -1)

@@ -108,7 +108,7 @@ class LabelBlocks:
 
     def order(self, device: DeviceClass, signal: Signal) -> NDArray[np.intp] | None:
         """Return the device of each series, None where each device has one."""
-        if not self._changes(signal):
+        if not self.changes(signal):
             return None
         key = (device.name, signal.family.key)
         if key not in self._orders:
@@ -140,7 +140,8 @@ class LabelBlocks:
             cached.blocks = _flat(cached.places)
         self._orders.clear()
 
-    def _changes(self, signal: Signal) -> bool:
+    def changes(self, signal: Signal) -> bool:
+        """Return whether the blocks of a signal are not the same for good."""
         several = self._partitioned or self._layout.site.scheduled
         return signal.family.copies is not None and several
 
@@ -163,7 +164,7 @@ class LabelBlocks:
 
             units, size = self._units[device.frame], self._layout.per_unit(device)
             places = [make(place) for place in range((units.stop - units.start) * size)]
-            kept = places if self._changes(signal) else None
+            kept = places if self.changes(signal) else None
             cached = self._cached[key] = _Cached(device, make, kept, _flat(places))
         return cached.blocks
 

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from twin.aggregator.reduction import Distribution
 from twin.aggregator.rollup import Rollups
-from twin.aggregator.stacked_rollups import StackedRollups, StoreSnapshot
+from twin.aggregator.stacked_rollups import StackedRollups
+from twin.aggregator.store_snapshot import StoreSnapshot
 from twin.aggregator.text_format import (
     ExpositionWriter,
     MetricHead,
@@ -60,7 +61,6 @@ class RollupPage:
         }
         self._labels = {level: [label_block(own) for own in places[level]] for level in Level}
         of_site = [(rollup, signal) for rollup, _, signal in site_rollups(layout)]
-        self._devices = sorted({device.name for _, device, _ in site_rollups(layout)})
         self._stacked: StackedRollups | None = None
         self._singles = [
             _Single(rollup, level, signal)
@@ -78,7 +78,7 @@ class RollupPage:
     def write(self, text: ExpositionWriter) -> None:
         """Append every roll-up that reports."""
         if text.computes:
-            text.follow_rollups(self, StoreSnapshot.of(self._rollups.store, self._devices))
+            text.follow_rollups(self, self._rollups.store.snapshot())
             return
         for single in self._singles:
             if not text.wants(single.head.name):

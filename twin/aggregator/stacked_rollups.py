@@ -6,8 +6,7 @@ hardly more than that of one. What counters rose by goes on from stack to stack.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,31 +14,10 @@ from numpy.typing import NDArray
 from twin.aggregator.reduction import Reduction
 from twin.aggregator.rollup import KeptReduction, Rollups
 from twin.aggregator.store import Store
-from twin.catalog import Level, UnitKind
+from twin.aggregator.store_snapshot import StoreSnapshot
+from twin.catalog import Level
 
-__all__ = ["StackedRollups", "StoreSnapshot"]
-
-
-@dataclass(frozen=True, slots=True)
-class StoreSnapshot:
-    """What a store holds at a scrape.
-
-    Attributes:
-        values: device class to (signals that travel, units, devices a unit).
-        reporting: which units report, by kind.
-    """
-
-    values: Mapping[str, NDArray[np.float64]]
-    reporting: Mapping[UnitKind, NDArray[np.bool_]]
-
-    @classmethod
-    def of(cls, store: Store, devices: Iterable[str]) -> StoreSnapshot:
-        """Return a copy of what a store holds of some device classes."""
-        values = store.values
-        return cls(
-            {name: values[name].copy() for name in devices},
-            {kind: units.reporting.copy() for kind, units in store.units.items()},
-        )
+__all__ = ["StackedRollups"]
 
 
 class StackedRollups(Rollups):

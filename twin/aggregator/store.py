@@ -18,6 +18,7 @@ from twin.aggregator.exporter_events import ExporterEvents
 from twin.aggregator.identity import Identities
 from twin.aggregator.pending_blocks import PendingBlocks
 from twin.aggregator.shadow_reports import ShadowReports
+from twin.aggregator.store_snapshot import StoreSnapshot
 from twin.catalog import DEVICES, GPU, DeviceClass, Signal, UnitKind, devices_of
 from twin.site import Layout
 from twin.wire import FrameRows, RackBlock, Snapshot
@@ -234,6 +235,7 @@ class Store:
         }
         self._pending = PendingBlocks(layout.units(UnitKind.RACK), self._values)
         self.events = ExporterEvents(layout, self._rows[GPU.name])
+        self._snapshot: tuple[int, StoreSnapshot] | None = None
 
     @property
     def now(self) -> float:
@@ -264,6 +266,19 @@ class Store:
         """Return the values of one signal, shape (units, devices a unit)."""
         values: NDArray[np.float64] = self.values_of(device, units)[self._rows[device.name][signal]]
         return values
+
+    def snapshot(self) -> StoreSnapshot:
+        """Return a copy of what it holds; the same one until something changes."""
+        if self._snapshot is None or self._snapshot[0] != self.version:
+            self._snapshot = (
+                self.version,
+                StoreSnapshot(
+                    {name: values.copy() for name, values in self.values.items()},
+                    {kind: units.reporting.copy() for kind, units in self.units.items()},
+                    {kind: units.ts.copy() for kind, units in self.units.items()},
+                ),
+            )
+        return self._snapshot[1]
 
     def accept(self, kind: UnitKind, unit: int, snapshot: Snapshot, at: float) -> None:
         """Take over a frame of a unit."""

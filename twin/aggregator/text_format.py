@@ -23,9 +23,9 @@ from twin.catalog import Labels, MetricType, OwnMetric
 from twin.catalog.selectors import labelled
 
 if TYPE_CHECKING:
-    from twin.aggregator.derived_columns import DerivedColumns
+    from twin.aggregator.exposition import MetricsPage
     from twin.aggregator.rollup_page import RollupPage
-    from twin.aggregator.stacked_rollups import StoreSnapshot
+    from twin.aggregator.store_snapshot import StoreSnapshot
 
 __all__ = [
     "OPENMETRICS_END",
@@ -160,8 +160,8 @@ class ExpositionWriter:
         lines, _ = _lines(b"\n" + metric.name.encode(), column)
         return b"".join((first, lines, b"\n"))
 
-    def follow(self, derived: DerivedColumns) -> None:
-        """Take the values from which derived families follow."""
+    def follow(self, page: MetricsPage, snapshot: StoreSnapshot) -> None:
+        """Take the values from which the series of a page's devices follow."""
         raise NotImplementedError
 
     def follow_rollups(self, page: RollupPage, snapshot: StoreSnapshot) -> None:

@@ -8,19 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.aggregator.derived_columns import DerivedColumns
+from twin.aggregator.exposition import MetricsPage
 from twin.aggregator.rollup_page import RollupPage
 from twin.aggregator.scrape_runs import ScrapeRun, keep_scrape
-from twin.aggregator.stacked_rollups import StoreSnapshot
+from twin.aggregator.store_snapshot import StoreSnapshot
 from twin.aggregator.text_format import ExpositionWriter, MetricHead, SeriesColumn, label_block
-from twin.catalog import DeviceValues
 from twin.rules.sampling import labels_of_block
 
 __all__ = ["Block", "PageReader"]
+
+_Page = TypeVar("_Page", MetricsPage, RollupPage)
+_Known = dict[int, tuple[Sequence[bytes], list[bytes]]]
+"""Label blocks by their identity, and the same with the labels of the target."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,19 +59,10 @@ class _SentRuns:
 
 
 @dataclass(slots=True)
-class _FollowedRun:
-    """Scrapes from which derived families follow, by device class."""
+class _FollowedRun(Generic[_Page]):
+    """Scrapes from which the series of a page follow, while the same of them are kept."""
 
-    derived: DerivedColumns
-    times: list[int] = field(default_factory=list)
-    sent: dict[str, list[DeviceValues]] = field(default_factory=dict)
-
-
-@dataclass(slots=True)
-class _RolledRun:
-    """Scrapes from which roll-ups follow, while the same of them are kept."""
-
-    page: RollupPage
+    page: _Page
     wanted: Collection[str] | None
     times: list[int] = field(default_factory=list)
     snapshots: list[StoreSnapshot] = field(default_factory=list)
@@ -91,10 +86,10 @@ class PageReader(ExpositionWriter):
     wanted: Collection[str] | None = None
     target: Mapping[str, str] = field(default_factory=dict)
     now: int = 0
-    _sent: dict[tuple[str, str, int], _SentRuns] = field(default_factory=dict)
-    _followed: list[_FollowedRun] = field(default_factory=list)
-    _rolled: list[_RolledRun] = field(default_factory=list)
-    _known: dict[int, tuple[Sequence[bytes], list[bytes]]] = field(default_factory=dict)
+    _sent: dict[str, dict[tuple[str, int], _SentRuns]] = field(default_factory=dict)
+    _followed: list[_FollowedRun[MetricsPage]] = field(default_factory=list)
+    _rolled: list[_FollowedRun[RollupPage]] = field(default_factory=list)
+    _known: _Known = field(default_factory=dict)
 
     def wants(self, name: str) -> bool:
         """Return whether a metric is kept."""
@@ -107,55 +102,38 @@ class PageReader(ExpositionWriter):
                 continue
             # A target has an ``up`` of its own beside those of the exporters behind it.
             device = metric.devices[place] if place < len(metric.devices) else "site"
-            kept = self._sent.get((device, metric.name, place))
+            own = self._sent.setdefault(metric.name, {})
+            kept = own.get((device, place))
             if kept is None:
-                kept = _SentRuns(metric, device, column.whole)
-                self._sent[device, metric.name, place] = kept
+                kept = own[device, place] = _SentRuns(metric, device, column.whole)
             values = column.values
             if column.printed is None:  # a view, perhaps, of what the next frame overwrites
                 values = np.array(values, np.float64)
             keep_scrape(kept.runs, column.labels, self.now, values)
 
-    def follow(self, derived: DerivedColumns) -> None:
-        """Keep what derived families follow from at this scrape."""
-        if not self._followed or self._followed[-1].derived is not derived:
-            self._followed.append(_FollowedRun(derived))
-        run = self._followed[-1]
-        run.times.append(self.now)
-        for device in derived.devices:
-            run.sent.setdefault(device.name, []).append(derived.snapshot(device))
+    def follow(self, page: MetricsPage, snapshot: StoreSnapshot) -> None:
+        """Keep what the series of a page's devices follow from at this scrape."""
+        self._go_on(self._followed, page, snapshot)
 
     def follow_rollups(self, page: RollupPage, snapshot: StoreSnapshot) -> None:
         """Keep what roll-ups follow from at this scrape."""
-        last = self._rolled[-1] if self._rolled else None
-        if last is None or last.page is not page or last.wanted is not self.wanted:
-            last = _RolledRun(page, self.wanted)
-            self._rolled.append(last)
-        last.times.append(self.now)
-        last.snapshots.append(snapshot)
+        self._go_on(self._rolled, page, snapshot)
+
+    def _go_on(self, runs: list[_FollowedRun[_Page]], page: _Page, snapshot: StoreSnapshot) -> None:
+        if not runs or runs[-1].page is not page or runs[-1].wanted is not self.wanted:
+            runs.append(_FollowedRun(page, self.wanted))
+        runs[-1].times.append(self.now)
+        runs[-1].snapshots.append(snapshot)
 
     def blocks(self) -> Iterator[Block]:
-        """Yield what was kept since the last call."""
+        """Return what was kept since the last call; it is computed as it is taken.
+
+        Another thread may take it while this one goes on, call after call in their order.
+        """
         sent, self._sent = self._sent, {}
         followed, self._followed = self._followed, []
         rolled, self._rolled = self._rolled, []
-        before, self._known = self._known, {}
-        for kept in sent.values():
-            for run in kept.runs:
-                values = np.array(run.values)
-                if kept.whole:
-                    np.rint(values, out=values)
-                times = np.array(run.at, np.int64)
-                labels = self._placed(run.labels, before)
-                yield Block(kept.head, kept.device, labels, kept.whole, times, values)
-        for each in followed:
-            yield from self._computed(each, before)
-        for own in rolled:
-            at = np.array(own.times, np.int64)
-            for head, column in own.page.stacked(own.snapshots, own.wants):
-                values = np.rint(column.values) if column.whole else column.values
-                labels = self._placed(column.labels, before)
-                yield Block(head, "site", labels, column.whole, at, values)
+        return self._computed(sent, followed, rolled)
 
     def forget(self) -> None:
         """Drop what was kept since the last call."""
@@ -166,25 +144,52 @@ class PageReader(ExpositionWriter):
         self._rolled.clear()
 
     def _computed(
-        self, run: _FollowedRun, before: Mapping[int, tuple[Sequence[bytes], list[bytes]]]
+        self,
+        sent: dict[str, dict[tuple[str, int], _SentRuns]],
+        followed: Iterable[_FollowedRun[MetricsPage]],
+        rolled: Iterable[_FollowedRun[RollupPage]],
     ) -> Iterator[Block]:
-        """Yield all derived families of a run of scrapes."""
-        times = np.array(run.times, np.int64)
-        together = {device: _together(sent) for device, sent in run.sent.items()}
-        for head, device, family in run.derived.families:
-            if not self.wants(head.name):
-                continue
-            labels = self._placed(run.derived.labels(device, family), before)
-            whole = not family.decimals
-            values = family.table(together[device.name]).reshape(len(times), -1)
-            if whole:
-                np.rint(values, out=values)
-            yield Block(head, device.name, labels, whole, times, values)
+        before, self._known = self._known, {}
+        for run in followed:
+            at = np.array(run.times, np.int64)
+            for head, columns in run.page.stacked(run.snapshots, run.wants):
+                if columns is None:
+                    yield from self._kept(sent.pop(head.name, {}), before)
+                    continue
+                for device, column in zip(head.devices, columns, strict=True):
+                    if column.labels:
+                        yield self._block(head, device, column, at, before)
+        for own in sent.values():
+            yield from self._kept(own, before)
+        for run in rolled:
+            at = np.array(run.times, np.int64)
+            for head, column in run.page.stacked(run.snapshots, run.wants):
+                yield self._block(head, "site", column, at, before)
+
+    def _kept(self, sent: Mapping[tuple[str, int], _SentRuns], before: _Known) -> Iterator[Block]:
+        """Yield what was kept of a metric scrape by scrape."""
+        for kept in sent.values():
+            for run in kept.runs:
+                column = SeriesColumn(run.labels, np.array(run.values), kept.whole)
+                yield self._block(
+                    kept.head, kept.device, column, np.array(run.at, np.int64), before
+                )
+
+    def _block(
+        self,
+        head: MetricHead,
+        device: str,
+        column: SeriesColumn,
+        times: NDArray[np.int64],
+        before: _Known,
+    ) -> Block:
+        values = np.rint(column.values) if column.whole else column.values
+        return Block(head, device, self._placed(column.labels, before), column.whole, times, values)
 
     def _placed(
         self,
         labels: Sequence[bytes],
-        before: Mapping[int, tuple[Sequence[bytes], list[bytes]]],
+        before: _Known,
     ) -> list[bytes]:
         """Return label blocks with those of the target that they do not have themselves."""
         known = self._known.get(id(labels)) or before.get(id(labels))
@@ -192,14 +197,6 @@ class PageReader(ExpositionWriter):
             known = labels, [_with_target(block, self.target) for block in labels]
         self._known[id(labels)] = known
         return known[1]
-
-
-def _together(sent: Sequence[DeviceValues]) -> DeviceValues:
-    """Return the devices of all scrapes as if they were so many devices of one."""
-    columns = {
-        name: np.concatenate([own.columns[name] for own in sent]) for name in sent[0].columns
-    }
-    return DeviceValues(sent[0].site, np.concatenate([own.ts for own in sent]), columns)
 
 
 def _with_target(block: bytes, target: Mapping[str, str]) -> bytes:
