@@ -129,9 +129,11 @@ class DerivedFamily:
     def table(self, values: DeviceValues) -> Values:
         """Return the series of all devices, (devices, series), NaN where one does not report."""
         count = self.group.count(values.site)
-        known = np.isfinite(values[self.known])[:, None]
+        known = np.isfinite(values[self.known])
         found = np.asarray(self.values(values), dtype=np.float64)
         if found.ndim == 1 and count == 1 and found.size == known.size:
             found = found[:, None]
-        table: Values = np.where(known, np.broadcast_to(found, (known.size, count)), np.nan)
+        table: Values = np.broadcast_to(found, (known.size, count))
+        if not known.all():
+            table = np.where(known[:, None], table, np.nan)
         return np.round(table, self.decimals) if self.decimals else table

@@ -183,7 +183,10 @@ class PageReader(ExpositionWriter):
         times: NDArray[np.int64],
         before: _Known,
     ) -> Block:
-        values = np.rint(column.values) if column.whole else column.values
+        values = column.values
+        if column.whole:
+            # What was computed for this call is rounded in place.
+            values = np.rint(values, out=values if values.flags.writeable else None)
         return Block(head, device, self._placed(column.labels, before), column.whole, times, values)
 
     def _placed(

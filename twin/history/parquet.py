@@ -176,17 +176,18 @@ class ParquetDay:
     ) -> int:
         """Append a row group, and return the number of samples."""
         arrow, samples = self._arrow, 0
-        moment = arrow.timestamp("ms", tz="UTC")
+        moment, new = arrow.timestamp("ms", tz="UTC"), key not in self._files
         fields = [arrow.field("time", moment, nullable=False)]
-        columns, few = [arrow.array(rows.times(), moment)], []
+        columns, few = [arrow.array(rows.times(), moment)], ["time"]
         for name, (codes, words) in identity.items():
             own = rows.of_devices(codes)
             without = own < 0 if name in key.lacking else None
             column = arrow.DictionaryArray.from_arrays(
                 arrow.array(own, mask=without), arrow.array(words, arrow.string())
             )
-            few.append(_free(name, key.metrics))
-            fields.append(arrow.field(few[-1], column.type, nullable=without is not None))
+            own_name = _free(name, key.metrics)
+            few.append(own_name)
+            fields.append(arrow.field(own_name, column.type, nullable=without is not None))
             columns.append(column)
         for name, table in values.items():
             flat = rows.of_samples(table)
@@ -194,14 +195,14 @@ class ParquetDay:
             samples += flat.size if missing is None else int(flat.size - missing.sum())
             fields.append(arrow.field(name, arrow.float64()))
             columns.append(arrow.array(flat, arrow.float64(), mask=missing))
-            if _repeats(flat):
+            if new and _repeats(flat):
                 few.append(name)
         made = arrow.Table.from_arrays(columns, schema=arrow.schema(fields))
         job = identity["job"][1][0] if "job" in identity else None
-        self._file(key, job or "twin", made.schema, few).write_table(made)
+        self._file(key, job or "twin", made.schema, few, len(identity)).write_table(made)
         return samples
 
-    def _file(self, key: _FileKey, job: str, schema: Any, few: Sequence[str]) -> Any:
+    def _file(self, key: _FileKey, job: str, schema: Any, few: Sequence[str], labels: int) -> Any:
         """Return the file of some columns, which is made when they first appear.
 
         Args:
@@ -209,6 +210,8 @@ class ParquetDay:
             job: of its exporter.
             schema: of its columns.
             few: columns with few values, which are written with a dictionary.
+            labels: how many of them, after the time, are runs of the same value, which are
+                smaller than what compressing them would cost.
         """
         if key not in self._files:
             folder = self._folder / f"class={key.device}"
@@ -219,7 +222,9 @@ class ParquetDay:
             self._files[key] = self._parquet.ParquetWriter(
                 folder / f"{word}-{number}.parquet",
                 schema,
-                compression="zstd",
+                compression={
+                    name: "none" if name in few[1 : 1 + labels] else "zstd" for name in schema.names
+                },
                 use_dictionary=list(few),
                 write_statistics=["time"],
             )
