@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 
@@ -217,12 +218,13 @@ class SimulatedPast:
         frames = emulator.frames
         for unit in frames.due():
             stamp = frames.stamp(unit)
-            if stamp is not None:
-                hand_over(emulator, core, stamp, now, whole=whole)
+            if stamp is not None and whole:
+                hand_over(emulator, core, stamp, now, whole=True)
         if self._ticks % max(_STATUS_SECONDS // plan.step, 1) == 0:
             status = emulator.status("online", self._figures())
             core.handle(status.topic, status.payload, retain=False, now=now)
-        core.tick(now)
+        if whole:  # who looks at nothing in between gives up nobody in between
+            core.tick(now)
 
     def _maintain(self) -> None:
         """Let the planned works begin whose time comes within this step."""
@@ -236,9 +238,11 @@ class SimulatedPast:
                 self._emulator.inject(work.identifier, work.kind, work.target, seconds)
 
     def blocks(self) -> Iterator[Block]:
-        """Yield all that was scraped since the last call."""
-        for _, page in self._pages:
-            yield from page.blocks()
+        """Return all that was scraped since the last call; it is computed as it is taken.
+
+        Another thread may take it while this one goes on, call after call in their order.
+        """
+        return chain.from_iterable([page.blocks() for _, page in self._pages])
 
     def watch(self, wanted: Collection[str] | None) -> None:
         """Keep these metrics only from now on; None for all."""

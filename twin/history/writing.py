@@ -9,7 +9,7 @@ evaluates the rules over it, while the next part is simulated.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import partial
 from math import prod
@@ -202,7 +202,7 @@ def _write_day(
                 past.scrape()
                 report.scraped()
                 if scrape % each == 0 or scrape == plan.scrapes:
-                    blocks, now = list(past.blocks()), round(past.now)
+                    blocks, now = past.blocks(), round(past.now)
                     samples += parts.put(partial(_write_part, writer, rules, blocks, now))
             samples += parts.wait()
         writer.finish(past.events(day, day + plan.day))
@@ -212,8 +212,11 @@ def _write_day(
     return samples
 
 
-def _write_part(writer: DayWriter, rules: RuleHistory | None, blocks: list[Block], now: int) -> int:
-    """Write a part of a day with what the rules gave, and return its samples."""
+def _write_part(
+    writer: DayWriter, rules: RuleHistory | None, computed: Iterator[Block], now: int
+) -> int:
+    """Compute and write a part of a day with what the rules gave, and return its samples."""
+    blocks = list(computed)
     return writer.take(blocks if rules is None else [*blocks, *rules.take(blocks, now)])
 
 
