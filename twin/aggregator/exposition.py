@@ -223,7 +223,8 @@ class MetricsPage:
             if device.name not in stacks:
                 units = self._units[device.frame]
                 stacks[device.name] = stacked_values(snapshots, device.name, units)
-            return stacks[device.name][self._store.row(device, device[name])]
+            said: NDArray[np.float64] = stacks[device.name][self._store.row(device, device[name])]
+            return said
 
         momentary = {own.name for _, own in self._momentary}
         for metric, own in self._sent:

@@ -156,14 +156,14 @@ class PageReader(ExpositionWriter):
                 if columns is None:
                     yield from self._kept(sent.pop(head.name, {}), before)
                     continue
-                for device, column in zip(head.devices, columns, strict=True):
-                    if column.labels:
-                        yield self._block(head, device, column, at, before)
+                for device, sent_column in zip(head.devices, columns, strict=True):
+                    if sent_column.labels:
+                        yield self._block(head, device, sent_column, at, before)
         for own in sent.values():
             yield from self._kept(own, before)
-        for run in rolled:
-            at = np.array(run.times, np.int64)
-            for head, column in run.page.stacked(run.snapshots, run.wants):
+        for own_run in rolled:
+            at = np.array(own_run.times, np.int64)
+            for head, column in own_run.page.stacked(own_run.snapshots, own_run.wants):
                 yield self._block(head, "site", column, at, before)
 
     def _kept(self, sent: Mapping[tuple[str, int], _SentRuns], before: _Known) -> Iterator[Block]:

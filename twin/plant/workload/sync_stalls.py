@@ -20,6 +20,9 @@ _FLAT = 0.514
 _POINTS = 1025
 """Points of the mean dip over a step: 10 ms apart in a step of 10 s."""
 _PHASES = np.linspace(-0.5, 0.5, _POINTS)
+_EDGES, _SIGNS = np.array([[-1.0, -_FLAT, _FLAT, 1.0], [1.0, -1.0, -1.0, 1.0]])[:, :, None]
+"""Where the slope of a dip changes, in half-widths from its middle, and by which sign."""
+_ROWS = np.arange(2 * len(_EDGES)).reshape(-1, 2, 1) * _POINTS
 
 
 class SyncStalls:
@@ -50,9 +53,9 @@ class SyncStalls:
             start: of the stretch, in steps from the nearest boundary, -0.5 to 0.5.
             end: of the stretch.
         """
-        first = (start - self._centre) / self._half
-        last = (end - self._centre) / self._half
-        depth: Floats = self._depth * self._half * (_trapezium(last) - _trapezium(first))
+        ends = np.array([start, end], self._centre.dtype)[:, None, None]
+        until = _trapezium((ends - self._centre) / self._half)
+        depth: Floats = self._depth * self._half * (until[1] - until[0])
         return depth
 
     def mean_at(self, phases: Floats) -> Floats:
@@ -69,17 +72,17 @@ class SyncStalls:
         the points exact, and two running sums make the curve of them.
         """
         centre, half, depth = (part.ravel() for part in (self._centre, self._half, self._depth))
-        bend = depth / (half * (1.0 - _FLAT))
-        bends = np.zeros(_POINTS)
+        bend = _SIGNS.astype(depth.dtype) * (depth / (half * (1.0 - _FLAT)))
         scale = _POINTS - 1
-        for edge, sign in ((-1.0, 1.0), (-_FLAT, -1.0), (_FLAT, -1.0), (1.0, 1.0)):
-            # A dip that reaches out of the step has begun, or ends, at its edge.
-            place = clamp((centre + edge * half + 0.5) * scale, 0.0, scale)
-            left = np.minimum(place.astype(np.intp), scale - 1)
-            share = place - left
-            bends += np.bincount(left, sign * bend * (1.0 - share), _POINTS)
-            bends += np.bincount(left + 1, sign * bend * share, _POINTS)
-        slopes = np.cumsum(bends)
+        # A dip that reaches out of the step has begun, or ends, at its edge.
+        place = clamp((centre + _EDGES.astype(half.dtype) * half + 0.5) * scale, 0.0, scale)
+        left = np.minimum(place.astype(np.intp), scale - 1)
+        share = place - left
+        # Of each edge a row for what is left of its place, and one for what is right of it.
+        places = np.stack([left, left + 1], axis=1) + _ROWS
+        parts = np.stack([bend * (1.0 - share), bend * share], axis=1)
+        bends = np.bincount(places.ravel(), parts.ravel(), _ROWS.size * _POINTS)
+        slopes = np.cumsum(bends.reshape(-1, _POINTS).sum(axis=0))
         rises = np.concatenate(([0.0], np.cumsum(slopes[:-1])))
         mean: Floats = clamp(rises / (scale * centre.size), 0.0, 1.0)
         return mean
