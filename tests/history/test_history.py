@@ -124,6 +124,21 @@ def test_values_do_not_depend_on_how_many_scrapes_are_taken_at_once() -> None:
     assert any(name.endswith("_total") and name.startswith("rack") for name, *_ in found[0])
 
 
+def test_what_was_scraped_is_not_what_comes_later() -> None:
+    """Blocks that are computed after more scrapes are those of the scrapes before the call."""
+    found: list[list[tuple[str, bytes, bytes]]] = []
+    for later in (0, 2):
+        lived = SimulatedPast(plan(days=1))
+        for _ in range(2):
+            lived.scrape()
+        taken = lived.blocks()
+        for _ in range(later):
+            lived.scrape()
+        found.append([(own.head.name, own.times.tobytes(), own.values.tobytes()) for own in taken])
+        assert len(list(lived.blocks())) == (len(found[0]) if later else 0)
+    assert found[0] == found[1]
+
+
 def test_openmetrics_and_blocks_have_the_same_samples(tmp_path: Path) -> None:
     """A file ends as OpenMetrics wants it, has each family once, and as many samples as Parquet."""
     total, _ = written(plan(days=1), target_of(f"openmetrics:{tmp_path / 'text'}"))
