@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from twin.catalog import HOST
 from twin.plant import Conditions, Plant
 from twin.plant.operating_system import HostLoad, HostSize, HostTroubles, OperatingSystems
+from twin.plant.workload import Demand
+from twin.plant.workload.levels import STORAGE_BURST, STORAGE_QUIET
 from twin.site import Layout, parse_site
 
 SIZE = HostSize(threads=224, memory=2.164e12, root=1.8e12, data=3e13, read=4.4e10, write=2.4e10)
@@ -130,3 +134,28 @@ def test_hosts_of_a_scheduler_follow_its_jobs(kind: str) -> None:
     for _ in range(5):
         plant.step(1.0, Conditions.healthy(layout))
     assert plant.outputs()["host"]["load1"].shape == (2, 8)
+
+
+def test_a_host_waits_as_long_for_its_checkpoints_whatever_the_step() -> None:
+    """In a minute with a checkpoint of 15 s a host waits as long for it in one step as in sixty."""
+    layout = Layout(parse_site("{name: x, racks: 1, telemetry: {host: full}}", "x"))
+    waited, conditions = [], Conditions.healthy(layout)
+    for dt in (1.0, 60.0):
+        plant = Plant(layout, seed=2)
+        hosts, nics, inlet = plant.halls.systems, plant.nics, plant.servers.inlet
+        assert hosts is not None
+        before = float(hosts.outputs()["cpu_iowait"].sum())
+        for second in range(round(60.0 / dt)):
+            share = 0.25 if dt > 1.0 else float(second < 15)
+            use = STORAGE_QUIET * (1.0 - share) + STORAGE_BURST * share
+            hosts.step(replace(_demand(), storage=use), nics, inlet, conditions, None, dt)
+        waited.append(float(hosts.outputs()["cpu_iowait"].sum()) - before)
+    assert waited[1] == pytest.approx(waited[0], rel=0.01)
+
+
+def _demand() -> Demand:
+    """What a job asks for that computes all the time."""
+    return Demand(
+        activity=np.ones((1, 1)), wait=0.2, busy=1.0, compute=1.0, network=0.1, congestion=0.0,
+        storage=0.0, framebuffer=0.9, present=1.0,
+    )  # fmt: skip

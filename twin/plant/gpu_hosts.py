@@ -17,8 +17,9 @@ from twin.plant.conditions import Conditions
 from twin.plant.host import HostStates
 from twin.plant.nic import Nics
 from twin.plant.operating_system import HostLoad, HostSize, HostTroubles, OperatingSystems
-from twin.plant.units import Floats, clamp
+from twin.plant.units import FINE_STEP, Floats, clamp
 from twin.plant.workload import Demand, Level
+from twin.plant.workload.levels import STORAGE_BURST, STORAGE_QUIET
 from twin.site import Layout
 
 __all__ = ["GpuHosts"]
@@ -81,7 +82,9 @@ class GpuHosts:
         """
         of = self._of_servers
         present: Floats = np.minimum(of(demand.present), 1.0)
-        saving: Floats = clamp((of(demand.storage) - _QUIET) / (_SAVING - _QUIET), 0.0, 1.0)
+        # Over a longer step the use is a mean of seconds at full speed and of quiet ones.
+        quiet, full = (_QUIET, _SAVING) if dt <= FINE_STEP else (STORAGE_QUIET, STORAGE_BURST)
+        saving: Floats = clamp((of(demand.storage) - quiet) / (full - quiet), 0.0, 1.0)
         load = self._asked(present, of(demand.compute), saving, of(nics.loading), inlet)
         up = None if hosts is None else hosts.up
         self._systems.step(load, _troubles(conditions), dt, up)

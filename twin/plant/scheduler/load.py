@@ -12,7 +12,7 @@ from twin.plant.scheduler.scheduler import Scheduler
 from twin.plant.scheduler.table import BatchState
 from twin.plant.units import Floats
 from twin.plant.workload.demand import Demand, Level
-from twin.plant.workload.levels import Levels
+from twin.plant.workload.levels import STORAGE_BURST, STORAGE_QUIET, Levels
 from twin.site import Layout
 
 __all__ = ["BatchLoad"]
@@ -21,8 +21,6 @@ _DIP = 0.12
 """Share of a step in which the GPUs of a job exchange and wait, est."""
 _QUIET_NETWORK = 0.08
 """Use of the compute NICs between the exchanges, est. below 10 %."""
-_STORAGE_QUIET, _STORAGE_BURST = 0.002, 0.5
-"""Use of the storage NICs while computing, and in a checkpoint, est., as of training jobs."""
 _START_HELD = 0.5
 """Share of the framebuffer that a job holds while it starts, est."""
 
@@ -122,7 +120,7 @@ class BatchLoad:
             * np.where(starting, _START_HELD, 1.0),
             "network": use + (LINE_RATE - _QUIET_NETWORK) * exchange,
             "congestion": excess * exchange,
-            "storage": _STORAGE_QUIET * computing + _STORAGE_BURST * saving,
+            "storage": STORAGE_QUIET * computing + STORAGE_BURST * saving,
         }
         return {name: np.append(value, 0.0).astype(np.float32) for name, value in values.items()}
 

@@ -1,10 +1,13 @@
-"""Activity of the named power states, from the GPU model's measured watts."""
+"""Levels of the named states: activity by the GPU model's measured watts, use of the storage."""
 
 from __future__ import annotations
 
 from twin.site import Site
 
-__all__ = ["Levels"]
+__all__ = ["STORAGE_BURST", "STORAGE_QUIET", "Levels"]
+
+STORAGE_QUIET, STORAGE_BURST = 0.002, 0.5
+"""Use of the storage NICs while training, and while a checkpoint is written, est."""
 
 
 class Levels:

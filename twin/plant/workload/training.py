@@ -19,7 +19,7 @@ from twin.plant.workload.demand import (
     Progress,
 )
 from twin.plant.workload.held_memory import HeldMemory
-from twin.plant.workload.levels import Levels
+from twin.plant.workload.levels import STORAGE_BURST, STORAGE_QUIET, Levels
 from twin.plant.workload.power_waveform import (
     NO_COURSE,
     POINTS,
@@ -43,8 +43,6 @@ __all__ = ["TrainingJob"]
 
 _SAMPLE_SECONDS = 0.2
 _LEAST_PACE = 1e-3
-_STORAGE_QUIET, _STORAGE_BURST = 0.002, 0.5
-"""Use of the storage NICs while training, and while a checkpoint is written, est."""
 _COMPUTING = (JobState.TRAINING, JobState.EVALUATION)
 _RUNNING = (JobState.TRAINING, JobState.EVALUATION, JobState.CHECKPOINT, JobState.STALLED)
 _STANDING = ("phase", "begun", "step_seconds", "since_checkpoint", "until_eval",
@@ -373,7 +371,7 @@ class TrainingJob:
             compute=computing,
             network=tally.network / count,
             congestion=tally.congestion / count,
-            storage=_STORAGE_QUIET * computing + _STORAGE_BURST * saving,
+            storage=STORAGE_QUIET * computing + STORAGE_BURST * saving,
             framebuffer=tally.framebuffer / count,
             saving=saving,
             loading=self._reading * loading,
