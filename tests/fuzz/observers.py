@@ -60,7 +60,8 @@ def shadow(data: bytes) -> None:
     core = _shadow()
     chosen = data[0] if data else 0
     name = _layout().unit_name(UnitKind.RACK, chosen % 2)
-    topic = f"twin/v1/real/meta/rack/{name}" if chosen % 8 == 7 else f"twin/v1/real/rack/{name}"
+    kind = {7: "meta/rack", 6: "jobs"}.get(chosen % 8, "rack")
+    topic = f"twin/v1/real/{kind}/{name}"
     core.handle(topic, data[1:], retain=chosen > 250, at=float(next(_CLOCK)))
     core.evaluate()
     assert not core.refused["unexpected"], "an error that nobody foresaw"

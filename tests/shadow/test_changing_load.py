@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from twin.bench.hidden_reality import KNOWN, KNOWN_IN_AIR, HiddenReality
+from twin.catalog import NIC
 from twin.plant import Conditions
 from twin.shadow.calibration import Phases, Watch
 from twin.shadow.readings import Moment, Rounding, SiteModel
@@ -47,7 +48,8 @@ def test_jobs_that_come_and_go_are_no_finding(known: str) -> None:
     known = known.replace("racks: 6", "racks: 3") + _MIX
     reality = HiddenReality(1, known=known, otherwise=_OTHERWISE)
     assert not _found(reality)
-    watches = reality.shadow.watches.values()
+    # Ports are judged within a job, and nothing says here which job they serve.
+    watches = [own for own in reality.shadow.watches.values() if own.relation.device is not NIC]
     assert np.mean([own.own.watching.mean() for own in watches]) > 0.9
 
 

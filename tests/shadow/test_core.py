@@ -88,8 +88,10 @@ def test_healthy_hour_of_a_hidden_reality_has_no_finding() -> None:
     reality = HiddenReality(11)
     for _ in reality.run(_CALIBRATED):
         assert not reality.shadow.findings
-    watched = [own.own.watching.all() for own in reality.shadow.watches.values()]
-    assert all(watched)
+    for name, own in reality.shadow.watches.items():
+        # The last port of a server carries storage, for which there are no peers.
+        ports = own.own.watching.reshape(-1, 3)[:, :2] if name.startswith("nic_") else None
+        assert (own.own.watching if ports is None else ports).all(), name
     for second in reality.run(3_600):
         assert not reality.shadow.findings, (second, reality.shadow.findings)
 

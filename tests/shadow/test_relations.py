@@ -84,7 +84,7 @@ def test_relations_are_the_plants_own(known: str) -> None:
         moment = readings.moment(model)
         for relation in relations:
             found = relation.function(moment, states[relation.name])
-            measured = moment.over(relation.effect, relation.shape(layout)[1])
+            measured = relation.measured(moment, relation.shape(layout)[1])
             if second >= 200:
                 errors[relation.name].append(measured - found.base - found.driven)
     # What devices differ by all the time is for calibration.
@@ -96,5 +96,5 @@ def test_relations_are_the_plants_own(known: str) -> None:
 _STORED = {"heat_balance": 150.0, "heat_exchanger": 0.05}
 """Heat that the coolant between thermometers and exchanger stores in a second, of 24 kW, and what
 that makes of its temperature."""
-_CLOSE = {"K": 1.6, "W": 45.0, "L/min": 0.05, "Pa": 60.0, "rpm": 150.0}
+_CLOSE = {"K": 1.6, "W": 45.0, "L/min": 0.05, "Pa": 60.0, "rpm": 150.0, "B/s": 1e8}
 """Rounding of the readings, and what a second of lag makes."""

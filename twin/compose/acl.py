@@ -100,7 +100,8 @@ class BrokerUser:
         own = topics.shadow("+") if observes else topics.status("+")
         kinds = (UnitKind.RACK, *(_OBSERVED if observes else ()))
         frames = (topics.frames(kind) for kind in kinds)
-        read = (*frames, topics.blocks("+"), topics.meta("+"), own)
+        jobs = (topics.jobs("+"),) if observes else ()
+        read = (*frames, topics.blocks("+"), topics.meta("+"), *jobs, own)
         written = (("write", own),) if observes else ()
         return (*written, *(("read", topic) for topic in read))
 

@@ -92,6 +92,7 @@ class Watch:
         own: what single devices deviate by from their rack or their like.
         common: what whole racks or servers deviate by; None where they share no cause.
         applies: racks that have it, (racks, 1).
+        each: devices that it judges in each of these.
         expected: mean expected effect of the last block, NaN where the relation does not cover it.
         covered: devices that the last block covers and that are judged.
     """
@@ -99,6 +100,7 @@ class Watch:
     def __init__(self, relation: Relation, layout: Layout, phases: Phases) -> None:
         self.relation = relation
         self.shape = shape = relation.shape(layout)
+        self.each = relation.judged(layout)
         self._phases = phases
         of_racks = relation.frame is UnitKind.RACK
         kinds = kinds_of(layout) if of_racks else np.zeros(shape[0], np.int64)
@@ -161,7 +163,7 @@ class Watch:
         if not self.shape[1]:
             return
         relation = self.relation
-        measured = moment.over(relation.effect, self.shape[1])
+        measured = relation.measured(moment, self.shape[1])
         found = relation.function(moment, self._memory)
         error, there = self._error(measured, found)
         step = np.nan_to_num(moment.dt)

@@ -16,6 +16,7 @@ from twin.catalog import (
     FAN,
     GPU,
     MEGAPACK,
+    NIC,
     POWER_SHELF,
     PSU,
     PUMP,
@@ -218,6 +219,21 @@ CAUSES = (
     DeviationCause("bus_load", CDU, (("bus_load", "own", 1),),
           "bus of {place} carries {residual:.0f} W {direction} what its trays explain: a joint "
           "loses it, or a meter is wrong", mirrored=True),
+    DeviationCause("nic_behind", NIC, (("nic_sent", "own", -1), ("nic_received", "own", -1)),
+          "NIC {place} carries {percent:.0f} % less than its peers in the job: its link is "
+          "degraded, or it is on another rail"),
+    DeviationCause("nic_behind", NIC, (("nic_sent", "own", -1),),
+          "NIC {place} sends {percent:.0f} % less than its peers in the job: its link is degraded, "
+          "or its traffic goes over another port"),
+    DeviationCause("nic_loses", NIC, (("nic_received", "own", -1),),
+          "NIC {place} receives {percent:.0f} % less than its peers in the job: its cable or its "
+          "leaf loses packets"),
+    DeviationCause("nic_ahead", NIC, (("nic_sent", "own", 1),),
+          "NIC {place} carries {percent:.0f} % more than its peers in the job: it has traffic of "
+          "another port, or sends packets again", also=(("nic_received", "own", 1),)),
+    DeviationCause("nic_ahead", NIC, (("nic_received", "own", 1),),
+          "NIC {place} receives {percent:.0f} % more than its peers in the job: it has traffic of "
+          "another port"),
     DeviationCause("charge_sensor", MEGAPACK, (("megapack_charge", "own", 1),),
           "state of charge of {place} is wrong: it reads {points:.1f} points {direction} what its "
           "energy meters give", mirrored=True, follows=0),

@@ -17,7 +17,7 @@ import structlog
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from twin.catalog import GPU, UnitKind
+from twin.catalog import GPU, NIC, UnitKind
 from twin.errors import FrameError
 from twin.shadow.calibration import Phases, Watch
 from twin.shadow.causes import Alarm, Finding, findings
@@ -33,6 +33,7 @@ from twin.wire import (
     BlockDecoder,
     Decoder,
     RackBlock,
+    RackJobs,
     RackMeta,
     Snapshot,
     Topics,
@@ -160,7 +161,8 @@ class ShadowCore:
         topics = self.topics
         beside = (topics.frames(kind) for kind in self._units.kinds)
         blocks = (topics.blocks("+"),) if self.layout.site.telemetry.has_blocks else ()
-        return (topics.frames(UnitKind.RACK), *blocks, *beside, topics.meta("+"))
+        racks = (topics.frames(UnitKind.RACK), *blocks)
+        return (*racks, *beside, topics.meta("+"), topics.jobs("+"))
 
     def handle(
         self, topic: str, payload: bytes, *, retain: bool = False, at: float | None = None
@@ -189,6 +191,9 @@ class ShadowCore:
             raise FrameError("foreign", "another site's")
         if address.kind == "meta":
             self._meta(address.name.removeprefix(f"{UnitKind.RACK.value}/"), payload)
+            return
+        if address.kind == "jobs":
+            self._jobs(address.name, payload)
             return
         beside = next((kind for kind in self._units.kinds if kind.value == address.kind), None)
         if beside is None and address.kind not in {UnitKind.RACK.value, BLOCKS}:
@@ -235,6 +240,17 @@ class ShadowCore:
             if watch.relation.device is GPU:
                 where = np.zeros(watch.shape, dtype=np.bool_)
                 where[rack] = other
+                watch.reset(where)
+
+    def _jobs(self, name: str, payload: bytes) -> None:
+        """Take over which jobs a rack serves, and calibrate anew what is judged within a job."""
+        rack = self._rack(name)
+        message = decode_message(RackJobs, payload) if payload else None
+        other = self._model.jobs.take(rack, message)
+        for watch in self.watches.values() if other.any() else ():
+            if watch.relation.device is NIC:
+                where = np.zeros(watch.shape, dtype=np.bool_)
+                where[rack] = np.repeat(other, watch.shape[1] // len(other))
                 watch.reset(where)
 
     def take(self, rack: int, snapshot: Snapshot, at: float | None = None) -> None:

@@ -178,7 +178,7 @@ class Detector:
     @property
     def present(self) -> Floats:
         """The present deviation, in units of the effect."""
-        return np.where(self.watching, self._smooth_whole * self.deviation, 0.0)
+        return self._smooth_whole * np.where(self.watching, self.deviation, 0.0)
 
     def _beyond_chance(self, smooth: Floats) -> NDArray[np.int8]:
         spread = sqrt(_SMOOTH / (2.0 - _SMOOTH))

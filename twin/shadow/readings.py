@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from twin.plant.gpu import ModelValues
 from twin.plant.heat_paths import PlateShares
 from twin.plant.hydraulics import PumpCurve
 from twin.plant.units import Floats
+from twin.shadow.placement import JobPlacement
 from twin.site import Layout
 from twin.wire import Snapshot
 
@@ -115,6 +116,7 @@ class SiteModel:
         exchanger: of the coolant units, clean.
         shares: of the heat that coolant takes.
         liquid: racks that have a coolant unit, (racks, 1).
+        jobs: which of them serve which job, as it is now.
     """
 
     layout: Layout
@@ -125,6 +127,7 @@ class SiteModel:
     exchanger: Exchanger
     shares: PlateShares
     liquid: Flags
+    jobs: JobPlacement
 
     @classmethod
     def of(cls, layout: Layout) -> SiteModel:
@@ -138,6 +141,7 @@ class SiteModel:
             curve=PumpCurve.of(site.cooling),
             exchanger=Exchanger.of(site.cooling),
             shares=PlateShares.of(site),
+            jobs=JobPlacement(layout),
             liquid=~np.array(site.air_racks, dtype=np.bool_)[:, None],
         )
 
@@ -151,12 +155,14 @@ class Moment:
         values: of each reading, NaN where there is none.
         known: readings that a rack has ever given, (racks, 1).
         dt: seconds since the rack's last instant, NaN for the first, (racks, 1).
+        ts: unix time of the rack's last frame, (racks, 1).
     """
 
     model: SiteModel
     values: Mapping[str, Floats]
     known: Mapping[str, Flags]
     dt: Floats
+    ts: Floats = field(default_factory=lambda: np.zeros((1, 1)))
 
     def __getitem__(self, name: str) -> Floats:
         return self.values[name]
@@ -257,7 +263,7 @@ class UnitReadings:
         self._average(dt)
         self._count(dt)
         self.pending[:] = False
-        return Moment(model, self.values, self._known, dt)
+        return Moment(model, self.values, self._known, dt, self.ts)
 
     def _average(self, dt: Floats) -> None:
         """Work out the power of the GPUs since their last frame."""

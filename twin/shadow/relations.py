@@ -17,6 +17,7 @@ from twin.catalog import (
     FAN,
     GPU,
     MEGAPACK,
+    NIC,
     POWER_SHELF,
     PSU,
     PUMP,
@@ -27,9 +28,11 @@ from twin.catalog import (
     UnitKind,
     device_class,
 )
-from twin.shadow import battery_functions, functions, site_functions
+from twin.plant.units import Floats
+from twin.shadow import battery_functions, functions, network_functions, site_functions
 from twin.shadow.functions import Function
-from twin.shadow.readings import split, step_of
+from twin.shadow.network_functions import rails_of
+from twin.shadow.readings import Moment, split, step_of
 from twin.site import Layout
 from twin.wire import ShadowUnit
 
@@ -67,6 +70,7 @@ class Relation:
         warm: seconds that a device must have reported before it counts.
         shared: class of what shares causes, so that what all devices of one show is its own: a
             coolant unit for a rack, or a server; None where nothing does.
+        rate: whether the effect is a counter, of which what it rises by a second counts.
         medium: what cools the racks that have it, ``liquid`` or ``air``; None for both.
     """
 
@@ -88,6 +92,7 @@ class Relation:
     lag_form: float = 0.15
     warm: float = 10.0
     shared: DeviceClass | None = None
+    rate: bool = False
     medium: Literal["liquid", "air"] | None = None
 
     @cached_property
@@ -105,6 +110,12 @@ class Relation:
         """Kind of the units that have it."""
         return self.device.frame
 
+    def measured(self, moment: Moment, each: int) -> Floats:
+        """Return the effect of an instant, of so many devices a unit."""
+        if self.rate:
+            return moment.sum_of(moment.rate(self.effect), each)
+        return moment.over(self.effect, each)
+
     def on(self, layout: Layout) -> Relation:
         """Return it as it is on a site: what the site's meters are off by goes with its racks."""
         if self.device is not FACILITY:
@@ -119,6 +130,12 @@ class Relation:
         if not all(layout.per_unit(device) and layout.units(device.frame) for device in needed):
             return racks, 0
         return racks, 1 if self.device is CDU else each
+
+    def judged(self, layout: Layout) -> int:
+        """Return how many devices of a unit it judges: all, but of ports those of rails."""
+        each = self.shape(layout)[1]
+        site = layout.site
+        return each if self.device is not NIC else each // site.server.nics * rails_of(site)
 
     @cached_property
     def coarse(self) -> tuple[str, ...]:
@@ -275,6 +292,20 @@ RELATIONS = (
         function=functions.water_heat, parameter="reading over flow and warming of the water",
         unit="W", gain=0.05, offset=200.0, floor=30.0, floor_ratio=0.005, form=0.05,
         medium="liquid",
+    ),
+    Relation(
+        name="nic_sent", title="bytes that a NIC sends", device=NIC, effect="nic.tx_bytes",
+        causes=("nic.rx_bytes",), function=network_functions.sent_by_port,
+        parameter="bytes over those that the same port of the job's other servers receives",
+        unit="B/s", gain=0.2, offset=1e6, floor=1e6, floor_ratio=0.01, form=0.02, within=0.01,
+        warm=30.0, rate=True,
+    ),
+    Relation(
+        name="nic_received", title="bytes that a NIC receives", device=NIC, effect="nic.rx_bytes",
+        causes=("nic.tx_bytes",), function=network_functions.received_by_port,
+        parameter="bytes over those that the same port of the job's other servers sends",
+        unit="B/s", gain=0.2, offset=1e6, floor=1e6, floor_ratio=0.01, form=0.02, within=0.01,
+        warm=30.0, rate=True,
     ),
     Relation(
         name="megapack_charge", title="charge of a Megapack", device=MEGAPACK,

@@ -84,7 +84,7 @@ def _relation(watch: Watch, part: slice, told: ToldDevices) -> ShadowRelation:
     return ShadowRelation(
         relation=watch.relation.name,
         unit=watch.relation.unit,
-        devices=int(watch.applies[part].sum()) * covered.shape[1],
+        devices=int(watch.applies[part].sum()) * watch.each,
         covered=int(covered.sum()),
         residual=_number(residual.mean()) if residual.size else None,
         sigmas=_number(np.sqrt((z[there] ** 2).mean())) if there.any() else None,
