@@ -6,7 +6,6 @@ known by its name, it is late, lost, twice there or wrong by itself, and is coun
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -197,8 +196,10 @@ def taken(
     lost = sum(steps) - len(steps)
     if lost > 0 and not announced.rivals.names:  # each of those counts by itself, so a gap is none
         telemetry.lost[kind.value].inc(lost)
-    for ts, frames in Counter(times).items():  # most often all have the same
-        lag = announced.lag(ts, now)
-        if lag is not None:
-            telemetry.lag.observe(lag, frames)
-    return announced.lag(times[-1], now)
+    lag = announced.lag(times[-1], now)
+    if lag is not None and min(times) == max(times):  # as it is most often
+        telemetry.lag.observe(lag, len(times))
+    elif lag is not None:
+        for ts in times:
+            telemetry.lag.observe(announced.lag(ts, now) or 0.0)
+    return lag

@@ -150,6 +150,8 @@ class Ingest:
         self._topics: dict[str, tuple[UnitKind, int]] = {}
         """Units whose frames have come, by their topic."""
         self._runs = FrameRuns(store, announced, telemetry, self._decoders, self._topics)
+        self._arrays: dict[str, str] = {}
+        """Arrays whose blocks have come, by their topic."""
         self._elapsed = Elapsed()
         self._log = LimitedLog()
 
@@ -182,8 +184,11 @@ class Ingest:
         """
         at = self._elapsed.read(now) if at is None else at
         try:  # what :func:`contained` does, for each frame and so without its cost
-            unit = self._topics.get(topic) or self._unit_of(topic)
-            if unit is not None:
+            array = self._arrays.get(topic)
+            unit = None if array else self._topics.get(topic) or self._unit_of(topic)
+            if array:
+                self._block(array, topic, payload, retain, now, at)
+            elif unit is not None:
                 self._frame(*unit, payload, retain, now, at)
             else:
                 self._message(self._address(topic), topic, payload, retain, now, at)
@@ -328,6 +333,7 @@ class Ingest:
             note(self._telemetry, self._log, error, topic, at)
 
         lag = self._blocks.handle(name, payload, now, at, refused)
+        self._arrays[topic] = name  # there is such an array, or it would have been refused
         self.lag = self.lag if lag is None else lag
 
     def take(self, kind: UnitKind, unit: int, snapshot: Snapshot, now: float) -> None:
