@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from twin.aggregator.derived_columns import DerivedColumns
 from twin.aggregator.histograms import HistogramWriter
 from twin.aggregator.label_blocks import LabelBlocks
+from twin.aggregator.steady_lines import LineBudget, SteadyLines
 from twin.aggregator.store import Store
 from twin.aggregator.store_snapshot import StoreSnapshot, stacked_values
 from twin.aggregator.text_format import (
@@ -119,7 +120,9 @@ def _sent(
     }
 
 
-def array_page(store: Store, array: int, detail: Detail) -> MetricsPage:
+def array_page(
+    store: Store, array: int, detail: Detail, budget: LineBudget | None = None
+) -> MetricsPage:
     """Return the page of one array: what ``detail`` covers of its racks and its switches."""
     racks = store.layout.racks_of(array)
     units = {UnitKind.RACK: slice(racks.start, racks.stop), UnitKind.ARRAY: slice(array, array + 1)}
@@ -131,7 +134,7 @@ def array_page(store: Store, array: int, detail: Detail) -> MetricsPage:
     )
     exposed = store.layout.exposed[store.layout.editions[array]]
     shown = _shown(store, exposed, store.layout.host_level(array))
-    return MetricsPage(store, covered, units, shown)
+    return MetricsPage(store, covered, units, shown, budget)
 
 
 def site_page(store: Store) -> MetricsPage:
@@ -151,6 +154,7 @@ class MetricsPage:
         devices: the device classes.
         units: that are covered, of each kind.
         signals: signals as they are exposed and derived families, by device class.
+        budget: of the lines that pages keep; None for one of its own.
     """
 
     def __init__(
@@ -159,8 +163,10 @@ class MetricsPage:
         devices: tuple[DeviceClass, ...],
         units: Mapping[UnitKind, slice],
         signals: Mapping[str, Iterable[Signal | DerivedFamily]],
+        budget: LineBudget | None = None,
     ) -> None:
         self._store = store
+        self._steady = SteadyLines(budget or LineBudget())
         self._layout = store.layout
         self._units = units
         self._metrics = [(metric, metric.head) for metric in metrics_of(signals, devices)]
@@ -252,12 +258,20 @@ class MetricsPage:
             columns = [self._column(device, signal) for device, signal in metric.signals]
             if metric.kind is MetricType.HISTOGRAM and text.openmetrics:
                 histograms.add(own, columns)
+            elif text.prints:
+                keys = ((metric.name, place) for place in range(len(columns)))
+                text.add(own, map(self._steady.of, keys, columns))
             else:
                 text.add(own, columns)
 
     def relabel(self, rack: int, gpus: Iterable[int]) -> None:
         """Rebuild the labels of some GPUs of a rack, both by their index in the store."""
         self._labels.renew(UnitKind.RACK, rack, gpus)
+        self.forget()
+
+    def forget(self) -> None:
+        """Give back what is kept of its lines."""
+        self._steady.clear()
 
     def _column(self, device: DeviceClass, signal: Signal | DerivedFamily) -> SeriesColumn:
         if isinstance(signal, DerivedFamily):

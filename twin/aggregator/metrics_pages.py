@@ -14,6 +14,7 @@ from twin.aggregator.rollup_page import RollupPage, exposed_groups
 from twin.aggregator.scheduler_pages import SchedulerPages
 from twin.aggregator.series_counter import SeriesCounter
 from twin.aggregator.state import StatePage
+from twin.aggregator.steady_lines import LineBudget
 from twin.aggregator.store import Store
 from twin.aggregator.text_format import ExpositionWriter
 from twin.catalog import Detail, Level, UnitKind
@@ -51,6 +52,7 @@ class MetricsPages:
         self._schedulers = SchedulerPages(store, lambda: announced.online)
         self._rolled: RollupPage | None = None
         self._arrays: dict[int, MetricsPage] = {}
+        self._budget = LineBudget()
         self._tally = SeriesCounter(store)
 
     @property
@@ -60,15 +62,16 @@ class MetricsPages:
 
     @plan.setter
     def plan(self, plan: DetailPlan) -> None:
-        self._arrays = {
-            array: page for array, page in self._arrays.items() if plan[array] is self._plan[array]
-        }
+        for array in [own for own in self._arrays if plan[own] is not self._plan[own]]:
+            self._arrays.pop(array).forget()
         self._rolled = None
         self._plan = plan
 
     def rename(self, array: int) -> None:
         """Rebuild the labels of an array whose devices have new names."""
-        self._arrays.pop(array, None)
+        page = self._arrays.pop(array, None)
+        if page is not None:
+            page.forget()
         self._schedulers.rename(array)
 
     def relabel(self, rack: int, gpus: set[int]) -> None:
@@ -98,7 +101,7 @@ class MetricsPages:
         if self._plan[array] is Detail.SITE:
             return
         if array not in self._arrays:
-            self._arrays[array] = array_page(self._store, array, self._plan[array])
+            self._arrays[array] = array_page(self._store, array, self._plan[array], self._budget)
         self._arrays[array].write(text)
         if self._plan[array] is Detail.GPU:
             self._schedulers.write_array(array, text)

@@ -135,15 +135,16 @@ class ExpositionWriter:
     def add(self, metric: MetricHead, columns: Iterable[SeriesColumn]) -> None:
         """Append one metric with all its series, if it has any."""
         start = b"\n" + metric.name.encode()
-        parts = [metric.openmetrics if self.openmetrics else metric.plain]
+        first = metric.openmetrics if self.openmetrics else metric.plain
+        parts: list[bytes] = []
         for column in columns:
             lines, count = _lines(start, column)
-            parts.append(lines)
             self.series += count
-        if any(parts[1:]):
-            parts.append(b"\n")
-            # A part of a histogram that is not its first has no comments, and so no line to end.
-            self.chunks.append(b"".join(parts).removeprefix(b"" if parts[0] else b"\n"))
+            if count:
+                # A part of a histogram that is not its first has no comments, so no line to end.
+                parts.append(lines if first or parts else lines[1:])
+        if parts:
+            self.chunks += [first, *parts, b"\n"] if first else [*parts, b"\n"]
 
     def add_steady(self, metric: MetricHead, column: SeriesColumn) -> None:
         """Append a metric whose values are this text's own, so that it may be printed later."""
@@ -188,6 +189,11 @@ class ExpositionWriter:
         """Append what the format wants at the end."""
         if self.openmetrics:
             self.chunks.append(OPENMETRICS_END)
+
+    @property
+    def prints(self) -> bool:
+        """Whether it is text, which may be kept, and not values for another use."""
+        return type(self) is ExpositionWriter
 
     @property
     def size(self) -> int:

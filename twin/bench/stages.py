@@ -28,6 +28,8 @@ __all__ = ["StageCosts", "measure_stages"]
 _COPIED = 256 << 20
 """Bytes that are copied for the price of one: more than any cache holds."""
 _START = 1_700_000_000.0
+_SCRAPES = 4
+"""Pages that are measured, for each round of other figures."""
 _FILLED = 2
 """Blocks of a rack before those that are measured: its first ones are not the usual case."""
 
@@ -108,7 +110,13 @@ def measure_stages(
 
     convert = median_seconds(read, budget) - median_seconds(take, budget)
     text = core.array(0)
-    expose = median_seconds(lambda: bytes(core.array(0)), budget)
+
+    def renew() -> None:
+        advance()
+        encoder.load(plant.outputs())
+        take()
+
+    expose = _expose_seconds(core, renew, budget)
     second = _copy_seconds(budget) / _COPIED
     return StageCosts(
         site=layout.site.name,
@@ -160,6 +168,17 @@ def _encode_seconds(
             encoder.whole(number, _START, [len(rounds)] * len(row.racks))
         rounds.append(time.thread_time() - began)
     return statistics.median(rounds[1:])  # the first writes what stays
+
+
+def _expose_seconds(core: Core, renew: Callable[[], None], budget: Budget) -> float:
+    """Return the median CPU time of an array's page, each time with the values of another tick."""
+    rounds: list[float] = []
+    for _ in range(_SCRAPES * budget.rounds):  # what comes between two of them takes much longer
+        renew()
+        began = time.thread_time()
+        bytes(core.array(0))
+        rounds.append(time.thread_time() - began)
+    return statistics.median(rounds[_FILLED:])
 
 
 def _block(encoder: BlockEncoder, rows: list[BlockRow], outputs: Outputs, seq: int) -> bytes:
