@@ -41,7 +41,8 @@ def test_levels_are_the_same(shipped: RuleSet, scenario: str) -> None:
         one, other = family.values, of_coarse[name].values
         assert np.array_equal(np.isfinite(one), np.isfinite(other)), name
         means = float(np.nanmean(one)), float(np.nanmean(other))
-        chance = float(np.nanmax(np.nanstd(one, axis=1)))
+        # A rare error counts on one link of thousands, at one step and not at the other.
+        chance = float(max(np.nanmax(np.nanstd(own, axis=1)) for own in (one, other)))
         if abs(means[0] - means[1]) > 0.01 * abs(means[0]) + 0.15 * chance:
             apart[name] = (*means, chance)
     assert apart == {}
