@@ -166,8 +166,8 @@ def pytest_terminal_summary(
     """Say what was left out, so that nothing is left out in silence."""
     if left := config.stash[_LEFT]:
         terminalreporter.write_line(
-            f"{left} tests are left to scripts/test --full: all scenarios and mutants of "
-            "every rule, other brokers and stores, Helm, shifted clocks"
+            f"{left} tests are left to scripts/test --full: all scenarios, faults and "
+            "mutants of every rule, long runs, other brokers and stores, Helm, shifted clocks"
         )
 
 

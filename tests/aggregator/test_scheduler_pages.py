@@ -435,8 +435,8 @@ def test_every_metric_has_its_labels(kind: str, exporters: tuple[StateExporter, 
     twin = TwinPair("slurm" if alone else kind, chosen)
     twin.emulator.inject("x", "server-down", "r0001/n2", 20.0)
     seen: dict[str, set[tuple[str, ...]]] = {}
-    for _ in range(40):
-        twin.run(5)
+    for _ in range(20):
+        twin.run(10)
         for name, labels, _ in twin.scrape():
             if name.startswith(("kube_", "slurm_")):
                 own = tuple(label for label in labels if label not in {"job", "instance", "site"})

@@ -188,7 +188,9 @@ def on_editions(
     ]
 
 
-@pytest.mark.parametrize("every", [5, 15, 30])
+@pytest.mark.parametrize(
+    "every", [15, *(pytest.param(own, marks=pytest.mark.full) for own in (5, 30))]
+)
 def test_training_is_silent(every: int, tmp_path: Path) -> None:
     """Steps, evaluations and checkpoints of a healthy site fire nothing, however often scraped."""
     assert complaints(900, SILENCE, written(), tmp_path, every) == []

@@ -80,6 +80,7 @@ def test_nic_degraded_rate(normal: Outputs) -> None:
     assert step_ratio(found, normal) == pytest.approx(1 + EXCHANGE, rel=0.02)
 
 
+@pytest.mark.full
 def test_optic_ageing(normal: Outputs) -> None:
     """After minutes the light is dim and corrected bits are many, after more the link flaps."""
     early, late = watch("optic-ageing"), watch("optic-ageing", 900)

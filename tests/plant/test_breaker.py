@@ -78,6 +78,7 @@ def run(plant: Plant, conditions: Conditions, seconds: int) -> None:
         plant.step(1.0, conditions)
 
 
+@pytest.mark.full
 def test_one_pdu_carries_the_rack_for_good() -> None:
     """In default sizing neither training nor the loss of one of two PDUs opens a breaker."""
     layout = layout_of()

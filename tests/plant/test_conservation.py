@@ -65,7 +65,7 @@ def sites(draw: st.DrawFn) -> Layout:
     return Layout(parse_site(text, "test"))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(
     layout=sites(),
     seed=st.integers(0, 1000),

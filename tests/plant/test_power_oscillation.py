@@ -127,6 +127,7 @@ def test_feeds_share_the_oscillation() -> None:
         assert out["facility"][f"load_oscillation_{band}"].item() > 0
 
 
+@pytest.mark.full
 def test_the_length_of_steps_changes_little() -> None:
     """Steps of 0.2 s show the same swing in every band as steps of 1 s, by chance apart."""
     site = "{name: a, racks: 8, training: {eval_seconds: 0, checkpoint_seconds: 0}}"

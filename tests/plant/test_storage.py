@@ -89,6 +89,7 @@ def _checkpoint_seconds(array: Layout, ratio: float) -> int:
     return seconds
 
 
+@pytest.mark.full
 def test_slow_storage_lengthens_checkpoints(array: Layout) -> None:
     """At half the throughput a checkpoint takes twice its time."""
     normal, slow = _checkpoint_seconds(array, 1.0), _checkpoint_seconds(array, 0.5)

@@ -122,6 +122,7 @@ class Writer:
         )
 
 
+@pytest.mark.full
 @pytest.mark.integration
 @pytest.mark.parametrize("seed", range(8))
 def test_what_the_engine_finds_was_possible(seed: int) -> None:

@@ -32,6 +32,7 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> LoadedScenario:
     return load_scenario(str(path))
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("name", ["rack", "server"])
 def test_our_dashboards_answer_the_same_when_rewritten(name: str, loaded: LoadedScenario) -> None:
     """Every query of 4.8.2 that answers is answered alike by 4.9.0, and by half of each."""

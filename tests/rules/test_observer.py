@@ -70,6 +70,7 @@ def test_an_observer_that_is_lost_ends() -> None:
     assert np.isnan(said[-1])
 
 
+@pytest.mark.full
 def test_a_shared_start_has_its_observer() -> None:
     """A start with an observer gives what a run of its own gives, and none without gets one."""
     starts = SharedStarts()

@@ -49,6 +49,7 @@ def same(one: Samples, other: Samples) -> bool:
     )
 
 
+@pytest.mark.full
 def test_samples_are_the_same_bit_for_bit() -> None:
     """Whatever goes wrong, and however long it takes, a shared start changes no value."""
     starts = SharedStarts()

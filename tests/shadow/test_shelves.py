@@ -71,6 +71,7 @@ def found() -> dict[int, list[tuple[str, str]]]:
     return told
 
 
+@pytest.mark.full
 @every("fault,cause,place", _FAULTS, lambda _, cause, place: f"{cause} of {place}")
 def test_what_is_wrong_between_grid_and_bus_is_named(
     found: dict[int, list[tuple[str, str]]], fault: object, cause: str, place: str

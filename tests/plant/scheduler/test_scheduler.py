@@ -68,6 +68,7 @@ def test_cluster_begins_as_if_it_had_run_for_long() -> None:
     assert len(set(own.table.done[running])) == running.sum()
 
 
+@pytest.mark.full
 def test_load_is_what_the_site_asks_for() -> None:
     """Over three days users submit as much GPU time as the site says, within a tenth."""
     own = scheduler("job_mix: [{name: a, share: 1, gpus: [1, 2], seconds: 600, spread: 0.3}]")
