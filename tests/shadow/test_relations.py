@@ -22,7 +22,17 @@ from twin.site import Layout, load_gpu_model, parse_site
 from twin.wire import SnapshotTable
 
 _NAMES = {relation.name: relation for relation in RELATIONS}
-_WORDS = {"place", "residual", "direction", "more", "percent", "less", "points", "millivolts"}
+_WORDS = {
+    "place",
+    "residual",
+    "direction",
+    "more",
+    "percent",
+    "less",
+    "points",
+    "millivolts",
+    "slowest",
+}
 
 
 @every("relation", RELATIONS, lambda own: own.name)

@@ -81,8 +81,8 @@ def test_observer_reports_every_block_and_keeps_its_calibration(tmp_path: Path) 
     wire = Wire([*_frames(360), InboundMessage("twin/v1/small/rack/r0001", b"{", retain=False)])
     _observe(Shadow(core, "shadow-0", file, clock=count().__next__), wire)
     assert wire.subscribed == [
-        "twin/v1/small/rack/+", "twin/v1/small/grid", "twin/v1/small/meta/rack/+",
-            "twin/v1/small/jobs/+",
+        "twin/v1/small/rack/+", "twin/v1/small/grid", "twin/v1/small/job/+",
+        "twin/v1/small/meta/rack/+", "twin/v1/small/jobs/+",
     ]  # fmt: skip
     assert core.refused == {"malformed": 1}
     told: dict[str, list[ShadowReport]] = {}

@@ -92,7 +92,9 @@ def test_report_of_the_site_names_no_rack() -> None:
     *_, site = reports(shadow)
     assert site.topic == shadow.topics.shadow("grid")
     relations = {own.relation: own for own in decode_message(ShadowReport, site.payload).relations}
-    assert relations.keys() == {*_METERS, "megapack_charge", "cells_apart"}
+    assert relations.keys() == {
+        *_METERS, "megapack_charge", "cells_apart", "step_time", "step_time_of_most"
+    }  # fmt: skip
     assert all(relations[name].devices == 1 for name in _METERS)
     assert not any(own.racks for own in relations.values())
 

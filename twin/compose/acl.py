@@ -33,8 +33,8 @@ class BrokerRole(Enum):
     HEALTH = "health"
 
 
-_OBSERVED = (UnitKind.MEGAPACK, UnitKind.GENSET, UnitKind.GRID)
-"""Units beside the racks whose meters the observer reads."""
+_OBSERVED = (UnitKind.MEGAPACK, UnitKind.GENSET, UnitKind.GRID, UnitKind.JOB)
+"""Units beside the racks whose frames the observer reads."""
 _OF_A_SITE = (BrokerRole.EMULATOR, BrokerRole.AGGREGATOR, BrokerRole.OBSERVER,
               BrokerRole.CONTROLLERS)  # fmt: skip
 

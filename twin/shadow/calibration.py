@@ -92,6 +92,7 @@ class Watch:
         own: what single devices deviate by from their rack or their like.
         common: what whole racks or servers deviate by; None where they share no cause.
         applies: racks that have it, (racks, 1).
+        memory: of its function.
         each: devices that it judges in each of these.
         expected: mean expected effect of the last block, NaN where the relation does not cover it.
         covered: devices that the last block covers and that are judged.
@@ -117,7 +118,7 @@ class Watch:
         self.expected: Floats = np.full(shape, np.nan)
         self.measured: Floats = np.full(shape, np.nan)
         self.covered = np.zeros(shape, dtype=np.bool_)
-        self._memory: Memory = {}
+        self.memory: Memory = {}
         self._reported = np.zeros(shape)
         self._sums = _Sums(shape)
         self._assumed = np.zeros((shape[0], 1), dtype=np.bool_)
@@ -164,7 +165,7 @@ class Watch:
             return
         relation = self.relation
         measured = relation.measured(moment, self.shape[1])
-        found = relation.function(moment, self._memory)
+        found = relation.function(moment, self.memory)
         error, there = self._error(measured, found)
         step = np.nan_to_num(moment.dt)
         # A reading that is missed now and then does not make a device a new one.

@@ -15,6 +15,7 @@ from twin.catalog import (
     FACILITY,
     FAN,
     GPU,
+    JOB,
     MEGAPACK,
     NIC,
     POWER_SHELF,
@@ -234,6 +235,20 @@ CAUSES = (
     DeviationCause("nic_ahead", NIC, (("nic_received", "own", 1),),
           "NIC {place} receives {percent:.0f} % more than its peers in the job: it has traffic of "
           "another port"),
+    DeviationCause("slow_gpu", JOB, (("step_time_of_most", "own", 1),),
+          "job {place} takes {percent:.0f} % longer for a step than the clocks of most of its GPUs "
+          "ask for: {slowest} holds it back", also=(("step_time", "own", -1),)),
+    DeviationCause("slow_beside_gpus", JOB,
+          (("step_time", "own", 1), ("step_time_of_most", "own", 1)),
+          "job {place} takes {percent:.0f} % longer for a step, and no clock of its GPUs explains "
+          "it: its network, storage, input or work does"),
+    DeviationCause("step_shorter", JOB,
+          (("step_time", "own", -1), ("step_time_of_most", "own", -1)),
+          "job {place} takes {percent:.0f} % less for a step than the clocks of its GPUs ask for: "
+          "its work has changed, or what held it back when it was calibrated is gone"),
+    DeviationCause("step_shorter", JOB, (("step_time_of_most", "own", -1),),
+          "job {place} takes {percent:.0f} % less for a step than the clocks of most of its GPUs "
+          "ask for: what held it back when it was calibrated is gone"),
     DeviationCause("charge_sensor", MEGAPACK, (("megapack_charge", "own", 1),),
           "state of charge of {place} is wrong: it reads {points:.1f} points {direction} what its "
           "energy meters give", mirrored=True, follows=0),

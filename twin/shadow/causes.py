@@ -12,9 +12,10 @@ from heapq import nlargest
 
 import numpy as np
 
-from twin.catalog import CDU, SERVER, DeviceClass, UnitKind
+from twin.catalog import CDU, GPU, SERVER, DeviceClass, UnitKind
 from twin.shadow.calibration import Watch
 from twin.shadow.cause_table import CAUSES, DeviationCause
+from twin.shadow.job_functions import SLOWEST
 from twin.shadow.relations import RELATIONS
 from twin.site import Layout, address_of
 from twin.wire import ShadowUnit
@@ -203,6 +204,7 @@ def _explain(
     each = watch.shape[1] // detector.z.shape[1]
     last = culprit.rack, index[1] * each
     words = _words(residual, _relative(watch, part, index, residual, ratio))
+    words["slowest"] = _slowest(layout, watch, culprit.rack)
     found = Finding(
         cause=cause.name,
         place=place,
@@ -227,6 +229,15 @@ def _relative(
     """Return the change of the parameter over its calibrated value."""
     gain = float(watch.gain[index]) if part == "own" else 0.0
     return ratio / max(1.0 + gain, 0.1) if np.isfinite(ratio) else np.sign(residual)
+
+
+def _slowest(layout: Layout, watch: Watch, job: int) -> str:
+    """Return the address of the GPU that paces a job; of other relations nothing."""
+    paced = watch.memory.get(SLOWEST)
+    if paced is None:
+        return ""
+    rack, gpu = divmod(int(paced[job, 0]), layout.per_unit(GPU))
+    return address_of(layout, GPU, rack, gpu)
 
 
 def _words(residual: float, change: float) -> dict[str, object]:

@@ -17,7 +17,7 @@ import structlog
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from twin.catalog import GPU, NIC, UnitKind
+from twin.catalog import GPU, JOB, NIC, UnitKind
 from twin.errors import FrameError
 from twin.shadow.calibration import Phases, Watch
 from twin.shadow.causes import Alarm, Finding, findings
@@ -248,9 +248,12 @@ class ShadowCore:
         message = decode_message(RackJobs, payload) if payload else None
         other = self._model.jobs.take(rack, message)
         for watch in self.watches.values() if other.any() else ():
+            where = np.zeros(watch.shape, dtype=np.bool_)
             if watch.relation.device is NIC:
-                where = np.zeros(watch.shape, dtype=np.bool_)
                 where[rack] = np.repeat(other, watch.shape[1] // len(other))
+                watch.reset(where)
+            elif watch.relation.device is JOB:
+                where[list(self._model.jobs.telling(rack, other))] = True
                 watch.reset(where)
 
     def take(self, rack: int, snapshot: Snapshot, at: float | None = None) -> None:

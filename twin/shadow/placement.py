@@ -84,6 +84,13 @@ class JobPlacement:
             if self._layout.unit_index(UnitKind.JOB, name) is not None:
                 self._numbers[name] = job
 
+    def telling(self, rack: int, servers: NDArray[np.bool_]) -> Iterator[int]:
+        """Yield the jobs that tell of themselves and have any of these servers of a rack."""
+        jobs = self.servers[rack][servers]
+        for unit in range(self._layout.units(UnitKind.JOB)):
+            if self._numbers.get(self._layout.unit_name(UnitKind.JOB, unit)) in jobs:
+                yield unit
+
     def groups(self) -> Iterator[NDArray[np.bool_]]:
         """Yield the servers of each job, (racks, servers)."""
         for job in np.unique(self.servers):

@@ -16,6 +16,7 @@ from twin.catalog import (
     FACILITY,
     FAN,
     GPU,
+    JOB,
     MEGAPACK,
     NIC,
     POWER_SHELF,
@@ -29,7 +30,13 @@ from twin.catalog import (
     device_class,
 )
 from twin.plant.units import Floats
-from twin.shadow import battery_functions, functions, network_functions, site_functions
+from twin.shadow import (
+    battery_functions,
+    functions,
+    job_functions,
+    network_functions,
+    site_functions,
+)
 from twin.shadow.functions import Function
 from twin.shadow.network_functions import rails_of
 from twin.shadow.readings import Moment, split, step_of
@@ -306,6 +313,20 @@ RELATIONS = (
         parameter="bytes over those that the same port of the job's other servers sends",
         unit="B/s", gain=0.2, offset=1e6, floor=1e6, floor_ratio=0.01, form=0.02, within=0.01,
         warm=30.0, rate=True,
+    ),
+    Relation(
+        name="step_time", title="time of a job's step, by its slowest GPU", device=JOB,
+        effect="job.step_seconds", causes=("gpu.sm_clock", "job.state"),
+        function=job_functions.step_of_slowest,
+        parameter="time over that of the site file at the clock of its slowest GPU", unit="s",
+        gain=1.0, offset=0.01, floor=0.02, floor_ratio=0.005, form=0.2, within=0.01, warm=120.0,
+    ),
+    Relation(
+        name="step_time_of_most", title="time of a job's step, by most of its GPUs", device=JOB,
+        effect="job.step_seconds", causes=("gpu.sm_clock", "job.state"),
+        function=job_functions.step_of_most,
+        parameter="time over that of the site file at the clock of most of its GPUs", unit="s",
+        gain=1.0, offset=0.01, floor=0.02, floor_ratio=0.005, form=0.2, within=0.01, warm=120.0,
     ),
     Relation(
         name="megapack_charge", title="charge of a Megapack", device=MEGAPACK,

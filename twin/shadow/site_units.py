@@ -7,6 +7,7 @@ long row there: what each unit said last, as long as that is no older than the l
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -36,7 +37,7 @@ class SiteUnits:
     def __init__(self, layout: Layout, names: Iterable[str]) -> None:
         self._layout = layout
         of_kind: dict[UnitKind, set[str]] = {}
-        for name in names:
+        for name in sorted(names):
             of_kind.setdefault(device_class(split(name)[0]).frame, set()).add(name)
         self._racks = of_kind.pop(UnitKind.RACK, set[str]())
         self._readings = {
@@ -97,14 +98,25 @@ class SiteUnits:
         for kind, readings in self._readings.items():
             if not readings.pending.any():
                 continue
+            fresh = readings.pending.copy()
             moment = readings.moment(racks.model)
             self._keep(kind, moment, readings.values, readings.ts)
             if kind is SITE:
                 site = moment
             else:
-                yield kind, moment
+                yield kind, self._beside_racks(moment, float(readings.ts[fresh].max()))
         if site is not None:
             yield SITE, Moment(racks.model, self._whole(), site.known, site.dt)
+
+    def _beside_racks(self, moment: Moment, now: float) -> Moment:
+        """Return the readings of some units with those of the racks, (racks, devices a rack)."""
+        values = {name: self._known_at(name, now) for name in self._racks if name in self._latest}
+        return replace(moment, values={**values, **moment.values})
+
+    def _known_at(self, name: str, now: float) -> Floats:
+        """Return the last readings of all units of a kind; NaN where they are too old."""
+        at = self._at[device_class(split(name)[0]).frame]
+        return np.where(now - at > LONGEST_GAP, np.nan, self._latest[name])
 
     def _keep(self, kind: UnitKind, moment: Moment, names: Iterable[str], at: Floats) -> None:
         fresh = np.zeros(at.shape, dtype=np.bool_)
@@ -121,8 +133,4 @@ class SiteUnits:
     def _whole(self) -> dict[str, Floats]:
         """Return each reading of all units in one row; NaN where it is too old."""
         now = float(self._at[SITE].max())
-        whole: dict[str, Floats] = {}
-        for name, values in self._latest.items():
-            at = self._at[device_class(split(name)[0]).frame]
-            whole[name] = np.where(now - at > LONGEST_GAP, np.nan, values).reshape(1, -1)
-        return whole
+        return {name: self._known_at(name, now).reshape(1, -1) for name in self._latest}

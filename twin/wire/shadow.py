@@ -23,7 +23,7 @@ _MOST = 1e15
 _Number = Annotated[float, Field(ge=-_MOST, le=_MOST)]
 _Count = Annotated[int, Field(ge=0, le=2**53)]
 _Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
-ShadowUnit = Literal["K", "W", "L/min", "Pa", "rpm", "V", "ratio", "B/s"]
+ShadowUnit = Literal["K", "W", "L/min", "Pa", "rpm", "V", "ratio", "B/s", "s"]
 """Units of effects."""
 _Time = Annotated[float, Field(ge=0, lt=END_OF_TIME)]
 
