@@ -115,6 +115,36 @@ def test_silent_and_released_units_are_taken_by_themselves(pair: Pair) -> None:
     pair.equal()
 
 
+def test_whatever_is_wrong_with_a_run_ends_nothing(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a run cannot be taken for an unforeseen reason, its frames still are."""
+    for ts, seq in RUN:
+        pair.tick(ts, seq)
+
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("twin.wire.Decoder.rows", broken)
+    assert pair.tick(4, 4) == 0
+    pair.equal()
+
+
+def test_any_flipped_bit_is_judged_as_by_itself(pair: Pair) -> None:
+    """A run with a frame that was damaged anywhere counts and keeps what its frames would."""
+    rng = np.random.default_rng(5)
+    for ts, seq in RUN:
+        pair.tick(ts, seq)
+    size = len(pair.message(0, 4, 4).payload)
+    for tick, place in enumerate(rng.choice(size, 80, replace=False).tolist(), 4):
+        messages = [pair.message(pack, tick, tick) for pack in PACKS]
+        payload = bytearray(messages[2].payload)
+        payload[place] ^= 1 << int(rng.integers(8))
+        messages[2] = InboundMessage(messages[2].topic, bytes(payload), retain=False)
+        pair.send(messages)
+    pair.equal()
+
+
 def test_json_is_taken_frame_by_frame(feed: Feed) -> None:
     """Only frames in the twin's own CBOR are a run."""
     feed.site()

@@ -165,7 +165,10 @@ class Ingest:
             at: seconds of a monotonic clock.
         """
         count = self._runs.length(messages, start)
-        if not count or not self._runs.take(messages[start : start + count], now, at):
+        try:
+            if not count or not self._runs.take(messages[start : start + count], now, at):
+                return 0
+        except Exception:  # noqa: BLE001 - each is taken by itself then, and what is wrong is noted
             return 0
         self.lag = self.lag if self._runs.lag is None else self._runs.lag
         return count
