@@ -88,6 +88,24 @@ def test_blocks_that_nobody_reads_are_replaced(blocks: BlockFeed, feed: Feed) ->
         np.testing.assert_array_equal(group, others[device], device)
 
 
+def test_blocks_may_be_settled_part_by_part(blocks: BlockFeed, feed: Feed) -> None:
+    """Converted step by step, with blocks that come in between, a page shows the last ones."""
+    store = blocks.core.store
+    assert list(store.settling()) == []
+    for second in (1, 2, 10):
+        blocks.tick(second)
+        for rack in (0, 1):
+            feed.frame(UnitKind.RACK, rack, ts=float(second), seq=second)
+        steps = store.settling()
+        assert next(steps, 1) is None
+        if second == 2:
+            blocks.tick(9)
+            for rack in (0, 1):
+                feed.frame(UnitKind.RACK, rack, ts=9.0, seq=9)
+        assert list(steps) == []
+    assert blocks.lines(0) == feed.lines(0)
+
+
 def test_a_lost_rack_shows_nothing_of_a_block_that_waits(blocks: BlockFeed) -> None:
     """When the emulators are gone, what was taken over and never read is gone as well."""
     blocks.tick(1)

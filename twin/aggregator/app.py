@@ -105,6 +105,9 @@ class _Interface:
         return _json(self._core.summary())
 
     async def metrics(self, request: Request) -> Response:
+        # Most of it is done before, with a turn for frames in between, and the rest at once.
+        for _ in self._core.store.settling():
+            await asyncio.sleep(0)
         return self._exposed("metrics", partial(self._core.metrics, streams=True), request)
 
     async def array(self, request: Request) -> Response:

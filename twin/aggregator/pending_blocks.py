@@ -6,7 +6,7 @@ when they are asked for. What the next block of the same racks replaces costs no
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from twin.wire import RackBlock
 
 __all__ = ["PendingBlocks"]
+
+_AT_ONCE = 512
+"""Racks whose values are converted in some 10 ms."""
 
 
 class PendingBlocks:
@@ -31,6 +34,14 @@ class PendingBlocks:
         self._values = values
         self._waiting: list[tuple[int, RackBlock] | None] = [None] * racks
         self._any = False
+
+    def settling(self) -> Iterator[None]:
+        """Write what waits, some racks at a step; what comes meanwhile may wait again."""
+        for first in range(0, len(self._waiting), _AT_ONCE):
+            if not self._any:
+                return
+            self.settle(slice(first, first + _AT_ONCE))
+            yield
 
     def put(self, first: int, block: RackBlock) -> None:
         """Let a block wait in place of those before it.

@@ -6,13 +6,13 @@ and :meth:`Store.lose` blank the rows of units that fell silent, and say why.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from operator import ge
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from twin.aggregator.exporter_events import ExporterEvents
 from twin.aggregator.identity import Identities
@@ -139,8 +139,7 @@ class UnitStates:
     def steps(self, own: slice, ts: Sequence[float], seq: Sequence[int]) -> list[int] | None:
         """Return how far each of some units' running number goes on; 0 for units that are new.
 
-        None where something is out of the usual: one is another aggregator's, was silent, sends
-        what was seen, or began anew.
+        None where one is another aggregator's, was silent, sends what was seen, or began anew.
 
         Args:
             own: the units.
@@ -164,12 +163,7 @@ class UnitStates:
         return steps if usual else None
 
     def go_on(
-        self,
-        own: slice,
-        steps: Sequence[int],
-        ts: Sequence[float] | NDArray[np.float64],
-        seq: Sequence[int] | NDArray[np.int64],
-        at: float,
+        self, own: slice, steps: Sequence[int], ts: ArrayLike, seq: ArrayLike, at: float
     ) -> None:
         """Take note of the next frames of some units, as :meth:`steps` found them."""
         before = self.received[own].tolist()
@@ -252,6 +246,10 @@ class Store:
         self._pending.settle(_ALL)
         return self._values
 
+    def settling(self) -> Iterator[None]:
+        """Convert what came and was not read, a part at a step."""
+        return self._pending.settling()
+
     def values_of(self, device: DeviceClass, units: slice = _ALL) -> NDArray[np.float64]:
         """Return the values of some units: (signals that travel, units, devices a unit)."""
         if device.frame is UnitKind.RACK:
@@ -314,38 +312,33 @@ class Store:
             steps: how far the running number of each went on; 0 for one that is new.
             at: elapsed time.
         """
-        own = slice(first, first + len(steps))
         self._pending.put(first, block)
-        units = self.units[UnitKind.RACK]
-        units.go_on(own, steps, block.ts, block.seq, at)
+        own = slice(first, first + len(steps))
         self.version += 1
-        units.changed[own] = self.version
+        self.units[UnitKind.RACK].go_on(own, steps, block.ts, block.seq, at)
+        self.units[UnitKind.RACK].changed[own] = self.version
 
     def accept_run(
         self, kind: UnitKind, first: int, rows: FrameRows, steps: Sequence[int], at: float
     ) -> None:
-        """Take over the frames of units that follow each other; arguments as for a block.
+        """Take over the frames of units of a kind, not racks, that follow each other.
 
         Args:
-            kind: of frame; not a rack's.
+            kind: of frame.
             first: the first unit.
             rows: their frames.
-            steps: how far the running number of each went on; 0 for one that is new.
+            steps: as for a block.
             at: elapsed time.
         """
         own, start = slice(first, first + len(steps)), 0
         for device in devices_of(kind):
-            into = self._values[device.name]
-            shape = (len(steps), into.shape[0], into.shape[2])
-            size = shape[1] * shape[2]
-            if size:
-                part = rows.values[:, start : start + size].reshape(shape)
-                into[:, own] = part.transpose(1, 0, 2)
-            start += size
-        units = self.units[kind]
-        units.go_on(own, steps, rows.ts, rows.seq, at)
+            into = self._values[device.name][:, own].transpose(1, 0, 2)
+            end = start + into[0].size
+            into[...] = rows.values[:, start:end].reshape(into.shape)
+            start = end
         self.version += 1
-        units.changed[own] = self.version
+        self.units[kind].go_on(own, steps, rows.ts, rows.seq, at)
+        self.units[kind].changed[own] = self.version
 
     def refuse(self, kind: UnitKind, unit: int, at: float) -> None:
         """Note that a unit sent something that is not a valid frame."""
