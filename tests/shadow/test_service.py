@@ -50,9 +50,10 @@ class Wire:
 
 
 def _frames(seconds: int) -> list[InboundMessage]:
-    """Return the frames of racks and of the site's meters in so many seconds, as they travel."""
+    """Return the frames of racks, jobs and the site's meters in so many seconds, as they travel."""
     reality = HiddenReality(3)
-    encoders = {kind: Encoder(_LAYOUT, kind, Codec.CBOR) for kind in (UnitKind.RACK, UnitKind.GRID)}
+    kinds = (UnitKind.RACK, UnitKind.GRID, UnitKind.JOB)
+    encoders = {kind: Encoder(_LAYOUT, kind, Codec.CBOR) for kind in kinds}
     topics, found = reality.shadow.topics, []
     for second in range(0, seconds, 5):
         reality.plant.step(5.0, reality.healthy)
