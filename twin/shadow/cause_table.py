@@ -42,6 +42,8 @@ class DeviationCause:
         signs: deviations that it leaves; the first is the one that it is measured by.
         text: sentence about it; takes place, change in percent, residual, unit, direction.
         mirrored: whether all signs may be the other way round too.
+        alike: whether its signs in the unit of the first are of about its size: one that is far
+            smaller is none of them.
         also: deviations that it may leave beside these, as its size and the site have it.
         follows: how the first sign goes with the driven part: 1 and -1 for a share more and less of
             it, 0 for an amount that stays as it is; None where that does not matter.
@@ -53,6 +55,7 @@ class DeviationCause:
     text: str
     mirrored: bool = False
     also: tuple[Sign, ...] = ()
+    alike: bool = False
     follows: Literal[-1, 0, 1] | None = None
 
     @property
@@ -239,9 +242,9 @@ CAUSES = (
           "job {place} takes {percent:.0f} % longer for a step than the clocks of most of its GPUs "
           "ask for: {slowest} holds it back", also=(("step_time", "own", -1),)),
     DeviationCause("slow_beside_gpus", JOB,
-          (("step_time", "own", 1), ("step_time_of_most", "own", 1)),
+          (("step_time_of_most", "own", 1), ("step_time", "own", 1)),
           "job {place} takes {percent:.0f} % longer for a step, and no clock of its GPUs explains "
-          "it: its network, storage, input or work does"),
+          "it: its network, storage, input or work does", alike=True),
     DeviationCause("step_shorter", JOB,
           (("step_time", "own", -1), ("step_time_of_most", "own", -1)),
           "job {place} takes {percent:.0f} % less for a step than the clocks of its GPUs ask for: "

@@ -312,8 +312,9 @@ def _agreement(cause: DeviationCause, turned: int, seen: Mapping[tuple[str, str]
     for place, (sign, _, hint, amount) in seen.items():
         asked = wanted.get(place, 0)
         if asked:
-            alike = _UNITS[place[0]] == _UNITS[first[0]] and asked * amount >= least
-            if alike or asked in (sign, hint):
+            comparable = _UNITS[place[0]] == _UNITS[first[0]]
+            large = comparable and asked * amount >= least
+            if large or (asked in (sign, hint) and not (cause.alike and comparable)):
                 score += 1.0
             elif sign or place in due:
                 score -= 1.0

@@ -319,14 +319,16 @@ RELATIONS = (
         effect="job.step_seconds", causes=("gpu.sm_clock", "job.state"),
         function=job_functions.step_of_slowest,
         parameter="time over that of the site file at the clock of its slowest GPU", unit="s",
-        gain=1.0, offset=0.01, floor=0.02, floor_ratio=0.005, form=0.2, within=0.01, warm=120.0,
+        gain=1.0, offset=0.01, floor=0.05, floor_ratio=0.01, form=0.3, within=0.02, lag=1.0,
+        lag_form=1.0, warm=120.0,
     ),
     Relation(
         name="step_time_of_most", title="time of a job's step, by most of its GPUs", device=JOB,
         effect="job.step_seconds", causes=("gpu.sm_clock", "job.state"),
         function=job_functions.step_of_most,
         parameter="time over that of the site file at the clock of most of its GPUs", unit="s",
-        gain=1.0, offset=0.01, floor=0.02, floor_ratio=0.005, form=0.2, within=0.01, warm=120.0,
+        gain=1.0, offset=0.01, floor=0.05, floor_ratio=0.01, form=0.3, within=0.02, lag=1.0,
+        lag_form=1.0, warm=120.0,
     ),
     Relation(
         name="megapack_charge", title="charge of a Megapack", device=MEGAPACK,
