@@ -285,8 +285,8 @@ def test_process_that_fails_is_told(tmp_path: Path) -> None:
 
 
 def test_steps_are_long_only_where_nothing_is_wrong() -> None:
-    """The plant takes longer steps once half an hour of a day has been quiet."""
-    own = replace(plan(days=2), step=900, day=3600)
+    """The plant takes longer steps once a quarter of an hour of a day has been quiet."""
+    own = replace(plan(days=2), step=450, day=1800)
     lived = SimulatedPast(own)
     longest = []
     for scrape in range(8):

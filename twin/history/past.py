@@ -40,8 +40,9 @@ LONGEST = 5.0
 """Longest step of the plant in s; docs/history.md says what it changes."""
 QUIET = 60.0
 """The same where nothing has changed for a while."""
-_QUIET_AFTER = 1800
-"""Seconds after a fault began or ended, and into a day, until the longer steps are taken, est."""
+_QUIET_AFTER = 900
+"""Seconds after a fault began or ended, and into a day, until the longer steps are taken: a job that
+lost a GPU trains again after 720 s, and servers have booted long before."""
 _STEADY = 7.5
 """Longest step where jobs come and go, requests are served or power is smoothed, in s."""
 _UP_HEAD = MetricHead(UP, b"# HELP up 1 where the target answers.\n# TYPE up gauge",
@@ -62,7 +63,7 @@ class PastPlan:
         workload: what the training jobs run.
         failures: as ``twin emulate --failures``.
         longest: longest step of the plant in s.
-        quiet: the same where no fault has begun or ended for half an hour.
+        quiet: the same where no fault has begun or ended for a quarter of an hour.
         day: seconds of a day; shorter ones are for tests.
         rules: whether the shipped rules are evaluated, too.
         maintenance: whether the site is maintained, by the calendar of the seed.
