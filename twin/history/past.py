@@ -41,8 +41,8 @@ LONGEST = 5.0
 QUIET = 60.0
 """The same where nothing has changed for a while."""
 _QUIET_AFTER = 900
-"""Seconds after a fault began or ended, and into a day, until the longer steps are taken: a job that
-lost a GPU trains again after 720 s, and servers have booted long before."""
+"""Seconds after a fault began or ended, and into a day, until the longer steps are taken: a job
+that lost a GPU trains again after 720 s, and servers have booted long before."""
 _STEADY = 7.5
 """Longest step where jobs come and go, requests are served or power is smoothed, in s."""
 _UP_HEAD = MetricHead(UP, b"# HELP up 1 where the target answers.\n# TYPE up gauge",
