@@ -13,8 +13,6 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from twin.bench.script import lines, parser, run
 from twin.catalog import GPU, UnitKind
 from twin.plant import Plant
@@ -58,12 +56,10 @@ def measure(seconds: int) -> Mapping[str, Any]:
             else:
                 core.take_unit(kind, unit, snapshot)
         taken = time.process_time()
-        with np.errstate(all="ignore"):
-            coarse = core._rounding.close()  # noqa: SLF001 - as the observer does
-            for watch in core.watches.values():
-                watch.close(core.limit, coarse)
+        if second:
+            core._close()  # noqa: SLF001 - as it does when the next block begins
         closed = time.process_time()
-        core._block = (ts + core.block) // core.block  # noqa: SLF001 - it is ended here already
+        core._block = ts // core.block  # noqa: SLF001 - the one before is ended here already
         core.evaluate()
         decode.append(decoded - began)
         take.append(taken - decoded)
