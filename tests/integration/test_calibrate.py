@@ -103,6 +103,11 @@ def test_a_hidden_reality_is_recovered(command: list[str], tmp_path: Path) -> No
     for own in told["held_back"]:
         assert own["rms_after"] <= 0.75 * own["rms_before"], own
     assert "gpu.heat_capacity_joules_per_kelvin" in told["not_told"]
+    lags = {own["sensor"]: own for own in told["lags"]}
+    assert lags.keys() >= {"psu.input_power", "server.power", "pdu.power", "gpu.gpu_temp"}
+    assert all((own["seconds"] is None) == bool(own["why_not"]) for own in lags.values())
+    low, high = lags["gpu.gpu_temp"]["interval"]
+    assert low <= 250.0 * HIDDEN["gpu.thermal_resistance_kelvin_per_watt"] <= high
     site = load_site(str(output))
     assert site.cooling.supply_celsius == pytest.approx(30.0, abs=0.3)
     assert len(site.measured) == 2

@@ -22,7 +22,7 @@ from twin.cli.options import JsonOutput, seconds
 from twin.errors import ConfigError
 
 if TYPE_CHECKING:
-    from twin.fleet.calibration import CalibratedSite
+    from twin.fleet.calibration import CalibratedSite, SensorLag
 
 __all__ = ["calibrate"]
 
@@ -139,6 +139,9 @@ def _print(found: CalibratedSite, span: str, warnings: list[str]) -> None:
     if found.refused:
         typer.echo("\nNot told")
         typer.echo("\n".join(columns((), [(own.key, own.why) for own in found.refused])))
+    if found.lags:
+        typer.echo("\nLags of sensors")
+        typer.echo("\n".join(columns(_LAG_HEADER, [_lag_row(own) for own in found.lags])))
     typer.echo("\nErrors on the part held back, root mean square")
     table = [
         (own.title, f"{own.before:.3g}", f"{own.after:.3g}", f"{own.each:.3g}", own.unit)
@@ -148,6 +151,17 @@ def _print(found: CalibratedSite, span: str, warnings: list[str]) -> None:
     typer.echo("\n".join(columns(names, table, right=_NUMBERS)))
     for warning in warnings:
         typer.echo(paragraph(warning, ""))
+
+
+_LAG_HEADER = ("sensor", "behind", "what", "lag", "95 %")
+
+
+def _lag_row(own: SensorLag) -> tuple[str, ...]:
+    """Return the row of a kind of sensor: its lag, or why it is not told."""
+    told = ("", own.why)
+    if not own.why:
+        told = (f"{own.seconds:.3g} s", f"{own.low:.3g} to {own.high:.3g} s, {own.devices} devices")
+    return own.row.sensor, own.row.cause, own.row.kind, *told
 
 
 def _described(found: CalibratedSite, warnings: list[str]) -> dict[str, Any]:
@@ -174,6 +188,18 @@ def _described(found: CalibratedSite, warnings: list[str]) -> dict[str, Any]:
                 "rms_each_device": own.each,
             }
             for own in found.errors
+        ],
+        "lags": [
+            {
+                "sensor": own.row.sensor,
+                "behind": own.row.cause,
+                "kind": own.row.kind,
+                "seconds": None if own.why else own.seconds,
+                "interval": None if own.why else [own.low, own.high],
+                "devices": own.devices,
+                "why_not": own.why,
+            }
+            for own in found.lags
         ],
         "warnings": warnings,
         "site_file": found.text,

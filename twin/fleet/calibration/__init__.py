@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from twin.fleet.calibration.estimates import Fitted, UntoldParameter
 from twin.fleet.calibration.fitting import CalibratedSite, calibrate
+from twin.fleet.calibration.lags import SensorLag
 from twin.fleet.calibration.past import FleetPast, read_past
 from twin.fleet.calibration.report import calibration_html
 
@@ -11,6 +12,7 @@ __all__ = [
     "CalibratedSite",
     "Fitted",
     "FleetPast",
+    "SensorLag",
     "UntoldParameter",
     "calibrate",
     "calibration_html",

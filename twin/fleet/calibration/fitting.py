@@ -15,6 +15,7 @@ import numpy as np
 from twin.errors import ConfigError
 from twin.fleet.calibration.curves import CURVE_READINGS, fan_speed, pump_head
 from twin.fleet.calibration.estimates import Fitted, UntoldParameter
+from twin.fleet.calibration.lags import LAG_READINGS, SensorLag, sensor_lags
 from twin.fleet.calibration.parameters import FITTED_RELATIONS, direct, estimated
 from twin.fleet.calibration.past import FleetPast
 from twin.fleet.calibration.traces import Trace, blocks, traced
@@ -31,6 +32,7 @@ CALIBRATED_READINGS = tuple(
         [name for own in _FITTED for name in own.readings if name != ENERGY]
         + ["gpu.gpu_util", "gpu.fb_used", "pump.speed_ratio", "cdu.flow", "cdu.supply_temperature"]
         + list(CURVE_READINGS)
+        + list(LAG_READINGS)
     )
 )
 """What is read of the past: power as it was sampled, not the counters of energy."""
@@ -68,6 +70,7 @@ class CalibratedSite:
         errors: on the part held back, by relation.
         fitted_seconds: of the part that was fitted.
         held_seconds: of the part held back.
+        lags: of sensors behind their causes.
     """
 
     text: str
@@ -76,6 +79,7 @@ class CalibratedSite:
     errors: Sequence[HeldBack]
     fitted_seconds: float
     held_seconds: float
+    lags: Sequence[SensorLag] = ()
 
 
 def calibrate(text: str, where: str, past: FleetPast, held_back: float = 0.3) -> CalibratedSite:
@@ -108,7 +112,9 @@ def calibrate(text: str, where: str, past: FleetPast, held_back: float = 0.3) ->
     after = calibrated_text(text, where, layout, {own.key: own.value for own in estimates})
     errors = _errors(layout, model, Layout(parse_site(after, where)), held, gains)
     step = past.step
-    return CalibratedSite(after, estimates, refused, errors, fit.steps * step, held.steps * step)
+    return CalibratedSite(
+        after, estimates, refused, errors, fit.steps * step, held.steps * step, sensor_lags(past)
+    )
 
 
 def _errors(

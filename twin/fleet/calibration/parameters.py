@@ -64,7 +64,7 @@ _COOLANT_KELVIN = 0.3
 _NOT_TOLD = (
     UntoldParameter(
         "gpu.heat_capacity_joules_per_kelvin",
-        "it is the lag of a cold plate, some 10 s; scrapes are too rare to show it",
+        "it is the lag of the die over its resistance: see the lags of sensors",
     ),
     UntoldParameter(
         "gpu.power_noise_watts", "samples do not tell the noise of the power from that of the load"
