@@ -118,6 +118,14 @@ def test_missing_readings_are_left_out() -> None:
     assert "too few readings" in _told(past)["gpu.gpu_temp"].why
 
 
+def test_dies_in_air_have_a_lag_too() -> None:
+    """Where the site has no coolant, a die's own temperature tells the lag."""
+    past = _past(15.0, 40.0, 35.0)
+    values = {**past.values, "cdu.supply_temperature": np.full((_STEPS, 1, 0), np.nan)}
+    own = _told(FleetPast(0.0, 15.0, values))["gpu.gpu_temp"]
+    assert own.low <= 35.0 <= own.high
+
+
 def test_every_row_reads_what_the_catalogue_has() -> None:
     """A past without a kind of sensor has no row of it."""
     past = _past(15.0, 40.0, 35.0)

@@ -139,10 +139,9 @@ def _pairs(row: LagRow, past: FleetPast) -> tuple[Floats, Floats] | None:
     """Return cause and sensor of each device, (steps, devices)."""
     sensor, cause = past.values[row.sensor], past.values[row.cause]
     steps, racks, each = sensor.shape
-    if row.beside:
-        if row.beside not in past.values:
-            return None
-        sensor = sensor - past.values[row.beside][:, :, :1]
+    beside = past.values.get(row.beside)
+    if beside is not None and beside.size:  # racks that air cools have no coolant
+        sensor = sensor - beside[:, :, :1]
     parts = cause.shape[2]
     if parts > each:
         cause = cause.reshape(steps, racks, each, -1).sum(axis=3) if not parts % each else cause
