@@ -160,3 +160,9 @@ def test_wrong_dataset_is_told_before_it_is_made(folder: Path) -> None:
         DatasetPlan("gpu-thermal", step=7)
     with pytest.raises(ConfigError, match="is there already"):
         make_dataset(PLAN, folder)
+
+
+def test_steps_tell_nothing_of_a_fault() -> None:
+    """The plant's steps are as long in quiet hours of a dataset as during its faults."""
+    own = making.past_plan(DatasetPlan("power-quality"), 0)
+    assert own.quiet == own.longest

@@ -24,11 +24,11 @@ from twin.errors import ConfigError
 from twin.files import write_whole
 from twin.history.events import events_table
 from twin.history.parquet import ParquetDay, pyarrow
-from twin.history.past import PastPlan, SimulatedPast
+from twin.history.past import LONGEST, PastPlan, SimulatedPast
 from twin.rules.processes import single_threaded
 from twin.site import DetailPlan
 
-__all__ = ["make_dataset", "make_site"]
+__all__ = ["make_dataset", "make_site", "past_plan"]
 
 START = 1_767_225_600
 """2026-01-01 00:00 UTC."""
@@ -92,23 +92,31 @@ def _sites(plan: DatasetPlan, folder: Path, processes: int) -> Iterator[list[Pla
         yield from pool.map(make_site, [plan] * plan.sites, numbers, [folder] * plan.sites)
 
 
+def past_plan(plan: DatasetPlan, number: int) -> PastPlan:
+    """Return the plan of a site's past, its warm-up included.
+
+    The plant's steps are as long in quiet hours as during a fault: what is seen at steps of
+    another length, as the swing of power, would tell of the fault itself.
+    """
+    layout = plan.layout(number)
+    return PastPlan(
+        layout,
+        DetailPlan.of(layout.site.arrays, Detail.GPU),
+        START - WARM_UP // plan.step * plan.step,
+        plan.days,
+        plan.step,
+        plan.seed + number,
+        failures="none",
+        quiet=LONGEST,
+        day=plan.day,
+    )
+
+
 def make_site(plan: DatasetPlan, number: int, folder: Path) -> list[PlannedEvent]:
     """Write the signals of a site and return its events."""
     layout = plan.layout(number)
     warm_up = WARM_UP // plan.step
-    past = SimulatedPast(
-        PastPlan(
-            layout,
-            DetailPlan.of(layout.site.arrays, Detail.GPU),
-            START - warm_up * plan.step,
-            plan.days,
-            plan.step,
-            plan.seed + number,
-            failures="none",
-            day=plan.day,
-        ),
-        wanted=_metrics(plan.own),
-    )
+    past = SimulatedPast(past_plan(plan, number), wanted=_metrics(plan.own))
     for _ in range(warm_up):
         past.pass_by()
     random = np.random.default_rng([plan.seed, number])
