@@ -9,6 +9,7 @@ import typer
 from twin.cli.fleet import Credentials, FleetPrometheus, fleet_prometheus, measured_layout
 from twin.cli.options import Broker, CodecName, Interval, LogLevel, seconds
 from twin.cli.process import configure_logs, run_until_stopped
+from twin.errors import ConfigError
 
 __all__ = ["gateway"]
 
@@ -25,6 +26,14 @@ def gateway(
     name: Annotated[
         str, typer.Option(help="Name on the status topic, another one for each gateway.")
     ] = "gateway-0",
+    jobs: Annotated[
+        bool,
+        typer.Option(
+            "--jobs",
+            help="Also publish which job has which GPU, by the labels of dcgm-exporter (hpc_job, "
+            "or pod and namespace); the site file has to name a scheduler.",
+        ),
+    ] = False,
     duration: Annotated[str | None, typer.Option("--for", help="Stop after so long.")] = None,
     log_level: LogLevel = "info",
 ) -> None:
@@ -42,6 +51,11 @@ def gateway(
     from twin.site import load_site
 
     layout = measured_layout(load_site(site), site)
+    if jobs and not layout.site.scheduled:
+        raise ConfigError(
+            f"{site} has no scheduler, whose jobs --jobs would tell; add scheduler: {{kind: slurm}}"
+            " or {kind: kubernetes}, or leave the option out"
+        )
 
     import asyncio
 
@@ -52,7 +66,7 @@ def gateway(
 
     configure_logs(log_level)
     period = None if interval is None else seconds(interval)
-    core = GatewayCore(layout, name, Codec(codec), period)
+    core = GatewayCore(layout, name, Codec(codec), period, jobs=jobs)
     length = None if duration is None else seconds(duration)
     service, address = Gateway(core, server, name), BrokerUrl.parse(broker)
     asyncio.run(run_until_stopped(lambda stop: service.run(address, stop), "gateway", length))

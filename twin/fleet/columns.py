@@ -36,12 +36,14 @@ class SeriesValue:
         factor: from the value of the series to the one on the wire.
         code: of a state that the series stands for, NaN where its value is the value.
         foreign: whether the name is of another edition than that of the site file.
+        gpu: index of its GPU in the rack, -1 for none.
     """
 
     column: int
     factor: float = 1.0
     code: float = float("nan")
     foreign: bool = False
+    gpu: int = -1
 
 
 _NONE = SeriesValue(-1)
@@ -172,7 +174,8 @@ class FleetColumns:
             self.names.see(rack, index, labels)
         factor, foreign = self._factor(row, rack)
         column = row.start + rack * self.layout.per_unit(device) + index
-        return SeriesValue(column, 1.0 / factor, code, foreign)
+        gpu = index if device is GPU else -1
+        return SeriesValue(column, 1.0 / factor, code, foreign, gpu)
 
     def _factor(self, row: _NamedSignal, rack: int) -> tuple[float, bool]:
         """Return the factor to the exposed unit, and whether it is another edition's."""

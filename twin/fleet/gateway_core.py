@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from twin.catalog import UnitKind
 from twin.fleet.columns import FleetColumns, SeriesValue
+from twin.fleet.fleet_jobs import FleetJobs, GpuHolder, holder_of
 from twin.fleet.identity import FleetNames
 from twin.fleet.samples import LastSamples, SampleReader
 from twin.site import Layout
@@ -76,6 +77,7 @@ class _Poll:
     times: list[NDArray[np.float64]] = field(default_factory=list)
     values: list[NDArray[np.float64]] = field(default_factory=list)
     targets: list[NDArray[np.intp]] = field(default_factory=list)
+    series: list[NDArray[np.intp]] = field(default_factory=list)
 
 
 class GatewayCore:
@@ -86,6 +88,7 @@ class GatewayCore:
         name: on the status topic.
         codec: how frames are written.
         interval: seconds between two polls.
+        jobs: whether the jobs are told that the labels of GPUs name.
 
     Attributes:
         figures: counts since the start.
@@ -93,7 +96,13 @@ class GatewayCore:
     """
 
     def __init__(
-        self, layout: Layout, name: str, codec: Codec, interval: float | None = None
+        self,
+        layout: Layout,
+        name: str,
+        codec: Codec,
+        interval: float | None = None,
+        *,
+        jobs: bool = False,
     ) -> None:
         self.interval = layout.site.telemetry.interval_seconds if interval is None else interval
         self.figures = GatewayFigures()
@@ -112,6 +121,10 @@ class GatewayCore:
         self._series: list[tuple[SeriesValue, int]] = [(SeriesValue(-1), 0)]
         self._table: tuple[NDArray[np.float64], ...] | None = None
         self._most_keys = 2 * self._columns.size + _MOST_KEYS_BEYOND
+        self._jobs = FleetJobs(layout) if jobs else None
+        self._holders: dict[int, tuple[int, GpuHolder]] = {}
+        """By the index of a series: GPU of its rack, and what has it."""
+        self._job_messages: list[OutboundMessage] = []
         self._poll = _Poll()
         self._last = dict.fromkeys(self._names.racks, -np.inf)
         self._sequence = dict.fromkeys(self._names.racks, 0)
@@ -181,6 +194,7 @@ class GatewayCore:
         poll.times.append(samples.times[known][kept])
         poll.values.append(values[kept])
         poll.targets.append(targets[which][kept].astype(np.intp))
+        poll.series.append(which[kept])
 
     def _tabled(self) -> tuple[NDArray[np.float64], ...]:
         """Return what each series is, as arrays."""
@@ -212,6 +226,7 @@ class GatewayCore:
         """Begin to remember series anew."""
         self._indices.clear()
         self._keys.clear()
+        self._holders.clear()
         self._targets.clear()
         self._series[:] = [(SeriesValue(-1), 0)]
         self._table = None
@@ -227,6 +242,8 @@ class GatewayCore:
         found = self._columns.find(labels)
         if found.column < 0:
             return found, 0
+        if self._jobs is not None and found.gpu >= 0 and (holder := holder_of(labels)):
+            self._holders[len(self._series)] = found.gpu, holder
         return found, self._targets.setdefault(target, len(self._targets))
 
     def frames_due(self, until: float = END_OF_TIME) -> list[OutboundMessage]:
@@ -260,6 +277,9 @@ class GatewayCore:
         good = (values >= low) & (values <= high) & np.isfinite(values)
         self.figures.outside += int((~good).sum())
         columns, times, values = columns[good], times[good], values[good]
+        if self._jobs is not None:
+            which = np.concatenate(poll.series)[dated][fresh][order][good]
+            self._note_jobs(self._jobs, which, columns, times)
         self._values[columns] = values
         self.figures.twice += len(columns) - int(np.isfinite(self._values).sum())
         self._encoder.load(self._outputs)
@@ -281,11 +301,33 @@ class GatewayCore:
             self.frames += 1
             yield OutboundMessage(topic, self._encoder.encode(rack, stamp, sequence))
 
+    def _note_jobs(
+        self,
+        jobs: FleetJobs,
+        series: NDArray[np.intp],
+        columns: NDArray[np.intp],
+        times: NDArray[np.float64],
+    ) -> None:
+        """Take note of the jobs of all racks that have samples in this poll."""
+        racks = self._columns.racks[columns]
+        held: dict[int, set[tuple[int, GpuHolder]]] = {}
+        for own, rack in zip(series.tolist(), racks.tolist(), strict=True):
+            if (holder := self._holders.get(own)) is not None:
+                held.setdefault(rack, set()).add(holder)
+        for rack in np.unique(racks).tolist():
+            at = float(times[racks == rack].max())
+            message = jobs.changed(rack, held.get(rack, ()), at)
+            if message is not None:
+                self._job_messages.append(message)
+
     # -- beside frames ----------------------------------------------------------
 
     def metadata(self, *, every: bool = False) -> list[OutboundMessage]:
-        """Return the metadata of the racks whose identity changed, or of all."""
-        return list(map(self._announced, self._names.announcements(every=every)))
+        """Return the metadata and jobs of the racks where they changed, or of all."""
+        told, self._job_messages = self._job_messages, []
+        if every and self._jobs is not None:
+            told = self._jobs.everything()
+        return [*map(self._announced, self._names.announcements(every=every)), *told]
 
     def _announced(self, meta: RackMeta) -> OutboundMessage:
         return OutboundMessage(self._topics.meta(meta.rack), meta.encode(), retain=True, qos=1)
