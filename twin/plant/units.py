@@ -27,7 +27,9 @@ FINE_STEP = 1.0
 pasts: models that settle faster are then stepped in parts."""
 SWING_STEP = 7.5
 """Steps of at most so many seconds are themselves samples of how the power swings in a minute; of
-longer ones the swing is that of the waveform within them."""
+longer ones the swing is that of the waveform within them. The two differ: a mean over 5 s swings
+half as much as means over 1 s do, and in short steps a Megapack's power is what it reaches at the
+end of the step, so that the tenth of each change which passes before it answers is not seen."""
 Array = TypeVar("Array", bound=NDArray[Any])
 
 
