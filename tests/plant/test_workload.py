@@ -194,6 +194,15 @@ def test_goes_on_without_a_device_that_stays_away(job: TrainingJob) -> None:
     assert job.progress.interruptions == 2
 
 
+def test_takes_in_a_device_that_is_back(job: TrainingJob) -> None:
+    """A job that went on without a GPU has it again once it answers, and counts as whole."""
+    run(job, 610, Health(gpus_missing=1))
+    assert job.progress.gpus_excluded == 1
+    run(job, 5)
+    assert state(job) is JobState.TRAINING
+    assert job.progress.gpus_excluded == 0
+
+
 def test_without_any_gpu_there_is_nothing_to_launch(job: TrainingJob) -> None:
     """A job that has lost all its GPUs, as in a blackout, waits until some are back."""
     run(job, 2000, Health(gpus_missing=512))

@@ -184,6 +184,9 @@ class TrainingJob:
         state = self.progress.state
         missing = health.gpus_missing + health.links_down
         self._excluded = min(self._excluded, missing)
+        # GPUs that are back work again, as elastic launchers take them in.
+        progress = self.progress
+        progress.gpus_excluded = min(progress.gpus_excluded, health.gpus_missing)
         if state not in _RUNNING:
             self._return(h, health, missing)
             return state
