@@ -160,7 +160,8 @@ def test_grid_sees_less_swing_for_more_energy() -> None:
     assert 1.06 < shipped.mean / nothing.mean < 1.15
     # The burner is of no use when the job ends: the grid sees all of it fall.
     assert burner.fall > 0.9 * nothing.fall > 5 * shipped.fall
-    assert pack.ramp < 0.05 * nothing.ramp
+    # What changes within a second passes until the inverters have answered, a tenth of one later.
+    assert pack.ramp < 0.2 * nothing.ramp
     assert both.swing < pack.swing
 
 

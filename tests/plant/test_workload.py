@@ -55,7 +55,7 @@ def test_waveform(job: TrainingJob) -> None:
     steps = [d.activity for d in run(job, 400) if d.compute == 1.0]
     mean = np.array([activity.mean() for activity in steps])
     assert np.percentile(mean, 80) == pytest.approx(1.02, abs=0.04)
-    assert 0.65 <= mean.min() <= 0.9
+    assert 0.5 <= mean.min() <= 0.9
     assert np.min(steps) == pytest.approx(run(job, 1)[0].wait, abs=0.02)
 
 
@@ -65,6 +65,18 @@ def test_energy_does_not_depend_on_the_step(array: Layout, dt: float) -> None:
     job = TrainingJob(array.site, np.random.default_rng(3))
     mean = np.mean([job.step(dt, WELL).activity.mean() for _ in range(round(600 / dt))])
     assert mean == pytest.approx(0.94, rel=0.03)
+
+
+@pytest.mark.parametrize("dt", [1.0, 5.0, 15.0])
+def test_a_long_step_is_the_mean_of_short_ones(two_racks: Layout, dt: float) -> None:
+    """Each server's activity over a step of the plant is the mean of those of its parts."""
+    quiet = {"eval_seconds": 0.0, "checkpoint_seconds": 0.0, "step_jitter_seconds": 0.0}
+    training = two_racks.site.training.model_copy(update=quiet)
+    site, parts = two_racks.site.model_copy(update={"training": training}), round(dt / 0.2)
+    long, short = (TrainingJob(site, np.random.default_rng(3)) for _ in range(2))
+    for _ in range(round(150 / dt)):
+        mean = np.mean([short.step(0.2, WELL).activity for _ in range(parts)], axis=0)
+        np.testing.assert_allclose(long.step(dt, WELL).activity, mean, rtol=1e-5)
 
 
 @pytest.mark.parametrize("seconds", [0.7, 1.5, 4.0, 60.0])

@@ -16,6 +16,9 @@ from twin.scenario.loader import LoadedScenario, shipped_scenarios
 
 _OF_TICKS = "twin_emulator_ticks_total"
 """The metric that counts steps."""
+_OF_EDGES = "grid_import_swing_watts"
+"""What Megapacks let through, in 0.1 s after each change: longer steps have the load's own course,
+steps of a second its means, which change a little less."""
 
 
 def quiet(minutes: int, step: float | None = None, name: str = "quiet-day") -> LoadedScenario:
@@ -43,7 +46,8 @@ def test_levels_are_the_same(shipped: RuleSet, scenario: str) -> None:
         means = float(np.nanmean(one)), float(np.nanmean(other))
         # A rare error counts on one link of thousands, at one step and not at the other.
         chance = float(max(np.nanmax(np.nanstd(own, axis=1)) for own in (one, other)))
-        if abs(means[0] - means[1]) > 0.01 * abs(means[0]) + 0.15 * chance:
+        share = 0.15 if name == _OF_EDGES else 0.01
+        if abs(means[0] - means[1]) > share * abs(means[0]) + 0.15 * chance:
             apart[name] = (*means, chance)
     assert apart == {}
 

@@ -60,9 +60,10 @@ _HALVES = """
 ## GPT-3 run
 
 The run's first half is what the twin's steps, dips and meters were fitted to last, its second half
-was held back; earlier fits saw all of it. DC is an instant of a node's power, AC what its meter at
-the wall shows, which [averages](#instruments). A limit is held by both differences, as a test in
-`tests/calibration`; where the twin misses it, the row says so.
+was held back; but of candidates that fitted the first half alike, that was taken which misses fewer
+limits of both, and earlier fits saw all of it. DC is an instant of a node's power, AC what its
+meter at the wall shows, which [averages](#instruments). A limit is held by both differences, as a
+test in `tests/calibration`; where the twin misses it, the row says so.
 
 """
 _LAWS = """
@@ -148,13 +149,18 @@ cluster and the twin's liquid-cooled H100s, all in one job.*
 * **Step period in power.** The run's log gives 10.64 s a step, but its power between two
   evaluations repeats every 10.80 s; twelve of those and an evaluation take the measured 142.4 s.
   A site's default follows the log; the run compared here repeats as the power does.
-* **Autocorrelation of a node.** Most nodes dip in a step as they did in the last: nodes of a
-  pipeline keep their stage. After two steps the measured node repeats better than after one, at a
-  lag that is nearer to whole steps; the twin's dips, drawn anew with a fixed chance, do not.
-* **Ramps.** The run's halves differ by 10 to 15 % in ramps and in the lines' amplitudes; the twin
-  lies between them.
-* **AC.** Behind a meter's window the measured dips differ less from node to node, and are shallower
-  on the way up, than the twin's. The deepest part of a dip is that of its nodes' mean.
+* **Autocorrelation of a node.** A node repeats from step to step, as it keeps its stage: measured,
+  it is as much like itself two steps later as one step later, less and less after that, and not at
+  all after ten. The twin's nodes keep how they dip for six steps, and what they fall short of the
+  plateau in each seventh of a step for four. Measured samples are instants, the twin's means over a
+  second, which are more alike 0.8 s beside a whole step (10 s).
+* **Ramps.** The run's halves differ by 10 to 15 % in ramps and in the lines' amplitudes. How long
+  all wait for the slowest differs from step to step, which the twin draws for all nodes together;
+  without it lines and usual ramps are too strong where the strongest are right. Single nodes come
+  up faster than a second's mean does.
+* **AC.** A meter reads each node at a moment of its own, so nodes differ more in time than in
+  depth. Measured dips of single nodes have a flat bottom at 5.7 kW for half a second a step. The
+  twin's, which are means over a second, are pointed, so fewer of its samples are that low.
 * **Lowest samples.** 0.1 % of the samples are below 3.03 kW in the measurement and below 2.95 kW in
   the twin, whose deep dips reach the power of waiting GPUs.
 * **Pairs of nodes.** 30 of the 64 measured files are copies of others, so the run has 34 distinct

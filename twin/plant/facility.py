@@ -22,7 +22,7 @@ from twin.plant.room import Room
 from twin.plant.storage import Storage
 from twin.plant.supply import Supply
 from twin.plant.switch import Spines
-from twin.plant.units import FINE_STEP, SWING_STEP, Floats
+from twin.plant.units import FINE_STEP, Floats
 from twin.plant.workload import Health
 from twin.site import Layout
 
@@ -115,7 +115,7 @@ class Facility:
         gensets = float(self.gensets.power.sum())
         smoothed = conditions.smoothing_enabled
         self.ripple.step(load, course, self.grid, self.megapacks, gensets, dt, smoothed)
-        if dt <= SWING_STEP:
+        if dt <= FINE_STEP:
             self.meters.swing.add(load, dt)
             return
         for watts in self.ripple.load.seconds.tolist():

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from twin.catalog import GRID, OSCILLATION_BANDS
 from twin.plant.swing import Swing
-from twin.plant.units import FINE_STEP, SWING_STEP, Floats, lag
+from twin.plant.units import FINE_STEP, Floats, lag
 from twin.site import Layout
 
 __all__ = ["Grid", "Meters"]
@@ -110,7 +110,7 @@ class Grid:
         self._lasted = dt
         self._power = each
         self.energy += np.maximum(each, 0.0) * dt
-        if dt <= SWING_STEP:
+        if dt <= FINE_STEP:
             for swing, watts in zip(self._swings, each.tolist(), strict=True):
                 swing.add(watts, dt)
         # Ornstein-Uhlenbeck: the wander keeps its variance for any step.
@@ -119,7 +119,7 @@ class Grid:
         self._wander = keep * self._wander + kick * float(self._rng.standard_normal())
 
     def swung(self, seconds: Floats) -> None:
-        """Take note of the import of all feeds in each second of a long step, in W."""
+        """Take note of the import of all feeds in each second of a longer step, in W."""
         shares = self.closed / max(int(self.closed.sum()), 1)
         for swing, share in zip(self._swings, shares.tolist(), strict=True):
             for watts in (share * seconds).tolist():

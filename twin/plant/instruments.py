@@ -51,12 +51,12 @@ INSTRUMENTS: Mapping[str, Instrument] = {
         "shows tenths of a watt",
     ),
     "bmc": Instrument(
-        "Server at its BMC (DCMI)", "server", ("power",), (1.0,), 2.0, 1.0,
+        "Server at its BMC (DCMI)", "server", ("power",), (1.0,), 1.3, 2.0,
         "fitted to AC power of the GPT-3 run; DCMI's power reading is in whole watts (DCMI 1.5, "
         "6.6.1)",
     ),
     "psu": Instrument(
-        "Power supply at its BMC", "psu", ("input_power", "output_power"), (2.0, 2.0), 2.0, 1.0,
+        "Power supply at its BMC", "psu", ("input_power", "output_power"), (2.0, 2.0), 1.3, 2.0,
         "as of its server, whose sum it is part of; PMBus's LINEAR11 has 10 bits, so from 1,024 W "
         "on steps of 2 W",
     ),
@@ -67,7 +67,11 @@ INSTRUMENTS: Mapping[str, Instrument] = {
     ),
 }  # fmt: skip
 """All kinds, by name."""
-FLICKER_SHOWN = 0.52
+_TURN, _DRIFT = 0.618034, 0.754878
+"""What spreads moments and periods of servers evenly, by their number."""
+_UNEVEN = 0.02
+"""Spread of the refresh of BMCs, est.: each goes by its own clock."""
+FLICKER_SHOWN = 0.4
 """What windows of seconds leave of that which comes and goes within a second: fitted likewise."""
 
 
@@ -119,6 +123,12 @@ class Instruments:
                 for _ in range(block.racks)
             ]
         ) * (site.server.gpus * (1.0 + site.server.base_power_per_gpu_watt))
+        count = np.arange(site.racks * site.servers_per_rack, dtype=np.float64)
+        shape = (site.racks, site.servers_per_rack)
+        refresh = INSTRUMENTS["bmc"].refresh_seconds
+        uneven = 1.0 + _UNEVEN * ((_DRIFT * count) % 1.0 - 0.5)
+        self._periods: Floats = (refresh * uneven).reshape(shape)
+        self._turns: Floats = ((_TURN * count) % 1.0).reshape(shape)
         self._gpus = WindowMean(INSTRUMENTS["gpu"].window_seconds)
         self._servers = WindowMean(INSTRUMENTS["bmc"].window_seconds)
         self._racks = WindowMean(INSTRUMENTS["pdu"].window_seconds)
@@ -140,6 +150,10 @@ class Instruments:
         power = servers.power
         hidden = self._hidden(servers, flicker)
         shown = self._servers.add(power - hidden, dt)
+        before = np.floor(self._turns)
+        self._turns = self._turns + dt / self._periods
+        if self._server is not None:
+            shown = np.where(np.floor(self._turns) > before, shown, self._server)
         # What is off shows nothing at once.
         self._server = np.where(power > 0.0, shown, 0.0)
         load = servers.rack_load

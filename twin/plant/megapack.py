@@ -94,6 +94,9 @@ class Megapacks:
         self.protection = RideThrough(self._p, site.grid.frequency_hertz)
         units = self._p.count
         self.power: Floats = np.zeros(units)
+        """What each unit gives in the mean over the step, (units,) in W."""
+        self.reached: Floats = np.zeros(units)
+        """What each gives at its end."""
         target = self._p.soc_target_ratio
         self.soc: Floats = clamp(target + rng.normal(0.0, 0.01, units), 0.0, 1.0)
         self._soh = 0.985 + rng.uniform(-0.01, 0.01, units)
@@ -201,10 +204,14 @@ class Megapacks:
         self.bounds = float(give.sum()), float(take.sum())
         target = share_out(wanted, give, take)
         self.asked = float(target.sum())
-        share = 1.0 if forming else lag(dt, p.response_seconds)
-        moved = self.power + (target - self.power) * share
+        # In the mean over the step a lag is short of its end by its time constant.
+        share, late = (1.0, 0.0) if forming else (lag(dt, p.response_seconds), p.response_seconds)
+        moved = (target - self.reached) * share
         # A unit that trips opens its contactor: its power is gone at once.
-        self.power = np.where(self._running, clamp(moved, -take, give), 0.0)
+        self.power, self.reached = (
+            np.where(self._running, clamp(power, -take, give), 0.0)
+            for power in (target - moved * (late / dt), self.reached + moved)
+        )
         self._store(dt)
 
     def _store(self, dt: float) -> None:

@@ -171,10 +171,11 @@ class Supply:
         if self._p.enforce_limit:
             target = max(target, net - limit)
         packs.step(target, dt)
-        rest = net - float(packs.power.sum())
+        # What passes until the Megapacks have answered is over before any rack could be shed.
+        rest = net - float(packs.reached.sum())
         over = rest - limit * (1.0 + _TOLERANCE) if self._p.enforce_limit else 0.0
         over = max(over, 0.0)
-        grid.step(rest - over, dt)
+        grid.step(net - float(packs.power.sum()) - over, dt)
         return over
 
     def _carry_alone(self, load: float, dt: float) -> float:

@@ -9,27 +9,12 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = [
-    "FINE_STEP",
-    "SWING_STEP",
-    "Floats",
-    "Kept",
-    "approach",
-    "clamp",
-    "frozen",
-    "lag",
-    "silenced",
-]
+__all__ = ["FINE_STEP", "Floats", "Kept", "approach", "clamp", "frozen", "lag", "silenced"]
 
 Floats = NDArray[np.floating[Any]]
 FINE_STEP = 1.0
 """Steps of at most so many seconds show what happens from one to the next. Longer ones are for
 pasts: models that settle faster are then stepped in parts."""
-SWING_STEP = 7.5
-"""Steps of at most so many seconds are themselves samples of how the power swings in a minute; of
-longer ones the swing is that of the waveform within them. The two differ: a mean over 5 s swings
-half as much as means over 1 s do, and in short steps a Megapack's power is what it reaches at the
-end of the step, so that the tenth of each change which passes before it answers is not seen."""
 Array = TypeVar("Array", bound=NDArray[Any])
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from twin.parameters import WorkloadParameters
 from twin.plant.units import Floats
 from twin.plant.workload.quantiles import Fluctuation
 from twin.plant.workload.sync_stalls import SyncStalls
-from twin.plant.workload.waveform import Waveform
+from twin.plant.workload.waveform import StepPart, Waveform
 
 __all__ = ["SteadyWave", "wave_of"]
 
@@ -30,15 +32,22 @@ class SteadyWave:
         )
         self._evaluation = np.full(shape, profile.evaluation_activity, np.float32)
         flat = np.zeros((1, 1), np.float32)
-        self.slow = 0.0
+        self.common: dict[str, float] = {}
         self.dips = SyncStalls(flat, flat + 0.25, flat)
 
     def draw(self) -> None:
         """Do nothing: every step ends like the one before."""
 
+    def follow(self, common: Mapping[str, float]) -> None:
+        """Do nothing: no step is drawn."""
+
     def advance(self, dt: float) -> None:
         """Let ``dt`` seconds of fluctuation pass."""
         self._fluctuation.advance(dt)
+
+    def over(self, start: float, end: float, wait: float) -> StepPart:  # noqa: ARG002 - no dips
+        """Return what a stretch of a step has."""
+        return StepPart((end - start) * self.plateau, np.zeros((1, 1), np.float32))
 
     @property
     def plateau(self) -> Floats:
@@ -50,9 +59,8 @@ class SteadyWave:
         """Activity during an evaluation."""
         return self._evaluation
 
-    @property
-    def plateau_flicker(self) -> float:
-        """Nothing: the levels are those of averaging sensors already."""
+    def plateau_flicker(self, plateau: Floats) -> float:  # noqa: ARG002 - whatever it is
+        """Return nothing: the levels are those of averaging sensors already."""
         return 0.0
 
     @property
@@ -62,7 +70,10 @@ class SteadyWave:
 
 
 def wave_of(
-    shape: tuple[int, int], profile: WorkloadParameters | None, rng: np.random.Generator
+    shape: tuple[int, int],
+    profile: WorkloadParameters | None,
+    rng: np.random.Generator,
+    seconds: float,
 ) -> Waveform | SteadyWave:
     """Return the power of a job's servers: by quantiles where its workload has some.
 
@@ -70,7 +81,8 @@ def wave_of(
         shape: racks, servers a rack.
         profile: of the workload, None for pre-training.
         rng: source of all randomness.
+        seconds: mean duration of a step.
     """
     if profile is not None and profile.activity:
         return SteadyWave(shape, profile, rng)
-    return Waveform(shape, rng)
+    return Waveform(shape, rng, seconds)

@@ -7,7 +7,6 @@ others'. A sensor that samples an instant shows it, one that averages shows litt
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -16,9 +15,9 @@ from twin.plant.units import Floats
 from twin.plant.workload.demand import JobState
 from twin.plant.workload.levels import Levels
 from twin.plant.workload.steady import SteadyWave
-from twin.plant.workload.waveform import Waveform
+from twin.plant.workload.waveform import StepPart, Waveform
 
-__all__ = ["Computing", "StepActivity", "state_activities", "step_activity"]
+__all__ = ["Computing", "StepActivity", "TrainedStretches", "state_activities", "step_activity"]
 
 
 class Computing(NamedTuple):
@@ -28,13 +27,58 @@ class Computing(NamedTuple):
         training: share of steps of the job.
         evaluation: share of evaluations.
         fed: input over what is needed.
-        dip: share of it that each server spends all the way down, (racks, servers) or (1, 1).
+        plateau: mean activity between dips of each server, (racks, servers) or (1, 1).
+        fall: what dips and waits take from the mean over the step, likewise.
     """
 
     training: float
     evaluation: float
     fed: float
-    dip: Floats | float
+    plateau: Floats
+    fall: Floats | float
+
+
+class TrainedStretches:
+    """The parts of the job's steps that lie in a step of the plant."""
+
+    def __init__(self) -> None:
+        self._plateau: Floats | None = None
+        self._fall: Floats | None = None
+        self._covered = self._delay = 0.0
+
+    def add(self, part: StepPart, covered: float, seconds: float) -> None:
+        """Add a part of a step.
+
+        Args:
+            part: what each server has in it.
+            covered: length of it, in steps.
+            seconds: how long a whole step takes.
+        """
+        plateau, fall = part.plateau, part.fall * seconds
+        self._plateau = plateau if self._plateau is None else self._plateau + plateau
+        self._fall = fall if self._fall is None else self._fall + fall
+        self._covered += covered
+
+    def delay(self, seconds: float) -> None:
+        """Add what the fabric makes all servers wait for."""
+        self._delay += seconds
+
+    def means(
+        self, usual: Floats, wait: float, training: float, dt: float
+    ) -> tuple[Floats, Floats | float]:
+        """Return the mean activity between dips, and what dips and waits take from that of a step.
+
+        Args:
+            usual: activity between dips where nothing was added.
+            wait: activity of a server that waits.
+            training: share of the step in steps of the job.
+            dt: step in s.
+        """
+        if self._plateau is None or self._fall is None:
+            return usual, 0.0
+        plateau = self._plateau / self._covered
+        depth = plateau - wait
+        return plateau, np.minimum((self._fall + self._delay * depth) / dt, training * depth)
 
 
 class StepActivity(NamedTuple):
@@ -49,56 +93,46 @@ class StepActivity(NamedTuple):
     flicker: Floats
 
 
-def step_activity(
-    flat: float, computing: Computing, levels: Levels, wave: Waveform | SteadyWave
-) -> StepActivity:
+def step_activity(flat: float, computing: Computing, wave: Waveform | SteadyWave) -> StepActivity:
     """Return the mean activity over a step of the plant.
 
     Args:
         flat: activity in all other states, times their shares.
         computing: what of the step is spent computing.
-        levels: of the job's GPUs.
         wave: of the job's servers.
     """
-    training, evaluation, fed, dip = computing
+    training, evaluation, fed, plateau, fall = computing
     activity: Floats = np.full((1, 1), flat, dtype=np.float32)
     flicker: Floats = np.zeros((1, 1))
     if evaluation:
         activity = activity + fed * evaluation * wave.evaluation
         flicker = flicker + fed * evaluation * wave.evaluation_flicker
     if training:
-        dip = np.minimum(dip, training)
-        depth = wave.plateau - levels.wait
-        activity = activity + fed * (training * wave.plateau - dip * depth)
-        others = float(np.mean(dip)) - dip
-        flicker = flicker + fed * (training * wave.plateau_flicker + others * depth)
+        activity = activity + fed * (training * plateau - fall)
+        others = float(np.mean(fall)) - fall
+        flicker = flicker + fed * (training * wave.plateau_flicker(plateau) + others)
     return StepActivity(activity.astype(np.float32), flicker)
 
 
 def state_activities(
-    shares: Mapping[JobState, int],
-    levels: Levels,
-    wave: Waveform | SteadyWave,
-    pace: float,
-    fed: float,
+    computing: Computing, levels: Levels, wave: Waveform | SteadyWave, pace: float
 ) -> tuple[dict[JobState, float], dict[JobState, float]]:
     """Return the mean activity of the servers in each state, and how deep its dips are.
 
     Args:
-        shares: what the step was spent on.
+        computing: what of the step is spent computing.
         levels: of the job's GPUs.
         wave: of the job's servers.
         pace: of the slowest GPU; the others wait for it.
-        fed: the input over what is needed.
     """
-    wait, context = levels.wait, levels.context
+    wait, context, fed = levels.wait, levels.context, computing.fed
     level = dict.fromkeys((JobState.CHECKPOINT, JobState.STALLED), wait)
     level |= dict.fromkeys((JobState.STARTING, JobState.LOADING), context)
     depth = {}
-    if shares[JobState.TRAINING]:
-        rise = depth[JobState.TRAINING] = fed * pace * (float(wave.plateau.mean()) - wait)
+    if computing.training:
+        rise = depth[JobState.TRAINING] = fed * pace * (float(computing.plateau.mean()) - wait)
         level[JobState.TRAINING] = fed * wait + (1 - fed) * context + rise
-    if shares[JobState.EVALUATION]:
+    if computing.evaluation:
         rise = fed * pace * (float(wave.evaluation.mean()) - wait)
         level[JobState.EVALUATION] = fed * wait + (1 - fed) * context + rise
     return level, depth

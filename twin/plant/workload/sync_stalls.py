@@ -38,14 +38,6 @@ class SyncStalls:
         self._centre, self._half, self._depth = centre, half, depth
         self._mean: Floats | None = None
 
-    def with_kept(self, earlier: SyncStalls, kept: NDArray[np.bool_]) -> SyncStalls:
-        """Return these dips, but where ``kept`` those of ``earlier``."""
-        return SyncStalls(
-            np.where(kept, earlier._centre, self._centre),
-            np.where(kept, earlier._half, self._half),
-            np.where(kept, earlier._depth, self._depth),
-        )
-
     def integral(self, start: float, end: float) -> Floats:
         """Return the integral of the dips' depth over a stretch of a step, in steps.
 
@@ -53,9 +45,17 @@ class SyncStalls:
             start: of the stretch, in steps from the nearest boundary, -0.5 to 0.5.
             end: of the stretch.
         """
-        ends = np.array([start, end], self._centre.dtype)[:, None, None]
-        until = _trapezium((ends - self._centre) / self._half)
-        depth: Floats = self._depth * self._half * (until[1] - until[0])
+        first, last = self.until(np.array([start, end], self._centre.dtype)[:, None, None])
+        depth: Floats = last - first
+        return depth
+
+    def until(self, places: Floats) -> Floats:
+        """Return the integral from the middle of each dip to places, in steps from the boundary.
+
+        Args:
+            places: (places, racks, servers), or (places, 1, 1) where they are the same for all.
+        """
+        depth: Floats = self._depth * self._half * _trapezium((places - self._centre) / self._half)
         return depth
 
     def mean_at(self, phases: Floats) -> Floats:

@@ -32,6 +32,7 @@ from twin.plant.workload.steady import wave_of
 from twin.plant.workload.step_activity import (
     Computing,
     StepActivity,
+    TrainedStretches,
     state_activities,
     step_activity,
 )
@@ -43,6 +44,7 @@ __all__ = ["TrainingJob"]
 
 _SAMPLE_SECONDS = 0.2
 _LEAST_PACE = 1e-3
+_HALF = 0.5
 _COMPUTING = (JobState.TRAINING, JobState.EVALUATION)
 _RUNNING = (JobState.TRAINING, JobState.EVALUATION, JobState.CHECKPOINT, JobState.STALLED)
 _STANDING = ("phase", "begun", "step_seconds", "since_checkpoint", "until_eval",
@@ -55,19 +57,19 @@ class _Tally:
     """What a plant step was spent on.
 
     Attributes:
+        trained: parts of the job's steps.
         shares: samples in each state.
         network: sum of the use of the compute NICs.
         congestion: sum of its excess over the marking threshold.
         framebuffer: sum of the share of the framebuffer that is held.
-        dip: seconds of dip of every server.
         course: what was done when.
     """
 
+    trained: TrainedStretches = field(default_factory=TrainedStretches)
     shares: dict[JobState, int] = field(default_factory=lambda: dict.fromkeys(JobState, 0))
     network: float = 0.0
     congestion: float = 0.0
     framebuffer: float = 0.0
-    dip: Floats | None = None
     course: list[Stretch] = field(default_factory=list)
 
 
@@ -95,7 +97,7 @@ class TrainingJob:
         shape = (site.racks, site.servers_per_rack)
         # A stream of its own: all other draws stay what they are.
         self._reaction = Reaction(shape, rng.spawn(1)[0])
-        self._wave = wave_of(shape, profile, rng)
+        self._wave = wave_of(shape, profile, rng, job_seconds(site))
         self._phase = float(rng.random())
         self._begun = self._phase
         cost = site_cost(site)
@@ -140,15 +142,19 @@ class TrainingJob:
             tally.framebuffer += self._memory.in_state(state, self._remaining)
             self._account(state, h)
             self._communicate(state, h)
-        self._close()
+        self._close(self._phase)
         self.progress.elapsed_seconds += dt
         fed = min(1.0, health.input_ratio)
         self._reaction.begin(works=self.progress.state in _COMPUTING)
+        shares = {state: number / count for state, number in tally.shares.items()}
+        training, evaluation = shares[JobState.TRAINING], shares[JobState.EVALUATION]
+        means = tally.trained.means(self._wave.plateau, self._levels.wait, training, dt)
+        computing = Computing(training, evaluation, fed, *means)
         speed = min(1.0, health.speed)
-        level, depth = state_activities(tally.shares, self._levels, self._wave, speed, fed)
+        level, depth = state_activities(computing, self._levels, self._wave, speed)
         course = power_waveform_of(tally.course, level, depth, each * POINTS)
         self.course = self._reaction.course(course, dt)
-        return self._demand(count, dt, fed)
+        return self._demand(count, dt, shares, computing)
 
     # -- elsewhere ------------------------------------------------------------
 
@@ -158,7 +164,7 @@ class TrainingJob:
         return {
             "state": float(self.progress.state),
             "resume": float(self._resume),
-            "slow": self._wave.slow,
+            **self._wave.common,
             **{name: float(getattr(self, f"_{name}")) for name in _STANDING},
         }
 
@@ -172,7 +178,7 @@ class TrainingJob:
         state, resume = JobState(int(standing["state"])), JobState(int(standing["resume"]))
         kinds = {name: type(getattr(self, f"_{name}")) for name in _STANDING}
         values = {name: kind(standing[name]) for name, kind in kinds.items()}
-        self._wave.slow = standing["slow"]
+        self._wave.follow(standing)
         self.progress.state, self._resume = state, resume
         for name, value in values.items():
             setattr(self, f"_{name}", value)
@@ -287,20 +293,20 @@ class TrainingJob:
         undelayed = h * min(1.0, pace)
         moved = self._moved * self._step_seconds
         self._worked = undelayed if self._flow >= 1.0 else min(undelayed, moved)
-        if before < 0.5 <= self._phase:  # noqa: PLR2004 - half-way, far from both boundaries
-            self._close()
+        if before < _HALF <= self._phase:  # far from both boundaries
+            self._close(_HALF)
             self._wave.draw()
         if self._phase < 1.0:
             return
         # A step ends: only here do evaluations and checkpoints begin.
-        self._close()
-        self._phase -= 1.0
+        self._close(1.0)
         self._begun = 0.0
         progress.steps += 1
         progress.step_seconds = self._step_seconds / pace * (1 + self._traffic.slowdown(self._flow))
         self._throughput.count(progress)
         jitter = float(self._rng.normal(0.0, training.step_jitter_seconds))
-        self._step_seconds = max(0.5 * self._nominal, self._nominal + jitter)
+        self._phase -= 1.0
+        self._step_seconds = max(_HALF * self._nominal, self._nominal + jitter)
         if self._until_checkpoint <= 0 and training.checkpoint_seconds > 0:
             self._until_checkpoint = training.checkpoint_every_seconds
             if full:
@@ -327,16 +333,17 @@ class TrainingJob:
 
     # -- demand ---------------------------------------------------------------
 
-    def _close(self) -> None:
-        """Add the dips of the stretch of a step that ends here."""
-        start, end = self._begun, min(self._phase, 1.0)
+    def _close(self, end: float) -> None:
+        """Add the stretch of a step that ends at this place."""
+        start, end = self._begun, min(end, 1.0)
         self._begun = end
         if end <= start:
             return
-        if start >= 0.5:  # noqa: PLR2004 - the second half belongs to the boundary ahead
+        if start >= _HALF:
+            # The second half belongs to the boundary ahead.
             start, end = start - 1.0, end - 1.0
-        dip = self._wave.dips.integral(start, end) * (self._step_seconds / self.progress.pace)
-        self._tally.dip = dip if self._tally.dip is None else self._tally.dip + dip
+        part = self._wave.over(start, end, self._levels.wait)
+        self._tally.trained.add(part, end - start, self._step_seconds / self.progress.pace)
 
     def _communicate(self, state: JobState, h: float) -> None:
         """Book what the NICs send in a sample."""
@@ -348,33 +355,32 @@ class TrainingJob:
             tally.congestion += excess / flow * passage.burst
             if flow < 1.0:
                 # What the fabric delays the GPUs spend waiting.
-                dip = max(0.0, h - self._worked / self.progress.pace)
-                before = np.zeros((1, 1)) if tally.dip is None else tally.dip
-                tally.dip = before + dip
+                tally.trained.delay(max(0.0, h - self._worked / self.progress.pace))
         elif state is JobState.EVALUATION:
             tally.network += min(traffic.evaluating, LINE_RATE * flow)
         elif state is JobState.LOADING:
             tally.network += min(traffic.loading, LINE_RATE * flow)
 
-    def _demand(self, count: int, dt: float, fed: float) -> Demand:
-        tally = self._tally
-        shares = {state: number / count for state, number in tally.shares.items()}
-        training, evaluation = shares[JobState.TRAINING], shares[JobState.EVALUATION]
+    def _demand(
+        self, count: int, dt: float, shares: dict[JobState, float], computing: Computing
+    ) -> Demand:
+        tally, fed = self._tally, computing.fed
+        training, evaluation = computing.training, computing.evaluation
         saving, loading = shares[JobState.CHECKPOINT], shares[JobState.LOADING]
-        computing = fed * (training + evaluation)
+        at_work = fed * (training + evaluation)
         away = tally.shares[JobState.IDLE] + tally.shares[JobState.CRASHED]
         held = (count - away) / count
         starting = tally.shares[JobState.STARTING] + tally.shares[JobState.LOADING]
-        activity = self._activity(shares, dt, fed)
+        activity = self._activity(shares, computing)
         return Demand(
             activity=self._reaction.activity(activity.whole, dt),
             wait=self._levels.wait,
             # Without input no kernel runs at all; a rank that waits for others spins in one.
             busy=(count - away - starting) / count - (1 - fed) * (training + evaluation),
-            compute=computing,
+            compute=at_work,
             network=tally.network / count,
             congestion=tally.congestion / count,
-            storage=STORAGE_QUIET * computing + STORAGE_BURST * saving,
+            storage=STORAGE_QUIET * at_work + STORAGE_BURST * saving,
             framebuffer=tally.framebuffer / count,
             saving=saving,
             loading=self._reading * loading,
@@ -383,14 +389,12 @@ class TrainingJob:
             flicker=activity.flicker,
         )
 
-    def _activity(self, shares: dict[JobState, float], dt: float, fed: float) -> StepActivity:
+    def _activity(self, shares: dict[JobState, float], computing: Computing) -> StepActivity:
         """Return the mean activity of each server."""
-        levels, dip = self._levels, self._tally.dip
-        training, evaluation = shares[JobState.TRAINING], shares[JobState.EVALUATION]
+        levels, unfed = self._levels, 1 - computing.fed
         flat = (
             (shares[JobState.CHECKPOINT] + shares[JobState.STALLED]) * levels.wait
             + (shares[JobState.STARTING] + shares[JobState.LOADING]) * levels.context
-            + (1 - fed) * (training + evaluation) * levels.context
+            + unfed * (computing.training + computing.evaluation) * levels.context
         )
-        computing = Computing(training, evaluation, fed, 0.0 if dip is None else dip / dt)
-        return step_activity(flat, computing, levels, self._wave)
+        return step_activity(flat, computing, self._wave)

@@ -4,132 +4,242 @@ Fitted offline to the first half of the MLPerf run (64 nodes, 2 s, see
 ``docs/calibration.md``): a plateau from which every server falls short by an exponentially
 distributed amount (pipeline bubbles; the edge of the distribution is sharp above and soft
 below), and around the step boundary a dip of each server's own: mostly shallow, sometimes
-down to the power of a GPU that waits in a collective. Most servers dip in the next step as
-in this one.
+down to the power of a GPU that waits in a collective. Most of it is in the next step as in this
+one, as servers keep their stage. How long all wait for the slowest differs from step to step, and
+with it how wide and deep the dips of all are.
 """
 
 from __future__ import annotations
 
-from math import exp, sqrt
+from collections.abc import Mapping
+from itertools import pairwise
+from math import ceil, exp, sqrt
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from twin.plant.units import Floats, lag
 from twin.plant.workload.sync_stalls import SyncStalls
 
-__all__ = ["Waveform"]
+__all__ = ["StepPart", "Waveform"]
 
 _TOP = 1.092
 """Upper edge of the plateau."""
-_SHORTFALL = 0.098
+_SHORTFALL = 0.107
 """Mean shortfall of a server's activity from that edge."""
-_SHORTFALL_MOST = 0.295
+_SHORTFALL_MOST = 0.318
 """Greatest shortfall."""
-_SHORTFALL_SECONDS = 1.09
-"""Time constant at which a server's shortfall is drawn anew; hardly correlated over 2 s."""
-_SLOW_SPREAD = 0.27
+_PARTS = 7
+"""Parts of a step in each of which a server has one shortfall; they begin at a place of each
+server's own."""
+_SHORTFALL_STEPS = 4
+"""Steps for which a server has the same shortfalls."""
+_SLOW_SPREAD = 0.276
 """Spread of the common logarithm of all shortfalls: the plateau's level wanders."""
 _SLOW_SECONDS = 100.0
 """Time constant of that wandering."""
-_NODE_SPREAD = 0.0055
-"""Spread between servers beside their dips, so that their means differ by 0.6 to 0.7 %."""
+_NODE_SPREAD = 0.0064
+"""Spread between servers beside their dips, so that their means differ by 0.7 to 0.8 %."""
 _EVALUATION, _EVALUATION_SHORTFALL = 0.880, 0.0247
 """The same edge and mean shortfall in an evaluation: 402 kW against 434 kW an array."""
 
 _OFFSET = 0.012
 """Spread of a server's place in the step, as a fraction of the step."""
-_WANDER = 0.04
+_WANDER = 0.042
 """Spread of each dip around that place."""
-_KEPT = 0.85
-"""Share of the servers whose dip is the next time as it was: the nodes of a pipeline keep their
-stage, so that a node's power repeats from step to step."""
-_DEEP_SHARE = 0.184
-"""Share of the dips that go all the way down."""
-_DEEP_HALF_WIDTH, _SHALLOW_HALF_WIDTH = 0.092, 0.091
-"""Mean half-widths of the dips, as fractions of the step."""
-_LEAST_WIDTH = 0.575
+_DIP_STEPS = 6
+"""Steps for which a server dips alike, as the nodes of a pipeline keep their stage: measured, a
+node's power repeats two steps later as it does after one, and no more after ten."""
+_DEEP_SHARE = 0.202
+"""Mean share of the dips that go all the way down."""
+_DEEP_COMMON = 0.43
+"""Spread of the logarithm of that share from step to step."""
+_HALF_WIDTH = 0.0918
+"""Mean half-width of the dips, as a fraction of the step."""
+_WIDTH_COMMON = 0.2
+"""Spread of the logarithm of all widths of a step: all wait for the slowest."""
+_LEAST_WIDTH = 0.61
 """Least width over the mean one; what is above it is exponentially distributed."""
-_MOST_HALF_WIDTH = 0.3
-_SHALLOW = (0.088, 0.392)
+_MOST_HALF_WIDTH = 0.35
+_SHALLOW = (0.03, 0.41)
 """Depths of the shallow dips."""
+_EXACT = 1e-9
+_COMMON = ("slow", "wide", "deep")
+"""What all servers have in common in a step, each with a variance of one: how far the plateau's
+level has wandered, and how wide and how deep the dips are."""
+
+
+class StepPart(NamedTuple):
+    """A stretch of a step, of each server, in steps.
+
+    Attributes:
+        plateau: integral of the activity between dips.
+        fall: integral of what dips take from it.
+    """
+
+    plateau: Floats
+    fall: Floats
 
 
 class Waveform:
     """The power of all servers over their steps; arrays are (racks, servers).
 
+    All of it is drawn once a step of the job, so it is the same however long the plant's own steps
+    are, and :meth:`over` has the exact integral over any of these.
+
     Args:
         shape: racks, servers a rack.
         rng: source of all randomness.
+        seconds: mean duration of a step.
     """
 
-    def __init__(self, shape: tuple[int, int], rng: np.random.Generator) -> None:
-        self._shape = shape
-        self._rng = rng
+    def __init__(self, shape: tuple[int, int], rng: np.random.Generator, seconds: float) -> None:
+        self._moved = lag(seconds, _SLOW_SECONDS)
         self._factor = (1.0 + rng.normal(0.0, _NODE_SPREAD, shape)).astype(np.float32)
         self._offset = rng.normal(0.0, _OFFSET, shape).astype(np.float32)
-        self._missing = rng.standard_exponential(shape, dtype=np.float32)
-        self.slow = 0.0
-        """Common logarithm of all shortfalls, beside their own: the plateau wanders with it."""
-        self.dips = self._drawn()
-        """Dips around the step boundary that is next, or was last."""
+        missing = rng.standard_exponential(shape, dtype=np.float32)
+        self._dips = _drawn(self._offset, rng)
+        # A stream of its own: the job's other draws do not depend on how many these are.
+        self._rng = own = rng.spawn(1)[0]
+        others = own.standard_exponential((_PARTS - 1, *shape), dtype=np.float32)
+        self._missing = np.concatenate([missing[None], others])
+        self._edge = own.random(shape, dtype=np.float32) / np.float32(_PARTS)
+        self._dip_steps = own.integers(1, _DIP_STEPS + 1, shape)
+        self._missing_steps = own.integers(1, _SHORTFALL_STEPS + 1, self._missing.shape)
+        self.common = dict(zip(_COMMON, own.normal(size=3).tolist(), strict=True))
+        """What all servers have in common in this step."""
+        self._put_together()
 
     def draw(self) -> None:
-        """Draw the dips around the next step boundary."""
-        kept = self._rng.random(self._shape, dtype=np.float32) < _KEPT
-        self.dips = self._drawn().with_kept(self.dips, kept)
+        """Draw the dips around the next step boundary, and the shortfalls from here on."""
+        own, common, moved = self._rng, self.common, self._moved
+        kick, wide, deep = own.normal(size=3).tolist()
+        slow = (1.0 - moved) * common["slow"] + sqrt(moved * (2.0 - moved)) * kick
+        self.common = dict(zip(_COMMON, (slow, wide, deep), strict=True))
+        self._dip_steps, fresh = _one_less(self._dip_steps, _DIP_STEPS)
+        # Those of the step before may still be read.
+        self._dips = self._dips.copy()
+        self._dips[:, fresh] = _drawn(self._offset[fresh], own)
+        self._missing_steps, fresh = _one_less(self._missing_steps, _SHORTFALL_STEPS)
+        self._missing[fresh] = own.standard_exponential(int(fresh.sum()), dtype=np.float32)
+        self._put_together()
 
-    def _drawn(self) -> SyncStalls:
-        rng, shape = self._rng, self._shape
-        deep = rng.random(shape, dtype=np.float32) < _DEEP_SHARE
-        spread = _LEAST_WIDTH + (1 - _LEAST_WIDTH) * rng.standard_exponential(shape, np.float32)
-        width = np.where(deep, _DEEP_HALF_WIDTH, _SHALLOW_HALF_WIDTH) * spread
-        half = np.minimum(width, _MOST_HALF_WIDTH).astype(np.float32)
-        centre = self._offset + _WANDER * rng.standard_normal(shape, np.float32)
-        low, high = _SHALLOW
-        shallow = low + (high - low) * rng.random(shape, dtype=np.float32)
-        return SyncStalls(centre, half, np.where(deep, np.float32(1.0), shallow))
+    def follow(self, common: Mapping[str, float]) -> None:
+        """Take over what all servers have in common in this step.
+
+        Raises:
+            KeyError: something is missing.
+        """
+        taken = {name: common[name] for name in _COMMON}
+        if taken != self.common:
+            self.common = taken
+            self._put_together()
+
+    def _put_together(self) -> None:
+        """Put together what each server has of its own and what all have in common."""
+        slow, wide, deep = (self.common[name] for name in _COMMON)
+        centre, half, rank, depth = self._dips
+        width = half * np.float32(exp(_WIDTH_COMMON * wide - _WIDTH_COMMON**2 / 2))
+        share = _DEEP_SHARE * exp(_DEEP_COMMON * deep - _DEEP_COMMON**2 / 2)
+        self.dips = SyncStalls(
+            centre,
+            np.minimum(width, np.float32(_MOST_HALF_WIDTH)),
+            np.where(rank < share, np.float32(1.0), depth),
+        )
+        """Dips around the step boundary that is next, or was last."""
+        scale = np.float32(_SHORTFALL * exp(_SLOW_SPREAD * slow))
+        short = np.minimum(self._missing * scale, np.float32(_SHORTFALL_MOST))
+        self._levels: Floats = self._factor * (np.float32(_TOP) - short)
 
     def advance(self, dt: float) -> None:
-        """Let ``dt`` seconds of fluctuation pass."""
-        rng = self._rng
-        renewed = rng.random(self._shape, dtype=np.float32) < lag(dt, _SHORTFALL_SECONDS)
-        fresh = rng.standard_exponential(self._shape, np.float32)
-        self._missing = np.where(renewed, fresh, self._missing)
-        share = lag(dt, _SLOW_SECONDS)
-        self.slow += -share * self.slow + sqrt(share * (2 - share)) * float(rng.normal())
+        """Do nothing: what fluctuates is drawn once a step of the job."""
+
+    def over(self, start: float, end: float, wait: float) -> StepPart:
+        """Return what a stretch of a step has.
+
+        Args:
+            start: of the stretch, in steps from the nearest boundary, -0.5 to 0.5.
+            end: of the stretch.
+            wait: activity at the bottom of a dip.
+        """
+        count = max(1, ceil((end - start) * _PARTS - _EXACT))
+        places = [start + (end - start) * turn / count for turn in range(count + 1)]
+        plateau, fall = zip(*(self._within(*own, wait) for own in pairwise(places)), strict=True)
+        return StepPart(np.sum(plateau, axis=0), np.sum(fall, axis=0))
+
+    def _within(self, start: float, end: float, wait: float) -> StepPart:
+        """Return what a stretch has in which at most one part of a server's begins."""
+        turn = np.floor((start - self._edge) * np.float32(_PARTS)).astype(np.intp)
+        edge = np.minimum(self._edge + (turn + 1) / np.float32(_PARTS), np.float32(end))
+        before, after = (
+            np.take_along_axis(self._levels, own[None] % _PARTS, axis=0)[0]
+            for own in (turn, turn + 1)
+        )
+        ends = np.full((2, *edge.shape), [[[start]], [[end]]], edge.dtype)
+        begun, met, ended = self.dips.until(np.stack([ends[0], edge, ends[1]]))
+        dip, first = ended - begun, met - begun
+        return StepPart(
+            before * (edge - start) + after * (end - edge),
+            (before - wait) * first + (after - wait) * (dip - first),
+        )
 
     @property
     def plateau(self) -> Floats:
-        """Activity between the dips."""
-        shortfall = self._missing * (_SHORTFALL * exp(_SLOW_SPREAD * self.slow))
-        activity: Floats = self._factor * (_TOP - np.minimum(shortfall, _SHORTFALL_MOST))
-        return activity
+        """Activity between the dips, the mean of a step."""
+        mean: Floats = self._levels.mean(axis=0)
+        return mean
 
     @property
     def evaluation(self) -> Floats:
         """Activity during an evaluation."""
-        shortfall = np.minimum(self._missing * _EVALUATION_SHORTFALL, _SHORTFALL_MOST)
+        shortfall = np.minimum(self._missing[0] * _EVALUATION_SHORTFALL, _SHORTFALL_MOST)
         activity: Floats = self._factor * (_EVALUATION - shortfall)
         return activity
 
-    @property
-    def plateau_flicker(self) -> Floats:
-        """What of ``plateau`` comes and goes within a second."""
-        return self._flicker(_SHORTFALL * exp(_SLOW_SPREAD * self.slow))
+    def plateau_flicker(self, plateau: Floats) -> Floats:
+        """Return what of an activity between the dips comes and goes, its wandering too."""
+        usual: Floats = self._factor * (_TOP - _usual(_SHORTFALL))
+        return plateau - usual
 
     @property
     def evaluation_flicker(self) -> Floats:
         """The same of ``evaluation``."""
-        return self._flicker(_EVALUATION_SHORTFALL)
+        usual: Floats = self._factor * (_EVALUATION - _usual(_EVALUATION_SHORTFALL))
+        return self.evaluation - usual
 
-    def _flicker(self, scale: float) -> Floats:
-        """Return by how much each server is above what it is in the mean over many draws.
 
-        Args:
-            scale: mean of the exponentially distributed shortfall, without its greatest value.
-        """
-        expected = scale * (1.0 - exp(-_SHORTFALL_MOST / scale))
-        above: Floats = self._factor * (
-            expected - np.minimum(self._missing * scale, _SHORTFALL_MOST)
-        )
-        return above
+def _drawn(offset: Floats, rng: np.random.Generator) -> Floats:
+    """Draw the dips of servers, beside what all have in common.
+
+    Args:
+        offset: place of each server in the step, in steps.
+        rng: source of all randomness.
+
+    Returns:
+        Of each its middle in steps from the boundary, half its width in steps, its rank from 0 to
+        1, of which those below the step's share go all the way down, and the depth of a shallow
+        one.
+    """
+    shape, (low, high) = offset.shape, _SHALLOW
+    rank = rng.random(shape, dtype=np.float32)
+    spread = _LEAST_WIDTH + (1 - _LEAST_WIDTH) * rng.standard_exponential(shape, np.float32)
+    centre = offset + _WANDER * rng.standard_normal(shape, np.float32)
+    depth = low + (high - low) * rng.random(shape, dtype=np.float32)
+    return np.stack([centre, _HALF_WIDTH * spread, rank, depth]).astype(np.float32)
+
+
+def _usual(scale: float) -> float:
+    """Return the mean over many draws of a shortfall that has this mean but for its end."""
+    return scale * (1.0 - exp(-_SHORTFALL_MOST / scale))
+
+
+def _one_less(left: NDArray[np.int64], most: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Return for how many more steps each stays what it is, and which are drawn anew now.
+
+    Args:
+        left: the same before this step.
+        most: steps for which what is drawn stays.
+    """
+    fresh = left <= 1
+    return np.where(fresh, most, left - 1), fresh
