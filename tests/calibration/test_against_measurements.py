@@ -22,6 +22,7 @@ def test_within_tolerance() -> None:
     assert [row for row in held if row.twin != pytest.approx(row.measured, rel=row.tolerance)] == []
 
 
+@pytest.mark.full
 def test_both_halves_of_the_run() -> None:
     """The twin is within the limits of both halves, or the page is known to say that it is not."""
     missed = {(row.side, row.statistic.key) for row in half_comparisons() if not row.holds}

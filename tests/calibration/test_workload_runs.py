@@ -25,6 +25,7 @@ def test_power_is_that_of_the_run() -> None:
     assert [(row.workload, row.run.use, row.differences) for row in rows if not is_near(row)] == []
 
 
+@pytest.mark.full
 def test_what_is_fitted_is_validated_too() -> None:
     """Every workload that was fitted to a run is compared with one to which it was not."""
     rows = run_comparisons()

@@ -57,6 +57,7 @@ def test_every_fault_can_strike(name: str) -> None:
     assert kinds == {choice.kind for choice in plan.own.faults}
 
 
+@pytest.mark.full
 def test_columns_are_those_of_the_recipe(folder: Path) -> None:
     """Signals are in a folder for site, day and class, and the facts name all their columns."""
     facts = json.loads((folder / "dataset.json").read_text(encoding="utf-8"))
@@ -152,6 +153,7 @@ def test_what_is_missing_comes_from_no_other_place() -> None:
     assert example.filled(features)["power"].tolist() == [5.0, 0.0, 5.0, 7.0, 0.0]
 
 
+@pytest.mark.full
 def test_wrong_dataset_is_told_before_it_is_made(folder: Path) -> None:
     """A recipe, a step or a folder that cannot be is refused with the remedy."""
     with pytest.raises(ConfigError, match="did you mean gpu-thermal"):

@@ -164,6 +164,7 @@ def test_effective_training_time_at_16384_gpus(
     assert progress.elapsed_seconds == pytest.approx(DAYS)
 
 
+@pytest.mark.full
 def test_effective_training_time_at_100032_gpus(
     traces: dict[str, Trace], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -64,7 +64,7 @@ READERS = {
     f"{SITE}/grid": {*_SITE_READERS, "shadow"},
     f"{SITE}/megapack/mp001": {*_SITE_READERS, "shadow"},
     f"{SITE}/genset/g01": {*_SITE_READERS, "shadow"},
-    f"{SITE}/job/pretrain": _SITE_READERS,
+    f"{SITE}/job/pretrain": {*_SITE_READERS, "shadow"},
     f"{SITE}/detail": _SITE_READERS,
     f"{SITE}/ack/1": _SITE_READERS,
     f"{SITE}/command/inject": {*_SITE_READERS, "plant-0"},

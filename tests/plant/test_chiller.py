@@ -206,6 +206,7 @@ def test_no_chillers_throttle_the_site(array: Layout) -> None:
     assert np.nanmax(out["gpu"]["gpu_temp"]) > 86
 
 
+@pytest.mark.full
 def test_hot_day_costs_power(array: Layout) -> None:
     """15 K more outside raise the plant's power and the PUE, and no chiller falls short."""
     plants = [Plant(array, seed=1) for _ in range(2)]

@@ -193,6 +193,7 @@ def _congestion(array: Layout, spoil: Callable[[Conditions], None]) -> tuple[flo
     return float(out["leaf"]["ecn_marked"].sum()), float(out["job"]["step_seconds"].item())
 
 
+@pytest.mark.full
 def test_static_routing_costs_a_third_of_the_bursts(array: Layout) -> None:
     """60 % of line rate instead of 95 %: bursts last longer, more packets are marked."""
 

@@ -148,6 +148,7 @@ def test_burner_ends_with_its_job() -> None:
     assert plant.gpus.power.max() < 500.0
 
 
+@pytest.mark.full
 def test_grid_sees_less_swing_for_more_energy() -> None:
     """Each way of the documented table smooths what it should, and costs what it should."""
     runs = {run.way: run for run in smoothing_runs()}

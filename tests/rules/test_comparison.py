@@ -83,6 +83,7 @@ def found(rules: RuleSet, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
     return {own.rule.name: own for own in compared}
 
 
+@pytest.mark.full
 def test_a_renamed_metric_takes_the_detection(found: dict[str, RuleComparison]) -> None:
     """The rule saw the fault on 4.8.2, sees nothing on 4.9.0, and the reason is named."""
     xid = found["Xid"]

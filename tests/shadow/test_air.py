@@ -52,6 +52,7 @@ def _filter(conditions: Conditions) -> None:
     conditions.air_resistance[2, 1] = 3.0
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("cause", "place", "strike"),
     [("heat_sink", "r0004/n1/gpu5", _heat_sink), ("air_filter", "r0003/n2", _filter)],

@@ -119,6 +119,7 @@ def _found(batteries: Batteries, seconds: float) -> tuple[float, list[tuple[str,
     ]
 
 
+@pytest.mark.full
 def test_healthy_hours_with_other_losses_are_silent(known: Batteries) -> None:
     """With another capacity, efficiency and consumption than the site file has, hours are quiet."""
     for second in known.run(3 * 3_600):

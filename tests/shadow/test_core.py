@@ -161,6 +161,7 @@ def _in_racks(alters: Mapping[int, Alter]) -> Callable[[int, Columns], None]:
     return alter
 
 
+@pytest.mark.full
 def test_sensor_is_told_from_device(calibrated: Calibrated) -> None:
     """What one instrument reads wrong is put down to it, and a loss that all read to the device."""
     failed = []
@@ -268,6 +269,7 @@ def test_nonsense_is_counted_and_never_found(morning: HiddenReality) -> None:
     assert sum(shadow.refused.values()) == before + 6
 
 
+@pytest.mark.full
 def test_replaced_gpu_is_calibrated_anew(morning: HiddenReality) -> None:
     """A GPU with another UUID and a colder plate is a new one: it is not found, but learnt."""
     reality = _copied(morning)

@@ -16,6 +16,7 @@ from twin.wire import Snapshot
 _TWO_RACKS = KNOWN.replace("racks: 6", "racks: 2")
 
 
+@pytest.mark.full
 def test_fault_that_comes_while_a_device_is_learnt_is_found() -> None:
     """A cold plate that wears and a sensor that drifts in mid-calibration are not the normal."""
     reality = HiddenReality(31, known=_TWO_RACKS)

@@ -81,6 +81,7 @@ def test_what_is_wrong_between_grid_and_bus_is_named(
     assert fault is not None
 
 
+@pytest.mark.full
 def test_rack_that_is_well_has_no_finding(found: dict[int, list[tuple[str, str]]]) -> None:
     """What is wrong in others is not found in it."""
     assert len(_FAULTS) not in found

@@ -123,6 +123,7 @@ def test_frames_of_the_site_are_taken_as_those_of_racks_are() -> None:
             shadow.take_unit(UnitKind.GRID, 0, old)
 
 
+@pytest.mark.full
 def test_a_rack_that_is_silent_leaves_the_sum_unjudged(calibrated: bytes) -> None:
     """Without one rack the meters above racks are not covered, those above them still are."""
     shadow = ShadowCore(Layout(parse_site(_SMALL, "known")))

@@ -1,4 +1,4 @@
-"""What jobs see of the GPUs they run on: which work, how fast, and how busy they are."""
+"""GPUs as the jobs on them see them: which work, how fast, and how busy they are."""
 
 from __future__ import annotations
 

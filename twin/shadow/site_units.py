@@ -1,7 +1,8 @@
 """Readings of what stands in no rack: Megapacks, generators, feeds of the grid, the site's meters.
 
 Relations of the site as a whole have one row. A reading of many units, also of all racks, is one
-long row there: what each unit said last, as long as that is no older than the longest gap.
+long row there: what each unit said last, as long as that is hardly older than its frames usually
+are. A job's power changes from second to second, so an old reading would put the sum off.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ SITE = UnitKind.GRID
 """Frames of the site's meters."""
 OLD_FRAMES = 5
 """Frames of a unit in a row that are older than its last: its clock was set back."""
+_MISSED = 2.5
+"""Distances of a unit's last two frames after which its last one tells no more about the present:
+one that is missed is bridged."""
 
 
 class SiteUnits:
@@ -52,6 +56,7 @@ class SiteUnits:
             kind: np.full((layout.units(kind), 1), -np.inf)
             for kind in (UnitKind.RACK, *self._readings)
         }
+        self._pace = {kind: np.full(at.shape, np.inf) for kind, at in self._at.items()}
 
     @property
     def kinds(self) -> tuple[UnitKind, ...]:
@@ -115,8 +120,9 @@ class SiteUnits:
 
     def _known_at(self, name: str, now: float) -> Floats:
         """Return the last readings of all units of a kind; NaN where they are too old."""
-        at = self._at[device_class(split(name)[0]).frame]
-        return np.where(now - at > LONGEST_GAP, np.nan, self._latest[name])
+        kind = device_class(split(name)[0]).frame
+        longest = np.minimum(_MISSED * self._pace[kind], LONGEST_GAP)
+        return np.where(now - self._at[kind] > longest, np.nan, self._latest[name])
 
     def _keep(self, kind: UnitKind, moment: Moment, names: Iterable[str], at: Floats) -> None:
         fresh = np.zeros(at.shape, dtype=np.bool_)
@@ -128,6 +134,8 @@ class SiteUnits:
                 values.copy() if before is None else np.where(there, values, before)
             )
             fresh |= there.any(axis=1, keepdims=True)
+        passed = at - self._at[kind]
+        self._pace[kind] = np.where(fresh & (passed > 0.0), passed, self._pace[kind])
         self._at[kind] = np.where(fresh, at, self._at[kind])
 
     def _whole(self) -> dict[str, Floats]:
