@@ -250,8 +250,9 @@ class _Fits:
         left, _ = self._left(lag)
         alike = float((left[1:] * left[:-1]).sum() / max(float((left**2).sum()), 1e-30))
         alike = min(max(alike, 0.0), _MOST_ALIKE)
-        # Errors that go on are worth fewer samples.
-        allowed = tried[lag] + _CHI_SQUARED * (1.0 + alike) / (1.0 - alike)
+        # Errors that go on are worth fewer samples, and those that devices share fewer devices.
+        fewer = (1.0 + alike) / (1.0 - alike) * _shared(left[:, told])
+        allowed = tried[lag] + _CHI_SQUARED * fewer
         lags = sorted(tried)
         values = np.array([tried[own] for own in lags])
         best = lags.index(lag)
@@ -263,6 +264,18 @@ class _Fits:
         left, _ = self._left(lag)
         square = np.maximum((left**2).sum(axis=0), 1e-30)
         return float((self._count * np.log(square))[told].sum())
+
+
+def _shared(left: Floats) -> float:
+    """Return by how many times fewer devices there are than it seems, of errors that they share.
+
+    Args:
+        left: errors, (steps, devices).
+    """
+    devices = int(left.shape[1])
+    each = left / np.maximum(np.sqrt((left**2).mean(axis=0)), 1e-30)
+    together = float((each.mean(axis=1) ** 2).mean())
+    return max(1.0, devices * together)
 
 
 def _crossing(lags: list[float], values: Floats, allowed: float) -> float:
