@@ -129,10 +129,9 @@ def test_boot_time_moves_with_a_reboot_only() -> None:
 
 
 def test_every_formula_has_the_shape_of_its_group() -> None:
-    """A family gives as many series a device as its group says, with as many label sets."""
+    """A family gives as many series a device as its group says, also where there is no device."""
     layout = Layout(parse_site("{name: x, racks: 1, telemetry: {host: full}}", "x"))
-    for device in (HOST, NIC):
-        count = layout.per_unit(device)
+    for device, count in ((HOST, layout.per_unit(HOST)), (NIC, layout.per_unit(NIC)), (HOST, 0)):
         columns = {signal.name: np.full(count, 2.0) for signal in device if signal.on_wire}
         values = DeviceValues(layout.site, np.full(count, 1e9), columns)
         for level in (HostLevel.AGGREGATE, HostLevel.FULL):

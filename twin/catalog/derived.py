@@ -130,6 +130,8 @@ class DerivedFamily:
         """Return the series of all devices, (devices, series), NaN where one does not report."""
         count = self.group.count(values.site)
         known = np.isfinite(values[self.known])
+        if not known.size:  # as where a shard has no array yet
+            return np.empty((0, count))
         found = np.asarray(self.values(values), dtype=np.float64)
         if found.ndim == 1 and count == 1 and found.size == known.size:
             found = found[:, None]
