@@ -186,8 +186,7 @@ _FEEDS = (
     Alert(
         name="GridImportSwing",
         severity=Severity.WARNING,
-        why="The swing is that of a minute already; a single jump stays in it for no longer.",
-        expr=f"min_over_time({_grid('swing')}[30s]) > {limit.GRID_SWING} * {_LIMIT}",
+        expr=f"min_over_time({_grid('swing')}[1m]) > {limit.GRID_SWING} * {_LIMIT}",
         hold=60,
         summary=f"The import of {_FEED} swings by {{{{ $value | humanize }}}}W",
         meaning="The load swings of training reach the grid. Swings below 1 Hz can excite "
