@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["Extensions", "install"]
+__all__ = ["Extensions", "extended", "install"]
 
 Extensions = Annotated[
     list[Path] | None,
@@ -33,3 +33,12 @@ def install(context: typer.Context, paths: Extensions) -> None:
 
     for path in paths:
         context.with_resource(load_extension(path).installed())
+
+
+def extended(context: typer.Context) -> bool:
+    """Return whether a command has extensions, so that what is kept of the shipped twin lacks some.
+
+    Args:
+        context: of the command.
+    """
+    return bool(context.find_root().params.get("extension"))

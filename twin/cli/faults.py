@@ -10,6 +10,7 @@ import typer
 
 from twin.cli.columns import paragraph
 from twin.cli.completion import complete_fault
+from twin.cli.extensions import extended
 from twin.cli.options import Broker, JsonOutput, seconds
 from twin.errors import ConfigError
 
@@ -34,9 +35,7 @@ def faults(context: typer.Context, as_json: JsonOutput = False) -> None:
     """  # noqa: D301 - click wants the backspace itself before lines to be kept
     from twin.docs.fault_list import LISTED, described
 
-    # An extension may add faults; without one they are known.
-    extended = context.find_root().params.get("extension")
-    found = described() if extended else orjson.loads(LISTED.read_bytes())
+    found = described() if extended(context) else orjson.loads(LISTED.read_bytes())
     if as_json:
         typer.echo(orjson.dumps(found))
         return

@@ -10,6 +10,7 @@ import typer
 
 from twin.cli.columns import columns, paragraph
 from twin.cli.completion import complete_site
+from twin.cli.extensions import extended
 from twin.cli.options import DetailSettings, JsonOutput
 
 if TYPE_CHECKING:
@@ -39,11 +40,9 @@ def sites(context: typer.Context, as_json: JsonOutput = False) -> None:
         typer.echo(orjson.dumps([_describe(load_site(name)) for name in preset_names()]))
         return
     header = ("site", "GPUs", "racks", "arrays", "IT power", "series")
-    # An extension may add series; without one the figures are known.
-    extended = context.find_root().params.get("extension")
     from twin.docs.site_list import FIGURES, counted
 
-    found = counted() if extended else orjson.loads(FIGURES.read_bytes())
+    found = counted() if extended(context) else orjson.loads(FIGURES.read_bytes())
     rows = [
         (own["name"], f"{own['gpus']:,}", f"{own['racks']:,}", f"{own['arrays']:,}",
          _megawatts(own["watts"]), f"{own['series']:,}")

@@ -11,8 +11,6 @@ hangs or is off the bus stops it.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -45,7 +43,6 @@ from twin.site import Layout
 
 __all__ = ["Gpus", "ModelValues", "capped_clock", "die_temperature", "thermal_clock"]
 
-_ALL = slice(None)
 _OF_MULTIPROCESSORS = frozenset({"sm_active", "sm_occupancy"})
 _RESET_SECONDS = 120.0
 """A GPU that shut itself down is reset after so long once it is cool, est."""
@@ -243,7 +240,7 @@ class Gpus(WorkingGpus):
         if least(speed) < 1.0:
             # The others wait at the barrier for the slowest of their job.
             held = np.where(np.greater(demand.compute, 0.0), speed, 1.0).astype(np.float32)
-            share = np.minimum(1.0, held / np.maximum(self._pace_in(_ALL), 1e-3))
+            share = np.minimum(1.0, held / np.maximum(self._pace_in(), 1e-3))
             activity = share * activity + (1.0 - share) * demand.wait
         factor = self._measured_factor if demand.measured else self._power_factor
         idle = model.power_idle_watts
@@ -324,18 +321,6 @@ class Gpus(WorkingGpus):
             held = np.minimum(held, limit)
         return held.astype(np.float32) if held.min() < 1.0 else None
 
-    def _per_gpu(self, servers: NDArray[Any]) -> NDArray[Any]:
-        """Return values of servers spread to their GPUs; those of all or of GPUs as they are."""
-        if servers.shape in ((1, 1), self.die.shape):
-            return servers
-        return np.repeat(servers, self.per_server, axis=1)
-
-    def _of_gpus(self, level: Level) -> Level:
-        """Return a level as one that goes with arrays of GPUs."""
-        if isinstance(level, np.ndarray) and level.shape[1] > 1:
-            return self._per_gpu(level)
-        return level
-
     @property
     def overheated(self) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """GPUs that heat slows: that of their die, and that of their memory."""
@@ -364,7 +349,7 @@ class Gpus(WorkingGpus):
         if self._stopped is not None:
             work = np.where(self._stopped, 0.0, work)
         pace = np.asarray(self._speed, np.float32)
-        lateness = 1.0 / np.maximum(self._pace_in(_ALL), 1e-3)
+        lateness = 1.0 / np.maximum(self._pace_in(), 1e-3)
         profile = self.ranks.profile(busy, work, pace, lateness, multiprocessors=self._profiled)
         sm = np.round(model.sm_clock_max_mhz * self.limit.clock(self._held) / 15.0) * 15.0
         resting = at_rest(demand)

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.catalog.host import HOT_THREADS, KERNEL_RATIO
-from twin.plant.units import Floats, lag
+from twin.plant.units import Floats, clamp, lag
 
 __all__ = ["HostLoad", "HostSize", "HostTroubles", "OperatingSystems"]
 
@@ -283,7 +283,7 @@ class OperatingSystems:
         self._now["running"], self._now["blocked"] = running, self._each(blocked)
         self._now["tasks"] = running + blocked
         self._now["used"] = taken / size.threads
-        crowd = np.minimum(np.maximum(running / size.threads - 0.95, 0.0), 1.0)
+        crowd = clamp(running / size.threads - 0.95, 0.0, 1.0)
         stuck = _least(_most(blocked / 60.0, 0.0), 0.6)
         return {
             "cpu_hot": hot,
@@ -383,7 +383,7 @@ class OperatingSystems:
             "cpu_frequency": _MOST_HERTZ - _HERTZ_LOST * now["used"],
             "package0_temperature": self._warmth[0],
             "package1_temperature": self._warmth[1],
-            "clock_offset": np.clip(offset, -_MOST_OFFSET, _MOST_OFFSET),
+            "clock_offset": clamp(offset, -_MOST_OFFSET, _MOST_OFFSET),
             "clock_ahead": now["ahead"],
             "clock_synchronized": (abs(offset) < _SYNCHRONIZED_WITHIN).astype(np.float64),
             "root_available": np.maximum(self._root - self._filled - logs, 0.0),

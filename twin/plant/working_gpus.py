@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from twin.plant.gpu_errors import GpuErrors
 from twin.plant.nvlink import NvLinks
 from twin.plant.units import Floats
-from twin.plant.workload import Demand
+from twin.plant.workload import Demand, Level
 
 __all__ = ["WorkingGpus"]
 
@@ -23,13 +25,26 @@ class WorkingGpus:
     attached: NDArray[np.bool_]
     clock: Floats
     die: Floats
+    per_server: int
     errors: GpuErrors
     links: NvLinks
     _slowed: bool
     _dead: NDArray[np.bool_] | None
     _hung: NDArray[np.bool_] | None
 
-    def _pace_in(self, racks: slice) -> Floats:
+    def _per_gpu(self, servers: NDArray[Any]) -> NDArray[Any]:
+        """Return values of servers spread to their GPUs; those of all or of GPUs as they are."""
+        if servers.shape in ((1, 1), self.die.shape):
+            return servers
+        return np.repeat(servers, self.per_server, axis=1)
+
+    def _of_gpus(self, level: Level) -> Level:
+        """Return a level as one that goes with arrays of GPUs."""
+        if isinstance(level, np.ndarray) and level.shape[1] > 1:
+            return self._per_gpu(level)
+        return level
+
+    def _pace_in(self, racks: slice = _ALL) -> Floats:
         """Return the pace of every GPU of these racks: its clock, and its links with errors."""
         clock, pace = self.clock[racks], self.links.pace
         return clock if pace is None else clock * pace[racks]
@@ -59,7 +74,7 @@ class WorkingGpus:
     @property
     def paces(self) -> Floats | None:
         """Pace of every GPU over its full one, None where all have it."""
-        return self._pace_in(_ALL) if self._slowed or self.links.pace is not None else None
+        return self._pace_in() if self._slowed or self.links.pace is not None else None
 
     def missing_in(self, racks: slice) -> int:
         """Return how many GPUs of these racks are missing."""

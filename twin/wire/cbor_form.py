@@ -88,12 +88,16 @@ class Form:
     def values(self, columns: Sequence[bytes]) -> NDArray[np.float64]:
         """Return the values of all columns, in the order of the schema."""
         narrow = np.frombuffer(b"".join([columns[index] for index in self._narrow]), "<f4")
+        whole = np.frombuffer(b"".join([columns[index] for index in self._wide]), "<f8")
+        return self._ordered(narrow, whole)
+
+    def _ordered(self, narrow: NDArray[Any], wide: NDArray[Any]) -> NDArray[np.float64]:
+        """Return the values of frames in the order of the schema, from those of each width."""
         # As the encoder rounds, so that the number is the one that it had.
         steps = narrow * self._steps
         np.rint(steps, out=steps)
         steps /= self._steps
-        whole = np.frombuffer(b"".join([columns[index] for index in self._wide]), "<f8")
-        return np.concatenate((steps, whole)).take(self._order)
+        return np.concatenate((steps, wide), axis=-1).take(self._order, axis=-1)
 
     def parts(self, data: bytes) -> Sequence[Any] | None:
         """Return ts, seq and the columns' bytes, or None when ``data`` has another form."""
@@ -111,17 +115,13 @@ class Form:
         odd = records.view(np.uint8).reshape(len(frames), size) ^ self._constant
         if (odd & self._mask).any():
             return None
-        parts = [
+        narrow, wide = (
             np.concatenate([records[self._fields[index]] for index in own], axis=1)
             if own
             else np.empty((len(frames), 0))
             for own in (self._narrow, self._wide)
-        ]
-        # As :meth:`values` has them.
-        steps = parts[0] * self._steps
-        np.rint(steps, out=steps)
-        steps /= self._steps
-        values = np.concatenate((steps, parts[1]), axis=1).take(self._order, axis=1)
+        )
+        values = self._ordered(narrow, wide)
         return FrameRows(records["ts"].tolist(), records["seq"].tolist(), values)
 
     @cached_property
