@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import TYPE_CHECKING
 
 import httpx
@@ -14,7 +14,7 @@ from prometheus_client.openmetrics.parser import (
 )
 from prometheus_client.parser import text_string_to_metric_families
 
-from twin.aggregator.app import create_app
+from twin.aggregator.app import by_turns, create_app
 from twin.aggregator.negotiation import PLAIN
 from twin.aggregator.shard_assignment import Addresses
 from twin.catalog import GPU, UnitKind
@@ -49,6 +49,25 @@ async def test_metrics(feed: Feed, client: httpx.AsyncClient) -> None:
     assert "version=0.0.4" in PLAIN
     names = {family.name for family in text_string_to_metric_families(answer.text)}
     assert {"twin_unit_reporting", "megapack_power_watts", "rack_it_power_watts"} <= names
+
+
+async def test_a_large_page_leaves_frames_their_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After each piece of a page twice the time that it took is left to frames."""
+    now, slept = 50.0, list[float]()
+
+    def work() -> Iterator[int]:
+        nonlocal now
+        for seconds in (0.25, 0.5):
+            now += seconds
+            yield 1
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    monkeypatch.setattr("twin.aggregator.app.time.perf_counter", lambda: now)
+    monkeypatch.setattr("twin.aggregator.app.asyncio.sleep", sleep)
+    assert [piece async for piece in by_turns(work())] == [1, 1]
+    assert slept == [0.5, 1.0]
 
 
 async def test_array_metrics(feed: Feed, client: httpx.AsyncClient) -> None:

@@ -13,11 +13,11 @@ import pytest
 
 from twin.aggregator import Aggregator, AggregatorConfig, Core, serve
 from twin.aggregator.command_client import CommandClient
-from twin.aggregator.service import ingest
-from twin.bus import BrokerUrl, Bus, InboundMessage
+from twin.aggregator.service import inbox_bytes, ingest
+from twin.bus import INBOX_BYTES, BrokerUrl, Bus, InboundMessage
 from twin.catalog import UnitKind
 from twin.errors import BusError, CheckFailedError, ConfigError
-from twin.site import DetailPlan, Layout
+from twin.site import DetailPlan, Layout, load_site
 from twin.wire import SetDetail, Topics
 
 if TYPE_CHECKING:
@@ -73,10 +73,16 @@ def bus(feed: Feed, monkeypatch: pytest.MonkeyPatch) -> FakeBus:
     )
 
     async def keep_connected(
-        url: BrokerUrl, session: Session, *, client_id: str, on_state: Callable[[bool], None]
+        url: BrokerUrl,
+        session: Session,
+        *,
+        client_id: str,
+        on_state: Callable[[bool], None],
+        inbox: int,
     ) -> None:
         assert url.host == "broker"
         assert client_id
+        assert inbox == INBOX_BYTES
         on_state(True)
         try:
             await session(bus)
@@ -105,6 +111,12 @@ async def test_serves_what_the_bus_brings(config: AggregatorConfig, bus: FakeBus
     assert answer.status_code == 200
     assert figures["racks_reporting"] == aggregator.summary().racks_reporting == 3
     assert aggregator.store.version == 3
+
+
+def test_room_for_the_frames_of_some_seconds() -> None:
+    """A million GPUs publish 231 MB a second: three seconds of it wait before any is dropped."""
+    assert inbox_bytes(Layout(load_site("colossus-1m"))) > 3 * 231_000_000
+    assert inbox_bytes(Layout(load_site("colossus-100k"))) == INBOX_BYTES
 
 
 async def test_stops_promptly(config: AggregatorConfig, bus: FakeBus) -> None:

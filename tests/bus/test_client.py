@@ -217,11 +217,11 @@ async def test_goodbye(caplog: pytest.LogCaptureFixture) -> None:
 
 
 async def test_reader_that_falls_behind(
-    broker: BrokerUrl, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    broker: BrokerUrl, caplog: pytest.LogCaptureFixture
 ) -> None:
     """What waits to be read is bounded; what did not fit is counted and the rest is in order."""
-    monkeypatch.setattr(link.Inbox.__init__, "__defaults__", (10_000,))
-    async with connect(broker, client_id="sub") as sub, connect(broker, client_id="pub") as pub:
+    slow = connect(broker, client_id="sub", inbox=10_000)
+    async with slow as sub, connect(broker, client_id="pub") as pub:
         await sub.subscribe("x", qos=1)
         for n in range(25):
             await pub.publish("x", n.to_bytes() * 1_000, qos=1)

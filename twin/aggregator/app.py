@@ -19,7 +19,7 @@ import time
 import zlib
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 from starlette.applications import Starlette
@@ -40,8 +40,11 @@ from twin.aggregator.telemetry import OwnTelemetry
 from twin.aggregator.text_format import ExpositionWriter
 from twin.catalog import UnitKind
 
-__all__ = ["create_app"]
+__all__ = ["by_turns", "create_app"]
 
+_T = TypeVar("_T")
+_TURNS_OF_FRAMES = 2.0
+"""Seconds that are left to frames for each second of work on a page."""
 _PIECE_BYTES = 1 << 18
 """Size of the pieces in which a large body is sent and compressed."""
 
@@ -105,9 +108,9 @@ class _Interface:
         return _json(self._core.summary())
 
     async def metrics(self, request: Request) -> Response:
-        # Most of it is done before, with a turn for frames in between, and the rest at once.
-        for _ in self._core.store.settling():
-            await asyncio.sleep(0)
+        # Most of it is done before, by turns with frames, and the rest at once.
+        async for _ in by_turns(self._core.store.settling()):
+            pass
         return self._exposed("metrics", partial(self._core.metrics, streams=True), request)
 
     async def array(self, request: Request) -> Response:
@@ -255,11 +258,22 @@ def _pieces(chunks: Iterable[bytes]) -> Iterator[bytes]:
         yield b"".join(held)
 
 
-async def _sent(chunks: Iterable[bytes]) -> AsyncIterator[bytes]:
-    """Send, with a turn for others after each piece: a client that reads at once gives none."""
-    for piece in _pieces(chunks):
+async def by_turns(work: Iterable[_T]) -> AsyncIterator[_T]:
+    """Do some work piece by piece, and leave the machine to frames for a while after each.
+
+    A large page costs what the frames of a second cost: done at once, it would make them late.
+    """
+    start = time.perf_counter()
+    for piece in work:
+        worked = time.perf_counter() - start
         yield piece
-        await asyncio.sleep(0)
+        await asyncio.sleep(_TURNS_OF_FRAMES * worked)
+        start = time.perf_counter()
+
+
+def _sent(chunks: Iterable[bytes]) -> AsyncIterator[bytes]:
+    """Send piece by piece: a client that reads at once gives nobody else a turn."""
+    return by_turns(_pieces(chunks))
 
 
 async def _compressed(chunks: Iterable[bytes]) -> AsyncIterator[bytes]:

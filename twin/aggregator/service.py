@@ -29,7 +29,8 @@ from twin.aggregator.store import Store
 from twin.aggregator.summary import Summary
 from twin.aggregator.tls import CertificateFiles, ServerCertificate
 from twin.aggregator.tokens import Token
-from twin.bus import BrokerUrl, Bus, InboundMessage, keep_connected
+from twin.bus import INBOX_BYTES, BrokerUrl, Bus, InboundMessage, keep_connected
+from twin.catalog import UnitKind
 from twin.errors import BusError, ConfigError, first_error
 from twin.site import DetailPlan, Layout, Shard
 from twin.wire import Topics
@@ -39,6 +40,8 @@ __all__ = ["Aggregator", "AggregatorConfig", "serve"]
 _TICK_SECONDS = 0.5
 _AT_ONCE = 32
 """Messages that are taken over in a row before the event loop gets a turn."""
+_GPU_INBOX_BYTES = 768
+"""What may wait to be read for each GPU of a large site: three seconds of its frames at 1 Hz."""
 _RENEW_TICKS = 20
 """Ticks between two looks at the certificate."""
 
@@ -248,7 +251,19 @@ async def _subscribe(
         finally:
             desk.close()
 
-    await keep_connected(config.broker, session, client_id=client_id, on_state=core.connected)
+    await keep_connected(
+        config.broker,
+        session,
+        client_id=client_id,
+        on_state=core.connected,
+        inbox=inbox_bytes(core.layout),
+    )
+
+
+def inbox_bytes(layout: Layout) -> int:
+    """Return how many bytes of messages of a site may wait to be read."""
+    gpus = layout.units(UnitKind.RACK) * layout.site.gpus_per_rack
+    return max(INBOX_BYTES, _GPU_INBOX_BYTES * gpus)
 
 
 async def ingest(core: Core, bus: Bus, desk: CommandClient) -> None:

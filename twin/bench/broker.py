@@ -49,12 +49,15 @@ def best_broker() -> BrokerKind:
 
 
 @asynccontextmanager
-async def running_broker(kind: BrokerKind, queue: int = 0) -> AsyncIterator[RunningBroker]:
+async def running_broker(
+    kind: BrokerKind, queue: int = 0, queue_bytes: int = 1 << 28
+) -> AsyncIterator[RunningBroker]:
     """Run a broker while the context is open.
 
     Args:
         kind: which one.
         queue: messages that Mosquitto keeps for a subscriber that is behind; 0 for any number.
+        queue_bytes: their bytes at most, if their number has a limit.
 
     Raises:
         ConfigError: Mosquitto is not installed.
@@ -63,7 +66,7 @@ async def running_broker(kind: BrokerKind, queue: int = 0) -> AsyncIterator[Runn
     url = BrokerUrl("127.0.0.1", free_port())
     with tempfile.TemporaryDirectory() as folder:
         if kind is BrokerKind.MOSQUITTO:
-            command = _mosquitto(Path(folder, "mosquitto.conf"), url.port, queue)
+            command = _mosquitto(Path(folder, "mosquitto.conf"), url.port, queue, queue_bytes)
         else:
             command = [sys.executable, "-m", "twin.bench.broker", str(url.port)]
         with started(command, kind.value) as child:
@@ -71,7 +74,7 @@ async def running_broker(kind: BrokerKind, queue: int = 0) -> AsyncIterator[Runn
             yield RunningBroker(kind, url, child.pid)
 
 
-def _mosquitto(config: Path, port: int, queue: int) -> list[str]:
+def _mosquitto(config: Path, port: int, queue: int, queue_bytes: int) -> list[str]:
     program = find_program("mosquitto")
     if program is None:
         raise ConfigError(
@@ -82,7 +85,7 @@ def _mosquitto(config: Path, port: int, queue: int) -> list[str]:
         "allow_anonymous true",
         "user root",  # or it could not read this file after it has dropped root's rights
         f"max_queued_messages {queue}",
-        "max_queued_bytes 268435456" if queue else "max_queued_bytes 0",
+        f"max_queued_bytes {queue_bytes if queue else 0}",
         "log_type error",
     ]
     config.write_text("\n".join(lines), encoding="utf-8")

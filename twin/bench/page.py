@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Mapping
 
+import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
-from twin.clients.http import HttpServer, fetch
+from twin.catalog import own
+from twin.clients.http import HttpServer
 from twin.errors import ServiceError
 
 __all__ = ["NO_BROKER", "Samples", "missing", "pass_by", "quantile", "read_own"]
@@ -15,6 +17,10 @@ __all__ = ["NO_BROKER", "Samples", "missing", "pass_by", "quantile", "read_own"]
 NO_BROKER = "broker is not connected"
 """What the aggregator says before it is connected."""
 _PATIENCE_SECONDS = 60.0
+_OWN = (own.FRAMES_INGESTED, own.FRAMES_LOST, own.MESSAGES_REFUSED, own.INGEST_LAG)
+"""What is read: there is more of it, by unit, and to parse that of a million takes seconds."""
+_OWN_BYTES = 1 << 20
+"""Where it stands on a page, of which the rest may be 100 MB."""
 
 Samples = Mapping[str, Mapping[tuple[str, ...], float]]
 """Values by name of the sample and by the values of its labels."""
@@ -26,11 +32,11 @@ async def pass_by(url: str) -> None:
     Raises:
         ServiceError: it does not answer.
     """
-    await asyncio.to_thread(_page, url)
+    await asyncio.to_thread(_page, url, 0)
 
 
 async def read_own(url: str) -> Samples:
-    """Return what the aggregator says of itself on the page at ``url``.
+    """Return what the aggregator says of frames on the page at ``url``.
 
     Raises:
         ServiceError: it does not answer.
@@ -67,18 +73,25 @@ def quantile(counts: Mapping[float, float], share: float) -> float:
     return float("nan")
 
 
-def _page(url: str) -> bytes:
+def _page(url: str, most: int) -> bytes:
+    """Return the beginning of a page. It is read to its end, as Prometheus would."""
+    kept = bytearray()
     try:
-        return fetch(url, _PATIENCE_SECONDS)
-    except OSError as error:
+        with httpx.stream("GET", url, timeout=_PATIENCE_SECONDS) as answer:
+            answer.raise_for_status()
+            for chunk in answer.iter_raw():
+                kept += chunk[: most - len(kept)]
+    except httpx.HTTPError as error:
         raise ServiceError(f"the aggregator does not answer on {url}: {error}") from error
+    return bytes(kept)
 
 
 def _read(url: str) -> Samples:
-    page = _page(url)
-    own = b"".join(_lines_with(page, b"twin_")).decode()
+    page = _page(url, _OWN_BYTES)
+    words = [metric.name.encode() for metric in _OWN]
+    lines = b"".join(line for word in words for line in _lines_with(page, word)).decode()
     samples: dict[str, dict[tuple[str, ...], float]] = {}
-    for family in text_string_to_metric_families(own):
+    for family in text_string_to_metric_families(lines):
         for sample in family.samples:
             place = tuple(sample.labels.values())
             samples.setdefault(sample.name, {})[place] = sample.value

@@ -27,6 +27,10 @@ __all__ = ["RunningSite", "SitePlan", "SiteReport", "run_site", "watch"]
 
 _QUEUE = 16_384
 """Messages that the broker keeps for a slow subscriber, as in ``deploy/mosquitto``."""
+_QUEUE_BYTES = 1 << 28
+"""Their bytes at most, also as there, for sites of up to 250,000 GPUs."""
+_GPU_QUEUE_BYTES = 1024
+"""The same for each GPU of a larger site: some four seconds of its frames."""
 _LAG = "twin_ingest_lag_seconds_bucket"
 
 
@@ -55,6 +59,11 @@ class SitePlan:
     warmup: float = 10.0
     emulate: tuple[str, ...] = ()
     aggregate: tuple[str, ...] = ()
+
+    @property
+    def queue_bytes(self) -> int:
+        """Bytes of messages that the broker keeps for a slow subscriber."""
+        return max(_QUEUE_BYTES, _GPU_QUEUE_BYTES * self.gpus)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +157,7 @@ async def run_site(
         ServiceError: one of the processes ended or did not get ready.
     """
     async with (
-        running_broker(plan.broker, _QUEUE) as broker,
+        running_broker(plan.broker, _QUEUE, plan.queue_bytes) as broker,
         _last_word(broker.url, plan.name) as word,
     ):
         port = free_port()

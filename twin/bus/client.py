@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 import aiomqtt
 import structlog
 
-from twin.bus.link import Link
+from twin.bus.link import INBOX_BYTES, Link
 from twin.bus.model import Bus, InboundMessage, Will
 from twin.errors import BusError, certificate_fault
 
@@ -47,7 +47,7 @@ class BrokerRefusedError(BusError):
 
 @asynccontextmanager
 async def connect(
-    url: BrokerUrl, *, client_id: str, will: Will | None = None
+    url: BrokerUrl, *, client_id: str, will: Will | None = None, inbox: int = INBOX_BYTES
 ) -> AsyncIterator[Bus]:
     """Connect to the broker, and disconnect at the end of the block.
 
@@ -56,11 +56,13 @@ async def connect(
     The broker publishes ``will`` when the block ends by an error, when the connection
     breaks or the process dies; it does not when the block ends or is cancelled.
 
+    Messages that were not read yet take ``inbox`` bytes at most; what does not fit is dropped.
+
     Raises:
         BusError: the broker cannot be reached or refuses us.
         ConfigError: the CA file of ``url`` cannot be read.
     """
-    node, link = await _open(url, client_id, will)
+    node, link = await _open(url, client_id, will, inbox)
     try:
         yield Connection(node, link)
     except (asyncio.CancelledError, GeneratorExit):
@@ -72,21 +74,23 @@ async def connect(
     await link.close()
 
 
-async def _open(url: BrokerUrl, client_id: str, will: Will | None) -> tuple[BrokerUrl, Link]:
+async def _open(
+    url: BrokerUrl, client_id: str, will: Will | None, inbox: int
+) -> tuple[BrokerUrl, Link]:
     """Return the first node of ``url`` that takes us, and the link to it."""
     *others, last = url.nodes
     for node in others:
         try:
-            return node, await _open_one(node, client_id, will)
+            return node, await _open_one(node, client_id, will, inbox)
         except BrokerRefusedError:
             raise
         except BusError as error:
             _log.debug("next broker", error=str(error))
-    return last, await _open_one(last, client_id, will)
+    return last, await _open_one(last, client_id, will, inbox)
 
 
-async def _open_one(node: BrokerUrl, client_id: str, will: Will | None) -> Link:
-    link = Link(node, client_id, will)
+async def _open_one(node: BrokerUrl, client_id: str, will: Will | None, inbox: int) -> Link:
+    link = Link(node, client_id, will, inbox)
     try:
         await link.open()
     except (aiomqtt.MqttError, ValueError) as error:

@@ -53,7 +53,7 @@ CONNECT_SECONDS = 4.0
 KEEPALIVE_SECONDS = 15
 """A broker declares us dead 1.5 times this after our host vanished without closing."""
 INBOX_BYTES = 128 << 20
-"""How much may wait to be read: three seconds of 1,563 racks at 25 KB and 1 Hz."""
+"""How much may wait to be read, unless more is asked for."""
 
 _CONNECT_STEP = 0.02
 _READ_AT_ONCE = 8
@@ -78,7 +78,7 @@ class Inbox:
         news: set when there is something to read, or nothing more will come.
     """
 
-    def __init__(self, limit: int = INBOX_BYTES) -> None:
+    def __init__(self, limit: int) -> None:
         self.limit = limit
         self.held = 0
         self.taken = 0
@@ -119,8 +119,8 @@ class Link:
         inbox: the messages that it received.
     """
 
-    def __init__(self, url: BrokerUrl, client_id: str, will: Will | None) -> None:
-        self.inbox = Inbox()
+    def __init__(self, url: BrokerUrl, client_id: str, will: Will | None, inbox: int) -> None:
+        self.inbox = Inbox(inbox)
         self._written = asyncio.Event()
         self._held = bytearray()
         self.client = aiomqtt.Client(

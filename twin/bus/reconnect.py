@@ -14,6 +14,7 @@ from itertools import cycle
 import structlog
 
 from twin.bus.client import BrokerRefusedError, connect
+from twin.bus.link import INBOX_BYTES
 from twin.bus.model import Bus, Will
 from twin.bus.url import BrokerUrl
 from twin.errors import BusError
@@ -77,6 +78,7 @@ async def keep_connected(
     will: Will | None = None,
     on_state: Callable[[bool], None] | None = None,
     backoff: Backoff = _BACKOFF,
+    inbox: int = INBOX_BYTES,
 ) -> None:
     """Connect and run ``session`` on the connection; do so again whenever it is lost.
 
@@ -99,13 +101,14 @@ async def keep_connected(
         will: what the broker publishes when we vanish.
         on_state: told True when a connection stands, False when it is gone.
         backoff: how long to wait between attempts.
+        inbox: bytes that messages which were not read yet take at most.
 
     Raises:
         BusError: the broker refuses us from the start, which waiting does not cure.
         ConfigError: the CA file of ``url`` cannot be read.
     """
     reconnector = Reconnector(
-        [partial(connect, node, client_id=client_id, will=will) for node in url.nodes],
+        [partial(connect, node, client_id=client_id, will=will, inbox=inbox) for node in url.nodes],
         session,
         broker=str(url),
         rng=random.Random(client_id),  # noqa: S311 - jitter, no cryptography

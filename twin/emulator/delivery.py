@@ -23,21 +23,25 @@ __all__ = ["Delivery"]
 _SPREAD = 0.6
 """Frames of a tick are spread over this share of the interval. The rest is for the step of
 the plant before them and for slower ones behind them."""
-_FIRST_SECONDS = 0.001
-"""What each frame of the first tick has at least of that share."""
+_FIRST_SECONDS = 0.0002
+"""For each frame of the first tick: at once where there are few, and where there are many no faster
+than those who listen can make room for them."""
 _BATCH = 8
 """Frames published between two looks at the clock, at least."""
 _LOOKS = 400
 """Looks at the clock a tick, at most: each is a turn of the event loop and a timer."""
 _LEAST_PATIENCE = 0.25
 """A tick that is late itself still waits for the broker for this share of the period."""
+_FIRST_PATIENCE = 2.0
+"""The same of the first ticks: whoever listens has much to do then."""
 
 
 @dataclass(slots=True)
 class _Round:
-    """How far a tick's frames are."""
+    """How far a tick's frames are, and over which share of the interval they are spread."""
 
     count: int = 0
+    share: float = _SPREAD
     done: int = 0
     blocked: float = 0.0
 
@@ -83,7 +87,7 @@ class Delivery:
     def queued(self) -> int:
         """Frames of the tick under way that are due and not handed over yet."""
         left = self._round.count - self._round.done
-        share = min(1.0, self._pacer.elapsed / _SPREAD)
+        share = min(1.0, self._pacer.elapsed / self._round.share)
         return min(left, max(0, math.ceil(share * self._round.count) - self._round.done))
 
     async def deliver(self) -> None:
@@ -91,11 +95,10 @@ class Delivery:
         parcels = self._frames.parcels()
         first = parcels.index(self._starved) if self._starved in parcels else 0
         count = sum(len(parcel.units) for parcel in parcels)
-        self._round, self._starved = _Round(count), None
         share = _SPREAD
         if self._pacer.ticks <= 1:
-            # Whoever starts the twin waits for it.
-            share = min(share, count * _FIRST_SECONDS / self._pacer.period)
+            share = count * _FIRST_SECONDS / self._pacer.period
+        self._round, self._starved = _Round(count, share), None
         look, batch = 0, max(_BATCH, count // _LOOKS)
         for parcel in parcels[first:] + parcels[:first]:
             done = self._round.done
@@ -143,5 +146,8 @@ class Delivery:
         """Return how many seconds a frame may wait for the broker, None for any number."""
         if self._patient:
             return None
-        least = _LEAST_PATIENCE * self._pacer.period - self._round.blocked
-        return max(self._pacer.left, least, 0.0)
+        period = self._pacer.period
+        longer = max(0.0, self._round.share - _SPREAD) * period
+        share = _FIRST_PATIENCE if self._pacer.starting else _LEAST_PATIENCE
+        least = share * period - self._round.blocked
+        return max(self._pacer.left + longer, least, 0.0)

@@ -11,6 +11,8 @@ __all__ = ["Pacer"]
 
 _LATE_RATIO = 0.1
 """A tick that begins later than this share of the interval is late."""
+_STARTING_TICKS = 3
+"""The first ticks, with which all is done that is done once, here and by those who listen."""
 _HOPELESS_SECONDS = 10.0
 """Further behind than this (a suspended laptop) the schedule restarts."""
 
@@ -29,8 +31,8 @@ class Pacer:
         ticks: ticks begun.
         late_ticks: ticks that began late.
         restarts: times the schedule restarted because it was hopelessly behind.
-        slow_start: seconds by which the first tick overran its period; the schedule begins with
-            the tick after it then, as all that is done once is done with the first one.
+        slow_start: seconds by which the first ticks overran their periods; the schedule begins
+            with the tick after them then.
         idle: share of the last period that was spent waiting.
     """
 
@@ -73,6 +75,11 @@ class Pacer:
         """Seconds until the next tick is due, negative when that is past."""
         return self._due(self.ticks) - self.clock()
 
+    @property
+    def starting(self) -> bool:
+        """Whether the tick under way is one of the first."""
+        return self.ticks <= _STARTING_TICKS
+
     def is_late(self, seconds: float) -> bool:
         """Whether a tick that begins ``seconds`` after it was due is late."""
         return seconds > _LATE_RATIO * self.period
@@ -93,9 +100,9 @@ class Pacer:
             now = self.clock()
         self.idle, self._slept = self._slept / self.period, 0.0
         late = max(0.0, now - due)
-        if self.ticks == 1 and self.is_late(late):
-            self.slow_start, late = late, 0.0
-            self._origin, self._origin_tick = now, 1
+        if self.starting and self.is_late(late):
+            self.slow_start, late = self.slow_start + late, 0.0
+            self._origin, self._origin_tick = now, self.ticks
         self.late_ticks += self.is_late(late)
         if late > max(_HOPELESS_SECONDS, self.period):
             self._origin, self._origin_tick = now, self.ticks

@@ -236,21 +236,20 @@ class Emulator:
                 self._behind = True
                 await self._align()
                 self._restart_clock()
-                self._say_why(late)
+                self._say_why(late, began[0])
             self._adapt(late)
             await self._tick()
             if self.pacer.clock() - self._saved_at >= SAVE_SECONDS:
                 await self._save()
         self._halted.set()
 
-    def _say_why(self, late: float) -> None:
-        """Log why the clock has just been restarted."""
-        if self.pacer.restarts:
+    def _say_why(self, late: float, restarts: int) -> None:
+        """Log why the clock has just been restarted, which was done ``restarts`` times before."""
+        if self.pacer.restarts > restarts:
             _log.warning("fell too far behind; the clock restarts", late_seconds=round(late, 1))
         else:
-            took = round(self.pacer.period + self.pacer.slow_start, 1)
-            _log.info("the first tick took longer than others do; the clock begins now",
-                      seconds=took)  # fmt: skip
+            _log.info("the first ticks take longer than others do; the clock begins now",
+                      late_seconds=round(self.pacer.slow_start, 1))  # fmt: skip
 
     async def _tick(self) -> None:
         """Advance the plant by one interval, deliver its frames and, when it is time, a status."""
