@@ -12,7 +12,6 @@ with it how wide and deep the dips of all are.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import pairwise
 from math import ceil, exp, sqrt
 from typing import NamedTuple
 
@@ -163,26 +162,23 @@ class Waveform:
             end: of the stretch.
             wait: activity at the bottom of a dip.
         """
+        # Pieces in which at most one part of a server's begins.
         count = max(1, ceil((end - start) * _PARTS - _EXACT))
         places = [start + (end - start) * turn / count for turn in range(count + 1)]
-        plateau, fall = zip(*(self._within(*own, wait) for own in pairwise(places)), strict=True)
-        return StepPart(np.sum(plateau, axis=0), np.sum(fall, axis=0))
-
-    def _within(self, start: float, end: float, wait: float) -> StepPart:
-        """Return what a stretch has in which at most one part of a server's begins."""
-        turn = np.floor((start - self._edge) * np.float32(_PARTS)).astype(np.intp)
-        edge = np.minimum(self._edge + (turn + 1) / np.float32(_PARTS), np.float32(end))
+        bounds = np.array(places)[:, None, None]
+        first, last = bounds[:-1], bounds[1:]
+        own = np.floor((first.astype(np.float32) - self._edge) * np.float32(_PARTS))
+        part = own.astype(np.intp)
+        edge = self._edge + (part + 1) / np.float32(_PARTS)
+        edge = np.minimum(edge, last.astype(np.float32))
         before, after = (
-            np.take_along_axis(self._levels, own[None] % _PARTS, axis=0)[0]
-            for own in (turn, turn + 1)
+            np.take_along_axis(self._levels, number % _PARTS, axis=0) for number in (part, part + 1)
         )
-        ends = np.full((2, *edge.shape), [[[start]], [[end]]], edge.dtype)
-        begun, met, ended = self.dips.until(np.stack([ends[0], edge, ends[1]]))
-        dip, first = ended - begun, met - begun
-        return StepPart(
-            before * (edge - start) + after * (end - edge),
-            (before - wait) * first + (after - wait) * (dip - first),
-        )
+        at_bounds, met = self.dips.until(bounds), self.dips.until(edge)
+        dip, fallen = np.diff(at_bounds, axis=0), met - at_bounds[:-1]
+        plateau = before * (edge - first) + after * (last - edge)
+        fall = (before - wait) * fallen + (after - wait) * (dip - fallen)
+        return StepPart(plateau.sum(axis=0), fall.sum(axis=0))
 
     @property
     def plateau(self) -> Floats:
