@@ -119,13 +119,13 @@ def test_base_install_tells_what_is_missing(
     assert "Traceback" not in done.stderr
 
 
-def test_requirements_are_told_as_declared() -> None:
+def test_requirements_are_told_as_declared(modules: dict[Path, ast.Module]) -> None:
     """What an error tells to install is what pyproject.toml declares."""
     extras = PROJECT["project"]["optional-dependencies"].values()
     declared = {own for extra in extras for own in extra}
     told = {
         text.value
-        for path, tree in MODULES.items()
+        for path, tree in modules.items()
         for call in ast.walk(tree)
         if isinstance(call, ast.Call) and getattr(call.func, "id", "") == "not_installed"
         for text in call.args[1:]
@@ -186,27 +186,30 @@ def test_version_is_told_once() -> None:
     assert __version__ in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 
 
-MODULES = {
-    path.relative_to(ROOT): ast.parse(path.read_text(encoding="utf-8"))
-    for path in sorted(ROOT.glob("twin/**/*.py"))
-}
+@pytest.fixture(scope="module")
+def modules() -> dict[Path, ast.Module]:
+    """The syntax of every module of the package."""
+    return {
+        path.relative_to(ROOT): ast.parse(path.read_text(encoding="utf-8"))
+        for path in sorted(ROOT.glob("twin/**/*.py"))
+    }
 
 
-def test_a_class_name_stands_once() -> None:
+def test_a_class_name_stands_once(modules: dict[Path, ast.Module]) -> None:
     """No two classes of the package have one name, private ones included."""
     places: dict[str, list[str]] = {}
-    for path, tree in MODULES.items():
+    for path, tree in modules.items():
         for node in ast.walk(tree):
             if isinstance(node, ast.ClassDef):
                 places.setdefault(node.name.lstrip("_"), []).append(str(path))
     assert {name: found for name, found in places.items() if len(found) > 1} == {}
 
 
-def test_a_module_opens_with_its_subject() -> None:
+def test_a_module_opens_with_its_subject(modules: dict[Path, ast.Module]) -> None:
     """The first line of a module is a noun phrase that ends with a full stop."""
     opener = re.compile(r"(What|How|Who|Whether|Where|Why|When|Which|Whose)\b")
     firsts = {
-        path: (ast.get_docstring(tree) or "").split("\n")[0] for path, tree in MODULES.items()
+        path: (ast.get_docstring(tree) or "").split("\n")[0] for path, tree in modules.items()
     }
     assert {path: line for path, line in firsts.items() if opener.match(line)} == {}
     assert [path for path, line in firsts.items() if not line.endswith(".")] == []

@@ -437,10 +437,9 @@ def test_every_metric_has_its_labels(kind: str, exporters: tuple[StateExporter, 
     seen: dict[str, set[tuple[str, ...]]] = {}
     for _ in range(20):
         twin.run(10)
-        for name, labels, _ in twin.scrape():
-            if name.startswith(("kube_", "slurm_")):
-                own = tuple(label for label in labels if label not in {"job", "instance", "site"})
-                seen.setdefault(name, set()).add(own)
+        for name, labels, _ in twin.scrape("kube_", "slurm_"):
+            own = tuple(label for label in labels if label not in {"job", "instance", "site"})
+            seen.setdefault(name, set()).add(own)
     wanted: dict[str, set[tuple[str, ...]]] = {}
     for metric in (metric for own in exporters for metric in own.metrics):
         for name in metric.names:

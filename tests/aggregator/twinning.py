@@ -92,12 +92,13 @@ class TwinPair:
         return sum(value for *_, value in self.scrape("twin_messages_refused_total"))
 
     def scrape(self, *names: str) -> list[tuple[str, dict[str, str], float]]:
-        """Return the samples of these metrics on all pages, or all."""
+        """Return the samples of these metrics, of ``kube_`` all that begin so, or all there are."""
         arrays = range(self.core.layout.site.arrays)
         texts = [bytes(self.core.metrics()), *(bytes(self.core.array(own)) for own in arrays)]
         lines = [line for text in texts for line in text.splitlines()]
         if names:
-            begins = tuple(f"{name}{end}".encode() for name in names for end in "{ ")
+            ends = {name: ("",) if name.endswith("_") else ("{", " ") for name in names}
+            begins = tuple(f"{name}{end}".encode() for name in names for end in ends[name])
             lines = [line for line in lines if line.startswith(begins)]
         return list(samples(b"\n".join(lines)))
 

@@ -17,6 +17,7 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, settings
 from schemathesis.checks import not_a_server_error
+from schemathesis.schemas import BaseSchema
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
     negative_data_rejection,
@@ -52,8 +53,9 @@ CHECKS = (
     unsupported_method,
     negative_data_rejection,
 )
+# From a fixture, as the cases that cover it take seconds to find: once, and not in every worker.
 # The stream has no end; tests/aggregator/page/test_stream.py has it.
-CONTRACT = schemathesis.openapi.from_dict(document()).exclude(path="/api/stream")
+CONTRACT = schemathesis.pytest.from_fixture("contract").exclude(path="/api/stream")
 
 
 class WillingDesk(CommandClient):
@@ -89,6 +91,12 @@ def url(outputs: Callable[[Layout], Outputs]) -> Iterator[str]:
             server.should_exit = True
             thread.join()
             loop.close()
+
+
+@pytest.fixture(scope="module")
+def contract() -> BaseSchema:
+    """The description of the interface."""
+    return schemathesis.openapi.from_dict(document())
 
 
 @CONTRACT.parametrize()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
 import numpy as np
@@ -68,13 +69,16 @@ def test_what_keeps_heat_in_a_server_is_named_within_five_minutes(
     assert [(own.cause, own.place) for own in reality.shadow.findings] == [(cause, place)]
 
 
+_in_full = functools.partial(pytest.param, marks=pytest.mark.full)
+
+
 @pytest.mark.parametrize(
     ("cause", "place", "reading", "column", "added"),
     [
-        ("inlet_temperature_sensor", "r0005/n2", "server.inlet_temperature", 1, 3.0),
+        _in_full("inlet_temperature_sensor", "r0005/n2", "server.inlet_temperature", 1, 3.0),
         ("outlet_temperature_sensor", "r0005/n2", "server.outlet_temperature", 1, -3.0),
-        ("gpu_temperature_sensor", "r0005/n2/gpu1", "gpu.gpu_temp", 9, 3.0),
-        ("gpu_power_sensor", "r0005/n2/gpu1", "gpu.power_usage", 9, -90.0),
+        _in_full("gpu_temperature_sensor", "r0005/n2/gpu1", "gpu.gpu_temp", 9, 3.0),
+        _in_full("gpu_power_sensor", "r0005/n2/gpu1", "gpu.power_usage", 9, -90.0),
     ],
 )
 def test_a_wrong_sensor_is_told_from_the_device(

@@ -62,7 +62,7 @@ def _unmetered(columns: Columns) -> None:
 @pytest.mark.parametrize(
     ("cause", "strike"),
     [
-        ("it_meter", _it),
+        pytest.param("it_meter", _it, marks=pytest.mark.full),
         pytest.param("facility_meter", _facility, marks=pytest.mark.full),
         pytest.param("grid_meter", _grid, marks=pytest.mark.full),
         ("distribution_loss", _loss),
