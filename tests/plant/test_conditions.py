@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import fields
 
 import numpy as np
+import pytest
 
 from twin.catalog import UnitKind
-from twin.plant import Conditions
+from twin.plant import Conditions, DraftConditions
 from twin.site import Layout, load_site
 
 LAYOUT = Layout(load_site("demo"))
@@ -24,6 +25,35 @@ def test_every_condition_says_whose_it_is() -> None:
             assert rows == LAYOUT.units(condition.kind), name
     assert declared["leaf_available"].kind is UnitKind.ARRAY
     assert declared["pump_head"].kind is UnitKind.RACK
+
+
+def test_a_fault_copies_what_it_writes_to_and_nothing_else() -> None:
+    """What a draft is asked for is an array of its own; the rest is that of the healthy site."""
+    healthy = Conditions.healthy(LAYOUT)
+    healthy.freeze()
+    draft = DraftConditions(healthy)
+    draft.pump_available[0] = False
+    conditions = draft.done()
+    assert not conditions.pump_available[0].any()
+    assert healthy.pump_available.all()
+    others = [name for name in Conditions.declared() if name != "pump_available"]
+    assert all(getattr(conditions, name) is getattr(healthy, name) for name in others)
+    with pytest.raises(AttributeError):
+        _ = draft.no_such_condition
+
+
+def test_what_is_faulty_is_told_anew_where_it_may_be_written_to() -> None:
+    """A condition is faulty as soon as one value is not the healthy one."""
+    conditions = Conditions.healthy(LAYOUT)
+    assert not any(map(conditions.faulty, ("pump_head", "server_cap", "host_leak")))
+    conditions.pump_head[3] = 0.5
+    assert conditions.faulty("pump_head")
+    assert conditions.ailing("pump_head") is conditions.pump_head
+    conditions.freeze()
+    assert conditions.ailing("server_cap") is None
+    capped = conditions.but(server_cap=np.zeros_like(conditions.server_cap))
+    assert capped.faulty("server_cap")
+    assert not conditions.faulty("server_cap")
 
 
 def test_a_healthy_site_can_be_written_to() -> None:

@@ -9,7 +9,8 @@ import pytest
 
 from twin.catalog import HOST
 from twin.plant import Conditions, Plant
-from twin.plant.operating_system import HostLoad, HostSize, HostTroubles, OperatingSystems
+from twin.plant.host_load import HostLoad, HostSize, HostTroubles
+from twin.plant.operating_system import OperatingSystems
 from twin.plant.workload import Demand
 from twin.plant.workload.levels import STORAGE_BURST, STORAGE_QUIET
 from twin.site import Layout, parse_site

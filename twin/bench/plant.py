@@ -31,6 +31,7 @@ class StepCost:
 def measure_step(layout: Layout, budget: Budget) -> StepCost:
     """Return what a step of that site costs."""
     plant, conditions = Plant(layout), Conditions.healthy(layout)
+    conditions.freeze()  # as those of a running site without a fault
     step = median_seconds(lambda: plant.step(1.0, conditions), budget)
     outputs = median_seconds(plant.outputs, budget)
     return StepCost(layout.site.gpus, 1e3 * step, 1e3 * outputs, 1.0 / step)

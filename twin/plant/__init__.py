@@ -5,7 +5,7 @@ Each subsystem is one module; :mod:`twin.plant.plant` is the order in which they
 on each other.
 """
 
-from twin.plant.conditions import Conditions
+from twin.plant.conditions import Conditions, DraftConditions
 from twin.plant.gpu_errors import ENDS_APPLICATION, NEEDS_RESET, WARNS
 from twin.plant.nvlink import FATAL_ERRORS_PER_SECOND
 from twin.plant.plant import Plant
@@ -17,6 +17,7 @@ __all__ = [
     "NEEDS_RESET",
     "WARNS",
     "Conditions",
+    "DraftConditions",
     "Plant",
     "PowerTrace",
     "load_trace",

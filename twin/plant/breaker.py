@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from twin.catalog import PDU
 from twin.plant.conditions import Conditions
-from twin.plant.units import Floats, lag
+from twin.plant.units import Floats, any_of, lag
 from twin.site import Layout
 
 __all__ = ["Breakers", "rated_amperes"]
@@ -59,7 +59,7 @@ class Breakers:
     @property
     def all_closed(self) -> bool:
         """Whether overload has opened none."""
-        return not self._open.any()
+        return not any_of(self._open)
 
     def settle(self, current: Floats) -> None:
         """Let this current, (racks, phases a rack) in A, have flowed for long."""
@@ -78,7 +78,7 @@ class Breakers:
         if self._heat.max() >= 1.0 or current.max() >= magnetic:
             opened = (self._heat >= 1.0) | (current >= magnetic)
             self._open |= opened.reshape(*self._open.shape, _PHASES).any(axis=2)
-        if self._open.any():
+        if any_of(self._open):
             self._reset(conditions, dt)
 
     def _load(self, current: Floats) -> Floats:

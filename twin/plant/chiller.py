@@ -18,7 +18,7 @@ from twin.catalog import CHILLER
 from twin.parameters import WaterParameters
 from twin.plant.conditions import Conditions
 from twin.plant.exchanger import WATER_JOULES_PER_LITER_KELVIN
-from twin.plant.units import Floats, lag
+from twin.plant.units import Floats, Unchanged, equal, lag
 from twin.plant.weather import outdoor_celsius, relative_humidity, season_kelvin, spell_kelvin
 from twin.site import Layout
 
@@ -76,6 +76,8 @@ class WaterPlant:
         self._available = np.ones(count, dtype=np.bool_)
         self._powered = True
         self._locked = 0.0
+        self._unchanged = Unchanged()
+        self._steady = False
         self._needed = needed
         self._awake: Floats = np.zeros(count)
         self._called = self._running = np.zeros(count, dtype=np.bool_)
@@ -99,7 +101,7 @@ class WaterPlant:
     @property
     def capacity(self) -> float:
         """Heat that the running chillers can carry off, in W."""
-        return float(self._running.sum()) * self.unit_capacity
+        return float(np.count_nonzero(self._running)) * self.unit_capacity
 
     def settle(self, load: float, flow: float) -> None:
         """Let the plant have carried this load for long."""
@@ -133,7 +135,7 @@ class WaterPlant:
             powered: whether the chillers are fed.
         """
         self.weather(now, float(conditions.outdoor_excess[0]))
-        self._available = conditions.chiller_available.copy()
+        self._available = conditions.chiller_available
         self._excess = float(conditions.water_excess[0])
         self.load, self._flow = load, flow
         self._mean += (load - self._mean) * lag(dt, _STAGE_SECONDS)
@@ -148,17 +150,27 @@ class WaterPlant:
 
     def _run(self, dt: float, *, powered: bool) -> None:
         """Start and stop chillers: without power none runs, and after it none at once."""
-        p = self._p
+        same = self._unchanged(self._available, float(self._needed), powered)
         self._powered = powered
-        self._called = self._command() & powered
+        if not (same and self._steady):
+            locked, awake, was = self._locked, self._awake, self._running
+            self._switch(dt)
+            self._starts += self._running & ~was
+            # With the same chillers to call for, the next step then ends like this one.
+            self._steady = (
+                locked == self._locked and equal(awake, self._awake) and equal(was, self._running)
+            )
+        self._hours += self._running * dt
+
+    def _switch(self, dt: float) -> None:
+        """Let the chillers that are called for start, and all others stop."""
+        p = self._p
+        self._called = self._command() & self._powered
         started = self._called & (self._locked <= 0.0)
         lockout = max(p.restart_seconds - p.start_seconds, 0.0)
-        self._locked = max(self._locked - dt, 0.0) if powered else lockout
+        self._locked = max(self._locked - dt, 0.0) if self._powered else lockout
         self._awake = np.where(started, np.minimum(self._awake + dt, p.start_seconds), 0.0)
-        was = self._running
         self._running = started & (self._awake >= p.start_seconds)
-        self._starts += self._running & ~was
-        self._hours += np.where(self._running, dt, 0.0)
 
     def weather(self, now: float, excess: float) -> None:
         """Set the outdoor air and the room's dew point.

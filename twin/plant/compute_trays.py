@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from twin.catalog import GRACE, LEAK_DETECTOR
 from twin.plant.conditions import Conditions
 from twin.plant.server import Servers
-from twin.plant.units import Floats, silenced
+from twin.plant.units import Floats, any_of, silenced
 from twin.site import Layout
 
 __all__ = ["ComputeTrays"]
@@ -46,7 +46,7 @@ class ComputeTrays:
     def step(self, conditions: Conditions, dt: float) -> None:
         """Let coolant leak for ``dt`` seconds."""
         leak = conditions.tray_leak
-        if not leak.any() and not self._puddle.any():
+        if not conditions.faulty("tray_leak") and not any_of(self._puddle):
             return
         dried = np.where(leak > 0.0, 1.0, np.exp(-dt / _MOPPED_SECONDS))
         puddle = self._puddle * dried + leak * dt / 60.0

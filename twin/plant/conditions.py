@@ -7,7 +7,7 @@ wrong with telemetry alone is no condition of the plant, see :mod:`twin.faults.g
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from typing import Any
 
@@ -34,9 +34,10 @@ from twin.catalog import (
     DeviceClass,
     UnitKind,
 )
+from twin.plant.units import equal
 from twin.site import Layout
 
-__all__ = ["Condition", "Conditions"]
+__all__ = ["Condition", "Conditions", "DraftConditions"]
 
 Flags = NDArray[np.bool_]
 _ONE = "condition"
@@ -87,8 +88,19 @@ def _each(
     return field(metadata={_ONE: Condition(owner, healthy, kind)})
 
 
+class _Known:
+    """What is known of conditions beside their values.
+
+    Attributes:
+        known: of conditions that are read-only, whether they are faulty.
+    """
+
+    __slots__ = ("known",)
+    known: dict[str, bool]
+
+
 @dataclass(frozen=True, slots=True)
-class Conditions:
+class Conditions(_Known):
     """The health of every device of a site."""
 
     gpu_attached: Flags = _each(GPU, healthy=True)
@@ -261,6 +273,30 @@ class Conditions:
     added: Mapping[tuple[str, str], NDArray[np.float64]] = field(default_factory=dict)
     """What device classes from outside declare, by class and name."""
 
+    def __post_init__(self) -> None:
+        """Begin with nothing known."""
+        object.__setattr__(self, "known", {})
+
+    def faulty(self, name: str) -> bool:
+        """Whether any value of a condition is not the healthy one; told once if it is read-only."""
+        known = self.known.get(name)
+        if known is None:
+            values = getattr(self, name)
+            known = bool((values != self.declared()[name].healthy).any())
+            if not values.flags.writeable:
+                self.known[name] = known
+        return known
+
+    def ailing(self, name: str) -> NDArray[Any] | None:
+        """Return a condition of which any value is not the healthy one, None where all are."""
+        return getattr(self, name) if self.faulty(name) else None
+
+    def but(self, **changed: Any) -> Conditions:
+        """Return the same conditions but for these."""
+        other = replace(self, **changed)
+        other.known.update((name, own) for name, own in self.known.items() if name not in changed)
+        return other
+
     def of(self, device: DeviceClass, name: str) -> NDArray[np.float64]:
         """Return a condition that a device class declares itself: (units, devices a unit)."""
         return self.added[device.name, name]
@@ -294,3 +330,58 @@ class Conditions:
     def declared(cls) -> dict[str, Condition]:
         """Return the declaration of every condition by its name."""
         return {each.name: each.metadata[_ONE] for each in fields(cls) if _ONE in each.metadata}
+
+
+class DraftConditions(Conditions):
+    """Conditions that faults write to: an array is copied when it is first asked for.
+
+    Few are, so a fault costs what it changes, and what it leaves is the same array as before.
+
+    Args:
+        base: the conditions without the faults.
+
+    Attributes:
+        own: the arrays that were asked for, by name.
+        result: the conditions that came of it, once it is done.
+    """
+
+    __slots__ = ("base", "own", "result")
+    base: Conditions
+    own: dict[str, NDArray[Any]]
+    result: Conditions
+
+    def __init__(self, base: Conditions) -> None:
+        added = {key: array.copy() for key, array in base.added.items()}
+        for name, value in (("base", base), ("own", {}), ("added", added), ("known", {})):
+            object.__setattr__(self, name, value)
+
+    def __getattr__(self, name: str) -> Any:
+        """Return a condition to write to; slots that are not set come here."""
+        if name not in self.declared():
+            raise AttributeError(name)
+        if name not in self.own:
+            self.own[name] = getattr(self.base, name).copy()
+        return self.own[name]
+
+    def done(self, before: DraftConditions | None = None) -> Conditions:
+        """Return the conditions as they are now, read-only.
+
+        Args:
+            before: another draft that is done, whose conditions are returned if these are the same.
+        """
+        if before is not None and self._is(before):
+            conditions = before.result
+        elif self.own or self.added:
+            conditions = self.base.but(**self.own, added=self.added)
+            for array in (*self.own.values(), *self.added.values()):
+                array.flags.writeable = False
+        else:
+            conditions = self.base
+        object.__setattr__(self, "result", conditions)
+        return conditions
+
+    def _is(self, other: DraftConditions) -> bool:
+        """Return whether another draft comes to the same."""
+        one, two = self.own, other.own
+        same = self.base is other.base and not self.added and one.keys() == two.keys()
+        return same and all(equal(values, two[name]) for name, values in one.items())

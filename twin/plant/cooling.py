@@ -16,7 +16,7 @@ from twin.parameters import CoolingParameters
 from twin.plant.conditions import Conditions
 from twin.plant.exchanger import WATER_JOULES_PER_LITER_KELVIN, Exchanger, Valves
 from twin.plant.hydraulics import Loops, PumpCurve, pump_flows
-from twin.plant.units import Floats, clamp
+from twin.plant.units import Floats, Kept, clamp, frozen
 from twin.site import Layout
 
 __all__ = [
@@ -100,6 +100,7 @@ class Cdus:
         cooling = layout.site.cooling
         self._cooling = cooling
         racks, pumps = layout.site.air_racks.count(False), cooling.pumps
+        self._kept = Kept()
         self._exchanger = Exchanger.of(cooling)
         self.loops = Loops(layout)
         self.valves = Valves(cooling, racks)
@@ -116,6 +117,8 @@ class Cdus:
         """Heat that the servers give to the coolant in W."""
         self.rejected: Floats = np.zeros(racks)
         """Heat that the exchanger gives to the facility water in W."""
+        self.power: Floats = self._drawn()
+        """Electrical power of each unit in W, (racks,)."""
         self._water = cooling.facility_supply_celsius
         self._pumped = True
         self._dew = cooling.supply_celsius
@@ -133,7 +136,8 @@ class Cdus:
     @property
     def flow_ratio(self) -> Floats:
         """Flow over nominal flow, (racks,)."""
-        return self.flow / self._cooling.flow_liters_per_minute
+        nominal = self._cooling.flow_liters_per_minute
+        return self._kept("flow", lambda: self.flow / nominal, frozen(self.flow))
 
     @property
     def facility_flow(self) -> Floats:
@@ -149,9 +153,8 @@ class Cdus:
         """
         return warm_joules(self.loops.level, self._cooling), cool_joules(self._cooling)
 
-    @property
-    def power(self) -> Floats:
-        """Electrical power of each unit in W, (racks,)."""
+    def _drawn(self) -> Floats:
+        """Return the electrical power of each unit in W, (racks,)."""
         pumps: Floats = self.loops.pump_power.sum(axis=1)
         return pumps + self._cooling.control_power_watts * self._psus_ok.any(axis=1)
 
@@ -189,11 +192,12 @@ class Cdus:
             dt: step in s.
             pumped: whether the pumps of the facility water run.
         """
-        self._available = conditions.pump_available.copy()
-        self._psus_ok = conditions.cdu_psu_ok.copy()
+        self._available = conditions.pump_available
+        self._psus_ok = conditions.cdu_psu_ok
         self._water, self._dew, self._pumped = water, dew, pumped
-        self.loops.step(conditions, dt)
-        self._operating += np.where(self.speeds > 0, dt, 0.0)
+        if self.loops.step(conditions, dt):
+            self.power = self._drawn()
+        self._operating += (self.speeds > 0) * dt
         cooling = self._cooling
         asked = cooling.supply_celsius + conditions.coolant_supply_offset
         setpoint = np.maximum(asked, dew + cooling.dew_margin_kelvin)

@@ -57,7 +57,7 @@ class ErrorCreep:
 
     def errors(self, dt: float) -> Errors | None:
         """Return the errors of ``dt`` seconds, None where there are none."""
-        total = float(self._ends[-1])
+        total = self._ends.item(-1)
         count = int(self._rng.poisson(total * dt))
         if not count:
             return None

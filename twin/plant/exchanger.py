@@ -65,12 +65,13 @@ class Exchanger:
             cold_rate: capacity rate of the facility water in W/K, same shape.
             fouling: thermal resistance over that of the clean exchanger, same shape.
         """
-        least = np.maximum(np.minimum(hot_rate, cold_rate), 1e-6)
-        ratio = np.minimum(least / np.maximum(hot_rate, cold_rate).clip(1e-6), 1.0 - 1e-6)
-        gone = -np.expm1(-self.conductance / fouling / least * (1.0 - ratio))
-        carried: Floats = np.minimum(least, np.minimum(hot_rate, cold_rate)) * (
-            gone / (1.0 - ratio + ratio * gone)
-        )
+        lesser = np.minimum(hot_rate, cold_rate)
+        least = np.maximum(lesser, 1e-6)
+        most = np.maximum(np.maximum(hot_rate, cold_rate), 1e-6)
+        ratio = np.minimum(least / most, 1.0 - 1e-6)
+        rest = 1.0 - ratio
+        gone = -np.expm1(-self.conductance / fouling / least * rest)
+        carried: Floats = lesser * (gone / (rest + ratio * gone))
         return carried
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from twin.catalog import LEAF
 from twin.plant.nic import Nics
 from twin.plant.switch import ASIC_SECONDS, IDLE_CELSIUS, RISE_KELVIN, Octets, known
-from twin.plant.units import Floats, Kept, frozen, lag
+from twin.plant.units import Floats, Kept, Unchanged, all_of, frozen, lag, sum_of
 from twin.site import Layout
 
 __all__ = ["Fabric", "uplink_pace"]
@@ -52,6 +52,7 @@ class Fabric:
         self._racks = (site.racks, site.servers_per_rack)
         self._detailed = site.telemetry.extra_signals
         self._kept = Kept()
+        self._unchanged = Unchanged()
         self._first_rack = np.arange(shape.arrays) * site.racks_per_array
         self._array_of_rack = np.arange(site.racks) // site.racks_per_array
         self._full = site.racks == shape.arrays * site.racks_per_array
@@ -85,15 +86,20 @@ class Fabric:
         spine_up: NDArray[np.bool_],
         *,
         adaptive: bool,
+        live: bool,
     ) -> None:
         """Take over which switches run and how they route.
 
         Args:
-            leaf_up: (arrays, rails).
-            spine_up: (planes, spines a plane).
+            leaf_up: (arrays, rails): leaves that are well.
+            spine_up: (planes, spines a plane): spines that are.
             adaptive: whether adaptive routing is on.
+            live: whether there is power.
         """
+        if self._unchanged(leaf_up, spine_up, adaptive, live):
+            return
         adaptive = adaptive and self._network.adaptive_routing
+        leaf_up, spine_up = leaf_up & live, spine_up & live
         same = (
             adaptive == self._adaptive
             and np.array_equal(leaf_up, self.leaf_up)
@@ -101,7 +107,7 @@ class Fabric:
         )
         if not same:
             self._adaptive = adaptive
-            self.leaf_up, self.spine_up = leaf_up.copy(), spine_up.copy()
+            self.leaf_up, self.spine_up = leaf_up, spine_up
             self._route()
 
     def _route(self) -> None:
@@ -142,7 +148,7 @@ class Fabric:
 
     def isolated_in(self, arrays: slice) -> int:
         """Return how many leaves of these arrays run but have no way to a spine."""
-        return int(self._isolated[arrays].sum())
+        return int(np.count_nonzero(self._isolated[arrays]))
 
     @property
     def pace(self) -> float:
@@ -167,7 +173,7 @@ class Fabric:
 
     def links(self, held: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Return which NICs have link, given which can hold one, both (racks, NICs a rack)."""
-        if self.leaf_up.all():
+        if all_of(self.leaf_up):
             return held
         racks, servers = self._racks
         up = held.copy().reshape(racks, servers, -1)
@@ -188,16 +194,17 @@ class Fabric:
     def step(self, nics: Nics, dt: float) -> None:
         """Carry what the NICs sent and were sent in the last ``dt`` seconds."""
         sent, out = self._per_leaf(nics.sent) * dt, self._per_leaf(nics.delivered) * dt
-        dropped = 0.0 * sent
+        local = np.minimum((1.0 - self._network.spine_ratio) * sent, out)
+        onward, down = sent - local, out - local
         if nics.dropped is not None:
             dropped = self._per_leaf(nics.dropped) * dt
             packets = dropped.reshape(-1, 1) / self._network.packet_bytes
             self._uplink_discards += packets * self._share
-        local = np.minimum((1.0 - self._network.spine_ratio) * sent, out)
-        up, down = np.maximum(sent - local - dropped, 0.0), out - local
+            self.discarded += dropped
+            onward = onward - dropped
+        up = np.maximum(onward, 0.0)
         self._leaf.received += sent + down
         self._leaf.transmitted += out + up
-        self.discarded += dropped
         self._uplink.transmitted += up.reshape(-1, 1) * self._share
         self._uplink.received += down.reshape(-1, 1) * self._share
         self.into_spines, self.from_spines = self._per_spine(up), self._per_spine(down)
@@ -228,8 +235,11 @@ class Fabric:
     def _per_spine(self, up: Floats) -> Floats:
         """Return what leaves exchange with each spine, (planes, spines)."""
         given: Floats = self._to_plane * up.reshape(1, -1)
+        groups: Floats = np.add.reduceat(given, self._first_of_group, axis=1)
+        if groups.shape == self.spine_up.shape:  # each spine has its own
+            return groups
         spines: Floats = np.zeros(self.spine_up.shape)
-        spines[:, self._groups] = np.add.reduceat(given, self._first_of_group, axis=1)
+        spines[:, self._groups] = groups
         return spines
 
     # -- outputs --------------------------------------------------------------
@@ -237,7 +247,7 @@ class Fabric:
     @property
     def power(self) -> float:
         """Electrical power of all leaves in W."""
-        return float(self._leaf_power().sum())
+        return sum_of(self._leaf_power())
 
     def _leaf_power(self) -> Floats:
         network = self._network

@@ -90,14 +90,13 @@ class Facility:
             course: of the jobs' power within the step, see :class:`twin.plant.workload.Jobs`.
         """
         # A job's pace at the storage is of the step before, like all the rest of its health.
-        self._healths = tuple(
-            replace(
-                health,
-                storage_speed=self.storage.speed * health.storage_speed,
-                storage_full=self.storage.full,
+        speed, full = self.storage.speed, self.storage.full
+        self._healths = draw.healths
+        if full or speed != 1.0:
+            self._healths = tuple(
+                replace(health, storage_speed=speed * health.storage_speed, storage_full=full)
+                for health in draw.healths
             )
-            for health in draw.healths
-        )
         supply, flows = self.supply, draw.flows
         self._exhaust = flows.exhaust
         volts = supply.voltage_ratio
@@ -112,7 +111,7 @@ class Facility:
         self.room.step(air, self.water.supply, dt, live=live)
         load = self._meter(draw, network)
         supply.step(load, draw.racks, conditions, dt)
-        gensets = float(self.gensets.power.sum())
+        gensets = self.gensets.total
         smoothed = conditions.smoothing_enabled
         self.ripple.step(load, course, self.grid, self.megapacks, gensets, dt, smoothed)
         if dt <= FINE_STEP:

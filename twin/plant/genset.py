@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.catalog import GENSET_STATES
-from twin.plant.units import Floats, lag
+from twin.plant.units import Floats, all_of, any_of, lag, sum_of
 from twin.site import Layout, Site
 
 __all__ = ["Gensets"]
@@ -123,13 +123,27 @@ class Gensets:
         return closed
 
     @property
+    def turning(self) -> bool:
+        """Whether any unit turns; where none does, none runs."""
+        return any_of(self._speed)
+
+    @property
+    def total(self) -> float:
+        """Power of all units together in W."""
+        return sum_of(self.power) if self.turning else 0.0
+
+    @property
     def firm_watts(self) -> float:
         """Rated power of the units whose breaker is closed, in W."""
+        if not self.turning:
+            return 0.0
         return float((self.running * self._p.power_watts).sum())
 
     @property
     def ramp_watts(self) -> float:
         """How fast the running units together change their power, in W/s."""
+        if not self.turning:
+            return 0.0
         return float((self.running * self._p.ramp_per_second * self._p.power_watts).sum())
 
     def ready_watts(self, dt: float) -> float:
@@ -157,9 +171,12 @@ class Gensets:
             dt: step in s.
             call: whether the units shall run.
         """
-        asleep = not call and available.all() and not self._speed.any()
-        cold = (self._coolant < _COLD_CELSIUS).all()
-        if asleep and cold and (self._state == _STANDBY).all():
+        if (
+            not (call or self.turning)
+            and all_of(available)
+            and all_of(self._coolant < _COLD_CELSIUS)
+            and all_of(self._state == _STANDBY)
+        ):
             return
         self._since += dt
         self._change(available, startable, call=call)
@@ -220,7 +237,7 @@ class Gensets:
 
     def deliver(self, wanted: float, dt: float) -> None:
         """Carry ``wanted`` W together, as far as the units can, and burn the fuel for it."""
-        if not self._speed.any():
+        if not self.turning:
             return
         ceiling = self._ceiling(dt)
         # Equal shares of the rating; a unit that came late gives what its ramp allows.

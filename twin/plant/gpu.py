@@ -17,12 +17,14 @@ from numpy.typing import NDArray
 from twin.catalog import GPU
 from twin.plant.clock_reasons import at_rest, clock_reasons
 from twin.plant.conditions import Conditions
+from twin.plant.die_cooling import DieCooling
 from twin.plant.gpu_errors import NVLINK_XID, Codes, GpuErrors
 from twin.plant.gpu_fields import FurtherFields
 from twin.plant.gpu_model import (
     BRAKED,
     ModelValues,
     capped_clock,
+    cooled_die,
     die_temperature,
     memory_clock,
     memory_temperature,
@@ -36,7 +38,7 @@ from twin.plant.pcie import NO_TRAFFIC, PcieTraffic
 from twin.plant.power_limit import PowerLimit
 from twin.plant.power_smoothing import GpuSmoothing
 from twin.plant.ranks import Ranks
-from twin.plant.units import Floats, Kept, approach
+from twin.plant.units import Floats, Kept, all_of, any_of, approach, frozen
 from twin.plant.working_gpus import WorkingGpus
 from twin.plant.workload import Demand, Level, least
 from twin.site import Layout
@@ -85,6 +87,7 @@ class Gpus(WorkingGpus):
         self._measured_factor = balanced.reshape(shape)
         resistance = model.thermal_resistance_kelvin_per_watt
         self._conductance = 1.0 / (resistance * spread(model.thermal_resistance_spread_ratio))
+        self._cooling = DieCooling(model)
         memory = rng.normal(0.0, 1.0, shape).astype(np.float32)
         self._memory_offset = model.memory_offset_kelvin + memory
         self._warm = self._least_throttling_temperature()
@@ -103,7 +106,7 @@ class Gpus(WorkingGpus):
         self._hung: NDArray[np.bool_] | None = None
         self._hosts: HostStates | None = None
         self._shut_down_for = np.full(shape, -1.0, dtype=np.float32)
-        self._any_shut_down = False
+        self._any_shut_down = self._answer = False
         uptime = rng.uniform(3.0, 30.0, shape) * 86_400.0
         self.energy_joules = uptime * 0.8 * model.power_training_watts
         self._power_violation = np.zeros(shape)
@@ -194,20 +197,16 @@ class Gpus(WorkingGpus):
         self.limit.set(self._limits_of(hosts))
         self._draw(demand, speed)
         self._smooth(demand, conditions, dt)
-        model = self._model
-        conductance = plate_conductance(self._conductance, flow_ratio, model)
-        if (conditions.gpu_thermal_resistance != 1.0).any():
-            conductance = conductance / conditions.gpu_thermal_resistance
-        self.die = die_temperature(
-            self.die, self.power, coolant, conductance, model.heat_capacity_joules_per_kelvin, dt
-        ).astype(np.float32)
+        resistance = conditions.ailing("gpu_thermal_resistance")
+        cooling = self._cooling(self._conductance, flow_ratio, resistance, dt)
+        self.die = cooled_die(self.die, self.power, coolant, cooling).astype(np.float32)
         self.energy_joules += self.power * dt
         self._slow(conditions, dt)
 
     def _shutdown(self, attached: NDArray[np.bool_], dt: float) -> None:
         """Take overheated GPUs off the bus and bring cool ones back."""
         hot = self.die >= self._model.temperature_shutdown_celsius
-        if self._any_shut_down or hot.any():
+        if self._any_shut_down or any_of(hot):
             off = hot | (self._shut_down_for >= 0)
             self._shut_down_for = np.where(off, np.maximum(self._shut_down_for, 0.0) + dt, -1.0)
             cool = (self._shut_down_for > _RESET_SECONDS) & (self.die < _RESET_CELSIUS)
@@ -218,20 +217,22 @@ class Gpus(WorkingGpus):
 
     def _fail(self, conditions: Conditions, dt: float) -> None:
         """Let errors happen; what has failed, hangs or does not answer stops the job."""
-        self.links.step(conditions.nvlink_errors_per_second, dt)
-        codes: Codes = conditions.gpu_xid
+        ailing = conditions.ailing
+        self.links.step(ailing("nvlink_errors_per_second"), dt)
+        codes: Codes | None = ailing("gpu_xid")
         if self.links.broken is not None:
-            codes = np.where(self.links.broken & (codes == 0), NVLINK_XID, codes).astype(np.int16)
+            own = conditions.gpu_xid
+            codes = np.where(self.links.broken & (own == 0), NVLINK_XID, own).astype(np.int16)
         self.errors.step(
-            codes, conditions.gpu_single_bit_per_second, conditions.gpu_pcie_replays_per_second, dt
+            codes, ailing("gpu_single_bit_per_second"), ailing("gpu_pcie_replays_per_second"), dt
         )
-        failed = self.errors.failed
-        self._dead = failed if failed.any() else None
-        hung = ~conditions.gpu_responding
-        self._hung = hung if hung.any() else None
+        self._dead = self.errors.failed if any_of(self.errors.failed) else None
+        self._hung = ~conditions.gpu_responding if conditions.faulty("gpu_responding") else None
         self.exporter_up = conditions.dcgm_running
         running = self.exporter_up if self._hosts is None else self.exporter_up & self._hosts.up
-        self.errors.watch(self.attached, self._per_gpu(running), dt)
+        answered, self._answer = self._answer, all_of(self.attached) and all_of(running)
+        if not (answered and self._answer):
+            self.errors.watch(self.attached, self._per_gpu(running), dt)
 
     def _draw(self, demand: Demand, speed: Level) -> None:
         """Set power and clock from the demand."""
@@ -257,7 +258,7 @@ class Gpus(WorkingGpus):
             dynamic = np.where(self._hung, model.power_context_watts - idle, dynamic)
         dynamic = self.limit.apply(dynamic, self._held)
         power = np.maximum(idle + dynamic, 0.9 * idle)
-        if not self.attached.all():
+        if not all_of(self.attached):
             # Off the bus a GPU idles; one that shut itself down draws nothing.
             power = np.where(self.attached, power, idle)
             power = np.where(self._shut_down_for < 0, power, 0.0)
@@ -276,12 +277,12 @@ class Gpus(WorkingGpus):
             )
             self._thermal_violation += np.where(thermal < 1.0, dt * 1e9, 0.0)
             limits.append(thermal)
-        if not conditions.power_brake_released.all():
+        if conditions.faulty("power_brake_released"):
             braked = self._per_gpu(~conditions.power_brake_released)
             short = short | braked
             limits.append(np.where(braked, BRAKED, 1.0))
         self._power_violation += short * (dt * 1e9)
-        if (conditions.gpu_clock_limit < 1.0).any():
+        if conditions.faulty("gpu_clock_limit"):
             limits.append(conditions.gpu_clock_limit)
         self._held = self._hold(limits, dt)
         left = [one for one in (self._held, self.limit.limited) if one is not None]
@@ -387,9 +388,9 @@ class Gpus(WorkingGpus):
     @property
     def link_use(self) -> Floats:
         """NVLink traffic of computing GPUs over what their links carry, (racks,)."""
-        nominal = np.maximum(self._model.nvlink_bytes_per_second, 1.0)
-        use: Floats = np.minimum((self.ranks.nvlink / nominal).mean(axis=1), 1.0)
-        return use
+        nominal, used = np.maximum(self._model.nvlink_bytes_per_second, 1.0), self.ranks.nvlink
+        use = self._kept("use", lambda: (used / nominal).mean(axis=1), frozen(used))
+        return np.minimum(use, 1.0)
 
     @property
     def reporting(self) -> NDArray[np.bool_]:

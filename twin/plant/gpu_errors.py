@@ -99,23 +99,25 @@ class GpuErrors:
         self.failed = np.zeros(shape, dtype=np.bool_)
         self.aborted: NDArray[np.bool_] | None = None
 
-    def step(self, xid: Codes, single_bit: Floats, pcie_replays: Floats, dt: float) -> None:
+    def step(
+        self, xid: Codes | None, single_bit: Floats | None, pcie_replays: Floats | None, dt: float
+    ) -> None:
         """Advance by ``dt`` seconds.
 
         Args:
-            xid: code whose cause is present on each GPU, 0 for none.
-            single_bit: correctable ECC errors a second.
-            pcie_replays: replays on the PCIe link a second.
+            xid: code whose cause is present on each GPU, 0 for none; None where there is none.
+            single_bit: correctable ECC errors a second, None for none.
+            pcie_replays: replays on the PCIe link a second, likewise.
             dt: step in s.
         """
         self.aborted = self.begun = None
-        present = bool(xid.any())
+        present = xid is not None and bool(xid.any())
         if present or self._pending:
-            self._raise(xid)
+            self._raise(np.zeros_like(self._raised) if xid is None else xid)
         self._pending = present
-        if single_bit.any():
+        if single_bit is not None and single_bit.any():
             self._correct(errors_of(self._rng.poisson(single_bit * dt)))
-        if pcie_replays.any():
+        if pcie_replays is not None and pcie_replays.any():
             self._pcie_replays = self._pcie_replays + self._rng.poisson(pcie_replays * dt)
         if (bits := self._bits.errors(dt)) is not None:
             self._correct(bits)

@@ -15,8 +15,9 @@ from twin.catalog.host import HOT_THREADS
 from twin.catalog.operating_system import GPU_HOST
 from twin.plant.conditions import Conditions
 from twin.plant.host import HostStates
+from twin.plant.host_load import HEALTHY, HostLoad, HostSize, HostTroubles
 from twin.plant.nic import Nics
-from twin.plant.operating_system import HostLoad, HostSize, HostTroubles, OperatingSystems
+from twin.plant.operating_system import OperatingSystems
 from twin.plant.units import FINE_STEP, Floats, clamp
 from twin.plant.workload import Demand, Level
 from twin.plant.workload.levels import STORAGE_BURST, STORAGE_QUIET
@@ -42,6 +43,10 @@ _LOCAL_READ, _LOCAL_WRITTEN = 0.3, 0.1
 _LOCAL_LOGS = 3.0e5
 _READ, _WRITE = 4.4e10, 2.4e10
 """What eight disks read and write in B/s."""
+_OF_HOSTS = ("host_runaway_threads", "host_leak", "host_disk_fill", "host_disk_speed",
+             "host_disk_writable", "host_mirror_whole", "host_clock_offset", "rack_clock_offset",
+             "dram_correctable_per_second", "dram_uncorrectable_per_second")  # fmt: skip
+"""Conditions of operating systems."""
 
 
 class GpuHosts:
@@ -81,20 +86,19 @@ class GpuHosts:
             dt: step in s.
         """
         of = self._of_servers
-        present: Floats = np.minimum(of(demand.present), 1.0)
+        present = clamp(of(demand.present), 0.0, 1.0)
         # Over a longer step the use is a mean of seconds at full speed and of quiet ones.
         quiet, full = (_QUIET, _SAVING) if dt <= FINE_STEP else (STORAGE_QUIET, STORAGE_BURST)
-        saving: Floats = clamp((of(demand.storage) - quiet) / (full - quiet), 0.0, 1.0)
+        saving = clamp((of(demand.storage) - quiet) / (full - quiet), 0.0, 1.0)
         load = self._asked(present, of(demand.compute), saving, of(nics.loading), inlet)
         up = None if hosts is None else hosts.up
         self._systems.step(load, _troubles(conditions), dt, up)
 
-    def _of_servers(self, level: Level) -> Floats:
+    def _of_servers(self, level: Level) -> Level:
         """Return a level as one of servers: that of several devices of each is their mean."""
-        array = np.asarray(level)
-        if array.ndim == 0 or array.shape[1] in (1, self._shape[1]):
-            return array
-        mean: Floats = array.reshape(*self._shape, -1).mean(axis=2)
+        if not isinstance(level, np.ndarray) or level.shape[1] in (1, self._shape[1]):
+            return level
+        mean: Floats = level.reshape(*self._shape, -1).mean(axis=2)
         return mean
 
     def _asked(
@@ -134,6 +138,8 @@ class GpuHosts:
 
 def _troubles(conditions: Conditions) -> HostTroubles:
     """Return what is wrong with the servers' operating systems."""
+    if not any(map(conditions.faulty, _OF_HOSTS)):
+        return HEALTHY
     return HostTroubles(
         runaway=conditions.host_runaway_threads,
         leak=conditions.host_leak,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,8 +13,11 @@ from twin.site import GpuModel, Layout
 
 __all__ = [
     "BRAKED",
+    "Cooling",
     "ModelValues",
     "capped_clock",
+    "cooled_die",
+    "cooling_of",
     "die_temperature",
     "memory_clock",
     "memory_temperature",
@@ -144,6 +148,50 @@ def capped_clock(dynamic: Floats, model: ModelValues, limit: Floats | None = Non
     return ratio
 
 
+class Cooling(NamedTuple):
+    """How a coolant takes dies to the temperature at which their power holds them.
+
+    Attributes:
+        rate: G/C in 1/s.
+        reach: what a change of 1 K/s at the begin of a step comes to in it, in K.
+        capacity: C in J/K.
+    """
+
+    rate: Floats
+    reach: Floats
+    capacity: Floats
+
+
+def cooling_of(conductance: Floats, capacity: Floats, dt: Floats | float) -> Cooling:
+    """Return how dies are cooled in a step.
+
+    As G goes to zero, heat ramps the temperature by P/C.
+
+    Args:
+        conductance: G in W/K, any shape.
+        capacity: C in J/K.
+        dt: step in s.
+    """
+    rate = np.maximum(conductance, 1e-6) / capacity
+    return Cooling(rate, -np.expm1(-rate * dt) / rate, capacity)
+
+
+def cooled_die(
+    die: Floats, power: Floats | float, coolant: Floats | float, cooling: Cooling
+) -> Floats:
+    """Return die temperatures after a step: the exact solution of C dT/dt = P - G (T - Tc).
+
+    Args:
+        die: die temperatures in °C, (racks, GPUs).
+        power: heat in W, (racks, GPUs).
+        coolant: coolant temperature in °C, broadcastable.
+        cooling: of the dies in this step.
+    """
+    rate, reach, capacity = cooling
+    moved: Floats = die + (power / capacity - rate * (die - coolant)) * reach
+    return moved
+
+
 def die_temperature(
     die: Floats,
     power: Floats | float,
@@ -154,9 +202,6 @@ def die_temperature(
 ) -> Floats:
     """Return die temperatures after ``dt`` seconds of constant power.
 
-    The exact solution of C dT/dt = P - G (T - Tc); as G goes to zero it becomes the
-    ramp P/C.
-
     Args:
         die: die temperatures in °C, (racks, GPUs).
         power: heat in W, (racks, GPUs).
@@ -165,10 +210,7 @@ def die_temperature(
         capacity: C in J/K.
         dt: step in s.
     """
-    rate = np.maximum(conductance, 1e-6) / capacity
-    gain = -np.expm1(-rate * dt) / rate
-    moved: Floats = die + (power / capacity - rate * (die - coolant)) * gain
-    return moved
+    return cooled_die(die, power, coolant, cooling_of(conductance, capacity, dt))
 
 
 def plate_conductance(clean: Floats, flow_ratio: Floats | float, model: ModelValues) -> Floats:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from math import sqrt
+
 import numpy as np
 from numpy.typing import NDArray
 
 from twin.catalog import GRID, OSCILLATION_BANDS
 from twin.plant.swing import Swing
-from twin.plant.units import FINE_STEP, Floats, lag
+from twin.plant.units import FINE_STEP, Floats, Unchanged, all_of, any_of, lag, sum_of
 from twin.site import Layout
 
 __all__ = ["Grid", "Meters"]
@@ -36,6 +38,9 @@ class Grid:
         self._ramp = np.zeros(feeds)
         self._live: Floats = np.ones(feeds)
         self._normal_for = np.zeros(feeds)
+        self._unchanged = Unchanged()
+        self._normal = False
+        self._volts: float | None = None
         self._wander = self._offset = 0.0
         self._swings = [Swing() for _ in range(feeds)]
         self._lasted = 0.0
@@ -43,17 +48,17 @@ class Grid:
     @property
     def power(self) -> float:
         """Import of all feeds together in W."""
-        return float(self._power.sum())
+        return sum_of(self._power)
 
     @property
     def connected(self) -> bool:
         """Whether any feed's breaker is closed."""
-        return bool(self.closed.any())
+        return any_of(self.closed)
 
     @property
     def limit_watts(self) -> float:
         """Import limit of the feeds that are connected together, in W."""
-        return float(self.closed.sum()) * self._p.limit_watts
+        return float(np.count_nonzero(self.closed)) * self._p.limit_watts
 
     @property
     def frequency(self) -> float:
@@ -63,10 +68,11 @@ class Grid:
     @property
     def voltage_ratio(self) -> float:
         """Voltage of the connected feeds over nominal: it falls with the import."""
-        if not self.connected:
-            return 0.0
-        connected = self._ratios[self.closed]
-        return float(np.add.reduce(connected)) / connected.size
+        if self._volts is None:
+            connected = self._ratios[self.closed]
+            together = float(np.add.reduce(connected))
+            self._volts = together / connected.size if connected.size else 0.0
+        return self._volts
 
     @property
     def _ratios(self) -> Floats:
@@ -76,6 +82,7 @@ class Grid:
 
     def settle(self, power: float) -> None:
         """Start from this import, in W."""
+        self._volts = None
         self._power[:] = power / self._power.size
 
     def sense(
@@ -89,13 +96,18 @@ class Grid:
             offset: deviation of the frequency in Hz.
             dt: step in s.
         """
-        self._live = np.where(available, voltage, 0.0)
         self._offset = offset
+        if self._unchanged(available, voltage) and self._normal:
+            return
+        self._volts = None
+        self._live = np.where(available, voltage, 0.0)
         low, high = _NORMAL_VOLTAGE
-        if self.closed.all() and ((self._live >= low) & (self._live <= high)).all():
+        served = (self._live >= low) & (self._live <= high)
+        self._normal = all_of(self.closed) and all_of(served)
+        if self._normal:
             return
         dead = self._live < self._supply.separation_voltage_ratio
-        normal = (self._live >= low) & (self._live <= high) & (abs(offset) <= _NORMAL_OFFSET_HERTZ)
+        normal = served & (abs(offset) <= _NORMAL_OFFSET_HERTZ)
         waiting = ~self.closed & normal
         self._normal_for = np.where(waiting, self._normal_for + dt, 0.0)
         back = waiting & (self._normal_for >= self._supply.return_seconds)
@@ -103,8 +115,8 @@ class Grid:
 
     def step(self, power: float, dt: float) -> None:
         """Carry ``power`` W for ``dt`` seconds; 0 while no feed is connected."""
-        closed = int(self.closed.sum())
-        each = np.where(self.closed, power / max(closed, 1), 0.0)
+        self._volts = None
+        each = np.where(self.closed, power / max(int(np.count_nonzero(self.closed)), 1), 0.0)
         # From the middle of the last step to the middle of this one.
         self._ramp = (each - self._power) / (0.5 * (dt + (self._lasted or dt)))
         self._lasted = dt
@@ -115,7 +127,7 @@ class Grid:
                 swing.add(watts, dt)
         # Ornstein-Uhlenbeck: the wander keeps its variance for any step.
         keep = 1.0 - lag(dt, _FREQUENCY_SECONDS)
-        kick = _FREQUENCY_SIGMA * np.sqrt(1.0 - keep**2)
+        kick = _FREQUENCY_SIGMA * sqrt(1.0 - keep**2)
         self._wander = keep * self._wander + kick * float(self._rng.standard_normal())
 
     def swung(self, seconds: Floats) -> None:

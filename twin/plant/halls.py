@@ -32,7 +32,7 @@ from twin.plant.readings import SensorReadings
 from twin.plant.scheduled import ScheduledHalls
 from twin.plant.sensors import Sensors
 from twin.plant.server import Servers
-from twin.plant.units import Floats, silenced
+from twin.plant.units import Floats, silenced, sum_of
 from twin.plant.workload import Demand, Health, Jobs
 from twin.site import Layout
 
@@ -42,6 +42,9 @@ _JOBS_STREAM, _GPU_STREAM, _NIC_STREAM, _SERVER_STREAM, _CDU_STREAM = range(5)
 FABRIC_STREAM, _SENSOR_STREAM, _SCHEDULER_STREAM, _HOST_STREAM, _FAN_STREAM = 20, 22, 23, 25, 26
 _ENGINE_STREAM = 27
 _DOMAIN_STREAM, _TRAY_STREAM = 28, 29
+_OF_JOBS = ("job_sound", "job_synchronous", "job_input_ratio", "job_checkpoint_seconds",
+            "job_request_ratio")  # fmt: skip
+"""Conditions of jobs."""
 
 
 class Halls:
@@ -124,7 +127,7 @@ class Halls:
             demand, speed = self.batch.step(demand, speed, dt, conditions, self)
         self._demand = demand
         coolant, flow = self.heat.at_gpus(gpus, self.servers)
-        if (conditions.tray_flow_ratio != 1.0).any():
+        if conditions.faulty("tray_flow_ratio"):
             flow = flow * np.repeat(
                 conditions.tray_flow_ratio, self._layout.site.server.gpus, axis=1
             )
@@ -173,23 +176,27 @@ class Halls:
             self.servers.switches = domains.power.sum(axis=1)
         return conditions
 
-    def take(self, feedback: Feedback) -> None:
-        """Take over what instruments show of the facility's last step."""
-        self.servers.air = feedback.air
-        self._voltage = feedback.voltage_ratio
+    def take(self, air: float, voltage: float) -> None:
+        """Take over what instruments show of the facility's last step.
+
+        Args:
+            air: that the handlers supply in °C.
+            voltage: of the site's bus over nominal.
+        """
+        self.servers.air = air
+        self._voltage = voltage
 
     def _with_power(self, conditions: Conditions) -> Conditions:
         """Return the conditions in which what has no power fails too."""
         hosts = self.servers.hosts
-        if conditions.tray_leak.any():
+        if conditions.faulty("tray_leak"):
             lost = conditions.coolant_leak + conditions.tray_leak.sum(axis=1)
-            conditions = replace(conditions, coolant_leak=lost)
+            conditions = conditions.but(coolant_leak=lost)
         if hosts is None:
             return conditions
         server = self._layout.site.server
         racks = self.servers.rack_powered[:, None]
-        return replace(
-            conditions,
+        return conditions.but(
             gpu_attached=conditions.gpu_attached & np.repeat(hosts.up, server.gpus, axis=1),
             nic_link=conditions.nic_link & np.repeat(hosts.up, server.nics, axis=1),
             cdu_psu_ok=conditions.cdu_psu_ok & racks,
@@ -199,11 +206,12 @@ class Halls:
         self, demand: Demand, feedback: Feedback, conditions: Conditions, dt: float
     ) -> None:
         """Let NICs and leaf switches move what the jobs ask."""
-        nics, fabric, live = self.nics, self.fabric, feedback.live
+        nics, fabric = self.nics, self.fabric
         fabric.condition(
-            conditions.leaf_available & live,
-            conditions.spine_available & live,
+            conditions.leaf_available,
+            conditions.spine_available,
             adaptive=bool(conditions.adaptive_routing[0]),
+            live=feedback.live,
         )
         if fabric.isolated:
             # There a collective does not get past its first packet.
@@ -229,11 +237,11 @@ class Halls:
         return LoadReport(
             flows=Flows(
                 it=self.servers.total,
-                cdus=float(cdus.power.sum()),
+                cdus=sum_of(cdus.power),
                 leaves=self.fabric.power,
-                absorbed=float(cdus.absorbed.sum()),
-                rejected=float(cdus.rejected.sum()),
-                water=float(cdus.facility_flow.sum()),
+                absorbed=sum_of(cdus.absorbed),
+                rejected=sum_of(cdus.rejected),
+                water=sum_of(cdus.facility_flow),
                 exhaust=self.heat.exhaust,
                 stored=nics.stored,
                 loaded=nics.loaded,
@@ -326,6 +334,8 @@ class Halls:
 
 def _with_software(health: Health, job: int, conditions: Conditions) -> Health:
     """Return the health of a job with what ails the job itself."""
+    if not any(map(conditions.faulty, _OF_JOBS)):
+        return health
     return replace(
         health,
         crashing=health.crashing or not conditions.job_sound[job],

@@ -7,7 +7,7 @@ racks.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ from twin.plant.cooling import Cdus
 from twin.plant.gpu import Gpus
 from twin.plant.hall_facility_link import Feedback
 from twin.plant.server import Servers
-from twin.plant.units import Floats
+from twin.plant.units import Floats, Kept
 from twin.plant.workload import Demand
 from twin.site import Layout, Site
 
@@ -47,6 +47,7 @@ class HeatPaths:
     ) -> None:
         site = layout.site
         self._racks = site.racks
+        self._kept = Kept()
         self._servers = site.servers_per_rack
         self._shares = PlateShares.of(site)
         air = np.array(site.air_racks, dtype=np.bool_)
@@ -64,14 +65,15 @@ class HeatPaths:
 
         Both are (racks, GPUs a rack), or (racks, 1) where the GPUs of a rack have the same.
         """
-        supply, flow = self.cdus.supply[:, None], self.cdus.flow_ratio[:, None]
+        supply, ratio = self.cdus.supply[:, None], self.cdus.flow_ratio
+        flow = self._kept("flow", lambda: ratio[:, None], ratio)
         if self.streams is None:
             return supply, flow
         air = self.streams.at_gpus(servers.inlet[self.air], gpus.power[self.air])
-        ratio = self.streams.flow_ratio
+        of_air = self.streams.flow_ratio
         if not self.liquid.size:
-            return air, ratio
-        return self._joined(supply, air), self._joined(flow, ratio)
+            return air, of_air
+        return self._joined(supply, air), self._joined(flow, of_air)
 
     def _joined(self, liquid: Floats, air: Floats) -> Floats:
         joined = np.empty((self._racks, air.shape[1]))
@@ -156,7 +158,7 @@ class HeatPaths:
             return
         if self.streams is not None:
             own = {name: getattr(conditions, name)[self.liquid] for name in _OF_UNITS}
-            conditions = replace(conditions, **own)
+            conditions = conditions.but(**own)
         self.cdus.step(
             self._heat(servers), conditions, feedback.water, feedback.dew, dt, pumped=feedback.live
         )

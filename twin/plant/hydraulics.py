@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from twin.parameters import CoolingParameters
 from twin.plant.conditions import Conditions
-from twin.plant.units import Floats, approach, clamp
+from twin.plant.units import Floats, Unchanged, all_of, any_of, approach, clamp, equal
 from twin.site import Layout
 
 __all__ = ["Loops", "PumpCurve", "pump_flows"]
@@ -33,6 +33,9 @@ _REFILLED = 0.5
 _SHAKING = 6.0
 """Vibration that the loss of all head would add, over that of a new pump, est."""
 _SECONDS_PER_MINUTE = 60.0
+_OF_LOOPS = ("coolant_leak", "cdu_psu_ok", "pump_available", "pump_head", "filter_resistance",
+             "coolant_flow_ratio")  # fmt: skip
+"""Conditions of loops."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +151,8 @@ class Loops:
         """Flow of each loop in L/min."""
         self._solved = self.speeds
         self._driven: NDArray[np.bool_] = np.ones((racks, pumps), dtype=np.bool_)
+        self._unchanged = Unchanged()
+        self._steady = False
 
     @property
     def inlet_pressure(self) -> Floats:
@@ -179,8 +184,20 @@ class Loops:
         new = self._cooling.pump_vibration_meters_per_second
         return new * self.speeds**2 * (1.0 + _SHAKING * (1.0 - self._wear))
 
-    def step(self, conditions: Conditions, dt: float) -> None:
-        """Advance by ``dt`` seconds."""
+    def step(self, conditions: Conditions, dt: float) -> bool:
+        """Advance by ``dt`` seconds and return whether anything may have changed by that."""
+        same = self._unchanged(dt, *(getattr(conditions, name) for name in _OF_LOOPS))
+        if same and self._steady:
+            return False
+        before = self.speeds, self._trim, self.level, self._dry, self.flow
+        self._move(conditions, dt)
+        after = self.speeds, self._trim, self.level, self._dry, self.flow
+        # Under the same conditions the next step then ends like this one.
+        self._steady = all(map(equal, before, after))
+        return True
+
+    def _move(self, conditions: Conditions, dt: float) -> None:
+        """Let pumps, coolant and flows follow the conditions for ``dt`` seconds."""
         self._leak(conditions.coolant_leak, dt)
         fed = conditions.cdu_psu_ok.any(axis=1) & ~self._dry
         self._driven = can_run = conditions.pump_available & fed[:, None]
@@ -192,7 +209,7 @@ class Loops:
 
     def _leak(self, rate: Floats, dt: float) -> None:
         """Lose coolant; once the leak is mended the make-up pump fills the loop again."""
-        if not rate.any() and (self.level >= 1.0).all():
+        if all_of(self.level >= 1.0) and not any_of(rate):
             return
         cooling = self._cooling
         change = np.where(rate > 0, -rate, cooling.makeup_liters_per_minute)
@@ -224,7 +241,7 @@ class Loops:
         )
         least = np.minimum(setpoint, 1.0)
         error = np.where(resting, setpoint / np.maximum(self.flow, least) - 1.0, 0.0)
-        if (np.abs(error) > _STILL).any():
+        if any_of(np.abs(error) > _STILL):
             share = min(dt / _TRIM_SECONDS, 1.0)
             small = np.abs(error) <= _STILL
             step = np.where(small, 0.0, error)
@@ -238,7 +255,7 @@ class Loops:
         """Find the flows again where speed, filter or wear have changed."""
         changed = (self.speeds != self._solved).any(axis=1)
         changed |= (resistance != self._resistance) | (wear != self._wear).any(axis=1)
-        if not changed.any():
+        if not any_of(changed):
             return
         flows, head = pump_flows(
             self.speeds[changed], self._curve, resistance[changed], wear[changed]

@@ -83,8 +83,7 @@ class LinkFec:
             up: links that are up.
             dt: step in s.
         """
-        self._seconds = self._seconds + dt
-        self._ber = self._healthy
+        self.rest(dt)
         if not weak.any() and up.all():
             return
         aged = np.minimum(self._healthy * (1.0 + _AGEING * rate[:, :, None]), _MOST_BER)
@@ -93,6 +92,11 @@ class LinkFec:
         usual, now = self._healthy[changed], aged[changed]
         sent = np.where(up[changed], corrected(now), 0.0)
         self._apart[:, changed] += (sent - corrected(usual)) * _CODEWORDS_PER_SECOND * dt
+
+    def rest(self, dt: float) -> None:
+        """Let the links, all of them well, send for ``dt`` seconds."""
+        self._seconds = self._seconds + dt
+        self._ber = self._healthy
 
     def outputs(self) -> dict[str, Floats]:
         """Return the signals of all links, (racks, links a rack)."""

@@ -8,13 +8,15 @@ to what each can do. Limits, efficiency and response are parameters of the site.
 
 from __future__ import annotations
 
+from math import sqrt
+
 import numpy as np
 from numpy.typing import NDArray
 
 from twin.catalog import CHARGE_STATES, INVERTER_STATES
 from twin.parameters import MegapackParameters as Parameters
 from twin.plant.ridethrough import RideThrough
-from twin.plant.units import Floats, clamp, lag
+from twin.plant.units import Floats, all_of, any_of, clamp, lag, sum_of
 from twin.site import Layout
 
 __all__ = ["Megapacks", "cell_spread", "cell_voltage", "share_out", "stored"]
@@ -63,7 +65,7 @@ def stored(into: Floats, out: Floats, round_trip_ratio: float) -> Floats:
         out: given, likewise.
         round_trip_ratio: of what is taken in, the part that comes back.
     """
-    one_way = np.sqrt(round_trip_ratio)
+    one_way = sqrt(round_trip_ratio)
     gained: Floats = into * one_way - out / one_way
     return gained
 
@@ -77,10 +79,11 @@ def share_out(total: float, discharge: Floats, charge: Floats) -> Floats:
         charge: what each unit can take, (units,) in W.
     """
     limits = discharge if total >= 0 else charge
-    room = float(limits.sum())
+    room = sum_of(limits)
     if room <= 0:
         return np.zeros_like(limits)
-    parts: Floats = np.sign(total) * limits * min(1.0, abs(total) / room)
+    sign = 1.0 if total > 0 else -1.0 if total < 0 else 0.0
+    parts: Floats = sign * limits * min(1.0, abs(total) / room)
     return parts
 
 
@@ -121,7 +124,7 @@ class Megapacks:
     @property
     def forming(self) -> bool:
         """Whether any unit can carry the site without the grid."""
-        return self._p.grid_forming and bool(self._running.any())
+        return self._p.grid_forming and any_of(self._running)
 
     @property
     def capacity(self) -> Floats:
@@ -132,7 +135,7 @@ class Megapacks:
     def usable_joules(self) -> float:
         """Energy at the terminals until the units that run are at the window's lower end."""
         above = np.maximum(self.soc - self._p.soc_min_ratio, 0.0) * self._running
-        return float((above * self._capacity).sum()) * float(np.sqrt(self._p.round_trip_ratio))
+        return float((above * self._capacity).sum()) * sqrt(self._p.round_trip_ratio)
 
     def limits(self) -> tuple[Floats, Floats]:
         """Return what each unit can give and take at present, (units,) in W."""
@@ -169,7 +172,7 @@ class Megapacks:
         self.protection.step(voltage, frequency, dt)
         self._ratio = ratio
         well = available & (not self.protection.tripped)
-        if well.all() and not self._starting.any():
+        if all_of(well) and not any_of(self._starting):
             self._well = self._running = well
             return
         left = np.maximum(self._starting - dt, 0.0)
@@ -188,7 +191,7 @@ class Megapacks:
     def restoring(self) -> float:
         """Return the power that brings the charge back to its target, in W."""
         p = self._p
-        surplus = float(((self.soc - p.soc_target_ratio) * self._capacity * self._running).sum())
+        surplus = sum_of((self.soc - p.soc_target_ratio) * self._capacity * self._running)
         return surplus / p.soc_restore_seconds
 
     def step(self, wanted: float, dt: float, *, forming: bool = False) -> None:
@@ -201,15 +204,16 @@ class Megapacks:
         """
         p = self._p
         give, take = self.limits()
-        self.bounds = float(give.sum()), float(take.sum())
+        self.bounds = sum_of(give), sum_of(take)
         target = share_out(wanted, give, take)
-        self.asked = float(target.sum())
+        self.asked = sum_of(target)
         # In the mean over the step a lag is short of its end by its time constant.
         share, late = (1.0, 0.0) if forming else (lag(dt, p.response_seconds), p.response_seconds)
         moved = (target - self.reached) * share
         # A unit that trips opens its contactor: its power is gone at once.
+        least = -take
         self.power, self.reached = (
-            np.where(self._running, clamp(power, -take, give), 0.0)
+            np.where(self._running, clamp(power, least, give), 0.0)
             for power in (target - moved * (late / dt), self.reached + moved)
         )
         self._store(dt)

@@ -25,7 +25,7 @@ from twin.plant.nic_signals import NicSignals
 from twin.plant.port_degradation import PortDegradation, corrected_ratio, symbol_errors_per_second
 from twin.plant.ring import Ring
 from twin.plant.sharing import Share, storage_wanted
-from twin.plant.units import FINE_STEP, Floats, frozen, lag
+from twin.plant.units import FINE_STEP, Floats, Unchanged, any_of, frozen, lag
 from twin.plant.workload import Demand, Level, greatest
 from twin.site import Layout
 
@@ -65,6 +65,7 @@ class Nics:
         shape = layout.shape(NIC)
         self._shape = shape
         self._on_rail = np.arange(shape[1]) % self.per_server < self._rails
+        self._unchanged = Unchanged()
         self.link = np.ones(shape, dtype=np.bool_)
         self.sending = np.zeros(shape, dtype=np.float32)
         self.receiving = np.zeros(shape, dtype=np.float32)
@@ -155,7 +156,7 @@ class Nics:
     def _lit(self, link: NDArray[np.bool_], dt: float) -> NDArray[np.bool_]:
         """Return the links that also get light enough; those that don't fall now and then."""
         dim = self.wear is not None and self.wear.dimming.any()
-        if not dim and not self._dark.any():
+        if not dim and not any_of(self._dark):
             return link
         self._dark = np.maximum(self._dark - dt, 0.0)
         if dim:
@@ -173,7 +174,7 @@ class Nics:
 
     def _switch(self, link: NDArray[np.bool_]) -> None:
         """Count the edges of every link that changed."""
-        if np.array_equal(link, self.link):
+        if self._unchanged(link) or np.array_equal(link, self.link):
             return
         fell, rose = self.link & ~link, ~self.link & link
         self._rise("downed", fell)
@@ -219,7 +220,7 @@ class Nics:
             return
         links = self.link.reshape(-1, self.per_server)[:, self._rails :]
         several = isinstance(demand.storage, np.ndarray)
-        ports = self._of_racks(links) if several else int(links.sum())
+        ports = self._of_racks(links) if several else int(np.count_nonzero(links))
         wanted = storage_wanted(demand, self._network)
         write, read = (
             Share.of(own, ports, limit) for own, limit in zip(wanted, limits, strict=True)
@@ -240,11 +241,11 @@ class Nics:
             self.lost_bytes = self.lost_bytes + lost
             received -= lost
         self.rx_bytes += received
-        self._host_bytes += np.where(self.link, _HOST_BYTES_PER_SECOND * dt, 0.0)
+        self._host_bytes += self.link * (_HOST_BYTES_PER_SECOND * dt)
 
     def _congest(self, demand: Demand, dt: float) -> None:
         network, count = self._network, self._count
-        count["corrected"] += np.where(self.link, _CORRECTED_BITS_PER_SECOND * dt, 0.0)
+        count["corrected"] += self.link * (_CORRECTED_BITS_PER_SECOND * dt)
         count["symbol"] = self._creep.added(count["symbol"], dt, self.link)
         if greatest(demand.congestion) <= 0.0:
             return
@@ -329,7 +330,8 @@ class Nics:
 
     def links_down_in(self, racks: slice) -> int:
         """Return how many compute ports of these racks have no link."""
-        return int((~self._on_rails(self.link[racks])).sum())
+        linked = self._on_rails(self.link[racks])
+        return int(linked.size - np.count_nonzero(linked))
 
     def pace_in(self, racks: slice) -> float:
         """Return what the slowest compute port of these racks can carry over what it could well."""

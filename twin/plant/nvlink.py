@@ -51,16 +51,16 @@ class NvLinks:
         self.shared: Floats | None = None
         self.broken: NDArray[np.bool_] | None = None
 
-    def step(self, errors: Floats, dt: float) -> None:
+    def step(self, errors: Floats | None, dt: float) -> None:
         """Advance by ``dt`` seconds.
 
         Args:
-            errors: flits a second that fail their CRC, for each GPU.
+            errors: flits a second that fail their CRC, for each GPU; None for none.
             dt: step in s.
         """
         if (healthy := self._creep.errors(dt)) is not None:
             self._count(healthy)
-        if not errors.any():
+        if errors is None or not errors.any():
             self.pace, self.broken = self.shared, None
             return
         self._count(errors_of(self._rng.poisson(errors * dt)))

@@ -10,8 +10,6 @@ out of the domain: the others that have a job raise XID 145 and 45 in the same w
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,7 +17,7 @@ from twin.catalog import NVLINK, SWITCH_TRAY
 from twin.catalog.rack_scale.links import NO_ERRORS
 from twin.plant.conditions import Conditions
 from twin.plant.link_fec import LinkFec
-from twin.plant.units import Floats
+from twin.plant.units import Floats, all_of, any_of
 from twin.plant.workload import Demand
 from twin.site import Layout
 
@@ -41,6 +39,8 @@ _HEALTHY, _UNHEALTHY, _LIMITED = 1.0, 2.0, 3.0
 _MASK, _MASK_LIMITED, _MASK_ALONE = 0x1AA, 0x1A9, 0x4AA
 """Its mask: all well, bandwidth degraded, and without a partition (NVML: two bits each for
 bandwidth, route recovery, route and access time-out; from bit 8 on what is configured wrongly)."""
+_OF_LINKS = ("switch_tray_available", "nvlink_up", "nvlink_recoveries_per_second")
+"""Conditions of links."""
 _STARTED, _READY, _UNAVAILABLE = 3.0, 5.0, 7.0
 """States of fabric registration (``dcgmFabricManagerStatus_t``: success) and of IMEX' daemon."""
 
@@ -97,15 +97,17 @@ class NvlinkDomains:
         self.power = up * self._tray_factor * (self._p.tray_idle_watts + span * use[:, None])
         self._trays_up = up
         registered, imex = conditions.fabric_registered, conditions.imex_running
-        self._alone = None if registered.all() else ~self._of_gpus(registered)
-        self._imex = None if imex.all() else self._of_gpus(imex)
+        faulty = conditions.faulty
+        self._alone = ~self._of_gpus(registered) if faulty("fabric_registered") else None
+        self._imex = self._of_gpus(imex) if faulty("imex_running") else None
         down = ~conditions.nvlink_up
         rate = conditions.nvlink_recoveries_per_second
         gone = self._lost_with_trays(conditions.gpu_attached)
-        well = up.all() and not (down.any() or gone.any() or self._gone.any())
-        if well and not rate.any() and np.isinf(self._fallen_for).all():
+        well = not (any(map(faulty, _OF_LINKS)) or any_of(gone) or any_of(self._gone))
+        if well and all_of(np.isinf(self._fallen_for)):
             self.pace, self._down, self._rate = None, down, rate
-            self._correct(dt)
+            if self._fec is not None:
+                self._fec.rest(dt)
             return conditions, None, None
         self._weak = conditions.nvlink_weak
         fallen = down & ~self._down
@@ -132,7 +134,7 @@ class NvlinkDomains:
 
     def _lost_with_trays(self, attached: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Return the GPUs that left their domain with all of their tray, while others are in it."""
-        if attached.all():
+        if all_of(attached):
             return np.zeros_like(attached)
         there = attached.reshape(len(attached), -1, self._per_server).max(axis=2)
         lost: NDArray[np.bool_] = ~there & there.max(axis=1, keepdims=True)
@@ -174,7 +176,7 @@ class NvlinkDomains:
         struck = np.isfinite(age) & held & ~self._down & ~self._gone
         codes = np.where(self._down, _LINK_DOWN_XID, np.where(struck, peers, 0))
         codes = np.where(conditions.gpu_xid == 0, codes, conditions.gpu_xid).astype(np.int16)
-        return replace(conditions, gpu_xid=codes)
+        return conditions.but(gpu_xid=codes)
 
     # -- telemetry -------------------------------------------------------------
 

@@ -9,16 +9,17 @@ stands beside them.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Mapping
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from twin.catalog.host import HOT_THREADS, KERNEL_RATIO
-from twin.plant.units import Floats, clamp, lag
+from twin.plant.host_load import HEALTHY, HostLoad, HostSize, HostTroubles
+from twin.plant.units import Floats, all_of, any_of, clamp, frozen, lag
 
-__all__ = ["HostLoad", "HostSize", "HostTroubles", "OperatingSystems"]
+__all__ = ["OperatingSystems"]
 
 _DAY = 86_400
 _LOADS = {"load1": 60.0, "load5": 300.0, "load15": 900.0}
@@ -44,6 +45,8 @@ _DIRTY_SECONDS = 12.0
 _WATTS_IDLE, _WATTS_SPAN, _WATTS_KNEE = 100.0, 230.0, 6.0
 """Power of a CPU package: idle, the rise, and how early it comes with the threads in use."""
 _KELVIN_PER_WATT, _PACKAGE_SECONDS = 0.155, 20.0
+_PACKAGES_APART = np.array([0.0, 1.5])[:, None, None]
+"""What each package is warmer by than the first, in K."""
 _MOST_HERTZ, _HERTZ_LOST = 3.75e9, 0.9e9
 _CLOCK_SIGMA, _CLOCK_SECONDS = 2.0e-5, 120.0
 """How far NTP lets a clock wander, in s, and how fast."""
@@ -58,87 +61,6 @@ _SHORT = 0.03
 """Share of the memory below which a host is short of it."""
 
 
-@dataclass(frozen=True, slots=True)
-class HostSize:
-    """The hardware of the hosts of one kind.
-
-    Attributes:
-        threads: CPU threads.
-        memory: in B.
-        root: size of the root file system in B.
-        data: size of the data file system in B, 0 for none.
-        read: what the data array reads in B/s.
-        write: what it writes in B/s.
-    """
-
-    threads: int
-    memory: float
-    root: float
-    data: float
-    read: float
-    write: float
-
-
-class HostLoad(NamedTuple):
-    """What is asked of every host in a step; numbers, or arrays that broadcast.
-
-    Attributes:
-        hot: threads on which the ranks of a job spin.
-        user: other threads in user mode.
-        system: threads in the kernel.
-        blocked: tasks that wait for a disk or a network file system.
-        memory: what programs hold in B.
-        cached: file data that comes into the page cache in B/s.
-        dirty: written data that waits in the page cache in B.
-        read: from the data array in B/s.
-        written: to the data array in B/s.
-        inlet: air into the host in °C.
-    """
-
-    hot: Floats | float = 0.0
-    user: Floats | float = 0.0
-    system: Floats | float = 1.0
-    blocked: Floats | float = 0.0
-    memory: Floats | float = 2.0e10
-    cached: Floats | float = 0.0
-    dirty: Floats | float = 5.0e7
-    read: Floats | float = 0.0
-    written: Floats | float = 0.0
-    inlet: Floats | float = 25.0
-
-
-class HostTroubles(NamedTuple):
-    """What is wrong with hosts; arrays of their shape, or numbers for all.
-
-    Attributes:
-        runaway: threads that a program keeps busy for nothing.
-        leak: what a program takes more of memory, in B/s.
-        fill: what something writes to the root file system, in B/s.
-        disk_speed: throughput of the disks over what they can do.
-        readonly: whether the root file system is read-only.
-        disk_failed: whether a disk of the system's mirror is lost.
-        offset: what the clock is ahead, in s.
-        ahead: what it is ahead of that of the gateway that stamps its frames, in s.
-        correctable: memory errors a second that ECC corrects.
-        uncorrectable: those that it cannot.
-    """
-
-    runaway: Floats | float = 0.0
-    leak: Floats | float = 0.0
-    fill: Floats | float = 0.0
-    disk_speed: Floats | float = 1.0
-    readonly: NDArray[np.bool_] | bool = False
-    disk_failed: NDArray[np.bool_] | bool = False
-    offset: Floats | float = 0.0
-    ahead: Floats | float = 0.0
-    correctable: Floats | float = 0.0
-    uncorrectable: Floats | float = 0.0
-
-
-HEALTHY = HostTroubles()
-"""Nothing is wrong with any host."""
-
-
 def _least(value: Floats | float, most: float) -> Floats | float:
     """Return at most ``most``: of a number at the price of one, which most loads are."""
     return min(value, most) if isinstance(value, float) else np.minimum(value, most)
@@ -147,6 +69,12 @@ def _least(value: Floats | float, most: float) -> Floats | float:
 def _most(value: Floats | float, least: float) -> Floats | float:
     """Return at least ``least``, as :func:`_least` returns at most."""
     return max(value, least) if isinstance(value, float) else np.maximum(value, least)
+
+
+@lru_cache(maxsize=64)
+def _load_lags(dt: float) -> Floats:
+    """Return the share of the way that each load average goes in a step."""
+    return frozen(np.array([lag(dt, seconds) for seconds in _LOADS.values()])[:, None, None])
 
 
 class OperatingSystems:
@@ -162,8 +90,7 @@ class OperatingSystems:
     def __init__(
         self, shape: tuple[int, int], size: HostSize, usual: HostLoad, rng: np.random.Generator
     ) -> None:
-        self._size, self._rng = size, rng
-        self._shape = shape
+        self._size, self._rng, self._shape = size, rng, shape
         self._uptime: Floats = np.floor(rng.uniform(3.0, 30.0, shape) * _DAY)
         self._now: dict[str, Floats] = {}
         self._cache: Floats = rng.uniform(0.15, 0.75, shape) * size.memory
@@ -174,13 +101,16 @@ class OperatingSystems:
         self._data: Floats = 0.5 * size.data * rng.uniform(0.9, 1.1, shape)
         self._dirty: Floats = np.full(shape, 5.0e7)
         self._wander: Floats = rng.normal(0.0, _CLOCK_SIGMA, shape)
-        self._warmth: list[Floats] = []
-        self._up: NDArray[np.bool_] = np.ones(shape, dtype=np.bool_)
+        self._all_up: NDArray[np.bool_] = frozen(np.ones(shape, dtype=np.bool_))
+        self._up = self._all_up
         rates = self._rates(usual, HEALTHY, np.zeros(shape))
         # Of all that is counted, so that a step adds it at once.
         self._counted = tuple(rates)
         self._counts: Floats = np.empty((len(rates), *shape))
         self._risen: Floats = np.empty((len(rates), *shape))
+        self._numbers: list[float | None] = [None] * len(rates)
+        """What stands in the rows of ``_risen`` that are numbers."""
+        self._well = False
         # Where a job runs, it has run for most of the time.
         counts = self._by_name
         for name, rate in rates.items():
@@ -189,7 +119,7 @@ class OperatingSystems:
         for name in ("oom_kills", "ecc_correctable", "ecc_uncorrectable"):
             counts[name][...] = 0.0
         tasks = self._now["tasks"]
-        self._load = {name: tasks * rng.uniform(0.9, 1.1, shape) for name in _LOADS}
+        self._loads = np.stack([tasks * rng.uniform(0.9, 1.1, shape) for _ in _LOADS])
         self._warmth = self._targets(usual)
         self._remember(usual, HEALTHY, 0.0)
         self._note(HEALTHY)
@@ -205,32 +135,37 @@ class OperatingSystems:
             dt: step in s.
             up: hosts that have booted, None for all.
         """
-        noise = self._rng.normal(0.0, 1.0, self._shape)
+        noise = self._rng.standard_normal(self._shape)
         rates = self._rates(load, troubles, noise)
-        for risen, rate in zip(self._risen, rates.values(), strict=True):
-            risen[...] = rate
-        self._counts += self._risen * dt
+        self._rise(rates, dt)
         self._uptime += dt
-        tasks = self._now["tasks"]
-        for name, seconds in _LOADS.items():
-            self._load[name] += (tasks - self._load[name]) * lag(dt, seconds)
+        self._loads += (self._now["tasks"] - self._loads) * _load_lags(dt)
         self._remember(load, troubles, dt)
-        share = lag(dt, _PACKAGE_SECONDS)
-        for package, target in enumerate(self._targets(load)):
-            warmth = self._warmth[package]
-            self._warmth[package] = warmth + (target - warmth) * share
-        step = self._rng.normal(0.0, _CLOCK_SIGMA, self._shape)
+        warmer = self._targets(load) - self._warmth
+        self._warmth = self._warmth + warmer * lag(dt, _PACKAGE_SECONDS)
+        step = _CLOCK_SIGMA * self._rng.standard_normal(self._shape)
         step *= math.sqrt(2.0 * dt / _CLOCK_SECONDS)
         self._wander += step - self._wander * lag(dt, _CLOCK_SECONDS)
         self._note(troubles)
         self._boot(up)
 
+    def _rise(self, rates: Mapping[str, Floats | float], dt: float) -> None:
+        """Let the counts rise; most rates are numbers that stay what they are."""
+        for row, rate in enumerate(rates.values()):
+            number = rate if isinstance(rate, float) else None
+            if number is None or number != self._numbers[row]:
+                self._risen[row] = rate
+                self._numbers[row] = number
+        self._counts += self._risen * dt
+
     def _note(self, troubles: HostTroubles) -> None:
         """Take note of what is shown as it is."""
         self._now["offset"] = troubles.offset + self._wander
         self._now["ahead"] = troubles.ahead + self._wander
-        self._now["readonly"] = self._each(troubles.readonly)
-        self._now["failed"] = self._each(troubles.disk_failed)
+        if not (self._well and troubles is HEALTHY):
+            self._now["readonly"] = self._each(troubles.readonly)
+            self._now["failed"] = self._each(troubles.disk_failed)
+        self._well = troubles is HEALTHY
 
     def _each(self, value: Floats | NDArray[np.bool_] | float) -> Floats:
         """Return a value of each host."""
@@ -238,17 +173,19 @@ class OperatingSystems:
         each[...] = value
         return each
 
+    def _precise(self, value: Floats | float) -> Floats | float:
+        """Return a value of each host in double precision; a number is one already."""
+        return value if isinstance(value, float) else self._each(value)
+
     def _boot(self, up: NDArray[np.bool_] | None) -> None:
         """Let hosts that are down begin anew: their counters, caches and what filled them."""
-        if up is None:
-            self._up = np.ones(self._shape, dtype=np.bool_)
+        self._up = self._all_up if up is None else up
+        if all_of(self._up):
             return
-        self._up = up
-        down = ~up
-        if not down.any():
-            return
+        down = ~self._up
         self._counts[:, down] = 0.0
-        for values in (*self._load.values(), self._uptime, self._extra):
+        self._loads[:, down] = 0.0
+        for values in (self._uptime, self._extra):
             values[down] = 0.0
         self._cache[down] = _CACHE_FLOOR
         self._dirty[down] = 0.0
@@ -262,7 +199,7 @@ class OperatingSystems:
         size = self._size
         pool = size.threads - HOT_THREADS
         wanted = np.maximum(load.user + 0.05 * load.user * noise, 0.0) + troubles.runaway
-        system = np.minimum(self._each(load.system), 0.05 * size.threads)
+        system = _least(self._precise(load.system), 0.05 * size.threads)
         softirq = 0.02 * system + 0.1
         most = _MOST_BUSY - (system + softirq) / size.threads
         user = np.minimum(wanted, most * pool)
@@ -316,11 +253,12 @@ class OperatingSystems:
             "oom_kills": short / _OOM_EVERY,
         }
 
-    def _targets(self, load: HostLoad) -> list[Floats]:
-        """Return the temperature at which each package settles."""
+    def _targets(self, load: HostLoad) -> Floats:
+        """Return the temperature at which each package settles, (packages, units, hosts a unit)."""
         watts = _WATTS_IDLE + _WATTS_SPAN * -np.expm1(-_WATTS_KNEE * self._now["used"])
         warm: Floats = load.inlet + _KELVIN_PER_WATT * watts
-        return [warm, warm + 1.5]
+        targets: Floats = warm + _PACKAGES_APART
+        return targets
 
     # -- memory and disks ---------------------------------------------------------
 
@@ -329,30 +267,35 @@ class OperatingSystems:
         if "available" not in self._now:
             return 0.0
         short = self._now["available"] < _SHORT * self._size.memory
-        return short.astype(np.float64) if short.any() else 0.0
+        return short.astype(np.float64) if any_of(short) else 0.0
 
     def _remember(self, load: HostLoad, troubles: HostTroubles, dt: float) -> None:
         """Fill memory and disks."""
-        size = self._size
+        size, held = self._size, self._precise(load.memory)
         room = (1.0 - KERNEL_RATIO) * size.memory
-        leak = self._each(troubles.leak)
-        self._extra = np.where(leak > 0.0, self._extra + leak * dt, 0.0)
-        held = self._each(load.memory)
-        # A program cannot have more than there is; the kernel keeps a little for itself.
-        self._extra = np.minimum(self._extra, np.maximum(0.99 * room - held, 0.0))
+        self._leak(troubles.leak, 0.99 * room - held, dt)
         self._dirty += (load.dirty - self._dirty) * lag(dt, _DIRTY_SECONDS)
         free_of_programs = room - held - self._extra
         most = np.maximum(free_of_programs - _FREE_FLOOR, 0.005 * size.memory)
         self._cache = np.minimum(self._cache + load.cached * dt, np.minimum(most, free_of_programs))
         self._now["held"] = held + self._extra
-        self._now["available"] = np.maximum(
-            free_of_programs - self._dirty - 0.005 * size.memory, 0.0
-        )
+        left = free_of_programs - self._dirty - 0.005 * size.memory
+        self._now["available"] = np.maximum(left, 0.0)
         self._logs = self._logs + _LOG_BYTES * dt
-        filling = self._each(troubles.fill)
         freed = self._filled * (1.0 - lag(dt, _FREED_SECONDS))
-        left = np.where(filling > 0.0, self._filled + filling * dt, freed)
-        self._filled = np.minimum(left, self._root)
+        if troubles is not HEALTHY:
+            filled = self._filled + troubles.fill * dt
+            freed = np.minimum(np.where(np.greater(troubles.fill, 0.0), filled, freed), self._root)
+        self._filled = freed
+
+    def _leak(self, rate: Floats | float, room: Floats | float, dt: float) -> None:
+        """Let a program take ever more memory, of so much room, until it ends."""
+        if isinstance(rate, float) and not rate:
+            self._extra = np.zeros(self._shape)
+            return
+        taken = np.where(np.greater(rate, 0.0), self._extra + rate * dt, 0.0)
+        # A program cannot have more than there is; the kernel keeps a little for itself.
+        self._extra = np.minimum(taken, np.maximum(room, 0.0))
 
     # -- telemetry ------------------------------------------------------------------
 
@@ -369,7 +312,7 @@ class OperatingSystems:
         logs = np.mod(self._logs, 7 * _DAY * _LOG_BYTES)
         values = {
             "uptime": self._uptime,
-            **self._load,
+            **dict(zip(_LOADS, self._loads, strict=True)),
             **counts,
             "oom_kills": np.floor(counts["oom_kills"]),
             "memory_available": now["available"],
@@ -394,6 +337,6 @@ class OperatingSystems:
         }
         if not size.data:
             values = {name: value for name, value in values.items() if name not in _OF_DATA}
-        if self._up.all():
+        if all_of(self._up):
             return values
         return {name: np.where(self._up, value, np.nan) for name, value in values.items()}

@@ -80,7 +80,7 @@ class Plant:
         parts = parts_of(dt, self.longest)
         for _ in range(parts):
             self._advance(dt / parts, conditions)
-        self.halls.take(self.facility.feedback())
+        self.halls.take(self.room.air, self.supply.voltage_ratio)
         self.sensors.sense(conditions)
         self.time += dt
 

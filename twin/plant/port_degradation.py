@@ -17,6 +17,8 @@ _WARNING_DBM = -5.0
 _SYMBOL_ERRORS_PER_SECOND = 4.0
 """Symbol errors at that light; ten times as many a decibel below, est."""
 _MOST_CORRECTED = 1e4
+_AILMENTS = ("nic_rate", "nic_loss", "nic_pause", "nic_dimming")
+"""Conditions of ports."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +40,9 @@ class PortDegradation:
     @classmethod
     def of(cls, conditions: Conditions) -> PortDegradation | None:
         """Return the ailments of ``conditions``, None when all ports are well."""
-        wear = cls(
-            conditions.nic_rate,
-            conditions.nic_loss,
-            conditions.nic_pause,
-            conditions.nic_dimming,
-        )
-        well = (wear.rate == 1).all() and not (
-            wear.loss.any() or wear.pause.any() or wear.dimming.any()
-        )
-        return None if well else wear
+        if not any(map(conditions.faulty, _AILMENTS)):
+            return None
+        return cls(*(getattr(conditions, name) for name in _AILMENTS))
 
     def pace(self, network: NetworkParameters) -> Floats:
         """Return what each port can carry over what it could if it were well."""

@@ -19,7 +19,7 @@ from twin.catalog import OSCILLATION_BANDS
 from twin.plant.grid import Grid
 from twin.plant.megapack import Megapacks
 from twin.plant.power_smoothing import CourseSmoothing
-from twin.plant.units import Floats, lag
+from twin.plant.units import Floats, clamp, frozen, lag, mean_of
 from twin.site import Layout
 
 __all__ = ["PowerOscillation", "Spectrum"]
@@ -90,6 +90,19 @@ def _edges_of(count: int, seconds: float) -> tuple[tuple[int, int], ...]:
     return tuple((int(low), int(high)) for low, high in edges)
 
 
+def _even(before: float, after: float, count: int) -> Floats:
+    """Return so many points evenly on the way from one value to another, the last of them there."""
+    points = _numbers(count) * ((after - before) / count) + before
+    points[-1] = after
+    return points
+
+
+@lru_cache(maxsize=_RECORDS)
+def _numbers(count: int) -> Floats:
+    """Return the numbers from 1 on, so many of them."""
+    return frozen(np.arange(1.0, count + 1.0))
+
+
 class PowerOscillation:
     """Follows the facility's power and the grid's import within the steps.
 
@@ -138,10 +151,10 @@ class PowerOscillation:
             course = self._smoothing.step(course, share, dt)
         count = course.size if course.size > 1 else max(1, round(dt * _POINTS_PER_SECOND))
         jobs = self._gain * course
-        base = load - float(jobs.mean())
+        base = load - mean_of(jobs)
         before = base if self._base is None else self._base
         self._base = base
-        power = jobs + np.linspace(before, base, count + 1)[1:]
+        power = jobs + _even(before, base, count)
         self.load.add(power, dt)
         given = self._answer(power - load, packs, dt)
         closed = float(grid.connected)
@@ -158,7 +171,7 @@ class PowerOscillation:
         give, take = packs.bounds
         share = lag(dt / apart.size, self._response)
         given, answers = self._given, []
-        for asked in np.clip(packs.asked + apart, -take, give).tolist():
+        for asked in clamp(packs.asked + apart, -take, give).tolist():
             given += (asked - given) * share
             answers.append(given)
         self._given = given

@@ -16,7 +16,7 @@ from twin.catalog import SHELF_PSU
 from twin.plant.conditions import Conditions
 from twin.plant.power_smoothing import ShelfStorage
 from twin.plant.server import PHASES, Servers
-from twin.plant.units import Floats, silenced
+from twin.plant.units import Floats, silenced, sum_of
 from twin.site import Layout
 
 __all__ = ["ShelfFedServers"]
@@ -38,6 +38,8 @@ class ShelfFedServers(Servers):
         volts: voltage at each tray in V.
         storage: energy that the supplies of each rack hold, None where it does not act.
     """
+
+    _supplies = "shelf_psu_available"
 
     def __init__(self, layout: Layout, rng: np.random.Generator) -> None:
         self._shelf = shelf = layout.site.shelves
@@ -70,14 +72,11 @@ class ShelfFedServers(Servers):
 
     def sense(self, conditions: Conditions, fed: NDArray[np.bool_], dt: float) -> None:
         """Find out which trays run, and what joins them to the bus, for ``dt`` seconds."""
-        self._joint = conditions.bus_joint_ohms if conditions.bus_joint_ohms.any() else None
+        self._joint = conditions.ailing("bus_joint_ohms")
         self._set = conditions.bus_volts_ratio
         if self.storage is not None:
             self._smoothing, self._passed = conditions.smoothing_enabled.mean(axis=1), dt
         super().sense(conditions, fed, dt)
-
-    def _sound(self, conditions: Conditions) -> NDArray[np.bool_]:
-        return conditions.shelf_psu_available
 
     def _supply(self, conditions: Conditions, closed: NDArray[np.bool_]) -> NDArray[np.bool_]:
         self._supplied = conditions.shelf_psu_available & closed[:, self._pdu_of_psu]
@@ -124,7 +123,7 @@ class ShelfFedServers(Servers):
     @property
     def total(self) -> float:
         """Power of all racks at their shelves' inlets in W."""
-        return float(self._input.sum())
+        return sum_of(self._input)
 
     def step(self, gpu_power: Floats, fan_power: Floats | float = 0.0) -> None:
         """Take over what the GPUs, (racks, GPUs a rack), and a tray's fans draw, in W."""

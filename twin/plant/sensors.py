@@ -39,9 +39,9 @@ class Sensors:
     def sense(self, conditions: Conditions) -> None:
         """Take over which instruments are wrong, once a step."""
         self._conditions = conditions
-        if conditions.flow_noise.any():
+        if conditions.faulty("flow_noise"):
             self._noise = self._rng.standard_normal(self._noise.shape)
-        if not conditions.gpu_sensor_stuck.any():
+        if not conditions.faulty("gpu_sensor_stuck"):
             self._held = {}
 
     def read(self, outputs: dict[str, dict[str, Floats]]) -> None:

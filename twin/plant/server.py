@@ -14,7 +14,7 @@ from twin.catalog import PDU, PSU
 from twin.plant.breaker import Breakers
 from twin.plant.conditions import Conditions
 from twin.plant.host import HostStates
-from twin.plant.units import Floats, clamp, silenced
+from twin.plant.units import Floats, all_of, any_of, clamp, silenced, sum_of
 from twin.site import Layout, Site
 
 __all__ = ["PHASES", "Servers", "largest_pdu_share", "phase_amperes"]
@@ -31,6 +31,8 @@ _CLOSED, _TRIPPED, _OFF = 0.0, 1.0, 2.0
 """States of a PDU's breaker (catalogue)."""
 _NOMINAL, _WARNING, _CRITICAL = 0.0, 1.0, 2.0
 """States of a sensor (ipmi_exporter)."""
+_POWERING = ("pdu_breaker", "server_available", "server_cap")
+"""Conditions, beside that of the supplies, by which a server has its power."""
 _INLET_WARNING_CELSIUS, _INLET_CRITICAL_CELSIUS = 40.0, 45.0
 """Upper thresholds of the inlet's sensor, est."""
 
@@ -50,10 +52,12 @@ def largest_pdu_share(site: Site) -> float:
 class Servers:
     """Power of all servers; arrays are (racks, servers a rack)."""
 
+    _supplies = "psu_available"
+    """Condition of the supplies."""
+
     def __init__(self, layout: Layout, rng: np.random.Generator) -> None:
         site = layout.site
-        self._server = site.server
-        self._up = f"up_{site.gpu.exporter}"
+        self._server, self._up = site.server, f"up_{site.gpu.exporter}"
         self.air = site.facility.air_celsius
         """Air that the handlers supply in °C."""
         self._shape = (site.racks, site.servers_per_rack)
@@ -73,7 +77,7 @@ class Servers:
         self._fed: NDArray[np.bool_] = np.ones(racks, dtype=np.bool_)
         self._weights: Floats | None = None
         self.hosts: HostStates | None = None
-        """State of the servers, or None while all are well."""
+        """State of the servers, None while all are well."""
         self.bmc: NDArray[np.bool_] | None = None
         """Servers whose board controller answers as far as it has power, None while all do."""
         self.rack_powered: NDArray[np.bool_] = np.ones(racks, dtype=np.bool_)
@@ -87,6 +91,8 @@ class Servers:
         """What the fans of each server took in the last step in W."""
         self.output: Floats = np.zeros(self._shape)
         self._loss: Floats = np.zeros(self._shape)
+        self._power: Floats = np.zeros(self._shape)
+        self._rack_power: Floats = np.zeros(racks)
         self.rack_load: Floats = np.zeros(racks)
         """Power that each rack draws at its PDUs, (racks,) in W."""
         self._pdu_power: Floats = np.zeros((racks, self._pdus))
@@ -102,18 +108,17 @@ class Servers:
     @property
     def power(self) -> Floats:
         """AC power of each server in W, (racks, servers)."""
-        total: Floats = self.output + self._count * self._loss
-        return total
+        return self._power
 
     @property
     def rack_power(self) -> Floats:
         """Power of all servers of each rack in W, (racks,)."""
-        return np.asarray(self.power.sum(axis=1))
+        return self._rack_power
 
     @property
     def total(self) -> float:
         """Power of all servers of the site in W."""
-        return float(self.power.sum())
+        return sum_of(self.power)
 
     @property
     def bmc_answers(self) -> NDArray[np.bool_]:
@@ -173,18 +178,14 @@ class Servers:
             fed: racks that the energy management feeds, (racks,).
             dt: step in s.
         """
-        loads = conditions.pdu_phase_load
         self._fed = fed
-        self._weights = loads if (loads != 1.0).any() else None
-        self.bmc = None if conditions.bmc_answers.all() else conditions.bmc_answers
+        self._weights = conditions.ailing("pdu_phase_load")
+        self.bmc = conditions.ailing("bmc_answers")
         if (
-            fed.all()
-            and self._sound(conditions).all()
-            and conditions.pdu_breaker.all()
+            all_of(fed)
+            and not any(map(conditions.faulty, (self._supplies, *_POWERING)))
             and self.breakers.all_closed
-            and conditions.server_available.all()
-            and np.isinf(conditions.server_cap).all()
-            and not self._boot.any()
+            and not any_of(self._boot)
         ):
             if self.hosts is not None:
                 self.hosts = self._supplied = self._breaker = None
@@ -197,10 +198,6 @@ class Servers:
         self._boot = np.where(powered, left, self._server.boot_seconds)
         up = powered & (self._boot <= 0.0)
         self.hosts = HostStates(powered, up, self._gpu_limit(conditions.server_cap))
-
-    def _sound(self, conditions: Conditions) -> NDArray[np.bool_]:
-        """Return which supplies have no fault."""
-        return conditions.psu_available
 
     def _supply(self, conditions: Conditions, closed: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Find out which supplies deliver, and return which servers have power.
@@ -236,7 +233,11 @@ class Servers:
         if self.hosts is not None:
             output = np.where(self.hosts.powered, output, 0.0)
         self.output = output
-        self._loss = server.supply_loss(output / np.maximum(self._count, 1))
+        count = self._count
+        sharing = count if isinstance(count, int) else np.maximum(count, 1)
+        self._loss = server.supply_loss(output / sharing)
+        self._power = output + count * self._loss
+        self._rack_power = self._power.sum(axis=1)
 
     def settle(self, cdu_power: Floats) -> None:
         """Let the PDUs have carried the servers and this, (racks,) in W, for long."""
@@ -276,9 +277,8 @@ class Servers:
         return total
 
     def _psu_output(self) -> Floats:
-        share: Floats = np.repeat(
-            self.output / np.maximum(self._count, 1), self._server.psus, axis=1
-        )
+        each = self.output / np.maximum(self._count, 1)
+        share: Floats = np.repeat(each, self._server.psus, axis=1)
         return share if self._supplied is None else np.where(self._supplied, share, 0.0)
 
     def _psu_input(self) -> Floats:

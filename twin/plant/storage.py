@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from twin.catalog import CPU, STORAGE
 from twin.catalog.host import HostKind
 from twin.catalog.storage import CPU_HOST, STORAGE_HOST
-from twin.plant.operating_system import HEALTHY, HostLoad, HostSize, OperatingSystems
-from twin.plant.units import Floats, lag
+from twin.plant.host_load import HEALTHY, HostLoad, HostSize
+from twin.plant.operating_system import OperatingSystems
+from twin.plant.units import Floats, all_of, any_of, clamp, lag, sum_of
 from twin.site import Layout
 
 __all__ = ["Storage"]
@@ -31,7 +32,7 @@ _STORAGE_LOAD = 48.0
 """Load of a storage server whose disks are busy all the time, est."""
 _STORAGE_SYSTEM = 6.0
 """Threads in the kernel of such a server, est.; the rest waits for the disks."""
-_CPU_LOAD, _CPU_LOAD_SIGMA = 22.0, 4.0
+_CPU_LOAD, _CPU_LOAD_SIGMA, _LOAD_NOISE = 22.0, 4.0, 2.0
 """Load of a CPU server that prepares data, est."""
 _FREE_MEMORY = 0.62
 """Share of the memory that is not in use, est."""
@@ -62,6 +63,8 @@ class Storage:
         """Share of each rack's capacity that something takes and does not give back."""
         self._use: Floats = np.zeros(shape)
         self._speeds: Floats = np.ones(shape[0])
+        self.speed = 1.0
+        """Throughput of the slowest rack over its rating, which paces a striped file."""
         self._up: NDArray[np.bool_] = np.ones((shape[0], 1), dtype=np.bool_)
         self._systems: dict[str, OperatingSystems] = {}
         if layout.site.telemetry.shows_hosts:
@@ -85,11 +88,6 @@ class Storage:
         )
 
     @property
-    def speed(self) -> float:
-        """Throughput of the slowest rack over its rating, which paces a striped file."""
-        return float(self._speeds.min()) if self._up.all() else 0.0
-
-    @property
     def limits(self) -> tuple[float, float]:
         """What all servers together can write and read, in B/s."""
         pace = self.speed * self._read.size
@@ -103,7 +101,7 @@ class Storage:
     @property
     def power(self) -> float:
         """Electrical power of all service racks in W."""
-        return float(self._power().sum() + self._host_power().sum())
+        return sum_of(self._power()) + sum_of(self._host_power())
 
     @property
     def _available(self) -> Floats:
@@ -113,7 +111,7 @@ class Storage:
     @property
     def full(self) -> bool:
         """Whether a server has no space left, and so no striped file can be written."""
-        return bool((self._available <= 0.0).any())
+        return any_of(self._available <= 0.0)
 
     def condition(self, speeds: Floats, up: NDArray[np.bool_], filling: Floats) -> None:
         """Take over how the racks are doing.
@@ -127,6 +125,7 @@ class Storage:
         self._filling = filling.copy()
         self._speeds = np.maximum(speeds, 1e-3)
         self._up = up[:, None]
+        self.speed = float(self._speeds.min()) if all_of(up) else 0.0
 
     def step(self, written: float, read: float, dt: float) -> None:
         """Write and read for ``dt`` seconds.
@@ -136,8 +135,10 @@ class Storage:
             read: by the whole site in B/s.
             dt: step in s.
         """
-        filling = self._filling[:, None]
-        self._taken = np.where(filling > 0.0, self._taken + filling * dt / 3600.0, 0.0).clip(0, 1)
+        if any_of(self._filling) or any_of(self._taken):
+            filling = self._filling[:, None]
+            taken = np.where(filling > 0.0, self._taken + filling * dt / 3600.0, 0.0)
+            self._taken = clamp(taken, 0.0, 1.0)
         p, count = self._p, self._read.size
         write_each, read_each = written / count, read / count
         self._written += write_each * dt
@@ -151,7 +152,7 @@ class Storage:
         self._busy += self._use * dt
         share = lag(dt, _LOAD_SECONDS)
         self._load += (2.0 + _STORAGE_LOAD * self._use - self._load) * share
-        noise = self._rng.normal(0.0, 2.0, self._hosts.shape)
+        noise = _LOAD_NOISE * self._rng.standard_normal(self._hosts.shape)
         self._host_load += (np.maximum(self._hosts + noise, 0.0) - self._host_load) * share
         self._run(write_each, read_each, dt)
 
@@ -160,6 +161,7 @@ class Storage:
         if not self._systems:
             return
         troubles, use = HEALTHY, self._use
+        whole = all_of(self._up)
         load = HostLoad(
             user=1.0,
             system=1.0 + _STORAGE_SYSTEM * use,
@@ -170,13 +172,14 @@ class Storage:
             read=read,
         )
         storage, cpu = self._systems["storage"], self._systems["cpu"]
-        storage.step(load, troubles, dt, self._up & np.ones(use.shape, dtype=np.bool_))
+        storage.step(load, troubles, dt, None if whole else np.broadcast_to(self._up, use.shape))
         busy = HostLoad(
             user=0.9 * self._host_load,
             system=0.1 * self._host_load,
             memory=(1.0 - self._host_memory) * self._p.memory_bytes,
         )
-        cpu.step(busy, troubles, dt, self._up & np.ones(self._hosts.shape, dtype=np.bool_))
+        shape = self._hosts.shape
+        cpu.step(busy, troubles, dt, None if whole else np.broadcast_to(self._up, shape))
 
     def _power(self) -> Floats:
         p = self._p

@@ -19,7 +19,7 @@ from twin.plant.conditions import Conditions
 from twin.plant.genset import Gensets
 from twin.plant.grid import Grid
 from twin.plant.megapack import Megapacks
-from twin.plant.units import Floats
+from twin.plant.units import Floats, all_of, sum_of
 from twin.site import Layout, job_places
 
 __all__ = ["Supply"]
@@ -120,7 +120,7 @@ class Supply:
         excess = self._excess(load)
         if excess > 0.0:
             self._shed(excess, racks)
-        elif not self.powered.all():
+        elif not all_of(self.powered):
             self._restore(dt)
 
     def _sense(self, conditions: Conditions, dt: float) -> None:
@@ -149,20 +149,20 @@ class Supply:
         """Whether the generators must help to hold the import limit."""
         if not self._p.enforce_limit:
             return False
-        gross = self._packs.slow + float(self._gensets.power.sum())
+        gross = self._packs.slow + self._gensets.total
         return gross > self._grid.limit_watts * (_STOP_RATIO if self._calling else 1.0)
 
     def _carry_on_grid(self, load: float, order: float, dt: float) -> float:
         """Let the Megapacks smooth and the grid carry the rest; return what it may not, in W."""
         grid, packs, gensets = self._grid, self._packs, self._gensets
         limit = grid.limit_watts
-        given = float(gensets.power.sum())
+        given = gensets.total
         if self._calling:
             wanted = packs.slow + given - limit * (1.0 - self._p.margin_ratio)
         else:
             wanted = given - gensets.ramp_watts * dt
         gensets.deliver(wanted, dt)
-        net = load - float(gensets.power.sum())
+        net = load - gensets.total
         # Charging leaves the import below its limit, discharging never exports.
         wanted = min(net - packs.restoring(), max(limit * (1.0 - self._p.margin_ratio), net))
         packs.follow(max(wanted, 0.0), dt, on_grid=True)
@@ -172,10 +172,10 @@ class Supply:
             target = max(target, net - limit)
         packs.step(target, dt)
         # What passes until the Megapacks have answered is over before any rack could be shed.
-        rest = net - float(packs.reached.sum())
+        rest = net - sum_of(packs.reached)
         over = rest - limit * (1.0 + _TOLERANCE) if self._p.enforce_limit else 0.0
         over = max(over, 0.0)
-        grid.step(net - float(packs.power.sum()) - over, dt)
+        grid.step(net - sum_of(packs.power) - over, dt)
         return over
 
     def _carry_alone(self, load: float, dt: float) -> float:
@@ -184,13 +184,13 @@ class Supply:
         grid.step(0.0, dt)
         packs.follow(load, dt, on_grid=False)
         stable = packs.forming or bool(gensets.running.any())
-        give, take = (float(part.sum()) for part in packs.limits()) if stable else (0.0, 0.0)
+        give, take = (sum_of(part) for part in packs.limits()) if stable else (0.0, 0.0)
         # The generators take the slow part, as far as the Megapacks can make up the difference.
         wanted = min(max(packs.slow, load - give), load + take)
         gensets.deliver(wanted, dt)
-        net = load - float(gensets.power.sum())
+        net = load - gensets.total
         packs.step(net if stable else 0.0, dt, forming=True)
-        return max(net - float(packs.power.sum()), 0.0)
+        return max(net - sum_of(packs.power), 0.0)
 
     # -- shedding --------------------------------------------------------------
 

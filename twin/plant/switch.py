@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.catalog import LEAF, SPINE
-from twin.plant.units import Floats, lag
+from twin.plant.units import Floats, lag, sum_of
 from twin.site import Layout
 
 __all__ = ["ASIC_SECONDS", "IDLE_CELSIUS", "RISE_KELVIN", "Octets", "Spines", "known"]
@@ -74,7 +74,7 @@ class Spines:
     @property
     def power(self) -> float:
         """Electrical power of all spines in W."""
-        return float(self._power().sum())
+        return sum_of(self._power())
 
     def _power(self) -> Floats:
         network = self._network

@@ -36,7 +36,7 @@ class WorkingGpus:
         """Return values of servers spread to their GPUs; those of all or of GPUs as they are."""
         if servers.shape in ((1, 1), self.die.shape):
             return servers
-        return np.repeat(servers, self.per_server, axis=1)
+        return servers.repeat(self.per_server, axis=1)
 
     def _of_gpus(self, level: Level) -> Level:
         """Return a level as one that goes with arrays of GPUs."""
@@ -78,7 +78,7 @@ class WorkingGpus:
 
     def missing_in(self, racks: slice) -> int:
         """Return how many GPUs of these racks are missing."""
-        return int(self._lost_in(racks).sum())
+        return int(np.count_nonzero(self._lost_in(racks)))
 
     def _lost_in(self, racks: slice) -> NDArray[np.bool_]:
         """Return which GPUs of these racks contribute nothing to their job."""

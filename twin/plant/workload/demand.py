@@ -43,6 +43,9 @@ def greatest(level: Level) -> float:
 class JobState(IntEnum):
     """States of a job; the codes of the catalogue's ``training_job_state``."""
 
+    # That of an enumeration hashes its name, anew each time.
+    __hash__ = int.__hash__
+
     IDLE = 0
     STARTING = 1
     TRAINING = 2
@@ -55,6 +58,8 @@ class JobState(IntEnum):
 
 class Loss(StrEnum):
     """Why time was lost; the ``cause`` of the catalogue's ``training_job_lost_seconds_total``."""
+
+    __hash__ = str.__hash__
 
     STALL = "stall"
     RESTART = "restart"

@@ -8,10 +8,11 @@ of its servers there, so it is told forty times a second.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 import numpy as np
 
-from twin.plant.units import FINE_STEP, Floats
+from twin.plant.units import FINE_STEP, Floats, any_of, frozen
 from twin.plant.workload.demand import JobState
 from twin.plant.workload.sync_stalls import SyncStalls
 
@@ -58,8 +59,8 @@ def power_waveform_of(
         depth: what a dip that goes all the way down takes from it.
         points: of each sample.
     """
-    course: Floats = np.repeat([level.get(state, 0.0) for state, *_ in stretches], points)
-    middles = (np.arange(points) + 0.5) / points
+    levels = np.array([level.get(state, 0.0) for state, *_ in stretches])
+    course: Floats = levels.repeat(points)
     start = 0
     while start < len(stretches):
         # New dips are drawn half-way between two boundaries, so a step of the plant has few.
@@ -68,11 +69,17 @@ def power_waveform_of(
             end += 1
         part = stretches[start:end]
         deep = np.array([depth.get(state, 0.0) for state, *_ in part])
-        if deep.any():
-            phase = np.array([place for _, _, place, _ in part])[:, None]
-            phase = phase + np.array([moved for *_, moved in part])[:, None] * middles
+        if any_of(deep):
+            place, moved = np.array([own[2:] for own in part]).T[:, :, None]
+            phase = place + moved * _middles(points)
             phase = np.where(phase >= _HALF, phase - 1.0, phase)
             fallen = deep[:, None] * dips.mean_at(phase)
             course[start * points : end * points] -= fallen.ravel()
         start = end
     return course
+
+
+@lru_cache(maxsize=_MOST_TOGETHER)
+def _middles(points: int) -> Floats:
+    """Return the middles of so many equal parts of a sample, in samples."""
+    return frozen((np.arange(points) + 0.5) / points)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from twin.plant.units import Floats, clamp
+from twin.plant.units import Floats, clamp, mean_of
 
 __all__ = ["Reaction"]
 
@@ -54,7 +54,8 @@ class Reaction:
         if since < _LONGEST_SECONDS:
             behind = clamp(self._late - since, 0.0, dt) / dt
             shown = (asked + behind * (self._from - asked)).astype(np.float32)
-        self._shown = np.broadcast_to(shown, self._late.shape)
+        shape = self._late.shape
+        self._shown = shown.view() if shown.shape == shape else np.broadcast_to(shown, shape)
         return shown
 
     def course(self, asked: Floats, dt: float) -> Floats:
@@ -64,5 +65,5 @@ class Reaction:
             times = self._since + dt * (np.arange(asked.size) + 0.5) / asked.size
             behind = 1.0 - np.searchsorted(self._sorted, times) / self._sorted.size
             shown = asked + behind * (self._mean_from - asked)
-        self._mean_shown = float(shown.mean())
+        self._mean_shown = mean_of(shown)
         return shown

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from twin.plant.units import Floats
+from twin.plant.units import Floats, mean_of
 from twin.plant.workload.demand import JobState
 from twin.plant.workload.levels import Levels
 from twin.plant.workload.steady import SteadyWave
@@ -102,14 +102,15 @@ def step_activity(flat: float, computing: Computing, wave: Waveform | SteadyWave
         wave: of the job's servers.
     """
     training, evaluation, fed, plateau, fall = computing
-    activity: Floats = np.full((1, 1), flat, dtype=np.float32)
+    activity: Floats = np.array([[flat]], dtype=np.float32)
     flicker: Floats = np.zeros((1, 1))
     if evaluation:
         activity = activity + fed * evaluation * wave.evaluation
         flicker = flicker + fed * evaluation * wave.evaluation_flicker
     if training:
         activity = activity + fed * (training * plateau - fall)
-        others = float(np.mean(fall)) - fall
+        mean = mean_of(fall) if isinstance(fall, np.ndarray) else fall
+        others = mean - fall
         flicker = flicker + fed * (training * wave.plateau_flicker(plateau) + others)
     return StepActivity(activity.astype(np.float32), flicker)
 
@@ -130,9 +131,9 @@ def state_activities(
     level |= dict.fromkeys((JobState.STARTING, JobState.LOADING), context)
     depth = {}
     if computing.training:
-        rise = depth[JobState.TRAINING] = fed * pace * (float(computing.plateau.mean()) - wait)
+        rise = depth[JobState.TRAINING] = fed * pace * (mean_of(computing.plateau) - wait)
         level[JobState.TRAINING] = fed * wait + (1 - fed) * context + rise
     if computing.evaluation:
-        rise = fed * pace * (float(wave.evaluation.mean()) - wait)
+        rise = fed * pace * (mean_of(wave.evaluation) - wait)
         level[JobState.EVALUATION] = fed * wait + (1 - fed) * context + rise
     return level, depth

@@ -97,6 +97,7 @@ class Waveform:
         self._moved = lag(seconds, _SLOW_SECONDS)
         self._factor = (1.0 + rng.normal(0.0, _NODE_SPREAD, shape)).astype(np.float32)
         self._offset = rng.normal(0.0, _OFFSET, shape).astype(np.float32)
+        self._place = np.arange(shape[0] * shape[1]).reshape(shape)
         missing = rng.standard_exponential(shape, dtype=np.float32)
         self._dips = _drawn(self._offset, rng)
         # A stream of its own: the job's other draws do not depend on how many these are.
@@ -150,6 +151,8 @@ class Waveform:
         scale = np.float32(_SHORTFALL * exp(_SLOW_SPREAD * slow))
         short = np.minimum(self._missing * scale, np.float32(_SHORTFALL_MOST))
         self._levels: Floats = self._factor * (np.float32(_TOP) - short)
+        self.plateau: Floats = self._levels.mean(axis=0)
+        """Activity between the dips, the mean of a step."""
 
     def advance(self, dt: float) -> None:
         """Do nothing: what fluctuates is drawn once a step of the job."""
@@ -172,19 +175,17 @@ class Waveform:
         edge = self._edge + (part + 1) / np.float32(_PARTS)
         edge = np.minimum(edge, last.astype(np.float32))
         before, after = (
-            np.take_along_axis(self._levels, number % _PARTS, axis=0) for number in (part, part + 1)
+            self._levels.take(number % _PARTS * self._place.size + self._place)
+            for number in (part, part + 1)
         )
-        at_bounds, met = self.dips.until(bounds), self.dips.until(edge)
-        dip, fallen = np.diff(at_bounds, axis=0), met - at_bounds[:-1]
+        ends = np.empty((2 * count + 1, *self._place.shape))
+        ends[: count + 1], ends[count + 1 :] = bounds, edge
+        at_ends = self.dips.until(ends)
+        begun, ended, met = at_ends[:count], at_ends[1 : count + 1], at_ends[count + 1 :]
+        dip, fallen = ended - begun, met - begun
         plateau = before * (edge - first) + after * (last - edge)
         fall = (before - wait) * fallen + (after - wait) * (dip - fallen)
-        return StepPart(plateau.sum(axis=0), fall.sum(axis=0))
-
-    @property
-    def plateau(self) -> Floats:
-        """Activity between the dips, the mean of a step."""
-        mean: Floats = self._levels.mean(axis=0)
-        return mean
+        return StepPart(np.add.reduce(plateau, axis=0), np.add.reduce(fall, axis=0))
 
     @property
     def evaluation(self) -> Floats:
@@ -195,8 +196,7 @@ class Waveform:
 
     def plateau_flicker(self, plateau: Floats) -> Floats:
         """Return what of an activity between the dips comes and goes, its wandering too."""
-        usual: Floats = self._factor * (_TOP - _usual(_SHORTFALL))
-        return plateau - usual
+        return plateau - self._factor * _USUAL
 
     @property
     def evaluation_flicker(self) -> Floats:
@@ -228,6 +228,10 @@ def _drawn(offset: Floats, rng: np.random.Generator) -> Floats:
 def _usual(scale: float) -> float:
     """Return the mean over many draws of a shortfall that has this mean but for its end."""
     return scale * (1.0 - exp(-_SHORTFALL_MOST / scale))
+
+
+_USUAL = _TOP - _usual(_SHORTFALL)
+"""Mean activity between the dips over many steps."""
 
 
 def _one_less(left: NDArray[np.int64], most: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
