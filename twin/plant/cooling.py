@@ -201,9 +201,9 @@ class Cdus:
         cooling = self._cooling
         asked = cooling.supply_celsius + conditions.coolant_supply_offset
         setpoint = np.maximum(asked, dew + cooling.dew_margin_kelvin)
-        parts = ceil(dt / _LONGEST_PART)
+        parts, stuck = ceil(dt / _LONGEST_PART), conditions.ailing("valve_stuck_at")
         for _ in range(parts):
-            self.valves.step(self.supply - setpoint, conditions.valve_stuck_at, dt / parts)
+            self.valves.step(self.supply - setpoint, stuck, dt / parts)
             self._exchange(heat, conditions.exchanger_fouling, dt / parts)
 
     def _exchange(self, heat: Floats, fouling: Floats, dt: float) -> None:

@@ -98,12 +98,13 @@ class Valves:
         self.position = 0.5 * (low + high)
         self.command = self.position.copy()
 
-    def step(self, error: Floats, stuck_at: Floats, dt: float) -> None:
+    def step(self, error: Floats, stuck_at: Floats | None, dt: float) -> None:
         """Advance by ``dt`` seconds.
 
         Args:
             error: supply temperature above its set point in K, (racks,).
-            stuck_at: opening at which the valve hangs, negative where it is free, (racks,).
+            stuck_at: opening at which the valve hangs, negative where it is free, (racks,); None
+                where all are free.
             dt: step in s.
         """
         cooling = self._cooling
@@ -112,5 +113,7 @@ class Valves:
         self._error = error
         moved = self.command + cooling.valve_gain_per_kelvin * change
         self.command = clamp(moved, cooling.valve_minimum_ratio, 1.0)
-        target = np.where(stuck_at < 0, self.command, stuck_at)
+        target = self.command
+        if stuck_at is not None:
+            target = np.where(stuck_at < 0, self.command, stuck_at)
         self.position = approach(self.position, target, cooling.valve_slew_per_second * dt)

@@ -252,7 +252,7 @@ class Fabric:
     def _leaf_power(self) -> Floats:
         network = self._network
         drawn = network.switch_idle_watts + network.switch_traffic_watts * self._load
-        return np.where(self.leaf_up, drawn, 0.0)
+        return drawn if all_of(self.leaf_up) else np.where(self.leaf_up, drawn, 0.0)
 
     def leaf_outputs(self, nics: Nics) -> dict[str, Floats]:
         """Return all signals of the catalogue's leaf class, NaN where a leaf is down but ``up``."""

@@ -229,9 +229,9 @@ class Nics:
         self.stored, self.loaded = write.total, read.total
         other = _MANAGEMENT_BYTES_PER_SECOND
         tx = self.sending.reshape(-1, self.per_server)
-        tx[:, self._rails :] = np.where(links, self._of_servers(write.each) + other, 0.0)
+        tx[:, self._rails :] = links * (self._of_servers(write.each) + other)
         rx = self.receiving.reshape(-1, self.per_server)
-        rx[:, self._rails :] = np.where(links, self._of_servers(read.each) + other, 0.0)
+        rx[:, self._rails :] = links * (self._of_servers(read.each) + other)
 
     def _count_bytes(self, dt: float) -> None:
         self.tx_bytes += self.sending.astype(np.float64) * dt

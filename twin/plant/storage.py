@@ -143,12 +143,12 @@ class Storage:
         write_each, read_each = written / count, read / count
         self._written += write_each * dt
         self._read += read_each * dt
-        self._network[0][...] += write_each * dt
-        self._network[1][...] += read_each * dt
+        received, sent = self._network
+        received += write_each * dt
+        sent += read_each * dt
         busy = write_each / p.write_bytes_per_second + read_each / p.read_bytes_per_second
-        self._use = np.minimum(busy / np.maximum(self._speeds, 1e-3), 1.0)[:, None] + np.zeros(
-            self._read.shape
-        )
+        use = np.minimum(busy / self._speeds, 1.0)
+        self._use = use[:, None] + np.zeros(self._read.shape)
         self._busy += self._use * dt
         share = lag(dt, _LOAD_SECONDS)
         self._load += (2.0 + _STORAGE_LOAD * self._use - self._load) * share

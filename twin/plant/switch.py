@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.catalog import LEAF, SPINE
-from twin.plant.units import Floats, lag, sum_of
+from twin.plant.units import Floats, all_of, lag, sum_of
 from twin.site import Layout
 
 __all__ = ["ASIC_SECONDS", "IDLE_CELSIUS", "RISE_KELVIN", "Octets", "Spines", "known"]
@@ -79,7 +79,7 @@ class Spines:
     def _power(self) -> Floats:
         network = self._network
         drawn = network.switch_idle_watts + network.switch_traffic_watts * self._load
-        return np.where(self.up, drawn, 0.0)
+        return drawn if all_of(self.up) else np.where(self.up, drawn, 0.0)
 
     def outputs(self) -> dict[str, Floats]:
         """Return all signals of the catalogue's spine class, NaN where a spine is down."""
