@@ -9,6 +9,7 @@ import pytest
 from twin.faults.maintenance import MaintenanceCalendar, PlannedWork
 from twin.history import PastPlan, SimulatedPast
 from twin.history.events import PastEvent
+from twin.history.past import LONGEST, QUIET
 from twin.site import DetailPlan, Layout
 from twin.site.loader import site_of
 
@@ -72,3 +73,13 @@ def test_no_maintenance_leaves_it_out(work: PlannedWork) -> None:
     past.pass_by()
     assert events_of(past) == []
     assert plan.identity != without.identity
+
+
+def test_what_a_step_costs_is_tried_where_steps_are_as_long_as_most() -> None:
+    """The beginning of a day, whose steps are short, is over before the trial of the time."""
+    past = SimulatedPast(PastPlan(LAYOUT, DETAIL, START, 1, 60, 1, failures="none"), wanted=())
+    past.pass_by()
+    assert past.longest == LONGEST
+    past.settle()
+    past.pass_by()
+    assert past.longest == QUIET

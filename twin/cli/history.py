@@ -187,6 +187,7 @@ def _trial(plan: PastPlan, processes: int) -> float:
     from twin.history import SimulatedPast
 
     past = SimulatedPast(plan)
+    past.settle()
     past.scrape()
     began = time.perf_counter()
     for _ in range(_TRIAL):

@@ -200,6 +200,11 @@ class SimulatedPast:
         """Go on by a step that is not scraped."""
         self._step(whole=False)
 
+    def settle(self) -> None:
+        """Go on, unscraped, until the short steps at the beginning are over."""
+        while self._plan.step > FINE_STEP and self.now - self._plan.start < _QUIET_AFTER:
+            self.pass_by()
+
     def _step(self, *, whole: bool) -> None:
         emulator, core, plan = self._emulator, self._core, self._plan
         self._maintain()
