@@ -223,13 +223,24 @@ def test_fault_fires_its_alerts_and_no_others(proof: Proof, tmp_path: Path) -> N
     assert complaints(HEALTHY_SECONDS + proof.watch, proof, written(), tmp_path) == []
 
 
-def _of_gpus(proof: Proof) -> bool:
-    """Return whether a fault fires an alert that reads dcgm-exporter."""
-    ways = ways_to([edition("dcgm", "4.9.0")])
-    return any(rewritten(ALERTS[name].expr, way).metrics for name in proof.fires for way, _ in ways)
+def _of_gpus() -> list[Proof]:
+    """Return faults of which each alert that reads dcgm-exporter is fired by one, in few runs."""
+    ways = [way for way, _ in ways_to([edition("dcgm", "4.9.0")])]
+    left = {
+        name
+        for proof in PROOFS
+        for name in proof.fires
+        if any(rewritten(ALERTS[name].expr, way).metrics for way in ways)
+    }
+    found: list[Proof] = []
+    while left:
+        most = max(PROOFS, key=lambda own: (len(left & own.fires.keys()), -own.watch))
+        found.append(most)
+        left -= most.fires.keys()
+    return found
 
 
-OF_GPUS = [proof for proof in PROOFS if _of_gpus(proof)]
+OF_GPUS = _of_gpus()
 
 
 @pytest.mark.full
