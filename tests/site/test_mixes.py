@@ -20,12 +20,14 @@ def test_each_that_ships_says_what_it_is(name: str) -> None:
 
 
 def test_a_mix_like_another_differs_in_what_it_gives() -> None:
-    """Kalos's evaluations last as long as Seren's and end as they do, and are smaller."""
+    """Kalos's evaluations last and end as Seren's do, and are smaller; jobs are let in."""
     seren = {kind.name: kind for kind in load_site("cluster-acme").mix}
     kalos = {kind.name: kind for kind in parse_site(f"{SITE}job_mix: acme-kalos", "t").mix}
     own, other = kalos["evaluation"], seren["evaluation"]
     assert (own.lengths, own.ends) == (other.lengths, other.ends)
     assert own.gpu_shares != other.gpu_shares
+    assert all(kind.admission for kind in kalos.values())
+    assert not any(kind.admission for kind in seren.values())
     assert "multimodal" in seren.keys() - kalos.keys()
 
 

@@ -88,12 +88,14 @@ _DAY = """
 ## A cluster's days
 
 The jobs of the site `cluster-acme` beside those of Acme's two clusters (Hu et al. 2024). The mix
-`acme-seren` was fitted to Seren, to what is marked *calibrated*. Of Kalos only what users submit
-is put in (`acme-kalos`: shares of jobs by kind, and sizes by the number of jobs); lengths, ends
-and the limit of evaluations are Seren's, so the last columns are a prediction. Shares of jobs and
-of GPU time, lengths and ends follow from the mixes; time in the queue and held GPUs are of {runs}
-runs of {seren} days (Seren) and {kalos} days (Kalos) of the scheduler. Differences of shares are
-in points.
+`acme-seren` was fitted to Seren, to what is marked *calibrated*. Of Kalos what users submit is put
+in (`acme-kalos`: shares of jobs by kind, and sizes by the number of jobs), and what its Kubernetes
+takes to let a job in, which is what jobs wait that are debugged; its evaluations may have as many
+GPUs as the largest asks for. Lengths, ends and the quota of pre-training are Seren's, so the last
+columns are a prediction. Shares of jobs and of GPU time, lengths and ends follow from the mixes;
+time in the queue and held GPUs are of {runs} runs of {seren} days (Seren) and {kalos} days (Kalos)
+of the scheduler. Mean waits of a kind are of the published distributions, which end at 9.1 h.
+Differences of shares are in points.
 
 """
 _RACKS = """
@@ -178,11 +180,20 @@ cluster and the twin's liquid-cooled H100s, all in one job.*
   and length of a kind to be independent.
 * **Ends of Kalos's jobs.** More of its long jobs complete than of Seren's, so 10 points of its GPU
   time are foretold as cancelled that completed.
-* **Waiting.** The load of a run differs from 34 to 88 % of the GPUs, as single jobs hold a
-  thousand for days, and the tail of the queue with it. Acme reserves GPUs for pre-training, so
-  less of it waits than in the twin. On Kalos a job takes 10 to 30 s to be placed at all; the
-  twin's scheduler takes none. Kalos's days are counted from 17 May, the first job that its
-  description shows.
+* **Waiting.** Published is a mean, 446 s on Seren and 214 s on Kalos, beside medians of 1 s and
+  17 s. The distributions by kind, integrated, give 219 s for Kalos; for Seren they give 183 s up to
+  9.1 h, their last point, and beyond it are 0.4 % of all jobs, nearly all of the kind *other*,
+  which wait 19 h in the mean and make up more than half of the 446 s. What holds these is not
+  published, and the twin has none of it. Evaluations wait though they are the smallest jobs, as
+  most GPUs are reserved for pre-training: in the twin they have a limit, and pre-training has a
+  quota in which its teams follow one another. Shares of evaluations and of pre-training that wait
+  are met, on Kalos too. Means hang on the few jobs that wait for hours and are not, and fine-tuning
+  waits for less than on Seren. The load of a run differs by tens of points, as single jobs hold a
+  thousand GPUs for days: in Kalos's runs they hold fewer than was put in.
+* **Kalos's lengths.** Its trace counts `duration` from the submission, as both rows of its
+  description show, and with it GPU time: the mean length is the published one less the mean wait.
+  Its evaluations last a quarter as long as Seren's, whose lengths the prediction has. Its days are
+  the 91.2 from its first to its last submission.
 * **Temperatures.** The only public distribution is of air-cooled A100s in a cluster of many small
   jobs that is half idle: 25 to 40 °C up to the median, 62 °C at the 95 % quantile. The twin's GPUs
   have coolant at 32 °C and all train at about 590 W, so their distribution is narrow. The offset

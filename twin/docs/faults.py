@@ -56,6 +56,7 @@ when repairs like its own were measured to be done, and not after the mean durat
 15 min on average, and then out (`server-down`) for its repair. A scheduler tests a node for
 `repair_seconds` more before jobs come back. Times are from the fault until the node is repaired
 and in service again: {REPAIRS_SOURCE}.
+Of the nodes of Acme, Llama 3, RSC and Delta no distribution of these times by cause was found.
 
 """
 _PLANNED = """

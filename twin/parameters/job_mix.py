@@ -8,7 +8,15 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from twin.parameters.section import Amount, Fraction, Positive, Section
+from twin.parameters.section import (
+    Amount,
+    Distribution,
+    Fraction,
+    Percent,
+    Positive,
+    Section,
+    is_distribution,
+)
 
 __all__ = ["DEFAULT_MIX", "JobMixParameters"]
 
@@ -17,10 +25,8 @@ _Users = Annotated[tuple[_Name, ...], Field(min_length=1, max_length=64)]
 _Sizes = Annotated[
     tuple[Annotated[int, Field(ge=1, le=65_536)], ...], Field(min_length=1, max_length=32)
 ]
-_Percent = Annotated[float, Field(ge=0, le=100)]
 _Shares = Annotated[tuple[Positive, ...], Field(max_length=32)]
-_Lengths = Annotated[tuple[tuple[Positive, _Percent], ...], Field(max_length=64)]
-_Ends = Annotated[tuple[tuple[Positive, _Percent, _Percent], ...], Field(max_length=64)]
+_Ends = Annotated[tuple[tuple[Positive, Percent, Percent], ...], Field(max_length=64)]
 _ALL = 100.0
 
 
@@ -33,14 +39,14 @@ class JobMixParameters(Section):
     """Submitted jobs of this kind, in relation to those of the other kinds."""
     gpus: _Sizes
     """GPUs that a job asks for. Beyond those of a server a job gets whole servers. A size for
-    which the scheduler has too few GPUs is left out."""
+    which the scheduler, or the kind's quota, has too few GPUs is left out."""
     gpu_shares: _Shares = ()
     """Jobs of each of these sizes, in relation to each other; without it each is as likely."""
     seconds: Positive | None = None
     """Median time that a job computes, of a log-normal distribution. Left out with `lengths`."""
     spread: Annotated[float, Field(ge=0, le=3)] = 1.0
     """Standard deviation of the natural logarithm of that time."""
-    lengths: _Lengths = ()
+    lengths: Distribution = ()
     """In place of `seconds`: the measured distribution of how long jobs run from their start to
     their end, however they end, as `[seconds, % of the jobs that run no longer]`, up to 100 %."""
     ends: _Ends = ()
@@ -52,6 +58,14 @@ class JobMixParameters(Section):
     most_gpus: Annotated[int, Field(ge=1)] | None = None
     """GPUs that all jobs of this kind have at most at a time: a limit of Slurm's QOS (`GrpTRES`),
     or a quota. What is beyond it waits although GPUs are free."""
+    quota_ratio: Annotated[float, Field(gt=0, le=1)] | None = None
+    """Share of the scheduler's GPUs that its users have among them, as teams with a quota do: they
+    submit a job once it fits into it beside those of its kind that wait or run, each in turn, so it
+    hardly waits. Without it jobs are submitted at random times, however many there are."""
+    admission: Distribution = ()
+    """How long a new job waits whatever is free, as `[seconds, % of the jobs that wait no longer]`,
+    up to 100 %: a Kubernetes cluster checks the quota, binds volumes and creates pods. Left out
+    where a job starts at once if it fits, as with Slurm."""
     priority: Annotated[int, Field(ge=0, le=100)] = 50
     """Who is placed first."""
     preemptible: bool = False
@@ -95,10 +109,12 @@ class JobMixParameters(Section):
     def _jobs_have_a_length(self) -> JobMixParameters:
         if (self.seconds is None) == (not self.lengths):
             raise ValueError(f"{self.name}: give either seconds or lengths")
-        if self.lengths and not (_rising(self.lengths) and self.lengths[-1][1] == _ALL):
-            raise ValueError(
-                f"{self.name}: lengths must rise in seconds and in %, and end with 100 %"
-            )
+        for key in ("lengths", "admission"):
+            points = getattr(self, key)
+            if points and not is_distribution(points):
+                raise ValueError(
+                    f"{self.name}: {key} must rise in seconds and in %, and end with 100 %"
+                )
         return self
 
     @model_validator(mode="after")
@@ -125,6 +141,14 @@ class JobMixParameters(Section):
         )
         return (first + sum(rest)) / _ALL
 
+    def quota_on(self, gpus: int) -> float:
+        """Return the quota of a scheduler of so many GPUs, all of them where it has none."""
+        return gpus * (self.quota_ratio or 1.0)
+
+    def sizes_on(self, gpus: int) -> tuple[int, ...]:
+        """Return the sizes of its jobs for which a scheduler of so many GPUs has enough."""
+        return tuple(size for size in self.gpus if size <= self.quota_on(gpus))
+
     def shares_of(self, sizes: tuple[int, ...]) -> tuple[float, ...]:
         """Return the shares of some of the sizes, 1 together."""
         each = dict(zip(self.gpus, self.gpu_shares or (1.0,) * len(self.gpus), strict=True))
@@ -135,10 +159,6 @@ class JobMixParameters(Section):
 def mean_between(begin: float, end: float) -> float:
     """Return the mean of lengths between two points of `lengths`: evenly spread in logarithm."""
     return (end - begin) / log(end / begin)
-
-
-def _rising(points: tuple[tuple[float, float], ...]) -> bool:
-    return all(a[0] < b[0] and a[1] <= b[1] for a, b in pairwise(points))
 
 
 DEFAULT_MIX = (

@@ -66,7 +66,7 @@ class Site(SiteCounts):
                 )
             return self
         free = self.gpus - sum(job.racks for job in self.jobs) * self.gpus_per_rack
-        if all(min(kind.gpus) > free for kind in self.mix):
+        if not any(kind.sizes_on(free) for kind in self.mix):
             raise ValueError(
                 f"scheduler: no kind of job fits into the {free} GPUs that it has; take racks from "
                 "jobs, or give job_mix smaller gpus"

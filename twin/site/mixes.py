@@ -48,7 +48,7 @@ def mix_of(name: str, where: str) -> list[dict[str, Any]]:
     like = values.get("like")
     base = {kind["name"]: kind for kind in mix_of(like, where)} if like else {}
     defaults = values.get("defaults", {})
-    return [{**base.get(kind["name"], defaults), **kind} for kind in values["kinds"]]
+    return [{**base.get(kind["name"], {}), **defaults, **kind} for kind in values["kinds"]]
 
 
 def _file(name: str) -> Mapping[str, Any]:

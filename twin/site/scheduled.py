@@ -47,7 +47,7 @@ class ScheduledFigures:
             (kind.share * share, kind.mean_seconds, size if size <= per_server
              else ceil(size / per_server) * per_server)
             for kind in site.mix
-            for sizes in [tuple(size for size in kind.gpus if size <= gpus)]
+            for sizes in [kind.sizes_on(gpus)]
             for size, share in zip(sizes, kind.shares_of(sizes), strict=True)
         ]  # fmt: skip
         load = site.scheduler.load_ratio * gpus

@@ -5,9 +5,19 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.plant.scheduler.test_scheduler import SITE, check, run, scheduler
+from tests.plant.scheduler.test_scheduler import SITE, check, layout, run, scheduler
 from twin.errors import ConfigError
-from twin.plant.scheduler import ENDED, BatchState, Lengths, WaitReason, ending_shares
+from twin.plant import Conditions, Plant
+from twin.plant.scheduler import (
+    ENDED,
+    HOLDING,
+    BatchState,
+    Lengths,
+    Scheduler,
+    WaitReason,
+    ending_shares,
+)
+from twin.plant.state import PlantState, restore_plant, state_of
 from twin.site import parse_site
 
 LENGTHS = ((10.0, 20.0), (100.0, 60.0), (1000.0, 100.0))
@@ -113,6 +123,93 @@ def test_a_kind_has_no_more_gpus_than_it_may() -> None:
     assert (own.owner < 0).any()
 
 
+QUOTA = (
+    "job_mix:\n  - {name: a, share: 3, gpus: [8, 16], seconds: 300, quota_ratio: 0.5}\n"
+    "  - {name: b, share: 1, gpus: [1], seconds: 60, priority: 10}\n"
+)
+BUSY = SITE.replace("keep", "load_ratio: 2, keep")
+
+
+def _asked(own: Scheduler) -> int:
+    """Return the GPUs of the jobs of the first kind that wait or run."""
+    there = own.holding | (own.table.state == BatchState.PENDING)
+    return int(own.table.gpus[there & (own.table.kind == 0)].sum())
+
+
+def test_users_with_a_quota_submit_what_fits_into_it() -> None:
+    """Jobs with a quota of half the GPUs take no more, start at once and follow in their order."""
+    own, most = scheduler(QUOTA, BUSY), 0
+    started = []
+    before = int(own.table.among(BatchState.PENDING, *HOLDING).sum())
+    for _ in range(900):
+        own.step(4.0)
+        check(own)
+        most = max(most, _asked(own))
+        now = (own.table.start == own.time) & (own.table.kind == 0)
+        started += list(zip(own.table.submit[now], own.table.number[now], strict=True))
+        assert (own.table.submit[now] == own.time).all()
+    assert 24 <= most <= 32
+    assert len(started) > 10
+    assert started == sorted(started)
+    told, there = own.statistics, int(own.table.among(BatchState.PENDING, *HOLDING).sum())
+    ended = told.completed + told.failed + told.cancelled
+    assert told.submitted == there - before + ended
+    assert own._arrivals.planned is not None
+    assert own._arrivals.planned.state.any()
+
+
+def test_a_load_beyond_the_quotas_starts_with_what_they_allow() -> None:
+    """Where all users have a quota of half the GPUs, a load of all of them begins with half."""
+    more = "job_mix: [{name: a, share: 1, gpus: [8], seconds: 900, quota_ratio: 0.5}]"
+    own = scheduler(more, BUSY)
+    assert (own.owner >= 0).sum() == _asked(own) == 32
+
+
+def test_a_job_whose_servers_exceed_the_quota_runs_alone() -> None:
+    """A job of 20 GPUs gets 24 of whole servers and runs though its quota is 21."""
+    more = "job_mix: [{name: a, share: 1, gpus: [20], seconds: 60, spread: 0, quota_ratio: 0.33}]"
+    own = scheduler(more, BUSY)
+    run(own, 300)
+    assert own.statistics.completed > 1
+    assert _asked(own) == 24
+
+
+def test_planned_jobs_outlive_a_restart() -> None:
+    """A plant that takes up the state of another submits the same planned jobs as it goes on."""
+    first, again = (Plant(layout(QUOTA, BUSY), seed=1) for _ in range(2))
+    healthy = Conditions.healthy(layout(QUOTA, BUSY))
+    for _ in range(20):
+        first.step(8.0, healthy)
+    taken = state_of(first)
+    restore_plant(
+        again, PlantState(taken.tree, {name: own.copy() for name, own in taken.arrays.items()})
+    )
+    for _ in range(30):
+        first.step(8.0, healthy)
+        again.step(8.0, healthy)
+    assert first.halls.batch is not None
+    assert again.halls.batch is not None
+    one, other = first.halls.batch.scheduler, again.halls.batch.scheduler
+    assert one._arrivals.planned is not None
+    assert one._arrivals.planned.state.any()
+    np.testing.assert_array_equal(one.owner, other.owner)
+    np.testing.assert_array_equal(one.table.number, other.table.number)
+
+
+def test_a_job_waits_until_it_is_let_in() -> None:
+    """Where a scheduler takes 30 s to let a job in, no job starts sooner, and none later."""
+    more = "job_mix: [{name: a, share: 1, gpus: [1], seconds: 60, admission: [[30, 100]]}]"
+    own, waits = scheduler(more, SITE.replace("keep", "load_ratio: 0.2, keep")), []
+    for _ in range(600):
+        own.step(2.0)
+        now = own.table.start == own.time
+        waits += (own.table.start - own.table.submit)[now].tolist()
+        waiting = own.table.state == BatchState.PENDING
+        assert (own.table.reason[waiting] == WaitReason.NONE).all()
+    assert len(waits) > 20
+    assert set(waits) == {30.0}
+
+
 def test_a_cancelled_job_of_kubernetes_is_deleted() -> None:
     """On Kubernetes a cancelled Job leaves at once, on Slurm it is shown as cancelled."""
     ends = "failure_ratio: 0, cancel_ratio: 1"
@@ -133,6 +230,7 @@ def test_a_cancelled_job_of_kubernetes_is_deleted() -> None:
         ("gpus: [1, 2], gpu_shares: [1], seconds: 3", "1 shares for the 2 sizes of gpus"),
         ("gpus: [1], lengths: [[10, 50], [5, 100]]", "must rise in seconds"),
         ("gpus: [1], lengths: [[10, 50], [50, 90]]", "end with 100 %"),
+        ("gpus: [1], seconds: 3, admission: [[9, 50]]", "admission must rise .* end with 100 %"),
         ("gpus: [1], seconds: 3, ends: [[1, 2, 3]]", "ends are for lengths"),
         (f"gpus: [1], {MEASURED}, ends: [[1, 60, 50]]", "more than 100 %"),
         ("gpus: [1], seconds: 3, failure_ratio: 0.6, cancel_ratio: 0.6", "more than 1"),

@@ -9,7 +9,7 @@ import numpy as np
 
 from twin.parameters import JobMixParameters, SchedulerParameters
 from twin.parameters.job_mix import mean_between
-from twin.plant.scheduler.table import BatchState, JobTable
+from twin.plant.scheduler.table import HOLDING, BatchState, JobTable
 from twin.plant.units import Floats
 
 __all__ = ["Arrivals", "Lengths", "ending_shares"]
@@ -20,6 +20,8 @@ _LIMIT_RATIO, _LIMIT_SECONDS = 1.5, 600.0
 _LEVEL_SPREAD = 0.06
 """Spread of the activity of jobs of one kind, est."""
 _LEAST_SECONDS = 20.0
+_PLANNED = 1024
+"""Jobs at most that users hold back until their quota has room; what is beyond is never asked."""
 
 
 class Arrivals:
@@ -35,6 +37,9 @@ class Arrivals:
     Attributes:
         next: time of the next submission.
         submitted: jobs submitted so far.
+        planned: jobs that are not submitted yet, as the quota of their kind has no room for them;
+            None where no kind has a quota.
+        noted: jobs that were planned so far.
     """
 
     def __init__(
@@ -49,7 +54,7 @@ class Arrivals:
         self._per_server = per_server
         self._start_seconds = parameters.start_seconds
         self._rng = rng
-        self._sizes = [tuple(size for size in kind.gpus if size <= gpus) for kind in mix]
+        self._sizes = [kind.sizes_on(gpus) for kind in mix]
         shares = np.array(
             [kind.share if sizes else 0.0 for kind, sizes in zip(mix, self._sizes, strict=True)]
         )
@@ -68,8 +73,13 @@ class Arrivals:
         alone = all(kind.together == 1 for kind in mix)
         self._mean /= 1.0 if alone else float(at_once.sum())
         self._submissions = self._shares if alone else at_once / at_once.sum()
+        self._quota: Floats = np.array(
+            [np.inf if kind.quota_ratio is None else kind.quota_on(gpus) for kind in mix]
+        )
+        self._admissions = [Lengths(kind.admission) if kind.admission else None for kind in mix]
         self.next = 0.0
-        self.submitted = 0
+        self.submitted = self.noted = 0
+        self.planned = JobTable(_PLANNED) if np.isfinite(self._quota).any() else None
 
     def _mean_size(self, kind: int) -> float:
         sizes, shares = self._sizes[kind], self._size_shares[kind]
@@ -91,12 +101,64 @@ class Arrivals:
         return True
 
     def submit(self, table: JobTable, time: float) -> int:
-        """Submit a job, or those of an array, and return how many found room in the table."""
+        """Submit a job, or those of an array, and return how many found room in the table.
+
+        What has to fit into a quota is planned, and submitted by :meth:`release`.
+        """
         kind = int(self._rng.choice(len(self._mix), p=self._submissions))
         together = self._mix[kind].together
         jobs = 1 if together == 1 else int(self._rng.geometric(1.0 / together))
-        rows = [self._enter(table, kind, self._seconds(kind), time) for _ in range(jobs)]
+        planned = self.planned if np.isfinite(self._quota[kind]) else None
+        into = table if planned is None else planned
+        rows = [self._enter(into, kind, self._seconds(kind), time) for _ in range(jobs)]
+        if planned is not None:
+            return 0
+        for row in rows:
+            if row is not None:
+                self._admit(table, row, time)
         return sum(row is not None for row in rows)
+
+    def release(self, table: JobTable, time: float) -> int:
+        """Submit the planned jobs for which their quota has room, and return how many."""
+        planned = self.planned
+        if planned is None or not planned.state.any():
+            return 0
+        released, full = 0, set[int]()
+        for held in planned.rows_of(BatchState.PENDING):
+            kind = int(planned.kind[held])
+            if kind in full or not self.fits(table, kind, int(planned.gpus[held])):
+                full.add(kind)  # those behind it take their turn
+                continue
+            row = table.free_row()
+            if row is None:
+                break
+            table.take(row, planned, held)
+            self.submitted += 1
+            table.number[row] = _FIRST_NUMBER + self.submitted
+            table.submit[row] = table.made[row] = table.until[row] = time
+            self._admit(table, row, time)
+            released += 1
+        return released
+
+    def fits(self, table: JobTable, kind: int, more: int = 0) -> bool:
+        """Whether the jobs of a kind that wait or run are within its quota; one alone always is.
+
+        Args:
+            table: of all jobs.
+            kind: of which.
+            more: GPUs of one more.
+        """
+        if np.isinf(self._quota[kind]):
+            return True
+        own = (table.kind == kind) & table.among(BatchState.PENDING, *HOLDING)
+        asked = int(table.gpus[own].sum()) + more
+        return asked <= self._quota[kind] or int(own.sum()) + (more > 0) == 1
+
+    def _admit(self, table: JobTable, row: int, time: float) -> None:
+        """Let a new job wait until it is let in."""
+        admission = self._admissions[int(table.kind[row])]
+        if admission is not None:
+            table.until[row] = time + admission.at(float(self._rng.random()))
 
     def _seconds(self, kind: int) -> float:
         """Return how long a new job of a kind computes, or of measured lengths runs."""
@@ -136,7 +198,6 @@ class Arrivals:
         fails, phase = rng.random(2)
         if row is None:
             return None
-        self.submitted += 1
         ending, at = self._end_of(kind, seconds, float(fails))
         startup = min(self._start_seconds, seconds) if own.lengths else self._start_seconds
         if own.lengths:
@@ -144,7 +205,7 @@ class Arrivals:
             # What is cut short would have gone on: longer than its user let it.
             seconds += 0.0 if np.isinf(at) else _LEAST_SECONDS + seconds
         values: dict[str, float] = {
-            "number": _FIRST_NUMBER + self.submitted,
+            "number": self._number(table),
             "kind": kind,
             "user": user,
             "gpus": size,
@@ -173,6 +234,13 @@ class Arrivals:
         for name, value in values.items():
             getattr(table, name)[row] = value
         return row
+
+    def _number(self, table: JobTable) -> int:
+        if table is self.planned:
+            self.noted += 1
+            return self.noted
+        self.submitted += 1
+        return _FIRST_NUMBER + self.submitted
 
     def _end_of(self, kind: int, seconds: float, chance: float) -> tuple[BatchState, float]:
         """Return how a job ends if not by itself, and when; infinite for a job that completes."""

@@ -22,6 +22,8 @@ _CRASH_SECONDS = 5.0
 """From the first kernel to the crash of a container that cannot run, est."""
 _BACKOFF_SECONDS, _MOST_BACKOFF_SECONDS = 10.0, 300.0
 """The kubelet's back-off between two starts of a container: doubled each time."""
+_MOST_BEYOND = 1000
+"""Jobs beyond a quota that are drawn for nothing at the start, where quotas are below the load."""
 _QUIET = NodeHealth()
 
 
@@ -69,13 +71,17 @@ class Scheduler:
 
     def _fill(self, gpus: int) -> None:
         """Begin with the jobs of a cluster that has run for long."""
-        asked, wanted = 0, self._p.load_ratio * gpus
+        asked, wanted, beyond = 0, self._p.load_ratio * gpus, 0
         measured = any(kind.lengths for kind in self._mix)
-        while asked < wanted:
+        while asked < wanted and beyond < _MOST_BEYOND:
             row = self._arrivals.under_way(self.table)
             if row is None:
                 break
             more = int(self.table.gpus[row])
+            if not self._arrivals.fits(self.table, int(self.table.kind[row])):
+                self.table.state[row] = BatchState.FREE
+                beyond += 1
+                continue
             if measured and asked + more - wanted > wanted - asked:
                 # Of a mix with very large jobs the last would be far too much.
                 self.table.state[row] = BatchState.FREE
@@ -118,6 +124,10 @@ class Scheduler:
             if entered:
                 self.statistics.submitted += entered
                 self._change()
+        released = self._arrivals.release(self.table, time)
+        if released:
+            self.statistics.submitted += released
+            self._change()
         if placing and self._dirty:
             self._cycle()
 
@@ -237,7 +247,8 @@ class Scheduler:
         if ended.any():
             table.state[ended] = BatchState.FREE
             self._change()
-        if (table.among(BatchState.PENDING) & due & (table.reason == WaitReason.HELD)).any():
+        held = (table.reason == WaitReason.HELD) | (table.reason == WaitReason.NONE)
+        if (table.among(BatchState.PENDING) & due & held).any():
             self._dirty = True
 
     # -- transitions --------------------------------------------------------------

@@ -120,6 +120,13 @@ class JobTable:
         row = int(np.argmin(self.state))
         return row if self.state[row] == BatchState.FREE else None
 
+    def take(self, row: int, other: JobTable, its: int) -> None:
+        """Move a job of another table into a row of this one."""
+        for name, column in vars(self).items():
+            if isinstance(column, np.ndarray):
+                column[row] = getattr(other, name)[its]
+        other.state[its] = BatchState.FREE
+
     def among(self, *states: BatchState) -> NDArray[np.bool_]:
         """Return which rows are in one of these states."""
         found: NDArray[np.bool_] = self.state == states[0]
