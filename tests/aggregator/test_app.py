@@ -52,12 +52,12 @@ async def test_metrics(feed: Feed, client: httpx.AsyncClient) -> None:
 
 
 async def test_a_large_page_leaves_frames_their_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """After each piece of a page twice the time that it took is left to frames."""
+    """After each piece beyond a tenth of a second twice its time is left to frames."""
     now, slept = 50.0, list[float]()
 
     def work() -> Iterator[int]:
         nonlocal now
-        for seconds in (0.25, 0.5):
+        for seconds in (0.0625, 0.25, 0.5):
             now += seconds
             yield 1
 
@@ -66,8 +66,8 @@ async def test_a_large_page_leaves_frames_their_time(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr("twin.aggregator.app.time.perf_counter", lambda: now)
     monkeypatch.setattr("twin.aggregator.app.asyncio.sleep", sleep)
-    assert [piece async for piece in by_turns(work())] == [1, 1]
-    assert slept == [0.5, 1.0]
+    assert [piece async for piece in by_turns(work())] == [1, 1, 1]
+    assert slept == [0.0, 0.5, 1.0]
 
 
 async def test_array_metrics(feed: Feed, client: httpx.AsyncClient) -> None:

@@ -152,3 +152,15 @@ def test_a_clock_that_is_set_silences_nobody(feed: Feed, jump: float) -> None:
     assert core.summary().racks_reporting == 1
     core.tick(1000.0 + jump, at=15.1)
     assert core.summary().racks_reporting == 0
+
+
+def test_an_array_is_printed_later_as_it_was(feed: Feed) -> None:
+    """A page that is sent piece by piece is of one moment, whatever comes in before its end."""
+    for seq in range(1, 4):
+        feed.site(ts=seq, seq=2 * seq)
+        whole, later = bytes(feed.core.array(0)), feed.core.array(0, streams=True)
+        feed.outputs["gpu"]["power_usage"] = feed.outputs["gpu"]["power_usage"] + 5.0
+        feed.site(ts=seq, seq=2 * seq + 1)
+        assert later.waits
+        assert b"".join(later.pieces()) == whole
+        assert bytes(feed.core.array(0)) != whole

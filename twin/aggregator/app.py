@@ -43,8 +43,10 @@ from twin.catalog import UnitKind
 __all__ = ["by_turns", "create_app"]
 
 _T = TypeVar("_T")
+_UNNOTICED_SECONDS = 0.1
+"""Work on a page that makes no frame late."""
 _TURNS_OF_FRAMES = 2.0
-"""Seconds that are left to frames for each second of work on a page."""
+"""Seconds that are left to frames for each second of work beyond."""
 _PIECE_BYTES = 1 << 18
 """Size of the pieces in which a large body is sent and compressed."""
 
@@ -130,7 +132,7 @@ class _Interface:
             return PlainTextResponse(
                 f"Site {self._site.name} has no array {name!r}; the last is {last}.\n", 404
             )
-        return self._exposed("array", partial(self._core.array, array), request)
+        return self._exposed("array", partial(self._core.array, array, streams=True), request)
 
     async def discovery(self, request: Request) -> Response:
         asked = f"{request.url.scheme}://{reached_at(request)}"
@@ -263,11 +265,12 @@ async def by_turns(work: Iterable[_T]) -> AsyncIterator[_T]:
 
     A large page costs what the frames of a second cost: done at once, it would make them late.
     """
-    start = time.perf_counter()
+    in_all, start = 0.0, time.perf_counter()
     for piece in work:
         worked = time.perf_counter() - start
         yield piece
-        await asyncio.sleep(_TURNS_OF_FRAMES * worked)
+        in_all += worked
+        await asyncio.sleep(_TURNS_OF_FRAMES * worked if in_all > _UNNOTICED_SECONDS else 0.0)
         start = time.perf_counter()
 
 

@@ -170,9 +170,17 @@ class Core:
         text.end()
         return text
 
-    def array(self, array: int, *, openmetrics: bool = False) -> ExpositionWriter:
-        """Return what is exposed of one array."""
-        text = ExpositionWriter(openmetrics)
+    def array(
+        self, array: int, *, openmetrics: bool = False, streams: bool = False
+    ) -> ExpositionWriter:
+        """Return what is exposed of one array.
+
+        Args:
+            array: which.
+            openmetrics: as which format.
+            streams: whether it is sent piece by piece.
+        """
+        text = ExpositionWriter(openmetrics, streams=streams)
         self._exposure.write_array(array, text)
         text.end()
         return text

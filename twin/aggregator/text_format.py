@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from itertools import compress
 from typing import TYPE_CHECKING, TypeVar
 
@@ -134,32 +133,45 @@ class ExpositionWriter:
 
     def add(self, metric: MetricHead, columns: Iterable[SeriesColumn]) -> None:
         """Append one metric with all its series, if it has any."""
+        if self.streams:
+            # What comes in before they are printed replaces the values.
+            copied = [replace(column, values=column.values.copy()) for column in columns]
+            self._wait(metric, copied)
+            return
+        parts, count = self._parts(metric, columns)
+        self.series += count
+        self.chunks += parts
+
+    def add_steady(self, metric: MetricHead, column: SeriesColumn) -> None:
+        """Append a metric whose values are this text's own: nothing replaces them."""
+        if self.streams:
+            self._wait(metric, [column])
+        else:
+            self.add(metric, [column])
+
+    def _wait(self, metric: MetricHead, columns: Sequence[SeriesColumn]) -> None:
+        count = sum(int(np.count_nonzero(np.isfinite(column.values))) for column in columns)
+        if count:
+            self.series += count
+            self.chunks.append(lambda: b"".join(self._parts(metric, columns)[0]))
+
+    def _parts(
+        self, metric: MetricHead, columns: Iterable[SeriesColumn]
+    ) -> tuple[list[bytes], int]:
+        """Return the text of one metric, and how many series it has."""
         start = b"\n" + metric.name.encode()
         first = metric.openmetrics if self.openmetrics else metric.plain
         parts: list[bytes] = []
+        series = 0
         for column in columns:
             lines, count = _lines(start, column)
-            self.series += count
+            series += count
             if count:
                 # A part of a histogram that is not its first has no comments, so no line to end.
                 parts.append(lines if first or parts else lines[1:])
-        if parts:
-            self.chunks += [first, *parts, b"\n"] if first else [*parts, b"\n"]
-
-    def add_steady(self, metric: MetricHead, column: SeriesColumn) -> None:
-        """Append a metric whose values are this text's own, so that it may be printed later."""
-        if not self.streams:
-            self.add(metric, [column])
-            return
-        count = int(np.count_nonzero(np.isfinite(column.values)))
-        if count:
-            self.series += count
-            self.chunks.append(partial(self._print, metric, column))
-
-    def _print(self, metric: MetricHead, column: SeriesColumn) -> bytes:
-        first = metric.openmetrics if self.openmetrics else metric.plain
-        lines, _ = _lines(b"\n" + metric.name.encode(), column)
-        return b"".join((first, lines, b"\n"))
+        if not parts:
+            return [], 0
+        return ([first, *parts, b"\n"] if first else [*parts, b"\n"]), series
 
     def follow(self, page: MetricsPage, snapshot: StoreSnapshot) -> None:
         """Take the values from which the series of a page's devices follow."""
