@@ -103,6 +103,7 @@ FIGURES: dict[str, tuple[Expr | str, dict[str, float]]] = {
 def test_figures_say_what_they_are_called(tmp_path: Path) -> None:
     """Sums over devices, tripped reserves, dips and single events are not taken for what is."""
     chosen = {"site": "s", "array": "a", "__range": AT, "__interval": STEP}
+    chosen["__rate_interval"] = "1m"
     asked = [
         {
             "expr": substitute(str(query), chosen),

@@ -190,7 +190,8 @@ def _lost() -> Row:
         ),
         timeline(
             "Stalled",
-            "Share of the last minute in which the job waited for a device that did not answer.",
+            "Share of the time between two points in which the job waited for a device that did "
+            "not answer.",
             [Query(q.STALLED, _NAME, RED)],
             width=8,
             height=5,

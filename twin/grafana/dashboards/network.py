@@ -54,7 +54,7 @@ def _now() -> Row:
         ),
         numbers(
             "Busiest uplinks",
-            "Highest uplink utilisation of any leaf, averaged over the last minute.",
+            "Highest uplink utilisation of any leaf, averaged between two points.",
             [Query(q.UPLINKS_USED_HIGHEST)],
             width=3,
             decimals=1,

@@ -58,7 +58,7 @@ STEP_SECONDS = Expr(
 """Of the last step, where the job goes on taking some: a crashed job has no pace."""
 GOODPUT = of(JOB, "goodput")
 PACE = of(JOB, "pace")
-STALLED = of(JOB, "stalled_seconds").rate("1m")
+STALLED = of(JOB, "stalled_seconds").rate()
 
 CHECKPOINTS = of(JOB, "checkpoints")
 _WRITING = of(JOB, "state", 'state="checkpoint"')
