@@ -35,13 +35,19 @@ def with_table(text: str, results: Results) -> str:
 
 
 def _table(results: Results) -> str | None:
-    measured = [result for result in results.values() if result is not None]
     rows = list(_rows(results))
     if not rows:
         return None
-    known = measured[0].machine
-    made = f"Measured on {known.date}, {known.cores} cores of {known.processor}:\n\n"
+    known = [own.machine for name in _SHOWN if (own := results[name]) is not None]
+    dates = sorted({machine.date for machine in known})
+    processors = " or ".join(sorted({machine.processor for machine in known}))
+    when = f"on {dates[0]}" if len(dates) == 1 else f"from {dates[0]} to {dates[-1]}"
+    made = f"Measured {when}, {known[0].cores} cores of {processors}:\n\n"
     return made + table(("What", "Figure", "Script"), rows)
+
+
+_SITES = ("colossus-100k", "colossus-1m")
+_SHOWN = ("machine", "peers", *_SITES, "prometheus")
 
 
 def _rows(results: Results) -> Iterator[Row]:
@@ -49,7 +55,7 @@ def _rows(results: Results) -> Iterator[Row]:
         yield from _parts(machine.figures)
     if (peers := results["peers"]) is not None:
         yield _beside(peers.figures)
-    for name in ("colossus-100k", "colossus-1m"):
+    for name in _SITES:
         if (site := results[name]) is not None:
             yield _site(site.figures)
     if (prometheus := results["prometheus"]) is not None:
