@@ -17,11 +17,10 @@ _MISSED = {
     ("Seren", "Wait of pre-training, mean"),
     ("Seren", "Wait of fine-tuning, mean"),
     ("Seren", "Wait, mean of those of up to 9.1 h"),
-    ("Seren", "Wait, mean"),
     ("Kalos", "Jobs with GPUs a day"),
     ("Kalos", "Length, mean"),
     ("Kalos", "Wait of evaluations, mean"),
-    ("Kalos", "GPUs held by jobs, mean"),
+    ("Kalos", "Wait of pre-training, mean"),
     ("Kalos", "Wait, mean"),
 }
 """What the twin does not repeat; the page says why."""

@@ -187,9 +187,9 @@ cluster and the twin's liquid-cooled H100s, all in one job.*
   published, and the twin has none of it. Evaluations wait though they are the smallest jobs, as
   most GPUs are reserved for pre-training: in the twin they have a limit, and pre-training has a
   quota in which its teams follow one another. Shares of evaluations and of pre-training that wait
-  are met, on Kalos too. Means hang on the few jobs that wait for hours and are not, and fine-tuning
-  waits for less than on Seren. The load of a run differs by tens of points, as single jobs hold a
-  thousand GPUs for days: in Kalos's runs they hold fewer than was put in.
+  are met, on Kalos too. Means are no prediction: the load of a run differs by tens of points, as
+  single jobs hold a thousand GPUs for days, and one or two runs in which the cluster is full make
+  up most of a mean; half as many runs gave a fifth of Seren's.
 * **Kalos's lengths.** Its trace counts `duration` from the submission, as both rows of its
   description show, and with it GPU time: the mean length is the published one less the mean wait.
   Its evaluations last a quarter as long as Seren's, whose lengths the prediction has. Its days are

@@ -32,7 +32,7 @@ _SHORT, _LONG = 32, 1024
 """Waits in s whose shares are compared."""
 _LONGEST = 32_768.0
 """Last point of the published distributions of waits, in s: means of kinds are up to there."""
-_SEEDS = 6
+_SEEDS = 12
 """Runs whose jobs are taken together: the load differs from one to the next as from day to day."""
 _EVALUATION, _PRETRAINING, _TUNING = "evaluation", "pretraining", "fine-tuning"
 _WAITING = {
