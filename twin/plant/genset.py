@@ -103,6 +103,8 @@ class Gensets:
         self._since = np.zeros(units)
         self._attempts = np.zeros(units)
         self._speed = np.zeros(units)
+        self.turning = False
+        """Whether any unit turns; where none does, none runs."""
         self._coolant = _COOLANT_STANDBY + rng.normal(0.0, 1.0, units)
         filled = np.clip(0.95 + rng.normal(0.0, 0.02, units), 0.0, 1.0)
         piped = self._p.fuel_liters >= _PIPELINE_LITERS
@@ -121,11 +123,6 @@ class Gensets:
         """Units whose breaker is closed, (units,)."""
         closed: NDArray[np.bool_] = self._state == _RUNNING
         return closed
-
-    @property
-    def turning(self) -> bool:
-        """Whether any unit turns; where none does, none runs."""
-        return any_of(self._speed)
 
     @property
     def total(self) -> float:
@@ -226,6 +223,7 @@ class Gensets:
         coasting = self._speed * np.exp(-dt / _COAST_SECONDS)
         target = np.where(cranking, _CRANK_RATIO, np.where(coasting > _STILL, coasting, 0.0))
         self._speed = np.where(turning, 1.0, target)
+        self.turning = any_of(self._speed)
         self._rate = np.where(turning, self._rate, 0.0)
         load = self.power / self._p.power_watts
         warm = _COOLANT_IDLE + (_COOLANT_LOADED - _COOLANT_IDLE) * load

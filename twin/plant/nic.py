@@ -53,6 +53,9 @@ _DARK_PER_SECOND_DB = 0.05
 class Nics:
     """State of all NICs; arrays are (racks, NICs a rack)."""
 
+    _joined: NDArray[np.bool_] | None = None
+    """Rails of which both ends have a link, (servers, rails); None until it is needed."""
+
     def __init__(self, layout: Layout, rng: np.random.Generator) -> None:
         site = layout.site
         self._network = site.network
@@ -185,7 +188,7 @@ class Nics:
         self._rise("retransmits", 40.0 * fell)
         self._rise("sequence", 25.0 * rose)
         self._rise("nak", 25.0 * rose)
-        self.link = link.copy()
+        self.link, self._joined = link.copy(), None
 
     def _rise(self, name: str, more: NDArray[Any]) -> None:
         """Let a counter rise; the array that was shown stays what it was."""
@@ -195,14 +198,14 @@ class Nics:
 
     def _send(self, demand: Demand, drops: Floats | None) -> None:
         """Send on the rails; both ends of a rail must be up for bytes to flow."""
-        rails = self._on_rails(self.link)
+        if self._joined is None:
+            rails = self._on_rails(self.link)
+            self._joined = rails & self._ring.of_next(rails)
         use = self._of_servers(demand.network)
         if self._paces is not None:
             pace = self._on_rails(self._paces)
             use = np.minimum(use, np.minimum(pace, self._ring.of_next(pace)))
-        sent = np.where(
-            rails & self._ring.of_next(rails), use * np.float32(self._network.bytes_per_second), 0
-        )
+        sent = np.where(self._joined, use * np.float32(self._network.bytes_per_second), 0)
         self.sent, self.dropped = sent.astype(np.float32), None
         passed = self.sent
         if drops is not None and greatest(demand.congestion) > 0.0:
@@ -321,6 +324,7 @@ class Nics:
     def join(self, first: int, groups: NDArray[np.int32]) -> None:
         """Let the servers of scheduled jobs send round, see :meth:`twin.plant.ring.Ring.join`."""
         self._ring.join(first, groups)
+        self._joined = None
 
     @property
     def unlinked(self) -> NDArray[np.bool_]:

@@ -93,6 +93,7 @@ class OperatingSystems:
         self._size, self._rng, self._shape = size, rng, shape
         self._uptime: Floats = np.floor(rng.uniform(3.0, 30.0, shape) * _DAY)
         self._now: dict[str, Floats] = {}
+        self._blocked: Floats | float = 0.0
         self._cache: Floats = rng.uniform(0.15, 0.75, shape) * size.memory
         self._extra: Floats = np.zeros(shape)
         self._filled: Floats = np.zeros(shape)
@@ -111,6 +112,8 @@ class OperatingSystems:
         self._numbers: list[float | None] = [None] * len(rates)
         """What stands in the rows of ``_risen`` that are numbers."""
         self._well = False
+        self._clock: tuple[Floats | float, Floats | float] = (0.0, 0.0)
+        """What faults put the clocks ahead, and ahead of those of the gateways."""
         # Where a job runs, it has run for most of the time.
         counts = self._by_name
         for name, rate in rates.items():
@@ -151,17 +154,17 @@ class OperatingSystems:
 
     def _rise(self, rates: Mapping[str, Floats | float], dt: float) -> None:
         """Let the counts rise; most rates are numbers that stay what they are."""
+        risen, numbers = self._risen, self._numbers
         for row, rate in enumerate(rates.values()):
-            number = rate if isinstance(rate, float) else None
-            if number is None or number != self._numbers[row]:
-                self._risen[row] = rate
-                self._numbers[row] = number
-        self._counts += self._risen * dt
+            if type(rate) is not float:
+                risen[row], numbers[row] = rate, None
+            elif rate != numbers[row]:
+                risen[row] = numbers[row] = rate
+        self._counts += risen * dt
 
     def _note(self, troubles: HostTroubles) -> None:
         """Take note of what is shown as it is."""
-        self._now["offset"] = troubles.offset + self._wander
-        self._now["ahead"] = troubles.ahead + self._wander
+        self._clock = troubles.offset, troubles.ahead
         if not (self._well and troubles is HEALTHY):
             self._now["readonly"] = self._each(troubles.readonly)
             self._now["failed"] = self._each(troubles.disk_failed)
@@ -198,7 +201,9 @@ class OperatingSystems:
         """Return what rises each second, and take note of what runs."""
         size = self._size
         pool = size.threads - HOT_THREADS
-        wanted = np.maximum(load.user + 0.05 * load.user * noise, 0.0) + troubles.runaway
+        wanted = np.maximum(load.user + 0.05 * load.user * noise, 0.0)
+        if troubles is not HEALTHY:
+            wanted = wanted + troubles.runaway
         system = _least(self._precise(load.system), 0.05 * size.threads)
         softirq = 0.02 * system + 0.1
         most = _MOST_BUSY - (system + softirq) / size.threads
@@ -212,12 +217,14 @@ class OperatingSystems:
                          / speed + 0.002 / speed, 1.0)  # fmt: skip
         short = self._short()
         blocked = load.blocked + 6.0 * (busy > 0.9) + 8.0 * (os_busy > 0.5) + 30.0 * short  # noqa: PLR2004 - a disk that is busy all the time, and the system's
-        left = np.maximum(pool - user - system - softirq, 0.0)
-        iowait = np.minimum(0.15 * blocked, 0.9 * left)
+        iowait: Floats | float = 0.0
+        if not isinstance(blocked, float) or blocked:
+            left = np.maximum(pool - user - system - softirq, 0.0)
+            iowait = np.minimum(0.15 * blocked, 0.9 * left)
         taken = hot + user + system
         idle = size.threads - hot - user - system - softirq - iowait
         running = load.hot + wanted + system
-        self._now["running"], self._now["blocked"] = running, self._each(blocked)
+        self._now["running"], self._blocked = running, blocked
         self._now["tasks"] = running + blocked
         self._now["used"] = taken / size.threads
         crowd = clamp(running / size.threads - 0.95, 0.0, 1.0)
@@ -307,7 +314,8 @@ class OperatingSystems:
     def outputs(self) -> dict[str, Floats]:
         """Return all signals of a host, NaN where it is down."""
         now, size = self._now, self._size
-        held, offset, counts = now["held"], now["offset"], self._by_name
+        held, counts = now["held"], self._by_name
+        offset, ahead = (own + self._wander for own in self._clock)
         # Logs are rotated: they grow for a week and a fifth of them stays.
         logs = np.mod(self._logs, 7 * _DAY * _LOG_BYTES)
         values = {
@@ -322,12 +330,12 @@ class OperatingSystems:
             "dirty": self._dirty,
             "writeback": 0.08 * self._dirty,
             "procs_running": np.maximum(np.rint(now["running"]), 1.0),
-            "procs_blocked": np.rint(now["blocked"]),
+            "procs_blocked": np.rint(self._each(self._blocked)),
             "cpu_frequency": _MOST_HERTZ - _HERTZ_LOST * now["used"],
             "package0_temperature": self._warmth[0],
             "package1_temperature": self._warmth[1],
             "clock_offset": clamp(offset, -_MOST_OFFSET, _MOST_OFFSET),
-            "clock_ahead": now["ahead"],
+            "clock_ahead": ahead,
             "clock_synchronized": (abs(offset) < _SYNCHRONIZED_WITHIN).astype(np.float64),
             "root_available": np.maximum(self._root - self._filled - logs, 0.0),
             "root_readonly": now["readonly"],

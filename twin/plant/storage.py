@@ -183,12 +183,14 @@ class Storage:
 
     def _power(self) -> Floats:
         p = self._p
-        return self._up * (p.server_idle_watts + p.server_busy_watts * self._use)
+        drawn = p.server_idle_watts + p.server_busy_watts * self._use
+        return drawn if all_of(self._up) else self._up * drawn
 
     def _host_power(self) -> Floats:
         p = self._p
         busy = np.minimum(self._host_load / (2.0 * _CPU_LOAD), 1.0)
-        return self._up * (p.cpu_server_idle_watts + p.cpu_server_busy_watts * busy)
+        drawn = p.cpu_server_idle_watts + p.cpu_server_busy_watts * busy
+        return drawn if all_of(self._up) else self._up * drawn
 
     def outputs(self) -> dict[str, Floats]:
         """Return all signals of the catalogue's storage class."""
