@@ -424,8 +424,8 @@ def test_kube_state_metrics_tells_of_itself() -> None:
     [
         ("kubernetes", (KUBE_STATE,)),
         ("slurm", (SLURM, SOPERATOR)),
-        ("vpenso", (VPENSO,)),
-        ("slinky", (SLINKY,)),
+        pytest.param("vpenso", (VPENSO,), marks=pytest.mark.full),
+        pytest.param("slinky", (SLINKY,), marks=pytest.mark.full),
     ],
 )
 def test_every_metric_has_its_labels(kind: str, exporters: tuple[StateExporter, ...]) -> None:

@@ -47,6 +47,7 @@ def test_wait_level_is_the_measured_range() -> None:
     assert 116 <= found["context"] <= 125
 
 
+@pytest.mark.full
 def test_checkpoint_depth() -> None:
     """Eight GPUs fall from above 4.4 kW to 1.27 kW when all ranks wait for a checkpoint."""
     node = float(np.median(training().nodes))
@@ -54,12 +55,14 @@ def test_checkpoint_depth() -> None:
     assert 8 * levels()["wait"] == pytest.approx(1270, rel=0.03)
 
 
+@pytest.mark.full
 def test_means_of_nodes_stay_together() -> None:
     """Node means lie within 1.5 % of their mean, give or take the sampling of 64 nodes."""
     means = training().nodes.mean(axis=0)
     assert np.abs(means / means.mean() - 1).max() < 0.025
 
 
+@pytest.mark.full
 def test_no_node_exceeds_the_measured_edge() -> None:
     """The distribution ends sharply: the greatest node power is within 3 % of the measured one."""
     assert training().nodes.max() == pytest.approx(7519, rel=0.03)

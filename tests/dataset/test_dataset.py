@@ -132,6 +132,7 @@ def baselines() -> ModuleType:
     return module
 
 
+@pytest.mark.full
 def test_baselines_score_it(folder: Path) -> None:
     """The example gives a score for each baseline, and the z-score is better than chance."""
     example = baselines()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import fields
 
 import numpy as np
@@ -61,3 +62,17 @@ def test_a_healthy_site_can_be_written_to() -> None:
     first, second = Conditions.healthy(LAYOUT), Conditions.healthy(LAYOUT)
     for name in Conditions.declared():
         assert not np.shares_memory(getattr(first, name), getattr(second, name))
+
+
+def test_copies_are_asked_anew() -> None:
+    """A copy has arrays of its own, so what is known of the original is not known of it."""
+    draft = DraftConditions(Conditions.healthy(LAYOUT))
+    draft.gpu_attached[0, 0] = False
+    conditions = draft.done()
+    assert conditions.faulty("gpu_attached")
+    for copied in (copy.copy(conditions), copy.deepcopy(conditions), conditions.copy()):
+        assert copied.faulty("gpu_attached")
+    deep = copy.deepcopy(conditions)
+    deep.gpu_attached[0, 0] = True
+    assert not deep.faulty("gpu_attached")
+    assert conditions.faulty("gpu_attached")

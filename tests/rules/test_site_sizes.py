@@ -49,9 +49,8 @@ QUIET = {
     "grid: {limit_watts: 130000}",
 }  # fmt: skip
 """Sites of which only sizes are given."""
-QUICK = {"one GPU", "mixed"}
-"""Sites as unlike each other as can be: every run lives through an hour of these, a full one
-through an hour of all."""
+QUICK = {"mixed"}
+"""Every run lives through an hour of it, a full one through an hour of all."""
 
 MISFIT = "racks: 2, servers_per_rack: 2, {}"
 WARNED = {

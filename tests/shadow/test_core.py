@@ -213,6 +213,7 @@ def test_worn_pump_is_named(morning: HiddenReality) -> None:
     assert found[1:] == ("pump_wear", "r0005/pump2")
 
 
+@pytest.mark.full
 def test_fouled_heat_exchanger_is_named_before_its_valve_is_open(morning: HiddenReality) -> None:
     """Deposits of a tenth of its resistance are named by about their size, and nothing beside."""
     reality = _copied(morning)

@@ -277,6 +277,10 @@ class Conditions(_Known):
         """Begin with nothing known."""
         object.__setattr__(self, "known", {})
 
+    def __reduce__(self) -> tuple[type[Conditions], tuple[object, ...]]:
+        """Have copies made by value: they may be written to, so nothing is known of them."""
+        return Conditions, tuple(getattr(self, each.name) for each in fields(Conditions))
+
     def faulty(self, name: str) -> bool:
         """Whether any value of a condition is not the healthy one; told once if it is read-only."""
         known = self.known.get(name)
