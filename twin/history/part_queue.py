@@ -8,7 +8,7 @@ One part is written at a time, in order, so what is written does not depend on h
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from types import TracebackType
 from typing import Self
 
@@ -46,6 +46,11 @@ class PartQueue:
         samples = self.wait()
         self._running = self._pool.submit(write)
         return samples
+
+    def settle(self) -> None:
+        """Wait until nothing is being written, whatever becomes of it."""
+        if self._running is not None:
+            wait([self._running])
 
     def wait(self) -> int:
         """Wait for the part that is being written, and return its samples; 0 where there is none.

@@ -3,13 +3,13 @@
 Several processes write different days. Each lives through all of them, and scrapes only its own:
 the plant is the smaller part of the work, and so no process waits for another. Rules need every
 scrape, in order, so a past with rules is made by one process. In each, a thread writes a part, and
-evaluates the rules over it, while the next part is simulated.
+evaluates the rules over it, while the next part, or the next day, is simulated.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from math import prod
@@ -20,6 +20,7 @@ from twin.catalog import DEVICES
 from twin.emulator.state import KeptState, StateFile
 from twin.errors import ConfigError
 from twin.files import write_whole
+from twin.history.events import PastEvent
 from twin.history.page_reader import Block
 from twin.history.part_queue import PartQueue
 from twin.history.past import PastPlan, SimulatedPast
@@ -142,15 +143,15 @@ def write_days(
     rules = RuleHistory(plan, at_once=target.in_order) if plan.rules else None
     states.follow(rules, round(past.now))
     total, last = 0, max(days)
-    while (day := round(past.now)) <= last:
-        if day in days:
-            samples = _write_day(plan, past, target, rules, day, report)
-            states.save(past.state(), rules)
-            report.written(day, samples)
-            total += samples
-        else:
-            _pass_by(plan, past, rules)
-    return total
+    with PartQueue() as parts:
+        while (day := round(past.now)) <= last:
+            if day in days:
+                work = _DayInWork(target.day(day), rules, states, report, day)
+                total += _live(plan, past, work, parts)
+            else:
+                total += parts.wait()
+                _pass_by(plan, past, rules)
+        return total + parts.wait()
 
 
 def _missing(plan: PastPlan, target: SampleTarget) -> list[int]:
@@ -185,39 +186,66 @@ def _scrapes_held(plan: PastPlan) -> int:
     return max(1, min(_PART_SECONDS // plan.step, _MOST_HELD // most))
 
 
-def _write_day(
-    plan: PastPlan,
-    past: SimulatedPast,
-    target: SampleTarget,
-    rules: RuleHistory | None,
-    day: int,
-    report: HistoryReport,
-) -> int:
-    """Write a day and return its samples."""
-    each = _scrapes_held(plan)
-    writer, samples = target.day(day), 0
+def _live(plan: PastPlan, past: SimulatedPast, work: _DayInWork, parts: PartQueue) -> int:
+    """Live through a day, have it written behind, and return the samples written meanwhile."""
+    each, samples, day = _scrapes_held(plan), 0, work.day
     try:
-        with PartQueue() as parts:
-            for scrape in range(1, plan.scrapes + 1):
-                past.scrape()
-                report.scraped()
-                if scrape % each == 0 or scrape == plan.scrapes:
-                    blocks, now = past.blocks(), round(past.now)
-                    samples += parts.put(partial(_write_part, writer, rules, blocks, now))
-            samples += parts.wait()
-        writer.finish(past.events(day, day + plan.day))
+        for scrape in range(1, plan.scrapes + 1):
+            past.scrape()
+            work.report.scraped()
+            if scrape % each == 0 and scrape < plan.scrapes:
+                samples += parts.put(partial(work.take, past.blocks(), round(past.now)))
+        events, state = past.events(day, day + plan.day), past.state()
+        kept = work.states.dumped(state)
+        end = partial(work.finish, past.blocks(), round(past.now), events, kept)
+        return samples + parts.put(end)
     except BaseException:
-        writer.drop()
+        parts.settle()
+        work.writer.drop()
         raise
-    return samples
 
 
-def _write_part(
-    writer: DayWriter, rules: RuleHistory | None, computed: Iterator[Block], now: int
-) -> int:
-    """Compute and write a part of a day with what the rules gave, and return its samples."""
-    blocks = list(computed)
-    return writer.take(blocks if rules is None else [*blocks, *rules.take(blocks, now)])
+@dataclass(slots=True)
+class _DayInWork:
+    """A day that is being written, whole or not at all.
+
+    Attributes:
+        writer: writes it.
+        rules: that follow it, if any do.
+        states: are kept at its end.
+        report: is told when it is in place.
+        day: unix time at which it begins.
+        samples: that were written so far.
+    """
+
+    writer: DayWriter
+    rules: RuleHistory | None
+    states: _DayStates
+    report: HistoryReport
+    day: int
+    samples: int = 0
+
+    def take(self, computed: Iterator[Block], now: int) -> int:
+        """Compute and write a part with what the rules gave, and return its samples."""
+        blocks = list(computed)
+        given = () if self.rules is None else self.rules.take(blocks, now)
+        samples = self.writer.take([*blocks, *given])
+        self.samples += samples
+        return samples
+
+    def finish(
+        self, computed: Iterator[Block], now: int, events: Sequence[PastEvent], state: bytes
+    ) -> int:
+        """Write the last part, put the day in its place, and return the samples of the part."""
+        try:
+            samples = self.take(computed, now)
+            self.writer.finish(events)
+        except BaseException:
+            self.writer.drop()
+            raise
+        self.states.save(now, state, self.rules)
+        self.report.written(self.day, self.samples)
+        return samples
 
 
 def kept_states(target: SampleTarget) -> dict[int, Path]:
@@ -251,11 +279,15 @@ class _DayStates:
         elif rules is not None:
             rules.begin(end)
 
-    def save(self, state: KeptState, rules: RuleHistory | None) -> None:
-        """Keep a state, and drop those that no day that is missing needs any more."""
+    def dumped(self, state: KeptState) -> bytes:
+        """Return a state as it is kept."""
+        return self._file(round(state.now)).dump(state)
+
+    def save(self, now: int, state: bytes, rules: RuleHistory | None) -> None:
+        """Keep a state of a moment, and drop those that no day that is missing needs any more."""
         if rules is not None:
-            rules.save(self._rules(round(state.now)))
-        self._file(round(state.now)).save(state)
+            rules.save(self._rules(now))
+        self._file(now).write(state)
         missing = _missing(self._plan, self._target)
         first = missing[0] if missing else self._plan.each_day[-1] + self._plan.day
         for end in sorted(end for end in kept_states(self._target) if end <= first)[:-1]:
