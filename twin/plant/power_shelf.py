@@ -39,7 +39,7 @@ class ShelfFedServers(Servers):
         storage: energy that the supplies of each rack hold, None where it does not act.
     """
 
-    _supplies = "shelf_psu_available"
+    powering = ("shelf_psu_available", *Servers.powering[1:])
 
     def __init__(self, layout: Layout, rng: np.random.Generator) -> None:
         self._shelf = shelf = layout.site.shelves

@@ -31,8 +31,6 @@ _CLOSED, _TRIPPED, _OFF = 0.0, 1.0, 2.0
 """States of a PDU's breaker (catalogue)."""
 _NOMINAL, _WARNING, _CRITICAL = 0.0, 1.0, 2.0
 """States of a sensor (ipmi_exporter)."""
-_POWERING = ("pdu_breaker", "server_available", "server_cap")
-"""Conditions, beside that of the supplies, by which a server has its power."""
 _INLET_WARNING_CELSIUS, _INLET_CRITICAL_CELSIUS = 40.0, 45.0
 """Upper thresholds of the inlet's sensor, est."""
 
@@ -52,8 +50,8 @@ def largest_pdu_share(site: Site) -> float:
 class Servers:
     """Power of all servers; arrays are (racks, servers a rack)."""
 
-    _supplies = "psu_available"
-    """Condition of the supplies."""
+    powering = ("psu_available", "pdu_breaker", "server_available", "server_cap")
+    """Conditions by which a server has its power."""
 
     def __init__(self, layout: Layout, rng: np.random.Generator) -> None:
         site = layout.site
@@ -183,7 +181,7 @@ class Servers:
         self.bmc = conditions.ailing("bmc_answers")
         if (
             all_of(fed)
-            and not any(map(conditions.faulty, (self._supplies, *_POWERING)))
+            and not any(map(conditions.faulty, self.powering))
             and self.breakers.all_closed
             and not any_of(self._boot)
         ):
@@ -228,15 +226,11 @@ class Servers:
         """Take over what the GPUs, (racks, GPUs a rack), and a server's fans draw, in W."""
         server = self._server
         gpus = gpu_power.reshape(*self._shape, server.gpus).sum(axis=2, dtype=np.float64)
-        self.fans = fan_power
-        output = server.output_for(gpus, fan_power)
+        self.fans, self.output = fan_power, server.output_for(gpus, fan_power)
         if self.hosts is not None:
-            output = np.where(self.hosts.powered, output, 0.0)
-        self.output = output
-        count = self._count
-        sharing = count if isinstance(count, int) else np.maximum(count, 1)
-        self._loss = server.supply_loss(output / sharing)
-        self._power = output + count * self._loss
+            self.output = np.where(self.hosts.powered, self.output, 0.0)
+        self._loss = server.supply_loss(self._shared)
+        self._power = self.output + self._count * self._loss
         self._rack_power = self._power.sum(axis=1)
 
     def settle(self, cdu_power: Floats) -> None:
@@ -276,9 +270,13 @@ class Servers:
         total: Floats = power + cdus
         return total
 
+    @property
+    def _shared(self) -> Floats:
+        """What each supply of a server gives in W: those that deliver share alike."""
+        return self.output / np.maximum(self._count, 1)
+
     def _psu_output(self) -> Floats:
-        each = self.output / np.maximum(self._count, 1)
-        share: Floats = np.repeat(each, self._server.psus, axis=1)
+        share: Floats = np.repeat(self._shared, self._server.psus, axis=1)
         return share if self._supplied is None else np.where(self._supplied, share, 0.0)
 
     def _psu_input(self) -> Floats:
