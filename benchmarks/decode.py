@@ -19,7 +19,6 @@ from twin.site import Layout, load_site
 from twin.wire import Codec
 
 STEPS = {
-    "load_us": "load, a rack's share",
     "encode_us": "encode",
     "decode_us": "decode",
     "ingest_us": "ingest, decode included",

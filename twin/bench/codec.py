@@ -22,7 +22,6 @@ class CodecCost:
         codec: name of the codec.
         samples: values in the frame.
         size_bytes: its length.
-        load_us: a rack's share of taking over what the plant gives, µs.
         encode_us: to write it, µs.
         decode_us: to read and check it, µs.
         ingest_us: to decode it and take its values over, as the aggregator does, µs.
@@ -31,7 +30,6 @@ class CodecCost:
     codec: str
     samples: int
     size_bytes: int
-    load_us: float
     encode_us: float
     decode_us: float
     ingest_us: float
@@ -69,7 +67,6 @@ def measure_codec(layout: Layout, outputs: Outputs, codec: Codec, budget: Budget
         codec=codec.value,
         samples=sum(group.size for group in decoder.decode(payload).groups.values()),
         size_bytes=len(payload),
-        load_us=1e6 * median_seconds(lambda: encoder.load(outputs), budget) / layout.site.racks,
         encode_us=1e6 * median_seconds(lambda: encoder.encode(next(racks), 1.0, 1), budget),
         decode_us=1e6 * median_seconds(lambda: decoder.decode(payload), budget),
         ingest_us=1e6 * (both - ready),

@@ -66,6 +66,11 @@ class StageCosts:
     convert_us: float
     expose_us: float
 
+    @property
+    def tick_us(self) -> float:
+        """What a tick computes of a rack before its first frame leaves, µs."""
+        return self.step_us + self.stages_us["encode"]
+
 
 def measure_stages(
     layout: Layout, racks: int, kind: BrokerKind, messages: int, budget: Budget

@@ -133,7 +133,7 @@ def measure(effort: Effort, begin: Callable[[str], None]) -> Result:
     begin("exposition")
     exposition = measure_exposition(array, effort.budget)
     begin("end to end")
-    tick_seconds = _tick_seconds(step, codecs[-1], whole.site.racks)
+    tick_seconds = 1e-6 * stages.tick_us
     most = affordable(effort.gpus, _rack_seconds(tick_seconds, codecs[-1], bus[-1]), cores())
     report = _end_to_end([gpus for gpus in effort.gpus if gpus <= most], broker, effort)
     pythons = 2 if broker is BrokerKind.MOSQUITTO else 3
@@ -197,11 +197,6 @@ def run_scaled(
         path.write_text(scaled_site_text(site.gpus), encoding="utf-8")
         plan = SitePlan(str(path), site.name, site.gpus, interval, broker=broker, warmup=warmup)
         return asyncio.run(run_site(plan, lambda running: watch(running, seconds, _SCRAPE_SECONDS)))
-
-
-def _tick_seconds(step: StepCost, codec: CodecCost, racks: int) -> float:
-    """Return a rack's share of what a tick computes before its first frame leaves."""
-    return 1e-3 * (step.step_ms + step.outputs_ms) / racks + 1e-6 * codec.load_us
 
 
 def _rack_seconds(tick_seconds: float, codec: CodecCost, bus: BusCost) -> float:
