@@ -69,10 +69,11 @@ built. `twin bench` measures in two minutes what a machine can do; the scripts i
 measured the figures below, and each section names the machine.
 """
 _PARTS = """
-The largest site that this machine holds with a message for each rack, derived from these: {largest}.
-A process may take 70 % of a core, all together 70 % of all cores and of the memory, a tick 30 % of
-the interval before its first frame leaves; the rest is for Prometheus. With the racks of an array in
-one message it holds [a million at 1 Hz](#a-million-gpus).
+The largest site that this machine holds with a message for each rack, derived from these:
+{largest}.
+A process may take 70 % of a core, all together 70 % of all cores and of the memory, a tick 30 %
+of the interval before its first frame leaves; the rest is for Prometheus. With the racks of an
+array in one message it holds [a million at 1 Hz](#a-million-gpus).
 """
 _BESIDE = """\
 From MQTT to a scraped page: CPU time of the receiving process, the same values of {gpus} GPUs over
