@@ -114,8 +114,12 @@ class RemoteWriteTarget(SampleTarget):
         )
         name = re.sub(r"[^A-Za-z0-9.]+", "-", self._server.url.partition("://")[2])
         super().__init__(Path(f"twin-history-{name}") if folder is None else folder)
-        self._url = url
+        self._url, self._headers = url, headers
         self.sender = RequestSender(self._server)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Return how another process makes it: by its own client."""
+        return type(self), (self._url, self.folder, self._headers)
 
     @classmethod
     def made_of(cls, text: str) -> RemoteWriteTarget:

@@ -35,7 +35,7 @@ from twin.rules.source import Rule, RuleSet, load_rules
 from twin.site import DetailPlan, Layout, count_series
 from twin.stored_arrays import UNREADABLE, check_stored, stored_array
 
-__all__ = ["ALERT_CLASS", "RULE_CLASS", "RuleHistory", "has_rules"]
+__all__ = ["ALERT_CLASS", "RULE_CLASS", "RuleHistory", "has_rules", "rules_read"]
 
 ALERT_CLASS, RULE_CLASS = "alert", "rule"
 """Device classes of what rules give, where others have ``gpu``."""
@@ -170,6 +170,11 @@ def _restore(
         name: MetricFamily(labels, arrays[f"recorded-{number}-{place}"])
         for place, (name, labels) in enumerate(own["recorded"])
     }
+
+
+def rules_read(plan: PastPlan) -> frozenset[str]:
+    """Return the names of the metrics that the rules of a past read."""
+    return RuleHistory(plan, at_once=False).reads
 
 
 def has_rules(wanted: bool | None, layout: Layout, detail: DetailPlan) -> bool:

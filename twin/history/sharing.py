@@ -15,14 +15,12 @@ from typing import IO, Any, NoReturn
 
 import structlog
 
-from twin.catalog import Detail
 from twin.errors import ConfigError, ServiceError, TwinError
 from twin.history.all_targets import target_of
 from twin.history.past import PastPlan
+from twin.history.plan_text import plain, plan_of
 from twin.history.targets import SampleTarget
 from twin.history.writing import HistoryReport, write_days
-from twin.site import DetailPlan, Layout
-from twin.site.loader import site_of
 
 __all__ = ["main", "write_together"]
 
@@ -85,9 +83,7 @@ def _follow(
 
 def _start(plan: PastPlan, target: SampleTarget, days: Sequence[int]) -> subprocess.Popen[str]:
     task = {
-        "site": plan.layout.site.model_dump(mode="json", exclude_unset=True),
-        "detail": [level.value for level in plan.detail.levels],
-        "plan": {name: getattr(plan, name) for name in _PLAIN},
+        **plain(plan),
         "to": target.text,
         "days": list(days),
     }
@@ -99,10 +95,6 @@ def _start(plan: PastPlan, target: SampleTarget, days: Sequence[int]) -> subproc
     _pipe(process.stdin).write(json.dumps(task))
     _pipe(process.stdin).close()
     return process
-
-
-_PLAIN = ("start", "days", "step", "seed", "workload", "failures", "longest", "quiet", "day",
-          "rules", "maintenance")  # fmt: skip
 
 
 def _listen(
@@ -144,12 +136,6 @@ class _Teller:
         self._scraped = 0
 
 
-def _plan_of(task: Mapping[str, Any]) -> PastPlan:
-    layout = Layout(site_of(task["site"], "site"))
-    detail = DetailPlan(tuple(Detail(level) for level in task["detail"]))
-    return PastPlan(layout, detail, **task["plan"])
-
-
 def _leave(number: int, _frame: object) -> NoReturn:
     raise SystemExit(128 + number)
 
@@ -164,7 +150,7 @@ def main() -> int:
     )
     task, teller = json.load(sys.stdin), _Teller()
     try:
-        write_days(_plan_of(task), target_of(task["to"]), task["days"], teller)
+        write_days(plan_of(task), target_of(task["to"]), task["days"], teller)
     except ConfigError as error:
         teller.tell({"error": "wrong", "says": str(error)})
     except (TwinError, OSError) as error:
