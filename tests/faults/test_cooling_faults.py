@@ -103,6 +103,29 @@ def test_both_supplies_stop_the_unit(story: Story) -> None:
     assert out["cdu_psu"]["power"][0].tolist() == [0, 0]
 
 
+def test_coolant_unit_hangs_on_both_pdus(story: Story) -> None:
+    """A PDU without power takes a supply of the coolant unit along; the other carries it all."""
+    story.inject("pdu-breaker-trip", "r0001/pdu1")
+    out = story.run(20)
+    assert out["cdu_psu"]["state"].tolist() == [[1, 0], [0, 0]]
+    assert out["cdu_psu"]["power"][0, 0] == 0.0
+    assert out["cdu_psu"]["power"][0, 1] == pytest.approx(out["cdu"]["power"][0, 0])
+    assert out["cdu"]["flow"][0, 0] == pytest.approx(75, rel=0.01)
+    story.inject("cdu-psu-failure", "r0001/cdu/psu2")
+    assert story.run(20)["cdu"]["flow"][:, 0].tolist() == [0.0, pytest.approx(75, rel=0.01)]
+    story.faults.clear()
+    assert not story.run(20)["cdu_psu"]["state"].any()
+
+
+def test_failed_supply_leaves_its_pdu(story: Story) -> None:
+    """Without one supply of a coolant unit its PDU carries the servers' part alone."""
+    story.inject("cdu-psu-failure", "r0001/cdu/psu1")
+    out = story.run(20)
+    phases = out["pdu"]["power"].shape[1] // 2
+    first, second = out["pdu"]["power"][0, :phases].sum(), out["pdu"]["power"][0, phases:].sum()
+    assert second - first == pytest.approx(out["cdu"]["power"][0, 0], rel=1e-3)
+
+
 def test_warm_water_reaches_every_rack(story: Story) -> None:
     """Eight kelvin too much open all valves and warm all racks and the air."""
     story.inject("facility-water-warm")

@@ -86,6 +86,8 @@ def test_trip(packs: Megapacks) -> None:
     assert out["inverter_state"][:, 0].tolist() == [5, 3]
     assert out["charge_state"][0, 0] == 1
     assert out["max_discharge"][0, 0] == 0
+    assert out["voltage"].tolist() == [[480.0], [480.0]], "its terminals are the site's bus"
+    assert out["frequency"].tolist() == [[60.0], [60.0]]
 
 
 @given(st.lists(st.floats(-2e6, 4e6), min_size=5, max_size=60))

@@ -199,7 +199,13 @@ def test_ageing_optics(two_racks: Layout, nics: Nics, links: np.ndarray) -> None
     assert late["symbol_errors"][0, 0] > 100
     assert late["symbol_errors"].sum() == late["symbol_errors"][0, 0]
     assert late["link_downed"].sum() == 0
-    dark = gained(nics, links, 300, wear(two_racks, dimming=(0, 0, light + 9.0)))
+    ailing, seen = wear(two_racks, dimming=(0, 0, light + 9.0)), set()
+    dark = gained(nics, links, 300, ailing)
+    for _ in range(60):
+        nics.step(BURST, links, 1.0, wear=ailing)
+        out = nics.outputs()
+        seen.add((int(out["state"][0, 0]), round(float(out["laser_rx_power"][0, 0]), 3)))
+    assert seen == {(1, -9.0), (4, -9.0)}, "the other end sends on while the link is down"
     assert dark["link_downed"][0, 0] > 3
     assert dark["link_downed"].sum() == dark["link_downed"][0, 0]
     for _ in range(6):

@@ -48,6 +48,17 @@ def test_work_costs_power_and_time(storage: Storage) -> None:
     assert storage.outputs()["io_seconds"].sum() - busy == pytest.approx(3.0)
 
 
+def test_slow_disks_are_busy_without_more_work(storage: Storage) -> None:
+    """A quarter of the throughput: disks busy all the time, a quarter of the power for it."""
+    racks = storage.totals[0].shape[0]
+    idle = storage.power
+    busy = storage.outputs()["io_seconds"].sum()
+    storage.condition(np.full(racks, 0.25), np.ones(racks, dtype=np.bool_), np.zeros(racks))
+    storage.step(storage.limits[0], 0.0, 1.0)
+    assert storage.outputs()["io_seconds"].sum() - busy == pytest.approx(3.0)
+    assert storage.power - idle == pytest.approx(3 * 480.0 / 4, rel=0.1)
+
+
 def test_checkpoints_are_rotated(storage: Storage) -> None:
     """The oldest checkpoint makes room for the next: free space stays, however much is written."""
     before = storage.outputs()["avail_bytes"].copy()

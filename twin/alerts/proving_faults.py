@@ -265,6 +265,7 @@ PROOFS: Registry[Proof] = Registry(
         {
             "PduBreakerOpen": 30,
             "PsuFailed": 30,
+            "CduPowerSupplyFailed": 30,
             "ServerPowerThrottling": 120,
             "JobSlow": 150,
         },

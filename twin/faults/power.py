@@ -206,7 +206,8 @@ class PduBreakerTrip(Fault):
         "The PDU's phases show 0 V and 0 A, and those of the rack's other PDU twice their current. "
         "Half of every server's power supplies turn critical; the other half cannot carry full "
         "training load, so the servers lower their GPUs' power limit and the whole job slows "
-        "down. A PDU of the default size carries the rack alone; a smaller one, or one with far "
+        "down. The coolant unit's supply on that PDU fails too, and its other one carries it. "
+        "A PDU of the default size carries the rack alone; a smaller one, or one with far "
         "more load on one phase, trips on overload after minutes and is closed by hand 15 minutes "
         "after the fault. When the breakers of all PDUs of a rack are open, the rack is dark."
     )

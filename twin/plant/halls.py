@@ -26,6 +26,7 @@ from twin.plant.neuron import NeuronMonitor
 from twin.plant.nic import Nics
 from twin.plant.nvlink_domain import NvlinkDomains
 from twin.plant.pcie import PcieTraffic
+from twin.plant.pdu_shares import with_live_pdus
 from twin.plant.port_degradation import PortDegradation
 from twin.plant.power_shelf import ShelfFedServers
 from twin.plant.readings import SensorReadings
@@ -194,12 +195,12 @@ class Halls:
             conditions = conditions.but(coolant_leak=lost)
         if hosts is None:
             return conditions
-        server = self._layout.site.server
-        racks = self.servers.rack_powered[:, None]
+        server, live = self._layout.site.server, self.servers.live
+        cdus = conditions.cdu_psu_ok
         return conditions.but(
             gpu_attached=conditions.gpu_attached & np.repeat(hosts.up, server.gpus, axis=1),
             nic_link=conditions.nic_link & np.repeat(hosts.up, server.nics, axis=1),
-            cdu_psu_ok=conditions.cdu_psu_ok & racks,
+            cdu_psu_ok=cdus if live is None else with_live_pdus(cdus, live),
         )
 
     def _communicate(

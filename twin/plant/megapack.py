@@ -250,7 +250,6 @@ class Megapacks:
         cell = cell_voltage(self.soc, load)
         spread = cell_spread(self.soc) * self._spread
         module = self._ambient + self._module_rise
-        on = self._well.astype(float)
         values = {
             "power": self.power,
             "soc": self.soc,
@@ -262,8 +261,9 @@ class Megapacks:
             "discharged_energy": self.discharged,
             "charged_energy": self.charged,
             "cycles": self.discharged / p.energy_joules,
-            "voltage": p.voltage * voltage_ratio * on,
-            "frequency": frequency * on,
+            # Measured outside the contactors: by them a unit that tripped knows when it may return.
+            "voltage": np.full(self.soc.shape, p.voltage * voltage_ratio),
+            "frequency": np.full(self.soc.shape, frequency),
             # The weakest cell runs ahead of the others, so the spread opens downwards.
             "cell_voltage_max": cell + 0.2 * spread,
             "cell_voltage_min": cell - 0.8 * spread,

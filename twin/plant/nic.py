@@ -90,7 +90,7 @@ class Nics:
         self._host_bytes: Floats = np.floor(history / 5e9 * _HOST_BYTES_PER_SECOND)
         self.lost_bytes: Floats = np.zeros(shape)
         """Bytes lost on each port's cable."""
-        self._dark = np.zeros(shape)
+        self._dark, self._dim = np.zeros(shape), np.zeros(shape, dtype=np.bool_)
         shown = {signal.name for signal in layout.reported[NIC.name]}
         self._optical = "module_temperature" in shown
         self._signals = NicSignals(shape, self._on_rail)
@@ -169,6 +169,7 @@ class Nics:
             falls = self._rng.random(chance.shape) < chance
             self._dark[ports] = np.where(falls, _DARK_SECONDS, 0.0)
         lit: NDArray[np.bool_] = link & (self._dark == 0)
+        self._dim = link & ~lit
         return lit
 
     def _light(self) -> Floats:
@@ -386,5 +387,8 @@ class Nics:
             "module_voltage": frozen(self._voltage),
             "laser_bias": frozen(self._bias),
             "laser_tx_power": frozen(self._tx_dbm),
-            "laser_rx_power": np.where(self.link, np.maximum(self._light(), _DARK_DBM), _DARK_DBM),
+            # What a receiver cannot read is not dark: the other end still sends.
+            "laser_rx_power": np.where(
+                self.link | self._dim, np.maximum(self._light(), _DARK_DBM), _DARK_DBM
+            ),
         }

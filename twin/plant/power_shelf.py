@@ -154,9 +154,9 @@ class ShelfFedServers(Servers):
         current = self.output / np.maximum(self.volts, 1.0)
         self._joint_loss = (self._joint * current**2).sum(axis=1)
 
-    def _take(self, cdu_power: Floats) -> None:
+    def _take(self, cdu_power: Floats, delivering: NDArray[np.bool_] | None) -> None:
         self.rack_load = self._input + cdu_power
-        self._pdu_power = self._over_pdus(cdu_power)
+        self._pdu_power = self._over_pdus(cdu_power, delivering)
 
     def _psu_output(self) -> Floats:
         share: Floats = np.repeat(self._each[:, None], self._shelf.supplies, axis=1)

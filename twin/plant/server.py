@@ -14,6 +14,7 @@ from twin.catalog import PDU, PSU
 from twin.plant.breaker import Breakers
 from twin.plant.conditions import Conditions
 from twin.plant.host import HostStates
+from twin.plant.pdu_shares import carried_by_pdus, sum_by_pdu
 from twin.plant.units import Floats, all_of, any_of, clamp, silenced, sum_of
 from twin.site import Layout, Site
 
@@ -71,7 +72,8 @@ class Servers:
         self.breakers = Breakers(layout, self._full_amperes(layout))
         self._boot: Floats = np.zeros(self._shape)
         self._supplied: NDArray[np.bool_] | None = None
-        self._breaker: NDArray[np.bool_] | None = None
+        self.live: NDArray[np.bool_] | None = None
+        """PDUs that are live, (racks, PDUs), None while all are."""
         self._fed: NDArray[np.bool_] = np.ones(racks, dtype=np.bool_)
         self._weights: Floats | None = None
         self.hosts: HostStates | None = None
@@ -186,12 +188,12 @@ class Servers:
             and not any_of(self._boot)
         ):
             if self.hosts is not None:
-                self.hosts = self._supplied = self._breaker = None
+                self.hosts = self._supplied = self.live = None
                 self.rack_powered = np.ones(self._shape[0], dtype=np.bool_)
             return
-        self._breaker = conditions.pdu_breaker & self.breakers.closed & fed[:, None]
-        self.rack_powered = self._breaker.max(axis=1)
-        powered = self._supply(conditions, self._breaker)
+        self.live = conditions.pdu_breaker & self.breakers.closed & fed[:, None]
+        self.rack_powered = self.live.max(axis=1)
+        powered = self._supply(conditions, self.live)
         left = np.maximum(self._boot - dt, 0.0)
         self._boot = np.where(powered, left, self._server.boot_seconds)
         up = powered & (self._boot <= 0.0)
@@ -235,7 +237,7 @@ class Servers:
 
     def settle(self, cdu_power: Floats) -> None:
         """Let the PDUs have carried the servers and this, (racks,) in W, for long."""
-        self._take(cdu_power)
+        self._take(cdu_power, None)
         self.breakers.settle(self._electric(self._phase_power, 1.0)[1])
 
     def meter(self, cdu_power: Floats, bus_ratio: float, conditions: Conditions, dt: float) -> None:
@@ -244,31 +246,28 @@ class Servers:
         Args:
             cdu_power: in W, (racks,); it hangs on the rack's PDUs too.
             bus_ratio: the voltage of the site's bus over nominal.
-            conditions: of the PDUs.
+            conditions: of the PDUs and of the coolant units' supplies.
             dt: step in s.
         """
-        self._take(cdu_power)
+        self._take(cdu_power, conditions.ailing("cdu_psu_ok"))
         power = self._phase_power
         self._phase_energy += power * dt
         self.breakers.step(self._electric(power, bus_ratio)[1], conditions, dt)
 
-    def _take(self, cdu_power: Floats) -> None:
+    def _take(self, cdu_power: Floats, delivering: NDArray[np.bool_] | None) -> None:
         self.rack_load = self.rack_power + cdu_power
-        self._pdu_power = self._over_pdus(cdu_power)
+        self._pdu_power = self._over_pdus(cdu_power, delivering)
 
-    def _over_pdus(self, cdu_power: Floats) -> Floats:
+    def _over_pdus(self, cdu_power: Floats, delivering: NDArray[np.bool_] | None) -> Floats:
         """Return the power that each PDU delivers, (racks, PDUs) in W."""
-        if self._supplied is None or self._breaker is None:
-            even: Floats = self.rack_load[:, None] * self._even
-            return even
-        supplies = self._psu_input()
-        power = np.stack(
-            [supplies[:, self._pdu_of_psu == pdu].sum(axis=1) for pdu in range(self._pdus)], axis=1
-        )
-        live = self._breaker.sum(axis=1, keepdims=True)
-        cdus = np.where(self._breaker, cdu_power[:, None] / np.maximum(live, 1), 0.0)
-        total: Floats = power + cdus
-        return total
+        if self._supplied is None or self.live is None:
+            if delivering is None:
+                even: Floats = self.rack_load[:, None] * self._even
+                return even
+            servers: Floats = (self.rack_load - cdu_power)[:, None] * self._even
+        else:
+            servers = sum_by_pdu(self._psu_input(), self._pdu_of_psu, self._pdus)
+        return servers + carried_by_pdus(cdu_power, delivering, self._pdus)
 
     @property
     def _shared(self) -> Floats:
@@ -370,8 +369,8 @@ class Servers:
         """
         power = self._phase_power
         volts, current = self._electric(power, bus_ratio)
-        if self._breaker is not None:
-            live = np.repeat(self._breaker, PHASES, axis=1)
+        if self.live is not None:
+            live = np.repeat(self.live, PHASES, axis=1)
             volts = np.where(live, volts, 0.0)
         return {
             "current": current,
@@ -391,8 +390,8 @@ class Servers:
         mean = phases.mean(axis=2)
         apart = np.abs(phases - mean[:, :, None]).max(axis=2)
         state = np.full(mean.shape, _CLOSED)
-        if self._breaker is not None:
-            state = np.where(self._fed[:, None], np.where(self._breaker, _CLOSED, _TRIPPED), _OFF)
+        if self.live is not None:
+            state = np.where(self._fed[:, None], np.where(self.live, _CLOSED, _TRIPPED), _OFF)
         return {
             "state": state,
             "load": phases.max(axis=2) / self.breakers.rated,

@@ -62,6 +62,7 @@ class Storage:
         self._taken: Floats = np.zeros((shape[0], 1))
         """Share of each rack's capacity that something takes and does not give back."""
         self._use: Floats = np.zeros(shape)
+        self._work: Floats = np.zeros(shape)
         self._speeds: Floats = np.ones(shape[0])
         self.speed = 1.0
         """Throughput of the slowest rack over its rating, which paces a striped file."""
@@ -149,6 +150,7 @@ class Storage:
         busy = write_each / p.write_bytes_per_second + read_each / p.read_bytes_per_second
         use = np.minimum(busy / self._speeds, 1.0)
         self._use = use[:, None] + np.zeros(self._read.shape)
+        self._work = self._use * self._speeds[:, None]
         self._busy += self._use * dt
         share = lag(dt, _LOAD_SECONDS)
         self._load += (2.0 + _STORAGE_LOAD * self._use - self._load) * share
@@ -160,12 +162,12 @@ class Storage:
         """Let the servers' operating systems do what serves this."""
         if not self._systems:
             return
-        troubles, use = HEALTHY, self._use
+        troubles, use, work = HEALTHY, self._use, self._work
         whole = all_of(self._up)
         load = HostLoad(
             user=1.0,
-            system=1.0 + _STORAGE_SYSTEM * use,
-            blocked=(_STORAGE_LOAD - _STORAGE_SYSTEM) * use,
+            system=1.0 + _STORAGE_SYSTEM * work,
+            blocked=(_STORAGE_LOAD - _STORAGE_SYSTEM) * use + _STORAGE_SYSTEM * (use - work),
             memory=(1.0 - self._memory) * self._p.memory_bytes,
             cached=read,
             written=written,
@@ -183,7 +185,7 @@ class Storage:
 
     def _power(self) -> Floats:
         p = self._p
-        drawn = p.server_idle_watts + p.server_busy_watts * self._use
+        drawn = p.server_idle_watts + p.server_busy_watts * self._work
         return drawn if all_of(self._up) else self._up * drawn
 
     def _host_power(self) -> Floats:
