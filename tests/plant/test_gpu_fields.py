@@ -15,14 +15,14 @@ name: fields
 racks: 1
 servers_per_rack: 2
 gpu: {gpu}
-telemetry: {{exporters: {{dcgm_counters: "{counters}"}}}}
+telemetry: {{averaged_power: {averaged}, exporters: {{dcgm_counters: "{counters}"}}}}
 """
 
 
-def layout(gpu: str) -> Layout:
+def layout(gpu: str, averaged: str = "false") -> Layout:
     """A rack whose dcgm-exporter has a counters file with all fields."""
     rows = "".join(f"{s.metric}, {s.kind.value}, x\\n" for s in FIELDS)
-    return Layout(parse_site(SITE.format(gpu=gpu, counters=rows), "fields"))
+    return Layout(parse_site(SITE.format(gpu=gpu, averaged=averaged, counters=rows), "fields"))
 
 
 def outputs(site: Layout, plant: Plant) -> dict[str, float]:
@@ -41,6 +41,33 @@ def test_limits_are_those_of_the_model() -> None:
     assert seen["sm_clock_most"] == model.sm_clock_max_mhz
     assert seen["gpus_on_host"] == site.site.server.gpus
     assert seen["nvlink_tx"] + seen["nvlink_rx"] == pytest.approx(seen["nvlink_bandwidth"] * 1e6)
+
+
+@pytest.mark.parametrize(("gpu", "generation"), [("h100-sxm", 5), ("l40s", 4)])
+def test_link_and_memory_are_those_of_the_model(gpu: str, generation: int) -> None:
+    """The link to the host is of the model's generation, the memory in use a share without unit."""
+    site = layout(gpu)
+    seen = outputs(site, Plant(site))
+    assert seen["pcie_generation"] == seen["pcie_generation_most"] == generation
+    ours = site.site.gpu
+    usable = ours.framebuffer_mib - ours.framebuffer_reserved_mib
+    assert seen["fb_used_ratio"] == pytest.approx(seen["fb_used"] / usable, abs=1e-4)
+    assert 0 < seen["fb_used_ratio"] <= 1
+    fixed = {s.name: s.constant for s in GPU if s.constant is not None}
+    assert (fixed["pstate"], fixed["ecc_mode"], fixed["pcie_lanes"]) == (0, 1, 16)
+
+
+def test_power_without_its_window_swings_more() -> None:
+    """What a board draws at once swings further than its mean over a second."""
+    site = layout("h100-sxm", averaged="true")
+    plant, healthy, mean, once = Plant(site), Conditions.healthy(site), [], []
+    for _ in range(300):
+        plant.step(0.1, healthy)
+        seen = outputs(site, plant)
+        mean.append(seen["power_usage"])
+        once.append(seen["power_instant"])
+    assert max(once) - min(once) > max(mean) - min(mean)
+    assert sum(once) == pytest.approx(sum(mean), rel=0.05)
 
 
 def test_counts_of_nvlink_5_are_of_blackwell() -> None:

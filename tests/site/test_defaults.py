@@ -62,6 +62,7 @@ DEFAULTS = {
         "memory_offset_power_ratio": 0.4,
         "memory_temperature_max_celsius": 95.0,
         "nvlink_bytes_per_second": 900000000000.0,
+        "pcie_generation": 5,
         "smoothing_tmp_watts": 0.0,
         "bf16_flops_per_second": 9.89e14,
         "fp8_flops_per_second": 1.979e15,

@@ -82,7 +82,7 @@ def fabric_fields(family: Exporter) -> tuple[Signal, ...]:
 
 def further_fields(family: Exporter) -> tuple[Signal, ...]:
     """Return the fields, as signals of dcgm-exporter."""
-    return (*_limits(family), *_errors(family), *_profiling(family))
+    return (*_limits(family), *_states(family), *_errors(family), *_profiling(family))
 
 
 def _limits(family: Exporter) -> Iterator[Signal]:
@@ -150,6 +150,55 @@ def _limits(family: Exporter) -> Iterator[Signal]:
     yield gauge(
         "gpus_on_host", "DCGM_FI_DEV_COUNT", unit=Unit.NONE, help="Number of devices on the node."
     )
+
+
+def _states(family: Exporter) -> Iterator[Signal]:
+    """Yield in which state a GPU, its memory and its link to the host are.
+
+    A GPU of a data centre stays at P0 whether it works or not.
+    """
+    gauge = partial(Signal, family=family, kind=MetricType.GAUGE, listed=True)
+    state = partial(gauge, unit=Unit.NONE)
+    yield gauge(
+        "power_instant",
+        "DCGM_FI_DEV_POWER_USAGE_INSTANT",
+        unit=Unit.WATTS,
+        decimals=1,
+        high=5000,
+        help="Instantaneous power draw (in W).",
+    )
+    yield gauge(
+        "fb_used_ratio",
+        "DCGM_FI_DEV_FB_USED_PERCENT",
+        unit=Unit.RATIO,
+        decimals=4,
+        high=1.0,
+        help="Share of the framebuffer in use: used / (total - reserved).",
+    )
+    yield state("pstate", "DCGM_FI_DEV_PSTATE", constant=0.0, help="Performance state (P0 to P15).")
+    yield state(
+        "ecc_mode", "DCGM_FI_DEV_ECC_CURRENT", constant=1.0, help="Current ECC mode (1 for on)."
+    )
+    yield state(
+        "persistence_mode",
+        "DCGM_FI_DEV_PERSISTENCE_MODE",
+        constant=1.0,
+        help="Persistence mode (1 for on).",
+    )
+    generation = partial(state, high=8)
+    yield generation(
+        "pcie_generation", "DCGM_FI_DEV_PCIE_LINK_GEN", help="PCIe generation of the link."
+    )
+    yield generation(
+        "pcie_generation_most",
+        "DCGM_FI_DEV_PCIE_MAX_LINK_GEN",
+        help="Greatest PCIe generation that the link can have.",
+    )
+    for name, field, what in (
+        ("pcie_lanes", "LINK_WIDTH", "PCIe lanes of the link."),
+        ("pcie_lanes_most", "MAX_LINK_WIDTH", "Greatest number of PCIe lanes of the link."),
+    ):
+        yield state(name, f"DCGM_FI_DEV_PCIE_{field}", constant=16.0, help=what)
 
 
 def _errors(family: Exporter) -> Iterator[Signal]:

@@ -83,6 +83,8 @@ class GpuModel(Section):
     nvlink_bytes_per_second: Amount
     """NVLink bandwidth, both directions, in B/s; 0 for a card without NVLink, of which
     dcgm-exporter has no NVLink series."""
+    pcie_generation: Annotated[int, Field(ge=1, le=8)] = 5
+    """PCIe generation of its link to the host, of 16 lanes (nvidia-smi of an H100)."""
     smoothing_tmp_watts: Amount = 0.0
     """Power in W of which the floor of power smoothing is a share (Redfish: TMPWatts); 0 for a
     model without power smoothing."""

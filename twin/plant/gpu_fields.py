@@ -67,10 +67,14 @@ class FurtherFields:
             "sm_clock_most": model.sm_clock_max_mhz,
             "mem_clock_most": model.mem_clock_mhz,
             "gpus_on_host": float(self.on_host),
+            "pcie_generation": model.pcie_generation,
+            "pcie_generation_most": model.pcie_generation,
             "fp64_active": 0.0,
         }
         return {
             **{name: np.broadcast_to(value, shape) for name, value in fixed.items()},
+            "power_instant": known["power_usage"],
+            "fb_used_ratio": known["fb_used"] / (known["fb_used"] + known["fb_free"]),
             "row_remap_pending": errors.remap_pending.astype(np.float64),
             "fp32_active": _FP32_SHARE * known["sm_active"],
             "fp16_active": _FP16_SHARE * known["sm_active"],

@@ -68,6 +68,7 @@ class ModelValues:
     memory_offset_power_ratio: Floats
     memory_temperature_max_celsius: Floats
     nvlink_bytes_per_second: Floats
+    pcie_generation: Floats
 
     @classmethod
     def of(cls, layout: Layout) -> ModelValues:
