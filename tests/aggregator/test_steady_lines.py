@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from tests.aggregator.conftest import Feed
+from twin.aggregator.split_blocks import SplitBlocks
 from twin.aggregator.steady_lines import LineBudget, SteadyLines
 from twin.aggregator.text_format import ExpositionWriter, SeriesColumn, head
 from twin.catalog import UnitKind
 
 LABELS = (b'{i="0"} ', b'{i="1"} ')
 HEAD = head("m", "gauge", "Help.")
+SPLIT = SplitBlocks(
+    ([b'{i="0",', b'{i="1",'], end) for end in (b'host="a"} ', b'host="b"} ', b'host="c"} ')
+)
 nan = float("nan")
 
 
-def scrape(lines: SteadyLines, *values: float, labels: tuple[bytes, ...] = LABELS) -> SeriesColumn:
+def scrape(lines: SteadyLines, *values: float, labels: Sequence[bytes] = LABELS) -> SeriesColumn:
     """Print a column of these values and return it as it was printed."""
     column = lines.of("key", SeriesColumn(labels, np.array(values)))
     text = ExpositionWriter()
@@ -29,12 +35,30 @@ def scrape(lines: SteadyLines, *values: float, labels: tuple[bytes, ...] = LABEL
 def test_what_was_the_same_twice_is_kept() -> None:
     """A column is kept as text from its second like scrape on, until a value moves."""
     lines = SteadyLines(LineBudget())
-    seen = [scrape(lines, 1.0, nan).printed for _ in range(3)]
+    seen = [scrape(lines, 1.0, 3.0).printed for _ in range(3)]
     assert seen[0] is None
     assert seen[1] is not None
     assert seen[1] is seen[2]
     assert scrape(lines, 1.0, 2.0).printed is None
     assert scrape(lines, 1.0, 2.0).printed is not seen[2]
+
+
+def test_lines_of_hosts_that_are_alike_are_kept_once() -> None:
+    """Of split label blocks the lines of a host are kept without its own labels."""
+    lines = SteadyLines(LineBudget())
+    printed = [scrape(lines, 1.0, nan, 2.0, 3.0, 1.0, nan, labels=SPLIT).printed for _ in range(3)]
+    assert printed[2] is not None
+    first, second, third = printed[2].lines or ()
+    assert first is third
+    assert second.count(b"\n") == 2
+    assert b"host" not in first
+
+
+def test_series_with_one_number_are_not_kept() -> None:
+    """Where all whole blocks have the same number, printing them costs less than keeping them."""
+    lines, budget = SteadyLines(own := LineBudget()), LineBudget()
+    assert [scrape(lines, 1.0, nan).printed for _ in range(3)] == [None] * 3
+    assert own == budget
 
 
 def test_other_labels_are_printed_anew() -> None:

@@ -67,13 +67,13 @@ def test_standard_error_may_change(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(
     ("racks", "environment", "kept"),
-    [(1000, {}, True), (10, {}, False), (1000, {"MALLOC_TRIM_THRESHOLD_": "1"}, False)],
+    [(1000, {}, 64 << 20), (10, {}, 2 << 20), (1000, {"MALLOC_TRIM_THRESHOLD_": "1"}, None)],
 )
-def test_memory_of_large_sites_is_kept(
-    monkeypatch: pytest.MonkeyPatch, racks: int, environment: dict[str, str], kept: bool
+def test_freed_memory_is_kept_as_the_site_needs_it(
+    monkeypatch: pytest.MonkeyPatch, racks: int, environment: dict[str, str], kept: int | None
 ) -> None:
-    """Glibc takes both settings on a large site, unless the environment has its own."""
-    library, answers = ctypes.CDLL(None), []
+    """Glibc keeps 64 MiB on a large site and 2 MiB on others, unless the environment says it."""
+    library, answers, bounds = ctypes.CDLL(None), [], []
 
     class Library:
         """The C library, overheard."""
@@ -82,12 +82,14 @@ def test_memory_of_large_sites_is_kept(
         def mallopt(option: int, value: int) -> None:
             """Set it and keep what glibc says: 1 for yes."""
             answers.append((option, library.mallopt(option, value)))
+            bounds.append(value)
 
     monkeypatch.setattr(ctypes, "CDLL", lambda _: Library)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     keep_memory(racks)
     assert answers == ([(-1, 1), (-3, 1)] if kept else [])
+    assert bounds[:1] == ([kept] if kept else [])
 
 
 def test_c_libraries_without_the_setting_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:

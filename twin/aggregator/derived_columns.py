@@ -9,16 +9,29 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from twin.aggregator.split_blocks import SplitBlocks
 from twin.aggregator.store import Store
 from twin.aggregator.store_snapshot import StoreSnapshot
 from twin.aggregator.text_format import MetricHead, PrintedLines, SeriesColumn, labels_text
-from twin.catalog import DerivedFamily, DeviceClass, DeviceValues, UnitKind
+from twin.catalog import DerivedFamily, DeviceClass, DeviceValues, Labels, UnitKind
 from twin.site import derived_split
 
 __all__ = ["DerivedColumns"]
 
-_text = lru_cache(maxsize=4096)(labels_text)
-"""Most labels are those of many series: of each thread's modes, of each host's exporter."""
+
+@lru_cache(maxsize=4096)
+def _first(labels: Labels) -> bytes:
+    """Return how the block of a series begins, before the labels of its target.
+
+    Most are those of many series: of each thread's modes, of each host's exporter.
+    """
+    return (f"{{{labels_text(labels)}," if labels else "{").encode()
+
+
+@lru_cache(maxsize=4096)
+def _end(target: Labels) -> bytes:
+    """Return how the blocks of a target's series end."""
+    return f"{labels_text(target)}}} ".encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +66,7 @@ class DerivedColumns:
         """Every family, with what stands before its series."""
         self._values: dict[str, DeviceValues] = {}
         self._steady: dict[tuple[str, int], _SteadyColumn] = {}
-        self._blocks: dict[tuple[str, str], tuple[bytes, ...]] = {}
+        self._blocks: dict[tuple[str, str], SplitBlocks] = {}
 
     def begin(self) -> None:
         """Begin a scrape: take over the values of the store."""
@@ -134,21 +147,17 @@ class DerivedColumns:
             found = self._values[device.name] = DeviceValues(store.layout.site, ts, columns)
         return found
 
-    def labels(self, device: DeviceClass, family: DerivedFamily) -> tuple[bytes, ...]:
+    def labels(self, device: DeviceClass, family: DerivedFamily) -> SplitBlocks:
         """Return the label blocks of a family, device by device."""
         key = (device.name, family.group.key)
         if key not in self._blocks:
             layout, part = self._store.layout, self._units[device.frame]
-            blocks: list[bytes] = []
-            for unit in range(part.start, part.stop):
-                for index in range(layout.per_unit(device)):
-                    own, target = derived_split(
-                        layout, family.group, device, unit, index, self._store.names
-                    )
-                    end = f"{_text(target)}}} "
-                    blocks += [
-                        (f"{{{_text(labels)},{end}" if labels else f"{{{end}").encode()
-                        for labels in own
-                    ]
-            self._blocks[key] = tuple(blocks)
+            splits = (
+                derived_split(layout, family.group, device, unit, index, self._store.names)
+                for unit in range(part.start, part.stop)
+                for index in range(layout.per_unit(device))
+            )
+            self._blocks[key] = SplitBlocks(
+                ([_first(labels) for labels in own], _end(target)) for own, target in splits
+            )
         return self._blocks[key]

@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
+from twin.aggregator.split_blocks import SplitBlocks
 from twin.aggregator.text_format import PrintedLines, SeriesColumn
 
 __all__ = ["LineBudget", "SteadyLines"]
@@ -31,6 +34,7 @@ class _Seen:
 
     labels: Sequence[bytes]
     values: bytes
+    alike: bool | None = None
     printed: PrintedLines | None = None
     size: int = 0
 
@@ -62,8 +66,13 @@ class SteadyLines:
                 self._budget.left += seen.size
             self._seen[key] = _Seen(column.labels, values)
             return column
+        if seen.alike is None:
+            seen.alike = _alike(column)
+        if seen.alike:
+            return column
         if seen.printed is None:
-            size = _NUMBER_BYTES * len(column.labels) + sum(map(len, column.labels))
+            kept = labels.firsts if isinstance(labels := column.labels, SplitBlocks) else labels
+            size = _NUMBER_BYTES * len(kept) + sum(map(len, kept))
             if size > self._budget.left:
                 return column
             self._budget.left -= size
@@ -74,3 +83,9 @@ class SteadyLines:
         """Forget all: the labels are others now, or the page is gone."""
         self._budget.left += sum(seen.size for seen in self._seen.values())
         self._seen.clear()
+
+
+def _alike(column: SeriesColumn) -> bool:
+    """Return whether a column is printed at once: one number after each of many whole blocks."""
+    known = column.values[np.isfinite(column.values)]
+    return not isinstance(column.labels, SplitBlocks) and bool((known == known[:1]).all())

@@ -11,13 +11,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import compress
+from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, TypeVar
 
-import numpy as np
-import orjson
-from numpy.typing import NDArray
-
+from twin.aggregator.series_lines import (
+    PrintedLines,
+    SeriesColumn,
+    count_lines,
+    lasting,
+    numbers,
+    printed_lines,
+)
 from twin.catalog import Labels, MetricType, OwnMetric
 from twin.catalog.selectors import labelled
 
@@ -42,9 +47,6 @@ __all__ = [
 
 OPENMETRICS_END = b"# EOF\n"
 
-_EXACT = 2.0**53
-"""Above this a float64 is no longer every whole number, so it is printed as a float."""
-
 _Metric = TypeVar("_Metric")
 
 _OPENMETRICS_TYPES = {MetricType.UNTYPED.value: "unknown"}
@@ -68,36 +70,6 @@ class MetricHead:
 
 
 @dataclass(slots=True)
-class PrintedLines:
-    """Lines of a column that is printed again and again.
-
-    Attributes:
-        lines: each led by its line break; None before they are printed.
-        count: how many there are.
-    """
-
-    lines: bytes | None = None
-    count: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class SeriesColumn:
-    """Series of one metric that are printed alike.
-
-    Attributes:
-        labels: one label block a series.
-        values: one value a series, in the same order; NaN gives no line.
-        whole: print whole numbers.
-        printed: where the lines are kept, for a column that stays as it is.
-    """
-
-    labels: Sequence[bytes]
-    values: NDArray[np.float64]
-    whole: bool = False
-    printed: PrintedLines | None = None
-
-
-@dataclass(slots=True)
 class ExpositionWriter:
     """A text under construction.
 
@@ -112,7 +84,7 @@ class ExpositionWriter:
     """
 
     openmetrics: bool = False
-    chunks: list[bytes | Callable[[], bytes]] = field(default_factory=list)
+    chunks: list[bytes | Callable[[], Iterator[bytes]]] = field(default_factory=list)
     series: int = 0
     computes: bool = False
     streams: bool = False
@@ -133,45 +105,26 @@ class ExpositionWriter:
 
     def add(self, metric: MetricHead, columns: Iterable[SeriesColumn]) -> None:
         """Append one metric with all its series, if it has any."""
-        if self.streams:
-            # What comes in before they are printed replaces the values.
-            copied = [replace(column, values=column.values.copy()) for column in columns]
-            self._wait(metric, copied)
-            return
-        parts, count = self._parts(metric, columns)
-        self.series += count
-        self.chunks += parts
+        # In a stream, what comes in before they are printed replaces the values.
+        self._append(metric, [lasting(own) if self.streams else own for own in columns])
 
     def add_steady(self, metric: MetricHead, column: SeriesColumn) -> None:
         """Append a metric whose values are this text's own: nothing replaces them."""
         if self.streams:
-            self._wait(metric, [column])
+            self._append(metric, [column])
         else:
             self.add(metric, [column])
 
-    def _wait(self, metric: MetricHead, columns: Sequence[SeriesColumn]) -> None:
-        count = sum(int(np.count_nonzero(np.isfinite(column.values))) for column in columns)
-        if count:
-            self.series += count
-            self.chunks.append(lambda: b"".join(self._parts(metric, columns)[0]))
-
-    def _parts(
-        self, metric: MetricHead, columns: Iterable[SeriesColumn]
-    ) -> tuple[list[bytes], int]:
-        """Return the text of one metric, and how many series it has."""
-        start = b"\n" + metric.name.encode()
-        first = metric.openmetrics if self.openmetrics else metric.plain
-        parts: list[bytes] = []
-        series = 0
-        for column in columns:
-            lines, count = _lines(start, column)
-            series += count
-            if count:
-                # A part of a histogram that is not its first has no comments, so no line to end.
-                parts.append(lines if first or parts else lines[1:])
-        if not parts:
-            return [], 0
-        return ([first, *parts, b"\n"] if first else [*parts, b"\n"]), series
+    def _append(self, metric: MetricHead, columns: Sequence[SeriesColumn]) -> None:
+        count = sum(map(count_lines, columns))
+        if not count:
+            return
+        self.series += count
+        if self.streams:
+            # Without this text itself: what refers to itself is kept long after it is sent.
+            self.chunks.append(partial(_text, metric, columns, self.openmetrics))
+        else:
+            self.chunks += _text(metric, columns, self.openmetrics)
 
     def follow(self, page: MetricsPage, snapshot: StoreSnapshot) -> None:
         """Take the values from which the series of a page's devices follow."""
@@ -220,7 +173,10 @@ class ExpositionWriter:
     def pieces(self) -> Iterator[bytes]:
         """Yield the text piece by piece."""
         for chunk in self.chunks:
-            yield chunk if isinstance(chunk, bytes) else chunk()
+            if isinstance(chunk, bytes):
+                yield chunk
+            else:
+                yield from chunk()
 
     def __bytes__(self) -> bytes:
         return b"".join(self.pieces())
@@ -283,34 +239,13 @@ def labels_text(labels: Labels) -> str:
     return ",".join([labelled(name, value) for name, value in labels])
 
 
-def numbers(values: NDArray[np.float64], *, whole: bool) -> list[bytes]:
-    """Return finite values, at least one, as they are printed."""
-    if whole and np.abs(values).max() < _EXACT:
-        text = orjson.dumps(np.rint(values).astype(np.int64), option=orjson.OPT_SERIALIZE_NUMPY)
-    else:
-        text = orjson.dumps(np.ascontiguousarray(values), option=orjson.OPT_SERIALIZE_NUMPY)
-    return text[1:-1].split(b",")
-
-
-def _lines(start: bytes, column: SeriesColumn) -> tuple[bytes, int]:
-    """Return the lines, each led by its line break, and how many there are."""
-    kept = column.printed
-    if kept is None:
-        return _printed(start, column)
-    if kept.lines is None:
-        kept.lines, kept.count = _printed(start, column)
-    return kept.lines, kept.count
-
-
-def _printed(start: bytes, column: SeriesColumn) -> tuple[bytes, int]:
-    labels, values = column.labels, column.values
-    finite = np.isfinite(values)
-    if not finite.all():
-        labels, values = list(compress(labels, finite.tolist())), values[finite]
-    count = len(labels)
-    if not count:
-        return b"", 0
-    parts = [start] * (3 * count)
-    parts[1::3] = labels
-    parts[2::3] = numbers(values, whole=column.whole)
-    return b"".join(parts), count
+def _text(
+    metric: MetricHead, columns: Iterable[SeriesColumn], openmetrics: bool
+) -> Iterator[bytes]:
+    """Yield the text of one metric that has series."""
+    start = b"\n" + metric.name.encode()
+    pieces = chain.from_iterable(printed_lines(start, column) for column in columns)
+    # A part of a histogram that is not its first has no comments, so no line to end.
+    yield (metric.openmetrics if openmetrics else metric.plain) or next(pieces)[1:]
+    yield from pieces
+    yield b"\n"

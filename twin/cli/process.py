@@ -33,6 +33,8 @@ _TRIM_THRESHOLD, _MAP_THRESHOLD = -1, -3
 """``M_TRIM_THRESHOLD`` and ``M_MMAP_THRESHOLD`` of glibc's malloc.h."""
 _KEPT_BYTES = 64 << 20
 """What may be kept at the end of the heap; glibc takes no more than half of it for one array."""
+_KEPT_BYTES_OF_SMALL, _MAPPED_BYTES_OF_SMALL = 2 << 20, 4 << 20
+"""The same on a site that is not large, and from which size on an array is not part of the heap."""
 
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
@@ -73,23 +75,25 @@ def configure_logs(level: str) -> None:
 
 
 def keep_memory(racks: int) -> None:
-    """Have the C library keep what is freed for the next array, on a site of so many racks.
+    """Set how much of what is freed the C library keeps, on a site of so many racks.
 
     Arrays and messages of a large site are some hundred kilobytes. glibc gives each of them back to
     the system when it is freed and asks for it again a moment later, page by page: half the time of
-    a tick. What it keeps is bounded. Other C libraries have no such switch, and an environment that
-    sets it is left as it is.
+    a tick. So it keeps 64 MiB. On any other site it would by itself keep twice the largest array
+    that it ever saw, 30 MiB after some scrapes of the demo, and is told to keep 2 MiB at most.
+    Other C libraries have no such switch, and an environment that sets it is left as it is.
     """
     import ctypes
 
-    if racks < _LARGE_SITE or "MALLOC_TRIM_THRESHOLD_" in os.environ:
+    if "MALLOC_TRIM_THRESHOLD_" in os.environ:
         return
     try:
         mallopt = ctypes.CDLL(None).mallopt
     except (OSError, AttributeError):
         return
-    mallopt(_TRIM_THRESHOLD, _KEPT_BYTES)
-    mallopt(_MAP_THRESHOLD, _KEPT_BYTES // 2)
+    large = racks >= _LARGE_SITE
+    mallopt(_TRIM_THRESHOLD, _KEPT_BYTES if large else _KEPT_BYTES_OF_SMALL)
+    mallopt(_MAP_THRESHOLD, _KEPT_BYTES // 2 if large else _MAPPED_BYTES_OF_SMALL)
 
 
 class _Stderr(io.TextIOBase):
