@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import ClassVar
 
-from twin.errors import ConfigError, ServiceError
+from twin.errors import ConfigError
 from twin.files import write_whole
+from twin.history.block_making import BlockMaker
 from twin.history.events import PastEvent, event_lines
 from twin.history.openmetrics import write_openmetrics
 from twin.history.page_reader import Block
@@ -179,29 +179,24 @@ class _BlocksDay(_FolderDay):
 
     def __init__(self, final: Path, promtool: str) -> None:
         super().__init__(final)
-        self._promtool = promtool
+        self._maker = BlockMaker(promtool, self.folder)
 
     def take(self, blocks: Iterable[Block]) -> int:
-        """Make the blocks of two hours."""
-        text = self.folder / "samples.om"
-        samples = write_openmetrics(text, blocks)
-        done = subprocess.run(  # noqa: S603 - promtool, with files of ours
-            [self._promtool, "tsdb", "create-blocks-from", "openmetrics", "-q", str(text),
-             str(self.folder)],
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        text.unlink()
-        if done.returncode != 0:
-            lines = (done.stderr or done.stdout).strip().splitlines() or ["it says nothing"]
-            raise ServiceError(f"promtool could not make blocks: {lines[-1]}")
-        return samples
+        """Begin to make the blocks of a part."""
+        return self._maker.take(blocks)
 
     def finish(self, events: Sequence[PastEvent]) -> None:
         """Move the blocks to where Prometheus finds them, and say that the day is whole."""
+        self._maker.finish()
         for block in sorted(self.folder.iterdir()):
             block.rename(self._final.parent / block.name)
         self.folder.rmdir()
         write_whole(self._final, event_lines(events))
+
+    def drop(self) -> None:
+        """Leave nothing of it."""
+        self._maker.stop()
+        super().drop()
 
 
 class BlocksTarget(SampleTarget):
