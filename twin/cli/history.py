@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from datetime import UTC, datetime
-from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,7 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["history"]
 
 _MOST_DAYS = 3660
-_TRIAL = 4
+_SHORT = 90.0
+"""Seconds below which it is no matter of minutes."""
 
 
 def history(
@@ -92,6 +92,7 @@ def history(
         DAY,
         PastPlan,
         estimated,
+        expected_seconds,
         has_rules,
         processes_for,
         target_of,
@@ -128,14 +129,14 @@ def history(
     )
     estimate = estimated(plan, target)
     count = processes_for(plan, target, processes or os.cpu_count() or 1)
-    _tell(plan, estimate, _trial(plan, count), count)
+    _tell(plan, estimate, expected_seconds(plan, target, count))
     if not dry_run:
         _write(plan, target, estimate, lambda report: write_history(plan, target, report, count))
 
 
 def _write_until_now(past: LivedPast, target: SampleTarget, state: Path, *, dry_run: bool) -> None:
     """Write a past that ends now, unless it is there already."""
-    from twin.history import estimated
+    from twin.history import estimated, expected_seconds
 
     there = past.is_there(target, state)
     if there is not None:
@@ -143,7 +144,7 @@ def _write_until_now(past: LivedPast, target: SampleTarget, state: Path, *, dry_
         return
     plan = past.plan(time.time(), target)
     estimate = estimated(plan, target)
-    _tell(plan, estimate, _trial(plan, 1), 1)
+    _tell(plan, estimate, expected_seconds(plan, target, 1))
     if not dry_run:
         _write(plan, target, estimate, lambda report: past.write(plan, target, state, report))
 
@@ -182,31 +183,16 @@ def _start(end: str | None, days: int) -> int:
     return first
 
 
-def _trial(plan: PastPlan, processes: int) -> float:
-    """Return the seconds in which a process lives through a step of each of them."""
-    from twin.history import SimulatedPast
-
-    past = SimulatedPast(plan)
-    past.settle()
-    past.scrape()
-    began = time.perf_counter()
-    for _ in range(_TRIAL):
-        past.scrape()
-        for _ in range(processes - 1):
-            past.pass_by()
-    return (time.perf_counter() - began) / _TRIAL
-
-
-def _tell(plan: PastPlan, estimate: Estimate, took: float, processes: int) -> None:
-    """Say what will be made, on standard error."""
+def _tell(plan: PastPlan, estimate: Estimate, took: float) -> None:
+    """Say what will be made, and how many seconds it will take, on standard error."""
     from twin.history import DAY
 
     words = "days" if plan.day == DAY else "parts"
-    minutes = took * plan.scrapes * ceil(estimate.days / processes) / 60
     typer.echo(
         f"{plan.layout.site.name}: {estimate.days} of {plan.days} {words} to make, "
         f"{estimate.series:,} series, {estimate.samples:,} samples, "
-        f"some {estimate.bytes / 1e6:,.0f} MB, some {minutes:,.0f} minutes"
-        f"{' and those of the rules' if plan.rules else ', without alerts (--alerts)'}",
+        f"some {estimate.bytes / 1e6:,.0f} MB, "
+        f"some {f'{took:,.0f} s' if took < _SHORT else f'{took / 60:,.0f} minutes'}"
+        f"{' with rules' if plan.rules else ', without alerts (--alerts)'}",
         err=True,
     )

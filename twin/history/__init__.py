@@ -1,6 +1,7 @@
 """A past of a site: days of samples at once, as Prometheus would have scraped them."""
 
 from twin.history.all_targets import TARGETS, target_of
+from twin.history.duration import expected_seconds
 from twin.history.past import DAY, PastPlan, SimulatedPast
 from twin.history.rule_history import has_rules
 from twin.history.targets import SampleTarget
@@ -15,6 +16,7 @@ __all__ = [
     "SampleTarget",
     "SimulatedPast",
     "estimated",
+    "expected_seconds",
     "has_rules",
     "processes_for",
     "target_of",

@@ -25,7 +25,7 @@ allows. What the environment says goes first."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Call:
+class _PromtoolCall:
     """A promtool that makes a block.
 
     Attributes:
@@ -51,7 +51,7 @@ class BlockMaker:
     def __init__(self, promtool: str, folder: Path, at_once: int | None = None) -> None:
         self._promtool, self._folder = promtool, folder
         self._most = at_once or os.cpu_count() or 1
-        self._calls: list[_Call] = []
+        self._calls: list[_PromtoolCall] = []
         self._made = 0
         self._held: list[Block] = []
 
@@ -111,7 +111,7 @@ class BlockMaker:
                  str(self._folder)],
                 env={**_COLLECTING, **os.environ}, stdout=log, stderr=subprocess.STDOUT,
             )  # fmt: skip
-        self._calls.append(_Call(process, text, said))
+        self._calls.append(_PromtoolCall(process, text, said))
         return samples
 
     def _wait(self) -> None:

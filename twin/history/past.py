@@ -40,7 +40,7 @@ LONGEST = 5.0
 """Longest step of the plant in s; docs/history.md says what it changes."""
 QUIET = 60.0
 """The same where nothing has changed for a while."""
-_QUIET_AFTER = 900
+QUIET_AFTER = 900
 """Seconds after a fault began or ended, and into a day, until the longer steps are taken: a job
 that lost a GPU trains again after 720 s, and servers have booted long before."""
 _STEADY = 7.5
@@ -200,10 +200,20 @@ class SimulatedPast:
         """Go on by a step that is not scraped."""
         self._step(whole=False)
 
-    def settle(self) -> None:
-        """Go on, unscraped, until the short steps at the beginning are over."""
-        while self._plan.step > FINE_STEP and self.now - self._plan.start < _QUIET_AFTER:
+    def settle(self, seconds: int = QUIET_AFTER) -> int:
+        """Go on, unscraped, until the short steps at the beginning are over.
+
+        Args:
+            seconds: after the beginning, until which it goes on at most.
+
+        Returns:
+            How many steps that were.
+        """
+        steps = 0
+        while self._plan.step > FINE_STEP and self.now - self._plan.start < seconds:
             self.pass_by()
+            steps += 1
+        return steps
 
     def _step(self, *, whole: bool) -> None:
         emulator, core, plan = self._emulator, self._core, self._plan
@@ -281,7 +291,7 @@ class SimulatedPast:
         if wrong != self._wrong:
             self._wrong, self._changed = wrong, now
         since = max(self._changed, now - (now - plan.start) % plan.day)
-        return self._quiet if now - since >= _QUIET_AFTER else plan.longest
+        return self._quiet if now - since >= QUIET_AFTER else plan.longest
 
     def _read(self, moment: int) -> None:
         for array, page in self._pages:

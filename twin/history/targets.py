@@ -50,6 +50,12 @@ class SampleTarget(ABC):
     bytes_a_sample: ClassVar[float]
     """Size of a sample once written, est. from a day of ``demo``."""
 
+    seconds_a_sample: ClassVar[float]
+    """What it takes to write one, in s, est. from a day of ``demo``."""
+
+    seconds_of_others: ClassVar[float] = 0.0
+    """The same of other programs beside."""
+
     word: ClassVar[str]
     """What stands before the colon."""
 
@@ -137,6 +143,7 @@ class ParquetTarget(SampleTarget):
 
     word = "parquet"
     bytes_a_sample = 1.0
+    seconds_a_sample = 0.15e-6
 
     def has(self, day: int) -> bool:
         """Return whether the day is there already."""
@@ -164,6 +171,7 @@ class OpenMetricsTarget(SampleTarget):
 
     word = "openmetrics"
     bytes_a_sample = 180.0
+    seconds_a_sample = 0.7e-6
 
     def has(self, day: int) -> bool:
         """Return whether the day is there already."""
@@ -208,6 +216,8 @@ class BlocksTarget(SampleTarget):
 
     word = "blocks"
     bytes_a_sample = 1.7
+    seconds_a_sample = 0.7e-6
+    seconds_of_others = 1.9e-6
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)

@@ -31,6 +31,7 @@ __all__ = [
     "processes_for",
     "write_days",
     "write_history",
+    "writes_beside",
 ]
 
 _PART_SECONDS = 7200
@@ -83,6 +84,12 @@ def processes_for(plan: PastPlan, target: SampleTarget, most: int) -> int:
     return 1 if alone else max(1, min(most, len(missing_days(plan, target))))
 
 
+def writes_beside(plan: PastPlan, target: SampleTarget) -> bool:
+    """Return whether a process of its own writes what one process simulates: where that pays."""
+    # What a file of the user adds to the catalogue is in this process alone.
+    return not DEVICES.is_extended and estimated(plan, target).samples >= _PAYS
+
+
 def write_history(
     plan: PastPlan, target: SampleTarget, report: HistoryReport, processes: int = 1
 ) -> int:
@@ -108,8 +115,7 @@ def write_history(
         return 0
     count = processes_for(plan, target, processes)
     if count == 1:
-        # What a file of the user adds to the catalogue is in this process alone.
-        beside = not DEVICES.is_extended and estimated(plan, target).samples >= _PAYS
+        beside = writes_beside(plan, target)
         return write_days(plan, target, missing, report, beside=beside)
     from twin.history.sharing import write_together  # noqa: PLC0415 - it imports this module
 
