@@ -14,9 +14,7 @@ from twin.catalog import UnitKind
 
 LABELS = (b'{i="0"} ', b'{i="1"} ')
 HEAD = head("m", "gauge", "Help.")
-SPLIT = SplitBlocks(
-    ([b'{i="0",', b'{i="1",'], end) for end in (b'host="a"} ', b'host="b"} ', b'host="c"} ')
-)
+SPLIT = SplitBlocks(([b'{i="0",', b'{i="1",'], b'host="%c"} ' % host) for host in b"abcd")
 nan = float("nan")
 
 
@@ -46,12 +44,20 @@ def test_what_was_the_same_twice_is_kept() -> None:
 def test_lines_of_hosts_that_are_alike_are_kept_once() -> None:
     """Of split label blocks the lines of a host are kept without its own labels."""
     lines = SteadyLines(LineBudget())
-    printed = [scrape(lines, 1.0, nan, 2.0, 3.0, 1.0, nan, labels=SPLIT).printed for _ in range(3)]
+    values = (1.0, nan, 2.0, 3.0, 1.0, nan, 1.0, nan)
+    printed = [scrape(lines, *values, labels=SPLIT).printed for _ in range(3)]
     assert printed[2] is not None
-    first, second, third = printed[2].lines or ()
-    assert first is third
+    first, second, *others = printed[2].lines or ()
+    assert all(own is first for own in others)
     assert second.count(b"\n") == 2
     assert b"host" not in first
+
+
+def test_lines_of_hosts_that_differ_are_not_kept() -> None:
+    """Where most hosts have lines of their own, they are printed at each scrape."""
+    lines = SteadyLines(LineBudget())
+    values = (1.0, nan, 2.0, 3.0, 4.0, nan, 1.0, nan)
+    assert [scrape(lines, *values, labels=SPLIT).printed for _ in range(3)] == [None] * 3
 
 
 def test_series_with_one_number_are_not_kept() -> None:

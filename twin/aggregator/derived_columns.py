@@ -9,26 +9,18 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from twin.aggregator.series_lines import PrintedLines, SeriesColumn, worth_keeping
 from twin.aggregator.split_blocks import SplitBlocks
 from twin.aggregator.store import Store
 from twin.aggregator.store_snapshot import StoreSnapshot
-from twin.aggregator.text_format import MetricHead, PrintedLines, SeriesColumn, labels_text
+from twin.aggregator.text_format import MetricHead, labels_text
 from twin.catalog import DerivedFamily, DeviceClass, DeviceValues, Labels, UnitKind
 from twin.site import derived_split
 
 __all__ = ["DerivedColumns"]
 
 
-@lru_cache(maxsize=4096)
-def _first(labels: Labels) -> bytes:
-    """Return how the block of a series begins, before the labels of its target.
-
-    Most are those of many series: of each thread's modes, of each host's exporter.
-    """
-    return (f"{{{labels_text(labels)}," if labels else "{").encode()
-
-
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=512)
 def _end(target: Labels) -> bytes:
     """Return how the blocks of a target's series end."""
     return f"{labels_text(target)}}} ".encode()
@@ -82,7 +74,8 @@ class DerivedColumns:
         kept = self._steady.get(key)
         if kept is None or kept.known != known:
             made = self._computed(device, family, values)
-            column = SeriesColumn(made.labels, made.values, made.whole, PrintedLines())
+            printed = PrintedLines() if worth_keeping(made) else None
+            column = SeriesColumn(made.labels, made.values, made.whole, printed)
             kept = self._steady[key] = _SteadyColumn(known, column)
         return kept.column
 
@@ -157,7 +150,17 @@ class DerivedColumns:
                 for unit in range(part.start, part.stop)
                 for index in range(layout.per_unit(device))
             )
+            # Most first labels are those of many devices: of each host's threads and disks.
+            firsts = _Firsts()
             self._blocks[key] = SplitBlocks(
-                ([_first(labels) for labels in own], _end(target)) for own, target in splits
+                ([firsts[labels] for labels in own], _end(target)) for own, target in splits
             )
         return self._blocks[key]
+
+
+class _Firsts(dict[Labels, bytes]):
+    """How the block of a series begins, before the labels of its target, by its own labels."""
+
+    def __missing__(self, labels: Labels) -> bytes:
+        made = (f"{{{labels_text(labels)}," if labels else "{").encode()
+        return self.setdefault(labels, made)

@@ -12,7 +12,15 @@ from numpy.typing import NDArray
 
 from twin.aggregator.split_blocks import SplitBlocks
 
-__all__ = ["PrintedLines", "SeriesColumn", "count_lines", "lasting", "numbers", "printed_lines"]
+__all__ = [
+    "PrintedLines",
+    "SeriesColumn",
+    "count_lines",
+    "lasting",
+    "numbers",
+    "printed_lines",
+    "worth_keeping",
+]
 
 _EXACT = 2.0**53
 """Above this a float64 is no longer every whole number, so it is printed as a float."""
@@ -81,6 +89,24 @@ def count_lines(column: SeriesColumn) -> int:
     if kept is not None and kept.lines is not None:
         return kept.count
     return int(np.count_nonzero(np.isfinite(column.values)))
+
+
+def worth_keeping(column: SeriesColumn) -> bool:
+    """Return whether the lines of a column that stands still are to be kept.
+
+    They are not where it costs as little to print them: if all whole blocks have the same number,
+    or if, of split blocks, more than half of the devices have lines of their own.
+    """
+    labels, values = column.labels, column.values
+    if not isinstance(labels, SplitBlocks):
+        known = values[np.isfinite(values)]
+        return not (known == known[:1]).all()
+    bounds = np.cumsum([0, *map(len, labels.first)]).tolist()
+    own = {
+        (id(firsts), values[at:end].tobytes())
+        for firsts, (at, end) in zip(labels.first, pairwise(bounds), strict=True)
+    }
+    return 2 * len(own) <= len(labels.first)
 
 
 def printed_lines(start: bytes, column: SeriesColumn) -> Iterator[bytes]:

@@ -9,10 +9,8 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
+from twin.aggregator.series_lines import PrintedLines, SeriesColumn, worth_keeping
 from twin.aggregator.split_blocks import SplitBlocks
-from twin.aggregator.text_format import PrintedLines, SeriesColumn
 
 __all__ = ["LineBudget", "SteadyLines"]
 
@@ -34,7 +32,7 @@ class _Seen:
 
     labels: Sequence[bytes]
     values: bytes
-    alike: bool | None = None
+    worth: bool | None = None
     printed: PrintedLines | None = None
     size: int = 0
 
@@ -66,9 +64,9 @@ class SteadyLines:
                 self._budget.left += seen.size
             self._seen[key] = _Seen(column.labels, values)
             return column
-        if seen.alike is None:
-            seen.alike = _alike(column)
-        if seen.alike:
+        if seen.worth is None:
+            seen.worth = worth_keeping(column)
+        if not seen.worth:
             return column
         if seen.printed is None:
             kept = labels.firsts if isinstance(labels := column.labels, SplitBlocks) else labels
@@ -83,9 +81,3 @@ class SteadyLines:
         """Forget all: the labels are others now, or the page is gone."""
         self._budget.left += sum(seen.size for seen in self._seen.values())
         self._seen.clear()
-
-
-def _alike(column: SeriesColumn) -> bool:
-    """Return whether a column is printed at once: one number after each of many whole blocks."""
-    known = column.values[np.isfinite(column.values)]
-    return not isinstance(column.labels, SplitBlocks) and bool((known == known[:1]).all())

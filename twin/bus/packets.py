@@ -14,7 +14,9 @@ __all__ = ["PacketReader", "publish_head"]
 _PUBLISH = 0x30
 _RETAIN = 0x01
 _TYPE_AND_QOS = 0xF6
-_ROOM = 1 << 20
+_LEAST_ROOM, _ROOM = 1 << 16, 1 << 20
+"""Room for what comes in: at first, and where a read fills it. A site of some racks needs no more
+than the least, and a process has two such buffers."""
 _MOST_LENGTH_BYTES = 4
 _MORE, _SEVEN_BITS = 0x80, 0x7F
 
@@ -33,7 +35,7 @@ class PacketReader:
     def __init__(self, message: OnMessage, packet: OnPacket) -> None:
         self._message = message
         self._packet = packet
-        self._buffer = bytearray(_ROOM)
+        self._buffer = bytearray(min(_LEAST_ROOM, _ROOM))
         self._start = self._end = 0
 
     def room(self) -> memoryview:
@@ -47,12 +49,15 @@ class PacketReader:
             ValueError: the bytes are no MQTT.
         """
         self._end += count
+        full = self._end == len(self._buffer)
         wanted = 0
         while self._start < self._end:
             wanted = self._next()
             if wanted:
                 break
         self._make_room(wanted)
+        if full and len(self._buffer) < _ROOM:
+            self._buffer = self._buffer[: self._end] + bytes(_ROOM - self._end)
 
     def _next(self) -> int:
         """Hand out the next packet; return its length, header and all, while it is not whole."""

@@ -34,22 +34,24 @@ class File:
     """A file as it is served.
 
     Attributes:
-        content: its bytes.
-        compressed: the same, by gzip.
+        compressed: its bytes, by gzip; nearly all browsers want them so.
         media_type: its type, with the encoding of text.
         tag: changes with the content.
     """
 
-    content: bytes
     compressed: bytes
     media_type: str
     tag: str
+
+    @property
+    def content(self) -> bytes:
+        """Its bytes."""
+        return gzip.decompress(self.compressed)
 
     @classmethod
     def of(cls, name: str, content: bytes) -> File:
         """Return a file by its name, which says its type, and its content."""
         return cls(
-            content=content,
             compressed=gzip.compress(content, 6, mtime=0),
             media_type=_TYPES[name.rpartition(".")[2]],
             tag=f'"{hashlib.sha256(content).hexdigest()[:16]}"',

@@ -119,9 +119,10 @@ class LivePage:
         headers = {**_HEADERS, "ETag": file.tag, "Vary": "Accept-Encoding"}
         if request.headers.get("if-none-match") == file.tag:
             return Response(status_code=304, headers=headers)
-        content = file.content
-        if "gzip" in request.headers.get("accept-encoding", ""):
-            headers["Content-Encoding"], content = "gzip", file.compressed
+        compressed = "gzip" in request.headers.get("accept-encoding", "")
+        if compressed:
+            headers["Content-Encoding"] = "gzip"
+        content = file.compressed if compressed else file.content
         return Response(content, media_type=file.media_type, headers=headers)
 
     async def _describe(self, _: Request) -> Response:
