@@ -71,7 +71,8 @@ class ServerDown(Fault):
     shows = (
         "`up` of the server's exporters is 0 and all their other series vanish, the links of its "
         "NICs go down at the switches, and the job stalls without its eight GPUs. Afterwards the "
-        "server boots for two minutes before its exporters answer again."
+        "server boots for two minutes before its exporters answer again, and the counters of its "
+        "kernel, GPUs and NICs begin anew."
     )
 
     def apply(self, context: FaultContext) -> None:

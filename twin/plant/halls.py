@@ -33,6 +33,7 @@ from twin.plant.readings import SensorReadings
 from twin.plant.scheduled import ScheduledHalls
 from twin.plant.sensors import Sensors
 from twin.plant.server import Servers
+from twin.plant.since_boot import SinceBoot
 from twin.plant.units import Floats, silenced, sum_of
 from twin.plant.workload import Demand, Health, Jobs
 from twin.site import Layout
@@ -89,6 +90,7 @@ class Halls:
         self.batch = ScheduledHalls(layout, random(_SCHEDULER_STREAM)) if site.scheduled else None
         served = self.jobs.served + (() if self.batch is None else self.batch.served)
         self.engines = InferenceEngines(layout, served, random(_ENGINE_STREAM)) if served else None
+        self._since_boot = SinceBoot(layout)
         self._voltage = 1.0
         self._demand: Demand
 
@@ -143,6 +145,9 @@ class Halls:
             loads = self.jobs.served_loads + (() if self.batch is None else self.batch.served_loads)
             self.engines.step(loads, gpus, self.servers.hosts, dt)
         self._communicate(demand, feedback, conditions, dt)
+        if (booted := self._since_boot.booted(self.servers.hosts)).size:
+            shown = self._accelerator_outputs() | {"nic": self.nics.outputs()}
+            self._since_boot.begin(booted, shown)
         self.servers.step(gpus.power, self.heat.fan_power)
         if self.systems is not None:
             self.systems.step(
@@ -281,6 +286,7 @@ class Halls:
             "leaf": self.fabric.leaf_outputs(self.nics),
             "port": self.fabric.port_outputs(self.nics),
         }
+        self._since_boot.read(outputs)
         if self._instruments is not None:
             self._instruments.read(outputs, self.servers)
         if self._readings is not None:
