@@ -70,6 +70,28 @@ def test_power_without_its_window_swings_more() -> None:
     assert sum(once) == pytest.approx(sum(mean), rel=0.05)
 
 
+def test_a_failed_gpu_says_that_it_is_idle() -> None:
+    """A GPU that needs a reset is at its idle clock, and idle is the reason; the others wait."""
+    site = Layout(
+        parse_site(
+            SITE.format(
+                gpu="h100-sxm",
+                averaged="false",
+                counters="DCGM_FI_DEV_CLOCKS_EVENT_REASONS, gauge, x\\n"
+                "DCGM_FI_DEV_SM_CLOCK, gauge, x\\n",
+            ),
+            "fields",
+        )
+    )
+    plant, conditions = Plant(site), Conditions.healthy(site)
+    conditions.gpu_xid[0, 0] = 48
+    for _ in range(30):
+        plant.step(1.0, conditions)
+    seen = plant.outputs()["gpu"]
+    assert seen["sm_clock"][0, 0] == site.site.gpu.sm_clock_idle_mhz
+    assert seen["clock_reasons"][0].tolist() == [1.0] + [0.0] * 15
+
+
 def test_counts_of_nvlink_5_are_of_blackwell() -> None:
     """On an older GPU DCGM leaves them blank, so that no exporter has a series of them."""
     new = {s.name for s in layout("b200-sxm").reported["gpu"]}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -29,7 +31,7 @@ def at_rest(demand: Demand) -> NDArray[np.bool_] | None:
 
 
 def clock_reasons(
-    resting: NDArray[np.bool_] | None,
+    resting: Sequence[NDArray[np.bool_]],
     die: Floats,
     clock: Floats | None,
     capped: NDArray[np.bool_],
@@ -38,13 +40,15 @@ def clock_reasons(
     """Return the bits of each GPU (NVIDIA/DCGM 4.6.0, ``dcgm_fields.h``).
 
     Args:
-        resting: see :func:`at_rest`.
+        resting: GPUs at their idle clock, each by a cause of its own (:func:`at_rest`, a failure).
         die: die temperatures in °C.
         clock: clock ratio that heat and the power brake leave, None where they leave all.
         capped: GPUs whose clock the power limit holds down.
         model: the numbers of the GPU models.
     """
-    idle = np.zeros(die.shape, dtype=np.bool_) if resting is None else resting
+    idle = np.zeros(die.shape, dtype=np.bool_)
+    for own in resting:
+        idle = idle | own
     hot = die >= model.temperature_slowdown_celsius
     warm = ~hot & (die > model.temperature_max_operating_celsius)
     reasons = np.where(idle, _IDLE, 0)

@@ -353,10 +353,9 @@ class Gpus(WorkingGpus):
         lateness = 1.0 / np.maximum(self._pace_in(), 1e-3)
         profile = self.ranks.profile(busy, work, pace, lateness, multiprocessors=self._profiled)
         sm = np.round(model.sm_clock_max_mhz * self.limit.clock(self._held) / 15.0) * 15.0
-        resting = at_rest(demand)
-        for resting_or_dead in (resting, self._dead):
-            if resting_or_dead is not None:
-                sm = np.where(resting_or_dead, model.sm_clock_idle_mhz, sm)
+        idle = [own for own in (at_rest(demand), self._dead) if own is not None]
+        for resting_or_dead in idle:
+            sm = np.where(resting_or_dead, model.sm_clock_idle_mhz, sm)
         values: dict[str, Floats] = {
             "sm_clock": sm,
             "mem_clock": self._kept(
@@ -380,7 +379,7 @@ class Gpus(WorkingGpus):
         }
         if self._further is not None:
             values["clock_reasons"] = clock_reasons(
-                resting, self.die, self._held, self.limit.held, model
+                idle, self.die, self._held, self.limit.held, model
             )
             values |= self._further.values(values, self.limit.watts, self.errors, self.links)
         return values
