@@ -92,15 +92,13 @@ def count_lines(column: SeriesColumn) -> int:
 
 
 def worth_keeping(column: SeriesColumn) -> bool:
-    """Return whether the lines of a column that stands still are to be kept.
+    """Return whether lines that stand still are to be kept: where devices share them.
 
-    They are not where it costs as little to print them: if all whole blocks have the same number,
-    or if, of split blocks, more than half of the devices have lines of their own.
+    Others, and those with whole label blocks, take more memory and cost as little to print.
     """
     labels, values = column.labels, column.values
     if not isinstance(labels, SplitBlocks):
-        known = values[np.isfinite(values)]
-        return not (known == known[:1]).all()
+        return False
     bounds = np.cumsum([0, *map(len, labels.first)]).tolist()
     own = {
         (id(firsts), values[at:end].tobytes())

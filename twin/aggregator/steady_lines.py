@@ -1,12 +1,14 @@
-"""Lines of series that stand still: printed once, and sent again until a value changes.
+"""Lines of hosts that stand still: printed once, and sent again until a value changes.
 
-More than half of the series of healthy devices are counters and states that do not move from
-scrape to scrape. What was the same twice is kept as text, up to a bound over all pages.
+More than half of the series of healthy hosts are counters and states that do not move from scrape
+to scrape, and are the same on most hosts. What was the same twice is kept as text, without what
+tells hosts apart, up to a bound over all pages. Lines with whole label blocks are not: of these a
+device has one for each metric, so that text is long for what it costs to print.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable
 from dataclasses import dataclass
 
 from twin.aggregator.series_lines import PrintedLines, SeriesColumn, worth_keeping
@@ -30,7 +32,7 @@ class LineBudget:
 class _Seen:
     """A column at the last scrape, and its lines where it stood still until then."""
 
-    labels: Sequence[bytes]
+    labels: SplitBlocks
     values: bytes
     worth: bool | None = None
     printed: PrintedLines | None = None
@@ -55,27 +57,27 @@ class SteadyLines:
             key: of the column: its metric and place on the page.
             column: as it is now; its labels are another list when they change.
         """
-        if column.printed is not None:
+        labels = column.labels
+        if column.printed is not None or not isinstance(labels, SplitBlocks):
             return column
         # Bytes are compared in a tenth of the time of numbers that may be none.
         seen, values = self._seen.get(key), column.values.tobytes()
-        if seen is None or seen.labels is not column.labels or seen.values != values:
+        if seen is None or seen.labels is not labels or seen.values != values:
             if seen is not None:
                 self._budget.left += seen.size
-            self._seen[key] = _Seen(column.labels, values)
+            self._seen[key] = _Seen(labels, values)
             return column
         if seen.worth is None:
             seen.worth = worth_keeping(column)
         if not seen.worth:
             return column
         if seen.printed is None:
-            kept = labels.firsts if isinstance(labels := column.labels, SplitBlocks) else labels
-            size = _NUMBER_BYTES * len(kept) + sum(map(len, kept))
+            size = _NUMBER_BYTES * len(labels) + sum(map(len, labels.firsts))
             if size > self._budget.left:
                 return column
             self._budget.left -= size
             seen.printed, seen.size = PrintedLines(), size
-        return SeriesColumn(column.labels, column.values, column.whole, seen.printed)
+        return SeriesColumn(labels, column.values, column.whole, seen.printed)
 
     def clear(self) -> None:
         """Forget all: the labels are others now, or the page is gone."""
