@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from twin.catalog import device_class
 from twin.docs.markdown import table
-from twin.plant.instruments import FLICKER_SHOWN, INSTRUMENTS, Instrument
+from twin.plant.instruments import INSTRUMENTS, Instrument
 from twin.plant.readings import READINGS, SensorReading
+from twin.plant.workload.step_activity import FLICKER_SHOWN
 
 __all__ = ["instrument_tables"]
 
@@ -15,10 +16,12 @@ _POWER = """
 ## Instruments
 
 No meter shows an instant. With `telemetry: {{averaged_power: true}}` what exporters show of power
-is the mean over each one's window, in the steps that the meter has, and what comes and goes within
-a second is left out of it to {hidden:.0f} %, so alerts and dashboards see dips as deep as a real
-meter shows them. Breakers, power limits, energy counters and the grid go by the truth. Without that
-key, the default, every meter shows what is drawn in the step, and the readings of a moment add up.
+is the mean over each one's window, in the steps that the meter has; *settling* is the time constant
+with which it follows that mean. Instants in which a server falls short of its plateau are left out
+of it to {hidden:.0f} %, and all its dips are as deep as the mean one, as those of a real meter are.
+So alerts and dashboards see dips as deep as a real meter shows them. Breakers, power limits, energy
+counters and the grid go by the truth. Without that key, the default, every meter shows what is
+drawn in the step, and the readings of a moment add up.
 
 """
 _OTHERS = """
@@ -33,11 +36,12 @@ scrapes.
 
 def instrument_tables() -> str:
     """Return the section on instruments: those of power, and all other sensors."""
-    header = ("Instrument", "Readings", "Steps", "Window", "Refresh", "Basis")
+    header = ("Instrument", "Readings", "Steps", "Window", "Settling", "Refresh", "Basis")
     rows = [
         (own.title, ", ".join(f"`{own.device}.{name}`" for name in own.signals),
          " and ".join(dict.fromkeys(f"{step:g} {unit}" for step, unit in _steps(own))),
-         f"{own.window_seconds:g} s", f"{own.refresh_seconds:g} s", own.basis)
+         f"{own.window_seconds:g} s", f"{own.settle_seconds:g} s", f"{own.refresh_seconds:g} s",
+         own.basis)
         for own in INSTRUMENTS.values()
     ]  # fmt: skip
     return _POWER.format(hidden=100 * (1 - FLICKER_SHOWN)) + table(header, rows) + _sensors()

@@ -13,12 +13,7 @@ from twin.plant import load_trace
 
 __all__ = ["MISSED", "HalfComparison", "half_comparisons"]
 
-MISSED = frozenset(
-    {
-        ("DC", "node-ramp-99"),
-        *(("AC", key) for key in ("node-1", "node-5", "autocorrelation-10")),
-    }
-)  # fmt: skip
+MISSED: frozenset[tuple[str, str]] = frozenset()
 """Side and statistic of what the twin misses in a half, as the page says."""
 _AC = "mlperf-v4.0-smc-gpt3-64x8h100-ac-power-2s.csv.gz"
 

@@ -140,8 +140,8 @@ class Demand:
         measured: True when ``activity`` is a measurement, which already has all noise.
         fluctuates: True when ``activity`` already has the fluctuation that the GPUs of
             a server share.
-        flicker: the part of ``activity`` that comes and goes within a second, (racks, servers) or
-            (1, 1); 0 where there is none.
+        flicker: the part of ``activity`` that comes and goes within a second and that no averaging
+            sensor shows, (racks, servers) or (1, 1); 0 where there is none.
     """
 
     activity: Floats

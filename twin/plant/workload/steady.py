@@ -47,7 +47,8 @@ class SteadyWave:
 
     def over(self, start: float, end: float, wait: float) -> StepPart:  # noqa: ARG002 - no dips
         """Return what a stretch of a step has."""
-        return StepPart((end - start) * self.plateau, np.zeros((1, 1), np.float32))
+        none = np.zeros((1, 1), np.float32)
+        return StepPart((end - start) * self.plateau, none, none)
 
     @property
     def plateau(self) -> Floats:

@@ -1,8 +1,9 @@
 """Activity of a training job's servers over a step of the plant.
 
 Beside the activity itself there is the part of it that comes and goes within a second: what
-every server falls short of the plateau for an instant, and by how much its dip differs from the
-others'. A sensor that samples an instant shows it, one that averages shows little of it.
+every server falls short of the plateau for an instant, and how deep it is at an instant of a dip.
+A sensor that samples an instant shows it, one that averages shows little of the first and nothing
+of the second: the meter of a node falls as far in each of its dips, and nodes differ in when.
 """
 
 from __future__ import annotations
@@ -17,7 +18,18 @@ from twin.plant.workload.levels import Levels
 from twin.plant.workload.steady import SteadyWave
 from twin.plant.workload.waveform import StepPart, Waveform
 
-__all__ = ["Computing", "StepActivity", "TrainedStretches", "state_activities", "step_activity"]
+__all__ = [
+    "FLICKER_SHOWN",
+    "Computing",
+    "StepActivity",
+    "TrainedStretches",
+    "state_activities",
+    "step_activity",
+]
+
+FLICKER_SHOWN = 0.36
+"""What windows of a second and more leave of the instants that a server falls short of its
+plateau: fitted, as the waveform is."""
 
 
 class Computing(NamedTuple):
@@ -29,6 +41,7 @@ class Computing(NamedTuple):
         fed: input over what is needed.
         plateau: mean activity between dips of each server, (racks, servers) or (1, 1).
         fall: what dips and waits take from the mean over the step, likewise.
+        usual: the same if each dip were as deep as dips are in the mean.
     """
 
     training: float
@@ -36,6 +49,7 @@ class Computing(NamedTuple):
     fed: float
     plateau: Floats
     fall: Floats | float
+    usual: Floats | float
 
 
 class TrainedStretches:
@@ -43,7 +57,8 @@ class TrainedStretches:
 
     def __init__(self) -> None:
         self._plateau: Floats | None = None
-        self._fall: Floats | None = None
+        self._fall: Floats | float = 0.0
+        self._usual: Floats | float = 0.0
         self._covered = self._delay = 0.0
 
     def add(self, part: StepPart, covered: float, seconds: float) -> None:
@@ -54,9 +69,10 @@ class TrainedStretches:
             covered: length of it, in steps.
             seconds: how long a whole step takes.
         """
-        plateau, fall = part.plateau, part.fall * seconds
+        plateau = part.plateau
         self._plateau = plateau if self._plateau is None else self._plateau + plateau
-        self._fall = fall if self._fall is None else self._fall + fall
+        self._fall = self._fall + part.fall * seconds
+        self._usual = self._usual + part.usual * seconds
         self._covered += covered
 
     def delay(self, seconds: float) -> None:
@@ -65,8 +81,10 @@ class TrainedStretches:
 
     def means(
         self, usual: Floats, wait: float, training: float, dt: float
-    ) -> tuple[Floats, Floats | float]:
+    ) -> tuple[Floats, Floats | float, Floats | float]:
         """Return the mean activity between dips, and what dips and waits take from that of a step.
+
+        What they take comes twice: as they are, and as if each dip were as deep as the mean one.
 
         Args:
             usual: activity between dips where nothing was added.
@@ -74,11 +92,13 @@ class TrainedStretches:
             training: share of the step in steps of the job.
             dt: step in s.
         """
-        if self._plateau is None or self._fall is None:
-            return usual, 0.0
+        if self._plateau is None:
+            return usual, 0.0, 0.0
         plateau = self._plateau / self._covered
         depth = plateau - wait
-        return plateau, np.minimum((self._fall + self._delay * depth) / dt, training * depth)
+        most, delay = training * depth, self._delay * depth
+        fall, alike = (np.minimum((own + delay) / dt, most) for own in (self._fall, self._usual))
+        return plateau, fall, alike
 
 
 class StepActivity(NamedTuple):
@@ -101,17 +121,17 @@ def step_activity(flat: float, computing: Computing, wave: Waveform | SteadyWave
         computing: what of the step is spent computing.
         wave: of the job's servers.
     """
-    training, evaluation, fed, plateau, fall = computing
+    training, evaluation, fed, plateau, fall, usual = computing
+    hidden = 1.0 - FLICKER_SHOWN
     activity: Floats = np.array([[flat]], dtype=np.float32)
     flicker: Floats = np.zeros((1, 1))
     if evaluation:
         activity = activity + fed * evaluation * wave.evaluation
-        flicker = flicker + fed * evaluation * wave.evaluation_flicker
+        flicker = flicker + hidden * fed * evaluation * wave.evaluation_flicker
     if training:
         activity = activity + fed * (training * plateau - fall)
-        mean = mean_of(fall) if isinstance(fall, np.ndarray) else fall
-        others = mean - fall
-        flicker = flicker + fed * (training * wave.plateau_flicker(plateau) + others)
+        between = hidden * training * wave.plateau_flicker(plateau)
+        flicker = flicker + fed * (between + usual - fall)
     return StepActivity(activity.astype(np.float32), flicker)
 
 

@@ -23,9 +23,9 @@ from twin.plant.workload.sync_stalls import SyncStalls
 
 __all__ = ["StepPart", "Waveform"]
 
-_TOP = 1.092
+_TOP = 1.09
 """Upper edge of the plateau."""
-_SHORTFALL = 0.107
+_SHORTFALL = 0.103
 """Mean shortfall of a server's activity from that edge."""
 _SHORTFALL_MOST = 0.318
 """Greatest shortfall."""
@@ -45,23 +45,23 @@ _EVALUATION, _EVALUATION_SHORTFALL = 0.880, 0.0247
 
 _OFFSET = 0.012
 """Spread of a server's place in the step, as a fraction of the step."""
-_WANDER = 0.042
+_WANDER = 0.0525
 """Spread of each dip around that place."""
 _DIP_STEPS = 6
 """Steps for which a server dips alike, as the nodes of a pipeline keep their stage: measured, a
 node's power repeats two steps later as it does after one, and no more after ten."""
-_DEEP_SHARE = 0.202
+_DEEP_SHARE = 0.25
 """Mean share of the dips that go all the way down."""
-_DEEP_COMMON = 0.43
+_DEEP_COMMON = 0.33
 """Spread of the logarithm of that share from step to step."""
-_HALF_WIDTH = 0.0918
+_HALF_WIDTH = 0.08
 """Mean half-width of the dips, as a fraction of the step."""
 _WIDTH_COMMON = 0.2
 """Spread of the logarithm of all widths of a step: all wait for the slowest."""
-_LEAST_WIDTH = 0.61
+_LEAST_WIDTH = 0.7
 """Least width over the mean one; what is above it is exponentially distributed."""
 _MOST_HALF_WIDTH = 0.35
-_SHALLOW = (0.03, 0.41)
+_SHALLOW = (0.02, 0.48)
 """Depths of the shallow dips."""
 _EXACT = 1e-9
 _COMMON = ("slow", "wide", "deep")
@@ -75,10 +75,12 @@ class StepPart(NamedTuple):
     Attributes:
         plateau: integral of the activity between dips.
         fall: integral of what dips take from it.
+        usual: the same if each dip were as deep as dips are in the mean.
     """
 
     plateau: Floats
     fall: Floats
+    usual: Floats
 
 
 class Waveform:
@@ -142,12 +144,10 @@ class Waveform:
         centre, half, rank, depth = self._dips
         width = half * np.float32(exp(_WIDTH_COMMON * wide - _WIDTH_COMMON**2 / 2))
         share = _DEEP_SHARE * exp(_DEEP_COMMON * deep - _DEEP_COMMON**2 / 2)
-        self.dips = SyncStalls(
-            centre,
-            np.minimum(width, np.float32(_MOST_HALF_WIDTH)),
-            np.where(rank < share, np.float32(1.0), depth),
-        )
+        depth = np.where(rank < share, np.float32(1.0), depth)
+        self.dips = SyncStalls(centre, np.minimum(width, np.float32(_MOST_HALF_WIDTH)), depth)
         """Dips around the step boundary that is next, or was last."""
+        self._usual_depth: Floats = depth.mean() / depth
         scale = np.float32(_SHORTFALL * exp(_SLOW_SPREAD * slow))
         short = np.minimum(self._missing * scale, np.float32(_SHORTFALL_MOST))
         self._levels: Floats = self._factor * (np.float32(_TOP) - short)
@@ -185,7 +185,8 @@ class Waveform:
         dip, fallen = ended - begun, met - begun
         plateau = before * (edge - first) + after * (last - edge)
         fall = (before - wait) * fallen + (after - wait) * (dip - fallen)
-        return StepPart(np.add.reduce(plateau, axis=0), np.add.reduce(fall, axis=0))
+        fell = np.add.reduce(fall, axis=0)
+        return StepPart(np.add.reduce(plateau, axis=0), fell, fell * self._usual_depth)
 
     @property
     def evaluation(self) -> Floats:
