@@ -57,8 +57,8 @@ class TrainedStretches:
 
     def __init__(self) -> None:
         self._plateau: Floats | None = None
-        self._fall: Floats | float = 0.0
-        self._usual: Floats | float = 0.0
+        self._fall: Floats | None = None
+        self._usual: Floats | None = None
         self._covered = self._delay = 0.0
 
     def add(self, part: StepPart, covered: float, seconds: float) -> None:
@@ -69,10 +69,9 @@ class TrainedStretches:
             covered: length of it, in steps.
             seconds: how long a whole step takes.
         """
-        plateau = part.plateau
-        self._plateau = plateau if self._plateau is None else self._plateau + plateau
-        self._fall = self._fall + part.fall * seconds
-        self._usual = self._usual + part.usual * seconds
+        self._plateau = _sum(self._plateau, part.plateau)
+        self._fall = _sum(self._fall, part.fall * seconds)
+        self._usual = _sum(self._usual, part.usual * seconds)
         self._covered += covered
 
     def delay(self, seconds: float) -> None:
@@ -92,13 +91,17 @@ class TrainedStretches:
             training: share of the step in steps of the job.
             dt: step in s.
         """
-        if self._plateau is None:
+        if self._plateau is None or self._fall is None or self._usual is None:
             return usual, 0.0, 0.0
         plateau = self._plateau / self._covered
         depth = plateau - wait
         most, delay = training * depth, self._delay * depth
         fall, alike = (np.minimum((own + delay) / dt, most) for own in (self._fall, self._usual))
         return plateau, fall, alike
+
+
+def _sum(before: Floats | None, more: Floats) -> Floats:
+    return more if before is None else before + more
 
 
 class StepActivity(NamedTuple):
