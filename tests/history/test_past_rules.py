@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -186,3 +187,20 @@ def test_damaged_state_of_rules_is_named(tmp_path: Path) -> None:
     path.write_bytes(b"no archive")
     with pytest.raises(ConfigError, match=r"rules-1\.npz: is damaged"):
         RuleHistory(plan(), at_once=True).load(path)
+
+
+def test_events_of_racks_name_the_alerts_that_fire() -> None:
+    """Where devices have no series, a GPU's event has the alerts on its rack, which fire."""
+    own = replace(plan(), detail=DETAIL.changed(["rack"]), day=PART * 2)
+    past, rules = SimulatedPast(own), RuleHistory(own, at_once=True)
+    for scrape in range(own.scrapes):
+        if scrape == LOST // 60:
+            past.inject("gpu-double-bit", "r0001/n1/gpu3", 86_400.0)
+        past.scrape()
+    given = series_of(rules.take(list(past.blocks()), round(past.now)))
+    firing = {dict(labels)["alertname"] for name, labels in given
+              if name == "ALERTS" and ("alertstate", "firing") in labels}  # fmt: skip
+    (event,) = past.events(START, START + own.day)
+    assert event.alerts == ("JobCrashed", "JobStalled", "RackGpusWithXid")
+    assert event.certain
+    assert set(event.alerts) <= firing

@@ -6,12 +6,14 @@ the culprit, and these rules do not fire.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from twin.alerts import thresholds as limit
 from twin.alerts.model import Alert, Severity
 from twin.catalog import AMD_GPU, GPU, NIC, Level
 from twin.catalog.selectors import ARRAY, of, rollup
 
-__all__ = ["ROLLED_GPU", "ROLLED_NETWORK"]
+__all__ = ["ROLLED_GPU", "ROLLED_NETWORK", "STANDS_FOR"]
 
 _RACK = "rack {{ $labels.rack }} of {{ $labels.site }}"
 _DETAIL = ("Expose the array in detail and look at the alerts that then fire.",)
@@ -77,3 +79,13 @@ ROLLED_NETWORK = (
         steps=_DETAIL,
     ),
 )
+
+STANDS_FOR: Mapping[str, tuple[str, ...]] = {
+    "GpuLost": ("RackGpusMissing",),
+    "GpuXid": ("RackGpusWithXid",),
+    "GpuTooHot": ("RackTooHot",),
+    "NicLinkDown": ("RackNicsDown",),
+    "ServerDown": ("RackGpusMissing",),
+    "ServerExporterDown": (),
+}
+"""Alerts on devices to those that say it in their place where the devices have no series."""

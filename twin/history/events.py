@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 from twin.alerts.proving_faults import PROOFS
+from twin.alerts.visible import alerts_at
+from twin.catalog import UnitKind
 from twin.faults import FAULTS
 from twin.faults.maintenance import work_of
 from twin.faults.schedule import AppliedFault
-from twin.site import Layout, labels_of_target
+from twin.site import DetailPlan, Layout, labels_of_target
 
 __all__ = ["PastEvent", "event_lines", "event_of", "events_table"]
 
@@ -62,21 +65,35 @@ class PastEvent:
     work: str | None = None
 
 
-def event_of(applied: AppliedFault, layout: Layout) -> PastEvent:
-    """Return the event of a fault in force."""
+def event_of(applied: AppliedFault, layout: Layout, detail: DetailPlan | None = None) -> PastEvent:
+    """Return the event of a fault in force.
+
+    Args:
+        applied: the fault.
+        layout: the site.
+        detail: of its arrays, which says which alerts can fire; None for all devices.
+    """
     kind = applied.fault.kind
     places = dict(labels_of_target(layout, applied.target.text))
     parameters = applied.fault.model_dump()
     parameter = next(iter(parameters), None)
     proof = next((own for own in PROOFS if own.fault == kind), None)
     lasts, work = applied.until - applied.since, work_of(applied.id)
-    needs = 0 if proof is None else max(proof.fires.values(), default=0)
     array, rack, host = (places.get(own) for own in _PLACES)
+    fires = {} if proof is None else proof.fires
+    alerts = tuple(sorted(fires))
+    if detail is not None and array is not None:
+        arrays = map(partial(layout.unit_name, UnitKind.ARRAY), range(layout.site.arrays))
+        alerts = alerts_at(detail.levels[list(arrays).index(array)], fires)
+    # One that stands for another takes as long.
+    needs = max(
+        (fires[own] for own in alerts if own in fires), default=max(fires.values(), default=0)
+    )
     return PastEvent(
         applied.id, layout.site.name, kind, applied.target.text, array, rack, host,
         round(applied.since * 1000), round(applied.until * 1000), FAULTS[kind].severity,
         1.0, parameter, None if parameter is None else float(parameters[parameter]),
-        () if proof is None else tuple(sorted(proof.fires)), lasts >= needs,
+        alerts, lasts >= needs,
         work is not None, work,
     )  # fmt: skip
 

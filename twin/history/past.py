@@ -303,7 +303,7 @@ class SimulatedPast:
             page.add(_UP_HEAD, [_UP_COLUMN])
 
     def _note(self, applied: AppliedFault) -> None:
-        self._events[applied.id] = event_of(applied, self._plan.layout)
+        self._events[applied.id] = event_of(applied, self._plan.layout, self._plan.detail)
 
     def _figures(self) -> Mapping[str, object]:
         step = {"simulated": 1.0, "wall": 1.0}

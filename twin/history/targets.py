@@ -217,7 +217,7 @@ class BlocksTarget(SampleTarget):
     word = "blocks"
     bytes_a_sample = 1.7
     seconds_a_sample = 0.7e-6
-    seconds_of_others = 1.9e-6
+    seconds_of_others = 2.3e-6
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
