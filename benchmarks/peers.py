@@ -5,15 +5,18 @@ Run: ``python benchmarks/peers.py [--rounds 10] [--json] [--save FILE]``.
 ============================  =====================================================
 ``prometheus-mqtt-exporter``  Debian's package (hikhvar/mqtt2prometheus), must be installed
 ``mqtt-exporter``             PyPI (kpetremann/mqtt-exporter), set up in a folder of its own
+``telegraf``                  Go modules of Telegraf, built here by Go 1.25 or newer: its agent,
+                              ``inputs.mqtt_consumer`` and ``outputs.prometheus_client``
 ``prometheus_client``         what many write themselves; exposition only, in this process
 ============================  =====================================================
 
 All get the values of one array of 512 H100 after ten minutes of training, over one Mosquitto.
-The exporters cannot take arrays, so they get the values of the GPUs as one JSON object a GPU,
+The others cannot take arrays, so they get the values of the GPUs as one JSON object a GPU,
 the form that they are made for; the twin gets the frames of whole racks, which have those
 values and the other devices'. What is compared is the CPU time of the receiving process for a
-value taken over and for a series scraped. Every value that an exporter was sent is looked for
-on its page, so one that is configured wrongly or loses a message ends the run.
+value taken over and for a series scraped. Every value that a process was sent is looked for
+on its page, so one that is configured wrongly or loses a message ends the run. VictoriaMetrics
+is not here: its agent reads no MQTT.
 """
 
 from __future__ import annotations
@@ -56,6 +59,20 @@ PACE = 500.0
 FRAMES_A_ROUND = 16
 """Rounds of the twin for each of the others; a round is over too soon to be measured alone."""
 
+_TELEGRAF = """\
+[agent]
+  flush_interval = "1s"
+  quiet = true
+  omit_hostname = true
+[[inputs.mqtt_consumer]]
+  servers = ["tcp://127.0.0.1:{broker}"]
+  topics = ["{topics}"]
+  data_format = "json"
+[[outputs.prometheus_client]]
+  listen = "127.0.0.1:{port}"
+  metric_version = 2
+  collectors_exclude = ["gocollector", "process"]
+"""
 
 Values = dict[str, dict[str, float]]
 """Values of the GPUs: by name of the device, then of the signal."""
@@ -84,6 +101,10 @@ async def _run(options: Namespace) -> dict[str, Any]:
         with _pypi(broker) as (child, port):
             peers["mqtt-exporter"] = await _exporter(
                 broker, child, port, values, options.rounds, lambda name: f"mqtt_{name}"
+            )
+        with _telegraf(broker) as (child, port):
+            peers["telegraf"] = await _exporter(
+                broker, child, port, values, options.rounds, lambda name: f"mqtt_consumer_{name}"
             )
         for codec in Codec:
             with _twin(broker, text) as (child, port):
@@ -184,6 +205,27 @@ def _pypi(broker: RunningBroker) -> Iterator[tuple[Child, int]]:
         }
         environment = {"PATH": os.environ.get("PATH", ""), **settings}
         with started([python, "-m", "mqtt_exporter"], "mqtt-exporter", environment) as child:
+            yield child, port
+
+
+@contextmanager
+def _telegraf(broker: RunningBroker) -> Iterator[tuple[Child, int]]:
+    """Run Telegraf's agent with its defaults but for addresses, logs and a flush each second."""
+    go = find_program("go")
+    if go is None:
+        raise ConfigError("go is not installed; scripts/test --full gets it, or see https://go.dev")
+    port = free_port()
+    with tempfile.TemporaryDirectory() as folder:
+        program = str(Path(folder, "telegraf"))
+        build = [go, "build", "-mod=readonly", "-o", program, "."]
+        if subprocess.run(build, cwd=Path(__file__).with_name("telegraf"), check=False).returncode:  # noqa: S603 - our own command line
+            raise ServiceError("Telegraf could not be built; Go says why above")
+        config = Path(folder, "telegraf.conf")
+        config.write_text(
+            _TELEGRAF.format(broker=broker.url.port, topics=f"{PREFIX}+", port=port),
+            encoding="utf-8",
+        )
+        with started([program, str(config)], "telegraf") as child:
             yield child, port
 
 

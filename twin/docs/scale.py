@@ -77,7 +77,7 @@ array in one message it holds [a million at 1 Hz](#a-million-gpus).
 """
 _BESIDE = """\
 From MQTT to a scraped page: CPU time of the receiving process, the same values of {gpus} GPUs over
-one Mosquitto in the same run. The exporters take no arrays, so they get {fields} values a message,
+one Mosquitto in the same run. The others take no arrays, so they get {fields} values a message,
 one message a GPU; the twin gets frames of whole racks. All that was sent was found on their pages.
 
 {receivers}
