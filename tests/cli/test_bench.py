@@ -39,6 +39,7 @@ RUN = SiteReport(
 RESULT = Result(
     machine=Machine("2026-11-27", "a processor", 2, 25.3, "Linux x86_64", "3.11.7", "0.1.0"),
     step=StepCost(100_032, 12.5, 6.0, 80.0),
+    array_step=StepCost(512, 1.25, 1.0, 800.0),
     codecs=(
         CodecCost("json", 5_000, 28_000, 60.0, 300.0, 400.0),
         CodecCost("cbor", 5_000, 25_000, 2.0, 30.0, 50.0),

@@ -74,6 +74,7 @@ class Result:
     Attributes:
         machine: the machine and the day.
         step: of ``colossus-100k``.
+        array_step: of one of its arrays, ``colossus-array``.
         codecs: of a rack's frame, JSON and CBOR.
         bus: a message of each codec's length.
         stages: of a rack in a block, beside copies of its bytes.
@@ -84,6 +85,7 @@ class Result:
 
     machine: Machine
     step: StepCost
+    array_step: StepCost
     codecs: tuple[CodecCost, ...]
     bus: tuple[BusCost, ...]
     stages: StageCosts
@@ -118,9 +120,9 @@ def measure(effort: Effort, begin: Callable[[str], None]) -> Result:
     base = peak_bytes(os.getpid())  # what Python and the twin's code take
     begin("step")
     whole = Layout(load_site(_REFERENCE))
-    step = measure_step(whole, effort.budget)
-    begin("codecs")
     array = Layout(load_site(_ARRAY))
+    step, array_step = (measure_step(own, effort.budget) for own in (whole, array))
+    begin("codecs")
     outputs = lived_in(array)
     codecs = tuple(measure_codec(array, outputs, codec, effort.budget) for codec in Codec)
     begin("bus")
@@ -142,6 +144,7 @@ def measure(effort: Effort, begin: Callable[[str], None]) -> Result:
     return Result(
         machine=describe_machine(),
         step=step,
+        array_step=array_step,
         codecs=codecs,
         bus=bus,
         stages=stages,

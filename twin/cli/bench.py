@@ -110,11 +110,11 @@ def _costs(result: Result) -> Table:
 
 
 def _plant_and_frames(result: Result) -> Iterator[tuple[str, str, str]]:
-    step = result.step
-    yield (
-        f"step, {step.gpus:,} GPUs", f"{step.step_ms:.1f} ms",
-        f"{step.real_time_ratio:,.0f} times real time, on one core",
-    )  # fmt: skip
+    for step in (result.array_step, result.step):
+        yield (
+            f"step, {step.gpus:,} GPUs", f"{step.step_ms:.1f} ms",
+            f"{step.real_time_ratio:,.0f} times real time, on one core",
+        )  # fmt: skip
     for codec in result.codecs:
         yield (
             f"encode, a rack in {codec.codec}", f"{codec.encode_us:.1f} µs",

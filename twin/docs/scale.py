@@ -173,11 +173,12 @@ def _parts(figures: Mapping[str, Any]) -> str:
 
 
 def _part_rows(figures: Mapping[str, Any]) -> Iterator[Row]:
-    step, exposed, run = figures["step"], figures["exposition"], figures["end_to_end"]
-    yield (
-        f"Step of the plant, {step['gpus']:,} GPUs", f"{step['step_ms']:.1f} ms",
-        f"{step['real_time_ratio']:,.0f} times real time on one core",
-    )  # fmt: skip
+    exposed, run = figures["exposition"], figures["end_to_end"]
+    for step in (figures["array_step"], figures["step"]):
+        yield (
+            f"Step of the plant, {step['gpus']:,} GPUs", f"{step['step_ms']:.1f} ms",
+            f"{step['real_time_ratio']:,.0f} times real time on one core",
+        )  # fmt: skip
     for codec in figures["codecs"]:
         name, values = codec["codec"].upper(), codec["samples"]
         yield (
