@@ -122,7 +122,8 @@ def test_what_is_not_measured_says_how() -> None:
 def test_figures_come_from_results() -> None:
     """Each section has its figures with machine, date and command."""
     page = scale.render(ALL)["scale.md"]
-    for words in ("12.5 ms", "800 times real time", "150,016 GPUs", "100 times as long", "| 10 µs | 200 | 6 µs | 20 |",
+    for words in ("12.5 ms", "800 times real time", "150,016 GPUs", "100 times as long",
+                  "| 10 µs | 200 | 6 µs | 20 |",
                   "1,234,567", "0.31 s, 0.62 s", "1.00 cores, 510 MiB", "7 ticks late",
                   "`rack, a001-a100=gpu`", "5,910", "12,600 MiB", "3.1 KB a series",
                   "6.0 µs a\nsample", "| 23.0 µs | 11.5 |",

@@ -169,6 +169,15 @@ def test_strike() -> None:
     assert source.apply(schedule, 6 * 3600.0, epoch=1e9) == []
 
 
+def test_a_full_schedule_leaves_failures_out_and_counts_them() -> None:
+    """As many faults as the schedule takes are in force; each failure beyond is counted."""
+    failures, schedule = NaturalFailures(CLUSTER, factor=1e6), FaultSchedule(CLUSTER, FAULTS)
+    coming = NaturalFailures(CLUSTER, factor=1e6).until(20.0)
+    struck = failures.apply(schedule, 20.0, epoch=0.0)
+    assert len(struck) == len(schedule.active) == FaultSchedule.MOST
+    assert 0 < failures.left_out < len(coming) - len(struck)
+
+
 def test_supplies_of_shelves_fail_where_there_are_shelves() -> None:
     """A rack with power shelves has no supplies in its servers, so one of a shelf fails."""
     layout = Layout(parse_site("{name: joined, racks: 2, rack: nvl72}", "joined"))

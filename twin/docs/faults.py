@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from twin.alerts import PROOFS
 from twin.docs.markdown import NOTICE, code, plain, table
-from twin.faults import FAULTS, Fault
+from twin.faults import FAULTS, Fault, FaultSchedule
 from twin.faults.fleets import FLEETS
 from twin.faults.maintenance import WORKS, WorkKind
 from twin.faults.natural import CAUSES, Cause
@@ -54,7 +54,9 @@ With `+repairs`, as in `--failures natural+repairs` or `rsc-1+repairs:10@30d`, a
 when repairs like its own were measured to be done, and not after the mean durations above;
 `stepfun` always does so. A server that a fault slows down is drained when that is found, after
 15 min on average, and then out (`server-down`) for its repair. A scheduler tests a node for
-`repair_seconds` more before jobs come back. Times are from the fault until the node is repaired
+`repair_seconds` more before jobs come back. At most {FaultSchedule.MOST} faults are in force at a
+time: of a million GPUs whose repairs take their days more would be, so some failures are left out
+there, and the emulator's log says so. Times are from the fault until the node is repaired
 and in service again: {REPAIRS_SOURCE}.
 Of the nodes of Acme, Llama 3, RSC and Delta no distribution of these times by cause was found.
 

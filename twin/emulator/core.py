@@ -252,7 +252,11 @@ class EmulatorCore:
         """Let the natural failures that are due begin and return whether there were any."""
         if self._failures is None:
             return False
+        before = self._failures.left_out
         struck = self._failures.apply(self.faults, self.plant.time + self._lead, self._epoch)
+        if self._failures.left_out > before == 0:
+            _log.warning("natural failures are left out: as many faults are in force as one "
+                         "message can tell", most=self.faults.MOST)  # fmt: skip
         for failure in struck:
             _log.info("natural failure", cause=failure.cause, fault=failure.kind,
                       target=failure.target, seconds=round(failure.seconds))  # fmt: skip

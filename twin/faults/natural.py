@@ -191,6 +191,8 @@ class NaturalFailures:
         self.lemons: tuple[int, ...] = tuple(sorted(drawn[:lemons].tolist()))
         """Servers that fail again and again, by their index on the site."""
         self._training = [job for job in job_places(layout.site) if job.trains]
+        self.left_out = 0
+        """Failures that did not start, since as many faults were in force as can be told."""
         self._factor = factor
         self._coming = heapq.merge(
             *(
@@ -216,7 +218,8 @@ class NaturalFailures:
     def apply(self, schedule: FaultSchedule, time: float, epoch: float) -> list[Failure]:
         """Start the failures up to ``time`` and return those that started.
 
-        A place where the same fault is already in force is skipped.
+        A place where the same fault is already in force is skipped. A failure that a full
+        schedule does not take is left out, and counted.
 
         Args:
             schedule: that they are added to.
@@ -225,6 +228,9 @@ class NaturalFailures:
         """
         struck = []
         for failure in self.until(time):
+            if schedule.is_full:
+                self.left_out += 1
+                continue
             identifier = f"natural-{failure.kind}-{failure.at:.0f}"
             try:
                 schedule.inject(

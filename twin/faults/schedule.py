@@ -138,6 +138,11 @@ class FaultSchedule:
         return gateways
 
     @property
+    def is_full(self) -> bool:
+        """Whether no further fault can be taken."""
+        return len(self._active) >= self.MOST
+
+    @property
     def active(self) -> tuple[AppliedFault, ...]:
         """Faults in force, in order of injection."""
         return tuple(self._active)
@@ -166,7 +171,7 @@ class FaultSchedule:
                 or that does not exist, the same fault is in force there, or too many are.
         """
         struck = self.applied_fault(identifier, kind, target, (now, now), parameters or {})
-        if len(self._active) >= self.MOST:
+        if self.is_full:
             raise ConfigError(
                 f"{self.MOST} faults are already in force, and a list of more would not fit into "
                 "one message; clear some first"
