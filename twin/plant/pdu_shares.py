@@ -1,4 +1,4 @@
-"""What hangs on which of a rack's PDUs: supply j of a machine hangs on PDU j, in turn."""
+"""Supplies by PDU of a rack: supply j of a machine hangs on PDU j, in turn."""
 
 from __future__ import annotations
 

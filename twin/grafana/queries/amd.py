@@ -22,7 +22,7 @@ _ALL = select(AMD_GPU["health"].metric, *IN_ARRAY)
 def _held(cause: str) -> Expr:
     """Return how many GPUs of each rack a cause holds back; it is counted in milliseconds."""
     samples = select(AMD_GPU[f"{cause}_accumulated"].metric, *IN_ARRAY)
-    return Expr(f"sum by (array, rack) (rate({samples}[1m])) / 1e3", NUMBER)
+    return Expr(f"sum by (array, rack) (rate({samples}[$__rate_interval])) / 1e3", NUMBER)
 
 
 REPORTING = Expr(f"count({_ALL})", COUNT)

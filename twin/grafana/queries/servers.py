@@ -15,7 +15,7 @@ SCRAPE_SECONDS = Expr(
 )
 SCRAPED_SERIES = Expr('sum by (job) (scrape_samples_scraped{job=~"twin|twin-array", site="$site"})')
 SERIES = Expr("prometheus_tsdb_head_series")
-SAMPLES = Expr("sum(rate(prometheus_tsdb_head_samples_appended_total[1m]))", "cps")
+SAMPLES = Expr("sum(rate(prometheus_tsdb_head_samples_appended_total[$__rate_interval]))", "cps")
 MEMORY = Expr('process_resident_memory_bytes{job="prometheus"}', "decbytes")
 RULE_SECONDS = Expr(
     'topk(10, max by (group) (label_replace(prometheus_rule_group_last_duration_seconds, "group", '
