@@ -34,12 +34,12 @@ _LINES_AT_ONCE = 2048
 
 @dataclass(slots=True)
 class PrintedLines:
-    """Lines of a column that is printed again and again.
+    """Lines of a column that is printed again and again; only split label blocks have any.
 
     Attributes:
-        lines: each led by its line break; None before they are printed. Where label blocks are
-            split, those of each device, with the place of their ends left open.
-        ends: of the label blocks of each device, where they are split.
+        lines: those of each device, each led by its line break, with the place of the ends of
+            their label blocks left open; None before they are printed.
+        ends: of the label blocks of each device.
         count: how many lines there are.
     """
 
@@ -50,9 +50,6 @@ class PrintedLines:
     def pieces(self) -> Iterator[bytes]:
         """Yield the whole lines."""
         lines = self.lines or ()
-        if not self.ends:
-            yield from lines
-            return
         step = _LINES_AT_ONCE * len(lines) // max(self.count, 1) + 1
         for at in range(0, len(lines), step):
             part = slice(at, at + step)
@@ -114,17 +111,13 @@ def printed_lines(start: bytes, column: SeriesColumn) -> Iterator[bytes]:
         start: line break and name of the metric.
         column: its series.
     """
-    kept = column.printed
-    if kept is None:
+    labels, kept = column.labels, column.printed
+    if kept is None or not isinstance(labels, SplitBlocks):
         yield from _printed(start, column)
         return
     if kept.lines is None:
         kept.count = count_lines(column)
-        if isinstance(column.labels, SplitBlocks):
-            kept.ends = column.labels.last
-            kept.lines = _open_lines(start, column.labels, column)
-        else:
-            kept.lines = [b"".join(_printed(start, column))]
+        kept.ends, kept.lines = labels.last, _open_lines(start, labels, column)
     yield from kept.pieces()
 
 

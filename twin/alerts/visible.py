@@ -42,8 +42,13 @@ def alerts_at(detail: Detail, names: Iterable[str]) -> tuple[str, ...]:
 def _can_fire(name: str, detail: Detail) -> bool:
     """Return whether all that one side of an ``or`` reads is exposed; what is excluded need not."""
     unseen = _unseen(detail)
-    sides = _EITHER.split(ALERTS[name].expr.split("unless")[0])
+    sides = _EITHER.split(_shown(ALERTS[name].expr))
     return any(unseen.isdisjoint(_WORD.findall(side)) for side in sides)
+
+
+def _shown(expr: str) -> str:
+    """Return what an expression shows, without what it leaves out."""
+    return expr.split("unless", maxsplit=1)[0]
 
 
 @cache
@@ -66,5 +71,5 @@ def _unseen(detail: Detail) -> frozenset[str]:
 def _recorded_of(unseen: set[str]) -> Iterator[str]:
     for rules in RULES:
         for rule in rules.recordings:
-            if not unseen.isdisjoint(_WORD.findall(rule.expr.split("unless")[0])):
+            if not unseen.isdisjoint(_WORD.findall(_shown(rule.expr))):
                 yield rule.name

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
 from typing import Any
 
 from twin.alerts.proving_faults import PROOFS
@@ -82,9 +81,9 @@ def event_of(applied: AppliedFault, layout: Layout, detail: DetailPlan | None = 
     array, rack, host = (places.get(own) for own in _PLACES)
     fires = {} if proof is None else proof.fires
     alerts = tuple(sorted(fires))
-    if detail is not None and array is not None:
-        arrays = map(partial(layout.unit_name, UnitKind.ARRAY), range(layout.site.arrays))
-        alerts = alerts_at(detail.levels[list(arrays).index(array)], fires)
+    index = None if array is None else layout.unit_index(UnitKind.ARRAY, array)
+    if detail is not None and index is not None:
+        alerts = alerts_at(detail[index], fires)
     # One that stands for another takes as long.
     needs = max(
         (fires[own] for own in alerts if own in fires), default=max(fires.values(), default=0)

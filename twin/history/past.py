@@ -144,12 +144,10 @@ class SimulatedPast:
         self._took = FINE_STEP
         self._events: dict[str, PastEvent] = {}
         self._calendar = MaintenanceCalendar(plan.layout, plan.seed) if plan.maintenance else None
-        layout = plan.layout
-        names = [layout.unit_name(UnitKind.ARRAY, own) for own in range(layout.site.arrays)]
         self._pages: list[tuple[int | None, PageReader]] = []
         for group in target_groups(plan.layout, Addresses(_ADDRESS), plan.detail):
             own = {k: v for k, v in group["labels"].items() if not k.startswith("__")}
-            array = names.index(own["array"]) if "array" in own else None
+            array = plan.layout.unit_index(UnitKind.ARRAY, own.get("array", ""))
             self._pages.append(
                 (array, PageReader(wanted=wanted, target={"instance": _ADDRESS, **own}))
             )

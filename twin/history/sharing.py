@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import queue
 import signal
 import subprocess
@@ -17,6 +16,7 @@ import structlog
 
 from twin.errors import ConfigError, ServiceError, TwinError
 from twin.history.all_targets import target_of
+from twin.history.beside import raised, start_beside
 from twin.history.past import PastPlan
 from twin.history.plan_text import plain, plan_of
 from twin.history.targets import SampleTarget
@@ -24,7 +24,6 @@ from twin.history.writing import HistoryReport, write_days
 
 __all__ = ["main", "write_together"]
 
-_ERRORS: Mapping[str, type[TwinError]] = {"wrong": ConfigError, "failed": ServiceError}
 _TOLD_EVERY = 8
 """Scrapes after which a process says how far it is."""
 
@@ -38,11 +37,10 @@ def write_together(
         TwinError: as the first process that fails says.
     """
     told: queue.SimpleQueue[tuple[int, Mapping[str, Any]]] = queue.SimpleQueue()
-    # Not by multiprocessing, which runs the caller's script again in each process.
-    started = [_start(plan, target, days) for days in shares]
+    started, streams = zip(*(_start(plan, target, days) for days in shares), strict=True)
     listening = [
-        threading.Thread(target=_listen, args=(number, process, told))
-        for number, process in enumerate(started)
+        threading.Thread(target=_listen, args=(number, stdout, told))
+        for number, stdout in enumerate(streams)
     ]
     try:
         for thread in listening:
@@ -57,7 +55,7 @@ def write_together(
 
 
 def _follow(
-    started: Sequence[subprocess.Popen[str]],
+    started: Sequence[subprocess.Popen[bytes]],
     told: queue.SimpleQueue[tuple[int, Mapping[str, Any]]],
     report: HistoryReport,
 ) -> int:
@@ -70,7 +68,7 @@ def _follow(
             total += word["samples"]
             report.written(word["day"], word["samples"])
         if "error" in word:
-            raise _ERRORS[word["error"]](word["says"])
+            raise raised(word["error"], word["says"])
         if "ended" in word:
             running -= 1
             if started[number].wait() != 0:
@@ -81,37 +79,25 @@ def _follow(
     return total
 
 
-def _start(plan: PastPlan, target: SampleTarget, days: Sequence[int]) -> subprocess.Popen[str]:
-    task = {
-        **plain(plan),
-        "to": target.text,
-        "days": list(days),
-    }
-    process = subprocess.Popen(
-        [sys.executable, "-m", "twin.history.sharing"],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-        env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
-    _pipe(process.stdin).write(json.dumps(task))
-    _pipe(process.stdin).close()
-    return process
+def _start(
+    plan: PastPlan, target: SampleTarget, days: Sequence[int]
+) -> tuple[subprocess.Popen[bytes], IO[bytes]]:
+    task = {**plain(plan), "to": target.text, "days": list(days)}
+    process, stdin, stdout = start_beside("twin.history.sharing", buffered=True)
+    with stdin:
+        stdin.write(json.dumps(task).encode())
+    return process, stdout
 
 
 def _listen(
     number: int,
-    process: subprocess.Popen[str],
+    stdout: IO[bytes],
     told: queue.SimpleQueue[tuple[int, Mapping[str, Any]]],
 ) -> None:
-    with _pipe(process.stdout) as lines:
+    with stdout as lines:
         for line in lines:
             told.put((number, json.loads(line)))
     told.put((number, {"ended": True}))
-
-
-def _pipe(stream: IO[str] | None) -> IO[str]:
-    if stream is None:
-        raise AssertionError("the process was started with pipes")
-    return stream
 
 
 class _Teller:

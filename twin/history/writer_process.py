@@ -7,10 +7,7 @@ was scraped goes to the process over its stdin, and what it tells comes back in 
 from __future__ import annotations
 
 import json
-import os
 import queue
-import subprocess
-import sys
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
@@ -18,7 +15,8 @@ from typing import IO, Any
 
 import structlog
 
-from twin.errors import ConfigError, ServiceError, TwinError
+from twin.errors import ServiceError
+from twin.history.beside import raised, start_beside
 from twin.history.events import PastEvent
 from twin.history.page_reader import Block
 from twin.history.part_messages import BlockPacker, PartCall, WritingTask, send
@@ -30,8 +28,6 @@ from twin.history.targets import SampleTarget
 __all__ = ["WriterProcess"]
 
 _log = structlog.get_logger(__name__)
-
-_ERRORS: Mapping[str, type[TwinError]] = {"wrong": ConfigError, "failed": ServiceError}
 
 
 class WriterProcess(PartWriter):
@@ -49,16 +45,10 @@ class WriterProcess(PartWriter):
         self._packer = BlockPacker()
         self._told: queue.SimpleQueue[Mapping[str, Any]] = queue.SimpleQueue()
         self._total = 0
-        # Not by multiprocessing, which runs the caller's script again in each process.
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "twin.history.part_receiver"],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0,
-            env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
-        )  # fmt: skip
-        if self._process.stdin is None or self._process.stdout is None:
-            raise AssertionError("the process was started with pipes")
-        self._stdin: IO[bytes] = self._process.stdin
-        self._listener = threading.Thread(target=self._listen, args=(self._process.stdout,))
+        self._process, self._stdin, stdout = start_beside(
+            "twin.history.part_receiver", buffered=False
+        )
+        self._listener = threading.Thread(target=self._listen, args=(stdout,))
         self._listener.start()
         self._task = WritingTask(plain(plan), target, now)
 
@@ -142,7 +132,7 @@ class WriterProcess(PartWriter):
             elif word["error"] == "system":
                 raise OSError(*word["says"])
             else:
-                raise _ERRORS[word["error"]](word["says"])
+                raise raised(word["error"], word["says"])
 
     def _listen(self, lines: IO[bytes]) -> None:
         with lines:

@@ -142,6 +142,8 @@ def write_days(
     states = DayStates(plan, target)
     past = SimulatedPast(plan, states.before(min(days)))
     last = max(days)
+    passes = any(day not in days for day in range(round(past.now), last, plan.day))
+    reads = rules_read(plan) if plan.rules and passes else None
     kind = WriterProcess if beside else DirectWriter
     with kind(plan, target, report, round(past.now)) as writer:
         while (day := round(past.now)) <= last:
@@ -149,14 +151,22 @@ def write_days(
                 writer.begin(day)
                 _live(plan, past, writer, report, states)
             else:
-                _pass_by(plan, past, writer)
+                _pass_by(plan, past, writer, reads)
         return writer.end()
 
 
-def _pass_by(plan: PastPlan, past: SimulatedPast, writer: PartWriter) -> None:
-    """Live through a day that somebody else writes, or that is there already."""
+def _pass_by(
+    plan: PastPlan, past: SimulatedPast, writer: PartWriter, reads: Collection[str] | None
+) -> None:
+    """Live through a day that somebody else writes, or that is there already.
+
+    Args:
+        plan: what is made.
+        past: which goes on.
+        writer: whose rules follow.
+        reads: names of the metrics that the rules read, None without rules.
+    """
     each = _scrapes_held(plan)
-    reads = rules_read(plan) if plan.rules else None
     for step in range(plan.scrapes):
         if step in (0, plan.scrapes - 1):  # where counters begin, and how far they have come
             past.scrape()
